@@ -1,0 +1,102 @@
+# psync-relay. `make help` lists what can be made.
+#
+#   V=1            show the commands
+#   SAN=address    with AddressSanitizer and UBSan;  SAN=thread: with ThreadSanitizer
+#   CC=clang       another compiler
+#   WERROR=        warnings do not end the build
+
+ifeq ($(origin CC),default)
+CC         := gcc
+endif
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+VERSION    := 0.1.0
+SAN        ?=
+
+B        := build$(if $(SAN),/$(SAN))
+SOURCES  := $(wildcard relay/*.c relay/*/*.c)
+OBJECTS  := $(SOURCES:relay/%.c=$(B)/obj/%.o)
+PROGRAM  := $(B)/psync-relay
+PACKAGES := libevent_core libevent_extra openssl inih
+
+WERROR   ?= -Werror
+WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
+            -Wwrite-strings -Wvla -Wconversion -Wswitch-enum -Wundef -Wpointer-arith
+HARDEN   := -fPIE -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+CFLAGS   ?= -O2 -g
+
+FLAGS_        :=
+FLAGS_address := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS_thread  := -fsanitize=thread -fno-omit-frame-pointer
+ifeq ($(origin FLAGS_$(SAN)),undefined)
+$(error SAN=$(SAN): there are SAN=address and SAN=thread)
+endif
+
+# Asked once, and only when something is compiled: `make test` may have to install pkg-config first.
+packages = $(if $(filter undefined,$(origin packages_$(1))),$(eval \
+           packages_$(1) := $(shell pkg-config --$(1) $(PACKAGES))))$(packages_$(1))
+ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -Iinclude -DRELAY_VERSION='"$(VERSION)"' $(WARNINGS) $(HARDEN) \
+              $(CPPFLAGS) $(CFLAGS) $(FLAGS_$(SAN)) $(call packages,cflags)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(FLAGS_$(SAN))
+LIBS        = $(call packages,libs) -lpthread
+
+Q    := $(if $(V),,@)
+say   = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+again = $(Q)$(MAKE) --no-print-directory
+
+.DELETE_ON_ERROR:
+.PHONY: all build check unit replay style e2e test demo format install clean help
+.PHONY: setup-build setup-test setup-demo FORCE
+all: build
+
+build: setup-build ## build the program as build/psync-relay (the default)
+	$(again) $(PROGRAM)
+
+$(PROGRAM): $(OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/obj/%.o: relay/%.c $(B)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Changes only when the compiler or its flags do, and then everything is compiled again.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))' | cmp -s - $@ || \
+	    printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))' >$@
+
+-include $(OBJECTS:.o=.d)
+
+include tests/tests.mk
+
+setup-build setup-test setup-demo: setup-%:
+	$(Q)tests/support/setup.sh $*
+
+check: ## unit, replay and style tests: no network, no servers, under ten seconds
+	$(again) unit replay style
+
+test: setup-test ## install what the tests need, build, then run all of them
+	$(again) build
+	$(again) check
+	$(again) e2e
+
+demo: setup-demo ## show the main job on servers that are started for it
+	$(again) build
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 tests/demo/demo.py
+
+format: ## format the C sources in place
+	$(Q)find relay include tests -name '*.[ch]' -exec clang-format -i {} +
+
+install: build ## install the program, and the ini where there is none (PREFIX, SYSCONFDIR, DESTDIR)
+	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/psync-relay
+	test -e $(DESTDIR)$(SYSCONFDIR)/psync-relay.ini || \
+	    install -D -m 0640 etc/psync-relay.ini $(DESTDIR)$(SYSCONFDIR)/psync-relay.ini
+
+clean: ## remove what was built; the servers under build/servers stay
+	$(Q)rm -rf build/obj build/tests build/address build/thread build/clang build/flags \
+	    build/psync-relay
+
+help: ## this list
+	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

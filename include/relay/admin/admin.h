@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What we tell people and monitors: the one table of commands (name, arity, what it needs, handler,
+ * documentation), and INFO, ROLE, CONFIG and CLIENT behind it. It reads the other rooms' reports and
+ * acts through their doors. Data commands get a clear error: a relay holds no data.
+ *
+ * Thread: thread 0.
+ */
+#ifndef RELAY_ADMIN_ADMIN_H
+#define RELAY_ADMIN_ADMIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+#include "relay/downstream/client.h"
+
+struct admin;
+struct downstream;
+struct link;
+struct store;
+
+/* One setting as CONFIG GET shows it: secrets are empty there, as in redis-server. */
+typedef void admin_setting_fn(const char *name, const char *value, void *arg);
+
+struct admin_options {
+    const char *password;    /* requirepass; NULL or "": none */
+    const char *config_file; /* "" without one */
+    uint64_t backlog_bytes;  /* repl-backlog-size, for INFO */
+    unsigned clients_max;
+};
+
+/* What admin needs from the composition, since it sits above all rooms but below `relay.c`. */
+struct admin_doors {
+    void (*shut_down)(void *arg);
+    void (*each_setting)(admin_setting_fn *fn, void *fn_arg, void *arg);
+    void *arg;
+};
+
+/* The strings of `options` live longer than the room. NULL: memory is out. */
+MUST_CHECK struct admin *admin_open(struct store *store, struct link *link,
+                                    struct downstream *downstream,
+                                    const struct admin_options *options,
+                                    const struct admin_doors *doors);
+void admin_close(struct admin **admin);
+
+/* The door for downstream_doors.on_command: looks the command up, checks arity, state and role, and
+ * runs its handler. `arg` is the admin. */
+client_command_fn admin_on_command;
+
+#endif

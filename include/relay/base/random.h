@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Randomness from the kernel. Any thread.
+ */
+#ifndef RELAY_BASE_RANDOM_H
+#define RELAY_BASE_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Fills `out` with `digits` lower-case hexadecimal digits and a terminator. */
+void random_hex(char *out, size_t digits);
+
+/* A number in [0, bound); bound > 0. */
+uint64_t random_below(uint64_t bound);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A downstream connection that speaks commands: everyone begins as one, and who says PSYNC or SYNC
+ * stops being one (replica.h). A client reads commands, hands each to the one door that the
+ * composition gave the room (admin has the table of commands), and sends what was written as reply.
+ * What it makes us hold is bounded: COMMAND_LENGTH_MAX of input; it is not read from while more than
+ * CLIENT_OUTPUT_MAX of output waits.
+ *
+ * Owner: the downstream room. Thread: thread 0.
+ */
+#ifndef RELAY_DOWNSTREAM_CLIENT_H
+#define RELAY_DOWNSTREAM_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/bytes.h"
+#include "relay/base/check.h"
+#include "relay/downstream/reasons.h"
+#include "relay/resp/reader.h"
+#include "relay/resp/writer.h"
+
+struct client;
+
+enum { CLIENT_OUTPUT_MAX = 1024 * 1024, CLIENT_NAME_MAX = 64 };
+
+/* What a replica says of itself before PSYNC, by REPLCONF. */
+struct replica_terms {
+    bool capa_eof;
+    bool capa_psync2;
+    bool rdb_only;     /* wants the RDB and no stream */
+    bool filter_empty; /* `rdb-filter-only ""`: wants the stream and an empty RDB */
+    uint16_t listening_port;
+    char address[256]; /* `ip-address`; "" : that of the connection */
+    char version[32];  /* `version`, or "" */
+};
+
+/* Room on a client for what the command table needs to know of it. Plain values, written by admin; the
+ * replies that the last two suppress are taken back by the client. */
+struct client_session {
+    bool authenticated;
+    int protocol;                   /* 2 or 3 */
+    char name[CLIENT_NAME_MAX];     /* CLIENT SETNAME */
+    char lib_name[CLIENT_NAME_MAX]; /* CLIENT SETINFO */
+    char lib_version[CLIENT_NAME_MAX];
+    bool reply_off;       /* CLIENT REPLY OFF */
+    bool reply_skip_next; /* CLIENT REPLY SKIP: set by it, for the command after */
+};
+
+/* A command that has arrived; not called for empty lines. The handler writes its reply, or takes the
+ * client away with one of the functions below. `command` points into the client's input. */
+typedef void client_command_fn(struct client *client, const struct command *command, void *arg);
+
+uint64_t client_id(const struct client *client);
+struct client_session *client_session(struct client *client);
+struct replica_terms *client_terms(struct client *client);
+const char *client_peer(const struct client *client);     /* "address:port" */
+const char *client_local(const struct client *client);    /* our side, "address:port" */
+int64_t client_connected_ms(const struct client *client); /* clock_ms */
+int64_t client_active_ms(const struct client *client);    /* of the last command */
+const char *
+client_last_command(const struct client *client); /* its name, "NULL" before the first */
+void client_set_last_command(struct client *client, const char *name);
+
+/* Where the reply goes; its protocol is that of client_session at the time of the call. */
+struct writer *client_writer(struct client *client);
+
+/* Closes once the replies written so far are sent. No further command is read. */
+void client_finish(struct client *client, enum close_reason reason);
+
+/* "PSYNC <id> <offset>": decides what this replica gets and takes the connection over; the client is
+ * gone when it returns true. False: an error reply was written. */
+bool client_psync(struct client *client, const struct command *command);
+
+/* "SYNC": an RDB and the stream, without offsets (protocol 1.5). */
+void client_sync(struct client *client);
+
+/* "REPLCONF option value ...": applies the options left to right and writes the reply, as servers do
+ * (protocol 1.2): stops at the first one that it does not know. */
+void client_replconf(struct client *client, const struct command *command);
+
+#endif

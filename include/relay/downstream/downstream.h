@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Our many replicas: listeners, clients that are not replicas (yet), and the workers.
+ *
+ *    thread 0:  listener -> client ---- PSYNC / SYNC ----> waiting --+
+ *                 (commands)            decided here: continue,      | attached: a cursor in the
+ *                                       hold, full sync, wait        | backlog, maybe a snapshot
+ *    worker k:                                                       v
+ *                                            loading (RDB) ------> streaming ----> closing
+ *
+ * A waiting replica hears '\n' once a second and is asked again at the end of each turn in which the
+ * store has changed. An attached one belongs to its worker, and thread 0 keeps its card (replica.h):
+ * a handful of atomics that say how it is. Letters carry replicas over, wishes to close them, and the
+ * news that one has gone. Nothing else is shared.
+ *
+ * Thread: thread 0 for everything in this file.
+ */
+#ifndef RELAY_DOWNSTREAM_DOWNSTREAM_H
+#define RELAY_DOWNSTREAM_DOWNSTREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+#include "relay/downstream/client.h"
+#include "relay/downstream/reasons.h"
+
+struct downstream;
+struct loop;
+struct store;
+
+struct downstream_options {
+    const char
+        *bind;     /* addresses separated by blanks; "-" before one: no matter if it is missing */
+    uint16_t port; /* 0: any free one (tests) */
+    unsigned threads; /* workers, 1..64 */
+    unsigned clients_max;
+    int64_t replica_timeout_ms; /* repl-timeout */
+    int64_t client_timeout_ms;  /* timeout; 0: never */
+    int keepalive_s;
+};
+
+/* What the room needs from outside. */
+struct downstream_doors {
+    client_command_fn *on_command;
+    void (*on_snapshot_wanted)(
+        void *arg); /* a replica waits for a full sync that cannot be served */
+    bool (*is_upstream_streaming)(
+        void *arg); /* false: a replica that is ahead of us may be held on */
+    void *arg;
+};
+
+/* Binds, then starts the workers. NULL: `why`. */
+MUST_CHECK struct downstream *downstream_open(struct loop *loop, struct store *store,
+                                              const struct downstream_options *options,
+                                              const struct downstream_doors *doors,
+                                              struct text *why);
+
+/* Closes everybody with CLOSE_SHUTDOWN, stops and joins the workers, frees. */
+void downstream_close(struct downstream **downstream);
+
+/* After store_publish has said that there is something new: asks those who wait, wakes the workers
+ * that sleep. */
+void downstream_wake(struct downstream *downstream);
+
+/* Every second: '\n' to those who wait, timeouts. */
+void downstream_tick(struct downstream *downstream);
+
+/* Closes all replicas that are attached, but for those of history `number` (0: none is spared). Those
+ * who wait go on waiting. */
+void downstream_close_replicas(struct downstream *downstream, enum close_reason reason,
+                               uint64_t number_spared);
+
+/* CLIENT KILL: closes the client or replica of that id. False: there is none. */
+bool downstream_kill(struct downstream *downstream, uint64_t id);
+
+uint16_t downstream_port(const struct downstream *downstream); /* the one really bound */
+
+enum replica_state {
+    REPLICA_WAITING,
+    REPLICA_LOADING,
+    REPLICA_STREAMING,
+    REPLICA_CLOSING,
+};
+
+/* One downstream connection, as slaveN lines and CLIENT LIST show it. Strings live until the callee
+ * returns. */
+struct peer_status {
+    uint64_t id;
+    const char *peer; /* "address:port" of the connection */
+    const char *local;
+    struct client *client; /* NULL: a replica */
+    /* of replicas */
+    enum replica_state state;
+    const char *state_name;
+    const char *address; /* announced, else the connection's */
+    uint16_t listening_port;
+    const char *version;   /* announced, or "" */
+    bool is_online;        /* has the RDB, gets the stream, counts as slaveN state=online */
+    bool acknowledges;     /* false for SYNC, which never does */
+    uint64_t acknowledged; /* offset */
+    uint64_t sent_offset;  /* next byte of the stream to send */
+    int64_t last_ack_ms;   /* clock_ms of the last sign of life */
+    int64_t connected_ms;
+    uint64_t sent_bytes;
+};
+typedef void peer_status_fn(const struct peer_status *status, void *arg);
+
+/* Calls `fn` for each replica, oldest first; for each client. `fn` closes nobody. */
+void downstream_each_replica(const struct downstream *downstream, peer_status_fn *fn, void *arg);
+void downstream_each_client(const struct downstream *downstream, peer_status_fn *fn, void *arg);
+
+struct downstream_counts {
+    uint64_t clients;              /* now; replicas not counted */
+    uint64_t replicas;             /* now; waiting ones included */
+    uint64_t replicas_waiting;     /* now */
+    uint64_t connections_received; /* since start, as the rest */
+    uint64_t connections_rejected; /* over maxclients */
+    uint64_t commands;
+    uint64_t sync_full;
+    uint64_t sync_partial_ok;
+    uint64_t sync_partial_err; /* asked for a partial one, got a full one */
+    uint64_t sent_bytes;       /* to everybody who has left, and is here */
+    uint64_t received_bytes;
+    uint64_t replica_sent_bytes; /* the part of sent_bytes that went to replicas */
+    uint64_t closed[CLOSE_REASON_COUNT];
+};
+void downstream_counts(const struct downstream *downstream, struct downstream_counts *out);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every reason for which a downstream connection ends: one row gives the enum, the name in logs and
+ * INFO, the log level and the text for people.
+ */
+#ifndef RELAY_DOWNSTREAM_REASONS_H
+#define RELAY_DOWNSTREAM_REASONS_H
+
+#include "relay/base/log.h"
+
+/*     enum            name             level    text */
+#define CLOSE_REASONS(REASON)                                                                      \
+    REASON(QUIT, quit, INFO, "the client said QUIT")                                               \
+    REASON(ENDED, ended, INFO, "the peer closed the connection")                                   \
+    REASON(SERVED, served, INFO, "it wanted only the RDB, and has it")                             \
+    REASON(FAILED, failed, INFO, "the connection broke")                                           \
+    REASON(KILLED, killed, INFO, "CLIENT KILL")                                                    \
+    REASON(SHUTDOWN, shutdown, INFO, "the relay stops")                                            \
+    REASON(IDLE, idle, INFO, "nothing came for `timeout` seconds")                                 \
+    REASON(REJECTED, rejected, INFO, "there are `maxclients` connections already")                 \
+    REASON(PROTOCOL, protocol, WARNING, "it does not speak the protocol")                          \
+    REASON(UNEXPECTED, unexpected, WARNING, "a command on a replication link that needs a reply")  \
+    REASON(SILENT, silent, WARNING, "no acknowledgement and no progress for repl-timeout")         \
+    REASON(LAGGED, lagged, WARNING, "it fell behind repl-backlog-max-size")                        \
+    REASON(REWOUND, rewound, INFO, "it had bytes that the origin has lost")                        \
+    REASON(REPLACED, replaced, INFO, "the origin has a new history")                               \
+    REASON(RENAMED, renamed, INFO, "the origin has a new replication id")                          \
+    REASON(SNAPSHOT, snapshot, WARNING, "the RDB it was being sent turned out not to be whole")    \
+    REASON(OVERFLOW, overflow, WARNING, "it does not read its replies")                            \
+    REASON(MEMORY, memory, ERROR, "memory is out")
+
+enum close_reason {
+#define REASON(upper, lower, level, text) CLOSE_##upper,
+    CLOSE_REASONS(REASON)
+#undef REASON
+        CLOSE_REASON_COUNT
+};
+
+const char *close_reason_name(enum close_reason reason);
+const char *close_reason_text(enum close_reason reason);
+enum log_level close_reason_level(enum close_reason reason);
+
+#endif

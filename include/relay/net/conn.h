@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection, ours to a server or a client's to us, over a transport that the rest of the relay
+ * does not see (plain TCP; TLS has its place behind the same functions). Bytes go straight to and
+ * from memory that the caller names: there is no buffer in here.
+ *
+ *      conn_connect               conn_accept
+ *           |                          |
+ *           v        connected         v     handshake done
+ *        opening ----------------> securing ----------------> up ---- conn_drain ----> draining
+ *           |                          |                      |                           |
+ *           +------ failed ------------+------- DOWN ---------+      peer closed, deadline |
+ *                                      v                                                   v
+ *                                  (DOWN event, then conn_close by the owner)           closed
+ *
+ * (A plain connection passes through securing without stopping.) Events come on the loop's thread,
+ * never from inside a call into this file:
+ *
+ *   CONN_EVENT_UP        bytes can flow; once
+ *   CONN_EVENT_READABLE  while conn_want(read): receive until CONN_AGAIN, or leave some for the next turn
+ *   CONN_EVENT_WRITABLE  while conn_want(write): there is room to send
+ *   CONN_EVENT_DOWN      failed or never came up, once; conn_error says why; the owner closes it
+ *
+ * The end of the peer's bytes is told by conn_receive (CONN_END), not by an event.
+ *
+ * Owner: who made it. Thread: that of its loop. conn_detach and conn_attach carry it to another.
+ */
+#ifndef RELAY_NET_CONN_H
+#define RELAY_NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/bytes.h"
+#include "relay/base/check.h"
+
+struct conn;
+struct loop;
+
+enum conn_event { CONN_EVENT_UP, CONN_EVENT_READABLE, CONN_EVENT_WRITABLE, CONN_EVENT_DOWN };
+
+typedef void conn_event_fn(struct conn *conn, enum conn_event event, void *arg);
+
+enum conn_io {
+    CONN_OK,     /* some bytes went */
+    CONN_AGAIN,  /* none now; an event will tell */
+    CONN_END,    /* the peer sends no more (receive only); no READABLE comes after it */
+    CONN_FAILED, /* the connection is broken; conn_error says why; DOWN follows if it stays */
+};
+
+struct conn_options {
+    int keepalive_s; /* TCP keepalive after that many idle seconds; 0: none */
+};
+
+/* Connects to a name or address; the name is resolved without blocking. Ends in UP or in DOWN, also
+ * for names that nobody knows; the owner limits the time. NULL only when memory is out. */
+MUST_CHECK struct conn *conn_connect(struct loop *loop, const char *host, uint16_t port,
+                                     const struct conn_options *options, conn_event_fn *fn,
+                                     void *arg);
+
+/* Takes over a connected descriptor (a listener's, or a test's); also when it fails (NULL: memory is
+ * out). Non-blocking and close-on-exec are set. UP is told in the next turn. */
+MUST_CHECK struct conn *conn_accept(struct loop *loop, int fd, const struct conn_options *options,
+                                    conn_event_fn *fn, void *arg);
+
+/* Puts at most `capacity` bytes at `into`; capacity > 0. */
+enum conn_io conn_receive(struct conn *conn, void *into, size_t capacity, size_t *received);
+
+/* Sends what fits of `view`; view.length > 0. `more` promises that further bytes follow at once. */
+enum conn_io conn_send(struct conn *conn, struct bytes view, bool more, size_t *sent);
+
+/* Sends what fits of `length` bytes at `position` of the file; length > 0. The kernel moves them
+ * where the transport lets it. A file that is shorter than that is CONN_FAILED. */
+enum conn_io conn_send_file(struct conn *conn, int file, uint64_t position, size_t length,
+                            size_t *sent);
+
+/* Which events shall come. Nothing is wanted before the first call. */
+void conn_want(struct conn *conn, bool read, bool write);
+
+/* What went wrong, in words, or "" . Valid while the connection lives. */
+const char *conn_error(const struct conn *conn);
+
+/* The peer as "192.0.2.7:6380", "[2001:db8::7]:6380", or "host:port" while not connected. */
+const char *conn_peer(const struct conn *conn);
+
+/* The peer's and our own address without a port, as slaveN lines and MONITORs want it; the port by
+ * the other two. "" and 0 while not connected. */
+const char *conn_peer_address(const struct conn *conn);
+uint16_t conn_peer_port(const struct conn *conn);
+const char *conn_local_address(const struct conn *conn);
+uint16_t conn_local_port(const struct conn *conn);
+
+uint64_t conn_received_total(const struct conn *conn);
+uint64_t conn_sent_total(const struct conn *conn);
+
+/* Takes the connection, which is up, off its loop: no event comes until conn_attach, which is called
+ * on the new loop's thread and begins with nothing wanted. Between the two nobody uses it, but it may
+ * be closed. Attaching fails when memory is out, and leaves it detached. */
+void conn_detach(struct conn *conn);
+MUST_CHECK bool conn_attach(struct conn *conn, struct loop *loop, conn_event_fn *fn, void *arg);
+
+/* Closes at once; no event comes any more; the memory goes at the end of the turn. */
+void conn_close(struct conn **conn);
+
+/* Says that we send no more, throws away what still comes, and closes when the peer has closed or
+ * after `limit_ms`: so that the last bytes we sent are not lost to a reset. */
+void conn_drain(struct conn **conn, int64_t limit_ms);
+
+#endif

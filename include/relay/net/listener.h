@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Accepts connections. When the process is out of descriptors it rests for a moment and says so once,
+ * instead of turning in circles. Thread: that of its loop.
+ */
+#ifndef RELAY_NET_LISTENER_H
+#define RELAY_NET_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+
+struct listener;
+struct loop;
+
+/* Gives away a connected descriptor: the callee closes it, or hands it to conn_accept. */
+typedef void listener_fn(int fd, void *arg);
+
+/* Listens on a numeric address ("127.0.0.1", "::1", "*" and "0.0.0.0" for all of IPv4, "::*" and "::"
+ * for all of IPv6). NULL: `error` says why ("bind 127.0.0.1 port 6379: Address already in use"). */
+MUST_CHECK struct listener *listener_open(struct loop *loop, const char *address, uint16_t port,
+                                          listener_fn *fn, void *arg, struct text *error);
+
+/* The port that it listens on; the system has chosen it where listener_open was given 0. */
+uint16_t listener_port(const struct listener *listener);
+
+/* Also from inside its own callback. */
+void listener_close(struct listener **listener);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One event loop a thread. A turn: wait, run the callbacks of what is ready, then the turn's end:
+ * the hook first (publish, wake workers), then everything that was put aside to be freed. No
+ * callback frees what it runs on; it puts it aside with loop_defer.
+ *
+ * Owner: the thread that calls loop_run. All functions are for that thread (before loop_run: for the
+ * one that made the loop), except bell_ring, which is for any.
+ */
+#ifndef RELAY_NET_LOOP_H
+#define RELAY_NET_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+
+struct loop;
+struct timer;
+struct bell;
+
+typedef void loop_fn(void *arg);
+
+/* NULL when the system has no room for it (errno). */
+MUST_CHECK struct loop *loop_new(void);
+
+/* Runs what was deferred, then frees. Timers, bells and conns of the loop must be gone. */
+void loop_free(struct loop **loop);
+
+/* Turns until loop_stop. */
+void loop_run(struct loop *loop);
+
+/* Ends loop_run after this turn. */
+void loop_stop(struct loop *loop);
+
+/* `fn` is run at the end of each turn. One hook a loop. */
+void loop_at_turn_end(struct loop *loop, loop_fn *fn, void *arg);
+
+/* `fn(arg)` is run once, after this turn's hook: for freeing. */
+void loop_defer(struct loop *loop, loop_fn *fn, void *arg);
+
+/* `fn` is run, on the loop, when the process gets `signo`. Thread 0's loop only. */
+MUST_CHECK bool loop_on_signal(struct loop *loop, int signo, loop_fn *fn, void *arg);
+
+/* One shot. NULL when memory is out. */
+MUST_CHECK struct timer *timer_new(struct loop *loop, loop_fn *fn, void *arg);
+
+/* Fires once, `delay_ms` from now; arming again moves it. delay_ms >= 0. */
+void timer_arm(struct timer *timer, int64_t delay_ms);
+void timer_disarm(struct timer *timer);
+void timer_free(struct timer **timer);
+
+/* Something that other threads can ring: any number of rings before the loop gets to it run `fn`
+ * once. NULL when descriptors or memory are out. */
+MUST_CHECK struct bell *bell_new(struct loop *loop, loop_fn *fn, void *arg);
+void bell_ring(struct bell *bell);
+void bell_free(struct bell **bell);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One unbroken history: its identity, its backlog and its snapshots, in one directory. store.h opens,
+ * makes and replaces histories; this is what can be asked of one and done to one.
+ *
+ * Owner: the store. Thread: thread 0 for everything here. Workers never see a history: they hold
+ * cursors and snapshots, which live on by themselves.
+ */
+#ifndef RELAY_STORE_HISTORY_H
+#define RELAY_STORE_HISTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/replid.h"
+#include "relay/base/text.h"
+#include "relay/store/backlog.h"
+#include "relay/store/identity.h"
+#include "relay/store/snapshot.h"
+
+struct history;
+
+/* Counted up with each new history of the data directory: tells two of them apart. */
+uint64_t history_number(const struct history *history);
+
+const struct identity *history_identity(const struct history *history);
+struct backlog *history_backlog(struct history *history);
+
+/* The offset after the last complete command outside MULTI. Set by the intake after each append. */
+uint64_t history_boundary(const struct history *history);
+void history_set_boundary(struct history *history, uint64_t boundary);
+
+/* The offset up to which everything would survive a power failure. */
+uint64_t history_durable(const struct history *history);
+
+/* Where a replica that has `offset` bytes of `replid` stands to the published window. */
+enum continuity history_may_continue(const struct history *history, const struct replid *replid,
+                                     uint64_t offset);
+
+/* The snapshot that a full sync can be served from now, complete or still arriving; NULL when there
+ * is none. A complete one is preferred. Usable is: the window holds every byte from its X on. */
+struct snapshot *history_usable_snapshot(const struct history *history);
+
+/* The newest complete one, usable or not, and the one that is arriving; NULL: none. */
+struct snapshot *history_snapshot(const struct history *history);
+struct snapshot *history_arriving_snapshot(const struct history *history);
+
+/* Begins to receive a snapshot taken at `offset`; one that is arriving already is failed first. NULL:
+ * `why` says what the disk said. */
+MUST_CHECK struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset,
+                                                   struct text *why);
+
+/* All bytes of the arriving snapshot are there: prove it, name it, replace the one before it. False:
+ * it is not whole, or the disk refused; it has failed, and `why` says why. */
+MUST_CHECK bool history_complete_snapshot(struct history *history, struct text *why);
+
+/* Gives the arriving snapshot up; its readers see SNAPSHOT_FAILED. Nothing arriving: no effect. */
+void history_fail_snapshot(struct history *history);
+
+/* Forgets every byte from `offset` on (first <= offset <= end). The bytes before it, and who reads
+ * them, are not touched; cursors beyond are told CURSOR_REWOUND; snapshots with X > offset go.
+ * False: the disk refused, the history cannot go on (the caller asks for a new one). */
+MUST_CHECK bool history_rewind(struct history *history, uint64_t offset, struct text *why);
+
+/* Goes on under a new id from its end on; must stand at a boundary. */
+MUST_CHECK bool history_rename(struct history *history, const struct replid *replid,
+                               struct text *why);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One RDB on disk, exactly as the origin sent it, taken at offset X. It is written by one and read by
+ * many, also while it arrives:
+ *
+ *       arriving --- snapshot_complete ---> complete (proven, renamed to <X>.rdb)
+ *           |                                  |
+ *           +------- snapshot_fail ---> failed |   replaced: unlinked, read to its end by who has it
+ *
+ * It is proven by its CRC-64, which is computed as the bytes come; where the origin has switched the
+ * checksum off (a footer of zeros) by its length or mark, its magic and its end opcode. The last bytes
+ * are not shown to readers before that, so that nobody can take a broken RDB for a whole one.
+ *
+ * Thread: thread 0 writes; readers on any thread hold a reference and see what is published.
+ */
+#ifndef RELAY_STORE_SNAPSHOT_H
+#define RELAY_STORE_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/bytes.h"
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+
+struct snapshot;
+
+enum snapshot_state { SNAPSHOT_ARRIVING, SNAPSHOT_COMPLETE, SNAPSHOT_FAILED };
+
+enum { SNAPSHOT_HELD_BACK = 8 }; /* bytes of the footer, shown only when the whole is proven */
+
+/* Any thread that holds a reference. */
+void snapshot_retain(struct snapshot *snapshot);
+void snapshot_release(struct snapshot **snapshot);
+
+uint64_t snapshot_offset(const struct snapshot *snapshot); /* X */
+enum snapshot_state snapshot_state(const struct snapshot *snapshot);
+
+/* The length of the whole RDB. False while it is not known: the origin sends it with an end mark, and
+ * it has not ended. */
+bool snapshot_length(const struct snapshot *snapshot, uint64_t *length);
+
+/* How many bytes readers may have, and the file to read them from. Load the state *before* this: what
+ * is readable when the state is COMPLETE is the whole. */
+uint64_t snapshot_readable(const struct snapshot *snapshot);
+int snapshot_file(const struct snapshot *snapshot);
+
+/* Told when the origin announces it ("$<length>"), before the first byte. Thread 0. */
+void snapshot_expect(struct snapshot *snapshot, uint64_t length);
+
+/* Appends RDB bytes. False: the disk refused them; `why` says so. Thread 0. */
+MUST_CHECK bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *why);
+
+/* How many bytes were written, and when it became complete (clock_ms). Thread 0. */
+uint64_t snapshot_received(const struct snapshot *snapshot);
+int64_t snapshot_completed_ms(const struct snapshot *snapshot);
+bool snapshot_is_verified(const struct snapshot *snapshot);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the relay holds, under one data directory that belongs to one process:
+ *
+ *     data-dir/
+ *       lock                          flock: who has it
+ *       history-<n>/                  one unbroken history
+ *         identity                    who it is, what is proven           (identity.h)
+ *         tail                        how far the newest segment is good  (store/tail.h)
+ *         backlog/<first offset>.seg  raw stream bytes                    (backlog.h)
+ *         snapshot/<X>.rdb            the RDB as received; .part while it arrives (snapshot.h)
+ *
+ * There is at most one *current* history, which is served, and one *arriving*, whose snapshot is being
+ * received; it becomes current when its snapshot is complete. Until then the current one goes on being
+ * served. At opening, the newest history that can be proven is taken; whatever cannot is set aside
+ * with a line in the log, files that are not ours are left alone and named.
+ *
+ * Thread: thread 0. A thread of the store's own does the fsyncs.
+ */
+#ifndef RELAY_STORE_STORE_H
+#define RELAY_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/report.h"
+#include "relay/base/text.h"
+#include "relay/store/history.h"
+
+enum store_fsync { STORE_FSYNC_NO, STORE_FSYNC_EVERYSEC, STORE_FSYNC_ALWAYS };
+
+struct store_options {
+    const char *data_dir;
+    uint64_t window_bytes;     /* repl-backlog-size: kept anyway */
+    uint64_t window_bytes_max; /* repl-backlog-max-size: kept for those who are behind */
+    uint64_t segment_bytes;    /* segment-size */
+    enum store_fsync fsync;
+};
+
+struct store;
+
+/* Makes the directory (0700) where it is missing, locks it, finds what can be served. NULL: `why` says
+ * what is wrong and what to do. */
+MUST_CHECK struct store *store_open(const struct store_options *options, struct text *why);
+
+/* Publishes, makes everything durable, cuts the newest segment to its length, lets go of the lock. */
+void store_close(struct store **store);
+
+struct history *store_current(const struct store *store);  /* NULL: nothing to serve yet */
+struct history *store_arriving(const struct store *store); /* NULL: none */
+
+/* Begins a new history whose snapshot, taken at `offset`, is about to arrive, and begins that
+ * snapshot. One that was arriving is abandoned. NULL: `why`. */
+MUST_CHECK struct history *store_begin_history(struct store *store, const struct replid *replid,
+                                               uint64_t offset, struct text *why);
+
+/* The arriving history's snapshot has come to its end: prove it, and make the history current; the one
+ * before it leaves the disk (who reads it reads on). False: it was abandoned; `why`. */
+MUST_CHECK bool store_promote(struct store *store, struct text *why);
+
+/* Gives the arriving history up. None arriving: no effect. */
+void store_abandon(struct store *store);
+
+/* Is there no snapshot to serve a full sync from, or will the window leave it behind soon? False
+ * while there is no current history: that one brings its own. */
+bool store_snapshot_is_due(const struct store *store);
+
+/* The end of a turn: shows readers what was appended, and asks for an fsync where it is time. True if
+ * there is something new to read (stream or snapshot bytes, a state). */
+bool store_publish(struct store *store);
+
+/* Every second: trims, looks after fsync and disk space. */
+void store_tick(struct store *store);
+
+/* The section "Store". */
+void store_report(const struct store *store, struct report *report);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Our one link to the origin, on which we are exactly one replica:
+ *
+ *      +------ link_open ------> idle
+ *                                  | a turn later, or link_point_at
+ *                                  v
+ *      +----------------------> connecting --- refused, unknown, too slow ------+
+ *      |                           | up                                         |
+ *      |                           v                                            |
+ *      |  back-off is over      greeting --- error, silence, nonsense ----------+
+ *      |                        |       |                                       |
+ *      |           +FULLRESYNC  v       |  +CONTINUE                            |
+ *      |                     loading    |                                       |
+ *      |                        |       |    torn, RDB not whole, disk refused  |
+ *      |          RDB is whole  v       v    (from loading and streaming) ------+
+ *      |                        streaming                                       v
+ *      +------------------------------------------------------------------- resting
+ *                          any state --- link_close ---> stopped
+ *
+ * It ends only when it is closed: whatever goes wrong, it rests for a while that grows with each
+ * failure (jittered) and tries again, asking for a partial resync at its boundary. A PSYNC error is
+ * never answered with SYNC. The stream goes into the store's backlog, an RDB into a snapshot; a second
+ * connection fetches a newer snapshot without touching the stream (link_refresh).
+ *
+ * Owner: the composition. Thread: thread 0.
+ */
+#ifndef RELAY_UPSTREAM_LINK_H
+#define RELAY_UPSTREAM_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/report.h"
+
+struct link;
+struct loop;
+struct store;
+
+enum { LINK_HOST_MAX = 256 };
+
+struct link_options {
+    const char *host;
+    uint16_t port;
+    const char *user;           /* NULL or "": AUTH with the password alone */
+    const char *password;       /* NULL or "": no AUTH */
+    const char *announce_ip;    /* NULL or "": the origin takes our address from the connection */
+    uint16_t announce_port;     /* what `listening-port` says */
+    int64_t timeout_ms;         /* repl-timeout: silence that ends a connection */
+    int64_t refresh_pause_ms;   /* snapshot-min-interval: between two refreshes nobody waits for */
+    bool snapshot_always_ready; /* renew before the window leaves X behind; else when wanted */
+};
+
+enum link_state {
+    LINK_IDLE,
+    LINK_CONNECTING,
+    LINK_GREETING,
+    LINK_LOADING,
+    LINK_STREAMING,
+    LINK_RESTING,
+    LINK_STOPPED,
+};
+
+/* What has become of the history, so that whoever serves it can tell its replicas. Called inside the
+ * turn in which it happened, after the store has changed. */
+enum link_news {
+    LINK_NEWS_REPLACED, /* another history is current now */
+    LINK_NEWS_RENAMED, /* the same bytes go on under a new id: replicas must come back to learn it */
+    LINK_NEWS_REWOUND, /* the end was cut off: cursors beyond it are lost */
+};
+typedef void link_news_fn(enum link_news news, void *arg);
+
+/* Starts connecting in the next turn. Options are copied. NULL: memory or descriptors are out. */
+MUST_CHECK struct link *link_open(struct loop *loop, struct store *store,
+                                  const struct link_options *options, link_news_fn *fn, void *arg);
+
+/* Closes both connections and frees. What was received stays in the store. */
+void link_close(struct link **link);
+
+/* Follows another origin from now on: leaves the one it has, asks the new one to continue. */
+void link_point_at(struct link *link, const char *host, uint16_t port);
+
+/* Somebody waits for a snapshot: fetch one on a second connection, unless one is arriving already or
+ * the link is not streaming (then the one it is about to receive is meant). Any number of calls make
+ * one fetch. */
+void link_refresh(struct link *link, const char *cause);
+
+/* The end of a turn: answers GETACK. Every turn; costs nothing when there is nothing to do. */
+void link_turn_end(struct link *link);
+
+/* Every second: acknowledges, looks at silence, renews the snapshot where that is due. */
+void link_tick(struct link *link);
+
+struct link_status {
+    const char *host;
+    uint16_t port;
+    enum link_state state;
+    const char *state_name;
+    bool is_up;                /* streaming, or loading by a link that has been accepted */
+    bool sync_in_progress;     /* a full sync: waiting for or receiving the RDB */
+    uint64_t sync_total_bytes; /* of the RDB, 0 while not known */
+    uint64_t sync_read_bytes;
+    int64_t last_io_ms;    /* clock_ms of the last byte received; 0: never */
+    int64_t down_since_ms; /* clock_ms; 0: never up */
+    int64_t up_since_ms;
+    uint64_t received_bytes; /* from the origin, all connections so far */
+    uint64_t acknowledged;   /* the offset acknowledged last */
+    uint64_t full_syncs;     /* asked for and begun, this process */
+    uint64_t partial_syncs;
+    uint64_t attempts;          /* connections tried, this process */
+    uint64_t refreshes;         /* snapshots fetched on a second connection */
+    const char *last_error;     /* why it rests, or rested last; "" */
+    const char *server_version; /* the origin's redis_version, "" while not known */
+    const char *valkey_version; /* the origin's valkey_version, "" where it is no Valkey */
+};
+
+/* Strings are valid until the next call into this file. */
+void link_status(const struct link *link, struct link_status *out);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * INFO: a table of sections. Names and order of the fields are those of real servers (protocol 5.1),
+ * since monitors look for them; what only a relay has stands at the end of a section or in "Relay"
+ * and "Store". A field whose value we do not know is left out rather than made up.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "memory.h"
+#include "names.h"
+#include "relay/base/clock.h"
+#include "relay/base/report.h"
+#include "relay/store/store.h"
+#include "replication_info.h"
+#include "request.h"
+
+enum { INFO_LENGTH_MAX = 8 * 1024 * 1024, HUMAN_MAX = 32 };
+
+static const char *human(uint64_t bytes, char out[HUMAN_MAX])
+{
+    static const char units[] = "KMGTP";
+    double value = (double)bytes;
+    if (bytes < 1024) {
+        snprintf(out, HUMAN_MAX, "%" PRIu64 "B", bytes);
+        return out;
+    }
+    size_t unit = 0;
+    for (value /= 1024; value >= 1024 && units[unit + 1] != '\0'; unit++)
+        value /= 1024;
+    snprintf(out, HUMAN_MAX, "%.2f%c", value, units[unit]);
+    return out;
+}
+
+static void report_bytes(struct report *report, const char *name, uint64_t bytes)
+{
+    char text[HUMAN_MAX];
+    char human_name[64];
+    report_u64(report, name, bytes);
+    snprintf(human_name, sizeof(human_name), "%s_human", name);
+    report_text(report, human_name, "%s", human(bytes, text));
+}
+
+static void report_server(struct admin *admin, struct report *report)
+{
+    struct link_status origin;
+    struct utsname system = {.sysname = "?"};
+    char executable[4096];
+    ssize_t length = readlink("/proc/self/exe", executable, sizeof(executable) - 1);
+    executable[length > 0 ? length : 0] = '\0';
+    link_status(admin->link, &origin);
+    bool is_valkey = origin.valkey_version[0] != '\0';
+    int64_t uptime_s = (clock_ms() - admin->started_ms) / 1000;
+    const char *file = admin->options.config_file;
+    (void)uname(&system); /* what it leaves out stays as it is above */
+
+    report_section(report, "Server");
+    report_text(report, "redis_version", "%s", origin_version(&origin));
+    if (is_valkey) {
+        report_text(report, "server_name", "valkey");
+        report_text(report, "valkey_version", "%s", origin.valkey_version);
+    }
+    report_text(report, "psync_relay_version", "%s", RELAY_VERSION);
+    report_text(report, "redis_mode", "standalone");
+    if (is_valkey)
+        report_text(report, "server_mode", "standalone");
+    report_text(report, "os", "%s %s %s", system.sysname, system.release, system.machine);
+    report_u64(report, "arch_bits", sizeof(void *) * 8);
+    report_i64(report, "process_id", getpid());
+    report_text(report, "run_id", "%s", admin->run_id);
+    report_u64(report, "tcp_port", downstream_port(admin->downstream));
+    report_i64(report, "server_time_usec", clock_wall_us());
+    report_i64(report, "uptime_in_seconds", uptime_s);
+    report_i64(report, "uptime_in_days", uptime_s / (24 * 60 * 60));
+    report_text(report, "executable", "%s", executable);
+    report_text(report, "config_file", "%s", file != NULL ? file : "");
+}
+
+static void report_clients(struct admin *admin, struct report *report)
+{
+    struct downstream_counts counts;
+    downstream_counts(admin->downstream, &counts);
+    report_section(report, "Clients");
+    report_u64(report, "connected_clients", counts.clients);
+    report_u64(report, "cluster_connections", 0);
+    report_u64(report, "maxclients", admin->options.clients_max);
+    report_u64(report, "blocked_clients", 0);
+    report_u64(report, "tracking_clients", 0);
+}
+
+static void report_memory(struct admin *admin, struct report *report)
+{
+    (void)admin;
+    struct memory memory;
+    memory_read(&memory);
+    double ratio = memory.used > 0 ? (double)memory.resident / (double)memory.used : 0;
+    report_section(report, "Memory");
+    report_bytes(report, "used_memory", memory.used);
+    report_bytes(report, "used_memory_rss", memory.resident);
+    report_bytes(report, "total_system_memory", memory.system);
+    report_bytes(report, "maxmemory", 0);
+    report_text(report, "maxmemory_policy", "noeviction");
+    report_text(report, "mem_fragmentation_ratio", "%.2f", ratio);
+    report_text(report, "mem_allocator", "libc");
+    report_u64(report, "mem_file_backed", memory.file_backed);
+}
+
+static void report_persistence(struct admin *admin, struct report *report)
+{
+    report_section(report, "Persistence");
+    report_u64(report, "loading", 0);
+    report_u64(report, "async_loading", 0);
+    report_u64(report, "rdb_changes_since_last_save", 0);
+    report_u64(report, "rdb_bgsave_in_progress", 0);
+    report_i64(report, "rdb_last_save_time", last_save_s(admin));
+    report_text(report, "rdb_last_bgsave_status", "ok");
+    report_u64(report, "aof_enabled", 0);
+    report_u64(report, "aof_rewrite_in_progress", 0);
+    report_u64(report, "aof_rewrite_scheduled", 0);
+    report_text(report, "aof_last_bgrewrite_status", "ok");
+    report_text(report, "aof_last_write_status", "ok");
+}
+
+static void report_stats(struct admin *admin, struct report *report)
+{
+    static const char *const closed[] = {
+#define REASON(upper, lower, level, text) "closed_" #lower,
+        CLOSE_REASONS(REASON)
+#undef REASON
+    };
+    struct downstream_counts now;
+    struct link_status origin;
+    const struct downstream_counts *then = &admin->counts_at_reset;
+    downstream_counts(admin->downstream, &now);
+    link_status(admin->link, &origin);
+    uint64_t from_origin = origin.received_bytes - admin->received_upstream_at_reset;
+
+    report_section(report, "Stats");
+    report_u64(report, "total_connections_received",
+               now.connections_received - then->connections_received);
+    report_u64(report, "total_commands_processed", now.commands - then->commands);
+    report_u64(report, "total_net_input_bytes",
+               now.received_bytes - then->received_bytes + from_origin);
+    report_u64(report, "total_net_output_bytes", now.sent_bytes - then->sent_bytes);
+    report_u64(report, "total_net_repl_input_bytes", from_origin);
+    report_u64(report, "total_net_repl_output_bytes",
+               now.replica_sent_bytes - then->replica_sent_bytes);
+    report_u64(report, "rejected_connections",
+               now.connections_rejected - then->connections_rejected);
+    report_u64(report, "sync_full", now.sync_full - then->sync_full);
+    report_u64(report, "sync_partial_ok", now.sync_partial_ok - then->sync_partial_ok);
+    report_u64(report, "sync_partial_err", now.sync_partial_err - then->sync_partial_err);
+    report_u64(report, "evicted_keys", 0);
+    report_u64(report, "latest_fork_usec", 0);
+    report_u64(report, "total_forks", 0);
+    report_u64(report, "total_error_replies", admin->error_replies);
+    for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
+        report_u64(report, closed[i], now.closed[i] - then->closed[i]);
+}
+
+static void report_time(struct report *report, const char *name, struct timeval time)
+{
+    report_text(report, name, "%lld.%06ld", (long long)time.tv_sec, (long)time.tv_usec);
+}
+
+static void report_cpu(struct admin *admin, struct report *report)
+{
+    (void)admin;
+    struct rusage self = {0};
+    struct rusage children = {0};
+    struct rusage thread = {0};
+    getrusage(RUSAGE_SELF, &self);
+    getrusage(RUSAGE_CHILDREN, &children);
+    getrusage(RUSAGE_THREAD, &thread); /* admin runs on thread 0 */
+    report_section(report, "CPU");
+    report_time(report, "used_cpu_sys", self.ru_stime);
+    report_time(report, "used_cpu_user", self.ru_utime);
+    report_time(report, "used_cpu_sys_children", children.ru_stime);
+    report_time(report, "used_cpu_user_children", children.ru_utime);
+    report_time(report, "used_cpu_sys_main_thread", thread.ru_stime);
+    report_time(report, "used_cpu_user_main_thread", thread.ru_utime);
+}
+
+static void report_modules(struct admin *admin, struct report *report)
+{
+    (void)admin;
+    report_section(report, "Modules");
+}
+
+static void report_errorstats(struct admin *admin, struct report *report)
+{
+    report_section(report, "Errorstats");
+    for (unsigned i = 0; i < admin->error_kinds; i++) {
+        char name[16 + ERROR_CODE_MAX];
+        snprintf(name, sizeof(name), "errorstat_%s", admin->errors[i].code);
+        report_text(report, name, "count=%" PRIu64, admin->errors[i].count);
+    }
+}
+
+static void report_cluster(struct admin *admin, struct report *report)
+{
+    (void)admin;
+    report_section(report, "Cluster");
+    report_u64(report, "cluster_enabled", 0);
+}
+
+static void report_keyspace(struct admin *admin, struct report *report)
+{
+    (void)admin;
+    report_section(report, "Keyspace");
+}
+
+/* What an operator of a relay wants to know and no server has a field for. */
+static void report_relay(struct admin *admin, struct report *report)
+{
+    struct link_status origin;
+    struct downstream_counts counts;
+    link_status(admin->link, &origin);
+    downstream_counts(admin->downstream, &counts);
+    report_section(report, "Relay");
+    report_text(report, "upstream_state", "%s", origin.state_name);
+    report_u64(report, "upstream_attempts", origin.attempts);
+    report_u64(report, "upstream_full_syncs", origin.full_syncs);
+    report_u64(report, "upstream_partial_syncs", origin.partial_syncs);
+    report_u64(report, "upstream_refreshes", origin.refreshes);
+    report_u64(report, "upstream_received_bytes", origin.received_bytes);
+    report_u64(report, "upstream_acknowledged_offset", origin.acknowledged);
+    report_text(report, "upstream_last_error", "%s", origin.last_error);
+    report_u64(report, "replicas_waiting", counts.replicas_waiting);
+}
+
+static void report_store(struct admin *admin, struct report *report)
+{
+    store_report(admin->store, report);
+}
+
+static const struct {
+    const char *name;
+    bool is_default; /* in a plain INFO; all sections are in `all` and `everything` */
+    void (*write)(struct admin *admin, struct report *report);
+} sections[] = {
+    {"server", true, report_server},
+    {"clients", true, report_clients},
+    {"memory", true, report_memory},
+    {"persistence", true, report_persistence},
+    {"stats", true, report_stats},
+    {"replication", true, report_replication},
+    {"cpu", true, report_cpu},
+    {"modules", true, report_modules},
+    {"errorstats", true, report_errorstats},
+    {"cluster", true, report_cluster},
+    {"keyspace", true, report_keyspace},
+    {"relay", true, report_relay},
+    {"store", true, report_store},
+};
+
+static bool is_section_asked_for(const struct request *request, size_t section)
+{
+    if (argument_count(request) == 1)
+        return sections[section].is_default;
+    for (size_t i = 1; i < argument_count(request); i++) {
+        if (argument_is(request, i, "all") || argument_is(request, i, "everything") ||
+            argument_is(request, i, sections[section].name))
+            return true;
+        if (argument_is(request, i, "default") && sections[section].is_default)
+            return true;
+    }
+    return false;
+}
+
+void on_info(struct request *request)
+{
+    struct text out;
+    text_init(&out, INFO_LENGTH_MAX);
+    struct report report = {.out = &out};
+    for (size_t i = 0; i < LENGTH_OF(sections); i++) {
+        if (is_section_asked_for(request, i))
+            sections[i].write(request->admin, &report);
+    }
+    if (out.failed)
+        write_error(request->writer, "ERR INFO is too long: ask for single sections");
+    else
+        write_verbatim(request->writer, text_bytes(&out));
+    text_fini(&out);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "names.h"
+
+#include <string.h>
+
+static const char VERSION_WHILE_UNKNOWN[] = "7.0.0";
+
+bool is_plain_name(struct bytes name)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        if (name.data[i] < '!' || name.data[i] > '~')
+            return false;
+    }
+    return true;
+}
+
+void copy_name(char field[CLIENT_NAME_MAX], struct bytes name)
+{
+    size_t length = name.length < CLIENT_NAME_MAX ? name.length : CLIENT_NAME_MAX - 1;
+    if (length > 0)
+        memcpy(field, name.data, length);
+    field[length] = '\0';
+}
+
+bool session_set_name(struct request *request, struct bytes name)
+{
+    if (!is_plain_name(name)) {
+        write_error(request->writer,
+                    "ERR Client names cannot contain spaces, newlines or special characters.");
+        return false;
+    }
+    copy_name(request->session->name, name);
+    return true;
+}
+
+const char *origin_version(const struct link_status *origin)
+{
+    return origin->server_version[0] != '\0' ? origin->server_version : VERSION_WHILE_UNKNOWN;
+}

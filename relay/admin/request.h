@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a handler is given: one command of one client, found in the table and checked, and the room
+ * it runs in. A handler reads its arguments, acts through the doors of the other rooms, and writes
+ * exactly one reply to `request->writer`.
+ *
+ * Thread: thread 0.
+ */
+#ifndef RELAY_ADMIN_REQUEST_H
+#define RELAY_ADMIN_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/admin/admin.h"
+#include "relay/base/bytes.h"
+#include "relay/downstream/client.h"
+#include "relay/downstream/downstream.h"
+#include "relay/resp/writer.h"
+#include "relay/upstream/link.h"
+
+struct command_row;
+
+enum { RUN_ID_DIGITS = 40, ERROR_KINDS_MAX = 32, ERROR_CODE_MAX = 32 };
+
+/* Error replies by their code word, as INFO's section Errorstats shows them. */
+struct error_count {
+    char code[ERROR_CODE_MAX];
+    uint64_t count;
+};
+
+struct admin {
+    struct store *store;
+    struct link *link;
+    struct downstream *downstream;
+    struct admin_options options;
+    struct admin_doors doors;
+    char run_id[RUN_ID_DIGITS + 1];
+    int64_t started_ms;      /* clock_ms */
+    int64_t started_wall_us; /* clock_wall_us */
+
+    /* The other rooms count from their start; CONFIG RESETSTAT remembers where they stood. */
+    struct downstream_counts counts_at_reset;
+    uint64_t received_upstream_at_reset;
+
+    uint64_t error_replies;
+    unsigned error_kinds;
+    struct error_count errors[ERROR_KINDS_MAX];
+};
+
+struct request {
+    struct admin *admin;
+    struct client *client; /* NULL after a handler has given it away: it is a replica now */
+    struct client_session *session;
+    const struct command *command;
+    const struct command_row *row;    /* the command, or the sub-command where there is one */
+    const struct command_row *parent; /* of a sub-command; else NULL */
+    struct writer *writer;            /* the client's; what CLIENT REPLY mutes, the client drops */
+};
+
+static inline size_t argument_count(const struct request *request)
+{
+    return request->command->argument_count;
+}
+
+static inline struct bytes argument(const struct request *request, size_t index)
+{
+    CHECK(index < request->command->argument_count);
+    return request->command->argument[index];
+}
+
+static inline bool argument_is(const struct request *request, size_t index, const char *word)
+{
+    return bytes_is(argument(request, index), word);
+}
+
+static inline void reply_ok(struct request *request)
+{
+    write_simple(request->writer, "OK");
+}
+
+static inline void reply_syntax_error(struct request *request)
+{
+    write_error(request->writer, "ERR syntax error");
+}
+
+static inline bool has_password(const struct admin *admin)
+{
+    return admin->options.password != NULL && admin->options.password[0] != '\0';
+}
+
+static inline bool is_authenticated(const struct admin *admin, const struct client_session *session)
+{
+    return !has_password(admin) || session->authenticated;
+}
+
+/* When the snapshot that would be served became complete, in seconds since 1970. admin/server.c */
+int64_t last_save_s(const struct admin *admin);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "attach.h"
+
+#include "relay/base/bytes.h"
+#include "relay/base/crc64.h"
+#include "relay/base/random.h"
+
+static struct attach_plan wait_for(enum attach_verdict verdict)
+{
+    return (struct attach_plan){.verdict = verdict};
+}
+
+/* A replica without `capa psync2` cannot be told a new id: going on under an old one would leave it
+ * with an id that dies with its connection (trap 25). */
+static bool may_keep_its_id(const struct history *history, const struct attach_wish *wish)
+{
+    return wish->terms->capa_psync2 ||
+           replid_equal(&history_identity(history)->replid, &wish->request->replid);
+}
+
+static enum continuity continuity_in(const struct history *history, const struct attach_wish *wish)
+{
+    if (history == NULL || !may_keep_its_id(history, wish))
+        return CONTINUITY_STRANGE;
+    return history_may_continue(history, &wish->request->replid, wish->request->offset);
+}
+
+/* Will it be able to go on with the history that is arriving, once that is current? What arrives may
+ * still turn out to be nothing, so it is only waited for. */
+static bool is_arriving_its_own(const struct store *store, const struct attach_wish *wish)
+{
+    enum continuity continuity = continuity_in(store_arriving(store), wish);
+    return continuity == CONTINUITY_YES || (continuity == CONTINUITY_AHEAD && !wish->hold_is_over);
+}
+
+/* The stream alone, for `redis-cli --replica`: from a place between two commands. */
+static struct attach_plan decide_empty(const struct store *store)
+{
+    struct history *history = store_current(store);
+    if (history == NULL)
+        return wait_for(ATTACH_WAIT);
+    const struct backlog *backlog = history_backlog(history);
+    uint64_t boundary = history_boundary(history);
+    if (boundary < backlog_first(backlog) || boundary > backlog_published(backlog))
+        return wait_for(ATTACH_WAIT); /* at the end of this turn, or of a giant transaction */
+    return (struct attach_plan){.verdict = ATTACH_EMPTY, .history = history, .offset = boundary};
+}
+
+/* Can this snapshot be sent now? One that arrives is only begun when its bytes have begun to flow: a
+ * replica that reads it straight into its data set must not be left hanging in it. */
+static struct attach_plan decide_snapshot(struct history *history, struct snapshot *snapshot,
+                                          const struct attach_wish *wish)
+{
+    struct attach_plan plan = {
+        .verdict = ATTACH_FULL,
+        .history = history,
+        .snapshot = snapshot,
+        .offset = snapshot_offset(snapshot),
+        .has_length = false,
+    };
+    if (plan.offset > backlog_published(history_backlog(history)))
+        return wait_for(ATTACH_WAIT); /* a refresh, taken of what we have not received yet */
+    enum snapshot_state state = snapshot_state(snapshot);
+    plan.has_length = snapshot_length(snapshot, &plan.length);
+    if (state == SNAPSHOT_COMPLETE)
+        return plan;
+    bool can_take_it = plan.has_length || wish->terms->capa_eof;
+    if (state == SNAPSHOT_ARRIVING && can_take_it && snapshot_received(snapshot) > 0)
+        return plan;
+    return wait_for(ATTACH_WAIT);
+}
+
+static struct attach_plan decide_full(const struct store *store, const struct attach_wish *wish)
+{
+    struct history *current = store_current(store);
+    if (current != NULL) {
+        struct snapshot *snapshot = history_usable_snapshot(current);
+        if (snapshot != NULL)
+            return decide_snapshot(current, snapshot, wish);
+    }
+    struct history *arriving = store_arriving(store);
+    if (arriving != NULL) {
+        struct snapshot *snapshot = history_usable_snapshot(arriving);
+        if (snapshot != NULL)
+            return decide_snapshot(arriving, snapshot, wish);
+        return wait_for(ATTACH_WAIT);
+    }
+    if (current == NULL || history_arriving_snapshot(current) != NULL)
+        return wait_for(ATTACH_WAIT);
+    return wait_for(ATTACH_WANT);
+}
+
+struct attach_plan attach_decide(const struct store *store, const struct attach_wish *wish)
+{
+    const struct replica_terms *terms = wish->terms;
+    if (wish->request != NULL && wish->request->has_replid && !terms->rdb_only) {
+        struct history *current = store_current(store);
+        enum continuity continuity = continuity_in(current, wish);
+        if (continuity == CONTINUITY_YES)
+            return (struct attach_plan){
+                .verdict = ATTACH_CONTINUE, .history = current, .offset = wish->request->offset};
+        if (continuity == CONTINUITY_AHEAD && !wish->hold_is_over)
+            return wait_for(ATTACH_HOLD);
+        if (continuity == CONTINUITY_STRANGE && is_arriving_its_own(store, wish))
+            return wait_for(ATTACH_WAIT);
+    }
+    if (terms->filter_empty && !terms->rdb_only)
+        return decide_empty(store);
+    return decide_full(store, wish);
+}
+
+/* The smallest RDB: a version that every server since 5.0 loads, the end opcode, the CRC-64 of both. */
+static void append_empty_rdb(struct text *out)
+{
+    uint8_t rdb[18] = "REDIS0009\xff";
+    uint64_t crc = crc64(0, rdb, 10);
+    for (int i = 0; i < 8; i++)
+        rdb[10 + i] = (uint8_t)(crc >> (8 * i));
+    payload_format_length(out, sizeof(rdb));
+    text_append(out, bytes_at(rdb, sizeof(rdb)));
+}
+
+static void append_snapshot(const struct attach_plan *plan, struct feed *feed)
+{
+    snapshot_retain(plan->snapshot);
+    feed->snapshot = plan->snapshot;
+    if (plan->has_length) {
+        payload_format_length(&feed->head, plan->length);
+        return;
+    }
+    feed->has_mark = true;
+    random_hex(feed->mark, PAYLOAD_MARK_LENGTH);
+    payload_format_mark(&feed->head, feed->mark);
+}
+
+bool attach_perform(const struct attach_plan *plan, const struct attach_wish *wish,
+                    struct feed *feed)
+{
+    CHECK(plan->history != NULL);
+    const struct replid *replid = &history_identity(plan->history)->replid;
+    if (!wish->terms->rdb_only) {
+        /* First of all: from here on the bytes behind the snapshot are kept for this replica. */
+        if (!cursor_attach(&feed->cursor, history_backlog(plan->history), plan->offset))
+            return false;
+        feed->has_stream = true;
+    }
+    if (plan->verdict == ATTACH_CONTINUE) {
+        psync_format_continue(&feed->head, replid, wish->terms->capa_psync2);
+        return true;
+    }
+    if (wish->request != NULL)
+        psync_format_fullresync(&feed->head, replid, plan->offset);
+    if (plan->verdict == ATTACH_EMPTY)
+        append_empty_rdb(&feed->head);
+    else
+        append_snapshot(plan, feed);
+    return true;
+}
+
+const char *attach_cause(const struct attach_plan *plan)
+{
+    switch (plan->verdict) {
+    case ATTACH_WAIT:
+    case ATTACH_HOLD:
+    case ATTACH_WANT:
+        return "waiting";
+    case ATTACH_CONTINUE:
+        return "continue";
+    case ATTACH_EMPTY:
+        return "full-sync-empty";
+    case ATTACH_FULL:
+        return plan->has_length ? "full-sync" : "full-sync-end-mark";
+    }
+    UNREACHABLE("no such verdict");
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The decision what a replica gets: go on where it stands, wait until we are there, or an RDB and the
+ * stream behind it (protocol 1.4, 4; traps 13, 18, 25, 26). Reads the store and changes nothing;
+ * attach_perform then does what was decided.
+ *
+ * Thread: thread 0.
+ */
+#ifndef RELAY_DOWNSTREAM_ATTACH_H
+#define RELAY_DOWNSTREAM_ATTACH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "feed.h"
+#include "relay/base/check.h"
+#include "relay/downstream/client.h"
+#include "relay/resp/psync.h"
+#include "relay/store/store.h"
+
+/* What a replica asks for. */
+struct attach_wish {
+    const struct psync_request *request; /* NULL: SYNC */
+    const struct replica_terms *terms;
+    bool hold_is_over; /* it has been ahead of us for too long: no more waiting for that */
+};
+
+enum attach_verdict {
+    ATTACH_WAIT,     /* not yet: what it needs is on its way */
+    ATTACH_HOLD,     /* not yet: it is ahead of us */
+    ATTACH_WANT,     /* not yet: it needs a snapshot, and none is on its way */
+    ATTACH_CONTINUE, /* the stream, from `offset` on */
+    ATTACH_FULL,     /* `snapshot`, then the stream from `offset` on */
+    ATTACH_EMPTY,    /* an empty RDB, then the stream from `offset` on */
+};
+
+struct attach_plan {
+    enum attach_verdict verdict;
+    struct history *history;   /* where there is something to attach to, as the rest */
+    struct snapshot *snapshot; /* ATTACH_FULL */
+    bool has_length;           /* its length is known; else `$EOF:` */
+    uint64_t length;
+    uint64_t offset;
+};
+
+struct attach_plan attach_decide(const struct store *store, const struct attach_wish *wish);
+
+/* Fills the feed of one that waits with what was decided: cursor, snapshot, reply. False: the store
+ * would not have it, nothing was done, ask again. */
+MUST_CHECK bool attach_perform(const struct attach_plan *plan, const struct attach_wish *wish,
+                               struct feed *feed);
+
+/* For the log. */
+const char *attach_cause(const struct attach_plan *plan);
+
+#endif

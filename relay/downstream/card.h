@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a replica is, for everybody who lists replicas. Thread 0 makes the card, lends it with the
+ * replica to a worker, and gets it back as the letter that says the replica has gone; between the two
+ * it goes on reading it. That makes the card's atomics, beside the published ends of the store, the
+ * one place where threads share memory.
+ *
+ * Owner: thread 0. Fields under "lent" are written by the thread that has the replica and by no other.
+ */
+#ifndef RELAY_DOWNSTREAM_CARD_H
+#define RELAY_DOWNSTREAM_CARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "relay/downstream/client.h"
+#include "relay/downstream/reasons.h"
+#include "relay/net/mailbox.h"
+
+struct worker;
+
+enum { CARD_ADDRESS_MAX = 80 };
+
+struct card {
+    struct letter gone; /* first: the letter is the card */
+    TAILQ_ENTRY(card) entry;
+    struct worker *worker; /* NULL: it waits on thread 0 */
+
+    /* Written by thread 0 before the card is lent, read by both. */
+    uint64_t id;
+    uint64_t history_number; /* of the history that it is attached to */
+    int64_t connected_ms;
+    bool acknowledges; /* false for SYNC */
+    bool full_sync;    /* it was attached with an RDB */
+    struct replica_terms terms;
+    char peer[CARD_ADDRESS_MAX];
+    char local[CARD_ADDRESS_MAX];
+    char address[CARD_ADDRESS_MAX]; /* the peer's, without its port */
+
+    /* Lent, and read by thread 0 at any time. Relaxed: each is a number by itself, nothing else is
+     * read because of what it says. */
+    atomic_int state; /* enum replica_state */
+    _Atomic uint64_t acknowledged;
+    _Atomic uint64_t sent_offset;
+    _Atomic uint64_t sent_bytes;
+    _Atomic uint64_t received_bytes;
+    _Atomic int64_t life_ms;
+
+    /* Lent, and read by thread 0 when the letter is there (posting it is a release). */
+    enum close_reason reason;
+    int64_t rdb_sent_ms; /* clock_ms when the last byte of the RDB was sent; 0: it was not */
+};
+
+#define CARD_GET(card, field) atomic_load_explicit(&(card)->field, memory_order_relaxed)
+#define CARD_SET(card, field, value)                                                               \
+    atomic_store_explicit(&(card)->field, (value), memory_order_relaxed)
+
+#endif

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/downstream/client.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client_room.h"
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "relay/net/loop.h"
+#include "replconf.h"
+
+enum {
+    INPUT_FIRST = 1024,
+    INPUT_MAX = COMMAND_LENGTH_MAX + 4096, /* the reader gives up before it is full */
+    COMMANDS_A_TURN = 256,
+    OUTPUT_LIMIT = 16 * CLIENT_OUTPUT_MAX, /* one reply may be long: CLIENT LIST */
+    SKIP_BYTES = 64 * 1024,                /* sent bytes are moved out of the output from here on */
+    DRAIN_MS = 5 * 1000,
+    FINISH_MS_MAX = 10 * 1000, /* for taking the last replies */
+    LOCAL_MAX = 80,
+    COMMAND_NAME_MAX = 32,
+};
+
+struct client {
+    TAILQ_ENTRY(client) entry;
+    struct client_room *room;
+    struct conn *conn; /* NULL: closed, or a replica's now; freed at the end of the turn */
+    uint64_t id;
+    int64_t connected_ms;
+    int64_t active_ms;
+    int64_t finish_ms;          /* 0: goes on; else when client_finish was called, */
+    enum close_reason finished; /* and why */
+    bool is_running;            /* a command: `input` and `output` are in use further up */
+    bool has_commands; /* there may be whole commands in the input: go on in the next turn */
+
+    struct reader reader;
+    uint8_t *input; /* NULL while there is nothing in it */
+    size_t input_length;
+    size_t input_capacity;
+    size_t input_taken; /* commands that have been run, the one that runs included */
+
+    struct text output;
+    size_t output_sent;
+    struct writer writer;
+
+    struct client_session session;
+    struct replica_terms terms;
+    char local[LOCAL_MAX];
+    char last_command[COMMAND_NAME_MAX];
+};
+
+/* ---------------------------------------------------------------- what the command table sees */
+
+uint64_t client_id(const struct client *client)
+{
+    return client->id;
+}
+
+struct client_session *client_session(struct client *client)
+{
+    return &client->session;
+}
+
+struct replica_terms *client_terms(struct client *client)
+{
+    return &client->terms;
+}
+
+const char *client_peer(const struct client *client)
+{
+    return client->conn != NULL ? conn_peer(client->conn) : "";
+}
+
+const char *client_local(const struct client *client)
+{
+    return client->local;
+}
+
+int64_t client_connected_ms(const struct client *client)
+{
+    return client->connected_ms;
+}
+
+int64_t client_active_ms(const struct client *client)
+{
+    return client->active_ms;
+}
+
+const char *client_last_command(const struct client *client)
+{
+    return client->last_command[0] != '\0' ? client->last_command : "NULL";
+}
+
+void client_set_last_command(struct client *client, const char *name)
+{
+    snprintf(client->last_command, sizeof(client->last_command), "%s", name);
+}
+
+struct writer *client_writer(struct client *client)
+{
+    client->writer.protocol = client->session.protocol;
+    return &client->writer;
+}
+
+/* ---------------------------------------------------------------- the room */
+
+void client_room_init(struct client_room *room)
+{
+    TAILQ_INIT(&room->clients);
+}
+
+struct client *client_room_first(const struct client_room *room)
+{
+    return TAILQ_FIRST(&room->clients);
+}
+
+struct client *client_next(const struct client *client)
+{
+    return TAILQ_NEXT(client, entry);
+}
+
+uint64_t client_sent_bytes(const struct client *client)
+{
+    return client->conn != NULL ? conn_sent_total(client->conn) : 0;
+}
+
+uint64_t client_received_bytes(const struct client *client)
+{
+    return client->conn != NULL ? conn_received_total(client->conn) : 0;
+}
+
+static void free_client(void *arg)
+{
+    struct client *client = arg;
+    CHECK(client->conn == NULL);
+    free(client->input);
+    text_fini(&client->output);
+    free(client);
+}
+
+/* The memory stays until the end of the turn: a command of it may be running. */
+static void leave_room(struct client *client)
+{
+    CHECK(client->room->count > 0);
+    client->room->count--;
+    TAILQ_REMOVE(&client->room->clients, client, entry);
+    loop_defer(client->room->loop, free_client, client);
+}
+
+static void log_closed(const struct client *client, enum close_reason reason)
+{
+    const char *error = reason == CLOSE_FAILED ? conn_error(client->conn) : "";
+    log_at(close_reason_level(reason),
+           "downstream: client id=%" PRIu64 " addr=%s closed reason=%s sent=%" PRIu64
+           " received=%" PRIu64 " duration=%.3fs: %s%s%s",
+           client->id, conn_peer(client->conn), close_reason_name(reason),
+           conn_sent_total(client->conn), conn_received_total(client->conn),
+           (double)(clock_ms() - client->connected_ms) / 1000.0, close_reason_text(reason),
+           error[0] != '\0' ? ": " : "", error);
+}
+
+static void account(struct client *client, enum close_reason reason)
+{
+    log_closed(client, reason);
+    client->room->closed[reason]++;
+    client->room->sent_bytes += conn_sent_total(client->conn);
+    client->room->received_bytes += conn_received_total(client->conn);
+}
+
+void client_close(struct client *client, enum close_reason reason)
+{
+    if (client->conn == NULL)
+        return;
+    if (client->is_running) {
+        client_finish(client, reason);
+        return;
+    }
+    account(client, reason);
+    conn_close(&client->conn);
+    leave_room(client);
+}
+
+void client_finish(struct client *client, enum close_reason reason)
+{
+    if (client->finish_ms != 0)
+        return;
+    client->finish_ms = clock_ms();
+    client->finished = reason;
+}
+
+/* ---------------------------------------------------------------- output */
+
+static size_t output_left(const struct client *client)
+{
+    return client->output.length - client->output_sent;
+}
+
+static void drop_sent(struct client *client)
+{
+    if (output_left(client) == 0) {
+        text_fini(&client->output);
+        client->output_sent = 0;
+    } else if (client->output_sent >= SKIP_BYTES) {
+        text_skip(&client->output, client->output_sent);
+        client->output_sent = 0;
+    }
+}
+
+/* False: the client has been closed. */
+static bool flush(struct client *client)
+{
+    while (output_left(client) > 0) {
+        size_t sent = 0;
+        struct bytes rest = bytes_skip(text_bytes(&client->output), client->output_sent);
+        enum conn_io io = conn_send(client->conn, rest, false, &sent);
+        if (io == CONN_AGAIN)
+            break;
+        if (io != CONN_OK) {
+            client_close(client, CLOSE_FAILED);
+            return false;
+        }
+        client->output_sent += sent;
+    }
+    drop_sent(client);
+    return true;
+}
+
+/* What is to be done after commands have run: send, and say which events shall come. */
+static void settle(struct client *client)
+{
+    if (client->conn == NULL)
+        return;
+    if (client->output.failed) {
+        client_close(client, CLOSE_OVERFLOW);
+        return;
+    }
+    if (!flush(client))
+        return;
+    bool has_output = output_left(client) > 0;
+    if (client->finish_ms != 0 && !has_output) {
+        account(client, client->finished);
+        conn_drain(&client->conn, DRAIN_MS);
+        leave_room(client);
+        return;
+    }
+    bool is_full = output_left(client) > CLIENT_OUTPUT_MAX;
+    bool may_read = client->finish_ms == 0 && !is_full && !client->has_commands;
+    /* Wanting to write brings us back in the next turn, when all others have had theirs. */
+    conn_want(client->conn, may_read, has_output || client->has_commands);
+}
+
+/* ---------------------------------------------------------------- commands */
+
+/* CLIENT REPLY: what the command wrote is taken back. */
+static void take_back(struct text *output, size_t length)
+{
+    if (output->length == length)
+        return;
+    output->length = length;
+    output->data[length] = '\0';
+}
+
+static void run_command(struct client *client, const struct command *command)
+{
+    struct client_room *room = client->room;
+    struct client_session *session = &client->session;
+    room->commands++;
+    client->active_ms = clock_ms();
+    bool is_skipped = session->reply_skip_next;
+    session->reply_skip_next = false;
+    size_t length = client->output.length;
+
+    client->is_running = true;
+    room->on_command(client, command, room->on_command_arg);
+    client->is_running = false;
+    if (client->conn != NULL && (is_skipped || session->reply_off))
+        take_back(&client->output, length);
+}
+
+static bool may_run(const struct client *client)
+{
+    return client->conn != NULL && client->finish_ms == 0 && !client->output.failed &&
+           output_left(client) <= CLIENT_OUTPUT_MAX;
+}
+
+/* One command. False: there is no whole one. */
+static bool run_next(struct client *client)
+{
+    struct command command;
+    size_t taken = client->input_taken;
+    switch (reader_next(&client->reader, client->input + taken, client->input_length - taken,
+                        &command)) {
+    case READER_MORE:
+        return false;
+    case READER_ERROR:
+        write_error(client_writer(client), "ERR %s", client->reader.error);
+        client_finish(client, CLOSE_PROTOCOL);
+        return false;
+    case READER_COMMAND:
+        client->input_taken += command.length;
+        if (command.argument_count > 0)
+            run_command(client, &command);
+        return true;
+    }
+    UNREACHABLE("no such result");
+}
+
+/* An idle client holds no input. */
+static void drop_taken(struct client *client)
+{
+    size_t left = client->input_length - client->input_taken;
+    if (left == 0) {
+        free(client->input);
+        client->input = NULL;
+        client->input_capacity = 0;
+    } else {
+        memmove(client->input, client->input + client->input_taken, left);
+    }
+    client->input_length = left;
+    client->input_taken = 0;
+}
+
+static void run_commands(struct client *client)
+{
+    bool has_more = client->input_length > 0;
+    for (int i = 0; i < COMMANDS_A_TURN && has_more && may_run(client); i++)
+        has_more = run_next(client) && client->input_taken < client->input_length;
+    if (client->conn == NULL)
+        return;
+    client->has_commands = has_more && client->finish_ms == 0;
+    drop_taken(client);
+}
+
+/* ---------------------------------------------------------------- input */
+
+static bool make_room(struct client *client)
+{
+    if (client->input_length < client->input_capacity)
+        return true;
+    size_t capacity = client->input_capacity == 0 ? INPUT_FIRST : client->input_capacity * 2;
+    if (capacity > INPUT_MAX)
+        capacity = INPUT_MAX;
+    CHECK(capacity > client->input_capacity);
+    uint8_t *input = realloc(client->input, capacity);
+    if (input == NULL)
+        return false;
+    client->input = input;
+    client->input_capacity = capacity;
+    return true;
+}
+
+/* False: nothing came, or the client has been closed. */
+static bool receive(struct client *client)
+{
+    if (!make_room(client)) {
+        client_close(client, CLOSE_MEMORY);
+        return false;
+    }
+    size_t received = 0;
+    switch (conn_receive(client->conn, client->input + client->input_length,
+                         client->input_capacity - client->input_length, &received)) {
+    case CONN_OK:
+        client->input_length += received;
+        return true;
+    case CONN_AGAIN:
+        drop_taken(client); /* frees the room that was made for nothing */
+        return false;
+    case CONN_END:
+        client_close(client, CLOSE_ENDED);
+        return false;
+    case CONN_FAILED:
+        client_close(client, CLOSE_FAILED);
+        return false;
+    }
+    UNREACHABLE("no such result");
+}
+
+static void on_conn(struct conn *conn, enum conn_event event, void *arg)
+{
+    struct client *client = arg;
+    CHECK(client->conn == conn);
+    switch (event) {
+    case CONN_EVENT_UP:
+        settle(client);
+        return;
+    case CONN_EVENT_READABLE:
+        if (receive(client)) {
+            run_commands(client);
+            settle(client);
+        }
+        return;
+    case CONN_EVENT_WRITABLE:
+        if (!flush(client))
+            return;
+        if (client->has_commands)
+            run_commands(client);
+        settle(client);
+        return;
+    case CONN_EVENT_DOWN:
+        client_close(client, CLOSE_FAILED);
+        return;
+    }
+    UNREACHABLE("no such event");
+}
+
+/* ---------------------------------------------------------------- coming */
+
+static void format_local(struct client *client)
+{
+    const char *address = conn_local_address(client->conn);
+    bool is_ipv6 = strchr(address, ':') != NULL;
+    snprintf(client->local, sizeof(client->local), "%s%s%s:%u", is_ipv6 ? "[" : "", address,
+             is_ipv6 ? "]" : "", conn_local_port(client->conn));
+}
+
+void client_accept(struct client_room *room, int fd, uint64_t id, bool rejected)
+{
+    struct conn_options options = {.keepalive_s = room->keepalive_s};
+    struct client *client = calloc(1, sizeof(*client));
+    struct conn *conn = conn_accept(room->loop, fd, &options, on_conn, client);
+    if (client == NULL || conn == NULL) {
+        log_errorx("downstream: a connection is refused: memory is out");
+        conn_close(&conn);
+        free(client);
+        return;
+    }
+    client->room = room;
+    client->conn = conn;
+    client->id = id;
+    client->connected_ms = client->active_ms = clock_ms();
+    reader_init(&client->reader);
+    text_init(&client->output, OUTPUT_LIMIT);
+    client->writer.out = &client->output;
+    client->session.protocol = 2;
+    format_local(client);
+    TAILQ_INSERT_TAIL(&room->clients, client, entry);
+    room->count++;
+    log_info("downstream: client id=%" PRIu64 " addr=%s laddr=%s accepted", id, conn_peer(conn),
+             client->local);
+    if (rejected) {
+        write_error(client_writer(client), "ERR max number of clients reached");
+        client_finish(client, CLOSE_REJECTED);
+    }
+}
+
+/* ---------------------------------------------------------------- going */
+
+static bool is_idle(const struct client *client, int64_t now_ms)
+{
+    return client->room->timeout_ms > 0 && now_ms - client->active_ms > client->room->timeout_ms;
+}
+
+void client_room_tick(struct client_room *room)
+{
+    int64_t now_ms = clock_ms();
+    struct client *next;
+    for (struct client *client = client_room_first(room); client != NULL; client = next) {
+        next = client_next(client);
+        if (client->finish_ms != 0 && now_ms - client->finish_ms > FINISH_MS_MAX)
+            client_close(client, client->finished);
+        else if (client->finish_ms == 0 && is_idle(client, now_ms))
+            client_close(client, CLOSE_IDLE);
+    }
+}
+
+void client_room_close_all(struct client_room *room, enum close_reason reason)
+{
+    struct client *next;
+    for (struct client *client = client_room_first(room); client != NULL; client = next) {
+        next = client_next(client);
+        client_close(client, reason);
+    }
+}
+
+/* ---------------------------------------------------------------- becoming a replica */
+
+static void become_replica(struct client *client, const struct psync_request *request)
+{
+    struct client_room *room = client->room;
+    size_t taken = client->input_taken;
+    text_skip(&client->output, client->output_sent);
+    client->output_sent = 0;
+    conn_detach(client->conn);
+    struct newcomer newcomer = {
+        .conn = client->conn,
+        .id = client->id,
+        .connected_ms = client->connected_ms,
+        .terms = &client->terms,
+        .local = client->local,
+        .request = request,
+        .owed = &client->output,
+        .input = bytes_at(client->input + taken, client->input_length - taken),
+    };
+    client->conn = NULL;
+    leave_room(client);
+    room->on_newcomer(&newcomer, room->on_newcomer_arg);
+}
+
+bool client_psync(struct client *client, const struct command *command)
+{
+    struct psync_request request;
+    if (!psync_request_parse(command, &request)) {
+        write_error(client_writer(client), "ERR value is not an integer or out of range");
+        return false;
+    }
+    if (request.failover) {
+        write_error(client_writer(client),
+                    "ERR FAILOVER target is a relay, which cannot be promoted");
+        return false;
+    }
+    become_replica(client, &request);
+    return true;
+}
+
+void client_sync(struct client *client)
+{
+    become_replica(client, NULL);
+}
+
+void client_replconf(struct client *client, const struct command *command)
+{
+    replconf_apply(&client->terms, command, client_writer(client));
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include "feed.h"
+
+#include "relay/base/check.h"
+#include "relay/net/conn.h"
+
+/* Sends some of its part, at most *share bytes, which it takes off *share. */
+typedef enum feed_result step_fn(struct feed *feed, struct conn *conn, size_t *share);
+
+static step_fn send_head;
+static step_fn send_rdb;
+static step_fn send_mark;
+static step_fn wait_for_first_ack;
+static step_fn send_stream;
+
+static step_fn *const steps[FEED_STEPS] = {
+    [FEED_HEAD] = send_head,     [FEED_RDB] = send_rdb,
+    [FEED_MARK] = send_mark,     [FEED_FIRST_ACK] = wait_for_first_ack,
+    [FEED_STREAM] = send_stream,
+};
+
+void feed_init(struct feed *feed, struct text *head)
+{
+    *feed = (struct feed){.head = *head};
+    text_init(head, head->limit);
+}
+
+void feed_fini(struct feed *feed)
+{
+    text_fini(&feed->head);
+    snapshot_release(&feed->snapshot);
+    cursor_detach(&feed->cursor);
+}
+
+static size_t least(size_t a, uint64_t b)
+{
+    return b < a ? (size_t)b : a;
+}
+
+/* Books what the connection took. FEED_NEXT: something went, go on; also when it was less than was given,
+ * since the next attempt costs one call and says AGAIN. */
+static enum feed_result book(struct feed *feed, enum conn_io io, size_t sent, size_t *share)
+{
+    switch (io) {
+    case CONN_OK:
+        CHECK(sent <= *share);
+        *share -= sent;
+        feed->sent_bytes += sent;
+        return FEED_NEXT;
+    case CONN_AGAIN:
+        return FEED_BLOCKED;
+    case CONN_END:
+    case CONN_FAILED:
+        return FEED_BROKEN;
+    }
+    UNREACHABLE("no such result");
+}
+
+/* Sends `part` from *position on. FEED_NEXT: all of it has gone. */
+static enum feed_result send_part(struct feed *feed, struct conn *conn, struct bytes part,
+                                  size_t *position, size_t *share)
+{
+    while (*position < part.length) {
+        if (*share == 0)
+            return FEED_MORE;
+        struct bytes rest = bytes_skip(part, *position);
+        size_t sent = 0;
+        enum conn_io io =
+            conn_send(conn, bytes_first(rest, least(*share, rest.length)), false, &sent);
+        enum feed_result result = book(feed, io, sent, share);
+        if (result != FEED_NEXT)
+            return result;
+        *position += sent;
+    }
+    return FEED_NEXT;
+}
+
+static enum feed_result send_head(struct feed *feed, struct conn *conn, size_t *share)
+{
+    enum feed_result result =
+        send_part(feed, conn, text_bytes(&feed->head), &feed->head_sent, share);
+    if (result == FEED_NEXT) {
+        text_fini(&feed->head);
+        feed->head_sent = 0;
+    }
+    return result;
+}
+
+static enum feed_result send_rdb(struct feed *feed, struct conn *conn, size_t *share)
+{
+    if (feed->snapshot == NULL)
+        return FEED_NEXT;
+    /* The state first: what is readable when it is complete is the whole. */
+    enum snapshot_state state = snapshot_state(feed->snapshot);
+    if (state == SNAPSHOT_FAILED)
+        return FEED_NOT_WHOLE;
+    uint64_t readable = snapshot_readable(feed->snapshot);
+    while (feed->snapshot_sent < readable) {
+        if (*share == 0)
+            return FEED_MORE;
+        size_t sent = 0;
+        enum conn_io io = conn_send_file(conn, snapshot_file(feed->snapshot), feed->snapshot_sent,
+                                         least(*share, readable - feed->snapshot_sent), &sent);
+        enum feed_result result = book(feed, io, sent, share);
+        if (result != FEED_NEXT)
+            return result;
+        feed->snapshot_sent += sent;
+    }
+    if (state != SNAPSHOT_COMPLETE)
+        return FEED_IDLE;
+    snapshot_release(&feed->snapshot);
+    return FEED_NEXT;
+}
+
+static enum feed_result send_mark(struct feed *feed, struct conn *conn, size_t *share)
+{
+    if (!feed->has_mark)
+        return FEED_NEXT;
+    return send_part(feed, conn, bytes_at(feed->mark, PAYLOAD_MARK_LENGTH), &feed->mark_sent,
+                     share);
+}
+
+/* feed_acknowledge goes on from here. */
+static enum feed_result wait_for_first_ack(struct feed *feed, struct conn *conn, size_t *share)
+{
+    (void)conn;
+    (void)share;
+    if (!feed->has_stream)
+        return FEED_FINISHED;
+    return feed->has_mark ? FEED_IDLE : FEED_NEXT;
+}
+
+static enum feed_result cannot_read(enum cursor_view view)
+{
+    return view == CURSOR_REWOUND ? FEED_REWOUND : FEED_LAGGED;
+}
+
+static enum feed_result send_stream(struct feed *feed, struct conn *conn, size_t *share)
+{
+    CHECK(feed->has_stream);
+    for (;;) {
+        struct bytes view;
+        enum cursor_view found = cursor_peek(&feed->cursor, &view);
+        if (found == CURSOR_AT_END)
+            return FEED_IDLE;
+        if (found != CURSOR_BYTES)
+            return cannot_read(found);
+        if (*share == 0)
+            return FEED_MORE;
+        size_t length = least(*share, view.length);
+        size_t sent = 0;
+        enum conn_io io;
+        if (length >= FEED_FILE_BYTES) {
+            uint64_t position;
+            int file = cursor_file(&feed->cursor, &position);
+            io = conn_send_file(conn, file, position, length, &sent);
+        } else {
+            io = conn_send(conn, bytes_first(view, length), false, &sent);
+        }
+        enum feed_result result = book(feed, io, sent, share);
+        if (result != FEED_NEXT)
+            return result;
+        cursor_advance(&feed->cursor, sent);
+    }
+}
+
+enum feed_result feed_pump(struct feed *feed, struct conn *conn)
+{
+    enum feed_result standing = feed_check(feed);
+    if (standing != FEED_IDLE)
+        return standing;
+    size_t share = FEED_TURN_BYTES;
+    for (;;) {
+        enum feed_result result = steps[feed->step](feed, conn, &share);
+        if (result != FEED_NEXT)
+            return result;
+        CHECK(feed->step < FEED_STREAM);
+        feed->step++;
+    }
+}
+
+enum feed_result feed_flush(struct feed *feed, struct conn *conn)
+{
+    CHECK(feed->step == FEED_HEAD);
+    size_t share = FEED_TURN_BYTES;
+    enum feed_result result = send_head(feed, conn, &share);
+    return result == FEED_NEXT ? FEED_IDLE : result;
+}
+
+enum feed_result feed_check(struct feed *feed)
+{
+    if (feed->snapshot != NULL && snapshot_state(feed->snapshot) == SNAPSHOT_FAILED)
+        return FEED_NOT_WHOLE;
+    if (!feed->has_stream)
+        return FEED_IDLE;
+    struct bytes view;
+    enum cursor_view found = cursor_peek(&feed->cursor, &view);
+    if (found == CURSOR_LAGGED || found == CURSOR_REWOUND)
+        return cannot_read(found);
+    return FEED_IDLE;
+}
+
+bool feed_acknowledge(struct feed *feed)
+{
+    if (feed->step != FEED_FIRST_ACK)
+        return false;
+    feed->step = FEED_STREAM;
+    return true;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What one replica is sent, in this order, and where in it we are. There is no buffer of stream bytes
+ * in it: two places, one in a snapshot and one in the backlog.
+ *
+ *     head      replies still owed, "+CONTINUE ..." or "+FULLRESYNC ...", "$<length>" or "$EOF:..."
+ *     RDB       bytes of the snapshot, as far as they are there
+ *     mark      the end mark once more, after `$EOF:`
+ *     first ACK after a mark nothing is sent until the replica has said REPLCONF ACK (protocol 2.2)
+ *     stream    from the cursor on, for ever; nothing else is ever put into it
+ *
+ * Parts that a replica does not get are empty and passed over.
+ *
+ * Thread: that of the replica.
+ */
+#ifndef RELAY_DOWNSTREAM_FEED_H
+#define RELAY_DOWNSTREAM_FEED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/text.h"
+#include "relay/resp/payload.h"
+#include "relay/store/backlog.h"
+#include "relay/store/snapshot.h"
+
+struct conn;
+
+enum {
+    FEED_TURN_BYTES = 1024 * 1024, /* sent to one replica in one go, then others have their turn */
+    FEED_FILE_BYTES = 64 * 1024,   /* a piece of the stream from here on is sent from its file */
+};
+
+enum feed_step { FEED_HEAD, FEED_RDB, FEED_MARK, FEED_FIRST_ACK, FEED_STREAM, FEED_STEPS };
+
+struct feed {
+    enum feed_step step;
+    struct text head;
+    size_t head_sent;
+    struct snapshot *snapshot; /* NULL: no RDB, or an empty one that is part of the head */
+    uint64_t snapshot_sent;
+    bool has_mark;
+    char mark[PAYLOAD_MARK_LENGTH + 1];
+    size_t mark_sent;
+    bool has_stream; /* false: wants the RDB only */
+    struct cursor cursor;
+    uint64_t sent_bytes; /* all of the above */
+};
+
+enum feed_result {
+    FEED_IDLE,     /* what is there has been sent: more is told by a wake-up, or by the first ACK */
+    FEED_BLOCKED,  /* the connection takes no more now */
+    FEED_MORE,     /* the turn's share has been sent, and there is more */
+    FEED_FINISHED, /* all that this replica wanted has been sent */
+    FEED_BROKEN,   /* the connection is */
+    FEED_NOT_WHOLE,
+    FEED_LAGGED,
+    FEED_REWOUND,
+    FEED_NEXT, /* between the parts only: this one is through */
+};
+
+/* `head` is moved into the feed: replies that are still owed. */
+void feed_init(struct feed *feed, struct text *head);
+
+/* Lets go of snapshot and backlog. */
+void feed_fini(struct feed *feed);
+
+/* Sends what fits, at most FEED_TURN_BYTES. */
+enum feed_result feed_pump(struct feed *feed, struct conn *conn);
+
+/* Sends what fits of the head alone: to one that waits. */
+enum feed_result feed_flush(struct feed *feed, struct conn *conn);
+
+/* Looks whether what is still to be sent can still be sent: FEED_IDLE, or one of the last three. For
+ * replicas that are blocked, whose segments the writer may be waiting for. */
+enum feed_result feed_check(struct feed *feed);
+
+/* The replica has said REPLCONF ACK. True: it was the one that the stream waits for. */
+bool feed_acknowledge(struct feed *feed);
+
+#endif

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+#include "replica.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "replconf.h"
+
+enum {
+    RECEIVES_A_TURN = 4,
+    DRAIN_MS = 10 * 1000, /* for the last bytes of an RDB to arrive */
+};
+
+typedef void enter_fn(struct replica *replica);
+typedef void event_fn(struct replica *replica, enum replica_event event);
+
+static enter_fn enter_loading;
+static enter_fn enter_streaming;
+static enter_fn enter_closing;
+static event_fn on_waiting;
+static event_fn on_attached;
+static event_fn on_closing;
+
+#define TO(state) (1U << (state))
+
+static const struct {
+    const char *name;
+    unsigned next; /* states that may follow */
+    enter_fn *enter;
+    event_fn *on_event;
+} states[] = {
+    [REPLICA_WAITING] = {"waiting",
+                         TO(REPLICA_LOADING) | TO(REPLICA_STREAMING) | TO(REPLICA_CLOSING), NULL,
+                         on_waiting},
+    [REPLICA_LOADING] = {"loading", TO(REPLICA_STREAMING) | TO(REPLICA_CLOSING), enter_loading,
+                         on_attached},
+    [REPLICA_STREAMING] = {"streaming", TO(REPLICA_CLOSING), enter_streaming, on_attached},
+    [REPLICA_CLOSING] = {"closing", 0, enter_closing, on_closing},
+};
+
+const char *replica_state_name(enum replica_state state)
+{
+    CHECK(state < LENGTH_OF(states));
+    return states[state].name;
+}
+
+/* The only place where the state of a replica changes. */
+static void replica_enter(struct replica *replica, enum replica_state state, const char *cause)
+{
+    CHECK((states[replica->state].next & TO(state)) != 0);
+    log_info("downstream: replica id=%" PRIu64 " addr=%s state=%s->%s cause=%s", replica->card->id,
+             replica->card->peer, states[replica->state].name, states[state].name, cause);
+    replica->state = state;
+    CARD_SET(replica->card, state, (int)state);
+    if (states[state].enter != NULL)
+        states[state].enter(replica);
+}
+
+struct replica *replica_new(struct card *card, struct text *owed, int64_t timeout_ms,
+                            const struct psync_request *request)
+{
+    struct replica *replica = calloc(1, sizeof(*replica));
+    if (replica == NULL)
+        return NULL;
+    static_assert(REPLICA_WAITING == 0, "a new replica waits");
+    replica->card = card;
+    replica->timeout_ms = timeout_ms;
+    replica->since_ms = clock_ms();
+    if (request != NULL) {
+        replica->has_request = true;
+        replica->request = *request;
+    }
+    feed_init(&replica->feed, owed);
+    reader_init(&replica->reader);
+    CARD_SET(card, state, (int)REPLICA_WAITING);
+    CARD_SET(card, life_ms, replica->since_ms);
+    return replica;
+}
+
+void replica_free(void *arg)
+{
+    struct replica *replica = arg;
+    CHECK(replica->conn == NULL);
+    feed_fini(&replica->feed);
+    free(replica);
+}
+
+static void want(struct replica *replica, bool write)
+{
+    if (replica->wants_write == write)
+        return;
+    replica->wants_write = write;
+    conn_want(replica->conn, true, write);
+}
+
+static void show_sent(struct replica *replica)
+{
+    if (replica->sent_seen != replica->feed.sent_bytes) {
+        replica->sent_seen = replica->feed.sent_bytes;
+        replica->progress_ms = clock_ms();
+    }
+    CARD_SET(replica->card, sent_bytes, conn_sent_total(replica->conn));
+    CARD_SET(replica->card, sent_offset, replica->feed.cursor.offset);
+}
+
+/* What a feed's result means for the replica. */
+static const struct {
+    bool wants_write;
+    bool closes;
+    enum close_reason reason;
+} outcomes[] = {
+    [FEED_IDLE] = {.wants_write = false},
+    [FEED_BLOCKED] = {.wants_write = true},
+    [FEED_MORE] = {.wants_write = true},
+    [FEED_FINISHED] = {.closes = true, .reason = CLOSE_SERVED},
+    [FEED_BROKEN] = {.closes = true, .reason = CLOSE_FAILED},
+    [FEED_NOT_WHOLE] = {.closes = true, .reason = CLOSE_SNAPSHOT},
+    [FEED_LAGGED] = {.closes = true, .reason = CLOSE_LAGGED},
+    [FEED_REWOUND] = {.closes = true, .reason = CLOSE_REWOUND},
+};
+
+static void settle(struct replica *replica, enum feed_result result)
+{
+    CHECK(result < LENGTH_OF(outcomes));
+    if (outcomes[result].closes)
+        replica_close(replica, outcomes[result].reason);
+    else
+        want(replica, outcomes[result].wants_write);
+}
+
+static void note_life(struct replica *replica)
+{
+    CARD_SET(replica->card, life_ms, clock_ms());
+}
+
+/* A replica that takes its RDB to disk says nothing until it has all of it: its time to say something
+ * begins here. */
+static void note_rdb_sent(struct replica *replica)
+{
+    struct card *card = replica->card;
+    if (!card->full_sync || card->rdb_sent_ms != 0 || replica->feed.step <= FEED_MARK)
+        return;
+    card->rdb_sent_ms = clock_ms();
+    note_life(replica);
+}
+
+static void pump(struct replica *replica)
+{
+    enum feed_result result = feed_pump(&replica->feed, replica->conn);
+    show_sent(replica);
+    note_rdb_sent(replica);
+    if (replica->state == REPLICA_LOADING && replica->feed.step == FEED_STREAM)
+        replica_enter(replica, REPLICA_STREAMING, "rdb-sent");
+    settle(replica, result);
+}
+
+/* Offsets only move forward. One beyond what was sent is none of ours: it counts as life, no more. */
+static void note_offset(struct replica *replica, uint64_t offset)
+{
+    struct card *card = replica->card;
+    bool was_sent = replica->state == REPLICA_STREAMING && offset <= replica->feed.cursor.offset;
+    if (card->acknowledges && was_sent && offset > CARD_GET(card, acknowledged))
+        CARD_SET(card, acknowledged, offset);
+}
+
+static void on_ack(struct replica *replica, uint64_t offset)
+{
+    note_life(replica);
+    bool is_first = feed_acknowledge(&replica->feed);
+    if (is_first)
+        replica_enter(replica, REPLICA_STREAMING, "first-ack");
+    note_offset(replica, offset);
+    if (is_first)
+        pump(replica);
+}
+
+static void on_command(struct replica *replica, const struct command *command)
+{
+    uint64_t offset;
+    if (command->argument_count == 0) {
+        note_life(replica);
+        return;
+    }
+    switch (replconf_on_link(command, &offset)) {
+    case REPLCONF_ACK:
+        on_ack(replica, offset);
+        return;
+    case REPLCONF_NO_REPLY:
+        return;
+    case REPLCONF_UNEXPECTED:
+        replica_close(replica, CLOSE_UNEXPECTED);
+        return;
+    }
+    UNREACHABLE("no such word");
+}
+
+/* Takes the complete commands out of the input. */
+static void read_commands(struct replica *replica)
+{
+    struct command command;
+    unsigned taken = 0;
+    while (replica->state != REPLICA_CLOSING && taken < replica->input_length) {
+        enum reader_result result = reader_next(&replica->reader, replica->input + taken,
+                                                replica->input_length - taken, &command);
+        if (result == READER_MORE)
+            break;
+        if (result == READER_ERROR) {
+            replica_close(replica, CLOSE_UNEXPECTED);
+            return;
+        }
+        on_command(replica, &command);
+        taken += (unsigned)command.length;
+    }
+    memmove(replica->input, replica->input + taken, replica->input_length - taken);
+    replica->input_length -= taken;
+    if (replica->state != REPLICA_CLOSING && replica->input_length == sizeof(replica->input))
+        replica_close(replica, CLOSE_UNEXPECTED); /* a command of this length needs a reply */
+}
+
+static void receive(struct replica *replica)
+{
+    for (int i = 0; i < RECEIVES_A_TURN && replica->state != REPLICA_CLOSING; i++) {
+        size_t received = 0;
+        enum conn_io io = conn_receive(replica->conn, replica->input + replica->input_length,
+                                       sizeof(replica->input) - replica->input_length, &received);
+        if (io == CONN_AGAIN)
+            return;
+        if (io != CONN_OK) {
+            replica_close(replica, io == CONN_END ? CLOSE_ENDED : CLOSE_FAILED);
+            return;
+        }
+        CARD_SET(replica->card, received_bytes, conn_received_total(replica->conn));
+        replica->input_length += (unsigned)received;
+        read_commands(replica);
+    }
+}
+
+void replica_begin(struct replica *replica, struct conn *conn, struct bytes input)
+{
+    CHECK(replica->state == REPLICA_WAITING);
+    replica->conn = conn;
+    conn_want(conn, true, false);
+    while (input.length > 0 && replica->state != REPLICA_CLOSING) {
+        size_t room = sizeof(replica->input) - replica->input_length;
+        size_t part = input.length < room ? input.length : room;
+        memcpy(replica->input + replica->input_length, input.data, part);
+        replica->input_length += (unsigned)part;
+        input = bytes_skip(input, part);
+        read_commands(replica);
+    }
+    if (replica->state != REPLICA_CLOSING)
+        replica_handle(replica, REPLICA_EVENT_WRITABLE);
+}
+
+void replica_start(struct replica *replica, const char *cause)
+{
+    CHECK(replica->state == REPLICA_WAITING);
+    replica->wants_write = false;
+    conn_want(replica->conn, true, false);
+    replica_enter(replica, replica->card->full_sync ? REPLICA_LOADING : REPLICA_STREAMING, cause);
+    if (replica->state != REPLICA_CLOSING)
+        pump(replica);
+}
+
+static void enter_loading(struct replica *replica)
+{
+    replica->progress_ms = clock_ms();
+}
+
+static void enter_streaming(struct replica *replica)
+{
+    note_life(replica);
+}
+
+static void enter_closing(struct replica *replica)
+{
+    bool is_served = replica->card->reason == CLOSE_SERVED;
+    feed_fini(&replica->feed);
+    if (is_served)
+        conn_drain(&replica->conn, DRAIN_MS);
+    else
+        conn_close(&replica->conn);
+    struct card *card = replica->card;
+    replica->card = NULL;
+    replica->on_gone(replica, card, replica->on_gone_arg);
+}
+
+static void flush_owed(struct replica *replica)
+{
+    enum feed_result result = feed_flush(&replica->feed, replica->conn);
+    show_sent(replica);
+    settle(replica, result);
+}
+
+/* A newline before the reply to PSYNC tells a replica that we are still there (protocol 1.4). Where
+ * there is no room for it, enough is on its way. */
+static void say_alive(struct replica *replica)
+{
+    if (replica->wants_write)
+        return;
+    size_t sent = 0;
+    if (conn_send(replica->conn, bytes_of("\n"), false, &sent) == CONN_FAILED)
+        replica_close(replica, CLOSE_FAILED);
+    else
+        show_sent(replica);
+}
+
+static void on_waiting(struct replica *replica, enum replica_event event)
+{
+    switch (event) {
+    case REPLICA_EVENT_READABLE:
+        receive(replica);
+        return;
+    case REPLICA_EVENT_WRITABLE:
+        flush_owed(replica);
+        return;
+    case REPLICA_EVENT_DOWN:
+        replica_close(replica, CLOSE_FAILED);
+        return;
+    case REPLICA_EVENT_TICK:
+        say_alive(replica);
+        return;
+    case REPLICA_EVENT_WAKE: /* waiting.c asks for it */
+        return;
+    }
+    UNREACHABLE("no such event");
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* A sign of life is an acknowledgement or a newline. Progress counts only for one who has something to
+ * take and does not take it; a SYNC replica, which never acknowledges, is judged by nothing else, and
+ * not once it has its RDB. */
+static bool is_silent(const struct replica *replica)
+{
+    int64_t life_ms = CARD_GET(replica->card, life_ms);
+    int64_t now = clock_ms();
+    bool has_rdb = replica->feed.step > FEED_MARK;
+    if (has_rdb)
+        return replica->card->acknowledges && now - life_ms > replica->timeout_ms;
+    if (!replica->wants_write)
+        return false;
+    return now - later(life_ms, replica->progress_ms) > replica->timeout_ms;
+}
+
+/* Segments that are needed elsewhere are let go of here, also where nothing can be sent. */
+static void check(struct replica *replica)
+{
+    enum feed_result standing = feed_check(&replica->feed);
+    if (standing != FEED_IDLE)
+        settle(replica, standing);
+}
+
+static void on_attached(struct replica *replica, enum replica_event event)
+{
+    switch (event) {
+    case REPLICA_EVENT_READABLE:
+        receive(replica);
+        return;
+    case REPLICA_EVENT_WRITABLE:
+        pump(replica);
+        return;
+    case REPLICA_EVENT_DOWN:
+        replica_close(replica, CLOSE_FAILED);
+        return;
+    case REPLICA_EVENT_WAKE:
+        if (replica->wants_write)
+            check(replica);
+        else
+            pump(replica);
+        return;
+    case REPLICA_EVENT_TICK:
+        check(replica);
+        if (replica->state != REPLICA_CLOSING && is_silent(replica))
+            replica_close(replica, CLOSE_SILENT);
+        return;
+    }
+    UNREACHABLE("no such event");
+}
+
+/* It has no connection any more, and may still be met in a list before it is freed. */
+static void on_closing(struct replica *replica, enum replica_event event)
+{
+    (void)replica;
+    (void)event;
+}
+
+void replica_handle(struct replica *replica, enum replica_event event)
+{
+    states[replica->state].on_event(replica, event);
+}
+
+void replica_on_conn(struct conn *conn, enum conn_event event, void *arg)
+{
+    struct replica *replica = arg;
+    CHECK(replica->conn == conn);
+    switch (event) {
+    case CONN_EVENT_UP: /* it was up long before */
+        return;
+    case CONN_EVENT_READABLE:
+        replica_handle(replica, REPLICA_EVENT_READABLE);
+        return;
+    case CONN_EVENT_WRITABLE:
+        replica_handle(replica, REPLICA_EVENT_WRITABLE);
+        return;
+    case CONN_EVENT_DOWN:
+        replica_handle(replica, REPLICA_EVENT_DOWN);
+        return;
+    }
+    UNREACHABLE("no such event");
+}
+
+static void log_closed(const struct replica *replica, enum close_reason reason)
+{
+    const struct card *card = replica->card;
+    const char *error = reason == CLOSE_FAILED ? conn_error(replica->conn) : "";
+    log_at(close_reason_level(reason),
+           "downstream: replica id=%" PRIu64 " addr=%s closed reason=%s sent=%" PRIu64
+           " received=%" PRIu64 " duration=%.3fs: %s%s%s",
+           card->id, card->peer, close_reason_name(reason), conn_sent_total(replica->conn),
+           conn_received_total(replica->conn), (double)(clock_ms() - card->connected_ms) / 1000.0,
+           close_reason_text(reason), error[0] != '\0' ? ": " : "", error);
+}
+
+void replica_close(struct replica *replica, enum close_reason reason)
+{
+    if (replica->state == REPLICA_CLOSING)
+        return;
+    log_closed(replica, reason);
+    replica->card->reason = reason;
+    CARD_SET(replica->card, sent_bytes, conn_sent_total(replica->conn));
+    CARD_SET(replica->card, received_bytes, conn_received_total(replica->conn));
+    replica_enter(replica, REPLICA_CLOSING, close_reason_name(reason));
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One replica, from its PSYNC or SYNC to its end:
+ *
+ *     (a client says PSYNC or SYNC)
+ *              |
+ *              v        full sync                  the RDB is sent; after `$EOF:` the first ACK has come
+ *           waiting --------------> loading -----------------------------------+
+ *              |  |                    |                                       v
+ *              |  +-- continue --------|-----------------------------------> streaming
+ *              |                       |                                       |
+ *              +----- any reason ------+---------------------------------------+----> closing
+ *
+ * It waits on thread 0, and belongs to one worker from then on. It is told events and never asks for
+ * the time to pass by itself. What it sends is feed.h; what it says is counted on its card.
+ *
+ * Owner: who made it until replica_start, then the worker. Thread: that of its connection's loop.
+ */
+#ifndef RELAY_DOWNSTREAM_REPLICA_H
+#define RELAY_DOWNSTREAM_REPLICA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "card.h"
+#include "feed.h"
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+#include "relay/downstream/downstream.h"
+#include "relay/net/conn.h"
+#include "relay/resp/psync.h"
+#include "relay/resp/reader.h"
+
+struct replica;
+
+enum { REPLICA_INPUT_BYTES = 512 }; /* the longest command that it may send has a quarter of that */
+
+enum replica_event {
+    REPLICA_EVENT_READABLE,
+    REPLICA_EVENT_WRITABLE,
+    REPLICA_EVENT_DOWN,
+    REPLICA_EVENT_WAKE, /* the store has something new */
+    REPLICA_EVENT_TICK, /* a second has passed */
+};
+
+/* Told when it has closed, with its card, which it has let go of: the replica is to be freed, but not
+ * at once. */
+typedef void replica_gone_fn(struct replica *replica, struct card *card, void *arg);
+
+struct replica {
+    TAILQ_ENTRY(replica) entry; /* of who has it */
+    enum replica_state state;
+    struct conn *conn; /* NULL: closed */
+    bool wants_write;
+    struct card *card; /* NULL: given back through on_gone */
+    struct feed feed;
+    int64_t timeout_ms;
+    uint64_t sent_seen;  /* feed.sent_bytes at the last look, and */
+    int64_t progress_ms; /* when it had grown */
+    replica_gone_fn *on_gone;
+    void *on_gone_arg;
+
+    /* While it waits (waiting.c). */
+    bool has_request; /* false: it said SYNC */
+    struct psync_request request;
+    int64_t since_ms;      /* it waits since then */
+    int64_t not_before_ms; /* no full sync before that; 0: not looked at yet */
+
+    struct reader reader;
+    unsigned input_length;
+    uint8_t input[REPLICA_INPUT_BYTES];
+};
+
+TAILQ_HEAD(replicas, replica);
+
+/* Makes one that waits; the replies that are still owed to it are moved out of `owed`. `request` NULL:
+ * SYNC. NULL: memory is out, nothing was taken. The caller sets on_gone. */
+MUST_CHECK struct replica *replica_new(struct card *card, struct text *owed, int64_t timeout_ms,
+                                       const struct psync_request *request);
+
+/* Gives it its connection, whose events go to replica_on_conn, and what had been read already. */
+void replica_begin(struct replica *replica, struct conn *conn, struct bytes input);
+
+/* Fed and on the loop of its worker: begins to send. */
+void replica_start(struct replica *replica, const char *cause);
+
+void replica_handle(struct replica *replica, enum replica_event event);
+
+/* The same for conn.h; `arg` is the replica. */
+conn_event_fn replica_on_conn;
+
+/* Closes it, whatever its state; once closed, has no effect. */
+void replica_close(struct replica *replica, enum close_reason reason);
+
+/* Frees a closed one. `arg` is the replica: for loop_defer. */
+void replica_free(void *arg);
+
+const char *replica_state_name(enum replica_state state);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Replicas that have asked and not been answered: asked again at the end of each turn in which the
+ * store has changed and once a second, kept alive with '\n' meanwhile. Never refused (traps 17, 26).
+ *
+ * Owner: downstream.c. Thread: thread 0.
+ */
+#ifndef RELAY_DOWNSTREAM_WAITING_H
+#define RELAY_DOWNSTREAM_WAITING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "replica.h"
+#include "slowdown.h"
+
+struct store;
+
+/* The replica has been fed and can begin to send: it belongs to the callee. */
+typedef void waiting_attached_fn(struct replica *replica, const char *cause, void *arg);
+
+struct waiting {
+    const struct store *store;
+    const struct downstream_doors *doors; /* for snapshots, and how upstream is */
+    waiting_attached_fn *on_attached;
+    void *on_attached_arg;
+    int64_t timeout_ms; /* for how long one that is ahead of us is held */
+    struct replicas replicas;
+    size_t count;
+    struct slowdown slowdown;
+    int64_t streaming_since_ms; /* upstream has been since then; 0: it is not */
+    int64_t wanted_ms;          /* when a snapshot was asked for last; 0: never */
+    uint64_t sync_full;
+    uint64_t sync_partial_ok;
+    uint64_t sync_partial_err;
+};
+
+void waiting_init(struct waiting *waiting, const struct store *store,
+                  const struct downstream_doors *doors, int64_t timeout_ms,
+                  waiting_attached_fn *on_attached, void *arg);
+
+void waiting_add(struct waiting *waiting, struct replica *replica);
+
+/* It has closed: forgets it. */
+void waiting_remove(struct waiting *waiting, struct replica *replica);
+
+/* Decides for each. Not from inside a callback of one of their connections. */
+void waiting_ask(struct waiting *waiting);
+
+void waiting_tick(struct waiting *waiting);
+
+/* Closes one, by id. False: there is none. */
+bool waiting_close(struct waiting *waiting, uint64_t id, enum close_reason reason);
+void waiting_close_all(struct waiting *waiting, enum close_reason reason);
+
+/* An attached replica has gone: the next full sync of one that did so at once has to wait. */
+void waiting_note_gone(struct waiting *waiting, const struct card *card);
+
+#endif

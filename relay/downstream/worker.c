@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * No wake-up is lost. The two sides are
+ *
+ *     thread 0                                 worker, at the end of each turn
+ *       publishes (store)                        looked = wakes        (1)
+ *       wakes++               (a)                sends to those who are caught up
+ *       if sleeping is set    (b)                sleeping = true       (2)
+ *           clear it, ring                       if wakes != looked    (3)
+ *                                                    ring its own bell
+ *
+ * and all of (a), (b), (2), (3) are sequentially consistent, so they have one order. If (a) comes
+ * before (3), the worker sees it and turns once more. If it comes after, then (2), which is before
+ * (3), comes before (b), and thread 0 rings. In both cases the worker looks at the store after what
+ * was published: (a) is a release of it, and (1) or (3) of the next turn an acquire.
+ *
+ * While the worker is busy `sleeping` is clear as soon as one wake-up has been told, and thread 0 makes
+ * no system call. A worker that was woken by a socket has the flag still set, which costs one ring
+ * too many, and nothing else.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "relay/base/log.h"
+#include "relay/net/loop.h"
+#include "replica.h"
+
+enum { TICK_MS = 1000 };
+
+enum order_kind { ORDER_TAKE, ORDER_CLOSE, ORDER_CLOSE_ALL, ORDER_STOP };
+
+struct order {
+    struct letter letter; /* first: the letter is the order */
+    enum order_kind kind;
+    struct replica *replica;
+    const char *cause;
+    uint64_t id; /* of a replica; of a history */
+    enum close_reason reason;
+};
+
+struct worker {
+    /* Constant. */
+    struct mailbox *home;
+    struct mailbox *mailbox;
+    struct loop *loop;
+    struct bell *bell;
+    struct timer *timer;
+    pthread_t thread;
+    bool has_thread;
+
+    /* The worker's. */
+    struct replicas replicas;
+    uint64_t looked;
+
+    /* Shared with thread 0: see above. */
+    _Atomic uint64_t wakes;
+    atomic_bool sleeping;
+};
+
+/* ---------------------------------------------------------------- the worker's side */
+
+static void on_gone(struct replica *replica, struct card *card, void *arg)
+{
+    struct worker *worker = arg;
+    TAILQ_REMOVE(&worker->replicas, replica, entry);
+    loop_defer(worker->loop, replica_free, replica);
+    mailbox_post(worker->home, &card->gone);
+}
+
+static void take(struct worker *worker, struct replica *replica, const char *cause)
+{
+    TAILQ_INSERT_TAIL(&worker->replicas, replica, entry);
+    replica->on_gone = on_gone;
+    replica->on_gone_arg = worker;
+    if (conn_attach(replica->conn, worker->loop, replica_on_conn, replica))
+        replica_start(replica, cause);
+    else
+        replica_close(replica, CLOSE_MEMORY);
+}
+
+/* To each, also when it closes at that. */
+static void tell_all(struct worker *worker, enum replica_event event)
+{
+    struct replica *next;
+    for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
+         replica = next) {
+        next = TAILQ_NEXT(replica, entry);
+        replica_handle(replica, event);
+    }
+}
+
+static void close_one(struct worker *worker, uint64_t id, enum close_reason reason)
+{
+    struct replica *replica;
+    TAILQ_FOREACH(replica, &worker->replicas, entry)
+    {
+        if (replica->card->id == id) {
+            replica_close(replica, reason);
+            return;
+        }
+    }
+}
+
+static void close_all(struct worker *worker, enum close_reason reason, uint64_t number_spared)
+{
+    struct replica *next;
+    for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
+         replica = next) {
+        next = TAILQ_NEXT(replica, entry);
+        if (number_spared == 0 || replica->card->history_number != number_spared)
+            replica_close(replica, reason);
+    }
+}
+
+static void on_letter(struct letter *letter, void *arg)
+{
+    struct worker *worker = arg;
+    struct order *order = (struct order *)letter;
+    switch (order->kind) {
+    case ORDER_TAKE:
+        take(worker, order->replica, order->cause);
+        break;
+    case ORDER_CLOSE:
+        close_one(worker, order->id, order->reason);
+        break;
+    case ORDER_CLOSE_ALL:
+        close_all(worker, order->reason, order->id);
+        break;
+    case ORDER_STOP:
+        close_all(worker, CLOSE_SHUTDOWN, 0);
+        loop_stop(worker->loop);
+        break;
+    }
+    free(order);
+}
+
+static void on_tick(void *arg)
+{
+    struct worker *worker = arg;
+    tell_all(worker, REPLICA_EVENT_TICK);
+    timer_arm(worker->timer, TICK_MS);
+}
+
+/* The end of this turn does what there is to do. */
+static void on_bell(void *arg)
+{
+    (void)arg;
+}
+
+static void on_turn_end(void *arg)
+{
+    struct worker *worker = arg;
+    uint64_t wakes = atomic_load(&worker->wakes);
+    if (wakes != worker->looked) {
+        worker->looked = wakes;
+        tell_all(worker, REPLICA_EVENT_WAKE);
+    }
+    atomic_store(&worker->sleeping, true);
+    if (atomic_load(&worker->wakes) != worker->looked)
+        bell_ring(worker->bell);
+}
+
+static void *run(void *arg)
+{
+    struct worker *worker = arg;
+    timer_arm(worker->timer, TICK_MS);
+    loop_run(worker->loop);
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- thread 0's side */
+
+static bool make_parts(struct worker *worker)
+{
+    worker->loop = loop_new();
+    if (worker->loop == NULL)
+        return false;
+    loop_at_turn_end(worker->loop, on_turn_end, worker);
+    worker->mailbox = mailbox_new(worker->loop, on_letter, worker);
+    worker->bell = bell_new(worker->loop, on_bell, worker);
+    worker->timer = timer_new(worker->loop, on_tick, worker);
+    return worker->mailbox != NULL && worker->bell != NULL && worker->timer != NULL;
+}
+
+/* Signals are thread 0's: a thread begins with the mask of the one that makes it. */
+static bool start_thread(struct worker *worker)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    int error = pthread_create(&worker->thread, NULL, run, worker);
+    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    worker->has_thread = error == 0;
+    errno = error;
+    return worker->has_thread;
+}
+
+/* Takes a half-made one, too. The thread is gone: its things are ours. */
+static void free_worker(struct worker *worker)
+{
+    CHECK(TAILQ_EMPTY(&worker->replicas));
+    timer_free(&worker->timer);
+    bell_free(&worker->bell);
+    mailbox_free(&worker->mailbox);
+    loop_free(&worker->loop);
+    free(worker);
+}
+
+struct worker *worker_start(struct mailbox *home)
+{
+    struct worker *worker = calloc(1, sizeof(*worker));
+    if (worker == NULL)
+        return NULL;
+    worker->home = home;
+    TAILQ_INIT(&worker->replicas);
+    if (make_parts(worker) && start_thread(worker))
+        return worker;
+    int error = errno;
+    free_worker(worker);
+    errno = error;
+    return NULL;
+}
+
+static void give(struct worker *worker, struct order wanted)
+{
+    struct order *order = malloc(sizeof(*order));
+    /* An order that is lost would leave a replica on bytes that are no longer so. */
+    CHECK(order != NULL);
+    *order = wanted;
+    mailbox_post(worker->mailbox, &order->letter);
+}
+
+void worker_stop(struct worker **where)
+{
+    struct worker *worker = *where;
+    *where = NULL;
+    if (worker == NULL)
+        return;
+    give(worker, (struct order){.kind = ORDER_STOP});
+    CHECK(pthread_join(worker->thread, NULL) == 0);
+    free_worker(worker);
+}
+
+void worker_take(struct worker *worker, struct replica *replica, const char *cause)
+{
+    give(worker, (struct order){.kind = ORDER_TAKE, .replica = replica, .cause = cause});
+}
+
+void worker_close(struct worker *worker, uint64_t id, enum close_reason reason)
+{
+    give(worker, (struct order){.kind = ORDER_CLOSE, .id = id, .reason = reason});
+}
+
+void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t number_spared)
+{
+    give(worker, (struct order){.kind = ORDER_CLOSE_ALL, .id = number_spared, .reason = reason});
+}
+
+void worker_wake(struct worker *worker)
+{
+    atomic_fetch_add(&worker->wakes, 1);
+    /* A plain look first: the exchange would take the cache line from a busy worker each time. */
+    if (atomic_load(&worker->sleeping) && atomic_exchange(&worker->sleeping, false))
+        bell_ring(worker->bell);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One thread with its loop and its replicas. Thread 0 reaches it by letters, and by a wake-up when the
+ * store has something new; what it has to say comes back as a card whose replica has gone.
+ *
+ * Owner: downstream.c. Thread: thread 0 for everything in this file.
+ */
+#ifndef RELAY_DOWNSTREAM_WORKER_H
+#define RELAY_DOWNSTREAM_WORKER_H
+
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/downstream/reasons.h"
+#include "relay/net/mailbox.h"
+
+struct replica;
+struct worker;
+
+/* Starts the thread. Cards of replicas that have gone are posted to `home`. NULL: memory, descriptors
+ * or threads are out (errno). */
+MUST_CHECK struct worker *worker_start(struct mailbox *home);
+
+/* Closes all its replicas with CLOSE_SHUTDOWN, ends and joins the thread, frees. */
+void worker_stop(struct worker **worker);
+
+/* Gives it a replica that has been fed, and whose connection is detached. */
+void worker_take(struct worker *worker, struct replica *replica, const char *cause);
+
+/* Closes the replica of that id, where it still is. */
+void worker_close(struct worker *worker, uint64_t id, enum close_reason reason);
+
+/* Closes all but those of history `number_spared`. */
+void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t number_spared);
+
+/* The store has published something. Costs two atomics, and a bell where the worker sleeps. */
+void worker_wake(struct worker *worker);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "relay.h"
+#include "relay/base/check.h"
+#include "relay/base/log.h"
+#include "relay/base/text.h"
+
+enum job { JOB_RUN, JOB_CHECK, JOB_PRINT_CONFIG };
+
+struct options {
+    enum job job;
+    const char *file; /* NULL: none */
+    const char **overrides;
+    size_t override_count;
+};
+
+static const char usage[] =
+    "usage: psync-relay [-c FILE] [--set SECTION.KEY=VALUE]... [--check | --print-config]\n"
+    "\n"
+    "A replication relay for Redis and Valkey: one replica to the origin, the primary of many.\n"
+    "\n"
+    "  -c, --config FILE        read the settings from this ini\n"
+    "  --set SECTION.KEY=VALUE  set one on top of it, as in: --set downstream.port=6381\n"
+    "  --check                  say \"ok\", or what is wrong with the settings, and end\n"
+    "  --print-config           print all settings as an ini, without secrets, and end\n"
+    "  --version                print the version and end\n"
+    "  --help                   print this and end\n"
+    "\n"
+    "At the least: psync-relay --set upstream.replicaof=\"HOST PORT\" --set relay.data-dir=DIR\n"
+    "SIGTERM and SIGINT end it in order; SIGHUP makes it open its log file again.\n";
+
+static _Noreturn void finish(const char *text)
+{
+    bool written = fputs(text, stdout) >= 0 && fflush(stdout) == 0;
+    exit(written ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static _Noreturn void misused(const char *text, const char *argument)
+{
+    if (text != NULL)
+        fprintf(stderr, "psync-relay: %s: %s\n", argument, text);
+    fputs("psync-relay --help tells what can be said.\n", stderr);
+    exit(EXIT_FAILURE);
+}
+
+static struct options parse_options(int argc, char **argv)
+{
+    enum { OPTION_SET = 256, OPTION_CHECK, OPTION_PRINT_CONFIG, OPTION_VERSION };
+    static const struct option names[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"set", required_argument, NULL, OPTION_SET},
+        {"check", no_argument, NULL, OPTION_CHECK},
+        {"print-config", no_argument, NULL, OPTION_PRINT_CONFIG},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct options options = {.job = JOB_RUN};
+    options.overrides = calloc((size_t)argc, sizeof(*options.overrides));
+    CHECK(options.overrides != NULL);
+
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", names, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            options.file = optarg;
+            break;
+        case OPTION_SET:
+            options.overrides[options.override_count++] = optarg;
+            break;
+        case OPTION_CHECK:
+            options.job = JOB_CHECK;
+            break;
+        case OPTION_PRINT_CONFIG:
+            options.job = JOB_PRINT_CONFIG;
+            break;
+        case OPTION_VERSION:
+            finish("psync-relay " RELAY_VERSION "\n");
+        case 'h':
+            finish(usage);
+        default:
+            misused(NULL, NULL);
+        }
+    }
+    if (optind < argc)
+        misused("not expected here; an ini is given with -c", argv[optind]);
+    return options;
+}
+
+/* Each line of `errors` to stderr, where no log is open yet. */
+static void tell(const char *errors)
+{
+    while (*errors != '\0') {
+        int length = (int)strcspn(errors, "\n");
+        fprintf(stderr, "psync-relay: %.*s\n", length, errors);
+        errors += length;
+        errors += *errors == '\n';
+    }
+}
+
+static bool do_job(enum job job, const struct config *config, struct text *why)
+{
+    switch (job) {
+    case JOB_RUN:
+        return relay_run(config, why);
+    case JOB_CHECK:
+        if (!config_probe(config, why))
+            return false;
+        finish("ok\n");
+    case JOB_PRINT_CONFIG:
+        config_format(config, why);
+        finish(text_string(why));
+    }
+    UNREACHABLE("no such job");
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = parse_options(argc, argv);
+    struct config config;
+    struct text why;
+    text_init(&why, 256 * 1024);
+
+    bool loaded =
+        config_load(&config, options.file, options.overrides, options.override_count, &why);
+    bool done = loaded && do_job(options.job, &config, &why);
+    if (!done)
+        tell(text_string(&why));
+    /* Who reads only the log file must learn it, too. */
+    if (loaded && !done && options.job == JOB_RUN && config.log_file[0] != '\0')
+        log_errorx("relay: %s", text_string(&why));
+
+    if (loaded)
+        config_fini(&config);
+    free(options.overrides);
+    text_fini(&why);
+    return done ? EXIT_SUCCESS : EXIT_FAILURE;
+}

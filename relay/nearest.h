@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How far two names are apart, to tell somebody which one was probably meant. Pure. Any thread.
+ */
+#ifndef RELAY_NEAREST_H
+#define RELAY_NEAREST_H
+
+#include <stddef.h>
+
+/* How many letters must be put in, taken out or changed to make the one name the other; of longer
+ * names only the first NEAREST_LENGTH_MAX letters are looked at. */
+enum { NEAREST_LENGTH_MAX = 32 };
+size_t nearest_distance(const char *a, const char *b);
+
+#endif

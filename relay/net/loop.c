@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/net/loop.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "loop_private.h"
+#include "relay/base/log.h"
+
+struct deferred {
+    loop_fn *fn;
+    void *arg;
+};
+
+struct signal_watch {
+    struct signal_watch *next;
+    struct event *event;
+    loop_fn *fn;
+    void *arg;
+};
+
+struct loop {
+    struct event_base *base;
+    bool stopping;
+    loop_fn *at_turn_end; /* NULL: none */
+    void *at_turn_end_arg;
+    struct deferred *deferred; /* kept from turn to turn: no allocation in a settled process */
+    size_t deferred_count;
+    size_t deferred_capacity;
+    struct signal_watch *signals;
+    struct orphan *orphans;
+};
+
+/* What libevent has to say belongs in our log, not raw on stderr. */
+static void log_libevent(int severity, const char *message)
+{
+    if (severity == EVENT_LOG_DEBUG || severity == EVENT_LOG_MSG)
+        log_debug("net: libevent: %s", message);
+    else
+        log_warnx("net: libevent: %s", message);
+}
+
+static void die_of_libevent(int code)
+{
+    (void)code;
+    UNREACHABLE("libevent cannot go on");
+}
+
+/* send(2) can be told not to raise SIGPIPE, sendfile(2) cannot. */
+static void prepare_process(void)
+{
+    event_set_log_callback(log_libevent);
+    event_set_fatal_callback(die_of_libevent);
+    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+}
+
+/* NOLOCK: other threads reach a loop by its bells only, which are descriptors. */
+static struct event_base *new_base(void)
+{
+    struct event_config *config = event_config_new();
+    if (config == NULL)
+        return NULL;
+    struct event_base *base = NULL;
+    if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0)
+        base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+struct loop *loop_new(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    CHECK(pthread_once(&once, prepare_process) == 0);
+
+    struct loop *loop = calloc(1, sizeof *loop);
+    if (loop == NULL)
+        return NULL;
+    loop->base = new_base();
+    if (loop->base == NULL) {
+        free(loop);
+        return NULL;
+    }
+    return loop;
+}
+
+struct event_base *loop_base(struct loop *loop)
+{
+    CHECK(loop != NULL);
+    return loop->base;
+}
+
+/* What is deferred meanwhile is run as well: a freed object may put aside its parts. */
+static void run_deferred(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->deferred_count; i++) {
+        struct deferred deferred = loop->deferred[i];
+        deferred.fn(deferred.arg);
+    }
+    loop->deferred_count = 0;
+}
+
+static void turn(struct loop *loop)
+{
+    CHECK(event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) != -1);
+    if (loop->at_turn_end != NULL)
+        loop->at_turn_end(loop->at_turn_end_arg);
+    run_deferred(loop);
+}
+
+void loop_run(struct loop *loop)
+{
+    while (!loop->stopping)
+        turn(loop);
+    loop->stopping = false;
+}
+
+void loop_stop(struct loop *loop)
+{
+    loop->stopping = true;
+}
+
+void loop_at_turn_end(struct loop *loop, loop_fn *fn, void *arg)
+{
+    loop->at_turn_end = fn;
+    loop->at_turn_end_arg = arg;
+}
+
+void loop_defer(struct loop *loop, loop_fn *fn, void *arg)
+{
+    CHECK(fn != NULL);
+    if (loop->deferred_count == loop->deferred_capacity) {
+        size_t capacity = loop->deferred_capacity == 0 ? 16 : loop->deferred_capacity * 2;
+        struct deferred *grown = realloc(loop->deferred, capacity * sizeof *grown);
+        /* A few bytes to be able to free memory: without them the process is at its end. */
+        CHECK(grown != NULL);
+        loop->deferred = grown;
+        loop->deferred_capacity = capacity;
+    }
+    loop->deferred[loop->deferred_count++] = (struct deferred){fn, arg};
+}
+
+static void on_signal(evutil_socket_t signo, short what, void *arg)
+{
+    (void)signo;
+    (void)what;
+    struct signal_watch *watch = arg;
+    watch->fn(watch->arg);
+}
+
+bool loop_on_signal(struct loop *loop, int signo, loop_fn *fn, void *arg)
+{
+    struct signal_watch *watch = calloc(1, sizeof *watch);
+    if (watch == NULL)
+        return false;
+    watch->fn = fn;
+    watch->arg = arg;
+    watch->event = evsignal_new(loop->base, signo, on_signal, watch);
+    if (watch->event == NULL || evsignal_add(watch->event, NULL) == -1) {
+        if (watch->event != NULL)
+            event_free(watch->event);
+        free(watch);
+        return false;
+    }
+    watch->next = loop->signals;
+    loop->signals = watch;
+    return true;
+}
+
+static void free_signals(struct loop *loop)
+{
+    while (loop->signals != NULL) {
+        struct signal_watch *watch = loop->signals;
+        loop->signals = watch->next;
+        event_free(watch->event);
+        free(watch);
+    }
+}
+
+void loop_adopt(struct loop *loop, struct orphan *orphan, loop_fn *hurry, void *arg)
+{
+    CHECK(orphan->link == NULL);
+    orphan->hurry = hurry;
+    orphan->arg = arg;
+    orphan->next = loop->orphans;
+    if (orphan->next != NULL)
+        orphan->next->link = &orphan->next;
+    orphan->link = &loop->orphans;
+    loop->orphans = orphan;
+}
+
+void orphan_leave(struct orphan *orphan)
+{
+    if (orphan->link == NULL)
+        return;
+    *orphan->link = orphan->next;
+    if (orphan->next != NULL)
+        orphan->next->link = orphan->link;
+    orphan->link = NULL;
+}
+
+static void end_orphans(struct loop *loop)
+{
+    struct orphan *next;
+    for (struct orphan *orphan = loop->orphans; orphan != NULL; orphan = next) {
+        next = orphan->next;
+        if (orphan->hurry != NULL)
+            orphan->hurry(orphan->arg);
+    }
+    while (loop->orphans != NULL)
+        CHECK(event_base_loop(loop->base, EVLOOP_ONCE) != -1);
+}
+
+void loop_free(struct loop **where)
+{
+    struct loop *loop = *where;
+    *where = NULL;
+    if (loop == NULL)
+        return;
+    end_orphans(loop);
+    run_deferred(loop);
+    free_signals(loop);
+    event_base_free(loop->base);
+    free(loop->deferred);
+    free(loop);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How bytes cross a connected descriptor: plain TCP, or one day TLS. conn.c owns the descriptor, the
+ * state and the events; a transport only moves bytes and says what it waits for. It never blocks.
+ */
+#ifndef RELAY_NET_TRANSPORT_H
+#define RELAY_NET_TRANSPORT_H
+
+#include "relay/net/conn.h"
+
+enum { WAITS_READ = 1, WAITS_WRITE = 2 };
+
+enum { CHANNEL_ERROR_MAX = 384 };
+
+/* A descriptor and what a transport keeps about it. A member of a conn. */
+struct channel {
+    const struct transport *transport;
+    int fd;
+    void *session; /* the transport's own; NULL: it keeps nothing */
+    /* What the descriptor must be ready for until the next receive (or step of the handshake), and
+     * until the next send: a TLS record may have to be read before bytes can be sent, and the other
+     * way round. Set by the transport. */
+    unsigned receive_waits;
+    unsigned send_waits;
+    char error[CHANNEL_ERROR_MAX]; /* in words, set with CONN_FAILED */
+};
+
+/* The functions keep the contract of their namesakes in conn.h. */
+struct transport {
+    const char *name;
+    /* CONN_OK: bytes can flow. CONN_AGAIN: call again when `receive_waits` has come. */
+    enum conn_io (*handshake)(struct channel *channel);
+    enum conn_io (*receive)(struct channel *channel, void *into, size_t capacity, size_t *received);
+    enum conn_io (*send)(struct channel *channel, struct bytes view, bool more, size_t *sent);
+    enum conn_io (*send_file)(struct channel *channel, int file, uint64_t position, size_t length,
+                              size_t *sent);
+    /* Are there received bytes that the descriptor will not tell of? */
+    bool (*has_pending)(const struct channel *channel);
+    /* Says that we send no more. */
+    void (*finish)(struct channel *channel);
+    /* Frees the session; the descriptor stays. */
+    void (*fini)(struct channel *channel);
+};
+
+extern const struct transport transport_plain;
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The composition: opens the rooms in order, makes them known to each other through their doors, runs
+ * the turns, and closes them in the reverse order. What no room may know of another is tied together
+ * here: the origin's news and the replicas, a waiting replica and the link.
+ *
+ * Thread: thread 0, which it becomes.
+ */
+#ifndef RELAY_RELAY_H
+#define RELAY_RELAY_H
+
+#include <stdbool.h>
+
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+
+struct config;
+
+/* Runs until SIGTERM, SIGINT or SHUTDOWN, then closes everything and returns true. False: it could
+ * not start; `why` says what is wrong. */
+MUST_CHECK bool relay_run(const struct config *config, struct text *why);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The writer's side of a backlog that only the store uses: making, loading, publishing, cutting.
+ * history.c owns one. Thread: thread 0.
+ */
+#ifndef RELAY_STORE_BACKLOG_WRITER_H
+#define RELAY_STORE_BACKLOG_WRITER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+#include "relay/store/backlog.h"
+#include "relay/store/identity.h"
+#include "tail.h"
+
+/* What a backlog writes its state to. All of it outlives the backlog. */
+struct backlog_ties {
+    int directory; /* backlog/ */
+    uint64_t window_bytes;
+    uint64_t window_bytes_max;
+    uint64_t segment_bytes;
+    struct identity *identity; /* sealed segments are added to it, trimmed ones dropped */
+    struct tail *tail;
+    /* Writes the identity to disk, now. False: `why`. */
+    bool (*save)(void *arg, struct text *why);
+    void *arg;
+};
+
+/* Empty, beginning at `first`. NULL: `why`. */
+MUST_CHECK struct backlog *backlog_new(const struct backlog_ties *ties, uint64_t first,
+                                       struct text *why);
+
+/* From disk: as much of what the identity and the tail say as the files prove. Segments that cannot be
+ * proven are dropped, from the identity as well, each with a line in the log. NULL: nothing of it can
+ * be served; `why`. */
+MUST_CHECK struct backlog *backlog_load(const struct backlog_ties *ties, struct text *why);
+
+/* Seals what is open (so that files hold just the stream) and lets go; cursors live on. */
+void backlog_free(struct backlog **backlog);
+
+uint64_t backlog_boundary(const struct backlog *backlog);
+void backlog_set_boundary(struct backlog *backlog, uint64_t boundary);
+
+/* Writes the live mark, then shows readers everything. True if there was anything new. */
+bool backlog_publish(struct backlog *backlog);
+
+/* Forgets every byte from `offset` on; the boundary becomes `offset`. False: the disk refused. */
+MUST_CHECK bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why);
+
+/* The segment that is written to, and what could be claimed of it now: for an fsync. */
+struct segment *backlog_newest(const struct backlog *backlog);
+struct tail_mark backlog_mark(const struct backlog *backlog);
+
+/* What the disk said when it refused last; "" */
+const char *backlog_error(const struct backlog *backlog);
+
+/* Calls `fn` for each segment of the chain that holds bytes from `offset` on, and for the newest. */
+typedef void backlog_segment_fn(struct segment *segment, void *arg);
+void backlog_each_from(const struct backlog *backlog, uint64_t offset, backlog_segment_fn *fn,
+                       void *arg);
+
+/* Takes the files of the chain off the disk: the history goes. */
+void backlog_unlink(struct backlog *backlog);
+
+#endif

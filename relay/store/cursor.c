@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The readers' side of the backlog. Nothing in here is thread 0's: it touches only what is shared.
+ */
+#include "backlog_writer.h"
+#include "relay/store/backlog.h"
+#include "segment.h"
+
+enum cursor_view cursor_peek(struct cursor *cursor, struct bytes *view)
+{
+    for (;;) {
+        struct segment *segment = cursor->segment;
+        CHECK(segment != NULL);
+        enum segment_fate fate = atomic_load_explicit(&segment->fate, memory_order_relaxed);
+        if (fate != SEGMENT_LIVES)
+            return fate == SEGMENT_GIVEN_UP ? CURSOR_LAGGED : CURSOR_REWOUND;
+        /* The order matters: `next` is set after the final `published`, so who sees the one and then
+         * loads the other has all of this segment. Acquire on both: the bytes, and the next segment's
+         * fields, are there. */
+        struct segment *next = atomic_load_explicit(&segment->next, memory_order_acquire);
+        uint64_t published = atomic_load_explicit(&segment->published, memory_order_acquire);
+        if (cursor->offset > published)
+            return CURSOR_REWOUND;
+        if (cursor->offset < published) {
+            *view = bytes_at(segment->map + (cursor->offset - segment->first),
+                             (size_t)(published - cursor->offset));
+            return CURSOR_BYTES;
+        }
+        if (next == NULL)
+            return CURSOR_AT_END;
+        /* A rewind between the two loads: this `next` was cut off, another one is set. It is still
+         * held by the segment (segment.cut), so looking at it was safe. */
+        if (next->first != cursor->offset)
+            continue;
+        segment_retain(next);
+        segment_release(segment);
+        cursor->segment = next;
+    }
+}
+
+int cursor_file(const struct cursor *cursor, uint64_t *position)
+{
+    *position = cursor->offset - cursor->segment->first;
+    return cursor->segment->file;
+}
+
+void cursor_advance(struct cursor *cursor, size_t length)
+{
+    cursor->offset += length;
+}
+
+void cursor_detach(struct cursor *cursor)
+{
+    if (cursor->segment != NULL)
+        segment_release(cursor->segment);
+    cursor->segment = NULL;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "relay/base/crc64.h"
+
+enum { READ_PIECE = 256 * 1024 };
+
+static void say(struct text *why, const char *name, const char *what)
+{
+    text_format(why, "%s: %s: %s", name, what, strerror(errno));
+}
+
+int files_open_directory(int at, const char *name, struct text *why)
+{
+    if (mkdirat(at, name, 0700) == -1 && errno != EEXIST) {
+        say(why, name, "cannot make the directory");
+        return -1;
+    }
+    int directory = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory == -1)
+        say(why, name, "cannot open the directory");
+    return directory;
+}
+
+static bool write_all(int file, struct bytes content)
+{
+    while (content.length > 0) {
+        ssize_t written = write(file, content.data, content.length);
+        if (written == -1 && errno == EINTR)
+            continue;
+        if (written == -1)
+            return false;
+        content = bytes_skip(content, (size_t)written);
+    }
+    return true;
+}
+
+bool files_replace(int directory, const char *name, struct bytes content, bool durable,
+                   struct text *why)
+{
+    char beside[64];
+    int length = snprintf(beside, sizeof(beside), "%s.new", name);
+    CHECK(length > 0 && (size_t)length < sizeof(beside));
+    int file = openat(directory, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file == -1) {
+        say(why, beside, "cannot create");
+        return false;
+    }
+    bool good = write_all(file, content) && (!durable || fsync(file) == 0);
+    if (!good)
+        say(why, beside, "cannot write");
+    if (close(file) == -1 && good) {
+        say(why, beside, "cannot write");
+        good = false;
+    }
+    if (good && renameat(directory, beside, directory, name) == -1) {
+        say(why, name, "cannot rename");
+        good = false;
+    }
+    if (good && durable && fsync(directory) == -1) {
+        say(why, name, "cannot fsync its directory");
+        return false;
+    }
+    if (!good)
+        unlinkat(directory, beside, 0);
+    return good;
+}
+
+bool files_read(int directory, const char *name, struct text *out, struct text *why)
+{
+    int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    if (file == -1) {
+        say(why, name, "cannot open");
+        return false;
+    }
+    char piece[4096];
+    ssize_t got;
+    while ((got = read(file, piece, sizeof(piece))) > 0 || (got == -1 && errno == EINTR)) {
+        if (got > 0)
+            text_append(out, bytes_at(piece, (size_t)got));
+    }
+    if (got == -1)
+        say(why, name, "cannot read");
+    else if (out->failed)
+        text_format(why, "%s: larger than %zu bytes", name, out->limit);
+    close(file);
+    return got == 0 && !out->failed;
+}
+
+int files_create(int directory, const char *name, uint64_t length, struct text *why)
+{
+    if (unlinkat(directory, name, 0) == -1 && errno != ENOENT) {
+        say(why, name, "cannot replace");
+        return -1;
+    }
+    int file = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file == -1) {
+        say(why, name, "cannot create");
+        return -1;
+    }
+    int error;
+    do {
+        error = posix_fallocate(file, 0, (off_t)length);
+    } while (error == EINTR);
+    if (error == 0)
+        return file;
+    errno = error;
+    say(why, name, "cannot preallocate");
+    close(file);
+    unlinkat(directory, name, 0);
+    errno = error;
+    return -1;
+}
+
+bool files_crc64(int file, uint64_t length, uint64_t *crc, struct text *why)
+{
+    uint8_t *piece = malloc(READ_PIECE);
+    if (piece == NULL) {
+        text_format(why, "memory is out");
+        return false;
+    }
+    uint64_t sum = 0;
+    uint64_t position = 0;
+    while (position < length) {
+        uint64_t wanted = length - position < READ_PIECE ? length - position : READ_PIECE;
+        ssize_t got = pread(file, piece, (size_t)wanted, (off_t)position);
+        if (got == -1 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            text_format(why, "%s", got == 0 ? "it is shorter than it should be" : strerror(errno));
+            break;
+        }
+        sum = crc64(sum, piece, (size_t)got);
+        position += (uint64_t)got;
+    }
+    free(piece);
+    *crc = sum;
+    return position == length;
+}
+
+bool files_each(int directory, files_entry_fn *fn, void *arg, struct text *why)
+{
+    int own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = own == -1 ? NULL : fdopendir(own);
+    if (stream == NULL) {
+        text_format(why, "cannot list the directory: %s", strerror(errno));
+        if (own != -1)
+            close(own);
+        return false;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(stream)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            fn(entry->d_name, arg);
+    }
+    closedir(stream);
+    return true;
+}

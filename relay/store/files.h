@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the store asks of the file system, relative to open directories, with errors in words. Every
+ * function returns false (or -1) with `why` set, and leaves nothing half done behind. Thread: any.
+ */
+#ifndef RELAY_STORE_FILES_H
+#define RELAY_STORE_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/bytes.h"
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+
+/* Makes the directory (0700) where it is missing, and opens it. -1: `why`. */
+int files_open_directory(int at, const char *name, struct text *why);
+
+/* Replaces `name` by `content` at once: written beside it, then renamed over it. With `durable` the
+ * content and the name survive a power failure when it returns. */
+MUST_CHECK bool files_replace(int directory, const char *name, struct bytes content, bool durable,
+                              struct text *why);
+
+/* The whole of a file of at most `out->limit` bytes. */
+MUST_CHECK bool files_read(int directory, const char *name, struct text *out, struct text *why);
+
+/* Makes an empty file of `length` bytes, all of them really there, so that writing through a mapping
+ * cannot fail later; one of that name is replaced, and whoever has it mapped keeps the old one. */
+int files_create(int directory, const char *name, uint64_t length, struct text *why);
+
+/* The CRC-64 of the first `length` bytes of a file. False: it is shorter, or cannot be read. */
+MUST_CHECK bool files_crc64(int file, uint64_t length, uint64_t *crc, struct text *why);
+
+/* Calls `fn` with the name of every entry but "." and "..". */
+typedef void files_entry_fn(const char *name, void *arg);
+MUST_CHECK bool files_each(int directory, files_entry_fn *fn, void *arg, struct text *why);
+
+#endif

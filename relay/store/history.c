@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/store/history.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backlog_writer.h"
+#include "files.h"
+#include "history_keeper.h"
+#include "relay/base/log.h"
+#include "segment.h"
+#include "snapshot_writer.h"
+#include "syncer.h"
+#include "tail.h"
+
+enum {
+    WHY_MAX = 512,
+    IDENTITY_LENGTH_MAX = 64 * 1024 * 1024, /* about half a million segments */
+};
+
+struct history {
+    uint64_t number;
+    int data_dir; /* the store's */
+    int directory;
+    int backlog_dir;
+    int snapshot_dir;
+    struct identity identity;
+    struct tail *tail;
+    struct backlog *backlog;
+    struct snapshot *complete; /* NULL: none */
+    struct snapshot *arriving; /* NULL: none */
+    struct syncer *syncer;     /* the store's */
+    uint64_t submitted;        /* the end that was given to the syncer last */
+    uint64_t seen_readable;    /* of the arriving snapshot, at the last publish */
+    bool changed;              /* a snapshot changed its state since then */
+    _Atomic uint64_t durable;
+};
+
+void history_name(uint64_t number, char name[HISTORY_NAME_MAX])
+{
+    snprintf(name, HISTORY_NAME_MAX, "history-%" PRIu64, number);
+}
+
+bool history_parse_name(const char *name, uint64_t *number)
+{
+    static const char prefix[] = "history-";
+    struct bytes view = bytes_of(name);
+    return bytes_starts(view, prefix) && bytes_to_u64(bytes_skip(view, sizeof(prefix) - 1), number);
+}
+
+/* ------------------------------------------------------------------ made, loaded, ended */
+
+static void history_free(struct history **history)
+{
+    struct history *it = *history;
+    if (it == NULL)
+        return;
+    syncer_drain(it->syncer);
+    backlog_free(&it->backlog);
+    snapshot_release(&it->complete);
+    snapshot_release(&it->arriving);
+    tail_close(&it->tail);
+    identity_fini(&it->identity);
+    int directories[] = {it->snapshot_dir, it->backlog_dir, it->directory};
+    for (size_t i = 0; i < LENGTH_OF(directories); i++) {
+        if (directories[i] != -1)
+            close(directories[i]);
+    }
+    free(it);
+    *history = NULL;
+}
+
+static bool open_directories(struct history *history, struct text *why)
+{
+    char name[HISTORY_NAME_MAX];
+    history_name(history->number, name);
+    history->directory = files_open_directory(history->data_dir, name, why);
+    if (history->directory == -1)
+        return false;
+    history->backlog_dir = files_open_directory(history->directory, "backlog", why);
+    history->snapshot_dir = files_open_directory(history->directory, "snapshot", why);
+    if (history->backlog_dir == -1 || history->snapshot_dir == -1)
+        return false;
+    history->tail = tail_open(history->directory, why);
+    return history->tail != NULL;
+}
+
+/* One with its directories open and nothing in it yet. */
+static struct history *history_make(int data_dir, uint64_t number, struct syncer *syncer,
+                                    struct text *why)
+{
+    struct history *history = calloc(1, sizeof(*history));
+    if (history == NULL) {
+        text_format(why, "memory is out");
+        return NULL;
+    }
+    history->number = number;
+    history->data_dir = data_dir;
+    history->directory = -1;
+    history->backlog_dir = -1;
+    history->snapshot_dir = -1;
+    history->syncer = syncer;
+    if (!open_directories(history, why))
+        history_free(&history);
+    return history;
+}
+
+static bool save_now(void *arg, struct text *why)
+{
+    return history_save(arg, false, why);
+}
+
+static struct backlog_ties ties_of(struct history *history, const struct store_options *options)
+{
+    return (struct backlog_ties){
+        .directory = history->backlog_dir,
+        .window_bytes = options->window_bytes,
+        .window_bytes_max = options->window_bytes_max,
+        .segment_bytes = options->segment_bytes,
+        .identity = &history->identity,
+        .tail = history->tail,
+        .save = save_now,
+        .arg = history,
+    };
+}
+
+struct history *history_new(int data_dir, uint64_t number, const struct store_options *options,
+                            struct syncer *syncer, const struct replid *replid, uint64_t offset,
+                            struct text *why)
+{
+    struct history *history = history_make(data_dir, number, syncer, why);
+    if (history == NULL)
+        return NULL;
+    identity_init(&history->identity, replid);
+    tail_clear(history->tail);
+    struct backlog_ties ties = ties_of(history, options);
+    history->backlog = backlog_new(&ties, offset, why);
+    bool good = history->backlog != NULL && history_begin_snapshot(history, offset, why) != NULL;
+    if (!good)
+        history_remove(&history);
+    return history;
+}
+
+static bool load_identity(struct history *history, struct text *why)
+{
+    struct text file;
+    text_init(&file, IDENTITY_LENGTH_MAX);
+    struct text reason;
+    text_init(&reason, WHY_MAX);
+    bool good = files_read(history->directory, "identity", &file, &reason) &&
+                identity_parse(text_bytes(&file), &history->identity, &reason);
+    if (!good)
+        text_format(why, "identity: %s", text_string(&reason));
+    text_fini(&file);
+    text_fini(&reason);
+    return good;
+}
+
+/* A snapshot that cannot be proven is let go; the window is of use without it. */
+static void load_snapshot(struct history *history)
+{
+    struct identity_snapshot *row = &history->identity.snapshot;
+    if (!row->exists)
+        return;
+    struct text why;
+    text_init(&why, WHY_MAX);
+    history->complete = snapshot_load(history->snapshot_dir, row, &why);
+    if (history->complete == NULL) {
+        log_warnx("store: snapshot %s: it is not served", text_string(&why));
+        row->exists = false;
+    }
+    text_fini(&why);
+}
+
+/* Segments that are not in the chain, left by a kill between two steps. */
+static void remove_stray_segment(const char *name, void *arg)
+{
+    struct history *history = arg;
+    uint64_t first;
+    if (!segment_parse_name(name, &first)) {
+        log_warnx("store: history-%" PRIu64 "/backlog/%s is not ours and is left alone",
+                  history->number, name);
+        return;
+    }
+    bool known = backlog_newest(history->backlog)->first == first;
+    for (size_t i = 0; i < history->identity.segment_count && !known; i++)
+        known = history->identity.segments[i].first == first;
+    if (!known)
+        unlinkat(history->backlog_dir, name, 0);
+}
+
+static bool is_snapshot_name(const char *name)
+{
+    struct bytes view = bytes_of(name);
+    uint64_t offset;
+    size_t digits = bytes_find(view, '.');
+    return bytes_to_u64(bytes_first(view, digits), &offset) &&
+           (strcmp(name + digits, ".rdb") == 0 || strcmp(name + digits, ".rdb.part") == 0);
+}
+
+static void remove_stray_snapshot(const char *name, void *arg)
+{
+    struct history *history = arg;
+    if (!is_snapshot_name(name)) {
+        log_warnx("store: history-%" PRIu64 "/snapshot/%s is not ours and is left alone",
+                  history->number, name);
+        return;
+    }
+    char good[SNAPSHOT_NAME_MAX] = "";
+    if (history->complete != NULL)
+        snapshot_name(snapshot_offset(history->complete), good);
+    if (strcmp(name, good) != 0)
+        unlinkat(history->snapshot_dir, name, 0);
+}
+
+struct history *history_load(int data_dir, uint64_t number, const struct store_options *options,
+                             struct syncer *syncer, struct text *why)
+{
+    struct history *history = history_make(data_dir, number, syncer, why);
+    if (history == NULL)
+        return NULL;
+    if (!load_identity(history, why)) {
+        history_free(&history);
+        return NULL;
+    }
+    struct backlog_ties ties = ties_of(history, options);
+    history->backlog = backlog_load(&ties, why);
+    if (history->backlog == NULL) {
+        history_free(&history);
+        return NULL;
+    }
+    load_snapshot(history);
+    if (!files_each(history->backlog_dir, remove_stray_segment, history, why) ||
+        !files_each(history->snapshot_dir, remove_stray_snapshot, history, why) ||
+        !history_save(history, true, why))
+        history_free(&history);
+    return history;
+}
+
+void history_close(struct history **history)
+{
+    struct history *it = *history;
+    if (it == NULL)
+        return;
+    history_fail_snapshot(it);
+    (void)history_publish(it);
+    history_sync(it);
+    history_free(history);
+}
+
+static void remove_name(const char *name, void *arg)
+{
+    uint64_t first;
+    if (segment_parse_name(name, &first) || is_snapshot_name(name))
+        unlinkat(*(const int *)arg, name, 0);
+}
+
+static void remove_known(int directory, const char *name)
+{
+    struct text why;
+    text_init(&why, WHY_MAX);
+    int inner = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (inner != -1) {
+        if (!files_each(inner, remove_name, &inner, &why))
+            log_warnx("store: %s: %s", name, text_string(&why));
+        close(inner);
+    }
+    unlinkat(directory, name, AT_REMOVEDIR);
+    text_fini(&why);
+}
+
+void history_remove_files(int data_dir, uint64_t number)
+{
+    char name[HISTORY_NAME_MAX];
+    history_name(number, name);
+    int directory = openat(data_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory != -1) {
+        /* The identity first: a history that is half removed must not look like one. */
+        static const char *const files[] = {"identity", "identity.new", "tail"};
+        for (size_t i = 0; i < LENGTH_OF(files); i++)
+            unlinkat(directory, files[i], 0);
+        remove_known(directory, "backlog");
+        remove_known(directory, "snapshot");
+        close(directory);
+    }
+    if (unlinkat(data_dir, name, AT_REMOVEDIR) == -1 && errno != ENOENT)
+        log_warn("store: %s: not removed whole, look what is left in it", name);
+}
+
+void history_remove(struct history **history)
+{
+    struct history *it = *history;
+    if (it == NULL)
+        return;
+    int data_dir = it->data_dir;
+    uint64_t number = it->number;
+    history_fail_snapshot(it);
+    if (it->backlog != NULL)
+        backlog_unlink(it->backlog);
+    history_free(history);
+    history_remove_files(data_dir, number);
+}
+
+bool history_save(struct history *history, bool durable, struct text *why)
+{
+    struct text content;
+    text_init(&content, IDENTITY_LENGTH_MAX);
+    identity_format(&history->identity, &content);
+    bool good = !content.failed;
+    if (!good)
+        text_format(why, "memory is out");
+    good =
+        good && files_replace(history->directory, "identity", text_bytes(&content), durable, why);
+    text_fini(&content);
+    return good;
+}
+
+/* ------------------------------------------------------------------ asked */
+
+uint64_t history_number(const struct history *history)
+{
+    return history->number;
+}
+
+const struct identity *history_identity(const struct history *history)
+{
+    return &history->identity;
+}
+
+struct backlog *history_backlog(struct history *history)
+{
+    return history->backlog;
+}
+
+uint64_t history_boundary(const struct history *history)
+{
+    return backlog_boundary(history->backlog);
+}
+
+void history_set_boundary(struct history *history, uint64_t boundary)
+{
+    backlog_set_boundary(history->backlog, boundary);
+}
+
+uint64_t history_durable(const struct history *history)
+{
+    return atomic_load_explicit(&history->durable, memory_order_acquire);
+}
+
+enum continuity history_may_continue(const struct history *history, const struct replid *replid,
+                                     uint64_t offset)
+{
+    return identity_may_continue(&history->identity, backlog_first(history->backlog),
+                                 backlog_published(history->backlog), replid, offset);
+}
+
+struct snapshot *history_usable_snapshot(const struct history *history)
+{
+    uint64_t first = backlog_first(history->backlog);
+    if (history->complete != NULL && snapshot_offset(history->complete) >= first)
+        return history->complete;
+    if (history->arriving != NULL && snapshot_offset(history->arriving) >= first)
+        return history->arriving;
+    return NULL;
+}
+
+struct snapshot *history_snapshot(const struct history *history)
+{
+    return history->complete;
+}
+
+struct snapshot *history_arriving_snapshot(const struct history *history)
+{
+    return history->arriving;
+}
+
+/* ------------------------------------------------------------------ done to */
+
+struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset, struct text *why)
+{
+    history_fail_snapshot(history);
+    history->arriving = snapshot_create(history->snapshot_dir, offset, why);
+    history->seen_readable = 0;
+    history->changed = true;
+    return history->arriving;
+}
+
+bool history_complete_snapshot(struct history *history, struct text *why)
+{
+    CHECK(history->arriving != NULL);
+    history->changed = true;
+    if (!snapshot_complete(history->arriving, history->snapshot_dir, why)) {
+        snapshot_release(&history->arriving);
+        return false;
+    }
+    struct snapshot *before = history->complete;
+    history->complete = history->arriving;
+    history->arriving = NULL;
+    history->identity.snapshot = snapshot_row(history->complete);
+    if (before != NULL && snapshot_offset(before) != snapshot_offset(history->complete))
+        snapshot_unlink(before, history->snapshot_dir);
+    snapshot_release(&before);
+    if (history_save(history, false, why))
+        return true;
+    /* It is good and is served; only a restart would not know of it, and the next save mends that. */
+    log_warnx("store: %s", text_string(why));
+    text_clear(why);
+    return true;
+}
+
+void history_fail_snapshot(struct history *history)
+{
+    if (history->arriving == NULL)
+        return;
+    snapshot_fail(history->arriving, history->snapshot_dir);
+    snapshot_release(&history->arriving);
+    history->changed = true;
+}
+
+bool history_rewind(struct history *history, uint64_t offset, struct text *why)
+{
+    syncer_drain(history->syncer);
+    struct snapshot *complete = history->complete;
+    if (complete != NULL && snapshot_offset(complete) > offset) {
+        snapshot_unlink(complete, history->snapshot_dir);
+        snapshot_release(&history->complete);
+    }
+    if (history->arriving != NULL && snapshot_offset(history->arriving) > offset)
+        history_fail_snapshot(history);
+    history->changed = true;
+    history->submitted = 0;
+    atomic_store_explicit(&history->durable, 0, memory_order_relaxed);
+    return backlog_rewind(history->backlog, offset, why);
+}
+
+bool history_rename(struct history *history, const struct replid *replid, struct text *why)
+{
+    uint64_t end = backlog_end(history->backlog);
+    CHECK(history_boundary(history) == end);
+    identity_rename(&history->identity, replid, end);
+    return history_save(history, true, why);
+}
+
+bool history_publish(struct history *history)
+{
+    bool news = backlog_publish(history->backlog);
+    if (history->arriving != NULL) {
+        uint64_t readable = snapshot_readable(history->arriving);
+        news = news || readable != history->seen_readable;
+        history->seen_readable = readable;
+    }
+    news = news || history->changed;
+    history->changed = false;
+    return news;
+}
+
+struct sync_run {
+    struct history *history;
+    struct tail_mark mark; /* of the newest segment */
+    bool good;
+};
+
+/* Sealed segments are fsynced on the way; the newest one's job carries the mark, and the identity with
+ * it where a segment was sealed since the last time. */
+static void submit_segment(struct segment *segment, void *arg)
+{
+    struct sync_run *run = arg;
+    struct history *history = run->history;
+    bool newest = segment == backlog_newest(history->backlog);
+    struct syncer_job job = {
+        .segment = segment,
+        .directory = segment->first >= history->submitted ? history->directory : -1,
+        .tail = newest ? history->tail : NULL,
+        .mark = run->mark,
+        .durable = &history->durable,
+    };
+    run->good = run->good && syncer_submit(history->syncer, &job);
+}
+
+void history_sync(struct history *history)
+{
+    struct sync_run run = {history, backlog_mark(history->backlog), true};
+    if (run.mark.end == history->submitted || syncer_is_busy(history->syncer))
+        return;
+    backlog_each_from(history->backlog, history->submitted, submit_segment, &run);
+    if (run.good)
+        history->submitted = run.mark.end;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/store/identity.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/crc64.h"
+
+static const char first_line[] = "psync-relay identity 1";
+
+enum { WORDS_MAX = 6 };
+
+void identity_init(struct identity *identity, const struct replid *replid)
+{
+    memset(identity, 0, sizeof(*identity));
+    identity->replid = *replid;
+}
+
+void identity_fini(struct identity *identity)
+{
+    free(identity->segments);
+    memset(identity, 0, sizeof(*identity));
+}
+
+bool identity_add_segment(struct identity *identity, struct identity_segment segment)
+{
+    CHECK(segment.first < segment.end);
+    CHECK(segment.boundary <= segment.end);
+    if (identity->segment_count > 0)
+        CHECK(identity->segments[identity->segment_count - 1].end == segment.first);
+    if (identity->segment_count == identity->segment_capacity) {
+        size_t capacity = identity->segment_capacity == 0 ? 16 : identity->segment_capacity * 2;
+        struct identity_segment *larger =
+            realloc(identity->segments, capacity * sizeof(identity->segments[0]));
+        if (larger == NULL)
+            return false;
+        identity->segments = larger;
+        identity->segment_capacity = capacity;
+    }
+    identity->segments[identity->segment_count++] = segment;
+    return true;
+}
+
+void identity_drop_oldest(struct identity *identity, size_t count)
+{
+    CHECK(count <= identity->segment_count);
+    if (count == 0)
+        return;
+    identity->segment_count -= count;
+    memmove(identity->segments, identity->segments + count,
+            identity->segment_count * sizeof(identity->segments[0]));
+}
+
+static void limit_earlier(struct identity *identity, uint64_t limit)
+{
+    for (size_t i = 0; i < identity->earlier_count; i++) {
+        if (identity->earlier[i].limit > limit)
+            identity->earlier[i].limit = limit;
+    }
+}
+
+void identity_rename(struct identity *identity, const struct replid *replid, uint64_t limit)
+{
+    limit_earlier(identity, limit);
+    size_t kept = identity->earlier_count;
+    if (kept == IDENTITY_EARLIER_MAX)
+        kept--;
+    memmove(identity->earlier + 1, identity->earlier, kept * sizeof(identity->earlier[0]));
+    identity->earlier[0].replid = identity->replid;
+    identity->earlier[0].limit = limit;
+    identity->earlier_count = kept + 1;
+    identity->replid = *replid;
+}
+
+void identity_rewind(struct identity *identity, uint64_t offset)
+{
+    limit_earlier(identity, offset);
+    while (identity->segment_count > 0 &&
+           identity->segments[identity->segment_count - 1].end > offset)
+        identity->segment_count--;
+    if (identity->snapshot.exists && identity->snapshot.offset > offset)
+        identity->snapshot.exists = false;
+}
+
+void identity_format(const struct identity *identity, struct text *out)
+{
+    size_t start = out->length;
+    text_format(out, "%s\n", first_line);
+    text_format(out, "replid %s\n", identity->replid.hex);
+    for (size_t i = 0; i < identity->earlier_count; i++)
+        text_format(out, "earlier %s %" PRIu64 "\n", identity->earlier[i].replid.hex,
+                    identity->earlier[i].limit);
+    for (size_t i = 0; i < identity->segment_count; i++) {
+        const struct identity_segment *segment = &identity->segments[i];
+        text_format(out, "segment %" PRIu64 " %" PRIu64 " %016" PRIx64 " %" PRIu64 "\n",
+                    segment->first, segment->end, segment->crc, segment->boundary);
+    }
+    const struct identity_snapshot *snapshot = &identity->snapshot;
+    if (snapshot->exists)
+        text_format(out, "snapshot %" PRIu64 " %" PRIu64 " %016" PRIx64 " %s\n", snapshot->offset,
+                    snapshot->length, snapshot->crc,
+                    snapshot->verified ? "verified" : "unverified");
+    struct bytes body = bytes_skip(text_bytes(out), start);
+    text_format(out, "sum %016" PRIx64 "\n", crc64(0, body.data, body.length));
+}
+
+/* Splits a line at single blanks. More than WORDS_MAX words, or an empty one, is no line of ours. */
+static bool split(struct bytes line, struct bytes words[WORDS_MAX], size_t *count)
+{
+    *count = 0;
+    for (;;) {
+        size_t length = bytes_find(line, ' ');
+        if (length == 0 || *count == WORDS_MAX)
+            return false;
+        words[(*count)++] = bytes_first(line, length);
+        if (length == line.length)
+            return true;
+        line = bytes_skip(line, length + 1);
+    }
+}
+
+static bool parse_crc(struct bytes word, uint64_t *out)
+{
+    if (word.length != 16)
+        return false;
+    uint64_t value = 0;
+    for (size_t i = 0; i < word.length; i++) {
+        uint8_t c = word.data[i];
+        uint64_t digit;
+        if (c >= '0' && c <= '9')
+            digit = (uint64_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            digit = (uint64_t)(c - 'a' + 10);
+        else
+            return false;
+        value = value << 4 | digit;
+    }
+    *out = value;
+    return true;
+}
+
+static bool parse_replid(struct identity *identity, const struct bytes *words)
+{
+    return replid_parse(words[1], &identity->replid);
+}
+
+static bool parse_earlier(struct identity *identity, const struct bytes *words)
+{
+    if (identity->earlier_count == IDENTITY_EARLIER_MAX)
+        return false;
+    struct identity_earlier *earlier = &identity->earlier[identity->earlier_count];
+    if (!replid_parse(words[1], &earlier->replid) || !bytes_to_u64(words[2], &earlier->limit))
+        return false;
+    identity->earlier_count++;
+    return true;
+}
+
+static bool parse_segment(struct identity *identity, const struct bytes *words)
+{
+    struct identity_segment segment;
+    if (!bytes_to_u64(words[1], &segment.first) || !bytes_to_u64(words[2], &segment.end) ||
+        !parse_crc(words[3], &segment.crc) || !bytes_to_u64(words[4], &segment.boundary))
+        return false;
+    if (segment.first >= segment.end || segment.boundary > segment.end)
+        return false;
+    size_t count = identity->segment_count;
+    if (count > 0 && identity->segments[count - 1].end != segment.first)
+        return false;
+    return identity_add_segment(identity, segment);
+}
+
+static bool parse_snapshot(struct identity *identity, const struct bytes *words)
+{
+    struct identity_snapshot *snapshot = &identity->snapshot;
+    if (snapshot->exists || !bytes_to_u64(words[1], &snapshot->offset) ||
+        !bytes_to_u64(words[2], &snapshot->length) || !parse_crc(words[3], &snapshot->crc))
+        return false;
+    snapshot->verified = bytes_is(words[4], "verified");
+    snapshot->exists = true;
+    return snapshot->verified || bytes_is(words[4], "unverified");
+}
+
+static const struct line_kind {
+    const char *name;
+    size_t words;
+    bool (*parse)(struct identity *identity, const struct bytes *words);
+} line_kinds[] = {
+    {"replid", 2, parse_replid},
+    {"earlier", 3, parse_earlier},
+    {"segment", 5, parse_segment},
+    {"snapshot", 5, parse_snapshot},
+};
+
+static bool parse_line(struct identity *identity, struct bytes line)
+{
+    struct bytes words[WORDS_MAX];
+    size_t count;
+    if (!split(line, words, &count))
+        return false;
+    for (size_t i = 0; i < LENGTH_OF(line_kinds); i++) {
+        const struct line_kind *kind = &line_kinds[i];
+        if (bytes_equal(words[0], bytes_of(kind->name)))
+            return count == kind->words && kind->parse(identity, words);
+    }
+    return false;
+}
+
+/* Takes the last line, "sum <crc>", off the file and compares it with what is before it. */
+static bool take_sum(struct bytes *file, struct text *why)
+{
+    enum { SUM_LINE = 4 + 16 + 1 };
+    uint64_t sum;
+    if (file->length < SUM_LINE || file->data[file->length - 1] != '\n') {
+        text_format(why, "it is cut off");
+        return false;
+    }
+    struct bytes line = bytes_skip(*file, file->length - SUM_LINE);
+    if (!bytes_starts(line, "sum ") || !parse_crc(bytes_first(bytes_skip(line, 4), 16), &sum)) {
+        text_format(why, "it is cut off: its last line is no checksum");
+        return false;
+    }
+    *file = bytes_first(*file, file->length - SUM_LINE);
+    if (crc64(0, file->data, file->length) != sum) {
+        text_format(why, "its checksum does not match its content");
+        return false;
+    }
+    return true;
+}
+
+bool identity_parse(struct bytes file, struct identity *out, struct text *why)
+{
+    struct replid none = replid_none();
+    identity_init(out, &none);
+    if (!take_sum(&file, why))
+        return false;
+    for (unsigned number = 1; file.length > 0; number++) {
+        size_t length = bytes_find(file, '\n');
+        struct bytes line = bytes_first(file, length);
+        bool good = number == 1 ? bytes_equal(line, bytes_of(first_line)) : parse_line(out, line);
+        if (!good) {
+            char shown[80];
+            text_format(why, "line %u is not one this version knows: %s", number,
+                        bytes_printable(line, shown, sizeof(shown)));
+            identity_fini(out);
+            return false;
+        }
+        file = bytes_skip(file, length == file.length ? length : length + 1);
+    }
+    if (replid_equal(&out->replid, &none)) {
+        text_format(why, "it names no replication id");
+        identity_fini(out);
+        return false;
+    }
+    return true;
+}
+
+static enum continuity place(uint64_t first, uint64_t end, uint64_t offset)
+{
+    if (offset < first)
+        return CONTINUITY_GONE;
+    return offset <= end ? CONTINUITY_YES : CONTINUITY_AHEAD;
+}
+
+enum continuity identity_may_continue(const struct identity *identity, uint64_t first, uint64_t end,
+                                      const struct replid *replid, uint64_t offset)
+{
+    CHECK(first <= end);
+    if (replid_equal(replid, &identity->replid))
+        return place(first, end, offset);
+    for (size_t i = 0; i < identity->earlier_count; i++) {
+        const struct identity_earlier *earlier = &identity->earlier[i];
+        /* Beyond its limit the earlier id belongs to a branch of the history that is not ours. */
+        if (replid_equal(replid, &earlier->replid) && offset <= earlier->limit)
+            return place(first, end, offset);
+    }
+    return CONTINUITY_STRANGE;
+}

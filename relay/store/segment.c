@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "relay/base/bytes.h"
+#include "relay/base/crc64.h"
+#include "relay/base/log.h"
+
+void segment_name(uint64_t first, char name[SEGMENT_NAME_MAX])
+{
+    snprintf(name, SEGMENT_NAME_MAX, "%" PRIu64 ".seg", first);
+}
+
+bool segment_parse_name(const char *name, uint64_t *first)
+{
+    struct bytes view = bytes_of(name);
+    if (view.length < 5 || strcmp(name + view.length - 4, ".seg") != 0)
+        return false;
+    return bytes_to_u64(bytes_first(view, view.length - 4), first);
+}
+
+static struct segment *segment_new(uint64_t first, uint64_t capacity, struct segment_space *space)
+{
+    struct segment *segment = calloc(1, sizeof(*segment));
+    if (segment == NULL)
+        return NULL;
+    atomic_init(&segment->references, 1);
+    atomic_init(&segment->published, first);
+    segment->first = first;
+    segment->capacity = capacity;
+    segment->written = first;
+    segment->summed = first;
+    segment->has_name = true;
+    segment->space = space;
+    atomic_fetch_add_explicit(&space->references, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&space->bytes, capacity, memory_order_relaxed);
+    segment->file = -1;
+    segment->map = MAP_FAILED;
+    return segment;
+}
+
+/* Frees one that may be half built. Its next and its cut are the caller's. */
+static void segment_free(struct segment *segment)
+{
+    if (segment->map != MAP_FAILED)
+        munmap(segment->map, segment->capacity);
+    if (segment->file != -1)
+        close(segment->file);
+    atomic_fetch_sub_explicit(&segment->space->bytes, segment->capacity, memory_order_relaxed);
+    segment_space_release(segment->space);
+    free(segment);
+}
+
+static bool map(struct segment *segment, int protection, struct text *why)
+{
+    segment->map = mmap(NULL, segment->capacity, protection, MAP_SHARED, segment->file, 0);
+    if (segment->map != MAP_FAILED)
+        return true;
+    text_format(why, "%" PRIu64 ".seg: cannot map: %s", segment->first, strerror(errno));
+    return false;
+}
+
+struct segment *segment_create(int directory, uint64_t first, uint64_t capacity,
+                               struct segment_space *space, struct text *why)
+{
+    CHECK(capacity > 0);
+    struct segment *segment = segment_new(first, capacity, space);
+    if (segment == NULL) {
+        text_format(why, "memory is out");
+        errno = ENOMEM;
+        return NULL;
+    }
+    char name[SEGMENT_NAME_MAX];
+    segment_name(first, name);
+    segment->file = files_create(directory, name, capacity, why);
+    if (segment->file == -1 || !map(segment, PROT_READ | PROT_WRITE, why)) {
+        int error = errno;
+        if (segment->file != -1)
+            unlinkat(directory, name, 0);
+        segment_free(segment);
+        errno = error;
+        return NULL;
+    }
+    return segment;
+}
+
+/* Makes room behind what the file holds; where there is none it stays as long as it is. */
+static void extend(struct segment *segment, uint64_t capacity)
+{
+    int error = posix_fallocate(segment->file, 0, (off_t)capacity);
+    if (error != 0) {
+        log_warnx("store: segment %" PRIu64 ".seg: no room to go on in it: %s", segment->first,
+                  strerror(error));
+        return;
+    }
+    atomic_fetch_add_explicit(&segment->space->bytes, capacity - segment->capacity,
+                              memory_order_relaxed);
+    segment->capacity = capacity;
+}
+
+struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64_t crc,
+                             uint64_t capacity, struct segment_space *space, struct text *why)
+{
+    uint64_t length = end - first;
+    struct segment *segment = segment_new(first, length, space);
+    if (segment == NULL) {
+        text_format(why, "memory is out");
+        return NULL;
+    }
+    char name[SEGMENT_NAME_MAX];
+    segment_name(first, name);
+    segment->file = openat(directory, name, O_RDWR | O_CLOEXEC);
+    struct stat about;
+    bool good = segment->file != -1 && fstat(segment->file, &about) == 0;
+    if (!good)
+        text_format(why, "%s: cannot open: %s", name, strerror(errno));
+    else if ((uint64_t)about.st_size < length)
+        text_format(why, "%s: it is shorter than it should be", name);
+    good = good && (uint64_t)about.st_size >= length;
+    if (good && capacity > length)
+        extend(segment, capacity);
+    if (!good || !map(segment, PROT_READ | PROT_WRITE, why)) {
+        segment_free(segment);
+        return NULL;
+    }
+    segment->written = end;
+    segment->summed = end;
+    segment->crc = crc;
+    atomic_store_explicit(&segment->published, end, memory_order_relaxed);
+    return segment;
+}
+
+void segment_retain(struct segment *segment)
+{
+    /* Relaxed: whoever retains already holds a reference, or holds what holds one. */
+    unsigned before = atomic_fetch_add_explicit(&segment->references, 1, memory_order_relaxed);
+    CHECK(before > 0);
+}
+
+void segment_release(struct segment *segment)
+{
+    while (segment != NULL) {
+        /* Release, so that all reads of this holder come before the unmapping; acquire, so that the
+         * last holder sees those of the others. */
+        unsigned before = atomic_fetch_sub_explicit(&segment->references, 1, memory_order_acq_rel);
+        CHECK(before > 0);
+        if (before > 1)
+            return;
+        struct segment *next = atomic_load_explicit(&segment->next, memory_order_relaxed);
+        struct segment *cut = segment->cut;
+        segment_free(segment);
+        if (cut != NULL)
+            segment_release(cut);
+        segment = next;
+    }
+}
+
+bool segment_is_full(const struct segment *segment)
+{
+    return segment->written - segment->first == segment->capacity;
+}
+
+void segment_sum(struct segment *segment)
+{
+    uint64_t length = segment->written - segment->summed;
+    segment->crc =
+        crc64(segment->crc, segment->map + (segment->summed - segment->first), (size_t)length);
+    segment->summed = segment->written;
+}
+
+uint64_t segment_crc_until(const struct segment *segment, uint64_t end)
+{
+    CHECK(end >= segment->first);
+    CHECK(end <= segment->written);
+    return crc64(0, segment->map, (size_t)(end - segment->first));
+}
+
+void segment_seal(struct segment *segment)
+{
+    /* Readers touch nothing beyond `published`, so a shorter file is safe under their mappings. */
+    if (ftruncate(segment->file, (off_t)(segment->written - segment->first)) == -1)
+        log_warn("store: segment %" PRIu64 ".seg: cannot cut it to its length", segment->first);
+}
+
+void segment_unlink(struct segment *segment, int directory)
+{
+    char name[SEGMENT_NAME_MAX];
+    segment_name(segment->first, name);
+    if (segment->has_name && unlinkat(directory, name, 0) == -1)
+        log_warn("store: cannot remove %s", name);
+    segment->has_name = false;
+}
+
+void segment_space_release(struct segment_space *space)
+{
+    if (atomic_fetch_sub_explicit(&space->references, 1, memory_order_acq_rel) == 1)
+        free(space);
+}

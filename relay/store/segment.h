@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One file of the backlog: preallocated, mapped, appended to by thread 0 and read by any thread below
+ * its published end. Counted: the backlog holds the oldest of its chain, each segment holds the next,
+ * each cursor holds the one it stands in; who lets go last unmaps it and gives its space back.
+ *
+ *      first                published         written          capacity
+ *        |######################|##################|.................|
+ *              readers              thread 0 only      preallocated
+ *
+ * Thread: the functions say it; of the fields, those marked "shared" are read by any thread.
+ */
+#ifndef RELAY_STORE_SEGMENT_H
+#define RELAY_STORE_SEGMENT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+
+/* Why a cursor can no longer go on in a segment. */
+enum segment_fate {
+    SEGMENT_LIVES,
+    SEGMENT_GIVEN_UP, /* trimmed at the cap although somebody stood in it */
+    SEGMENT_REWOUND,  /* cut off the history */
+};
+
+/* Bytes on disk of all segments that live, in the chain or only in somebody's hands. Counted, since a
+ * segment may outlive its backlog. */
+struct segment_space {
+    _Atomic uint64_t bytes;
+    _Atomic unsigned references;
+};
+
+struct segment {
+    /* shared */
+    _Atomic unsigned references;
+    _Atomic enum segment_fate fate;
+    _Atomic uint64_t published;     /* absolute offset; moves back only in a rewind */
+    _Atomic(struct segment *) next; /* set when `published` is final */
+    uint64_t first;                 /* constant, as the four below */
+    uint64_t capacity;
+    uint8_t *map;
+    int file;
+    struct segment_space *space;
+    /* thread 0 */
+    uint64_t written; /* absolute offset after the last byte received */
+    uint64_t summed;  /* `crc` covers first..summed */
+    uint64_t crc;
+    bool has_name; /* the file is still in its directory */
+    struct segment
+        *cut; /* what `next` was before a rewind: held, since a reader may just be stepping */
+};
+
+enum { SEGMENT_NAME_MAX = 32 };
+void segment_name(uint64_t first, char name[SEGMENT_NAME_MAX]);
+
+/* The offset that a file name like "4711.seg" tells. False: not such a name. */
+MUST_CHECK bool segment_parse_name(const char *name, uint64_t *first);
+
+/* A new, empty segment of `capacity` bytes that begins at `first`. NULL: errno and `why`. */
+MUST_CHECK struct segment *segment_create(int directory, uint64_t first, uint64_t capacity,
+                                          struct segment_space *space, struct text *why);
+
+/* One that exists, good up to `end`, whose bytes are said to have `crc` (the caller checks). With
+ * `capacity` larger than that it is preallocated again to go on; without, or where the disk has no room
+ * for it, it is full as it is. NULL: `why`. */
+MUST_CHECK struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64_t crc,
+                                        uint64_t capacity, struct segment_space *space,
+                                        struct text *why);
+
+/* Any thread. segment_release frees what nobody holds any more, along the chain. */
+void segment_retain(struct segment *segment);
+void segment_release(struct segment *segment);
+
+/* Is there no room for another byte? Thread 0. */
+bool segment_is_full(const struct segment *segment);
+
+/* Brings `crc` up to `written`. Thread 0. */
+void segment_sum(struct segment *segment);
+
+/* The CRC of first..end, from the bytes themselves; end <= written. Thread 0. */
+uint64_t segment_crc_until(const struct segment *segment, uint64_t end);
+
+/* No byte comes any more: gives the preallocated rest back. Thread 0. */
+void segment_seal(struct segment *segment);
+
+/* Takes the file off the disk; who holds the segment reads on. Thread 0. */
+void segment_unlink(struct segment *segment, int directory);
+
+void segment_space_release(struct segment_space *space);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/store/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "relay/base/clock.h"
+#include "relay/base/crc64.h"
+#include "relay/base/log.h"
+#include "snapshot_writer.h"
+
+enum {
+    MAGIC_LENGTH = 9,  /* "REDIS0011", "VALKEY080" */
+    FOOTER_LENGTH = 8, /* the CRC-64, little endian; all zeros: switched off */
+    ENDING_LENGTH = FOOTER_LENGTH + 1,
+    RDB_LENGTH_MIN = MAGIC_LENGTH + ENDING_LENGTH,
+    RDB_OPCODE_END = 0xff,
+};
+
+#define LENGTH_UNKNOWN UINT64_MAX
+
+struct snapshot {
+    /* shared */
+    _Atomic unsigned references;
+    _Atomic enum snapshot_state state; /* released after `readable`, loaded before it */
+    _Atomic uint64_t readable;
+    _Atomic uint64_t length; /* LENGTH_UNKNOWN while it is */
+    uint64_t offset;         /* constant */
+    int file;                /* constant */
+    /* thread 0 */
+    uint64_t received;
+    uint64_t crc;
+    uint8_t magic[MAGIC_LENGTH];
+    uint8_t ending[ENDING_LENGTH]; /* the last bytes received */
+    bool verified;
+    int64_t completed_ms;
+};
+
+void snapshot_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX])
+{
+    snprintf(name, SNAPSHOT_NAME_MAX, "%" PRIu64 ".rdb", offset);
+}
+
+static void part_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX])
+{
+    snprintf(name, SNAPSHOT_NAME_MAX, "%" PRIu64 ".rdb.part", offset);
+}
+
+/* ------------------------------------------------------------------ any thread */
+
+void snapshot_retain(struct snapshot *snapshot)
+{
+    unsigned before = atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    CHECK(before > 0);
+}
+
+void snapshot_release(struct snapshot **snapshot)
+{
+    struct snapshot *it = *snapshot;
+    *snapshot = NULL;
+    if (it == NULL || atomic_fetch_sub_explicit(&it->references, 1, memory_order_acq_rel) > 1)
+        return;
+    close(it->file);
+    free(it);
+}
+
+uint64_t snapshot_offset(const struct snapshot *snapshot)
+{
+    return snapshot->offset;
+}
+
+enum snapshot_state snapshot_state(const struct snapshot *snapshot)
+{
+    return atomic_load_explicit(&snapshot->state, memory_order_acquire);
+}
+
+bool snapshot_length(const struct snapshot *snapshot, uint64_t *length)
+{
+    uint64_t value = atomic_load_explicit(&snapshot->length, memory_order_acquire);
+    if (value == LENGTH_UNKNOWN)
+        return false;
+    *length = value;
+    return true;
+}
+
+uint64_t snapshot_readable(const struct snapshot *snapshot)
+{
+    return atomic_load_explicit(&snapshot->readable, memory_order_acquire);
+}
+
+int snapshot_file(const struct snapshot *snapshot)
+{
+    return snapshot->file;
+}
+
+/* ------------------------------------------------------------------ thread 0 */
+
+static struct snapshot *snapshot_new(uint64_t offset, int file, struct text *why)
+{
+    struct snapshot *snapshot = file == -1 ? NULL : calloc(1, sizeof(*snapshot));
+    if (snapshot == NULL) {
+        text_format(why, "%" PRIu64 ".rdb: cannot open: %s", offset, strerror(errno));
+        if (file != -1)
+            close(file);
+        return NULL;
+    }
+    atomic_init(&snapshot->references, 1);
+    atomic_init(&snapshot->state, SNAPSHOT_ARRIVING);
+    atomic_init(&snapshot->length, LENGTH_UNKNOWN);
+    snapshot->offset = offset;
+    snapshot->file = file;
+    return snapshot;
+}
+
+struct snapshot *snapshot_create(int directory, uint64_t offset, struct text *why)
+{
+    char name[SNAPSHOT_NAME_MAX];
+    part_name(offset, name);
+    unlinkat(directory, name, 0);
+    int file = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return snapshot_new(offset, file, why);
+}
+
+struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row, struct text *why)
+{
+    char name[SNAPSHOT_NAME_MAX];
+    snapshot_name(row->offset, name);
+    int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    struct snapshot *snapshot = snapshot_new(row->offset, file, why);
+    if (snapshot == NULL)
+        return NULL;
+    struct stat about;
+    if (fstat(file, &about) == -1 || (uint64_t)about.st_size != row->length) {
+        text_format(why, "%s: its length is not %" PRIu64, name, row->length);
+        snapshot_release(&snapshot);
+        return NULL;
+    }
+    if (!files_crc64(file, row->length, &snapshot->crc, why) || snapshot->crc != row->crc) {
+        text_format(why, "%s: its checksum does not match", name);
+        snapshot_release(&snapshot);
+        return NULL;
+    }
+    snapshot->received = row->length;
+    snapshot->verified = row->verified;
+    snapshot->completed_ms = clock_ms();
+    atomic_store_explicit(&snapshot->length, row->length, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->readable, row->length, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->state, SNAPSHOT_COMPLETE, memory_order_release);
+    return snapshot;
+}
+
+void snapshot_expect(struct snapshot *snapshot, uint64_t length)
+{
+    CHECK(snapshot->received == 0);
+    atomic_store_explicit(&snapshot->length, length, memory_order_release);
+}
+
+/* Keeps the first and the last bytes, that the proof looks at. */
+static void remember_edges(struct snapshot *snapshot, struct bytes view)
+{
+    for (uint64_t i = snapshot->received; i < MAGIC_LENGTH && i - snapshot->received < view.length;
+         i++)
+        snapshot->magic[i] = view.data[i - snapshot->received];
+    if (view.length >= ENDING_LENGTH) {
+        memcpy(snapshot->ending, view.data + view.length - ENDING_LENGTH, ENDING_LENGTH);
+    } else {
+        memmove(snapshot->ending, snapshot->ending + view.length, ENDING_LENGTH - view.length);
+        memcpy(snapshot->ending + ENDING_LENGTH - view.length, view.data, view.length);
+    }
+}
+
+bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *why)
+{
+    CHECK(snapshot_state(snapshot) == SNAPSHOT_ARRIVING);
+    remember_edges(snapshot, view);
+    snapshot->crc = crc64(snapshot->crc, view.data, view.length);
+    while (view.length > 0) {
+        ssize_t written = pwrite(snapshot->file, view.data, view.length, (off_t)snapshot->received);
+        if (written == -1 && errno == EINTR)
+            continue;
+        if (written == -1) {
+            text_format(why, "%" PRIu64 ".rdb.part: cannot write: %s", snapshot->offset,
+                        strerror(errno));
+            return false;
+        }
+        snapshot->received += (uint64_t)written;
+        view = bytes_skip(view, (size_t)written);
+    }
+    if (snapshot->received > SNAPSHOT_HELD_BACK)
+        /* Release: the bytes are in the file before anybody is sent to read them. */
+        atomic_store_explicit(&snapshot->readable, snapshot->received - SNAPSHOT_HELD_BACK,
+                              memory_order_release);
+    return true;
+}
+
+static bool has_magic(const uint8_t magic[MAGIC_LENGTH])
+{
+    return memcmp(magic, "REDIS", 5) == 0 || memcmp(magic, "VALKEY", 6) == 0;
+}
+
+static bool prove(struct snapshot *snapshot, struct text *why)
+{
+    static const uint8_t switched_off[FOOTER_LENGTH] = {0};
+    uint64_t length;
+    if (snapshot_length(snapshot, &length) && length != snapshot->received) {
+        text_format(why, "%" PRIu64 " of %" PRIu64 " bytes came", snapshot->received, length);
+        return false;
+    }
+    if (snapshot->received < RDB_LENGTH_MIN || !has_magic(snapshot->magic)) {
+        text_format(why, "this is no RDB: it does not begin with REDIS or VALKEY");
+        return false;
+    }
+    if (snapshot->ending[0] != RDB_OPCODE_END) {
+        text_format(why, "the RDB has no end opcode where it should end");
+        return false;
+    }
+    snapshot->verified = memcmp(snapshot->ending + 1, switched_off, FOOTER_LENGTH) != 0;
+    if (snapshot->verified && snapshot->crc != 0) {
+        text_format(why, "the RDB's CRC-64 does not match its %" PRIu64 " bytes",
+                    snapshot->received);
+        return false;
+    }
+    return true;
+}
+
+bool snapshot_complete(struct snapshot *snapshot, int directory, struct text *why)
+{
+    char part[SNAPSHOT_NAME_MAX];
+    char name[SNAPSHOT_NAME_MAX];
+    part_name(snapshot->offset, part);
+    snapshot_name(snapshot->offset, name);
+    bool good = prove(snapshot, why);
+    if (good && renameat(directory, part, directory, name) == -1) {
+        text_format(why, "%s: cannot rename: %s", part, strerror(errno));
+        good = false;
+    }
+    if (!good) {
+        snapshot_fail(snapshot, directory);
+        return false;
+    }
+    snapshot->completed_ms = clock_ms();
+    atomic_store_explicit(&snapshot->length, snapshot->received, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->readable, snapshot->received, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->state, SNAPSHOT_COMPLETE, memory_order_release);
+    return true;
+}
+
+void snapshot_fail(struct snapshot *snapshot, int directory)
+{
+    char part[SNAPSHOT_NAME_MAX];
+    part_name(snapshot->offset, part);
+    unlinkat(directory, part, 0);
+    atomic_store_explicit(&snapshot->state, SNAPSHOT_FAILED, memory_order_release);
+}
+
+void snapshot_unlink(struct snapshot *snapshot, int directory)
+{
+    char name[SNAPSHOT_NAME_MAX];
+    snapshot_name(snapshot->offset, name);
+    if (unlinkat(directory, name, 0) == -1)
+        log_warn("store: cannot remove %s", name);
+}
+
+struct identity_snapshot snapshot_row(const struct snapshot *snapshot)
+{
+    CHECK(snapshot_state(snapshot) == SNAPSHOT_COMPLETE);
+    return (struct identity_snapshot){
+        .exists = true,
+        .verified = snapshot->verified,
+        .offset = snapshot->offset,
+        .length = snapshot->received,
+        .crc = snapshot->crc,
+    };
+}
+
+uint64_t snapshot_received(const struct snapshot *snapshot)
+{
+    return snapshot->received;
+}
+
+int64_t snapshot_completed_ms(const struct snapshot *snapshot)
+{
+    return snapshot->completed_ms;
+}
+
+bool snapshot_is_verified(const struct snapshot *snapshot)
+{
+    return snapshot->verified;
+}

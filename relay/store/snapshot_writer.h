@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The making of snapshots, for history.c. Thread: thread 0.
+ */
+#ifndef RELAY_STORE_SNAPSHOT_WRITER_H
+#define RELAY_STORE_SNAPSHOT_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+#include "relay/store/identity.h"
+#include "relay/store/snapshot.h"
+
+enum { SNAPSHOT_NAME_MAX = 40 };
+void snapshot_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX]);
+
+/* A file `<X>.rdb.part` to receive into. NULL: `why`. */
+MUST_CHECK struct snapshot *snapshot_create(int directory, uint64_t offset, struct text *why);
+
+/* One that the identity names: its length and its CRC-64 are compared. NULL: `why`. */
+MUST_CHECK struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row,
+                                          struct text *why);
+
+/* Everything was received: proves it and gives it its name. False: it is not whole, `why`; it has
+ * failed then. */
+MUST_CHECK bool snapshot_complete(struct snapshot *snapshot, int directory, struct text *why);
+
+/* Readers see SNAPSHOT_FAILED; the file goes. */
+void snapshot_fail(struct snapshot *snapshot, int directory);
+
+/* Takes the file of a complete one off the disk; who has it reads on. */
+void snapshot_unlink(struct snapshot *snapshot, int directory);
+
+/* The row for the identity; of a complete one. */
+struct identity_snapshot snapshot_row(const struct snapshot *snapshot);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Fetches a newer snapshot on a second connection, announced with the same listening-port and address,
+ * so that nobody takes us for two, and as `rdb-only` (protocol 2.6). The stream on the link is not
+ * touched: the new X lies in it, or will in a moment.
+ *
+ *     idle --- fetch_start ---> busy --- the RDB is in the store, or it failed ---> idle
+ *
+ * Owner: the link. Thread: thread 0.
+ */
+#ifndef RELAY_UPSTREAM_FETCH_H
+#define RELAY_UPSTREAM_FETCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "greeting.h"
+#include "relay/base/check.h"
+
+struct fetch;
+struct loop;
+struct store;
+
+/* NULL: memory is out. */
+MUST_CHECK struct fetch *fetch_new(struct loop *loop, struct store *store);
+void fetch_free(struct fetch **fetch);
+
+bool fetch_is_busy(const struct fetch *fetch);
+
+/* Begins, for the store's current history. `terms` are the link's own; what makes a fetch of them is
+ * added here. Not while busy. */
+void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
+                 const struct greeting_terms *terms, const char *cause);
+
+/* Gives it up: the history it was for goes, or the origin is another. Idle: no effect. */
+void fetch_cancel(struct fetch *fetch, const char *why);
+
+/* Every second: gives up after `timeout_ms` of silence. */
+void fetch_tick(struct fetch *fetch, int64_t timeout_ms);
+
+/* Successes so far, failures since the last one, when the last began (clock_ms; 0: never). */
+uint64_t fetch_count(const struct fetch *fetch);
+unsigned fetch_failures(const struct fetch *fetch);
+int64_t fetch_started_ms(const struct fetch *fetch);
+
+#endif

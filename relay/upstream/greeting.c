@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+#include "greeting.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "relay/resp/writer.h"
+
+enum verdict { NEXT, FAILED, DONE };
+
+struct step {
+    const char *name;
+    bool (*is_needed)(const struct greeting *greeting);
+    void (*send)(const struct greeting *greeting, struct writer *writer);
+    enum verdict (*judge)(struct greeting *greeting, struct bytes answer);
+};
+
+static void send_words(struct writer *writer, const char *const *words, size_t count)
+{
+    write_command(writer, words, count);
+}
+
+#define SEND(writer, ...)                                                                          \
+    send_words(writer, (const char *const[]){__VA_ARGS__},                                         \
+               LENGTH_OF(((const char *const[]){__VA_ARGS__})))
+
+/* ------------------------------------------------------------------ when a step is needed */
+
+static bool always(const struct greeting *greeting)
+{
+    (void)greeting;
+    return true;
+}
+
+static bool has_text(const char *string)
+{
+    return string != NULL && string[0] != '\0';
+}
+
+static bool has_password(const struct greeting *greeting)
+{
+    return has_text(greeting->terms.password);
+}
+
+static bool has_announce_ip(const struct greeting *greeting)
+{
+    return has_text(greeting->terms.announce_ip);
+}
+
+static bool knows_version(const struct greeting *greeting)
+{
+    return greeting->server_version[0] != '\0' || greeting->valkey_version[0] != '\0';
+}
+
+static bool is_fetch(const struct greeting *greeting)
+{
+    return greeting->terms.rdb_only;
+}
+
+/* ------------------------------------------------------------------ what is sent */
+
+static void send_ping(const struct greeting *greeting, struct writer *writer)
+{
+    (void)greeting;
+    SEND(writer, "PING");
+}
+
+static void send_auth(const struct greeting *greeting, struct writer *writer)
+{
+    const struct greeting_terms *terms = &greeting->terms;
+    if (has_text(terms->user))
+        SEND(writer, "AUTH", terms->user, terms->password);
+    else
+        SEND(writer, "AUTH", terms->password);
+}
+
+static void send_info(const struct greeting *greeting, struct writer *writer)
+{
+    (void)greeting;
+    SEND(writer, "INFO", "server");
+}
+
+static void send_listening_port(const struct greeting *greeting, struct writer *writer)
+{
+    char port[8];
+    snprintf(port, sizeof(port), "%" PRIu16, greeting->terms.announce_port);
+    SEND(writer, "REPLCONF", "listening-port", port);
+}
+
+static void send_ip_address(const struct greeting *greeting, struct writer *writer)
+{
+    SEND(writer, "REPLCONF", "ip-address", greeting->terms.announce_ip);
+}
+
+static void send_capa(const struct greeting *greeting, struct writer *writer)
+{
+    (void)greeting;
+    SEND(writer, "REPLCONF", "capa", "eof", "capa", "psync2");
+}
+
+/* A Valkey of 9.1 and later chooses the RDB format by it, and falls back to an old one for a replica
+ * that says nothing (protocol 7.4). Its own version gets what its own replicas would get. */
+static void send_version(const struct greeting *greeting, struct writer *writer)
+{
+    SEND(writer, "REPLCONF", "version",
+         greeting->valkey_version[0] != '\0' ? greeting->valkey_version : greeting->server_version);
+}
+
+static void send_rdb_only(const struct greeting *greeting, struct writer *writer)
+{
+    (void)greeting;
+    SEND(writer, "REPLCONF", "rdb-only", "1");
+}
+
+static void send_psync(const struct greeting *greeting, struct writer *writer)
+{
+    char id[REPLID_DIGITS + 1];
+    char first_wanted[24];
+    const struct greeting_terms *terms = &greeting->terms;
+    psync_request_format(terms->has_history ? &terms->replid : NULL, terms->offset, id,
+                         first_wanted);
+    SEND(writer, "PSYNC", id, first_wanted);
+}
+
+/* ------------------------------------------------------------------ how the answer is judged */
+
+/* An error that only says that AUTH comes next is as good as PONG. */
+static enum verdict judge_ping(struct greeting *greeting, struct bytes answer)
+{
+    (void)greeting;
+    bool good = bytes_starts(answer, "+") || bytes_starts(answer, "-NOAUTH") ||
+                bytes_starts(answer, "-NOPERM") ||
+                bytes_starts(answer, "-ERR operation not permitted");
+    return good ? NEXT : FAILED;
+}
+
+static enum verdict judge_auth(struct greeting *greeting, struct bytes answer)
+{
+    (void)greeting;
+    return bytes_starts(answer, "+") ? NEXT : FAILED;
+}
+
+/* Errors are tolerated: the server does not know the option, and goes on without. Anything that is
+ * neither an answer nor an error is not a server. */
+static enum verdict judge_option(struct greeting *greeting, struct bytes answer)
+{
+    (void)greeting;
+    return bytes_starts(answer, "+") || bytes_starts(answer, "-") ? NEXT : FAILED;
+}
+
+static void find_version(struct bytes info, const char *key, char out[GREETING_VERSION_MAX])
+{
+    out[0] = '\0';
+    while (info.length > 0) {
+        size_t length = bytes_find(info, '\n');
+        struct bytes line = bytes_first(info, length);
+        if (bytes_starts(line, key)) {
+            line = bytes_skip(line, strlen(key));
+            (void)bytes_printable(bytes_first(line, bytes_find(line, '\r')), out,
+                                  GREETING_VERSION_MAX);
+            return;
+        }
+        info = bytes_skip(info, length < info.length ? length + 1 : length);
+    }
+}
+
+/* Only to know the versions; a user without the right to ask is no hindrance. */
+static enum verdict judge_info(struct greeting *greeting, struct bytes answer)
+{
+    (void)answer;
+    struct bytes info = text_bytes(&greeting->bulk);
+    find_version(info, "redis_version:", greeting->server_version);
+    find_version(info, "valkey_version:", greeting->valkey_version);
+    return bytes_starts(answer, "$") ? NEXT : judge_option(greeting, answer);
+}
+
+static enum verdict judge_psync(struct greeting *greeting, struct bytes answer)
+{
+    greeting->reply = psync_reply_parse(answer);
+    switch (greeting->reply.verdict) {
+    case PSYNC_FULLRESYNC:
+        return DONE;
+    case PSYNC_CONTINUE: /* of what, if we asked for all of it? */
+        return greeting->terms.has_history ? DONE : FAILED;
+    case PSYNC_LATER:
+    case PSYNC_DENIED:
+    case PSYNC_REFUSED:
+    case PSYNC_NONSENSE:
+        return FAILED;
+    }
+    UNREACHABLE("a verdict without a case");
+}
+
+static const struct step steps[] = {
+    {"PING", always, send_ping, judge_ping},
+    {"AUTH", has_password, send_auth, judge_auth},
+    {"INFO", always, send_info, judge_info},
+    {"REPLCONF listening-port", always, send_listening_port, judge_option},
+    {"REPLCONF ip-address", has_announce_ip, send_ip_address, judge_option},
+    {"REPLCONF capa", always, send_capa, judge_option},
+    {"REPLCONF version", knows_version, send_version, judge_option},
+    {"REPLCONF rdb-only", is_fetch, send_rdb_only, judge_option},
+    {"PSYNC", always, send_psync, judge_psync},
+};
+
+enum { LAST_STEP = LENGTH_OF(steps) - 1 };
+
+/* ------------------------------------------------------------------ walking the list */
+
+void greeting_init(struct greeting *greeting)
+{
+    memset(greeting, 0, sizeof(*greeting));
+    text_init(&greeting->bulk, GREETING_INFO_MAX);
+}
+
+void greeting_fini(struct greeting *greeting)
+{
+    text_fini(&greeting->bulk);
+}
+
+static void send_step(struct greeting *greeting, struct text *out)
+{
+    while (!steps[greeting->step].is_needed(greeting))
+        greeting->step++;
+    CHECK(greeting->step <= LAST_STEP);
+    greeting->line_length = 0;
+    greeting->in_bulk = false;
+    text_clear(&greeting->bulk);
+    struct writer writer = {out, 2};
+    steps[greeting->step].send(greeting, &writer);
+}
+
+void greeting_start(struct greeting *greeting, const struct greeting_terms *terms, struct text *out)
+{
+    greeting->terms = *terms;
+    greeting->step = 0;
+    greeting->error[0] = '\0';
+    send_step(greeting, out);
+}
+
+static enum greeting_result fail(struct greeting *greeting, const char *what, struct bytes answer)
+{
+    char shown[160];
+    snprintf(greeting->error, sizeof(greeting->error), "%s: %s%s", steps[greeting->step].name, what,
+             bytes_printable(answer, shown, sizeof(shown)));
+    return GREETING_FAILED;
+}
+
+/* A whole answer has come: a line, and what a bulk string held. */
+static enum greeting_result act(struct greeting *greeting, struct text *out)
+{
+    struct bytes answer = bytes_at(greeting->line, greeting->line_length);
+    switch (steps[greeting->step].judge(greeting, answer)) {
+    case NEXT:
+        CHECK(greeting->step < LAST_STEP);
+        greeting->step++;
+        send_step(greeting, out);
+        return GREETING_MORE;
+    case DONE:
+        return GREETING_DONE;
+    case FAILED:
+        break;
+    }
+    return fail(greeting, "the origin answered: ", answer);
+}
+
+/* Gathers a bulk string and its line end, which is not kept. */
+static enum greeting_result feed_bulk(struct greeting *greeting, struct bytes *input,
+                                      struct text *out)
+{
+    uint64_t take = input->length < greeting->awaited ? input->length : greeting->awaited;
+    text_append(&greeting->bulk, bytes_first(*input, (size_t)take));
+    *input = bytes_skip(*input, (size_t)take);
+    greeting->awaited -= take;
+    return greeting->awaited == 0 ? act(greeting, out) : GREETING_MORE;
+}
+
+static enum greeting_result end_line(struct greeting *greeting, struct text *out)
+{
+    if (greeting->line_length > 0 && greeting->line[greeting->line_length - 1] == '\r')
+        greeting->line_length--;
+    struct bytes line = bytes_at(greeting->line, greeting->line_length);
+    if (line.length == 0)
+        return GREETING_MORE; /* keepalive: the origin has not made up its mind (protocol 1.4) */
+    if (line.data[0] != '$')
+        return act(greeting, out);
+    uint64_t length;
+    if (!bytes_to_u64(bytes_skip(line, 1), &length) || length >= GREETING_INFO_MAX - 2)
+        return fail(greeting, "no answer of this protocol: ", line);
+    greeting->in_bulk = true;
+    greeting->awaited = length + 2;
+    return GREETING_MORE;
+}
+
+static enum greeting_result feed_line(struct greeting *greeting, struct bytes *input,
+                                      struct text *out)
+{
+    size_t length = bytes_find(*input, '\n');
+    if (length > sizeof(greeting->line) - greeting->line_length)
+        return fail(greeting, "a line without an end: ", bytes_first(*input, 64));
+    memcpy(greeting->line + greeting->line_length, input->data, length);
+    greeting->line_length += length;
+    if (length == input->length) {
+        *input = bytes_skip(*input, length);
+        return GREETING_MORE;
+    }
+    *input = bytes_skip(*input, length + 1);
+    enum greeting_result result = end_line(greeting, out);
+    if (!greeting->in_bulk)
+        greeting->line_length = 0;
+    return result;
+}
+
+enum greeting_result greeting_feed(struct greeting *greeting, struct bytes *input, struct text *out)
+{
+    enum greeting_result result = GREETING_MORE;
+    while (result == GREETING_MORE && input->length > 0)
+        result =
+            greeting->in_bulk ? feed_bulk(greeting, input, out) : feed_line(greeting, input, out);
+    return result;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The handshake of a replica, as a list of steps rather than states (protocol section 1): each step is
+ * a row that says when it is needed, what is sent, and how the answer is judged. One command, one
+ * answer, then the next; PSYNC goes alone. Optional REPLCONF options have a command each, since servers
+ * stop at the first one that they do not know.
+ *
+ * Used by the link and by the fetch of a snapshot. Pure: bytes in, text out. Thread: the owner's.
+ *
+ *     greeting_start(&greeting, &terms, out);                send out
+ *     for each input:  greeting_feed(&greeting, &input, out);   send out, look at the result
+ */
+#ifndef RELAY_UPSTREAM_GREETING_H
+#define RELAY_UPSTREAM_GREETING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/bytes.h"
+#include "relay/base/text.h"
+#include "relay/resp/psync.h"
+
+/* Who we are and what we ask for. Strings live as long as the greeting. */
+struct greeting_terms {
+    const char *user;
+    const char *password;
+    const char *announce_ip;
+    uint16_t announce_port;
+    bool rdb_only;    /* a fetch: the RDB and no stream (Redis 6.2; older ones do not know it) */
+    bool has_history; /* ask to continue at `offset` of `replid`, else for a full sync */
+    struct replid replid;
+    uint64_t offset;
+};
+
+enum greeting_result {
+    GREETING_MORE,   /* goes on with the next input */
+    GREETING_DONE,   /* PSYNC was answered: greeting.reply */
+    GREETING_FAILED, /* the connection is of no use: greeting.error */
+};
+
+enum {
+    GREETING_LINE_MAX = 1024,
+    GREETING_INFO_MAX = 16 * 1024,
+    GREETING_VERSION_MAX = 32,
+    GREETING_ERROR_MAX = 256,
+};
+
+struct greeting {
+    struct greeting_terms terms;
+    size_t step;
+    bool in_bulk; /* the answer is a bulk string: `awaited` bytes of it are to come */
+    uint64_t awaited;
+    size_t line_length;
+    char line[GREETING_LINE_MAX];
+    struct text bulk;
+    char server_version[GREETING_VERSION_MAX]; /* redis_version; "" while not known */
+    char valkey_version[GREETING_VERSION_MAX]; /* "" where it is no Valkey */
+    struct psync_reply reply;
+    char error[GREETING_ERROR_MAX]; /* what was said, and to which command */
+};
+
+void greeting_init(struct greeting *greeting);
+void greeting_fini(struct greeting *greeting);
+
+/* Begins anew: writes the first command. */
+void greeting_start(struct greeting *greeting, const struct greeting_terms *terms,
+                    struct text *out);
+
+/* Takes the answers in `input` and shortens it by them; writes the next command. With GREETING_DONE,
+ * what is left of the input is what follows the PSYNC reply: RDB or stream. */
+enum greeting_result greeting_feed(struct greeting *greeting, struct bytes *input,
+                                   struct text *out);
+
+#endif

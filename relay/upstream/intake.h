@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The stream on its way from the link into the backlog: received straight into its place, read once by
+ * the tokenizer, which tells the boundary and notices GETACK.
+ *
+ * After a break we ask for the stream from the boundary B on, though we may hold bytes beyond it: the
+ * beginning of a command that did not arrive whole. So the first end - B bytes come a second time.
+ * They are compared with what is held, and only what is new is appended; readers notice nothing. Should
+ * they differ, the held ones are no part of this history: they are cut off, and the link begins anew.
+ *
+ * Thread: thread 0.
+ */
+#ifndef RELAY_UPSTREAM_INTAKE_H
+#define RELAY_UPSTREAM_INTAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/bytes.h"
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+#include "relay/resp/tokenizer.h"
+#include "relay/store/backlog.h"
+#include "relay/store/history.h"
+
+struct conn;
+
+struct intake {
+    struct history *history; /* the store's current one */
+    struct tokenizer tokenizer;
+    struct cursor overlap; /* attached while bytes come that are held already */
+    uint8_t *scratch;      /* where those go */
+    size_t scratch_length;
+    uint64_t answered; /* GETACKs that were answered, of tokenizer.getacks */
+};
+
+enum intake_result {
+    INTAKE_OK,       /* received something, or nothing is there */
+    INTAKE_NO_SPACE, /* the disk has no room: read again later */
+    INTAKE_HELD,     /* readers must let go of what was given up: read again very soon */
+    INTAKE_END,      /* the origin closed, or the connection broke: `why` */
+    INTAKE_REWOUND,  /* bytes that came again were others; the held ones were cut off: `why` */
+    INTAKE_BROKEN,   /* what came is no stream, or the disk failed: `why` */
+};
+
+/* Begins at the history's boundary. `scratch` is the caller's and outlives the intake. */
+void intake_begin(struct intake *intake, struct history *history, uint8_t *scratch,
+                  size_t scratch_length);
+
+/* Lets go of what it holds. Also of one that was never begun. */
+void intake_end(struct intake *intake);
+
+/* Takes bytes that were received already; shortens the input by what was taken. */
+enum intake_result intake_feed(struct intake *intake, struct bytes *input, struct text *why);
+
+/* Receives from the connection, a bounded amount. */
+enum intake_result intake_receive(struct intake *intake, struct conn *conn, struct text *why);
+
+/* Was a GETACK seen since the last call? */
+bool intake_take_getack(struct intake *intake);
+
+#endif

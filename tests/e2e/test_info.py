@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""INFO and ROLE say what is so."""
+
+import load
+import psync_client
+import wait
+
+
+def test_replication_section(lab, kind):
+    origin = lab.origin(kind)
+    load.fill(origin, rounds=5)
+    relay = lab.relay(origin).wait_link()
+    replicas = [lab.replica(relay, kind).wait_online() for _ in range(3)]
+    load.fill(origin, rounds=5, seed=3)
+    end = wait.until(
+        "all replicas have acknowledged all",
+        lambda: (origin.offset(), [line["offset"] for line in relay.replicas().values()]),
+        lambda pair: pair[1] == [pair[0]] * 3,
+    )[0]
+    info = relay.info()
+    assert info["role"] == "slave"
+    assert (info["master_host"], info["master_port"]) == ("127.0.0.1", origin.port)
+    assert info["master_link_status"] == "up"
+    assert info["master_sync_in_progress"] == 0
+    assert info["slave_repl_offset"] >= end
+    assert info["master_repl_offset"] >= end
+    assert info["slave_priority"] == 0
+    assert info["connected_slaves"] == 3
+    assert info["loading"] == 0
+    assert info["tcp_port"] == relay.port
+    assert info["process_id"] == relay.pid
+    assert len(info["run_id"]) == len(info["master_replid"]) == 40
+    assert info["master_replid"] == origin.info()["master_replid"]
+    assert (info["sync_full"], info["sync_partial_ok"], info["sync_partial_err"]) == (3, 0, 0)
+    assert set(relay.replicas()) == {replica.port for replica in replicas}
+    for line in relay.replicas().values():
+        assert (line["ip"], line["state"]) == ("127.0.0.1", "online")
+        assert line["lag"] <= wait.limit(1)
+
+
+def test_lag_grows_with_a_stopped_replica(lab):
+    origin = lab.origin()
+    load.fill(origin, rounds=5)
+    relay = lab.relay(origin).wait_link()
+    stopped, running = lab.replica(relay).wait_online(), lab.replica(relay).wait_online()
+    wait.until("it is at the end", lambda: relay.replicas()[stopped.port]["offset"] > 0)
+    stopped.pause()
+    before = relay.replicas()[stopped.port]["offset"]
+    load.fill(origin, rounds=10, seed=3)
+    wait.until("its lag grows", lambda: relay.replicas()[stopped.port]["lag"] >= 3)
+    lines = relay.replicas()
+    assert lines[stopped.port]["offset"] <= before + 10_000
+    wait.until(
+        "the other has all",
+        lambda: relay.replicas()[running.port]["offset"] >= origin.offset() - 100,
+    )
+    stopped.resume()
+    wait.until(
+        "it catches up",
+        lambda: relay.replicas()[stopped.port],
+        lambda line: line["offset"] >= lines[running.port]["offset"]
+        and line["lag"] <= wait.limit(1),
+    )
+
+
+def test_states_of_a_replica(lab):
+    """wait_bgsave, send_bulk, online: as operators know them; a closed one is gone."""
+    origin = lab.origin()
+    load.populate(origin, 20)
+    relay = lab.relay(origin).wait_link()
+    client = psync_client.PsyncClient(relay.port, 4711, receive_buffer=16384).handshake()
+    client.psync()
+    wait.equal("state", lambda: relay.replicas()[4711]["state"], "send_bulk")
+    client.read_rdb()
+    client.ack()
+    wait.equal("state", lambda: relay.replicas()[4711]["state"], "online")
+    wait.equal("offset", lambda: relay.replicas()[4711]["offset"], client.offset)
+    client.close()
+    wait.equal("replicas", relay.replicas, {})
+
+
+def test_upstream_down_is_told(lab):
+    origin = lab.origin()
+    relay = lab.relay(origin).wait_link()
+    assert relay.client().role()[3] in (b"connected", "connected")
+    offset = relay.offset()
+    origin.kill9()
+    relay.wait_link("down")
+    info = relay.info()
+    assert info["master_link_down_since_seconds"] >= 0
+    assert info["slave_repl_offset"] >= offset
+    assert info["role"] == "slave"
+    assert relay.client().role()[3] not in (b"connected", "connected")
+    wait.until("it counts", lambda: relay.info()["master_link_down_since_seconds"] >= 2)
+
+
+def test_sections_and_run_id(lab):
+    origin = lab.origin()
+    relay = lab.relay(origin).wait_link()
+    client = relay.client()
+    everything = client.info("everything")
+    for section in ("server", "clients", "stats", "replication"):
+        part = client.info(section)
+        assert part and set(part) <= set(everything), section
+    assert client.info("nosuchsection") == {}
+    run_id = everything["run_id"]
+    assert relay.info()["run_id"] == run_id
+    raw = client.execute_command("INFO", "replication")
+    assert raw
+    for name in ("total_connections_received", "total_net_input_bytes", "total_net_output_bytes"):
+        assert everything[name] > 0
+
+
+def test_relay_without_a_snapshot_yet(lab):
+    """The origin is away from the start: the relay answers, says down, and holds the replica."""
+    origin = lab.origin(start=False)
+    relay = lab.relay(origin)
+    info = relay.info()
+    assert info["master_link_status"] == "down"
+    assert info["connected_slaves"] == 0
+    replica = lab.replica(relay)
+    origin.start()
+    relay.wait_link()
+    replica.wait_online()

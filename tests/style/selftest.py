@@ -1,0 +1,160 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tests the rules: each bad file below must be found, by the rule and at the line that it names, and
+nothing else may be found. Runs in a tree of its own."""
+
+import pathlib
+import sys
+import tempfile
+
+import check
+import rules
+import settings
+
+HEAD = "/* " + rules.SPDX + " */\n"
+GUARD = HEAD + "#ifndef {0}\n#define {0}\n{1}\n#endif\n"
+
+
+def function(name, body):
+    return f"static void {name}(void)\n{{\n{body}}}\n"
+
+
+# What is right: the rooms with one header each, so that the bad files have something to include.
+GOOD = {
+    **{
+        f"include/relay/{room}/noun.h": GUARD.format(f"RELAY_{room.upper()}_NOUN_H", "")
+        for room in rules.BELOW
+        if room != "top"
+    },
+    "relay/store/private.h": GUARD.format("RELAY_STORE_PRIVATE_H", ""),
+    "relay/store/good.c": HEAD + '#include "private.h"\n#include "relay/base/noun.h"\n#include <string.h>\n',
+    "relay/net/good.c": HEAD + '#include <event2/event.h>\n#include <openssl/ssl.h>\n',
+    "relay/config.c": HEAD + '#include <ini.h>\n#include "relay/admin/noun.h"\n',
+    "relay/upstream/link.c": HEAD + "void link_enter(struct link *link, int state)\n{\n"
+    "    link->state = state;\n}\n/* link->state = 1; strcpy(a, b) */\n"
+    + function("speak", '    say("strcpy(a, b)");\n    if (link->state == 1)\n        snprintf(a, 1, b);\n'),
+    "tests/good.sh": "#!/bin/sh\n# " + rules.SPDX + "\n",
+}
+
+# path -> (text, rule, line)
+BAD = {
+    "relay/base/up.c": (HEAD + '#include "relay/net/noun.h"\n', "layers", 2),
+    "relay/net/stranger.c": (HEAD + '\n#include "relay/store/noun.h"\n', "layers", 3),
+    "relay/store/stranger.c": (HEAD + '#include "relay/resp/noun.h"\n', "layers", 2),
+    "relay/upstream/across.c": (HEAD + '#include "relay/downstream/noun.h"\n', "layers", 2),
+    "relay/downstream/across.c": (HEAD + '#include "relay/upstream/noun.h"\n', "layers", 2),
+    "relay/downstream/up.c": (HEAD + '#include "relay/admin/noun.h"\n', "layers", 2),
+    "relay/admin/private.c": (HEAD + '#include "relay/store/private.h"\n', "layers", 2),
+    "relay/attic/room.c": (HEAD, "layers", 1),
+    "include/relay/resp/across.h": (
+        GUARD.format("RELAY_RESP_ACROSS_H", '#include "relay/store/noun.h"'),
+        "layers",
+        4,
+    ),
+    "relay/admin/sideways.c": (HEAD + '#include "../store/private.h"\n', "private_headers", 2),
+    "relay/admin/missing.c": (HEAD + '#include "private.h"\n', "private_headers", 2),
+    "include/relay/store/shown.h": (
+        GUARD.format("RELAY_STORE_SHOWN_H", '#include "private.h"'),
+        "private_headers",
+        4,
+    ),
+    "relay/upstream/event.c": (HEAD + "#include <event2/event.h>\n", "libraries", 2),
+    "relay/store/tls.c": (HEAD + "#include <openssl/evp.h>\n", "libraries", 2),
+    "relay/main.c": (HEAD + "#include <ini.h>\n", "libraries", 2),
+    "tests/unit/lazy.c": (HEAD + '#include "../../relay/store/good.c"\n', "no_included_sources", 2),
+    "relay/upstream/sneak.c": (HEAD + function("sneak", "    link->state = 2;\n"), "state_setters", 4),
+    "relay/net/conn.c": (HEAD + function("conn_open", "    conn->state = 2;\n"), "state_setters", 4),
+    "relay/downstream/card.c": (
+        HEAD + function("note", "    atomic_store_explicit(&card->state, 2, relaxed);\n"),
+        "state_setters",
+        4,
+    ),
+    "relay/base/copy.c": (HEAD + function("copy", "    strcpy(to, from);\n"), "banned_words", 4),
+    "tests/unit/number.c": (HEAD + function("number", "    return atoi(text);\n"), "banned_words", 4),
+    "relay/base/later.c": (HEAD + "\n/* TODO: the rest */\n", "no_loose_ends", 3),
+    "docs.md": ("one\n/" + "root/somewhere\n", "no_machine_paths", 2),
+    "relay/base/naked.c": ("int x;\n", "spdx", 1),
+    "tests/naked.py": ("#!/usr/bin/python3\nimport sys\n", "spdx", 1),
+    "relay/base/long.c": (HEAD + "\n" * rules.FILE_LINES_MAX, "sizes", rules.FILE_LINES_MAX + 1),
+    "relay/base/endless.c": (
+        HEAD + function("endless", "    f();\n" * rules.FUNCTION_LINES_MAX),
+        "sizes",
+        3,
+    ),
+    "relay/base/tall.h": (
+        GUARD.format("RELAY_BASE_TALL_H", "\n" * rules.HEADER_LINES_MAX),
+        "sizes",
+        rules.HEADER_LINES_MAX + 1,
+    ),
+    "relay/base/guard.h": (GUARD.format("GUARD_H", ""), "header_guard", 1),
+    "relay/base/noun.c": (HEAD + '#include <string.h>\n#include "relay/base/noun.h"\n', "own_header_first", 2),
+}
+
+
+def plant(root, files):
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
+def rules_find_what_is_bad(root):
+    plant(root, GOOD)
+    plant(root, {path: text for path, (text, _, _) in BAD.items()})
+    expected = {f"{path}:{line} {rule}" for path, (_, rule, line) in BAD.items()}
+    actual = {f"{':'.join(text.split(':')[:2])} {rule}" for rule, text in check.findings(root)}
+    untested = {rule.__name__ for rule in rules.RULES} - {rule for _, rule, _ in BAD.values()}
+    yield from (f"expected, not found: {one}" for one in sorted(expected - actual))
+    yield from (f"found, not expected: {one}" for one in sorted(actual - expected))
+    yield from (f"rule without a bad file: {one}" for one in sorted(untested))
+
+
+TABLE = """
+static const struct setting settings[] = {
+    {"store", "fsync", &kind, AT(x), "everysec", 0,
+     "when it is forced "
+     "to disk"},
+    {"store", "port", &kind, AT(x), "", NEEDED, "must be set"},
+};
+"""
+INI = "[store]\n# when it is forced\n# to disk\n;fsync = everysec\n\n# must be set\n;port = 1\n"
+README = "## Settings\n| `[store]` | | |\n| `fsync` | `everysec` | disk |\n| `port` | | must |\n"
+
+
+def settings_are_held_together(root):
+    rows = settings.rows_of(TABLE)
+    cases = [
+        ("ini as it should be", settings.ini_findings(rows, INI), 0),
+        ("ini: another default", settings.ini_findings(rows, INI.replace("= everysec", "= no")), 1),
+        ("ini: no description", settings.ini_findings(rows, INI.replace("# to disk\n", "")), 1),
+        ("ini: a row too few", settings.ini_findings(rows, INI.replace(";port = 1", "")), 1),
+        ("ini: a row too many", settings.ini_findings(rows, INI + ";extra = 1\n"), 1),
+        ("ini: another order", settings.ini_findings(rows[::-1], INI), 1),
+        ("ini: another section", settings.ini_findings(rows, INI.replace("[store]", "[relay]")), 4),
+        ("ini: switched on", settings.ini_findings(rows, INI.replace(";fsync", "fsync")), 3),
+        ("README as it should be", settings.readme_findings(rows, README), 0),
+        ("README: a row too few", settings.readme_findings(rows, README.replace("`port`", "port")), 1),
+        ("README: another default", settings.readme_findings(rows, README.replace("every", "each")), 1),
+        ("README: another section", settings.readme_findings(rows, README.replace("store", "http")), 2),
+    ]
+    if len(rows) != 2 or rows[0].meaning != "when it is forced to disk":
+        yield f"rows_of: expected 2 rows, got {rows}"
+    for name, found, count in cases:
+        if len(found) != count:
+            yield f"{name}: expected {count} findings, got {found}"
+
+
+def main():
+    failed = 0
+    tests = [rules_find_what_is_bad, settings_are_held_together]
+    for test in tests:
+        with tempfile.TemporaryDirectory() as folder:
+            wrong = list(test(pathlib.Path(folder)))
+        for line in wrong:
+            print(f"{test.__name__}: {line}")
+        failed += bool(wrong)
+    print(f"{len(tests) - failed} passed, {failed} failed (tests of the rules of style)")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake_loop.h"
+
+#include <stdlib.h>
+
+#include "fake_clock.h"
+#include "relay/base/clock.h"
+
+/* A thing under test that keeps ringing or re-arming would hang the test. */
+enum { TURNS_MAX = 100000, SIGNALS_MAX = 8 };
+
+struct timer {
+    struct timer *next;
+    struct loop *loop;
+    bool armed;
+    int64_t due_ms;
+    uint64_t order; /* of arming */
+    loop_fn *fn;
+    void *arg;
+};
+
+struct bell {
+    struct bell *next;
+    struct loop *loop;
+    bool rung;
+    loop_fn *fn;
+    void *arg;
+};
+
+struct call {
+    loop_fn *fn;
+    void *arg;
+};
+
+struct watch {
+    int signo;
+    struct call call;
+};
+
+struct loop {
+    struct timer *timers;
+    struct bell *bells;
+    struct call hook;
+    struct call *deferred;
+    size_t deferred_count;
+    struct watch watches[SIGNALS_MAX];
+    size_t watch_count;
+    uint64_t armings;
+    uint64_t turns;
+    bool stopping;
+};
+
+static void *allocate(size_t size)
+{
+    void *memory = calloc(1, size);
+    CHECK(memory != NULL);
+    return memory;
+}
+
+struct loop *loop_new(void)
+{
+    return allocate(sizeof(struct loop));
+}
+
+static void run_deferred(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->deferred_count; i++) {
+        struct call call = loop->deferred[i];
+        call.fn(call.arg);
+    }
+    loop->deferred_count = 0;
+}
+
+void loop_free(struct loop **where)
+{
+    struct loop *loop = *where;
+    *where = NULL;
+    if (loop == NULL)
+        return;
+    run_deferred(loop);
+    CHECK(loop->timers == NULL);
+    CHECK(loop->bells == NULL);
+    free(loop->deferred);
+    free(loop);
+}
+
+void loop_stop(struct loop *loop)
+{
+    loop->stopping = true;
+}
+
+void loop_at_turn_end(struct loop *loop, loop_fn *fn, void *arg)
+{
+    loop->hook = (struct call){fn, arg};
+}
+
+void loop_defer(struct loop *loop, loop_fn *fn, void *arg)
+{
+    size_t size = (loop->deferred_count + 1) * sizeof *loop->deferred;
+    loop->deferred = realloc(loop->deferred, size);
+    CHECK(loop->deferred != NULL);
+    loop->deferred[loop->deferred_count++] = (struct call){fn, arg};
+}
+
+bool loop_on_signal(struct loop *loop, int signo, loop_fn *fn, void *arg)
+{
+    CHECK(loop->watch_count < SIGNALS_MAX);
+    loop->watches[loop->watch_count++] = (struct watch){signo, {fn, arg}};
+    return true;
+}
+
+void fake_loop_signal(struct loop *loop, int signo)
+{
+    for (size_t i = 0; i < loop->watch_count; i++)
+        if (loop->watches[i].signo == signo)
+            loop->watches[i].call.fn(loop->watches[i].call.arg);
+    fake_loop_end_turn(loop);
+}
+
+/* ---- timers ---- */
+
+struct timer *timer_new(struct loop *loop, loop_fn *fn, void *arg)
+{
+    struct timer *timer = allocate(sizeof *timer);
+    *timer = (struct timer){.next = loop->timers, .loop = loop, .fn = fn, .arg = arg};
+    loop->timers = timer;
+    return timer;
+}
+
+void timer_arm(struct timer *timer, int64_t delay_ms)
+{
+    CHECK(delay_ms >= 0);
+    timer->armed = true;
+    timer->due_ms = clock_ms() + delay_ms;
+    timer->order = timer->loop->armings++;
+}
+
+void timer_disarm(struct timer *timer)
+{
+    timer->armed = false;
+}
+
+void timer_free(struct timer **where)
+{
+    struct timer *timer = *where;
+    *where = NULL;
+    if (timer == NULL)
+        return;
+    struct timer **link = &timer->loop->timers;
+    while (*link != timer)
+        link = &(*link)->next;
+    *link = timer->next;
+    free(timer);
+}
+
+static bool is_before(const struct timer *a, const struct timer *b)
+{
+    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->order < b->order;
+}
+
+static struct timer *first_armed(const struct loop *loop)
+{
+    struct timer *first = NULL;
+    for (struct timer *timer = loop->timers; timer != NULL; timer = timer->next)
+        if (timer->armed && (first == NULL || is_before(timer, first)))
+            first = timer;
+    return first;
+}
+
+int64_t fake_loop_next_timer_ms(const struct loop *loop)
+{
+    const struct timer *first = first_armed(loop);
+    if (first == NULL)
+        return -1;
+    return first->due_ms > clock_ms() ? first->due_ms - clock_ms() : 0;
+}
+
+void fake_loop_pass(struct loop *loop, int64_t by_ms)
+{
+    CHECK(by_ms >= 0);
+    int64_t until_ms = clock_ms() + by_ms;
+    fake_loop_turn(loop);
+    struct timer *timer;
+    for (int i = 0; (timer = first_armed(loop)) != NULL && timer->due_ms <= until_ms; i++) {
+        CHECK(i < TURNS_MAX);
+        if (timer->due_ms > clock_ms())
+            fake_clock_set(timer->due_ms);
+        timer->armed = false;
+        timer->fn(timer->arg); /* it may free the timer */
+        fake_loop_turn(loop);
+    }
+    fake_clock_set(until_ms);
+}
+
+/* ---- bells ---- */
+
+struct bell *bell_new(struct loop *loop, loop_fn *fn, void *arg)
+{
+    struct bell *bell = allocate(sizeof *bell);
+    *bell = (struct bell){.next = loop->bells, .loop = loop, .fn = fn, .arg = arg};
+    loop->bells = bell;
+    return bell;
+}
+
+void bell_ring(struct bell *bell)
+{
+    bell->rung = true;
+}
+
+void bell_free(struct bell **where)
+{
+    struct bell *bell = *where;
+    *where = NULL;
+    if (bell == NULL)
+        return;
+    struct bell **link = &bell->loop->bells;
+    while (*link != bell)
+        link = &(*link)->next;
+    *link = bell->next;
+    free(bell);
+}
+
+static bool run_a_bell(struct loop *loop)
+{
+    for (struct bell *bell = loop->bells; bell != NULL; bell = bell->next) {
+        if (!bell->rung)
+            continue;
+        bell->rung = false;
+        bell->fn(bell->arg); /* it may free the bell */
+        return true;
+    }
+    return false;
+}
+
+static bool has_rung(const struct loop *loop)
+{
+    for (const struct bell *bell = loop->bells; bell != NULL; bell = bell->next)
+        if (bell->rung)
+            return true;
+    return false;
+}
+
+/* ---- turns ---- */
+
+void fake_loop_end_turn(struct loop *loop)
+{
+    loop->turns++;
+    if (loop->hook.fn != NULL)
+        loop->hook.fn(loop->hook.arg);
+    run_deferred(loop);
+}
+
+void fake_loop_turn(struct loop *loop)
+{
+    int rounds = 0;
+    do {
+        CHECK(rounds++ < TURNS_MAX);
+        for (int bells = 0; run_a_bell(loop); bells++)
+            CHECK(bells < TURNS_MAX);
+        fake_loop_end_turn(loop);
+    } while (has_rung(loop));
+}
+
+/* Nothing comes from outside, so a loop that is run has to be stopped by what it does itself. */
+void loop_run(struct loop *loop)
+{
+    for (int i = 0; !loop->stopping; i++) {
+        CHECK(i < TURNS_MAX);
+        int64_t next_ms = fake_loop_next_timer_ms(loop);
+        fake_loop_pass(loop, next_ms < 0 ? 0 : next_ms);
+    }
+    loop->stopping = false;
+}
+
+bool fake_loop_is_stopping(const struct loop *loop)
+{
+    return loop->stopping;
+}
+
+uint64_t fake_loop_turns(const struct loop *loop)
+{
+    return loop->turns;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Stands in for net/loop (with its timers and bells), without a socket and without waiting. The test
+ * turns it and moves its time:
+ *
+ *     struct loop *loop = loop_new();
+ *     ... make the thing under test ...
+ *     fake_loop_turn(loop);          bells that were rung, then the turn's end
+ *     fake_loop_pass(loop, 1000);    a second goes by: timers in the order in which they are due
+ *
+ * Links with fake_clock. One thread.
+ */
+#ifndef TESTS_SUPPORT_FAKE_LOOP_H
+#define TESTS_SUPPORT_FAKE_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/net/loop.h"
+
+/* Runs the bells that were rung, then the hook, then what was deferred; again while that rang a bell. */
+void fake_loop_turn(struct loop *loop);
+
+/* The hook and what was deferred; fake_conn calls it after each event. */
+void fake_loop_end_turn(struct loop *loop);
+
+/* Lets time go by; each timer that comes due has its own turn, at its own time. Timers that are due
+ * at the same time fire in the order in which they were armed. */
+void fake_loop_pass(struct loop *loop, int64_t by_ms);
+
+/* How long until the next timer; -1 when none is armed. */
+int64_t fake_loop_next_timer_ms(const struct loop *loop);
+
+/* As if the process got the signal. */
+void fake_loop_signal(struct loop *loop, int signo);
+
+bool fake_loop_is_stopping(const struct loop *loop);
+uint64_t fake_loop_turns(const struct loop *loop);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake_rooms.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/report.h"
+#include "relay/resp/reader.h"
+#include "relay/store/backlog.h"
+#include "relay/store/history.h"
+#include "relay/store/snapshot.h"
+#include "relay/store/store.h"
+
+struct client {
+    uint64_t id;
+    char peer[64];
+    int64_t connected_ms;
+    int64_t active_ms;
+    char last_command[64];
+    enum close_reason finished;
+    bool is_gone;
+    struct client_session session;
+    struct replica_terms terms;
+    struct text output;
+    struct writer writer;
+};
+
+struct fake_rooms fake_rooms;
+
+/* The opaque types of the rooms: one address each is all that is needed. */
+static char handles[5];
+enum { STORE, HISTORY, BACKLOG, SNAPSHOT, OTHER };
+
+static void *handle(int which)
+{
+    return &handles[which];
+}
+
+void fake_rooms_reset(void)
+{
+    for (size_t i = 0; i < fake_rooms.client_count; i++) {
+        text_fini(&fake_rooms.clients[i]->output);
+        free(fake_rooms.clients[i]);
+    }
+    fake_rooms = (struct fake_rooms){
+        .identity = {.replid = replid_none()},
+        .link = {.host = "origin.example",
+                 .port = 6379,
+                 .state = LINK_CONNECTING,
+                 .state_name = "connecting",
+                 .last_error = "",
+                 .server_version = "",
+                 .valkey_version = ""},
+        .port = 6380,
+    };
+}
+
+struct store *fake_store(void)
+{
+    return handle(STORE);
+}
+
+struct link *fake_link(void)
+{
+    return handle(OTHER);
+}
+
+struct downstream *fake_downstream(void)
+{
+    return handle(OTHER);
+}
+
+/* --- store --- */
+
+struct history *store_current(const struct store *store)
+{
+    CHECK(store == handle(STORE));
+    return fake_rooms.has_history ? handle(HISTORY) : NULL;
+}
+
+void store_report(const struct store *store, struct report *report)
+{
+    CHECK(store == handle(STORE));
+    report_section(report, "Store");
+    report_u64(report, "store_histories", fake_rooms.has_history);
+}
+
+const struct identity *history_identity(const struct history *history)
+{
+    CHECK(history == handle(HISTORY));
+    return &fake_rooms.identity;
+}
+
+struct backlog *history_backlog(struct history *history)
+{
+    CHECK(history == handle(HISTORY));
+    return handle(BACKLOG);
+}
+
+uint64_t history_boundary(const struct history *history)
+{
+    CHECK(history == handle(HISTORY));
+    return fake_rooms.boundary;
+}
+
+struct snapshot *history_snapshot(const struct history *history)
+{
+    CHECK(history == handle(HISTORY));
+    return fake_rooms.has_snapshot ? handle(SNAPSHOT) : NULL;
+}
+
+int64_t snapshot_completed_ms(const struct snapshot *snapshot)
+{
+    CHECK(snapshot == handle(SNAPSHOT));
+    return fake_rooms.snapshot_completed_ms;
+}
+
+uint64_t backlog_first(const struct backlog *backlog)
+{
+    CHECK(backlog == handle(BACKLOG));
+    return fake_rooms.first;
+}
+
+uint64_t backlog_published(const struct backlog *backlog)
+{
+    CHECK(backlog == handle(BACKLOG));
+    return fake_rooms.published;
+}
+
+uint64_t backlog_end(const struct backlog *backlog)
+{
+    CHECK(backlog == handle(BACKLOG));
+    return fake_rooms.end;
+}
+
+/* --- upstream --- */
+
+void link_status(const struct link *link, struct link_status *out)
+{
+    CHECK(link == handle(OTHER));
+    *out = fake_rooms.link;
+}
+
+void link_point_at(struct link *link, const char *host, uint16_t port)
+{
+    CHECK(link == handle(OTHER));
+    snprintf(fake_rooms.pointed_at, sizeof(fake_rooms.pointed_at), "%s %u", host, port);
+}
+
+/* --- downstream --- */
+
+uint16_t downstream_port(const struct downstream *downstream)
+{
+    CHECK(downstream == handle(OTHER));
+    return fake_rooms.port;
+}
+
+void downstream_counts(const struct downstream *downstream, struct downstream_counts *out)
+{
+    CHECK(downstream == handle(OTHER));
+    *out = fake_rooms.counts;
+}
+
+void downstream_each_replica(const struct downstream *downstream, peer_status_fn *fn, void *arg)
+{
+    CHECK(downstream == handle(OTHER));
+    for (size_t i = 0; i < fake_rooms.replica_count; i++)
+        fn(&fake_rooms.replicas[i], arg);
+}
+
+void downstream_each_client(const struct downstream *downstream, peer_status_fn *fn, void *arg)
+{
+    CHECK(downstream == handle(OTHER));
+    for (size_t i = 0; i < fake_rooms.client_count; i++) {
+        struct client *client = fake_rooms.clients[i];
+        if (client->is_gone)
+            continue;
+        struct peer_status status = {.id = client->id,
+                                     .peer = client->peer,
+                                     .local = "127.0.0.1:6380",
+                                     .client = client,
+                                     .state_name = "",
+                                     .address = "",
+                                     .version = "",
+                                     .connected_ms = client->connected_ms};
+        fn(&status, arg);
+    }
+}
+
+bool downstream_kill(struct downstream *downstream, uint64_t id)
+{
+    CHECK(downstream == handle(OTHER));
+    CHECK(fake_rooms.killed_count < FAKE_PEERS_MAX);
+    fake_rooms.killed[fake_rooms.killed_count++] = id;
+    return true;
+}
+
+/* --- clients --- */
+
+struct client *fake_client(uint64_t id, const char *peer)
+{
+    CHECK(fake_rooms.client_count < FAKE_PEERS_MAX);
+    struct client *client = calloc(1, sizeof(*client));
+    CHECK(client != NULL);
+    client->id = id;
+    snprintf(client->peer, sizeof(client->peer), "%s", peer);
+    client->connected_ms = client->active_ms = clock_ms();
+    client->finished = CLOSE_REASON_COUNT;
+    client->session.protocol = 2;
+    text_init(&client->output, 1024 * 1024);
+    client->writer.out = &client->output;
+    fake_rooms.clients[fake_rooms.client_count++] = client;
+    return client;
+}
+
+struct bytes fake_client_says(struct client *client, client_command_fn *on_command, void *arg,
+                              const char *line)
+{
+    uint8_t input[2048];
+    struct reader reader;
+    struct command command;
+    int length = snprintf((char *)input, sizeof(input), "%s\r\n", line);
+    CHECK(length > 0 && (size_t)length < sizeof(input));
+    reader_init(&reader);
+    CHECK(reader_next(&reader, input, (size_t)length, &command) == READER_COMMAND);
+    text_clear(&client->output);
+    client->active_ms = clock_ms();
+    bool is_skipped = client->session.reply_skip_next;
+    client->session.reply_skip_next = false;
+    on_command(client, &command, arg);
+    if (is_skipped || client->session.reply_off)
+        text_clear(&client->output);
+    return text_bytes(&client->output);
+}
+
+enum close_reason fake_client_finished(const struct client *client)
+{
+    return client->finished;
+}
+
+bool fake_client_is_gone(const struct client *client)
+{
+    return client->is_gone;
+}
+
+uint64_t client_id(const struct client *client)
+{
+    return client->id;
+}
+
+struct client_session *client_session(struct client *client)
+{
+    return &client->session;
+}
+
+const char *client_peer(const struct client *client)
+{
+    return client->peer;
+}
+
+int64_t client_connected_ms(const struct client *client)
+{
+    return client->connected_ms;
+}
+
+int64_t client_active_ms(const struct client *client)
+{
+    return client->active_ms;
+}
+
+const char *client_last_command(const struct client *client)
+{
+    return client->last_command[0] != '\0' ? client->last_command : "NULL";
+}
+
+void client_set_last_command(struct client *client, const char *name)
+{
+    snprintf(client->last_command, sizeof(client->last_command), "%s", name);
+}
+
+struct writer *client_writer(struct client *client)
+{
+    client->writer.protocol = client->session.protocol;
+    return &client->writer;
+}
+
+void client_finish(struct client *client, enum close_reason reason)
+{
+    client->finished = reason;
+}
+
+bool client_psync(struct client *client, const struct command *command)
+{
+    CHECK(command->argument_count >= 3);
+    client->is_gone = fake_rooms.psync_takes;
+    if (!client->is_gone)
+        write_error(client_writer(client), "ERR value is not an integer or out of range");
+    return client->is_gone;
+}
+
+void client_sync(struct client *client)
+{
+    client->is_gone = true;
+}
+
+void client_replconf(struct client *client, const struct command *command)
+{
+    CHECK(command->argument_count >= 1);
+    write_simple(client_writer(client), "OK");
+}

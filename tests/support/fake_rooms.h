@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Stands in for the rooms that admin talks to: store, upstream and downstream are plain values that
+ * a test sets, clients are told commands as lines, and what a room is asked to do is written down.
+ */
+#ifndef TESTS_SUPPORT_FAKE_ROOMS_H
+#define TESTS_SUPPORT_FAKE_ROOMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/downstream/client.h"
+#include "relay/downstream/downstream.h"
+#include "relay/store/identity.h"
+#include "relay/upstream/link.h"
+
+enum { FAKE_PEERS_MAX = 8 };
+
+/* What the rooms are, and what they say of themselves. */
+struct fake_rooms {
+    bool has_history;
+    struct identity identity;
+    uint64_t first;
+    uint64_t published;
+    uint64_t end;
+    uint64_t boundary;
+    bool has_snapshot;
+    int64_t snapshot_completed_ms;
+
+    struct link_status link;
+    char pointed_at[300]; /* by link_point_at: "host port", or "" */
+
+    uint16_t port;
+    struct downstream_counts counts;
+    struct peer_status replicas[FAKE_PEERS_MAX];
+    size_t replica_count;
+    struct client *clients[FAKE_PEERS_MAX];
+    size_t client_count;
+    uint64_t killed[FAKE_PEERS_MAX]; /* by downstream_kill, in order */
+    size_t killed_count;
+    bool psync_takes; /* what client_psync returns; true: the client is gone */
+};
+
+extern struct fake_rooms fake_rooms;
+
+/* All as in a relay that has just been started and has nothing; peers of the last test are gone. */
+void fake_rooms_reset(void);
+
+/* Handles to be given to admin_open; nobody looks behind them. */
+struct store *fake_store(void);
+struct link *fake_link(void);
+struct downstream *fake_downstream(void);
+
+/* A connected client, listed by downstream_each_client until fake_rooms_reset. */
+struct client *fake_client(uint64_t id, const char *peer);
+
+/* Lets the client send an inline command, and returns what it got for it; valid until the next. The
+ * replies are muted as downstream/client.c does it for CLIENT REPLY. */
+struct bytes fake_client_says(struct client *client, client_command_fn *on_command, void *arg,
+                              const char *line);
+
+/* Why client_finish was called, or CLOSE_REASON_COUNT. */
+enum close_reason fake_client_finished(const struct client *client);
+/* Has it become a replica? */
+bool fake_client_is_gone(const struct client *client);
+
+#endif

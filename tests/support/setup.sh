@@ -1,0 +1,186 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Installs what one of our jobs needs on Debian 12: setup.sh build|test|demo|fuzz|bench
+#
+# Says nothing and changes nothing when all is there. Compilers, libraries and Python come through
+# apt-get install. The servers do not: their packages would start a service, so we download them
+# and unpack them under build/servers/. The system's list of sources stays as it is; where a server
+# lives in another suite, apt looks there with lists of its own under build/apt/.
+#
+# Where it cannot install, it names what is missing in one line and ends with status 1.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+servers=$root/build/servers
+apt_dir=$root/build/apt
+
+build_set="gcc libc6-dev make pkg-config libevent-dev libssl-dev libinih-dev"
+server_set="libatomic1 libjemalloc2 liblzf1 libssl3 libsystemd0" # what the servers are linked with
+python_set="python3 python3-redis"
+clang_set="clang libclang-rt-14-dev"
+
+case ${1-} in
+build) packages=$build_set kinds="" ;;
+test)
+    packages="$build_set $server_set $clang_set clang-format libcmocka-dev"
+    packages="$packages $python_set python3-pytest python3-pytest-xdist python3-pytest-timeout"
+    kinds="redis-7.0 valkey-8"
+    ;;
+demo | bench) packages="$build_set $server_set $python_set" kinds="redis-7.0 valkey-8" ;;
+fuzz) packages="$build_set $clang_set" kinds="" ;;
+*)
+    echo "usage: setup.sh build|test|demo|fuzz|bench" >&2
+    exit 2
+    ;;
+esac
+
+say() { echo "setup: $*" >&2; }
+
+fail()
+{
+    say "$*"
+    exit 1
+}
+
+# --- packages ------------------------------------------------------------------------------------
+
+missing_packages()
+{
+    # shellcheck disable=SC2086 # a list of words
+    installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' $packages 2>/dev/null |
+        sed -n 's/^.i *//p' | tr '\n' ' ')
+    for package in $packages; do
+        case " $installed " in
+        *" $package "*) ;;
+        *) printf ' %s' "$package" ;;
+        esac
+    done
+}
+
+as_root()
+{
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+install_packages()
+{
+    wanted=$1
+    command -v apt-get >/dev/null || fail "please install, there is no apt-get here:$wanted"
+    if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
+        fail "please install, this needs root or sudo:$wanted"
+    fi
+    say "installing$wanted"
+    mkdir -p "$apt_dir"
+    as_root apt-get -qq update >"$apt_dir/log" 2>&1 || true
+    # shellcheck disable=SC2086 # a list of words
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+        -o DPkg::Lock::Timeout=120 install $wanted >>"$apt_dir/log" 2>&1 ||
+        fail "apt-get could not install (see build/apt/log):$wanted"
+}
+
+# --- servers -------------------------------------------------------------------------------------
+
+# apt with lists and cache of its own: system_apt asks the system's sources, suite_apt a suite.
+private_apt()
+{
+    lists=$1
+    shift
+    mkdir -p "$lists/partial" "$apt_dir/cache/archives/partial"
+    # The user that apt would drop its rights to may not be able to read our tree.
+    apt-get -qq -o Dir::State::lists="$lists" -o Dir::Cache="$apt_dir/cache" \
+        -o APT::Sandbox::User="$(id -un)" "$@"
+}
+
+system_apt() { private_apt "$apt_dir/lists-system" "$@"; }
+
+suite_apt()
+{
+    suite=$1
+    shift
+    private_apt "$apt_dir/lists-$suite" -o Dir::Etc::sourcelist="$apt_dir/$suite.list" \
+        -o Dir::Etc::sourceparts=- "$@"
+}
+
+# The mirror that this system itself uses for its release, and the release's name.
+mirror()
+{
+    # shellcheck disable=SC2016 # apt's own dollars
+    system_apt indextargets --format '$(SITE) $(RELEASE) $(CODENAME)' |
+        awk -v release="$1" '$2 == release || $3 == release { print $1; exit }'
+}
+
+release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
+
+# fetch_* run inside the folder that shall hold the .deb files
+fetch_redis_7_0()
+{
+    system_apt update && system_apt download redis-server redis-sentinel redis-tools
+}
+
+fetch_valkey_8()
+{
+    name=$(release)
+    site=$(mirror "$name")
+    if [ -z "$site" ]; then
+        # The sources may say "stable": then only the mirror itself can tell us its code name.
+        system_apt update
+        site=$(mirror "$name")
+    fi
+    [ -n "$name" ] && [ -n "$site" ] || return 1
+    echo "deb $site $name-backports main" >"$apt_dir/$name-backports.list"
+    suite_apt "$name-backports" update &&
+        suite_apt "$name-backports" download valkey-server valkey-sentinel valkey-tools
+}
+
+# A server is there when its folder is: it appears by one rename when it has been seen to run.
+unpack()
+{
+    kind=$1
+    fetch=$2
+    program=$3
+    part=$servers/$kind.tmp
+    say "fetching $kind to build/servers/$kind"
+    rm -rf "$part"
+    mkdir -p "$part/debs" "$apt_dir"
+    (cd "$part/debs" && "$fetch") >"$apt_dir/$kind.log" 2>&1 || return 1
+    for deb in "$part"/debs/*.deb; do
+        dpkg -x "$deb" "$part" >>"$apt_dir/$kind.log" 2>&1 || return 1
+    done
+    rm -rf "$part/debs"
+    "$part/usr/bin/$program" --version >>"$apt_dir/$kind.log" 2>&1 || return 1
+    mv "$part" "$servers/$kind"
+}
+
+fetch_servers()
+{
+    mkdir -p "$servers"
+    # Two runs at once (make -j): the second waits, and finds the work done.
+    exec 9>"$servers/lock"
+    flock 9
+    if [ ! -d "$servers/redis-7.0" ]; then
+        unpack redis-7.0 fetch_redis_7_0 redis-server ||
+            fail "could not fetch (see build/apt/redis-7.0.log): redis-server redis-sentinel redis-tools"
+    fi
+    if [ ! -d "$servers/valkey-8" ] && ! unpack valkey-8 fetch_valkey_8 valkey-server; then
+        say "could not fetch valkey-server (see build/apt/valkey-8.log): its tests are skipped"
+    fi
+    exec 9>&-
+}
+
+# --- the job -------------------------------------------------------------------------------------
+
+missing=$(missing_packages)
+if [ -n "$missing" ]; then
+    install_packages "$missing"
+fi
+for kind in $kinds; do
+    if [ ! -d "$servers/$kind" ]; then
+        fetch_servers
+        break
+    fi
+done

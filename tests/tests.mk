@@ -1,0 +1,44 @@
+# The test programs. A row names a program and the objects of relay/ that it is linked with: an honest
+# list of what each noun leans on. Objects of tests/support/ stand in for what they are named after.
+
+UNIT_TESTS :=
+REPLAY_TESTS :=
+
+# $(1) unit or replay, $(2) test, $(3) objects of relay/, $(4) objects of tests/support/
+define test_program
+$(B)/tests/$(1)/$(2): $(B)/tests/obj/$(1)/$(2).o $(patsubst %,$(B)/obj/%.o,$(3)) \
+                      $(patsubst %,$(B)/tests/obj/support/%.o,$(4))
+endef
+unit_test   = $(eval UNIT_TESTS += $(1))$(eval $(call test_program,unit,$(1),$(2),$(3)))
+replay_test = $(eval REPLAY_TESTS += $(1))$(eval $(call test_program,replay,$(1),$(2),$(3)))
+
+include tests/unit/unit.mk
+include tests/replay/replay.mk
+
+$(B)/tests/obj/%.o: tests/%.c $(B)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/support -MMD -MP -c -o $@ $<
+
+$(UNIT_TESTS:%=$(B)/tests/unit/%) $(REPLAY_TESTS:%=$(B)/tests/replay/%):
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+-include $(UNIT_TESTS:%=$(B)/tests/obj/unit/%.d) $(REPLAY_TESTS:%=$(B)/tests/obj/replay/%.d) \
+         $(wildcard $(B)/tests/obj/support/*.d)
+
+.PHONY: programs
+programs: $(PROGRAM) $(UNIT_TESTS:%=$(B)/tests/unit/%) $(REPLAY_TESTS:%=$(B)/tests/replay/%)
+
+unit: $(UNIT_TESTS:%=$(B)/tests/unit/%) ## the unit tests alone
+	$(Q)tests/support/run.sh $^
+
+replay: $(REPLAY_TESTS:%=$(B)/tests/replay/%) ## the state machines against a fake connection and clock
+	$(Q)tests/support/run.sh $^
+
+style: ## layers, states, words: what a compiler does not see
+	$(Q)tests/style/check.sh
+
+e2e: $(PROGRAM) ## real servers, digests compared
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(or $(E2E_JOBS),4) $(E2E_ARGS) tests/e2e

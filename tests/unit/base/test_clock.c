@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/base/clock.h"
+
+#include <time.h>
+
+#include "test.h"
+
+TEST(the_clock_is_not_set_back_and_counts_milliseconds)
+{
+    int64_t first = clock_ms();
+    int64_t last = first;
+    while (last < first + 20) {
+        int64_t now = clock_ms();
+        assert_true(now >= last);
+        last = now;
+    }
+    const struct timespec pause = {.tv_nsec = 30 * 1000 * 1000};
+    nanosleep(&pause, NULL);
+    assert_in_range(clock_ms() - last, 29, 10000);
+}
+
+TEST(the_wall_clock_is_that_of_time)
+{
+    time_t before = time(NULL);
+    int64_t now_us = clock_wall_us();
+    assert_in_range(now_us / 1000000, before - 1, before + 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_clock_is_not_set_back_and_counts_milliseconds),
+        cmocka_unit_test(the_wall_clock_is_that_of_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

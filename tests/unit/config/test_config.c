@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../../relay/config.h"
+
+/* A directory of its own for each test, with an ini, a secret and a place for data. */
+struct place {
+    char directory[64];
+    char ini[96];
+    char secret[96];
+    struct config config;
+    struct text errors;
+};
+
+static int open_place(void **state)
+{
+    struct place *place = calloc(1, sizeof(*place));
+    CHECK(place != NULL);
+    snprintf(place->directory, sizeof(place->directory), "/tmp/psync-relay-config-XXXXXX");
+    CHECK(mkdtemp(place->directory) != NULL);
+    snprintf(place->ini, sizeof(place->ini), "%s/relay.ini", place->directory);
+    snprintf(place->secret, sizeof(place->secret), "%s/secret", place->directory);
+    text_init(&place->errors, 64 * 1024);
+    *state = place;
+    return 0;
+}
+
+static int close_place(void **state)
+{
+    struct place *place = *state;
+    unlink(place->ini);
+    unlink(place->secret);
+    rmdir(place->directory);
+    text_fini(&place->errors);
+    free(place);
+    return 0;
+}
+
+static void write_file(const char *path, struct bytes content)
+{
+    FILE *file = fopen(path, "we");
+    CHECK(file != NULL);
+    CHECK(fwrite(content.data, 1, content.length, file) == content.length);
+    CHECK(fclose(file) == 0);
+}
+
+#define ORIGIN "[upstream]\nreplicaof = 10.0.0.1 6379\n"
+
+/* Loads an ini and at most one override (NULL: none). */
+static bool load_bytes(struct place *place, struct bytes ini, const char *override)
+{
+    write_file(place->ini, ini);
+    text_clear(&place->errors);
+    return config_load(&place->config, place->ini, &override, override != NULL, &place->errors);
+}
+
+static bool load(struct place *place, const char *ini, const char *override)
+{
+    return load_bytes(place, bytes_of(ini), override);
+}
+
+static void assert_loads(struct place *place, const char *ini, const char *override)
+{
+    if (!load(place, ini, override))
+        fail_msg("expected no error, got: %s", text_string(&place->errors));
+    assert_string_equal(text_string(&place->errors), "");
+}
+
+/* The whole text of the errors, in which %s stands for the path of the ini. */
+static void assert_refused(struct place *place, const char *ini, const char *override,
+                           const char *expected)
+{
+    char text[8192] = "";
+    size_t length = 0;
+    for (const char *next = expected; *next != '\0'; next++) {
+        bool is_path = next[0] == '%' && next[1] == 's';
+        int printed = snprintf(text + length, sizeof(text) - length, "%.*s",
+                               is_path ? (int)sizeof(place->ini) : 1, is_path ? place->ini : next);
+        length += (size_t)printed;
+        next += is_path;
+    }
+    assert_false(load(place, ini, override));
+    assert_string_equal(text_string(&place->errors), text);
+}
+
+TEST(defaults)
+{
+    struct place *place = *state;
+    assert_loads(place, ORIGIN, NULL);
+    const struct config *config = &place->config;
+    assert_string_equal(config->upstream.host, "10.0.0.1");
+    assert_int_equal(config->upstream.port, 6379);
+    assert_string_equal(config->upstream.password, "");
+    assert_int_equal(config->upstream.timeout_ms, 60000);
+    assert_int_equal(config->upstream.refresh_pause_ms, 60000);
+    assert_true(config->upstream.snapshot_always_ready);
+    assert_string_equal(config->downstream.bind, "127.0.0.1 -::1");
+    assert_int_equal(config->downstream.port, 6380);
+    assert_int_equal(config->downstream.threads, 2);
+    assert_int_equal(config->downstream.keepalive_s, 300);
+    assert_int_equal(config->admin.clients_max, 10000);
+    assert_string_equal(config->admin.password, "");
+    assert_string_equal(config->admin.config_file, place->ini);
+    assert_string_equal(config->store.data_dir, "/var/lib/psync-relay");
+    assert_int_equal(config->store.window_bytes, 1 << 30);
+    assert_int_equal(config->store.window_bytes_max, UINT64_C(4) << 30);
+    assert_int_equal(config->store.segment_bytes, 64 << 20);
+    assert_int_equal(config->store.fsync, STORE_FSYNC_EVERYSEC);
+    assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+    config_fini(&place->config);
+}
+
+TEST(values_stand_as_they_are)
+{
+    struct place *place = *state;
+    assert_loads(place,
+                 "\xEF\xBB\xBF# a comment\r\n"
+                 "; another\n"
+                 "\n"
+                 "[upstream]\r\n"
+                 "  replicaof = ::1   7000  \r\n"
+                 "masteruser: relay\n"
+                 "masterauth=a=b ; c # d\n"
+                 "[store]\n"
+                 "snapshot=on-demand\n"
+                 "[upstream]\n"
+                 "repl-timeout = 1500ms",
+                 NULL);
+    assert_string_equal(place->config.upstream.host, "::1");
+    assert_int_equal(place->config.upstream.port, 7000);
+    assert_string_equal(place->config.upstream.user, "relay");
+    assert_string_equal(place->config.upstream.password, "a=b ; c # d");
+    assert_int_equal(place->config.upstream.timeout_ms, 1500);
+    assert_false(place->config.upstream.snapshot_always_ready);
+    config_fini(&place->config);
+}
+
+TEST(long_lines)
+{
+    struct place *place = *state;
+    char ini[8192];
+    char secret[5000];
+    memset(secret, 's', sizeof(secret));
+
+    snprintf(ini, sizeof(ini), ORIGIN "masterauth = %.*s\n", 4000, secret);
+    assert_loads(place, ini, NULL);
+    assert_int_equal(strlen(place->config.upstream.password), 4000);
+    config_fini(&place->config);
+
+    snprintf(ini, sizeof(ini), ORIGIN "masterauth = %.*s\n", 4100, secret);
+    assert_refused(place, ini, NULL, "%s:3: the line has 4114 bytes; at most 4095 are possible\n");
+}
+
+TEST(lines_that_say_nothing)
+{
+    struct place *place = *state;
+    assert_refused(place, "port 6379\n[upstream\n" ORIGIN "[store] fsync = no\nfsync\n\n= 5\n",
+                   NULL,
+                   "%s:1: neither \"[section]\" nor \"key = value\" nor a comment\n"
+                   "%s:2: neither \"[section]\" nor \"key = value\" nor a comment\n"
+                   "%s:5: neither \"[section]\" nor \"key = value\" nor a comment\n"
+                   "%s:6: neither \"[section]\" nor \"key = value\" nor a comment\n"
+                   "%s:8: [store] : there is no such key; the nearest one is fsync\n");
+
+    char expected[256];
+    snprintf(expected, sizeof(expected), "%s:3: the line holds a zero byte\n", place->ini);
+    assert_false(load_bytes(place, LITERAL(ORIGIN "masterauth = a\0b\n"), NULL));
+    assert_string_equal(text_string(&place->errors), expected);
+}
+
+TEST(unknown_names)
+{
+    struct place *place = *state;
+    assert_refused(place,
+                   "port = 6380\n" ORIGIN "[stroe]\nfsync = no\nsnapshot = no\n[store]\n"
+                   "fsnc = no\nbind = ::1\n",
+                   NULL,
+                   "%s:1: a setting before the first [section]; sections are relay, upstream, "
+                   "downstream and store\n"
+                   "%s:5: [stroe]: there is no such section; sections are relay, upstream, "
+                   "downstream and store\n"
+                   "%s:8: [store] fsnc: there is no such key; the nearest one is fsync\n"
+                   "%s:9: [store] bind: there is no such key here; it belongs in [downstream]\n");
+}
+
+TEST(bad_values)
+{
+    struct place *place = *state;
+    assert_refused(
+        place,
+        "[upstream]\nreplicaof = 10.0.0.1\nmasterauth = \x01geheim\n"
+        "[store]\nfsync = maybe\nsegment-size = 1kb\n[relay]\nthreads = 65\nthreads = 1\n",
+        NULL,
+        "%s:2: [upstream] replicaof = 10.0.0.1: expected \"HOST PORT\", as in: 10.0.0.1 "
+        "6379\n"
+        "%s:3: [upstream] masterauth = ***: expected one line of text\n"
+        "%s:5: [store] fsync = maybe: expected no, everysec or always\n"
+        "%s:6: [store] segment-size = 1kb: expected a size of at least 64kb, as in: "
+        "512mb, 1gb\n"
+        "%s:8: [relay] threads = 65: expected a number from 1 to 64\n"
+        "%s:9: [relay] threads: it is set on line 8 already; keep one of the two\n");
+}
+
+TEST(many_errors_are_counted)
+{
+    struct place *place = *state;
+    struct text ini;
+    struct text expected;
+    text_init(&ini, 4096);
+    text_init(&expected, 4096);
+    text_append_string(&ini, "[store]\n");
+    for (size_t i = 0; i < 25; i++) {
+        text_append_string(&ini, "fsnc = no\n");
+        if (i < CONFIG_ERRORS_MAX)
+            text_format(&expected,
+                        "%%s:%zu: [store] fsnc: there is no such key; the nearest one is fsync\n",
+                        i + 2);
+    }
+    text_append_string(&expected, "... and 5 more\n");
+    assert_refused(place, text_string(&ini), NULL, text_string(&expected));
+    text_fini(&ini);
+    text_fini(&expected);
+}
+
+TEST(files_that_cannot_be_read)
+{
+    struct place *place = *state;
+    char expected[256];
+    snprintf(expected, sizeof(expected),
+             "%s: cannot open the configuration file: No such file or directory\n", place->ini);
+    assert_false(config_load(&place->config, place->ini, NULL, 0, &place->errors));
+    assert_string_equal(text_string(&place->errors), expected);
+
+    text_clear(&place->errors);
+    snprintf(expected, sizeof(expected), "%s: cannot read the configuration file: Is a directory\n",
+             place->directory);
+    assert_false(config_load(&place->config, place->directory, NULL, 0, &place->errors));
+    assert_string_equal(text_string(&place->errors), expected);
+}
+
+TEST(overrides)
+{
+    struct place *place = *state;
+    static const char *const list[] = {"upstream.replicaof= 10.0.0.2 7000", "store.fsync=no",
+                                       "store.fsync=always", "upstream.masterauth=a.b=c",
+                                       "relay.log-file="};
+    write_file(place->ini, bytes_of(ORIGIN "[relay]\nlog-file = x\n"));
+    assert_true(config_load(&place->config, place->ini, list, LENGTH_OF(list), &place->errors));
+    assert_string_equal(place->config.upstream.host, "10.0.0.2");
+    assert_int_equal(place->config.store.fsync, STORE_FSYNC_ALWAYS);
+    assert_string_equal(place->config.upstream.password, "a.b=c");
+    assert_string_equal(place->config.log_file, "");
+    config_fini(&place->config);
+
+    /* Without a file. */
+    assert_true(config_load(&place->config, NULL, list, 1, &place->errors));
+    assert_string_equal(place->config.admin.config_file, "");
+    config_fini(&place->config);
+}
+
+TEST(bad_overrides)
+{
+    static const struct {
+        const char *override;
+        const char *error;
+    } rows[] = {
+        {"fsync=no", "--set fsync: expected SECTION.KEY=VALUE, as in: store.fsync=always\n"},
+        {"store.fsync", "--set store.fsync: expected SECTION.KEY=VALUE, as in: "
+                        "store.fsync=always\n"},
+        {"", "--set : expected SECTION.KEY=VALUE, as in: store.fsync=always\n"},
+        {"store.fsync=", "--set store.fsync: [store] fsync = : expected no, everysec or always\n"},
+        {"store.fsnc=no", "--set store.fsnc: [store] fsnc: there is no such key; the nearest one "
+                          "is fsync\n"},
+        {"http.port=1", "--set http.port: [http]: there is no such section; sections are relay, "
+                        "upstream, downstream and store\n"},
+        {"upstream.masterauth=a\nb",
+         "--set upstream.masterauth: [upstream] masterauth = ***: expected one line of text\n"},
+        {"store.segment-size=2gb",
+         "--set store.segment-size: [store] segment-size = 2gb: expected at most as much as "
+         "repl-backlog-size, better a tenth of it\n"},
+    };
+    struct place *place = *state;
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)
+        assert_refused(place, ORIGIN, rows[i].override, rows[i].error);
+}
+
+TEST(what_does_not_fit_together)
+{
+    struct place *place = *state;
+    assert_refused(place, "[store]\n", NULL,
+                   "%s: [upstream] replicaof is not set: name the origin, as in \"replicaof = "
+                   "10.0.0.1 6379\" in the ini or --set upstream.replicaof=\"10.0.0.1 6379\"\n");
+    assert_refused(place, ORIGIN "masteruser = relay\n", NULL,
+                   "%s:3: [upstream] masteruser = relay: a user needs masterauth or "
+                   "masterauth-file, too\n");
+    assert_refused(place,
+                   ORIGIN "[store]\nrepl-backlog-size = 1mb\nrepl-backlog-max-size = 512kb\n"
+                          "segment-size = 2mb\n",
+                   NULL,
+                   "%s:5: [store] repl-backlog-max-size = 512kb: expected at least as much as "
+                   "repl-backlog-size\n"
+                   "%s:6: [store] segment-size = 2mb: expected at most as much as "
+                   "repl-backlog-size, better a tenth of it\n");
+    /* By default it does not fit either. */
+    assert_refused(place, ORIGIN "[store]\nrepl-backlog-size = 8gb\n", NULL,
+                   "[store] repl-backlog-max-size = 4gb: expected at least as much as "
+                   "repl-backlog-size\n");
+}
+
+TEST(secrets_in_files)
+{
+    struct place *place = *state;
+    char ini[512];
+    snprintf(ini, sizeof(ini),
+             ORIGIN "masterauth-file = %s\nmasteruser = relay\n"
+                    "[downstream]\nrequirepass-file = %s\n",
+             place->secret, place->secret);
+    write_file(place->secret, bytes_of(" geheim \r\n"));
+    assert_loads(place, ini, NULL);
+    assert_string_equal(place->config.upstream.password, " geheim ");
+    assert_string_equal(place->config.admin.password, " geheim ");
+    config_fini(&place->config);
+
+    assert_false(load(place, ini, "downstream.requirepass=x"));
+    assert_non_null(strstr(text_string(&place->errors), "the password itself is set, too"));
+
+    static const char *const bad[] = {"", "\n", "two\nlines\n"};
+    for (size_t i = 0; i < LENGTH_OF(bad); i++) {
+        write_file(place->secret, bytes_of(bad[i]));
+        assert_false(load(place, ini, NULL));
+        assert_non_null(strstr(text_string(&place->errors), "expected a file with one line"));
+    }
+    write_file(place->secret, LITERAL("zero\0byte\n"));
+    assert_false(load(place, ini, NULL));
+
+    char longest[CONFIG_SECRET_MAX + 100];
+    memset(longest, 'x', sizeof(longest));
+    write_file(place->secret, bytes_at(longest, CONFIG_SECRET_MAX - 1));
+    assert_loads(place, ini, NULL);
+    assert_int_equal(strlen(place->config.admin.password), CONFIG_SECRET_MAX - 1);
+    config_fini(&place->config);
+    write_file(place->secret, bytes_at(longest, CONFIG_SECRET_MAX));
+    assert_false(load(place, ini, NULL));
+
+    unlink(place->secret);
+    assert_false(load(place, ini, NULL));
+    assert_non_null(strstr(text_string(&place->errors), "relay.ini:3: [upstream] masterauth-file"));
+    assert_non_null(strstr(text_string(&place->errors), "No such file or directory"));
+}
+
+/* A real directory, one that can be made, and those that cannot. */
+TEST(probes)
+{
+    struct place *place = *state;
+    char ini[512];
+    char override[256];
+    struct text errors;
+    text_init(&errors, 4096);
+    snprintf(ini, sizeof(ini), ORIGIN "[relay]\ndata-dir = %s\n", place->directory);
+
+    assert_loads(place, ini, NULL);
+    assert_true(config_probe(&place->config, &errors));
+    config_fini(&place->config);
+
+    snprintf(override, sizeof(override), "relay.data-dir=%s/data/", place->directory);
+    assert_loads(place, ini, override);
+    assert_true(config_probe(&place->config, &errors));
+    assert_int_equal(access(place->config.store.data_dir, F_OK), -1);
+    config_fini(&place->config);
+
+    snprintf(override, sizeof(override), "relay.data-dir=%s/none/data", place->directory);
+    assert_loads(place, ini, override);
+    assert_false(config_probe(&place->config, &errors));
+    assert_non_null(strstr(text_string(&errors), "No such file or directory"));
+    config_fini(&place->config);
+
+    text_clear(&errors);
+    snprintf(override, sizeof(override), "relay.data-dir=%s", place->ini);
+    assert_loads(place, ini, override);
+    assert_false(config_probe(&place->config, &errors));
+    config_fini(&place->config);
+
+    text_clear(&errors);
+    snprintf(override, sizeof(override), "relay.log-file=%s", place->directory);
+    assert_loads(place, ini, override);
+    assert_false(config_probe(&place->config, &errors));
+    assert_non_null(strstr(text_string(&errors), "Is a directory"));
+    config_fini(&place->config);
+    text_fini(&errors);
+}
+
+/* What --print-config prints is an ini that means the same, but for the secrets. */
+TEST(printing_and_reading_again)
+{
+    struct place *place = *state;
+    struct text first;
+    struct text second;
+    text_init(&first, 64 * 1024);
+    text_init(&second, 64 * 1024);
+    assert_loads(place,
+                 ORIGIN "masterauth = geheim\nrepl-timeout = 1500ms\n"
+                        "[store]\nsegment-size = 100k\n[relay]\nlog-file = a b;c#d\n",
+                 NULL);
+    config_format(&place->config, &first);
+    config_fini(&place->config);
+    assert_null(strstr(text_string(&first), "geheim"));
+    assert_non_null(strstr(text_string(&first), "\nmasterauth = ***\n"));
+    assert_non_null(strstr(text_string(&first), "\nrepl-timeout = 1500ms\n"));
+    assert_non_null(strstr(text_string(&first), "\nsegment-size = 100000\n"));
+    assert_non_null(strstr(text_string(&first), "\nlog-file = a b;c#d\n"));
+    assert_non_null(strstr(text_string(&first), "\n\n[store]\n"));
+
+    assert_loads(place, text_string(&first), NULL);
+    config_format(&place->config, &second);
+    config_fini(&place->config);
+    assert_string_equal(text_string(&second), text_string(&first));
+    text_fini(&first);
+    text_fini(&second);
+}
+
+static void gather(const char *name, const char *value, void *arg)
+{
+    text_format(arg, "%s=%s\n", name, value);
+}
+
+TEST(settings_for_config_get)
+{
+    struct place *place = *state;
+    struct text all;
+    text_init(&all, 64 * 1024);
+    assert_loads(place, ORIGIN "masterauth = geheim\n", NULL);
+    config_each(&place->config, gather, &all);
+    config_fini(&place->config);
+    assert_null(strstr(text_string(&all), "geheim"));
+    assert_non_null(strstr(text_string(&all), "\nmasterauth=\n"));
+    assert_non_null(strstr(text_string(&all), "\nreplicaof=10.0.0.1 6379\n"));
+    assert_non_null(strstr(text_string(&all), "\nupstream.repl-timeout=60\n"));
+    assert_non_null(strstr(text_string(&all), "\nrepl-timeout=60\n"));
+    assert_non_null(strstr(text_string(&all), "\nrepl-backlog-size=1073741824\n"));
+    text_fini(&all);
+}
+
+/* The ini that we ship: as it is (everything is commented out), and with every line switched on. */
+TEST(the_shipped_ini)
+{
+    struct place *place = *state;
+    char text[64 * 1024];
+    FILE *file = fopen("etc/psync-relay.ini", "re");
+    if (file == NULL)
+        fail_msg("expected etc/psync-relay.ini: run this from the top of the tree");
+    size_t length = fread(text, 1, sizeof(text) - 1, file);
+    text[length] = '\0';
+    fclose(file);
+    assert_loads(place, text, "upstream.replicaof=10.0.0.1 6379");
+
+    struct text by_default;
+    struct text switched_on;
+    text_init(&by_default, 64 * 1024);
+    text_init(&switched_on, 64 * 1024);
+    config_format(&place->config, &by_default);
+    config_fini(&place->config);
+
+    for (char *next = text; (next = strstr(next, "\n;")) != NULL;)
+        next[1] = ' ';
+    assert_loads(place, text, NULL);
+    config_format(&place->config, &switched_on);
+    config_fini(&place->config);
+    assert_string_equal(text_string(&switched_on), text_string(&by_default));
+    text_fini(&by_default);
+    text_fini(&switched_on);
+}
+
+#define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, open_place, close_place)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_A_PLACE(defaults),
+        IN_A_PLACE(values_stand_as_they_are),
+        IN_A_PLACE(long_lines),
+        IN_A_PLACE(lines_that_say_nothing),
+        IN_A_PLACE(unknown_names),
+        IN_A_PLACE(bad_values),
+        IN_A_PLACE(many_errors_are_counted),
+        IN_A_PLACE(files_that_cannot_be_read),
+        IN_A_PLACE(overrides),
+        IN_A_PLACE(bad_overrides),
+        IN_A_PLACE(what_does_not_fit_together),
+        IN_A_PLACE(secrets_in_files),
+        IN_A_PLACE(probes),
+        IN_A_PLACE(printing_and_reading_again),
+        IN_A_PLACE(settings_for_config_get),
+        IN_A_PLACE(the_shipped_ini),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include "../../../relay/value.h"
+
+union place {
+    const char *string;
+    struct value_address address;
+    uint16_t port;
+    unsigned count;
+    uint64_t size;
+    int64_t duration;
+    int seconds;
+};
+
+/* One text that a kind is given, and how it is printed after; NULL: it is refused. */
+struct row {
+    const char *text;
+    const char *ini;
+    const char *plain; /* NULL: the same as ini */
+};
+
+static void assert_printed(const struct value_kind *kind, const union place *place,
+                           enum value_style style, const char *expected)
+{
+    struct text out;
+    text_init(&out, 4096);
+    kind->print(kind, place, style, &out);
+    assert_string_equal(text_string(&out), expected);
+    text_fini(&out);
+}
+
+static void check_row(const struct value_kind *kind, const struct row *row)
+{
+    union place place;
+    memset(&place, 0, sizeof(place));
+    union place before = place;
+    bool taken = kind->parse(kind, row->text, &place);
+    if (taken != (row->ini != NULL))
+        fail_msg("\"%s\" was %s, expected the contrary", row->text, taken ? "taken" : "refused");
+    if (taken) {
+        assert_printed(kind, &place, VALUE_INI, row->ini);
+        assert_printed(kind, &place, VALUE_PLAIN, row->plain != NULL ? row->plain : row->ini);
+    } else {
+        assert_memory_equal(&place, &before, sizeof(place));
+    }
+    if (kind->fini != NULL)
+        kind->fini(&place);
+}
+
+#define CHECK_ROWS(kind, rows)                                                                     \
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)                                                   \
+    check_row(&(kind), &(rows)[i])
+
+TEST(strings)
+{
+    static const struct value_kind any = {VALUE_STRING, .expected = "text"};
+    static const struct row rows[] = {
+        {"", "", NULL},
+        {"a", "a", NULL},
+        {"two words", "two words", NULL},
+        {"a;b#c", "a;b#c", NULL},
+        {"caf\xc3\xa9", "caf\xc3\xa9", NULL},
+        {"a\nb", NULL, NULL},
+        {"a\x7f", NULL, NULL},
+    };
+    CHECK_ROWS(any, rows);
+
+    static const struct value_kind some = {VALUE_STRING, .least = 1, .expected = "some text"};
+    static const struct row some_rows[] = {{"", NULL, NULL}, {"a", "a", NULL}};
+    CHECK_ROWS(some, some_rows);
+
+    static const struct value_kind word = {VALUE_WORD, .expected = "a word"};
+    static const struct row word_rows[] = {
+        {"", "", NULL}, {"::1", "::1", NULL}, {"a b", NULL, NULL}, {"a\tb", NULL, NULL}};
+    CHECK_ROWS(word, word_rows);
+}
+
+TEST(a_string_replaces_the_one_before)
+{
+    static const struct value_kind any = {VALUE_STRING, .expected = "text"};
+    const char *place = NULL;
+    assert_true(any.parse(&any, "first", &place));
+    assert_true(any.parse(&any, "second", &place));
+    assert_false(any.parse(&any, "thi\nrd", &place));
+    assert_string_equal(place, "second");
+    any.fini(&place);
+    assert_null(place);
+}
+
+TEST(secrets_are_not_shown)
+{
+    static const struct value_kind secret = {VALUE_SECRET, .expected = "text"};
+    static const struct row rows[] = {{"", "", ""}, {"geheim", "***", ""}};
+    CHECK_ROWS(secret, rows);
+}
+
+TEST(binds)
+{
+    static const struct value_kind bind = {VALUE_BIND, .expected = "addresses"};
+    static const struct row rows[] = {
+        {"127.0.0.1 -::1", "127.0.0.1 -::1", NULL},
+        {"*", "*", NULL},
+        {"* -::*", "* -::*", NULL},
+        {"10.0.0.1\t2001:db8::1", "10.0.0.1\t2001:db8::1", NULL},
+        {"", NULL, NULL},
+        {"-", NULL, NULL},
+        {" ", NULL, NULL},
+        {"localhost", NULL, NULL},
+        {"127.0.0.1:6379", NULL, NULL},
+        {"127.0.0.1,127.0.0.2", NULL, NULL},
+        {"127.0.0.1 --::1", NULL, NULL},
+        {"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb", NULL, NULL},
+    };
+    CHECK_ROWS(bind, rows);
+}
+
+TEST(addresses)
+{
+    static const struct value_kind address = {VALUE_ADDRESS, .least = 1, .most = 65535,
+                                              .expected = "host port"};
+    static const struct row rows[] = {
+        {"10.0.0.1 6379", "10.0.0.1 6379", NULL},
+        {"redis.example.com \t 1", "redis.example.com 1", NULL},
+        {"::1 65535", "::1 65535", NULL},
+        {"", NULL, NULL},
+        {"10.0.0.1", NULL, NULL},
+        {"10.0.0.1:6379", NULL, NULL},
+        {"10.0.0.1 ", NULL, NULL},
+        {"10.0.0.1 0", NULL, NULL},
+        {"10.0.0.1 65536", NULL, NULL},
+        {"10.0.0.1 6379 1", NULL, NULL},
+        {"10.0.0.1 -1", NULL, NULL},
+        {"10.0.0.1 99999999999999999999999", NULL, NULL},
+    };
+    CHECK_ROWS(address, rows);
+
+    char longest[400];
+    memset(longest, 'a', sizeof(longest));
+    memcpy(longest + 255, " 6379", 6);
+    check_row(&address, &(struct row){longest, longest, NULL});
+    memcpy(longest + 255, "a 6379", 7);
+    check_row(&address, &(struct row){longest, NULL, NULL});
+}
+
+TEST(numbers)
+{
+    static const struct value_kind port = {VALUE_PORT, .least = 1, .most = 65535,
+                                           .expected = "a port"};
+    static const struct row ports[] = {
+        {"1", "1", NULL},     {"65535", "65535", NULL}, {"0", NULL, NULL},   {"65536", NULL, NULL},
+        {"", NULL, NULL},     {"+1", NULL, NULL},       {"-1", NULL, NULL},  {"1 ", NULL, NULL},
+        {"0x10", NULL, NULL}, {"1.5", NULL, NULL},      {"1kb", NULL, NULL}, {"007", "7", NULL},
+    };
+    CHECK_ROWS(port, ports);
+
+    static const struct value_kind count = {VALUE_COUNT, .least = 1, .most = 64,
+                                            .expected = "a number"};
+    static const struct row counts[] = {
+        {"1", "1", NULL}, {"64", "64", NULL}, {"0", NULL, NULL}, {"65", NULL, NULL}};
+    CHECK_ROWS(count, counts);
+}
+
+TEST(sizes)
+{
+    static const struct value_kind size = {VALUE_SIZE, .least = 0, .most = INT64_MAX,
+                                           .expected = "a size"};
+    static const struct row rows[] = {
+        {"0", "0", NULL},
+        {"1", "1", NULL},
+        {"5b", "5", NULL},
+        {"1k", "1000", NULL},
+        {"1kb", "1kb", "1024"},
+        {"1m", "1000000", NULL},
+        {"64mb", "64mb", "67108864"},
+        {"1024mb", "1gb", "1073741824"},
+        {"1g", "1000000000", NULL},
+        {"1GB", "1gb", "1073741824"},
+        {"3000gb", "3000gb", "3221225472000"},
+        {"1536kb", "1536kb", "1572864"},
+        {"", NULL, NULL},
+        {"mb", NULL, NULL},
+        {"-1", NULL, NULL},
+        {"1 mb", NULL, NULL},
+        {"1.5gb", NULL, NULL},
+        {"1tb", NULL, NULL},
+        {"9223372036854775807", "9223372036854775807", NULL},
+        {"9223372036854775808", NULL, NULL},
+        {"18446744073709551616", NULL, NULL},
+        {"17179869184gb", NULL, NULL}, /* 2^64 */
+        {"17179869185gb", NULL, NULL}, /* 2^64 + 1gb: it must not come round */
+    };
+    CHECK_ROWS(size, rows);
+}
+
+TEST(durations)
+{
+    static const struct value_kind duration = {VALUE_DURATION, .least = 0,
+                                               .most = 24 * 60 * 60 * 1000, .expected = "a time"};
+    static const struct row rows[] = {
+        {"0", "0", NULL},      {"60", "60", NULL},
+        {"90s", "90", NULL},   {"500ms", "500ms", "0.500"},
+        {"2000ms", "2", NULL}, {"5m", "300", NULL},
+        {"1h", "3600", NULL},  {"1d", "86400", NULL},
+        {"86401", NULL, NULL}, {"", NULL, NULL},
+        {"s", NULL, NULL},     {"-1", NULL, NULL},
+        {"1w", NULL, NULL},    {"1 s", NULL, NULL},
+    };
+    CHECK_ROWS(duration, rows);
+
+    static const struct value_kind seconds = {VALUE_SECONDS, .least = 0, .most = 60 * 1000,
+                                              .expected = "seconds"};
+    static const struct row second_rows[] = {
+        {"0", "0", NULL},      {"60", "60", NULL},    {"1m", "60", NULL},
+        {"2000ms", "2", NULL}, {"500ms", NULL, NULL}, {"61", NULL, NULL},
+    };
+    CHECK_ROWS(seconds, second_rows);
+}
+
+TEST(names)
+{
+    static const char *const list[] = {"no", "everysec", "always", NULL};
+    static const struct value_kind name = {VALUE_NAME, .names = list, .expected = "a name"};
+    static const struct row rows[] = {
+        {"no", "no", NULL},         {"everysec", "everysec", NULL},
+        {"always", "always", NULL}, {"Always", "always", NULL},
+        {"", NULL, NULL},           {"alway", NULL, NULL},
+        {"yes", NULL, NULL},
+    };
+    CHECK_ROWS(name, rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strings),   cmocka_unit_test(a_string_replaces_the_one_before),
+        cmocka_unit_test(binds),     cmocka_unit_test(secrets_are_not_shown),
+        cmocka_unit_test(addresses), cmocka_unit_test(numbers),
+        cmocka_unit_test(sizes),     cmocka_unit_test(durations),
+        cmocka_unit_test(names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../../relay/net/dialer.h"
+
+#include "../../../relay/net/resolver.h"
+#include "sockets.h"
+
+struct caller {
+    struct loop *loop;
+    struct dialer *dialer;
+    int fd;
+    unsigned told;
+    char error[200];
+};
+
+static void on_dialed(int fd, const char *error, void *arg)
+{
+    struct caller *caller = arg;
+    caller->fd = fd;
+    caller->told++;
+    snprintf(caller->error, sizeof caller->error, "%s", error);
+    dialer_free(&caller->dialer);
+    loop_stop(caller->loop);
+}
+
+/* Dials a name for which the hosts file has these addresses. */
+static struct caller dial(const char *addresses, uint16_t port, int64_t try_ms)
+{
+    char hosts[32];
+    close(make_file(addresses, hosts));
+    const struct lookup_files files = {"/dev/null", hosts};
+    const struct dialer_options dialing = {.files = &files, .try_ms = try_ms};
+    struct caller caller = {.loop = new_loop(), .fd = -1};
+    caller.dialer = dialer_new(caller.loop, &dialing, "many.test", port, on_dialed, &caller);
+    assert_non_null(caller.dialer);
+    run(caller.loop, "the dialer's word");
+    assert_int_equal(caller.told, 1);
+    assert_null(caller.dialer);
+    loop_free(&caller.loop);
+    unlink(hosts);
+    return caller;
+}
+
+TEST(the_next_address_is_tried_when_one_refuses)
+{
+    int listening = listening_socket(1);
+    struct caller caller =
+        dial("127.0.0.2 many.test\n127.0.0.1 many.test\n", port_of(listening), 1000);
+    assert_true(caller.fd != -1);
+    struct sockaddr_in peer;
+    socklen_t length = sizeof peer;
+    assert_int_equal(getpeername(caller.fd, (struct sockaddr *)&peer, &length), 0);
+    assert_int_equal(ntohl(peer.sin_addr.s_addr), INADDR_LOOPBACK);
+    close(caller.fd);
+    close(listening);
+}
+
+TEST(the_next_address_is_tried_when_one_does_not_answer)
+{
+    int listening = listening_socket(1);
+    int clients[2];
+    int silent = full_socket("127.0.0.2", port_of(listening), clients);
+    int64_t begun_ms = clock_ms();
+    struct caller caller =
+        dial("127.0.0.2 many.test\n127.0.0.1 many.test\n", port_of(listening), 30);
+    assert_true(caller.fd != -1);
+    assert_true(clock_ms() - begun_ms >= 30);
+    close(caller.fd);
+    close(silent);
+    close(clients[0]);
+    close(clients[1]);
+    close(listening);
+}
+
+TEST(when_all_refuse_the_last_reason_is_told_with_its_address)
+{
+    int unheard = bound_socket(SOCK_STREAM, "0.0.0.0", 0);
+    struct caller caller =
+        dial("127.0.0.1 many.test\n127.0.0.2 many.test\n", port_of(unheard), 1000);
+    assert_int_equal(caller.fd, -1);
+    assert_string_equal(caller.error, "127.0.0.2: Connection refused");
+    caller = dial("127.0.0.1 many.test\n", port_of(unheard), 1000);
+    assert_string_equal(caller.error, "Connection refused");
+    close(unheard);
+}
+
+static void never(int fd, const char *error, void *arg)
+{
+    (void)arg;
+    fail_msg("a freed dialer has told: %d %s", fd, error);
+}
+
+TEST(a_dialer_may_be_freed_at_any_time)
+{
+    int clients[2];
+    int silent = full_socket("127.0.0.1", 0, clients);
+    struct loop *loop = new_loop();
+    struct dialer *dialer =
+        dialer_new(loop, &dialer_defaults, "127.0.0.1", port_of(silent), never, NULL);
+    assert_non_null(dialer);
+    dialer_free(&dialer); /* while it looks up */
+    dialer = dialer_new(loop, &dialer_defaults, "127.0.0.1", port_of(silent), never, NULL);
+    assert_non_null(dialer);
+    run_for(loop, 20);
+    dialer_free(&dialer); /* while it connects */
+    run_for(loop, 20);
+    loop_free(&loop);
+    close(silent);
+    close(clients[0]);
+    close(clients[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_next_address_is_tried_when_one_refuses),
+        cmocka_unit_test(the_next_address_is_tried_when_one_does_not_answer),
+        cmocka_unit_test(when_all_refuse_the_last_reason_is_told_with_its_address),
+        cmocka_unit_test(a_dialer_may_be_freed_at_any_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

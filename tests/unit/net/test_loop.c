@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/net/loop.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "sockets.h"
+
+/* What happened, a letter an event. */
+static char happened[64];
+static struct loop *loop;
+
+static void note(char letter)
+{
+    size_t length = strlen(happened);
+    assert_true(length + 1 < sizeof happened);
+    happened[length] = letter;
+    happened[length + 1] = '\0';
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    memset(happened, 0, sizeof happened);
+    loop = new_loop();
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    loop_free(&loop);
+    assert_null(loop);
+    return 0;
+}
+
+struct alarm {
+    struct timer *timer;
+    char letter;
+    int64_t due_ms;
+    bool ends;
+};
+
+static void on_alarm(void *arg)
+{
+    struct alarm *alarm = arg;
+    if (clock_ms() < alarm->due_ms)
+        fail_msg("timer %c is %d ms early", alarm->letter, (int)(alarm->due_ms - clock_ms()));
+    note(alarm->letter);
+    if (alarm->ends)
+        loop_stop(loop);
+}
+
+static void arm(struct alarm *alarm, int64_t delay_ms)
+{
+    alarm->due_ms = clock_ms() + delay_ms;
+    timer_arm(alarm->timer, delay_ms);
+}
+
+static void make(struct alarm *alarm, char letter, bool ends)
+{
+    *alarm = (struct alarm){.letter = letter, .ends = ends};
+    alarm->timer = timer_new(loop, on_alarm, alarm);
+    assert_non_null(alarm->timer);
+}
+
+TEST(timers_fire_in_the_order_in_which_they_are_due_and_never_early)
+{
+    struct alarm alarms[3];
+    make(&alarms[0], 'c', true);
+    make(&alarms[1], 'a', false);
+    make(&alarms[2], 'b', false);
+    arm(&alarms[0], 90);
+    arm(&alarms[1], 30);
+    arm(&alarms[2], 60);
+    run(loop, "three timers");
+    assert_string_equal(happened, "abc");
+    for (int i = 0; i < 3; i++)
+        timer_free(&alarms[i].timer);
+}
+
+TEST(arming_again_moves_a_timer_and_disarming_stops_it)
+{
+    struct alarm moved;
+    struct alarm other;
+    struct alarm stopped;
+    make(&moved, 'm', true);
+    make(&other, 'o', false);
+    make(&stopped, 's', false);
+    arm(&moved, 10);
+    arm(&stopped, 20);
+    arm(&other, 50);
+    arm(&moved, 90);
+    timer_disarm(stopped.timer);
+    run(loop, "the moved timer");
+    assert_string_equal(happened, "om");
+    timer_disarm(moved.timer); /* one that has fired: nothing to do */
+    run_for(loop, 20);
+    assert_string_equal(happened, "om");
+    timer_free(&moved.timer);
+    timer_free(&other.timer);
+    timer_free(&stopped.timer);
+}
+
+static struct timer *repeating;
+static int repetitions;
+
+static void on_repeat(void *arg)
+{
+    (void)arg;
+    if (++repetitions < 3) {
+        timer_arm(repeating, 1);
+        return;
+    }
+    timer_free(&repeating);
+    loop_stop(loop);
+}
+
+TEST(a_timer_may_be_armed_and_freed_in_its_callback)
+{
+    repeating = timer_new(loop, on_repeat, NULL);
+    assert_non_null(repeating);
+    timer_arm(repeating, 0);
+    run(loop, "a timer that repeats");
+    assert_int_equal(repetitions, 3);
+    assert_null(repeating);
+}
+
+static void note_deferred(void *arg)
+{
+    (void)arg;
+    note('d');
+}
+
+static void note_hook(void *arg)
+{
+    (void)arg;
+    note('h');
+    if (strchr(happened, 'd') == NULL)
+        loop_defer(loop, note_deferred, NULL);
+}
+
+static void on_first(void *arg)
+{
+    loop_defer(loop, note_deferred, NULL);
+    loop_stop(loop);
+    on_alarm(arg);
+}
+
+TEST(a_turn_is_callbacks_then_the_hook_then_what_was_deferred)
+{
+    struct alarm alarm;
+    make(&alarm, 'c', false);
+    timer_free(&alarm.timer);
+    alarm.timer = timer_new(loop, on_first, &alarm);
+    assert_non_null(alarm.timer);
+    loop_at_turn_end(loop, note_hook, NULL);
+    arm(&alarm, 0);
+    run(loop, "a turn");
+    /* One is deferred by the callback, one by the hook; loop_stop lets the turn come to its end. */
+    assert_string_equal(happened, "chdd");
+    loop_at_turn_end(loop, NULL, NULL);
+    timer_free(&alarm.timer);
+}
+
+TEST(what_is_deferred_is_run_when_the_loop_is_freed)
+{
+    for (int i = 0; i < 40; i++) /* more than fit at first */
+        loop_defer(loop, note_deferred, NULL);
+    loop_free(&loop);
+    assert_int_equal(strlen(happened), 40);
+}
+
+static void on_bell(void *arg)
+{
+    struct bell **again = arg;
+    note('b');
+    if (*again != NULL)
+        bell_ring(*again);
+    *again = NULL;
+    loop_stop(loop);
+}
+
+static void *ring_often(void *arg)
+{
+    for (int i = 0; i < 1000; i++)
+        bell_ring(arg);
+    return NULL;
+}
+
+TEST(many_rings_are_heard_once)
+{
+    struct bell *again = NULL;
+    struct bell *bell = bell_new(loop, on_bell, &again);
+    assert_non_null(bell);
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ring_often, bell), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    run(loop, "the bell");
+    run_for(loop, 20);
+    assert_string_equal(happened, "b");
+
+    again = bell; /* rung from inside its own callback: heard again */
+    bell_ring(bell);
+    run(loop, "the bell, again");
+    run(loop, "the bell that was rung in the callback");
+    assert_string_equal(happened, "bbb");
+    bell_free(&bell);
+}
+
+/* Each ring must find the loop asleep or make it hear: one that is lost hangs the test. */
+static atomic_int heard;
+
+static void count_ring(void *arg)
+{
+    (void)arg;
+    if (atomic_fetch_add(&heard, 1) + 1 == 2000)
+        loop_stop(loop);
+}
+
+static void *ring_and_wait(void *arg)
+{
+    for (int i = 0; i < 2000; i++) {
+        bell_ring(arg);
+        while (atomic_load(&heard) <= i)
+            sched_yield();
+    }
+    return NULL;
+}
+
+TEST(no_ring_is_lost)
+{
+    struct bell *bell = bell_new(loop, count_ring, NULL);
+    assert_non_null(bell);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, ring_and_wait, bell), 0);
+    run(loop, "2000 rings");
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&heard), 2000);
+    bell_free(&bell);
+}
+
+static void on_signal(void *arg)
+{
+    note(*(const char *)arg);
+    if (strlen(happened) == 2)
+        loop_stop(loop);
+}
+
+TEST(signals_are_told_on_the_loop)
+{
+    assert_true(loop_on_signal(loop, SIGUSR1, on_signal, (char[]){'1'}));
+    assert_true(loop_on_signal(loop, SIGUSR2, on_signal, (char[]){'2'}));
+    assert_int_equal(raise(SIGUSR2), 0);
+    assert_string_equal(happened, "");
+    assert_int_equal(raise(SIGUSR1), 0);
+    run(loop, "two signals");
+    assert_non_null(strchr(happened, '1'));
+    assert_non_null(strchr(happened, '2'));
+    assert_int_equal(strlen(happened), 2);
+}
+
+TEST(a_broken_pipe_is_no_signal)
+{
+    struct sigaction action;
+    assert_int_equal(sigaction(SIGPIPE, NULL, &action), 0);
+    assert_true(action.sa_handler == SIG_IGN);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        CASE(timers_fire_in_the_order_in_which_they_are_due_and_never_early),
+        CASE(arming_again_moves_a_timer_and_disarming_stops_it),
+        CASE(a_timer_may_be_armed_and_freed_in_its_callback),
+        CASE(a_turn_is_callbacks_then_the_hook_then_what_was_deferred),
+        CASE(what_is_deferred_is_run_when_the_loop_is_freed),
+        CASE(many_rings_are_heard_once),
+        CASE(no_ring_is_lost),
+        CASE(signals_are_told_on_the_loop),
+        CASE(a_broken_pipe_is_no_signal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
