@@ -75,16 +75,15 @@ setup-build setup-test setup-demo: setup-%:
 	$(Q)tests/support/setup.sh $*
 
 check: ## unit, replay and style tests: no network, no servers, under ten seconds
-	$(again) unit replay style
+	$(again) -k unit replay style
 
 test: setup-test ## install what the tests need, build, then run all of them
-	$(again) build
-	$(again) check
-	$(again) e2e
+	$(again) programs
+	$(again) -k -j1 check e2e
 
 demo: setup-demo ## show the main job on servers that are started for it
 	$(again) build
-	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 tests/demo/demo.py
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/demo/demo.py
 
 format: ## format the C sources in place
 	$(Q)find relay include tests -name '*.[ch]' -exec clang-format -i {} +

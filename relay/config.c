@@ -65,11 +65,11 @@ static const struct value_kind duration = {VALUE_DURATION, .least = 0, .most = 3
 static const struct value_kind seconds = {VALUE_SECONDS, .least = 0, .most = DAY_MS,
                                           .expected = "whole seconds, as in: 0, 300, 5m"};
 static const struct value_kind log_level = {VALUE_NAME, .names = log_level_names,
-                                            .expected = "debug, info, warning or error"};
+                                            .expected = "one of: debug, info, warning, error"};
 static const struct value_kind fsync_when = {VALUE_NAME, .names = fsync_names,
-                                             .expected = "no, everysec or always"};
+                                             .expected = "one of: no, everysec, always"};
 static const struct value_kind snapshot_when = {VALUE_NAME, .names = snapshot_names,
-                                                .expected = "always-ready or on-demand"};
+                                                .expected = "one of: always-ready, on-demand"};
 
 /* --- the table --- */
 
@@ -523,6 +523,7 @@ static void settle(struct config *config, struct errors *errors)
     config->upstream.port = config->replicaof.port;
     config->upstream.snapshot_always_ready = config->snapshot == CONFIG_SNAPSHOT_ALWAYS_READY;
     config->admin.clients_max = config->downstream.clients_max;
+    config->admin.backlog_bytes = config->store.window_bytes;
     /* INFO shows where it is, whatever directory the reader stands in. */
     char *real = errors->file != NULL ? realpath(errors->file, NULL) : NULL;
     config->admin.config_file = real != NULL ? real : strdup("");
@@ -580,21 +581,21 @@ static void probe(struct errors *errors, const struct config *config, const char
                   bool is_directory)
 {
     struct stat status;
-    const char *problem = NULL;
-    if (stat(*place, &status) == -1 && errno == ENOENT) {
-        int error = probe_parent(*place);
+    const char *problem;
+    if (stat(*place, &status) == 0) {
+        bool is_right = S_ISDIR(status.st_mode) == is_directory;
+        if (is_right && access(*place, is_directory ? R_OK | W_OK | X_OK : W_OK) == 0)
+            return;
+        if (!is_right)
+            errno = is_directory ? ENOTDIR : EISDIR;
+        problem = "it cannot be written";
+    } else {
+        int error = errno == ENOENT ? probe_parent(*place) : errno;
         if (error == 0)
             return;
         errno = error;
-        problem = "it is not there and cannot be made beside its neighbours";
-    } else if (access(*place, is_directory ? R_OK | W_OK | X_OK : W_OK) == -1) {
-        problem = "it cannot be written";
-    } else if (S_ISDIR(status.st_mode) != is_directory) {
-        errno = is_directory ? ENOTDIR : EISDIR;
-        problem = "it is of the wrong kind";
+        problem = "it is not there and cannot be made";
     }
-    if (problem == NULL)
-        return;
     char text[256];
     snprintf(text, sizeof(text), "%s: %s", problem, strerror(errno));
     complain_of(errors, config, place, text);

@@ -9,20 +9,24 @@
 #include "config.h"
 #include "relay.h"
 #include "relay/base/check.h"
-#include "relay/base/log.h"
 #include "relay/base/text.h"
+#include "relay/store/verify.h"
 
-enum job { JOB_RUN, JOB_CHECK, JOB_PRINT_CONFIG };
+enum { TABLE_LENGTH_MAX = 64 * 1024 * 1024 };
+
+enum job { JOB_RUN, JOB_CHECK, JOB_PRINT_CONFIG, JOB_VERIFY };
 
 struct options {
     enum job job;
-    const char *file; /* NULL: none */
+    const char *file;     /* NULL: none */
+    const char *data_dir; /* to verify */
     const char **overrides;
     size_t override_count;
 };
 
 static const char usage[] =
     "usage: psync-relay [-c FILE] [--set SECTION.KEY=VALUE]... [--check | --print-config]\n"
+    "       psync-relay --verify DIR\n"
     "\n"
     "A replication relay for Redis and Valkey: one replica to the origin, the primary of many.\n"
     "\n"
@@ -30,6 +34,8 @@ static const char usage[] =
     "  --set SECTION.KEY=VALUE  set one on top of it, as in: --set downstream.port=6381\n"
     "  --check                  say \"ok\", or what is wrong with the settings, and end\n"
     "  --print-config           print all settings as an ini, without secrets, and end\n"
+    "  --verify DIR             read all of a data directory, say in a table what is proven, and "
+    "end\n"
     "  --version                print the version and end\n"
     "  --help                   print this and end\n"
     "\n"
@@ -52,12 +58,13 @@ static _Noreturn void misused(const char *text, const char *argument)
 
 static struct options parse_options(int argc, char **argv)
 {
-    enum { OPTION_SET = 256, OPTION_CHECK, OPTION_PRINT_CONFIG, OPTION_VERSION };
+    enum { OPTION_SET = 256, OPTION_CHECK, OPTION_PRINT_CONFIG, OPTION_VERIFY, OPTION_VERSION };
     static const struct option names[] = {
         {"config", required_argument, NULL, 'c'},
         {"set", required_argument, NULL, OPTION_SET},
         {"check", no_argument, NULL, OPTION_CHECK},
         {"print-config", no_argument, NULL, OPTION_PRINT_CONFIG},
+        {"verify", required_argument, NULL, OPTION_VERIFY},
         {"version", no_argument, NULL, OPTION_VERSION},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -80,6 +87,10 @@ static struct options parse_options(int argc, char **argv)
             break;
         case OPTION_PRINT_CONFIG:
             options.job = JOB_PRINT_CONFIG;
+            break;
+        case OPTION_VERIFY:
+            options.job = JOB_VERIFY;
+            options.data_dir = optarg;
             break;
         case OPTION_VERSION:
             finish("psync-relay " RELAY_VERSION "\n");
@@ -117,28 +128,44 @@ static bool do_job(enum job job, const struct config *config, struct text *why)
     case JOB_PRINT_CONFIG:
         config_format(config, why);
         finish(text_string(why));
+    case JOB_VERIFY: /* needs no settings */
+        break;
     }
     UNREACHABLE("no such job");
+}
+
+/* The table goes to stdout, good or not; what is wrong with the directory itself to stderr. */
+static bool verify(const char *data_dir, struct text *why)
+{
+    struct text table;
+    text_init(&table, TABLE_LENGTH_MAX);
+    bool good = store_verify(data_dir, &table, why);
+    fputs(text_string(&table), stdout);
+    text_fini(&table);
+    return good;
+}
+
+static bool do_with_config(const struct options *options, struct text *why)
+{
+    struct config config;
+    if (!config_load(&config, options->file, options->overrides, options->override_count, why))
+        return false;
+    bool done = do_job(options->job, &config, why);
+    config_fini(&config);
+    return done;
 }
 
 int main(int argc, char **argv)
 {
     struct options options = parse_options(argc, argv);
-    struct config config;
     struct text why;
     text_init(&why, 256 * 1024);
 
-    bool loaded =
-        config_load(&config, options.file, options.overrides, options.override_count, &why);
-    bool done = loaded && do_job(options.job, &config, &why);
+    bool done =
+        options.job == JOB_VERIFY ? verify(options.data_dir, &why) : do_with_config(&options, &why);
     if (!done)
         tell(text_string(&why));
-    /* Who reads only the log file must learn it, too. */
-    if (loaded && !done && options.job == JOB_RUN && config.log_file[0] != '\0')
-        log_errorx("relay: %s", text_string(&why));
 
-    if (loaded)
-        config_fini(&config);
     free(options.overrides);
     text_fini(&why);
     return done ? EXIT_SUCCESS : EXIT_FAILURE;

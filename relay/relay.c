@@ -94,11 +94,12 @@ static void each_setting(admin_setting_fn *fn, void *fn_arg, void *arg)
 static void on_turn_end(void *arg)
 {
     struct relay *relay = arg;
-    link_turn_end(relay->link);
     bool has_news = store_publish(relay->store);
     if (has_news || relay->replicas_must_look)
         downstream_wake(relay->downstream);
     relay->replicas_must_look = false;
+    /* What is acknowledged has been published. */
+    link_turn_end(relay->link);
 }
 
 static void on_tick(void *arg)
@@ -250,6 +251,8 @@ bool relay_run(const struct config *config, struct text *why)
     bool opened = open_rooms(&relay, why);
     if (opened)
         run(&relay);
+    else if (config->log_file[0] != '\0')
+        log_errorx("relay: %s", text_string(why)); /* the caller tells stderr only */
     close_rooms(&relay);
     if (opened)
         log_info("relay: stopped");

@@ -38,7 +38,7 @@ void admin_close(struct admin **admin)
     *admin = NULL;
 }
 
-/* "unknown command 'x', with args beginning with: 'a' 'b' ": as much of it as redis-server shows. */
+/* "unknown command 'x', with args beginning with: 'a' 'b' ", cut where redis-server cuts it. */
 static void refuse_unknown(struct request *request)
 {
     char name[NAME_SHOWN_MAX + 1];
@@ -126,7 +126,7 @@ static bool find_row(struct request *request, enum data_command *data)
     return true;
 }
 
-/* The order of the checks, and their words, are redis-server's: existence, arity, authentication. */
+/* The order of the checks and their words are redis-server's: existence, arity, authentication. */
 static void run(struct request *request)
 {
     enum data_command data = DATA_COMMAND_NONE;

@@ -90,9 +90,8 @@ struct listing {
     struct text *out;
 };
 
-/* The fields of redis-server that mean something here, in its order and with its names; counts of
- * buffers and subscriptions that a relay does not have are left out, but for those that parsers of
- * this line have been seen to want. */
+/* All fields of redis-server 7.2, in its order: redis-py and node-redis are strict about the line
+ * and fail where one is missing. Buffers are not counted by client here: theirs are 0. */
 static void list_peer(const struct peer_status *peer, void *arg)
 {
     struct listing *listing = arg;
@@ -106,14 +105,16 @@ static void list_peer(const struct peer_status *peer, void *arg)
                        : peer->acknowledges ? "psync"
                                             : "sync";
     int64_t now_ms = clock_ms();
-    text_format(listing->out, "id=%" PRIu64 " addr=%s laddr=%s name=%s", peer->id, peer->peer,
+    text_format(listing->out, "id=%" PRIu64 " addr=%s laddr=%s fd=0 name=%s", peer->id, peer->peer,
                 peer->local, session->name);
     text_format(listing->out, " age=%" PRId64 " idle=%" PRId64 " flags=%s",
                 (now_ms - connected_ms(peer)) / 1000, (now_ms - active_ms) / 1000,
                 peer->client != NULL ? "N" : "S");
-    text_format(listing->out, " db=0 sub=0 psub=0 ssub=0 multi=-1 events=r cmd=%s", last);
-    text_format(listing->out, " user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-                session->protocol == 3 ? 3 : 2, session->lib_name, session->lib_version);
+    text_append_string(listing->out, " db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0"
+                                     " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0"
+                                     " tot-mem=0 events=r");
+    text_format(listing->out, " cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+                last, session->protocol == 3 ? 3 : 2, session->lib_name, session->lib_version);
 }
 
 static void reply_listing(struct request *request, const struct client_filter *filter)
@@ -190,8 +191,8 @@ static void collect_victim(const struct peer_status *peer, void *arg)
     victims->ids[victims->count++] = peer->id;
 }
 
-/* Closes all that match, and tells how many. The caller's own connection is left to the end, so that
- * it still hears the answer. */
+/* Closes all that match, and tells how many. The connection of the one who asks is counted and left
+ * to the caller (*is_own): it is to hear the answer first. */
 static int64_t kill_matching(struct request *request, const struct client_filter *filter,
                              bool *is_own)
 {

@@ -203,7 +203,7 @@ void on_command_getkeys(struct request *request)
         write_error(request->writer, "ERR Invalid command specified");
 }
 
-/* COMMAND LIST's filter, and the names that pass it, written aside since their number comes first. */
+/* COMMAND LIST's filter and the names that pass it, written aside: their number comes first. */
 struct name_list {
     struct bytes pattern;  /* data NULL: any name */
     struct bytes category; /* data NULL: any */

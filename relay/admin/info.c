@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * INFO: a table of sections. Names and order of the fields are those of real servers (protocol 5.1),
+ * INFO: a table of sections. Names and order of fields are those of real servers (protocol 5.1),
  * since monitors look for them; what only a relay has stands at the end of a section or in "Relay"
  * and "Store". A field whose value we do not know is left out rather than made up.
  */
@@ -99,7 +99,9 @@ static void report_memory(struct admin *admin, struct report *report)
     (void)admin;
     struct memory memory;
     memory_read(&memory);
-    double ratio = memory.used > 0 ? (double)memory.resident / (double)memory.used : 0;
+    /* The pages of the backlog's files are no fragments of ours. */
+    double own = (double)(memory.resident - memory.file_backed);
+    double ratio = memory.used > 0 ? own / (double)memory.used : 0;
     report_section(report, "Memory");
     report_bytes(report, "used_memory", memory.used);
     report_bytes(report, "used_memory_rss", memory.resident);

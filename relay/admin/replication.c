@@ -99,7 +99,7 @@ void on_replicaof(struct request *request)
         write_simple(request->writer, "OK Already connected to specified master");
         return;
     }
-    log_info("admin: REPLICAOF %s:%u by %s, was %s:%u", host, (unsigned)port,
+    log_info("admin: REPLICAOF %s %u by %s, was %s %u", host, (unsigned)port,
              client_peer(request->client), origin.host, origin.port);
     link_point_at(request->admin->link, host, (uint16_t)port);
     reply_ok(request);

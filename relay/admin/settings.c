@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * CONFIG: our settings under redis.conf's names, and those of redis.conf that tools ask every server
- * for and that have one answer here.
+ * CONFIG: our settings under redis.conf's names, and settings of redis.conf that tools ask every
+ * server for and that have one answer here.
  */
 #include <stdio.h>
 #include <string.h>

@@ -50,7 +50,8 @@ struct card {
 
     /* Lent, and read by thread 0 when the letter is there (posting it is a release). */
     enum close_reason reason;
-    int64_t rdb_sent_ms; /* clock_ms when the last byte of the RDB was sent; 0: it was not */
+    bool has_acknowledged; /* said REPLCONF ACK, so it has loaded its RDB */
+    int64_t rdb_sent_ms;   /* clock_ms when the last byte of the RDB was sent; 0: it was not */
 };
 
 #define CARD_GET(card, field) atomic_load_explicit(&(card)->field, memory_order_relaxed)

@@ -286,7 +286,14 @@ static bool may_run(const struct client *client)
            output_left(client) <= CLIENT_OUTPUT_MAX;
 }
 
-/* One command. False: there is no whole one. */
+/* A browser, or an attacker through one: what follows would be commands of its choice. Servers of this
+ * protocol look for the same two words. */
+static bool is_http(const struct command *command)
+{
+    return bytes_is(command->argument[0], "post") || bytes_is(command->argument[0], "host:");
+}
+
+/* One command. False: there is no whole one, or no client any more. */
 static bool run_next(struct client *client)
 {
     struct command command;
@@ -301,8 +308,13 @@ static bool run_next(struct client *client)
         return false;
     case READER_COMMAND:
         client->input_taken += command.length;
-        if (command.argument_count > 0)
-            run_command(client, &command);
+        if (command.argument_count == 0)
+            return true;
+        if (is_http(&command)) {
+            client_close(client, CLOSE_PROTOCOL);
+            return false;
+        }
+        run_command(client, &command);
         return true;
     }
     UNREACHABLE("no such result");

@@ -447,6 +447,7 @@ void downstream_counts(const struct downstream *downstream, struct downstream_co
         .sync_partial_ok = waiting->sync_partial_ok,
         .sync_partial_err = waiting->sync_partial_err,
         .sent_bytes = downstream->sent_bytes + clients->sent_bytes,
+        .replica_sent_bytes = downstream->sent_bytes,
         .received_bytes = downstream->received_bytes + clients->received_bytes,
     };
     for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
@@ -454,7 +455,9 @@ void downstream_counts(const struct downstream *downstream, struct downstream_co
     const struct card *card;
     TAILQ_FOREACH(card, &downstream->cards, entry)
     {
-        out->sent_bytes += CARD_GET(card, sent_bytes);
+        uint64_t sent_bytes = CARD_GET(card, sent_bytes);
+        out->sent_bytes += sent_bytes;
+        out->replica_sent_bytes += sent_bytes;
         out->received_bytes += CARD_GET(card, received_bytes);
     }
     for (struct client *client = client_room_first(clients); client != NULL;

@@ -170,6 +170,7 @@ static void note_offset(struct replica *replica, uint64_t offset)
 static void on_ack(struct replica *replica, uint64_t offset)
 {
     note_life(replica);
+    replica->card->has_acknowledged = true;
     bool is_first = feed_acknowledge(&replica->feed);
     if (is_first)
         replica_enter(replica, REPLICA_STREAMING, "first-ack");
@@ -276,8 +277,22 @@ static void enter_streaming(struct replica *replica)
     note_life(replica);
 }
 
+static void log_closed(const struct replica *replica)
+{
+    const struct card *card = replica->card;
+    enum close_reason reason = card->reason;
+    const char *error = reason == CLOSE_FAILED ? conn_error(replica->conn) : "";
+    log_at(close_reason_level(reason),
+           "downstream: replica id=%" PRIu64 " addr=%s closed reason=%s sent=%" PRIu64
+           " received=%" PRIu64 " duration=%.3fs: %s%s%s",
+           card->id, card->peer, close_reason_name(reason), conn_sent_total(replica->conn),
+           conn_received_total(replica->conn), (double)(clock_ms() - card->connected_ms) / 1000.0,
+           close_reason_text(reason), error[0] != '\0' ? ": " : "", error);
+}
+
 static void enter_closing(struct replica *replica)
 {
+    log_closed(replica);
     bool is_served = replica->card->reason == CLOSE_SERVED;
     feed_fini(&replica->feed);
     if (is_served)
@@ -417,23 +432,10 @@ void replica_on_conn(struct conn *conn, enum conn_event event, void *arg)
     UNREACHABLE("no such event");
 }
 
-static void log_closed(const struct replica *replica, enum close_reason reason)
-{
-    const struct card *card = replica->card;
-    const char *error = reason == CLOSE_FAILED ? conn_error(replica->conn) : "";
-    log_at(close_reason_level(reason),
-           "downstream: replica id=%" PRIu64 " addr=%s closed reason=%s sent=%" PRIu64
-           " received=%" PRIu64 " duration=%.3fs: %s%s%s",
-           card->id, card->peer, close_reason_name(reason), conn_sent_total(replica->conn),
-           conn_received_total(replica->conn), (double)(clock_ms() - card->connected_ms) / 1000.0,
-           close_reason_text(reason), error[0] != '\0' ? ": " : "", error);
-}
-
 void replica_close(struct replica *replica, enum close_reason reason)
 {
     if (replica->state == REPLICA_CLOSING)
         return;
-    log_closed(replica, reason);
     replica->card->reason = reason;
     CARD_SET(replica->card, sent_bytes, conn_sent_total(replica->conn));
     CARD_SET(replica->card, received_bytes, conn_received_total(replica->conn));

@@ -25,10 +25,13 @@ static int oldest(const struct slowdown *slowdown)
     return found;
 }
 
+/* Once may be chance: a replica that was restarted, a tool that had seen enough. */
 static int64_t wait_ms(unsigned rounds)
 {
+    if (rounds < 2)
+        return 0;
     int64_t wait = FIRST_WAIT_MS;
-    for (unsigned i = 1; i < rounds && wait < SLOWDOWN_MS_MAX; i++)
+    for (unsigned i = 2; i < rounds && wait < SLOWDOWN_MS_MAX; i++)
         wait *= 2;
     return wait < SLOWDOWN_MS_MAX ? wait : SLOWDOWN_MS_MAX;
 }
@@ -66,4 +69,11 @@ int64_t slowdown_ms(const struct slowdown *slowdown, const char *address, uint16
     if (place == NOT_FOUND || !is_recent(slowdown, place, now_ms))
         return 0;
     return wait_ms(slowdown->place[place].rounds);
+}
+
+void slowdown_forget(struct slowdown *slowdown, const char *address, uint16_t port)
+{
+    int place = port != 0 ? find(slowdown, address, port) : NOT_FOUND;
+    if (place != NOT_FOUND)
+        memset(&slowdown->place[place], 0, sizeof(slowdown->place[place]));
 }

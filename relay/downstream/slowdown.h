@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Replicas that get a full sync and leave at once for another one, over and over: most often since
- * they cannot read an RDB of the origin's version (trap 24). Each round makes the next one wait
- * longer. A replica is known by its address and listening port; a few dozen are remembered, the one
+ * they cannot read an RDB of the origin's version (trap 24). From the second in a row on each round
+ * makes the next one wait longer. A replica is known by its address and listening port; a few dozen are remembered, the one
  * that has not been seen for longest is forgotten. Pure.
  */
 #ifndef RELAY_DOWNSTREAM_SLOWDOWN_H
@@ -35,5 +35,8 @@ void slowdown_note(struct slowdown *slowdown, const char *address, uint16_t port
 /* How long a full sync for this one has to wait; 0: not at all. */
 int64_t slowdown_ms(const struct slowdown *slowdown, const char *address, uint16_t port,
                     int64_t now_ms);
+
+/* A full sync has come to its good end. */
+void slowdown_forget(struct slowdown *slowdown, const char *address, uint16_t port);
 
 #endif

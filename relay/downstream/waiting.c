@@ -28,15 +28,13 @@ void waiting_init(struct waiting *waiting, const struct store *store,
 static void log_asked(const struct replica *replica)
 {
     const struct card *card = replica->card;
-    char asked[REPLID_DIGITS + 32] = "sync";
+    char asked[REPLID_DIGITS + 32] = "?";
     if (replica->has_request && replica->request.has_replid)
         snprintf(asked, sizeof(asked), "%s:%" PRIu64, replica->request.replid.hex,
                  replica->request.offset);
-    else if (replica->has_request)
-        snprintf(asked, sizeof(asked), "?");
-    log_info("downstream: replica id=%" PRIu64 " addr=%s state=greeting->waiting cause=psync "
+    log_info("downstream: replica id=%" PRIu64 " addr=%s state=greeting->waiting cause=%s "
              "asked=%s listening=%s:%u version=%s",
-             card->id, card->peer, asked,
+             card->id, card->peer, replica->has_request ? "psync" : "sync", asked,
              card->terms.address[0] != '\0' ? card->terms.address : card->address,
              card->terms.listening_port,
              card->terms.version[0] != '\0' ? card->terms.version : "?");
@@ -205,9 +203,11 @@ void waiting_close_all(struct waiting *waiting, enum close_reason reason)
 
 void waiting_note_gone(struct waiting *waiting, const struct card *card)
 {
+    uint16_t port = card->terms.listening_port;
     bool by_itself =
         card->reason == CLOSE_ENDED || card->reason == CLOSE_FAILED || card->reason == CLOSE_LAGGED;
-    if (by_itself && card->acknowledges)
-        slowdown_note(&waiting->slowdown, card->address, card->terms.listening_port,
-                      card->rdb_sent_ms, clock_ms());
+    if (card->has_acknowledged)
+        slowdown_forget(&waiting->slowdown, card->address, port);
+    else if (by_itself && card->acknowledges)
+        slowdown_note(&waiting->slowdown, card->address, port, card->rdb_sent_ms, clock_ms());
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backlog_writer.h"
 #include "relay/base/log.h"
@@ -17,6 +18,7 @@ struct backlog {
     size_t count;
     uint64_t boundary;
     uint64_t published_boundary; /* that the live mark carries */
+    bool news;                   /* something was shown to readers in the middle of a turn */
     struct text error;
 };
 
@@ -37,6 +39,23 @@ static struct segment *next_of(const struct segment *segment)
 static uint64_t space_of(const struct backlog *backlog)
 {
     return atomic_load_explicit(&backlog->space->bytes, memory_order_relaxed);
+}
+
+/* The part of the space that is the chain's to give up. The rest is in the hands of cursors that have
+ * been told to let go of it. */
+static uint64_t charge_of(const struct backlog *backlog)
+{
+    uint64_t charge = 0;
+    for (const struct segment *s = backlog->head; s != NULL; s = next_of(s))
+        charge += s->capacity + s->cut_bytes;
+    return charge;
+}
+
+static uint64_t held_of(const struct backlog *backlog)
+{
+    uint64_t charge = charge_of(backlog);
+    uint64_t space = space_of(backlog);
+    return space > charge ? space - charge : 0;
 }
 
 /* ------------------------------------------------------------------ made, loaded, let go of */
@@ -90,7 +109,10 @@ void backlog_free(struct backlog **backlog)
     struct backlog *it = *backlog;
     if (it == NULL)
         return;
-    if (it->last != NULL && it->last->has_name && !segment_is_full(it->last))
+    /* A lone empty one keeps its space: on a full disk the next start would find none for it. */
+    bool is_empty =
+        it->last == it->head && it->last != NULL && it->last->written == it->last->first;
+    if (it->last != NULL && it->last->has_name && !segment_is_full(it->last) && !is_empty)
         segment_seal(it->last);
     segment_release(it->head);
     segment_space_release(it->space);
@@ -99,72 +121,83 @@ void backlog_free(struct backlog **backlog)
     *backlog = NULL;
 }
 
-/* The newest segment, as far as one of the tail's marks is borne out by the bytes. NULL: by none. */
-static struct segment *load_newest(const struct backlog *backlog, struct tail_mark *mark)
+/* The segment behind the sealed ones, as far as one of the tail's marks is borne out by its bytes; or
+ * an `empty` one that a mark tells of. NULL: by none. */
+static struct segment *load_newest(const struct backlog *backlog, bool empty,
+                                   struct tail_mark *mark)
 {
-    struct tail_mark marks[2];
-    tail_read(backlog->ties.tail, &marks[0], &marks[1]);
-    const struct identity *identity = backlog->ties.identity;
-    for (int i = 0; i < 2; i++) {
-        size_t count = identity->segment_count;
-        bool follows = count == 0 || identity->segments[count - 1].end == marks[i].segment_first;
-        if (marks[i].sequence == 0 || !follows)
+    const struct backlog_ties *ties = &backlog->ties;
+    const struct identity *identity = ties->identity;
+    size_t sealed = identity->segment_count;
+    struct tail_mark marks[TAIL_MARKS_MAX];
+    size_t count = tail_read(ties->tail, marks);
+    for (size_t i = 0; i < count; i++) {
+        *mark = marks[i];
+        if (sealed > 0 && identity->segments[sealed - 1].end != mark->segment_first)
             continue;
-        struct text why;
-        text_init(&why, ERROR_MAX);
+        if ((mark->end == mark->segment_first) != empty)
+            continue;
         struct segment *segment =
-            segment_load(backlog->ties.directory, marks[i].segment_first, marks[i].end,
-                         marks[i].crc, backlog->ties.segment_bytes, backlog->space, &why);
-        bool proven = segment != NULL && segment_crc_until(segment, marks[i].end) == marks[i].crc;
-        if (proven) {
-            *mark = marks[i];
-            text_fini(&why);
+            empty ? segment_load_empty(ties->directory, mark->segment_first, ties->segment_bytes,
+                                       backlog->space)
+                  : segment_load_proven(ties->directory, mark->segment_first, mark->end, mark->crc,
+                                        ties->segment_bytes, backlog->space);
+        if (segment != NULL)
             return segment;
-        }
-        if (segment != NULL) {
-            text_format(&why, "its checksum does not match its bytes");
-            segment_release(segment);
-        }
-        log_warnx("store: segment %" PRIu64 ".seg is not proven up to %" PRIu64 " (%s mark): %s",
-                  marks[i].segment_first, marks[i].end, i == 0 ? "live" : "durable",
-                  text_string(&why));
-        text_fini(&why);
     }
     return NULL;
 }
 
-/* Sealed segments from the newest back to the first that cannot be proven; all before that one are of
- * no use. Returns how many are good, and sets loaded[] to them. */
-static size_t load_sealed(const struct backlog *backlog, struct segment **loaded)
+static struct segment *load_sealed(const struct backlog *backlog, size_t position)
 {
-    const struct identity *identity = backlog->ties.identity;
-    size_t good = 0;
-    while (good < identity->segment_count) {
-        const struct identity_segment *row =
-            &identity->segments[identity->segment_count - 1 - good];
-        struct text why;
-        text_init(&why, ERROR_MAX);
-        struct segment *segment = segment_load(backlog->ties.directory, row->first, row->end,
-                                               row->crc, 0, backlog->space, &why);
-        if (segment != NULL && segment_crc_until(segment, row->end) != row->crc) {
-            text_format(&why, "its checksum does not match its bytes");
-            segment_release(segment);
-            segment = NULL;
-        }
-        if (segment == NULL)
-            log_warnx("store: segment %" PRIu64
-                      ".seg is not proven: %s; the window begins after it",
-                      row->first, text_string(&why));
-        text_fini(&why);
-        if (segment == NULL)
-            break;
-        loaded[identity->segment_count - 1 - good] = segment;
-        good++;
-    }
-    return good;
+    const struct identity_segment *row = &backlog->ties.identity->segments[position];
+    return segment_load_proven(backlog->ties.directory, row->first, row->end, row->crc, 0,
+                               backlog->space);
 }
 
-/* Puts what was proven into the chain; opens a new segment where the newest one could not be. */
+/* Loads the newest unbroken run of what can be proven into sealed[] and *newest (NULL: the run ends
+ * with a sealed one), and drops the rest from the identity. Where power was lost, the newest sealed
+ * segments may not have reached the disk; the run then ends before them, where the last durable mark
+ * may fit. Further back, a hole makes all before it useless. */
+static void load_run(struct backlog *backlog, struct segment **sealed, struct segment **newest,
+                     struct tail_mark *mark)
+{
+    struct identity *identity = backlog->ties.identity;
+    while ((*newest = load_newest(backlog, false, mark)) == NULL && identity->segment_count > 0) {
+        size_t last = identity->segment_count - 1;
+        sealed[last] = load_sealed(backlog, last);
+        if (sealed[last] != NULL)
+            break;
+        identity_drop_newest(identity);
+    }
+    if (*newest == NULL)
+        *newest = load_newest(backlog, true, mark);
+    size_t first = identity->segment_count;
+    while (first > 0 &&
+           (sealed[first - 1] != NULL || (sealed[first - 1] = load_sealed(backlog, first - 1))))
+        first--;
+    identity_drop_oldest(identity, first);
+    memmove(sealed, sealed + first, identity->segment_count * sizeof(struct segment *));
+}
+
+/* Opens a new segment behind what was proven. Where the disk has no room for it, what is held can be
+ * served all the same. */
+static void open_behind(struct backlog *backlog, const struct identity_segment *row)
+{
+    struct text why;
+    text_init(&why, ERROR_MAX);
+    struct segment *segment = segment_create(backlog->ties.directory, row->end,
+                                             backlog->ties.segment_bytes, backlog->space, &why);
+    if (segment != NULL) {
+        chain_append(backlog, segment);
+    } else {
+        log_warnx("store: no segment to go on in: %s", text_string(&why));
+        set_error(backlog, &why);
+    }
+    text_fini(&why);
+}
+
+/* Puts what was proven into the chain. */
 static bool chain_up(struct backlog *backlog, struct segment **sealed, struct segment *newest,
                      const struct tail_mark *mark, struct text *why)
 {
@@ -176,21 +209,16 @@ static bool chain_up(struct backlog *backlog, struct segment **sealed, struct se
         backlog->boundary = mark->boundary;
     } else if (identity->segment_count > 0) {
         const struct identity_segment *row = &identity->segments[identity->segment_count - 1];
-        newest = segment_create(backlog->ties.directory, row->end, backlog->ties.segment_bytes,
-                                backlog->space, why);
-        if (newest == NULL)
-            return false;
-        chain_append(backlog, newest);
+        open_behind(backlog, row);
         backlog->boundary = row->boundary;
     } else {
         text_format(why, "no segment of it can be proven");
         return false;
     }
-    if (backlog->boundary < backlog->head->first) {
-        text_format(why, "the last command boundary, %" PRIu64 ", is before the window",
-                    backlog->boundary);
-        return false;
-    }
+    if (backlog->boundary < backlog->head->first)
+        log_warnx("store: the last command boundary, %" PRIu64 ", is before the window: it can be "
+                  "served, but upstream cannot go on behind it",
+                  backlog->boundary);
     tail_set_live(backlog->ties.tail, backlog_mark(backlog));
     return true;
 }
@@ -207,12 +235,10 @@ struct backlog *backlog_load(const struct backlog_ties *ties, struct text *why)
         backlog_free(&backlog);
         return NULL;
     }
-    size_t count = identity->segment_count;
-    size_t good = load_sealed(backlog, sealed);
-    identity_drop_oldest(identity, count - good);
-    struct tail_mark mark = {0};
-    struct segment *newest = load_newest(backlog, &mark);
-    if (!chain_up(backlog, sealed + (count - good), newest, &mark, why))
+    struct tail_mark mark;
+    struct segment *newest;
+    load_run(backlog, sealed, &newest, &mark);
+    if (!chain_up(backlog, sealed, newest, &mark, why))
         backlog_free(&backlog);
     free(sealed);
     return backlog;
@@ -304,7 +330,7 @@ void backlog_unlink(struct backlog *backlog)
 
 /* ------------------------------------------------------------------ append, publish, trim */
 
-bool backlog_publish(struct backlog *backlog)
+static bool publish(struct backlog *backlog)
 {
     struct segment *last = backlog->last;
     uint64_t published = atomic_load_explicit(&last->published, memory_order_relaxed);
@@ -318,16 +344,29 @@ bool backlog_publish(struct backlog *backlog)
     return published != last->written;
 }
 
-/* Takes the oldest segment out of the chain. `forced`: whoever stands in it is told. */
-static void drop_head(struct backlog *backlog, bool forced)
+bool backlog_publish(struct backlog *backlog)
+{
+    bool news = publish(backlog) || backlog->news;
+    backlog->news = false;
+    return news;
+}
+
+/* Does a cursor stand in it, or in one before it that is out of the chain already? */
+static bool is_pinned(const struct segment *segment)
+{
+    return atomic_load_explicit(&segment->references, memory_order_relaxed) > 1;
+}
+
+/* Takes the oldest segment out of the chain. Whoever stands in it, or before, is told; `cause` says
+ * why that must be, NULL where nobody does. */
+static void drop_head(struct backlog *backlog, const char *cause)
 {
     struct segment *head = backlog->head;
     struct segment *next = next_of(head);
     CHECK(next != NULL);
-    if (forced && atomic_load_explicit(&head->references, memory_order_relaxed) > 1)
-        log_warnx("store: repl-backlog-max-size reached: segment %" PRIu64
-                  ".seg is given up although replicas still read it",
-                  head->first);
+    if (cause != NULL && is_pinned(head))
+        log_warnx("store: segment %" PRIu64 ".seg is given up although a replica needs it: %s",
+                  head->first, cause);
     atomic_store_explicit(&head->fate, SEGMENT_GIVEN_UP, memory_order_relaxed);
     segment_retain(next);
     backlog->head = next;
@@ -340,11 +379,6 @@ static void drop_head(struct backlog *backlog, bool forced)
     identity_drop_oldest(backlog->ties.identity, 1);
 }
 
-static bool head_is_pinned(const struct backlog *backlog)
-{
-    return atomic_load_explicit(&backlog->head->references, memory_order_relaxed) > 1;
-}
-
 static uint64_t cap_of(const struct backlog *backlog)
 {
     /* One segment to read and one to write are the least there can be. */
@@ -353,61 +387,119 @@ static uint64_t cap_of(const struct backlog *backlog)
     return cap < least ? least : cap;
 }
 
-/* Gives up what the window need not hold. */
-static void trim(struct backlog *backlog)
+/* Segments that were cut off in a rewind go as soon as nobody can be stepping into them. */
+static void drop_cuts(struct backlog *backlog)
 {
-    while (backlog->head != backlog->last && !head_is_pinned(backlog) &&
-           backlog->last->written - next_of(backlog->head)->first >= backlog->ties.window_bytes)
-        drop_head(backlog, false);
+    for (struct segment *s = backlog->head; s != NULL; s = next_of(s)) {
+        if (s->cut != NULL)
+            segment_drop_cut(s, 1);
+    }
 }
 
-/* Makes room for one more segment under the cap. False: cursors still hold what was given up. */
+bool backlog_trim(struct backlog *backlog)
+{
+    size_t before = backlog->count;
+    drop_cuts(backlog);
+    while (backlog->head != backlog->last && !is_pinned(backlog->head) &&
+           backlog->last->written - next_of(backlog->head)->first >= backlog->ties.window_bytes)
+        drop_head(backlog, NULL);
+    return backlog->count != before;
+}
+
+/* Makes room for one more segment under the cap. No more is given up than is needed once those who
+ * hold what was given up have let go. False: they have not. */
 static bool make_room(struct backlog *backlog)
 {
     uint64_t wanted = backlog->ties.segment_bytes;
-    trim(backlog);
-    while (space_of(backlog) + wanted > cap_of(backlog) && backlog->head != backlog->last)
-        drop_head(backlog, true);
+    (void)backlog_trim(backlog);
+    while (charge_of(backlog) + wanted > cap_of(backlog) && backlog->head != backlog->last)
+        drop_head(backlog, "repl-backlog-max-size is reached");
+    if (backlog->head == backlog->last && held_of(backlog) == 0)
+        return true; /* there is no less, whatever the sizes were when it was made */
     return space_of(backlog) + wanted <= cap_of(backlog);
 }
 
-/* A new segment, for which the window is shortened where the disk has no room. */
-static struct segment *create_next(struct backlog *backlog, struct text *why)
+static bool is_full_disk(int error)
 {
-    for (;;) {
+    return error == ENOSPC || error == EDQUOT;
+}
+
+/* The disk refused. BACKLOG_ROOM: the window was shortened, try again. `beside`: what a segment takes
+ * that is not in the chain yet. */
+static enum backlog_room shorten(struct backlog *backlog, int error, uint64_t beside)
+{
+    if (!is_full_disk(error))
+        return BACKLOG_NO_SPACE;
+    if (held_of(backlog) > beside) /* its space comes back soon: no need to give up more */
+        return BACKLOG_HELD;
+    if (backlog->head == backlog->last)
+        return BACKLOG_NO_SPACE;
+    log_warnx("store: the disk is full: the window is shortened by segment %" PRIu64 ".seg",
+              backlog->head->first);
+    drop_head(backlog, "the disk is full");
+    return BACKLOG_ROOM;
+}
+
+static enum backlog_room create_next(struct backlog *backlog, struct segment **next,
+                                     struct text *why)
+{
+    enum backlog_room room = BACKLOG_ROOM;
+    while (room == BACKLOG_ROOM) {
         text_clear(why);
-        struct segment *segment = segment_create(backlog->ties.directory, backlog->last->written,
-                                                 backlog->ties.segment_bytes, backlog->space, why);
-        if (segment != NULL || errno != ENOSPC || backlog->head == backlog->last)
-            return segment;
-        log_warnx("store: the disk is full: the window is shortened by segment %" PRIu64 ".seg",
-                  backlog->head->first);
-        drop_head(backlog, true);
+        *next = segment_create(backlog->ties.directory, backlog->last->written,
+                               backlog->ties.segment_bytes, backlog->space, why);
+        if (*next != NULL)
+            return BACKLOG_ROOM;
+        room = shorten(backlog, errno, 0);
     }
+    return room;
+}
+
+/* Names the newest segment in the identity, unless it is there: where a rewind or a full disk left no
+ * segment behind it. `next` is made, but not in the chain. */
+static enum backlog_room seal_last(struct backlog *backlog, const struct segment *next,
+                                   struct text *why)
+{
+    struct identity *identity = backlog->ties.identity;
+    struct segment *last = backlog->last;
+    size_t count = identity->segment_count;
+    if (count > 0 && identity->segments[count - 1].first == last->first)
+        return BACKLOG_ROOM;
+    segment_sum(last);
+    struct identity_segment row = {last->first, last->written, last->crc, backlog->boundary};
+    if (!identity_add_segment(identity, row)) {
+        text_format(why, "memory is out");
+        return BACKLOG_NO_SPACE;
+    }
+    enum backlog_room room = BACKLOG_ROOM;
+    while (room == BACKLOG_ROOM) {
+        text_clear(why);
+        if (backlog->ties.save(backlog->ties.arg, false, why))
+            return BACKLOG_ROOM;
+        room = shorten(backlog, errno, next->capacity);
+    }
+    identity_drop_newest(identity);
+    return room;
 }
 
 /* Seals the newest segment into the identity and goes on in a new one. The order makes a kill at any
  * point harmless: a segment is named in the identity before the tail speaks of its successor. */
-static bool roll(struct backlog *backlog, struct text *why)
+static enum backlog_room roll(struct backlog *backlog, struct text *why)
 {
-    struct segment *last = backlog->last;
-    struct segment *next = create_next(backlog, why);
-    if (next == NULL)
-        return false;
-    segment_sum(last);
-    struct identity_segment row = {last->first, last->written, last->crc, backlog->boundary};
-    bool added = identity_add_segment(backlog->ties.identity, row);
-    if (!added || !backlog->ties.save(backlog->ties.arg, why)) {
-        if (added)
-            identity_rewind(backlog->ties.identity, last->first);
+    struct segment *next = NULL;
+    enum backlog_room room = create_next(backlog, &next, why);
+    if (room != BACKLOG_ROOM)
+        return room;
+    room = seal_last(backlog, next, why);
+    if (room != BACKLOG_ROOM) {
         segment_unlink(next, backlog->ties.directory);
         segment_release(next);
-        return false;
+        return room;
     }
-    (void)backlog_publish(backlog);
+    backlog->news = publish(backlog) || backlog->news;
     chain_append(backlog, next);
     tail_set_live(backlog->ties.tail, backlog_mark(backlog));
-    return true;
+    return BACKLOG_ROOM;
 }
 
 enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_t *capacity)
@@ -418,12 +510,12 @@ enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_
             return BACKLOG_HELD;
         struct text why;
         text_init(&why, ERROR_MAX);
-        bool good = roll(backlog, &why);
-        if (!good)
+        enum backlog_room room = roll(backlog, &why);
+        if (room == BACKLOG_NO_SPACE)
             set_error(backlog, &why);
         text_fini(&why);
-        if (!good)
-            return BACKLOG_NO_SPACE;
+        if (room != BACKLOG_ROOM)
+            return room;
         text_clear(&backlog->error);
         last = backlog->last;
     }
@@ -442,7 +534,56 @@ void backlog_append(struct backlog *backlog, size_t length)
 
 /* ------------------------------------------------------------------ rewind */
 
-static void mark_rewound(struct backlog *backlog, struct segment *from)
+/* The newest segment that begins before `offset`; NULL: none. */
+static struct segment *last_before(const struct backlog *backlog, uint64_t offset)
+{
+    struct segment *found = NULL;
+    for (struct segment *s = backlog->head; s != NULL && s->first < offset; s = next_of(s))
+        found = s;
+    return found;
+}
+
+/* The identity as it will be: `kept`, the last that stays, ends at `offset` (NULL: nothing stays). It
+ * has its row already where the cut is at its very end. False: memory is out. */
+static bool rewind_identity(struct identity *identity, const struct segment *kept, uint64_t offset)
+{
+    identity_rewind(identity, offset);
+    size_t count = identity->segment_count;
+    if (kept == NULL || (count > 0 && identity->segments[count - 1].first == kept->first))
+        return true;
+    struct identity_segment row = {kept->first, offset, segment_crc_until(kept, offset), offset};
+    return identity_add_segment(identity, row);
+}
+
+/* Writes the rewound identity; on failure it and the tail are as they were. The live mark comes first,
+ * for a kill before it is obeyed: it is passed over as long as the identity is the old one. */
+static bool save_rewound(struct backlog *backlog, const struct segment *kept, uint64_t offset,
+                         struct text *why)
+{
+    struct identity *identity = backlog->ties.identity;
+    struct identity before;
+    if (!identity_copy(identity, &before)) {
+        text_format(why, "memory is out");
+        return false;
+    }
+    struct tail_mark mark = {.segment_first = offset, .end = offset, .boundary = offset};
+    tail_set_live(backlog->ties.tail, mark);
+    bool good = rewind_identity(identity, kept, offset);
+    if (!good)
+        text_format(why, "memory is out");
+    good = good && backlog->ties.save(backlog->ties.arg, true, why);
+    if (good) {
+        identity_fini(&before);
+        return true;
+    }
+    identity_fini(identity);
+    *identity = before;
+    tail_set_live(backlog->ties.tail, backlog_mark(backlog));
+    return false;
+}
+
+/* Takes `from` and all behind it off the disk, and tells those who stand there. */
+static void cut_off(struct backlog *backlog, struct segment *from)
 {
     for (struct segment *s = from; s != NULL; s = next_of(s)) {
         atomic_store_explicit(&s->fate, SEGMENT_REWOUND, memory_order_relaxed);
@@ -451,75 +592,65 @@ static void mark_rewound(struct backlog *backlog, struct segment *from)
     }
 }
 
-/* The last segment of what stays, sealed at `offset`; NULL: nothing stays. The rest is cut off. */
-static struct segment *cut_at(struct backlog *backlog, uint64_t offset)
+/* Ends `kept` at `offset`; what was behind it is out of the chain. */
+static void cut_at(struct backlog *backlog, struct segment *kept, uint64_t offset)
 {
-    struct segment *kept = NULL;
-    struct segment *s = backlog->head;
-    while (s != NULL && s->first < offset) {
-        kept = s;
-        s = next_of(s);
-    }
-    mark_rewound(backlog, s);
-    if (kept == NULL)
-        return NULL;
-    kept->written = offset;
+    struct segment *old = next_of(kept);
+    cut_off(backlog, old);
     if (kept->summed > offset) {
         kept->crc = segment_crc_until(kept, offset);
         kept->summed = offset;
     }
-    segment_sum(kept);
+    kept->written = offset;
+    kept->is_cut = true;
+    /* Readers beyond it see that they are; a reader that stands at it goes on in the new next. */
     atomic_store_explicit(&kept->published, offset, memory_order_release);
-    segment_seal(kept);
-    return kept;
+    atomic_store_explicit(&kept->next, NULL, memory_order_release);
+    if (old != NULL)
+        segment_keep_cut(kept, old);
+    backlog->last = kept;
 }
 
-/* The row of the segment that now ends in the rewind; it has one where the cut is at its very end. */
-static bool add_cut_row(struct identity *identity, const struct segment *kept)
+/* Lets go of the whole chain: `next`, a new one, is all there is. */
+static void start_over(struct backlog *backlog, struct segment *next)
 {
-    size_t count = identity->segment_count;
-    if (count > 0 && identity->segments[count - 1].end == kept->written)
-        return true;
-    struct identity_segment row = {kept->first, kept->written, kept->crc, kept->written};
-    return identity_add_segment(identity, row);
+    segment_release(backlog->head);
+    backlog->head = NULL;
+    backlog->last = NULL;
+    chain_append(backlog, next);
 }
 
+/* In this order: a kill in the middle finds the history as it was before, or as it is afterwards. */
 bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
 {
     CHECK(offset >= backlog_first(backlog));
     CHECK(offset <= backlog_end(backlog));
-    tail_clear(backlog->ties.tail);
-    identity_rewind(backlog->ties.identity, offset);
-    struct segment *kept = cut_at(backlog, offset);
+    struct segment *kept = last_before(backlog, offset);
+    if (!save_rewound(backlog, kept, offset, why))
+        return false;
+    bool forgotten = tail_forget(backlog->ties.tail, offset);
+    if (!forgotten)
+        text_format(why, "tail: cannot write: %s", strerror(errno));
+    if (kept != NULL)
+        cut_at(backlog, kept, offset);
+    else
+        cut_off(backlog, backlog->head);
     struct segment *fresh = segment_create(backlog->ties.directory, offset,
                                            backlog->ties.segment_bytes, backlog->space, why);
-    if (fresh == NULL)
+    if (fresh == NULL && kept == NULL) {
+        segment_retain(backlog->last); /* of no more use than to be there until the history goes */
+        start_over(backlog, backlog->last);
         return false;
-    if (kept == NULL) {
-        segment_release(backlog->head);
-        backlog->head = NULL;
-        backlog->last = NULL;
-        backlog->count = 0;
-    } else {
-        /* A reader may be stepping to the old next just now, so that one is held until `kept` goes. */
-        struct segment *old = next_of(kept);
-        CHECK(kept->cut == NULL || old == NULL);
-        if (old != NULL)
-            kept->cut = old;
-        if (!add_cut_row(backlog->ties.identity, kept)) {
-            text_format(why, "memory is out");
-            segment_unlink(fresh, backlog->ties.directory);
-            segment_release(fresh);
-            return false;
-        }
-        backlog->last = kept;
     }
-    chain_append(backlog, fresh);
+    if (kept == NULL)
+        start_over(backlog, fresh);
+    else if (fresh != NULL)
+        chain_append(backlog, fresh);
+    else /* backlog_reserve tries again */
+        set_error(backlog, why);
     backlog->boundary = offset;
-    if (!backlog->ties.save(backlog->ties.arg, why))
-        return false;
     tail_set_live(backlog->ties.tail, backlog_mark(backlog));
-    return true;
+    return forgotten;
 }
 
 /* ------------------------------------------------------------------ readers begin */

@@ -24,8 +24,9 @@ struct backlog_ties {
     uint64_t segment_bytes;
     struct identity *identity; /* sealed segments are added to it, trimmed ones dropped */
     struct tail *tail;
-    /* Writes the identity to disk, now. False: `why`. */
-    bool (*save)(void *arg, struct text *why);
+    /* Writes the identity to disk, now; `durable`: so that it survives a power failure. False: `why`
+     * and errno. */
+    bool (*save)(void *arg, bool durable, struct text *why);
     void *arg;
 };
 
@@ -46,6 +47,9 @@ void backlog_set_boundary(struct backlog *backlog, uint64_t boundary);
 
 /* Writes the live mark, then shows readers everything. True if there was anything new. */
 bool backlog_publish(struct backlog *backlog);
+
+/* Gives up what the window need not hold. True if anything was: the identity has changed. */
+bool backlog_trim(struct backlog *backlog);
 
 /* Forgets every byte from `offset` on; the boundary becomes `offset`. False: the disk refused. */
 MUST_CHECK bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why);

@@ -28,10 +28,10 @@ enum cursor_view cursor_peek(struct cursor *cursor, struct bytes *view)
         }
         if (next == NULL)
             return CURSOR_AT_END;
-        /* A rewind between the two loads: this `next` was cut off, another one is set. It is still
-         * held by the segment (segment.cut), so looking at it was safe. */
+        /* A rewind between the two loads: this `next` was cut off. It is still held by the segment
+         * (segment.cut), so looking at it was safe. Who rewinds publishes, and wakes us, later. */
         if (next->first != cursor->offset)
-            continue;
+            return CURSOR_AT_END;
         segment_retain(next);
         segment_release(segment);
         cursor->segment = next;

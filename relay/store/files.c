@@ -56,22 +56,25 @@ bool files_replace(int directory, const char *name, struct bytes content, bool d
         return false;
     }
     bool good = write_all(file, content) && (!durable || fsync(file) == 0);
-    if (!good)
-        say(why, beside, "cannot write");
+    int error = errno;
     if (close(file) == -1 && good) {
-        say(why, beside, "cannot write");
+        error = errno;
         good = false;
     }
     if (good && renameat(directory, beside, directory, name) == -1) {
-        say(why, name, "cannot rename");
+        error = errno;
         good = false;
-    }
-    if (good && durable && fsync(directory) == -1) {
-        say(why, name, "cannot fsync its directory");
-        return false;
     }
     if (!good)
         unlinkat(directory, beside, 0);
+    else if (durable && fsync(directory) == -1) {
+        error = errno;
+        good = false;
+    }
+    errno = error;
+    if (!good)
+        say(why, name, "cannot replace");
+    errno = error;
     return good;
 }
 

@@ -18,7 +18,7 @@
 int files_open_directory(int at, const char *name, struct text *why);
 
 /* Replaces `name` by `content` at once: written beside it, then renamed over it. With `durable` the
- * content and the name survive a power failure when it returns. */
+ * content and the name survive a power failure when it returns. False: errno as well. */
 MUST_CHECK bool files_replace(int directory, const char *name, struct bytes content, bool durable,
                               struct text *why);
 

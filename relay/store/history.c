@@ -22,6 +22,7 @@
 enum {
     WHY_MAX = 512,
     IDENTITY_LENGTH_MAX = 64 * 1024 * 1024, /* about half a million segments */
+    SYNC_SEGMENTS_MAX = 256,                /* at once: each takes a descriptor meanwhile */
 };
 
 struct history {
@@ -39,7 +40,8 @@ struct history {
     uint64_t submitted;        /* the end that was given to the syncer last */
     uint64_t seen_readable;    /* of the arriving snapshot, at the last publish */
     bool changed;              /* a snapshot changed its state since then */
-    _Atomic uint64_t durable;
+    bool has_name;             /* it may be found at the next start: its identity may be written */
+    struct syncer_claim claim;
 };
 
 void history_name(uint64_t number, char name[HISTORY_NAME_MAX])
@@ -51,7 +53,11 @@ bool history_parse_name(const char *name, uint64_t *number)
 {
     static const char prefix[] = "history-";
     struct bytes view = bytes_of(name);
-    return bytes_starts(view, prefix) && bytes_to_u64(bytes_skip(view, sizeof(prefix) - 1), number);
+    if (!bytes_starts(view, prefix) || !bytes_to_u64(bytes_skip(view, sizeof(prefix) - 1), number))
+        return false;
+    char canonical[HISTORY_NAME_MAX];
+    history_name(*number, canonical);
+    return strcmp(name, canonical) == 0;
 }
 
 /* ------------------------------------------------------------------ made, loaded, ended */
@@ -111,9 +117,11 @@ static struct history *history_make(int data_dir, uint64_t number, struct syncer
     return history;
 }
 
-static bool save_now(void *arg, struct text *why)
+static bool save_now(void *arg, bool durable, struct text *why)
 {
-    return history_save(arg, false, why);
+    struct history *history = arg;
+    /* Before its snapshot is complete, a kill must not leave anything that looks like a history. */
+    return !history->has_name || history_save(history, durable, why);
 }
 
 static struct backlog_ties ties_of(struct history *history, const struct store_options *options)
@@ -138,7 +146,6 @@ struct history *history_new(int data_dir, uint64_t number, const struct store_op
     if (history == NULL)
         return NULL;
     identity_init(&history->identity, replid);
-    tail_clear(history->tail);
     struct backlog_ties ties = ties_of(history, options);
     history->backlog = backlog_new(&ties, offset, why);
     bool good = history->backlog != NULL && history_begin_snapshot(history, offset, why) != NULL;
@@ -147,19 +154,33 @@ struct history *history_new(int data_dir, uint64_t number, const struct store_op
     return history;
 }
 
-static bool load_identity(struct history *history, struct text *why)
+static bool load_identity_from(struct history *history, const char *name, struct text *why)
 {
     struct text file;
     text_init(&file, IDENTITY_LENGTH_MAX);
     struct text reason;
     text_init(&reason, WHY_MAX);
-    bool good = files_read(history->directory, "identity", &file, &reason) &&
+    bool good = files_read(history->directory, name, &file, &reason) &&
                 identity_parse(text_bytes(&file), &history->identity, &reason);
     if (!good)
-        text_format(why, "identity: %s", text_string(&reason));
+        text_format(why, "%s: %s ", name, text_string(&reason));
     text_fini(&file);
     text_fini(&reason);
     return good;
+}
+
+/* The newest identity is not fsynced where it is written, and a power failure may leave it empty. The
+ * one before it, that the syncer keeps beside it, then tells what was proven a moment earlier. */
+static bool load_identity(struct history *history, struct text *why)
+{
+    if (load_identity_from(history, "identity", why))
+        return true;
+    if (!load_identity_from(history, SYNCER_IDENTITY_KEPT, why))
+        return false;
+    log_warnx("store: history-%" PRIu64 ": %s: the one before it is used", history->number,
+              text_string(why));
+    text_clear(why);
+    return true;
 }
 
 /* A snapshot that cannot be proven is let go; the window is of use without it. */
@@ -219,27 +240,36 @@ static void remove_stray_snapshot(const char *name, void *arg)
         unlinkat(history->snapshot_dir, name, 0);
 }
 
-struct history *history_load(int data_dir, uint64_t number, const struct store_options *options,
-                             struct syncer *syncer, struct text *why)
+/* What cannot be done now (a full disk) is done at the next start: no reason not to serve. */
+static void tidy(struct history *history)
 {
+    struct text why;
+    text_init(&why, WHY_MAX);
+    if (!files_each(history->backlog_dir, remove_stray_segment, history, &why) ||
+        !files_each(history->snapshot_dir, remove_stray_snapshot, history, &why) ||
+        !history_save(history, true, &why))
+        log_warnx("store: history-%" PRIu64 ": %s", history->number, text_string(&why));
+    text_fini(&why);
+}
+
+struct history *history_load(int data_dir, uint64_t number, const struct store_options *options,
+                             struct syncer *syncer, bool *is_unproven, struct text *why)
+{
+    *is_unproven = false;
     struct history *history = history_make(data_dir, number, syncer, why);
     if (history == NULL)
         return NULL;
-    if (!load_identity(history, why)) {
-        history_free(&history);
-        return NULL;
-    }
     struct backlog_ties ties = ties_of(history, options);
-    history->backlog = backlog_load(&ties, why);
+    *is_unproven = true;
+    if (load_identity(history, why))
+        history->backlog = backlog_load(&ties, why);
     if (history->backlog == NULL) {
         history_free(&history);
         return NULL;
     }
+    history->has_name = true;
     load_snapshot(history);
-    if (!files_each(history->backlog_dir, remove_stray_segment, history, why) ||
-        !files_each(history->snapshot_dir, remove_stray_snapshot, history, why) ||
-        !history_save(history, true, why))
-        history_free(&history);
+    tidy(history);
     return history;
 }
 
@@ -250,7 +280,12 @@ void history_close(struct history **history)
         return;
     history_fail_snapshot(it);
     (void)history_publish(it);
-    history_sync(it);
+    uint64_t before;
+    do {
+        syncer_drain(it->syncer); /* a busy one takes nothing more */
+        before = it->submitted;
+        history_sync(it);
+    } while (it->submitted != before);
     history_free(history);
 }
 
@@ -282,7 +317,8 @@ void history_remove_files(int data_dir, uint64_t number)
     int directory = openat(data_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory != -1) {
         /* The identity first: a history that is half removed must not look like one. */
-        static const char *const files[] = {"identity", "identity.new", "tail"};
+        static const char *const files[] = {"identity", "identity.new", SYNCER_IDENTITY_KEPT,
+                                            SYNCER_IDENTITY_KEPT ".new", "tail"};
         for (size_t i = 0; i < LENGTH_OF(files); i++)
             unlinkat(directory, files[i], 0);
         remove_known(directory, "backlog");
@@ -317,7 +353,9 @@ bool history_save(struct history *history, bool durable, struct text *why)
         text_format(why, "memory is out");
     good =
         good && files_replace(history->directory, "identity", text_bytes(&content), durable, why);
+    int error = errno;
     text_fini(&content);
+    errno = error;
     return good;
 }
 
@@ -350,7 +388,7 @@ void history_set_boundary(struct history *history, uint64_t boundary)
 
 uint64_t history_durable(const struct history *history)
 {
-    return atomic_load_explicit(&history->durable, memory_order_acquire);
+    return atomic_load_explicit(&history->claim.durable, memory_order_acquire);
 }
 
 enum continuity history_may_continue(const struct history *history, const struct replid *replid,
@@ -403,6 +441,7 @@ bool history_complete_snapshot(struct history *history, struct text *why)
     history->complete = history->arriving;
     history->arriving = NULL;
     history->identity.snapshot = snapshot_row(history->complete);
+    history->has_name = true;
     if (before != NULL && snapshot_offset(before) != snapshot_offset(history->complete))
         snapshot_unlink(before, history->snapshot_dir);
     snapshot_release(&before);
@@ -426,25 +465,42 @@ void history_fail_snapshot(struct history *history)
 bool history_rewind(struct history *history, uint64_t offset, struct text *why)
 {
     syncer_drain(history->syncer);
-    struct snapshot *complete = history->complete;
-    if (complete != NULL && snapshot_offset(complete) > offset) {
-        snapshot_unlink(complete, history->snapshot_dir);
+    bool good = backlog_rewind(history->backlog, offset, why);
+    /* The identity has forgotten it, if it got so far. */
+    if (history->complete != NULL && !history->identity.snapshot.exists) {
+        snapshot_unlink(history->complete, history->snapshot_dir);
         snapshot_release(&history->complete);
     }
     if (history->arriving != NULL && snapshot_offset(history->arriving) > offset)
         history_fail_snapshot(history);
     history->changed = true;
-    history->submitted = 0;
-    atomic_store_explicit(&history->durable, 0, memory_order_relaxed);
-    return backlog_rewind(history->backlog, offset, why);
+    /* What was durable before the cut still is: the marks of it are kept, and so are its bytes. */
+    if (history->submitted > offset)
+        history->submitted = offset;
+    if (history_durable(history) > offset)
+        atomic_store_explicit(&history->claim.durable, offset, memory_order_relaxed);
+    return good;
 }
 
 bool history_rename(struct history *history, const struct replid *replid, struct text *why)
 {
     uint64_t end = backlog_end(history->backlog);
     CHECK(history_boundary(history) == end);
+    struct identity before = history->identity; /* the segments are not touched */
     identity_rename(&history->identity, replid, end);
-    return history_save(history, true, why);
+    if (history_save(history, true, why))
+        return true;
+    history->identity = before;
+    return false;
+}
+
+void history_trim(struct history *history)
+{
+    struct text why;
+    text_init(&why, WHY_MAX);
+    if (backlog_trim(history->backlog) && !save_now(history, false, &why))
+        log_warnx("store: %s", text_string(&why));
+    text_fini(&why);
 }
 
 bool history_publish(struct history *history)
@@ -463,11 +519,13 @@ bool history_publish(struct history *history)
 struct sync_run {
     struct history *history;
     struct tail_mark mark; /* of the newest segment */
-    bool good;
+    unsigned count;
+    uint64_t submitted; /* up to here */
+    bool full;          /* the rest next time */
 };
 
-/* Sealed segments are fsynced on the way; the newest one's job carries the mark, and the identity with
- * it where a segment was sealed since the last time. */
+/* Sealed segments are fsynced on the way; the newest one's job carries the mark. The identity and the
+ * names go with each that was not submitted before. */
 static void submit_segment(struct segment *segment, void *arg)
 {
     struct sync_run *run = arg;
@@ -475,20 +533,24 @@ static void submit_segment(struct segment *segment, void *arg)
     bool newest = segment == backlog_newest(history->backlog);
     struct syncer_job job = {
         .segment = segment,
-        .directory = segment->first >= history->submitted ? history->directory : -1,
+        .directory = newest && segment->first >= history->submitted ? history->directory : -1,
         .tail = newest ? history->tail : NULL,
         .mark = run->mark,
-        .durable = &history->durable,
+        .held_from = backlog_first(history->backlog),
+        .claim = &history->claim,
     };
-    run->good = run->good && syncer_submit(history->syncer, &job);
+    run->full =
+        run->full || run->count++ == SYNC_SEGMENTS_MAX || !syncer_submit(history->syncer, &job);
+    if (!run->full)
+        run->submitted = segment->written;
 }
 
 void history_sync(struct history *history)
 {
-    struct sync_run run = {history, backlog_mark(history->backlog), true};
+    struct sync_run run = {.history = history, .mark = backlog_mark(history->backlog)};
     if (run.mark.end == history->submitted || syncer_is_busy(history->syncer))
         return;
+    run.submitted = history->submitted;
     backlog_each_from(history->backlog, history->submitted, submit_segment, &run);
-    if (run.good)
-        history->submitted = run.mark.end;
+    history->submitted = run.submitted;
 }

@@ -28,10 +28,11 @@ MUST_CHECK struct history *history_new(int data_dir, uint64_t number,
                                        const struct replid *replid, uint64_t offset,
                                        struct text *why);
 
-/* What a directory proves. NULL: nothing that can be served; `why`. */
+/* What a directory proves. NULL: nothing that can be served now; `why`, and *is_unproven: nor ever, it
+ * may be removed. Otherwise the system refused us, and the next start may fare better. */
 MUST_CHECK struct history *history_load(int data_dir, uint64_t number,
                                         const struct store_options *options, struct syncer *syncer,
-                                        struct text *why);
+                                        bool *is_unproven, struct text *why);
 
 /* Makes all of it durable and lets go; the files stay. */
 void history_close(struct history **history);
@@ -47,6 +48,9 @@ MUST_CHECK bool history_save(struct history *history, bool durable, struct text 
 
 /* Shows readers what has come. True if anything is new to them. */
 bool history_publish(struct history *history);
+
+/* Gives up what the window need not hold. */
+void history_trim(struct history *history);
 
 /* Asks the syncer to make durable what is there, if something is and it is not at it already. */
 void history_sync(struct history *history);

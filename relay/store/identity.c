@@ -23,6 +23,21 @@ void identity_fini(struct identity *identity)
     memset(identity, 0, sizeof(*identity));
 }
 
+bool identity_copy(const struct identity *identity, struct identity *out)
+{
+    struct identity_segment *segments = NULL;
+    if (identity->segment_count > 0) {
+        segments = malloc(identity->segment_count * sizeof(segments[0]));
+        if (segments == NULL)
+            return false;
+        memcpy(segments, identity->segments, identity->segment_count * sizeof(segments[0]));
+    }
+    *out = *identity;
+    out->segments = segments;
+    out->segment_capacity = identity->segment_count;
+    return true;
+}
+
 bool identity_add_segment(struct identity *identity, struct identity_segment segment)
 {
     CHECK(segment.first < segment.end);
@@ -50,6 +65,12 @@ void identity_drop_oldest(struct identity *identity, size_t count)
     identity->segment_count -= count;
     memmove(identity->segments, identity->segments + count,
             identity->segment_count * sizeof(identity->segments[0]));
+}
+
+void identity_drop_newest(struct identity *identity)
+{
+    CHECK(identity->segment_count > 0);
+    identity->segment_count--;
 }
 
 static void limit_earlier(struct identity *identity, uint64_t limit)

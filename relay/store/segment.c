@@ -16,6 +16,8 @@
 #include "relay/base/crc64.h"
 #include "relay/base/log.h"
 
+enum { WHY_MAX = 256 };
+
 void segment_name(uint64_t first, char name[SEGMENT_NAME_MAX])
 {
     snprintf(name, SEGMENT_NAME_MAX, "%" PRIu64 ".seg", first);
@@ -26,7 +28,11 @@ bool segment_parse_name(const char *name, uint64_t *first)
     struct bytes view = bytes_of(name);
     if (view.length < 5 || strcmp(name + view.length - 4, ".seg") != 0)
         return false;
-    return bytes_to_u64(bytes_first(view, view.length - 4), first);
+    if (!bytes_to_u64(bytes_first(view, view.length - 4), first))
+        return false;
+    char canonical[SEGMENT_NAME_MAX];
+    segment_name(*first, canonical);
+    return strcmp(name, canonical) == 0;
 }
 
 static struct segment *segment_new(uint64_t first, uint64_t capacity, struct segment_space *space)
@@ -54,6 +60,8 @@ static void segment_free(struct segment *segment)
 {
     if (segment->map != MAP_FAILED)
         munmap(segment->map, segment->capacity);
+    if (segment->is_cut && segment->has_name)
+        segment_seal(segment);
     if (segment->file != -1)
         close(segment->file);
     atomic_fetch_sub_explicit(&segment->space->bytes, segment->capacity, memory_order_relaxed);
@@ -129,6 +137,10 @@ struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64
     good = good && (uint64_t)about.st_size >= length;
     if (good && capacity > length)
         extend(segment, capacity);
+    if (good && segment->capacity == 0) {
+        text_format(why, "%s: it is empty, and the disk has no room to go on in it", name);
+        good = false;
+    }
     if (!good || !map(segment, PROT_READ | PROT_WRITE, why)) {
         segment_free(segment);
         return NULL;
@@ -137,6 +149,39 @@ struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64
     segment->summed = end;
     segment->crc = crc;
     atomic_store_explicit(&segment->published, end, memory_order_relaxed);
+    /* Cut in a rewind before a kill: the rest is of another branch. */
+    if (capacity == 0 && (uint64_t)about.st_size > length)
+        segment_seal(segment);
+    return segment;
+}
+
+struct segment *segment_load_proven(int directory, uint64_t first, uint64_t end, uint64_t crc,
+                                    uint64_t capacity, struct segment_space *space)
+{
+    struct text why;
+    text_init(&why, WHY_MAX);
+    struct segment *segment = segment_load(directory, first, end, crc, capacity, space, &why);
+    if (segment != NULL && segment_crc_until(segment, end) != crc) {
+        text_format(&why, "its checksum does not match its bytes");
+        segment_release(segment);
+        segment = NULL;
+    }
+    if (segment == NULL)
+        log_warnx("store: segment %" PRIu64 ".seg is not proven up to %" PRIu64 ": %s", first, end,
+                  text_string(&why));
+    text_fini(&why);
+    return segment;
+}
+
+struct segment *segment_load_empty(int directory, uint64_t first, uint64_t capacity,
+                                   struct segment_space *space)
+{
+    struct text why;
+    text_init(&why, WHY_MAX);
+    struct segment *segment = segment_load(directory, first, first, 0, capacity, space, &why);
+    if (segment == NULL)
+        segment = segment_create(directory, first, capacity, space, &why);
+    text_fini(&why);
     return segment;
 }
 
@@ -145,6 +190,15 @@ void segment_retain(struct segment *segment)
     /* Relaxed: whoever retains already holds a reference, or holds what holds one. */
     unsigned before = atomic_fetch_add_explicit(&segment->references, 1, memory_order_relaxed);
     CHECK(before > 0);
+}
+
+static void release_list(struct segment *cut)
+{
+    while (cut != NULL) {
+        struct segment *next = cut->cut_next;
+        segment_release(cut);
+        cut = next;
+    }
 }
 
 void segment_release(struct segment *segment)
@@ -159,15 +213,34 @@ void segment_release(struct segment *segment)
         struct segment *next = atomic_load_explicit(&segment->next, memory_order_relaxed);
         struct segment *cut = segment->cut;
         segment_free(segment);
-        if (cut != NULL)
-            segment_release(cut);
+        release_list(cut);
         segment = next;
     }
 }
 
+void segment_keep_cut(struct segment *segment, struct segment *old)
+{
+    for (const struct segment *s = old; s != NULL;
+         s = atomic_load_explicit(&s->next, memory_order_relaxed))
+        segment->cut_bytes += s->capacity + s->cut_bytes;
+    old->cut_next = segment->cut;
+    segment->cut = old;
+}
+
+void segment_drop_cut(struct segment *segment, unsigned holders)
+{
+    /* Acquire: what a reader did before it let go comes before the freeing. A new reader finds the
+     * `next` of today. */
+    if (atomic_load_explicit(&segment->references, memory_order_acquire) > holders)
+        return;
+    release_list(segment->cut);
+    segment->cut = NULL;
+    segment->cut_bytes = 0;
+}
+
 bool segment_is_full(const struct segment *segment)
 {
-    return segment->written - segment->first == segment->capacity;
+    return segment->is_cut || segment->written - segment->first == segment->capacity;
 }
 
 void segment_sum(struct segment *segment)
@@ -187,7 +260,8 @@ uint64_t segment_crc_until(const struct segment *segment, uint64_t end)
 
 void segment_seal(struct segment *segment)
 {
-    /* Readers touch nothing beyond `published`, so a shorter file is safe under their mappings. */
+    /* Readers touch nothing beyond `published`, so a shorter file is safe under their mappings, unless
+     * `published` was moved back. */
     if (ftruncate(segment->file, (off_t)(segment->written - segment->first)) == -1)
         log_warn("store: segment %" PRIu64 ".seg: cannot cut it to its length", segment->first);
 }

@@ -50,8 +50,11 @@ struct segment {
     uint64_t summed;  /* `crc` covers first..summed */
     uint64_t crc;
     bool has_name; /* the file is still in its directory */
-    struct segment
-        *cut; /* what `next` was before a rewind: held, since a reader may just be stepping */
+    bool is_cut;   /* it ends at `written` for good: a rewind cut it there */
+    /* What `next` was before rewinds, newest first: held, since a reader may just be stepping. */
+    struct segment *cut;
+    struct segment *cut_next; /* of the list that this one is in the `cut` of */
+    uint64_t cut_bytes;       /* the capacity of all that `cut` holds */
 };
 
 enum { SEGMENT_NAME_MAX = 32 };
@@ -71,11 +74,21 @@ MUST_CHECK struct segment *segment_load(int directory, uint64_t first, uint64_t 
                                         uint64_t capacity, struct segment_space *space,
                                         struct text *why);
 
+/* As segment_load, but the bytes must have the `crc`. NULL: a line in the log says why not. */
+MUST_CHECK struct segment *segment_load_proven(int directory, uint64_t first, uint64_t end,
+                                               uint64_t crc, uint64_t capacity,
+                                               struct segment_space *space);
+
+/* One that holds nothing yet needs no proof, nor a file: a rewind may have been killed before it made
+ * it. NULL: the disk has no room. */
+MUST_CHECK struct segment *segment_load_empty(int directory, uint64_t first, uint64_t capacity,
+                                              struct segment_space *space);
+
 /* Any thread. segment_release frees what nobody holds any more, along the chain. */
 void segment_retain(struct segment *segment);
 void segment_release(struct segment *segment);
 
-/* Is there no room for another byte? Thread 0. */
+/* Can no byte be added, since there is no room or it was cut? Thread 0. */
 bool segment_is_full(const struct segment *segment);
 
 /* Brings `crc` up to `written`. Thread 0. */
@@ -84,8 +97,17 @@ void segment_sum(struct segment *segment);
 /* The CRC of first..end, from the bytes themselves; end <= written. Thread 0. */
 uint64_t segment_crc_until(const struct segment *segment, uint64_t end);
 
-/* No byte comes any more: gives the preallocated rest back. Thread 0. */
+/* No byte comes any more: gives the preallocated rest back. Not after a rewind: a reader may still be
+ * sending, from the mapping, what was cut off, and would be killed for it (SIGBUS); such a segment is
+ * cut to its length when the last one lets go. Thread 0. */
 void segment_seal(struct segment *segment);
+
+/* Holds `old`, which was the next of `segment` before a rewind, and all that it holds. Thread 0. */
+void segment_keep_cut(struct segment *segment, struct segment *old);
+
+/* Lets go of what rewinds cut off behind it, if nobody stands in the segment who could be stepping
+ * there. `holders`: how many references are no readers'. Thread 0. */
+void segment_drop_cut(struct segment *segment, unsigned holders);
 
 /* Takes the file off the disk; who holds the segment reads on. Thread 0. */
 void segment_unlink(struct segment *segment, int directory);

@@ -129,6 +129,39 @@ struct snapshot *snapshot_create(int directory, uint64_t offset, struct text *wh
     return snapshot_new(offset, file, why);
 }
 
+static bool has_magic(const uint8_t magic[MAGIC_LENGTH])
+{
+    return memcmp(magic, "REDIS", 5) == 0 || memcmp(magic, "VALKEY", 6) == 0;
+}
+
+/* Does it begin and end as an RDB does? That is also what a file of zeros fails, whose CRC-64 is as
+ * good as that of a whole RDB. */
+static bool has_edges(const struct snapshot *snapshot, struct text *why)
+{
+    if (snapshot->received < RDB_LENGTH_MIN || !has_magic(snapshot->magic)) {
+        text_format(why, "this is no RDB: it does not begin with REDIS or VALKEY");
+        return false;
+    }
+    if (snapshot->ending[0] != RDB_OPCODE_END) {
+        text_format(why, "the RDB has no end opcode where it should end");
+        return false;
+    }
+    return true;
+}
+
+/* The edges of one that was received by a process before us. */
+static bool read_edges(struct snapshot *snapshot, struct text *why)
+{
+    if (snapshot->received >= RDB_LENGTH_MIN &&
+        (pread(snapshot->file, snapshot->magic, MAGIC_LENGTH, 0) != MAGIC_LENGTH ||
+         pread(snapshot->file, snapshot->ending, ENDING_LENGTH,
+               (off_t)(snapshot->received - ENDING_LENGTH)) != ENDING_LENGTH)) {
+        text_format(why, "%s", strerror(errno));
+        return false;
+    }
+    return has_edges(snapshot, why);
+}
+
 struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row, struct text *why)
 {
     char name[SNAPSHOT_NAME_MAX];
@@ -143,13 +176,17 @@ struct snapshot *snapshot_load(int directory, const struct identity_snapshot *ro
         snapshot_release(&snapshot);
         return NULL;
     }
-    if (!files_crc64(file, row->length, &snapshot->crc, why) || snapshot->crc != row->crc) {
+    snapshot->received = row->length;
+    snapshot->verified = row->verified;
+    bool good = files_crc64(file, row->length, &snapshot->crc, why);
+    if (good && snapshot->crc != row->crc) {
         text_format(why, "%s: its checksum does not match", name);
+        good = false;
+    }
+    if (!good || !read_edges(snapshot, why)) {
         snapshot_release(&snapshot);
         return NULL;
     }
-    snapshot->received = row->length;
-    snapshot->verified = row->verified;
     snapshot->completed_ms = clock_ms();
     atomic_store_explicit(&snapshot->length, row->length, memory_order_relaxed);
     atomic_store_explicit(&snapshot->readable, row->length, memory_order_relaxed);
@@ -201,11 +238,6 @@ bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *w
     return true;
 }
 
-static bool has_magic(const uint8_t magic[MAGIC_LENGTH])
-{
-    return memcmp(magic, "REDIS", 5) == 0 || memcmp(magic, "VALKEY", 6) == 0;
-}
-
 static bool prove(struct snapshot *snapshot, struct text *why)
 {
     static const uint8_t switched_off[FOOTER_LENGTH] = {0};
@@ -214,14 +246,8 @@ static bool prove(struct snapshot *snapshot, struct text *why)
         text_format(why, "%" PRIu64 " of %" PRIu64 " bytes came", snapshot->received, length);
         return false;
     }
-    if (snapshot->received < RDB_LENGTH_MIN || !has_magic(snapshot->magic)) {
-        text_format(why, "this is no RDB: it does not begin with REDIS or VALKEY");
+    if (!has_edges(snapshot, why))
         return false;
-    }
-    if (snapshot->ending[0] != RDB_OPCODE_END) {
-        text_format(why, "the RDB has no end opcode where it should end");
-        return false;
-    }
     snapshot->verified = memcmp(snapshot->ending + 1, switched_off, FOOTER_LENGTH) != 0;
     if (snapshot->verified && snapshot->crc != 0) {
         text_format(why, "the RDB's CRC-64 does not match its %" PRIu64 " bytes",

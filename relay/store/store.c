@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/store/store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "backlog_writer.h"
+#include "data_dir.h"
 #include "files.h"
 #include "history_keeper.h"
 #include "relay/base/clock.h"
@@ -22,8 +19,7 @@ enum { WHY_MAX = 512 };
 
 struct store {
     struct store_options options; /* data_dir is only used while opening */
-    int directory;
-    int lock;
+    struct data_dir data_dir;
     uint64_t number; /* of the newest history so far */
     struct history *current;
     struct history *arriving;
@@ -32,71 +28,6 @@ struct store {
 };
 
 /* ------------------------------------------------------------------ opening */
-
-static bool make_directory(struct store *store, const char *path, struct text *why)
-{
-    if (mkdir(path, 0700) == -1 && errno != EEXIST) {
-        text_format(why, "data-dir %s: cannot make it: %s", path, strerror(errno));
-        return false;
-    }
-    store->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (store->directory == -1) {
-        text_format(why, "data-dir %s: cannot open it: %s", path, strerror(errno));
-        return false;
-    }
-    return true;
-}
-
-static bool take_lock(struct store *store, const char *path, struct text *why)
-{
-    store->lock = openat(store->directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (store->lock == -1) {
-        text_format(why,
-                    "data-dir %s: cannot write in it: %s: give it to the user that runs the relay",
-                    path, strerror(errno));
-        return false;
-    }
-    if (flock(store->lock, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    text_format(why,
-                errno == EWOULDBLOCK
-                    ? "data-dir %s: another psync-relay uses it: stop that one, or "
-                      "give this one a data-dir of its own"
-                    : "data-dir %s: cannot lock it",
-                path);
-    return false;
-}
-
-struct found {
-    uint64_t *numbers;
-    size_t count;
-    bool failed;
-};
-
-static void note_history(const char *name, void *arg)
-{
-    struct found *found = arg;
-    uint64_t number;
-    if (!history_parse_name(name, &number)) {
-        if (strcmp(name, "lock") != 0)
-            log_warnx("store: %s in the data directory is not ours and is left alone", name);
-        return;
-    }
-    uint64_t *larger = realloc(found->numbers, (found->count + 1) * sizeof(number));
-    if (larger == NULL) {
-        found->failed = true;
-        return;
-    }
-    found->numbers = larger;
-    found->numbers[found->count++] = number;
-}
-
-static int newest_first(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return (x < y) - (x > y);
-}
 
 static void log_loaded(struct history *history)
 {
@@ -109,42 +40,37 @@ static void log_loaded(struct history *history)
              snapshot != NULL ? "complete" : "none");
 }
 
-/* The newest history that can be proven becomes current; all others go. */
-static void load_histories(struct store *store, const struct found *found)
+static void load_history(struct store *store, uint64_t number)
 {
-    for (size_t i = 0; i < found->count; i++) {
-        uint64_t number = found->numbers[i];
-        struct text why;
-        text_init(&why, WHY_MAX);
+    struct text why;
+    text_init(&why, WHY_MAX);
+    bool is_unproven;
+    store->current = history_load(store->data_dir.directory, number, &store->options, store->syncer,
+                                  &is_unproven, &why);
+    if (store->current == NULL)
+        log_warnx("store: history-%" PRIu64 " cannot be served%s: %s", number,
+                  is_unproven ? " and is removed" : "", text_string(&why));
+    if (store->current == NULL && is_unproven)
+        history_remove_files(store->data_dir.directory, number);
+    text_fini(&why);
+}
+
+/* The newest history that can be proven becomes current; those before it go. */
+static void load_histories(struct store *store)
+{
+    const struct data_dir *data_dir = &store->data_dir;
+    for (size_t i = 0; i < data_dir->count; i++) {
         if (store->current == NULL)
-            store->current =
-                history_load(store->directory, number, &store->options, store->syncer, &why);
-        if (store->current == NULL || history_number(store->current) != number) {
-            if (why.length > 0)
-                log_warnx("store: history-%" PRIu64 " cannot be served and is removed: %s", number,
-                          text_string(&why));
-            history_remove_files(store->directory, number);
-        }
-        text_fini(&why);
+            load_history(store, data_dir->numbers[i]);
+        else
+            history_remove_files(data_dir->directory, data_dir->numbers[i]);
     }
+    if (data_dir->count > 0)
+        store->number = data_dir->numbers[0];
     if (store->current != NULL)
         log_loaded(store->current);
     else
         log_info("store: nothing to serve yet");
-}
-
-static bool find_histories(struct store *store, struct text *why)
-{
-    struct found found = {0};
-    bool good = files_each(store->directory, note_history, &found, why) && !found.failed;
-    if (found.count > 0) {
-        qsort(found.numbers, found.count, sizeof(found.numbers[0]), newest_first);
-        store->number = found.numbers[0];
-    }
-    if (good)
-        load_histories(store, &found);
-    free(found.numbers);
-    return good;
 }
 
 struct store *store_open(const struct store_options *options, struct text *why)
@@ -155,17 +81,17 @@ struct store *store_open(const struct store_options *options, struct text *why)
         return NULL;
     }
     store->options = *options;
-    store->directory = -1;
-    store->lock = -1;
-    bool good =
-        make_directory(store, options->data_dir, why) && take_lock(store, options->data_dir, why);
-    if (good) {
-        store->syncer = syncer_start();
-        if (store->syncer == NULL)
-            text_format(why, "cannot start the thread that fsyncs");
+    if (!data_dir_open(&store->data_dir, options->data_dir, true, why)) {
+        free(store);
+        return NULL;
     }
-    if (store->syncer == NULL || !find_histories(store, why))
+    store->syncer = syncer_start();
+    if (store->syncer == NULL) {
+        text_format(why, "cannot start the thread that fsyncs");
         store_close(&store);
+        return NULL;
+    }
+    load_histories(store);
     return store;
 }
 
@@ -177,10 +103,7 @@ void store_close(struct store **store)
     history_remove(&it->arriving);
     history_close(&it->current);
     syncer_stop(&it->syncer);
-    if (it->lock != -1)
-        close(it->lock);
-    if (it->directory != -1)
-        close(it->directory);
+    data_dir_close(&it->data_dir);
     free(it);
     *store = NULL;
 }
@@ -202,8 +125,8 @@ struct history *store_begin_history(struct store *store, const struct replid *re
 {
     store_abandon(store);
     store->number++;
-    store->arriving = history_new(store->directory, store->number, &store->options, store->syncer,
-                                  replid, offset, why);
+    store->arriving = history_new(store->data_dir.directory, store->number, &store->options,
+                                  store->syncer, replid, offset, why);
     return store->arriving;
 }
 
@@ -215,6 +138,8 @@ bool store_promote(struct store *store, struct text *why)
         store_abandon(store);
         return false;
     }
+    if (fsync(store->data_dir.directory) == -1)
+        log_warn("store: cannot fsync the data directory");
     struct history *before = store->current;
     store->current = store->arriving;
     store->arriving = NULL;
@@ -261,7 +186,10 @@ bool store_publish(struct store *store)
 
 void store_tick(struct store *store)
 {
-    if (store->current != NULL && store->options.fsync != STORE_FSYNC_NO)
+    if (store->current == NULL)
+        return;
+    history_trim(store->current);
+    if (store->options.fsync != STORE_FSYNC_NO)
         history_sync(store->current);
 }
 
@@ -317,7 +245,7 @@ void store_report(const struct store *store, struct report *report)
         }
     }
     struct statvfs disk;
-    if (fstatvfs(store->directory, &disk) == 0)
+    if (fstatvfs(store->data_dir.directory, &disk) == 0)
         report_u64(report, "disk_free_bytes", (uint64_t)disk.f_bavail * disk.f_frsize);
     report_u64(report, "fsync_failures", syncer_failures(store->syncer));
 }

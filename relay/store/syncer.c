@@ -2,8 +2,10 @@
 #include "syncer.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,6 +15,9 @@
 struct queued {
     struct queued *next;
     struct syncer_job job;
+    int file;       /* ours */
+    uint64_t first; /* of the segment */
+    uint64_t until; /* its last offset, if it were full */
 };
 
 struct syncer {
@@ -24,41 +29,65 @@ struct syncer {
     bool busy;
     bool stopping;
     _Atomic uint64_t failures;
-    uint64_t broken_first; /* the syncer's: the segment whose fsync failed, plus one; 0: none */
 };
+
+/* The identity of this moment gets a second name and is fsynced, then takes the place of the copy
+ * before it. Thread 0 may replace `identity` meanwhile, without harm. */
+static bool keep_identity(int directory)
+{
+    static const char beside[] = SYNCER_IDENTITY_KEPT ".new";
+    unlinkat(directory, beside, 0);
+    bool linked = linkat(directory, "identity", directory, beside, 0) == 0;
+    int identity = openat(directory, linked ? beside : "identity", O_RDONLY | O_CLOEXEC);
+    bool good = identity != -1 && fsync(identity) == 0;
+    if (identity != -1)
+        close(identity);
+    /* A file system without links has no copy, and is no worse off than without us. */
+    if (good && linked)
+        good = renameat(directory, beside, directory, SYNCER_IDENTITY_KEPT) == 0;
+    return good;
+}
 
 /* `identity` and the names of the segments. */
 static bool sync_names(int directory)
 {
-    int identity = openat(directory, "identity", O_RDONLY | O_CLOEXEC);
-    bool good = identity != -1 && fsync(identity) == 0;
-    if (identity != -1)
-        close(identity);
     int backlog = openat(directory, "backlog", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    good = backlog != -1 && fsync(backlog) == 0 && good;
+    bool good = backlog != -1 && fsync(backlog) == 0;
     if (backlog != -1)
         close(backlog);
-    return fsync(directory) == 0 && good;
+    return good && keep_identity(directory) && fsync(directory) == 0;
 }
 
-static void do_job(struct syncer *syncer, const struct syncer_job *job)
+/* After a failed fsync the kernel may forget what it could not write and say yes the next time: of
+ * this segment nothing is claimed any more, and of the window nothing while it holds the segment. */
+static void note_failure(struct syncer *syncer, const struct queued *queued)
 {
-    bool good = fdatasync(job->segment->file) == 0;
-    good = good && (job->directory == -1 || sync_names(job->directory));
-    if (!good) {
-        /* After a failed fsync the kernel may forget what it could not write and say yes the next
-         * time: nothing of this segment is claimed to be durable any more. */
-        if (syncer->broken_first != job->segment->first + 1)
-            log_error("store: cannot fsync segment %llu.seg; what follows in it is not durable",
-                      (unsigned long long)job->segment->first);
-        syncer->broken_first = job->segment->first + 1;
-    }
-    if (syncer->broken_first == job->segment->first + 1 ||
-        !tail_set_durable(job->tail, job->mark)) {
-        atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);
+    struct syncer_claim *claim = queued->job.claim;
+    atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);
+    if (claim->broken_until >= queued->until)
+        return;
+    log_error("store: cannot fsync segment %" PRIu64
+              ".seg: nothing more is durable until the window has left it behind",
+              queued->first);
+    claim->broken_until = queued->until;
+}
+
+static void do_job(struct syncer *syncer, const struct queued *queued)
+{
+    const struct syncer_job *job = &queued->job;
+    struct syncer_claim *claim = job->claim;
+    if (fdatasync(queued->file) == -1 || (job->directory != -1 && !sync_names(job->directory))) {
+        note_failure(syncer, queued);
         return;
     }
-    atomic_store_explicit(job->durable, job->mark.end, memory_order_release);
+    if (job->tail == NULL || queued->first < claim->broken_until)
+        return;
+    if (!tail_set_durable(job->tail, job->mark)) {
+        note_failure(syncer, queued);
+        return;
+    }
+    if (job->held_from >= claim->broken_until)
+        atomic_store_explicit(&claim->durable, job->mark.end, memory_order_release);
 }
 
 static void *run(void *arg)
@@ -76,8 +105,8 @@ static void *run(void *arg)
             syncer->last = &syncer->first;
         syncer->busy = true;
         pthread_mutex_unlock(&syncer->lock);
-        do_job(syncer, &queued->job);
-        segment_release(queued->job.segment);
+        do_job(syncer, queued);
+        close(queued->file);
         free(queued);
         pthread_mutex_lock(&syncer->lock);
         syncer->busy = false;
@@ -103,6 +132,8 @@ struct syncer *syncer_start(void)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error == 0)
         return syncer;
+    pthread_cond_destroy(&syncer->changed);
+    pthread_mutex_destroy(&syncer->lock);
     free(syncer);
     return NULL;
 }
@@ -129,7 +160,14 @@ bool syncer_submit(struct syncer *syncer, const struct syncer_job *job)
     if (queued == NULL)
         return false;
     queued->job = *job;
-    segment_retain(job->segment);
+    queued->job.segment = NULL;
+    queued->file = fcntl(job->segment->file, F_DUPFD_CLOEXEC, 0);
+    queued->first = job->segment->first;
+    queued->until = job->segment->first + job->segment->capacity;
+    if (queued->file == -1) {
+        free(queued);
+        return false;
+    }
     pthread_mutex_lock(&syncer->lock);
     *syncer->last = queued;
     syncer->last = &queued->next;

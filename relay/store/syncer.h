@@ -18,19 +18,31 @@
 struct segment;
 struct syncer;
 
+/* A copy of the identity that is surely on the disk: the file itself is replaced without an fsync. */
+#define SYNCER_IDENTITY_KEPT "identity.kept"
+
+/* What can be said of one history. */
+struct syncer_claim {
+    _Atomic uint64_t durable; /* all bytes before it that are held would survive a power failure */
+    uint64_t broken_until;    /* the syncer's: an fsync of bytes before this offset has failed */
+};
+
 struct syncer_job {
-    struct segment *segment; /* to fsync; the syncer holds it while it needs it */
-    int directory;     /* of the history: `identity` and the names are fsynced, too; -1: not */
-    struct tail *tail; /* gets the durable mark; lives until syncer_drain has returned */
-    struct tail_mark mark;
-    _Atomic uint64_t *durable; /* set to mark.end afterwards; lives as long as the tail */
+    /* To fsync. Only looked at in syncer_submit: the syncer has a descriptor of its own, so that what
+     * it works on is not taken for what a reader needs. */
+    const struct segment *segment;
+    int directory;         /* of the history: `identity` and the names are fsynced, too; -1: not */
+    struct tail *tail;     /* gets the mark; lives until syncer_drain has returned; NULL: none */
+    struct tail_mark mark; /* claimed as durable with it */
+    uint64_t held_from;    /* the first offset of the window: what is before it need not survive */
+    struct syncer_claim *claim; /* lives as long as the tail */
 };
 
 /* NULL: no thread or no memory. */
 MUST_CHECK struct syncer *syncer_start(void);
 void syncer_stop(struct syncer **syncer);
 
-/* False: memory is out, nothing was submitted. Thread 0. */
+/* False: memory or descriptors are out, nothing was submitted. Thread 0. */
 MUST_CHECK bool syncer_submit(struct syncer *syncer, const struct syncer_job *job);
 
 /* Is there a job that is not done? Thread 0. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/base/crc64.h"
@@ -46,15 +47,20 @@ static uint64_t sum_of(const struct tail_mark *mark)
     return crc64(0, mark, offsetof(struct tail_mark, sum));
 }
 
-static struct tail_mark newest(const struct tail_mark marks[2])
+static bool is_whole(const struct tail_mark *mark)
 {
-    struct tail_mark best = {0};
+    return mark->sequence > 0 && mark->sum == sum_of(mark) && mark->segment_first <= mark->end &&
+           mark->boundary <= mark->end;
+}
+
+static uint64_t newest_sequence(const struct tail_mark marks[2])
+{
+    uint64_t newest = 0;
     for (int i = 0; i < 2; i++) {
-        if (marks[i].sequence > best.sequence && marks[i].sum == sum_of(&marks[i]) &&
-            marks[i].segment_first <= marks[i].end && marks[i].boundary <= marks[i].end)
-            best = marks[i];
+        if (is_whole(&marks[i]) && marks[i].sequence > newest)
+            newest = marks[i].sequence;
     }
-    return best;
+    return newest;
 }
 
 /* A page of an older boot keeps its durable marks and loses its live ones. */
@@ -71,34 +77,56 @@ static void adopt_page(struct tail *tail, const char boot_id[BOOT_ID_LENGTH + 4]
         memset(page->live, 0, sizeof(page->live));
         memcpy(page->boot_id, boot_id, sizeof(page->boot_id));
     }
-    tail->live_sequence = newest(page->live).sequence;
-    tail->durable_sequence = newest(page->durable).sequence;
+    tail->live_sequence = newest_sequence(page->live);
+    tail->durable_sequence = newest_sequence(page->durable);
 }
 
-struct tail *tail_open(int directory, struct text *why)
+/* The page, shared with the file or a private copy of it. NULL: errno. */
+static struct page *map_page(int directory, bool shared)
 {
-    struct tail *tail = calloc(1, sizeof(*tail));
-    int file = openat(directory, "tail", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    int error = file == -1 ? errno : posix_fallocate(file, 0, TAIL_LENGTH);
+    int file = openat(directory, "tail",
+                      shared ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
+    if (file == -1)
+        return NULL;
+    struct stat about;
+    int error = shared ? posix_fallocate(file, 0, TAIL_LENGTH) : 0;
+    if (!shared && (fstat(file, &about) == -1 || about.st_size < TAIL_LENGTH))
+        error = EINVAL;
     void *map = MAP_FAILED;
     if (error == 0) {
-        map = mmap(NULL, TAIL_LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        map = mmap(NULL, TAIL_LENGTH, PROT_READ | PROT_WRITE, shared ? MAP_SHARED : MAP_PRIVATE,
+                   file, 0);
         error = errno;
     }
-    if (file != -1)
-        close(file);
-    if (map == MAP_FAILED || tail == NULL) {
-        text_format(why, "tail: cannot open and map: %s", strerror(tail == NULL ? ENOMEM : error));
-        if (map != MAP_FAILED)
-            munmap(map, TAIL_LENGTH);
+    close(file);
+    errno = error;
+    return map == MAP_FAILED ? NULL : map;
+}
+
+static struct tail *open_page(int directory, bool shared, struct text *why)
+{
+    struct tail *tail = calloc(1, sizeof(*tail));
+    if (tail != NULL)
+        tail->page = map_page(directory, shared);
+    if (tail == NULL || tail->page == NULL) {
+        text_format(why, "tail: cannot open and map: %s", strerror(errno));
         free(tail);
         return NULL;
     }
-    tail->page = map;
     char boot_id[BOOT_ID_LENGTH + 4];
     read_boot_id(boot_id);
     adopt_page(tail, boot_id);
     return tail;
+}
+
+struct tail *tail_open(int directory, struct text *why)
+{
+    return open_page(directory, true, why);
+}
+
+struct tail *tail_look(int directory, struct text *why)
+{
+    return open_page(directory, false, why);
 }
 
 void tail_close(struct tail **tail)
@@ -110,10 +138,26 @@ void tail_close(struct tail **tail)
     *tail = NULL;
 }
 
-void tail_read(const struct tail *tail, struct tail_mark *live, struct tail_mark *durable)
+static int farthest_first(const void *a, const void *b)
 {
-    *live = newest(tail->page->live);
-    *durable = newest(tail->page->durable);
+    const struct tail_mark *x = a;
+    const struct tail_mark *y = b;
+    if (x->end != y->end)
+        return x->end < y->end ? 1 : -1;
+    return (x->boundary < y->boundary) - (x->boundary > y->boundary);
+}
+
+size_t tail_read(const struct tail *tail, struct tail_mark marks[TAIL_MARKS_MAX])
+{
+    const struct tail_mark *kinds[] = {tail->page->live, tail->page->durable};
+    size_t count = 0;
+    for (size_t i = 0; i < TAIL_MARKS_MAX; i++) {
+        const struct tail_mark *mark = &kinds[i / 2][i % 2];
+        if (is_whole(mark))
+            marks[count++] = *mark;
+    }
+    qsort(marks, count, sizeof(marks[0]), farthest_first);
+    return count;
 }
 
 static void put(struct tail_mark marks[2], uint64_t *sequence, struct tail_mark mark)
@@ -137,8 +181,13 @@ bool tail_set_durable(struct tail *tail, struct tail_mark mark)
     return msync(tail->page, TAIL_LENGTH, MS_SYNC) == 0;
 }
 
-void tail_clear(struct tail *tail)
+bool tail_forget(struct tail *tail, uint64_t offset)
 {
-    memset(tail->page->live, 0, sizeof(tail->page->live));
-    memset(tail->page->durable, 0, sizeof(tail->page->durable));
+    struct tail_mark *kinds[] = {tail->page->live, tail->page->durable};
+    for (size_t i = 0; i < TAIL_MARKS_MAX; i++) {
+        struct tail_mark *mark = &kinds[i / 2][i % 2];
+        if (mark->end > offset)
+            memset(mark, 0, sizeof(*mark));
+    }
+    return msync(tail->page, TAIL_LENGTH, MS_SYNC) == 0;
 }

@@ -9,7 +9,8 @@
  *
  * A mark carries the CRC-64 of the segment's bytes up to its end, so it proves them as well. There are
  * two of each kind, written in turn with a growing sequence and a sum of their own: a mark that was
- * torn by a kill is passed over, and the one before it is whole.
+ * torn by a kill is passed over, and the one before it is whole. That one also holds while the
+ * identity, a file of its own, does not yet agree with the newest.
  *
  * Thread: live marks thread 0, durable marks the syncer; tail_read before either runs.
  */
@@ -17,6 +18,7 @@
 #define RELAY_STORE_TAIL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "relay/base/check.h"
@@ -35,17 +37,24 @@ struct tail;
 
 /* Opens (or makes) and maps the file `tail`. NULL: `why`. */
 MUST_CHECK struct tail *tail_open(int directory, struct text *why);
+
+/* As tail_open for one who only looks: the file must be there, and is not changed. */
+MUST_CHECK struct tail *tail_look(int directory, struct text *why);
+
 void tail_close(struct tail **tail);
 
-/* The newest whole mark of each kind; sequence 0 where there is none that counts. */
-void tail_read(const struct tail *tail, struct tail_mark *live, struct tail_mark *durable);
+enum { TAIL_MARKS_MAX = 4 };
+
+/* All marks that are whole and count, the one that reaches farthest first. Returns how many. */
+size_t tail_read(const struct tail *tail, struct tail_mark marks[TAIL_MARKS_MAX]);
 
 void tail_set_live(struct tail *tail, struct tail_mark mark);
 
 /* Writes the mark and fsyncs the page. False: errno; the mark before it stays the newest durable. */
 MUST_CHECK bool tail_set_durable(struct tail *tail, struct tail_mark mark);
 
-/* Forgets all marks: before anything that they say becomes untrue (a rewind). */
-void tail_clear(struct tail *tail);
+/* Forgets, for good, every mark that speaks of bytes from `offset` on: they are no longer of this
+ * history. False: errno; they are forgotten unless the power fails now. */
+MUST_CHECK bool tail_forget(struct tail *tail, uint64_t offset);
 
 #endif

@@ -265,7 +265,7 @@ static enum greeting_result act(struct greeting *greeting, struct text *out)
     return fail(greeting, "the origin answered: ", answer);
 }
 
-/* Gathers a bulk string and its line end, which is not kept. */
+/* Gathers a bulk string and its line end. */
 static enum greeting_result feed_bulk(struct greeting *greeting, struct bytes *input,
                                       struct text *out)
 {
@@ -297,8 +297,10 @@ static enum greeting_result feed_line(struct greeting *greeting, struct bytes *i
                                       struct text *out)
 {
     size_t length = bytes_find(*input, '\n');
-    if (length > sizeof(greeting->line) - greeting->line_length)
-        return fail(greeting, "a line without an end: ", bytes_first(*input, 64));
+    if (length > sizeof(greeting->line) - greeting->line_length) {
+        struct bytes line = bytes_at(greeting->line, greeting->line_length);
+        return fail(greeting, "a line without an end: ", line.length > 0 ? line : *input);
+    }
     memcpy(greeting->line + greeting->line_length, input->data, length);
     greeting->line_length += length;
     if (length == input->length) {

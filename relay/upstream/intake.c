@@ -48,7 +48,7 @@ static enum intake_result cut_off(struct intake *intake, struct text *why)
     uint64_t boundary = history_boundary(intake->history);
     cursor_detach(&intake->overlap);
     if (!history_rewind(intake->history, boundary, why))
-        return INTAKE_BROKEN;
+        return INTAKE_LOST;
     text_format(
         why, "the bytes after the boundary %" PRIu64 " came again and were others: cut off there",
         boundary);

@@ -40,7 +40,8 @@ enum intake_result {
     INTAKE_HELD,     /* readers must let go of what was given up: read again very soon */
     INTAKE_END,      /* the origin closed, or the connection broke: `why` */
     INTAKE_REWOUND,  /* bytes that came again were others; the held ones were cut off: `why` */
-    INTAKE_BROKEN,   /* what came is no stream, or the disk failed: `why` */
+    INTAKE_LOST,     /* the same, but the disk refused the cut: only a full sync helps: `why` */
+    INTAKE_BROKEN,   /* what came is no stream: `why` */
 };
 
 /* Begins at the history's boundary. `scratch` is the caller's and outlives the intake. */

@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/upstream/link.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backoff.h"
 #include "delivery.h"
 #include "dialog.h"
 #include "fetch.h"
 #include "intake.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
-#include "relay/base/random.h"
 #include "relay/base/text.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
 
 enum {
     WHY_MAX = 512,
-    REST_MS_MIN = 100,
-    REST_MS_MAX = 5000,
     NO_SPACE_PAUSE_MS = 1000,
     HELD_PAUSE_MS = 5,
-    FETCH_PAUSE_MS_MIN = 1000,
-    FETCH_PAUSE_MS_MAX = 30000,
 };
+
+static const struct backoff link_backoff = {.ms_min = 100, .ms_max = 5000};
+static const struct backoff fetch_backoff = {.ms_min = 1000, .ms_max = 30000};
 
 /* Events reach the state's handler; CONN_EVENT_* of the connection and our own timer. */
 enum link_event { LINK_UP, LINK_READABLE, LINK_WRITABLE, LINK_DOWN, LINK_TIMER };
@@ -44,9 +44,10 @@ struct link {
     struct delivery delivery; /* loading */
     struct intake intake;     /* streaming */
     struct fetch *fetch;
-    bool refresh_wanted; /* somebody waits for a snapshot */
-    bool paused; /* streaming, but not reading: the disk has no room, or readers must let go */
-    unsigned failures; /* since the stream flowed last */
+    bool refresh_wanted;   /* somebody waits for a snapshot */
+    bool must_start_anew;  /* the store could not cut the history: only a full sync helps */
+    unsigned failures;     /* since the stream flowed last */
+    uint64_t began_offset; /* the boundary when streaming began */
     uint64_t acknowledged;
     int64_t down_since_ms;
     int64_t up_since_ms;
@@ -98,8 +99,9 @@ static void PRINTF_LIKE(3, 4)
     vsnprintf(text, sizeof(text), cause, list);
     va_end(list);
     CHECK(states[link->state].next & 1u << state);
-    log_info("upstream: link state=%s->%s origin=%s:%" PRIu16 " cause=%s", states[link->state].name,
-             states[state].name, link->host, link->options.port, text);
+    log_at(state == LINK_RESTING ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+           "upstream: link state=%s->%s origin=%s:%" PRIu16 " cause=%s", states[link->state].name,
+           states[state].name, link->host, link->options.port, text);
     timer_disarm(link->timer);
     link->state = state;
     if (states[state].enter != NULL)
@@ -121,9 +123,10 @@ static void let_go(struct link *link)
 
 static void fail(struct link *link, const char *cause, const char *why)
 {
+    /* A copy: `why` may be the connection's, which goes. */
     snprintf(link->last_error, sizeof(link->last_error), "%s: %s", cause, why);
     let_go(link);
-    link_enter(link, LINK_RESTING, "%s: %s", cause, why);
+    link_enter(link, LINK_RESTING, "%s", link->last_error);
 }
 
 static void fail_broken(struct link *link)
@@ -131,21 +134,10 @@ static void fail_broken(struct link *link)
     fail(link, "broken", conn_error(link->dialog.conn));
 }
 
-/* Doubles with each failure; a random half of it, so that many relays do not come back in step. */
-static int64_t rest_ms(unsigned failures)
-{
-    int64_t longest = REST_MS_MIN;
-    for (unsigned i = 1; i < failures && longest < REST_MS_MAX; i++)
-        longest *= 2;
-    if (longest > REST_MS_MAX)
-        longest = REST_MS_MAX;
-    return longest / 2 + (int64_t)random_below((uint64_t)longest / 2 + 1);
-}
-
 static void enter_resting(struct link *link)
 {
     link->failures++;
-    timer_arm(link->timer, rest_ms(link->failures));
+    timer_arm(link->timer, backoff_ms(link_backoff, link->failures));
 }
 
 static void on_resting(struct link *link, enum link_event event)
@@ -206,7 +198,8 @@ static struct greeting_terms terms_of(const struct link *link)
         .announce_port = link->options.announce_port,
     };
     struct history *history = store_current(link->store);
-    if (history != NULL && history_boundary(history) >= backlog_first(history_backlog(history))) {
+    if (history != NULL && !link->must_start_anew &&
+        history_boundary(history) >= backlog_first(history_backlog(history))) {
         terms.has_history = true;
         terms.replid = history_identity(history)->replid;
         terms.offset = history_boundary(history);
@@ -254,15 +247,20 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply)
 }
 
 /* The same bytes go on under another id: another server is the primary now. What we hold beyond the
- * boundary was the beginning of a command that it may not have. */
+ * boundary was the beginning of a command that it may not have, and a snapshot that is being fetched
+ * comes from the one before it. */
 static bool adopt_id(struct link *link, const struct replid *replid, struct text *why)
 {
     struct history *history = store_current(link->store);
     uint64_t boundary = history_boundary(history);
     log_info("upstream: replication id %s goes on as %s from offset %" PRIu64,
              history_identity(history)->replid.hex, replid->hex, boundary);
-    if (boundary < backlog_end(history_backlog(history)) && !history_rewind(history, boundary, why))
+    fetch_cancel(link->fetch, "another server is the primary");
+    if (boundary < backlog_end(history_backlog(history)) &&
+        !history_rewind(history, boundary, why)) {
+        link->must_start_anew = true;
         return false;
+    }
     if (!history_rename(history, replid, why))
         return false;
     link->fn(LINK_NEWS_RENAMED, link->arg);
@@ -344,19 +342,34 @@ static void on_greeting(struct link *link, enum link_event event)
 
 /* ------------------------------------------------------------------ loading */
 
+static void acknowledge(struct link *link)
+{
+    uint64_t offset = history_boundary(store_current(link->store));
+    if (!dialog_acknowledge(&link->dialog, offset))
+        fail_broken(link);
+    else
+        link->acknowledged = offset;
+}
+
+/* After an end mark the origin holds the stream back until we acknowledge: at once, and every second
+ * again (link_tick), since one that comes too early is lost (protocol 2.2). */
 static void finish_loading(struct link *link, struct text *why)
 {
     if (!store_promote(link->store, why)) {
         fail(link, "rdb", text_string(why));
         return;
     }
+    link->must_start_anew = false;
     struct history *history = store_current(link->store);
     const struct snapshot *snapshot = history_snapshot(history);
     link->fn(LINK_NEWS_REPLACED, link->arg);
     link_enter(link, LINK_STREAMING, "rdb_complete bytes=%" PRIu64 " proof=%s",
                snapshot_received(snapshot),
                snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark");
-    on_streaming(link, LINK_READABLE);
+    if (delivery_had_mark(&link->delivery))
+        acknowledge(link);
+    if (link->state == LINK_STREAMING)
+        on_streaming(link, LINK_READABLE);
 }
 
 static void load(struct link *link)
@@ -402,18 +415,9 @@ static void on_loading(struct link *link, enum link_event event)
 
 /* ------------------------------------------------------------------ streaming */
 
-static void acknowledge(struct link *link)
-{
-    uint64_t offset = history_boundary(store_current(link->store));
-    if (!dialog_acknowledge(&link->dialog, offset))
-        fail_broken(link);
-    else
-        link->acknowledged = offset;
-}
-
 static void enter_streaming(struct link *link)
 {
-    link->failures = 0;
+    link->began_offset = history_boundary(store_current(link->store));
     link->up_since_ms = clock_ms();
     link->last_error[0] = '\0';
     intake_begin(&link->intake, store_current(link->store), link->dialog.buffer, DIALOG_BUFFER);
@@ -430,6 +434,14 @@ static void pause_reading(struct link *link, enum intake_result result)
     timer_arm(link->timer, result == INTAKE_HELD ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);
 }
 
+/* Not before something came that was good, or an origin that sends the same nonsense each time would
+ * be asked for it without a rest. */
+static void note_flow(struct link *link)
+{
+    if (history_boundary(store_current(link->store)) > link->began_offset)
+        link->failures = 0;
+}
+
 static void take_stream(struct link *link)
 {
     struct dialog *dialog = &link->dialog;
@@ -440,9 +452,10 @@ static void take_stream(struct link *link)
         result = intake_feed(&link->intake, &dialog->pending, &why);
     if (result == INTAKE_OK)
         result = intake_receive(&link->intake, dialog->conn, &why);
-    dialog->last_io_ms = clock_ms();
     switch (result) {
     case INTAKE_OK:
+        dialog->last_io_ms = clock_ms();
+        note_flow(link);
         if (dialog->is_resting)
             dialog_rest(dialog, false);
         break;
@@ -454,8 +467,14 @@ static void take_stream(struct link *link)
         fail(link, "broken", text_string(&why));
         break;
     case INTAKE_REWOUND:
+        fetch_cancel(link->fetch, "the end of the history was cut off");
         link->fn(LINK_NEWS_REWOUND, link->arg);
         fail(link, "rewound", text_string(&why));
+        break;
+    case INTAKE_LOST:
+        fetch_cancel(link->fetch, "the history cannot go on");
+        link->must_start_anew = true;
+        fail(link, "store", text_string(&why));
         break;
     case INTAKE_BROKEN:
         fail(link, "stream", text_string(&why));
@@ -504,7 +523,7 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
     snprintf(link->host, sizeof(link->host), "%s", options->host);
     link->fn = fn;
     link->arg = arg;
-    link->state = LINK_IDLE;
+    static_assert(LINK_IDLE == 0, "a new link is idle");
     if (!prepare(link)) {
         link_close(&link);
         return NULL;
@@ -547,14 +566,6 @@ static bool somebody_needs_a_snapshot(const struct link *link)
     return link->refresh_wanted && history != NULL && history_usable_snapshot(history) == NULL;
 }
 
-static int64_t fetch_pause_ms(unsigned failures)
-{
-    int64_t pause = FETCH_PAUSE_MS_MIN;
-    for (unsigned i = 1; i < failures && pause < FETCH_PAUSE_MS_MAX; i++)
-        pause *= 2;
-    return failures == 0 ? 0 : pause;
-}
-
 /* Starts a fetch if one is due, and it is not too soon after the one before. */
 static void refresh(struct link *link, const char *cause)
 {
@@ -565,7 +576,7 @@ static void refresh(struct link *link, const char *cause)
         link->refresh_wanted = false;
     if (!needed && !(link->options.snapshot_always_ready && store_snapshot_is_due(link->store)))
         return;
-    int64_t pause = fetch_pause_ms(fetch_failures(link->fetch));
+    int64_t pause = backoff_ms(fetch_backoff, fetch_failures(link->fetch));
     if (!needed && pause < link->options.refresh_pause_ms)
         pause = link->options.refresh_pause_ms;
     int64_t started = fetch_started_ms(link->fetch);

@@ -192,7 +192,7 @@ def sizes(source, root):
 
 
 def header_guard(source, root):
-    if not source.path.endswith(".h"):
+    if source.room() is None or not source.path.endswith(".h"):
         return
     guard = re.sub(r"\W", "_", source.path.removeprefix("include/")).upper()
     if f"#ifndef {guard}" not in source.text or f"#define {guard}" not in source.text:

@@ -4,13 +4,25 @@
 Redis and Valkey compute the digest alike, over all dbs, with types, values and whether a key has
 an expiry; only a score such as 0.1 they print differently, so load.py has none.
 
-Stop the writer first. The origin may still move by itself (a key expires and its DEL is sent, a
-PING goes out each second), so one look proves nothing: we look at the origin's offset before and
-after, and at each replica's. Only a look during which all stood at one offset counts,
+Stop the writer first. The origin may still move by itself (a key expires and its DEL is sent; its
+PINGs are held back while we look), so one look proves nothing: we look at the origin's offset
+before and after, and at each replica's. Only a look during which all stood at one offset counts,
 and then the digests must be equal: there is no second chance.
 """
 
+import contextlib
+
 import wait
+
+
+@contextlib.contextmanager
+def _no_pings(origin):
+    """A digest of big data takes longer than the second between two PINGs."""
+    name = "repl-ping-replica-period"
+    before = origin.client().config_get(name)[name]
+    origin.client().config_set(name, 3600)
+    yield
+    origin.client().config_set(name, before)
 
 
 def digest(server):
@@ -37,12 +49,13 @@ def compare(origin, replicas, seconds=30):
             lambda pair: pair[0] == pair[1],
             seconds=seconds,
         )
-    look = wait.until(
-        "origin and replicas stand still at one offset",
-        lambda: _look(origin, replicas),
-        lambda look: look[0],
-        seconds=seconds,
-    )
+    with _no_pings(origin):
+        look = wait.until(
+            "origin and replicas stand still at one offset",
+            lambda: _look(origin, replicas),
+            lambda look: look[0],
+            seconds=seconds,
+        )
     _, offset, _, digests = look
     assert digests[0] != "0" * 40, "the origin is empty: this comparison would prove nothing"
     different = [

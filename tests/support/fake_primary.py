@@ -15,6 +15,8 @@ import resp
 import wait
 
 REPLID = "0123456789abcdef" * 2 + "01234567"
+INFO = b"# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\n"
+ANSWERS = {"PING": b"+PONG\r\n", "INFO": b"$%d\r\n%s\r\n" % (len(INFO), INFO)}
 MARK = b"m" * 20 + b"k" * 20
 
 
@@ -79,7 +81,7 @@ class Peer:
             if name in ("PSYNC", "SYNC"):
                 return words
             known = replies.get(" ".join([name, *words[1:2]]), replies.get(name))
-            self.send(known or (b"+PONG\r\n" if name == "PING" else b"+OK\r\n"))
+            self.send(known or ANSWERS.get(name, b"+OK\r\n"))
 
     def send_full(self, rdb, offset=0, replid=REPLID, eof=False):
         self.send(f"+FULLRESYNC {replid} {offset}\r\n".encode())

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: MIT
 """A replica by hand: shakes hands, asks PSYNC, reads RDB and stream as slowly as the test likes."""
 
+import itertools
 import threading
 
 import resp
 
 
+_listening_ports = itertools.count(7001)
+
+
 class PsyncClient(resp.Connection):
     """offset is what a real replica would acknowledge: X, plus the stream bytes read."""
 
-    def __init__(self, port, listening_port=7, **options):
+    def __init__(self, port, listening_port=None, **options):
         super().__init__(port, **options)
-        self.listening_port = listening_port
+        # By this port the relay knows a replica again; one that wants full syncs in a row is slowed.
+        self.listening_port = listening_port or next(_listening_ports)
         self.replid = None
         self.offset = None
         self.newlines = 0  # keepalives seen before a reply or the RDB

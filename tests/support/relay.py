@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The relay as a process: its ini, its start and its ends, and what it says about itself."""
 
+import functools
 import os
 import pathlib
 import re
@@ -46,6 +47,12 @@ def ini_text(settings):
     return "\n".join(
         f"[{section}]\n" + "\n".join(lines) + "\n" for section, lines in sections.items()
     )
+
+
+@functools.cache
+def is_sanitized():
+    program = PROGRAM.read_bytes()
+    return b"__asan_init" in program or b"__tsan_init" in program
 
 
 def run(*arguments, seconds=10, **options):
@@ -129,6 +136,10 @@ class Relay(Process):
         """(full, partial accepted, partial refused) as counted since its start."""
         stats = self.info("stats")
         return stats["sync_full"], stats["sync_partial_ok"], stats["sync_partial_err"]
+
+    def memory_grown(self, before):
+        """Bytes of memory more than before; 0 under a sanitizer, whose shadow grows by itself."""
+        return 0 if is_sanitized() else self.rss_bytes() - before
 
     def restart(self, kill=False, ready=True):
         if kill:

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 
 import redis
@@ -125,6 +126,14 @@ class Server(Process):
 
         wait.equal(f"{self.name}'s link", state, ("up", 0, "slave"), seconds=seconds)
         return self
+
+    def full_syncs(self):
+        """As replica: how often it has been given a whole new data set."""
+        return len(re.findall("Full resync from (?:master|primary)", self.log()))
+
+    def partial_syncs(self):
+        """As replica: how often it could go on where it had been."""
+        return self.log().count("Successful partial resynchronization")
 
     def shutdown(self, save=False):
         """Ends in order, as an operator does it, with or without writing the RDB."""

@@ -21,10 +21,11 @@ struct bell;
 
 typedef void loop_fn(void *arg);
 
-/* NULL when the system has no room for it (errno). */
+/* NULL when the system has no room for it (errno). From the first one on the process ignores SIGPIPE. */
 MUST_CHECK struct loop *loop_new(void);
 
-/* Runs what was deferred, then frees. Timers, bells and conns of the loop must be gone. */
+/* Runs what was deferred, then frees. Timers, bells and conns of the loop must be gone; those that
+ * drain are closed. */
 void loop_free(struct loop **loop);
 
 /* Turns until loop_stop. */
@@ -42,7 +43,7 @@ void loop_defer(struct loop *loop, loop_fn *fn, void *arg);
 /* `fn` is run, on the loop, when the process gets `signo`. Thread 0's loop only. */
 MUST_CHECK bool loop_on_signal(struct loop *loop, int signo, loop_fn *fn, void *arg);
 
-/* One shot. NULL when memory is out. */
+/* One shot, never early by clock_ms. NULL when memory is out. */
 MUST_CHECK struct timer *timer_new(struct loop *loop, loop_fn *fn, void *arg);
 
 /* Fires once, `delay_ms` from now; arming again moves it. delay_ms >= 0. */

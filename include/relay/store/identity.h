@@ -63,11 +63,17 @@ struct identity {
 void identity_init(struct identity *identity, const struct replid *replid);
 void identity_fini(struct identity *identity);
 
+/* A second one with the same content. False: memory is out, *out is not initialised. */
+MUST_CHECK bool identity_copy(const struct identity *identity, struct identity *out);
+
 /* False: memory is out, nothing has changed. */
 MUST_CHECK bool identity_add_segment(struct identity *identity, struct identity_segment segment);
 
 /* Forgets the `count` oldest sealed segments; count <= segment_count. */
 void identity_drop_oldest(struct identity *identity, size_t count);
+
+/* Forgets the newest sealed segment, and nothing else; there is one. */
+void identity_drop_newest(struct identity *identity);
 
 /* The history goes on under a new id from `limit` on; the one it had is kept among the earlier ones,
  * and those that were valid for longer are cut back to `limit`. */

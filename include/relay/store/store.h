@@ -6,6 +6,7 @@
  *       lock                          flock: who has it
  *       history-<n>/                  one unbroken history
  *         identity                    who it is, what is proven           (identity.h)
+ *         identity.kept               one that is surely on the disk  (store/syncer.h)
  *         tail                        how far the newest segment is good  (store/tail.h)
  *         backlog/<first offset>.seg  raw stream bytes                    (backlog.h)
  *         snapshot/<X>.rdb            the RDB as received; .part while it arrives (snapshot.h)

@@ -71,7 +71,8 @@ enum link_news {
 };
 typedef void link_news_fn(enum link_news news, void *arg);
 
-/* Starts connecting in the next turn. Options are copied. NULL: memory or descriptors are out. */
+/* Starts connecting in the next turn. Options are copied; their strings, but for the host, are the
+ * caller's and outlive the link. NULL: memory or descriptors are out. */
 MUST_CHECK struct link *link_open(struct loop *loop, struct store *store,
                                   const struct link_options *options, link_news_fn *fn, void *arg);
 
@@ -97,7 +98,7 @@ struct link_status {
     uint16_t port;
     enum link_state state;
     const char *state_name;
-    bool is_up;                /* streaming, or loading by a link that has been accepted */
+    bool is_up;                /* streaming */
     bool sync_in_progress;     /* a full sync: waiting for or receiving the RDB */
     uint64_t sync_total_bytes; /* of the RDB, 0 while not known */
     uint64_t sync_read_bytes;

@@ -197,7 +197,7 @@ TEST(bad_values)
         "%s:2: [upstream] replicaof = 10.0.0.1: expected \"HOST PORT\", as in: 10.0.0.1 "
         "6379\n"
         "%s:3: [upstream] masterauth = ***: expected one line of text\n"
-        "%s:5: [store] fsync = maybe: expected no, everysec or always\n"
+        "%s:5: [store] fsync = maybe: expected one of: no, everysec, always\n"
         "%s:6: [store] segment-size = 1kb: expected a size of at least 64kb, as in: "
         "512mb, 1gb\n"
         "%s:8: [relay] threads = 65: expected a number from 1 to 64\n"
@@ -271,7 +271,8 @@ TEST(bad_overrides)
         {"store.fsync", "--set store.fsync: expected SECTION.KEY=VALUE, as in: "
                         "store.fsync=always\n"},
         {"", "--set : expected SECTION.KEY=VALUE, as in: store.fsync=always\n"},
-        {"store.fsync=", "--set store.fsync: [store] fsync = : expected no, everysec or always\n"},
+        {"store.fsync=",
+         "--set store.fsync: [store] fsync = : expected one of: no, everysec, always\n"},
         {"store.fsnc=no", "--set store.fsnc: [store] fsnc: there is no such key; the nearest one "
                           "is fsync\n"},
         {"http.port=1", "--set http.port: [http]: there is no such section; sections are relay, "

@@ -597,6 +597,27 @@ TEST(one_goes_to_another_thread_with_its_unread_bytes)
     end(&owner);
 }
 
+TEST(an_attached_one_begins_with_nothing_wanted)
+{
+    struct owner owner;
+    int peer = begin_up(&owner);
+    conn_want(owner.conn, true, true);
+    conn_detach(owner.conn);
+    send_whole(peer, "x", 1);
+    assert_true(conn_attach(owner.conn, owner.loop, on_event, &owner));
+    size_t sent;
+    assert_int_equal(conn_send(owner.conn, bytes_of("y"), false, &sent), CONN_OK);
+    run_for(owner.loop, 20);
+    assert_int_equal(owner.readables, 0);
+    assert_int_equal(owner.writables, 0);
+    owner.stop_at_length = 1;
+    conn_want(owner.conn, true, false);
+    run(owner.loop, "READABLE");
+    assert_int_equal(owner.got_length, 1);
+    close(peer);
+    end(&owner);
+}
+
 TEST(a_detached_one_may_be_closed)
 {
     struct owner owner;
@@ -629,6 +650,7 @@ int main(void)
         cmocka_unit_test(draining_ends_at_its_deadline),
         cmocka_unit_test(a_loop_that_is_freed_closes_what_drains),
         cmocka_unit_test(one_goes_to_another_thread_with_its_unread_bytes),
+        cmocka_unit_test(an_attached_one_begins_with_nothing_wanted),
         cmocka_unit_test(a_detached_one_may_be_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,26 @@ TEST(timers_fire_in_the_order_in_which_they_are_due_and_never_early)
         timer_free(&alarms[i].timer);
 }
 
+static void work_then_arm(void *arg)
+{
+    for (int64_t until_ms = clock_ms() + 30; clock_ms() < until_ms;)
+        continue;
+    arm(arg, 10);
+}
+
+TEST(a_delay_counts_from_the_call_however_long_the_turn_has_worked)
+{
+    struct alarm alarm;
+    make(&alarm, 'a', true);
+    struct timer *worker = timer_new(loop, work_then_arm, &alarm);
+    assert_non_null(worker);
+    timer_arm(worker, 0);
+    run(loop, "the timer that was armed late in its turn");
+    assert_string_equal(happened, "a");
+    timer_free(&worker);
+    timer_free(&alarm.timer);
+}
+
 TEST(arming_again_moves_a_timer_and_disarming_stops_it)
 {
     struct alarm moved;
@@ -210,21 +230,27 @@ TEST(many_rings_are_heard_once)
     bell_free(&bell);
 }
 
-/* Each ring must find the loop asleep or make it hear: one that is lost hangs the test. */
-static atomic_int heard;
+/* Each thread waits until the loop has seen what it wrote before it rang. Two of them, so that one
+ * rings just when the loop takes up the ring of the other: one that is lost hangs the test. */
+enum { RINGERS = 2, RINGS = 20000 };
 
-static void count_ring(void *arg)
+static atomic_int written;
+static atomic_int seen;
+
+static void see(void *arg)
 {
     (void)arg;
-    if (atomic_fetch_add(&heard, 1) + 1 == 2000)
+    atomic_store(&seen, atomic_load(&written));
+    if (atomic_load(&seen) == RINGERS * RINGS)
         loop_stop(loop);
 }
 
-static void *ring_and_wait(void *arg)
+static void *write_ring_and_wait(void *arg)
 {
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < RINGS; i++) {
+        int mine = atomic_fetch_add(&written, 1) + 1;
         bell_ring(arg);
-        while (atomic_load(&heard) <= i)
+        while (atomic_load(&seen) < mine)
             sched_yield();
     }
     return NULL;
@@ -232,13 +258,15 @@ static void *ring_and_wait(void *arg)
 
 TEST(no_ring_is_lost)
 {
-    struct bell *bell = bell_new(loop, count_ring, NULL);
+    struct bell *bell = bell_new(loop, see, NULL);
     assert_non_null(bell);
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, ring_and_wait, bell), 0);
-    run(loop, "2000 rings");
-    pthread_join(thread, NULL);
-    assert_int_equal(atomic_load(&heard), 2000);
+    pthread_t threads[RINGERS];
+    for (int i = 0; i < RINGERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_ring_and_wait, bell), 0);
+    run(loop, "every ring");
+    for (int i = 0; i < RINGERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(atomic_load(&seen), RINGERS * RINGS);
     bell_free(&bell);
 }
 
@@ -274,6 +302,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         CASE(timers_fire_in_the_order_in_which_they_are_due_and_never_early),
+        CASE(a_delay_counts_from_the_call_however_long_the_turn_has_worked),
         CASE(arming_again_moves_a_timer_and_disarming_stops_it),
         CASE(a_timer_may_be_armed_and_freed_in_its_callback),
         CASE(a_turn_is_callbacks_then_the_hook_then_what_was_deferred),

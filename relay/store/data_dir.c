@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "data_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "history_keeper.h"
+#include "relay/base/log.h"
+
+static bool open_directory(struct data_dir *data_dir, const char *path, bool make, struct text *why)
+{
+    if (make && mkdir(path, 0700) == -1 && errno != EEXIST) {
+        text_format(why, "data-dir %s: cannot make it: %s", path, strerror(errno));
+        return false;
+    }
+    data_dir->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (data_dir->directory == -1)
+        text_format(why, "data-dir %s: cannot open it: %s", path, strerror(errno));
+    return data_dir->directory != -1;
+}
+
+static bool take_lock(struct data_dir *data_dir, const char *path, struct text *why)
+{
+    data_dir->lock = openat(data_dir->directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (data_dir->lock == -1) {
+        text_format(why,
+                    "data-dir %s: cannot write in it: %s: give it to the user that runs the relay",
+                    path, strerror(errno));
+        return false;
+    }
+    if (flock(data_dir->lock, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    if (errno == EWOULDBLOCK)
+        text_format(why,
+                    "data-dir %s: another psync-relay uses it: stop that one, or give this one a "
+                    "data-dir of its own",
+                    path);
+    else
+        text_format(why, "data-dir %s: cannot lock it: %s", path, strerror(errno));
+    return false;
+}
+
+struct search {
+    struct data_dir *data_dir;
+    bool failed;
+};
+
+static void note_entry(const char *name, void *arg)
+{
+    struct search *search = arg;
+    struct data_dir *data_dir = search->data_dir;
+    uint64_t number;
+    if (!history_parse_name(name, &number)) {
+        if (strcmp(name, "lock") != 0)
+            log_warnx("store: %s in the data directory is not ours and is left alone", name);
+        return;
+    }
+    uint64_t *larger = realloc(data_dir->numbers, (data_dir->count + 1) * sizeof(number));
+    if (larger == NULL) {
+        search->failed = true;
+        return;
+    }
+    data_dir->numbers = larger;
+    data_dir->numbers[data_dir->count++] = number;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return (x < y) - (x > y);
+}
+
+static bool find_histories(struct data_dir *data_dir, struct text *why)
+{
+    struct search search = {.data_dir = data_dir};
+    if (!files_each(data_dir->directory, note_entry, &search, why))
+        return false;
+    if (search.failed)
+        text_format(why, "memory is out");
+    if (data_dir->count > 0)
+        qsort(data_dir->numbers, data_dir->count, sizeof(data_dir->numbers[0]), newest_first);
+    return !search.failed;
+}
+
+bool data_dir_open(struct data_dir *data_dir, const char *path, bool make, struct text *why)
+{
+    *data_dir = (struct data_dir){.directory = -1, .lock = -1};
+    if (open_directory(data_dir, path, make, why) && take_lock(data_dir, path, why) &&
+        find_histories(data_dir, why))
+        return true;
+    data_dir_close(data_dir);
+    return false;
+}
+
+void data_dir_close(struct data_dir *data_dir)
+{
+    free(data_dir->numbers);
+    if (data_dir->lock != -1)
+        close(data_dir->lock);
+    if (data_dir->directory != -1)
+        close(data_dir->directory);
+    *data_dir = (struct data_dir){.directory = -1, .lock = -1};
+}

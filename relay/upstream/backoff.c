@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#include "backoff.h"
+
+#include "relay/base/check.h"
+#include "relay/base/random.h"
+
+int64_t backoff_ms(struct backoff backoff, unsigned failures)
+{
+    CHECK(backoff.ms_min > 0);
+    CHECK(backoff.ms_min <= backoff.ms_max);
+    if (failures == 0)
+        return 0;
+    int64_t longest = backoff.ms_min;
+    for (unsigned i = 1; i < failures && longest < backoff.ms_max; i++)
+        longest *= 2;
+    if (longest > backoff.ms_max)
+        longest = backoff.ms_max;
+    int64_t half = longest / 2;
+    return longest - half + (int64_t)random_below((uint64_t)half + 1);
+}

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Snapshots fetched on a second connection, while the stream flows, breaks, is renamed or begins anew.
+ */
+#include "fake_conn.h"
+#include "fake_loop.h"
+#include "link_stage.h"
+#include "relay/net/loop.h"
+#include "test.h"
+
+enum { SETS = 400, SETS_LENGTH = SETS * (sizeof(SET_K) - 1) };
+
+static struct history *history(void)
+{
+    return store_current(stage.temp.store);
+}
+
+static void say_sets(struct conn *origin)
+{
+    static char sets[SETS_LENGTH];
+    for (size_t i = 0; i < SETS; i++)
+        memcpy(sets + i * strlen(SET_K), SET_K, strlen(SET_K));
+    stage_say_bytes(origin, bytes_at(sets, sizeof(sets)));
+}
+
+/* A stream whose window has left the snapshot behind. */
+static struct conn *stream_without_snapshot(void)
+{
+    stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
+    temp_store_reopen(&stage.temp);
+    struct conn *origin = stage_stream();
+    say_sets(origin);
+    assert_null(history_usable_snapshot(history()));
+    fake_conn_forget_sent(origin);
+    return origin;
+}
+
+/* The handshake of a fetch, up to its PSYNC. */
+static struct conn *greet_fetch(void)
+{
+    struct conn *second = stage_connect();
+    assert_string_equal(fake_conn_host(second), "origin.test");
+    assert_int_equal(fake_conn_port(second), 6379);
+    stage_expect(second, "PING");
+    stage_say(second, "+PONG\r\n");
+    stage_expect(second, "INFO server");
+    stage_say(second, "-NOPERM\r\n");
+    stage_expect(second, "REPLCONF listening-port 6380");
+    stage_say(second, "+OK\r\n");
+    stage_expect(second, "REPLCONF capa eof capa psync2");
+    stage_say(second, "+OK\r\n");
+    stage_expect(second, "REPLCONF rdb-only 1");
+    stage_say(second, "+OK\r\n");
+    stage_expect(second, "PSYNC ? -1");
+    return second;
+}
+
+static void say_fullresync(struct conn *second, const char *replid, uint64_t offset)
+{
+    char reply[100];
+    snprintf(reply, sizeof(reply), "+FULLRESYNC %s %llu\r\n", replid, (unsigned long long)offset);
+    stage_say(second, reply);
+}
+
+static void expect_fetched(struct conn *second, uint64_t offset)
+{
+    assert_true(fake_conn_is_closed(second));
+    struct snapshot *snapshot = history_usable_snapshot(history());
+    assert_non_null(snapshot);
+    assert_int_equal(snapshot_state(snapshot), SNAPSHOT_COMPLETE);
+    assert_int_equal(snapshot_offset(snapshot), offset);
+    assert_int_equal(stage_status().refreshes, 1);
+}
+
+/* It was given up: nothing is arriving, and nothing is to be had. */
+static void expect_given_up(struct conn *second)
+{
+    assert_true(fake_conn_is_closed(second));
+    assert_null(history_arriving_snapshot(history()));
+    assert_null(history_usable_snapshot(history()));
+    assert_int_equal(stage_status().refreshes, 0);
+}
+
+TEST(one_fetch_for_any_number_who_ask)
+{
+    struct conn *origin = stream_without_snapshot();
+    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link, "somebody else waits");
+    struct conn *second = greet_fetch();
+    link_refresh(stage.link, "and another");
+    uint64_t x = stage_boundary();
+    say_fullresync(second, STAGE_ID, x);
+    assert_ptr_equal(history_usable_snapshot(history()), history_arriving_snapshot(history()));
+    stage_say(origin, PING_COMMAND);
+    link_refresh(stage.link, "and another");
+    stage_say_rdb(second, STAGE_RDB_BODY);
+    expect_fetched(second, x);
+    link_refresh(stage.link, "a late one, who can be served");
+    stage_seconds(30);
+    assert_false(stage_has_new());
+    stage_expect_held(STAGE_ID, x, PING_COMMAND);
+    assert_int_equal(stage_status().full_syncs, 1);
+    stage_expect_state(LINK_STREAMING);
+}
+
+TEST(with_a_mark_and_cut_into_bytes)
+{
+    (void)stream_without_snapshot();
+    link_refresh(stage.link, "somebody waits");
+    struct conn *second = greet_fetch();
+    struct text wire;
+    text_init(&wire, 4096);
+    text_format(&wire, "\n+FULLRESYNC " STAGE_ID " %llu\r\n\n$EOF:" STAGE_MARK "\r\n",
+                (unsigned long long)stage_boundary());
+    temp_store_rdb(&wire, STAGE_RDB_BODY);
+    text_append_string(&wire, STAGE_MARK);
+    fake_conn_feed_cut(second, text_bytes(&wire), 1);
+    fake_conn_run(second);
+    expect_fetched(second, stage_boundary());
+    text_fini(&wire);
+}
+
+/* A server before 6.2 does not know rdb-only, and goes on with the stream. */
+TEST(an_old_server_sends_stream_behind_it)
+{
+    (void)stream_without_snapshot();
+    link_refresh(stage.link, "somebody waits");
+    struct conn *second = greet_fetch();
+    uint64_t end = stage_boundary();
+    struct text wire;
+    text_init(&wire, 4096);
+    text_format(&wire, "+FULLRESYNC " STAGE_ID " %llu\r\n$118\r\n", (unsigned long long)end);
+    temp_store_rdb(&wire, STAGE_RDB_BODY);
+    text_append_string(&wire, PING_COMMAND);
+    stage_say_bytes(second, text_bytes(&wire));
+    expect_fetched(second, end);
+    assert_int_equal(backlog_end(history_backlog(history())), end);
+    text_fini(&wire);
+}
+
+TEST(a_snapshot_that_the_stream_has_not_reached_yet)
+{
+    struct conn *origin = stream_without_snapshot();
+    link_refresh(stage.link, "somebody waits");
+    struct conn *second = greet_fetch();
+    uint64_t x = stage_boundary() + strlen(PING_COMMAND);
+    say_fullresync(second, STAGE_ID, x);
+    stage_say_rdb(second, STAGE_RDB_BODY);
+    expect_fetched(second, x);
+    stage_say(origin, PING_COMMAND PING_COMMAND);
+    stage_expect_held(STAGE_ID, x, PING_COMMAND);
+}
+
+TEST(nobody_asks_and_nothing_is_fetched)
+{
+    (void)stream_without_snapshot();
+    stage_seconds(30);
+    assert_false(stage_has_new());
+}
+
+/* Nor is the wish remembered, once it is granted. */
+TEST(who_can_be_served_needs_no_fetch)
+{
+    struct conn *origin = stage_stream();
+    link_refresh(stage.link, "somebody waits");
+    stage_seconds(3);
+    assert_false(stage_has_new());
+    while (history_usable_snapshot(history()) != NULL)
+        say_sets(origin);
+    stage_seconds(3);
+    assert_false(stage_has_new());
+    link_refresh(stage.link, "somebody waits");
+    assert_true(stage_has_new());
+}
+
+TEST(a_link_that_loads_brings_its_own)
+{
+    stage_start();
+    link_refresh(stage.link, "somebody waits");
+    struct conn *origin = stage_greet("PSYNC ? -1");
+    link_refresh(stage.link, "somebody waits");
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    link_refresh(stage.link, "somebody waits");
+    stage_seconds(2);
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_seconds(2);
+    assert_false(stage_has_new());
+}
+
+TEST(wanted_while_the_link_was_down_it_is_fetched_afterwards)
+{
+    struct conn *origin = stream_without_snapshot();
+    fake_conn_end(origin);
+    fake_conn_run(origin);
+    link_refresh(stage.link, "somebody waits");
+    char psync[80];
+    snprintf(psync, sizeof(psync), "PSYNC " STAGE_ID " %llu",
+             (unsigned long long)stage_boundary() + 1);
+    origin = stage_greet(psync);
+    stage_say(origin, "+CONTINUE\r\n");
+    assert_false(stage_has_new());
+    stage_second();
+    (void)greet_fetch();
+}
+
+/* ------------------------------------------------------------------ before it is needed */
+
+TEST(always_ready_renews_when_a_quarter_of_the_window_is_left)
+{
+    stage.options.snapshot_always_ready = true;
+    stage.options.refresh_pause_ms = 10000;
+    struct conn *origin = stage_stream();
+    while (stage_boundary() - STAGE_X <= TEMP_WINDOW_BYTES / 4 * 3) {
+        stage_second();
+        assert_false(stage_has_new());
+        say_sets(origin);
+    }
+    stage_second();
+    struct conn *second = greet_fetch();
+    uint64_t x = stage_boundary();
+    say_fullresync(second, STAGE_ID, x);
+    assert_int_equal(snapshot_offset(history_usable_snapshot(history())), STAGE_X);
+    stage_say_rdb(second, STAGE_RDB_BODY);
+    expect_fetched(second, x);
+    /* And again, but not before the pause is over. */
+    for (int i = 0; i < 9; i++) {
+        say_sets(origin);
+        say_sets(origin);
+        stage_second();
+        assert_false(stage_has_new());
+    }
+    stage_second();
+    assert_true(stage_has_new());
+}
+
+/* ------------------------------------------------------------------ what fails */
+
+static void expect_retry(void)
+{
+    link_refresh(stage.link, "somebody waits");
+    assert_false(stage_has_new());
+    stage_second();
+    struct conn *second = greet_fetch();
+    say_fullresync(second, STAGE_ID, stage_boundary());
+    stage_say_rdb(second, STAGE_RDB_BODY);
+    expect_fetched(second, stage_boundary());
+    /* It is forgiven: when that one is behind the window, the next is fetched at once. */
+    say_sets(fake_conn_nth(0));
+    link_refresh(stage.link, "somebody waits");
+    assert_true(stage_has_new());
+}
+
+/* Each way to fail, after the handshake, on a link that goes on. */
+static struct conn *begin_fetch(void)
+{
+    (void)stream_without_snapshot();
+    link_refresh(stage.link, "somebody waits");
+    return greet_fetch();
+}
+
+TEST(an_origin_with_another_history_by_now)
+{
+    struct conn *second = begin_fetch();
+    say_fullresync(second, STAGE_OTHER_ID, stage_boundary());
+    expect_given_up(second);
+    stage_expect_state(LINK_STREAMING);
+    expect_retry();
+}
+
+TEST(an_origin_that_refuses)
+{
+    struct conn *second = begin_fetch();
+    stage_say(second, "-LOADING Redis is loading the dataset in memory\r\n");
+    expect_given_up(second);
+    expect_retry();
+}
+
+TEST(an_end_half_way)
+{
+    struct conn *second = begin_fetch();
+    say_fullresync(second, STAGE_ID, stage_boundary());
+    stage_say(second, "$118\r\nREDIS0011");
+    struct snapshot *arriving = history_arriving_snapshot(history());
+    snapshot_retain(arriving); /* a replica that is served it already */
+    fake_conn_end(second);
+    fake_conn_run(second);
+    expect_given_up(second);
+    assert_int_equal(snapshot_state(arriving), SNAPSHOT_FAILED);
+    snapshot_release(&arriving);
+    expect_retry();
+}
+
+TEST(an_rdb_that_is_none)
+{
+    struct conn *second = begin_fetch();
+    say_fullresync(second, STAGE_ID, stage_boundary());
+    stage_say(second, "$18\r\nREDIS0011xxxxxxxxx");
+    expect_given_up(second);
+    expect_retry();
+}
+
+TEST(a_disk_that_refuses)
+{
+    struct conn *second = begin_fetch();
+    temp_store_refuse(true);
+    say_fullresync(second, STAGE_ID, stage_boundary());
+    stage_say_rdb(second, STAGE_RDB_BODY);
+    temp_store_refuse(false);
+    expect_given_up(second);
+    stage_expect_state(LINK_STREAMING);
+    expect_retry();
+}
+
+TEST(no_connection_and_no_memory_for_one)
+{
+    (void)stream_without_snapshot();
+    link_refresh(stage.link, "somebody waits");
+    struct conn *second = stage_await();
+    fake_conn_down(second, "Connection refused");
+    fake_conn_run(second);
+    expect_given_up(second);
+    fake_conn_refuse_next();
+    stage_seconds(2);
+    assert_false(stage_has_new());
+    stage_seconds(2);
+    assert_true(stage_has_new());
+}
+
+static struct conn *origin_of_link(void)
+{
+    return fake_conn_nth(0);
+}
+
+/* The stream goes on, so that only the fetch is silent. */
+static void expect_patience_with(struct conn *second)
+{
+    for (int i = 0; i <= 60; i++) {
+        assert_false(fake_conn_is_closed(second));
+        stage_second();
+        stage_say(origin_of_link(), PING_COMMAND);
+    }
+    expect_given_up(second);
+    stage_expect_state(LINK_STREAMING);
+}
+
+TEST(silence_while_connecting)
+{
+    (void)stream_without_snapshot();
+    link_refresh(stage.link, "somebody waits");
+    expect_patience_with(stage_await());
+}
+
+TEST(silence_instead_of_the_rdb)
+{
+    struct conn *second = begin_fetch();
+    say_fullresync(second, STAGE_ID, stage_boundary());
+    expect_patience_with(second);
+}
+
+/* ------------------------------------------------------------------ what happens to the link meanwhile */
+
+static struct conn *begin_loading(void)
+{
+    struct conn *second = begin_fetch();
+    say_fullresync(second, STAGE_ID, stage_boundary());
+    stage_say(second, "$118\r\nREDIS");
+    return second;
+}
+
+static void end_loading(struct conn *second)
+{
+    struct text rdb;
+    text_init(&rdb, 4096);
+    temp_store_rdb(&rdb, STAGE_RDB_BODY);
+    stage_say_bytes(second, bytes_skip(text_bytes(&rdb), 5));
+    text_fini(&rdb);
+}
+
+static void hang_up(struct conn *origin)
+{
+    fake_conn_end(origin);
+    fake_conn_run(origin);
+    stage_expect_state(LINK_RESTING);
+}
+
+static struct conn *greet_again(void)
+{
+    char psync[80];
+    snprintf(psync, sizeof(psync), "PSYNC " STAGE_ID " %llu",
+             (unsigned long long)stage_boundary() + 1);
+    return stage_greet(psync);
+}
+
+TEST(the_link_falls_and_the_fetch_goes_on)
+{
+    struct conn *second = begin_loading();
+    uint64_t x = stage_boundary();
+    hang_up(origin_of_link());
+    assert_false(fake_conn_is_closed(second));
+    struct conn *origin = greet_again();
+    stage_say(origin, "+CONTINUE " STAGE_ID "\r\n");
+    end_loading(second);
+    expect_fetched(second, x);
+    stage_expect_state(LINK_STREAMING);
+}
+
+TEST(a_full_sync_on_the_link_ends_the_fetch)
+{
+    struct conn *second = begin_loading();
+    hang_up(origin_of_link());
+    struct conn *origin = greet_again();
+    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
+    stage_expect_state(LINK_LOADING);
+    expect_given_up(second);
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_expect_state(LINK_STREAMING);
+    assert_int_equal(snapshot_offset(history_usable_snapshot(history())), 9000);
+}
+
+TEST(a_new_id_ends_the_fetch)
+{
+    struct conn *second = begin_loading();
+    hang_up(origin_of_link());
+    struct conn *origin = greet_again();
+    stage_say(origin, "+CONTINUE " STAGE_OTHER_ID "\r\n");
+    expect_given_up(second);
+    stage_expect_state(LINK_STREAMING);
+}
+
+/* The snapshot that is arriving was taken where the new primary never was. */
+TEST(a_cut_behind_which_the_arriving_snapshot_stands)
+{
+    struct conn *second = begin_fetch();
+    struct conn *origin = origin_of_link();
+    stage_say(origin, "*3\r\n$3\r\nSE");
+    say_fullresync(second, STAGE_ID, stage_boundary() + strlen(SET_K));
+    stage_say(second, "$118\r\nREDIS");
+    hang_up(origin);
+    origin = greet_again();
+    stage_say(origin, "+CONTINUE " STAGE_OTHER_ID "\r\n");
+    expect_given_up(second);
+    stage_expect_state(LINK_STREAMING);
+}
+
+TEST(other_bytes_end_the_fetch)
+{
+    struct conn *second = begin_fetch();
+    struct conn *origin = origin_of_link();
+    stage_say(origin, "*3\r\n$3\r\nSE");
+    say_fullresync(second, STAGE_ID, stage_boundary() + strlen(SET_K));
+    stage_say(second, "$118\r\nREDIS");
+    hang_up(origin);
+    origin = greet_again();
+    stage_say(origin, "+CONTINUE\r\n" PING_COMMAND);
+    assert_int_equal(stage.news[LINK_NEWS_REWOUND], 1);
+    expect_given_up(second);
+}
+
+TEST(another_origin_ends_the_fetch)
+{
+    struct conn *second = begin_loading();
+    link_point_at(stage.link, "other.test", 7000);
+    expect_given_up(second);
+    assert_string_equal(fake_conn_host(stage_await()), "other.test");
+}
+
+TEST(closed_in_every_step)
+{
+    for (int step = 0; step < 3; step++) {
+        (void)stream_without_snapshot();
+        link_refresh(stage.link, "somebody waits");
+        struct conn *second = step == 0 ? stage_await() : greet_fetch();
+        if (step == 2)
+            say_fullresync(second, STAGE_ID, stage_boundary());
+        link_close(&stage.link);
+        assert_true(fake_conn_is_closed(second));
+        assert_null(history_arriving_snapshot(history()));
+        stage_close(NULL);
+        stage_open(NULL);
+    }
+}
+
+int main(void)
+{
+#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
+    const struct CMUnitTest tests[] = {
+        ROW(one_fetch_for_any_number_who_ask),
+        ROW(with_a_mark_and_cut_into_bytes),
+        ROW(an_old_server_sends_stream_behind_it),
+        ROW(a_snapshot_that_the_stream_has_not_reached_yet),
+        ROW(nobody_asks_and_nothing_is_fetched),
+        ROW(who_can_be_served_needs_no_fetch),
+        ROW(a_link_that_loads_brings_its_own),
+        ROW(wanted_while_the_link_was_down_it_is_fetched_afterwards),
+        ROW(always_ready_renews_when_a_quarter_of_the_window_is_left),
+        ROW(an_origin_with_another_history_by_now),
+        ROW(an_origin_that_refuses),
+        ROW(an_end_half_way),
+        ROW(an_rdb_that_is_none),
+        ROW(a_disk_that_refuses),
+        ROW(no_connection_and_no_memory_for_one),
+        ROW(silence_while_connecting),
+        ROW(silence_instead_of_the_rdb),
+        ROW(the_link_falls_and_the_fetch_goes_on),
+        ROW(a_full_sync_on_the_link_ends_the_fetch),
+        ROW(a_new_id_ends_the_fetch),
+        ROW(a_cut_behind_which_the_arriving_snapshot_stands),
+        ROW(other_bytes_end_the_fetch),
+        ROW(another_origin_ends_the_fetch),
+        ROW(closed_in_every_step),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What goes wrong: origins that refuse, fall silent or talk nonsense, disks that refuse, readers that
+ * hold on; and being pointed elsewhere or closed, in every state.
+ */
+#include "fake_conn.h"
+#include "fake_loop.h"
+#include "link_stage.h"
+#include "relay/net/loop.h"
+#include "test.h"
+
+enum { SETS = 400, SETS_LENGTH = SETS * (sizeof(SET_K) - 1) };
+
+#define FROM_X "PSYNC " STAGE_ID " 4712"
+#define CONTINUE "+CONTINUE " STAGE_ID "\r\n"
+#define RENAMED "+CONTINUE " STAGE_OTHER_ID "\r\n"
+
+static void say_sets(struct conn *origin)
+{
+    static char sets[SETS_LENGTH];
+    for (size_t i = 0; i < SETS; i++)
+        memcpy(sets + i * strlen(SET_K), SET_K, strlen(SET_K));
+    stage_say_bytes(origin, bytes_at(sets, sizeof(sets)));
+}
+
+static void hang_up(struct conn *origin)
+{
+    fake_conn_end(origin);
+    fake_conn_run(origin);
+    stage_expect_state(LINK_RESTING);
+}
+
+/* ------------------------------------------------------------------ into every state */
+
+/* Each brings the link there, from stage_open, and returns its connection; NULL: it has none. */
+typedef struct conn *reach_fn(void);
+
+static struct conn *reach_idle(void)
+{
+    stage_start();
+    stage_expect_state(LINK_IDLE);
+    return NULL;
+}
+
+static struct conn *reach_connecting(void)
+{
+    stage_start();
+    struct conn *origin = stage_await();
+    stage_expect_state(LINK_CONNECTING);
+    return origin;
+}
+
+static struct conn *reach_greeting(void)
+{
+    stage_start();
+    struct conn *origin = stage_greet("PSYNC ? -1");
+    stage_expect_state(LINK_GREETING);
+    return origin;
+}
+
+static struct conn *reach_loading(void)
+{
+    struct conn *origin = reach_greeting();
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n$1000\r\nREDIS0011");
+    stage_expect_state(LINK_LOADING);
+    return origin;
+}
+
+static struct conn *reach_streaming(void)
+{
+    return stage_stream();
+}
+
+static struct conn *reach_paused(void)
+{
+    struct conn *origin = stage_stream();
+    temp_store_refuse(true);
+    say_sets(origin);
+    temp_store_refuse(false);
+    assert_false(fake_conn_wants_read(origin));
+    stage_expect_state(LINK_STREAMING);
+    return origin;
+}
+
+static struct conn *reach_resting(void)
+{
+    stage_start();
+    fake_conn_down(stage_await(), "Connection refused");
+    fake_conn_run_all();
+    stage_expect_state(LINK_RESTING);
+    stage_expect_error("unreachable: Connection refused");
+    return NULL;
+}
+
+static reach_fn *const reaches[] = {
+    reach_idle,      reach_connecting, reach_greeting, reach_loading,
+    reach_streaming, reach_paused,     reach_resting,
+};
+
+static void start_over(void)
+{
+    stage_close(NULL);
+    stage_open(NULL);
+}
+
+TEST(closed_in_every_state)
+{
+    for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
+        struct conn *origin = reaches[i]();
+        link_close(&stage.link);
+        assert_null(stage.link);
+        assert_true(origin == NULL || fake_conn_is_closed(origin));
+        assert_null(store_arriving(stage.temp.store));
+        fake_loop_pass(stage.loop, 10000);
+        assert_false(stage_has_new());
+        start_over();
+    }
+    link_close(&stage.link); /* of none */
+}
+
+TEST(pointed_elsewhere_in_every_state)
+{
+    for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
+        struct conn *origin = reaches[i]();
+        bool has_history = store_current(stage.temp.store) != NULL;
+        link_point_at(stage.link, "other.test", 7000);
+        assert_true(origin == NULL || fake_conn_is_closed(origin));
+        assert_null(store_arriving(stage.temp.store));
+        struct conn *other = stage_await();
+        assert_string_equal(fake_conn_host(other), "other.test");
+        assert_int_equal(fake_conn_port(other), 7000);
+        assert_string_equal(stage_status().host, "other.test");
+        stage.connections--; /* the one that stage_greet is to take up */
+        char psync[80] = "PSYNC ? -1";
+        if (has_history)
+            snprintf(psync, sizeof(psync), "PSYNC " STAGE_ID " %llu",
+                     (unsigned long long)stage_boundary() + 1);
+        (void)stage_greet(psync);
+        start_over();
+    }
+}
+
+TEST(pointed_elsewhere_it_does_not_rest_long)
+{
+    stage_start();
+    for (int i = 0; i < 8; i++) {
+        fake_conn_down(stage_await(), "Connection refused");
+        fake_conn_run_all();
+    }
+    assert_true(fake_loop_next_timer_ms(stage.loop) >= 2500);
+    link_point_at(stage.link, "other.test", 7000);
+    assert_int_equal(fake_loop_next_timer_ms(stage.loop), 0);
+}
+
+TEST(breaks_in_every_state)
+{
+    static reach_fn *const connected[] = {reach_connecting, reach_greeting, reach_loading,
+                                          reach_streaming, reach_paused};
+    for (size_t i = 0; i < LENGTH_OF(connected); i++) {
+        struct conn *origin = connected[i]();
+        fake_conn_down(origin, "Connection timed out");
+        fake_conn_run(origin);
+        stage_expect_state(LINK_RESTING);
+        stage_expect_error(i == 0 ? "unreachable: Connection timed out"
+                                  : "broken: Connection timed out");
+        assert_true(fake_conn_is_closed(origin));
+        (void)stage_connect();
+        start_over();
+    }
+}
+
+/* ------------------------------------------------------------------ silence */
+
+static void expect_patience(struct conn *origin)
+{
+    stage_seconds(60);
+    assert_false(fake_conn_is_closed(origin));
+    stage_second();
+    assert_true(fake_conn_is_closed(origin));
+    stage_expect_state(LINK_RESTING);
+    stage_expect_error("silent: nothing came from the origin for repl-timeout");
+}
+
+TEST(silence_ends_every_state)
+{
+    static reach_fn *const connected[] = {reach_connecting, reach_greeting, reach_loading,
+                                          reach_streaming};
+    for (size_t i = 0; i < LENGTH_OF(connected); i++) {
+        expect_patience(connected[i]());
+        start_over();
+    }
+}
+
+TEST(keepalives_are_no_silence)
+{
+    struct conn *origin = reach_greeting();
+    stage_seconds(50);
+    stage_say(origin, "\n");
+    stage_seconds(50);
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_seconds(50);
+    stage_say(origin, "\n");
+    stage_seconds(50);
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_seconds(50);
+    stage_say(origin, PING_COMMAND);
+    fake_conn_forget_sent(origin);
+    expect_patience(origin);
+}
+
+/* ------------------------------------------------------------------ resting */
+
+static int64_t fail_to_connect(void)
+{
+    fake_conn_down(stage_await(), "Connection refused");
+    fake_conn_run_all();
+    return fake_loop_next_timer_ms(stage.loop);
+}
+
+TEST(rests_longer_each_time_up_to_a_limit)
+{
+    static const int64_t longest[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000};
+    stage_start();
+    for (size_t i = 0; i < LENGTH_OF(longest); i++)
+        assert_in_range(fail_to_connect(), longest[i] / 2, longest[i]);
+    assert_int_equal(stage_status().attempts, LENGTH_OF(longest));
+}
+
+TEST(a_stream_that_flows_ends_the_series)
+{
+    stage_start();
+    for (int i = 0; i < 5; i++)
+        (void)fail_to_connect();
+    struct conn *origin = stage_greet("PSYNC ? -1");
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_say(origin, PING_COMMAND);
+    hang_up(origin);
+    assert_in_range(fake_loop_next_timer_ms(stage.loop), 50, 100);
+}
+
+TEST(a_stream_that_begins_with_nonsense_does_not)
+{
+    hang_up(stage_stream());
+    for (int64_t longest = 200; longest <= 3200; longest *= 2) {
+        struct conn *origin = stage_greet(FROM_X);
+        stage_say(origin, CONTINUE);
+        stage_expect_state(LINK_STREAMING);
+        stage_say(origin, "+PONG\r\n");
+        stage_expect_state(LINK_RESTING);
+        stage_expect_error("stream: what the origin sent at offset 4711 is no replication stream");
+        assert_in_range(fake_loop_next_timer_ms(stage.loop), longest / 2, longest);
+        stage_expect_held(STAGE_ID, STAGE_X, "");
+    }
+}
+
+TEST(a_refusal_is_told_and_tried_again)
+{
+    static const char *const answers[] = {
+        "-NOMASTERLINK Can't SYNC while not connected with my master\r\n",
+        "-LOADING Redis is loading the dataset in memory\r\n",
+        "-ERR unknown command 'PSYNC'\r\n",
+        "+CONTINUE\r\n",
+    };
+    stage_start();
+    for (size_t i = 0; i < LENGTH_OF(answers); i++) {
+        struct conn *origin = stage_greet("PSYNC ? -1");
+        stage_say(origin, answers[i]);
+        stage_expect_state(LINK_RESTING);
+        stage_expect_error("refused: PSYNC: the origin answered: ");
+        stage_expect(origin, NULL); /* no SYNC */
+        assert_true(fake_conn_is_closed(origin));
+    }
+}
+
+TEST(memory_is_out)
+{
+    fake_conn_refuse_next();
+    stage_start();
+    fake_loop_pass(stage.loop, 1);
+    stage_expect_state(LINK_RESTING);
+    stage_expect_error("unreachable: memory is out");
+    (void)stage_greet("PSYNC ? -1");
+}
+
+TEST(a_full_socket_delays_the_handshake)
+{
+    stage_start();
+    struct conn *origin = stage_await();
+    fake_conn_set_room(origin, 5);
+    fake_conn_up(origin);
+    fake_conn_run(origin);
+    assert_view(fake_conn_sent(origin), "*1\r\n$");
+    fake_conn_set_room(origin, SIZE_MAX);
+    fake_conn_run(origin);
+    stage_expect(origin, "PING");
+}
+
+/* ------------------------------------------------------------------ disks and readers */
+
+TEST(a_disk_that_refuses_a_new_history)
+{
+    struct conn *origin = reach_greeting();
+    temp_store_refuse(true);
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    temp_store_refuse(false);
+    stage_expect_state(LINK_RESTING);
+    stage_expect_error("store: ");
+    assert_null(store_arriving(stage.temp.store));
+    origin = stage_greet("PSYNC ? -1");
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_expect_state(LINK_STREAMING);
+}
+
+TEST(a_disk_that_refuses_the_rdb)
+{
+    struct conn *origin = reach_greeting();
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    temp_store_refuse(true);
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    temp_store_refuse(false);
+    stage_expect_state(LINK_RESTING);
+    stage_expect_error("rdb: 4711.rdb.part: cannot write");
+    assert_null(store_arriving(stage.temp.store));
+    (void)stage_greet("PSYNC ? -1");
+}
+
+/* Not reading is not the same as hearing nothing. */
+TEST(a_disk_without_room_for_the_stream)
+{
+    struct conn *origin = stage_stream();
+    temp_store_refuse(true);
+    say_sets(origin);
+    for (int i = 0; i < 65; i++) {
+        stage_second();
+        assert_false(fake_conn_wants_read(origin));
+        assert_int_equal(stage_status().acknowledged, stage_boundary());
+        assert_true(fake_conn_sent(origin).length > 0);
+        fake_conn_forget_sent(origin);
+    }
+    stage_expect_state(LINK_STREAMING);
+    temp_store_refuse(false);
+    stage_second();
+    fake_conn_run(origin);
+    assert_true(fake_conn_wants_read(origin));
+    assert_int_equal(stage_boundary(), STAGE_X + SETS_LENGTH);
+}
+
+TEST(no_room_for_what_came_with_the_reply)
+{
+    struct text wire;
+    hang_up(stage_stream());
+    struct conn *origin = stage_greet(FROM_X);
+    text_init(&wire, (size_t)SETS_LENGTH * 2);
+    text_append_string(&wire, CONTINUE);
+    for (int i = 0; i < SETS; i++)
+        text_append_string(&wire, SET_K);
+    temp_store_refuse(true);
+    stage_say_bytes(origin, text_bytes(&wire));
+    temp_store_refuse(false);
+    assert_false(fake_conn_wants_read(origin));
+    assert_in_range(stage_boundary(), STAGE_X + 1, STAGE_X + TEMP_SEGMENT_BYTES);
+    stage_second();
+    assert_int_equal(stage_boundary(), STAGE_X + SETS_LENGTH);
+    assert_true(fake_conn_wants_read(origin));
+    text_fini(&wire);
+}
+
+TEST(readers_that_hold_on_pause_it_for_moments)
+{
+    struct cursor reader = {0};
+    stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
+    stage.temp.options.window_bytes_max = (uint64_t)TEMP_SEGMENT_BYTES * 2;
+    temp_store_reopen(&stage.temp);
+    struct conn *origin = stage_stream();
+    struct backlog *backlog = history_backlog(store_current(stage.temp.store));
+    assert_true(cursor_attach(&reader, backlog, STAGE_X));
+    say_sets(origin);
+    assert_false(fake_conn_wants_read(origin));
+    uint64_t end = backlog_end(backlog);
+    assert_true(end < STAGE_X + SETS_LENGTH);
+    fake_loop_pass(stage.loop, 100);
+    assert_int_equal(backlog_end(backlog), end);
+    cursor_detach(&reader);
+    fake_loop_pass(stage.loop, 5);
+    fake_conn_run(origin);
+    assert_true(fake_conn_wants_read(origin));
+    assert_int_equal(stage_boundary(), STAGE_X + SETS_LENGTH);
+}
+
+/* ------------------------------------------------------------------ a history that cannot be cut */
+
+static struct conn *break_in_command(void)
+{
+    struct conn *origin = stage_stream();
+    stage_say(origin, "*3\r\n$3\r\nSE");
+    hang_up(origin);
+    return stage_greet(FROM_X);
+}
+
+static void expect_full_sync_next(void)
+{
+    stage_expect_state(LINK_RESTING);
+    stage_expect_error("store: ");
+    struct conn *origin = stage_greet("PSYNC ? -1");
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 9000\r\n");
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_expect_state(LINK_STREAMING);
+    hang_up(origin);
+    (void)stage_greet("PSYNC " STAGE_ID " 9001");
+}
+
+TEST(the_disk_refuses_to_cut_for_a_new_id)
+{
+    struct conn *origin = break_in_command();
+    temp_store_refuse(true);
+    stage_say(origin, RENAMED);
+    temp_store_refuse(false);
+    assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
+    expect_full_sync_next();
+}
+
+TEST(the_disk_refuses_to_cut_other_bytes)
+{
+    struct conn *origin = break_in_command();
+    temp_store_refuse(true);
+    stage_say(origin, CONTINUE PING_COMMAND);
+    temp_store_refuse(false);
+    expect_full_sync_next();
+}
+
+TEST(the_disk_refuses_the_new_id)
+{
+    hang_up(stage_stream());
+    struct conn *origin = stage_greet(FROM_X);
+    temp_store_refuse(true);
+    stage_say(origin, RENAMED);
+    temp_store_refuse(false);
+    stage_expect_state(LINK_RESTING);
+    stage_expect_error("store: identity: ");
+    assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
+    origin = stage_greet(FROM_X);
+    stage_say(origin, RENAMED PING_COMMAND);
+    assert_int_equal(stage.news[LINK_NEWS_RENAMED], 1);
+    stage_expect_held(STAGE_OTHER_ID, STAGE_X, PING_COMMAND);
+}
+
+int main(void)
+{
+#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
+    const struct CMUnitTest tests[] = {
+        ROW(closed_in_every_state),
+        ROW(pointed_elsewhere_in_every_state),
+        ROW(pointed_elsewhere_it_does_not_rest_long),
+        ROW(breaks_in_every_state),
+        ROW(silence_ends_every_state),
+        ROW(keepalives_are_no_silence),
+        ROW(rests_longer_each_time_up_to_a_limit),
+        ROW(a_stream_that_flows_ends_the_series),
+        ROW(a_stream_that_begins_with_nonsense_does_not),
+        ROW(a_refusal_is_told_and_tried_again),
+        ROW(memory_is_out),
+        ROW(a_full_socket_delays_the_handshake),
+        ROW(a_disk_that_refuses_a_new_history),
+        ROW(a_disk_that_refuses_the_rdb),
+        ROW(a_disk_without_room_for_the_stream),
+        ROW(no_room_for_what_came_with_the_reply),
+        ROW(readers_that_hold_on_pause_it_for_moments),
+        ROW(the_disk_refuses_to_cut_for_a_new_id),
+        ROW(the_disk_refuses_to_cut_other_bytes),
+        ROW(the_disk_refuses_the_new_id),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

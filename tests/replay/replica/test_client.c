@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../../relay/downstream/client_room.h"
+
+#include "fake_clock.h"
+#include "fake_conn.h"
+#include "fake_loop.h"
+#include "relay/base/log.h"
+#include "test.h"
+
+/* A room whose command table knows a few words; everything else is echoed as "+<word>". */
+struct stage {
+    struct client_room room;
+    struct conn *peer;
+    struct client *client;
+    /* of the newcomer, if one has come */
+    unsigned newcomers;
+    struct newcomer newcomer;
+    struct replica_terms terms;
+    char owed[100];
+    char input[100];
+};
+
+static struct stage stage;
+
+static void write_much(struct client *client, size_t length)
+{
+    char *bytes = malloc(length);
+    memset(bytes, 'x', length);
+    write_bulk(client_writer(client), bytes_at(bytes, length));
+    free(bytes);
+}
+
+static void on_command(struct client *client, const struct command *command, void *arg)
+{
+    assert_ptr_equal(arg, &stage);
+    struct bytes name = command->argument[0];
+    if (bytes_is(name, "quit"))
+        client_finish(client, CLOSE_QUIT);
+    if (bytes_is(name, "kill"))
+        client_close(client, CLOSE_KILLED);
+    if (bytes_is(name, "off"))
+        client_session(client)->reply_off = true;
+    if (bytes_is(name, "on"))
+        client_session(client)->reply_off = false;
+    if (bytes_is(name, "skip"))
+        client_session(client)->reply_skip_next = true;
+    if (bytes_is(name, "psync") && client_psync(client, command))
+        return;
+    if (bytes_is(name, "psync"))
+        return; /* an error was written */
+    if (bytes_is(name, "sync")) {
+        client_sync(client);
+        return;
+    }
+    if (bytes_is(name, "replconf")) {
+        client_replconf(client, command);
+        return;
+    }
+    if (bytes_is(name, "much")) {
+        write_much(client, 400 * 1024);
+        return;
+    }
+    if (bytes_is(name, "skip"))
+        return;
+    char shown[64];
+    write_simple(client_writer(client), bytes_printable(name, shown, sizeof(shown)));
+}
+
+static void copy(char *out, size_t capacity, struct bytes view)
+{
+    assert_true(view.length < capacity);
+    if (view.length > 0)
+        memcpy(out, view.data, view.length);
+    out[view.length] = '\0';
+}
+
+static void on_newcomer(const struct newcomer *newcomer, void *arg)
+{
+    assert_ptr_equal(arg, &stage);
+    stage.newcomers++;
+    stage.newcomer = *newcomer;
+    stage.terms = *newcomer->terms;
+    copy(stage.owed, sizeof(stage.owed), text_bytes(newcomer->owed));
+    copy(stage.input, sizeof(stage.input), newcomer->input);
+    assert_true(fake_conn_is_detached(newcomer->conn));
+    struct conn *conn = newcomer->conn;
+    conn_close(&conn);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    log_set_level(LOG_LEVEL_ERROR);
+    stage = (struct stage){.newcomers = 0};
+    stage.room = (struct client_room){
+        .loop = loop_new(),
+        .keepalive_s = 300,
+        .on_command = on_command,
+        .on_command_arg = &stage,
+        .on_newcomer = on_newcomer,
+        .on_newcomer_arg = &stage,
+    };
+    client_room_init(&stage.room);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    client_room_close_all(&stage.room, CLOSE_SHUTDOWN);
+    assert_int_equal(stage.room.count, 0);
+    assert_null(client_room_first(&stage.room));
+    loop_free(&stage.room.loop);
+    fake_conn_reset();
+    return 0;
+}
+
+static void come(bool rejected)
+{
+    client_accept(&stage.room, 5, 1, rejected);
+    stage.peer = fake_conn_newest();
+    stage.client = client_room_first(&stage.room);
+    fake_conn_up(stage.peer);
+}
+
+static void hear(const char *bytes)
+{
+    fake_conn_feed(stage.peer, bytes_of(bytes));
+    fake_conn_run(stage.peer);
+}
+
+static void expect_sent(const char *expected)
+{
+    assert_view(fake_conn_sent(stage.peer), expected);
+    fake_conn_forget_sent(stage.peer);
+}
+
+static void expect_closed(enum close_reason reason)
+{
+    assert_int_equal(stage.room.count, 0);
+    assert_true(fake_conn_is_closed(stage.peer));
+    for (int i = 0; i < CLOSE_REASON_COUNT; i++)
+        assert_int_equal(stage.room.closed[i], i == (int)reason ? 1 : 0);
+}
+
+TEST(answers_inline_and_arrays)
+{
+    come(false);
+    assert_int_equal(fake_conn_keepalive_s(stage.peer), 300);
+    hear("PING\r\n*1\r\n$4\r\nECHO\r\n\r\n\nlast\r\n");
+    expect_sent("+PING\r\n+ECHO\r\n+last\r\n");
+    assert_int_equal(stage.room.commands, 3);
+    assert_true(fake_conn_wants_read(stage.peer));
+    assert_false(fake_conn_wants_write(stage.peer));
+}
+
+TEST(commands_may_be_cut_anywhere)
+{
+    static const char said[] = "PING\r\n*2\r\n$4\r\nECHO\r\n$12\r\nhello, world\r\n\nTIME\r\n";
+    for (size_t length = 1; length < sizeof(said); length++) {
+        come(false);
+        fake_conn_feed_cut(stage.peer, LITERAL(said), length);
+        fake_conn_run(stage.peer);
+        expect_sent("+PING\r\n+ECHO\r\n+TIME\r\n");
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
+TEST(replies_may_be_cut_anywhere)
+{
+    for (size_t room = 0; room < 14; room++) {
+        come(false);
+        fake_conn_set_room(stage.peer, room);
+        hear("PING\r\nTIME\r\n");
+        assert_int_equal(fake_conn_sent(stage.peer).length, room);
+        assert_true(fake_conn_wants_write(stage.peer));
+        fake_conn_set_room(stage.peer, 100);
+        fake_conn_run(stage.peer);
+        expect_sent("+PING\r\n+TIME\r\n");
+        assert_false(fake_conn_wants_write(stage.peer));
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
+TEST(a_turn_runs_so_many_commands_and_the_next_goes_on)
+{
+    come(false);
+    char said[600 * 3 + 1];
+    for (int i = 0; i < 600; i++)
+        memcpy(said + 3 * i, "P\r\n", 3);
+    said[sizeof(said) - 1] = '\0';
+    fake_conn_feed(stage.peer, bytes_of(said));
+    assert_true(fake_conn_step(stage.peer));
+    assert_true(stage.room.commands < 600);
+    uint64_t before = stage.room.commands;
+    while (fake_conn_step(stage.peer)) {
+        assert_true(stage.room.commands - before <= 256);
+        before = stage.room.commands;
+    }
+    assert_int_equal(stage.room.commands, 600);
+    assert_int_equal(fake_conn_sent(stage.peer).length, 600 * 4);
+    assert_true(fake_conn_wants_read(stage.peer));
+}
+
+TEST(who_does_not_read_is_not_read)
+{
+    come(false);
+    fake_conn_set_room(stage.peer, 0);
+    hear("much\r\nmuch\r\nmuch\r\nmuch\r\nmuch\r\nmuch\r\n");
+    assert_int_equal(stage.room.commands, 3); /* more than CLIENT_OUTPUT_MAX waits */
+    assert_false(fake_conn_wants_read(stage.peer));
+    hear("P\r\n");
+    assert_int_equal(stage.room.commands, 3);
+    fake_conn_set_room(stage.peer, SIZE_MAX);
+    fake_conn_run(stage.peer);
+    assert_int_equal(stage.room.commands, 7);
+    assert_true(fake_conn_wants_read(stage.peer));
+}
+
+TEST(a_protocol_error_is_told_and_ends_it)
+{
+    come(false);
+    hear("PING\r\n*1\r\nx\r\nPING\r\n");
+    expect_sent("+PING\r\n-ERR Protocol error: expected '$', got 'x'\r\n");
+    expect_closed(CLOSE_PROTOCOL);
+    assert_true(fake_conn_is_drained(stage.peer)); /* so that the error arrives */
+}
+
+TEST(a_browser_is_shown_the_door)
+{
+    static const char *const requests[] = {
+        "POST / HTTP/1.1\r\nHost: x\r\n\r\nSHUTDOWN\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\nSHUTDOWN\r\n",
+    };
+    for (size_t i = 0; i < LENGTH_OF(requests); i++) {
+        come(false);
+        hear(requests[i]);
+        expect_closed(CLOSE_PROTOCOL);
+        assert_int_equal(stage.room.commands, i); /* GET is one, as far as we know by then */
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
+TEST(a_line_without_end_is_a_protocol_error)
+{
+    come(false);
+    static char flood[100 * 1024 + 1];
+    memset(flood, 'x', sizeof(flood) - 1);
+    fake_conn_feed_cut(stage.peer, bytes_of(flood), 10000);
+    fake_conn_run(stage.peer);
+    assert_true(bytes_starts(fake_conn_sent(stage.peer), "-ERR Protocol error: "));
+    expect_closed(CLOSE_PROTOCOL);
+}
+
+TEST(a_command_of_the_greatest_length_is_heard)
+{
+    come(false);
+    static char said[COMMAND_LENGTH_MAX + 1];
+    memset(said, 'a', COMMAND_LENGTH_MAX);
+    memcpy(said, "E ", 2);
+    memcpy(said + COMMAND_LENGTH_MAX - 2, "\r\n", 3);
+    fake_conn_feed_cut(stage.peer, bytes_of(said), 777);
+    fake_conn_run(stage.peer);
+    expect_sent("+E\r\n");
+}
+
+TEST(one_too_many_is_told_so)
+{
+    come(true);
+    fake_conn_run(stage.peer);
+    expect_sent("-ERR max number of clients reached\r\n");
+    expect_closed(CLOSE_REJECTED);
+    assert_true(fake_conn_is_drained(stage.peer));
+}
+
+TEST(quit_is_answered_and_nothing_after_it)
+{
+    come(false);
+    hear("PING\r\nQUIT\r\nPING\r\n");
+    expect_sent("+PING\r\n+QUIT\r\n");
+    expect_closed(CLOSE_QUIT);
+}
+
+TEST(the_last_replies_are_waited_for_but_not_for_ever)
+{
+    come(false);
+    fake_conn_set_room(stage.peer, 3);
+    hear("QUIT\r\n");
+    assert_int_equal(stage.room.count, 1);
+    fake_clock_advance(10 * 1000);
+    client_room_tick(&stage.room);
+    assert_int_equal(stage.room.count, 1);
+    fake_clock_advance(1);
+    client_room_tick(&stage.room);
+    expect_closed(CLOSE_QUIT);
+}
+
+TEST(one_that_kills_itself_gets_its_reply)
+{
+    come(false);
+    hear("KILL\r\nPING\r\n");
+    expect_sent("+KILL\r\n");
+    expect_closed(CLOSE_KILLED);
+}
+
+TEST(an_idle_client_is_closed_where_that_is_wanted)
+{
+    come(false);
+    fake_clock_advance(1000 * 1000);
+    client_room_tick(&stage.room);
+    assert_int_equal(stage.room.count, 1);
+    stage.room.timeout_ms = 30 * 1000;
+    hear("PING\r\n");
+    fake_clock_advance(30 * 1000);
+    client_room_tick(&stage.room);
+    assert_int_equal(stage.room.count, 1);
+    hear("half a command");
+    fake_clock_advance(1);
+    client_room_tick(&stage.room);
+    expect_closed(CLOSE_IDLE);
+}
+
+TEST(replies_can_be_switched_off)
+{
+    come(false);
+    hear("one\r\noff\r\ntwo\r\nthree\r\non\r\nskip\r\nfour\r\nfive\r\n");
+    expect_sent("+one\r\n+on\r\n+five\r\n");
+}
+
+TEST(the_end_of_the_peer_is_the_end)
+{
+    come(false);
+    fake_conn_feed(stage.peer, LITERAL("PING\r\n"));
+    fake_conn_end(stage.peer);
+    fake_conn_run(stage.peer);
+    expect_sent("+PING\r\n");
+    expect_closed(CLOSE_ENDED);
+}
+
+TEST(a_broken_connection_is_the_end)
+{
+    come(false);
+    fake_conn_fail(stage.peer, "reset by peer");
+    fake_conn_run(stage.peer);
+    expect_closed(CLOSE_FAILED);
+}
+
+TEST(bytes_are_counted_beyond_the_end)
+{
+    come(false);
+    hear("PING\r\n");
+    assert_int_equal(client_sent_bytes(stage.client), 7);
+    assert_int_equal(client_received_bytes(stage.client), 6);
+    hear("QUIT\r\n");
+    assert_int_equal(stage.room.sent_bytes, 14);
+    assert_int_equal(stage.room.received_bytes, 12);
+}
+
+TEST(psync_takes_the_connection_away)
+{
+    come(false);
+    hear("REPLCONF capa eof capa psync2 listening-port 6380\r\n");
+    expect_sent("+OK\r\n");
+    hear("PSYNC AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA 101\r\n");
+    assert_int_equal(stage.newcomers, 1);
+    assert_int_equal(stage.room.count, 0);
+    assert_int_equal(stage.newcomer.id, 1);
+    assert_int_equal(stage.terms.listening_port, 6380);
+    assert_true(stage.terms.capa_psync2);
+    assert_string_equal(stage.owed, "");
+    expect_sent("");
+    assert_int_equal(stage.room.closed[CLOSE_ENDED], 0);
+}
+
+TEST(what_was_read_and_what_is_owed_go_along)
+{
+    come(false);
+    hear("REPLCONF capa eof\r\nSYNC\r\n\nREPLCONF ACK 0\r\n");
+    assert_int_equal(stage.newcomers, 1);
+    assert_null(stage.newcomer.request);
+    assert_string_equal(stage.owed, "+OK\r\n");
+    assert_string_equal(stage.input, "\nREPLCONF ACK 0\r\n");
+    assert_int_equal(stage.room.commands, 2);
+}
+
+TEST(a_psync_that_cannot_be_is_refused)
+{
+    come(false);
+    hear("PSYNC ? x\r\n");
+    expect_sent("-ERR value is not an integer or out of range\r\n");
+    hear("PSYNC aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 7 FAILOVER\r\n");
+    assert_true(bytes_starts(fake_conn_sent(stage.peer), "-ERR "));
+    assert_int_equal(stage.newcomers, 0);
+    assert_int_equal(stage.room.count, 1);
+}
+
+TEST(out_of_memory_at_accept_is_no_client)
+{
+    log_set_level(LOG_LEVEL_ERROR + 1);
+    fake_conn_refuse_next();
+    client_accept(&stage.room, 5, 1, false);
+    assert_int_equal(stage.room.count, 0);
+}
+
+#define CLIENT_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CLIENT_TEST(answers_inline_and_arrays),
+        CLIENT_TEST(commands_may_be_cut_anywhere),
+        CLIENT_TEST(replies_may_be_cut_anywhere),
+        CLIENT_TEST(a_turn_runs_so_many_commands_and_the_next_goes_on),
+        CLIENT_TEST(who_does_not_read_is_not_read),
+        CLIENT_TEST(a_protocol_error_is_told_and_ends_it),
+        CLIENT_TEST(a_browser_is_shown_the_door),
+        CLIENT_TEST(a_line_without_end_is_a_protocol_error),
+        CLIENT_TEST(a_command_of_the_greatest_length_is_heard),
+        CLIENT_TEST(one_too_many_is_told_so),
+        CLIENT_TEST(quit_is_answered_and_nothing_after_it),
+        CLIENT_TEST(the_last_replies_are_waited_for_but_not_for_ever),
+        CLIENT_TEST(one_that_kills_itself_gets_its_reply),
+        CLIENT_TEST(an_idle_client_is_closed_where_that_is_wanted),
+        CLIENT_TEST(replies_can_be_switched_off),
+        CLIENT_TEST(the_end_of_the_peer_is_the_end),
+        CLIENT_TEST(a_broken_connection_is_the_end),
+        CLIENT_TEST(bytes_are_counted_beyond_the_end),
+        CLIENT_TEST(psync_takes_the_connection_away),
+        CLIENT_TEST(what_was_read_and_what_is_owed_go_along),
+        CLIENT_TEST(a_psync_that_cannot_be_is_refused),
+        CLIENT_TEST(out_of_memory_at_accept_is_no_client),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../../relay/downstream/waiting.h"
+
+#include "fake_clock.h"
+#include "fake_conn.h"
+#include "fake_loop.h"
+#include "fake_store.h"
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "test.h"
+
+#define ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+enum { X = 100, TIMEOUT_MS = 60 * 1000, REPLICAS_MAX = 8 };
+
+struct stage {
+    struct loop *loop;
+    struct waiting waiting;
+    struct downstream_doors doors;
+    bool is_upstream_streaming;
+    unsigned snapshots_wanted;
+    struct card cards[REPLICAS_MAX];
+    struct conn *peers[REPLICAS_MAX];
+    unsigned count;
+    struct replica *attached[REPLICAS_MAX];
+    unsigned attached_count;
+    const char *cause;
+};
+
+static struct stage stage;
+
+static void on_snapshot_wanted(void *arg)
+{
+    assert_ptr_equal(arg, &stage);
+    stage.snapshots_wanted++;
+}
+
+static bool is_upstream_streaming(void *arg)
+{
+    assert_ptr_equal(arg, &stage);
+    return stage.is_upstream_streaming;
+}
+
+static void on_attached(struct replica *replica, const char *cause, void *arg)
+{
+    assert_ptr_equal(arg, &stage);
+    stage.attached[stage.attached_count++] = replica;
+    stage.cause = cause;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    log_set_level(LOG_LEVEL_ERROR);
+    stage = (struct stage){.loop = loop_new()};
+    stage.doors = (struct downstream_doors){.on_snapshot_wanted = on_snapshot_wanted,
+                                            .is_upstream_streaming = is_upstream_streaming,
+                                            .arg = &stage};
+    waiting_init(&stage.waiting, &fake_store, &stage.doors, TIMEOUT_MS, on_attached, &stage);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    waiting_close_all(&stage.waiting, CLOSE_SHUTDOWN);
+    for (unsigned i = 0; i < stage.attached_count; i++)
+        replica_close(stage.attached[i], CLOSE_SHUTDOWN);
+    loop_free(&stage.loop);
+    fake_conn_reset();
+    fake_store_reset();
+    return 0;
+}
+
+static void on_gone(struct replica *replica, struct card *card, void *arg)
+{
+    (void)card;
+    (void)arg;
+    bool was_attached = false;
+    for (unsigned i = 0; i < stage.attached_count; i++)
+        was_attached = was_attached || stage.attached[i] == replica;
+    if (!was_attached)
+        waiting_remove(&stage.waiting, replica);
+    loop_defer(stage.loop, replica_free, replica);
+}
+
+static void ignore(struct conn *conn, enum conn_event event, void *arg)
+{
+    (void)conn;
+    (void)event;
+    (void)arg;
+}
+
+/* A replica that listens on `port` asks to continue at `offset`, or (0) for a full sync. */
+static struct card *ask(uint16_t port, uint64_t offset)
+{
+    const struct conn_options options = {.keepalive_s = 0};
+    unsigned number = stage.count++;
+    struct card *card = &stage.cards[number];
+    stage.peers[number] = conn_accept(stage.loop, 3, &options, ignore, NULL);
+    fake_conn_up(stage.peers[number]);
+    *card = (struct card){.id = number + 1, .acknowledges = true};
+    card->terms =
+        (struct replica_terms){.capa_eof = true, .capa_psync2 = true, .listening_port = port};
+    snprintf(card->address, sizeof(card->address), "10.0.0.1");
+    struct psync_request request = {.has_replid = offset > 0, .offset = offset};
+    assert_true(replid_parse(bytes_of(ID), &request.replid));
+    struct text owed;
+    text_init(&owed, 1024);
+    struct replica *replica = replica_new(card, &owed, TIMEOUT_MS, &request);
+    assert_non_null(replica);
+    replica->on_gone = on_gone;
+    waiting_add(&stage.waiting, replica);
+    replica_begin(replica, stage.peers[number], bytes_at(NULL, 0));
+    waiting_ask(&stage.waiting);
+    return card;
+}
+
+static void pass_seconds(unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        fake_clock_advance(1000);
+        waiting_tick(&stage.waiting);
+    }
+}
+
+static struct snapshot *have_snapshot(void)
+{
+    struct snapshot *snapshot = fake_snapshot_new(X, LITERAL("RDB"));
+    fake_snapshot_set_state(snapshot, SNAPSHOT_COMPLETE);
+    fake_history_set_snapshots(fake_store.current, snapshot, NULL);
+    return snapshot;
+}
+
+TEST(with_no_history_all_wait_and_nothing_is_asked_for)
+{
+    ask(1, 0);
+    ask(2, 50);
+    pass_seconds(100);
+    assert_int_equal(stage.waiting.count, 2);
+    assert_int_equal(stage.snapshots_wanted, 0);
+    assert_int_equal(fake_conn_sent(stage.peers[0]).length, 100); /* '\n' a second */
+}
+
+TEST(a_snapshot_is_asked_for_once_in_a_while_for_all)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    ask(1, 0);
+    ask(2, 0);
+    ask(3, 0);
+    waiting_ask(&stage.waiting);
+    waiting_ask(&stage.waiting);
+    assert_int_equal(stage.snapshots_wanted, 1);
+    pass_seconds(4);
+    assert_int_equal(stage.snapshots_wanted, 1);
+    pass_seconds(1);
+    assert_int_equal(stage.snapshots_wanted, 2); /* the first fetch may have failed */
+    have_snapshot();
+    waiting_ask(&stage.waiting);
+    assert_int_equal(stage.attached_count, 3);
+    assert_int_equal(stage.waiting.count, 0);
+    assert_int_equal(stage.waiting.sync_full, 3);
+    assert_string_equal(stage.cause, "full-sync");
+    pass_seconds(10);
+    assert_int_equal(stage.snapshots_wanted, 2);
+}
+
+TEST(who_can_continue_does_at_once)
+{
+    fake_store.current = fake_history_new(7, ID, X);
+    fake_history_append(fake_store.current, LITERAL("0123456789"));
+    struct card *card = ask(1, X + 3);
+    assert_int_equal(stage.attached_count, 1);
+    assert_string_equal(stage.cause, "continue");
+    assert_int_equal(card->history_number, 7);
+    assert_false(card->full_sync);
+    assert_int_equal(CARD_GET(card, acknowledged), X + 3);
+    assert_int_equal(CARD_GET(card, sent_offset), X + 3);
+    assert_int_equal(stage.waiting.sync_partial_ok, 1);
+    assert_int_equal(stage.waiting.sync_partial_err, 0);
+}
+
+TEST(a_partial_sync_that_becomes_a_full_one_is_counted)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    struct card *card = ask(1, X - 1);
+    assert_int_equal(stage.attached_count, 1);
+    assert_true(card->full_sync);
+    assert_int_equal(CARD_GET(card, acknowledged), 0);
+    assert_int_equal(stage.waiting.sync_full, 1);
+    assert_int_equal(stage.waiting.sync_partial_err, 1);
+}
+
+TEST(one_that_is_ahead_is_held_until_we_have_caught_up)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    ask(1, X + 5);
+    pass_seconds(10);
+    assert_int_equal(stage.waiting.count, 1);
+    fake_history_append(fake_store.current, LITERAL("0123"));
+    waiting_ask(&stage.waiting);
+    assert_int_equal(stage.waiting.count, 1);
+    fake_history_append(fake_store.current, LITERAL("4"));
+    waiting_ask(&stage.waiting);
+    assert_int_equal(stage.attached_count, 1);
+    assert_string_equal(stage.cause, "continue");
+}
+
+TEST(a_hold_lasts_while_upstream_is_down)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    ask(1, X + 5);
+    pass_seconds(10 * TIMEOUT_MS / 1000);
+    assert_int_equal(stage.waiting.count, 1);
+    stage.is_upstream_streaming = true;
+    pass_seconds(TIMEOUT_MS / 2000);
+    stage.is_upstream_streaming = false;
+    pass_seconds(1);
+    stage.is_upstream_streaming = true;
+    pass_seconds(TIMEOUT_MS / 1000 + 1); /* the first second notices it */
+    assert_int_equal(stage.waiting.count, 1);
+    pass_seconds(1);
+    assert_int_equal(stage.attached_count, 1);
+    assert_string_equal(stage.cause, "full-sync");
+}
+
+TEST(a_hold_begins_with_the_one_who_is_held)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    stage.is_upstream_streaming = true;
+    pass_seconds(10 * TIMEOUT_MS / 1000);
+    ask(1, X + 5);
+    pass_seconds(TIMEOUT_MS / 1000);
+    assert_int_equal(stage.waiting.count, 1);
+    pass_seconds(1);
+    assert_int_equal(stage.attached_count, 1);
+}
+
+static void go_at_once(struct card *card, enum close_reason reason)
+{
+    card->reason = reason;
+    card->rdb_sent_ms = clock_ms();
+    fake_clock_advance(100);
+    waiting_note_gone(&stage.waiting, card);
+}
+
+TEST(one_that_comes_back_right_after_full_syncs_waits)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    go_at_once(ask(1, 0), CLOSE_ENDED);
+    go_at_once(ask(1, 0), CLOSE_FAILED); /* once may be chance */
+    assert_int_equal(stage.attached_count, 2);
+    ask(1, 0);
+    ask(2, 0); /* another one does not wait */
+    assert_int_equal(stage.attached_count, 3);
+    pass_seconds(1);
+    assert_int_equal(stage.attached_count, 4);
+    go_at_once(&stage.cards[2], CLOSE_ENDED);
+    struct card *card = ask(1, 0);
+    pass_seconds(1);
+    assert_int_equal(stage.attached_count, 4);
+    pass_seconds(1);
+    assert_int_equal(stage.attached_count, 5);
+    card->has_acknowledged = true;
+    go_at_once(card, CLOSE_ENDED); /* that was a good one */
+    ask(1, 0);
+    assert_int_equal(stage.attached_count, 6);
+}
+
+TEST(one_that_we_have_closed_does_not)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    for (int i = 0; i < 3; i++)
+        go_at_once(ask(1, 0), CLOSE_REPLACED);
+    assert_int_equal(stage.attached_count, 3);
+}
+
+TEST(one_of_several_can_be_closed)
+{
+    ask(1, 0);
+    ask(2, 0);
+    ask(3, 0);
+    assert_true(waiting_close(&stage.waiting, 2, CLOSE_KILLED));
+    assert_false(waiting_close(&stage.waiting, 2, CLOSE_KILLED));
+    assert_int_equal(stage.waiting.count, 2);
+    assert_true(fake_conn_is_closed(stage.peers[1]));
+    assert_int_equal(stage.cards[1].reason, CLOSE_KILLED);
+}
+
+#define WAITING_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WAITING_TEST(with_no_history_all_wait_and_nothing_is_asked_for),
+        WAITING_TEST(a_snapshot_is_asked_for_once_in_a_while_for_all),
+        WAITING_TEST(who_can_continue_does_at_once),
+        WAITING_TEST(a_partial_sync_that_becomes_a_full_one_is_counted),
+        WAITING_TEST(one_that_is_ahead_is_held_until_we_have_caught_up),
+        WAITING_TEST(a_hold_lasts_while_upstream_is_down),
+        WAITING_TEST(a_hold_begins_with_the_one_who_is_held),
+        WAITING_TEST(one_that_comes_back_right_after_full_syncs_waits),
+        WAITING_TEST(one_that_we_have_closed_does_not),
+        WAITING_TEST(one_of_several_can_be_closed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

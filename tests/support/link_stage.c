@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "link_stage.h"
+
+#include "fake_conn.h"
+#include "fake_loop.h"
+#include "relay/base/log.h"
+#include "relay/net/loop.h"
+#include "relay/resp/payload.h"
+#include "relay/resp/writer.h"
+#include "test.h"
+
+enum { TEXT_MAX = 1 << 20, WORDS_MAX = 16, AWAIT_MS = 20000 };
+
+struct stage stage;
+
+/* ---- opened and closed ---- */
+
+static void on_turn_end(void *arg)
+{
+    (void)arg;
+    if (stage.link != NULL)
+        link_turn_end(stage.link);
+    (void)store_publish(stage.temp.store);
+}
+
+static void on_news(enum link_news news, void *arg)
+{
+    (void)arg;
+    stage.news[news]++;
+}
+
+int stage_open(void **state)
+{
+    (void)state;
+    log_set_level(LOG_LEVEL_ERROR);
+    memset(&stage, 0, sizeof(stage));
+    temp_store_open(&stage.temp);
+    stage.loop = loop_new();
+    loop_at_turn_end(stage.loop, on_turn_end, NULL);
+    stage.options = (struct link_options){
+        .host = "origin.test",
+        .port = 6379,
+        .announce_port = 6380,
+        .timeout_ms = STAGE_TIMEOUT_MS,
+    };
+    return 0;
+}
+
+int stage_close(void **state)
+{
+    (void)state;
+    link_close(&stage.link);
+    fake_loop_turn(stage.loop);
+    for (size_t i = 0; i < fake_conn_count(); i++)
+        assert_true(fake_conn_is_closed(fake_conn_nth(i)));
+    fake_conn_reset();
+    loop_free(&stage.loop);
+    temp_store_close(&stage.temp);
+    return 0;
+}
+
+void stage_start(void)
+{
+    stage.link = link_open(stage.loop, stage.temp.store, &stage.options, on_news, NULL);
+    assert_non_null(stage.link);
+}
+
+/* ---- connections ---- */
+
+bool stage_has_new(void)
+{
+    return fake_conn_count() > stage.connections;
+}
+
+struct conn *stage_await(void)
+{
+    fake_loop_pass(stage.loop, 0);
+    for (int64_t waited = 0; !stage_has_new(); waited++) {
+        assert_true(waited < AWAIT_MS);
+        fake_loop_pass(stage.loop, 1);
+    }
+    assert_int_equal(fake_conn_count(), stage.connections + 1);
+    stage.connections++;
+    return fake_conn_newest();
+}
+
+struct conn *stage_connect(void)
+{
+    struct conn *origin = stage_await();
+    fake_conn_up(origin);
+    return origin;
+}
+
+struct conn *stage_greet(const char *psync)
+{
+    struct conn *origin = stage_connect();
+    stage_expect(origin, "PING");
+    stage_say(origin, "+PONG\r\n");
+    stage_expect(origin, "INFO server");
+    stage_say(origin, "$22\r\nredis_version:7.0.15\r\n\r\n");
+    stage_expect(origin, "REPLCONF listening-port 6380");
+    stage_say(origin, "+OK\r\n");
+    stage_expect(origin, "REPLCONF capa eof capa psync2");
+    stage_say(origin, "+OK\r\n");
+    stage_expect(origin, "REPLCONF version 7.0.15");
+    stage_say(origin, "-ERR Unrecognized REPLCONF option: version\r\n");
+    stage_expect(origin, psync);
+    return origin;
+}
+
+struct conn *stage_stream(void)
+{
+    stage_start();
+    struct conn *origin = stage_greet("PSYNC ? -1");
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_expect_state(LINK_STREAMING);
+    stage_expect(origin, NULL);
+    return origin;
+}
+
+/* ---- bytes ---- */
+
+void stage_say_bytes(struct conn *origin, struct bytes bytes)
+{
+    fake_conn_feed(origin, bytes);
+    fake_conn_run(origin);
+}
+
+void stage_say(struct conn *origin, const char *string)
+{
+    stage_say_bytes(origin, bytes_of(string));
+}
+
+void stage_say_rdb(struct conn *origin, size_t body_length)
+{
+    struct text rdb;
+    struct text wire;
+    text_init(&rdb, TEXT_MAX);
+    text_init(&wire, TEXT_MAX);
+    temp_store_rdb(&rdb, body_length);
+    payload_format_length(&wire, rdb.length);
+    text_append(&wire, text_bytes(&rdb));
+    stage_say_bytes(origin, text_bytes(&wire));
+    text_fini(&wire);
+    text_fini(&rdb);
+}
+
+void stage_say_marked_rdb(struct conn *origin, size_t body_length)
+{
+    struct text wire;
+    text_init(&wire, TEXT_MAX);
+    payload_format_mark(&wire, STAGE_MARK);
+    temp_store_rdb(&wire, body_length);
+    text_append_string(&wire, STAGE_MARK);
+    stage_say_bytes(origin, text_bytes(&wire));
+    text_fini(&wire);
+}
+
+void stage_expect(struct conn *origin, const char *words)
+{
+    struct text command;
+    text_init(&command, TEXT_MAX);
+    if (words != NULL) {
+        char copy[256];
+        const char *parts[WORDS_MAX];
+        size_t count = 0;
+        snprintf(copy, sizeof(copy), "%s", words);
+        for (char *word = copy; *word != '\0'; count++) {
+            size_t length = strcspn(word, " ");
+            assert_in_range(count, 0, WORDS_MAX - 1);
+            parts[count] = word;
+            bool is_last = word[length] == '\0';
+            word[length] = '\0';
+            word += length + (is_last ? 0 : 1);
+        }
+        struct writer writer = {&command, 2};
+        write_command(&writer, parts, count);
+    }
+    assert_views_equal(fake_conn_sent(origin), text_bytes(&command));
+    fake_conn_forget_sent(origin);
+    text_fini(&command);
+}
+
+/* ---- time ---- */
+
+void stage_second(void)
+{
+    fake_loop_pass(stage.loop, 1000);
+    link_tick(stage.link);
+    store_tick(stage.temp.store);
+    fake_loop_turn(stage.loop);
+}
+
+void stage_seconds(unsigned count)
+{
+    while (count-- > 0)
+        stage_second();
+}
+
+/* ---- what has become of it ---- */
+
+struct link_status stage_status(void)
+{
+    struct link_status status;
+    link_status(stage.link, &status);
+    return status;
+}
+
+void stage_expect_state(enum link_state expected)
+{
+    struct link_status status = stage_status();
+    if (status.state != expected)
+        fail_msg("the link is %s (last error: %s), expected state %d", status.state_name,
+                 status.last_error, (int)expected);
+}
+
+void stage_expect_error(const char *beginning)
+{
+    struct link_status status = stage_status();
+    if (!bytes_starts(bytes_of(status.last_error), beginning))
+        fail_msg("last error is \"%s\", expected \"%s...\"", status.last_error, beginning);
+}
+
+void stage_expect_held(const char *replid, uint64_t first, const char *bytes)
+{
+    struct text held;
+    struct history *history = store_current(stage.temp.store);
+    assert_non_null(history);
+    assert_string_equal(history_identity(history)->replid.hex, replid);
+    text_init(&held, TEXT_MAX);
+    temp_store_read(&stage.temp, first, &held);
+    assert_views_equal(text_bytes(&held), bytes_of(bytes));
+    assert_int_equal(backlog_end(history_backlog(history)), first + held.length);
+    text_fini(&held);
+}
+
+uint64_t stage_boundary(void)
+{
+    return history_boundary(store_current(stage.temp.store));
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the tests of the admin room share: a room between fake rooms, a client that speaks to it,
+ * and a look at whether a reply is one whole value of the protocol.
+ */
+#ifndef TESTS_UNIT_ADMIN_TEST_H
+#define TESTS_UNIT_ADMIN_TEST_H
+
+#include "fake_clock.h"
+#include "fake_rooms.h"
+#include "relay/admin/admin.h"
+#include "test.h"
+
+static struct admin *room;
+static struct client *caller;
+static unsigned shutdowns;
+
+static inline void count_shutdown(void *arg)
+{
+    assert_non_null(arg);
+    shutdowns++;
+}
+
+static inline void tell_settings(admin_setting_fn *fn, void *fn_arg, void *arg)
+{
+    assert_non_null(arg);
+    fn("port", "6380", fn_arg);
+    fn("repl-timeout", "60", fn_arg);
+    fn("requirepass", "", fn_arg);
+    fn("upstream.repl-timeout", "61", fn_arg);
+    fn("maxmemory", "7", fn_arg); /* ours is told instead of the constant */
+}
+
+static inline void open_room(const char *password, const char *config_file)
+{
+    fake_rooms_reset();
+    shutdowns = 0;
+    const struct admin_options options = {.password = password,
+                                          .config_file = config_file,
+                                          .backlog_bytes = 1048576,
+                                          .clients_max = 10000};
+    const struct admin_doors doors = {
+        .shut_down = count_shutdown, .each_setting = tell_settings, .arg = &room};
+    room = admin_open(fake_store(), fake_link(), fake_downstream(), &options, &doors);
+    assert_non_null(room);
+    caller = fake_client(7, "192.0.2.7:50000");
+}
+
+static inline void close_room(void)
+{
+    admin_close(&room);
+    assert_null(room);
+    fake_rooms_reset();
+}
+
+static inline int set_up(void **state)
+{
+    (void)state;
+    open_room("", "");
+    return 0;
+}
+
+static inline int tear_down(void **state)
+{
+    (void)state;
+    close_room();
+    return 0;
+}
+
+#define ROOM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static inline struct bytes say_as(struct client *client, const char *line)
+{
+    return fake_client_says(client, admin_on_command, room, line);
+}
+
+static inline struct bytes say(const char *line)
+{
+    return say_as(caller, line);
+}
+
+/* The reply to `line` is exactly this. */
+static inline void expect(const char *line, const char *reply)
+{
+    struct bytes got = say(line);
+    if (!bytes_equal(got, bytes_of(reply)))
+        fail_msg("%s: got \"%.*s\", expected \"%s\"", line, (int)got.length, (const char *)got.data,
+                 reply);
+}
+
+static inline bool contains(struct bytes text, const char *part)
+{
+    return memmem(text.data, text.length, part, strlen(part)) != NULL;
+}
+
+static inline void expect_part(const char *line, const char *part)
+{
+    struct bytes got = say(line);
+    if (!contains(got, part))
+        fail_msg("%s: got \"%.*s\", expected it to contain \"%s\"", line, (int)got.length,
+                 (const char *)got.data, part);
+}
+
+/* The bytes of the value that `rest` begins with; 0: it does not begin with a whole one. Types of
+ * RESP3 count as none where `protocol` is 2. */
+static inline size_t value_length(struct bytes rest, int protocol)
+{
+    size_t line = bytes_find(rest, '\n') + 1;
+    uint64_t count;
+    if (rest.length < 3 || line > rest.length || rest.data[line - 2] != '\r')
+        return 0;
+    struct bytes argument = bytes_skip(bytes_first(rest, line - 2), 1);
+    char type = (char)rest.data[0];
+    if (strchr("+-:", type) != NULL)
+        return line;
+    if (type == '_' || (type == '$' && bytes_equal(argument, bytes_of("-1"))))
+        return (type == '_') == (protocol == 3) ? line : 0;
+    if (strchr("$=*%~", type) == NULL || !bytes_to_u64(argument, &count))
+        return 0;
+    if (strchr("=%~", type) != NULL && protocol != 3)
+        return 0;
+    if (type == '$' || type == '=') {
+        size_t whole = line + count + 2;
+        return whole <= rest.length && rest.data[whole - 2] == '\r' ? whole : 0;
+    }
+    for (uint64_t left = type == '%' ? count * 2 : count; left > 0; left--) {
+        size_t length = value_length(bytes_skip(rest, line), protocol);
+        if (length == 0)
+            return 0;
+        line += length;
+    }
+    return line;
+}
+
+static inline bool is_one_value(struct bytes reply, int protocol)
+{
+    return reply.length > 0 && value_length(reply, protocol) == reply.length;
+}
+
+#endif

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+#include "admin_test.h"
+#include "relay/base/clock.h"
+
+#define ID "8e7f00112233445566778899aabbccddeeff0011"
+#define OLD_ID "51ab00112233445566778899aabbccddeeff0011"
+#define NO_ID "0000000000000000000000000000000000000000"
+
+/* The text inside the reply to INFO. */
+static struct bytes info(const char *line)
+{
+    struct bytes reply = say(line);
+    assert_true(is_one_value(reply, 2));
+    size_t head = bytes_find(reply, '\n') + 1;
+    return bytes_first(bytes_skip(reply, head), reply.length - head - 2);
+}
+
+/* The section is made of exactly these fields, in this order. */
+static void expect_fields(struct bytes text, const char *const *names, size_t count)
+{
+    size_t i = 0;
+    text = bytes_skip(text, bytes_find(text, '\n') + 1); /* "# Section" */
+    for (; text.length > 0; i++) {
+        struct bytes name = bytes_first(text, bytes_find(text, ':'));
+        if (i == count || !bytes_equal(name, bytes_of(names[i])))
+            fail_msg("field %zu is \"%.*s\", expected \"%s\"", i, (int)name.length,
+                     (const char *)name.data, i < count ? names[i] : "no more");
+        text = bytes_skip(text, bytes_find(text, '\n') + 1);
+    }
+    assert_int_equal(i, count);
+}
+
+static void expect_text(const char *line, const char *text)
+{
+    struct bytes got = info(line);
+    char *actual = strndup((const char *)got.data, got.length);
+    assert_string_equal(actual, text);
+    free(actual);
+}
+
+static void have_history(void)
+{
+    fake_rooms.has_history = true;
+    assert_true(replid_parse(bytes_of(ID), &fake_rooms.identity.replid));
+    fake_rooms.first = 1000;
+    fake_rooms.boundary = 90200;
+    fake_rooms.published = 90210;
+    fake_rooms.end = 90215;
+}
+
+static void have_link_up(void)
+{
+    fake_rooms.link.state = LINK_STREAMING;
+    fake_rooms.link.is_up = true;
+    fake_rooms.link.last_io_ms = clock_ms() - 2500;
+}
+
+static struct peer_status replica(enum replica_state state, const char *address)
+{
+    return (struct peer_status){.state = state,
+                                .is_online = state == REPLICA_STREAMING,
+                                .address = address,
+                                .listening_port = 7001,
+                                .acknowledged = 90100,
+                                .last_ack_ms = clock_ms() - 1200};
+}
+
+/* Protocol 5.1, while nothing is there: never connected, no history, no replicas. */
+TEST(replication_of_a_fresh_relay)
+{
+    expect_text("info replication", "# Replication\r\n"
+                                    "role:slave\r\n"
+                                    "master_host:origin.example\r\n"
+                                    "master_port:6379\r\n"
+                                    "master_link_status:down\r\n"
+                                    "master_last_io_seconds_ago:-1\r\n"
+                                    "master_sync_in_progress:0\r\n"
+                                    "slave_read_repl_offset:0\r\n"
+                                    "slave_repl_offset:0\r\n"
+                                    "master_link_down_since_seconds:-1\r\n"
+                                    "slave_priority:0\r\n"
+                                    "slave_read_only:1\r\n"
+                                    "replica_announced:1\r\n"
+                                    "connected_slaves:0\r\n"
+                                    "master_failover_state:no-failover\r\n"
+                                    "master_replid:" NO_ID "\r\n"
+                                    "master_replid2:" NO_ID "\r\n"
+                                    "master_repl_offset:0\r\n"
+                                    "second_repl_offset:-1\r\n"
+                                    "repl_backlog_active:0\r\n"
+                                    "repl_backlog_size:1048576\r\n"
+                                    "repl_backlog_first_byte_offset:0\r\n"
+                                    "repl_backlog_histlen:0\r\n");
+}
+
+TEST(replication_with_everything)
+{
+    have_history();
+    have_link_up();
+    fake_rooms.identity.earlier_count = 2;
+    assert_true(replid_parse(bytes_of(OLD_ID), &fake_rooms.identity.earlier[0].replid));
+    fake_rooms.identity.earlier[0].limit = 5000;
+    fake_rooms.identity.earlier[1].limit = 4000;
+    fake_rooms.replicas[0] = replica(REPLICA_STREAMING, "198.51.100.3");
+    fake_rooms.replicas[1] = replica(REPLICA_CLOSING, "198.51.100.4");
+    fake_rooms.replicas[2] = replica(REPLICA_LOADING, "2001:db8::5");
+    fake_rooms.replicas[3] = replica(REPLICA_WAITING, "forged,state=online");
+    fake_rooms.replica_count = 4;
+    expect_text("info replication",
+                "# Replication\r\n"
+                "role:slave\r\n"
+                "master_host:origin.example\r\n"
+                "master_port:6379\r\n"
+                "master_link_status:up\r\n"
+                "master_last_io_seconds_ago:2\r\n"
+                "master_sync_in_progress:0\r\n"
+                "slave_read_repl_offset:90215\r\n"
+                "slave_repl_offset:90200\r\n"
+                "slave_priority:0\r\n"
+                "slave_read_only:1\r\n"
+                "replica_announced:1\r\n"
+                "connected_slaves:3\r\n"
+                "slave0:ip=198.51.100.3,port=7001,state=online,offset=90100,lag=1\r\n"
+                "slave1:ip=2001:db8::5,port=7001,state=send_bulk,offset=90100,lag=0\r\n"
+                "slave2:ip=forged?state?online,port=7001,state=wait_bgsave,offset=90100,lag=0\r\n"
+                "master_failover_state:no-failover\r\n"
+                "master_replid:" ID "\r\n"
+                "master_replid2:" OLD_ID "\r\n"
+                "master_repl_offset:90210\r\n"
+                "second_repl_offset:5001\r\n"
+                "repl_backlog_active:1\r\n"
+                "repl_backlog_size:1048576\r\n"
+                "repl_backlog_first_byte_offset:1001\r\n"
+                "repl_backlog_histlen:89210\r\n");
+}
+
+TEST(replication_while_syncing)
+{
+    static const char *const names[] = {
+        "role",
+        "master_host",
+        "master_port",
+        "master_link_status",
+        "master_last_io_seconds_ago",
+        "master_sync_in_progress",
+        "slave_read_repl_offset",
+        "slave_repl_offset",
+        "master_sync_total_bytes",
+        "master_sync_read_bytes",
+        "master_sync_left_bytes",
+        "master_sync_perc",
+        "master_sync_last_io_seconds_ago",
+        "master_link_down_since_seconds",
+        "slave_priority",
+        "slave_read_only",
+        "replica_announced",
+        "connected_slaves",
+        "master_failover_state",
+        "master_replid",
+        "master_replid2",
+        "master_repl_offset",
+        "second_repl_offset",
+        "repl_backlog_active",
+        "repl_backlog_size",
+        "repl_backlog_first_byte_offset",
+        "repl_backlog_histlen",
+    };
+    fake_rooms.link.state = LINK_LOADING;
+    fake_rooms.link.sync_in_progress = true;
+    fake_rooms.link.sync_total_bytes = 400;
+    fake_rooms.link.sync_read_bytes = 100;
+    fake_rooms.link.last_io_ms = clock_ms() - 3999;
+    fake_rooms.link.down_since_ms = clock_ms() - 7000;
+    expect_fields(info("info replication"), names, LENGTH_OF(names));
+    expect_part("info replication", "master_sync_total_bytes:400\r\nmaster_sync_read_bytes:100\r\n"
+                                    "master_sync_left_bytes:300\r\nmaster_sync_perc:25.00\r\n"
+                                    "master_sync_last_io_seconds_ago:3\r\n"
+                                    "master_link_down_since_seconds:7\r\n");
+    /* With an end mark the length is not known before the end. */
+    fake_rooms.link.sync_total_bytes = 0;
+    expect_part("info replication", "master_sync_total_bytes:0\r\nmaster_sync_read_bytes:100\r\n"
+                                    "master_sync_left_bytes:0\r\nmaster_sync_perc:0.00\r\n");
+}
+
+/* More is held for those who are behind than repl-backlog-size: the size is what is there. */
+TEST(backlog_size_is_no_less_than_what_is_held)
+{
+    have_history();
+    fake_rooms.published = fake_rooms.end = 5000000;
+    expect_part("info replication", "repl_backlog_size:4999000\r\n");
+    expect_part("info replication", "repl_backlog_histlen:4999000\r\n");
+}
+
+TEST(server_has_its_fields)
+{
+    static const char *const names[] = {
+        "redis_version",    "psync_relay_version", "redis_mode",     "os",
+        "arch_bits",        "process_id",          "run_id",         "tcp_port",
+        "server_time_usec", "uptime_in_seconds",   "uptime_in_days", "executable",
+        "config_file",
+    };
+    expect_fields(info("info server"), names, LENGTH_OF(names));
+    expect_part("info server", "redis_version:7.0.0\r\npsync_relay_version:" RELAY_VERSION "\r\n");
+    fake_clock_advance(2 * 24 * 60 * 60 * 1000 + 1000);
+    expect_part("info server", "uptime_in_seconds:172801\r\nuptime_in_days:2\r\n");
+    expect_part("info server", "tcp_port:6380\r\n");
+    fake_rooms.link.server_version = "7.2.4";
+    fake_rooms.link.valkey_version = "8.0.1";
+    expect_part("info server", "redis_version:7.2.4\r\nserver_name:valkey\r\n"
+                               "valkey_version:8.0.1\r\npsync_relay_version:");
+    expect_part("info server", "redis_mode:standalone\r\nserver_mode:standalone\r\n");
+}
+
+static void run_id(char out[41])
+{
+    struct bytes text = info("info server");
+    const char *at = memmem(text.data, text.length, "run_id:", 7);
+    assert_non_null(at);
+    snprintf(out, 41, "%s", at + 7);
+    assert_int_equal(strspn(out, "0123456789abcdef"), 40);
+    assert_int_equal(at[7 + 40], '\r');
+}
+
+TEST(run_id_is_stable_for_the_process)
+{
+    char first[41];
+    char again[41];
+    char other[41];
+    run_id(first);
+    run_id(again);
+    assert_string_equal(first, again);
+    close_room();
+    open_room("", "");
+    run_id(other);
+    assert_string_not_equal(first, other);
+}
+
+TEST(other_sections_have_their_fields)
+{
+    static const char *const clients[] = {"connected_clients", "cluster_connections", "maxclients",
+                                          "blocked_clients", "tracking_clients"};
+    static const char *const memory[] = {"used_memory",         "used_memory_human",
+                                         "used_memory_rss",     "used_memory_rss_human",
+                                         "total_system_memory", "total_system_memory_human",
+                                         "maxmemory",           "maxmemory_human",
+                                         "maxmemory_policy",    "mem_fragmentation_ratio",
+                                         "mem_allocator",       "mem_file_backed"};
+    static const char *const persistence[] = {"loading",
+                                              "async_loading",
+                                              "rdb_changes_since_last_save",
+                                              "rdb_bgsave_in_progress",
+                                              "rdb_last_save_time",
+                                              "rdb_last_bgsave_status",
+                                              "aof_enabled",
+                                              "aof_rewrite_in_progress",
+                                              "aof_rewrite_scheduled",
+                                              "aof_last_bgrewrite_status",
+                                              "aof_last_write_status"};
+    static const char *const cpu[] = {"used_cpu_sys",
+                                      "used_cpu_user",
+                                      "used_cpu_sys_children",
+                                      "used_cpu_user_children",
+                                      "used_cpu_sys_main_thread",
+                                      "used_cpu_user_main_thread"};
+    fake_rooms.counts.clients = 5;
+    expect_fields(info("info clients"), clients, LENGTH_OF(clients));
+    expect_part("info clients", "connected_clients:5\r\n");
+    expect_part("info clients", "maxclients:10000\r\n");
+    expect_fields(info("info memory"), memory, LENGTH_OF(memory));
+    expect_part("info memory", "maxmemory:0\r\nmaxmemory_human:0B\r\n");
+    assert_false(contains(info("info memory"), "used_memory:0\r\n"));
+    assert_false(contains(info("info memory"), "used_memory_rss:0\r\n"));
+    expect_fields(info("info persistence"), persistence, LENGTH_OF(persistence));
+    expect_part("info persistence", "loading:0\r\n");
+    expect_fields(info("info cpu"), cpu, LENGTH_OF(cpu));
+    expect_text("info keyspace", "# Keyspace\r\n");
+    expect_text("info cluster", "# Cluster\r\ncluster_enabled:0\r\n");
+    expect_text("info modules", "# Modules\r\n");
+    expect_text("info store", "# Store\r\nstore_histories:0\r\n");
+}
+
+TEST(stats_tell_the_counts)
+{
+    fake_rooms.counts = (struct downstream_counts){.connections_received = 11,
+                                                   .connections_rejected = 12,
+                                                   .commands = 13,
+                                                   .sync_full = 14,
+                                                   .sync_partial_ok = 15,
+                                                   .sync_partial_err = 16,
+                                                   .sent_bytes = 17000,
+                                                   .replica_sent_bytes = 16000,
+                                                   .received_bytes = 18};
+    fake_rooms.counts.closed[CLOSE_LAGGED] = 19;
+    fake_rooms.link.received_bytes = 2000;
+    expect("nonsense", "-ERR unknown command 'nonsense', with args beginning with: \r\n");
+    expect_part("set a b", "-READONLY ");
+    expect_part("info stats", "# Stats\r\n"
+                              "total_connections_received:11\r\n"
+                              "total_commands_processed:13\r\n"
+                              "total_net_input_bytes:2018\r\n"
+                              "total_net_output_bytes:17000\r\n"
+                              "total_net_repl_input_bytes:2000\r\n"
+                              "total_net_repl_output_bytes:16000\r\n"
+                              "rejected_connections:12\r\n"
+                              "sync_full:14\r\n"
+                              "sync_partial_ok:15\r\n"
+                              "sync_partial_err:16\r\n"
+                              "evicted_keys:0\r\n"
+                              "latest_fork_usec:0\r\n"
+                              "total_forks:0\r\n"
+                              "total_error_replies:2\r\n"
+                              "closed_quit:0\r\n");
+    expect_part("info stats", "closed_lagged:19\r\n");
+    expect_text("info errorstats",
+                "# Errorstats\r\nerrorstat_ERR:count=1\r\nerrorstat_READONLY:count=1\r\n");
+}
+
+TEST(relay_tells_of_upstream)
+{
+    fake_rooms.link.attempts = 4;
+    fake_rooms.link.full_syncs = 1;
+    fake_rooms.link.partial_syncs = 2;
+    fake_rooms.link.refreshes = 3;
+    fake_rooms.link.acknowledged = 90200;
+    fake_rooms.link.received_bytes = 99000;
+    fake_rooms.link.last_error = "refused\r\nforged:1";
+    fake_rooms.counts.replicas_waiting = 6;
+    expect_text("info relay", "# Relay\r\n"
+                              "upstream_state:connecting\r\n"
+                              "upstream_attempts:4\r\n"
+                              "upstream_full_syncs:1\r\n"
+                              "upstream_partial_syncs:2\r\n"
+                              "upstream_refreshes:3\r\n"
+                              "upstream_received_bytes:99000\r\n"
+                              "upstream_acknowledged_offset:90200\r\n"
+                              "upstream_last_error:refused  forged:1\r\n"
+                              "replicas_waiting:6\r\n");
+}
+
+/* The titles of the sections, in order, blank-separated. */
+static void expect_sections(const char *line, const char *titles)
+{
+    struct bytes text = info(line);
+    char found[256] = "";
+    for (; text.length > 0; text = bytes_skip(text, bytes_find(text, '\n') + 1)) {
+        if (!bytes_starts(text, "# "))
+            continue;
+        struct bytes title = bytes_skip(bytes_first(text, bytes_find(text, '\r')), 2);
+        size_t length = strlen(found);
+        snprintf(found + length, sizeof(found) - length, "%s%.*s", length > 0 ? " " : "",
+                 (int)title.length, (const char *)title.data);
+    }
+    assert_string_equal(found, titles);
+}
+
+#define ALL                                                                                        \
+    "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster Keyspace " \
+    "Relay Store"
+
+TEST(sections_are_chosen)
+{
+    expect_sections("info", ALL);
+    expect_sections("INFO Default", ALL);
+    expect_sections("info ALL", ALL);
+    expect_sections("info everything", ALL);
+    expect_sections("info all server", ALL);
+    expect_sections("info keyspace SERVER keyspace", "Server Keyspace");
+    expect_sections("info server nonsense", "Server");
+    expect("info nonsense", "$0\r\n\r\n");
+    /* As real servers do: an empty line between two sections, none at the end. */
+    expect_text("info cluster keyspace", "# Cluster\r\ncluster_enabled:0\r\n\r\n# Keyspace\r\n");
+    client_session(caller)->protocol = 3;
+    expect("info nonsense", "=4\r\ntxt:\r\n");
+    expect("info keyspace", "=16\r\ntxt:# Keyspace\r\n\r\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROOM_TEST(replication_of_a_fresh_relay),
+        ROOM_TEST(replication_with_everything),
+        ROOM_TEST(replication_while_syncing),
+        ROOM_TEST(backlog_size_is_no_less_than_what_is_held),
+        ROOM_TEST(server_has_its_fields),
+        ROOM_TEST(run_id_is_stable_for_the_process),
+        ROOM_TEST(other_sections_have_their_fields),
+        ROOM_TEST(stats_tell_the_counts),
+        ROOM_TEST(relay_tells_of_upstream),
+        ROOM_TEST(sections_are_chosen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

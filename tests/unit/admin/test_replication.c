@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "admin_test.h"
+
+TEST(psync_takes_the_client_away)
+{
+    fake_rooms.psync_takes = true;
+    assert_int_equal(say("psync ? -1").length, 0);
+    assert_true(fake_client_is_gone(caller));
+}
+
+TEST(psync_may_be_refused)
+{
+    expect("psync ? x", "-ERR value is not an integer or out of range\r\n");
+    assert_false(fake_client_is_gone(caller));
+    expect("psync", "-ERR wrong number of arguments for 'psync' command\r\n");
+    expect_part("info errorstats", "errorstat_ERR:count=2\r\n");
+}
+
+TEST(sync_takes_the_client_away)
+{
+    expect("sync x", "-ERR wrong number of arguments for 'sync' command\r\n");
+    assert_false(fake_client_is_gone(caller));
+    assert_int_equal(say("SYNC").length, 0);
+    assert_true(fake_client_is_gone(caller));
+}
+
+TEST(replconf_is_downstreams)
+{
+    expect("replconf listening-port 7000", "+OK\r\n");
+}
+
+TEST(role_is_that_of_a_replica)
+{
+    static const struct {
+        enum link_state state;
+        const char *name;
+    } rows[] = {
+        {LINK_IDLE, "$7\r\nconnect\r\n"},        {LINK_CONNECTING, "$10\r\nconnecting\r\n"},
+        {LINK_GREETING, "$9\r\nhandshake\r\n"},  {LINK_LOADING, "$4\r\nsync\r\n"},
+        {LINK_STREAMING, "$9\r\nconnected\r\n"}, {LINK_RESTING, "$7\r\nconnect\r\n"},
+        {LINK_STOPPED, "$4\r\nnone\r\n"},
+    };
+    char expected[256];
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        fake_rooms.link.state = rows[i].state;
+        snprintf(expected, sizeof(expected),
+                 "*5\r\n$5\r\nslave\r\n$14\r\norigin.example\r\n:6379\r\n%s:-1\r\n", rows[i].name);
+        expect("role", expected);
+    }
+    fake_rooms.has_history = true;
+    fake_rooms.boundary = 4711;
+    fake_rooms.end = 4720;
+    expect_part("role", ":4711\r\n");
+}
+
+TEST(replicaof_points_at_another_origin)
+{
+    expect("replicaof other.example 7000", "+OK\r\n");
+    assert_string_equal(fake_rooms.pointed_at, "other.example 7000");
+    expect("SLAVEOF 2001:db8::1 65535", "+OK\r\n");
+    assert_string_equal(fake_rooms.pointed_at, "2001:db8::1 65535");
+}
+
+TEST(replicaof_the_same_changes_nothing)
+{
+    expect("replicaof ORIGIN.example 6379", "+OK Already connected to specified master\r\n");
+    assert_string_equal(fake_rooms.pointed_at, "");
+    expect("replicaof origin.example 6378", "+OK\r\n");
+    assert_string_equal(fake_rooms.pointed_at, "origin.example 6378");
+}
+
+TEST(replicaof_refuses)
+{
+    char line[400];
+    char name[LINK_HOST_MAX + 1];
+    expect("replicaof no one", "-ERR a relay holds no data set and cannot be a primary: point it "
+                               "at another origin, or stop it with SHUTDOWN\r\n");
+    expect("replicaof x 0", "-ERR Invalid master port\r\n");
+    expect("replicaof x 65536", "-ERR Invalid master port\r\n");
+    expect("replicaof x -1", "-ERR Invalid master port\r\n");
+    expect("replicaof no x", "-ERR Invalid master port\r\n");
+    expect("replicaof \"\" 7000", "-ERR Invalid master host\r\n");
+    expect("replicaof \"a b\" 7000", "-ERR Invalid master host\r\n");
+    memset(name, 'h', LINK_HOST_MAX);
+    name[LINK_HOST_MAX] = '\0';
+    snprintf(line, sizeof(line), "replicaof %s 7000", name);
+    expect(line, "-ERR Invalid master host\r\n");
+    assert_string_equal(fake_rooms.pointed_at, "");
+}
+
+TEST(what_only_primaries_do_is_refused_as_replicas_do)
+{
+    expect("wait 1 0", "-ERR WAIT cannot be used with replica instances. Please also note that "
+                       "since Redis 4.0 if a replica is configured to be writable (which is not "
+                       "the default) writes to replicas are just local and are not propagated."
+                       "\r\n");
+    expect("waitaof 0 1 0", "-ERR WAITAOF cannot be used with replica instances. Please also note "
+                            "that writes to replicas are just local and are not propagated.\r\n");
+    expect("failover", "-ERR FAILOVER is not valid when server is a replica.\r\n");
+    expect("failover to a 1", "-ERR FAILOVER is not valid when server is a replica.\r\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROOM_TEST(psync_takes_the_client_away),
+        ROOM_TEST(psync_may_be_refused),
+        ROOM_TEST(sync_takes_the_client_away),
+        ROOM_TEST(replconf_is_downstreams),
+        ROOM_TEST(role_is_that_of_a_replica),
+        ROOM_TEST(replicaof_points_at_another_origin),
+        ROOM_TEST(replicaof_the_same_changes_nothing),
+        ROOM_TEST(replicaof_refuses),
+        ROOM_TEST(what_only_primaries_do_is_refused_as_replicas_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

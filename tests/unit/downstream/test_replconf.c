@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../../relay/downstream/replconf.h"
+
+#include "test.h"
+
+struct dialog {
+    struct replica_terms terms;
+    struct text reply;
+};
+
+/* Words are separated by blanks, and "''" is an empty one. */
+static void split(const char *line, struct command *command)
+{
+    command->argument_count = 0;
+    while (*line != '\0') {
+        size_t length = strcspn(line, " ");
+        struct bytes word = bytes_at(line, length);
+        if (bytes_is(word, "''"))
+            word = bytes_at(NULL, 0);
+        command->argument[command->argument_count++] = word;
+        line += length + (line[length] == ' ' ? 1 : 0);
+    }
+}
+
+static void say(struct dialog *dialog, const char *line)
+{
+    struct command command;
+    split(line, &command);
+    struct writer writer = {.out = &dialog->reply, .protocol = 2};
+    replconf_apply(&dialog->terms, &command, &writer);
+}
+
+static void expect_reply(struct dialog *dialog, const char *line, const char *reply)
+{
+    text_clear(&dialog->reply);
+    say(dialog, line);
+    assert_string_equal(text_string(&dialog->reply), reply);
+}
+
+static int begin(void **state)
+{
+    static struct dialog dialog;
+    dialog = (struct dialog){.terms = {.capa_eof = false}};
+    text_init(&dialog.reply, 4096);
+    *state = &dialog;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct dialog *dialog = *state;
+    text_fini(&dialog->reply);
+    return 0;
+}
+
+static void takes_what_replicas_say(void **state)
+{
+    struct dialog *dialog = *state;
+    expect_reply(dialog, "REPLCONF listening-port 6380", "+OK\r\n");
+    expect_reply(dialog, "replconf IP-ADDRESS 10.0.0.7", "+OK\r\n");
+    expect_reply(dialog, "REPLCONF capa eof capa psync2", "+OK\r\n");
+    expect_reply(dialog, "REPLCONF version 8.1.0-rc1", "+OK\r\n");
+    expect_reply(dialog, "REPLCONF rdb-only 1", "+OK\r\n");
+    assert_int_equal(dialog->terms.listening_port, 6380);
+    assert_string_equal(dialog->terms.address, "10.0.0.7");
+    assert_true(dialog->terms.capa_eof);
+    assert_true(dialog->terms.capa_psync2);
+    assert_true(dialog->terms.rdb_only);
+    assert_string_equal(dialog->terms.version, "8.1.0-rc1");
+    expect_reply(dialog, "REPLCONF rdb-only 0", "+OK\r\n");
+    assert_false(dialog->terms.rdb_only);
+}
+
+static void passes_over_unknown_capabilities(void **state)
+{
+    struct dialog *dialog = *state;
+    expect_reply(dialog, "REPLCONF capa dual-channel capa rdb-channel-repl capa lz4", "+OK\r\n");
+    assert_false(dialog->terms.capa_eof);
+    assert_false(dialog->terms.capa_psync2);
+    expect_reply(dialog, "REPLCONF capa EOF capa zstd", "+OK\r\n");
+    assert_true(dialog->terms.capa_eof);
+}
+
+static void stops_at_the_first_unknown_option(void **state)
+{
+    struct dialog *dialog = *state;
+    expect_reply(dialog, "REPLCONF listening-port 7 rdb-no-compress 1 capa eof",
+                 "-ERR Unrecognized REPLCONF option: rdb-no-compress\r\n");
+    assert_int_equal(dialog->terms.listening_port, 7); /* what came before stays */
+    assert_false(dialog->terms.capa_eof);              /* what comes after is lost */
+}
+
+static void wants_pairs(void **state)
+{
+    struct dialog *dialog = *state;
+    expect_reply(dialog, "REPLCONF capa", "-ERR syntax error\r\n");
+    expect_reply(dialog, "REPLCONF capa eof capa", "-ERR syntax error\r\n");
+    assert_false(dialog->terms.capa_eof);
+    expect_reply(dialog, "REPLCONF", "+OK\r\n");
+}
+
+static void filters_nothing_or_everything(void **state)
+{
+    struct dialog *dialog = *state;
+    expect_reply(dialog, "REPLCONF rdb-filter-only functions",
+                 "-ERR Unsupported rdb-filter-only option: functions; a relay holds the RDB "
+                 "whole\r\n");
+    assert_false(dialog->terms.filter_empty);
+    expect_reply(dialog, "REPLCONF rdb-filter-only ''", "+OK\r\n");
+    assert_true(dialog->terms.filter_empty);
+}
+
+static void refuses_bad_values(void **state)
+{
+    struct dialog *dialog = *state;
+    static const char *const numbers[] = {
+        "REPLCONF listening-port -1", "REPLCONF listening-port 65536", "REPLCONF listening-port x",
+        "REPLCONF listening-port ''", "REPLCONF rdb-only 2",           "REPLCONF rdb-only yes",
+    };
+    for (size_t i = 0; i < LENGTH_OF(numbers); i++)
+        expect_reply(dialog, numbers[i], "-ERR value is not an integer or out of range\r\n");
+    expect_reply(dialog, "REPLCONF version ''", "-ERR Unrecognized version format\r\n");
+    expect_reply(dialog, "REPLCONF version 7,lag=0", "-ERR Unrecognized version format\r\n");
+    expect_reply(dialog, "REPLCONF ip-address 1.2.3.4,port=1",
+                 "-ERR REPLCONF ip-address is too long or no address\r\n");
+    assert_int_equal(dialog->terms.listening_port, 0);
+    assert_string_equal(dialog->terms.version, "");
+    assert_string_equal(dialog->terms.address, "");
+}
+
+static void knows_where_an_address_ends(void **state)
+{
+    struct dialog *dialog = *state;
+    char line[320] = "REPLCONF ip-address ";
+    size_t prefix = strlen(line);
+    memset(line + prefix, 'h', 255);
+    line[prefix + 255] = '\0';
+    expect_reply(dialog, line, "+OK\r\n");
+    assert_int_equal(strlen(dialog->terms.address), 255);
+    line[prefix + 255] = 'h';
+    line[prefix + 256] = '\0';
+    expect_reply(dialog, line, "-ERR REPLCONF ip-address is too long or no address\r\n");
+    assert_int_equal(strlen(dialog->terms.address), 255);
+}
+
+static void answers_no_sign_of_life(void **state)
+{
+    struct dialog *dialog = *state;
+    expect_reply(dialog, "REPLCONF ACK 0", "");
+    expect_reply(dialog, "REPLCONF GETACK *", "");
+    expect_reply(dialog, "REPLCONF ACK 10 FACK 10", "");
+}
+
+static void hears_on_the_link(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        enum replconf_word word;
+        uint64_t offset;
+    } rows[] = {
+        {"REPLCONF ACK 0", REPLCONF_ACK, 0},
+        {"replconf ack 4711", REPLCONF_ACK, 4711},
+        {"REPLCONF ACK 4711 FACK 12", REPLCONF_ACK, 4711},
+        {"REPLCONF ACK 18446744073709551615", REPLCONF_ACK, UINT64_MAX},
+        {"REPLCONF ACK -1", REPLCONF_UNEXPECTED, 0},
+        {"REPLCONF ACK x", REPLCONF_UNEXPECTED, 0},
+        {"REPLCONF ACK 18446744073709551616", REPLCONF_UNEXPECTED, 0},
+        {"REPLCONF ACK", REPLCONF_UNEXPECTED, 0},
+        {"REPLCONF GETACK *", REPLCONF_NO_REPLY, 0},
+        {"REPLCONF capa eof", REPLCONF_UNEXPECTED, 0},
+        {"REPLCONF", REPLCONF_UNEXPECTED, 0},
+        {"PSYNC ? -1", REPLCONF_NO_REPLY, 0},
+        {"SYNC", REPLCONF_NO_REPLY, 0},
+        {"PING", REPLCONF_UNEXPECTED, 0},
+        {"QUIT", REPLCONF_UNEXPECTED, 0},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct command command;
+        split(rows[i].line, &command);
+        uint64_t offset = 0;
+        enum replconf_word word = replconf_on_link(&command, &offset);
+        if (word != rows[i].word)
+            fail_msg("%s: got %d, expected %d", rows[i].line, (int)word, (int)rows[i].word);
+        if (word == REPLCONF_ACK)
+            assert_int_equal(offset, rows[i].offset);
+    }
+}
+
+#define DIALOG_TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DIALOG_TEST(takes_what_replicas_say),
+        DIALOG_TEST(passes_over_unknown_capabilities),
+        DIALOG_TEST(stops_at_the_first_unknown_option),
+        DIALOG_TEST(wants_pairs),
+        DIALOG_TEST(filters_nothing_or_everything),
+        DIALOG_TEST(refuses_bad_values),
+        DIALOG_TEST(knows_where_an_address_ends),
+        DIALOG_TEST(answers_no_sign_of_life),
+        cmocka_unit_test(hears_on_the_link),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A backlog on its own, with the identity and the tail that a history would give it.
+ */
+#ifndef TESTS_UNIT_STORE_BENCH_H
+#define TESTS_UNIT_STORE_BENCH_H
+
+#include "../../../relay/store/backlog_writer.h"
+#include "../../../relay/store/files.h"
+#include "../../../relay/store/segment.h"
+#include "place.h"
+#include "stream.h"
+
+enum { SEGMENT = 4096 };
+
+enum bench_death { BENCH_LIVES, BENCH_DIES_BEFORE_SAVE, BENCH_DIES_AFTER_SAVE };
+
+struct bench {
+    struct place place;
+    struct identity identity;
+    struct tail *tail;
+    struct backlog_ties ties;
+    struct backlog *backlog;
+    unsigned saves;
+    int save_error; /* 0: saving works */
+    enum bench_death death;
+};
+
+static inline bool bench_save(void *arg, bool durable, struct text *why)
+{
+    struct bench *bench = arg;
+    bench->saves++;
+    if (bench->death == BENCH_DIES_BEFORE_SAVE)
+        _exit(0);
+    if (bench->save_error != 0) {
+        text_format(why, "identity: %s", strerror(bench->save_error));
+        errno = bench->save_error;
+        return false;
+    }
+    struct text content;
+    text_init(&content, 1 << 20);
+    identity_format(&bench->identity, &content);
+    bool good =
+        files_replace(bench->place.directory, "identity", text_bytes(&content), durable, why);
+    text_fini(&content);
+    if (bench->death == BENCH_DIES_AFTER_SAVE)
+        _exit(good ? 0 : 1);
+    return good;
+}
+
+static inline void bench_init(struct bench *bench, uint64_t first, uint64_t window, uint64_t max)
+{
+    memset(bench, 0, sizeof(*bench));
+    place_init(&bench->place);
+    struct replid id = replid_none();
+    id.hex[0] = 'a';
+    identity_init(&bench->identity, &id);
+    struct text why;
+    text_init(&why, 300);
+    bench->tail = tail_open(bench->place.directory, &why);
+    assert_non_null(bench->tail);
+    bench->ties = (struct backlog_ties){
+        .directory = bench->place.directory,
+        .window_bytes = window,
+        .window_bytes_max = max,
+        .segment_bytes = SEGMENT,
+        .identity = &bench->identity,
+        .tail = bench->tail,
+        .save = bench_save,
+        .arg = bench,
+    };
+    bench->backlog = backlog_new(&bench->ties, first, &why);
+    if (bench->backlog == NULL)
+        fail_msg("%s", text_string(&why));
+    assert_true(bench_save(bench, false, &why));
+    text_fini(&why);
+}
+
+static inline void bench_fini(struct bench *bench)
+{
+    backlog_free(&bench->backlog);
+    tail_close(&bench->tail);
+    identity_fini(&bench->identity);
+    place_fini(&bench->place);
+}
+
+/* As after the process was killed: nothing is closed properly, all is read again. What cursors hold
+ * of before must have been let go. */
+static inline void bench_reload(struct bench *bench)
+{
+    backlog_newest(bench->backlog)->has_name = false; /* the dead do not seal */
+    backlog_free(&bench->backlog);
+    struct text file;
+    struct text why;
+    text_init(&file, 1 << 20);
+    text_init(&why, 300);
+    assert_true(files_read(bench->place.directory, "identity", &file, &why));
+    identity_fini(&bench->identity);
+    assert_true(identity_parse(text_bytes(&file), &bench->identity, &why));
+    tail_close(&bench->tail);
+    bench->tail = tail_open(bench->place.directory, &why);
+    assert_non_null(bench->tail);
+    bench->ties.tail = bench->tail;
+    bench->backlog = backlog_load(&bench->ties, &why);
+    if (bench->backlog == NULL)
+        fail_msg("%s", text_string(&why));
+    text_fini(&file);
+    text_fini(&why);
+}
+
+static inline void bench_rewind(struct bench *bench, uint64_t offset)
+{
+    struct text why;
+    text_init(&why, 300);
+    if (!backlog_rewind(bench->backlog, offset, &why))
+        fail_msg("%s", text_string(&why));
+    text_fini(&why);
+}
+
+#endif

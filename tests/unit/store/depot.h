@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A store in a directory of its own, with the deeds that upstream would do to it.
+ */
+#ifndef TESTS_UNIT_STORE_DEPOT_H
+#define TESTS_UNIT_STORE_DEPOT_H
+
+#include "../../../relay/store/backlog_writer.h"
+#include "place.h"
+#include "rdb.h"
+#include "relay/store/store.h"
+#include "stream.h"
+
+enum { DEPOT_SEGMENT = 4096, DEPOT_RDB = 3000 };
+
+struct depot {
+    struct place place;
+    char data_dir[PLACE_PATH_MAX];
+    struct store_options options;
+    struct store *store;
+    struct text why;
+};
+
+static inline void depot_init(struct depot *depot)
+{
+    memset(depot, 0, sizeof(*depot));
+    place_init(&depot->place);
+    text_init(&depot->why, 500);
+    place_path(&depot->place, "data", depot->data_dir);
+    depot->options = (struct store_options){
+        .data_dir = depot->data_dir,
+        .window_bytes = 64 * DEPOT_SEGMENT,
+        .window_bytes_max = 128 * DEPOT_SEGMENT,
+        .segment_bytes = DEPOT_SEGMENT,
+        .fsync = STORE_FSYNC_NO,
+    };
+}
+
+static inline void depot_open(struct depot *depot)
+{
+    text_clear(&depot->why);
+    depot->store = store_open(&depot->options, &depot->why);
+    if (depot->store == NULL)
+        fail_msg("%s", text_string(&depot->why));
+}
+
+static inline void depot_fini(struct depot *depot)
+{
+    store_close(&depot->store);
+    text_fini(&depot->why);
+    place_fini(&depot->place);
+}
+
+static inline struct replid depot_id(char digit)
+{
+    struct replid id = replid_none();
+    memset(id.hex, digit, REPLID_DIGITS);
+    return id;
+}
+
+/* The RDB of that branch is received whole. */
+static inline void depot_receive(struct snapshot *snapshot, unsigned branch)
+{
+    struct rdb rdb = rdb_make(DEPOT_RDB, branch);
+    struct text why;
+    text_init(&why, 300);
+    snapshot_expect(snapshot, rdb.length);
+    if (!snapshot_write(snapshot, rdb_bytes(&rdb), &why))
+        fail_msg("%s", text_string(&why));
+    text_fini(&why);
+    rdb_free(&rdb);
+}
+
+/* A full resync: history with id `digit` from `offset` on becomes current. */
+static inline struct history *depot_resync(struct depot *depot, char digit, uint64_t offset)
+{
+    struct replid id = depot_id(digit);
+    struct history *history = store_begin_history(depot->store, &id, offset, &depot->why);
+    if (history == NULL)
+        fail_msg("%s", text_string(&depot->why));
+    depot_receive(history_arriving_snapshot(history), 0);
+    if (!store_promote(depot->store, &depot->why))
+        fail_msg("%s", text_string(&depot->why));
+    return store_current(depot->store);
+}
+
+static inline struct backlog *depot_backlog(const struct depot *depot)
+{
+    assert_non_null(store_current(depot->store));
+    return history_backlog(store_current(depot->store));
+}
+
+/* Bytes of a branch come, and are shown; all commands are whole. */
+static inline void depot_stream(struct depot *depot, size_t length, unsigned branch)
+{
+    struct backlog *backlog = depot_backlog(depot);
+    enum backlog_room room = stream_append(backlog, length, branch);
+    if (room != BACKLOG_ROOM)
+        fail_msg("no room (%d): %s", (int)room, backlog_error(backlog));
+    history_set_boundary(store_current(depot->store), backlog_end(backlog));
+    (void)store_publish(depot->store);
+}
+
+/* The window is `first`..`end`: branch 0 up to `joint`, 1 from there on. */
+static inline void depot_assert_window(const struct depot *depot, uint64_t first, uint64_t joint,
+                                       uint64_t end)
+{
+    struct backlog *backlog = depot_backlog(depot);
+    assert_int_equal(backlog_first(backlog), first);
+    assert_int_equal(backlog_published(backlog), end);
+    struct cursor cursor;
+    struct bytes view;
+    assert_true(cursor_attach(&cursor, backlog, first));
+    while (cursor_peek(&cursor, &view) == CURSOR_BYTES) {
+        if (cursor.offset < joint && view.length > joint - cursor.offset)
+            view.length = (size_t)(joint - cursor.offset);
+        assert_stream(view, cursor.offset, cursor.offset < joint ? 0 : 1);
+        cursor_advance(&cursor, view.length);
+    }
+    assert_int_equal(cursor.offset, end);
+    cursor_detach(&cursor);
+}
+
+/* The snapshot that is there has these bytes. */
+static inline void depot_assert_snapshot(const struct snapshot *snapshot, unsigned branch)
+{
+    assert_non_null(snapshot);
+    assert_int_equal(snapshot_state(snapshot), SNAPSHOT_COMPLETE);
+    struct rdb rdb = rdb_make(DEPOT_RDB, branch);
+    uint8_t copy[DEPOT_RDB + 1];
+    assert_int_equal(snapshot_readable(snapshot), DEPOT_RDB);
+    assert_int_equal(pread(snapshot_file(snapshot), copy, sizeof(copy), 0), DEPOT_RDB);
+    assert_memory_equal(copy, rdb.data, DEPOT_RDB);
+    rdb_free(&rdb);
+}
+
+#endif

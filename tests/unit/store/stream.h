@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A stream whose every byte is known from its offset and the branch it was written on, so that what
+ * is read anywhere can be compared with what must be there.
+ */
+#ifndef TESTS_UNIT_STORE_STREAM_H
+#define TESTS_UNIT_STORE_STREAM_H
+
+#include "relay/store/backlog.h"
+#include "test.h"
+
+static inline uint8_t stream_byte(uint64_t offset, unsigned branch)
+{
+    uint64_t mixed = (offset + 1) * UINT64_C(0x9e3779b97f4a7c15) + branch * UINT64_C(0x51ed2701);
+    return (uint8_t)(mixed >> 56 ^ mixed >> 29);
+}
+
+static inline void stream_fill(uint8_t *into, uint64_t offset, size_t length, unsigned branch)
+{
+    for (size_t i = 0; i < length; i++)
+        into[i] = stream_byte(offset + i, branch);
+}
+
+/* The position of the first byte that is not the stream's; view.length: all are. */
+static inline size_t stream_compare(struct bytes view, uint64_t offset, unsigned branch)
+{
+    size_t i = 0;
+    while (i < view.length && view.data[i] == stream_byte(offset + i, branch))
+        i++;
+    return i;
+}
+
+static inline void assert_stream(struct bytes view, uint64_t offset, unsigned branch)
+{
+    size_t same = stream_compare(view, offset, branch);
+    if (same < view.length)
+        fail_msg("at offset %llu of branch %u: got %02x, expected %02x",
+                 (unsigned long long)(offset + same), branch, view.data[same],
+                 stream_byte(offset + same, branch));
+}
+
+/* Appends `length` bytes as they come from a socket: in what room there is. Returns what the backlog
+ * said to the last of them. */
+static inline enum backlog_room stream_append(struct backlog *backlog, size_t length,
+                                              unsigned branch)
+{
+    while (length > 0) {
+        uint8_t *into;
+        size_t capacity;
+        enum backlog_room room = backlog_reserve(backlog, &into, &capacity);
+        if (room != BACKLOG_ROOM)
+            return room;
+        assert_true(capacity > 0);
+        size_t count = capacity < length ? capacity : length;
+        stream_fill(into, backlog_end(backlog), count, branch);
+        backlog_append(backlog, count);
+        length -= count;
+    }
+    return BACKLOG_ROOM;
+}
+
+/* Reads until something else than bytes comes; all must be of the branch. Returns what came. */
+static inline enum cursor_view stream_read(struct cursor *cursor, unsigned branch)
+{
+    struct bytes view;
+    enum cursor_view found;
+    while ((found = cursor_peek(cursor, &view)) == CURSOR_BYTES) {
+        assert_true(view.length > 0);
+        assert_stream(view, cursor->offset, branch);
+        cursor_advance(cursor, view.length);
+    }
+    return found;
+}
+
+#endif

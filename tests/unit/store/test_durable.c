@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What survives when power is lost: the machine has another boot id then, and of the files only that
+ * is sure which was fsynced. The tests alter the files as a power failure might have left them.
+ */
+#include "depot.h"
+
+enum { BOOT_ID_AT = 16 };
+
+#define DIRECTORY "data/history-1/"
+
+static struct depot depot;
+static struct history *history;
+
+static int set_up(void **state)
+{
+    (void)state;
+    depot_init(&depot);
+    depot.options.fsync = STORE_FSYNC_EVERYSEC;
+    depot_open(&depot);
+    history = depot_resync(&depot, 'a', 1000);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    depot_fini(&depot);
+    return 0;
+}
+
+static void wait_until_durable(uint64_t offset)
+{
+    for (int i = 0; i < 50000 && history_durable(history) < offset; i++)
+        usleep(100);
+    assert_int_equal(history_durable(history), offset);
+}
+
+/* As of now everything is durable. */
+static void sync_all(void)
+{
+    store_tick(depot.store);
+    wait_until_durable(backlog_end(history_backlog(history)));
+}
+
+struct kept {
+    const char *name;
+    uint8_t *data;
+    size_t length;
+};
+
+static struct kept keep(const char *name)
+{
+    struct kept kept = {.name = name};
+    kept.data = place_read(&depot.place, name, &kept.length);
+    return kept;
+}
+
+/* The store is closed, which makes everything durable; then the files go back to what they were. */
+static void go_back(struct kept *kept)
+{
+    store_close(&depot.store);
+    place_write(&depot.place, kept->name, bytes_at(kept->data, kept->length));
+    free(kept->data);
+}
+
+static void boot_anew(void)
+{
+    store_close(&depot.store);
+    place_flip(&depot.place, DIRECTORY "tail", BOOT_ID_AT);
+    depot_open(&depot);
+    history = store_current(depot.store);
+}
+
+TEST(a_tick_makes_durable_what_is_there)
+{
+    assert_int_equal(history_durable(history), 0);
+    depot_stream(&depot, 100, 0);
+    assert_int_equal(history_durable(history), 0);
+    sync_all();
+    depot_stream(&depot, 3 * DEPOT_SEGMENT, 0);
+    sync_all();
+    store_tick(depot.store);
+    assert_int_equal(history_durable(history), 1100 + 3 * DEPOT_SEGMENT);
+}
+
+TEST(always_is_with_each_publish)
+{
+    store_close(&depot.store);
+    depot.options.fsync = STORE_FSYNC_ALWAYS;
+    depot_open(&depot);
+    history = store_current(depot.store);
+    for (uint64_t end = 1100; end < 1500; end += 100) {
+        depot_stream(&depot, 100, 0);
+        wait_until_durable(end);
+    }
+}
+
+TEST(no_is_never)
+{
+    store_close(&depot.store);
+    depot.options.fsync = STORE_FSYNC_NO;
+    depot_open(&depot);
+    history = store_current(depot.store);
+    depot_stream(&depot, 3 * DEPOT_SEGMENT, 0);
+    store_tick(depot.store);
+    usleep(2000);
+    assert_int_equal(history_durable(history), 0);
+}
+
+TEST(a_clean_close_makes_all_of_it_durable)
+{
+    depot_stream(&depot, 5 * DEPOT_SEGMENT + 99, 0);
+    boot_anew();
+    depot_assert_window(&depot, 1000, UINT64_MAX, 1099 + 5 * DEPOT_SEGMENT);
+    depot_assert_snapshot(history_snapshot(history), 0);
+}
+
+TEST(live_marks_do_not_count_after_another_boot)
+{
+    depot_stream(&depot, 100, 0);
+    sync_all();
+    depot_stream(&depot, 50, 0);
+    struct kept tail = keep(DIRECTORY "tail");
+    go_back(&tail);
+    depot_open(&depot);
+    depot_assert_window(&depot, 1000, UINT64_MAX, 1150); /* a kill alone costs nothing */
+    history = store_current(depot.store);
+    store_close(&depot.store);
+    /* The last close made 1150 durable; what the page said before it is what we want again. */
+    depot_open(&depot);
+    depot_stream(&depot, 10, 0);
+    tail = keep(DIRECTORY "tail");
+    go_back(&tail);
+    place_flip(&depot.place, DIRECTORY "tail", BOOT_ID_AT);
+    depot_open(&depot);
+    depot_assert_window(&depot, 1000, UINT64_MAX, 1150);
+    assert_int_equal(history_boundary(store_current(depot.store)), 1150);
+}
+
+TEST(bytes_that_did_not_reach_the_disk_are_not_served)
+{
+    depot_stream(&depot, 100, 0);
+    sync_all();
+    depot_stream(&depot, 3000, 0);
+    struct kept tail = keep(DIRECTORY "tail");
+    go_back(&tail);
+    place_cut(&depot.place, DIRECTORY "backlog/1000.seg", 1500);
+    place_cut(&depot.place, DIRECTORY "backlog/1000.seg", DEPOT_SEGMENT); /* zeros */
+    place_flip(&depot.place, DIRECTORY "tail", BOOT_ID_AT);
+    depot_open(&depot);
+    depot_assert_window(&depot, 1000, UINT64_MAX, 1100);
+    depot_stream(&depot, 9000, 0);
+    depot_assert_window(&depot, 1000, UINT64_MAX, 10100);
+}
+
+TEST(a_sealed_segment_that_did_not_reach_the_disk_is_known_by_its_last_mark)
+{
+    depot_stream(&depot, 2 * DEPOT_SEGMENT + 100, 0);
+    sync_all();
+    depot_stream(&depot, 2 * DEPOT_SEGMENT, 0);
+    struct kept tail = keep(DIRECTORY "tail");
+    go_back(&tail);
+    /* The third is sealed and in the identity by now, and half of it was lost, as all behind it. */
+    place_cut(&depot.place, DIRECTORY "backlog/9192.seg", 2000);
+    place_cut(&depot.place, DIRECTORY "backlog/9192.seg", DEPOT_SEGMENT);
+    place_cut(&depot.place, DIRECTORY "backlog/13288.seg", 0);
+    place_cut(&depot.place, DIRECTORY "backlog/13288.seg", DEPOT_SEGMENT);
+    place_flip(&depot.place, DIRECTORY "tail", BOOT_ID_AT);
+    depot_open(&depot);
+    depot_assert_window(&depot, 1000, UINT64_MAX, 1100 + 2 * DEPOT_SEGMENT);
+    depot_stream(&depot, 9000, 0);
+    depot_assert_window(&depot, 1000, UINT64_MAX, 10100 + 2 * DEPOT_SEGMENT);
+}
+
+TEST(an_identity_that_did_not_reach_the_disk_has_one_before_it)
+{
+    depot_stream(&depot, 2 * DEPOT_SEGMENT + 100, 0);
+    sync_all();
+    struct kept kept = keep(DIRECTORY "identity.kept");
+    depot_stream(&depot, DEPOT_SEGMENT, 0); /* a roll: the identity is written without fsync */
+    struct kept tail = keep(DIRECTORY "tail");
+    go_back(&tail);
+    place_write(&depot.place, kept.name, bytes_at(kept.data, kept.length));
+    free(kept.data);
+    place_cut(&depot.place, DIRECTORY "identity", 0);
+    place_flip(&depot.place, DIRECTORY "tail", BOOT_ID_AT);
+    depot_open(&depot);
+    depot_assert_window(&depot, 1000, UINT64_MAX, 1100 + 2 * DEPOT_SEGMENT);
+}
+
+TEST(a_rewind_keeps_what_was_durable_before_it)
+{
+    depot_stream(&depot, 5000, 0);
+    sync_all();
+    assert_true(history_rewind(history, 5500, &depot.why));
+    assert_int_equal(history_durable(history), 5500);
+    depot_stream(&depot, 10, 1);
+    sync_all();
+    assert_int_equal(history_durable(history), 5510);
+    depot_stream(&depot, 1000, 1);
+    assert_true(history_rewind(history, 6000, &depot.why));
+    assert_int_equal(history_durable(history), 5510);
+    struct kept tail = keep(DIRECTORY "tail");
+    go_back(&tail);
+    place_flip(&depot.place, DIRECTORY "tail", BOOT_ID_AT);
+    place_flip(&depot.place, DIRECTORY "backlog/5500.seg", 400); /* not fsynced before the cut */
+    depot_open(&depot);
+    depot_assert_window(&depot, 1000, 5500, 5510);
+}
+
+TEST(power_lost_right_after_a_rewind_brings_nothing_back)
+{
+    depot_stream(&depot, 5000, 0);
+    sync_all();
+    assert_true(history_rewind(history, 5500, &depot.why));
+    struct replid b = depot_id('b');
+    assert_true(history_rename(history, &b, &depot.why));
+    struct kept tail = keep(DIRECTORY "tail");
+    go_back(&tail);
+    place_flip(&depot.place, DIRECTORY "tail", BOOT_ID_AT);
+    depot_open(&depot);
+    depot_assert_window(&depot, 1000, UINT64_MAX, 5500);
+}
+
+TEST(nor_does_the_old_file_at_the_beginning_of_a_segment)
+{
+    depot_stream(&depot, 2 * DEPOT_SEGMENT, 0);
+    depot_stream(&depot, 100, 0);
+    sync_all();
+    struct kept old = keep(DIRECTORY "backlog/9192.seg");
+    assert_true(history_rewind(history, 9192, &depot.why));
+    struct replid b = depot_id('b');
+    assert_true(history_rename(history, &b, &depot.why));
+    struct kept tail = keep(DIRECTORY "tail");
+    go_back(&tail);
+    /* The name of the new file did not reach the disk. Its bytes are of the other branch. */
+    go_back(&old);
+    place_flip(&depot.place, DIRECTORY "tail", BOOT_ID_AT);
+    depot_open(&depot);
+    assert_string_equal(history_identity(store_current(depot.store))->replid.hex, b.hex);
+    depot_assert_window(&depot, 1000, UINT64_MAX, 9192);
+    depot_stream(&depot, 500, 1);
+    depot_assert_window(&depot, 1000, 9192, 9692);
+}
+
+#define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_DEPOT(a_tick_makes_durable_what_is_there),
+        IN_DEPOT(always_is_with_each_publish),
+        IN_DEPOT(no_is_never),
+        IN_DEPOT(a_clean_close_makes_all_of_it_durable),
+        IN_DEPOT(live_marks_do_not_count_after_another_boot),
+        IN_DEPOT(bytes_that_did_not_reach_the_disk_are_not_served),
+        IN_DEPOT(a_sealed_segment_that_did_not_reach_the_disk_is_known_by_its_last_mark),
+        IN_DEPOT(an_identity_that_did_not_reach_the_disk_has_one_before_it),
+        IN_DEPOT(a_rewind_keeps_what_was_durable_before_it),
+        IN_DEPOT(power_lost_right_after_a_rewind_brings_nothing_back),
+        IN_DEPOT(nor_does_the_old_file_at_the_beginning_of_a_segment),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

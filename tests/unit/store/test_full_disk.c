@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A disk that is really full: a small tmpfs. Only root may mount one; without that these are skipped.
+ */
+#include <sys/mount.h>
+
+#include "../../../relay/store/backlog_writer.h"
+#include "depot.h"
+
+enum { DISK = 256 * 1024 };
+
+static struct depot depot;
+static struct place mounted;
+
+static bool mount_disk(void)
+{
+    char options[40];
+    snprintf(options, sizeof(options), "size=%d", DISK);
+    return mount("tmpfs", mounted.path, "tmpfs", 0, options) == 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    place_init(&mounted);
+    depot_init(&depot);
+    place_path(&mounted, "data", depot.data_dir);
+    depot.options.window_bytes = 10 * DISK;
+    depot.options.window_bytes_max = 20 * DISK;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    depot_fini(&depot);
+    (void)umount(mounted.path);
+    place_fini(&mounted);
+    return 0;
+}
+
+static void mount_or_skip(void)
+{
+    if (mount_disk())
+        return;
+    print_message("skipped: cannot mount a tmpfs: %s\n", strerror(errno));
+    skip();
+}
+
+/* Fills what is free, all but `left` bytes. */
+static void fill_disk(size_t left)
+{
+    char path[PLACE_PATH_MAX];
+    int file = open(place_path(&mounted, "ballast", path), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(file != -1);
+    static const uint8_t block[4096];
+    off_t length = 0;
+    while (write(file, block, sizeof(block)) == (ssize_t)sizeof(block))
+        length += (off_t)sizeof(block);
+    assert_int_equal(errno, ENOSPC);
+    assert_true((size_t)length >= left);
+    assert_int_equal(ftruncate(file, length - (off_t)left), 0);
+    close(file);
+}
+
+static void free_disk(void)
+{
+    char path[PLACE_PATH_MAX];
+    assert_int_equal(unlink(place_path(&mounted, "ballast", path)), 0);
+}
+
+static void start(void)
+{
+    mount_or_skip();
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 0);
+}
+
+static void assert_whole(void)
+{
+    struct backlog *backlog = depot_backlog(&depot);
+    depot_assert_window(&depot, backlog_first(backlog), UINT64_MAX, backlog_end(backlog));
+}
+
+TEST(the_window_is_shortened_to_what_the_disk_holds)
+{
+    start();
+    depot_stream(&depot, 4 * DISK, 0);
+    struct backlog *backlog = depot_backlog(&depot);
+    assert_true(backlog_end(backlog) - backlog_first(backlog) > DISK / 2);
+    assert_true(backlog_disk_bytes(backlog) < DISK);
+    assert_string_equal(backlog_error(backlog), "");
+    assert_whole();
+    store_close(&depot.store);
+    depot_open(&depot);
+    assert_whole();
+}
+
+TEST(without_any_room_it_stands_still_and_goes_on_later)
+{
+    start();
+    depot_stream(&depot, 3 * DEPOT_SEGMENT, 0);
+    fill_disk(0);
+    struct backlog *backlog = depot_backlog(&depot);
+    /* What the window gives up goes into the next segments, until somebody takes that as well. */
+    enum backlog_room room = BACKLOG_ROOM;
+    for (int i = 0; i < 10 && room == BACKLOG_ROOM; i++) {
+        room = stream_append(backlog, DEPOT_SEGMENT, 0);
+        char path[PLACE_PATH_MAX];
+        int file = open(place_path(&mounted, "ballast", path), O_WRONLY | O_APPEND);
+        static const uint8_t block[4096];
+        while (write(file, block, sizeof(block)) > 0)
+            continue;
+        close(file);
+    }
+    assert_int_equal(room, BACKLOG_NO_SPACE);
+    assert_non_null(strstr(backlog_error(backlog), "No space left on device"));
+    (void)store_publish(depot.store);
+    uint64_t end = backlog_end(backlog);
+    assert_whole(); /* what is held is served */
+    assert_int_equal(stream_append(backlog, 1, 0), BACKLOG_NO_SPACE);
+    free_disk();
+    assert_int_equal(stream_append(backlog, 10 * DEPOT_SEGMENT, 0), BACKLOG_ROOM);
+    assert_string_equal(backlog_error(backlog), "");
+    (void)store_publish(depot.store);
+    assert_int_equal(backlog_end(backlog), end + 10 * DEPOT_SEGMENT);
+    assert_whole();
+}
+
+TEST(a_reader_of_what_was_given_up_does_not_cost_the_rest)
+{
+    start();
+    depot_stream(&depot, 20 * DEPOT_SEGMENT, 0);
+    struct backlog *backlog = depot_backlog(&depot);
+    struct cursor slow;
+    struct cursor quick;
+    assert_true(cursor_attach(&slow, backlog, 10));
+    assert_true(cursor_attach(&quick, backlog, 19 * DEPOT_SEGMENT));
+    fill_disk(0);
+    uint8_t *into;
+    size_t capacity;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(backlog_reserve(backlog, &into, &capacity), BACKLOG_HELD);
+        assert_int_equal(backlog_first(backlog), DEPOT_SEGMENT);
+    }
+    struct bytes view;
+    assert_int_equal(cursor_peek(&slow, &view), CURSOR_LAGGED);
+    cursor_detach(&slow);
+    depot_stream(&depot, DEPOT_SEGMENT, 0);
+    assert_int_equal(stream_read(&quick, 0), CURSOR_AT_END);
+    cursor_detach(&quick);
+    assert_whole();
+}
+
+TEST(a_start_on_a_full_disk_serves_what_is_there)
+{
+    for (size_t extra = 0; extra < DEPOT_SEGMENT; extra += 1000) {
+        if (extra == 0)
+            start();
+        else
+            (void)depot_resync(&depot, 'a', 0);
+        depot_stream(&depot, 3 * DEPOT_SEGMENT + extra, 0);
+        store_close(&depot.store);
+        fill_disk(0);
+        depot_open(&depot);
+        assert_whole();
+        struct backlog *backlog = depot_backlog(&depot);
+        assert_int_equal(backlog_first(backlog), 0);
+        assert_int_equal(backlog_end(backlog), 3 * DEPOT_SEGMENT + extra);
+        depot_assert_snapshot(history_usable_snapshot(store_current(depot.store)), 0);
+        depot_stream(&depot, DEPOT_SEGMENT, 0); /* the window is shortened for it */
+        assert_true(backlog_first(backlog) > 0);
+        store_close(&depot.store);
+        depot_open(&depot);
+        assert_whole();
+        free_disk();
+    }
+}
+
+TEST(a_start_on_a_full_disk_with_an_empty_window)
+{
+    start();
+    store_close(&depot.store);
+    fill_disk(0);
+    depot_open(&depot);
+    depot_assert_window(&depot, 0, UINT64_MAX, 0);
+    depot_assert_snapshot(history_usable_snapshot(store_current(depot.store)), 0);
+    free_disk();
+    depot_stream(&depot, 2 * DEPOT_SEGMENT, 0);
+}
+
+TEST(a_rewind_on_a_full_disk)
+{
+    start();
+    depot_stream(&depot, 5 * DEPOT_SEGMENT, 0);
+    struct cursor held; /* so that the space of what is cut off does not come back */
+    assert_true(cursor_attach(&held, depot_backlog(&depot), 5 * DEPOT_SEGMENT));
+    fill_disk(4096); /* the identity has room */
+    assert_true(history_rewind(store_current(depot.store), 2 * DEPOT_SEGMENT + 100, &depot.why));
+    text_clear(&depot.why);
+    depot_assert_window(&depot, 0, UINT64_MAX, 2 * DEPOT_SEGMENT + 100);
+    struct bytes view;
+    assert_int_equal(cursor_peek(&held, &view), CURSOR_REWOUND);
+    cursor_detach(&held);
+    free_disk();
+    depot_stream(&depot, DEPOT_SEGMENT, 1);
+    depot_assert_window(&depot, 0, 2 * DEPOT_SEGMENT + 100, 3 * DEPOT_SEGMENT + 100);
+    store_close(&depot.store);
+    depot_open(&depot);
+    depot_assert_window(&depot, 0, 2 * DEPOT_SEGMENT + 100, 3 * DEPOT_SEGMENT + 100);
+}
+
+TEST(a_history_that_finds_no_room_is_not_begun)
+{
+    start();
+    depot_stream(&depot, 100, 0);
+    fill_disk(0);
+    struct replid b = depot_id('b');
+    assert_null(store_begin_history(depot.store, &b, 0, &depot.why));
+    assert_non_null(strstr(text_string(&depot.why), "No space left on device"));
+    assert_null(store_arriving(depot.store));
+    text_clear(&depot.why);
+    assert_whole();
+    depot_assert_snapshot(history_usable_snapshot(store_current(depot.store)), 0);
+    free_disk();
+    (void)depot_resync(&depot, 'b', 0);
+}
+
+TEST(a_snapshot_that_finds_no_room_fails)
+{
+    start();
+    fill_disk(4096);
+    struct history *history = store_current(depot.store);
+    struct snapshot *snapshot = history_begin_snapshot(history, 0, &depot.why);
+    assert_non_null(snapshot);
+    static const uint8_t bytes[8192];
+    assert_false(snapshot_write(snapshot, bytes_at(bytes, sizeof(bytes)), &depot.why));
+    assert_string_equal(text_string(&depot.why),
+                        "0.rdb.part: cannot write: No space left on device");
+    history_fail_snapshot(history);
+    depot_assert_snapshot(history_usable_snapshot(history), 0);
+    text_clear(&depot.why);
+}
+
+#define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    unsigned before = place_descriptors();
+    const struct CMUnitTest tests[] = {
+        IN_DEPOT(the_window_is_shortened_to_what_the_disk_holds),
+        IN_DEPOT(without_any_room_it_stands_still_and_goes_on_later),
+        IN_DEPOT(a_reader_of_what_was_given_up_does_not_cost_the_rest),
+        IN_DEPOT(a_start_on_a_full_disk_serves_what_is_there),
+        IN_DEPOT(a_start_on_a_full_disk_with_an_empty_window),
+        IN_DEPOT(a_rewind_on_a_full_disk),
+        IN_DEPOT(a_history_that_finds_no_room_is_not_begun),
+        IN_DEPOT(a_snapshot_that_finds_no_room_fails),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return failed != 0 || place_descriptors() != before;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/store/history.h"
+
+#include "depot.h"
+
+static struct depot depot;
+static struct history *history;
+
+static int set_up(void **state)
+{
+    (void)state;
+    depot_init(&depot);
+    depot.options.window_bytes = 4 * DEPOT_SEGMENT;
+    depot_open(&depot);
+    history = depot_resync(&depot, 'a', 1000);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    depot_fini(&depot);
+    return 0;
+}
+
+static void reopen(void)
+{
+    store_close(&depot.store);
+    depot_open(&depot);
+    history = store_current(depot.store);
+    assert_non_null(history);
+}
+
+static void rewind_to(uint64_t offset)
+{
+    if (!history_rewind(history, offset, &depot.why))
+        fail_msg("%s", text_string(&depot.why));
+}
+
+static void rename_to(char digit)
+{
+    struct replid id = depot_id(digit);
+    if (!history_rename(history, &id, &depot.why))
+        fail_msg("%s", text_string(&depot.why));
+}
+
+/* A refresh: another snapshot, taken at `offset`. */
+static void refresh(uint64_t offset, unsigned branch)
+{
+    struct snapshot *snapshot = history_begin_snapshot(history, offset, &depot.why);
+    assert_non_null(snapshot);
+    depot_receive(snapshot, branch);
+    if (!history_complete_snapshot(history, &depot.why))
+        fail_msg("%s", text_string(&depot.why));
+}
+
+static enum continuity may_continue(char digit, uint64_t offset)
+{
+    struct replid id = depot_id(digit);
+    return history_may_continue(history, &id, offset);
+}
+
+TEST(a_refresh_takes_the_place_of_the_snapshot)
+{
+    depot_stream(&depot, 5000, 0);
+    struct snapshot *old = history_snapshot(history);
+    snapshot_retain(old);
+    struct snapshot *arriving = history_begin_snapshot(history, 6000, &depot.why);
+    assert_ptr_equal(history_usable_snapshot(history), old); /* a complete one is preferred */
+    assert_ptr_equal(history_arriving_snapshot(history), arriving);
+    depot_receive(arriving, 1);
+    assert_true(history_complete_snapshot(history, &depot.why));
+    depot_assert_snapshot(history_usable_snapshot(history), 1);
+    assert_false(place_has(&depot.place, "data/history-1/snapshot/1000.rdb"));
+    depot_assert_snapshot(old, 0);
+    snapshot_release(&old);
+    refresh(6000, 2); /* the same X again */
+    depot_assert_snapshot(history_snapshot(history), 2);
+    reopen();
+    depot_assert_snapshot(history_usable_snapshot(history), 2);
+    assert_int_equal(snapshot_offset(history_snapshot(history)), 6000);
+}
+
+TEST(a_refresh_that_fails_leaves_the_snapshot)
+{
+    for (int how = 0; how < 3; how++) {
+        struct snapshot *snapshot = history_begin_snapshot(history, 1000, &depot.why);
+        snapshot_retain(snapshot);
+        assert_true(snapshot_write(snapshot, bytes_of("REDIS0011 and no more"), &depot.why));
+        if (how == 0)
+            history_fail_snapshot(history);
+        else if (how == 1)
+            assert_false(history_complete_snapshot(history, &depot.why));
+        else
+            assert_non_null(history_begin_snapshot(history, 1000, &depot.why));
+        assert_int_equal(snapshot_state(snapshot), SNAPSHOT_FAILED);
+        snapshot_release(&snapshot);
+        history_fail_snapshot(history);
+        depot_assert_snapshot(history_usable_snapshot(history), 0);
+        text_clear(&depot.why);
+    }
+    reopen();
+    depot_assert_snapshot(history_usable_snapshot(history), 0);
+}
+
+TEST(a_snapshot_that_the_window_has_left_is_not_usable)
+{
+    depot_stream(&depot, 4 * DEPOT_SEGMENT, 0);
+    assert_non_null(history_usable_snapshot(history));
+    depot_stream(&depot, 4 * DEPOT_SEGMENT, 0);
+    assert_true(backlog_first(history_backlog(history)) > 1000);
+    assert_null(history_usable_snapshot(history));
+    assert_non_null(history_snapshot(history));
+    struct snapshot *arriving =
+        history_begin_snapshot(history, backlog_end(history_backlog(history)), &depot.why);
+    assert_ptr_equal(history_usable_snapshot(history), arriving);
+}
+
+TEST(a_new_id_keeps_the_old_one_up_to_the_joint)
+{
+    depot_stream(&depot, 5000, 0);
+    rename_to('b');
+    assert_int_equal(may_continue('a', 6000), CONTINUITY_YES);
+    depot_stream(&depot, 100, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(may_continue('b', 6100), CONTINUITY_YES);
+        assert_int_equal(may_continue('b', 6101), CONTINUITY_AHEAD);
+        assert_int_equal(may_continue('a', 6000), CONTINUITY_YES);
+        assert_int_equal(may_continue('a', 6001), CONTINUITY_STRANGE);
+        assert_int_equal(may_continue('a', 999), CONTINUITY_GONE);
+        assert_int_equal(may_continue('c', 1000), CONTINUITY_STRANGE);
+        reopen();
+    }
+}
+
+TEST(a_rename_that_cannot_be_written_has_not_happened)
+{
+    char path[PLACE_PATH_MAX];
+    place_path(&depot.place, "data/history-1/identity.new", path);
+    assert_int_equal(mkdir(path, 0700), 0); /* in the way of the new identity */
+    struct replid b = depot_id('b');
+    assert_false(history_rename(history, &b, &depot.why));
+    assert_string_equal(text_string(&depot.why), "identity.new: cannot create: Is a directory");
+    assert_string_equal(history_identity(history)->replid.hex, depot_id('a').hex);
+    assert_int_equal(history_identity(history)->earlier_count, 0);
+    assert_int_equal(rmdir(path), 0);
+    text_clear(&depot.why);
+    rename_to('b');
+}
+
+TEST(a_fail_over_to_one_that_has_less)
+{
+    depot_stream(&depot, 7000, 0);
+    rewind_to(6500);
+    rename_to('b');
+    depot_stream(&depot, 300, 1);
+    for (int i = 0; i < 2; i++) {
+        depot_assert_window(&depot, 1000, 6500, 6800);
+        assert_int_equal(history_boundary(history), 6800);
+        assert_int_equal(may_continue('a', 6500), CONTINUITY_YES);
+        assert_int_equal(may_continue('a', 6501), CONTINUITY_STRANGE);
+        assert_int_equal(may_continue('b', 6800), CONTINUITY_YES);
+        depot_assert_snapshot(history_usable_snapshot(history), 0);
+        reopen();
+    }
+}
+
+TEST(snapshots_beyond_a_rewind_go)
+{
+    static const struct {
+        uint64_t offset;
+        bool complete;
+        bool arriving;
+    } rows[] = {{6000, true, true},
+                {5500, true, true},
+                {5499, true, false},
+                {5000, true, false},
+                {4999, false, false}};
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        if (i > 0)
+            history = depot_resync(&depot, 'a', 1000);
+        depot_stream(&depot, 5000, 0);
+        refresh(5000, 1);
+        struct snapshot *arriving = history_begin_snapshot(history, 5500, &depot.why);
+        snapshot_retain(arriving);
+        rewind_to(rows[i].offset);
+        assert_int_equal(history_snapshot(history) != NULL, rows[i].complete);
+        assert_int_equal(history_arriving_snapshot(history) != NULL, rows[i].arriving);
+        assert_int_equal(snapshot_state(arriving),
+                         rows[i].arriving ? SNAPSHOT_ARRIVING : SNAPSHOT_FAILED);
+        snapshot_release(&arriving);
+        assert_true(store_publish(depot.store));
+        reopen();
+        assert_int_equal(history_snapshot(history) != NULL, rows[i].complete);
+        depot_assert_window(&depot, 1000, UINT64_MAX, rows[i].offset);
+    }
+}
+
+TEST(a_rewind_that_cannot_be_written_has_not_happened)
+{
+    depot_stream(&depot, 5000, 0);
+    refresh(5000, 1);
+    char path[PLACE_PATH_MAX];
+    place_path(&depot.place, "data/history-1/identity.new", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_false(history_rewind(history, 2000, &depot.why));
+    depot_assert_snapshot(history_usable_snapshot(history), 1);
+    depot_assert_window(&depot, 1000, UINT64_MAX, 6000);
+    assert_int_equal(rmdir(path), 0);
+    text_clear(&depot.why);
+    reopen();
+    depot_assert_window(&depot, 1000, UINT64_MAX, 6000);
+}
+
+TEST(everything_may_be_rewound)
+{
+    depot_stream(&depot, 5000, 0);
+    rewind_to(1000);
+    depot_assert_window(&depot, 1000, 1000, 1000);
+    depot_stream(&depot, 50, 1);
+    reopen();
+    depot_assert_window(&depot, 1000, 1000, 1050);
+}
+
+TEST(before_its_snapshot_is_there_a_history_is_not_found)
+{
+    struct replid b = depot_id('b');
+    struct history *arriving = store_begin_history(depot.store, &b, 0, &depot.why);
+    assert_int_equal(stream_append(history_backlog(arriving), 3 * DEPOT_SEGMENT, 0), BACKLOG_ROOM);
+    assert_false(place_has(&depot.place, "data/history-2/identity"));
+    depot_receive(history_arriving_snapshot(arriving), 0);
+    assert_true(store_promote(depot.store, &depot.why));
+    assert_true(place_has(&depot.place, "data/history-2/identity"));
+    reopen();
+    depot_assert_window(&depot, 0, UINT64_MAX, 3 * DEPOT_SEGMENT);
+}
+
+#define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    unsigned before = place_descriptors();
+    const struct CMUnitTest tests[] = {
+        IN_DEPOT(a_refresh_takes_the_place_of_the_snapshot),
+        IN_DEPOT(a_refresh_that_fails_leaves_the_snapshot),
+        IN_DEPOT(a_snapshot_that_the_window_has_left_is_not_usable),
+        IN_DEPOT(a_new_id_keeps_the_old_one_up_to_the_joint),
+        IN_DEPOT(a_rename_that_cannot_be_written_has_not_happened),
+        IN_DEPOT(a_fail_over_to_one_that_has_less),
+        IN_DEPOT(snapshots_beyond_a_rewind_go),
+        IN_DEPOT(a_rewind_that_cannot_be_written_has_not_happened),
+        IN_DEPOT(everything_may_be_rewound),
+        IN_DEPOT(before_its_snapshot_is_there_a_history_is_not_found),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return failed != 0 || place_descriptors() != before;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A child works on a store and is killed (SIGKILL) at some instruction or other; what the next start
+ * finds is compared with what the child had shown its readers, which it told us through shared memory:
+ * nothing of it is lost, and nothing false is found. Then the next child goes on from there.
+ *
+ * ROUNDS=5000 in the environment makes it as long as one likes.
+ */
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "depot.h"
+
+enum { ROUNDS = 60, BRANCHES_MAX = 4096 };
+
+/* In shared memory. Whatever a child begins, it says so before; what it has done, afterwards. */
+struct witness {
+    _Atomic unsigned deeds;
+    _Atomic uint64_t published;
+    _Atomic uint64_t boundary;
+    _Atomic uint64_t first;    /* of the history: where its resync was */
+    _Atomic uint64_t snapshot; /* X; 0: none */
+    _Atomic uint64_t number;   /* of the history */
+    _Atomic unsigned branch;   /* that bytes are written on now */
+    _Atomic bool cutting;      /* a rewind to joints[branch + 1] is under way */
+    _Atomic bool refreshing;   /* to a snapshot of any X */
+    _Atomic bool resyncing;    /* to a history at joints[branch + 1] */
+    _Atomic uint64_t joints[BRANCHES_MAX];
+};
+
+static struct depot depot;
+static struct witness *witness;
+static uint64_t seed;
+
+static uint64_t below(uint64_t bound)
+{
+    return test_random_below(&seed, bound);
+}
+
+/* The branch that a byte is of, when `newest` is the one being written. */
+static unsigned branch_of(uint64_t offset, unsigned newest)
+{
+    while (newest > 0 && witness->joints[newest] > offset)
+        newest--;
+    return newest;
+}
+
+/* ------------------------------------------------------------------ the child */
+
+/* cmocka's asserts are the parent's. */
+static void must(bool good)
+{
+    if (!good)
+        _exit(3);
+}
+
+static void child_append(void)
+{
+    struct history *history = store_current(depot.store);
+    struct backlog *backlog = history_backlog(history);
+    size_t length = (size_t)below(below(10) == 0 ? 9000 : 700) + 1;
+    while (length > 0) {
+        uint8_t *into;
+        size_t capacity;
+        must(backlog_reserve(backlog, &into, &capacity) == BACKLOG_ROOM);
+        size_t count = capacity < length ? capacity : length;
+        stream_fill(into, backlog_end(backlog), count, witness->branch);
+        backlog_append(backlog, count);
+        length -= count;
+    }
+    if (below(3) > 0)
+        history_set_boundary(history, backlog_end(backlog));
+    uint64_t boundary = history_boundary(history);
+    (void)store_publish(depot.store);
+    witness->published = backlog_published(backlog);
+    witness->boundary = boundary;
+}
+
+static void child_receive(struct snapshot *snapshot)
+{
+    struct rdb rdb = rdb_make(DEPOT_RDB, 0);
+    must(snapshot_write(snapshot, rdb_bytes(&rdb), &depot.why));
+    rdb_free(&rdb);
+}
+
+static void child_refresh(void)
+{
+    struct history *history = store_current(depot.store);
+    uint64_t offset = backlog_published(history_backlog(history));
+    witness->refreshing = true;
+    struct snapshot *snapshot = history_begin_snapshot(history, offset, &depot.why);
+    must(snapshot != NULL);
+    child_receive(snapshot);
+    must(history_complete_snapshot(history, &depot.why));
+    witness->snapshot = offset;
+    witness->refreshing = false;
+}
+
+static char id_of(unsigned branch)
+{
+    return "abcdef"[branch % 6];
+}
+
+static void child_cut(void)
+{
+    struct history *history = store_current(depot.store);
+    struct backlog *backlog = history_backlog(history);
+    uint64_t length = backlog_end(backlog) - backlog_first(backlog);
+    uint64_t cut = backlog_end(backlog) - below((length < 6000 ? length : 6000) + 1);
+    witness->joints[witness->branch + 1] = cut;
+    witness->cutting = true;
+    must(history_rewind(history, cut, &depot.why));
+    struct replid id = depot_id(id_of(witness->branch + 1));
+    must(history_rename(history, &id, &depot.why));
+    witness->snapshot = history_snapshot(history) == NULL ? 0 : witness->snapshot;
+    witness->published = cut;
+    witness->boundary = cut;
+    witness->branch++;
+    witness->cutting = false;
+}
+
+static void child_resync(void)
+{
+    struct history *current = store_current(depot.store);
+    uint64_t offset = current == NULL ? 1000 : backlog_end(history_backlog(current));
+    witness->joints[witness->branch + 1] = offset;
+    witness->resyncing = true;
+    struct replid id = depot_id(id_of(witness->branch + 1));
+    struct history *next = store_begin_history(depot.store, &id, offset, &depot.why);
+    must(next != NULL);
+    child_receive(history_arriving_snapshot(next));
+    must(store_promote(depot.store, &depot.why));
+    witness->first = offset;
+    witness->snapshot = offset;
+    witness->published = offset;
+    witness->boundary = offset;
+    witness->number = history_number(next);
+    witness->branch++;
+    witness->resyncing = false;
+}
+
+static _Noreturn void child_work(void)
+{
+    depot.store = store_open(&depot.options, &depot.why);
+    must(depot.store != NULL);
+    for (;;) {
+        uint64_t choice = below(100);
+        if (store_current(depot.store) == NULL || choice == 0)
+            child_resync();
+        else if (choice < 5)
+            child_cut();
+        else if (choice < 8)
+            child_refresh();
+        else if (choice < 20)
+            store_tick(depot.store);
+        else
+            child_append();
+        witness->deeds++;
+    }
+}
+
+/* ------------------------------------------------------------------ the parent */
+
+static void assert_bytes(struct backlog *backlog, unsigned branch)
+{
+    struct cursor cursor;
+    struct bytes view;
+    assert_true(cursor_attach(&cursor, backlog, backlog_first(backlog)));
+    while (cursor_peek(&cursor, &view) == CURSOR_BYTES) {
+        /* All of one branch at a time. */
+        unsigned here = branch_of(cursor.offset, branch);
+        size_t count = 1;
+        while (count < view.length && branch_of(cursor.offset + count, branch) == here)
+            count++;
+        assert_stream(bytes_first(view, count), cursor.offset, here);
+        cursor_advance(&cursor, count);
+    }
+    assert_int_equal(cursor.offset, backlog_end(backlog));
+    cursor_detach(&cursor);
+}
+
+/* Did what was under way get done? */
+static bool was_cut(struct history *history)
+{
+    return witness->cutting &&
+           backlog_end(history_backlog(history)) <= witness->joints[witness->branch + 1];
+}
+
+static bool was_resynced(struct history *history)
+{
+    return witness->resyncing && history_number(history) > witness->number;
+}
+
+static void assert_snapshot(struct history *history, bool replaced)
+{
+    const struct snapshot *snapshot = history_snapshot(history);
+    if (snapshot != NULL)
+        depot_assert_snapshot(snapshot, 0);
+    if (replaced) {
+        assert_non_null(snapshot);
+        assert_int_equal(snapshot_offset(snapshot), witness->joints[witness->branch + 1]);
+    } else if (!witness->refreshing && !witness->cutting) {
+        assert_int_equal(snapshot != NULL, witness->snapshot != 0);
+        if (snapshot != NULL)
+            assert_int_equal(snapshot_offset(snapshot), witness->snapshot);
+    }
+}
+
+static void assert_found(struct history *history)
+{
+    struct backlog *backlog = history_backlog(history);
+    bool cut = was_cut(history);
+    bool replaced = was_resynced(history);
+    assert_snapshot(history, replaced);
+    if (replaced) {
+        assert_int_equal(backlog_first(backlog), witness->joints[witness->branch + 1]);
+        assert_int_equal(backlog_end(backlog), witness->joints[witness->branch + 1]);
+        return;
+    }
+    assert_int_equal(history_number(history), witness->number);
+    uint64_t least = cut ? witness->joints[witness->branch + 1] : witness->published;
+    uint64_t boundary = cut ? least : witness->boundary;
+    assert_true(backlog_end(backlog) >= least);
+    assert_true(history_boundary(history) >= boundary);
+    assert_true(history_boundary(history) <= backlog_end(backlog));
+    uint64_t kept = backlog_end(backlog) - backlog_first(backlog);
+    if (!witness->cutting && kept < depot.options.window_bytes / 2)
+        assert_true(backlog_first(backlog) <= witness->first || witness->branch > 0);
+    char id = history_identity(history)->replid.hex[0];
+    assert_true(id == id_of(witness->branch) ||
+                (witness->cutting && id == id_of(witness->branch + 1)));
+    assert_bytes(backlog, witness->branch);
+}
+
+/* What was found is what the next child goes on from. */
+static void take_over(struct history *history)
+{
+    struct backlog *backlog = history_backlog(history);
+    if (was_cut(history) || was_resynced(history))
+        witness->branch++;
+    char id = id_of(witness->branch);
+    if (history_identity(history)->replid.hex[0] != id) {
+        struct replid next = depot_id(id);
+        assert_true(history_boundary(history) == backlog_end(backlog));
+        assert_true(history_rename(history, &next, &depot.why));
+    }
+    if (was_resynced(history))
+        witness->first = backlog_first(backlog);
+    witness->published = backlog_end(backlog);
+    witness->boundary = history_boundary(history);
+    witness->number = history_number(history);
+    const struct snapshot *snapshot = history_snapshot(history);
+    witness->snapshot = snapshot == NULL ? 0 : snapshot_offset(snapshot);
+    witness->cutting = false;
+    witness->refreshing = false;
+    witness->resyncing = false;
+}
+
+static void look_after_kill(void)
+{
+    depot_open(&depot);
+    struct history *history = store_current(depot.store);
+    if (history == NULL)
+        assert_int_equal(witness->number, 0);
+    else
+        assert_found(history);
+    if (history != NULL)
+        take_over(history);
+    store_close(&depot.store);
+}
+
+static void run_and_kill(void)
+{
+    unsigned before = witness->deeds;
+    uint64_t wait_us = below(2500);
+    uint64_t child_seed = test_random(&seed);
+    pid_t child = fork();
+    assert_true(child != -1);
+    if (child == 0) {
+        seed = child_seed | 1;
+        child_work();
+    }
+    bool at_once = below(10) == 0; /* in the middle of its start */
+    for (int i = 0; !at_once && witness->deeds == before && i < 20000; i++)
+        usleep(100);
+    usleep((useconds_t)wait_us);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (!WIFSIGNALED(status))
+        fail_msg("the child ended by itself: status %d", WEXITSTATUS(status));
+    assert_int_equal(WTERMSIG(status), SIGKILL);
+}
+
+TEST(a_kill_loses_nothing_that_was_published)
+{
+    const char *asked = getenv("ROUNDS");
+    int rounds = asked != NULL ? (int)strtol(asked, NULL, 10) : ROUNDS;
+    seed = asked != NULL ? (uint64_t)getpid() : 4711;
+    for (int round = 0; round < rounds && witness->branch < BRANCHES_MAX - 100; round++) {
+        run_and_kill();
+        look_after_kill();
+    }
+    assert_true(witness->deeds > (unsigned)rounds);
+    print_message("%u deeds, %u branches\n", witness->deeds, witness->branch);
+}
+
+int main(void)
+{
+    witness =
+        mmap(NULL, sizeof(*witness), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (witness == MAP_FAILED)
+        return 1;
+    depot_init(&depot);
+    depot.options.window_bytes = 8 * DEPOT_SEGMENT;
+    depot.options.window_bytes_max = 16 * DEPOT_SEGMENT;
+    depot.options.fsync = STORE_FSYNC_EVERYSEC;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_kill_loses_nothing_that_was_published)};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    depot_fini(&depot);
+    return failed;
+}

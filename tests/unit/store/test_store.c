@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/store/store.h"
+
+#include <sys/wait.h>
+
+#include "depot.h"
+
+static struct depot depot;
+
+static int set_up(void **state)
+{
+    (void)state;
+    depot_init(&depot);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    depot_fini(&depot);
+    return 0;
+}
+
+static const struct replid *current_id(void)
+{
+    return &history_identity(store_current(depot.store))->replid;
+}
+
+static void reopen(void)
+{
+    store_close(&depot.store);
+    assert_null(depot.store);
+    depot_open(&depot);
+}
+
+TEST(a_new_one_is_empty)
+{
+    for (int i = 0; i < 2; i++) {
+        depot_open(&depot);
+        assert_null(store_current(depot.store));
+        assert_null(store_arriving(depot.store));
+        assert_false(store_publish(depot.store));
+        store_tick(depot.store);
+        store_abandon(depot.store);
+        store_close(&depot.store);
+    }
+    struct stat about;
+    assert_int_equal(stat(depot.data_dir, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0700);
+}
+
+TEST(a_history_becomes_current_with_its_snapshot)
+{
+    depot_open(&depot);
+    struct replid id = depot_id('a');
+    struct history *history = store_begin_history(depot.store, &id, 500, &depot.why);
+    assert_non_null(history);
+    assert_ptr_equal(store_arriving(depot.store), history);
+    assert_null(store_current(depot.store));
+    assert_null(history_snapshot(history));
+    struct snapshot *arriving = history_arriving_snapshot(history);
+    assert_int_equal(snapshot_offset(arriving), 500);
+    assert_ptr_equal(history_usable_snapshot(history), arriving);
+    assert_true(store_publish(depot.store));
+    assert_false(store_publish(depot.store));
+    depot_receive(arriving, 0);
+    assert_true(store_publish(depot.store)); /* bytes for those who read it as it comes */
+    assert_true(store_promote(depot.store, &depot.why));
+    assert_true(store_publish(depot.store));
+    assert_ptr_equal(store_current(depot.store), history);
+    assert_null(store_arriving(depot.store));
+    assert_null(history_arriving_snapshot(history));
+    depot_assert_snapshot(history_usable_snapshot(history), 0);
+    depot_stream(&depot, 10000, 0);
+    depot_assert_window(&depot, 500, UINT64_MAX, 10500);
+}
+
+TEST(the_one_before_is_served_until_then_and_gone_afterwards)
+{
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 0);
+    depot_stream(&depot, 9000, 0);
+    struct cursor cursor;
+    assert_true(cursor_attach(&cursor, depot_backlog(&depot), 100));
+    struct snapshot *snapshot = history_snapshot(store_current(depot.store));
+    snapshot_retain(snapshot);
+    uint64_t number = history_number(store_current(depot.store));
+
+    struct replid b = depot_id('b');
+    struct history *next = store_begin_history(depot.store, &b, 70, &depot.why);
+    assert_non_null(next);
+    depot_stream(&depot, 100, 0);
+    assert_string_equal(current_id()->hex, depot_id('a').hex);
+    depot_receive(history_arriving_snapshot(next), 1);
+    assert_true(store_promote(depot.store, &depot.why));
+    assert_string_equal(current_id()->hex, b.hex);
+    assert_true(history_number(next) > number);
+    assert_true(place_has(&depot.place, "data/history-2"));
+    assert_false(place_has(&depot.place, "data/history-1"));
+
+    assert_int_equal(stream_read(&cursor, 0), CURSOR_AT_END); /* who reads it reads on */
+    assert_int_equal(cursor.offset, 9100);
+    depot_assert_snapshot(snapshot, 0);
+    cursor_detach(&cursor);
+    snapshot_release(&snapshot);
+    reopen();
+    assert_string_equal(current_id()->hex, b.hex);
+    depot_assert_snapshot(history_snapshot(store_current(depot.store)), 1);
+}
+
+TEST(one_that_does_not_become_whole_leaves_nothing)
+{
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 0);
+    (void)store_publish(depot.store);
+    for (int how = 0; how < 3; how++) {
+        struct replid b = depot_id('b');
+        struct history *next = store_begin_history(depot.store, &b, 70, &depot.why);
+        assert_non_null(next);
+        struct snapshot *snapshot = history_arriving_snapshot(next);
+        snapshot_retain(snapshot);
+        if (how == 0) {
+            store_abandon(depot.store);
+        } else if (how == 1) {
+            assert_true(snapshot_write(snapshot, bytes_of("no RDB"), &depot.why));
+            assert_false(store_promote(depot.store, &depot.why));
+            assert_string_equal(text_string(&depot.why),
+                                "this is no RDB: it does not begin with REDIS or VALKEY");
+        } else {
+            assert_non_null(store_begin_history(depot.store, &b, 71, &depot.why));
+            store_abandon(depot.store);
+        }
+        assert_int_equal(snapshot_state(snapshot), SNAPSHOT_FAILED);
+        snapshot_release(&snapshot);
+        assert_null(store_arriving(depot.store));
+        assert_true(store_publish(depot.store));
+        assert_string_equal(current_id()->hex, depot_id('a').hex);
+    }
+    for (int number = 2; number < 6; number++) {
+        char name[40];
+        snprintf(name, sizeof(name), "data/history-%d", number);
+        assert_false(place_has(&depot.place, name));
+    }
+}
+
+TEST(a_clean_close_keeps_everything)
+{
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 1000);
+    uint64_t end = 1000;
+    for (unsigned i = 0; i < 12; i++) {
+        size_t length = i % 3 == 0 ? DEPOT_SEGMENT : i * 700;
+        depot_stream(&depot, length, 0);
+        end += length;
+        reopen();
+        depot_assert_window(&depot, 1000, UINT64_MAX, end);
+        assert_int_equal(history_boundary(store_current(depot.store)), end);
+        assert_string_equal(current_id()->hex, depot_id('a').hex);
+        depot_assert_snapshot(history_usable_snapshot(store_current(depot.store)), 0);
+    }
+}
+
+TEST(the_files_are_an_append_only_file)
+{
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 1000);
+    depot_stream(&depot, DEPOT_SEGMENT + 100, 0);
+    store_close(&depot.store);
+    assert_int_equal(place_length(&depot.place, "data/history-1/snapshot/1000.rdb"), DEPOT_RDB);
+    assert_int_equal(place_length(&depot.place, "data/history-1/backlog/1000.seg"), DEPOT_SEGMENT);
+    assert_int_equal(place_length(&depot.place, "data/history-1/backlog/5096.seg"), 100);
+}
+
+TEST(a_boundary_inside_a_transaction_is_kept)
+{
+    depot_open(&depot);
+    struct history *history = depot_resync(&depot, 'a', 0);
+    depot_stream(&depot, 5000, 0);
+    assert_int_equal(stream_append(history_backlog(history), 9000, 0), BACKLOG_ROOM);
+    reopen();
+    history = store_current(depot.store);
+    assert_int_equal(history_boundary(history), 5000);
+    assert_int_equal(backlog_end(history_backlog(history)), 14000);
+    history_set_boundary(history, 14000);
+    (void)store_publish(depot.store);
+    reopen();
+    assert_int_equal(history_boundary(store_current(depot.store)), 14000);
+}
+
+TEST(one_process_a_directory)
+{
+    depot_open(&depot);
+    assert_null(store_open(&depot.options, &depot.why));
+    char expected[PLACE_PATH_MAX + 200];
+    snprintf(expected, sizeof(expected),
+             "data-dir %s: another psync-relay uses it: stop that one, or give this one a data-dir "
+             "of its own",
+             depot.data_dir);
+    assert_string_equal(text_string(&depot.why), expected);
+    pid_t child = fork();
+    if (child == 0) {
+        struct text why;
+        text_init(&why, 500);
+        struct store *second = store_open(&depot.options, &why);
+        _exit(second == NULL && strstr(text_string(&why), "another psync-relay") != NULL ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    (void)depot_resync(&depot, 'a', 0); /* the first one is none the worse */
+    reopen();
+}
+
+TEST(a_directory_that_cannot_be_is_told)
+{
+    unsigned before = place_descriptors();
+    place_write(&depot.place, "file", bytes_of(""));
+    char path[PLACE_PATH_MAX];
+    place_path(&depot.place, "file/data", path);
+    depot.options.data_dir = path;
+    assert_null(store_open(&depot.options, &depot.why));
+    assert_non_null(strstr(text_string(&depot.why), "file/data: cannot make it: Not a directory"));
+    text_clear(&depot.why);
+    place_path(&depot.place, "file", path);
+    assert_null(store_open(&depot.options, &depot.why));
+    assert_non_null(strstr(text_string(&depot.why), "file: cannot open it: Not a directory"));
+    text_clear(&depot.why);
+    place_path(&depot.place, "none/data", path);
+    assert_null(store_open(&depot.options, &depot.why));
+    assert_non_null(strstr(text_string(&depot.why), "cannot make it: No such file or directory"));
+    assert_int_equal(place_descriptors(), before);
+}
+
+TEST(what_is_not_ours_is_left_alone)
+{
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 7);
+    depot_stream(&depot, 100, 0);
+    store_close(&depot.store);
+    static const char *const foreign[] = {
+        "data/notes.txt",
+        "data/history-x",
+        "data/history-",
+        "data/history-007",
+        "data/history-1/README",
+        "data/history-1/backlog/notes",
+        "data/history-1/backlog/07.seg",
+        "data/history-1/backlog/7.seg.bak",
+        "data/history-1/snapshot/dump.rdb",
+        "data/history-1/snapshot/7.rdb.bak",
+    };
+    for (size_t i = 0; i < LENGTH_OF(foreign); i++)
+        place_write(&depot.place, foreign[i], bytes_of("mine"));
+    depot_open(&depot);
+    depot_assert_window(&depot, 7, UINT64_MAX, 107);
+    for (size_t i = 0; i < LENGTH_OF(foreign); i++) {
+        if (place_length(&depot.place, foreign[i]) != 4)
+            fail_msg("%s is gone", foreign[i]);
+    }
+    (void)depot_resync(&depot, 'b', 7); /* the history they lie in goes, as far as it is ours */
+    for (size_t i = 0; i < LENGTH_OF(foreign); i++) {
+        if (place_length(&depot.place, foreign[i]) != 4)
+            fail_msg("%s is gone", foreign[i]);
+    }
+    assert_false(place_has(&depot.place, "data/history-1/identity"));
+    assert_false(place_has(&depot.place, "data/history-1/backlog/7.seg"));
+}
+
+TEST(what_a_kill_left_behind_is_cleaned_up)
+{
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 7);
+    store_close(&depot.store);
+    static const char *const strays[] = {
+        "data/history-1/backlog/9999.seg",
+        "data/history-1/snapshot/6.rdb",
+        "data/history-1/snapshot/8.rdb.part",
+        "data/history-1/snapshot/7.rdb.part",
+    };
+    for (size_t i = 0; i < LENGTH_OF(strays); i++)
+        place_write(&depot.place, strays[i], bytes_of("left"));
+    depot_open(&depot);
+    for (size_t i = 0; i < LENGTH_OF(strays); i++) {
+        if (place_has(&depot.place, strays[i]))
+            fail_msg("%s is there", strays[i]);
+    }
+    depot_assert_snapshot(history_snapshot(store_current(depot.store)), 0);
+}
+
+TEST(a_report_names_what_is_held)
+{
+    depot_open(&depot);
+    struct text out;
+    text_init(&out, 4000);
+    struct report report = {.out = &out};
+    store_report(depot.store, &report);
+    assert_non_null(strstr(text_string(&out), "history:none\r\n"));
+    struct history *history = depot_resync(&depot, 'a', 1000);
+    depot_stream(&depot, 9000, 0);
+    assert_non_null(history_begin_snapshot(history, 9500, &depot.why));
+    text_clear(&out);
+    store_report(depot.store, &report);
+    static const char *const fields[] = {
+        "history:current\r\n",
+        "history_number:1\r\n",
+        "window_first_offset:1000\r\n",
+        "window_end_offset:10000\r\n",
+        "window_bytes:9000\r\n",
+        "window_boundary:10000\r\n",
+        "segments:3\r\n",
+        "segment_disk_bytes:12288\r\n",
+        "pinned_bytes:0\r\n",
+        "snapshot_state:usable\r\n",
+        "snapshot_offset:1000\r\n",
+        "snapshot_bytes:3000\r\n",
+        "snapshot_proof:crc64\r\n",
+        "arriving_snapshot_offset:9500\r\n",
+        "fsync_failures:0\r\n",
+    };
+    for (size_t i = 0; i < LENGTH_OF(fields); i++) {
+        if (strstr(text_string(&out), fields[i]) == NULL)
+            fail_msg("no %s in:\n%s", fields[i], text_string(&out));
+    }
+    text_fini(&out);
+}
+
+#define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    unsigned before = place_descriptors();
+    const struct CMUnitTest tests[] = {
+        IN_DEPOT(a_new_one_is_empty),
+        IN_DEPOT(a_history_becomes_current_with_its_snapshot),
+        IN_DEPOT(the_one_before_is_served_until_then_and_gone_afterwards),
+        IN_DEPOT(one_that_does_not_become_whole_leaves_nothing),
+        IN_DEPOT(a_clean_close_keeps_everything),
+        IN_DEPOT(the_files_are_an_append_only_file),
+        IN_DEPOT(a_boundary_inside_a_transaction_is_kept),
+        IN_DEPOT(one_process_a_directory),
+        IN_DEPOT(a_directory_that_cannot_be_is_told),
+        IN_DEPOT(what_is_not_ours_is_left_alone),
+        IN_DEPOT(what_a_kill_left_behind_is_cleaned_up),
+        IN_DEPOT(a_report_names_what_is_held),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return failed != 0 || place_descriptors() != before;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../../relay/upstream/dialog.h"
+
+#include "fake_clock.h"
+#include "fake_conn.h"
+#include "fake_loop.h"
+#include "relay/base/clock.h"
+#include "test.h"
+
+#define ACK_7 "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n7\r\n"
+#define PING "*1\r\n$4\r\nPING\r\n"
+
+static struct loop *loop;
+static struct dialog dialog;
+static struct text why;
+static unsigned events[4]; /* told, by kind */
+
+static void on_event(struct conn *conn, enum conn_event event, void *arg)
+{
+    (void)conn;
+    (void)arg;
+    events[event]++;
+    if (event == CONN_EVENT_READABLE && dialog.pending.length == 0)
+        assert_true(dialog_receive(&dialog, &why));
+    if (event == CONN_EVENT_WRITABLE)
+        assert_true(dialog_flush(&dialog));
+}
+
+static struct conn *open_up(void)
+{
+    assert_true(dialog_open(&dialog, loop, "origin.test", 6379, on_event, NULL));
+    fake_conn_up(dialog.conn);
+    return dialog.conn;
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    loop = loop_new();
+    assert_true(dialog_init(&dialog));
+    text_init(&why, 512);
+    memset(events, 0, sizeof(events));
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    dialog_fini(&dialog);
+    text_fini(&why);
+    fake_conn_reset();
+    loop_free(&loop);
+    return 0;
+}
+
+TEST(asks_for_reading_and_for_room_only_when_it_needs_it)
+{
+    struct conn *conn = open_up();
+    const struct greeting_terms terms = {0};
+    assert_true(fake_conn_keepalive_s(conn) > 0);
+    fake_conn_set_room(conn, 5);
+    dialog_greet(&dialog, &terms);
+    assert_true(dialog_flush(&dialog));
+    assert_view(fake_conn_sent(conn), "*1\r\n$");
+    assert_true(fake_conn_wants_read(conn));
+    assert_true(fake_conn_wants_write(conn));
+    fake_conn_set_room(conn, 100);
+    fake_conn_set_send_max(conn, 2);
+    fake_conn_run(conn);
+    assert_view(fake_conn_sent(conn), PING);
+    assert_false(fake_conn_wants_write(conn));
+}
+
+TEST(one_acknowledgement_at_a_time_waits_for_room)
+{
+    struct conn *conn = open_up();
+    fake_conn_set_room(conn, 3);
+    assert_true(dialog_acknowledge(&dialog, 7));
+    assert_true(dialog_acknowledge(&dialog, 8));
+    fake_conn_set_room(conn, SIZE_MAX);
+    fake_conn_run(conn);
+    assert_view(fake_conn_sent(conn), ACK_7);
+}
+
+TEST(rests_and_goes_on)
+{
+    struct conn *conn = open_up();
+    assert_true(dialog_flush(&dialog));
+    dialog_rest(&dialog, true);
+    fake_conn_feed(conn, bytes_of("+OK\r\n"));
+    assert_true(dialog_acknowledge(&dialog, 7));
+    fake_conn_run(conn);
+    assert_int_equal(events[CONN_EVENT_READABLE], 0);
+    assert_view(fake_conn_sent(conn), ACK_7);
+    dialog_rest(&dialog, false);
+    fake_conn_run(conn);
+    assert_view(dialog.pending, "+OK\r\n");
+}
+
+TEST(knows_when_something_came_last_and_how_much_in_all)
+{
+    struct conn *conn = open_up();
+    int64_t opened = clock_ms();
+    assert_true(dialog_flush(&dialog));
+    fake_clock_advance(300);
+    assert_int_equal(dialog.last_io_ms, opened);
+    fake_conn_feed(conn, bytes_of("12345"));
+    fake_conn_run(conn);
+    assert_int_equal(dialog.last_io_ms, opened + 300);
+    assert_int_equal(dialog_received(&dialog), 5);
+    dialog_close(&dialog);
+    assert_int_equal(dialog_received(&dialog), 5);
+    assert_int_equal(dialog.pending.length, 0);
+    (void)open_up();
+    assert_int_equal(dialog_received(&dialog), 5);
+    assert_false(dialog.is_resting);
+}
+
+static struct conn *ending;
+
+static void on_ending(struct conn *conn, enum conn_event event, void *arg)
+{
+    (void)arg;
+    ending = conn;
+    if (event == CONN_EVENT_READABLE)
+        assert_false(dialog_receive(&dialog, &why));
+}
+
+TEST(tells_why_nothing_comes_any_more)
+{
+    assert_true(dialog_open(&dialog, loop, "origin.test", 6379, on_ending, NULL));
+    fake_conn_up(dialog.conn);
+    dialog_rest(&dialog, false);
+    fake_conn_end(dialog.conn);
+    fake_conn_run(dialog.conn);
+    assert_string_equal(text_string(&why), "the origin closed the connection");
+    text_clear(&why);
+    dialog_close(&dialog);
+    assert_true(fake_conn_is_closed(ending));
+
+    assert_true(dialog_open(&dialog, loop, "origin.test", 6379, on_ending, NULL));
+    fake_conn_up(dialog.conn);
+    dialog_rest(&dialog, false);
+    fake_conn_fail(dialog.conn, "Connection reset by peer");
+    assert_true(fake_conn_step(dialog.conn));
+    assert_string_equal(text_string(&why), "Connection reset by peer");
+    assert_false(dialog_acknowledge(&dialog, 1));
+}
+
+TEST(memory_is_out)
+{
+    fake_conn_refuse_next();
+    assert_false(dialog_open(&dialog, loop, "origin.test", 6379, on_event, NULL));
+    dialog_close(&dialog);
+    (void)open_up();
+}
+
+int main(void)
+{
+#define ROW(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        ROW(asks_for_reading_and_for_room_only_when_it_needs_it),
+        ROW(one_acknowledgement_at_a_time_waits_for_room),
+        ROW(rests_and_goes_on),
+        ROW(knows_when_something_came_last_and_how_much_in_all),
+        ROW(tells_why_nothing_comes_any_more),
+        ROW(memory_is_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

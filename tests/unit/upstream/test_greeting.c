@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The handshake as a dialogue of bytes: what we send, to the byte, and what we make of the answers of
+ * every kind of server, cut at every place.
+ */
+#include "../../../relay/upstream/greeting.h"
+
+#include "test.h"
+
+#define ID "8e7f0123456789abcdef0123456789abcdef0123"
+#define OTHER_ID "51ab0123456789abcdef0123456789abcdef0123"
+
+#define PING "*1\r\n$4\r\nPING\r\n"
+#define AUTH "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n"
+#define AUTH_USER "*3\r\n$4\r\nAUTH\r\n$5\r\nrelay\r\n$6\r\nsecret\r\n"
+#define INFO "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n"
+#define PORT "*3\r\n$8\r\nREPLCONF\r\n$14\r\nlistening-port\r\n$4\r\n6380\r\n"
+#define ADDRESS "*3\r\n$8\r\nREPLCONF\r\n$10\r\nip-address\r\n$9\r\n192.0.2.9\r\n"
+#define CAPA "*5\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$6\r\npsync2\r\n"
+#define VERSION(length, version)                                                                   \
+    "*3\r\n$8\r\nREPLCONF\r\n$7\r\nversion\r\n$" length "\r\n" version "\r\n"
+#define RDB_ONLY "*3\r\n$8\r\nREPLCONF\r\n$8\r\nrdb-only\r\n$1\r\n1\r\n"
+#define PSYNC_ALL "*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n"
+#define PSYNC_FROM_4712 "*3\r\n$5\r\nPSYNC\r\n$40\r\n" ID "\r\n$4\r\n4712\r\n"
+
+#define UNKNOWN_OPTION "-ERR Unrecognized REPLCONF option: x\r\n"
+#define INFO_70 "$46\r\n# Server\r\nredis_version:7.0.15\r\nos:Linux 6.1\r\n\r\n"
+#define INFO_VALKEY "$53\r\n# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\n\r\n"
+
+struct exchange {
+    const char *sent;
+    const char *answer;
+};
+
+/* One server: what we are to send to it, and what it answers. */
+struct server {
+    struct greeting_terms terms;
+    const struct exchange *exchanges;
+    size_t count;
+    enum greeting_result result; /* after the last answer */
+    const char *error;           /* what the error begins with */
+};
+
+#define SERVER(name, ...)                                                                          \
+    static const struct exchange name##_exchanges[] = {__VA_ARGS__};                               \
+    static struct server name = {                                                                  \
+        .terms = {.announce_port = 6380},                                                          \
+        .exchanges = name##_exchanges,                                                             \
+        .count = LENGTH_OF(name##_exchanges),                                                      \
+        .result = GREETING_DONE,                                                                   \
+    }
+
+static struct greeting greeting;
+static struct text out;
+
+static int begin(void **state)
+{
+    (void)state;
+    greeting_init(&greeting);
+    text_init(&out, 4096);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    greeting_fini(&greeting);
+    text_fini(&out);
+    return 0;
+}
+
+/* A copy of exactly this size: a read behind it is seen by the sanitizer. */
+static enum greeting_result feed_piece(struct bytes piece, size_t *left)
+{
+    uint8_t *copy = malloc(piece.length + 1);
+    assert_non_null(copy);
+    if (piece.length > 0)
+        memcpy(copy, piece.data, piece.length);
+    struct bytes input = bytes_at(copy, piece.length);
+    enum greeting_result result = greeting_feed(&greeting, &input, &out);
+    *left = input.length;
+    free(copy);
+    return result;
+}
+
+static void check_sent(const char *expected)
+{
+    assert_view(text_bytes(&out), expected);
+    text_clear(&out);
+}
+
+/* Nothing may be sent, nothing decided, and nothing left, before an answer is whole. */
+static enum greeting_result feed_answer(struct bytes answer, size_t first, size_t *left)
+{
+    if (first == answer.length)
+        return feed_piece(answer, left);
+    enum greeting_result result = feed_piece(bytes_first(answer, first), left);
+    assert_int_equal(result, GREETING_MORE);
+    assert_int_equal(*left, 0);
+    assert_int_equal(out.length, 0);
+    return feed_piece(bytes_skip(answer, first), left);
+}
+
+/* The whole dialogue; the answer to step `cut_step` comes in two pieces, the others in one. */
+static void talk(const struct server *server, size_t cut_step, size_t cut)
+{
+    greeting_start(&greeting, &server->terms, &out);
+    for (size_t i = 0; i < server->count; i++) {
+        check_sent(server->exchanges[i].sent);
+        struct bytes answer = bytes_of(server->exchanges[i].answer);
+        size_t left;
+        bool is_last = i + 1 == server->count;
+        enum greeting_result result =
+            feed_answer(answer, i == cut_step ? cut : answer.length, &left);
+        assert_int_equal(result, is_last ? server->result : GREETING_MORE);
+        assert_int_equal(left, 0);
+    }
+    assert_int_equal(out.length, 0);
+    if (server->result == GREETING_FAILED)
+        assert_view(bytes_of(greeting.error), server->error);
+}
+
+static void talk_all_ways(const struct server *server)
+{
+    for (size_t step = 0; step < server->count; step++) {
+        size_t length = strlen(server->exchanges[step].answer);
+        for (size_t cut = 0; cut < length; cut++)
+            talk(server, step, cut);
+    }
+    talk(server, server->count, 0);
+}
+
+/* ------------------------------------------------------------------ servers that say yes */
+
+SERVER(redis_28, {PING, "+PONG\r\n"}, {INFO, "$0\r\n\r\n"}, {PORT, "+OK\r\n"},
+       {CAPA, UNKNOWN_OPTION}, {PSYNC_FROM_4712, "+CONTINUE\r\n"});
+
+TEST(redis_28_knows_few_options_and_continues_without_an_id)
+{
+    redis_28.terms.has_history = true;
+    redis_28.terms.offset = 4711;
+    assert_true(replid_parse(bytes_of(ID), &redis_28.terms.replid));
+    talk_all_ways(&redis_28);
+    assert_int_equal(greeting.reply.verdict, PSYNC_CONTINUE);
+    assert_false(greeting.reply.has_replid);
+    assert_string_equal(greeting.server_version, "");
+    assert_string_equal(greeting.valkey_version, "");
+}
+
+SERVER(redis_40, {PING, "+PONG\r\n"}, {AUTH, "+OK\r\n"},
+       {INFO, "$32\r\n# Server\r\nredis_version:4.0.14\r\n\r\n"}, {PORT, "+OK\r\n"},
+       {ADDRESS, "+OK\r\n"}, {CAPA, "+OK\r\n"}, {VERSION("6", "4.0.14"), UNKNOWN_OPTION},
+       {PSYNC_ALL, "\n\n\r\n+FULLRESYNC " ID " 0\r\n"});
+
+TEST(redis_40_with_a_password_and_an_address_and_keepalives_before_the_reply)
+{
+    redis_40.terms.password = "secret";
+    redis_40.terms.user = "";
+    redis_40.terms.announce_ip = "192.0.2.9";
+    talk_all_ways(&redis_40);
+    assert_int_equal(greeting.reply.verdict, PSYNC_FULLRESYNC);
+    assert_string_equal(greeting.reply.replid.hex, ID);
+    assert_int_equal(greeting.reply.offset, 0);
+    assert_string_equal(greeting.server_version, "4.0.14");
+}
+
+SERVER(redis_70, {PING, "-NOAUTH Authentication required.\r\n"}, {AUTH_USER, "+OK\r\n"},
+       {INFO, INFO_70}, {PORT, "+OK\r\n"}, {CAPA, "+OK\r\n"},
+       {VERSION("6", "7.0.15"), UNKNOWN_OPTION}, {PSYNC_FROM_4712, "+CONTINUE " OTHER_ID "\r\n"});
+
+TEST(redis_70_with_a_user_and_a_new_id)
+{
+    redis_70.terms.user = "relay";
+    redis_70.terms.password = "secret";
+    redis_70.terms.has_history = true;
+    redis_70.terms.offset = 4711;
+    assert_true(replid_parse(bytes_of(ID), &redis_70.terms.replid));
+    talk_all_ways(&redis_70);
+    assert_int_equal(greeting.reply.verdict, PSYNC_CONTINUE);
+    assert_true(greeting.reply.has_replid);
+    assert_string_equal(greeting.reply.replid.hex, OTHER_ID);
+    assert_string_equal(greeting.server_version, "7.0.15");
+    assert_string_equal(greeting.valkey_version, "");
+}
+
+SERVER(valkey, {PING, "+PONG\r\n"}, {INFO, INFO_VALKEY}, {PORT, "+OK\r\n"}, {CAPA, "+OK\r\n"},
+       {VERSION("5", "8.0.1"), "+OK\r\n"}, {RDB_ONLY, "+OK\r\n"},
+       {PSYNC_ALL, "+FULLRESYNC " ID " 9223372036854775806\r\n"});
+
+TEST(valkey_is_told_its_own_version_and_a_fetch_is_rdb_only)
+{
+    valkey.terms.rdb_only = true;
+    talk_all_ways(&valkey);
+    assert_int_equal(greeting.reply.verdict, PSYNC_FULLRESYNC);
+    assert_int_equal(greeting.reply.offset, INT64_MAX - 1);
+    assert_string_equal(greeting.server_version, "7.2.4");
+    assert_string_equal(greeting.valkey_version, "8.0.1");
+}
+
+SERVER(restricted, {PING, "-NOPERM this user has no permissions to run the 'ping' command\r\n"},
+       {INFO, "-NOPERM this user has no permissions to run the 'info' command\r\n"},
+       {PORT, "-ERR unknown\r\n"}, {CAPA, "+OK\r\n"}, {PSYNC_ALL, "+FULLRESYNC " ID " 1\r\n"});
+
+TEST(a_user_who_may_only_psync_is_enough)
+{
+    talk_all_ways(&restricted);
+    assert_int_equal(greeting.reply.verdict, PSYNC_FULLRESYNC);
+}
+
+TEST(a_second_greeting_forgets_the_first)
+{
+    talk(&valkey, 0, 3);
+    talk(&restricted, 0, 3);
+    assert_string_equal(greeting.server_version, "");
+    assert_string_equal(greeting.valkey_version, "");
+}
+
+/* ------------------------------------------------------------------ what follows the reply */
+
+static void check_left(const char *reply, const char *behind)
+{
+    char whole[256];
+    int length = snprintf(whole, sizeof(whole), "%s%s", reply, behind);
+    talk(&restricted, restricted.count, 0);
+    greeting_start(&greeting, &restricted.terms, &out);
+    for (size_t i = 0; i + 1 < restricted.count; i++) {
+        size_t left;
+        text_clear(&out);
+        (void)feed_piece(bytes_of(restricted.exchanges[i].answer), &left);
+    }
+    check_sent(PSYNC_ALL);
+    size_t left;
+    assert_int_equal(feed_piece(bytes_at(whole, (size_t)length), &left), GREETING_DONE);
+    assert_int_equal(left, strlen(behind));
+}
+
+TEST(what_follows_the_reply_is_left_alone)
+{
+    check_left("+FULLRESYNC " ID " 1\r\n", "\n$100\r\nREDIS0011");
+    check_left("\n+FULLRESYNC " ID " 1\n", "$EOF:");
+    check_left("+FULLRESYNC " ID " 1\r\n", "");
+}
+
+/* ------------------------------------------------------------------ servers that say no */
+
+/* An answer to the first command. */
+static void check_ping(const char *answer, const char *error)
+{
+    const struct exchange exchange = {PING, answer};
+    const struct server server = {
+        .exchanges = &exchange, .count = 1, .result = GREETING_FAILED, .error = error};
+    talk_all_ways(&server);
+}
+
+TEST(errors_to_ping_other_than_a_missing_auth_end_it)
+{
+    check_ping("-LOADING Redis is loading the dataset in memory\r\n",
+               "PING: the origin answered: -LOADING Redis is loading the dataset in memory");
+    check_ping("-MASTERDOWN Link with MASTER is down\r\n",
+               "PING: the origin answered: -MASTERDOWN Link with MASTER is down");
+    check_ping("-DENIED Redis is running in protected mode\r\n",
+               "PING: the origin answered: -DENIED Redis is running in protected mode");
+    check_ping("-ERR max number of clients reached\r\n",
+               "PING: the origin answered: -ERR max number of clients reached");
+}
+
+TEST(what_is_no_server_is_found_out)
+{
+    check_ping("HTTP/1.1 400 Bad Request\r\n",
+               "PING: the origin answered: HTTP/1.1 400 Bad Request");
+    check_ping("$4\r\nPONG\r\n", "PING: the origin answered: $4");
+    check_ping("*1\n", "PING: the origin answered: *1");
+    check_ping("$-1\n", "PING: no answer of this protocol: $-1");
+    check_ping("$x\n", "PING: no answer of this protocol: $x");
+    check_ping("\x01\xff\n", "PING: the origin answered: ??");
+}
+
+SERVER(wrong_password, {PING, "+PONG\r\n"},
+       {AUTH, "-WRONGPASS invalid username-password pair or user is disabled.\r\n"});
+
+TEST(a_wrong_password_is_fatal)
+{
+    wrong_password.terms.password = "secret";
+    wrong_password.result = GREETING_FAILED;
+    wrong_password.error = "AUTH: the origin answered: -WRONGPASS invalid username-password pair "
+                           "or user is disabled.";
+    talk_all_ways(&wrong_password);
+}
+
+/* An answer to PSYNC, to one who has a history or has none. */
+static void check_psync(bool has_history, const char *answer, const char *error)
+{
+    struct exchange exchanges[] = {{PING, "+PONG\r\n"},
+                                   {INFO, "-ERR\r\n"},
+                                   {PORT, "+OK\r\n"},
+                                   {CAPA, "+OK\r\n"},
+                                   {has_history ? PSYNC_FROM_4712 : PSYNC_ALL, answer}};
+    struct server server = {.terms = {.announce_port = 6380},
+                            .exchanges = exchanges,
+                            .count = LENGTH_OF(exchanges),
+                            .result = GREETING_FAILED,
+                            .error = error};
+    server.terms.has_history = has_history;
+    server.terms.offset = 4711;
+    assert_true(replid_parse(bytes_of(ID), &server.terms.replid));
+    talk_all_ways(&server);
+}
+
+TEST(psync_errors_are_never_answered_with_sync)
+{
+    check_psync(true, "-NOMASTERLINK Can't SYNC while not connected with my master\r\n",
+                "PSYNC: the origin answered: -NOMASTERLINK Can't SYNC while not connected with my "
+                "master");
+    check_psync(true, "-ERR unknown command 'PSYNC'\r\n",
+                "PSYNC: the origin answered: -ERR unknown command 'PSYNC'");
+    check_psync(false, "-NOAUTH Authentication required.\r\n",
+                "PSYNC: the origin answered: -NOAUTH Authentication required.");
+    check_psync(false, "\n\n-LOADING\r\n", "PSYNC: the origin answered: -LOADING");
+}
+
+TEST(psync_replies_that_make_no_sense)
+{
+    check_psync(false, "+CONTINUE\r\n", "PSYNC: the origin answered: +CONTINUE");
+    check_psync(false, "+FULLRESYNC 12 34\r\n", "PSYNC: the origin answered: +FULLRESYNC 12 34");
+    check_psync(true, "+DUALCHANNELSYNC\r\n", "PSYNC: the origin answered: +DUALCHANNELSYNC");
+    check_psync(true, "+OK\r\n", "PSYNC: the origin answered: +OK");
+    check_psync(true, "$5\r\nREDIS\r\n", "PSYNC: the origin answered: $5");
+}
+
+TEST(a_line_without_an_end)
+{
+    char line[GREETING_LINE_MAX + 1];
+    memset(line, 'x', sizeof(line));
+    for (size_t piece = 1; piece <= sizeof(line); piece += 100) {
+        greeting_start(&greeting, &restricted.terms, &out);
+        enum greeting_result result = GREETING_MORE;
+        size_t fed = 0;
+        while (result == GREETING_MORE && fed < sizeof(line)) {
+            size_t length = sizeof(line) - fed < piece ? sizeof(line) - fed : piece;
+            size_t left;
+            result = feed_piece(bytes_at(line + fed, length), &left);
+            fed += length;
+        }
+        assert_int_equal(result, GREETING_FAILED);
+        assert_int_equal(fed, sizeof(line));
+        assert_non_null(strstr(greeting.error, "PING: a line without an end: xxx"));
+        text_clear(&out);
+    }
+}
+
+TEST(the_longest_line_that_fits)
+{
+    char line[GREETING_LINE_MAX + 1];
+    memset(line, '+', sizeof(line));
+    line[GREETING_LINE_MAX] = '\n';
+    size_t left;
+    greeting_start(&greeting, &restricted.terms, &out);
+    text_clear(&out);
+    assert_int_equal(feed_piece(bytes_at(line, sizeof(line)), &left), GREETING_MORE);
+    check_sent(INFO);
+}
+
+/* ------------------------------------------------------------------ INFO's limits */
+
+static enum greeting_result feed_info(size_t length)
+{
+    char head[32];
+    char filler[1000];
+    size_t left;
+    memset(filler, 'x', sizeof(filler));
+    greeting_start(&greeting, &restricted.terms, &out);
+    (void)feed_piece(bytes_of("+PONG\r\n"), &left);
+    text_clear(&out);
+    snprintf(head, sizeof(head), "$%zu\r\n", length);
+    enum greeting_result result = feed_piece(bytes_of(head), &left);
+    for (size_t fed = 0; result == GREETING_MORE && fed < length; fed += sizeof(filler)) {
+        size_t rest = length - fed;
+        result = feed_piece(bytes_at(filler, rest < sizeof(filler) ? rest : sizeof(filler)), &left);
+    }
+    if (result == GREETING_MORE)
+        result = feed_piece(bytes_of("\r\n"), &left);
+    return result;
+}
+
+TEST(an_info_reply_has_a_limit)
+{
+    assert_int_equal(feed_info(GREETING_INFO_MAX - 3), GREETING_MORE);
+    check_sent(PORT);
+    assert_int_equal(feed_info(GREETING_INFO_MAX - 2), GREETING_FAILED);
+    assert_string_equal(greeting.error, "INFO: no answer of this protocol: $16382");
+    assert_int_equal(out.length, 0);
+}
+
+TEST(a_version_of_a_bold_length_is_cut)
+{
+    char body[] = "redis_version:0123456789012345678901234567890123456789\r\n";
+    char answer[128];
+    size_t left;
+    snprintf(answer, sizeof(answer), "$%zu\r\n%s\r\n", strlen(body), body);
+    greeting_start(&greeting, &restricted.terms, &out);
+    (void)feed_piece(bytes_of("+PONG\r\n"), &left);
+    assert_int_equal(feed_piece(bytes_of(answer), &left), GREETING_MORE);
+    assert_string_equal(greeting.server_version, "0123456789012345678901234567...");
+}
+
+int main(void)
+{
+#define ROW(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        ROW(redis_28_knows_few_options_and_continues_without_an_id),
+        ROW(redis_40_with_a_password_and_an_address_and_keepalives_before_the_reply),
+        ROW(redis_70_with_a_user_and_a_new_id),
+        ROW(valkey_is_told_its_own_version_and_a_fetch_is_rdb_only),
+        ROW(a_user_who_may_only_psync_is_enough),
+        ROW(a_second_greeting_forgets_the_first),
+        ROW(what_follows_the_reply_is_left_alone),
+        ROW(errors_to_ping_other_than_a_missing_auth_end_it),
+        ROW(what_is_no_server_is_found_out),
+        ROW(a_wrong_password_is_fatal),
+        ROW(psync_errors_are_never_answered_with_sync),
+        ROW(psync_replies_that_make_no_sense),
+        ROW(a_line_without_an_end),
+        ROW(the_longest_line_that_fits),
+        ROW(an_info_reply_has_a_limit),
+        ROW(a_version_of_a_bold_length_is_cut),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
