@@ -8,14 +8,10 @@ import load
 import wait
 
 
-def continued(server):
-    return server.log().count("Successful partial resynchronization")
-
-
 def follow_partially(replica, primary):
-    before = continued(replica)
+    before = replica.partial_syncs()
     replica.follow(primary)
-    wait.until(f"{replica.name} continues at {primary.name}", lambda: continued(replica) > before)
+    wait.until(f"it continues at {primary.name}", lambda: replica.partial_syncs() > before)
     replica.wait_online()
 
 
@@ -35,7 +31,7 @@ def test_moved_between_relays_and_origin(lab, kind):
     assert origin.info()["sync_full"] == 2, "one for each relay, none for the replica"
     assert first.syncs()[0] == 1
     assert second.syncs()[0] == 0
-    assert replica.log().count("Full resync from master") == 1
+    assert replica.full_syncs() == 1
 
 
 def test_replica_ahead_of_the_relay_is_held(lab):
@@ -48,11 +44,11 @@ def test_replica_ahead_of_the_relay_is_held(lab):
     middle.stall()
     load.populate(origin, 1)
     wait.until("the replica is ahead", lambda: replica.offset() > relay.offset())
-    before = continued(replica)
+    before = replica.partial_syncs()
     replica.follow(relay)
     wait.stays("no full sync for it", relay.syncs, lambda syncs: syncs[0] == 0, seconds=1)
     middle.resume()
-    wait.until("the replica continues", lambda: continued(replica) > before)
+    wait.until("the replica continues", lambda: replica.partial_syncs() > before)
     digest.compare(origin, [replica.wait_online()])
     assert relay.syncs()[0] == 0
 
