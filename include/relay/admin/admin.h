@@ -34,6 +34,13 @@ struct admin_options {
 /* What admin needs from the composition, since it sits above all rooms but below `relay.c`. */
 struct admin_doors {
     void (*shut_down)(void *arg);
+    /* REPLICAOF: follows another origin, and remembers it over a restart. False: `why`, an error reply
+     * without its dash. */
+    bool (*follow)(const char *host, uint16_t port, struct text *why, void *arg);
+    /* CONFIG SET of a setting that may change while it runs. False: `why`, as above. */
+    bool (*set)(const char *name, const char *value, struct text *why, void *arg);
+    /* A client waits for acknowledgements (WAIT), or no longer: see admin_on_acknowledged. */
+    void (*watch_acknowledged)(bool watch, void *arg);
     void (*each_setting)(admin_setting_fn *fn, void *fn_arg, void *arg);
     void *arg;
 };
@@ -44,6 +51,12 @@ MUST_CHECK struct admin *admin_open(struct store *store, struct link *link,
                                     const struct admin_options *options,
                                     const struct admin_doors *doors);
 void admin_close(struct admin **admin);
+
+/* The identity of this process, forty digits: run_id in INFO. */
+const char *admin_run_id(const struct admin *admin);
+
+/* Replicas have acknowledged something: answers those WAITs that it satisfies. */
+void admin_on_acknowledged(struct admin *admin);
 
 /* The door for downstream_doors.on_command: looks the command up, checks arity, state and role, and
  * runs its handler. `arg` is the admin. */

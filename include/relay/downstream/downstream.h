@@ -75,6 +75,22 @@ void downstream_close_replicas(struct downstream *downstream, enum close_reason 
 /* CLIENT KILL: closes the client or replica of that id. False: there is none. */
 bool downstream_kill(struct downstream *downstream, uint64_t id);
 
+/* What the rank-th best of the online replicas that acknowledge has acknowledged: rank 1 is the one that
+ * has most; rank 0 is the one that has least. False: there are fewer than that (none, for rank 0). */
+MUST_CHECK bool downstream_acknowledged(const struct downstream *downstream, unsigned rank,
+                                        uint64_t *offset);
+
+/* How many online replicas have acknowledged `offset` or more. */
+unsigned downstream_count_acknowledged(const struct downstream *downstream, uint64_t offset);
+
+/* With true, downstream_doors.on_acknowledged is called (on thread 0, at the most once a turn) when
+ * acknowledgements have come; workers do not tell while nobody wants to know. */
+void downstream_watch_acknowledged(struct downstream *downstream, bool watch);
+
+/* Is there a replica whose connection comes from `address` and that listens on `port`? */
+bool downstream_has_replica(const struct downstream *downstream, const char *address,
+                            uint16_t port);
+
 uint16_t downstream_port(const struct downstream *downstream); /* the one really bound */
 
 enum replica_state {
