@@ -94,6 +94,7 @@ void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
     fetch->terms = *terms;
     fetch->terms.rdb_only = true;
     fetch->terms.has_history = false;
+    fetch->terms.veto = NULL;
     fetch->step = FETCH_CONNECTING;
     if (!dialog_init(&fetch->dialog) ||
         !dialog_open(&fetch->dialog, fetch->loop, host, port, on_event, fetch)) {
@@ -141,6 +142,7 @@ static bool greet(struct fetch *fetch, struct text *why)
         return true;
     case GREETING_DONE:
         return begin_loading(fetch, why);
+    case GREETING_PASSED:
     case GREETING_FAILED:
         text_format(why, "%s", dialog->greeting.error);
         return false;

@@ -106,7 +106,7 @@ void link_set_run_id(struct link *link, const char *run_id);
 /* Somebody waits for a snapshot: fetch one on a second connection, unless one is arriving already or
  * the link is not streaming (then the one it is about to receive is meant). Any number of calls make
  * one fetch. */
-void link_refresh(struct link *link, const char *cause);
+void link_refresh(struct link *link);
 
 /* The end of a turn, after publishing: answers GETACK, and acknowledges where the rule's offset has moved
  * since a GETACK. Every turn; costs nothing when there is nothing to do. */
@@ -118,10 +118,11 @@ void link_tick(struct link *link);
 struct link_status {
     const char *host;
     uint16_t port;
+    size_t candidates; /* how many there are to choose from */
     enum link_state state;
     const char *state_name;
-    bool is_up;                /* streaming */
-    bool sync_in_progress;     /* a full sync: waiting for or receiving the RDB */
+    bool is_up;            /* streaming; or loading a new history while the one before is served */
+    bool sync_in_progress; /* a full sync: waiting for or receiving the RDB */
     uint64_t sync_total_bytes; /* of the RDB, 0 while not known */
     uint64_t sync_read_bytes;
     int64_t last_io_ms;    /* clock_ms of the last byte received; 0: never */
