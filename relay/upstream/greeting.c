@@ -135,10 +135,11 @@ static void send_psync(const struct greeting *greeting, struct writer *writer)
 /* An error that only says that AUTH comes next is as good as PONG. */
 static enum verdict judge_ping(struct greeting *greeting, struct bytes answer)
 {
-    (void)greeting;
     bool good = bytes_starts(answer, "+") || bytes_starts(answer, "-NOAUTH") ||
                 bytes_starts(answer, "-NOPERM") ||
                 bytes_starts(answer, "-ERR operation not permitted");
+    if (good) /* it may be another server than the one before */
+        origin_info_init(&greeting->info);
     return good ? NEXT : FAILED;
 }
 
@@ -218,6 +219,7 @@ enum { LAST_STEP = LENGTH_OF(steps) - 1 };
 void greeting_init(struct greeting *greeting)
 {
     memset(greeting, 0, sizeof(*greeting));
+    origin_info_init(&greeting->info);
     text_init(&greeting->bulk_line, GREETING_LINE_MAX);
 }
 
@@ -243,11 +245,6 @@ void greeting_start(struct greeting *greeting, const struct greeting_terms *term
     greeting->terms = *terms;
     greeting->step = 0;
     greeting->error[0] = '\0';
-    greeting->info.run_id[0] = '\0';
-    greeting->info.has_role = false;
-    greeting->info.replid = replid_none();
-    greeting->info.replid2 = replid_none();
-    greeting->info.second_offset = 0;
     send_step(greeting, out);
 }
 

@@ -59,7 +59,7 @@ struct greeting {
     size_t line_length;
     char line[GREETING_LINE_MAX];
     struct text bulk_line;
-    struct origin_info info; /* versions outlast the connection, the role does not */
+    struct origin_info info; /* outlasts the connection, until a server answers again */
     struct psync_reply reply;
     char error[GREETING_ERROR_MAX]; /* what was said, and to which command */
 };

@@ -85,25 +85,34 @@ static void let_go(struct link *link)
     dialog_close(&link->dialog);
 }
 
-/* One that was good is tried again first; after one that was of no use the next candidate is, and only
- * when all were, there is a rest. */
-static int64_t rest_after(struct link *link, bool was_good)
+static int64_t rest_ms(struct link *link)
 {
-    if (!was_good && !candidates_pass(&link->candidates))
-        return 0;
     link->failures++;
-    link->doors.on_lost(link->doors.arg);
     return backoff_ms(link_backoff, link->failures);
+}
+
+/* One that was good is tried again first; after one that was of no use the next candidate is, at once,
+ * and only when all were, there is a rest. */
+static void leave(struct link *link, const char *cause, const char *why, bool is_of_use)
+{
+    /* A copy: `why` may be the connection's, which goes. */
+    snprintf(link->last_error, sizeof(link->last_error), "%s: %s", cause, why);
+    let_go(link);
+    link_enter(link, LINK_RESTING, "%s", link->last_error);
+    bool rests = is_of_use || candidates_pass(&link->candidates);
+    timer_arm(link->timer, rests ? rest_ms(link) : 0);
+    if (rests) /* last: it may tell us whom to follow */
+        link->doors.on_lost(link->doors.arg);
 }
 
 void link_fail(struct link *link, const char *cause, const char *why)
 {
-    /* A copy: `why` may be the connection's, which goes. */
-    snprintf(link->last_error, sizeof(link->last_error), "%s: %s", cause, why);
-    bool was_good = link->state == LINK_LOADING || link->state == LINK_STREAMING;
-    let_go(link);
-    link_enter(link, LINK_RESTING, "%s", link->last_error);
-    timer_arm(link->timer, rest_after(link, was_good));
+    leave(link, cause, why, link->state == LINK_STREAMING);
+}
+
+void link_fail_store(struct link *link, const char *why)
+{
+    leave(link, "store", why, true);
 }
 
 void link_fail_broken(struct link *link)

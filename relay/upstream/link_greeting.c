@@ -32,11 +32,11 @@ static const char *veto(const struct origin_info *info, void *arg)
                  info->primary.host, info->primary.port);
         return link->veto;
     }
-    if (history == NULL || link->candidates.accept_stranger || link->must_start_anew ||
+    if (history == NULL || link->must_start_anew ||
         origin_info_knows(info, &history_identity(history)->replid))
         return NULL;
     link->candidates.met_stranger = true;
-    return "it has another history";
+    return link->candidates.accept_stranger ? NULL : "it has another history";
 }
 
 /* Who we are; and to continue where the last complete command of the current history ends, if the
@@ -70,7 +70,7 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply)
     fetch_cancel(link->renewal.fetch, "a full sync begins on the link");
     struct history *history = store_begin_history(link->store, &reply->replid, reply->offset, &why);
     if (history == NULL) {
-        link_fail(link, "store", text_string(&why));
+        link_fail_store(link, text_string(&why));
     } else {
         delivery_begin(&link->delivery, history_arriving_snapshot(history));
         link_enter(link, LINK_LOADING, "fullresync replid=%s offset=%" PRIu64, reply->replid.hex,
@@ -101,28 +101,41 @@ static bool adopt_id(struct link *link, const struct replid *replid, uint64_t fr
                      struct text *why)
 {
     struct history *history = store_current(link->store);
+    bool is_cut = from < backlog_end(history_backlog(history));
     log_info("upstream: replication id %s goes on as %s from offset %" PRIu64,
              history_identity(history)->replid.hex, replid->hex, from);
     fetch_cancel(link->renewal.fetch, "another server is the primary");
-    if (!cut_at(link, from, why) || !history_rename(history, replid, why))
+    if (!cut_at(link, from, why))
         return false;
-    link->doors.on_news(LINK_NEWS_RENAMED, link->doors.arg);
-    return true;
+    bool is_renamed = history_rename(history, replid, why);
+    if (is_renamed || is_cut)
+        link->doors.on_news(is_renamed ? LINK_NEWS_RENAMED : LINK_NEWS_REWOUND, link->doors.arg);
+    return is_renamed;
+}
+
+/* Where it goes on from before our boundary, it has parted from the id that we have, also if its answer
+ * does not say so: what it sends must not be known under the id of what was cut off. */
+static struct replid id_from_now_on(const struct link *link, const struct psync_reply *reply,
+                                    uint64_t from)
+{
+    const struct history *history = store_current(link->store);
+    const struct replid *ours = &history_identity(history)->replid;
+    if (reply->has_replid && !replid_equal(&reply->replid, ours))
+        return reply->replid;
+    return from < history_boundary(history) ? link->dialog.greeting.info.replid : *ours;
 }
 
 static bool rejoin(struct link *link, const struct psync_reply *reply, uint64_t from,
                    struct text *why)
 {
     struct history *history = store_current(link->store);
-    const struct replid *ours = &history_identity(history)->replid;
-    if (reply->has_replid && !replid_equal(&reply->replid, ours))
-        return adopt_id(link, &reply->replid, from, why);
-    if (from == history_boundary(history))
-        return true;
-    if (!cut_at(link, from, why))
+    if (from < backlog_first(history_backlog(history))) {
+        text_format(why, "the window has left offset %" PRIu64 " behind meanwhile", from);
         return false;
-    link->doors.on_news(LINK_NEWS_REWOUND, link->doors.arg);
-    return true;
+    }
+    struct replid replid = id_from_now_on(link, reply, from);
+    return replid_equal(&replid, &history_identity(history)->replid) ||
+           adopt_id(link, &replid, from, why);
 }
 
 static void continue_stream(struct link *link, const struct psync_reply *reply)
@@ -136,7 +149,7 @@ static void continue_stream(struct link *link, const struct psync_reply *reply)
         link_enter(link, LINK_STREAMING, "continue replid=%s offset=%" PRIu64,
                    history_identity(history)->replid.hex, from);
     } else {
-        link_fail(link, "store", text_string(&why));
+        link_fail_store(link, text_string(&why));
     }
     text_fini(&why);
 }

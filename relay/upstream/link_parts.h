@@ -64,6 +64,9 @@ void link_enter(struct link *link, enum link_state state, const char *cause, ...
 void link_fail(struct link *link, const char *cause, const char *why);
 void link_fail_broken(struct link *link);
 
+/* The same, where not the origin is to blame: it is tried again. */
+void link_fail_store(struct link *link, const char *why);
+
 /* link_greeting.c: who we are and what we ask for; the answers so far. */
 struct greeting_terms link_terms(struct link *link);
 void link_greet(struct link *link);

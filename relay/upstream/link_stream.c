@@ -35,9 +35,11 @@ void link_acknowledge(struct link *link)
     if (link->dialog.out.length > 0)
         return; /* the one before has not left yet */
     struct ack_view view = ack_view_of(link);
-    link->acker.acknowledged = acker_offset(&link->acker, &view);
-    if (!dialog_acknowledge(&link->dialog, link->acker.acknowledged,
-                            link->acker.rule.policy == ACK_DURABLE))
+    uint64_t offset = acker_offset(&link->acker, &view);
+    link->acker.acknowledged = offset;
+    /* More than is durable may have been acknowledged under the rule before: then there is no FACK yet. */
+    bool is_durable = link->acker.rule.policy == ACK_DURABLE && offset <= view.durable;
+    if (!dialog_acknowledge(&link->dialog, offset, is_durable))
         link_fail_broken(link);
 }
 
@@ -102,7 +104,7 @@ void link_take_stream(struct link *link)
     case INTAKE_LOST:
         fetch_cancel(link->renewal.fetch, "the history cannot go on");
         link->must_start_anew = true;
-        link_fail(link, "store", text_string(&why));
+        link_fail_store(link, text_string(&why));
         break;
     case INTAKE_BROKEN:
         link_fail(link, "stream", text_string(&why));

@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+void origin_info_init(struct origin_info *info)
+{
+    memset(info, 0, sizeof(*info));
+    info->replid = replid_none();
+    info->replid2 = replid_none();
+}
+
 static void read_version(struct bytes value, char out[ORIGIN_VERSION_MAX])
 {
     (void)bytes_printable(value, out, ORIGIN_VERSION_MAX);
@@ -94,13 +101,16 @@ void origin_info_read(struct origin_info *info, struct bytes section)
 uint64_t origin_info_common(const struct origin_info *info, const struct replid *replid,
                             uint64_t offset)
 {
-    bool was_promoted = info->has_role && replid_equal(&info->replid2, replid) &&
-                        !replid_equal(&info->replid, replid);
+    const struct replid none = replid_none();
+    bool was_promoted = replid_equal(&info->replid2, replid) &&
+                        !replid_equal(&info->replid, replid) &&
+                        !replid_equal(&info->replid, &none);
     return was_promoted && info->second_offset < offset ? info->second_offset : offset;
 }
 
 bool origin_info_knows(const struct origin_info *info, const struct replid *replid)
 {
-    return !info->has_role || replid_equal(&info->replid, replid) ||
+    const struct replid none = replid_none();
+    return replid_equal(&info->replid, &none) || replid_equal(&info->replid, replid) ||
            replid_equal(&info->replid2, replid);
 }

@@ -26,6 +26,9 @@ struct origin_info {
     uint64_t second_offset; /* bytes that are common to replid and replid2; 0 without replid2 */
 };
 
+/* Nothing is known. */
+void origin_info_init(struct origin_info *info);
+
 /* Takes over what a section of INFO tells; what it does not tell is left as it is. */
 void origin_info_read(struct origin_info *info, struct bytes section);
 

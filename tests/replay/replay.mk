@@ -1,5 +1,6 @@
 # The whole upstream room over the real store.
-link := $(addprefix upstream/,backoff delivery dialog fetch greeting intake link) \
+link := $(addprefix upstream/,ack acker backoff candidates delivery dialog fetch greeting intake link link_greeting \
+          link_stream origin_info renewal) \
         $(addprefix store/,backlog cursor data_dir files history identity segment snapshot store syncer tail) \
         $(addprefix resp/,payload psync tokenizer writer) \
         $(addprefix base/,bytes check crc64 log random replid report text)

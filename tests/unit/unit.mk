@@ -61,6 +61,6 @@ $(call unit_test,store/test_syncer,base/bytes base/check base/clock base/crc64 b
 $(call unit_test,store/test_tail,base/bytes base/check base/crc64 base/text store/tail)
 $(call unit_test,upstream/test_backoff,base/bytes base/check base/random upstream/backoff)
 $(call unit_test,upstream/test_delivery,base/bytes base/check base/crc64 base/log base/replid base/report base/text resp/payload store/backlog store/cursor store/data_dir store/files store/history store/identity store/segment store/snapshot store/store store/syncer store/tail upstream/delivery,fake_clock temp_store)
-$(call unit_test,upstream/test_dialog,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/dialog upstream/greeting,fake_clock fake_conn fake_loop)
-$(call unit_test,upstream/test_greeting,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/greeting)
+$(call unit_test,upstream/test_dialog,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/dialog upstream/greeting upstream/origin_info,fake_clock fake_conn fake_loop)
+$(call unit_test,upstream/test_greeting,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/greeting upstream/origin_info)
 $(call unit_test,upstream/test_intake,base/bytes base/check base/crc64 base/log base/replid base/report base/text resp/tokenizer store/backlog store/cursor store/data_dir store/files store/history store/identity store/segment store/snapshot store/store store/syncer store/tail upstream/intake,fake_clock fake_conn fake_loop temp_store)

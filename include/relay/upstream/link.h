@@ -3,7 +3,7 @@
  * Our one link to the origin, on which we are exactly one replica:
  *
  *      +------ link_open ------> idle
- *                                  | a turn later, or link_point_at
+ *                                  | a turn later, or link_follow
  *                                  v
  *      +----------------------> connecting --- refused, unknown, too slow ------+
  *      |                           | up                                         |

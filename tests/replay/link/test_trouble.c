@@ -11,6 +11,8 @@
 
 enum { SETS = 400, SETS_LENGTH = SETS * (sizeof(SET_K) - 1) };
 
+static const struct origin_address other = {.host = "other.test", .port = 7000};
+
 #define FROM_X "PSYNC " STAGE_ID " 4712"
 #define CONTINUE "+CONTINUE " STAGE_ID "\r\n"
 #define RENAMED "+CONTINUE " STAGE_OTHER_ID "\r\n"
@@ -123,12 +125,12 @@ TEST(pointed_elsewhere_in_every_state)
     for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
         struct conn *origin = reaches[i]();
         bool has_history = store_current(stage.temp.store) != NULL;
-        link_point_at(stage.link, "other.test", 7000);
+        link_follow(stage.link, &other);
         assert_true(origin == NULL || fake_conn_is_closed(origin));
         assert_null(store_arriving(stage.temp.store));
-        struct conn *other = stage_await();
-        assert_string_equal(fake_conn_host(other), "other.test");
-        assert_int_equal(fake_conn_port(other), 7000);
+        struct conn *origin_there = stage_await();
+        assert_string_equal(fake_conn_host(origin_there), "other.test");
+        assert_int_equal(fake_conn_port(origin_there), 7000);
         assert_string_equal(stage_status().host, "other.test");
         stage.connections--; /* the one that stage_greet is to take up */
         char psync[80] = "PSYNC ? -1";
@@ -148,7 +150,7 @@ TEST(pointed_elsewhere_it_does_not_rest_long)
         fake_conn_run_all();
     }
     assert_true(fake_loop_next_timer_ms(stage.loop) >= 2500);
-    link_point_at(stage.link, "other.test", 7000);
+    link_follow(stage.link, &other);
     assert_int_equal(fake_loop_next_timer_ms(stage.loop), 0);
 }
 
