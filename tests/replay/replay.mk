@@ -6,7 +6,10 @@ link := $(addprefix upstream/,ack acker backoff candidates delivery dialog fetch
         $(addprefix base/,bytes check crc64 log random replid report text)
 on_stage := fake_clock fake_conn fake_loop link_stage temp_store
 
+$(call replay_test,link/test_acknowledge,$(link),$(on_stage))
+$(call replay_test,link/test_candidates,$(link),$(on_stage))
 $(call replay_test,link/test_dialogues,$(link),$(on_stage))
+$(call replay_test,link/test_failover,$(link),$(on_stage))
 $(call replay_test,link/test_refresh,$(link),$(on_stage))
 $(call replay_test,link/test_sync,$(link),$(on_stage))
 $(call replay_test,link/test_trouble,$(link),$(on_stage))

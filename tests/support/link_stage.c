@@ -127,6 +127,12 @@ void stage_introduce(struct conn *origin)
 {
     stage_expect(origin, "PING");
     stage_say(origin, "+PONG\r\n");
+    if (stage.options.password != NULL) {
+        char words[128];
+        snprintf(words, sizeof(words), "AUTH %s", stage.options.password);
+        stage_expect(origin, words);
+        stage_say(origin, "+OK\r\n");
+    }
     stage_expect(origin, "INFO server");
     stage_say_bulk(origin, stage.server);
     stage_expect(origin, "INFO replication");
