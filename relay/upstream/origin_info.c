@@ -103,8 +103,7 @@ uint64_t origin_info_common(const struct origin_info *info, const struct replid 
 {
     const struct replid none = replid_none();
     bool was_promoted = replid_equal(&info->replid2, replid) &&
-                        !replid_equal(&info->replid, replid) &&
-                        !replid_equal(&info->replid, &none);
+                        !replid_equal(&info->replid, replid) && !replid_equal(&info->replid, &none);
     return was_promoted && info->second_offset < offset ? info->second_offset : offset;
 }
 

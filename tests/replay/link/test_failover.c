@@ -396,8 +396,8 @@ TEST(two_in_a_row)
     stage_say(origin, RENAMED PING_COMMAND);
     expect_parted(S + SET_LENGTH);
     hang_up(origin);
-    stage.replication = "role:master\r\nmaster_replid:" THIRD_ID "\r\nmaster_replid2:" STAGE_OTHER_ID
-                        "\r\nsecond_repl_offset:4743\r\n";
+    stage.replication = "role:master\r\nmaster_replid:" THIRD_ID
+                        "\r\nmaster_replid2:" STAGE_OTHER_ID "\r\nsecond_repl_offset:4743\r\n";
     origin = stage_greet("PSYNC " STAGE_OTHER_ID " 4743");
     stage_say(origin, "+CONTINUE " THIRD_ID "\r\n" PING_COMMAND);
     stage_expect_held(THIRD_ID, STAGE_X, SET_K PING_COMMAND);

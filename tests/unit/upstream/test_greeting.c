@@ -185,8 +185,8 @@ TEST(redis_70_with_a_user_and_a_new_id)
     assert_string_equal(greeting.info.valkey_version, "");
 }
 
-SERVER(valkey, {PING, "+PONG\r\n"}, {INFO, INFO_VALKEY}, {ROLE, MASTER}, {PORT, "+OK\r\n"}, {CAPA, "+OK\r\n"},
-       {VERSION("5", "8.0.1"), "+OK\r\n"}, {RDB_ONLY, "+OK\r\n"},
+SERVER(valkey, {PING, "+PONG\r\n"}, {INFO, INFO_VALKEY}, {ROLE, MASTER}, {PORT, "+OK\r\n"},
+       {CAPA, "+OK\r\n"}, {VERSION("5", "8.0.1"), "+OK\r\n"}, {RDB_ONLY, "+OK\r\n"},
        {PSYNC_ALL, "+FULLRESYNC " ID " 9223372036854775806\r\n"});
 
 TEST(valkey_is_told_its_own_version_and_a_fetch_is_rdb_only)
@@ -293,12 +293,10 @@ TEST(a_wrong_password_is_fatal)
 /* An answer to PSYNC, to one who has a history or has none. */
 static void check_psync(bool has_history, const char *answer, const char *error)
 {
-    struct exchange exchanges[] = {{PING, "+PONG\r\n"},
-                                   {INFO, "-ERR\r\n"},
-                                   {ROLE, "-ERR\r\n"},
-                                   {PORT, "+OK\r\n"},
-                                   {CAPA, "+OK\r\n"},
-                                   {has_history ? PSYNC_FROM_4712 : PSYNC_ALL, answer}};
+    struct exchange exchanges[] = {
+        {PING, "+PONG\r\n"}, {INFO, "-ERR\r\n"},
+        {ROLE, "-ERR\r\n"},  {PORT, "+OK\r\n"},
+        {CAPA, "+OK\r\n"},   {has_history ? PSYNC_FROM_4712 : PSYNC_ALL, answer}};
     struct server server = {.terms = {.announce_port = 6380},
                             .exchanges = exchanges,
                             .count = LENGTH_OF(exchanges),
@@ -461,8 +459,7 @@ static void talk_until_role(uint64_t offset, uint64_t offset_min)
     check_sent(PING);
     assert_int_equal(feed_piece(bytes_of("+PONG\r\n"), &left), GREETING_MORE);
     check_sent(INFO);
-    assert_int_equal(feed_piece(bytes_of("$49\r\nrun_id:" ID "\r\n\r\n"), &left),
-                     GREETING_MORE);
+    assert_int_equal(feed_piece(bytes_of("$49\r\nrun_id:" ID "\r\n\r\n"), &left), GREETING_MORE);
     check_sent(ROLE);
 }
 

@@ -57,8 +57,9 @@ TEST(a_primary)
 
 TEST(a_replica)
 {
-    struct origin_info info = read_all("role:slave\r\nmaster_host:db.example\r\nmaster_port:6390\r\n"
-                                       "master_link_status:up\r\n");
+    struct origin_info info =
+        read_all("role:slave\r\nmaster_host:db.example\r\nmaster_port:6390\r\n"
+                 "master_link_status:up\r\n");
     assert_true(info.has_role);
     assert_false(info.is_primary);
     assert_string_equal(info.primary.host, "db.example");
