@@ -18,9 +18,9 @@ struct stage stage;
 static void on_turn_end(void *arg)
 {
     (void)arg;
+    (void)store_publish(stage.temp.store);
     if (stage.link != NULL)
         link_turn_end(stage.link);
-    (void)store_publish(stage.temp.store);
 }
 
 static bool acknowledged(unsigned rank, uint64_t *offset, void *arg)

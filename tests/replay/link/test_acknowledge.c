@@ -270,15 +270,14 @@ static void open_with_fsync(void)
     temp_store_reopen(&stage.temp);
 }
 
-/* Lets seconds go by until all that is complete is on the disk; nothing else happens meanwhile. The
- * syncer is a thread in real time. */
-static void await_durable(struct conn *origin)
+/* Until all that is complete is on the disk. The syncer is a thread, in real time; no turn and no second
+ * of the link's goes by. */
+static void await_durable(void)
 {
     time_t deadline = time(NULL) + 30;
     while (durable() < stage_boundary()) {
         assert_true(time(NULL) < deadline);
-        stage_second();
-        fake_conn_forget_sent(origin);
+        store_tick(stage.temp.store);
         sched_yield();
     }
 }
@@ -288,14 +287,14 @@ TEST(what_is_durable_and_not_more)
     open_with_fsync();
     stage.options.ack = durable_rule;
     struct conn *origin = stage_stream();
-    await_durable(origin);
-    stage_say(origin, SET_K GETACK_COMMAND);
-    assert_int_equal(durable(), STAGE_X); /* no second has gone by: nobody has asked for an fsync */
+    await_durable();
+    stage_say(origin, SET_K);
+    link_tick(stage.link);
+    assert_int_equal(durable(), STAGE_X); /* nobody has asked for an fsync since */
     stage_expect(origin, acknowledges_durable(STAGE_X));
-    await_durable(origin);
-    turn();
-    stage_second();
-    stage_expect(origin, acknowledges_durable(ASKED));
+    await_durable();
+    link_tick(stage.link);
+    stage_expect(origin, acknowledges_durable(STAGE_X + SET_LENGTH));
 }
 
 TEST(getack_waits_for_the_disk)
@@ -303,29 +302,23 @@ TEST(getack_waits_for_the_disk)
     open_with_fsync();
     stage.options.ack = durable_rule;
     struct conn *origin = stage_stream();
-    await_durable(origin);
+    await_durable();
     stage_say(origin, SET_K GETACK_COMMAND);
     stage_expect(origin, acknowledges_durable(STAGE_X));
-    /* No tick of the link: only turns, and the store's own seconds. */
-    time_t deadline = time(NULL) + 30;
-    while (fake_conn_sent(origin).length == 0) {
-        assert_true(time(NULL) < deadline);
-        fake_loop_pass(stage.loop, 1000);
-        store_tick(stage.temp.store);
-        turn();
-        sched_yield();
-    }
+    turn();
+    stage_expect(origin, NULL);
+    await_durable();
+    turn();
     stage_expect(origin, acknowledges_durable(ASKED));
 }
 
-TEST(only_durable_is_said_to_be)
+TEST(only_under_the_rule_is_it_said)
 {
     open_with_fsync();
     struct conn *origin = stage_stream();
-    await_durable(origin);
-    stage_second();
+    await_durable();
+    link_tick(stage.link);
     stage_expect(origin, acknowledges(STAGE_X));
-    assert_int_equal(durable(), STAGE_X);
 }
 
 /* ------------------------------------------------------------------ another rule at run time */
@@ -335,7 +328,7 @@ TEST(from_received_to_durable)
 {
     open_with_fsync();
     struct conn *origin = stage_stream();
-    await_durable(origin);
+    await_durable();
     stage_say(origin, SET_K GETACK_COMMAND);
     stage_expect(origin, acknowledges(ASKED));
     assert_int_equal(durable(), STAGE_X);
@@ -343,8 +336,8 @@ TEST(from_received_to_durable)
     assert_int_equal(link_ack(stage.link).policy, ACK_DURABLE);
     link_tick(stage.link);
     stage_expect(origin, acknowledges(ASKED));
-    await_durable(origin);
-    stage_second();
+    await_durable();
+    link_tick(stage.link);
     stage_expect(origin, acknowledges_durable(ASKED));
 }
 
@@ -383,7 +376,7 @@ int main(void)
         ROW(the_connection_breaks_under_an_acknowledgement),
         ROW(what_is_durable_and_not_more),
         ROW(getack_waits_for_the_disk),
-        ROW(only_durable_is_said_to_be),
+        ROW(only_under_the_rule_is_it_said),
         ROW(from_received_to_durable),
         ROW(from_replicas_to_received_and_back),
     };

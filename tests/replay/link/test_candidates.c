@@ -17,7 +17,7 @@
 #define PRIMARY_OF(id) "role:master\r\nmaster_replid:" id "\r\nmaster_replid2:" NONE "\r\n"
 #define REPLICA                                                                                    \
     "role:slave\r\nmaster_host:elsewhere.test\r\nmaster_port:6399\r\nmaster_replid:" STAGE_ID "\r" \
-                                                                                              "\n"
+    "\n"
 
 static const struct origin_address other = {.host = "other.test", .port = 7000};
 

@@ -419,7 +419,7 @@ static void write_replication(struct text *answer, const char *second)
     for (int i = 0; i < 200; i++)
         text_format(&body, "slave%d:ip=192.0.2.%d,port=6379,state=online,offset=%d,lag=1\r\n", i, i,
                     5000 + i);
-    text_append_string(&body, "odd:");
+    text_append_string(&body, "master_host:");
     for (int i = 0; i < LONG_LINE_LENGTH / 8; i++)
         text_append_string(&body, "role:xyz");
     text_append_string(&body, "\r\nmaster_replid:" OTHER_ID "\r\nmaster_replid2:" ID "\r\n");
@@ -510,6 +510,7 @@ TEST(a_role_in_single_bytes)
         assert_int_equal(feed_piece(bytes_first(bytes_skip(text_bytes(&answer), i), 1), &left),
                          GREETING_MORE);
     }
+    assert_string_equal(vetoed.primary.host, "");
     expect_psync(ID, "4001");
     text_fini(&answer);
 }
