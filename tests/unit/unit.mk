@@ -66,3 +66,4 @@ $(call unit_test,upstream/test_delivery,base/bytes base/check base/crc64 base/lo
 $(call unit_test,upstream/test_dialog,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/dialog upstream/greeting,fake_clock fake_conn fake_loop)
 $(call unit_test,upstream/test_greeting,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/greeting)
 $(call unit_test,upstream/test_intake,base/bytes base/check base/crc64 base/log base/replid base/report base/text resp/tokenizer store/backlog store/cursor store/data_dir store/files store/history store/identity store/segment store/snapshot store/store store/syncer store/tail upstream/intake,fake_clock fake_conn fake_loop temp_store)
+$(call unit_test,upstream/test_sighting,base/bytes base/check base/text resp/reply upstream/sighting)
