@@ -50,7 +50,7 @@ static void on_command(struct client *client, const struct command *command, voi
 static void on_snapshot_wanted(void *arg)
 {
     struct rooms *rooms = arg;
-    link_refresh(rooms->link, "a replica waits");
+    link_refresh(rooms->link);
 }
 
 static bool is_upstream_streaming(void *arg)
