@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/store/store.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +110,36 @@ void store_close(struct store **store)
     *store = NULL;
 }
 
+void store_on_durable(struct store *store, void (*fn)(void *arg), void *arg)
+{
+    syncer_on_durable(store->syncer, fn, arg);
+}
+
+/* ------------------------------------------------------------------ notes */
+
+bool store_keep_note(struct store *store, const char *name, struct bytes content, struct text *why)
+{
+    CHECK(data_dir_is_note(name));
+    CHECK(content.length > 0);
+    return files_replace(store->data_dir.directory, name, content, true, why);
+}
+
+bool store_read_note(const struct store *store, const char *name, struct text *out,
+                     struct text *why)
+{
+    CHECK(data_dir_is_note(name));
+    if (faccessat(store->data_dir.directory, name, F_OK, 0) == -1 && errno == ENOENT)
+        return true;
+    return files_read(store->data_dir.directory, name, out, why);
+}
+
+void store_drop_note(struct store *store, const char *name)
+{
+    CHECK(data_dir_is_note(name));
+    if (unlinkat(store->data_dir.directory, name, 0) == -1 && errno != ENOENT)
+        log_warn("store: cannot remove %s from the data directory", name);
+}
+
 /* ------------------------------------------------------------------ histories come and go */
 
 struct history *store_current(const struct store *store)
@@ -179,7 +211,8 @@ bool store_publish(struct store *store)
         news = true;
     if (store->arriving != NULL && history_publish(store->arriving))
         news = true;
-    if (news && store->options.fsync == STORE_FSYNC_ALWAYS && store->current != NULL)
+    /* Also without news: what came while the syncer was busy waits for it to be ready. */
+    if (store->options.fsync == STORE_FSYNC_ALWAYS && store->current != NULL)
         history_sync(store->current);
     return news;
 }

@@ -24,10 +24,12 @@ struct syncer {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct queued *first; /* under the lock, as the three below */
+    struct queued *first; /* under the lock, as the five below */
     struct queued **last;
     bool busy;
     bool stopping;
+    void (*on_durable)(void *arg); /* NULL: nobody wants to know */
+    void *on_durable_arg;
     _Atomic uint64_t failures;
 };
 
@@ -72,22 +74,25 @@ static void note_failure(struct syncer *syncer, const struct queued *queued)
     claim->broken_until = queued->until;
 }
 
-static void do_job(struct syncer *syncer, const struct queued *queued)
+/* True: more is durable than before. */
+static bool do_job(struct syncer *syncer, const struct queued *queued)
 {
     const struct syncer_job *job = &queued->job;
     struct syncer_claim *claim = job->claim;
     if (fdatasync(queued->file) == -1 || (job->directory != -1 && !sync_names(job->directory))) {
         note_failure(syncer, queued);
-        return;
+        return false;
     }
     if (job->tail == NULL || queued->first < claim->broken_until)
-        return;
+        return false;
     if (!tail_set_durable(job->tail, job->mark)) {
         note_failure(syncer, queued);
-        return;
+        return false;
     }
-    if (job->held_from >= claim->broken_until)
+    bool moved = job->held_from >= claim->broken_until;
+    if (moved)
         atomic_store_explicit(&claim->durable, job->mark.end, memory_order_release);
+    return moved;
 }
 
 static void *run(void *arg)
@@ -105,12 +110,15 @@ static void *run(void *arg)
             syncer->last = &syncer->first;
         syncer->busy = true;
         pthread_mutex_unlock(&syncer->lock);
-        do_job(syncer, queued);
+        bool moved = do_job(syncer, queued);
         close(queued->file);
         free(queued);
         pthread_mutex_lock(&syncer->lock);
         syncer->busy = false;
         pthread_cond_broadcast(&syncer->changed);
+        /* Not before: who is told may submit at once. Under the lock: see syncer_on_durable. */
+        if (moved && syncer->on_durable != NULL)
+            syncer->on_durable(syncer->on_durable_arg);
     }
     pthread_mutex_unlock(&syncer->lock);
     return NULL;
@@ -174,6 +182,14 @@ bool syncer_submit(struct syncer *syncer, const struct syncer_job *job)
     pthread_cond_broadcast(&syncer->changed);
     pthread_mutex_unlock(&syncer->lock);
     return true;
+}
+
+void syncer_on_durable(struct syncer *syncer, void (*fn)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&syncer->lock);
+    syncer->on_durable = fn;
+    syncer->on_durable_arg = arg;
+    pthread_mutex_unlock(&syncer->lock);
 }
 
 bool syncer_is_busy(struct syncer *syncer)

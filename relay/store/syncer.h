@@ -51,6 +51,11 @@ bool syncer_is_busy(struct syncer *syncer);
 /* Waits until all jobs are done: before what they point to goes away. Thread 0. */
 void syncer_drain(struct syncer *syncer);
 
+/* From now on calls `fn`, on its own thread, whenever something more is durable and the syncer is ready
+ * for the next job; `fn` is short and calls nothing of the store. NULL: no more; when it returns, none is
+ * under way. Thread 0. */
+void syncer_on_durable(struct syncer *syncer, void (*fn)(void *arg), void *arg);
+
 /* fsyncs that failed so far. Any thread. */
 uint64_t syncer_failures(const struct syncer *syncer);
 

@@ -20,3 +20,6 @@ $(call replay_test,replica/test_client,base/bytes base/check base/log base/repli
 $(call replay_test,replica/test_loading,$(FED),fake_clock fake_conn fake_loop fake_store replica_stage)
 $(call replay_test,replica/test_replica,$(FED),fake_clock fake_conn fake_loop fake_store replica_stage)
 $(call replay_test,replica/test_waiting,$(FED) downstream/slowdown downstream/waiting,fake_clock fake_conn fake_loop fake_store)
+
+# The watcher of Sentinels.
+$(call replay_test,sentinel/test_sentinel,base/bytes base/check base/log base/random base/text resp/reply resp/writer upstream/backoff upstream/sentinel upstream/sighting,fake_clock fake_conn fake_loop)

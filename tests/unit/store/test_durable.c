@@ -3,6 +3,8 @@
  * What survives when power is lost: the machine has another boot id then, and of the files only that
  * is sure which was fsynced. The tests alter the files as a power failure might have left them.
  */
+#include <stdatomic.h>
+
 #include "depot.h"
 
 enum { BOOT_ID_AT = 16 };
@@ -94,6 +96,67 @@ TEST(always_is_with_each_publish)
         depot_stream(&depot, 100, 0);
         wait_until_durable(end);
     }
+}
+
+static atomic_uint rings;
+
+static void ring(void *arg)
+{
+    assert_ptr_equal(arg, &rings);
+    atomic_fetch_add(&rings, 1);
+}
+
+static void wait_for_ring(unsigned before)
+{
+    for (int i = 0; i < 50000 && atomic_load(&rings) == before; i++)
+        usleep(100);
+    assert_int_not_equal(atomic_load(&rings), before);
+}
+
+TEST(who_wants_to_know_is_told)
+{
+    atomic_store(&rings, 0);
+    store_on_durable(depot.store, ring, &rings);
+    depot_stream(&depot, 100, 0);
+    store_tick(depot.store);
+    wait_for_ring(0);
+    assert_int_equal(history_durable(history), 1100);
+    depot_stream(&depot, 5 * DEPOT_SEGMENT, 0); /* many files, one piece of news */
+    store_tick(depot.store);
+    wait_for_ring(1);
+    assert_int_equal(history_durable(history), 1100 + 5 * DEPOT_SEGMENT);
+    assert_int_equal(atomic_load(&rings), 2);
+
+    store_on_durable(depot.store, NULL, NULL);
+    depot_stream(&depot, 100, 0);
+    sync_all();
+    store_close(&depot.store);
+    assert_int_equal(atomic_load(&rings), 2);
+}
+
+/* Turns that only the ring makes, and no tick: what came while the syncer was at something else is next. */
+TEST(always_does_not_wait_for_a_tick)
+{
+    store_close(&depot.store);
+    depot.options.fsync = STORE_FSYNC_ALWAYS;
+    depot_open(&depot);
+    history = store_current(depot.store);
+    atomic_store(&rings, 0);
+    store_on_durable(depot.store, ring, &rings);
+    uint64_t end = 1000;
+    for (unsigned burst = 0; burst < 50; burst++) {
+        unsigned before = atomic_load(&rings);
+        for (unsigned i = 0; i < 20; i++)
+            depot_stream(&depot, 10, 0);
+        end += 20 * 10;
+        while (history_durable(history) < end) {
+            wait_for_ring(before);
+            before = atomic_load(&rings);
+            (void)store_publish(depot.store);
+        }
+        assert_int_equal(history_durable(history), end);
+    }
+    store_on_durable(depot.store, NULL, NULL);
 }
 
 TEST(no_is_never)
@@ -251,6 +314,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_DEPOT(a_tick_makes_durable_what_is_there),
         IN_DEPOT(always_is_with_each_publish),
+        IN_DEPOT(who_wants_to_know_is_told),
+        IN_DEPOT(always_does_not_wait_for_a_tick),
         IN_DEPOT(no_is_never),
         IN_DEPOT(a_clean_close_makes_all_of_it_durable),
         IN_DEPOT(live_marks_do_not_count_after_another_boot),
