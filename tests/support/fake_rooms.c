@@ -50,7 +50,8 @@ void fake_rooms_reset(void)
 {
     for (size_t i = 0; i < fake_rooms.client_count; i++) {
         struct client *client = fake_rooms.clients[i];
-        CHECK(client->is_gone || client->gone == NULL); /* whoever keeps something forgets it before */
+        CHECK(client->is_gone ||
+              client->gone == NULL); /* whoever keeps something forgets it before */
         text_fini(&client->output);
         text_fini(&client->pushed);
         text_fini(&client->heard);
@@ -223,7 +224,7 @@ bool downstream_kill(struct downstream *downstream, uint64_t id)
     fake_rooms.killed[fake_rooms.killed_count++] = id;
     for (size_t i = 0; i < fake_rooms.client_count; i++) {
         struct client *client = fake_rooms.clients[i];
-        if (client->id == id && !client->is_gone)
+        if (client->id == id && client->gone != NULL)
             fake_client_leaves(client);
     }
     return true;

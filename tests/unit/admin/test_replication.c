@@ -88,14 +88,15 @@ TEST(replicaof_refuses)
     assert_string_equal(followed, "");
 }
 
-TEST(what_only_primaries_do_is_refused_as_replicas_do)
+TEST(replicaof_may_be_refused)
 {
-    expect("wait 1 0", "-ERR WAIT cannot be used with replica instances. Please also note that "
-                       "since Redis 4.0 if a replica is configured to be writable (which is not "
-                       "the default) writes to replicas are just local and are not propagated."
-                       "\r\n");
-    expect("waitaof 0 1 0", "-ERR WAITAOF cannot be used with replica instances. Please also note "
-                            "that writes to replicas are just local and are not propagated.\r\n");
+    may_follow = false;
+    expect("replicaof other.example 7000", "-ERR that is ourselves\r\n");
+    assert_string_equal(followed, "");
+}
+
+TEST(failover_is_refused_as_replicas_do)
+{
     expect("failover", "-ERR FAILOVER is not valid when server is a replica.\r\n");
     expect("failover to a 1", "-ERR FAILOVER is not valid when server is a replica.\r\n");
 }
@@ -111,7 +112,8 @@ int main(void)
         ROOM_TEST(replicaof_points_at_another_origin),
         ROOM_TEST(replicaof_the_same_changes_nothing),
         ROOM_TEST(replicaof_refuses),
-        ROOM_TEST(what_only_primaries_do_is_refused_as_replicas_do),
+        ROOM_TEST(replicaof_may_be_refused),
+        ROOM_TEST(failover_is_refused_as_replicas_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
