@@ -16,7 +16,7 @@ $(call replay_test,link/test_trouble,$(link),$(on_stage))
 
 # The downstream room's nouns, each over a fake store.
 FED := base/bytes base/check base/crc64 base/log base/random base/replid base/text downstream/attach downstream/feed downstream/reasons downstream/replconf downstream/replica resp/payload resp/psync resp/reader resp/writer store/identity
-$(call replay_test,replica/test_client,base/bytes base/check base/log base/replid base/text downstream/client downstream/reasons downstream/replconf resp/psync resp/reader resp/writer,fake_clock fake_conn fake_loop)
+$(call replay_test,replica/test_client,base/bytes base/check base/log base/replid base/text downstream/client downstream/outbox downstream/reasons downstream/replconf resp/psync resp/reader resp/writer,fake_clock fake_conn fake_loop)
 $(call replay_test,replica/test_loading,$(FED),fake_clock fake_conn fake_loop fake_store replica_stage)
 $(call replay_test,replica/test_replica,$(FED),fake_clock fake_conn fake_loop fake_store replica_stage)
 $(call replay_test,replica/test_waiting,$(FED) downstream/slowdown downstream/waiting,fake_clock fake_conn fake_loop fake_store)

@@ -1,17 +1,22 @@
 # The room's commands lean on each other through the one table: it is tested whole.
-ADMIN := admin/admin admin/clients admin/commands admin/connection admin/data_commands admin/docs admin/info admin/memory admin/names admin/pattern admin/replication admin/replication_info admin/server admin/settings admin/syntax base/bytes base/check base/log base/random base/replid base/report base/text resp/reader resp/writer
+ADMIN := admin/admin admin/clients admin/commands admin/connection admin/data_commands admin/docs admin/info admin/memory admin/multi admin/names admin/pattern admin/pubsub admin/replication admin/replication_info admin/server admin/settings admin/syntax admin/topics admin/transaction admin/visitor admin/waiter base/bytes base/check base/log base/random base/replid base/report base/text resp/reader resp/writer
 # What a backlog leans on; and the whole room.
 BACKLOG := base/bytes base/check base/clock base/crc64 base/log base/replid base/text store/backlog store/cursor store/files store/identity store/segment store/tail
 STORE := base/bytes base/check base/clock base/crc64 base/log base/replid base/report base/text store/backlog store/cursor store/data_dir store/files store/history store/identity store/segment store/snapshot store/store store/syncer store/tail
 
-$(call unit_test,admin/test_clients,$(ADMIN),fake_clock fake_rooms)
-$(call unit_test,admin/test_commands,$(ADMIN),fake_clock fake_rooms)
-$(call unit_test,admin/test_connection,$(ADMIN),fake_clock fake_rooms)
-$(call unit_test,admin/test_info,$(ADMIN),fake_clock fake_rooms)
+$(call unit_test,admin/test_clients,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call unit_test,admin/test_commands,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call unit_test,admin/test_connection,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call unit_test,admin/test_info,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call unit_test,admin/test_multi,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_pattern,admin/pattern base/bytes base/check)
-$(call unit_test,admin/test_replication,$(ADMIN),fake_clock fake_rooms)
-$(call unit_test,admin/test_server,$(ADMIN),fake_clock fake_rooms)
+$(call unit_test,admin/test_pubsub,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call unit_test,admin/test_replication,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call unit_test,admin/test_server,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call unit_test,admin/test_settings,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_syntax,admin/syntax base/bytes base/check base/text resp/writer)
+$(call unit_test,admin/test_transaction,admin/transaction base/bytes base/check base/text)
+$(call unit_test,admin/test_waiter,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,base/test_bytes,base/bytes base/check)
 $(call unit_test,base/test_check,base/bytes base/check)
 $(call unit_test,base/test_clock,base/bytes base/check base/clock)
@@ -26,7 +31,8 @@ $(call unit_test,config/test_memo,$(STORE) memo upstream/ack value value_upstrea
 $(call unit_test,config/test_nearest,base/bytes base/check nearest)
 $(call unit_test,config/test_value,base/bytes base/check base/text upstream/ack value value_upstream)
 $(call unit_test,downstream/test_attach,base/bytes base/check base/crc64 base/random base/replid base/text downstream/attach downstream/feed resp/payload resp/psync store/identity,fake_clock fake_conn fake_loop fake_store)
-$(call unit_test,downstream/test_downstream,base/bytes base/check base/clock base/crc64 base/log base/random base/replid base/report base/text downstream/attach downstream/client downstream/downstream downstream/feed downstream/reasons downstream/replconf downstream/replica downstream/slowdown downstream/waiting downstream/worker net/address net/bell net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/timer net/transport_plain resp/payload resp/psync resp/reader resp/writer store/backlog store/cursor store/data_dir store/files store/history store/identity store/segment store/snapshot store/store store/syncer store/tail)
+$(call unit_test,downstream/test_cards,base/bytes base/check downstream/cards)
+$(call unit_test,downstream/test_downstream,base/bytes base/check base/clock base/crc64 base/log base/random base/replid base/report base/text downstream/attach downstream/cards downstream/client downstream/downstream downstream/feed downstream/outbox downstream/reasons downstream/replconf downstream/replica downstream/slowdown downstream/waiting downstream/worker net/address net/bell net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/timer net/transport_plain resp/payload resp/psync resp/reader resp/writer store/backlog store/cursor store/data_dir store/files store/history store/identity store/segment store/snapshot store/store store/syncer store/tail)
 $(call unit_test,downstream/test_reasons,base/bytes base/check downstream/reasons)
 $(call unit_test,downstream/test_replconf,base/bytes base/check base/text downstream/replconf resp/writer)
 $(call unit_test,downstream/test_slowdown,base/bytes base/check downstream/slowdown)

@@ -19,6 +19,7 @@
 struct admin;
 struct downstream;
 struct link;
+struct loop;
 struct store;
 
 /* One setting as CONFIG GET shows it: secrets are empty there, as in redis-server. */
@@ -45,11 +46,13 @@ struct admin_doors {
     void *arg;
 };
 
-/* The strings of `options` live longer than the room. NULL: memory is out. */
-MUST_CHECK struct admin *admin_open(struct store *store, struct link *link,
+/* The strings of `options` live longer than the room; all doors lead somewhere. NULL: memory is out. */
+MUST_CHECK struct admin *admin_open(struct loop *loop, struct store *store, struct link *link,
                                     struct downstream *downstream,
                                     const struct admin_options *options,
                                     const struct admin_doors *doors);
+
+/* Before downstream_close: it lets go of what it keeps for clients. */
 void admin_close(struct admin **admin);
 
 /* The identity of this process, forty digits: run_id in INFO. */

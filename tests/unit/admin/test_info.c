@@ -306,6 +306,8 @@ TEST(stats_tell_the_counts)
                               "sync_partial_ok:15\r\n"
                               "sync_partial_err:16\r\n"
                               "evicted_keys:0\r\n"
+                              "pubsub_channels:0\r\n"
+                              "pubsub_patterns:0\r\n"
                               "latest_fork_usec:0\r\n"
                               "total_forks:0\r\n"
                               "total_error_replies:2\r\n"
@@ -332,9 +334,20 @@ TEST(relay_tells_of_upstream)
                               "upstream_partial_syncs:2\r\n"
                               "upstream_refreshes:3\r\n"
                               "upstream_received_bytes:99000\r\n"
+                              "ack:received\r\n"
                               "upstream_acknowledged_offset:90200\r\n"
                               "upstream_last_error:refused  forged:1\r\n"
                               "replicas_waiting:6\r\n");
+    fake_rooms.ack = (struct ack_rule){.policy = ACK_REPLICAS, .replicas = 3};
+    expect_part("info relay", "\r\nack:replicas 3\r\n");
+}
+
+TEST(the_run_id_is_told_to_others)
+{
+    char line[64];
+    snprintf(line, sizeof(line), "\r\nrun_id:%s\r\n", admin_run_id(room));
+    assert_int_equal(strlen(admin_run_id(room)), 40);
+    expect_part("info server", line);
 }
 
 /* The titles of the sections, in order, blank-separated. */
@@ -386,6 +399,7 @@ int main(void)
         ROOM_TEST(other_sections_have_their_fields),
         ROOM_TEST(stats_tell_the_counts),
         ROOM_TEST(relay_tells_of_upstream),
+        ROOM_TEST(the_run_id_is_told_to_others),
         ROOM_TEST(sections_are_chosen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
