@@ -40,8 +40,8 @@ class Lab:
         thing = self._keep(relay.Relay(folder, origin, name, settings))
         return thing.start() if start else thing
 
-    def mitm(self, target, plan=()):
-        return self._keep(mitm.Mitm(target, plan))
+    def mitm(self, target, plan=(), **where):
+        return self._keep(mitm.Mitm(target, plan, **where))
 
     def fake_primary(self, script):
         return self._keep(fake_primary.FakePrimary(script))
