@@ -36,13 +36,13 @@ def syncs(server):
 
 
 def given(server, replica, after=0):
-    """(full, partial) syncs that a real server says it gave to the replica with that port."""
+    """(full, partial) syncs that a real server gave to the replica with that port, by its log. It says
+    who asks, and whom it continues; everybody else gets a full sync."""
     log = server.log()[after:]
     name = rf"\S+:{replica.port}\b"
-    return (
-        len(re.findall(rf"Full resync requested by replica {name}", log)),
-        len(re.findall(rf"Partial resynchronization request from {name} accepted", log)),
-    )
+    asked = len(re.findall(rf"Replica {name} asks for synchronization", log))
+    partial = len(re.findall(rf"Partial resynchronization request from {name} accepted", log))
+    return asked - partial, partial
 
 
 def answers(replica, after=0):

@@ -5,6 +5,7 @@ import fake_primary
 import load
 import mitm
 import relay
+import sentinels
 import servers
 
 
@@ -45,6 +46,13 @@ class Lab:
 
     def fake_primary(self, script):
         return self._keep(fake_primary.FakePrimary(script))
+
+    def sentinel(self, kind, primary, name="sentinel", **config):
+        name, folder = self._folder(name)
+        return self._keep(sentinels.Sentinel(kind, folder, name, primary, **config)).start()
+
+    def fake_sentinel(self, answers):
+        return self._keep(sentinels.FakeSentinel(answers))
 
     def writer(self, origin, **options):
         return self._keep(load.Writer(origin, **options)).start()
