@@ -1,6 +1,6 @@
 # The whole upstream room over the real store.
 link := $(addprefix upstream/,backoff delivery dialog fetch greeting intake link) \
-        $(addprefix store/,backlog cursor data_dir files history identity segment snapshot store syncer tail) \
+        $(addprefix store/,backlog cursor data_dir files history history_files identity proven segment snapshot store syncer tail) \
         $(addprefix resp/,payload psync tokenizer writer) \
         $(addprefix base/,bytes check crc64 log random replid report text)
 on_stage := fake_clock fake_conn fake_loop link_stage temp_store
