@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,8 @@
 #include "proven.h"
 #include "relay/base/log.h"
 #include "segment.h"
+
+enum { ERROR_MAX = 256 };
 
 struct backlog {
     struct backlog_ties ties;
@@ -21,15 +24,13 @@ struct backlog {
     uint64_t boundary;
     uint64_t published_boundary; /* that the live mark carries */
     bool news;                   /* something was shown to readers in the middle of a turn */
-    struct text error;
+    char error[ERROR_MAX];       /* not a text: it can be told when memory is out, too */
 };
-
-enum { ERROR_MAX = 256 };
 
 static void set_error(struct backlog *backlog, const struct text *why)
 {
-    text_clear(&backlog->error);
-    text_append(&backlog->error, text_bytes(why));
+    snprintf(backlog->error, sizeof(backlog->error), "%s",
+             why->length > 0 ? text_string(why) : "memory is out");
 }
 
 static struct segment *next_of(const struct segment *segment)
@@ -76,7 +77,6 @@ static struct backlog *backlog_make(const struct backlog_ties *ties, struct text
     backlog->ties = *ties;
     backlog->space = space;
     atomic_init(&space->references, 1);
-    text_init(&backlog->error, ERROR_MAX);
     return backlog;
 }
 
@@ -119,7 +119,6 @@ void backlog_free(struct backlog **backlog)
         segment_seal(it->last);
     segment_release(it->head);
     segment_space_release(it->space);
-    text_fini(&it->error);
     free(it);
     *backlog = NULL;
 }
@@ -245,7 +244,7 @@ struct tail_mark backlog_mark(const struct backlog *backlog)
 
 const char *backlog_error(const struct backlog *backlog)
 {
-    return text_string(&backlog->error);
+    return backlog->error;
 }
 
 void backlog_each_from(const struct backlog *backlog, uint64_t offset, backlog_segment_fn *fn,
@@ -458,7 +457,7 @@ enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_
         text_fini(&why);
         if (room != BACKLOG_ROOM)
             return room;
-        text_clear(&backlog->error);
+        backlog->error[0] = '\0';
         last = backlog->last;
     }
     uint64_t used = last->written - last->first;

@@ -57,11 +57,14 @@ static void say(struct text *why, const char *name, const char *what)
 
 int files_open_directory(int at, const char *name, struct text *why)
 {
-    if (mkdirat(at, name, 0700) == -1 && errno != EEXIST) {
-        say(why, name, "cannot make the directory");
-        return -1;
-    }
     int directory = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory == -1 && errno == ENOENT) {
+        if (mkdirat(at, name, 0700) == -1) {
+            say(why, name, "cannot make the directory");
+            return -1;
+        }
+        directory = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
     if (directory == -1)
         say(why, name, "cannot open the directory");
     return directory;

@@ -281,7 +281,7 @@ enum history_proof history_load(const struct history_ties *ties, uint64_t number
     struct history *history = history_make(ties, number, why);
     *out = NULL;
     if (history == NULL)
-        return files_is_refusal(errno) || files_is_full(errno) ? HISTORY_REFUSED : HISTORY_STRANGE;
+        return errno == ENOTDIR ? HISTORY_STRANGE : HISTORY_REFUSED;
     enum history_proof proof = look_at_files(history, why);
     if (proof != HISTORY_PROVEN) {
         int error = errno;

@@ -66,11 +66,10 @@ static bool load_history(struct store *store, uint64_t number, struct text *why)
     text_init(&reason, WHY_MAX);
     struct history_ties ties = ties_of(store);
     enum history_proof proof = history_load(&ties, number, &store->current, &reason);
-    int error = errno;
+    const char *advice = files_advice(errno);
     if (proof == HISTORY_REFUSED)
         text_format(why, "data-dir %s: history-%" PRIu64 ": %s: %s", store->options.data_dir,
-                    number, text_string(&reason),
-                    files_is_refusal(error) ? files_advice(error) : "make room on the disk");
+                    number, text_string(&reason), advice != NULL ? advice : "look at the disk");
     else if (proof != HISTORY_PROVEN)
         log_warnx("store: history-%" PRIu64 " cannot be served%s: %s", number,
                   proof == HISTORY_UNPROVEN ? " and is removed" : "", text_string(&reason));
