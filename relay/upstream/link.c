@@ -632,9 +632,9 @@ void link_status(const struct link *link, struct link_status *out)
         .full_syncs = link->full_syncs,
         .partial_syncs = link->partial_syncs,
         .attempts = link->attempts,
-        .refreshes = fetch_count(link->fetch),
         .last_error = link->last_error,
         .server_version = greeting->server_version,
         .valkey_version = greeting->valkey_version,
     };
+    fetch_report(link->fetch, out);
 }
