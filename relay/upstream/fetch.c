@@ -174,6 +174,23 @@ static bool greet(struct fetch *fetch, struct text *why)
     UNREACHABLE("a result without a case");
 }
 
+/* It came whole. But where more is written while it comes than the window holds, its stream is gone by
+ * then, and so it will be the next time: that is tried again, and ever more slowly. */
+static void note_use(struct fetch *fetch, enum snapshot_use use)
+{
+    if (use == SNAPSHOT_USE_BEHIND_WINDOW) {
+        log_warnx("upstream: the window has left the snapshot behind while it came, it is fetched "
+                  "once more: more is written meanwhile than repl-backlog-size holds, raise it");
+        snprintf(fetch->error, sizeof(fetch->error), "the window has left it behind");
+        fetch->failures++;
+        end(fetch, "behind_window");
+        return;
+    }
+    fetch->failures = 0;
+    fetch->error[0] = '\0';
+    end(fetch, "complete");
+}
+
 static bool finish(struct fetch *fetch, struct text *why)
 {
     struct history *history = store_current(fetch->store);
@@ -186,9 +203,7 @@ static bool finish(struct fetch *fetch, struct text *why)
              snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark",
              (double)(clock_ms() - fetch->started_ms) / 1000);
     fetch->count++;
-    fetch->failures = 0;
-    fetch->error[0] = '\0';
-    end(fetch, "complete");
+    note_use(fetch, history_snapshot_use(history, snapshot));
     return true;
 }
 

@@ -100,7 +100,7 @@ enum { LINK_REFRESHES_KEPT = 4 };
 struct link_refresh_report {
     int64_t began_ms;    /* clock_ms */
     const char *cause;   /* who wanted it */
-    const char *outcome; /* running, complete, failed, cancelled */
+    const char *outcome; /* running, complete, behind_window, failed, cancelled */
     uint64_t offset;     /* X; 0 before it is known */
 };
 
