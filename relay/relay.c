@@ -139,8 +139,8 @@ static bool open_sentinel(struct rooms *rooms)
 static bool open_admin(struct rooms *rooms)
 {
     const struct admin_doors doors = doors_of_admin(rooms);
-    rooms->admin =
-        admin_open(rooms->store, rooms->link, rooms->downstream, &rooms->config->admin, &doors);
+    rooms->admin = admin_open(rooms->loop, rooms->store, rooms->link, rooms->downstream,
+                              &rooms->config->admin, &doors);
     if (rooms->admin == NULL)
         return false;
     link_set_run_id(rooms->link, admin_run_id(rooms->admin));

@@ -220,6 +220,20 @@ static void report_keyspace(struct admin *admin, struct report *report)
     report_section(report, "Keyspace");
 }
 
+/* The last snapshots that were fetched on a second connection, a line for each, the newest first. */
+static void report_refreshes(struct report *report, const struct link_status *origin)
+{
+    for (size_t i = 0; i < origin->last_refresh_count; i++) {
+        const struct link_refresh_report *one = &origin->last_refreshes[i];
+        char name[32];
+        snprintf(name, sizeof(name), "upstream_refresh%zu", i);
+        report_text(report, name, "age=%" PRIi64 ",outcome=%s,offset=%" PRIu64 ",cause=%s",
+                    (clock_ms() - one->began_ms) / 1000, one->outcome, one->offset, one->cause);
+    }
+    report_text(report, "upstream_refresh_last_error", "%s",
+                origin->refresh_error != NULL ? origin->refresh_error : "");
+}
+
 /* What an operator of a relay wants to know and no server has a field for. */
 static void report_relay(struct admin *admin, struct report *report)
 {
@@ -236,6 +250,7 @@ static void report_relay(struct admin *admin, struct report *report)
     report_u64(report, "upstream_full_syncs", origin.full_syncs);
     report_u64(report, "upstream_partial_syncs", origin.partial_syncs);
     report_u64(report, "upstream_refreshes", origin.refreshes);
+    report_refreshes(report, &origin);
     report_u64(report, "upstream_received_bytes", origin.received_bytes);
     report_text(report, "ack", "%s", text_string(&rule));
     report_u64(report, "upstream_acknowledged_offset", origin.acknowledged);

@@ -51,6 +51,10 @@ bool backlog_publish(struct backlog *backlog);
 /* Gives up what the window need not hold. True if anything was: the identity has changed. */
 bool backlog_trim(struct backlog *backlog);
 
+/* Somebody else needs the disk: gives up the oldest segment, if nobody stands in it, it is not the
+ * newest, and it ends at or before `keep_from`. False: there is none. */
+bool backlog_shorten(struct backlog *backlog, uint64_t keep_from);
+
 /* Forgets every byte from `offset` on; the boundary becomes `offset`. False: the disk refused. */
 MUST_CHECK bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why);
 

@@ -69,20 +69,21 @@ MUST_CHECK struct segment *segment_create(int directory, uint64_t first, uint64_
 
 /* One that exists, good up to `end`, whose bytes are said to have `crc` (the caller checks). With
  * `capacity` larger than that it is preallocated again to go on; without, or where the disk has no room
- * for it, it is full as it is. NULL: `why`. */
+ * for it, it is full as it is. NULL: errno and `why`. */
 MUST_CHECK struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64_t crc,
                                         uint64_t capacity, struct segment_space *space,
                                         struct text *why);
 
-/* As segment_load, but the bytes must have the `crc`. NULL: a line in the log says why not. */
+/* As segment_load, but the bytes must have the `crc`. NULL: either they have not, and a line in the log
+ * says why not, or the system refused us (files_is_refusal of errno), and `why` says so. */
 MUST_CHECK struct segment *segment_load_proven(int directory, uint64_t first, uint64_t end,
                                                uint64_t crc, uint64_t capacity,
-                                               struct segment_space *space);
+                                               struct segment_space *space, struct text *why);
 
 /* One that holds nothing yet needs no proof, nor a file: a rewind may have been killed before it made
- * it. NULL: the disk has no room. */
+ * it. NULL: as above, where the disk has no room. */
 MUST_CHECK struct segment *segment_load_empty(int directory, uint64_t first, uint64_t capacity,
-                                              struct segment_space *space);
+                                              struct segment_space *space, struct text *why);
 
 /* Any thread. segment_release frees what nobody holds any more, along the chain. */
 void segment_retain(struct segment *segment);

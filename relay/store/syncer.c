@@ -14,7 +14,12 @@
 
 struct queued {
     struct queued *next;
-    struct syncer_job job;
+    /* True: more of the stream is durable than before. */
+    bool (*work)(struct syncer *syncer, const struct queued *queued);
+    union {
+        struct syncer_job job;
+        struct syncer_snapshot snapshot;
+    };
     int file;       /* ours */
     uint64_t first; /* of the segment */
     uint64_t until; /* its last offset, if it were full */
@@ -50,14 +55,19 @@ static bool keep_identity(int directory)
     return good;
 }
 
-/* `identity` and the names of the segments. */
-static bool sync_names(int directory)
+static bool sync_folder(int directory, const char *name)
 {
-    int backlog = openat(directory, "backlog", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = backlog != -1 && fsync(backlog) == 0;
-    if (backlog != -1)
-        close(backlog);
-    return good && keep_identity(directory) && fsync(directory) == 0;
+    int folder = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = folder != -1 && fsync(folder) == 0;
+    if (folder != -1)
+        close(folder);
+    return good;
+}
+
+/* `identity` and the names of the files in `folder`. */
+static bool sync_names(int directory, const char *folder)
+{
+    return sync_folder(directory, folder) && keep_identity(directory) && fsync(directory) == 0;
 }
 
 /* After a failed fsync the kernel may forget what it could not write and say yes the next time: of
@@ -74,12 +84,29 @@ static void note_failure(struct syncer *syncer, const struct queued *queued)
     claim->broken_until = queued->until;
 }
 
+static bool sync_snapshot(struct syncer *syncer, const struct queued *queued)
+{
+    const struct syncer_snapshot *job = &queued->snapshot;
+    /* The last: of a new history, its own name. No byte of the stream is more durable for it. */
+    if (fdatasync(queued->file) == 0 && sync_names(job->directory, "snapshot") &&
+        sync_folder(job->directory, "..")) {
+        atomic_store_explicit(&job->claim->snapshot, job->offset + 1, memory_order_release);
+        return false;
+    }
+    atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);
+    log_error("store: cannot fsync snapshot %" PRIu64
+              ".rdb: it is served, but a power failure may cost it",
+              job->offset);
+    return false;
+}
+
 /* True: more is durable than before. */
-static bool do_job(struct syncer *syncer, const struct queued *queued)
+static bool sync_segment(struct syncer *syncer, const struct queued *queued)
 {
     const struct syncer_job *job = &queued->job;
     struct syncer_claim *claim = job->claim;
-    if (fdatasync(queued->file) == -1 || (job->directory != -1 && !sync_names(job->directory))) {
+    if (fdatasync(queued->file) == -1 ||
+        (job->directory != -1 && !sync_names(job->directory, "backlog"))) {
         note_failure(syncer, queued);
         return false;
     }
@@ -110,7 +137,7 @@ static void *run(void *arg)
             syncer->last = &syncer->first;
         syncer->busy = true;
         pthread_mutex_unlock(&syncer->lock);
-        bool moved = do_job(syncer, queued);
+        bool moved = queued->work(syncer, queued);
         close(queued->file);
         free(queued);
         pthread_mutex_lock(&syncer->lock);
@@ -162,25 +189,51 @@ void syncer_stop(struct syncer **syncer)
     *syncer = NULL;
 }
 
-bool syncer_submit(struct syncer *syncer, const struct syncer_job *job)
+/* With a descriptor of our own for `file`; NULL: memory or descriptors are out. */
+static struct queued *queued_new(int file)
 {
     struct queued *queued = calloc(1, sizeof(*queued));
     if (queued == NULL)
-        return false;
-    queued->job = *job;
-    queued->job.segment = NULL;
-    queued->file = fcntl(job->segment->file, F_DUPFD_CLOEXEC, 0);
-    queued->first = job->segment->first;
-    queued->until = job->segment->first + job->segment->capacity;
+        return NULL;
+    queued->file = fcntl(file, F_DUPFD_CLOEXEC, 0);
     if (queued->file == -1) {
         free(queued);
-        return false;
+        return NULL;
     }
+    return queued;
+}
+
+static void enqueue(struct syncer *syncer, struct queued *queued)
+{
     pthread_mutex_lock(&syncer->lock);
     *syncer->last = queued;
     syncer->last = &queued->next;
     pthread_cond_broadcast(&syncer->changed);
     pthread_mutex_unlock(&syncer->lock);
+}
+
+bool syncer_submit(struct syncer *syncer, const struct syncer_job *job)
+{
+    struct queued *queued = queued_new(job->segment->file);
+    if (queued == NULL)
+        return false;
+    queued->work = sync_segment;
+    queued->job = *job;
+    queued->job.segment = NULL;
+    queued->first = job->segment->first;
+    queued->until = job->segment->first + job->segment->capacity;
+    enqueue(syncer, queued);
+    return true;
+}
+
+bool syncer_submit_snapshot(struct syncer *syncer, const struct syncer_snapshot *job)
+{
+    struct queued *queued = queued_new(job->file);
+    if (queued == NULL)
+        return false;
+    queued->work = sync_snapshot;
+    queued->snapshot = *job;
+    enqueue(syncer, queued);
     return true;
 }
 

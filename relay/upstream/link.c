@@ -421,9 +421,9 @@ void link_status(const struct link *link, struct link_status *out)
         .full_syncs = link->full_syncs,
         .partial_syncs = link->partial_syncs,
         .attempts = link->attempts,
-        .refreshes = fetch_count(link->renewal.fetch),
         .last_error = link->last_error,
         .server_version = info->server_version,
         .valkey_version = info->valkey_version,
     };
+    fetch_report(link->renewal.fetch, out);
 }

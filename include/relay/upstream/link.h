@@ -29,6 +29,7 @@
 #define RELAY_UPSTREAM_LINK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "relay/base/check.h"
@@ -115,6 +116,16 @@ void link_turn_end(struct link *link);
 /* Every second: acknowledges, looks at silence, renews the snapshot where that is due. */
 void link_tick(struct link *link);
 
+enum { LINK_REFRESHES_KEPT = 4 };
+
+/* One fetch of a newer snapshot on a second connection. */
+struct link_refresh_report {
+    int64_t began_ms;    /* clock_ms */
+    const char *cause;   /* who wanted it */
+    const char *outcome; /* running, complete, behind_window, failed, cancelled */
+    uint64_t offset;     /* X; 0 before it is known */
+};
+
 struct link_status {
     const char *host;
     uint16_t port;
@@ -132,8 +143,11 @@ struct link_status {
     uint64_t acknowledged;   /* the offset acknowledged last */
     uint64_t full_syncs;     /* asked for and begun, this process */
     uint64_t partial_syncs;
-    uint64_t attempts;          /* connections tried, this process */
-    uint64_t refreshes;         /* snapshots fetched on a second connection */
+    uint64_t attempts;         /* connections tried, this process */
+    uint64_t refreshes;        /* snapshots fetched on a second connection */
+    size_t last_refresh_count; /* of the array below */
+    struct link_refresh_report last_refreshes[LINK_REFRESHES_KEPT]; /* the newest first */
+    const char *refresh_error;  /* why the last one that failed did; NULL or "": none */
     const char *last_error;     /* why it rests, or rested last; "" */
     const char *server_version; /* the origin's redis_version, "" while not known */
     const char *valkey_version; /* the origin's valkey_version, "" where it is no Valkey */

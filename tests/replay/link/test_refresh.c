@@ -99,6 +99,12 @@ TEST(one_fetch_for_any_number_who_ask)
     link_refresh(stage.link);
     stage_say_rdb(second, STAGE_RDB_BODY);
     expect_fetched(second, x);
+    struct link_status status = stage_status();
+    assert_int_equal(status.last_refresh_count, 1);
+    assert_string_equal(status.last_refreshes[0].cause, "somebody waits");
+    assert_string_equal(status.last_refreshes[0].outcome, "complete");
+    assert_int_equal(status.last_refreshes[0].offset, x);
+    assert_string_equal(status.refresh_error, "");
     link_refresh(stage.link);
     stage_seconds(30);
     assert_false(stage_has_new());
@@ -276,6 +282,8 @@ TEST(an_origin_that_refuses)
     struct conn *second = begin_fetch();
     stage_say(second, "-LOADING Redis is loading the dataset in memory\r\n");
     expect_given_up(second);
+    assert_string_equal(stage_status().last_refreshes[0].outcome, "failed");
+    assert_non_null(strstr(stage_status().refresh_error, "-LOADING"));
     expect_retry();
 }
 
@@ -465,6 +473,7 @@ TEST(another_origin_ends_the_fetch)
     struct conn *second = begin_loading();
     link_follow(stage.link, &other);
     expect_given_up(second);
+    assert_string_equal(stage_status().last_refreshes[0].outcome, "cancelled");
     assert_string_equal(fake_conn_host(stage_await()), "other.test");
 }
 

@@ -323,6 +323,12 @@ TEST(relay_tells_of_upstream)
     fake_rooms.link.full_syncs = 1;
     fake_rooms.link.partial_syncs = 2;
     fake_rooms.link.refreshes = 3;
+    fake_rooms.link.last_refresh_count = 2;
+    fake_rooms.link.last_refreshes[0] = (struct link_refresh_report){
+        .began_ms = clock_ms(), .cause = "a replica waits", .outcome = "running"};
+    fake_rooms.link.last_refreshes[1] = (struct link_refresh_report){
+        .began_ms = clock_ms() - 70000, .cause = "the window", .outcome = "complete", .offset = 9};
+    fake_rooms.link.refresh_error = "the origin is silent";
     fake_rooms.link.acknowledged = 90200;
     fake_rooms.link.received_bytes = 99000;
     fake_rooms.link.last_error = "refused\r\nforged:1";
@@ -333,6 +339,11 @@ TEST(relay_tells_of_upstream)
                               "upstream_full_syncs:1\r\n"
                               "upstream_partial_syncs:2\r\n"
                               "upstream_refreshes:3\r\n"
+                              "upstream_refresh0:age=0,outcome=running,offset=0,"
+                              "cause=a replica waits\r\n"
+                              "upstream_refresh1:age=70,outcome=complete,offset=9,"
+                              "cause=the window\r\n"
+                              "upstream_refresh_last_error:the origin is silent\r\n"
                               "upstream_received_bytes:99000\r\n"
                               "ack:received\r\n"
                               "upstream_acknowledged_offset:90200\r\n"

@@ -366,7 +366,12 @@ TEST(a_report_names_what_is_held)
         "snapshot_offset:1000\r\n",
         "snapshot_bytes:3000\r\n",
         "snapshot_proof:crc64\r\n",
-        "arriving_snapshot_offset:9500\r\n",
+        "snapshots:2\r\n",
+        "snapshot0:offset=1000,bytes=3000,age=0,state=complete,proof=crc64,durable=no,usable=yes,"
+        "reason=usable\r\n",
+        "snapshot1:offset=9500,bytes=0,age=0,state=arriving,proof=not_yet,durable=no,usable=no,"
+        "reason=not_begun\r\n",
+        "store_last_error:\r\n",
         "fsync_failures:0\r\n",
     };
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
