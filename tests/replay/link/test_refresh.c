@@ -101,7 +101,7 @@ TEST(one_fetch_for_any_number_who_ask)
     expect_fetched(second, x);
     struct link_status status = stage_status();
     assert_int_equal(status.last_refresh_count, 1);
-    assert_string_equal(status.last_refreshes[0].cause, "somebody waits");
+    assert_string_equal(status.last_refreshes[0].cause, "a replica waits for it");
     assert_string_equal(status.last_refreshes[0].outcome, "complete");
     assert_int_equal(status.last_refreshes[0].offset, x);
     assert_string_equal(status.refresh_error, "");
