@@ -31,7 +31,11 @@ enum {
 /* Nobody waits for the one that is tried next before all have failed once. */
 static const struct backoff round_backoff = {.ms_min = 100, .ms_max = 5000};
 
-static const char channel[] = "+switch-master";
+static const char switched[] = "+switch-master";
+
+/* The Sentinel that leads a fail-over says +switch-master only when all replicas have been told, but from
+ * this message on it names the new primary to who asks. */
+static const char promoted[] = "+failover-state-reconf-slaves";
 
 enum sentinel_state { SENTINEL_RESTING, SENTINEL_ASKING, SENTINEL_LISTENING };
 enum sentinel_event {
@@ -53,6 +57,7 @@ struct sentinel {
     size_t turn;        /* which of the Sentinels it is */
     size_t step;        /* asking: the one whose reply is awaited */
     unsigned failures;  /* since one of them was heard to live after it had told the address */
+    bool listened;      /* asking: on a connection that was listened to before */
     bool in_doubt;      /* the link finds nobody: if this one has nothing new, ask the next */
     bool is_pinged;     /* listening: the PONG has not come yet */
     int64_t asked_ms;   /* clock_ms when it was asked last */
@@ -187,11 +192,6 @@ static void send_auth(struct sentinel *sentinel)
         SEND(sentinel, "AUTH", sentinel->options.password);
 }
 
-static void send_unsubscribe(struct sentinel *sentinel)
-{
-    SEND(sentinel, "UNSUBSCRIBE", channel);
-}
-
 static void send_question(struct sentinel *sentinel)
 {
     SEND(sentinel, "SENTINEL", "get-master-addr-by-name", sentinel->options.name);
@@ -199,7 +199,17 @@ static void send_question(struct sentinel *sentinel)
 
 static void send_subscribe(struct sentinel *sentinel)
 {
-    SEND(sentinel, "SUBSCRIBE", channel);
+    SEND(sentinel, "SUBSCRIBE", switched, promoted);
+}
+
+static void send_unsubscribe(struct sentinel *sentinel)
+{
+    SEND(sentinel, "UNSUBSCRIBE", switched, promoted);
+}
+
+static void send_nothing(struct sentinel *sentinel)
+{
+    (void)sentinel;
 }
 
 /* ------------------------------------------------------------------ asking */
@@ -240,81 +250,95 @@ static bool judge_address(struct sentinel *sentinel, const struct reply *reply, 
     return true;
 }
 
-/* "subscribe" or "unsubscribe", the channel, how many there are now. */
-static bool is_about(const struct reply *reply, const char *word)
+static bool judge_subscription(const struct reply *reply, const char *word, const char *channel,
+                               struct text *why)
 {
-    const struct reply_item *item = reply->item;
-    return reply->count == 4 && item[0].kind == REPLY_ARRAY && item[1].kind == REPLY_BULK &&
-           bytes_equal(item[1].text, bytes_of(word)) && item[2].kind == REPLY_BULK &&
-           bytes_equal(item[2].text, bytes_of(channel)) && item[3].kind == REPLY_INTEGER;
-}
-
-static bool judge_subscription(const struct reply *reply, const char *word, struct text *why)
-{
-    char shown[160];
-    if (is_about(reply, word))
+    if (sighting_is_subscription(reply, word, channel))
         return true;
+    char shown[160];
+    const struct reply_item *item = reply->item;
     text_format(why, "%s: it answered: %s", word,
-                reply->item[0].kind == REPLY_ERROR
-                    ? bytes_printable(reply->item[0].text, shown, sizeof(shown))
-                    : "something else");
+                item[0].kind == REPLY_ERROR ? bytes_printable(item[0].text, shown, sizeof(shown))
+                                            : "something else");
     return false;
 }
 
-static bool judge_unsubscribed(struct sentinel *sentinel, const struct reply *reply,
-                               struct text *why)
+static bool judge_switched_left(struct sentinel *sentinel, const struct reply *reply,
+                                struct text *why)
 {
     (void)sentinel;
-    return judge_subscription(reply, "unsubscribe", why);
+    return judge_subscription(reply, "unsubscribe", switched, why);
 }
 
-static bool judge_subscribed(struct sentinel *sentinel, const struct reply *reply, struct text *why)
+static bool judge_promoted_left(struct sentinel *sentinel, const struct reply *reply,
+                                struct text *why)
 {
     (void)sentinel;
-    return judge_subscription(reply, "subscribe", why);
+    return judge_subscription(reply, "unsubscribe", promoted, why);
 }
 
-/* What is sent, all at once: a Sentinel works off what came together without a look at anything else,
- * so that the primary cannot move unseen between the answer and the subscription. */
-enum { STEP_AUTH, STEP_UNSUBSCRIBE, STEP_QUESTION, STEP_SUBSCRIBE, STEPS };
+static bool judge_switched(struct sentinel *sentinel, const struct reply *reply, struct text *why)
+{
+    (void)sentinel;
+    return judge_subscription(reply, "subscribe", switched, why);
+}
 
+static bool judge_promoted(struct sentinel *sentinel, const struct reply *reply, struct text *why)
+{
+    (void)sentinel;
+    return judge_subscription(reply, "subscribe", promoted, why);
+}
+
+static bool always(const struct sentinel *sentinel)
+{
+    (void)sentinel;
+    return true;
+}
+
+static bool must_log_in(const struct sentinel *sentinel)
+{
+    return !sentinel->listened && has_text(sentinel->options.password);
+}
+
+static bool has_listened(const struct sentinel *sentinel)
+{
+    return sentinel->listened;
+}
+
+/* One reply a row. Only SENTINEL cannot be said while listening. All is sent at once: a Sentinel works off
+ * what came together without a look at anything else, so that the primary cannot move unseen between the
+ * answer and the subscription. */
 static const struct step {
+    bool (*is_needed)(const struct sentinel *sentinel);
     void (*send)(struct sentinel *sentinel);
     judge_fn *judge;
-} steps[STEPS] = {
-    [STEP_AUTH] = {send_auth, judge_auth}, /* with a password, on a new connection */
-    [STEP_UNSUBSCRIBE] = {send_unsubscribe, judge_unsubscribed}, /* where it listened before */
-    [STEP_QUESTION] = {send_question, judge_address},
-    [STEP_SUBSCRIBE] = {send_subscribe, judge_subscribed},
+} steps[] = {
+    {must_log_in, send_auth, judge_auth},
+    {has_listened, send_unsubscribe, judge_switched_left},
+    {has_listened, send_nothing, judge_promoted_left},
+    {always, send_question, judge_address},
+    {always, send_subscribe, judge_switched},
+    {always, send_nothing, judge_promoted},
 };
 
-static bool is_needed(const struct sentinel *sentinel, size_t step, bool listened)
+enum { STEPS = LENGTH_OF(steps) };
+
+/* From `step` on, the first that is needed; STEPS: none. */
+static size_t needed_from(const struct sentinel *sentinel, size_t step)
 {
-    if (step == STEP_AUTH)
-        return !listened && has_text(sentinel->options.password);
-    return step != STEP_UNSUBSCRIBE || listened;
+    while (step < STEPS && !steps[step].is_needed(sentinel))
+        step++;
+    return step;
 }
 
 static void send_steps(struct sentinel *sentinel, bool listened)
 {
-    sentinel->step = STEPS;
-    for (size_t step = STEPS; step-- > 0;) {
-        if (is_needed(sentinel, step, listened))
-            sentinel->step = step;
-    }
-    for (size_t step = sentinel->step; step < STEPS; step++) {
-        if (is_needed(sentinel, step, listened))
-            steps[step].send(sentinel);
-    }
+    sentinel->listened = listened;
+    sentinel->step = needed_from(sentinel, 0);
+    for (size_t step = sentinel->step; step < STEPS; step = needed_from(sentinel, step + 1))
+        steps[step].send(sentinel);
     sentinel->asked_ms = clock_ms();
     flush_or_fail(sentinel);
-}
-
-static void step_on(struct sentinel *sentinel)
-{
-    do {
-        sentinel->step++;
-    } while (sentinel->step == STEP_UNSUBSCRIBE); /* never behind another */
 }
 
 static void on_conn_event(struct conn *conn, enum conn_event event, void *arg)
@@ -346,35 +370,32 @@ static void enter_asking(struct sentinel *sentinel)
 
 /* ------------------------------------------------------------------ what it says */
 
-static bool is_pong(const struct reply *reply)
-{
-    const struct reply_item *item = reply->item;
-    return reply->count == 3 && item[1].kind == REPLY_BULK &&
-           bytes_equal(item[1].text, bytes_of("pong")) && item[2].kind == REPLY_BULK &&
-           item[2].text.length == 0;
-}
-
-static bool is_message(const struct reply *reply)
-{
-    const struct reply_item *item = reply->item;
-    return reply->count == 4 && item[1].kind == REPLY_BULK &&
-           bytes_equal(item[1].text, bytes_of("message")) && item[2].kind == REPLY_BULK &&
-           item[3].kind == REPLY_BULK;
-}
-
 /* Whoever leaves the old primary because of it is told that it is lost, and asks us; it is answered. */
 static void hear(struct sentinel *sentinel, const struct origin_address *address)
 {
     (void)tell(sentinel, address);
+    sentinel->in_doubt = false;
     if (sentinel->state == SENTINEL_LISTENING)
         timer_disarm(sentinel->timer);
+}
+
+/* Once a pause at the most, and from the timer: who wants it may have been called by us. */
+static void ask_again(struct sentinel *sentinel)
+{
+    int64_t since_ms = clock_ms() - sentinel->asked_ms;
+    if (sentinel->state == SENTINEL_LISTENING)
+        timer_arm(sentinel->timer, since_ms < ASK_PAUSE_MS ? ASK_PAUSE_MS - since_ms : 0);
 }
 
 static bool take_message(struct sentinel *sentinel, const struct reply *reply, struct text *why)
 {
     struct origin_address address;
     const struct reply_item *item = reply->item;
-    if (!bytes_equal(item[2].text, bytes_of(channel))) {
+    if (bytes_equal(item[2].text, bytes_of(promoted))) {
+        ask_again(sentinel);
+        return true;
+    }
+    if (!bytes_equal(item[2].text, bytes_of(switched))) {
         text_format(why, "it sent a message of a channel that we did not ask for");
         return false;
     }
@@ -400,16 +421,16 @@ static bool take_answer(struct sentinel *sentinel, const struct reply *reply, st
     }
     if (!steps[sentinel->step].judge(sentinel, reply, why))
         return false;
-    step_on(sentinel);
+    sentinel->step = needed_from(sentinel, sentinel->step + 1);
     return true;
 }
 
 /* Messages and PONGs come between the answers, too. */
 static bool take_reply(struct sentinel *sentinel, const struct reply *reply, struct text *why)
 {
-    if (is_message(reply))
+    if (sighting_is_message(reply))
         return take_message(sentinel, reply, why);
-    if (sentinel->is_pinged && is_pong(reply)) {
+    if (sentinel->is_pinged && sighting_is_pong(reply)) {
         take_pong(sentinel);
         return true;
     }
@@ -527,9 +548,9 @@ static void on_listening(struct sentinel *sentinel, enum sentinel_event event)
     case SENTINEL_DOWN:
         fail(sentinel, "broken", conn_error(sentinel->conn));
         return;
-    case SENTINEL_TIMER: /* sentinel_ask */
-        sentinel->in_doubt = true;
-        sentinel_enter(sentinel, SENTINEL_ASKING, LOG_LEVEL_INFO, "lost");
+    case SENTINEL_TIMER: /* ask_again */
+        sentinel_enter(sentinel, SENTINEL_ASKING, LOG_LEVEL_INFO, "%s",
+                       sentinel->in_doubt ? "lost" : "promoted");
         return;
     case SENTINEL_UP:
         UNREACHABLE("up came before");
@@ -581,14 +602,13 @@ void sentinel_close(struct sentinel **sentinel)
     *sentinel = NULL;
 }
 
-/* While resting or asking, the answer is on its way. Done from the timer, not here: who asks may have
- * been called by us. */
 void sentinel_ask(struct sentinel *sentinel)
 {
+    /* While resting or asking, the answer is on its way. */
     if (sentinel->state != SENTINEL_LISTENING)
         return;
-    int64_t since_ms = clock_ms() - sentinel->asked_ms;
-    timer_arm(sentinel->timer, since_ms < ASK_PAUSE_MS ? ASK_PAUSE_MS - since_ms : 0);
+    sentinel->in_doubt = true;
+    ask_again(sentinel);
 }
 
 void sentinel_tick(struct sentinel *sentinel)

@@ -79,3 +79,28 @@ enum sighting sighting_of_switch(struct bytes message, const char *group,
         return nonsense(why, "it sent a +switch-master with too few words", message);
     return take_address(words[3], words[4], out, why);
 }
+
+static bool is_bulk(const struct reply_item *item, const char *expected)
+{
+    return item->kind == REPLY_BULK && bytes_equal(item->text, bytes_of(expected));
+}
+
+bool sighting_is_message(const struct reply *reply)
+{
+    const struct reply_item *item = reply->item;
+    return reply->count == 4 && item[0].number == 3 && is_bulk(&item[1], "message") &&
+           item[2].kind == REPLY_BULK && item[3].kind == REPLY_BULK;
+}
+
+bool sighting_is_pong(const struct reply *reply)
+{
+    const struct reply_item *item = reply->item;
+    return reply->count == 3 && is_bulk(&item[1], "pong") && is_bulk(&item[2], "");
+}
+
+bool sighting_is_subscription(const struct reply *reply, const char *word, const char *channel)
+{
+    const struct reply_item *item = reply->item;
+    return reply->count == 4 && item[0].number == 3 && is_bulk(&item[1], word) &&
+           is_bulk(&item[2], channel) && item[3].kind == REPLY_INTEGER;
+}

@@ -7,6 +7,8 @@
 #ifndef RELAY_UPSTREAM_SIGHTING_H
 #define RELAY_UPSTREAM_SIGHTING_H
 
+#include <stdbool.h>
+
 #include "relay/base/bytes.h"
 #include "relay/base/text.h"
 #include "relay/resp/reply.h"
@@ -26,5 +28,11 @@ enum sighting sighting_of_answer(const struct reply *reply, struct origin_addres
 /* A message of the channel +switch-master: "name old-host old-port new-host new-port". */
 enum sighting sighting_of_switch(struct bytes message, const char *group,
                                  struct origin_address *out, struct text *why);
+
+/* What a Sentinel says while it is listened to, all of them arrays: "message", the channel, the message;
+ * "pong" and nothing; "subscribe" or "unsubscribe", the channel, how many there are now. */
+bool sighting_is_message(const struct reply *reply);
+bool sighting_is_pong(const struct reply *reply);
+bool sighting_is_subscription(const struct reply *reply, const char *word, const char *channel);
 
 #endif

@@ -11,14 +11,22 @@
 #include "test.h"
 
 #define QUESTION "*3\r\n$8\r\nSENTINEL\r\n$23\r\nget-master-addr-by-name\r\n$8\r\nmymaster\r\n"
-#define SUBSCRIBE "*2\r\n$9\r\nSUBSCRIBE\r\n$14\r\n+switch-master\r\n"
-#define UNSUBSCRIBE "*2\r\n$11\r\nUNSUBSCRIBE\r\n$14\r\n+switch-master\r\n"
+#define CHANNELS "$14\r\n+switch-master\r\n$29\r\n+failover-state-reconf-slaves\r\n"
+#define SUBSCRIBE "*3\r\n$9\r\nSUBSCRIBE\r\n" CHANNELS
+#define UNSUBSCRIBE "*3\r\n$11\r\nUNSUBSCRIBE\r\n" CHANNELS
 #define PING "*1\r\n$4\r\nPING\r\n"
 
 #define ADDRESS_1 "*2\r\n$8\r\n10.0.0.1\r\n$4\r\n6379\r\n"
 #define ADDRESS_2 "*2\r\n$8\r\n10.0.0.2\r\n$4\r\n6379\r\n"
-#define SUBSCRIBED "*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n"
-#define UNSUBSCRIBED "*3\r\n$11\r\nunsubscribe\r\n$14\r\n+switch-master\r\n:0\r\n"
+#define SUBSCRIBED                                                                                 \
+    "*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n"                                     \
+    "*3\r\n$9\r\nsubscribe\r\n$29\r\n+failover-state-reconf-slaves\r\n:2\r\n"
+#define UNSUBSCRIBED                                                                               \
+    "*3\r\n$11\r\nunsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n"                                  \
+    "*3\r\n$11\r\nunsubscribe\r\n$29\r\n+failover-state-reconf-slaves\r\n:0\r\n"
+#define PROMOTED                                                                                   \
+    "*3\r\n$7\r\nmessage\r\n$29\r\n+failover-state-reconf-slaves\r\n"                              \
+    "$29\r\nmaster mymaster 10.0.0.1 6379\r\n"
 #define PONG "*2\r\n$4\r\npong\r\n$0\r\n\r\n"
 #define MESSAGE(length, text)                                                                      \
     "*3\r\n$7\r\nmessage\r\n$14\r\n+switch-master\r\n$" #length "\r\n" text "\r\n"
@@ -426,6 +434,29 @@ TEST(asked_again_it_asks_on_the_same_connection)
     assert_int_equal(fake_conn_count(), 1);
 }
 
+/* The one that leads the fail-over tells who asks, long before it says +switch-master. */
+TEST(a_promotion_is_asked_after)
+{
+    start();
+    struct conn *conn = listen_to(26379, ADDRESS_1);
+    fake_loop_pass(loop, 1000);
+    say(conn, PROMOTED);
+    fake_loop_pass(loop, 0);
+    expect_sent(conn, UNSUBSCRIBE QUESTION SUBSCRIBE);
+    say(conn, UNSUBSCRIBED ADDRESS_2 SUBSCRIBED);
+    expect_told(2, "10.0.0.2 6379");
+    /* One that promotes all the time is asked once a second, and listened to on. */
+    for (unsigned i = 0; i < 10; i++)
+        say(conn, PROMOTED);
+    fake_loop_pass(loop, 999);
+    expect_sent(conn, "");
+    fake_loop_pass(loop, 1);
+    expect_sent(conn, UNSUBSCRIBE QUESTION SUBSCRIBE);
+    say(conn, UNSUBSCRIBED ADDRESS_2 SUBSCRIBED);
+    assert_false(fake_conn_is_closed(conn));
+    assert_int_equal(fake_conn_count(), 1);
+}
+
 TEST(asked_again_and_again_it_asks_once_a_second)
 {
     options.sentinels.count = 1;
@@ -536,6 +567,7 @@ int main(void)
         WATCHED(pings_and_notices_death),
         WATCHED(ends_and_breaks_while_listening),
         WATCHED(asked_again_it_asks_on_the_same_connection),
+        WATCHED(a_promotion_is_asked_after),
         WATCHED(asked_again_and_again_it_asks_once_a_second),
         WATCHED(with_nothing_new_the_next_one_is_asked),
         WATCHED(silence_after_being_asked_again_passes_it_over),

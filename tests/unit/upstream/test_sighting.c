@@ -130,12 +130,48 @@ TEST(switches)
     }
 }
 
+/* Which of the three each is, as letters. */
+TEST(what_is_said_while_listening)
+{
+    static const struct {
+        const char *wire;
+        const char *is;
+    } rows[] = {
+        {"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nx\r\n", "m"},
+        {"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$-1\r\n", ""},
+        {"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n:1\r\n", ""},
+        {"*2\r\n$7\r\nmessage\r\n$1\r\nc\r\n", ""},
+        {"*2\r\n$7\r\nmessage\r\n*1\r\n$1\r\nc\r\n", ""},
+        {"*4\r\n$8\r\npmessage\r\n$1\r\nc\r\n$1\r\nc\r\n$1\r\nx\r\n", ""},
+        {"*2\r\n$4\r\npong\r\n$0\r\n\r\n", "p"},
+        {"*2\r\n$4\r\npong\r\n$1\r\nx\r\n", ""},
+        {"*2\r\n$4\r\nPONG\r\n$0\r\n\r\n", ""},
+        {"+PONG\r\n", ""},
+        {"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n", "s"},
+        {"*3\r\n$9\r\nsubscribe\r\n$1\r\nd\r\n:1\r\n", ""},
+        {"*3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:1\r\n", ""},
+        {"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n$1\r\n1\r\n", ""},
+        {"-ERR\r\n", ""},
+        {"*0\r\n", ""},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct reply reply;
+        assert_int_equal(reply_read(bytes_of(rows[i].wire), &reply), REPLY_WHOLE);
+        char is[4];
+        snprintf(is, sizeof(is), "%s%s%s", sighting_is_message(&reply) ? "m" : "",
+                 sighting_is_pong(&reply) ? "p" : "",
+                 sighting_is_subscription(&reply, "subscribe", "c") ? "s" : "");
+        assert_string_equal(is, rows[i].is);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers),
         cmocka_unit_test(the_longest_host),
         cmocka_unit_test(switches),
+        cmocka_unit_test(what_is_said_while_listening),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
