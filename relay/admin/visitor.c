@@ -7,12 +7,12 @@
 
 struct visitor *visitor_find(const struct client *client)
 {
-    return client_state(client);
+    return client_kept(client);
 }
 
-static void on_gone(void *state)
+static void on_gone(void *thing)
 {
-    struct visitor *visitor = state;
+    struct visitor *visitor = thing;
     struct admin *admin = visitor->admin;
     topics_leave(&admin->topics, &visitor->subscriber);
     transaction_fini(&visitor->transaction);
@@ -34,7 +34,7 @@ struct visitor *visitor_get(struct admin *admin, struct client *client)
     subscriber_init(&visitor->subscriber, client);
     transaction_init(&visitor->transaction);
     TAILQ_INSERT_TAIL(&admin->visitors, visitor, entry);
-    client_set_state(client, visitor, on_gone);
+    client_keep(client, visitor, on_gone);
     return visitor;
 }
 
@@ -43,7 +43,7 @@ void visitor_forget(struct client *client)
     struct visitor *visitor = visitor_find(client);
     if (visitor == NULL)
         return;
-    client_set_state(client, NULL, NULL);
+    client_keep(client, NULL, NULL);
     on_gone(visitor);
 }
 

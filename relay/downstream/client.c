@@ -49,7 +49,7 @@ struct client {
     struct writer writer;
     struct text pushed; /* while a command runs: what comes after its reply */
 
-    void *state; /* somebody else's */
+    void *kept; /* somebody else's */
     client_gone_fn *gone;
 
     struct client_session session;
@@ -116,15 +116,15 @@ bool client_is_held(const struct client *client)
     return client->is_held;
 }
 
-void *client_state(const struct client *client)
+void *client_kept(const struct client *client)
 {
-    return client->state;
+    return client->kept;
 }
 
-void client_set_state(struct client *client, void *state, client_gone_fn *gone)
+void client_keep(struct client *client, void *thing, client_gone_fn *gone)
 {
-    CHECK((state == NULL) == (gone == NULL));
-    client->state = state;
+    CHECK((thing == NULL) == (gone == NULL));
+    client->kept = thing;
     client->gone = gone;
 }
 
@@ -174,7 +174,7 @@ static void leave_room(struct client *client)
     client_gone_fn *gone = client->gone;
     client->gone = NULL;
     if (gone != NULL)
-        gone(client->state);
+        gone(client->kept);
     loop_defer(client->room->loop, free_client, client);
 }
 

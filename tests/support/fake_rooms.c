@@ -31,7 +31,7 @@ struct client {
     struct text pushed; /* while it runs */
     struct text heard;
     struct text told; /* `heard` as the test has it */
-    void *state;
+    void *kept;
     client_gone_fn *gone;
 };
 
@@ -301,7 +301,7 @@ static void go(struct client *client)
 {
     client->is_gone = true;
     if (client->gone != NULL)
-        client->gone(client->state);
+        client->gone(client->kept);
     client->gone = NULL;
 }
 
@@ -362,15 +362,15 @@ struct writer *client_writer(struct client *client)
     return &client->writer;
 }
 
-void *client_state(const struct client *client)
+void *client_kept(const struct client *client)
 {
-    return client->state;
+    return client->kept;
 }
 
-void client_set_state(struct client *client, void *state, client_gone_fn *gone)
+void client_keep(struct client *client, void *thing, client_gone_fn *gone)
 {
-    CHECK((state == NULL) == (gone == NULL) && !client->is_gone);
-    client->state = state;
+    CHECK((thing == NULL) == (gone == NULL) && !client->is_gone);
+    client->kept = thing;
     client->gone = gone;
 }
 

@@ -39,8 +39,8 @@ struct fake_rooms {
     unsigned looks; /* at what replicas have acknowledged */
     struct client *clients[FAKE_PEERS_MAX];
     size_t client_count;
-    uint64_t
-        killed[FAKE_PEERS_MAX]; /* by downstream_kill, in order; one that has a state is gone */
+    uint64_t killed
+        [FAKE_PEERS_MAX]; /* by downstream_kill, in order; one for which something is kept is gone */
     size_t killed_count;
     bool psync_takes; /* what client_psync returns; true: the client is gone */
 };

@@ -81,11 +81,11 @@ bool client_is_held(const struct client *client);
  * that does not read (more than CLIENT_OUTPUT_MAX waits) is closed with CLOSE_OVERFLOW. */
 void client_push(struct client *client, struct bytes message);
 
-/* One thing more that somebody keeps for the client. `gone` is called when the client leaves, for any
- * reason, and when it becomes a replica; not after client_set_state(client, NULL, NULL). */
-typedef void client_gone_fn(void *state);
-void client_set_state(struct client *client, void *state, client_gone_fn *gone);
-void *client_state(const struct client *client); /* NULL: nothing is kept */
+/* One thing more that somebody keeps for the client. `gone` is called with it when the client leaves, for any
+ * reason, and when it becomes a replica; not after client_keep(client, NULL, NULL). */
+typedef void client_gone_fn(void *thing);
+void client_keep(struct client *client, void *thing, client_gone_fn *gone);
+void *client_kept(const struct client *client); /* NULL: nothing is kept */
 
 /* Closes once the replies written so far are sent. No further command is read. */
 void client_finish(struct client *client, enum close_reason reason);

@@ -545,9 +545,9 @@ TEST(a_message_to_a_broken_connection_is_no_harm)
 
 /* ---- kept for it ---- */
 
-static void count_gone(void *state)
+static void count_gone(void *thing)
 {
-    unsigned *gone = state;
+    unsigned *gone = thing;
     (*gone)++;
 }
 
@@ -557,8 +557,8 @@ TEST(who_keeps_something_for_a_client_hears_of_its_end)
     for (size_t i = 0; i < LENGTH_OF(ends); i++) {
         unsigned gone = 0;
         come(false);
-        client_set_state(stage.client, &gone, count_gone);
-        assert_ptr_equal(client_state(stage.client), &gone);
+        client_keep(stage.client, &gone, count_gone);
+        assert_ptr_equal(client_kept(stage.client), &gone);
         hear("PING\r\n");
         assert_int_equal(gone, 0);
         hear(ends[i]);
@@ -573,9 +573,9 @@ TEST(who_keeps_nothing_any_more_hears_nothing)
 {
     unsigned gone = 0;
     come(false);
-    client_set_state(stage.client, &gone, count_gone);
-    client_set_state(stage.client, NULL, NULL);
-    assert_null(client_state(stage.client));
+    client_keep(stage.client, &gone, count_gone);
+    client_keep(stage.client, NULL, NULL);
+    assert_null(client_kept(stage.client));
     hear("QUIT\r\n");
     assert_int_equal(gone, 0);
 }
