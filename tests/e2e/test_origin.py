@@ -193,25 +193,17 @@ def test_names_are_resolved_anew(lab):
     lab.mitm(new, host="127.0.0.2", port=here.port)
     named = RelayWithHosts(lab, {"upstream.replicaof": f"{NAME} {here.port}"})
     relay = named.relay.start()
-    wait_follows_through(relay, here, old)
+    wait_follows(relay, old, through=here)
     replica = lab.replica(relay).wait_online()
     wait_same_offset(old, [new, relay])
     old.kill9()
     promote(new)
     named.point("127.0.0.2")
-    wait_follows_through(relay, here, new)
+    wait_follows(relay, new, through=here)
     load.fill(new, rounds=3, seed=3)
     digest.compare(new, [replica])
     assert syncs(new) == (0, 1, 0)
     assert relay.info()["master_host"] == NAME
-
-
-def wait_follows_through(relay, middle, primary):
-    def state():
-        info = relay.info("replication")
-        return info["master_port"], info["master_link_status"], info["master_replid"]
-
-    wait.equal("the relay", state, (middle.port, "up", primary.info()["master_replid"]))
 
 
 # ---- REPLICAOF

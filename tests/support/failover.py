@@ -66,14 +66,16 @@ def wait_same_offset(primary, things):
         )
 
 
-def wait_follows(relay, primary, seconds=30):
-    """The relay streams from this server, under its id."""
+def wait_follows(relay, primary, seconds=30, through=None):
+    """The relay streams from this server (by the address of `through`), under its id. The id is asked
+    for each time: a server may draw a new one for its first replica."""
 
     def state():
         info = relay.info("replication")
-        return info["master_port"], info["master_link_status"], info["master_replid"]
+        replid = primary.info("replication")["master_replid"]
+        return info["master_port"], info["master_link_status"], info["master_replid"] == replid
 
-    expected = primary.port, "up", primary.info("replication")["master_replid"]
+    expected = (through or primary).port, "up", True
     wait.equal(f"{relay.name} follows {primary.name}", state, expected, seconds=seconds)
 
 
@@ -99,6 +101,9 @@ class Shard:
         ]
         for replica in self.replicas:
             replica.wait_online()
+        # From here on everybody has something in common: else only a full sync could help.
+        load.fill(self.old, rounds=3, seed=2)
+        wait_same_offset(self.old, [self.next, self.relay, *self.replicas])
 
     def fail_over(self):
         """Ends the primary in the hard way, promotes its replica; the relay is told, or finds it."""

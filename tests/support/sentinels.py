@@ -59,6 +59,11 @@ class Sentinel(servers.Server):
     def primary_port(self):
         return int(self.ask("GET-MASTER-ADDR-BY-NAME", self.group)[1])
 
+    def is_listened_to(self):
+        """Has somebody subscribed here? Sentinels do so at servers only."""
+        with resp.Connection(self.port) as connection:
+            return bool(connection.command("CLIENT", "LIST", "TYPE", "pubsub"))
+
     def replicas(self):
         """What it knows of each, by port."""
         return {int(row["port"]): row for row in self.ask("REPLICAS", self.group)}
@@ -94,22 +99,27 @@ def _rows(reply):
 class Watched:
     """What the Sentinels watch: a primary, two replicas of it, the relay, three replicas behind it."""
 
-    def __init__(self, lab, kind, count=3, relay_settings=None, relay_origin=True, **config):
-        self.lab = lab
-        self.kind = kind
+    def __init__(self, lab, kind, count=3, relay_settings=None, relay_origin=True):
         self.primary = lab.origin(kind, name="primary")
         load.fill(self.primary, rounds=20)
         self.direct = [
             lab.replica(self.primary, kind, name=f"direct-{n}").wait_online() for n in range(2)
         ]
+        self.relay = lab.relay(
+            self.primary if relay_origin else None, dict(relay_settings or {}), start=False
+        )
+        if relay_origin:
+            self._start_relay(lab, kind)
+        # A Sentinel sees at once who is there when it starts, and looks again only ten seconds later.
         self.sentinels = [
-            lab.sentinel(kind, self.primary, name=f"sentinel-{n}", **config) for n in range(count)
+            lab.sentinel(kind, self.primary, name=f"sentinel-{n}") for n in range(count)
         ]
-        settings = dict(relay_settings or {})
         if not relay_origin:
-            settings["upstream.sentinel"] = sentinel_setting(*self.sentinels)
-        self.relay = lab.relay(self.primary if relay_origin else None, settings)
-        self.relay.wait_link()
+            self.relay.settings["upstream.sentinel"] = sentinel_setting(*self.sentinels)
+            self._start_relay(lab, kind)
+
+    def _start_relay(self, lab, kind):
+        self.relay.start().wait_link()
         own = {"masterauth": self.relay.password} if self.relay.password else {}
         self.behind = [
             lab.replica(self.relay, kind, name=f"behind-{n}", **own).wait_online() for n in range(3)
