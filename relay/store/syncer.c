@@ -14,7 +14,7 @@
 
 struct queued {
     struct queued *next;
-    /* True: more of the stream is durable than before. */
+    /* True: more is durable than before; whoever found the syncer busy may look again. */
     bool (*work)(struct syncer *syncer, const struct queued *queued);
     union {
         struct syncer_job job;
@@ -87,11 +87,11 @@ static void note_failure(struct syncer *syncer, const struct queued *queued)
 static bool sync_snapshot(struct syncer *syncer, const struct queued *queued)
 {
     const struct syncer_snapshot *job = &queued->snapshot;
-    /* The last: of a new history, its own name. No byte of the stream is more durable for it. */
+    /* The last: of a new history, its own name. */
     if (fdatasync(queued->file) == 0 && sync_names(job->directory, "snapshot") &&
         sync_folder(job->directory, "..")) {
         atomic_store_explicit(&job->claim->snapshot, job->offset + 1, memory_order_release);
-        return false;
+        return true;
     }
     atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);
     log_error("store: cannot fsync snapshot %" PRIu64

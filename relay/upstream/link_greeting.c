@@ -25,6 +25,9 @@ static const char *veto(const struct origin_info *info, void *arg)
     if (link->doors.is_own_replica(conn_peer_address(link->dialog.conn), origin->port,
                                    link->doors.arg))
         return "it is a replica of this relay";
+    if (info->has_role && !info->is_primary &&
+        link->doors.is_own_replica(info->primary.host, info->primary.port, link->doors.arg))
+        return "it is a replica of a replica of this relay";
     if (!candidates_have_choice(&link->candidates))
         return NULL;
     if (info->has_role && !info->is_primary) {

@@ -293,7 +293,7 @@ static void each_call_fails(int disk_error, int open_error, bool stays, unsigned
     rdb = rdb_make(DEPOT_RDB, 0);
     struct fault kind = {.stays = stays, .disk_error = disk_error, .open_error = open_error};
     is_full = disk_error == ENOSPC;
-    unsigned needed = lives(&kind, asked != NULL ? (unsigned)atoi(asked) : stride);
+    unsigned needed = lives(&kind, asked != NULL ? (unsigned)strtoul(asked, NULL, 10) : stride);
     assert_true(needed > 100); /* it has gone through a life, and not past it */
     rdb_free(&rdb);
 }
