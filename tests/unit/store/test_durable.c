@@ -31,13 +31,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void wait_until_durable(uint64_t offset)
-{
-    for (int i = 0; i < 50000 && history_durable(history) < offset; i++)
-        usleep(100);
-    assert_int_equal(history_durable(history), offset);
-}
-
 /* As of now everything is durable: asked for again where the syncer was busy. */
 static void sync_all(void)
 {
