@@ -61,10 +61,14 @@ $(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_O
 
 -include $(B)/tests/obj/bench/bench_store.d
 
-.PHONY: bench-store chaos
+.PHONY: bench-store bench-wait chaos
 bench-store: $(B)/tests/bench/bench_store ## CRC-64, append, start on a large window (SIZE_GB=10, DIR=build/bench)
 	$(Q)mkdir -p $(or $(DIR),$(B)/bench)
 	$(Q)$< $(or $(DIR),$(B)/bench) $(or $(SIZE_GB),10)
 
-chaos: $(PROGRAM) ## kill -9 and damaged files, long (ROUNDS=300, CHAOS_SEED to repeat)
+bench-wait: $(PROGRAM) ## what a confirmed write costs: direct, chained, through the relay (WRITES=1000)
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_wait.py --writes $(or $(WRITES),1000)
+
+chaos: $(PROGRAM) ## kill -9, damaged files, fail-overs, long (ROUNDS=300, CHAOS_SEED to repeat)
 	$(Q)CHAOS_ROUNDS=$(or $(ROUNDS),300) $(MAKE) --no-print-directory e2e E2E_ARGS='-k chaos'

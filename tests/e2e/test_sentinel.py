@@ -287,7 +287,9 @@ def is_silent(lab, _, __, ___):
 
 
 def is_endless(lab, _, __, ___):
-    return lab.fake_sentinel({"GET-MASTER-ADDR-BY-NAME": b"*2\r\n$400000000\r\n" + b"x" * 1_000_000})
+    return lab.fake_sentinel(
+        {"GET-MASTER-ADDR-BY-NAME": b"*2\r\n$400000000\r\n" + b"x" * 1_000_000}
+    )
 
 
 ASKED = ("PING", "AUTH", "CLIENT", "HELLO", "GET-MASTER-ADDR-BY-NAME", "SUBSCRIBE")

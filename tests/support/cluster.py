@@ -50,7 +50,12 @@ class Cluster:
         ]
         edges = [SLOTS * number // count for number in range(count + 1)]
         self.shards = [
-            Shard(self.servers[number], self.servers[count + number], edges[number], edges[number + 1] - 1)
+            Shard(
+                self.servers[number],
+                self.servers[count + number],
+                edges[number],
+                edges[number + 1] - 1,
+            )
             for number in range(count)
         ]
         self._meet()
@@ -114,8 +119,10 @@ def command(server, *words):
 
 def info(server):
     text = server.client().execute_command("CLUSTER INFO")
-    return text if isinstance(text, dict) else dict(
-        line.split(":", 1) for line in text.decode().split("\r\n") if ":" in line
+    return (
+        text
+        if isinstance(text, dict)
+        else dict(line.split(":", 1) for line in text.decode().split("\r\n") if ":" in line)
     )
 
 

@@ -157,7 +157,8 @@ def sentinel_setting(*sentinels, group=GROUP):
 
 class FakeSentinel(FakePrimary):
     """Answers as the test says: `answers` maps "GET-MASTER-ADDR-BY-NAME" or "SUBSCRIBE" to bytes or to
-    a function that returns them; everything else is +OK. publish() is heard by all that subscribed."""
+    a function that returns them; everything else is +OK. publish() is heard by all that subscribed.
+    """
 
     name = "fake-sentinel"
 
@@ -196,7 +197,9 @@ _PLAIN = {"PING": b"+PONG\r\n", "SUBSCRIBE": None}
 def push(*words):
     """An array of bulks and, where a number is given, integers."""
     parts = [
-        b":%d\r\n" % word if isinstance(word, int) else b"$%d\r\n%s\r\n" % (len(word), word.encode())
+        b":%d\r\n" % word
+        if isinstance(word, int)
+        else b"$%d\r\n%s\r\n" % (len(word), word.encode())
         for word in words
     ]
     return b"*%d\r\n" % len(words) + b"".join(parts)
