@@ -476,6 +476,9 @@ static void take_stream(struct link *link)
         link->must_start_anew = true;
         fail(link, "store", text_string(&why));
         break;
+    case INTAKE_REFUSED:
+        fail(link, "store", text_string(&why));
+        break;
     case INTAKE_BROKEN:
         fail(link, "stream", text_string(&why));
         break;

@@ -71,13 +71,23 @@ void temp_store_close(struct temp_store *temp)
     remove_tree(AT_FDCWD, temp->path);
 }
 
+static void limit(int resource, bool refuse)
+{
+    struct rlimit limit;
+    CHECK(getrlimit(resource, &limit) == 0);
+    limit.rlim_cur = refuse ? 0 : limit.rlim_max;
+    CHECK(setrlimit(resource, &limit) == 0);
+}
+
 void temp_store_refuse(bool refuse)
 {
     signal(SIGXFSZ, SIG_IGN); /* a write over the limit is to fail, not to kill */
-    struct rlimit limit;
-    CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
-    limit.rlim_cur = refuse ? 0 : limit.rlim_max;
-    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    limit(RLIMIT_FSIZE, refuse);
+}
+
+void temp_store_refuse_files(bool refuse)
+{
+    limit(RLIMIT_NOFILE, refuse);
 }
 
 /* ---- RDBs ---- */
