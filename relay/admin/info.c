@@ -225,7 +225,7 @@ static void report_refreshes(struct report *report, const struct link_status *or
 {
     for (size_t i = 0; i < origin->last_refresh_count; i++) {
         const struct link_refresh_report *one = &origin->last_refreshes[i];
-        char name[32];
+        char name[48];
         snprintf(name, sizeof(name), "upstream_refresh%zu", i);
         report_text(report, name, "age=%" PRIi64 ",outcome=%s,offset=%" PRIu64 ",cause=%s",
                     (clock_ms() - one->began_ms) / 1000, one->outcome, one->offset, one->cause);

@@ -13,7 +13,10 @@
 #include "relay/base/log.h"
 #include "segment.h"
 
-enum { ERROR_MAX = 256 };
+enum {
+    ERROR_MAX = 256,
+    BUFFER_LENGTH = 256 * 1024, /* stays in the processor's cache until it is written */
+};
 
 struct backlog {
     struct backlog_ties ties;
@@ -24,6 +27,7 @@ struct backlog {
     uint64_t boundary;
     uint64_t published_boundary; /* that the live mark carries */
     bool news;                   /* something was shown to readers in the middle of a turn */
+    uint8_t *buffer;             /* what is received before it is written */
     char error[ERROR_MAX];       /* not a text: it can be told when memory is out, too */
 };
 
@@ -67,8 +71,10 @@ static struct backlog *backlog_make(const struct backlog_ties *ties, struct text
 {
     struct backlog *backlog = calloc(1, sizeof(*backlog));
     struct segment_space *space = calloc(1, sizeof(*space));
-    if (backlog == NULL || space == NULL) {
+    uint8_t *buffer = malloc(BUFFER_LENGTH);
+    if (backlog == NULL || space == NULL || buffer == NULL) {
         text_format(why, "memory is out");
+        free(buffer);
         free(backlog);
         free(space);
         errno = ENOMEM;
@@ -76,6 +82,7 @@ static struct backlog *backlog_make(const struct backlog_ties *ties, struct text
     }
     backlog->ties = *ties;
     backlog->space = space;
+    backlog->buffer = buffer;
     atomic_init(&space->references, 1);
     return backlog;
 }
@@ -119,6 +126,7 @@ void backlog_free(struct backlog **backlog)
         segment_seal(it->last);
     segment_release(it->head);
     segment_space_release(it->space);
+    free(it->buffer);
     free(it);
     *backlog = NULL;
 }
@@ -233,7 +241,6 @@ struct segment *backlog_newest(const struct backlog *backlog)
 
 struct tail_mark backlog_mark(const struct backlog *backlog)
 {
-    segment_sum(backlog->last);
     return (struct tail_mark){
         .segment_first = backlog->last->first,
         .end = backlog->last->written,
@@ -406,7 +413,6 @@ static enum backlog_room seal_last(struct backlog *backlog, const struct segment
     size_t count = identity->segment_count;
     if (count > 0 && identity->segments[count - 1].first == last->first)
         return BACKLOG_ROOM;
-    segment_sum(last);
     struct identity_segment row = {last->first, last->written, last->crc, backlog->boundary};
     if (!identity_add_segment(identity, row)) {
         text_format(why, "memory is out");
@@ -460,17 +466,23 @@ enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_
         backlog->error[0] = '\0';
         last = backlog->last;
     }
-    uint64_t used = last->written - last->first;
-    *into = last->map + used;
-    *capacity = (size_t)(last->capacity - used);
+    uint64_t left = last->capacity - (last->written - last->first);
+    *into = backlog->buffer;
+    *capacity = left < BUFFER_LENGTH ? (size_t)left : BUFFER_LENGTH;
     return BACKLOG_ROOM;
 }
 
-void backlog_append(struct backlog *backlog, size_t length)
+bool backlog_append(struct backlog *backlog, size_t length)
 {
-    struct segment *last = backlog->last;
-    CHECK(length <= last->capacity - (last->written - last->first));
-    last->written += length;
+    struct text why;
+    text_init(&why, ERROR_MAX);
+    bool good = segment_append(backlog->last, bytes_at(backlog->buffer, length), &why);
+    if (!good)
+        set_error(backlog, &why);
+    else
+        backlog->error[0] = '\0';
+    text_fini(&why);
+    return good;
 }
 
 /* ------------------------------------------------------------------ rewind */
@@ -538,10 +550,7 @@ static void cut_at(struct backlog *backlog, struct segment *kept, uint64_t offse
 {
     struct segment *old = next_of(kept);
     cut_off(backlog, old);
-    if (kept->summed > offset) {
-        kept->crc = segment_crc_until(kept, offset);
-        kept->summed = offset;
-    }
+    kept->crc = segment_crc_until(kept, offset);
     kept->written = offset;
     kept->is_cut = true;
     /* Readers beyond it see that they are; a reader that stands at it goes on in the new next. */

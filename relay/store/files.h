@@ -36,8 +36,8 @@ MUST_CHECK bool files_replace(int directory, const char *name, struct bytes cont
 /* The whole of a file of at most `out->limit` bytes. */
 MUST_CHECK bool files_read(int directory, const char *name, struct text *out, struct text *why);
 
-/* Makes an empty file of `length` bytes, all of them really there, so that writing through a mapping
- * cannot fail later; one of that name is replaced, and whoever has it mapped keeps the old one. */
+/* Makes an empty file of `length` bytes, all of them really there, so that a disk that is full says so
+ * now; one of that name is replaced, and whoever has it mapped keeps the old one. */
 int files_create(int directory, const char *name, uint64_t length, struct text *why);
 
 /* Gives an open file room up to `length`. 0, or the error. */

@@ -45,21 +45,19 @@ static struct segment *segment_new(uint64_t first, uint64_t capacity, struct seg
     segment->first = first;
     segment->capacity = capacity;
     segment->written = first;
-    segment->summed = first;
     segment->has_name = true;
     segment->space = space;
     atomic_fetch_add_explicit(&space->references, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&space->bytes, capacity, memory_order_relaxed);
     segment->file = -1;
-    segment->map = MAP_FAILED;
     return segment;
 }
 
 /* Frees one that may be half built. Its next and its cut are the caller's. */
 static void segment_free(struct segment *segment)
 {
-    if (segment->map != MAP_FAILED)
-        munmap(segment->map, segment->capacity);
+    if (segment->map != NULL)
+        munmap((void *)(uintptr_t)segment->map, segment->capacity);
     if (segment->is_cut && segment->has_name)
         segment_seal(segment);
     if (segment->file != -1)
@@ -69,11 +67,13 @@ static void segment_free(struct segment *segment)
     free(segment);
 }
 
-static bool map(struct segment *segment, int protection, struct text *why)
+static bool map(struct segment *segment, struct text *why)
 {
-    segment->map = mmap(NULL, segment->capacity, protection, MAP_SHARED, segment->file, 0);
-    if (segment->map != MAP_FAILED)
+    void *map = mmap(NULL, segment->capacity, PROT_READ, MAP_SHARED, segment->file, 0);
+    if (map != MAP_FAILED) {
+        segment->map = map;
         return true;
+    }
     int error = errno;
     text_format(why, "%" PRIu64 ".seg: cannot map: %s", segment->first, strerror(error));
     errno = error;
@@ -93,7 +93,7 @@ struct segment *segment_create(int directory, uint64_t first, uint64_t capacity,
     char name[SEGMENT_NAME_MAX];
     segment_name(first, name);
     segment->file = files_create(directory, name, capacity, why);
-    if (segment->file == -1 || !map(segment, PROT_READ | PROT_WRITE, why)) {
+    if (segment->file == -1 || !map(segment, why)) {
         int error = errno;
         if (segment->file != -1)
             unlinkat(directory, name, 0);
@@ -165,14 +165,13 @@ struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64
     bool good = open_existing(segment, directory, length, &file_length, why);
     if (good && capacity > length)
         extend(segment, capacity);
-    if (!good || !has_capacity(segment, why) || !map(segment, PROT_READ | PROT_WRITE, why)) {
+    if (!good || !has_capacity(segment, why) || !map(segment, why)) {
         int error = errno;
         segment_free(segment);
         errno = error;
         return NULL;
     }
     segment->written = end;
-    segment->summed = end;
     segment->crc = crc;
     atomic_store_explicit(&segment->published, end, memory_order_relaxed);
     /* Cut in a rewind before a kill: the rest is of another branch. */
@@ -293,12 +292,27 @@ bool segment_is_full(const struct segment *segment)
     return segment->is_cut || segment->written - segment->first == segment->capacity;
 }
 
-void segment_sum(struct segment *segment)
+bool segment_append(struct segment *segment, struct bytes view, struct text *why)
 {
-    uint64_t length = segment->written - segment->summed;
-    segment->crc =
-        crc64(segment->crc, segment->map + (segment->summed - segment->first), (size_t)length);
-    segment->summed = segment->written;
+    CHECK(view.length <= segment->capacity - (segment->written - segment->first));
+    struct bytes left = view;
+    uint64_t position = segment->written - segment->first;
+    while (left.length > 0) {
+        ssize_t count = pwrite(segment->file, left.data, left.length, (off_t)position);
+        if (count == -1 && errno == EINTR)
+            continue;
+        if (count == -1) {
+            int error = errno;
+            text_format(why, "%" PRIu64 ".seg: cannot write: %s", segment->first, strerror(error));
+            errno = error;
+            return false;
+        }
+        left = bytes_skip(left, (size_t)count);
+        position += (uint64_t)count;
+    }
+    segment->crc = crc64(segment->crc, view.data, view.length);
+    segment->written += view.length;
+    return true;
 }
 
 uint64_t segment_crc_until(const struct segment *segment, uint64_t end)

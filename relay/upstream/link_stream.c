@@ -106,6 +106,9 @@ void link_take_stream(struct link *link)
         link->must_start_anew = true;
         link_fail_store(link, text_string(&why));
         break;
+    case INTAKE_REFUSED:
+        link_fail_store(link, text_string(&why));
+        break;
     case INTAKE_BROKEN:
         link_fail(link, "stream", text_string(&why));
         break;

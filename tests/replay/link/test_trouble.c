@@ -76,9 +76,9 @@ static struct conn *reach_streaming(void)
 static struct conn *reach_paused(void)
 {
     struct conn *origin = stage_stream();
-    temp_store_refuse(true);
+    temp_store_refuse_files(true);
     say_sets(origin);
-    temp_store_refuse(false);
+    temp_store_refuse_files(false);
     assert_false(fake_conn_wants_read(origin));
     stage_expect_state(LINK_STREAMING);
     return origin;
@@ -332,7 +332,7 @@ TEST(a_disk_that_refuses_the_rdb)
 TEST(a_disk_without_room_for_the_stream)
 {
     struct conn *origin = stage_stream();
-    temp_store_refuse(true);
+    temp_store_refuse_files(true);
     say_sets(origin);
     for (int i = 0; i < 65; i++) {
         stage_second();
@@ -342,11 +342,27 @@ TEST(a_disk_without_room_for_the_stream)
         fake_conn_forget_sent(origin);
     }
     stage_expect_state(LINK_STREAMING);
-    temp_store_refuse(false);
+    temp_store_refuse_files(false);
     stage_second();
     fake_conn_run(origin);
     assert_true(fake_conn_wants_read(origin));
     assert_int_equal(stage_boundary(), STAGE_X + SETS_LENGTH);
+}
+
+/* It was refused after it had been received: it has to come again, and does. */
+TEST(a_disk_that_fails_the_stream)
+{
+    struct conn *origin = stage_stream();
+    temp_store_refuse(true);
+    stage_say(origin, SET_K);
+    temp_store_refuse(false);
+    stage_expect_state(LINK_RESTING);
+    assert_string_equal(stage_status().last_error, "store: 4711.seg: cannot write: File too large");
+    assert_int_equal(stage_boundary(), STAGE_X);
+    origin = stage_greet(FROM_X);
+    stage_say(origin, CONTINUE SET_K);
+    stage_expect_state(LINK_STREAMING);
+    stage_expect_held(STAGE_ID, STAGE_X, SET_K);
 }
 
 TEST(no_room_for_what_came_with_the_reply)
@@ -358,9 +374,9 @@ TEST(no_room_for_what_came_with_the_reply)
     text_append_string(&wire, CONTINUE);
     for (int i = 0; i < SETS; i++)
         text_append_string(&wire, SET_K);
-    temp_store_refuse(true);
+    temp_store_refuse_files(true);
     stage_say_bytes(origin, text_bytes(&wire));
-    temp_store_refuse(false);
+    temp_store_refuse_files(false);
     assert_false(fake_conn_wants_read(origin));
     assert_in_range(stage_boundary(), STAGE_X + 1, STAGE_X + TEMP_SEGMENT_BYTES);
     stage_second();
@@ -467,6 +483,7 @@ int main(void)
         ROW(a_disk_that_refuses_a_new_history),
         ROW(a_disk_that_refuses_the_rdb),
         ROW(a_disk_without_room_for_the_stream),
+        ROW(a_disk_that_fails_the_stream),
         ROW(no_room_for_what_came_with_the_reply),
         ROW(readers_that_hold_on_pause_it_for_moments),
         ROW(the_disk_refuses_to_cut_for_a_new_id),

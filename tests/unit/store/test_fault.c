@@ -290,10 +290,13 @@ static unsigned lives(const struct fault *kind, unsigned stride)
 static void each_call_fails(int disk_error, int open_error, bool stays, unsigned stride)
 {
     const char *asked = getenv("FAULT_STRIDE");
+    uint64_t asked_stride;
+    if (asked != NULL && bytes_to_u64(bytes_of(asked), &asked_stride) && asked_stride > 0)
+        stride = (unsigned)asked_stride;
     rdb = rdb_make(DEPOT_RDB, 0);
     struct fault kind = {.stays = stays, .disk_error = disk_error, .open_error = open_error};
     is_full = disk_error == ENOSPC;
-    unsigned needed = lives(&kind, asked != NULL ? (unsigned)strtoul(asked, NULL, 10) : stride);
+    unsigned needed = lives(&kind, stride);
     assert_true(needed > 100); /* it has gone through a life, and not past it */
     rdb_free(&rdb);
 }
