@@ -322,6 +322,18 @@ def test_the_next_sentinel_is_asked(lab, make):
     digest.compare(primary, [lab.replica(relay).wait_online()])
 
 
+def test_a_slow_sentinel_is_heard_out(lab):
+    """What it says comes byte by byte, and is right."""
+    primary = lab.origin(name="primary")
+    load.fill(primary, rounds=3)
+    fake = lab.fake_sentinel({"GET-MASTER-ADDR-BY-NAME": address_of(primary)})
+    slowly = lab.mitm(fake)
+    slowly.bytes_per_second = 100
+    relay = lab.relay(None, {"upstream.sentinel": sentinel_setting(slowly)})
+    wait_follows(relay, primary)
+    digest.compare(primary, [lab.replica(relay).wait_online()])
+
+
 def test_all_sentinels_are_gone_for_a_while(lab):
     """Nobody tells: what is held is served, the link that runs is left alone, and they are asked on."""
     primary = lab.origin(name="primary")
