@@ -13,7 +13,6 @@ import psync_client
 import wait
 from failover import (
     Shard,
-    addresses,
     answers,
     given,
     promote,

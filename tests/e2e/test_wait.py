@@ -14,7 +14,6 @@ import load
 import relay as relay_module
 import resp
 import wait
-from process import ROOT
 
 NO_MS = int(wait.limit(0.25) * 1000)  # long enough for a yes; a no takes all of it
 YES_MS = int(wait.limit(10) * 1000)
