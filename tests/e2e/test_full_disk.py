@@ -192,6 +192,5 @@ def test_what_is_pinned_is_not_given_up_for_an_rdb(lab, small_disk):
     assert "No space left" in relay.info("store")["store_last_error"]
     assert reader.stream_to(len(sent[0])) == sent[0], "all that it stood before, without a hole"
     has_read.set()
-    relay.wait_link(seconds=30)
-    assert relay.info("replication")["master_replid"] == OTHER
+    wait.equal("the new one", lambda: relay.info("replication")["master_replid"], OTHER, 30)
     assert relay.info("store")["store_last_error"] == ""
