@@ -79,6 +79,8 @@ static const struct setting settings[] = {
      "password that replicas and clients must give; empty: none"},
     {"downstream", "requirepass-file", &kind_path, AT(requirepass_file), "", 0,
      "file whose only line is that password, instead of requirepass"},
+    {"downstream", "protected-mode", &kind_yes_no, AT(protected_mode), "yes", 0,
+     "yes: without a password only connections from this machine are let in; no: all are"},
     {"downstream", "maxclients", &kind_clients, AT(downstream.clients_max), "10000", 0,
      "connections at a time, replicas included"},
     {"downstream", "repl-timeout", &kind_patience, AT(downstream.replica_timeout_ms), "60", 0,
@@ -472,6 +474,8 @@ static void settle(struct config *config, struct errors *errors)
     check_ack(config, errors);
 
     config->upstream.snapshot_always_ready = config->snapshot == CONFIG_SNAPSHOT_ALWAYS_READY;
+    bool has_password = config->admin.password != NULL && config->admin.password[0] != '\0';
+    config->downstream.local_only = config->protected_mode == CONFIG_YES && !has_password;
     config->admin.clients_max = config->downstream.clients_max;
     config->admin.backlog_bytes = config->store.window_bytes;
     /* INFO shows where it is, whatever directory the reader stands in. */

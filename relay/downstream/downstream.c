@@ -277,6 +277,7 @@ static void init_parts(struct downstream *downstream, const struct store *store,
     downstream->doorman = (struct doorman){
         .clients_max = options->clients_max,
         .descriptors_max = options->descriptors_max,
+        .local_only = options->local_only,
     };
     downstream->doors = *doors;
     waiting_init(&downstream->waiting, store, &downstream->doors, options->replica_timeout_ms,

@@ -124,6 +124,27 @@ TEST(defaults)
     config_fini(&place->config);
 }
 
+TEST(without_a_password_others_are_kept_out)
+{
+    struct place *place = *state;
+    static const struct {
+        const char *override;
+        bool local_only;
+    } rows[] = {
+        {NULL, true},
+        {"downstream.protected-mode=yes", true},
+        {"downstream.protected-mode=no", false},
+        {"downstream.requirepass=x", false},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        assert_loads(place, ORIGIN, rows[i].override);
+        assert_int_equal(place->config.downstream.local_only, rows[i].local_only);
+        config_fini(&place->config);
+    }
+    assert_false(load(place, ORIGIN, "downstream.protected-mode=perhaps"));
+    assert_non_null(strstr(text_string(&place->errors), "expected one of: yes, no"));
+}
+
 TEST(values_stand_as_they_are)
 {
     struct place *place = *state;
@@ -574,6 +595,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_A_PLACE(defaults),
+        IN_A_PLACE(without_a_password_others_are_kept_out),
         IN_A_PLACE(values_stand_as_they_are),
         IN_A_PLACE(long_lines),
         IN_A_PLACE(lines_that_say_nothing),
