@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "descriptors.h"
 #include "kinds.h"
 #include "nearest.h"
 #include "probe.h"
@@ -104,7 +105,11 @@ static const struct setting settings[] = {
      "pause between two RDBs fetched to stay always-ready"},
 };
 
-enum { SETTINGS = LENGTH_OF(settings), LINE_LENGTH_MAX = 4096 };
+enum {
+    SETTINGS = LENGTH_OF(settings),
+    LINE_LENGTH_MAX = 4096,
+    MAPPINGS_MAX = 65530 - 1530, /* vm.max_map_count as Linux has it, but for what else is mapped */
+};
 
 static void *place_of(struct config *config, const struct setting *setting)
 {
@@ -431,6 +436,10 @@ static void check_sizes(const struct config *config, struct errors *errors)
     if (store->segment_bytes > store->window_bytes)
         complain_of(errors, config, &store->segment_bytes,
                     "expected at most as much as repl-backlog-size, better a tenth of it");
+    if (descriptors_segments_max(store) > MAPPINGS_MAX)
+        complain_of(errors, config, &store->segment_bytes,
+                    "repl-backlog-max-size would be more segments than can be mapped "
+                    "(vm.max_map_count is 65530): set a larger segment-size");
 }
 
 static void check_origin(const struct config *config, struct errors *errors)

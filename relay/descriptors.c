@@ -16,7 +16,7 @@ enum {
 };
 
 /* A history's segments, and those of one that arrives beside it. */
-static uint64_t segments_max(const struct store_options *store)
+uint64_t descriptors_segments_max(const struct store_options *store)
 {
     return store->window_bytes_max / store->segment_bytes +
            store->window_bytes / store->segment_bytes + 2;
@@ -26,7 +26,7 @@ struct descriptors_plan descriptors_plan(const struct config *config, uint64_t l
 {
     uint64_t threads = config->downstream.threads + (uint64_t)1;
     struct descriptors_plan plan = {
-        .own = segments_max(&config->store) + OF_THE_PROCESS + OF_A_THREAD * threads,
+        .own = descriptors_segments_max(&config->store) + OF_THE_PROCESS + OF_A_THREAD * threads,
     };
     plan.wanted = plan.own + config->downstream.clients_max;
     if (limit >= plan.wanted)

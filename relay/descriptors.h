@@ -14,12 +14,16 @@
 #include "relay/base/text.h"
 
 struct config;
+struct store_options;
 
 struct descriptors_plan {
     uint64_t own;         /* what the store and the relay need */
     uint64_t wanted;      /* and the connections */
     unsigned clients_max; /* how many of these there can be; 0: too few to start */
 };
+
+/* How many segments there can be at a time: each is an open file and a mapping. Pure. */
+uint64_t descriptors_segments_max(const struct store_options *store);
 
 /* With `limit` open files. Pure. */
 struct descriptors_plan descriptors_plan(const struct config *config, uint64_t limit);

@@ -138,7 +138,9 @@ static bool open_rooms(struct rooms *rooms, struct text *why)
     if (rooms->store == NULL)
         return false;
     if (!open_loop(rooms)) {
-        text_format(why, "cannot make an event loop: %s", strerror(errno));
+        text_format(why, "cannot make an event loop: %s%s", strerror(errno),
+                    errno == EMFILE ? ": raise the limit of open files (ulimit -n, LimitNOFILE)"
+                                    : "");
         return false;
     }
     rooms->downstream =

@@ -341,6 +341,11 @@ TEST(what_does_not_fit_together)
                    "repl-backlog-size\n"
                    "%s:6: [store] segment-size = 2mb: expected at most as much as "
                    "repl-backlog-size, better a tenth of it\n");
+    assert_refused(place, ORIGIN "[store]\nrepl-backlog-max-size = 4gb\nsegment-size = 64kb\n",
+                   NULL,
+                   "%s:5: [store] segment-size = 64kb: repl-backlog-max-size would be more "
+                   "segments than can be mapped (vm.max_map_count is 65530): set a larger "
+                   "segment-size\n");
     /* By default it does not fit either. */
     assert_refused(place, ORIGIN "[store]\nrepl-backlog-size = 8gb\n", NULL,
                    "[store] repl-backlog-max-size = 4gb: expected at least as much as "
