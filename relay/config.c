@@ -101,8 +101,8 @@ static const struct setting settings[] = {
      "when the stream is forced to disk: no, everysec, always"},
     {"store", "snapshot", &kind_snapshot_when, AT(snapshot), "always-ready", 0,
      "when a new RDB is fetched: always-ready (before it is too old to serve), on-demand"},
-    {"store", "snapshot-min-interval", &kind_duration, AT(upstream.refresh_pause_ms), "60", 0,
-     "pause between two RDBs fetched to stay always-ready"},
+    {"store", "snapshot-min-interval", &kind_duration, AT(upstream.refresh_pause_ms), "3600", 0,
+     "pause between two RDBs fetched to stay always-ready: the origin forks for each"},
 };
 
 enum {

@@ -106,7 +106,7 @@ TEST(defaults)
     assert_string_equal(config->sentinel.password, "");
     assert_string_equal(config->upstream.password, "");
     assert_int_equal(config->upstream.timeout_ms, 60000);
-    assert_int_equal(config->upstream.refresh_pause_ms, 60000);
+    assert_int_equal(config->upstream.refresh_pause_ms, 3600000);
     assert_true(config->upstream.snapshot_always_ready);
     assert_string_equal(config->downstream.bind, "127.0.0.1 -::1");
     assert_int_equal(config->downstream.port, 6380);
