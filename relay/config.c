@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "descriptors.h"
 #include "kinds.h"
 #include "nearest.h"
 #include "probe.h"
@@ -79,6 +80,8 @@ static const struct setting settings[] = {
      "password that replicas and clients must give; empty: none"},
     {"downstream", "requirepass-file", &kind_path, AT(requirepass_file), "", 0,
      "file whose only line is that password, instead of requirepass"},
+    {"downstream", "protected-mode", &kind_yes_no, AT(protected_mode), "yes", 0,
+     "yes: without a password only connections from this machine are let in; no: all are"},
     {"downstream", "maxclients", &kind_clients, AT(downstream.clients_max), "10000", 0,
      "connections at a time, replicas included"},
     {"downstream", "repl-timeout", &kind_patience, AT(downstream.replica_timeout_ms), "60", 0,
@@ -98,11 +101,15 @@ static const struct setting settings[] = {
      "when the stream is forced to disk: no, everysec, always"},
     {"store", "snapshot", &kind_snapshot_when, AT(snapshot), "always-ready", 0,
      "when a new RDB is fetched: always-ready (before it is too old to serve), on-demand"},
-    {"store", "snapshot-min-interval", &kind_duration, AT(upstream.refresh_pause_ms), "60", 0,
-     "pause between two RDBs fetched to stay always-ready"},
+    {"store", "snapshot-min-interval", &kind_duration, AT(upstream.refresh_pause_ms), "3600", 0,
+     "pause between two RDBs fetched to stay always-ready: the origin forks for each"},
 };
 
-enum { SETTINGS = LENGTH_OF(settings), LINE_LENGTH_MAX = 4096 };
+enum {
+    SETTINGS = LENGTH_OF(settings),
+    LINE_LENGTH_MAX = 4096,
+    MAPPINGS_MAX = 65530 - 1530, /* vm.max_map_count as Linux has it, but for what else is mapped */
+};
 
 static void *place_of(struct config *config, const struct setting *setting)
 {
@@ -429,6 +436,10 @@ static void check_sizes(const struct config *config, struct errors *errors)
     if (store->segment_bytes > store->window_bytes)
         complain_of(errors, config, &store->segment_bytes,
                     "expected at most as much as repl-backlog-size, better a tenth of it");
+    if (descriptors_segments_max(store) > MAPPINGS_MAX)
+        complain_of(errors, config, &store->segment_bytes,
+                    "repl-backlog-max-size would be more segments than can be mapped "
+                    "(vm.max_map_count is 65530): set a larger segment-size");
 }
 
 static void check_origin(const struct config *config, struct errors *errors)
@@ -472,6 +483,8 @@ static void settle(struct config *config, struct errors *errors)
     check_ack(config, errors);
 
     config->upstream.snapshot_always_ready = config->snapshot == CONFIG_SNAPSHOT_ALWAYS_READY;
+    bool has_password = config->admin.password != NULL && config->admin.password[0] != '\0';
+    config->downstream.local_only = config->protected_mode == CONFIG_YES && !has_password;
     config->admin.clients_max = config->downstream.clients_max;
     config->admin.backlog_bytes = config->store.window_bytes;
     /* INFO shows where it is, whatever directory the reader stands in. */

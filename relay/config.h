@@ -30,6 +30,7 @@
 
 enum { CONFIG_ERRORS_MAX = 20 };
 
+enum config_yes_no { CONFIG_NO, CONFIG_YES };
 enum config_snapshot { CONFIG_SNAPSHOT_ALWAYS_READY, CONFIG_SNAPSHOT_ON_DEMAND };
 
 struct config {
@@ -47,6 +48,7 @@ struct config {
     const char *masterauth_file;
     const char *requirepass;
     const char *requirepass_file;
+    enum config_yes_no protected_mode;
     enum config_snapshot snapshot;
 };
 

@@ -19,6 +19,7 @@ static const char *const fsync_names[] = {
     [STORE_FSYNC_ALWAYS] = "always",
     NULL,
 };
+static const char *const yes_no_names[] = {[CONFIG_NO] = "no", [CONFIG_YES] = "yes", NULL};
 static const char *const snapshot_names[] = {
     [CONFIG_SNAPSHOT_ALWAYS_READY] = "always-ready",
     [CONFIG_SNAPSHOT_ON_DEMAND] = "on-demand",
@@ -63,5 +64,7 @@ const struct value_kind kind_log_level = {VALUE_NAME, .names = log_level_names,
                                           .expected = "one of: debug, info, warning, error"};
 const struct value_kind kind_fsync_when = {VALUE_NAME, .names = fsync_names,
                                            .expected = "one of: no, everysec, always"};
+const struct value_kind kind_yes_no = {VALUE_NAME, .names = yes_no_names,
+                                       .expected = "one of: yes, no"};
 const struct value_kind kind_snapshot_when = {VALUE_NAME, .names = snapshot_names,
                                               .expected = "one of: always-ready, on-demand"};

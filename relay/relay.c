@@ -5,17 +5,17 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "config.h"
+#include "descriptors.h"
 #include "memo.h"
 #include "relay/base/log.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
 #include "rooms.h"
 
-enum { TICK_MS = 1000, DESCRIPTORS_RESERVED = 128 };
+enum { TICK_MS = 1000 };
 
 /* --- turns, seconds, signals --- */
 
@@ -80,23 +80,6 @@ static void on_hangup(void *arg)
 
 /* --- opening and closing --- */
 
-/* As redis-server does: the operator sets maxclients, the descriptors follow where they may. */
-static void raise_descriptor_limit(const struct config *config)
-{
-    uint64_t segments = config->store.window_bytes_max / config->store.segment_bytes + 1;
-    rlim_t wanted = config->downstream.clients_max + segments + DESCRIPTORS_RESERVED;
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= wanted)
-        return;
-    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
-        log_warn("relay: cannot raise the limit of open files");
-    else if (limit.rlim_cur < wanted)
-        log_warnx("relay: maxclients=%u needs %" PRIu64 " open files, the system allows %" PRIu64
-                  ": raise it (ulimit -n, LimitNOFILE)",
-                  config->downstream.clients_max, (uint64_t)wanted, (uint64_t)limit.rlim_cur);
-}
-
 static bool open_loop(struct rooms *rooms)
 {
     /* A peer that is gone is an error of write, not a signal. */
@@ -155,7 +138,9 @@ static bool open_rooms(struct rooms *rooms, struct text *why)
     if (rooms->store == NULL)
         return false;
     if (!open_loop(rooms)) {
-        text_format(why, "cannot make an event loop: %s", strerror(errno));
+        text_format(why, "cannot make an event loop: %s%s", strerror(errno),
+                    errno == EMFILE ? ": raise the limit of open files (ulimit -n, LimitNOFILE)"
+                                    : "");
         return false;
     }
     rooms->downstream =
@@ -220,9 +205,8 @@ bool relay_run(struct config *config, struct text *why)
     log_set_level(config->log_level);
     if (!log_open(config->log_file, why))
         return false;
-    raise_descriptor_limit(config);
 
-    bool opened = open_rooms(&rooms, why);
+    bool opened = descriptors_provide(config, why) && open_rooms(&rooms, why);
     if (opened)
         run(&rooms);
     else if (config->log_file[0] != '\0')

@@ -50,7 +50,7 @@ struct card {
 
     /* Lent, and read by thread 0 when the letter is there (posting it is a release). */
     enum close_reason reason;
-    bool has_acknowledged; /* said REPLCONF ACK, so it has loaded its RDB */
+    bool has_acknowledged; /* said so once the RDB was through: it has loaded it */
     int64_t rdb_sent_ms;   /* clock_ms when the last byte of the RDB was sent; 0: it was not */
 };
 

@@ -484,7 +484,7 @@ static void format_local(struct client *client)
              is_ipv6 ? "]" : "", conn_local_port(client->conn));
 }
 
-void client_accept(struct client_room *room, int fd, uint64_t id, bool rejected)
+void client_accept(struct client_room *room, int fd, uint64_t id)
 {
     struct conn_options options = {.keepalive_s = room->keepalive_s};
     struct client *client = calloc(1, sizeof(*client));
@@ -509,10 +509,6 @@ void client_accept(struct client_room *room, int fd, uint64_t id, bool rejected)
     room->count++;
     log_info("downstream: client id=%" PRIu64 " addr=%s laddr=%s accepted", id, conn_peer(conn),
              client->local);
-    if (rejected) {
-        write_error(client_writer(client), "ERR max number of clients reached");
-        client_finish(client, CLOSE_REJECTED);
-    }
 }
 
 /* ---------------------------------------------------------------- going */

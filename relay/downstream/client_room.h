@@ -57,8 +57,8 @@ struct client_room {
 
 void client_room_init(struct client_room *room);
 
-/* Takes a connected descriptor. `rejected`: it is told that there are too many, and closed. */
-void client_accept(struct client_room *room, int fd, uint64_t id, bool rejected);
+/* Takes a connected descriptor. */
+void client_accept(struct client_room *room, int fd, uint64_t id);
 
 /* Closes at once; but one whose command is being run first gets its reply. */
 void client_close(struct client *client, enum close_reason reason);

@@ -9,6 +9,7 @@
 
 #include "cards.h"
 #include "client_room.h"
+#include "doorman.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/net/listener.h"
@@ -38,7 +39,7 @@ struct downstream {
     bool will_ask; /* somebody has come who must be asked at the end of this turn */
     uint64_t newest_id;
     uint64_t connections_received;
-    uint64_t connections_rejected;
+    struct doorman doorman;
     /* Of replicas that have gone. */
     uint64_t sent_bytes;
     uint64_t received_bytes;
@@ -185,11 +186,12 @@ static void on_bell(void *arg)
 static void on_accept(int fd, void *arg)
 {
     struct downstream *downstream = arg;
-    uint64_t connected = downstream->clients.count + downstream->card_count;
-    bool rejected = connected >= downstream->options.clients_max;
+    uint64_t connected = downstream->clients.count + downstream->card_count + conn_draining_count();
     downstream->connections_received++;
-    downstream->connections_rejected += rejected ? 1 : 0;
-    client_accept(&downstream->clients, fd, ++downstream->newest_id, rejected);
+    if (doorman_admit(&downstream->doorman, fd, connected))
+        client_accept(&downstream->clients, fd, ++downstream->newest_id);
+    else
+        downstream->closed[CLOSE_REJECTED]++;
 }
 
 /* One address of `bind`. False: it is needed and cannot be had. */
@@ -272,6 +274,11 @@ static void init_parts(struct downstream *downstream, const struct store *store,
         .on_newcomer_arg = downstream,
     };
     client_room_init(&downstream->clients);
+    downstream->doorman = (struct doorman){
+        .clients_max = options->clients_max,
+        .descriptors_max = options->descriptors_max,
+        .local_only = options->local_only,
+    };
     downstream->doors = *doors;
     waiting_init(&downstream->waiting, store, &downstream->doors, options->replica_timeout_ms,
                  on_attached, downstream);
@@ -482,7 +489,7 @@ void downstream_counts(const struct downstream *downstream, struct downstream_co
         .replicas = downstream->card_count,
         .replicas_waiting = waiting->count,
         .connections_received = downstream->connections_received,
-        .connections_rejected = downstream->connections_rejected,
+        .connections_rejected = downstream->doorman.refused,
         .commands = clients->commands,
         .sync_full = waiting->sync_full,
         .sync_partial_ok = waiting->sync_partial_ok,

@@ -170,10 +170,12 @@ static void note_offset(struct replica *replica, uint64_t offset)
 static void on_ack(struct replica *replica, uint64_t offset)
 {
     note_life(replica);
-    replica->card->has_acknowledged = true;
     bool is_first = feed_acknowledge(&replica->feed);
     if (is_first)
         replica_enter(replica, REPLICA_STREAMING, "first-ack");
+    /* What is said before the RDB is through does not say that it was loaded. */
+    if (replica->state == REPLICA_STREAMING)
+        replica->card->has_acknowledged = true;
     note_offset(replica, offset);
     if (replica->on_acknowledged != NULL)
         replica->on_acknowledged(replica->on_acknowledged_arg);

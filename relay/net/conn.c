@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,12 +73,29 @@ struct conn {
     char peer_text[ADDRESS_PEER_MAX];
 };
 
+/* Relaxed: a number to go by, and nothing else depends on it. */
+static atomic_uint draining_count;
+
+unsigned conn_draining_count(void)
+{
+    return atomic_load_explicit(&draining_count, memory_order_relaxed);
+}
+
+static void count_draining(enum conn_state before, enum conn_state after)
+{
+    if (after == CONN_STATE_DRAINING)
+        atomic_fetch_add_explicit(&draining_count, 1, memory_order_relaxed);
+    else if (before == CONN_STATE_DRAINING)
+        atomic_fetch_sub_explicit(&draining_count, 1, memory_order_relaxed);
+}
+
 /* The only assignment to conn->state. */
 static void conn_enter(struct conn *conn, enum conn_state state)
 {
     CHECK((states[conn->state].next & 1u << state) != 0);
     log_debug("net: conn peer=%s state=%s->%s", conn->peer_text, states[conn->state].name,
               states[state].name);
+    count_draining(conn->state, state);
     conn->state = state;
 }
 

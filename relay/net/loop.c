@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/net/loop.h"
 
+#include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "loop_private.h"
 #include "relay/base/log.h"
+
+enum { DESCRIPTORS_OF_A_LOOP = 6 }; /* what libevent takes for one, and one to spare */
 
 struct deferred {
     loop_fn *fn;
@@ -33,6 +39,9 @@ struct loop {
     struct orphan *orphans;
 };
 
+/* What libevent said last, for the moment when it ends the process. */
+static _Thread_local char complaint[256] = "libevent cannot go on";
+
 /* What libevent has to say belongs in our log, not raw on stderr. */
 static void log_libevent(int severity, const char *message)
 {
@@ -40,12 +49,14 @@ static void log_libevent(int severity, const char *message)
         log_debug("net: libevent: %s", message);
     else
         log_warnx("net: libevent: %s", message);
+    if (severity == EVENT_LOG_ERR)
+        snprintf(complaint, sizeof complaint, "libevent cannot go on: %s", message);
 }
 
 static void die_of_libevent(int code)
 {
     (void)code;
-    UNREACHABLE("libevent cannot go on");
+    UNREACHABLE(complaint);
 }
 
 /* send(2) can be told not to raise SIGPIPE, sendfile(2) cannot. */
@@ -69,11 +80,29 @@ static struct event_base *new_base(void)
     return base;
 }
 
+/* libevent ends the process where a loop lacks a descriptor, so we look first. False: errno. */
+static bool has_descriptors(void)
+{
+    int taken[DESCRIPTORS_OF_A_LOOP];
+    int count = 0;
+    while (count < DESCRIPTORS_OF_A_LOOP &&
+           (taken[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) != -1)
+        count++;
+    bool has = count == DESCRIPTORS_OF_A_LOOP;
+    int error = errno;
+    while (count > 0)
+        close(taken[--count]);
+    errno = error;
+    return has;
+}
+
 struct loop *loop_new(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     CHECK(pthread_once(&once, prepare_process) == 0);
 
+    if (!has_descriptors())
+        return NULL;
     struct loop *loop = calloc(1, sizeof *loop);
     if (loop == NULL)
         return NULL;

@@ -36,6 +36,8 @@ struct downstream_options {
     uint16_t port; /* 0: any free one (tests) */
     unsigned threads; /* workers, 1..64 */
     unsigned clients_max;
+    bool local_only;            /* who comes from another machine is sent away */
+    uint64_t descriptors_max;   /* open files that the system allows us; 0: no matter */
     int64_t replica_timeout_ms; /* repl-timeout */
     int64_t client_timeout_ms;  /* timeout; 0: never */
     int keepalive_s;
@@ -138,7 +140,7 @@ struct downstream_counts {
     uint64_t replicas;             /* now; waiting ones included */
     uint64_t replicas_waiting;     /* now */
     uint64_t connections_received; /* since start, as the rest */
-    uint64_t connections_rejected; /* over maxclients */
+    uint64_t connections_rejected; /* sent away at the door */
     uint64_t commands;
     uint64_t sync_full;
     uint64_t sync_partial_ok;

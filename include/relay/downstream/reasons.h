@@ -17,7 +17,7 @@
     REASON(KILLED, killed, INFO, "CLIENT KILL")                                                    \
     REASON(SHUTDOWN, shutdown, INFO, "the relay stops")                                            \
     REASON(IDLE, idle, INFO, "nothing came for `timeout` seconds")                                 \
-    REASON(REJECTED, rejected, INFO, "there are `maxclients` connections already")                 \
+    REASON(REJECTED, rejected, INFO, "it was not let in")                                          \
     REASON(PROTOCOL, protocol, WARNING, "it does not speak the protocol")                          \
     REASON(UNEXPECTED, unexpected, WARNING, "a command on a replication link that needs a reply")  \
     REASON(SILENT, silent, WARNING, "no acknowledgement and no progress for repl-timeout")         \

@@ -107,4 +107,7 @@ void conn_close(struct conn **conn);
  * after `limit_ms`: so that the last bytes we sent are not lost to a reset. */
 void conn_drain(struct conn **conn, int64_t limit_ms);
 
+/* How many connections of the process drain: nobody's any more, and each has a descriptor. Any thread. */
+unsigned conn_draining_count(void);
+
 #endif

@@ -123,9 +123,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void come(bool rejected)
+static void come(void)
 {
-    client_accept(&stage.room, 5, 1, rejected);
+    client_accept(&stage.room, 5, 1);
     stage.peer = fake_conn_newest();
     stage.client = client_room_first(&stage.room);
     fake_conn_up(stage.peer);
@@ -153,7 +153,7 @@ static void expect_closed(enum close_reason reason)
 
 TEST(answers_inline_and_arrays)
 {
-    come(false);
+    come();
     assert_int_equal(fake_conn_keepalive_s(stage.peer), 300);
     hear("PING\r\n*1\r\n$4\r\nECHO\r\n\r\n\nlast\r\n");
     expect_sent("+PING\r\n+ECHO\r\n+last\r\n");
@@ -166,7 +166,7 @@ TEST(commands_may_be_cut_anywhere)
 {
     static const char said[] = "PING\r\n*2\r\n$4\r\nECHO\r\n$12\r\nhello, world\r\n\nTIME\r\n";
     for (size_t length = 1; length < sizeof(said); length++) {
-        come(false);
+        come();
         fake_conn_feed_cut(stage.peer, LITERAL(said), length);
         fake_conn_run(stage.peer);
         expect_sent("+PING\r\n+ECHO\r\n+TIME\r\n");
@@ -178,7 +178,7 @@ TEST(commands_may_be_cut_anywhere)
 TEST(replies_may_be_cut_anywhere)
 {
     for (size_t room = 0; room < 14; room++) {
-        come(false);
+        come();
         fake_conn_set_room(stage.peer, room);
         hear("PING\r\nTIME\r\n");
         assert_int_equal(fake_conn_sent(stage.peer).length, room);
@@ -194,7 +194,7 @@ TEST(replies_may_be_cut_anywhere)
 
 TEST(a_turn_runs_so_many_commands_and_the_next_goes_on)
 {
-    come(false);
+    come();
     char said[600 * 3 + 1];
     for (int i = 0; i < 600; i++)
         memcpy(said + 3 * i, "P\r\n", 3);
@@ -214,7 +214,7 @@ TEST(a_turn_runs_so_many_commands_and_the_next_goes_on)
 
 TEST(who_does_not_read_is_not_read)
 {
-    come(false);
+    come();
     fake_conn_set_room(stage.peer, 0);
     hear("much\r\nmuch\r\nmuch\r\nmuch\r\nmuch\r\nmuch\r\n");
     assert_int_equal(stage.room.commands, 3); /* more than CLIENT_OUTPUT_MAX waits */
@@ -229,7 +229,7 @@ TEST(who_does_not_read_is_not_read)
 
 TEST(a_protocol_error_is_told_and_ends_it)
 {
-    come(false);
+    come();
     hear("PING\r\n*1\r\nx\r\nPING\r\n");
     expect_sent("+PING\r\n-ERR Protocol error: expected '$', got 'x'\r\n");
     expect_closed(CLOSE_PROTOCOL);
@@ -243,7 +243,7 @@ TEST(a_browser_is_shown_the_door)
         "GET / HTTP/1.1\r\nHost: x\r\n\r\nSHUTDOWN\r\n",
     };
     for (size_t i = 0; i < LENGTH_OF(requests); i++) {
-        come(false);
+        come();
         hear(requests[i]);
         expect_closed(CLOSE_PROTOCOL);
         assert_int_equal(stage.room.commands, i); /* GET is one, as far as we know by then */
@@ -254,7 +254,7 @@ TEST(a_browser_is_shown_the_door)
 
 TEST(a_line_without_end_is_a_protocol_error)
 {
-    come(false);
+    come();
     static char flood[100 * 1024 + 1];
     memset(flood, 'x', sizeof(flood) - 1);
     fake_conn_feed_cut(stage.peer, bytes_of(flood), 10000);
@@ -265,7 +265,7 @@ TEST(a_line_without_end_is_a_protocol_error)
 
 TEST(a_command_of_the_greatest_length_is_heard)
 {
-    come(false);
+    come();
     static char said[COMMAND_LENGTH_MAX + 1];
     memset(said, 'a', COMMAND_LENGTH_MAX);
     memcpy(said, "E ", 2);
@@ -275,18 +275,9 @@ TEST(a_command_of_the_greatest_length_is_heard)
     expect_sent("+E\r\n");
 }
 
-TEST(one_too_many_is_told_so)
-{
-    come(true);
-    fake_conn_run(stage.peer);
-    expect_sent("-ERR max number of clients reached\r\n");
-    expect_closed(CLOSE_REJECTED);
-    assert_true(fake_conn_is_drained(stage.peer));
-}
-
 TEST(quit_is_answered_and_nothing_after_it)
 {
-    come(false);
+    come();
     hear("PING\r\nQUIT\r\nPING\r\n");
     expect_sent("+PING\r\n+QUIT\r\n");
     expect_closed(CLOSE_QUIT);
@@ -294,7 +285,7 @@ TEST(quit_is_answered_and_nothing_after_it)
 
 TEST(the_last_replies_are_waited_for_but_not_for_ever)
 {
-    come(false);
+    come();
     fake_conn_set_room(stage.peer, 3);
     hear("QUIT\r\n");
     assert_int_equal(stage.room.count, 1);
@@ -308,7 +299,7 @@ TEST(the_last_replies_are_waited_for_but_not_for_ever)
 
 TEST(one_that_kills_itself_gets_its_reply)
 {
-    come(false);
+    come();
     hear("KILL\r\nPING\r\n");
     expect_sent("+KILL\r\n");
     expect_closed(CLOSE_KILLED);
@@ -316,7 +307,7 @@ TEST(one_that_kills_itself_gets_its_reply)
 
 TEST(an_idle_client_is_closed_where_that_is_wanted)
 {
-    come(false);
+    come();
     fake_clock_advance(1000 * 1000);
     client_room_tick(&stage.room);
     assert_int_equal(stage.room.count, 1);
@@ -333,14 +324,14 @@ TEST(an_idle_client_is_closed_where_that_is_wanted)
 
 TEST(replies_can_be_switched_off)
 {
-    come(false);
+    come();
     hear("one\r\noff\r\ntwo\r\nthree\r\non\r\nskip\r\nfour\r\nfive\r\n");
     expect_sent("+one\r\n+on\r\n+five\r\n");
 }
 
 TEST(the_end_of_the_peer_is_the_end)
 {
-    come(false);
+    come();
     fake_conn_feed(stage.peer, LITERAL("PING\r\n"));
     fake_conn_end(stage.peer);
     fake_conn_run(stage.peer);
@@ -350,7 +341,7 @@ TEST(the_end_of_the_peer_is_the_end)
 
 TEST(a_broken_connection_is_the_end)
 {
-    come(false);
+    come();
     fake_conn_fail(stage.peer, "reset by peer");
     fake_conn_run(stage.peer);
     expect_closed(CLOSE_FAILED);
@@ -358,7 +349,7 @@ TEST(a_broken_connection_is_the_end)
 
 TEST(bytes_are_counted_beyond_the_end)
 {
-    come(false);
+    come();
     hear("PING\r\n");
     assert_int_equal(client_sent_bytes(stage.client), 7);
     assert_int_equal(client_received_bytes(stage.client), 6);
@@ -369,7 +360,7 @@ TEST(bytes_are_counted_beyond_the_end)
 
 TEST(psync_takes_the_connection_away)
 {
-    come(false);
+    come();
     hear("REPLCONF capa eof capa psync2 listening-port 6380\r\n");
     expect_sent("+OK\r\n");
     hear("PSYNC AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA 101\r\n");
@@ -385,7 +376,7 @@ TEST(psync_takes_the_connection_away)
 
 TEST(what_was_read_and_what_is_owed_go_along)
 {
-    come(false);
+    come();
     hear("REPLCONF capa eof\r\nSYNC\r\n\nREPLCONF ACK 0\r\n");
     assert_int_equal(stage.newcomers, 1);
     assert_null(stage.newcomer.request);
@@ -396,7 +387,7 @@ TEST(what_was_read_and_what_is_owed_go_along)
 
 TEST(a_psync_that_cannot_be_is_refused)
 {
-    come(false);
+    come();
     hear("PSYNC ? x\r\n");
     expect_sent("-ERR value is not an integer or out of range\r\n");
     hear("PSYNC aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 7 FAILOVER\r\n");
@@ -409,7 +400,7 @@ TEST(a_psync_that_cannot_be_is_refused)
 
 TEST(a_held_client_waits_with_its_further_commands)
 {
-    come(false);
+    come();
     hear("one\r\nhold\r\ntwo\r\nthr");
     expect_sent("+one\r\n");
     assert_true(client_is_held(stage.client));
@@ -427,7 +418,7 @@ TEST(a_held_client_waits_with_its_further_commands)
 
 TEST(a_held_client_is_heard_when_it_leaves)
 {
-    come(false);
+    come();
     hear("hold\r\n");
     assert_true(fake_conn_wants_read(stage.peer));
     assert_false(fake_conn_wants_write(stage.peer));
@@ -438,7 +429,7 @@ TEST(a_held_client_is_heard_when_it_leaves)
 
 TEST(a_held_client_makes_us_hold_no_more_than_others)
 {
-    come(false);
+    come();
     static char flood[200 * 1024 + 1];
     memset(flood, '\n', sizeof(flood) - 1);
     hear("hold\r\n");
@@ -456,7 +447,7 @@ TEST(a_held_client_makes_us_hold_no_more_than_others)
 
 TEST(what_is_answered_later_can_be_switched_off)
 {
-    come(false);
+    come();
     hear("skip\r\nhold\r\nnext\r\n");
     client_resume(stage.client, bytes_of(":1\r\n"));
     fake_loop_turn(stage.room.loop);
@@ -466,7 +457,7 @@ TEST(what_is_answered_later_can_be_switched_off)
 
 TEST(who_waits_or_listens_is_not_idle)
 {
-    come(false);
+    come();
     stage.room.timeout_ms = 1000;
     hear("hold\r\n");
     fake_clock_advance(5000);
@@ -489,7 +480,7 @@ TEST(who_waits_or_listens_is_not_idle)
 
 TEST(a_message_is_sent_at_the_end_of_the_turn)
 {
-    come(false);
+    come();
     client_push(stage.client, bytes_of("one "));
     client_push(stage.client, bytes_of("two"));
     expect_sent("");
@@ -500,14 +491,14 @@ TEST(a_message_is_sent_at_the_end_of_the_turn)
 
 TEST(a_message_comes_after_the_reply_of_the_command_that_runs)
 {
-    come(false);
+    come();
     hear("push\r\nPING\r\noff\r\npush\r\n"); /* and CLIENT REPLY mutes replies only */
     expect_sent("+push\r\n(pushed)+PING\r\n(pushed)");
 }
 
 TEST(many_messages_in_a_turn_reach_who_reads)
 {
-    come(false);
+    come();
     static char message[300 * 1024 + 1];
     memset(message, 'm', sizeof(message) - 1);
     for (int i = 0; i < 20; i++)
@@ -519,7 +510,7 @@ TEST(many_messages_in_a_turn_reach_who_reads)
 
 TEST(who_does_not_read_its_messages_is_closed)
 {
-    come(false);
+    come();
     static char message[300 * 1024 + 1];
     memset(message, 'm', sizeof(message) - 1);
     fake_conn_set_room(stage.peer, 10);
@@ -536,7 +527,7 @@ TEST(who_does_not_read_its_messages_is_closed)
 
 TEST(a_message_to_a_broken_connection_is_no_harm)
 {
-    come(false);
+    come();
     client_push(stage.client, bytes_of("one"));
     client_close(stage.client, CLOSE_KILLED);
     fake_loop_turn(stage.room.loop);
@@ -556,7 +547,7 @@ TEST(who_keeps_something_for_a_client_hears_of_its_end)
     static const char *const ends[] = {"QUIT\r\n", "SYNC\r\n", "POST /\r\n"};
     for (size_t i = 0; i < LENGTH_OF(ends); i++) {
         unsigned gone = 0;
-        come(false);
+        come();
         client_keep(stage.client, &gone, count_gone);
         assert_ptr_equal(client_kept(stage.client), &gone);
         hear("PING\r\n");
@@ -572,7 +563,7 @@ TEST(who_keeps_something_for_a_client_hears_of_its_end)
 TEST(who_keeps_nothing_any_more_hears_nothing)
 {
     unsigned gone = 0;
-    come(false);
+    come();
     client_keep(stage.client, &gone, count_gone);
     client_keep(stage.client, NULL, NULL);
     assert_null(client_kept(stage.client));
@@ -584,7 +575,7 @@ TEST(out_of_memory_at_accept_is_no_client)
 {
     log_set_level(LOG_LEVEL_ERROR + 1);
     fake_conn_refuse_next();
-    client_accept(&stage.room, 5, 1, false);
+    client_accept(&stage.room, 5, 1);
     assert_int_equal(stage.room.count, 0);
 }
 
@@ -602,7 +593,6 @@ int main(void)
         CLIENT_TEST(a_browser_is_shown_the_door),
         CLIENT_TEST(a_line_without_end_is_a_protocol_error),
         CLIENT_TEST(a_command_of_the_greatest_length_is_heard),
-        CLIENT_TEST(one_too_many_is_told_so),
         CLIENT_TEST(quit_is_answered_and_nothing_after_it),
         CLIENT_TEST(the_last_replies_are_waited_for_but_not_for_ever),
         CLIENT_TEST(one_that_kills_itself_gets_its_reply),

@@ -112,6 +112,28 @@ TEST(an_ack_before_the_mark_starts_nothing)
     stage_expect_state(REPLICA_LOADING);
 }
 
+/* A replica that loops over its full syncs is told by this; one that says so early loops, too. */
+TEST(an_ack_says_that_the_rdb_was_loaded_only_once_it_is_through)
+{
+    stage_have_snapshot("0123456789");
+    fake_snapshot_announce_length(stage.snapshot);
+    fake_snapshot_set_readable(stage.snapshot, 5);
+    stage_wait_for_answer(ASK_PSYNC, 0, bytes_at(NULL, 0));
+    stage_hear("REPLCONF ACK 100\r\n");
+    assert_false(stage.card.has_acknowledged);
+    stage_answer(ASK_PSYNC);
+    stage_hear("REPLCONF ACK 100\r\n");
+    stage_expect_state(REPLICA_LOADING);
+    assert_false(stage.card.has_acknowledged);
+    fake_snapshot_set_readable(stage.snapshot, 10);
+    fake_snapshot_set_state(stage.snapshot, SNAPSHOT_COMPLETE);
+    stage_wake();
+    stage_expect_state(REPLICA_STREAMING);
+    assert_false(stage.card.has_acknowledged);
+    stage_hear("REPLCONF ACK 100\r\n");
+    assert_true(stage.card.has_acknowledged);
+}
+
 /* The mark itself is cut: nothing of the stream comes before its last byte and the ACK. */
 TEST(a_mark_may_be_cut_anywhere)
 {
@@ -209,6 +231,7 @@ int main(void)
         STAGE_TEST(after_a_mark_nothing_is_sent_until_the_first_ack),
         STAGE_TEST(any_ack_starts_the_stream),
         STAGE_TEST(an_ack_before_the_mark_starts_nothing),
+        STAGE_TEST(an_ack_says_that_the_rdb_was_loaded_only_once_it_is_through),
         STAGE_TEST(a_mark_may_be_cut_anywhere),
         STAGE_TEST(nobody_gets_a_broken_rdb_as_a_whole),
         STAGE_TEST(a_failed_rdb_is_noticed_while_blocked),

@@ -106,7 +106,7 @@ TEST(defaults)
     assert_string_equal(config->sentinel.password, "");
     assert_string_equal(config->upstream.password, "");
     assert_int_equal(config->upstream.timeout_ms, 60000);
-    assert_int_equal(config->upstream.refresh_pause_ms, 60000);
+    assert_int_equal(config->upstream.refresh_pause_ms, 3600000);
     assert_true(config->upstream.snapshot_always_ready);
     assert_string_equal(config->downstream.bind, "127.0.0.1 -::1");
     assert_int_equal(config->downstream.port, 6380);
@@ -122,6 +122,27 @@ TEST(defaults)
     assert_int_equal(config->store.fsync, STORE_FSYNC_EVERYSEC);
     assert_int_equal(config->log_level, LOG_LEVEL_INFO);
     config_fini(&place->config);
+}
+
+TEST(without_a_password_others_are_kept_out)
+{
+    struct place *place = *state;
+    static const struct {
+        const char *override;
+        bool local_only;
+    } rows[] = {
+        {NULL, true},
+        {"downstream.protected-mode=yes", true},
+        {"downstream.protected-mode=no", false},
+        {"downstream.requirepass=x", false},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        assert_loads(place, ORIGIN, rows[i].override);
+        assert_int_equal(place->config.downstream.local_only, rows[i].local_only);
+        config_fini(&place->config);
+    }
+    assert_false(load(place, ORIGIN, "downstream.protected-mode=perhaps"));
+    assert_non_null(strstr(text_string(&place->errors), "expected one of: yes, no"));
 }
 
 TEST(values_stand_as_they_are)
@@ -320,6 +341,11 @@ TEST(what_does_not_fit_together)
                    "repl-backlog-size\n"
                    "%s:6: [store] segment-size = 2mb: expected at most as much as "
                    "repl-backlog-size, better a tenth of it\n");
+    assert_refused(place, ORIGIN "[store]\nrepl-backlog-max-size = 4gb\nsegment-size = 64kb\n",
+                   NULL,
+                   "%s:5: [store] segment-size = 64kb: repl-backlog-max-size would be more "
+                   "segments than can be mapped (vm.max_map_count is 65530): set a larger "
+                   "segment-size\n");
     /* By default it does not fit either. */
     assert_refused(place, ORIGIN "[store]\nrepl-backlog-size = 8gb\n", NULL,
                    "[store] repl-backlog-max-size = 4gb: expected at least as much as "
@@ -574,6 +600,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_A_PLACE(defaults),
+        IN_A_PLACE(without_a_password_others_are_kept_out),
         IN_A_PLACE(values_stand_as_they_are),
         IN_A_PLACE(long_lines),
         IN_A_PLACE(lines_that_say_nothing),

@@ -478,11 +478,14 @@ TEST(draining_ends_at_its_deadline)
     run(owner.loop, "UP");
 
     int64_t begun_ms = clock_ms();
+    assert_int_equal(conn_draining_count(), 0);
     conn_drain(&owner.conn, 40);
+    assert_int_equal(conn_draining_count(), 1);
     watcher = timer_new(owner.loop, stop_when_closed, owner.loop);
     assert_non_null(watcher);
     timer_arm(watcher, 0);
     run(owner.loop, "the deadline");
+    assert_int_equal(conn_draining_count(), 0);
     assert_in_range(clock_ms() - begun_ms, 40, PATIENCE_MS);
     char byte;
     assert_int_equal(recv(theirs, &byte, 1, 0), 0);

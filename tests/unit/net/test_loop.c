@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/net/loop.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "sockets.h"
 
@@ -297,6 +300,27 @@ TEST(a_broken_pipe_is_no_signal)
     assert_true(action.sa_handler == SIG_IGN);
 }
 
+/* libevent would end the process. */
+TEST(without_descriptors_there_is_no_loop)
+{
+    struct rlimit all;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    int lowest_free = dup(STDERR_FILENO);
+    close(lowest_free);
+    for (unsigned spare = 0; spare < 6; spare++) {
+        struct rlimit few = {.rlim_cur = (rlim_t)lowest_free + spare, .rlim_max = all.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        struct loop *none = loop_new();
+        int error = errno;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+        assert_null(none);
+        assert_int_equal(error, EMFILE);
+    }
+    int still_free = dup(STDERR_FILENO);
+    close(still_free);
+    assert_int_equal(still_free, lowest_free);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -311,6 +335,7 @@ int main(void)
         CASE(no_ring_is_lost),
         CASE(signals_are_told_on_the_loop),
         CASE(a_broken_pipe_is_no_signal),
+        CASE(without_descriptors_there_is_no_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "descriptors.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "config.h"
+#include "relay/base/log.h"
+
+enum {
+    OF_THE_PROCESS = 64, /* log, directories, RDBs, links, listeners, what the syncer holds */
+    OF_A_THREAD = 6,     /* a loop and its bells */
+    CLIENTS_LEAST = 8,
+};
+
+/* A history's segments, and those of one that arrives beside it. */
+uint64_t descriptors_segments_max(const struct store_options *store)
+{
+    return store->window_bytes_max / store->segment_bytes +
+           store->window_bytes / store->segment_bytes + 2;
+}
+
+struct descriptors_plan descriptors_plan(const struct config *config, uint64_t limit)
+{
+    uint64_t threads = config->downstream.threads + (uint64_t)1;
+    struct descriptors_plan plan = {
+        .own = descriptors_segments_max(&config->store) + OF_THE_PROCESS + OF_A_THREAD * threads,
+    };
+    plan.wanted = plan.own + config->downstream.clients_max;
+    if (limit >= plan.wanted)
+        plan.clients_max = config->downstream.clients_max;
+    else if (limit >= plan.own + CLIENTS_LEAST)
+        plan.clients_max = (unsigned)(limit - plan.own);
+    return plan;
+}
+
+/* As far as the system lets us. Returns what is in force. */
+static uint64_t raise_limit(uint64_t wanted)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+        return wanted; /* who cannot be asked does not refuse */
+    rlim_t before = limit.rlim_cur;
+    if (before >= wanted)
+        return before;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        return limit.rlim_cur;
+    log_warn("relay: cannot raise the limit of open files");
+    return before;
+}
+
+bool descriptors_provide(struct config *config, struct text *why)
+{
+    struct descriptors_plan plan = descriptors_plan(config, 0);
+    uint64_t limit = raise_limit(plan.wanted);
+    plan = descriptors_plan(config, limit);
+    if (plan.clients_max == 0) {
+        text_format(why,
+                    "the system allows %" PRIu64 " open files, and %" PRIu64
+                    " are needed for the store's segments (repl-backlog-max-size / segment-size) "
+                    "and the relay itself, and one for each connection: raise the limit to %" PRIu64
+                    " (ulimit -n, LimitNOFILE), or set a larger segment-size",
+                    limit, plan.own, plan.wanted);
+        return false;
+    }
+    if (plan.clients_max < config->downstream.clients_max)
+        log_warnx("relay: maxclients is lowered from %u to %u: the system allows %" PRIu64
+                  " open files, and connections (maxclients) and segments (repl-backlog-max-size / "
+                  "segment-size) need %" PRIu64 ": raise the limit (ulimit -n, LimitNOFILE)",
+                  config->downstream.clients_max, plan.clients_max, limit, plan.wanted);
+    config->downstream.clients_max = plan.clients_max;
+    config->downstream.descriptors_max = limit;
+    config->admin.clients_max = plan.clients_max;
+    return true;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "doorman.h"
+
+#include <inttypes.h>
+
+#include "relay/base/bytes.h"
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "relay/net/caller.h"
+
+enum {
+    DESCRIPTORS_SPARE = 32, /* for a segment, an RDB, the link, while a crowd is at the door */
+    TELL_AGAIN_MS = 60 * 1000,
+};
+
+/* The words of servers of this protocol, which clients look for. */
+static const struct refusal {
+    const char *words;
+    const char *cause; /* for the log */
+} refusals[ENTRY_COUNT] = {
+    [ENTRY_PROTECTED] =
+        {"-DENIED psync-relay is running in protected mode because protected mode is enabled and "
+         "no "
+         "password is set. In this mode connections are only accepted from the loopback interface. "
+         "If you want to connect from external computers you may adopt one of the following "
+         "solutions: 1) Set a password with requirepass or requirepass-file in [downstream], and "
+         "restart the relay. 2) Disable protected mode by setting protected-mode to no in "
+         "[downstream], and restart it; however MAKE SURE it is not publicly accessible from the "
+         "internet if you do so. 3) If you started it manually just for testing, restart it with "
+         "the option --set downstream.protected-mode=no. NOTE: You only need to do one of the "
+         "above "
+         "things in order for it to start accepting connections from the outside.\r\n",
+         "no password is set and protected-mode is on: set requirepass"},
+    [ENTRY_CLIENTS] = {"-ERR max number of clients reached\r\n",
+                       "there are maxclients connections already"},
+    [ENTRY_DESCRIPTORS] = {"-ERR max number of clients reached\r\n",
+                           "few open files are left, and the store needs them: raise the limit "
+                           "(ulimit -n, LimitNOFILE)"},
+};
+
+enum entry doorman_judge(const struct doorman *doorman, int fd, bool is_local, uint64_t connected)
+{
+    if (doorman->local_only && !is_local)
+        return ENTRY_PROTECTED;
+    if (connected >= doorman->clients_max)
+        return ENTRY_CLIENTS;
+    if (doorman->descriptors_max != 0 &&
+        (uint64_t)fd + DESCRIPTORS_SPARE >= doorman->descriptors_max)
+        return ENTRY_DESCRIPTORS;
+    return ENTRY_FREE;
+}
+
+static void tell(struct doorman *doorman, enum entry entry, int fd)
+{
+    int64_t now_ms = clock_ms();
+    doorman->refused++;
+    doorman->refusals[entry].count++;
+    if (doorman->refusals[entry].was_told &&
+        now_ms - doorman->refusals[entry].told_ms < TELL_AGAIN_MS)
+        return;
+    char peer[CALLER_NAME_MAX];
+    caller_format(fd, peer);
+    log_warnx("downstream: connection addr=%s refused count=%" PRIu64
+              ": %s (told once a minute at the most)",
+              peer, doorman->refusals[entry].count, refusals[entry].cause);
+    doorman->refusals[entry].was_told = true;
+    doorman->refusals[entry].told_ms = now_ms;
+    doorman->refusals[entry].count = 0;
+}
+
+bool doorman_admit(struct doorman *doorman, int fd, uint64_t connected)
+{
+    bool is_local = !doorman->local_only || caller_is_local(fd);
+    enum entry entry = doorman_judge(doorman, fd, is_local, connected);
+    if (entry == ENTRY_FREE)
+        return true;
+    tell(doorman, entry, fd);
+    caller_turn_away(fd, bytes_of(refusals[entry].words));
+    return false;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who is let in. A connection that is not is told why in one send and closed at once: it takes no
+ * memory and no time, so that strangers who come in crowds stop nobody who is in, nor the store, which
+ * needs descriptors of its own. The log hears of each kind of refusal once a minute at the most.
+ *
+ * Owner: downstream.c. Thread: thread 0.
+ */
+#ifndef RELAY_DOWNSTREAM_DOORMAN_H
+#define RELAY_DOWNSTREAM_DOORMAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+
+enum entry {
+    ENTRY_FREE,
+    ENTRY_PROTECTED,   /* it comes from elsewhere, and there is no password */
+    ENTRY_CLIENTS,     /* there are `maxclients` already */
+    ENTRY_DESCRIPTORS, /* the few descriptors that are left are not for clients */
+    ENTRY_COUNT,
+};
+
+struct doorman {
+    /* Set by the owner. */
+    uint64_t clients_max;
+    uint64_t descriptors_max; /* open files that the system allows us; 0: any number */
+    bool local_only;
+
+    uint64_t refused; /* since start */
+    struct {
+        bool was_told;
+        int64_t told_ms;
+        uint64_t count; /* since then */
+    } refusals[ENTRY_COUNT];
+};
+
+/* What is to be done with one that was given the descriptor `fd` while `connected` others are there:
+ * the system gives the lowest that is free, so all below it are in use. Pure. */
+enum entry doorman_judge(const struct doorman *doorman, int fd, bool is_local, uint64_t connected);
+
+/* False: it has been sent away, and is closed. */
+MUST_CHECK bool doorman_admit(struct doorman *doorman, int fd, uint64_t connected);
+
+#endif

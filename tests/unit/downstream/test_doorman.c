@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../../relay/downstream/doorman.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fake_clock.h"
+#include "relay/base/log.h"
+#include "test.h"
+
+static struct doorman doorman;
+
+static int begin(void **state)
+{
+    (void)state;
+    doorman = (struct doorman){.clients_max = 10, .descriptors_max = 100};
+    log_set_level((enum log_level)(LOG_LEVEL_ERROR + 1));
+    return 0;
+}
+
+TEST(one_that_fits_is_let_in)
+{
+    assert_int_equal(doorman_judge(&doorman, 67, true, 9), ENTRY_FREE);
+    assert_int_equal(doorman_judge(&doorman, 67, false, 9), ENTRY_FREE);
+}
+
+TEST(one_too_many_is_not)
+{
+    assert_int_equal(doorman_judge(&doorman, 20, true, 10), ENTRY_CLIENTS);
+    assert_int_equal(doorman_judge(&doorman, 20, true, 11), ENTRY_CLIENTS);
+}
+
+TEST(the_last_descriptors_are_not_for_clients)
+{
+    assert_int_equal(doorman_judge(&doorman, 68, true, 0), ENTRY_DESCRIPTORS);
+    assert_int_equal(doorman_judge(&doorman, 99, true, 0), ENTRY_DESCRIPTORS);
+    doorman.descriptors_max = 0;
+    assert_int_equal(doorman_judge(&doorman, 100000, true, 0), ENTRY_FREE);
+}
+
+TEST(without_a_password_only_those_from_here_are_let_in)
+{
+    doorman.local_only = true;
+    assert_int_equal(doorman_judge(&doorman, 20, true, 0), ENTRY_FREE);
+    assert_int_equal(doorman_judge(&doorman, 20, false, 0), ENTRY_PROTECTED);
+    assert_int_equal(doorman_judge(&doorman, 20, false, 10), ENTRY_PROTECTED);
+}
+
+TEST(who_is_sent_away_is_told_and_closed_at_once)
+{
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(write(ends[1], "PING\r\n", 6), 6);
+    assert_false(doorman_admit(&doorman, ends[0], 10));
+    assert_int_equal(fcntl(ends[0], F_GETFD), -1);
+    char words[100];
+    ssize_t length = read(ends[1], words, sizeof(words));
+    assert_views_equal(bytes_at(words, (size_t)length),
+                       bytes_of("-ERR max number of clients reached\r\n"));
+    assert_int_equal(read(ends[1], words, sizeof(words)), 0);
+    assert_int_equal(doorman.refused, 1);
+    close(ends[1]);
+}
+
+static void refuse_one(void)
+{
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_false(doorman_admit(&doorman, ends[0], 10));
+    close(ends[1]);
+}
+
+TEST(the_log_hears_of_a_crowd_once_a_minute)
+{
+    fake_clock_advance(1000);
+    for (int i = 0; i < 100; i++)
+        refuse_one();
+    assert_int_equal(doorman.refused, 100);
+    assert_int_equal(doorman.refusals[ENTRY_CLIENTS].count, 99); /* not told yet */
+    fake_clock_advance(60 * 1000);
+    refuse_one();
+    assert_int_equal(doorman.refusals[ENTRY_CLIENTS].count, 0);
+}
+
+#define DOOR_TEST(test) cmocka_unit_test_setup(test, begin)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DOOR_TEST(one_that_fits_is_let_in),
+        DOOR_TEST(one_too_many_is_not),
+        DOOR_TEST(the_last_descriptors_are_not_for_clients),
+        DOOR_TEST(without_a_password_only_those_from_here_are_let_in),
+        DOOR_TEST(who_is_sent_away_is_told_and_closed_at_once),
+        DOOR_TEST(the_log_hears_of_a_crowd_once_a_minute),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
