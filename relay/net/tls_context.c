@@ -84,7 +84,8 @@ static int on_verified(int is_good, X509_STORE_CTX *store)
     return is_good;
 }
 
-static bool expect_host(SSL *ssl, const char *host)
+/* Not const, since OpenSSL's macro casts it. */
+static bool expect_host(SSL *ssl, char *host)
 {
     struct address address;
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
@@ -113,7 +114,7 @@ SSL *tls_context_begin(struct tls_context *context, struct tls_peer *peer, const
     const char *expected = context->server_name != NULL ? context->server_name : host;
     snprintf(peer->host, sizeof peer->host, "%s", expected);
     SSL_set_connect_state(ssl);
-    if (!expect_host(ssl, expected)) {
+    if (!expect_host(ssl, peer->host)) {
         SSL_free(ssl);
         tls_context_release(&peer->context);
         ERR_clear_error();
@@ -359,10 +360,4 @@ void tls_context_describe(const struct tls_context *context, struct text *out)
     bool has_expired = X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
     text_format(out, "certificate %s %s %s", subject,
                 has_expired ? "which has EXPIRED on" : "valid until", until);
-}
-
-bool tls_is_hello(struct bytes first)
-{
-    return first.length >= 2 && first.data[0] == SSL3_RT_HANDSHAKE &&
-           first.data[1] == SSL3_VERSION_MAJOR;
 }

@@ -504,6 +504,12 @@ static void on_streaming(struct link *link, enum link_event event)
 
 /* ------------------------------------------------------------------ opened, told, ticked */
 
+void link_set_tls(struct link *link, struct tls_context *tls)
+{
+    link->dialog.tls = tls;
+    fetch_set_tls(link->fetch, tls);
+}
+
 static bool prepare(struct link *link)
 {
     link->timer = timer_new(link->loop, on_timer, link);

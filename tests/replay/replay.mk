@@ -8,6 +8,7 @@ on_stage := fake_clock fake_conn fake_loop link_stage temp_store
 $(call replay_test,link/test_dialogues,$(link),$(on_stage))
 $(call replay_test,link/test_refresh,$(link),$(on_stage))
 $(call replay_test,link/test_sync,$(link),$(on_stage))
+$(call replay_test,link/test_tls,$(link),$(on_stage))
 $(call replay_test,link/test_trouble,$(link),$(on_stage))
 
 # The downstream room's nouns, each over a fake store.

@@ -29,12 +29,16 @@
 struct downstream;
 struct loop;
 struct store;
+struct tls_context;
 
 struct downstream_options {
     const char
         *bind;     /* addresses separated by blanks; "-" before one: no matter if it is missing */
     uint16_t port; /* 0: any free one (tests) */
-    unsigned threads; /* workers, 1..64 */
+    bool without_plain;      /* there is no such port */
+    uint16_t tls_port;       /* 0: none */
+    struct tls_context *tls; /* with tls_port; the caller's: see downstream_set_tls */
+    unsigned threads;        /* workers, 1..64 */
     unsigned clients_max;
     int64_t replica_timeout_ms; /* repl-timeout */
     int64_t client_timeout_ms;  /* timeout; 0: never */
@@ -75,7 +79,13 @@ void downstream_close_replicas(struct downstream *downstream, enum close_reason 
 /* CLIENT KILL: closes the client or replica of that id. False: there is none. */
 bool downstream_kill(struct downstream *downstream, uint64_t id);
 
-uint16_t downstream_port(const struct downstream *downstream); /* the one really bound */
+/* The ones really bound; 0: none. */
+uint16_t downstream_port(const struct downstream *downstream);
+uint16_t downstream_tls_port(const struct downstream *downstream);
+
+/* For connections that come from now on; those that are there keep what they have. The caller's as the
+ * one before it was, until the next call or downstream_close. */
+void downstream_set_tls(struct downstream *downstream, struct tls_context *tls);
 
 enum replica_state {
     REPLICA_WAITING,

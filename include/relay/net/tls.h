@@ -57,7 +57,11 @@ void tls_context_describe(const struct tls_context *context, struct text *out);
 /* Connections of this context that went on with a session of an earlier one. */
 unsigned tls_context_resumed(const struct tls_context *context);
 
-/* Does a connection whose peer's first bytes are these speak TLS? Two bytes tell. */
-bool tls_is_hello(struct bytes first);
+/* Does a connection whose peer's first bytes are these speak TLS? Two bytes tell: a handshake, of
+ * version 3. */
+static inline bool tls_is_hello(struct bytes first)
+{
+    return first.length >= 2 && first.data[0] == 0x16 && first.data[1] == 0x03;
+}
 
 #endif
