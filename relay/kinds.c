@@ -25,6 +25,14 @@ static const char *const snapshot_names[] = {
     NULL,
 };
 
+static const char *const switch_names[] = {[CONFIG_NO] = "no", [CONFIG_YES] = "yes", NULL};
+static const char *const auth_clients_names[] = {
+    [TLS_AUTH_NO] = "no",
+    [TLS_AUTH_YES] = "yes",
+    [TLS_AUTH_OPTIONAL] = "optional",
+    NULL,
+};
+
 const struct value_kind kind_line = {VALUE_STRING, .expected = "one line of text"};
 const struct value_kind kind_path = {VALUE_STRING, .expected = "the path of a file"};
 const struct value_kind kind_directory = {VALUE_STRING, .least = 1,
@@ -43,8 +51,6 @@ const struct value_kind kind_ack = {
     VALUE_ACK, .expected = "one of: received, durable, all, replicas N (from 1 to 1000)"};
 const struct value_kind kind_addresses = {
     VALUE_BIND, .expected = "numeric addresses with blanks between them, as in: 127.0.0.1 -::1"};
-const struct value_kind kind_port = {VALUE_PORT, .least = 1, .most = 65535,
-                                     .expected = "a port from 1 to 65535"};
 const struct value_kind kind_port_or_0 = {VALUE_PORT, .least = 0, .most = 65535,
                                           .expected = "a port from 0 to 65535"};
 const struct value_kind kind_workers = {VALUE_COUNT, .least = 1, .most = 64,
@@ -65,3 +71,7 @@ const struct value_kind kind_fsync_when = {VALUE_NAME, .names = fsync_names,
                                            .expected = "one of: no, everysec, always"};
 const struct value_kind kind_snapshot_when = {VALUE_NAME, .names = snapshot_names,
                                               .expected = "one of: always-ready, on-demand"};
+const struct value_kind kind_switch = {VALUE_NAME, .names = switch_names,
+                                       .expected = "one of: yes, no"};
+const struct value_kind kind_auth_clients = {VALUE_NAME, .names = auth_clients_names,
+                                             .expected = "one of: yes, no, optional"};
