@@ -70,17 +70,52 @@ static const struct setting settings[] = {
     {"upstream", "replica-announce-ip", &kind_host, AT(upstream.announce_ip), "", 0,
      "address that the origin shows for us; empty: the connection's own"},
     {"upstream", "replica-announce-port", &kind_port_or_0, AT(upstream.announce_port), "0", 0,
-     "port that the origin shows for us; 0: the one we listen on"},
+     "port that the origin shows for us; 0: the one we listen on, with tls the TLS one"},
+    {"upstream", "tls", &kind_switch, AT(upstream_has_tls), "no", 0,
+     "TLS to the origin, or to the relay that is followed: yes, no"},
+    {"upstream", "tls-ca-cert-file", &kind_path, AT(upstream_tls.ca_file), "", 0,
+     "CAs that the origin's certificate must come from; empty: the system's; files are read again "
+     "on SIGHUP"},
+    {"upstream", "tls-ca-cert-dir", &kind_path, AT(upstream_tls.ca_dir), "", 0,
+     "directory of such CAs, as openssl rehash makes it"},
+    {"upstream", "tls-cert-file", &kind_path, AT(upstream_tls.cert_file), "", 0,
+     "certificate that we show to the origin, with its chain; empty: none"},
+    {"upstream", "tls-key-file", &kind_path, AT(upstream_tls.key_file), "", 0, "its key"},
+    {"upstream", "tls-server-name", &kind_host, AT(upstream_tls.server_name), "", 0,
+     "name that the origin's certificate must have; empty: that of replicaof"},
+    {"upstream", "tls-protocols", &kind_line, AT(upstream_tls.protocols), "TLSv1.2 TLSv1.3", 0,
+     "versions that may be spoken with the origin"},
+    {"upstream", "tls-ciphers", &kind_line, AT(upstream_tls.ciphers), "", 0,
+     "ciphers of TLS 1.2, in OpenSSL's words; empty: its choice"},
+    {"upstream", "tls-ciphersuites", &kind_line, AT(upstream_tls.ciphersuites), "", 0,
+     "ciphers of TLS 1.3"},
 
     {"downstream", "bind", &kind_addresses, AT(downstream.bind), "127.0.0.1 -::1", 0,
      "addresses to listen on, * for all; with a - before it, one that may be missing"},
-    {"downstream", "port", &kind_port, AT(downstream.port), "6380", 0,
-     "port to listen on, for replicas and for redis-cli"},
+    {"downstream", "port", &kind_port_or_0, AT(downstream.port), "6380", 0,
+     "port to listen on, for replicas and for redis-cli; 0: none"},
+    {"downstream", "tls-port", &kind_port_or_0, AT(downstream.tls_port), "0", 0,
+     "port to listen on under TLS, beside port or instead of it; 0: none"},
+    {"downstream", "tls-cert-file", &kind_path, AT(downstream_tls.cert_file), "", 0,
+     "certificate of the TLS port, with its chain; files are read again on SIGHUP"},
+    {"downstream", "tls-key-file", &kind_path, AT(downstream_tls.key_file), "", 0, "its key"},
+    {"downstream", "tls-ca-cert-file", &kind_path, AT(downstream_tls.ca_file), "", 0,
+     "CAs that the certificates of replicas and clients must come from"},
+    {"downstream", "tls-ca-cert-dir", &kind_path, AT(downstream_tls.ca_dir), "", 0,
+     "directory of such CAs, as openssl rehash makes it"},
+    {"downstream", "tls-auth-clients", &kind_auth_clients, AT(downstream_tls.auth_clients), "yes",
+     0, "must they show a certificate: yes, no, optional (a wrong one is refused)"},
+    {"downstream", "tls-protocols", &kind_line, AT(downstream_tls.protocols), "TLSv1.2 TLSv1.3", 0,
+     "versions that may be spoken there"},
+    {"downstream", "tls-ciphers", &kind_line, AT(downstream_tls.ciphers), "", 0,
+     "ciphers of TLS 1.2, in OpenSSL's words; empty: its choice"},
+    {"downstream", "tls-ciphersuites", &kind_line, AT(downstream_tls.ciphersuites), "", 0,
+     "ciphers of TLS 1.3"},
     {"downstream", "requirepass", &kind_secret, AT(requirepass), "", SECRET,
      "password that replicas and clients must give; empty: none"},
     {"downstream", "requirepass-file", &kind_path, AT(requirepass_file), "", 0,
      "file whose only line is that password, instead of requirepass"},
-    {"downstream", "protected-mode", &kind_yes_no, AT(protected_mode), "yes", 0,
+    {"downstream", "protected-mode", &kind_switch, AT(protected_mode), "yes", 0,
      "yes: without a password only connections from this machine are let in; no: all are"},
     {"downstream", "maxclients", &kind_clients, AT(downstream.clients_max), "10000", 0,
      "connections at a time, replicas included"},
@@ -442,6 +477,16 @@ static void check_sizes(const struct config *config, struct errors *errors)
                     "(vm.max_map_count is 65530): set a larger segment-size");
 }
 
+static void check_ports(struct config *config, struct errors *errors)
+{
+    config->downstream.without_plain = config->downstream.port == 0;
+    if (config->downstream.without_plain && config->downstream.tls_port == 0)
+        complain_of(errors, config, &config->downstream.port,
+                    "neither port nor tls-port is set: nobody could connect");
+    else if (config->downstream.port == config->downstream.tls_port)
+        complain_of(errors, config, &config->downstream.tls_port, "port is the same");
+}
+
 static void check_origin(const struct config *config, struct errors *errors)
 {
     if (config->upstream.origin.count == 0 && config->sentinel.sentinels.count == 0)
@@ -479,12 +524,14 @@ static void settle(struct config *config, struct errors *errors)
     settle_secret(config, &config->requirepass, &config->requirepass_file, &config->admin.password,
                   errors);
     check_sizes(config, errors);
+    check_ports(config, errors);
     check_origin(config, errors);
     check_ack(config, errors);
 
     config->upstream.snapshot_always_ready = config->snapshot == CONFIG_SNAPSHOT_ALWAYS_READY;
     bool has_password = config->admin.password != NULL && config->admin.password[0] != '\0';
     config->downstream.local_only = config->protected_mode == CONFIG_YES && !has_password;
+    config->downstream.tls_knows_callers = config->downstream_tls.auth_clients == TLS_AUTH_YES;
     config->admin.clients_max = config->downstream.clients_max;
     config->admin.backlog_bytes = config->store.window_bytes;
     /* INFO shows where it is, whatever directory the reader stands in. */

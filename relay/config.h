@@ -23,6 +23,7 @@
 #include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/downstream/downstream.h"
+#include "relay/net/tls.h"
 #include "relay/store/store.h"
 #include "relay/upstream/link.h"
 #include "relay/upstream/sentinel.h"
@@ -30,13 +31,17 @@
 
 enum { CONFIG_ERRORS_MAX = 20 };
 
-enum config_yes_no { CONFIG_NO, CONFIG_YES };
+enum config_switch { CONFIG_NO, CONFIG_YES };
+
 enum config_snapshot { CONFIG_SNAPSHOT_ALWAYS_READY, CONFIG_SNAPSHOT_ON_DEMAND };
 
 struct config {
     struct link_options upstream;
     struct sentinel_options sentinel;
     struct downstream_options downstream;
+    struct tls_options upstream_tls;
+    struct tls_options downstream_tls; /* with downstream.tls_port */
+    enum config_switch upstream_has_tls;
     struct store_options store;
     struct admin_options admin;
     const char *log_file; /* "": stderr */
@@ -48,7 +53,7 @@ struct config {
     const char *masterauth_file;
     const char *requirepass;
     const char *requirepass_file;
-    enum config_yes_no protected_mode;
+    enum config_switch protected_mode;
     enum config_snapshot snapshot;
 };
 

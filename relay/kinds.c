@@ -19,10 +19,17 @@ static const char *const fsync_names[] = {
     [STORE_FSYNC_ALWAYS] = "always",
     NULL,
 };
-static const char *const yes_no_names[] = {[CONFIG_NO] = "no", [CONFIG_YES] = "yes", NULL};
 static const char *const snapshot_names[] = {
     [CONFIG_SNAPSHOT_ALWAYS_READY] = "always-ready",
     [CONFIG_SNAPSHOT_ON_DEMAND] = "on-demand",
+    NULL,
+};
+
+static const char *const switch_names[] = {[CONFIG_NO] = "no", [CONFIG_YES] = "yes", NULL};
+static const char *const auth_clients_names[] = {
+    [TLS_AUTH_NO] = "no",
+    [TLS_AUTH_YES] = "yes",
+    [TLS_AUTH_OPTIONAL] = "optional",
     NULL,
 };
 
@@ -44,8 +51,6 @@ const struct value_kind kind_ack = {
     VALUE_ACK, .expected = "one of: received, durable, all, replicas N (from 1 to 1000)"};
 const struct value_kind kind_addresses = {
     VALUE_BIND, .expected = "numeric addresses with blanks between them, as in: 127.0.0.1 -::1"};
-const struct value_kind kind_port = {VALUE_PORT, .least = 1, .most = 65535,
-                                     .expected = "a port from 1 to 65535"};
 const struct value_kind kind_port_or_0 = {VALUE_PORT, .least = 0, .most = 65535,
                                           .expected = "a port from 0 to 65535"};
 const struct value_kind kind_workers = {VALUE_COUNT, .least = 1, .most = 64,
@@ -64,7 +69,9 @@ const struct value_kind kind_log_level = {VALUE_NAME, .names = log_level_names,
                                           .expected = "one of: debug, info, warning, error"};
 const struct value_kind kind_fsync_when = {VALUE_NAME, .names = fsync_names,
                                            .expected = "one of: no, everysec, always"};
-const struct value_kind kind_yes_no = {VALUE_NAME, .names = yes_no_names,
-                                       .expected = "one of: yes, no"};
 const struct value_kind kind_snapshot_when = {VALUE_NAME, .names = snapshot_names,
                                               .expected = "one of: always-ready, on-demand"};
+const struct value_kind kind_switch = {VALUE_NAME, .names = switch_names,
+                                       .expected = "one of: yes, no"};
+const struct value_kind kind_auth_clients = {VALUE_NAME, .names = auth_clients_names,
+                                             .expected = "one of: yes, no, optional"};

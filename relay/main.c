@@ -9,8 +9,10 @@
 #include "config.h"
 #include "relay.h"
 #include "relay/base/check.h"
+#include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/store/verify.h"
+#include "tls_sides.h"
 
 enum { TABLE_LENGTH_MAX = 64 * 1024 * 1024 };
 
@@ -40,7 +42,8 @@ static const char usage[] =
     "  --help                   print this and end\n"
     "\n"
     "At the least: psync-relay --set upstream.replicaof=\"HOST PORT\" --set relay.data-dir=DIR\n"
-    "SIGTERM and SIGINT end it in order; SIGHUP makes it open its log file again.\n";
+    "SIGTERM and SIGINT end it in order; SIGHUP makes it open its log file again and\n"
+    "read its certificates again.\n";
 
 static _Noreturn void finish(const char *text)
 {
@@ -116,13 +119,24 @@ static void tell(const char *errors)
     }
 }
 
+static bool check(const struct config *config, struct text *why)
+{
+    struct tls_sides sides;
+    log_set_level(LOG_LEVEL_ERROR);
+    bool is_good = config_probe(config, why);
+    if (!tls_sides_open(&sides, config, why))
+        return false;
+    tls_sides_close(&sides);
+    return is_good;
+}
+
 static bool do_job(enum job job, struct config *config, struct text *why)
 {
     switch (job) {
     case JOB_RUN:
         return relay_run(config, why);
     case JOB_CHECK:
-        if (!config_probe(config, why))
+        if (!check(config, why))
             return false;
         finish("ok\n");
     case JOB_PRINT_CONFIG:

@@ -65,7 +65,15 @@ static void on_interrupt(void *arg)
     doors_stop(arg, "SIGINT");
 }
 
-/* What logrotate wants. */
+/* For the connections that come. */
+static void lend_tls(struct rooms *rooms)
+{
+    link_set_tls(rooms->link, rooms->tls.upstream);
+    if (rooms->tls.downstream != NULL)
+        downstream_set_tls(rooms->downstream, rooms->tls.downstream);
+}
+
+/* What logrotate wants, and who has renewed a certificate. */
 static void on_hangup(void *arg)
 {
     struct rooms *rooms = arg;
@@ -76,6 +84,8 @@ static void on_hangup(void *arg)
     else
         log_warnx("relay: cause=SIGHUP %s; the log stays where it is", text_string(&why));
     text_fini(&why);
+    tls_sides_reload(&rooms->tls, rooms->config);
+    lend_tls(rooms);
 }
 
 /* --- opening and closing --- */
@@ -97,11 +107,20 @@ static bool open_loop(struct rooms *rooms)
            loop_on_signal(rooms->loop, SIGHUP, on_hangup, rooms);
 }
 
+/* As servers of this protocol do: under TLS the TLS port, where there is one. */
+static uint16_t port_to_announce(const struct rooms *rooms)
+{
+    uint16_t plain = downstream_port(rooms->downstream);
+    uint16_t tls = downstream_tls_port(rooms->downstream);
+    bool is_tls = plain == 0 || (rooms->tls.upstream != NULL && tls != 0);
+    return is_tls ? tls : plain;
+}
+
 static bool open_link(struct rooms *rooms)
 {
     struct link_options options = rooms->config->upstream;
     if (options.announce_port == 0)
-        options.announce_port = downstream_port(rooms->downstream);
+        options.announce_port = port_to_announce(rooms);
     struct origin_address remembered;
     if (memo_recall(rooms->store, rooms->config, &remembered))
         options.origin = (struct origin_candidates){.count = 1, .at = {remembered}};
@@ -134,6 +153,8 @@ static bool open_admin(struct rooms *rooms)
 static bool open_rooms(struct rooms *rooms, struct text *why)
 {
     const struct downstream_doors doors = doors_of_downstream(rooms);
+    if (!tls_sides_open(&rooms->tls, rooms->config, why))
+        return false;
     rooms->store = store_open(&rooms->config->store, why);
     if (rooms->store == NULL)
         return false;
@@ -143,14 +164,16 @@ static bool open_rooms(struct rooms *rooms, struct text *why)
                                     : "");
         return false;
     }
-    rooms->downstream =
-        downstream_open(rooms->loop, rooms->store, &rooms->config->downstream, &doors, why);
+    struct downstream_options options = rooms->config->downstream;
+    options.tls = rooms->tls.downstream;
+    rooms->downstream = downstream_open(rooms->loop, rooms->store, &options, &doors, why);
     if (rooms->downstream == NULL)
         return false;
     if (!open_link(rooms) || !open_sentinel(rooms) || !open_admin(rooms)) {
         text_append_string(why, "memory or descriptors are out");
         return false;
     }
+    lend_tls(rooms);
     doors_watch_acknowledged(rooms);
     return true;
 }
@@ -178,6 +201,7 @@ static void close_rooms(struct rooms *rooms)
         loop_free(&rooms->loop);
     if (rooms->store != NULL)
         store_close(&rooms->store);
+    tls_sides_close(&rooms->tls);
 }
 
 static void run(struct rooms *rooms)
@@ -187,10 +211,11 @@ static void run(struct rooms *rooms)
     text_init(&ack, 64);
     ack_rule_format(config->upstream.ack, &ack);
     log_info("relay: psync-relay %s runs candidates=%zu sentinels=%zu ack=%s data-dir=%s port=%u "
-             "threads=%u pid=%ld",
+             "tls-port=%u threads=%u pid=%ld",
              RELAY_VERSION, config->upstream.origin.count, config->sentinel.sentinels.count,
              text_string(&ack), config->store.data_dir,
-             (unsigned)downstream_port(rooms->downstream), config->downstream.threads,
+             (unsigned)downstream_port(rooms->downstream),
+             (unsigned)downstream_tls_port(rooms->downstream), config->downstream.threads,
              (long)getpid());
     text_fini(&ack);
     loop_at_turn_end(rooms->loop, on_turn_end, rooms);

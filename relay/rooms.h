@@ -14,6 +14,7 @@
 #include "relay/downstream/downstream.h"
 #include "relay/upstream/link.h"
 #include "relay/upstream/sentinel.h"
+#include "tls_sides.h"
 
 struct bell;
 struct config;
@@ -28,6 +29,7 @@ struct rooms {
     struct timer *tick;
     struct bell *durable; /* rung by the store's thread */
     struct store *store;
+    struct tls_sides tls;
     struct downstream *downstream;
     struct link *link;
     struct sentinel *sentinel;

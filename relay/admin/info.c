@@ -47,6 +47,13 @@ static void report_bytes(struct report *report, const char *name, uint64_t bytes
     report_text(report, human_name, "%s", human(bytes, text));
 }
 
+/* As servers of this protocol show it. */
+static uint16_t port_of(const struct admin *admin)
+{
+    uint16_t plain = downstream_port(admin->downstream);
+    return plain != 0 ? plain : downstream_tls_port(admin->downstream);
+}
+
 static void report_server(struct admin *admin, struct report *report)
 {
     struct link_status origin;
@@ -74,7 +81,7 @@ static void report_server(struct admin *admin, struct report *report)
     report_u64(report, "arch_bits", sizeof(void *) * 8);
     report_i64(report, "process_id", getpid());
     report_text(report, "run_id", "%s", admin->run_id);
-    report_u64(report, "tcp_port", downstream_port(admin->downstream));
+    report_u64(report, "tcp_port", port_of(admin));
     report_i64(report, "server_time_usec", clock_wall_us());
     report_i64(report, "uptime_in_seconds", uptime_s);
     report_i64(report, "uptime_in_days", uptime_s / (24 * 60 * 60));

@@ -11,6 +11,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/net/loop.h"
+#include "relay/net/tls.h"
 #include "replconf.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
     COMMANDS_A_TURN = 256,
     OUTPUT_LIMIT = 16 * CLIENT_OUTPUT_MAX, /* one reply may be long: CLIENT LIST */
     DRAIN_MS = 5 * 1000,
+    HANDSHAKE_MS = 10 * 1000,  /* of TLS */
     FINISH_MS_MAX = 10 * 1000, /* for taking the last replies */
     LOCAL_MAX = 80,
     COMMAND_NAME_MAX = 32,
@@ -420,6 +422,13 @@ static bool make_room(struct client *client)
     return true;
 }
 
+/* One that speaks TLS to the plain port would wait for our answer, and we for its first command. */
+static bool is_tls_hello(const struct client *client)
+{
+    return conn_received_total(client->conn) == client->input_length &&
+           tls_is_hello(bytes_at(client->input, client->input_length));
+}
+
 /* False: nothing came, or the client has been closed. */
 static bool receive(struct client *client)
 {
@@ -432,6 +441,10 @@ static bool receive(struct client *client)
                          client->input_capacity - client->input_length, &received)) {
     case CONN_OK:
         client->input_length += received;
+        if (is_tls_hello(client)) {
+            client_close(client, CLOSE_TLS);
+            return false;
+        }
         return true;
     case CONN_AGAIN:
         drop_taken(client); /* frees the room that was made for nothing */
@@ -484,9 +497,11 @@ static void format_local(struct client *client)
              is_ipv6 ? "]" : "", conn_local_port(client->conn));
 }
 
-void client_accept(struct client_room *room, int fd, uint64_t id)
+void client_accept(struct client_room *room, int fd, struct tls_context *tls, uint64_t id)
 {
-    struct conn_options options = {.keepalive_s = room->keepalive_s};
+    struct conn_options options = {.keepalive_s = room->keepalive_s,
+                                   .tls = tls,
+                                   .handshake_ms = tls != NULL ? HANDSHAKE_MS : 0};
     struct client *client = calloc(1, sizeof(*client));
     struct conn *conn = conn_accept(room->loop, fd, &options, on_conn, client);
     if (client == NULL || conn == NULL) {
@@ -507,8 +522,8 @@ void client_accept(struct client_room *room, int fd, uint64_t id)
     format_local(client);
     TAILQ_INSERT_TAIL(&room->clients, client, entry);
     room->count++;
-    log_info("downstream: client id=%" PRIu64 " addr=%s laddr=%s accepted", id, conn_peer(conn),
-             client->local);
+    log_info("downstream: client id=%" PRIu64 " addr=%s laddr=%s accepted%s", id, conn_peer(conn),
+             client->local, tls != NULL ? " tls=yes" : "");
 }
 
 /* ---------------------------------------------------------------- going */

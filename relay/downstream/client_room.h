@@ -18,6 +18,7 @@
 #include "relay/resp/psync.h"
 
 struct loop;
+struct tls_context;
 
 /* A client that has said PSYNC or SYNC and is no client any more. `conn` is detached, and the callee's
  * as `owed` is (it moves it out, or leaves it to be freed); the rest is valid until it returns. */
@@ -57,8 +58,8 @@ struct client_room {
 
 void client_room_init(struct client_room *room);
 
-/* Takes a connected descriptor. */
-void client_accept(struct client_room *room, int fd, uint64_t id);
+/* Takes a connected descriptor; `tls` is NULL for a plain port. */
+void client_accept(struct client_room *room, int fd, struct tls_context *tls, uint64_t id);
 
 /* Closes at once; but one whose command is being run first gets its reply. */
 void client_close(struct client *client, enum close_reason reason);

@@ -68,13 +68,14 @@ static void tell(struct doorman *doorman, enum entry entry, int fd)
     doorman->refusals[entry].count = 0;
 }
 
-bool doorman_admit(struct doorman *doorman, int fd, uint64_t connected)
+bool doorman_admit(struct doorman *doorman, int fd, uint64_t connected, bool is_tls)
 {
-    bool is_local = !doorman->local_only || caller_is_local(fd);
+    bool is_known = is_tls && doorman->tls_knows_callers;
+    bool is_local = !doorman->local_only || is_known || caller_is_local(fd);
     enum entry entry = doorman_judge(doorman, fd, is_local, connected);
     if (entry == ENTRY_FREE)
         return true;
     tell(doorman, entry, fd);
-    caller_turn_away(fd, bytes_of(refusals[entry].words));
+    caller_turn_away(fd, bytes_of(is_tls ? "" : refusals[entry].words));
     return false;
 }

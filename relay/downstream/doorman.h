@@ -26,7 +26,8 @@ struct doorman {
     /* Set by the owner. */
     uint64_t clients_max;
     uint64_t descriptors_max; /* open files that the system allows us; 0: any number */
-    bool local_only;
+    bool local_only;          /* protected-mode, and no password */
+    bool tls_knows_callers; /* the TLS port asks for certificates: that is as good as a password */
 
     uint64_t refused; /* since start */
     struct {
@@ -40,7 +41,8 @@ struct doorman {
  * the system gives the lowest that is free, so all below it are in use. Pure. */
 enum entry doorman_judge(const struct doorman *doorman, int fd, bool is_local, uint64_t connected);
 
-/* False: it has been sent away, and is closed. */
-MUST_CHECK bool doorman_admit(struct doorman *doorman, int fd, uint64_t connected);
+/* False: it has been sent away, and is closed. One on the TLS port is sent away without a word: it would
+ * not understand plain ones. */
+MUST_CHECK bool doorman_admit(struct doorman *doorman, int fd, uint64_t connected, bool is_tls);
 
 #endif

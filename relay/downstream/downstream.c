@@ -10,15 +10,15 @@
 #include "cards.h"
 #include "client_room.h"
 #include "doorman.h"
+#include "ports.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
-#include "relay/net/listener.h"
 #include "relay/net/loop.h"
 #include "replica.h"
 #include "waiting.h"
 #include "worker.h"
 
-enum { WORKERS_MAX = 64, LISTENERS_MAX = 16, ADDRESS_MAX = 256 };
+enum { WORKERS_MAX = 64 };
 
 struct downstream {
     struct loop *loop;
@@ -27,8 +27,7 @@ struct downstream {
     struct mailbox *mailbox; /* cards that come back */
     struct bell *bell;       /* acknowledgements have come; rung by workers */
     bool watches;            /* and somebody wants to know */
-    struct listener *listeners[LISTENERS_MAX];
-    size_t listener_count;
+    struct ports ports;
     struct worker *workers[WORKERS_MAX];
     unsigned loads[WORKERS_MAX]; /* replicas that each has */
     unsigned worker_count;
@@ -183,65 +182,16 @@ static void on_bell(void *arg)
 
 /* ---------------------------------------------------------------- open and close */
 
-static void on_accept(int fd, void *arg)
+static void on_accept(int fd, bool is_tls, void *arg)
 {
     struct downstream *downstream = arg;
     uint64_t connected = downstream->clients.count + downstream->card_count + conn_draining_count();
     downstream->connections_received++;
-    if (doorman_admit(&downstream->doorman, fd, connected))
-        client_accept(&downstream->clients, fd, ++downstream->newest_id);
+    if (doorman_admit(&downstream->doorman, fd, connected, is_tls))
+        client_accept(&downstream->clients, fd, is_tls ? downstream->options.tls : NULL,
+                      ++downstream->newest_id);
     else
         downstream->closed[CLOSE_REJECTED]++;
-}
-
-/* One address of `bind`. False: it is needed and cannot be had. */
-static bool listen_on(struct downstream *downstream, const char *address, struct text *why)
-{
-    bool may_miss = address[0] == '-';
-    if (may_miss)
-        address++;
-    if (downstream->listener_count == LISTENERS_MAX) {
-        text_format(why, "bind: more than %d addresses", LISTENERS_MAX);
-        return false;
-    }
-    /* Where any port will do, all addresses share the one that the first was given. */
-    uint16_t port =
-        downstream->listener_count > 0 ? downstream_port(downstream) : downstream->options.port;
-    struct text error;
-    text_init(&error, 512);
-    struct listener *listener =
-        listener_open(downstream->loop, address, port, on_accept, downstream, &error);
-    if (listener != NULL) {
-        downstream->listeners[downstream->listener_count++] = listener;
-        log_info("downstream: listening on %s port %u", address, listener_port(listener));
-    } else if (may_miss) {
-        log_warnx("downstream: %s (goes on without it: the address has a '-')",
-                  text_string(&error));
-    } else {
-        text_append_string(why, text_string(&error));
-    }
-    text_fini(&error);
-    return listener != NULL || may_miss;
-}
-
-static bool listen_on_all(struct downstream *downstream, const char *bind, struct text *why)
-{
-    while (*(bind += strspn(bind, " \t")) != '\0') {
-        size_t length = strcspn(bind, " \t");
-        char address[ADDRESS_MAX];
-        if (length >= sizeof(address)) {
-            text_append_string(why, "bind: an address is too long");
-            return false;
-        }
-        memcpy(address, bind, length);
-        address[length] = '\0';
-        if (!listen_on(downstream, address, why))
-            return false;
-        bind += length;
-    }
-    if (downstream->listener_count == 0)
-        text_append_string(why, "bind: there is no address to listen on");
-    return downstream->listener_count > 0;
 }
 
 static bool start_workers(struct downstream *downstream, struct text *why)
@@ -278,6 +228,7 @@ static void init_parts(struct downstream *downstream, const struct store *store,
         .clients_max = options->clients_max,
         .descriptors_max = options->descriptors_max,
         .local_only = options->local_only,
+        .tls_knows_callers = options->tls_knows_callers,
     };
     downstream->doors = *doors;
     waiting_init(&downstream->waiting, store, &downstream->doors, options->replica_timeout_ms,
@@ -302,7 +253,8 @@ struct downstream *downstream_open(struct loop *loop, struct store *store,
     downstream->bell = bell_new(loop, on_bell, downstream);
     if (downstream->mailbox == NULL || downstream->bell == NULL)
         text_format(why, "cannot make a mailbox: %s", strerror(errno));
-    else if (listen_on_all(downstream, options->bind, why) && start_workers(downstream, why))
+    else if (ports_open(&downstream->ports, loop, options, on_accept, downstream, why) &&
+             start_workers(downstream, why))
         return downstream;
     downstream_close(&downstream);
     return NULL;
@@ -319,8 +271,7 @@ void downstream_close(struct downstream **where)
     *where = NULL;
     if (downstream == NULL)
         return;
-    for (size_t i = 0; i < downstream->listener_count; i++)
-        listener_close(&downstream->listeners[i]);
+    ports_close(&downstream->ports);
     downstream->watches = false;
     client_room_close_all(&downstream->clients, CLOSE_SHUTDOWN);
     waiting_close_all(&downstream->waiting, CLOSE_SHUTDOWN);
@@ -336,8 +287,18 @@ void downstream_close(struct downstream **where)
 
 uint16_t downstream_port(const struct downstream *downstream)
 {
-    CHECK(downstream->listener_count > 0);
-    return listener_port(downstream->listeners[0]);
+    return downstream->ports.plain.port;
+}
+
+uint16_t downstream_tls_port(const struct downstream *downstream)
+{
+    return downstream->ports.tls.port;
+}
+
+void downstream_set_tls(struct downstream *downstream, struct tls_context *tls)
+{
+    CHECK(tls != NULL);
+    downstream->options.tls = tls;
 }
 
 /* ---------------------------------------------------------------- what the composition asks for */

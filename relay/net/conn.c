@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/net/conn.h"
 
+#include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "address.h"
 #include "dialer.h"
 #include "loop_private.h"
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "socket.h"
+#include "tls_private.h"
 #include "transport.h"
 
 /* How much of what nobody wants is thrown away in one turn. */
@@ -45,11 +46,6 @@ static const struct state_row {
     [CONN_STATE_CLOSED] = {"closed", 0},
 };
 
-struct end {
-    char address[ADDRESS_TEXT_MAX];
-    uint16_t port;
-};
-
 struct conn {
     enum conn_state state;
     struct loop *loop;      /* NULL: detached */
@@ -59,15 +55,16 @@ struct conn {
     struct event *on_write;
     unsigned listening;  /* which of the two are added: WAITS_READ, WAITS_WRITE */
     struct timer *timer; /* what it is for depends on the state: see on_timer */
-    bool wants_read;     /* conn_want's */
+    int64_t accepted_ms;
+    bool wants_read; /* conn_want's */
     bool wants_write;
     bool has_ended;    /* the peer sends no more; to wait for it would be to turn in circles */
     conn_event_fn *fn; /* not called after conn_close and conn_drain */
     void *arg;
     struct conn_options options;
     struct orphan orphan; /* while draining */
-    struct end peer;
-    struct end local;
+    struct socket_end peer;
+    struct socket_end local;
     uint64_t received_total;
     uint64_t sent_total;
     char peer_text[ADDRESS_PEER_MAX];
@@ -156,11 +153,17 @@ static bool has_pending(const struct conn *conn)
     return conn->channel.transport->has_pending(&conn->channel);
 }
 
+static bool has_unsent(const struct conn *conn)
+{
+    return conn->channel.transport->has_unsent(&conn->channel);
+}
+
 static void listen_for_wants(struct conn *conn)
 {
     bool reads = conn->wants_read && !conn->has_ended;
+    bool writes = conn->wants_write || has_unsent(conn);
     listen_or_fail(conn, (reads ? conn->channel.receive_waits : 0) |
-                             (conn->wants_write ? conn->channel.send_waits : 0));
+                             (writes ? conn->channel.send_waits : 0));
     if (conn->state == CONN_STATE_UP && reads && has_pending(conn))
         timer_arm(conn->timer, 0);
 }
@@ -180,15 +183,46 @@ static void secure(struct conn *conn)
     case CONN_OK:
         break;
     }
+    timer_disarm(conn->timer);
     conn_enter(conn, CONN_STATE_UP);
     listen_for_wants(conn);
     if (conn->state == CONN_STATE_UP)
         tell(conn, CONN_EVENT_UP);
 }
 
+/* The first turn after conn_accept, and the deadline of the handshake. */
+static void secure_in_time(struct conn *conn)
+{
+    int64_t limit_ms = conn->options.handshake_ms;
+    int64_t left_ms = conn->accepted_ms + limit_ms - clock_ms();
+    if (limit_ms > 0 && left_ms <= 0) {
+        char why[80];
+        snprintf(why, sizeof why, "the TLS handshake was not done within %" PRId64 " ms", limit_ms);
+        fail(conn, why);
+        return;
+    }
+    if (limit_ms > 0)
+        timer_arm(conn->timer, left_ms);
+    secure(conn);
+}
+
+/* What the transport has taken and not sent goes before what the owner has. False: not all of it
+ * has gone, or the connection is broken. */
+static bool flush(struct conn *conn)
+{
+    enum conn_io io = conn->channel.transport->flush(&conn->channel);
+    if (io == CONN_FAILED)
+        break_off(conn);
+    else
+        listen_for_wants(conn);
+    return io == CONN_OK && conn->state == CONN_STATE_UP;
+}
+
 /* One event a call, since nothing may be touched after it. */
 static void tell_ready(struct conn *conn, unsigned ready)
 {
+    if ((conn->channel.send_waits & ready) != 0 && has_unsent(conn) && !flush(conn))
+        return;
     if (conn->wants_read && (conn->channel.receive_waits & ready) != 0)
         tell(conn, CONN_EVENT_READABLE);
     else if (conn->wants_write && (conn->channel.send_waits & ready) != 0)
@@ -228,6 +262,15 @@ static void close_now(struct conn *conn)
         loop_defer(conn->loop, free_later, conn);
 }
 
+/* Until all is sent and the peer has ended, too. */
+static void keep_draining(struct conn *conn)
+{
+    unsigned waits =
+        (conn->has_ended ? 0 : WAITS_READ) | (has_unsent(conn) ? conn->channel.send_waits : 0);
+    if (waits == 0 || !listen_for(conn, waits))
+        close_now(conn);
+}
+
 static void discard(struct conn *conn)
 {
     char chunk[DISCARD_CHUNK];
@@ -237,13 +280,29 @@ static void discard(struct conn *conn)
         case CONN_OK:
             break;
         case CONN_AGAIN:
+            keep_draining(conn);
             return;
         case CONN_END:
+            conn->has_ended = true;
+            keep_draining(conn);
+            return;
         case CONN_FAILED:
             close_now(conn);
             return;
         }
     }
+    keep_draining(conn);
+}
+
+/* Also while something is unsent what comes is read: the peer may wait for that before it reads. */
+static void drain_on(struct conn *conn)
+{
+    if (conn->channel.transport->flush(&conn->channel) == CONN_FAILED)
+        close_now(conn);
+    else if (conn->has_ended)
+        keep_draining(conn);
+    else
+        discard(conn);
 }
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)
@@ -258,7 +317,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
         tell_ready(conn, (what & EV_READ) != 0 ? WAITS_READ : WAITS_WRITE);
         return;
     case CONN_STATE_DRAINING:
-        discard(conn);
+        drain_on(conn);
         return;
     case CONN_STATE_OPENING:
     case CONN_STATE_BROKEN:
@@ -271,8 +330,8 @@ static void on_timer(void *arg)
 {
     struct conn *conn = arg;
     switch (conn->state) {
-    case CONN_STATE_SECURING: /* the first turn after conn_accept */
-        secure(conn);
+    case CONN_STATE_SECURING:
+        secure_in_time(conn);
         return;
     case CONN_STATE_UP: /* the transport holds bytes */
         listen_for_wants(conn);
@@ -297,11 +356,13 @@ static void free_newborn(struct conn *conn)
 {
     unwatch(conn);
     dialer_free(&conn->dialer);
+    conn->channel.transport->fini(&conn->channel);
     free(conn);
 }
 
-static struct conn *new_conn(struct loop *loop, const struct conn_options *options,
-                             conn_event_fn *fn, void *arg)
+/* `host` is NULL for a connection that was accepted. */
+static struct conn *new_conn(struct loop *loop, const char *host,
+                             const struct conn_options *options, conn_event_fn *fn, void *arg)
 {
     CHECK(fn != NULL);
     struct conn *conn = calloc(1, sizeof *conn);
@@ -314,10 +375,12 @@ static struct conn *new_conn(struct loop *loop, const struct conn_options *optio
     conn->fn = fn;
     conn->arg = arg;
     conn->timer = timer_new(loop, on_timer, conn);
-    if (conn->timer == NULL) {
-        free(conn);
+    if (conn->timer == NULL ||
+        (options->tls != NULL && !tls_begin(&conn->channel, options->tls, host))) {
+        free_newborn(conn);
         return NULL;
     }
+    conn->options.tls = NULL; /* the channel has it, counted */
     return conn;
 }
 
@@ -330,48 +393,13 @@ static bool make_events(struct conn *conn)
     return conn->on_read != NULL && conn->on_write != NULL;
 }
 
-static void set_option(int fd, int level, int name, int value)
-{
-    /* Not every socket knows them (a test's is no TCP), and none of them is worth a refusal. */
-    (void)setsockopt(fd, level, name, &value, sizeof value);
-}
-
-static void tune(int fd, const struct conn_options *options)
-{
-    int flags = fcntl(fd, F_GETFL);
-    CHECK(flags != -1);
-    CHECK(fcntl(fd, F_SETFL, flags | O_NONBLOCK) != -1);
-    CHECK(fcntl(fd, F_SETFD, FD_CLOEXEC) != -1);
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (options->keepalive_s <= 0)
-        return;
-    /* Three probes in one more period, as servers of this protocol do it. */
-    int interval_s = options->keepalive_s / 3;
-    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, options->keepalive_s);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval_s > 0 ? interval_s : 1);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
-}
-
-typedef int name_fn(int fd, struct sockaddr *address, socklen_t *length);
-
-/* Left empty where the peer has gone already. */
-static void look_up_end(int fd, name_fn *name, struct end *end)
-{
-    struct address address = {.length = sizeof address.storage};
-    if (name(fd, (struct sockaddr *)&address.storage, &address.length) == -1)
-        return;
-    address_format(&address, end->address);
-    end->port = address_port(&address);
-}
-
 /* From here on the descriptor is the connection's. */
 static bool take_fd(struct conn *conn, int fd)
 {
     conn->channel.fd = fd;
-    tune(fd, &conn->options);
-    look_up_end(fd, getpeername, &conn->peer);
-    look_up_end(fd, getsockname, &conn->local);
+    socket_tune(fd, conn->options.keepalive_s);
+    socket_look_up_peer(fd, &conn->peer);
+    socket_look_up_local(fd, &conn->local);
     if (conn->peer.address[0] != '\0')
         address_format_peer(conn->peer.address, conn->peer.port, conn->peer_text);
     if (!make_events(conn))
@@ -397,7 +425,7 @@ static void on_dialed(int fd, const char *error, void *arg)
 struct conn *conn_connect(struct loop *loop, const char *host, uint16_t port,
                           const struct conn_options *options, conn_event_fn *fn, void *arg)
 {
-    struct conn *conn = new_conn(loop, options, fn, arg);
+    struct conn *conn = new_conn(loop, host, options, fn, arg);
     if (conn == NULL)
         return NULL;
     address_format_peer(host, port, conn->peer_text);
@@ -412,13 +440,14 @@ struct conn *conn_connect(struct loop *loop, const char *host, uint16_t port,
 struct conn *conn_accept(struct loop *loop, int fd, const struct conn_options *options,
                          conn_event_fn *fn, void *arg)
 {
-    struct conn *conn = new_conn(loop, options, fn, arg);
+    struct conn *conn = new_conn(loop, NULL, options, fn, arg);
     if (conn == NULL || !take_fd(conn, fd)) {
         if (conn != NULL)
             free_newborn(conn);
         close(fd);
         return NULL;
     }
+    conn->accepted_ms = clock_ms();
     timer_arm(conn->timer, 0);
     return conn;
 }
@@ -555,6 +584,8 @@ bool conn_attach(struct conn *conn, struct loop *loop, conn_event_fn *fn, void *
     }
     if (conn->state == CONN_STATE_BROKEN)
         timer_arm(conn->timer, 0);
+    else
+        listen_for_wants(conn); /* the transport may have something to send */
     return true;
 }
 
@@ -578,14 +609,14 @@ void conn_drain(struct conn **where, int64_t limit_ms)
     *where = NULL;
     if (conn == NULL)
         return;
-    if (conn->state != CONN_STATE_UP || conn->loop == NULL || conn->has_ended) {
-        close_now(conn); /* nothing is under way, or nothing can come that would reset it */
+    if (conn->state != CONN_STATE_UP || conn->loop == NULL) {
+        close_now(conn); /* nothing is under way */
         return;
     }
     conn->channel.transport->finish(&conn->channel);
     conn_enter(conn, CONN_STATE_DRAINING);
     loop_adopt(conn->loop, &conn->orphan, hurry, conn);
     timer_arm(conn->timer, limit_ms);
-    if (!listen_for(conn, WAITS_READ))
-        close_now(conn);
+    /* Where the peer has ended nothing can come that would reset it. */
+    keep_draining(conn);
 }

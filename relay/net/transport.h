@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How bytes cross a connected descriptor: plain TCP, or one day TLS. conn.c owns the descriptor, the
+ * How bytes cross a connected descriptor: plain TCP, or TLS. conn.c owns the descriptor, the
  * state and the events; a transport only moves bytes and says what it waits for. It never blocks.
  */
 #ifndef RELAY_NET_TRANSPORT_H
@@ -36,7 +36,11 @@ struct transport {
                               size_t *sent);
     /* Are there received bytes that the descriptor will not tell of? */
     bool (*has_pending)(const struct channel *channel);
-    /* Says that we send no more. */
+    /* Are there bytes that count as sent, and that the descriptor did not take? `flush` sends them:
+     * CONN_OK when all are gone, CONN_AGAIN: when `send_waits` has come. */
+    bool (*has_unsent)(const struct channel *channel);
+    enum conn_io (*flush)(struct channel *channel);
+    /* Says that we send no more; where the descriptor is full, the flush does. */
     void (*finish)(struct channel *channel);
     /* Frees the session; the descriptor stays. */
     void (*fini)(struct channel *channel);

@@ -82,6 +82,18 @@ static bool plain_has_pending(const struct channel *channel)
     return false;
 }
 
+static bool plain_has_unsent(const struct channel *channel)
+{
+    (void)channel;
+    return false;
+}
+
+static enum conn_io plain_flush(struct channel *channel)
+{
+    (void)channel;
+    return CONN_OK;
+}
+
 /* Fails where the peer has gone already, which the reader that drains finds out. */
 static void plain_finish(struct channel *channel)
 {
@@ -100,6 +112,8 @@ const struct transport transport_plain = {
     .send = plain_send,
     .send_file = plain_send_file,
     .has_pending = plain_has_pending,
+    .has_unsent = plain_has_unsent,
+    .flush = plain_flush,
     .finish = plain_finish,
     .fini = plain_fini,
 };

@@ -33,7 +33,7 @@ bool dialog_open(struct dialog *dialog, struct loop *loop, const char *host, uin
                  conn_event_fn *fn, void *arg)
 {
     CHECK(dialog->conn == NULL);
-    const struct conn_options options = {.keepalive_s = KEEPALIVE_S};
+    const struct conn_options options = {.keepalive_s = KEEPALIVE_S, .tls = dialog->tls};
     text_clear(&dialog->out);
     dialog->pending = bytes_at(NULL, 0);
     dialog->is_resting = false;

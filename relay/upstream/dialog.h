@@ -19,11 +19,13 @@
 #include "relay/net/conn.h"
 
 struct loop;
+struct tls_context;
 
 enum { DIALOG_BUFFER = 256 * 1024, DIALOG_OUT_MAX = 8 * 1024 };
 
 struct dialog {
-    struct conn *conn; /* NULL: not open */
+    struct conn *conn;       /* NULL: not open */
+    struct tls_context *tls; /* of the next connection; NULL: plain. The owner's to set */
     struct greeting greeting;
     struct text out;      /* to be sent */
     uint8_t *buffer;      /* DIALOG_BUFFER bytes */

@@ -20,6 +20,7 @@ enum fetch_step { FETCH_IDLE, FETCH_CONNECTING, FETCH_GREETING, FETCH_LOADING };
 struct fetch {
     struct loop *loop;
     struct store *store;
+    struct tls_context *tls;
     enum fetch_step step;
     struct dialog dialog;
     struct delivery delivery;
@@ -108,6 +109,11 @@ static void fail(struct fetch *fetch, const char *why)
     give_up(fetch, "failed", why);
 }
 
+void fetch_set_tls(struct fetch *fetch, struct tls_context *tls)
+{
+    fetch->tls = tls;
+}
+
 void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
                  const struct greeting_terms *terms, const char *cause)
 {
@@ -121,8 +127,9 @@ void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
     fetch->terms.has_history = false;
     fetch->terms.veto = NULL;
     fetch->step = FETCH_CONNECTING;
-    if (!dialog_init(&fetch->dialog) ||
-        !dialog_open(&fetch->dialog, fetch->loop, host, port, on_event, fetch)) {
+    bool made = dialog_init(&fetch->dialog);
+    fetch->dialog.tls = fetch->tls;
+    if (!made || !dialog_open(&fetch->dialog, fetch->loop, host, port, on_event, fetch)) {
         fail(fetch, "memory is out");
         return;
     }

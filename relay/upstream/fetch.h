@@ -21,12 +21,16 @@
 struct fetch;
 struct loop;
 struct store;
+struct tls_context;
 
 /* NULL: memory is out. */
 MUST_CHECK struct fetch *fetch_new(struct loop *loop, struct store *store);
 void fetch_free(struct fetch **fetch);
 
 bool fetch_is_busy(const struct fetch *fetch);
+
+/* Its connections are made under TLS from the next one on, as the link's are. NULL: plain. */
+void fetch_set_tls(struct fetch *fetch, struct tls_context *tls);
 
 /* Begins, for the store's current history; `cause` is constant. `terms` are the link's own; what makes a fetch of them is
  * added here. Not while busy. */

@@ -296,6 +296,12 @@ static void on_streaming(struct link *link, enum link_event event)
 
 /* ------------------------------------------------------------------ opened, told, ticked */
 
+void link_set_tls(struct link *link, struct tls_context *tls)
+{
+    link->dialog.tls = tls;
+    fetch_set_tls(link->renewal.fetch, tls);
+}
+
 static bool prepare(struct link *link)
 {
     const struct link_options *options = &link->options;

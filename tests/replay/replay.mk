@@ -12,6 +12,7 @@ $(call replay_test,link/test_dialogues,$(link),$(on_stage))
 $(call replay_test,link/test_failover,$(link),$(on_stage))
 $(call replay_test,link/test_refresh,$(link),$(on_stage))
 $(call replay_test,link/test_sync,$(link),$(on_stage))
+$(call replay_test,link/test_tls,$(link),$(on_stage))
 $(call replay_test,link/test_trouble,$(link),$(on_stage))
 
 # The downstream room's nouns, each over a fake store.

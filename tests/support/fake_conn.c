@@ -54,6 +54,7 @@ struct conn {
     uint16_t port;
     int fd;
     int keepalive_s;
+    struct tls_context *tls;
     int64_t drain_limit_ms;
     char peer[300];
     char peer_address[64];
@@ -147,6 +148,7 @@ static struct conn *new_conn(struct loop *loop, const struct conn_options *optio
     conn->fn = fn;
     conn->arg = arg;
     conn->keepalive_s = options->keepalive_s;
+    conn->tls = options->tls;
     conn->room = SIZE_MAX;
     conn->send_max = SIZE_MAX;
     conn->fd = -1;
@@ -613,6 +615,11 @@ const char *fake_conn_host(const struct conn *conn)
 uint16_t fake_conn_port(const struct conn *conn)
 {
     return conn->port;
+}
+
+struct tls_context *fake_conn_tls(const struct conn *conn)
+{
+    return conn->tls;
 }
 
 int fake_conn_keepalive_s(const struct conn *conn)

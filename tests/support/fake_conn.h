@@ -106,6 +106,7 @@ int64_t fake_conn_drain_limit_ms(const struct conn *conn);
 const char *fake_conn_host(const struct conn *conn);
 uint16_t fake_conn_port(const struct conn *conn);
 int fake_conn_keepalive_s(const struct conn *conn);
+struct tls_context *fake_conn_tls(const struct conn *conn);
 
 /* The descriptor that conn_accept was given, or -1. It is neither used nor closed. */
 int fake_conn_fd(const struct conn *conn);

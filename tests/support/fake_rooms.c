@@ -185,6 +185,12 @@ uint16_t downstream_port(const struct downstream *downstream)
     return fake_rooms.port;
 }
 
+uint16_t downstream_tls_port(const struct downstream *downstream)
+{
+    (void)downstream;
+    return 0;
+}
+
 void downstream_counts(const struct downstream *downstream, struct downstream_counts *out)
 {
     CHECK(downstream == handle(OTHER));

@@ -29,12 +29,17 @@
 struct downstream;
 struct loop;
 struct store;
+struct tls_context;
 
 struct downstream_options {
     const char
         *bind;     /* addresses separated by blanks; "-" before one: no matter if it is missing */
     uint16_t port; /* 0: any free one (tests) */
-    unsigned threads; /* workers, 1..64 */
+    bool without_plain;      /* there is no such port */
+    uint16_t tls_port;       /* 0: none */
+    struct tls_context *tls; /* with tls_port; the caller's: see downstream_set_tls */
+    bool tls_knows_callers;  /* the TLS port asks everybody for a certificate */
+    unsigned threads;        /* workers, 1..64 */
     unsigned clients_max;
     bool local_only;            /* who comes from another machine is sent away */
     uint64_t descriptors_max;   /* open files that the system allows us; 0: no matter */
@@ -99,7 +104,13 @@ void downstream_watch_acknowledged(struct downstream *downstream, bool watch);
 bool downstream_has_replica(const struct downstream *downstream, const char *address,
                             uint16_t port);
 
-uint16_t downstream_port(const struct downstream *downstream); /* the one really bound */
+/* The ones really bound; 0: none. */
+uint16_t downstream_port(const struct downstream *downstream);
+uint16_t downstream_tls_port(const struct downstream *downstream);
+
+/* For connections that come from now on; those that are there keep what they have. The caller's as the
+ * one before it was, until the next call or downstream_close. */
+void downstream_set_tls(struct downstream *downstream, struct tls_context *tls);
 
 enum replica_state {
     REPLICA_WAITING,

@@ -19,6 +19,7 @@
     REASON(IDLE, idle, INFO, "nothing came for `timeout` seconds")                                 \
     REASON(REJECTED, rejected, INFO, "it was not let in")                                          \
     REASON(PROTOCOL, protocol, WARNING, "it does not speak the protocol")                          \
+    REASON(TLS, tls, WARNING, "it speaks TLS to the plain port")                                   \
     REASON(UNEXPECTED, unexpected, WARNING, "a command on a replication link that needs a reply")  \
     REASON(SILENT, silent, WARNING, "no acknowledgement and no progress for repl-timeout")         \
     REASON(LAGGED, lagged, WARNING, "it fell behind repl-backlog-max-size")                        \

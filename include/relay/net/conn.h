@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A connection, ours to a server or a client's to us, over a transport that the rest of the relay
- * does not see (plain TCP; TLS has its place behind the same functions). Bytes go straight to and
- * from memory that the caller names: there is no buffer in here.
+ * does not see: plain TCP, or TLS. Bytes go straight to and from memory that the caller names; the
+ * one exception is a TLS record that a full socket did not take.
  *
  *      conn_connect               conn_accept
  *           |                          |
@@ -37,6 +37,7 @@
 
 struct conn;
 struct loop;
+struct tls_context;
 
 enum conn_event { CONN_EVENT_UP, CONN_EVENT_READABLE, CONN_EVENT_WRITABLE, CONN_EVENT_DOWN };
 
@@ -50,7 +51,11 @@ enum conn_io {
 };
 
 struct conn_options {
-    int keepalive_s; /* TCP keepalive after that many idle seconds; 0: none */
+    int keepalive_s;         /* TCP keepalive after that many idle seconds; 0: none */
+    struct tls_context *tls; /* NULL: plain. The connection keeps its own hold of it */
+    int64_t
+        handshake_ms; /* an accepted one's time to come up; 0: no limit. A connecting one's owner
+                           * limits it */
 };
 
 /* Connects to a name or address; the name is resolved without blocking. Ends in UP or in DOWN, also

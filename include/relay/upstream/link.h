@@ -40,6 +40,7 @@
 struct link;
 struct loop;
 struct store;
+struct tls_context;
 
 struct link_options {
     struct origin_candidates origin;
@@ -92,6 +93,10 @@ MUST_CHECK struct link *link_open(struct loop *loop, struct store *store,
 
 /* Closes both connections and frees. What was received stays in the store. */
 void link_close(struct link **link);
+
+/* Connections are made under TLS from the next one on; NULL: plain, as they are before the first call.
+ * The context is the caller's until the next call or link_close. */
+void link_set_tls(struct link *link, struct tls_context *tls);
 
 /* Follows another origin from now on: leaves the one it has, asks the new one to continue. The address
  * that is followed already: no effect. */

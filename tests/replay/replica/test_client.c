@@ -125,7 +125,7 @@ static int tear_down(void **state)
 
 static void come(void)
 {
-    client_accept(&stage.room, 5, 1);
+    client_accept(&stage.room, 5, NULL, 1);
     stage.peer = fake_conn_newest();
     stage.client = client_room_first(&stage.room);
     fake_conn_up(stage.peer);
@@ -250,6 +250,25 @@ TEST(a_browser_is_shown_the_door)
         tear_down(NULL);
         set_up(NULL);
     }
+}
+
+TEST(one_that_speaks_tls_to_the_plain_port_is_named_so)
+{
+    log_set_level(LOG_LEVEL_ERROR + 1);
+    come();
+    hear("\x16");
+    assert_int_equal(stage.room.count, 1);
+    hear("\x03\x01\x02");
+    expect_sent("");
+    expect_closed(CLOSE_TLS);
+}
+
+TEST(a_context_reaches_the_connection)
+{
+    char any;
+    struct tls_context *context = (struct tls_context *)(void *)&any;
+    client_accept(&stage.room, 5, context, 1);
+    assert_ptr_equal(fake_conn_tls(fake_conn_newest()), context);
 }
 
 TEST(a_line_without_end_is_a_protocol_error)
@@ -575,7 +594,7 @@ TEST(out_of_memory_at_accept_is_no_client)
 {
     log_set_level(LOG_LEVEL_ERROR + 1);
     fake_conn_refuse_next();
-    client_accept(&stage.room, 5, 1);
+    client_accept(&stage.room, 5, NULL, 1);
     assert_int_equal(stage.room.count, 0);
 }
 
@@ -591,6 +610,8 @@ int main(void)
         CLIENT_TEST(who_does_not_read_is_not_read),
         CLIENT_TEST(a_protocol_error_is_told_and_ends_it),
         CLIENT_TEST(a_browser_is_shown_the_door),
+        CLIENT_TEST(one_that_speaks_tls_to_the_plain_port_is_named_so),
+        CLIENT_TEST(a_context_reaches_the_connection),
         CLIENT_TEST(a_line_without_end_is_a_protocol_error),
         CLIENT_TEST(a_command_of_the_greatest_length_is_heard),
         CLIENT_TEST(quit_is_answered_and_nothing_after_it),

@@ -53,7 +53,7 @@ TEST(who_is_sent_away_is_told_and_closed_at_once)
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     assert_int_equal(write(ends[1], "PING\r\n", 6), 6);
-    assert_false(doorman_admit(&doorman, ends[0], 10));
+    assert_false(doorman_admit(&doorman, ends[0], 10, false));
     assert_int_equal(fcntl(ends[0], F_GETFD), -1);
     char words[100];
     ssize_t length = read(ends[1], words, sizeof(words));
@@ -68,7 +68,7 @@ static void refuse_one(void)
 {
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    assert_false(doorman_admit(&doorman, ends[0], 10));
+    assert_false(doorman_admit(&doorman, ends[0], 10, false));
     close(ends[1]);
 }
 

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The ports that we listen on: every address of `bind`, once plain and once under TLS, or only one of
+ * the two.
+ *
+ * Owner: downstream.c. Thread: thread 0.
+ */
+#ifndef RELAY_DOWNSTREAM_PORTS_H
+#define RELAY_DOWNSTREAM_PORTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+
+struct downstream_options;
+struct listener;
+struct loop;
+
+enum { PORTS_LISTENERS_MAX = 32 };
+
+/* Takes over a connected descriptor. */
+typedef void ports_fn(int fd, bool is_tls, void *arg);
+
+/* What the listeners of one kind are given. */
+struct ports_side {
+    struct ports *ports;
+    bool is_tls;
+    uint16_t port; /* the one really bound; 0: none */
+};
+
+/* A member of its owner, which does not move. */
+struct ports {
+    struct loop *loop;
+    ports_fn *fn;
+    void *arg;
+    struct ports_side plain;
+    struct ports_side tls;
+    struct listener *listeners[PORTS_LISTENERS_MAX];
+    size_t count;
+};
+
+/* False: `why`; ports_close is due all the same. */
+MUST_CHECK bool ports_open(struct ports *ports, struct loop *loop,
+                           const struct downstream_options *options, ports_fn *fn, void *arg,
+                           struct text *why);
+void ports_close(struct ports *ports);
+
+#endif
