@@ -1,0 +1,39 @@
+# The fuzz targets: as in unit.mk, a row names a target and what it is linked with. They are built by
+# clang under SAN=fuzz: libFuzzer's coverage, AddressSanitizer and UBSan, in build/fuzz/.
+
+FUZZ_TARGETS :=
+
+# $(1) target, $(2) objects of relay/, $(3) objects of tests/support/
+define fuzz_program
+$(B)/fuzz_$(1): $(B)/tests/obj/fuzz/fuzz_$(1).o $(patsubst %,$(B)/obj/%.o,$(2)) \
+                $(patsubst %,$(B)/tests/obj/support/%.o,$(3))
+endef
+fuzz_target = $(eval FUZZ_TARGETS += $(1))$(eval $(call fuzz_program,$(1),$(2),$(3)))
+
+$(call fuzz_target,reader,base/bytes base/check base/text resp/reader)
+$(call fuzz_target,tokenizer,base/bytes base/check resp/tokenizer)
+$(call fuzz_target,payload,base/bytes base/check base/text resp/payload)
+$(call fuzz_target,identity,base/bytes base/check base/crc64 base/replid base/text store/identity)
+
+FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(B)/fuzz_%)
+
+$(FUZZ_PROGRAMS):
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(if $(filter %_stage.o,$^),-lcmocka) $(LIBS)
+
+-include $(FUZZ_TARGETS:%=$(B)/tests/obj/fuzz/fuzz_%.d)
+
+# T: seconds that each target runs. FUZZ: those that are meant, all without it.
+.PHONY: fuzz fuzz-quick fuzz-programs fuzz-run
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+fuzz-run: $(or $(FUZZ:%=$(B)/fuzz_%),$(FUZZ_PROGRAMS))
+	$(Q)tests/fuzz/run.sh $(or $(T),60) $^
+
+fuzz_run = $(Q)$(MAKE) --no-print-directory CC=clang SAN=fuzz T=$(1) fuzz-run
+
+fuzz: setup-fuzz ## input that nobody foresaw: each target for T seconds (T=60, FUZZ='reader ini')
+	$(call fuzz_run,$(or $(T),60))
+
+fuzz-quick: setup-fuzz ## all targets in about a minute, for .ci/run
+	$(call fuzz_run,8)
