@@ -19,6 +19,7 @@
 
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
+#include "relay/base/log.h"
 
 /* Called by libFuzzer. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -45,6 +46,23 @@ static inline struct bytes cuts_next(struct cuts *cuts, struct bytes *input)
     return piece;
 }
 
+/* Where time and others act between two pieces, the input says so: "\n@" and a letter. Takes the part
+ * up to there; returns the letter, or 0 where the input ends. */
+static inline char fuzz_part(struct bytes *input, struct bytes *part)
+{
+    struct bytes rest = *input;
+    while (rest.length >= 3 && memcmp(rest.data, "\n@", 2) != 0)
+        rest = bytes_skip(rest, 1);
+    if (rest.length < 3) {
+        *part = *input;
+        *input = bytes_skip(*input, input->length);
+        return '\0';
+    }
+    *part = bytes_first(*input, input->length - rest.length);
+    *input = bytes_skip(rest, 3);
+    return (char)rest.data[2];
+}
+
 /* A copy that ends where its memory ends, so that a read behind it is seen. The caller frees it. */
 static inline uint8_t *exact_copy(struct bytes view)
 {
@@ -53,6 +71,19 @@ static inline uint8_t *exact_copy(struct bytes view)
     if (view.length > 0)
         memcpy(copy, view.data, view.length);
     return copy;
+}
+
+/* Lines of the log are written, since peers have words in them, but nobody reads them. */
+static inline void fuzz_log_nowhere(void)
+{
+    static bool is_open;
+    struct text error;
+    log_set_level(LOG_LEVEL_DEBUG);
+    if (is_open)
+        return;
+    text_init(&error, 200);
+    is_open = log_open("/dev/null", &error);
+    CHECK(is_open);
 }
 
 #endif
