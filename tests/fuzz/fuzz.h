@@ -51,7 +51,7 @@ static inline struct bytes cuts_next(struct cuts *cuts, struct bytes *input)
 static inline char fuzz_part(struct bytes *input, struct bytes *part)
 {
     struct bytes rest = *input;
-    while (rest.length >= 3 && memcmp(rest.data, "\n@", 2) != 0)
+    while (rest.length >= 3 && !(bytes_starts(rest, "\n@") && rest.data[2] >= 'a'))
         rest = bytes_skip(rest, 1);
     if (rest.length < 3) {
         *part = *input;

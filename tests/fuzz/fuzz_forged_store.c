@@ -2,7 +2,7 @@
  *
  * A data directory whose identity says anything at all, with a sum that is right, over segments that
  * are what they are: it opens or it does not, all that it serves can be read, it goes on, and the next
- * start finds the same.
+ * start finds the same. What begins with '+' stands behind the lines that were there.
  */
 #include "../unit/store/depot.h"
 #include "fuzz.h"
@@ -13,7 +13,7 @@
 
 #define DIRECTORY "data/history-1/"
 
-enum { FIRST = 1000, FILE_MAX = 1 << 20 };
+enum { FIRST = 1000, FILE_MAX = 1 << 20, SUM_LINE = 4 + 16 + 1 };
 
 static struct depot depot;
 
@@ -57,6 +57,13 @@ static void write_files(struct bytes identity)
     depot_stream(&depot, DEPOT_SEGMENT + 77, 0);
     store_close(&depot.store);
     text_init(&file, FILE_MAX);
+    if (identity.data[0] == '+') {
+        size_t length;
+        uint8_t *lines = place_read(&depot.place, DIRECTORY "identity", &length);
+        text_append(&file, bytes_at(lines, length - SUM_LINE));
+        free(lines);
+        identity = bytes_skip(identity, 1);
+    }
     text_append(&file, identity);
     text_format(&file, "sum %016" PRIx64 "\n", crc64(0, file.data, file.length));
     place_write(&depot.place, DIRECTORY "identity", text_bytes(&file));

@@ -83,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(string != NULL);
     if (ini.length < size) {
         memcpy(string, data + ini.length + 1, size - ini.length - 1);
+        string[strcspn(string, "\n")] = '\0'; /* it is quoted in one line */
         override = string;
     }
     open_file(&file, ini);

@@ -16,21 +16,22 @@ shift
 # one SECONDS PROGRAM
 one()
 {
-    local seconds=$1 program=$2 target folder seeds found log runs new status
+    local seconds=$1 program=$2 target folder seeds found log words runs new status
     target=$(basename "$program")
     target=${target#fuzz_}
     folder=$(dirname "$program")
     seeds=tests/fuzz/corpus/$target
     found=$folder/found
     log=$folder/$target.log
+    words=tests/fuzz/$target.dict
+    [ -f "$words" ] || words=tests/fuzz/resp.dict
     mkdir -p "$folder/corpus/$target" "$found"
     [ -d "$seeds" ] || seeds=
     # shellcheck disable=SC2086 # an option, or none
     ASAN_OPTIONS=allocator_may_return_null=1:handle_abort=1 UBSAN_OPTIONS=print_stacktrace=1 \
         "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -use_value_profile=1 \
         -print_final_stats=1 -artifact_prefix="$found/$target-" \
-        $([ -f "tests/fuzz/$target.dict" ] && echo "-dict=tests/fuzz/$target.dict") \
-        "$folder/corpus/$target" $seeds >"$log" 2>&1
+        -dict="$words" "$folder/corpus/$target" $seeds >"$log" 2>&1
     status=$?
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     new=$(sed -n 's/^stat::new_units_added: *//p' "$log")
