@@ -41,7 +41,8 @@ static void go_round(const struct identity *identity)
 /* What happens to a history. */
 static void live_on(struct identity *identity, uint64_t offset)
 {
-    struct replid id = replid_none();
+    struct replid id;
+    CHECK(replid_parse(bytes_of("8e7f0123456789abcdef0123456789abcdef0123"), &id));
     uint64_t first = identity->segment_count > 0 ? identity->segments[0].first : 0;
     (void)identity_may_continue(identity, first, UINT64_MAX, &identity->replid, offset);
     identity_rewind(identity, offset);
