@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "client_room.h"
@@ -16,7 +18,7 @@
 #include "waiting.h"
 #include "worker.h"
 
-enum { WORKERS_MAX = 64, LISTENERS_MAX = 16, ADDRESS_MAX = 256 };
+enum { WORKERS_MAX = 64, LISTENERS_MAX = 16, ADDRESS_MAX = 256, DESCRIPTORS_KEPT = 64 };
 
 TAILQ_HEAD(cards, card);
 
@@ -35,6 +37,7 @@ struct downstream {
     struct cards cards; /* of all replicas, oldest first */
     uint64_t card_count;
     bool will_ask; /* somebody has come who must be asked at the end of this turn */
+    bool is_short; /* of descriptors: said so, and not recovered yet */
     uint64_t newest_id;
     uint64_t connections_received;
     uint64_t connections_rejected;
@@ -171,9 +174,40 @@ static void on_card_back(struct letter *letter, void *arg)
 
 /* ---------------------------------------------------------------- open and close */
 
+/* The store opens files as the stream goes on, and upstream its connections: the last descriptors are
+ * theirs, or a flood of clients would stop the stream for everybody. A new descriptor has the lowest
+ * number that is free, so it tells how many are in use. */
+static bool is_kept(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    rlim_t kept = limit.rlim_cur / 4 < DESCRIPTORS_KEPT ? limit.rlim_cur / 4 : DESCRIPTORS_KEPT;
+    return (rlim_t)fd >= limit.rlim_cur - kept;
+}
+
+/* Closed at once: one that is told and waited for would hold its descriptor meanwhile. */
+static void turn_away(struct downstream *downstream, int fd)
+{
+    static const char error[] = "-ERR max number of clients reached\r\n";
+    if (!downstream->is_short)
+        log_warnx("downstream: nearly all file descriptors are in use, connections are refused: "
+                  "raise the limit (ulimit -n, LimitNOFILE) or lower maxclients");
+    downstream->is_short = true;
+    downstream->connections_received++;
+    downstream->connections_rejected++;
+    (void)send(fd, error, sizeof(error) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close(fd);
+}
+
 static void on_accept(int fd, void *arg)
 {
     struct downstream *downstream = arg;
+    if (is_kept(fd)) {
+        turn_away(downstream, fd);
+        return;
+    }
+    downstream->is_short = false;
     uint64_t connected = downstream->clients.count + downstream->card_count;
     bool rejected = connected >= downstream->options.clients_max;
     downstream->connections_received++;

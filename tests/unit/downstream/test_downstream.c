@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -522,13 +523,42 @@ TEST(too_many_clients_are_told)
     assert_int_equal(counts.clients, 10);
 }
 
+/* The store's files and the link need some: a flood of clients does not get them all. */
+TEST(the_last_descriptors_are_not_for_clients)
+{
+    struct rlimit limit;
+    char line[100];
+    int lowest = dup(STDERR_FILENO);
+    close(lowest);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit low = {.rlim_cur = (rlim_t)lowest + 5, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_true(low.rlim_cur / 4 >= 5);
+    log_set_level((enum log_level)(LOG_LEVEL_ERROR + 1));
+    int fd = dial();
+    timer_arm(stage.timer, 100);
+    loop_run(stage.loop);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(read(fd, line, sizeof(line)), 36);
+    assert_memory_equal(line, "-ERR max number of clients reached\r\n", 36);
+    assert_int_equal(read(fd, line, sizeof(line)), 0);
+    close(fd);
+    struct downstream_counts counts;
+    downstream_counts(stage.downstream, &counts);
+    assert_int_equal(counts.connections_rejected, 1);
+    assert_int_equal(counts.clients, 0);
+}
+
 #define ROOM_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROOM_TEST(all_get_all_of_it),         ROOM_TEST(no_wake_up_is_lost),
-        ROOM_TEST(replicas_can_be_closed),    ROOM_TEST(an_address_that_cannot_be_had_is_named),
+        ROOM_TEST(the_last_descriptors_are_not_for_clients),
+        ROOM_TEST(all_get_all_of_it),
+        ROOM_TEST(no_wake_up_is_lost),
+        ROOM_TEST(replicas_can_be_closed),
+        ROOM_TEST(an_address_that_cannot_be_had_is_named),
         ROOM_TEST(too_many_clients_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
