@@ -23,6 +23,8 @@ $(call fuzz_target,tail,base/bytes base/check base/crc64 base/text store/tail)
 $(call fuzz_target,store,$(STORE))
 $(call fuzz_target,forged_store,$(STORE))
 
+$(call fuzz_target,commands,$(ADMIN),fake_clock fake_rooms)
+
 FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(B)/fuzz_%)
 
 $(FUZZ_PROGRAMS):

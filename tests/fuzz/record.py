@@ -27,6 +27,27 @@ import wait  # noqa: E402
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 SEED_MAX = 64 * 1024
 
+# What somebody types into redis-cli.
+TYPED = rb"""PING
+ECHO "a\x00\n b"
+CLIENT SETNAME 'me'
+CLIENT LIST TYPE replica
+CLIENT KILL ID 4711
+INFO everything
+ROLE
+CONFIG GET repl-*
+CONFIG SET maxclients 100
+COMMAND DOCS psync
+COMMAND COUNT
+MEMORY USAGE key
+HELLO 3 SETNAME me
+CLIENT INFO
+GET key
+REPLICAOF 127.0.0.1 6379
+WAIT 1 100
+LATENCY LATEST
+"""
+
 
 class Recorder:
     """Passes connections on to `target`; said[n] is [up, down] of the n-th."""
@@ -170,7 +191,7 @@ def record_downstream(lab, kind, relay, origin):
     for name, words, said in (
         ("rdb", ["--rdb", lab.directory / "dump"], None),
         ("info", ["INFO", "replication"], None),
-        ("typed", [], b'PING\nECHO "a\\x00\\n b"\nclient setname \'me\'\nINFO\n'),
+        ("typed", [], TYPED),
     ):
         before = len(recorder.said)
         servers.cli(kind, *at, *words, input=said)
@@ -211,6 +232,7 @@ def main():
                 record_files(relay, kind)
         finally:
             lab.close()
+    keep("commands", "typed", TYPED)
     keep("ini", "shipped", (ROOT / "etc" / "psync-relay.ini").read_bytes())
 
 
