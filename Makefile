@@ -28,8 +28,9 @@ CFLAGS   ?= -O2 -g
 FLAGS_        :=
 FLAGS_address := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_thread  := -fsanitize=thread -fno-omit-frame-pointer
+FLAGS_fuzz    := $(FLAGS_address) -fsanitize=fuzzer-no-link
 ifeq ($(origin FLAGS_$(SAN)),undefined)
-$(error SAN=$(SAN): there are SAN=address and SAN=thread)
+$(error SAN=$(SAN): there are SAN=address and SAN=thread, and SAN=fuzz for clang)
 endif
 
 # Asked once, and only when something is compiled: `make test` may have to install pkg-config first.
@@ -46,7 +47,7 @@ again = $(Q)$(MAKE) --no-print-directory
 
 .DELETE_ON_ERROR:
 .PHONY: all build check unit replay style e2e test demo format install clean help
-.PHONY: setup-build setup-test setup-demo FORCE
+.PHONY: setup-build setup-test setup-demo setup-fuzz FORCE
 all: build
 
 build: setup-build ## build the program as build/psync-relay (the default)
@@ -71,7 +72,7 @@ $(B)/flags: FORCE
 
 include tests/tests.mk
 
-setup-build setup-test setup-demo: setup-%:
+setup-build setup-test setup-demo setup-fuzz: setup-%:
 	$(Q)tests/support/setup.sh $*
 
 check: ## unit, replay and style tests: no network, no servers, under ten seconds
@@ -94,7 +95,7 @@ install: build ## install the program, and the ini where there is none (PREFIX, 
 	    install -D -m 0640 etc/psync-relay.ini $(DESTDIR)$(SYSCONFDIR)/psync-relay.ini
 
 clean: ## remove what was built; the servers under build/servers stay
-	$(Q)rm -rf build/obj build/tests build/address build/thread build/clang build/flags \
+	$(Q)rm -rf build/obj build/tests build/address build/thread build/fuzz build/clang build/flags \
 	    build/psync-relay
 
 help: ## this list

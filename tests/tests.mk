@@ -20,6 +20,7 @@ replay_test = $(eval REPLAY_TESTS += $(1))$(eval $(call test_program,replay,$(1)
 
 include tests/unit/unit.mk
 include tests/replay/replay.mk
+include tests/fuzz/fuzz.mk
 
 $(B)/tests/obj/%.o: tests/%.c $(B)/flags
 	$(call say,CC,$<)

@@ -24,6 +24,9 @@ struct page {
 };
 static_assert(sizeof(struct page) <= TAIL_LENGTH, "the tail is one page");
 
+/* Never reached by counting; from a larger one it could not be counted on. */
+#define SEQUENCE_MAX (UINT64_MAX / 2)
+
 static const char magic[16] = "psync-relay tai1";
 
 struct tail {
@@ -53,8 +56,8 @@ static uint64_t sum_of(const struct tail_mark *mark)
 
 static bool is_whole(const struct tail_mark *mark)
 {
-    return mark->sequence > 0 && mark->sum == sum_of(mark) && mark->segment_first <= mark->end &&
-           mark->boundary <= mark->end;
+    return mark->sequence > 0 && mark->sequence <= SEQUENCE_MAX && mark->sum == sum_of(mark) &&
+           mark->segment_first <= mark->end && mark->boundary <= mark->end;
 }
 
 static uint64_t newest_sequence(const struct tail_mark marks[2])

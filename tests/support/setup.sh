@@ -28,7 +28,7 @@ test)
     kinds="redis-7.0 valkey-8"
     ;;
 demo | bench) packages="$build_set $server_set $python_set" kinds="redis-7.0 valkey-8" ;;
-fuzz) packages="$build_set $clang_set" kinds="" ;;
+fuzz) packages="$build_set $clang_set libcmocka-dev" kinds="" ;;
 *)
     echo "usage: setup.sh build|test|demo|fuzz|bench" >&2
     exit 2

@@ -275,6 +275,17 @@ TEST(a_refusal_is_told_and_tried_again)
     }
 }
 
+/* Its stream would run over the end of the numbers, and the next PSYNC could not be written. */
+TEST(an_offset_that_leaves_no_room_for_a_stream_is_refused)
+{
+    stage_start();
+    struct conn *origin = stage_greet("PSYNC ? -1");
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 9223372036854775806\r\n");
+    stage_expect_state(LINK_RESTING);
+    stage_expect_error("refused: PSYNC: the origin answered: +FULLRESYNC");
+    assert_null(store_arriving(stage.temp.store));
+}
+
 TEST(memory_is_out)
 {
     fake_conn_refuse_next();
@@ -478,6 +489,7 @@ int main(void)
         ROW(a_stream_that_flows_ends_the_series),
         ROW(a_stream_that_begins_with_nonsense_does_not),
         ROW(a_refusal_is_told_and_tried_again),
+        ROW(an_offset_that_leaves_no_room_for_a_stream_is_refused),
         ROW(memory_is_out),
         ROW(a_full_socket_delays_the_handshake),
         ROW(a_disk_that_refuses_a_new_history),

@@ -2,6 +2,7 @@
 #include "../../../relay/store/tail.h"
 
 #include "place.h"
+#include "relay/base/crc64.h"
 
 /* Where things are in the page: live[0], live[1], durable[0], durable[1]. */
 enum { BOOT_ID_AT = 16, MARKS_AT = 56, MARK_LENGTH = sizeof(struct tail_mark) };
@@ -183,6 +184,22 @@ TEST(a_file_that_is_no_tail_has_no_marks)
     assert_int_equal(place_length(&place, "tail"), 4096);
 }
 
+/* A sequence from which no next one can be counted: it is none of ours, whatever its sum. */
+TEST(a_sequence_at_the_end_of_the_numbers_does_not_count)
+{
+    write_marks();
+    struct tail_mark last = mark_at(300);
+    last.sequence = UINT64_MAX;
+    last.sum = crc64(0, &last, offsetof(struct tail_mark, sum));
+    int file = openat(place.directory, "tail", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(file, &last, sizeof(last), MARKS_AT), sizeof(last));
+    close(file);
+    struct tail *tail = open_tail();
+    tail_set_live(tail, mark_at(301));
+    tail_close(&tail);
+    assert_ends(ENDS(301, 203, 152, 151));
+}
+
 TEST(it_says_why_it_cannot_be_opened)
 {
     assert_int_equal(mkdirat(place.directory, "tail", 0700), 0);
@@ -208,6 +225,7 @@ int main(void)
         IN_PLACE(after_another_boot_only_durable_marks_count),
         IN_PLACE(what_is_forgotten_stays_forgotten),
         IN_PLACE(a_file_that_is_no_tail_has_no_marks),
+        IN_PLACE(a_sequence_at_the_end_of_the_numbers_does_not_count),
         IN_PLACE(it_says_why_it_cannot_be_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

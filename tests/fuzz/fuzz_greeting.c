@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The handshake with whatever an origin answers: it ends the same, says the same and leaves the same
+ * bytes behind it however the answers were cut. The last byte also says what is asked for.
+ */
+#include "fuzz.h"
+
+#include "../../relay/upstream/greeting.h"
+
+enum { OUT_MAX = 64 * 1024 };
+
+struct ending {
+    enum greeting_result result;
+    struct psync_reply reply;
+    char versions[2][GREETING_VERSION_MAX];
+    size_t left; /* bytes behind the reply, with GREETING_DONE */
+    struct text out;
+};
+
+static struct greeting_terms terms_of(unsigned choice)
+{
+    struct greeting_terms terms = {
+        .user = (choice & 1) != 0 ? "relay" : NULL,
+        .password = (choice & 3) != 0 ? "secret" : "",
+        .announce_ip = (choice & 4) != 0 ? "192.0.2.1" : NULL,
+        .announce_port = 6380,
+        .rdb_only = (choice & 8) != 0,
+        .has_history = (choice & 16) != 0,
+        .offset = 4711,
+    };
+    CHECK(replid_parse(bytes_of("8e7f0123456789abcdef0123456789abcdef0123"), &terms.replid));
+    return terms;
+}
+
+static void greet(struct bytes answers, const struct greeting_terms *terms, struct cuts cuts,
+                  struct ending *ending)
+{
+    struct greeting greeting;
+    struct bytes left = answers;
+    greeting_init(&greeting);
+    memset(ending, 0, sizeof(*ending));
+    text_init(&ending->out, OUT_MAX);
+    greeting_start(&greeting, terms, &ending->out);
+    while (ending->result == GREETING_MORE && left.length > 0) {
+        struct bytes arrived = cuts_next(&cuts, &left);
+        uint8_t *copy = exact_copy(arrived);
+        struct bytes input = bytes_at(copy, arrived.length);
+        ending->result = greeting_feed(&greeting, &input, &ending->out);
+        CHECK(input.length == 0 || ending->result != GREETING_MORE);
+        ending->left = input.length + left.length;
+        free(copy);
+    }
+    CHECK((ending->result == GREETING_FAILED) == (greeting.error[0] != '\0'));
+    if (ending->result == GREETING_DONE)
+        ending->reply = greeting.reply;
+    memcpy(ending->versions[0], greeting.server_version, GREETING_VERSION_MAX);
+    memcpy(ending->versions[1], greeting.valkey_version, GREETING_VERSION_MAX);
+    CHECK(!ending->out.failed);
+    greeting_fini(&greeting);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct ending whole;
+    struct ending pieces;
+    struct greeting_terms terms = terms_of(size > 0 ? data[size - 1] >> 3 : 0);
+    greet(bytes_at(data, size), &terms, (struct cuts){.longest = (size_t)1 << 30}, &whole);
+    greet(bytes_at(data, size), &terms, cuts_of(data, size), &pieces);
+    CHECK(whole.result == pieces.result);
+    CHECK(bytes_equal(text_bytes(&whole.out), text_bytes(&pieces.out)));
+    for (int i = 0; i < 2; i++)
+        CHECK(strcmp(whole.versions[i], pieces.versions[i]) == 0);
+    if (whole.result == GREETING_DONE) {
+        CHECK(whole.left == pieces.left);
+        CHECK(whole.reply.verdict == pieces.reply.verdict);
+        CHECK(whole.reply.offset == pieces.reply.offset);
+        CHECK(whole.reply.has_replid == pieces.reply.has_replid);
+        CHECK(whole.reply.verdict == PSYNC_FULLRESYNC || terms.has_history);
+    }
+    text_fini(&pieces.out);
+    text_fini(&whole.out);
+    return 0;
+}
