@@ -15,15 +15,15 @@ $(call fuzz_target,tokenizer,base/bytes base/check resp/tokenizer)
 $(call fuzz_target,payload,base/bytes base/check base/text resp/payload)
 $(call fuzz_target,identity,base/bytes base/check base/crc64 base/replid base/text store/identity)
 
-$(call fuzz_target,greeting,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/greeting)
+$(call fuzz_target,greeting,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/greeting upstream/origin_info)
 $(call fuzz_target,link,$(link),$(on_stage))
-$(call fuzz_target,replica,$(FED) downstream/client downstream/slowdown downstream/waiting,fake_clock fake_conn fake_loop fake_store)
-$(call fuzz_target,ini,base/bytes base/check base/text config nearest value)
-$(call fuzz_target,tail,base/bytes base/check base/crc64 base/text store/tail)
+$(call fuzz_target,replica,$(FED) downstream/client downstream/outbox downstream/slowdown downstream/waiting,fake_clock fake_conn fake_loop fake_store)
+$(call fuzz_target,ini,base/bytes base/check base/clock base/log base/text config descriptors kinds nearest probe secret upstream/ack value value_upstream)
+$(call fuzz_target,tail,base/bytes base/check base/clock base/crc64 base/log base/text store/files store/tail)
 $(call fuzz_target,store,$(STORE))
 $(call fuzz_target,forged_store,$(STORE))
 
-$(call fuzz_target,commands,$(ADMIN),fake_clock fake_rooms)
+$(call fuzz_target,commands,$(ADMIN),fake_clock fake_loop fake_rooms)
 
 FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(B)/fuzz_%)
 

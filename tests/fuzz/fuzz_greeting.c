@@ -12,7 +12,7 @@ enum { OUT_MAX = 64 * 1024 };
 struct ending {
     enum greeting_result result;
     struct psync_reply reply;
-    char versions[2][GREETING_VERSION_MAX];
+    char versions[2][ORIGIN_VERSION_MAX];
     size_t left; /* bytes behind the reply, with GREETING_DONE */
     struct text out;
 };
@@ -53,8 +53,8 @@ static void greet(struct bytes answers, const struct greeting_terms *terms, stru
     CHECK((ending->result == GREETING_FAILED) == (greeting.error[0] != '\0'));
     if (ending->result == GREETING_DONE)
         ending->reply = greeting.reply;
-    memcpy(ending->versions[0], greeting.server_version, GREETING_VERSION_MAX);
-    memcpy(ending->versions[1], greeting.valkey_version, GREETING_VERSION_MAX);
+    memcpy(ending->versions[0], greeting.info.server_version, ORIGIN_VERSION_MAX);
+    memcpy(ending->versions[1], greeting.info.valkey_version, ORIGIN_VERSION_MAX);
     CHECK(!ending->out.failed);
     greeting_fini(&greeting);
 }
