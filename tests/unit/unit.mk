@@ -2,7 +2,7 @@
 ADMIN := admin/admin admin/clients admin/commands admin/connection admin/data_commands admin/docs admin/info admin/memory admin/multi admin/names admin/pattern admin/pubsub admin/replication admin/replication_info admin/server admin/settings admin/syntax admin/topics admin/transaction admin/visitor admin/waiter base/bytes base/check base/log base/random base/replid base/report base/text resp/reader resp/writer
 # What a backlog leans on; and the whole room.
 BACKLOG := base/bytes base/check base/clock base/crc64 base/log base/replid base/text store/backlog store/cursor store/files store/identity store/proven store/segment store/tail
-STORE := base/bytes base/check base/clock base/crc64 base/log base/replid base/report base/text store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/snapshot store/store store/syncer store/tail
+STORE := base/bytes base/check base/clock base/crc64 base/log base/replid base/report base/text store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/shelf store/snapshot store/store store/syncer store/tail
 
 $(call unit_test,admin/test_clients,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_commands,$(ADMIN),fake_clock fake_loop fake_rooms)
@@ -32,7 +32,7 @@ $(call unit_test,config/test_nearest,base/bytes base/check nearest)
 $(call unit_test,config/test_value,base/bytes base/check base/text upstream/ack value value_upstream)
 $(call unit_test,downstream/test_attach,base/bytes base/check base/crc64 base/random base/replid base/text downstream/attach downstream/feed resp/payload resp/psync store/identity,fake_clock fake_conn fake_loop fake_store)
 $(call unit_test,downstream/test_cards,base/bytes base/check downstream/cards)
-$(call unit_test,downstream/test_downstream,base/bytes base/check base/clock base/crc64 base/log base/random base/replid base/report base/text downstream/attach downstream/cards downstream/client downstream/downstream downstream/feed downstream/outbox downstream/reasons downstream/replconf downstream/replica downstream/slowdown downstream/waiting downstream/worker net/address net/bell net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/timer net/transport_plain resp/payload resp/psync resp/reader resp/writer store/backlog store/cursor store/data_dir store/files store/history store/identity store/segment store/snapshot store/store store/syncer store/tail)
+$(call unit_test,downstream/test_downstream,base/bytes base/check base/clock base/crc64 base/log base/random base/replid base/report base/text downstream/attach downstream/cards downstream/client downstream/downstream downstream/feed downstream/outbox downstream/reasons downstream/replconf downstream/replica downstream/slowdown downstream/waiting downstream/worker net/address net/bell net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/timer net/transport_plain resp/payload resp/psync resp/reader resp/writer store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/shelf store/snapshot store/store store/syncer store/tail)
 $(call unit_test,downstream/test_reasons,base/bytes base/check downstream/reasons)
 $(call unit_test,downstream/test_replconf,base/bytes base/check base/text downstream/replconf resp/writer)
 $(call unit_test,downstream/test_slowdown,base/bytes base/check downstream/slowdown)
@@ -73,9 +73,9 @@ $(call unit_test,upstream/test_acker,base/bytes base/check upstream/acker)
 $(call unit_test,upstream/test_ack,base/bytes base/check base/text upstream/ack)
 $(call unit_test,upstream/test_backoff,base/bytes base/check base/random upstream/backoff)
 $(call unit_test,upstream/test_candidates,base/bytes base/check upstream/candidates)
-$(call unit_test,upstream/test_delivery,base/bytes base/check base/crc64 base/log base/replid base/report base/text resp/payload store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/snapshot store/store store/syncer store/tail upstream/delivery,fake_clock temp_store)
+$(call unit_test,upstream/test_delivery,base/bytes base/check base/crc64 base/log base/replid base/report base/text resp/payload store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/shelf store/snapshot store/store store/syncer store/tail upstream/delivery,fake_clock temp_store)
 $(call unit_test,upstream/test_dialog,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/dialog upstream/greeting upstream/origin_info,fake_clock fake_conn fake_loop)
 $(call unit_test,upstream/test_greeting,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/greeting upstream/origin_info)
-$(call unit_test,upstream/test_intake,base/bytes base/check base/crc64 base/log base/replid base/report base/text resp/tokenizer store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/snapshot store/store store/syncer store/tail upstream/intake,fake_clock fake_conn fake_loop temp_store)
+$(call unit_test,upstream/test_intake,base/bytes base/check base/crc64 base/log base/replid base/report base/text resp/tokenizer store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/shelf store/snapshot store/store store/syncer store/tail upstream/intake,fake_clock fake_conn fake_loop temp_store)
 $(call unit_test,upstream/test_origin_info,base/bytes base/check base/replid upstream/origin_info)
 $(call unit_test,upstream/test_sighting,base/bytes base/check base/text resp/reply upstream/sighting)
