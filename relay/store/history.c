@@ -554,6 +554,8 @@ bool history_rename(struct history *history, const struct replid *replid, struct
     CHECK(history_boundary(history) == end);
     /* What the primary before this one had at the X of such a snapshot, nobody has got any more. */
     drop_beyond(history, end);
+    if (!backlog_begin_era(history->backlog, why))
+        return false;
     struct identity before = history->identity; /* the segments are not touched */
     identity_rename(&history->identity, replid, end);
     if (history_save(history, true, why))

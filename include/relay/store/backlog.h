@@ -36,6 +36,7 @@ struct segment;
 struct cursor {
     struct segment *segment; /* NULL: not attached */
     uint64_t offset;         /* the next byte to read */
+    unsigned era;            /* of the ids: how many there had been when it was attached */
 };
 
 enum cursor_view {
@@ -43,6 +44,7 @@ enum cursor_view {
     CURSOR_AT_END,  /* all that is published has been read */
     CURSOR_LAGGED,  /* what it would read next has been given up */
     CURSOR_REWOUND, /* it stands where the history was cut off */
+    CURSOR_RENAMED, /* what comes next is known under an id that is newer than the cursor */
 };
 
 /* The first and end offset of the window, as thread 0 has it (end: published or not). Thread 0. */
@@ -69,7 +71,8 @@ enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_
 /* `length` <= the capacity reserved last. Readers do not see it before backlog_publish. Thread 0. */
 void backlog_append(struct backlog *backlog, size_t length);
 
-/* Attaches a cursor at `offset`, first <= offset <= published end. False: outside. Thread 0. */
+/* Attaches a cursor at `offset`, first <= offset <= published end: it reads on through ids that the
+ * history has by now, and not into one that it gets later. False: outside. Thread 0. */
 MUST_CHECK bool cursor_attach(struct cursor *cursor, struct backlog *backlog, uint64_t offset);
 
 /* Sets *view to bytes that lie in one piece at the cursor, steps over to the next segment by itself.
