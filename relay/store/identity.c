@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/store/identity.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "relay/base/crc64.h"
 
-static const char first_line[] = "psync-relay identity 1";
+#define FORMAT_NAME "psync-relay identity "
+static const char first_line[] = FORMAT_NAME "1";
 
 enum { WORDS_MAX = 6 };
 
@@ -249,6 +251,18 @@ static bool take_sum(struct bytes *file, struct text *why)
     return true;
 }
 
+/* One of another version is not damaged: errno tells. */
+static bool parse_first_line(struct bytes line, struct text *why)
+{
+    if (bytes_equal(line, bytes_of(first_line)))
+        return true;
+    if (bytes_starts(line, FORMAT_NAME)) {
+        text_format(why, "it was written by a newer version: ");
+        errno = EPROTONOSUPPORT;
+    }
+    return false;
+}
+
 bool identity_parse(struct bytes file, struct identity *out, struct text *why)
 {
     struct replid none = replid_none();
@@ -258,7 +272,7 @@ bool identity_parse(struct bytes file, struct identity *out, struct text *why)
     for (unsigned number = 1; file.length > 0; number++) {
         size_t length = bytes_find(file, '\n');
         struct bytes line = bytes_first(file, length);
-        bool good = number == 1 ? bytes_equal(line, bytes_of(first_line)) : parse_line(out, line);
+        bool good = number == 1 ? parse_first_line(line, why) : parse_line(out, line);
         if (!good) {
             char shown[80];
             text_format(why, "line %u is not one this version knows: %s", number,
