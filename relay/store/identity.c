@@ -173,7 +173,8 @@ static bool parse_earlier(struct identity *identity, const struct bytes *words)
     if (identity->earlier_count == IDENTITY_EARLIER_MAX)
         return false;
     struct identity_earlier *earlier = &identity->earlier[identity->earlier_count];
-    if (!replid_parse(words[1], &earlier->replid) || !bytes_to_u64(words[2], &earlier->limit))
+    if (!replid_parse(words[1], &earlier->replid) || !bytes_to_u64(words[2], &earlier->limit) ||
+        earlier->limit > OFFSET_MAX)
         return false;
     identity->earlier_count++;
     return true;
@@ -185,7 +186,7 @@ static bool parse_segment(struct identity *identity, const struct bytes *words)
     if (!bytes_to_u64(words[1], &segment.first) || !bytes_to_u64(words[2], &segment.end) ||
         !parse_crc(words[3], &segment.crc) || !bytes_to_u64(words[4], &segment.boundary))
         return false;
-    if (segment.first >= segment.end || segment.boundary > segment.end)
+    if (segment.end > OFFSET_MAX || segment.first >= segment.end || segment.boundary > segment.end)
         return false;
     size_t count = identity->segment_count;
     if (count > 0 && identity->segments[count - 1].end != segment.first)
@@ -197,7 +198,8 @@ static bool parse_snapshot(struct identity *identity, const struct bytes *words)
 {
     struct identity_snapshot *snapshot = &identity->snapshot;
     if (snapshot->exists || !bytes_to_u64(words[1], &snapshot->offset) ||
-        !bytes_to_u64(words[2], &snapshot->length) || !parse_crc(words[3], &snapshot->crc))
+        snapshot->offset > OFFSET_MAX || !bytes_to_u64(words[2], &snapshot->length) ||
+        !parse_crc(words[3], &snapshot->crc))
         return false;
     snapshot->verified = bytes_is(words[4], "verified");
     snapshot->exists = true;
