@@ -130,9 +130,21 @@ static enum feed_result wait_for_first_ack(struct feed *feed, struct conn *conn,
     return feed->has_mark ? FEED_IDLE : FEED_NEXT;
 }
 
+/* FEED_IDLE: it can. */
 static enum feed_result cannot_read(enum cursor_view view)
 {
-    return view == CURSOR_REWOUND ? FEED_REWOUND : FEED_LAGGED;
+    switch (view) {
+    case CURSOR_BYTES:
+    case CURSOR_AT_END:
+        return FEED_IDLE;
+    case CURSOR_LAGGED:
+        return FEED_LAGGED;
+    case CURSOR_REWOUND:
+        return FEED_REWOUND;
+    case CURSOR_RENAMED:
+        return FEED_RENAMED;
+    }
+    UNREACHABLE("no such view");
 }
 
 static enum feed_result send_stream(struct feed *feed, struct conn *conn, size_t *share)
@@ -141,8 +153,6 @@ static enum feed_result send_stream(struct feed *feed, struct conn *conn, size_t
     for (;;) {
         struct bytes view;
         enum cursor_view found = cursor_peek(&feed->cursor, &view);
-        if (found == CURSOR_AT_END)
-            return FEED_IDLE;
         if (found != CURSOR_BYTES)
             return cannot_read(found);
         if (*share == 0)
@@ -194,10 +204,7 @@ enum feed_result feed_check(struct feed *feed)
     if (!feed->has_stream)
         return FEED_IDLE;
     struct bytes view;
-    enum cursor_view found = cursor_peek(&feed->cursor, &view);
-    if (found == CURSOR_LAGGED || found == CURSOR_REWOUND)
-        return cannot_read(found);
-    return FEED_IDLE;
+    return cannot_read(cursor_peek(&feed->cursor, &view));
 }
 
 bool feed_acknowledge(struct feed *feed)

@@ -57,6 +57,7 @@ enum feed_result {
     FEED_NOT_WHOLE,
     FEED_LAGGED,
     FEED_REWOUND,
+    FEED_RENAMED,
     FEED_NEXT, /* between the parts only: this one is through */
 };
 

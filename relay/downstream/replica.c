@@ -121,6 +121,7 @@ static const struct {
     [FEED_NOT_WHOLE] = {.closes = true, .reason = CLOSE_SNAPSHOT},
     [FEED_LAGGED] = {.closes = true, .reason = CLOSE_LAGGED},
     [FEED_REWOUND] = {.closes = true, .reason = CLOSE_REWOUND},
+    [FEED_RENAMED] = {.closes = true, .reason = CLOSE_RENAMED},
 };
 
 static void settle(struct replica *replica, enum feed_result result)

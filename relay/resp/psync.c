@@ -52,7 +52,7 @@ static bool parse_fullresync(struct bytes fields, struct psync_reply *reply)
     if (id_length == fields.length || !replid_parse(bytes_first(fields, id_length), &reply->replid))
         return false;
     uint64_t offset;
-    if (!bytes_to_u64(bytes_skip(fields, id_length + 1), &offset) || offset > PSYNC_OFFSET_MAX)
+    if (!bytes_to_u64(bytes_skip(fields, id_length + 1), &offset) || offset > OFFSET_FIRST_MAX)
         return false;
     reply->has_replid = true;
     reply->offset = offset;

@@ -24,6 +24,7 @@ struct backlog {
     struct segment *head; /* the oldest, held */
     struct segment *last; /* the one that is written to, held by the chain */
     size_t count;
+    unsigned era; /* how many ids came after the first one */
     uint64_t boundary;
     uint64_t published_boundary; /* that the live mark carries */
     bool news;                   /* something was shown to readers in the middle of a turn */
@@ -54,7 +55,7 @@ static uint64_t charge_of(const struct backlog *backlog)
 {
     uint64_t charge = 0;
     for (const struct segment *s = backlog->head; s != NULL; s = next_of(s))
-        charge += s->capacity + s->cut_bytes;
+        charge += s->disk_bytes + s->cut_bytes;
     return charge;
 }
 
@@ -217,7 +218,7 @@ uint64_t backlog_pinned_bytes(const struct backlog *backlog)
 {
     uint64_t chained = 0;
     for (const struct segment *s = backlog->head; s != NULL; s = next_of(s))
-        chained += s->capacity;
+        chained += s->disk_bytes;
     uint64_t all = space_of(backlog);
     return all > chained ? all - chained : 0;
 }
@@ -429,9 +430,16 @@ static enum backlog_room seal_last(struct backlog *backlog, const struct segment
     return room;
 }
 
+/* Relaxed: the release of `next`, which is set afterwards, covers it (cursor.c). */
+static void set_border(struct segment *segment, unsigned era)
+{
+    if (era > atomic_load_explicit(&segment->border, memory_order_relaxed))
+        atomic_store_explicit(&segment->border, era, memory_order_relaxed);
+}
+
 /* Seals the newest segment into the identity and goes on in a new one. The order makes a kill at any
  * point harmless: a segment is named in the identity before the tail speaks of its successor. */
-static enum backlog_room roll(struct backlog *backlog, struct text *why)
+static enum backlog_room roll(struct backlog *backlog, unsigned border, struct text *why)
 {
     struct segment *next = NULL;
     enum backlog_room room = create_next(backlog, &next, why);
@@ -444,6 +452,7 @@ static enum backlog_room roll(struct backlog *backlog, struct text *why)
         return room;
     }
     backlog->news = publish(backlog) || backlog->news;
+    set_border(backlog->last, border);
     chain_append(backlog, next);
     tail_set_live(backlog->ties.tail, backlog_mark(backlog));
     return BACKLOG_ROOM;
@@ -457,7 +466,7 @@ enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_
             return BACKLOG_HELD;
         struct text why;
         text_init(&why, ERROR_MAX);
-        enum backlog_room room = roll(backlog, &why);
+        enum backlog_room room = roll(backlog, 0, &why);
         if (room == BACKLOG_NO_SPACE)
             set_error(backlog, &why);
         text_fini(&why);
@@ -550,6 +559,9 @@ static void cut_at(struct backlog *backlog, struct segment *kept, uint64_t offse
 {
     struct segment *old = next_of(kept);
     cut_off(backlog, old);
+    /* A border that was cut off is where the cut is: no older id reaches further. */
+    for (const struct segment *s = old; s != NULL; s = next_of(s))
+        set_border(kept, atomic_load_explicit(&s->border, memory_order_relaxed));
     kept->crc = segment_crc_until(kept, offset);
     kept->written = offset;
     kept->is_cut = true;
@@ -603,6 +615,57 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
     return forgotten;
 }
 
+/* ------------------------------------------------------------------ another id */
+
+/* Nothing was appended yet to the newest segment, in which readers may stand: they stay in it, and what
+ * comes goes into its twin. */
+static bool renew_empty(struct backlog *backlog, unsigned border, struct text *why)
+{
+    struct segment *empty = backlog->last;
+    struct segment *twin = segment_twin(empty, why);
+    if (twin == NULL)
+        return false;
+    set_border(empty, border);
+    backlog->count--;
+    if (empty == backlog->head) {
+        start_over(backlog, twin);
+        return true;
+    }
+    struct segment *before = last_before(backlog, empty->first);
+    CHECK(before != NULL);
+    set_border(before, border);
+    segment_keep_cut(before, empty); /* a reader may just be stepping into it */
+    backlog->last = before;
+    chain_append(backlog, twin);
+    return true;
+}
+
+/* The newest segment ends here, full or not. */
+static bool end_segment(struct backlog *backlog, unsigned border, struct text *why)
+{
+    struct segment *last = backlog->last;
+    if (!make_room(backlog) || roll(backlog, border, why) != BACKLOG_ROOM) {
+        if (why->length == 0)
+            text_format(why, "there is no room for a segment until readers have let go of others");
+        return false;
+    }
+    if (!last->is_cut && last != backlog->last)
+        segment_seal(last);
+    return true;
+}
+
+bool backlog_begin_era(struct backlog *backlog, struct text *why)
+{
+    unsigned era = backlog->era + 1;
+    const struct segment *last = backlog->last;
+    bool good = last->written == last->first ? renew_empty(backlog, era, why)
+                                             : end_segment(backlog, era, why);
+    if (good)
+        backlog->era = era;
+    backlog->news = backlog->news || good;
+    return good;
+}
+
 /* ------------------------------------------------------------------ readers begin */
 
 bool cursor_attach(struct cursor *cursor, struct backlog *backlog, uint64_t offset)
@@ -616,5 +679,6 @@ bool cursor_attach(struct cursor *cursor, struct backlog *backlog, uint64_t offs
     segment_retain(segment);
     cursor->segment = segment;
     cursor->offset = offset;
+    cursor->era = backlog->era;
     return true;
 }

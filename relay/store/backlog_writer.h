@@ -58,6 +58,10 @@ bool backlog_shorten(struct backlog *backlog, uint64_t keep_from);
 /* Forgets every byte from `offset` on; the boundary becomes `offset`. False: the disk refused. */
 MUST_CHECK bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why);
 
+/* What is appended from now on is known under another id: cursors that are attached already are told
+ * CURSOR_RENAMED at the end, and read no byte behind it. False: no segment could be made; `why`. */
+MUST_CHECK bool backlog_begin_era(struct backlog *backlog, struct text *why);
+
 /* The segment that is written to, and what could be claimed of it now: for an fsync. */
 struct segment *backlog_newest(const struct backlog *backlog);
 struct tail_mark backlog_mark(const struct backlog *backlog);

@@ -26,6 +26,10 @@ enum cursor_view cursor_peek(struct cursor *cursor, struct bytes *view)
                              (size_t)(published - cursor->offset));
             return CURSOR_BYTES;
         }
+        /* Relaxed is enough: the border was set before `next` was, so who has seen the one, with its
+         * acquire, sees the other. Without a `next` there is nothing to step over to yet. */
+        if (atomic_load_explicit(&segment->border, memory_order_relaxed) > cursor->era)
+            return CURSOR_RENAMED;
         if (next == NULL)
             return CURSOR_AT_END;
         /* A rewind between the two loads: this `next` was cut off. It is still held by the segment

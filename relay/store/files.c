@@ -31,7 +31,14 @@ static const struct {
     {EACCES, "give the files to the user that runs the relay"},
     {EPERM, "give the files to the user that runs the relay"},
     {EROFS, "mount the file system for writing"},
+    {EIO, "look at the disk, and at the system's log"},
+    {EPROTONOSUPPORT,
+     "start the newer version that wrote it, or give this one a data-dir of its own"},
 };
+
+/* These alone are about the file: it is not there, or it is not as it was written. A full disk says
+ * nothing about it either, but to open it takes no room. */
+static const int damages[] = {0, ENOENT, ENODATA, EBADMSG, EFBIG, ENOSPC, EDQUOT};
 
 const char *files_advice(int error)
 {
@@ -44,7 +51,11 @@ const char *files_advice(int error)
 
 bool files_is_refusal(int error)
 {
-    return files_advice(error) != NULL;
+    for (size_t i = 0; i < LENGTH_OF(damages); i++) {
+        if (damages[i] == error)
+            return false;
+    }
+    return true;
 }
 
 /* errno stays what it was. */

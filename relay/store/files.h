@@ -18,11 +18,12 @@
 /* Is there no room on the disk, for us? */
 bool files_is_full(int error);
 
-/* Did the system refuse us what it takes to look at a file: descriptors, memory, permission? Then
- * nothing is said about the file. */
+/* Did the system refuse us what it takes to look at a file: descriptors, memory, permission, a disk that
+ * reads? Then nothing is said about the file. So it is with any error but those that tell that a file is
+ * not there, is too short, or has other bytes than it should. */
 bool files_is_refusal(int error);
 
-/* What an operator can do about a refusal: "raise the limit of open files (...)". */
+/* What an operator can do about a refusal: "raise the limit of open files (...)". NULL: nothing special. */
 const char *files_advice(int error);
 
 /* Makes the directory (0700) where it is missing, and opens it. -1: `why`. */

@@ -15,7 +15,7 @@
 #include "history_keeper.h"
 #include "relay/base/log.h"
 #include "segment.h"
-#include "snapshot_writer.h"
+#include "shelf.h"
 #include "syncer.h"
 #include "tail.h"
 
@@ -34,15 +34,14 @@ struct history {
     struct identity identity;
     struct tail *tail;
     struct backlog *backlog;
-    struct snapshot *complete; /* NULL: none */
-    struct snapshot *arriving; /* NULL: none */
-    uint64_t submitted;        /* the end that was given to the syncer last */
-    uint64_t snapshot_asked;   /* X + 1 of the snapshot that was; 0: none */
-    bool has_jobs;             /* the syncer was given something that points here */
-    uint64_t seen_readable;    /* of the arriving snapshot, at the last publish */
-    bool changed;              /* a snapshot changed its state since then */
-    bool has_name;             /* it may be found at the next start: its identity may be written */
-    struct text error;         /* what the disk said to the last snapshot that failed for it */
+    struct shelf shelf;
+    uint64_t submitted;      /* the end that was given to the syncer last */
+    uint64_t snapshot_asked; /* X + 1 of the snapshot that was; 0: none */
+    bool has_jobs;           /* the syncer was given something that points here */
+    uint64_t seen_readable;  /* of the arriving snapshot, at the last publish */
+    bool changed;            /* a snapshot changed its state since then */
+    bool has_name;           /* it may be found at the next start: its identity may be written */
+    struct text error;       /* what the disk said to the last snapshot that failed for it */
     struct syncer_claim claim;
 };
 
@@ -56,8 +55,7 @@ static void history_free(struct history **history)
     if (it->has_jobs)
         syncer_drain(it->ties.syncer);
     backlog_free(&it->backlog);
-    snapshot_release(&it->complete);
-    snapshot_release(&it->arriving);
+    shelf_fini(&it->shelf);
     tail_close(&it->tail);
     identity_fini(&it->identity);
     text_fini(&it->error);
@@ -208,8 +206,8 @@ static enum history_proof load_snapshot(struct history *history, struct text *wh
     struct identity_snapshot *row = &history->identity.snapshot;
     if (!row->exists)
         return HISTORY_PROVEN;
-    history->complete = snapshot_load(history->snapshot_dir, row, why);
-    if (history->complete != NULL)
+    history->shelf.complete = snapshot_load(history->snapshot_dir, row, why);
+    if (history->shelf.complete != NULL)
         return HISTORY_PROVEN;
     if (files_is_refusal(errno))
         return HISTORY_REFUSED;
@@ -246,8 +244,8 @@ static void remove_stray_snapshot(const char *name, void *arg)
         return;
     }
     char good[SNAPSHOT_NAME_MAX] = "";
-    if (history->complete != NULL)
-        snapshot_name(snapshot_offset(history->complete), good);
+    if (history->shelf.complete != NULL)
+        snapshot_name(snapshot_offset(history->shelf.complete), good);
     if (strcmp(name, good) != 0)
         unlinkat(history->snapshot_dir, name, 0);
 }
@@ -310,6 +308,7 @@ void history_close(struct history **history)
         snapshot_before = it->snapshot_asked;
         history_sync(it);
     } while (it->submitted != before || it->snapshot_asked != snapshot_before);
+    shelf_drop_ahead(&it->shelf, it->snapshot_dir); /* the identity does not tell of it */
     history_free(history);
 }
 
@@ -400,35 +399,35 @@ enum snapshot_use history_snapshot_use(const struct history *history,
 
 struct snapshot *history_usable_snapshot(const struct history *history)
 {
-    uint64_t first = backlog_first(history->backlog);
-    if (history->complete != NULL && snapshot_offset(history->complete) >= first)
-        return history->complete;
-    if (history->arriving != NULL && snapshot_offset(history->arriving) >= first)
-        return history->arriving;
-    return NULL;
+    return shelf_usable(&history->shelf, backlog_first(history->backlog));
 }
 
 struct snapshot *history_snapshot(const struct history *history)
 {
-    return history->complete;
+    return shelf_newest(&history->shelf);
+}
+
+struct snapshot *history_served_snapshot(const struct history *history)
+{
+    return history->shelf.complete;
 }
 
 struct snapshot *history_arriving_snapshot(const struct history *history)
 {
-    return history->arriving;
+    return history->shelf.arriving;
 }
 
 bool history_is_snapshot_durable(const struct history *history)
 {
-    return history->complete != NULL &&
+    return history->shelf.complete != NULL &&
            atomic_load_explicit(&history->claim.snapshot, memory_order_acquire) ==
-               snapshot_offset(history->complete) + 1;
+               snapshot_offset(history->shelf.complete) + 1;
 }
 
 bool history_is_snapshot_asked(const struct history *history)
 {
-    return history->complete != NULL &&
-           history->snapshot_asked == snapshot_offset(history->complete) + 1;
+    return history->shelf.complete != NULL &&
+           history->snapshot_asked == snapshot_offset(history->shelf.complete) + 1;
 }
 
 const char *history_error(const struct history *history)
@@ -467,55 +466,71 @@ static void set_error(struct history *history, const struct text *why)
 struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset, struct text *why)
 {
     history_fail_snapshot(history);
-    history->arriving = snapshot_create(history->snapshot_dir, offset, make_room, history, why);
-    if (history->arriving == NULL) {
+    history->shelf.arriving =
+        snapshot_create(history->snapshot_dir, offset, make_room, history, why);
+    if (history->shelf.arriving == NULL) {
         int error = errno;
         set_error(history, why);
         errno = error;
     }
     history->seen_readable = 0;
     history->changed = true;
-    return history->arriving;
+    return history->shelf.arriving;
+}
+
+/* The identity tells of the one that is served: one ahead may yet turn out to be of a lost branch. */
+static void name_snapshot(struct history *history)
+{
+    struct text why;
+    text_init(&why, WHY_MAX);
+    history->changed = true;
+    history->identity.snapshot = snapshot_row(history->shelf.complete);
+    /* It is good and is served; only a restart would not know of it, and the next save mends that. */
+    if (!history_save(history, false, &why))
+        log_warnx("store: %s", text_string(&why));
+    text_fini(&why);
 }
 
 bool history_complete_snapshot(struct history *history, struct text *why)
 {
-    CHECK(history->arriving != NULL);
+    CHECK(history->shelf.arriving != NULL);
     history->changed = true;
-    if (!snapshot_complete(history->arriving, history->snapshot_dir, why)) {
+    if (!snapshot_complete(history->shelf.arriving, history->snapshot_dir, why)) {
         set_error(history, why);
-        snapshot_release(&history->arriving);
+        snapshot_release(&history->shelf.arriving);
         return false;
     }
     text_clear(&history->error);
-    struct snapshot *before = history->complete;
-    history->complete = history->arriving;
-    history->arriving = NULL;
-    history->identity.snapshot = snapshot_row(history->complete);
     history->has_name = true;
-    if (before != NULL && snapshot_offset(before) != snapshot_offset(history->complete))
-        snapshot_unlink(before, history->snapshot_dir);
-    snapshot_release(&before);
-    if (history_save(history, false, why))
-        return true;
-    /* It is good and is served; only a restart would not know of it, and the next save mends that. */
-    log_warnx("store: %s", text_string(why));
-    text_clear(why);
+    shelf_put(&history->shelf, history->snapshot_dir, backlog_first(history->backlog),
+              backlog_published(history->backlog));
+    name_snapshot(history);
     return true;
 }
 
 void history_fail_snapshot(struct history *history)
 {
-    if (history->arriving == NULL)
+    if (history->shelf.arriving == NULL)
         return;
-    const char *error = snapshot_error(history->arriving);
+    const char *error = snapshot_error(history->shelf.arriving);
     if (error[0] != '\0') {
         text_clear(&history->error);
-        text_format(&history->error, "%" PRIu64 ".rdb: %s", snapshot_offset(history->arriving),
-                    error);
+        text_format(&history->error, "%" PRIu64 ".rdb: %s",
+                    snapshot_offset(history->shelf.arriving), error);
     }
-    snapshot_fail(history->arriving, history->snapshot_dir);
-    snapshot_release(&history->arriving);
+    snapshot_fail(history->shelf.arriving, history->snapshot_dir);
+    snapshot_release(&history->shelf.arriving);
+    history->changed = true;
+}
+
+/* Snapshots that were taken beyond `offset` are of another branch from now on. */
+static void drop_beyond(struct history *history, uint64_t offset)
+{
+    shelf_cut(&history->shelf, history->snapshot_dir, offset);
+    if (history->shelf.complete == NULL)
+        history->identity.snapshot.exists = false;
+    if (history->shelf.arriving != NULL && snapshot_offset(history->shelf.arriving) > offset)
+        history_fail_snapshot(history);
     history->changed = true;
 }
 
@@ -523,14 +538,8 @@ bool history_rewind(struct history *history, uint64_t offset, struct text *why)
 {
     syncer_drain(history->ties.syncer);
     bool good = backlog_rewind(history->backlog, offset, why);
-    /* The identity has forgotten it, if it got so far. */
-    if (history->complete != NULL && !history->identity.snapshot.exists) {
-        snapshot_unlink(history->complete, history->snapshot_dir);
-        snapshot_release(&history->complete);
-    }
-    if (history->arriving != NULL && snapshot_offset(history->arriving) > offset)
-        history_fail_snapshot(history);
-    history->changed = true;
+    if (good || !history->identity.snapshot.exists) /* it got so far */
+        drop_beyond(history, offset);
     /* What was durable before the cut still is: the marks of it are kept, and so are its bytes. */
     if (history->submitted > offset)
         history->submitted = offset;
@@ -543,6 +552,10 @@ bool history_rename(struct history *history, const struct replid *replid, struct
 {
     uint64_t end = backlog_end(history->backlog);
     CHECK(history_boundary(history) == end);
+    /* What the primary before this one had at the X of such a snapshot, nobody has got any more. */
+    drop_beyond(history, end);
+    if (!backlog_begin_era(history->backlog, why))
+        return false;
     struct identity before = history->identity; /* the segments are not touched */
     identity_rename(&history->identity, replid, end);
     if (history_save(history, true, why))
@@ -563,8 +576,10 @@ void history_trim(struct history *history)
 bool history_publish(struct history *history)
 {
     bool news = backlog_publish(history->backlog);
-    if (history->arriving != NULL) {
-        uint64_t readable = snapshot_readable(history->arriving);
+    if (shelf_advance(&history->shelf, history->snapshot_dir, backlog_published(history->backlog)))
+        name_snapshot(history);
+    if (history->shelf.arriving != NULL) {
+        uint64_t readable = snapshot_readable(history->shelf.arriving);
         news = news || readable != history->seen_readable;
         history->seen_readable = readable;
     }
@@ -615,7 +630,7 @@ static void sync_stream(struct history *history)
 /* Behind the stream in the queue: that one is waited for. */
 static void sync_snapshot(struct history *history)
 {
-    const struct snapshot *snapshot = history->complete;
+    const struct snapshot *snapshot = history->shelf.complete;
     if (snapshot == NULL || history_is_snapshot_asked(history))
         return;
     const struct syncer_snapshot job = {

@@ -70,6 +70,10 @@ void history_trim(struct history *history);
 /* Gives up the oldest segment, if nobody needs it and it ends at or before `keep_from`. */
 bool history_shorten(struct history *history, uint64_t keep_from);
 
+/* The complete one that full syncs are served from, or will be: history_snapshot, unless that one is
+ * still ahead of the stream. NULL: none. */
+struct snapshot *history_served_snapshot(const struct history *history);
+
 /* Would its complete snapshot survive a power failure? Has the syncer been asked to see to it? */
 bool history_is_snapshot_durable(const struct history *history);
 bool history_is_snapshot_asked(const struct history *history);

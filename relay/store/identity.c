@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/store/identity.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "relay/base/crc64.h"
 
-static const char first_line[] = "psync-relay identity 1";
+#define FORMAT_NAME "psync-relay identity "
+static const char first_line[] = FORMAT_NAME "1";
 
 enum { WORDS_MAX = 6 };
 
@@ -171,7 +173,8 @@ static bool parse_earlier(struct identity *identity, const struct bytes *words)
     if (identity->earlier_count == IDENTITY_EARLIER_MAX)
         return false;
     struct identity_earlier *earlier = &identity->earlier[identity->earlier_count];
-    if (!replid_parse(words[1], &earlier->replid) || !bytes_to_u64(words[2], &earlier->limit))
+    if (!replid_parse(words[1], &earlier->replid) || !bytes_to_u64(words[2], &earlier->limit) ||
+        earlier->limit > OFFSET_MAX)
         return false;
     identity->earlier_count++;
     return true;
@@ -183,7 +186,7 @@ static bool parse_segment(struct identity *identity, const struct bytes *words)
     if (!bytes_to_u64(words[1], &segment.first) || !bytes_to_u64(words[2], &segment.end) ||
         !parse_crc(words[3], &segment.crc) || !bytes_to_u64(words[4], &segment.boundary))
         return false;
-    if (segment.first >= segment.end || segment.boundary > segment.end)
+    if (segment.end > OFFSET_MAX || segment.first >= segment.end || segment.boundary > segment.end)
         return false;
     size_t count = identity->segment_count;
     if (count > 0 && identity->segments[count - 1].end != segment.first)
@@ -195,7 +198,8 @@ static bool parse_snapshot(struct identity *identity, const struct bytes *words)
 {
     struct identity_snapshot *snapshot = &identity->snapshot;
     if (snapshot->exists || !bytes_to_u64(words[1], &snapshot->offset) ||
-        !bytes_to_u64(words[2], &snapshot->length) || !parse_crc(words[3], &snapshot->crc))
+        snapshot->offset > OFFSET_MAX || !bytes_to_u64(words[2], &snapshot->length) ||
+        !parse_crc(words[3], &snapshot->crc))
         return false;
     snapshot->verified = bytes_is(words[4], "verified");
     snapshot->exists = true;
@@ -249,6 +253,18 @@ static bool take_sum(struct bytes *file, struct text *why)
     return true;
 }
 
+/* One of another version is not damaged: errno tells. */
+static bool parse_first_line(struct bytes line, struct text *why)
+{
+    if (bytes_equal(line, bytes_of(first_line)))
+        return true;
+    if (bytes_starts(line, FORMAT_NAME)) {
+        text_format(why, "it was written by a newer version: ");
+        errno = EPROTONOSUPPORT;
+    }
+    return false;
+}
+
 bool identity_parse(struct bytes file, struct identity *out, struct text *why)
 {
     struct replid none = replid_none();
@@ -258,7 +274,7 @@ bool identity_parse(struct bytes file, struct identity *out, struct text *why)
     for (unsigned number = 1; file.length > 0; number++) {
         size_t length = bytes_find(file, '\n');
         struct bytes line = bytes_first(file, length);
-        bool good = number == 1 ? bytes_equal(line, bytes_of(first_line)) : parse_line(out, line);
+        bool good = number == 1 ? parse_first_line(line, why) : parse_line(out, line);
         if (!good) {
             char shown[80];
             text_format(why, "line %u is not one this version knows: %s", number,

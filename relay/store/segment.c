@@ -44,6 +44,7 @@ static struct segment *segment_new(uint64_t first, uint64_t capacity, struct seg
     atomic_init(&segment->published, first);
     segment->first = first;
     segment->capacity = capacity;
+    segment->disk_bytes = capacity;
     segment->written = first;
     segment->has_name = true;
     segment->space = space;
@@ -62,7 +63,7 @@ static void segment_free(struct segment *segment)
         segment_seal(segment);
     if (segment->file != -1)
         close(segment->file);
-    atomic_fetch_sub_explicit(&segment->space->bytes, segment->capacity, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&segment->space->bytes, segment->disk_bytes, memory_order_relaxed);
     segment_space_release(segment->space);
     free(segment);
 }
@@ -116,6 +117,7 @@ static void extend(struct segment *segment, uint64_t capacity)
     atomic_fetch_add_explicit(&segment->space->bytes, capacity - segment->capacity,
                               memory_order_relaxed);
     segment->capacity = capacity;
+    segment->disk_bytes = capacity;
 }
 
 /* Opens the file, and sees that it is as long as it is said to be. */
@@ -178,6 +180,29 @@ struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64
     if (capacity == 0 && file_length > length)
         segment_seal(segment);
     return segment;
+}
+
+struct segment *segment_twin(struct segment *empty, struct text *why)
+{
+    CHECK(empty->written == empty->first);
+    struct segment *twin = segment_new(empty->first, empty->capacity, empty->space);
+    if (twin == NULL) {
+        text_format(why, "memory is out");
+        return NULL;
+    }
+    twin->file = fcntl(empty->file, F_DUPFD_CLOEXEC, 0);
+    if (twin->file == -1)
+        text_format(why, "%" PRIu64 ".seg: %s", empty->first, strerror(errno));
+    if (twin->file == -1 || !map(twin, why)) {
+        segment_free(twin);
+        return NULL;
+    }
+    twin->has_name = empty->has_name;
+    empty->has_name = false;
+    /* One file: its space is the twin's. */
+    atomic_fetch_sub_explicit(&empty->space->bytes, empty->disk_bytes, memory_order_relaxed);
+    empty->disk_bytes = 0;
+    return twin;
 }
 
 /* Through read(2), not the mapping: a sector that cannot be read is an error then, and not a SIGBUS. */
@@ -271,7 +296,7 @@ void segment_keep_cut(struct segment *segment, struct segment *old)
 {
     for (const struct segment *s = old; s != NULL;
          s = atomic_load_explicit(&s->next, memory_order_relaxed))
-        segment->cut_bytes += s->capacity + s->cut_bytes;
+        segment->cut_bytes += s->disk_bytes + s->cut_bytes;
     old->cut_next = segment->cut;
     segment->cut = old;
 }
@@ -326,8 +351,14 @@ void segment_seal(struct segment *segment)
 {
     /* Readers touch nothing beyond `published`, so a shorter file is safe under their mappings, unless
      * `published` was moved back. */
-    if (ftruncate(segment->file, (off_t)(segment->written - segment->first)) == -1)
+    uint64_t length = segment->written - segment->first;
+    if (ftruncate(segment->file, (off_t)length) == -1) {
         log_warn("store: segment %" PRIu64 ".seg: cannot cut it to its length", segment->first);
+        return;
+    }
+    atomic_fetch_sub_explicit(&segment->space->bytes, segment->disk_bytes - length,
+                              memory_order_relaxed);
+    segment->disk_bytes = length;
 }
 
 void segment_unlink(struct segment *segment, int directory)

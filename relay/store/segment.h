@@ -41,16 +41,18 @@ struct segment {
     _Atomic enum segment_fate fate;
     _Atomic uint64_t published;     /* absolute offset; moves back only in a rewind */
     _Atomic(struct segment *) next; /* set when `published` is final */
+    _Atomic unsigned border;        /* the era that begins at its end; 0: none. Set before `next` */
     uint64_t first;                 /* constant, as the four below */
     uint64_t capacity;
     const uint8_t *map; /* to be read */
     int file;
     struct segment_space *space;
     /* thread 0 */
-    uint64_t written; /* absolute offset after the last byte received */
-    uint64_t crc;     /* of first..written */
-    bool has_name;    /* the file is still in its directory */
-    bool is_cut;      /* it ends at `written` for good: a rewind cut it there */
+    uint64_t written;    /* absolute offset after the last byte received */
+    uint64_t crc;        /* of first..written */
+    uint64_t disk_bytes; /* `capacity`, or less once it is sealed */
+    bool has_name;       /* the file is still in its directory */
+    bool is_cut;         /* it ends at `written` for good: a rewind cut it there */
     /* What `next` was before rewinds, newest first: held, since a reader may just be stepping. */
     struct segment *cut;
     struct segment *cut_next; /* of the list that this one is in the `cut` of */
@@ -73,6 +75,10 @@ MUST_CHECK struct segment *segment_create(int directory, uint64_t first, uint64_
 MUST_CHECK struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64_t crc,
                                         uint64_t capacity, struct segment_space *space,
                                         struct text *why);
+
+/* Another one for the file of `empty`, which holds nothing yet: that one is written to no more, and its
+ * name is the twin's. NULL: `why`. Thread 0. */
+MUST_CHECK struct segment *segment_twin(struct segment *empty, struct text *why);
 
 /* As segment_load, but the bytes must have the `crc`. NULL: either they have not, and a line in the log
  * says why not, or the system refused us (files_is_refusal of errno), and `why` says so. */

@@ -294,7 +294,8 @@ bool store_snapshot_is_due(const struct store *store)
     if (store->current == NULL)
         return false;
     const struct snapshot *snapshot = history_snapshot(store->current);
-    if (snapshot == NULL || history_usable_snapshot(store->current) != snapshot)
+    if (history_snapshot_use(store->current, snapshot) == SNAPSHOT_USE_BEHIND_WINDOW ||
+        snapshot == NULL)
         return true;
     /* A quarter of the window is left for the new one to arrive in. */
     uint64_t end = backlog_end(history_backlog(store->current));
@@ -360,7 +361,9 @@ static void report_line(struct report *report, const struct history *history,
 
 static void report_snapshots(struct report *report, const struct history *history)
 {
-    const struct snapshot *complete = history_snapshot(history);
+    const struct snapshot *complete = history_served_snapshot(history);
+    const struct snapshot *newest = history_snapshot(history);
+    const struct snapshot *ahead = newest != complete ? newest : NULL;
     const struct snapshot *arriving = history_arriving_snapshot(history);
     report_text(report, "snapshot_state", "%s", uses[history_snapshot_use(history, complete)]);
     if (complete != NULL) {
@@ -370,11 +373,18 @@ static void report_snapshots(struct report *report, const struct history *histor
         report_i64(report, "snapshot_age_seconds",
                    (clock_ms() - snapshot_completed_ms(complete)) / 1000);
     }
-    report_u64(report, "snapshots", (complete != NULL ? 1u : 0u) + (arriving != NULL ? 1u : 0u));
-    if (complete != NULL)
-        report_line(report, history, complete, "snapshot0", history_is_snapshot_durable(history));
-    if (arriving != NULL)
-        report_line(report, history, arriving, complete != NULL ? "snapshot1" : "snapshot0", false);
+    const struct snapshot *const all[] = {complete, ahead, arriving};
+    unsigned count = 0;
+    for (size_t i = 0; i < LENGTH_OF(all); i++) {
+        char name[] = "snapshot0";
+        name[sizeof(name) - 2] = (char)('0' + count);
+        bool durable = all[i] == complete && history_is_snapshot_durable(history);
+        if (all[i] == NULL)
+            continue;
+        report_line(report, history, all[i], name, durable);
+        count++;
+    }
+    report_u64(report, "snapshots", count);
 }
 
 static void report_window(struct report *report, struct history *history)

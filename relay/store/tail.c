@@ -13,6 +13,7 @@
 
 #include "files.h"
 #include "relay/base/crc64.h"
+#include "relay/base/replid.h"
 
 enum { TAIL_LENGTH = 4096, BOOT_ID_LENGTH = 36 };
 
@@ -57,7 +58,8 @@ static uint64_t sum_of(const struct tail_mark *mark)
 static bool is_whole(const struct tail_mark *mark)
 {
     return mark->sequence > 0 && mark->sequence <= SEQUENCE_MAX && mark->sum == sum_of(mark) &&
-           mark->segment_first <= mark->end && mark->boundary <= mark->end;
+           mark->segment_first <= mark->end && mark->boundary <= mark->end &&
+           mark->end <= OFFSET_MAX;
 }
 
 static uint64_t newest_sequence(const struct tail_mark marks[2])

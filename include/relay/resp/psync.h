@@ -16,10 +16,6 @@
 #include "relay/base/text.h"
 #include "relay/resp/reader.h"
 
-/* The largest X that is believed: no stream is so long that it reaches the end of the numbers from
- * there, and a larger one would. */
-#define PSYNC_OFFSET_MAX (INT64_MAX / 2)
-
 enum psync_verdict {
     PSYNC_FULLRESYNC, /* "+FULLRESYNC <replid> <X>": replid and offset are set */
     PSYNC_CONTINUE,   /* "+CONTINUE [<replid>]": has_replid tells whether replid is set */

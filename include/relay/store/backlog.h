@@ -36,6 +36,7 @@ struct segment;
 struct cursor {
     struct segment *segment; /* NULL: not attached */
     uint64_t offset;         /* the next byte to read */
+    unsigned era;            /* of the ids: how many there had been when it was attached */
 };
 
 enum cursor_view {
@@ -43,6 +44,7 @@ enum cursor_view {
     CURSOR_AT_END,  /* all that is published has been read */
     CURSOR_LAGGED,  /* what it would read next has been given up */
     CURSOR_REWOUND, /* it stands where the history was cut off */
+    CURSOR_RENAMED, /* what comes next is known under an id that is newer than the cursor */
 };
 
 /* The first and end offset of the window, as thread 0 has it (end: published or not). Thread 0. */
@@ -73,7 +75,8 @@ MUST_CHECK bool backlog_append(struct backlog *backlog, size_t length);
 /* What the disk said when it refused last; "" when it has not, or is over it. Thread 0. */
 const char *backlog_error(const struct backlog *backlog);
 
-/* Attaches a cursor at `offset`, first <= offset <= published end. False: outside. Thread 0. */
+/* Attaches a cursor at `offset`, first <= offset <= published end: it reads on through ids that the
+ * history has by now, and not into one that it gets later. False: outside. Thread 0. */
 MUST_CHECK bool cursor_attach(struct cursor *cursor, struct backlog *backlog, uint64_t offset);
 
 /* Sets *view to bytes that lie in one piece at the cursor, steps over to the next segment by itself.

@@ -67,8 +67,9 @@ struct snapshot *history_arriving_snapshot(const struct history *history);
 MUST_CHECK struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset,
                                                    struct text *why);
 
-/* All bytes of the arriving snapshot are there: prove it, name it, replace the one before it. False:
- * it is not whole, or the disk refused; it has failed, and `why` says why. */
+/* All bytes of the arriving snapshot are there: prove it, name it, replace the one before it; that one is
+ * served until the published end has reached the new X. False: it is not whole, or the disk refused; it
+ * has failed, and `why` says why. */
 MUST_CHECK bool history_complete_snapshot(struct history *history, struct text *why);
 
 /* Gives the arriving snapshot up; its readers see SNAPSHOT_FAILED. Nothing arriving: no effect. */
@@ -79,7 +80,8 @@ void history_fail_snapshot(struct history *history);
  * False: the disk refused, the history cannot go on (the caller asks for a new one). */
 MUST_CHECK bool history_rewind(struct history *history, uint64_t offset, struct text *why);
 
-/* Goes on under a new id from its end on; must stand at a boundary. */
+/* Goes on under a new id from its end on; must stand at a boundary. Snapshots with X > end go, as in a
+ * rewind, also when it fails: they are of the branch that ends here. */
 MUST_CHECK bool history_rename(struct history *history, const struct replid *replid,
                                struct text *why);
 

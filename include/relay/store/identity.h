@@ -85,7 +85,8 @@ void identity_rewind(struct identity *identity, uint64_t offset);
 
 void identity_format(const struct identity *identity, struct text *out);
 
-/* Reads a whole file. False: `why` says what is wrong; *out is not initialised then. */
+/* Reads a whole file. False: `why` says what is wrong; *out is not initialised then. errno is set where
+ * the file is not to blame: ENOMEM, or EPROTONOSUPPORT for one that a newer version wrote. */
 MUST_CHECK bool identity_parse(struct bytes file, struct identity *out, struct text *why);
 
 enum continuity {

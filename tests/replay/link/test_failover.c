@@ -125,7 +125,7 @@ TEST(a_place_in_the_middle_of_a_command)
     assert_int_equal(stage_boundary(), STAGE_X + 10 + strlen(PING_COMMAND));
 }
 
-TEST(readers_beyond_the_cut_are_told_and_the_others_read_on)
+TEST(readers_are_told_of_the_cut_and_of_the_new_id)
 {
     struct cursor before = {0};
     struct cursor beyond = {0};
@@ -135,6 +135,9 @@ TEST(readers_beyond_the_cut_are_told_and_the_others_read_on)
     assert_true(cursor_attach(&beyond, history_backlog(history()), S + 1));
     stage_say(stage_greet(FROM("4743")), RENAMED PING_COMMAND);
     assert_int_equal(cursor_peek(&beyond, &view), CURSOR_REWOUND);
+    assert_int_equal(cursor_peek(&before, &view), CURSOR_RENAMED);
+    cursor_detach(&before); /* its replica comes back, and is told the new id */
+    assert_true(cursor_attach(&before, history_backlog(history()), S));
     assert_int_equal(cursor_peek(&before, &view), CURSOR_BYTES);
     assert_view(view, PING_COMMAND);
     cursor_detach(&before);
@@ -419,7 +422,7 @@ int main(void)
         ROW(who_had_nothing_of_the_stream),
         ROW(who_had_as_much_as_we_or_more),
         ROW(a_place_in_the_middle_of_a_command),
-        ROW(readers_beyond_the_cut_are_told_and_the_others_read_on),
+        ROW(readers_are_told_of_the_cut_and_of_the_new_id),
         ROW(who_really_applied_what_is_lost_cannot_continue),
         ROW(a_snapshot_of_what_is_lost_goes),
         ROW(a_snapshot_of_what_is_common_stays),

@@ -280,6 +280,11 @@ TEST(a_blocked_replica_lets_go_of_what_was_cut_off)
     lose(CURSOR_REWOUND, CLOSE_REWOUND);
 }
 
+TEST(a_blocked_replica_goes_where_the_id_ends)
+{
+    lose(CURSOR_RENAMED, CLOSE_RENAMED);
+}
+
 TEST(a_loading_replica_lets_go_as_well)
 {
     stage_have_snapshot("the RDB");
@@ -416,6 +421,7 @@ int main(void)
         STAGE_TEST(a_command_without_end_ends_the_link),
         STAGE_TEST(a_blocked_replica_lets_go_of_what_is_given_up),
         STAGE_TEST(a_blocked_replica_lets_go_of_what_was_cut_off),
+        STAGE_TEST(a_blocked_replica_goes_where_the_id_ends),
         STAGE_TEST(a_loading_replica_lets_go_as_well),
         STAGE_TEST(a_silent_replica_is_given_up),
         STAGE_TEST(one_that_loads_and_says_so_is_not),

@@ -3,9 +3,11 @@
  * Files that were cut, altered or lost while no relay ran: what is served afterwards is what can be
  * proven, and never a false byte.
  */
+#include <inttypes.h>
 #include <sys/resource.h>
 
 #include "depot.h"
+#include "relay/base/crc64.h"
 
 /* A history with three sealed segments and one that is written to. */
 enum { FIRST = 1000, SEALED = 3, END = FIRST + SEALED * DEPOT_SEGMENT + 777 };
@@ -261,6 +263,26 @@ TEST(what_the_system_refuses_now_is_not_removed)
     assert_serves(FIRST, END, true);
 }
 
+/* Who tries an older relay on the directory of a newer one, loses nothing. */
+TEST(what_a_newer_version_wrote_is_left_alone)
+{
+    restore();
+    struct text newer;
+    text_init(&newer, 500);
+    text_append_string(&newer, "psync-relay identity 2\nreplid of another kind\n");
+    text_format(&newer, "sum %016" PRIx64 "\n",
+                crc64(0, (const uint8_t *)newer.data, newer.length));
+    place_write(&depot.place, names[IDENTITY], text_bytes(&newer));
+    depot.store = store_open(&depot.options, &depot.why);
+    assert_null(depot.store);
+    assert_non_null(strstr(text_string(&depot.why), "history-1: identity: "));
+    assert_non_null(strstr(text_string(&depot.why), "newer version"));
+    text_clear(&depot.why);
+    text_fini(&newer);
+    place_write(&depot.place, names[IDENTITY], contents[IDENTITY]);
+    assert_serves(FIRST, END, true);
+}
+
 /* Whatever it is that finds no descriptor: it is no damage, and the operator is told what to do. */
 TEST(too_few_descriptors_are_told_and_cost_nothing)
 {
@@ -303,6 +325,7 @@ int main(void)
         cmocka_unit_test(an_altered_or_lost_snapshot_leaves_the_window),
         cmocka_unit_test(an_older_history_is_taken_where_the_newest_cannot_be),
         cmocka_unit_test(what_the_system_refuses_now_is_not_removed),
+        cmocka_unit_test(what_a_newer_version_wrote_is_left_alone),
         cmocka_unit_test(too_few_descriptors_are_told_and_cost_nothing),
     };
     return cmocka_run_group_tests(tests, make_contents, drop_contents);

@@ -108,6 +108,19 @@ static void count_entry(const char *name, void *arg)
     *count += name[0] == 'n' ? 1 : 100;
 }
 
+/* What must not be taken for damage, or what is held would be thrown away. */
+TEST(a_system_that_refuses_says_nothing_about_a_file)
+{
+    static const int refusals[] = {EACCES, EPERM, EIO,   EMFILE, ENFILE, ENOMEM, EROFS,
+                                   EAGAIN, ELOOP, EINTR, ENODEV, EISDIR, ESTALE, EPROTONOSUPPORT};
+    static const int damages[] = {ENOENT, ENODATA, EBADMSG, ENOSPC};
+    for (size_t i = 0; i < LENGTH_OF(refusals); i++)
+        assert_true(files_is_refusal(refusals[i]));
+    for (size_t i = 0; i < LENGTH_OF(damages); i++)
+        assert_false(files_is_refusal(damages[i]));
+    assert_non_null(files_advice(EIO));
+}
+
 TEST(every_entry_is_visited_each_time)
 {
     place_write(&place, "n1", bytes_of(""));
@@ -140,6 +153,7 @@ int main(void)
         IN_PLACE(what_cannot_be_replaced_stays),
         IN_PLACE(no_more_is_read_than_may_be),
         IN_PLACE(the_crc_of_a_file_is_that_of_its_bytes),
+        cmocka_unit_test(a_system_that_refuses_says_nothing_about_a_file),
         IN_PLACE(every_entry_is_visited_each_time),
         IN_PLACE(a_directory_is_made_once),
     };

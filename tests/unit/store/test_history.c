@@ -81,6 +81,33 @@ TEST(a_refresh_takes_the_place_of_the_snapshot)
     assert_int_equal(snapshot_offset(history_snapshot(history)), 6000);
 }
 
+TEST(a_refresh_ahead_of_the_stream_waits_its_turn)
+{
+    depot_stream(&depot, 5000, 0);
+    refresh(6500, 1);
+    assert_int_equal(snapshot_offset(history_snapshot(history)), 6500);
+    depot_assert_snapshot(history_usable_snapshot(history), 0);
+    assert_false(store_snapshot_is_due(depot.store));
+    depot_stream(&depot, 499, 0);
+    depot_assert_snapshot(history_usable_snapshot(history), 0);
+    depot_stream(&depot, 1, 0);
+    depot_assert_snapshot(history_usable_snapshot(history), 1);
+    assert_false(place_has(&depot.place, "data/history-1/snapshot/1000.rdb"));
+    reopen();
+    depot_assert_snapshot(history_usable_snapshot(history), 1);
+}
+
+TEST(a_refresh_ahead_is_not_there_for_the_next_start)
+{
+    depot_stream(&depot, 5000, 0);
+    refresh(6500, 1);
+    refresh(6400, 2); /* in its place */
+    assert_false(place_has(&depot.place, "data/history-1/snapshot/6500.rdb"));
+    reopen();
+    depot_assert_snapshot(history_usable_snapshot(history), 0);
+    assert_false(place_has(&depot.place, "data/history-1/snapshot/6400.rdb"));
+}
+
 TEST(a_refresh_that_fails_leaves_the_snapshot)
 {
     for (int how = 0; how < 3; how++) {
@@ -130,6 +157,45 @@ TEST(a_new_id_keeps_the_old_one_up_to_the_joint)
         assert_int_equal(may_continue('a', 999), CONTINUITY_GONE);
         assert_int_equal(may_continue('c', 1000), CONTINUITY_STRANGE);
         reopen();
+    }
+}
+
+/* The primary died with what it had beyond our end: that is nobody's any more. */
+TEST(a_new_id_drops_what_was_taken_beyond_its_beginning)
+{
+    depot_stream(&depot, 5000, 0);
+    refresh(6500, 1);
+    rename_to('b');
+    depot_stream(&depot, 1000, 1);
+    depot_assert_snapshot(history_usable_snapshot(history), 0);
+    assert_false(place_has(&depot.place, "data/history-1/snapshot/6500.rdb"));
+    struct snapshot *arriving = history_begin_snapshot(history, 7001, &depot.why);
+    snapshot_retain(arriving);
+    rename_to('c');
+    assert_int_equal(snapshot_state(arriving), SNAPSHOT_FAILED);
+    snapshot_release(&arriving);
+    assert_non_null(history_begin_snapshot(history, 7000, &depot.why));
+    rename_to('d');
+    assert_non_null(history_arriving_snapshot(history));
+    reopen();
+    depot_assert_snapshot(history_usable_snapshot(history), 0);
+}
+
+/* The window had left the one before it, so that it is all there is. */
+TEST(a_new_id_drops_the_only_snapshot_if_it_is_beyond)
+{
+    depot_stream(&depot, 8 * DEPOT_SEGMENT, 0);
+    uint64_t end = backlog_end(history_backlog(history));
+    refresh(end + 1, 1);
+    reopen();
+    assert_int_equal(snapshot_offset(history_snapshot(history)), end + 1);
+    rename_to('b');
+    for (int i = 0; i < 2; i++) {
+        assert_null(history_snapshot(history));
+        assert_true(store_snapshot_is_due(depot.store));
+        reopen();
+        depot_stream(&depot, 100, 1);
+        assert_null(history_usable_snapshot(history));
     }
 }
 
@@ -242,9 +308,13 @@ int main(void)
     unsigned before = place_descriptors();
     const struct CMUnitTest tests[] = {
         IN_DEPOT(a_refresh_takes_the_place_of_the_snapshot),
+        IN_DEPOT(a_refresh_ahead_of_the_stream_waits_its_turn),
+        IN_DEPOT(a_refresh_ahead_is_not_there_for_the_next_start),
         IN_DEPOT(a_refresh_that_fails_leaves_the_snapshot),
         IN_DEPOT(a_snapshot_that_the_window_has_left_is_not_usable),
         IN_DEPOT(a_new_id_keeps_the_old_one_up_to_the_joint),
+        IN_DEPOT(a_new_id_drops_what_was_taken_beyond_its_beginning),
+        IN_DEPOT(a_new_id_drops_the_only_snapshot_if_it_is_beyond),
         IN_DEPOT(a_rename_that_cannot_be_written_has_not_happened),
         IN_DEPOT(a_fail_over_to_one_that_has_less),
         IN_DEPOT(snapshots_beyond_a_rewind_go),

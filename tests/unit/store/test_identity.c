@@ -30,7 +30,7 @@ static void fill(struct identity *identity)
     identity_rename(identity, &c, 200);
     add(identity, 0, 64);
     add(identity, 64, 150);
-    add(identity, 150, UINT64_MAX - 7);
+    add(identity, 150, OFFSET_MAX - 7);
     identity->snapshot = (struct identity_snapshot){true, false, 77, 8400123, 0x1234};
 }
 
@@ -156,6 +156,10 @@ TEST(what_this_version_does_not_know_is_refused)
         HEAD "segment 0 5 000000000000000G 5\n",
         HEAD "segment 0 5 0000000000000001 5\nsegment 6 7 0000000000000001 7\n",
         HEAD "snapshot 1 2 0000000000000000 perhaps\n",
+        /* No stream comes so far: what is reckoned with it would overflow. */
+        HEAD "earlier " ID40 " 9223372036854775808\n",
+        HEAD "segment 0 9223372036854775797 0000000000000001 5\n",
+        HEAD "snapshot 9223372036854775797 2 0000000000000000 verified\n",
         HEAD "snapshot 1 2 0000000000000000 verified\n"
              "snapshot 1 2 0000000000000000 verified\n",
     };

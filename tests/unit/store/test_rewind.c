@@ -93,6 +93,104 @@ TEST(readers_are_told_where_they_stand)
     bench_fini(&bench);
 }
 
+static void begin_era(void)
+{
+    struct text why;
+    text_init(&why, 300);
+    if (!backlog_begin_era(bench.backlog, &why))
+        fail_msg("%s", text_string(&why));
+    text_fini(&why);
+}
+
+/* Those who are there when the id changes read up to that place and no further; who comes later knows
+ * the new id, and reads on. */
+static void expect_border(uint64_t border, uint64_t before)
+{
+    struct cursor old[] = {attach(before), attach(border)};
+    begin_era();
+    struct cursor fresh[] = {attach(before), attach(border)};
+    grow(2 * SEGMENT + 7, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(stream_read(&old[i], 0), CURSOR_RENAMED);
+        assert_int_equal(old[i].offset, border);
+        assert_int_equal(stream_read(&fresh[i], 0), CURSOR_AT_END);
+        assert_int_equal(fresh[i].offset, backlog_end(bench.backlog));
+        cursor_detach(&old[i]);
+        cursor_detach(&fresh[i]);
+    }
+}
+
+TEST(nobody_reads_on_under_an_id_that_has_ended)
+{
+    static const size_t lengths[] = {0, 1, 100, SEGMENT, SEGMENT + 1, 3 * SEGMENT};
+    for (size_t i = 0; i < LENGTH_OF(lengths); i++) {
+        bench_init(&bench, 100, 1 << 20, 1 << 20);
+        grow(lengths[i], 0);
+        expect_border(100 + lengths[i], 100);
+        expect_border(backlog_end(bench.backlog), 100 + lengths[i]);
+        bench_reload(&bench);
+        assert_window(100, UINT64_MAX, 100 + lengths[i] + 2 * (2 * SEGMENT + 7));
+        bench_fini(&bench);
+    }
+}
+
+TEST(an_id_that_ends_where_nothing_came_since)
+{
+    bench_init(&bench, 100, 1 << 20, 1 << 20);
+    for (int round = 0; round < 2; round++) {
+        uint64_t border = backlog_end(bench.backlog);
+        struct cursor oldest = attach(border);
+        begin_era();
+        struct cursor older = attach(border);
+        begin_era();
+        begin_era();
+        uint64_t disk_bytes = backlog_disk_bytes(bench.backlog);
+        struct cursor fresh = attach(border);
+        struct bytes view;
+        assert_int_equal(cursor_peek(&oldest, &view), CURSOR_RENAMED);
+        assert_int_equal(cursor_peek(&older, &view), CURSOR_RENAMED);
+        assert_int_equal(cursor_peek(&fresh, &view), CURSOR_AT_END);
+        cursor_detach(&oldest);
+        cursor_detach(&older);
+        assert_int_equal(backlog_disk_bytes(bench.backlog), disk_bytes);
+        grow(50, 0);
+        assert_int_equal(stream_read(&fresh, 0), CURSOR_AT_END);
+        assert_int_equal(fresh.offset, border + 50);
+        cursor_detach(&fresh);
+    }
+    bench_reload(&bench);
+    assert_window(100, UINT64_MAX, 200);
+    bench_fini(&bench);
+}
+
+/* The rest of a segment that ends early is given back. */
+TEST(an_id_costs_no_more_than_one_segment)
+{
+    bench_init(&bench, 0, 1 << 20, 1 << 20);
+    for (int i = 1; i <= 40; i++) {
+        grow(10, 0);
+        begin_era();
+        assert_int_equal(backlog_disk_bytes(bench.backlog), SEGMENT + i * 10);
+    }
+    assert_window(0, UINT64_MAX, 400);
+    bench_fini(&bench);
+}
+
+TEST(a_cut_before_the_border_is_where_the_old_id_ends)
+{
+    bench_init(&bench, 0, 1 << 20, 1 << 20);
+    grow(2 * SEGMENT, 0);
+    struct cursor old = attach(10);
+    begin_era();
+    grow(SEGMENT, 0);
+    bench_rewind(&bench, 500);
+    grow(SEGMENT, 1);
+    assert_int_equal(stream_read(&old, 0), CURSOR_RENAMED);
+    assert_int_equal(old.offset, 500);
+    cursor_detach(&old);
+    bench_fini(&bench);
+}
+
 TEST(what_a_reader_has_in_hand_outlives_the_cut)
 {
     bench_init(&bench, 0, 1 << 20, 1 << 20);
@@ -236,6 +334,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_window_goes_on_behind_the_cut),
         cmocka_unit_test(readers_are_told_where_they_stand),
+        cmocka_unit_test(nobody_reads_on_under_an_id_that_has_ended),
+        cmocka_unit_test(an_id_that_ends_where_nothing_came_since),
+        cmocka_unit_test(an_id_costs_no_more_than_one_segment),
+        cmocka_unit_test(a_cut_before_the_border_is_where_the_old_id_ends),
         cmocka_unit_test(what_a_reader_has_in_hand_outlives_the_cut),
         cmocka_unit_test(a_cut_file_ends_at_the_cut_when_nobody_reads_it_any_more),
         cmocka_unit_test(many_rewinds_in_one_segment),

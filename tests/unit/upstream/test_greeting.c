@@ -187,14 +187,14 @@ TEST(redis_70_with_a_user_and_a_new_id)
 
 SERVER(valkey, {PING, "+PONG\r\n"}, {INFO, INFO_VALKEY}, {ROLE, MASTER}, {PORT, "+OK\r\n"},
        {CAPA, "+OK\r\n"}, {VERSION("5", "8.0.1"), "+OK\r\n"}, {RDB_ONLY, "+OK\r\n"},
-       {PSYNC_ALL, "+FULLRESYNC " ID " 4611686018427387903\r\n"});
+       {PSYNC_ALL, "+FULLRESYNC " ID " 4611686018427387904\r\n"});
 
 TEST(valkey_is_told_its_own_version_and_a_fetch_is_rdb_only)
 {
     valkey.terms.rdb_only = true;
     talk_all_ways(&valkey);
     assert_int_equal(greeting.reply.verdict, PSYNC_FULLRESYNC);
-    assert_int_equal(greeting.reply.offset, PSYNC_OFFSET_MAX);
+    assert_int_equal(greeting.reply.offset, OFFSET_FIRST_MAX);
     assert_string_equal(greeting.info.server_version, "7.2.4");
     assert_string_equal(greeting.info.valkey_version, "8.0.1");
 }
