@@ -73,7 +73,8 @@ static const struct setting settings[] = {
      "port that the origin shows for us; 0: the one we listen on"},
 
     {"downstream", "bind", &kind_addresses, AT(downstream.bind), "127.0.0.1 -::1", 0,
-     "addresses to listen on, * for all; with a - before it, one that may be missing"},
+     "addresses to listen on, * for all of IPv4, ::* for all of IPv6; with a - before it, one that "
+     "may be missing"},
     {"downstream", "port", &kind_port, AT(downstream.port), "6380", 0,
      "port to listen on, for replicas and for redis-cli"},
     {"downstream", "requirepass", &kind_secret, AT(requirepass), "", SECRET,

@@ -62,9 +62,6 @@ MUST_CHECK bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct 
 struct segment *backlog_newest(const struct backlog *backlog);
 struct tail_mark backlog_mark(const struct backlog *backlog);
 
-/* What the disk said when it refused last; "" */
-const char *backlog_error(const struct backlog *backlog);
-
 /* Calls `fn` for each segment of the chain that holds bytes from `offset` on, and for the newest. */
 typedef void backlog_segment_fn(struct segment *segment, void *arg);
 void backlog_each_from(const struct backlog *backlog, uint64_t offset, backlog_segment_fn *fn,

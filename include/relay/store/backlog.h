@@ -66,6 +66,9 @@ enum backlog_room {
  * new segment, and trims old ones, where needed. Thread 0. */
 enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_t *capacity);
 
+/* What the disk said when it refused last; "" once there was room again. Thread 0. */
+const char *backlog_error(const struct backlog *backlog);
+
 /* `length` <= the capacity reserved last. Readers do not see it before backlog_publish. Thread 0. */
 void backlog_append(struct backlog *backlog, size_t length);
 
