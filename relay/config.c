@@ -91,7 +91,8 @@ static const struct setting settings[] = {
      "ciphers of TLS 1.3"},
 
     {"downstream", "bind", &kind_addresses, AT(downstream.bind), "127.0.0.1 -::1", 0,
-     "addresses to listen on, * for all; with a - before it, one that may be missing"},
+     "addresses to listen on, * for all of IPv4, ::* for all of IPv6; with a - before it, one that "
+     "may be missing"},
     {"downstream", "port", &kind_port_or_0, AT(downstream.port), "6380", 0,
      "port to listen on, for replicas and for redis-cli; 0: none"},
     {"downstream", "tls-port", &kind_port_or_0, AT(downstream.tls_port), "0", 0,

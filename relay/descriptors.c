@@ -15,11 +15,10 @@ enum {
     CLIENTS_LEAST = 8,
 };
 
-/* A history's segments, and those of one that arrives beside it. */
+/* A history that arrives beside another rarely comes near it, and waits where it must. */
 uint64_t descriptors_segments_max(const struct store_options *store)
 {
-    return store->window_bytes_max / store->segment_bytes +
-           store->window_bytes / store->segment_bytes + 2;
+    return store->window_bytes_max / store->segment_bytes + 2;
 }
 
 struct descriptors_plan descriptors_plan(const struct config *config, uint64_t limit)

@@ -7,8 +7,6 @@
 #include "request.h"
 #include "visitor.h"
 
-enum { DATABASES = 16 };
-
 /* In RESP2 a subscriber gets it in the form of a message. */
 static bool is_ping_a_message(const struct request *request)
 {
@@ -174,7 +172,7 @@ void on_select(struct request *request)
     int64_t index;
     if (!bytes_to_i64(argument(request, 1), &index) || index > INT32_MAX || index < INT32_MIN)
         write_error(request->writer, "ERR value is not an integer or out of range");
-    else if (index < 0 || index >= DATABASES)
+    else if (index < 0)
         write_error(request->writer, "ERR DB index is out of range");
     else
         reply_ok(request);

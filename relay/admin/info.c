@@ -257,6 +257,7 @@ static void report_relay(struct admin *admin, struct report *report)
     report_u64(report, "upstream_full_syncs", origin.full_syncs);
     report_u64(report, "upstream_partial_syncs", origin.partial_syncs);
     report_u64(report, "upstream_refreshes", origin.refreshes);
+    report_u64(report, "upstream_refresh_failures", origin.refresh_failures);
     report_refreshes(report, &origin);
     report_u64(report, "upstream_received_bytes", origin.received_bytes);
     report_text(report, "ack", "%s", text_string(&rule));

@@ -142,13 +142,12 @@ static void report_backlog(struct report *report, const struct admin *admin,
                            const struct position *position)
 {
     uint64_t held = position->published - position->first;
-    uint64_t size = admin->options.backlog_bytes > held ? admin->options.backlog_bytes : held;
     report_text(report, "master_replid", "%s", position->replid.hex);
     report_text(report, "master_replid2", "%s", position->earlier.hex);
     report_u64(report, "master_repl_offset", position->published);
     report_i64(report, "second_repl_offset", position->earlier_first_lost);
     report_u64(report, "repl_backlog_active", position->exists);
-    report_u64(report, "repl_backlog_size", size);
+    report_u64(report, "repl_backlog_size", admin->options.backlog_bytes);
     report_u64(report, "repl_backlog_first_byte_offset",
                position->exists ? position->first + 1 : 0);
     report_u64(report, "repl_backlog_histlen", held);

@@ -37,6 +37,11 @@ static int open_destination(const char *path)
     return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 }
 
+static void log_last_words(const char *last_words)
+{
+    log_errorx("%s", last_words);
+}
+
 bool log_open(const char *path, struct text *error)
 {
     int opened = open_destination(path);
@@ -45,6 +50,7 @@ bool log_open(const char *path, struct text *error)
                     strerror(errno));
         return false;
     }
+    check_set_witness(is_to_file(path) ? log_last_words : NULL); /* stderr hears it anyway */
     int current = atomic_load_explicit(&destination, memory_order_relaxed);
     if (current == STDERR_FILENO) {
         atomic_store_explicit(&destination, opened, memory_order_relaxed);

@@ -172,6 +172,8 @@ static enum history_proof read_identity(struct history *history, const char *nam
     errno = error;
     if (good)
         return HISTORY_PROVEN;
+    if (error == ENOENT)
+        return HISTORY_BEGUN;
     return files_is_refusal(error) ? HISTORY_REFUSED : HISTORY_UNPROVEN;
 }
 
@@ -180,11 +182,13 @@ static enum history_proof read_identity(struct history *history, const char *nam
 static enum history_proof load_identity(struct history *history, struct text *why)
 {
     enum history_proof proof = read_identity(history, "identity", why);
-    if (proof != HISTORY_UNPROVEN)
+    if (proof != HISTORY_UNPROVEN && proof != HISTORY_BEGUN)
         return proof;
-    proof = read_identity(history, SYNCER_IDENTITY_KEPT, why);
-    if (proof != HISTORY_PROVEN)
+    enum history_proof kept = read_identity(history, SYNCER_IDENTITY_KEPT, why);
+    if (kept == HISTORY_BEGUN)
         return proof;
+    if (kept != HISTORY_PROVEN)
+        return kept;
     log_warnx("store: history-%" PRIu64 ": %s: the one before it is used", history->number,
               text_string(why));
     text_clear(why);

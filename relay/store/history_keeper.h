@@ -41,6 +41,7 @@ MUST_CHECK struct history *history_new(const struct history_ties *ties, uint64_t
 enum history_proof {
     HISTORY_PROVEN,   /* *out is what its files prove */
     HISTORY_UNPROVEN, /* nothing of it can be served, nor ever: it may be removed */
+    HISTORY_BEGUN,    /* it has no identity: it was not whole when we ended; it may be removed */
     HISTORY_STRANGE,  /* it is not as a history is: left alone */
     HISTORY_REFUSED,  /* the system did not let us look, as errno says; nothing was touched */
 };

@@ -71,10 +71,14 @@ static bool load_history(struct store *store, uint64_t number, struct text *why)
     if (proof == HISTORY_REFUSED)
         text_format(why, "data-dir %s: history-%" PRIu64 ": %s: %s", store->options.data_dir,
                     number, text_string(&reason), advice != NULL ? advice : "look at the disk");
+    else if (proof == HISTORY_BEGUN)
+        log_info("store: history-%" PRIu64
+                 " was still arriving when the relay ended: it is removed",
+                 number);
     else if (proof != HISTORY_PROVEN)
         log_warnx("store: history-%" PRIu64 " cannot be served%s: %s", number,
                   proof == HISTORY_UNPROVEN ? " and is removed" : "", text_string(&reason));
-    if (proof == HISTORY_UNPROVEN)
+    if (proof == HISTORY_UNPROVEN || proof == HISTORY_BEGUN)
         history_remove_files(store->data_dir.directory, number);
     text_fini(&reason);
     return proof != HISTORY_REFUSED;

@@ -27,7 +27,8 @@ struct fetch {
     struct greeting_terms terms;
     int64_t started_ms;
     uint64_t count;
-    unsigned failures;
+    unsigned failures; /* since one was complete */
+    uint64_t failures_total;
     size_t report_count;
     struct link_refresh_report reports[LINK_REFRESHES_KEPT]; /* the newest first */
     char error[WHY_MAX];
@@ -81,6 +82,7 @@ static void note_begin(struct fetch *fetch, const char *cause)
 void fetch_report(const struct fetch *fetch, struct link_status *out)
 {
     out->refreshes = fetch->count;
+    out->refresh_failures = fetch->failures_total;
     out->last_refresh_count = fetch->report_count;
     memcpy(out->last_refreshes, fetch->reports, sizeof(fetch->reports));
     out->refresh_error = fetch->error;
@@ -98,6 +100,7 @@ static void give_up(struct fetch *fetch, const char *outcome, const char *why)
     log_warnx("upstream: snapshot fetch failed: %s", why);
     snprintf(fetch->error, sizeof(fetch->error), "%s", why);
     fetch->failures++;
+    fetch->failures_total++;
     struct history *history = store_current(fetch->store);
     if (fetch->step == FETCH_LOADING && history != NULL)
         history_fail_snapshot(history);
@@ -192,6 +195,7 @@ static void note_use(struct fetch *fetch, enum snapshot_use use)
                   "once more: more is written meanwhile than repl-backlog-size holds, raise it");
         snprintf(fetch->error, sizeof(fetch->error), "the window has left it behind");
         fetch->failures++;
+        fetch->failures_total++;
         end(fetch, "behind_window");
         return;
     }

@@ -42,6 +42,7 @@ struct link {
     struct intake intake;     /* streaming */
     struct acker acker;       /* streaming */
     struct renewal renewal;
+    bool told_no_space;    /* that nothing is read, and not yet that it goes on */
     bool must_start_anew;  /* the store could not cut the history: only a full sync helps */
     unsigned failures;     /* since the stream flowed last */
     uint64_t began_offset; /* the boundary when streaming began */

@@ -48,6 +48,7 @@ void link_begin_stream(struct link *link)
     link->began_offset = history_boundary(store_current(link->store));
     link->up_since_ms = clock_ms();
     link->last_error[0] = '\0';
+    link->told_no_space = false;
     candidates_settle(&link->candidates);
     acker_begin(&link->acker);
     intake_begin(&link->intake, store_current(link->store), link->dialog.buffer, DIALOG_BUFFER);
@@ -56,12 +57,24 @@ void link_begin_stream(struct link *link)
 /* Stops reading for a moment: the stream waits in the origin's buffer, what is held is served on. */
 static void pause_reading(struct link *link, enum intake_result result)
 {
-    if (result == INTAKE_NO_SPACE && !link->dialog.is_resting)
-        log_warnx(
-            "upstream: the store has no room for more: not reading from the origin until it has; "
-            "what is held is still served");
+    if (result == INTAKE_NO_SPACE && !link->told_no_space) {
+        const struct backlog *backlog = history_backlog(store_current(link->store));
+        log_warnx("upstream: the store has no room for more: %s: not reading from the origin until "
+                  "it has; what is held is still served",
+                  backlog_error(backlog));
+        link->told_no_space = true;
+    }
     dialog_rest(&link->dialog, true);
     timer_arm(link->timer, result == INTAKE_HELD ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);
+}
+
+static void go_on_reading(struct link *link)
+{
+    if (link->dialog.is_resting)
+        dialog_rest(&link->dialog, false);
+    if (link->told_no_space)
+        log_info("upstream: the store has room again: reads again from the origin");
+    link->told_no_space = false;
 }
 
 /* Not before something came that was good, or an origin that sends the same nonsense each time would
@@ -86,8 +99,7 @@ void link_take_stream(struct link *link)
     case INTAKE_OK:
         dialog->last_io_ms = clock_ms();
         note_flow(link);
-        if (dialog->is_resting)
-            dialog_rest(dialog, false);
+        go_on_reading(link);
         break;
     case INTAKE_NO_SPACE:
     case INTAKE_HELD:

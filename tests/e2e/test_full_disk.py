@@ -82,7 +82,7 @@ def test_no_room_at_all(lab, small_disk):
         file.write(b"h" * max(0, free_bytes(small_disk) - 65536))
     end = len(relay.log())
     load.populate(origin, 8)
-    relay.wait_log(r"the store has no room for more", after=end)
+    relay.wait_log(r"the store has no room for more: .*No space left on device", after=end)
     assert relay.info("store")["store_last_error"]
     held = relay.offset()
     assert held < origin.offset()
@@ -94,6 +94,7 @@ def test_no_room_at_all(lab, small_disk):
     assert used < 0.5, f"{used} s of CPU in 1.5 s: a busy loop"
     hog.unlink()
     digest.compare(origin, [replica])
+    relay.wait_log(r"the store has room again: reads again", after=end)
     assert relay.info("store")["store_last_error"] == ""
     assert origin.info()["sync_full"] == 1
 

@@ -12,6 +12,10 @@
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Where a failed check is told besides stderr; NULL: nowhere. Called once, on the thread that failed. */
+typedef void check_witness_fn(const char *last_words);
+void check_set_witness(check_witness_fn *witness);
+
 /* Ends the process with file, line and the condition on stderr. Any thread. */
 _Noreturn void check_failed(const char *file, int line, const char *function, const char *what);
 

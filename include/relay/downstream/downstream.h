@@ -53,8 +53,8 @@ struct downstream_doors {
     client_command_fn *on_command;
     void (*on_snapshot_wanted)(
         void *arg); /* a replica waits for a full sync that cannot be served */
-    bool (*is_upstream_streaming)(
-        void *arg); /* false: a replica that is ahead of us may be held on */
+    /* A replica that is ahead of us is held; how long it may be counts only while this is true. */
+    bool (*is_upstream_streaming)(void *arg);
     /* See downstream_watch_acknowledged. NULL where nobody ever watches. */
     void (*on_acknowledged)(void *arg);
     void *arg;

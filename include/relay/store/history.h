@@ -39,7 +39,8 @@ enum continuity history_may_continue(const struct history *history, const struct
                                      uint64_t offset);
 
 /* The snapshot that a full sync can be served from now, complete or still arriving; NULL when there
- * is none. A complete one is preferred. Usable is: the window holds every byte from its X on. */
+ * is none. A complete one is preferred. Usable is: the stream has been received up to its X, and the window
+ * holds every byte from there on. */
 struct snapshot *history_usable_snapshot(const struct history *history);
 
 /* Why a snapshot can, or cannot, be what a full sync is served from now. */

@@ -150,6 +150,7 @@ struct link_status {
     uint64_t partial_syncs;
     uint64_t attempts;         /* connections tried, this process */
     uint64_t refreshes;        /* snapshots fetched on a second connection */
+    uint64_t refresh_failures; /* that failed, or came too late to be of use */
     size_t last_refresh_count; /* of the array below */
     struct link_refresh_report last_refreshes[LINK_REFRESHES_KEPT]; /* the newest first */
     const char *refresh_error;  /* why the last one that failed did; NULL or "": none */

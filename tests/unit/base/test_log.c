@@ -5,7 +5,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <regex.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -252,6 +255,26 @@ TEST(lines_of_threads_do_not_mix)
     assert_int_equal(count, THREADS * LINES);
 }
 
+/* Not only on stderr, which nobody may have kept. */
+TEST(a_failed_check_is_in_the_log_file)
+{
+    open_log();
+    taken();
+    pid_t child = fork();
+    assert_true(child != -1);
+    if (child == 0) {
+        const struct rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        signal(SIGABRT, SIG_DFL);
+        (void)!freopen("/dev/null", "w", stderr);
+        UNREACHABLE("nobody comes here");
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_matches(taken(), TIME "error   .*test_log.c:.*CHECK failed: nobody comes here");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +288,7 @@ int main(void)
         cmocka_unit_test(a_file_that_cannot_be_opened_leaves_the_old_one),
         cmocka_unit_test(opening_again_follows_a_rotation),
         cmocka_unit_test(without_a_path_lines_go_to_stderr),
+        cmocka_unit_test(a_failed_check_is_in_the_log_file),
         cmocka_unit_test(lines_of_threads_do_not_mix),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

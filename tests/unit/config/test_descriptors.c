@@ -24,7 +24,7 @@ TEST(the_store_comes_first)
 {
     struct config config = config_of(1000);
     struct descriptors_plan plan = descriptors_plan(&config, 1000000);
-    assert_in_range(plan.own, 112 + 32, 300);
+    assert_in_range(plan.own, 102 + 32, 300);
     assert_int_equal(plan.wanted, plan.own + 1000);
     assert_int_equal(plan.clients_max, 1000);
     assert_int_equal(descriptors_plan(&config, plan.wanted).clients_max, 1000);
@@ -39,7 +39,7 @@ TEST(more_segments_need_more)
     struct config config = config_of(1000);
     uint64_t before = descriptors_plan(&config, 0).own;
     config.store.segment_bytes = MB / 2;
-    assert_int_equal(descriptors_plan(&config, 0).own, before + 110);
+    assert_int_equal(descriptors_plan(&config, 0).own, before + 100);
 }
 
 static void limit_to(rlim_t files)

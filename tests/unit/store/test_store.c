@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/store/store.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "depot.h"
+#include "relay/base/log.h"
 
 static struct depot depot;
 
@@ -339,6 +341,31 @@ TEST(what_a_kill_left_behind_is_cleaned_up)
     depot_assert_snapshot(history_snapshot(store_current(depot.store)), 0);
 }
 
+/* A kill in the middle of a full sync: nothing is damaged, and nothing to be warned of. */
+TEST(a_history_that_was_still_arriving_goes_without_a_warning)
+{
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 7);
+    store_close(&depot.store);
+    assert_int_equal(mkdirat(depot.place.directory, "data/history-2", 0700), 0);
+    assert_int_equal(mkdirat(depot.place.directory, "data/history-2/backlog", 0700), 0);
+    place_write(&depot.place, "data/history-2/backlog/7.seg", bytes_of("left"));
+    char log[PLACE_PATH_MAX];
+    struct text text;
+    text_init(&text, 10000);
+    assert_true(log_open(place_path(&depot.place, "log", log), &text));
+    depot_open(&depot);
+    assert_true(log_open(NULL, &text));
+    size_t length;
+    uint8_t *said = place_read(&depot.place, "log", &length);
+    assert_non_null(memmem(said, length, "history-2 was still arriving", 28));
+    assert_null(memmem(said, length, "warning", 7));
+    free(said);
+    assert_false(place_has(&depot.place, "data/history-2"));
+    assert_int_equal(history_number(store_current(depot.store)), 1);
+    text_fini(&text);
+}
+
 TEST(a_report_names_what_is_held)
 {
     depot_open(&depot);
@@ -385,6 +412,10 @@ TEST(a_report_names_what_is_held)
 
 int main(void)
 {
+    struct text why;
+    text_init(&why, 1000);
+    if (!log_open(NULL, &why)) /* from now on the log has a descriptor of its own */
+        return 1;
     unsigned before = place_descriptors();
     const struct CMUnitTest tests[] = {
         IN_DEPOT(a_new_one_is_empty),
@@ -400,8 +431,10 @@ int main(void)
         IN_DEPOT(a_note_is_kept),
         IN_DEPOT(a_note_that_cannot_be_read_is_told),
         IN_DEPOT(what_a_kill_left_behind_is_cleaned_up),
+        IN_DEPOT(a_history_that_was_still_arriving_goes_without_a_warning),
         IN_DEPOT(a_report_names_what_is_held),
     };
+    text_fini(&why);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return failed != 0 || place_descriptors() != before;
 }
