@@ -2,80 +2,23 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "kinds.h"
 #include "nearest.h"
+#include "probe.h"
 #include "relay/base/bytes.h"
-
-/* --- kinds of values, with our limits --- */
-
-#define TEBIBYTE ((int64_t)1 << 40)
-#define DAY_MS ((int64_t)24 * 60 * 60 * 1000)
-
-static const char *const log_level_names[] = {
-    [LOG_LEVEL_DEBUG] = "debug",
-    [LOG_LEVEL_INFO] = "info",
-    [LOG_LEVEL_WARNING] = "warning",
-    [LOG_LEVEL_ERROR] = "error",
-    NULL,
-};
-static const char *const fsync_names[] = {
-    [STORE_FSYNC_NO] = "no",
-    [STORE_FSYNC_EVERYSEC] = "everysec",
-    [STORE_FSYNC_ALWAYS] = "always",
-    NULL,
-};
-static const char *const snapshot_names[] = {
-    [CONFIG_SNAPSHOT_ALWAYS_READY] = "always-ready",
-    [CONFIG_SNAPSHOT_ON_DEMAND] = "on-demand",
-    NULL,
-};
-
-static const struct value_kind line = {VALUE_STRING, .expected = "one line of text"};
-static const struct value_kind path = {VALUE_STRING, .expected = "the path of a file"};
-static const struct value_kind directory = {VALUE_STRING, .least = 1,
-                                            .expected = "the path of a directory"};
-static const struct value_kind host = {VALUE_WORD, .expected = "an address or a host name"};
-static const struct value_kind secret = {VALUE_SECRET, .expected = "one line of text"};
-static const struct value_kind origin = {VALUE_ADDRESS, .least = 1, .most = 65535,
-                                         .expected = "\"HOST PORT\", as in: 10.0.0.1 6379"};
-static const struct value_kind addresses = {
-    VALUE_BIND, .expected = "numeric addresses with blanks between them, as in: 127.0.0.1 -::1"};
-static const struct value_kind port = {VALUE_PORT, .least = 1, .most = 65535,
-                                       .expected = "a port from 1 to 65535"};
-static const struct value_kind port_or_0 = {VALUE_PORT, .least = 0, .most = 65535,
-                                            .expected = "a port from 0 to 65535"};
-static const struct value_kind workers = {VALUE_COUNT, .least = 1, .most = 64,
-                                          .expected = "a number from 1 to 64"};
-static const struct value_kind clients = {VALUE_COUNT, .least = 1, .most = 1000000,
-                                          .expected = "a number from 1 to 1000000"};
-static const struct value_kind size = {VALUE_SIZE, .least = 64 * 1024, .most = 1024 * TEBIBYTE,
-                                       .expected = "a size of at least 64kb, as in: 512mb, 1gb"};
-static const struct value_kind patience = {VALUE_DURATION, .least = 1000, .most = 365 * DAY_MS,
-                                           .expected = "a time of at least 1s, as in: 60, 90s, 5m"};
-static const struct value_kind duration = {VALUE_DURATION, .least = 0, .most = 365 * DAY_MS,
-                                           .expected = "a time, as in: 0, 60, 500ms, 5m, 1h"};
-static const struct value_kind seconds = {VALUE_SECONDS, .least = 0, .most = DAY_MS,
-                                          .expected = "whole seconds, as in: 0, 300, 5m"};
-static const struct value_kind log_level = {VALUE_NAME, .names = log_level_names,
-                                            .expected = "one of: debug, info, warning, error"};
-static const struct value_kind fsync_when = {VALUE_NAME, .names = fsync_names,
-                                             .expected = "one of: no, everysec, always"};
-static const struct value_kind snapshot_when = {VALUE_NAME, .names = snapshot_names,
-                                                .expected = "one of: always-ready, on-demand"};
+#include "secret.h"
 
 /* --- the table --- */
 
 enum setting_flag {
-    NEEDED = 1, /* has no default that could work: the operator must set it */
-    SECRET = 2, /* its value is never shown, also not in an error */
+    SECRET = 1, /* its value is never shown, also not in an error */
+    LIVE = 2,   /* may change while it runs: config_set */
 };
 
 struct setting {
@@ -93,58 +36,69 @@ struct setting {
 /* In the order of etc/psync-relay.ini and of the table in README.md, which have the same rows with
  * the same defaults; tests/style/settings.py holds the three together. */
 static const struct setting settings[] = {
-    {"relay", "data-dir", &directory, AT(store.data_dir), "/var/lib/psync-relay", 0,
+    {"relay", "data-dir", &kind_directory, AT(store.data_dir), "/var/lib/psync-relay", 0,
      "where the RDB and the stream are kept; one relay a directory"},
-    {"relay", "threads", &workers, AT(downstream.threads), "2", 0,
+    {"relay", "threads", &kind_workers, AT(downstream.threads), "2", 0,
      "workers that serve the replicas"},
-    {"relay", "log-level", &log_level, AT(log_level), "info", 0,
+    {"relay", "log-level", &kind_log_level, AT(log_level), "info", 0,
      "the least that is logged: debug, info, warning, error"},
-    {"relay", "log-file", &path, AT(log_file), "", 0,
+    {"relay", "log-file", &kind_path, AT(log_file), "", 0,
      "where the log goes; empty: stderr; reopened on SIGHUP"},
 
-    {"upstream", "replicaof", &origin, AT(replicaof), "", NEEDED,
-     "the origin, as host and port; must be set"},
-    {"upstream", "masteruser", &line, AT(upstream.user), "", 0,
+    {"upstream", "replicaof", &kind_candidates, AT(upstream.origin), "", 0,
+     "the origin, as host and port; several candidates with commas between them: the one that is "
+     "a primary is followed; this or sentinel must be set"},
+    {"upstream", "masteruser", &kind_line, AT(upstream.user), "", 0,
      "user of the origin's ACL to log in as; empty: the default one"},
-    {"upstream", "masterauth", &secret, AT(masterauth), "", SECRET,
+    {"upstream", "masterauth", &kind_secret, AT(masterauth), "", SECRET,
      "password to log in with at the origin; empty: none"},
-    {"upstream", "masterauth-file", &path, AT(masterauth_file), "", 0,
+    {"upstream", "masterauth-file", &kind_path, AT(masterauth_file), "", 0,
      "file whose only line is that password, instead of masterauth"},
-    {"upstream", "repl-timeout", &patience, AT(upstream.timeout_ms), "60", 0,
+    {"upstream", "sentinel", &kind_sentinel, AT(sentinel), "", 0,
+     "Sentinels that know where the origin is, as master-name host:port host:port ...; what they "
+     "say goes over replicaof"},
+    {"upstream", "sentinel-user", &kind_line, AT(sentinel.user), "", 0,
+     "user of the Sentinels' ACL to log in as; empty: the default one"},
+    {"upstream", "sentinel-pass", &kind_secret, AT(sentinel.password), "", SECRET,
+     "password to log in with at the Sentinels; empty: none"},
+    {"upstream", "ack", &kind_ack, AT(upstream.ack), "received", LIVE,
+     "what the origin is told that we have, and so what WAIT means there: received, durable "
+     "(fsynced), all (all our replicas have it), replicas N (N of them have it)"},
+    {"upstream", "repl-timeout", &kind_patience, AT(upstream.timeout_ms), "60", 0,
      "silence of the origin after which the link is made anew"},
-    {"upstream", "replica-announce-ip", &host, AT(upstream.announce_ip), "", 0,
+    {"upstream", "replica-announce-ip", &kind_host, AT(upstream.announce_ip), "", 0,
      "address that the origin shows for us; empty: the connection's own"},
-    {"upstream", "replica-announce-port", &port_or_0, AT(upstream.announce_port), "0", 0,
+    {"upstream", "replica-announce-port", &kind_port_or_0, AT(upstream.announce_port), "0", 0,
      "port that the origin shows for us; 0: the one we listen on"},
 
-    {"downstream", "bind", &addresses, AT(downstream.bind), "127.0.0.1 -::1", 0,
+    {"downstream", "bind", &kind_addresses, AT(downstream.bind), "127.0.0.1 -::1", 0,
      "addresses to listen on, * for all; with a - before it, one that may be missing"},
-    {"downstream", "port", &port, AT(downstream.port), "6380", 0,
+    {"downstream", "port", &kind_port, AT(downstream.port), "6380", 0,
      "port to listen on, for replicas and for redis-cli"},
-    {"downstream", "requirepass", &secret, AT(requirepass), "", SECRET,
+    {"downstream", "requirepass", &kind_secret, AT(requirepass), "", SECRET,
      "password that replicas and clients must give; empty: none"},
-    {"downstream", "requirepass-file", &path, AT(requirepass_file), "", 0,
+    {"downstream", "requirepass-file", &kind_path, AT(requirepass_file), "", 0,
      "file whose only line is that password, instead of requirepass"},
-    {"downstream", "maxclients", &clients, AT(downstream.clients_max), "10000", 0,
+    {"downstream", "maxclients", &kind_clients, AT(downstream.clients_max), "10000", 0,
      "connections at a time, replicas included"},
-    {"downstream", "repl-timeout", &patience, AT(downstream.replica_timeout_ms), "60", 0,
+    {"downstream", "repl-timeout", &kind_patience, AT(downstream.replica_timeout_ms), "60", 0,
      "silence of a replica after which it is closed"},
-    {"downstream", "timeout", &duration, AT(downstream.client_timeout_ms), "0", 0,
+    {"downstream", "timeout", &kind_duration, AT(downstream.client_timeout_ms), "0", 0,
      "silence after which a client that is no replica is closed; 0: never"},
-    {"downstream", "tcp-keepalive", &seconds, AT(downstream.keepalive_s), "300", 0,
+    {"downstream", "tcp-keepalive", &kind_seconds, AT(downstream.keepalive_s), "300", 0,
      "idle seconds after which TCP asks whether the peer still lives; 0: never"},
 
-    {"store", "repl-backlog-size", &size, AT(store.window_bytes), "1gb", 0,
+    {"store", "repl-backlog-size", &kind_size, AT(store.window_bytes), "1gb", 0,
      "how much of the stream is kept anyway, for replicas that come back"},
-    {"store", "repl-backlog-max-size", &size, AT(store.window_bytes_max), "4gb", 0,
+    {"store", "repl-backlog-max-size", &kind_size, AT(store.window_bytes_max), "4gb", 0,
      "how much is kept for replicas that are loading or behind; then they are cut"},
-    {"store", "segment-size", &size, AT(store.segment_bytes), "64mb", 0,
+    {"store", "segment-size", &kind_size, AT(store.segment_bytes), "64mb", 0,
      "size of the files that the stream is kept in"},
-    {"store", "fsync", &fsync_when, AT(store.fsync), "everysec", 0,
+    {"store", "fsync", &kind_fsync_when, AT(store.fsync), "everysec", 0,
      "when the stream is forced to disk: no, everysec, always"},
-    {"store", "snapshot", &snapshot_when, AT(snapshot), "always-ready", 0,
+    {"store", "snapshot", &kind_snapshot_when, AT(snapshot), "always-ready", 0,
      "when a new RDB is fetched: always-ready (before it is too old to serve), on-demand"},
-    {"store", "snapshot-min-interval", &duration, AT(upstream.refresh_pause_ms), "60", 0,
+    {"store", "snapshot-min-interval", &kind_duration, AT(upstream.refresh_pause_ms), "60", 0,
      "pause between two RDBs fetched to stay always-ready"},
 };
 
@@ -441,36 +395,17 @@ static void override(struct config *config, const char *string, struct errors *e
 
 /* --- secrets in files --- */
 
-/* The only line of a file, without its end. */
-static bool read_secret(const char *file, char out[CONFIG_SECRET_MAX], const char **why)
-{
-    int opened = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (opened == -1) {
-        *why = strerror(errno);
-        return false;
-    }
-    ssize_t length = read(opened, out, CONFIG_SECRET_MAX);
-    *why = length == -1 ? strerror(errno) : "expected a file with one line of 1 to 4094 bytes";
-    close(opened);
-    if (length == -1 || length == CONFIG_SECRET_MAX)
-        return false;
-    while (length > 0 && (out[length - 1] == '\n' || out[length - 1] == '\r'))
-        length--;
-    out[length] = '\0';
-    return length > 0 && strlen(out) == (size_t)length;
-}
-
 /* Works out a password that stands in a setting or in a file; `place` owns what it gets. */
 static void settle_secret(const struct config *config, const char *const *value,
                           const char *const *file, const char **place, struct errors *errors)
 {
-    char from_file[CONFIG_SECRET_MAX] = "";
+    char from_file[SECRET_MAX] = "";
     const char *why = NULL;
     if ((*file)[0] != '\0' && (*value)[0] != '\0')
         complain_of(errors, config, file, "the password itself is set, too; keep one of the two");
-    else if ((*file)[0] != '\0' && !read_secret(*file, from_file, &why))
+    else if ((*file)[0] != '\0' && !secret_read(*file, from_file, &why))
         complain_of(errors, config, file, why);
-    else if (!secret.parse(&secret, (*file)[0] != '\0' ? from_file : *value, place))
+    else if (!kind_secret.parse(&kind_secret, (*file)[0] != '\0' ? from_file : *value, place))
         complain_of(errors, config, file, "expected a file with one line of text");
     explicit_bzero(from_file, sizeof(from_file));
 }
@@ -481,8 +416,7 @@ static void take_defaults(struct config *config)
 {
     for (size_t i = 0; i < SETTINGS; i++) {
         const struct setting *setting = &settings[i];
-        if ((setting->flags & NEEDED) == 0)
-            CHECK(setting->kind->parse(setting->kind, setting->value, place_of(config, setting)));
+        CHECK(setting->kind->parse(setting->kind, setting->value, place_of(config, setting)));
     }
 }
 
@@ -499,14 +433,31 @@ static void check_sizes(const struct config *config, struct errors *errors)
 
 static void check_origin(const struct config *config, struct errors *errors)
 {
-    if (config->replicaof.host == NULL)
+    if (config->upstream.origin.count == 0 && config->sentinel.sentinels.count == 0)
         complain(errors, errors->file != NULL ? errors->file : "",
-                 "[upstream] replicaof is not set: name the origin, as in \"replicaof = 10.0.0.1 "
-                 "6379\" in the ini or --set upstream.replicaof=\"10.0.0.1 6379\"");
+                 "[upstream] neither replicaof nor sentinel is set: name the origin, as in "
+                 "\"replicaof = 10.0.0.1 6379\" in the ini or --set upstream.replicaof=\"10.0.0.1 "
+                 "6379\"");
     if (config->upstream.user[0] != '\0' && config->masterauth[0] == '\0' &&
         config->masterauth_file[0] == '\0')
         complain_of(errors, config, &config->upstream.user,
                     "a user needs masterauth or masterauth-file, too");
+    if (config->sentinel.user[0] != '\0' && config->sentinel.password[0] == '\0')
+        complain_of(errors, config, &config->sentinel.user, "a user needs sentinel-pass, too");
+}
+
+/* Without an fsync nothing would ever be acknowledged. NULL: it fits. */
+static const char *misfit_of_ack(const struct config *config, struct ack_rule rule)
+{
+    bool fits = rule.policy != ACK_DURABLE || config->store.fsync != STORE_FSYNC_NO;
+    return fits ? NULL : "it needs fsync = everysec or fsync = always";
+}
+
+static void check_ack(const struct config *config, struct errors *errors)
+{
+    const char *misfit = misfit_of_ack(config, config->upstream.ack);
+    if (misfit != NULL)
+        complain_of(errors, config, &config->upstream.ack, misfit);
 }
 
 /* Checks what a setting alone does not tell, and works out what the rooms get. */
@@ -518,9 +469,8 @@ static void settle(struct config *config, struct errors *errors)
                   errors);
     check_sizes(config, errors);
     check_origin(config, errors);
+    check_ack(config, errors);
 
-    config->upstream.host = config->replicaof.host;
-    config->upstream.port = config->replicaof.port;
     config->upstream.snapshot_always_ready = config->snapshot == CONFIG_SNAPSHOT_ALWAYS_READY;
     config->admin.clients_max = config->downstream.clients_max;
     config->admin.backlog_bytes = config->store.window_bytes;
@@ -562,43 +512,12 @@ void config_fini(struct config *config)
 
 /* --- what --check looks at --- */
 
-/* Why nothing can be made beside `path_of`; 0: it can. */
-static int probe_parent(const char *path_of)
-{
-    size_t length = strlen(path_of);
-    while (length > 1 && path_of[length - 1] == '/')
-        length--;
-    while (length > 0 && path_of[length - 1] != '/')
-        length--;
-    char *parent = length == 0 ? strdup(".") : strndup(path_of, length);
-    CHECK(parent != NULL);
-    int error = access(parent, W_OK | X_OK) == -1 ? errno : 0;
-    free(parent);
-    return error;
-}
-
 static void probe(struct errors *errors, const struct config *config, const char *const *place,
                   bool is_directory)
 {
-    struct stat status;
-    const char *problem;
-    if (stat(*place, &status) == 0) {
-        bool is_right = S_ISDIR(status.st_mode) == is_directory;
-        if (is_right && access(*place, is_directory ? R_OK | W_OK | X_OK : W_OK) == 0)
-            return;
-        if (!is_right)
-            errno = is_directory ? ENOTDIR : EISDIR;
-        problem = "it cannot be written";
-    } else {
-        int error = errno == ENOENT ? probe_parent(*place) : errno;
-        if (error == 0)
-            return;
-        errno = error;
-        problem = "it is not there and cannot be made";
-    }
-    char text[256];
-    snprintf(text, sizeof(text), "%s: %s", problem, strerror(errno));
-    complain_of(errors, config, place, text);
+    char problem[PROBE_PROBLEM_MAX];
+    if (!probe_path(*place, is_directory, problem))
+        complain_of(errors, config, place, problem);
 }
 
 bool config_probe(const struct config *config, struct text *errors_out)
@@ -636,6 +555,13 @@ static bool is_said_again(size_t index)
     return false;
 }
 
+static void append_shown_name(size_t index, struct text *out)
+{
+    if (is_said_again(index))
+        text_format(out, "%s.", settings[index].section);
+    text_append_string(out, settings[index].key);
+}
+
 void config_each(const struct config *config, admin_setting_fn *fn, void *arg)
 {
     for (size_t i = 0; i < SETTINGS; i++) {
@@ -644,12 +570,54 @@ void config_each(const struct config *config, admin_setting_fn *fn, void *arg)
         struct text value;
         text_init(&name, 128);
         text_init(&value, LINE_LENGTH_MAX);
-        if (is_said_again(i))
-            text_format(&name, "%s.", setting->section);
-        text_append_string(&name, setting->key);
+        append_shown_name(i, &name);
         setting->kind->print(setting->kind, value_of(config, setting), VALUE_PLAIN, &value);
         fn(text_string(&name), text_string(&value), arg);
         text_fini(&name);
         text_fini(&value);
     }
+}
+
+/* --- changing --- */
+
+static const struct setting *find_shown(const char *name)
+{
+    const struct setting *found = NULL;
+    struct text shown;
+    text_init(&shown, 128);
+    for (size_t i = 0; i < SETTINGS && found == NULL; i++) {
+        text_clear(&shown);
+        append_shown_name(i, &shown);
+        if (bytes_is(bytes_of(name), text_string(&shown)))
+            found = &settings[i];
+    }
+    text_fini(&shown);
+    return found;
+}
+
+/* In the words of redis-server. */
+static bool refuse(struct text *why, const char *name, const char *reason, const char *what)
+{
+    text_format(why, "ERR CONFIG SET failed (possibly related to argument '%s') - %s%s", name,
+                reason, what);
+    return false;
+}
+
+bool config_set(struct config *config, const char *name, const char *value, struct text *why)
+{
+    const struct setting *setting = find_shown(name);
+    if (setting == NULL) {
+        text_format(why, "ERR Unknown option or number of arguments for CONFIG SET - '%s'", name);
+        return false;
+    }
+    if ((setting->flags & LIVE) == 0)
+        return refuse(why, name, "can't set immutable config", "");
+    struct config changed = *config;
+    if (!setting->kind->parse(setting->kind, value, place_of(&changed, setting)))
+        return refuse(why, name, "expected ", setting->kind->expected);
+    const char *misfit = misfit_of_ack(&changed, changed.upstream.ack);
+    if (misfit != NULL)
+        return refuse(why, name, misfit, "");
+    *config = changed;
+    return true;
 }

@@ -25,14 +25,16 @@
 #include "relay/downstream/downstream.h"
 #include "relay/store/store.h"
 #include "relay/upstream/link.h"
+#include "relay/upstream/sentinel.h"
 #include "value.h"
 
-enum { CONFIG_ERRORS_MAX = 20, CONFIG_SECRET_MAX = 4096 };
+enum { CONFIG_ERRORS_MAX = 20 };
 
 enum config_snapshot { CONFIG_SNAPSHOT_ALWAYS_READY, CONFIG_SNAPSHOT_ON_DEMAND };
 
 struct config {
     struct link_options upstream;
+    struct sentinel_options sentinel;
     struct downstream_options downstream;
     struct store_options store;
     struct admin_options admin;
@@ -41,7 +43,6 @@ struct config {
 
     /* Settings that more than one room needs, or one in another form: config_load works the options
      * of the rooms out of them. */
-    struct value_address replicaof;
     const char *masterauth;
     const char *masterauth_file;
     const char *requirepass;
@@ -63,6 +64,11 @@ MUST_CHECK bool config_probe(const struct config *config, struct text *errors);
 
 /* An ini with all settings, defaults included; "***" for secrets. */
 void config_format(const struct config *config, struct text *out);
+
+/* CONFIG SET: `name` as config_each tells it. False: `why` is an error reply without its dash, and nothing
+ * has changed. The rooms are told by the caller. */
+MUST_CHECK bool config_set(struct config *config, const char *name, const char *value,
+                           struct text *why);
 
 /* All settings as CONFIG GET shows them. A key that two sections have is shown bare for downstream,
  * and as "upstream.repl-timeout" for the other. */

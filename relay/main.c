@@ -116,7 +116,7 @@ static void tell(const char *errors)
     }
 }
 
-static bool do_job(enum job job, const struct config *config, struct text *why)
+static bool do_job(enum job job, struct config *config, struct text *why)
 {
     switch (job) {
     case JOB_RUN:

@@ -9,83 +9,13 @@
 #include <unistd.h>
 
 #include "config.h"
-#include "relay/admin/admin.h"
+#include "memo.h"
 #include "relay/base/log.h"
-#include "relay/downstream/downstream.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
-#include "relay/upstream/link.h"
+#include "rooms.h"
 
 enum { TICK_MS = 1000, DESCRIPTORS_RESERVED = 128 };
-
-struct relay {
-    const struct config *config;
-    struct loop *loop;
-    struct timer *tick;
-    struct store *store;
-    struct downstream *downstream;
-    struct link *link;
-    struct admin *admin;
-    bool replicas_must_look; /* the store has changed in a way that store_publish does not tell */
-    const char *stop_cause;
-};
-
-/* --- what one room wants from another --- */
-
-static void on_command(struct client *client, const struct command *command, void *arg)
-{
-    struct relay *relay = arg;
-    admin_on_command(client, command, relay->admin);
-}
-
-static void on_snapshot_wanted(void *arg)
-{
-    struct relay *relay = arg;
-    link_refresh(relay->link, "a replica waits");
-}
-
-static bool is_upstream_streaming(void *arg)
-{
-    struct relay *relay = arg;
-    struct link_status status;
-    link_status(relay->link, &status);
-    return status.state == LINK_STREAMING;
-}
-
-static void on_link_news(enum link_news news, void *arg)
-{
-    struct relay *relay = arg;
-    relay->replicas_must_look = true;
-    switch (news) {
-    case LINK_NEWS_REPLACED:
-        /* A replica that was served the new history while its snapshot arrived is right already. */
-        downstream_close_replicas(relay->downstream, CLOSE_REPLACED,
-                                  history_number(store_current(relay->store)));
-        break;
-    case LINK_NEWS_RENAMED:
-        downstream_close_replicas(relay->downstream, CLOSE_RENAMED, 0);
-        break;
-    case LINK_NEWS_REWOUND:
-        break; /* the cursors beyond the new end notice when they look */
-    }
-}
-
-static void stop(struct relay *relay, const char *cause)
-{
-    relay->stop_cause = cause;
-    loop_stop(relay->loop);
-}
-
-static void shut_down(void *arg)
-{
-    stop(arg, "SHUTDOWN");
-}
-
-static void each_setting(admin_setting_fn *fn, void *fn_arg, void *arg)
-{
-    struct relay *relay = arg;
-    config_each(relay->config, fn, fn_arg);
-}
 
 /* --- turns, seconds, signals --- */
 
@@ -93,41 +23,55 @@ static void each_setting(admin_setting_fn *fn, void *fn_arg, void *arg)
  * woken. */
 static void on_turn_end(void *arg)
 {
-    struct relay *relay = arg;
-    bool has_news = store_publish(relay->store);
-    if (has_news || relay->replicas_must_look)
-        downstream_wake(relay->downstream);
-    relay->replicas_must_look = false;
+    struct rooms *rooms = arg;
+    bool has_news = store_publish(rooms->store);
+    if (has_news || rooms->replicas_must_look)
+        downstream_wake(rooms->downstream);
+    rooms->replicas_must_look = false;
     /* What is acknowledged has been published. */
-    link_turn_end(relay->link);
+    link_turn_end(rooms->link);
 }
 
 static void on_tick(void *arg)
 {
-    struct relay *relay = arg;
-    timer_arm(relay->tick, TICK_MS);
-    link_tick(relay->link);
-    store_tick(relay->store);
-    downstream_tick(relay->downstream);
+    struct rooms *rooms = arg;
+    timer_arm(rooms->tick, TICK_MS);
+    link_tick(rooms->link);
+    if (rooms->sentinel != NULL)
+        sentinel_tick(rooms->sentinel);
+    store_tick(rooms->store);
+    downstream_tick(rooms->downstream);
+}
+
+/* More is durable: the turn's end syncs what came meanwhile, and acknowledges. */
+static void on_durable(void *arg)
+{
+    (void)arg;
+}
+
+/* Called by the store's own thread. */
+static void ring(void *arg)
+{
+    bell_ring(arg);
 }
 
 static void on_terminate(void *arg)
 {
-    stop(arg, "SIGTERM");
+    doors_stop(arg, "SIGTERM");
 }
 
 static void on_interrupt(void *arg)
 {
-    stop(arg, "SIGINT");
+    doors_stop(arg, "SIGINT");
 }
 
 /* What logrotate wants. */
 static void on_hangup(void *arg)
 {
-    struct relay *relay = arg;
+    struct rooms *rooms = arg;
     struct text why;
     text_init(&why, 1024);
-    if (log_open(relay->config->log_file, &why))
+    if (log_open(rooms->config->log_file, &why))
         log_info("relay: log opened again cause=SIGHUP (settings are not read again: restart)");
     else
         log_warnx("relay: cause=SIGHUP %s; the log stays where it is", text_string(&why));
@@ -153,107 +97,137 @@ static void raise_descriptor_limit(const struct config *config)
                   config->downstream.clients_max, (uint64_t)wanted, (uint64_t)limit.rlim_cur);
 }
 
-static bool open_loop(struct relay *relay)
+static bool open_loop(struct rooms *rooms)
 {
     /* A peer that is gone is an error of write, not a signal. */
     signal(SIGPIPE, SIG_IGN);
-    relay->loop = loop_new();
-    if (relay->loop == NULL)
+    rooms->loop = loop_new();
+    if (rooms->loop == NULL)
         return false;
-    relay->tick = timer_new(relay->loop, on_tick, relay);
-    return relay->tick != NULL && loop_on_signal(relay->loop, SIGTERM, on_terminate, relay) &&
-           loop_on_signal(relay->loop, SIGINT, on_interrupt, relay) &&
-           loop_on_signal(relay->loop, SIGHUP, on_hangup, relay);
+    rooms->tick = timer_new(rooms->loop, on_tick, rooms);
+    rooms->durable = bell_new(rooms->loop, on_durable, rooms);
+    if (rooms->durable == NULL)
+        return false;
+    store_on_durable(rooms->store, ring, rooms->durable);
+    return rooms->tick != NULL && loop_on_signal(rooms->loop, SIGTERM, on_terminate, rooms) &&
+           loop_on_signal(rooms->loop, SIGINT, on_interrupt, rooms) &&
+           loop_on_signal(rooms->loop, SIGHUP, on_hangup, rooms);
 }
 
-static bool open_link(struct relay *relay)
+static bool open_link(struct rooms *rooms)
 {
-    struct link_options options = relay->config->upstream;
+    struct link_options options = rooms->config->upstream;
     if (options.announce_port == 0)
-        options.announce_port = downstream_port(relay->downstream);
-    relay->link = link_open(relay->loop, relay->store, &options, on_link_news, relay);
-    return relay->link != NULL;
+        options.announce_port = downstream_port(rooms->downstream);
+    struct origin_address remembered;
+    if (memo_recall(rooms->store, rooms->config, &remembered))
+        options.origin = (struct origin_candidates){.count = 1, .at = {remembered}};
+    const struct link_doors doors = doors_of_link(rooms);
+    rooms->link = link_open(rooms->loop, rooms->store, &options, &doors);
+    return rooms->link != NULL;
 }
 
-static bool open_admin(struct relay *relay)
+static bool open_sentinel(struct rooms *rooms)
 {
-    const struct admin_doors doors = {
-        .shut_down = shut_down, .each_setting = each_setting, .arg = relay};
-    relay->admin =
-        admin_open(relay->store, relay->link, relay->downstream, &relay->config->admin, &doors);
-    return relay->admin != NULL;
+    const struct sentinel_options *options = &rooms->config->sentinel;
+    if (options->sentinels.count == 0)
+        return true;
+    rooms->sentinel = sentinel_open(rooms->loop, options, doors_on_sentinel, rooms);
+    return rooms->sentinel != NULL;
+}
+
+static bool open_admin(struct rooms *rooms)
+{
+    const struct admin_doors doors = doors_of_admin(rooms);
+    rooms->admin = admin_open(rooms->loop, rooms->store, rooms->link, rooms->downstream,
+                              &rooms->config->admin, &doors);
+    if (rooms->admin == NULL)
+        return false;
+    link_set_run_id(rooms->link, admin_run_id(rooms->admin));
+    return true;
 }
 
 /* Nothing happens on the loop before it runs, so a door may lead to a room that is opened later. */
-static bool open_rooms(struct relay *relay, struct text *why)
+static bool open_rooms(struct rooms *rooms, struct text *why)
 {
-    const struct downstream_doors doors = {.on_command = on_command,
-                                           .on_snapshot_wanted = on_snapshot_wanted,
-                                           .is_upstream_streaming = is_upstream_streaming,
-                                           .arg = relay};
-    relay->store = store_open(&relay->config->store, why);
-    if (relay->store == NULL)
+    const struct downstream_doors doors = doors_of_downstream(rooms);
+    rooms->store = store_open(&rooms->config->store, why);
+    if (rooms->store == NULL)
         return false;
-    if (!open_loop(relay)) {
+    if (!open_loop(rooms)) {
         text_format(why, "cannot make an event loop: %s", strerror(errno));
         return false;
     }
-    relay->downstream =
-        downstream_open(relay->loop, relay->store, &relay->config->downstream, &doors, why);
-    if (relay->downstream == NULL)
+    rooms->downstream =
+        downstream_open(rooms->loop, rooms->store, &rooms->config->downstream, &doors, why);
+    if (rooms->downstream == NULL)
         return false;
-    if (!open_link(relay) || !open_admin(relay)) {
+    if (!open_link(rooms) || !open_sentinel(rooms) || !open_admin(rooms)) {
         text_append_string(why, "memory or descriptors are out");
         return false;
     }
+    doors_watch_acknowledged(rooms);
     return true;
 }
 
 /* Also of what was opened only in part. */
-static void close_rooms(struct relay *relay)
+static void close_rooms(struct rooms *rooms)
 {
-    if (relay->admin != NULL)
-        admin_close(&relay->admin);
-    if (relay->link != NULL)
-        link_close(&relay->link);
-    if (relay->downstream != NULL)
-        downstream_close(&relay->downstream);
-    if (relay->tick != NULL)
-        timer_free(&relay->tick);
+    if (rooms->admin != NULL)
+        admin_close(&rooms->admin);
+    if (rooms->sentinel != NULL)
+        sentinel_close(&rooms->sentinel);
+    if (rooms->link != NULL)
+        link_close(&rooms->link);
+    if (rooms->downstream != NULL)
+        downstream_close(&rooms->downstream);
+    if (rooms->tick != NULL)
+        timer_free(&rooms->tick);
+    if (rooms->durable != NULL) {
+        /* The store lives a little longer than its bell. */
+        store_on_durable(rooms->store, NULL, NULL);
+        bell_free(&rooms->durable);
+    }
     /* What was put aside to be freed goes with the loop, and may still hold something of the store. */
-    if (relay->loop != NULL)
-        loop_free(&relay->loop);
-    if (relay->store != NULL)
-        store_close(&relay->store);
+    if (rooms->loop != NULL)
+        loop_free(&rooms->loop);
+    if (rooms->store != NULL)
+        store_close(&rooms->store);
 }
 
-static void run(struct relay *relay)
+static void run(struct rooms *rooms)
 {
-    const struct config *config = relay->config;
-    log_info("relay: psync-relay %s runs origin=%s:%u data-dir=%s port=%u threads=%u pid=%ld",
-             RELAY_VERSION, config->upstream.host, (unsigned)config->upstream.port,
-             config->store.data_dir, (unsigned)downstream_port(relay->downstream),
-             config->downstream.threads, (long)getpid());
-    loop_at_turn_end(relay->loop, on_turn_end, relay);
-    timer_arm(relay->tick, TICK_MS);
-    loop_run(relay->loop);
-    log_info("relay: stopping cause=%s", relay->stop_cause);
+    const struct config *config = rooms->config;
+    struct text ack;
+    text_init(&ack, 64);
+    ack_rule_format(config->upstream.ack, &ack);
+    log_info("relay: psync-relay %s runs candidates=%zu sentinels=%zu ack=%s data-dir=%s port=%u "
+             "threads=%u pid=%ld",
+             RELAY_VERSION, config->upstream.origin.count, config->sentinel.sentinels.count,
+             text_string(&ack), config->store.data_dir,
+             (unsigned)downstream_port(rooms->downstream), config->downstream.threads,
+             (long)getpid());
+    text_fini(&ack);
+    loop_at_turn_end(rooms->loop, on_turn_end, rooms);
+    timer_arm(rooms->tick, TICK_MS);
+    loop_run(rooms->loop);
+    log_info("relay: stopping cause=%s", rooms->stop_cause);
 }
 
-bool relay_run(const struct config *config, struct text *why)
+bool relay_run(struct config *config, struct text *why)
 {
-    struct relay relay = {.config = config, .stop_cause = "none"};
+    struct rooms rooms = {.config = config, .stop_cause = "none"};
     log_set_level(config->log_level);
     if (!log_open(config->log_file, why))
         return false;
     raise_descriptor_limit(config);
 
-    bool opened = open_rooms(&relay, why);
+    bool opened = open_rooms(&rooms, why);
     if (opened)
-        run(&relay);
+        run(&rooms);
     else if (config->log_file[0] != '\0')
         log_errorx("relay: %s", text_string(why)); /* the caller tells stderr only */
-    close_rooms(&relay);
+    close_rooms(&rooms);
     if (opened)
         log_info("relay: stopped");
     return opened;

@@ -16,8 +16,8 @@
 
 struct config;
 
-/* Runs until SIGTERM, SIGINT or SHUTDOWN, then closes everything and returns true. False: it could
+/* What may change while it runs (CONFIG SET) is changed in `config`. Runs until SIGTERM, SIGINT or SHUTDOWN, then closes everything and returns true. False: it could
  * not start; `why` says what is wrong. */
-MUST_CHECK bool relay_run(const struct config *config, struct text *why);
+MUST_CHECK bool relay_run(struct config *config, struct text *why);
 
 #endif

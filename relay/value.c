@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "relay/base/bytes.h"
-#include "relay/upstream/link.h"
 
 static bool is_in_range(const struct value_kind *kind, uint64_t value)
 {
@@ -114,39 +113,6 @@ bool value_parse_bind(const struct value_kind *kind, const char *string, void *p
         rest += strspn(rest, " \t");
     }
     return value_parse_string(kind, string, place);
-}
-
-bool value_parse_address(const struct value_kind *kind, const char *string, void *place)
-{
-    struct value_address *address = place;
-    size_t host_length = strcspn(string, " \t");
-    if (host_length == 0 || host_length >= LINK_HOST_MAX)
-        return false;
-    const char *rest = string + host_length;
-    rest += strspn(rest, " \t");
-
-    uint64_t port;
-    if (!take_number(&rest, &port) || *rest != '\0' || !is_in_range(kind, port))
-        return false;
-    replace_string(&address->host, bytes_at(string, host_length));
-    address->port = (uint16_t)port;
-    return true;
-}
-
-void value_print_address(const struct value_kind *kind, const void *place, enum value_style style,
-                         struct text *out)
-{
-    (void)kind;
-    (void)style;
-    const struct value_address *address = place;
-    if (address->host != NULL)
-        text_format(out, "%s %u", address->host, (unsigned)address->port);
-}
-
-void value_fini_address(void *place)
-{
-    struct value_address *address = place;
-    value_fini_string(&address->host);
 }
 
 /* --- numbers --- */

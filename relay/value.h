@@ -41,19 +41,13 @@ struct value_kind {
     const char *const *names; /* of an enumeration: one a value, from 0 on, then NULL */
 };
 
-/* What `replicaof` is. */
-struct value_address {
-    const char *host;
-    uint16_t port;
-};
-
-value_parse_fn value_parse_string, value_parse_word, value_parse_bind, value_parse_address,
-    value_parse_port, value_parse_count, value_parse_size, value_parse_duration,
-    value_parse_seconds, value_parse_name;
-value_print_fn value_print_string, value_print_secret, value_print_address, value_print_port,
-    value_print_count, value_print_size, value_print_duration, value_print_seconds,
-    value_print_name;
-value_fini_fn value_fini_string, value_fini_address;
+value_parse_fn value_parse_string, value_parse_word, value_parse_bind, value_parse_candidates,
+    value_parse_sentinel, value_parse_ack, value_parse_port, value_parse_count, value_parse_size,
+    value_parse_duration, value_parse_seconds, value_parse_name;
+value_print_fn value_print_string, value_print_secret, value_print_candidates, value_print_sentinel,
+    value_print_ack, value_print_port, value_print_count, value_print_size, value_print_duration,
+    value_print_seconds, value_print_name;
+value_fini_fn value_fini_string;
 
 /* The first members of a kind, by the C type of the place. */
 #define VALUE_OWNED(parse_fn, print_fn)                                                            \
@@ -62,8 +56,11 @@ value_fini_fn value_fini_string, value_fini_address;
 #define VALUE_WORD VALUE_OWNED(value_parse_word, value_print_string)     /* no blanks in it */
 #define VALUE_SECRET VALUE_OWNED(value_parse_string, value_print_secret)
 #define VALUE_BIND VALUE_OWNED(value_parse_bind, value_print_string) /* addresses, blanks between */
-#define VALUE_ADDRESS /* struct value_address: "host port" */                                      \
-    .parse = value_parse_address, .print = value_print_address, .fini = value_fini_address
+#define VALUE_CANDIDATES /* struct origin_candidates: "host port, host port"; may be empty */      \
+    .parse = value_parse_candidates, .print = value_print_candidates
+#define VALUE_SENTINEL /* struct sentinel_options, its name and addresses; may be empty */         \
+    .parse = value_parse_sentinel, .print = value_print_sentinel
+#define VALUE_ACK .parse = value_parse_ack, .print = value_print_ack       /* struct ack_rule */
 #define VALUE_PORT .parse = value_parse_port, .print = value_print_port    /* uint16_t */
 #define VALUE_COUNT .parse = value_parse_count, .print = value_print_count /* unsigned */
 #define VALUE_SIZE .parse = value_parse_size, .print = value_print_size    /* uint64_t: bytes */

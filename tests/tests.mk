@@ -1,16 +1,22 @@
 # The test programs. A row names a program and the objects of relay/ that it is linked with: an honest
 # list of what each noun leans on. Objects of tests/support/ stand in for what they are named after.
 
+comma := ,
 UNIT_TESTS :=
 REPLAY_TESTS :=
 
-# $(1) unit or replay, $(2) test, $(3) objects of relay/, $(4) objects of tests/support/
+# What support/fault.c stands in for: a row that is linked with it names these flags as its last word.
+FAULT := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc mmap open openat fcntl mkdirat \
+         posix_fallocate write pwrite ftruncate renameat linkat unlinkat fsync fdatasync msync)
+
+# $(1) unit or replay, $(2) test, $(3) objects of relay/, $(4) objects of tests/support/, $(5) link flags
 define test_program
 $(B)/tests/$(1)/$(2): $(B)/tests/obj/$(1)/$(2).o $(patsubst %,$(B)/obj/%.o,$(3)) \
                       $(patsubst %,$(B)/tests/obj/support/%.o,$(4))
+$(B)/tests/$(1)/$(2): TEST_LDFLAGS := $(5)
 endef
-unit_test   = $(eval UNIT_TESTS += $(1))$(eval $(call test_program,unit,$(1),$(2),$(3)))
-replay_test = $(eval REPLAY_TESTS += $(1))$(eval $(call test_program,replay,$(1),$(2),$(3)))
+unit_test   = $(eval UNIT_TESTS += $(1))$(eval $(call test_program,unit,$(1),$(2),$(3),$(4)))
+replay_test = $(eval REPLAY_TESTS += $(1))$(eval $(call test_program,replay,$(1),$(2),$(3),$(4)))
 
 include tests/unit/unit.mk
 include tests/replay/replay.mk
@@ -24,7 +30,7 @@ $(B)/tests/obj/%.o: tests/%.c $(B)/flags
 $(UNIT_TESTS:%=$(B)/tests/unit/%) $(REPLAY_TESTS:%=$(B)/tests/replay/%):
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 -include $(UNIT_TESTS:%=$(B)/tests/obj/unit/%.d) $(REPLAY_TESTS:%=$(B)/tests/obj/replay/%.d) \
          $(wildcard $(B)/tests/obj/support/*.d)
@@ -56,10 +62,14 @@ $(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_O
 
 -include $(B)/tests/obj/bench/bench_store.d
 
-.PHONY: bench-store chaos
+.PHONY: bench-store bench-wait chaos
 bench-store: $(B)/tests/bench/bench_store ## CRC-64, append, start on a large window (SIZE_GB=10, DIR=build/bench)
 	$(Q)mkdir -p $(or $(DIR),$(B)/bench)
 	$(Q)$< $(or $(DIR),$(B)/bench) $(or $(SIZE_GB),10)
 
-chaos: $(PROGRAM) ## kill -9 and damaged files, long (ROUNDS=300, CHAOS_SEED to repeat)
+bench-wait: $(PROGRAM) ## what a confirmed write costs: direct, chained, through the relay (WRITES=1000)
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_wait.py --writes $(or $(WRITES),1000)
+
+chaos: $(PROGRAM) ## kill -9, damaged files, fail-overs, long (ROUNDS=300, CHAOS_SEED to repeat)
 	$(Q)CHAOS_ROUNDS=$(or $(ROUNDS),300) $(MAKE) --no-print-directory e2e E2E_ARGS='-k chaos'

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/admin/admin.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,19 +9,23 @@
 #include "relay/base/clock.h"
 #include "relay/base/random.h"
 #include "request.h"
+#include "visitor.h"
 
 enum {
     NAME_SHOWN_MAX = 128
 }; /* of what a client sent, in an error reply, as redis-server has it */
 
-struct admin *admin_open(struct store *store, struct link *link, struct downstream *downstream,
-                         const struct admin_options *options, const struct admin_doors *doors)
+struct admin *admin_open(struct loop *loop, struct store *store, struct link *link,
+                         struct downstream *downstream, const struct admin_options *options,
+                         const struct admin_doors *doors)
 {
-    CHECK(store != NULL && link != NULL && downstream != NULL);
+    CHECK(loop != NULL && store != NULL && link != NULL && downstream != NULL);
     CHECK(doors->shut_down != NULL && doors->each_setting != NULL);
+    CHECK(doors->follow != NULL && doors->set != NULL && doors->watch_acknowledged != NULL);
     struct admin *admin = calloc(1, sizeof(*admin));
     if (admin == NULL)
         return NULL;
+    admin->loop = loop;
     admin->store = store;
     admin->link = link;
     admin->downstream = downstream;
@@ -29,13 +34,30 @@ struct admin *admin_open(struct store *store, struct link *link, struct downstre
     random_hex(admin->run_id, RUN_ID_DIGITS);
     admin->started_ms = clock_ms();
     admin->started_wall_us = clock_wall_us();
+    topics_init(&admin->topics);
+    TAILQ_INIT(&admin->visitors);
+    if (!waiters_open(admin))
+        admin_close(&admin);
     return admin;
 }
 
-void admin_close(struct admin **admin)
+void admin_close(struct admin **where)
 {
-    free(*admin);
-    *admin = NULL;
+    struct admin *admin = *where;
+    *where = NULL;
+    visitors_close(admin);
+    waiters_close(admin);
+    free(admin);
+}
+
+const char *admin_run_id(const struct admin *admin)
+{
+    return admin->run_id;
+}
+
+void admin_on_acknowledged(struct admin *admin)
+{
+    waiters_look(admin);
 }
 
 /* "unknown command 'x', with args beginning with: 'a' 'b' ", cut where redis-server cuts it. */
@@ -61,28 +83,28 @@ static void refuse_data(struct request *request, enum data_command kind)
 {
     struct link_status origin;
     char name[NAME_SHOWN_MAX + 1];
+    char primary[ORIGIN_HOST_MAX + 32] = "the primary";
     link_status(request->admin->link, &origin);
+    if (origin.port != 0) /* else it is not known yet where it is */
+        snprintf(primary, sizeof(primary), "the primary %s:%u", origin.host, origin.port);
     switch (kind) {
     case DATA_COMMAND_NONE:
         refuse_unknown(request);
         break;
     case DATA_COMMAND_READ:
         write_error(request->writer,
-                    "ERR this is psync-relay: it holds no data, ask the primary %s:%u or one of "
-                    "its replicas",
-                    origin.host, origin.port);
+                    "ERR this is psync-relay: it holds no data, ask %s or one of its replicas",
+                    primary);
         break;
     case DATA_COMMAND_WRITE:
-        write_error(request->writer,
-                    "READONLY this is psync-relay: it holds no data, write to the primary %s:%u",
-                    origin.host, origin.port);
+        write_error(request->writer, "READONLY this is psync-relay: it holds no data, write to %s",
+                    primary);
         break;
     case DATA_COMMAND_OTHER:
         write_error(request->writer,
-                    "ERR this is psync-relay: it does not offer '%s', ask the primary %s:%u or "
-                    "one of its replicas",
-                    bytes_printable(argument(request, 0), name, sizeof(name)), origin.host,
-                    origin.port);
+                    "ERR this is psync-relay: it does not offer '%s', ask %s or one of its "
+                    "replicas",
+                    bytes_printable(argument(request, 0), name, sizeof(name)), primary);
         break;
     case DATA_COMMAND_CLUSTER:
         write_error(request->writer, "ERR This instance has cluster support disabled");
@@ -126,29 +148,93 @@ static bool find_row(struct request *request, enum data_command *data)
     return true;
 }
 
-/* The order of the checks and their words are redis-server's: existence, arity, authentication. */
-static void run(struct request *request)
+/* RESP2 has no pushes: what is no message would be taken for one. */
+static bool may_run_while_subscribed(const struct request *request, const struct visitor *visitor)
+{
+    return visitor == NULL || request->session->protocol == 3 ||
+           subscriber_count(&visitor->subscriber) == 0 ||
+           (request->row != NULL && (request->row->flags & COMMAND_SUBSCRIBED) != 0);
+}
+
+/* The order of the checks and their words are redis-server's: existence, arity, authentication, what the
+ * connection is in the midst of. False: the reply says why not. */
+static bool is_acceptable(struct request *request, const struct visitor *visitor)
 {
     enum data_command data = DATA_COMMAND_NONE;
     if (!find_row(request, &data))
-        return;
+        return false;
     const struct command_row *row = request->row;
     if (row != NULL && !command_accepts(row, argument_count(request))) {
         write_error(request->writer, "ERR wrong number of arguments for '%s' command", row->name);
-        return;
+        return false;
     }
     bool is_open_to_all = row != NULL && (row->flags & COMMAND_NO_AUTH) != 0;
     if (!is_open_to_all && !is_authenticated(request->admin, request->session)) {
         write_error(request->writer, "NOAUTH Authentication required.");
-        return;
+        return false;
     }
-    if (row == NULL) {
+    if (row != NULL && visitor != NULL && visitor->transaction.is_open &&
+        (row->flags & COMMAND_NO_MULTI) != 0) {
+        write_error(request->writer, "ERR Command not allowed inside a transaction");
+        return false;
+    }
+    if (!may_run_while_subscribed(request, visitor)) {
+        char name[NAME_SHOWN_MAX + 1];
+        bytes_printable(argument(request, 0), name, sizeof(name));
+        write_error(request->writer,
+                    "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
+                    "/ RESET are allowed in this context",
+                    row != NULL ? row->name : name);
+        return false;
+    }
+    if (row == NULL)
         refuse_data(request, data);
+    return row != NULL;
+}
+
+static void queue(struct request *request, struct transaction *transaction)
+{
+    if (transaction_add(transaction, request->command)) {
+        write_simple(request->writer, "QUEUED");
         return;
     }
-    CHECK(row->handler != NULL); /* a container without one has an arity of -2 */
-    client_set_last_command(request->client, row->name);
-    row->handler(request);
+    transaction->is_spoiled = true;
+    write_error(request->writer, "ERR psync-relay queues up to %d commands of %d bytes in all",
+                TRANSACTION_COMMANDS_MAX, TRANSACTION_BYTES_MAX);
+}
+
+static void handle(struct request *request)
+{
+    CHECK(request->row->handler != NULL); /* a container without one has an arity of -2 */
+    request->row->handler(request);
+}
+
+static void run(struct request *request)
+{
+    struct visitor *visitor = visitor_find(request->client);
+    struct transaction *transaction =
+        visitor != NULL && visitor->transaction.is_open ? &visitor->transaction : NULL;
+    if (!is_acceptable(request, visitor)) {
+        if (transaction != NULL)
+            transaction->is_spoiled = true;
+        return;
+    }
+    client_set_last_command(request->client, request->row->name);
+    if (transaction != NULL && (request->row->flags & COMMAND_IMMEDIATE) == 0)
+        queue(request, transaction);
+    else
+        handle(request);
+}
+
+void run_queued(const struct request *exec, const struct command *command)
+{
+    enum data_command data;
+    struct request request = *exec;
+    request.command = command;
+    request.parent = NULL;
+    request.is_queued = true;
+    CHECK(find_row(&request, &data)); /* it was accepted when it was queued */
+    handle(&request);
 }
 
 /* Counts a reply that turned out to be an error, for INFO. */

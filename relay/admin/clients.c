@@ -11,15 +11,17 @@
 #include "names.h"
 #include "relay/base/clock.h"
 #include "request.h"
+#include "visitor.h"
 
-enum { LIST_LENGTH_MAX = 8 * 1024 * 1024 };
+enum { LIST_LENGTH_MAX = 8 * 1024 * 1024, FLAGS_MAX = 8 };
 
 /* What CLIENT LIST and CLIENT KILL can ask for. */
 enum client_type {
     CLIENT_TYPE_ANY,
     CLIENT_TYPE_NORMAL,
     CLIENT_TYPE_REPLICA,
-    CLIENT_TYPE_NONE, /* "master" and "pubsub": real types of which a relay has nobody */
+    CLIENT_TYPE_PUBSUB,
+    CLIENT_TYPE_NONE, /* "master": a real type of which a relay has nobody */
 };
 
 struct client_filter {
@@ -40,7 +42,7 @@ static bool parse_type(struct request *request, struct bytes word, enum client_t
     } types[] = {
         {"normal", CLIENT_TYPE_NORMAL}, {"replica", CLIENT_TYPE_REPLICA},
         {"slave", CLIENT_TYPE_REPLICA}, {"master", CLIENT_TYPE_NONE},
-        {"primary", CLIENT_TYPE_NONE},  {"pubsub", CLIENT_TYPE_NONE},
+        {"primary", CLIENT_TYPE_NONE},  {"pubsub", CLIENT_TYPE_PUBSUB},
     };
     for (size_t i = 0; i < LENGTH_OF(types); i++) {
         if (bytes_is(word, types[i].word)) {
@@ -69,12 +71,26 @@ static int64_t connected_ms(const struct peer_status *peer)
     return peer->client != NULL ? client_connected_ms(peer->client) : peer->connected_ms;
 }
 
+static size_t subscriptions(const struct peer_status *peer, enum topic_kind kind)
+{
+    const struct visitor *visitor = peer->client != NULL ? visitor_find(peer->client) : NULL;
+    return visitor != NULL ? visitor->subscriber.count[kind] : 0;
+}
+
+static enum client_type type_of(const struct peer_status *peer)
+{
+    if (peer->client == NULL)
+        return CLIENT_TYPE_REPLICA;
+    if (subscriptions(peer, TOPIC_CHANNEL) + subscriptions(peer, TOPIC_PATTERN) > 0)
+        return CLIENT_TYPE_PUBSUB;
+    return CLIENT_TYPE_NORMAL;
+}
+
 static bool matches(const struct client_filter *filter, const struct peer_status *peer)
 {
-    bool is_replica = peer->client == NULL;
     if (filter->type == CLIENT_TYPE_NONE || peer->id == filter->id_spared)
         return false;
-    if (filter->type != CLIENT_TYPE_ANY && (filter->type == CLIENT_TYPE_REPLICA) != is_replica)
+    if (filter->type != CLIENT_TYPE_ANY && filter->type != type_of(peer))
         return false;
     if (filter->address.data != NULL && !bytes_equal(filter->address, bytes_of(peer->peer)))
         return false;
@@ -83,6 +99,33 @@ static bool matches(const struct client_filter *filter, const struct peer_status
     if ((clock_ms() - connected_ms(peer)) / 1000 < filter->age_s_min)
         return false;
     return has_id(filter, peer->id);
+}
+
+/* The letters of redis-server. */
+static const char *flags_of(const struct peer_status *peer, char out[FLAGS_MAX])
+{
+    const struct visitor *visitor = peer->client != NULL ? visitor_find(peer->client) : NULL;
+    size_t length = 0;
+    if (peer->client == NULL)
+        out[length++] = 'S';
+    if (type_of(peer) == CLIENT_TYPE_PUBSUB)
+        out[length++] = 'P';
+    if (visitor != NULL && visitor->transaction.is_open)
+        out[length++] = 'x';
+    if (visitor != NULL && visitor->waiter.is_waiting)
+        out[length++] = 'b';
+    if (length == 0)
+        out[length++] = 'N';
+    out[length] = '\0';
+    return out;
+}
+
+/* How many commands wait for EXEC; -1: there was no MULTI. */
+static int64_t queued_commands(const struct peer_status *peer)
+{
+    const struct visitor *visitor = peer->client != NULL ? visitor_find(peer->client) : NULL;
+    return visitor != NULL && visitor->transaction.is_open ? (int64_t)visitor->transaction.count
+                                                           : -1;
 }
 
 struct listing {
@@ -105,14 +148,18 @@ static void list_peer(const struct peer_status *peer, void *arg)
                        : peer->acknowledges ? "psync"
                                             : "sync";
     int64_t now_ms = clock_ms();
+    char flags[FLAGS_MAX];
     text_format(listing->out, "id=%" PRIu64 " addr=%s laddr=%s fd=0 name=%s", peer->id, peer->peer,
                 peer->local, session->name);
     text_format(listing->out, " age=%" PRId64 " idle=%" PRId64 " flags=%s",
                 (now_ms - connected_ms(peer)) / 1000, (now_ms - active_ms) / 1000,
-                peer->client != NULL ? "N" : "S");
-    text_append_string(listing->out, " db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0"
-                                     " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0"
-                                     " tot-mem=0 events=r");
+                flags_of(peer, flags));
+    text_format(listing->out, " db=0 sub=%zu psub=%zu ssub=0 multi=%" PRId64,
+                subscriptions(peer, TOPIC_CHANNEL), subscriptions(peer, TOPIC_PATTERN),
+                queued_commands(peer));
+    text_append_string(listing->out,
+                       " qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0"
+                       " tot-mem=0 events=r");
     text_format(listing->out, " cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
                 last, session->protocol == 3 ? 3 : 2, session->lib_name, session->lib_version);
 }
@@ -426,8 +473,15 @@ void on_client_getredir(struct request *request)
 void on_client_unblock(struct request *request)
 {
     int64_t id;
-    if (bytes_to_i64(argument(request, 2), &id))
-        write_integer(request->writer, 0);
-    else
+    bool has_reason = argument_count(request) == 4;
+    bool with_error = has_reason && argument_is(request, 3, "error");
+    if (argument_count(request) > 4)
+        reply_syntax_error(request);
+    else if (has_reason && !with_error && !argument_is(request, 3, "timeout"))
+        write_error(request->writer, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    else if (!bytes_to_i64(argument(request, 2), &id))
         write_error(request->writer, "ERR value is not an integer or out of range");
+    else
+        write_integer(request->writer,
+                      id > 0 && waiters_unblock(request->admin, (uint64_t)id, with_error));
 }

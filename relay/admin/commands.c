@@ -16,10 +16,18 @@ enum {
     ALWAYS = COMMAND_LOADING | COMMAND_STALE,
     QUICK = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
     SLOWLOG = COMMAND_ADMIN | COMMAND_LOADING | COMMAND_STALE,
+    PUBSUB = COMMAND_PUBSUB | COMMAND_LOADING | COMMAND_STALE,
+    SUBSCRIBE = PUBSUB | COMMAND_NOSCRIPT | COMMAND_SUBSCRIBED,
+    TRANSACTION =
+        COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_ALLOW_BUSY,
 };
 
 #define CONSTANT "O(1)"
 #define PER_CLIENT "O(N) where N is the number of client connections"
+#define PER_SUBSCRIBER                                                                             \
+    "O(N+M) where N is the number of clients that listen and M the number of patterns"
+#define PER_NAME "O(N) where N is the number of names"
+#define PER_REPLICA "O(N) where N is the number of replicas"
 #define PER_COMMAND "O(N) where N is the number of commands to look up"
 #define BY_SUBCOMMAND "Depends on subcommand."
 
@@ -53,16 +61,17 @@ static const struct command_row client_rows[] = {
      "Does nothing: a relay evicts no client.", "<ON | OFF>", NULL},
     {"client|no-touch", 3, CONNECTION, on_client_no_touch, "7.2.0", "connection", CONSTANT,
      "Does nothing: a relay holds no keys.", "<ON | OFF>", NULL},
-    {"client|reply", 3, CONNECTION, on_client_reply, "3.2.0", "connection", CONSTANT,
-     "Switches the replies of the connection on or off, or leaves out the next.",
+    {"client|reply", 3, CONNECTION | COMMAND_NO_MULTI, on_client_reply, "3.2.0", "connection",
+     CONSTANT, "Switches the replies of the connection on or off, or leaves out the next.",
      "<ON | OFF | SKIP>", NULL},
     {"client|setinfo", 4, CONNECTION, on_client_setinfo, "7.2.0", "connection", CONSTANT,
      "Names the library that the client uses, or its version.",
      "<LIB-NAME libname | LIB-VER libver>", NULL},
     {"client|setname", 3, CONNECTION, on_client_setname, "2.6.9", "connection", CONSTANT,
      "Names the connection.", "connection-name", NULL},
-    {"client|unblock", -3, ADMIN, on_client_unblock, "5.0.0", "connection", CONSTANT,
-     "Returns 0: no command of a relay blocks.", "client-id [TIMEOUT | ERROR]", NULL},
+    {"client|unblock", -3, ADMIN, on_client_unblock, "5.0.0", "connection", PER_CLIENT,
+     "Ends the WAIT of another connection, as if its time were over, or with an error.",
+     "client-id [TIMEOUT | ERROR]", NULL},
 };
 static const struct command_table client_table = TABLE_OF(client_rows);
 
@@ -94,9 +103,11 @@ static const struct command_row config_rows[] = {
     {"config|resetstat", 2, ADMIN, on_config_resetstat, "2.0.0", "server", CONSTANT,
      "Sets the counters of INFO back to zero.", "", NULL},
     {"config|rewrite", 2, ADMIN, on_config_rewrite, "2.8.0", "server", CONSTANT,
-     "Refuses: a relay does not write its ini file.", "", NULL},
-    {"config|set", -4, ADMIN, on_config_set, "2.0.0", "server", CONSTANT,
-     "Refuses: settings of a relay come from its ini file.", "<parameter value>...", NULL},
+     "Does nothing: what REPLICAOF has set is remembered already.", "", NULL},
+    {"config|set", -4, ADMIN, on_config_set, "2.0.0", "server",
+     "O(N) where N is the number of settings",
+     "Changes settings of those that may change while the relay runs: all, or none.",
+     "<parameter value>...", NULL},
 };
 static const struct command_table config_table = TABLE_OF(config_rows);
 
@@ -141,6 +152,19 @@ static const struct command_row module_rows[] = {
 };
 static const struct command_table module_table = TABLE_OF(module_rows);
 
+static const struct command_row pubsub_rows[] = {
+    {"pubsub|channels", -2, PUBSUB, on_pubsub_channels, "2.8.0", "pubsub",
+     "O(N) where N is the number of channels", "Lists the channels that somebody listens to.",
+     "[pattern]", NULL},
+    {"pubsub|help", 2, ALWAYS, on_help, "6.2.0", "pubsub", CONSTANT,
+     "Returns what the subcommands do.", "", NULL},
+    {"pubsub|numpat", 2, PUBSUB, on_pubsub_numpat, "2.8.0", "pubsub", CONSTANT,
+     "Returns how many different patterns are subscribed to.", "", NULL},
+    {"pubsub|numsub", -2, PUBSUB, on_pubsub_numsub, "2.8.0", "pubsub", PER_NAME,
+     "Returns how many listen to each of the channels.", "[channel...]", NULL},
+};
+static const struct command_table pubsub_table = TABLE_OF(pubsub_rows);
+
 static const struct command_row slowlog_rows[] = {
     {"slowlog|get", -2, SLOWLOG, on_slowlog_get, "2.2.12", "server", CONSTANT,
      "Returns an empty list: no command of a relay is slow.", "[count]", NULL},
@@ -164,8 +188,13 @@ static const struct command_row rows[] = {
      "A container for commands about settings.", "", &config_table},
     {"dbsize", 1, COMMAND_READONLY | COMMAND_FAST, on_dbsize, "1.0.0", "server", CONSTANT,
      "Returns 0: a relay holds no keys.", "", NULL},
+    {"discard", 1, TRANSACTION | COMMAND_IMMEDIATE, on_discard, "2.0.0", "transactions",
+     "O(N) where N is the number of queued commands", "Forgets the commands since MULTI.", "",
+     NULL},
     {"echo", 2, QUICK, on_echo, "1.0.0", "connection", CONSTANT, "Returns the message.", "message",
      NULL},
+    {"exec", 1, CONNECTION | COMMAND_IMMEDIATE, on_exec, "1.2.0", "transactions",
+     "Depends on the queued commands", "Runs the commands since MULTI.", "", NULL},
     {"failover", -1, REPLICAOF, on_failover, "6.2.0", "server", CONSTANT,
      "Refuses: a relay is no primary.", "[argument...]", NULL},
     {"hello", -1, ANYONE, on_hello, "6.0.0", "connection", CONSTANT,
@@ -181,19 +210,31 @@ static const struct command_row rows[] = {
      "A container for commands about memory.", "", &memory_table},
     {"module", -2, 0, NULL, "4.0.0", "server", BY_SUBCOMMAND,
      "A container for commands about modules.", "", &module_table},
-    {"ping", -1, COMMAND_FAST, on_ping, "1.0.0", "connection", CONSTANT,
+    {"multi", 1, TRANSACTION | COMMAND_IMMEDIATE, on_multi, "1.2.0", "transactions", CONSTANT,
+     "Begins to queue commands until EXEC: up to 256, of up to 256 KiB in all.", "", NULL},
+    {"ping", -1, COMMAND_FAST | COMMAND_SUBSCRIBED, on_ping, "1.0.0", "connection", CONSTANT,
      "Returns PONG, or the message.", "[message]", NULL},
+    {"psubscribe", -2, SUBSCRIBE, on_psubscribe, "2.0.0", "pubsub", PER_NAME,
+     "Listens to the channels that match patterns, up to 256 of up to 512 bytes.", "pattern...",
+     NULL},
     {"psync", -3, REPLICATION, on_psync, "2.8.0", "server", CONSTANT,
      "Makes the connection a replica that continues where it was, if that can be.",
      "replicationid offset", NULL},
-    {"quit", -1, ANYONE, on_quit, "1.0.0", "connection", CONSTANT, "Closes the connection.", "",
+    {"publish", 3, PUBSUB | COMMAND_FAST, on_publish, "2.0.0", "pubsub", PER_SUBSCRIBER,
+     "Sends a message to those who listen at this relay, and returns how many.", "channel message",
      NULL},
+    {"pubsub", -2, 0, NULL, "2.8.0", "pubsub", BY_SUBCOMMAND,
+     "A container for commands about channels.", "", &pubsub_table},
+    {"punsubscribe", -1, SUBSCRIBE, on_punsubscribe, "2.0.0", "pubsub", PER_NAME,
+     "Listens to patterns no longer: to those that are named, or to none.", "[pattern...]", NULL},
+    {"quit", -1, ANYONE | COMMAND_IMMEDIATE | COMMAND_SUBSCRIBED, on_quit, "1.0.0", "connection",
+     CONSTANT, "Closes the connection.", "", NULL},
     {"replconf", -1, ADMIN | COMMAND_ALLOW_BUSY, on_replconf, "3.0.0", "server", CONSTANT,
      "Tells what a replica is and can do.", "[<option value>...]", NULL},
     {"replicaof", 3, REPLICAOF, on_replicaof, "5.0.0", "server", CONSTANT,
      "Points the relay at another origin.", "host port", NULL},
-    {"reset", 1, ANYONE, on_reset, "6.2.0", "connection", CONSTANT,
-     "Sets the connection back to what it was at its beginning.", "", NULL},
+    {"reset", 1, ANYONE | COMMAND_IMMEDIATE | COMMAND_SUBSCRIBED, on_reset, "6.2.0", "connection",
+     CONSTANT, "Sets the connection back to what it was at its beginning.", "", NULL},
     {"role", 1, CONNECTION | COMMAND_FAST | COMMAND_ADMIN, on_role, "2.8.12", "server", CONSTANT,
      "Returns the role in replication: a replica, its origin, its state.", "", NULL},
     {"select", 2, QUICK, on_select, "1.0.0", "connection", CONSTANT,
@@ -205,14 +246,25 @@ static const struct command_row rows[] = {
      "Points the relay at another origin.", "host port", NULL},
     {"slowlog", -2, 0, NULL, "2.2.12", "server", BY_SUBCOMMAND,
      "A container for commands about slow commands.", "", &slowlog_table},
+    {"subscribe", -2, SUBSCRIBE, on_subscribe, "2.0.0", "pubsub", PER_NAME,
+     "Listens to channels, up to 256 of up to 512 bytes.", "channel...", NULL},
     {"sync", 1, REPLICATION, on_sync, "1.0.0", "server", CONSTANT,
      "Makes the connection a replica without offsets.", "", NULL},
     {"time", 1, QUICK, on_time, "2.6.0", "server", CONSTANT,
      "Returns the time of day: seconds and microseconds.", "", NULL},
-    {"wait", 3, COMMAND_BLOCKING, on_wait, "3.0.0", "generic", CONSTANT,
-     "Refuses, as every replica does.", "numreplicas timeout", NULL},
+    {"unsubscribe", -1, SUBSCRIBE, on_unsubscribe, "2.0.0", "pubsub", PER_NAME,
+     "Listens to channels no longer: to those that are named, or to none.", "[channel...]", NULL},
+    {"unwatch", 1, TRANSACTION, on_unwatch, "2.2.0", "transactions", CONSTANT,
+     "Does nothing: a relay holds no keys.", "", NULL},
+    {"wait", 3, COMMAND_BLOCKING, on_wait, "3.0.0", "generic", PER_REPLICA,
+     "Waits until so many replicas of this relay have acknowledged what it had published when it "
+     "was "
+     "asked, and returns how many have. A relay cannot ask them to: they tell within a second.",
+     "numreplicas timeout", NULL},
     {"waitaof", 4, COMMAND_BLOCKING, on_waitaof, "7.2.0", "generic", CONSTANT,
-     "Refuses, as every replica does.", "numlocal numreplicas timeout", NULL},
+     "Refuses: a relay has no append-only file.", "numlocal numreplicas timeout", NULL},
+    {"watch", -2, TRANSACTION | COMMAND_IMMEDIATE, on_watch, "2.2.0", "transactions", PER_NAME,
+     "Does nothing: a relay holds no keys that could change.", "key...", NULL},
 };
 static const struct command_table table = TABLE_OF(rows);
 

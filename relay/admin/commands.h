@@ -30,6 +30,10 @@ enum command_flag {
     COMMAND_ALLOW_BUSY = 1 << 9,
     /* No flag of COMMAND INFO, but an ACL category that does not follow from the others. */
     COMMAND_DANGEROUS = 1 << 10,
+    COMMAND_PUBSUB = 1 << 11,
+    /* Nothing that COMMAND INFO tells. */
+    COMMAND_IMMEDIATE = 1 << 12,  /* never queued between MULTI and EXEC */
+    COMMAND_SUBSCRIBED = 1 << 13, /* allowed to a subscriber in RESP2 */
 };
 
 struct command_table {
@@ -90,8 +94,15 @@ command_fn on_command_list, on_help;
 /* admin/info.c */
 command_fn on_info;
 
+/* admin/multi.c */
+command_fn on_discard, on_exec, on_multi, on_unwatch, on_watch;
+
+/* admin/pubsub.c */
+command_fn on_psubscribe, on_publish, on_pubsub_channels, on_pubsub_numpat, on_pubsub_numsub;
+command_fn on_punsubscribe, on_subscribe, on_unsubscribe;
+
 /* admin/replication.c */
-command_fn on_failover, on_psync, on_replconf, on_replicaof, on_role, on_sync, on_wait, on_waitaof;
+command_fn on_failover, on_psync, on_replconf, on_replicaof, on_role, on_sync;
 
 /* admin/server.c */
 command_fn on_dbsize, on_lastsave, on_latency_doctor, on_latency_histogram, on_latency_reset;
@@ -101,5 +112,8 @@ command_fn on_slowlog_reset, on_time;
 
 /* admin/settings.c */
 command_fn on_config_get, on_config_resetstat, on_config_rewrite, on_config_set;
+
+/* admin/waiter.c */
+command_fn on_wait, on_waitaof;
 
 #endif

@@ -5,17 +5,32 @@
 #include "commands.h"
 #include "names.h"
 #include "request.h"
+#include "visitor.h"
 
 enum { DATABASES = 16 };
 
+/* In RESP2 a subscriber gets it in the form of a message. */
+static bool is_ping_a_message(const struct request *request)
+{
+    const struct visitor *visitor = visitor_find(request->client);
+    return request->session->protocol == 2 && visitor != NULL &&
+           subscriber_count(&visitor->subscriber) > 0;
+}
+
 void on_ping(struct request *request)
 {
-    if (argument_count(request) > 2)
+    if (argument_count(request) > 2) {
         write_error(request->writer, "ERR wrong number of arguments for 'ping' command");
-    else if (argument_count(request) == 2)
+    } else if (is_ping_a_message(request)) {
+        write_array(request->writer, 2);
+        write_bulk_string(request->writer, "pong");
+        write_bulk(request->writer,
+                   argument_count(request) == 2 ? argument(request, 1) : bytes_of(""));
+    } else if (argument_count(request) == 2) {
         write_bulk(request->writer, argument(request, 1));
-    else
+    } else {
         write_simple(request->writer, "PONG");
+    }
 }
 
 void on_echo(struct request *request)
@@ -173,6 +188,7 @@ void on_quit(struct request *request)
 
 void on_reset(struct request *request)
 {
+    visitor_forget(request->client);
     *request->session = (struct client_session){.protocol = 2};
     request->writer->protocol = 2;
     write_simple(request->writer, "RESET");

@@ -36,9 +36,8 @@ static const char writes[] =
     "zremrangebylex zremrangebyrank zremrangebyscore zunionstore";
 
 static const char others[] =
-    "acl bgrewriteaof bgsave commandlog debug discard eval evalsha exec fcall function "
-    "monitor multi psubscribe publish pubsub punsubscribe save script spublish ssubscribe "
-    "subscribe sunsubscribe unsubscribe unwatch watch";
+    "acl bgrewriteaof bgsave commandlog debug eval evalsha fcall function monitor save script "
+    "spublish ssubscribe sunsubscribe";
 
 static const char clusters[] = "asking cluster readonly readwrite";
 

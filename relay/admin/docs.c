@@ -15,11 +15,12 @@ static const struct {
     enum command_flag flag;
     const char *name;
 } flag_names[] = {
-    {COMMAND_READONLY, "readonly"}, {COMMAND_ADMIN, "admin"},
-    {COMMAND_NOSCRIPT, "noscript"}, {COMMAND_BLOCKING, "blocking"},
-    {COMMAND_LOADING, "loading"},   {COMMAND_STALE, "stale"},
-    {COMMAND_FAST, "fast"},         {COMMAND_NO_AUTH, "no_auth"},
-    {COMMAND_NO_MULTI, "no_multi"}, {COMMAND_ALLOW_BUSY, "allow_busy"},
+    {COMMAND_READONLY, "readonly"},     {COMMAND_ADMIN, "admin"},
+    {COMMAND_PUBSUB, "pubsub"},         {COMMAND_NOSCRIPT, "noscript"},
+    {COMMAND_BLOCKING, "blocking"},     {COMMAND_LOADING, "loading"},
+    {COMMAND_STALE, "stale"},           {COMMAND_FAST, "fast"},
+    {COMMAND_NO_AUTH, "no_auth"},       {COMMAND_NO_MULTI, "no_multi"},
+    {COMMAND_ALLOW_BUSY, "allow_busy"},
 };
 
 static bool is_read(const struct command_row *row)
@@ -52,6 +53,16 @@ static bool is_dangerous(const struct command_row *row)
     return (row->flags & (COMMAND_ADMIN | COMMAND_DANGEROUS)) != 0;
 }
 
+static bool is_pubsub(const struct command_row *row)
+{
+    return (row->flags & COMMAND_PUBSUB) != 0;
+}
+
+static bool is_transaction(const struct command_row *row)
+{
+    return strcmp(row->group, "transactions") == 0;
+}
+
 static bool is_connection(const struct command_row *row)
 {
     return strcmp(row->group, "connection") == 0;
@@ -63,12 +74,14 @@ static const struct {
     bool (*has)(const struct command_row *row);
 } categories[] = {
     {"read", is_read},
+    {"pubsub", is_pubsub},
     {"admin", is_admin},
     {"fast", is_fast},
     {"slow", is_slow},
     {"blocking", is_blocking},
     {"dangerous", is_dangerous},
     {"connection", is_connection},
+    {"transaction", is_transaction},
 };
 
 static void write_flag_names(struct writer *writer, const struct command_row *row)

@@ -90,7 +90,7 @@ static void report_clients(struct admin *admin, struct report *report)
     report_u64(report, "connected_clients", counts.clients);
     report_u64(report, "cluster_connections", 0);
     report_u64(report, "maxclients", admin->options.clients_max);
-    report_u64(report, "blocked_clients", 0);
+    report_u64(report, "blocked_clients", admin->waiters.count);
     report_u64(report, "tracking_clients", 0);
 }
 
@@ -159,6 +159,8 @@ static void report_stats(struct admin *admin, struct report *report)
     report_u64(report, "sync_partial_ok", now.sync_partial_ok - then->sync_partial_ok);
     report_u64(report, "sync_partial_err", now.sync_partial_err - then->sync_partial_err);
     report_u64(report, "evicted_keys", 0);
+    report_u64(report, "pubsub_channels", topics_count(&admin->topics, TOPIC_CHANNEL));
+    report_u64(report, "pubsub_patterns", topics_count(&admin->topics, TOPIC_PATTERN));
     report_u64(report, "latest_fork_usec", 0);
     report_u64(report, "total_forks", 0);
     report_u64(report, "total_error_replies", admin->error_replies);
@@ -218,11 +220,28 @@ static void report_keyspace(struct admin *admin, struct report *report)
     report_section(report, "Keyspace");
 }
 
+/* The last snapshots that were fetched on a second connection, a line for each, the newest first. */
+static void report_refreshes(struct report *report, const struct link_status *origin)
+{
+    for (size_t i = 0; i < origin->last_refresh_count; i++) {
+        const struct link_refresh_report *one = &origin->last_refreshes[i];
+        char name[48];
+        snprintf(name, sizeof(name), "upstream_refresh%zu", i);
+        report_text(report, name, "age=%" PRIi64 ",outcome=%s,offset=%" PRIu64 ",cause=%s",
+                    (clock_ms() - one->began_ms) / 1000, one->outcome, one->offset, one->cause);
+    }
+    report_text(report, "upstream_refresh_last_error", "%s",
+                origin->refresh_error != NULL ? origin->refresh_error : "");
+}
+
 /* What an operator of a relay wants to know and no server has a field for. */
 static void report_relay(struct admin *admin, struct report *report)
 {
     struct link_status origin;
     struct downstream_counts counts;
+    struct text rule;
+    text_init(&rule, 64);
+    ack_rule_format(link_ack(admin->link), &rule);
     link_status(admin->link, &origin);
     downstream_counts(admin->downstream, &counts);
     report_section(report, "Relay");
@@ -231,10 +250,13 @@ static void report_relay(struct admin *admin, struct report *report)
     report_u64(report, "upstream_full_syncs", origin.full_syncs);
     report_u64(report, "upstream_partial_syncs", origin.partial_syncs);
     report_u64(report, "upstream_refreshes", origin.refreshes);
+    report_refreshes(report, &origin);
     report_u64(report, "upstream_received_bytes", origin.received_bytes);
+    report_text(report, "ack", "%s", text_string(&rule));
     report_u64(report, "upstream_acknowledged_offset", origin.acknowledged);
     report_text(report, "upstream_last_error", "%s", origin.last_error);
     report_u64(report, "replicas_waiting", counts.replicas_waiting);
+    text_fini(&rule);
 }
 
 static void report_store(struct admin *admin, struct report *report)

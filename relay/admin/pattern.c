@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "pattern.h"
 
+/* What a byte is compared as. */
+typedef unsigned fold_fn(unsigned byte);
+
+static unsigned as_it_is(unsigned byte)
+{
+    return byte;
+}
+
 static unsigned lower(unsigned byte)
 {
     return byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte;
@@ -8,7 +16,7 @@ static unsigned lower(unsigned byte)
 
 /* "[...]" at `at`: is `byte` in it? Sets *after behind it; a class that is not closed ends with the
  * pattern. */
-static bool class_has(struct bytes pattern, size_t at, unsigned byte, size_t *after)
+static bool class_has(struct bytes pattern, size_t at, fold_fn *fold, unsigned byte, size_t *after)
 {
     bool found = false;
     size_t i = at + 1;
@@ -18,10 +26,10 @@ static bool class_has(struct bytes pattern, size_t at, unsigned byte, size_t *af
     while (i < pattern.length && pattern.data[i] != ']') {
         if (pattern.data[i] == '\\' && i + 1 < pattern.length)
             i++;
-        unsigned first = lower(pattern.data[i]);
+        unsigned first = fold(pattern.data[i]);
         unsigned last = first;
         if (i + 2 < pattern.length && pattern.data[i + 1] == '-' && pattern.data[i + 2] != ']') {
-            last = lower(pattern.data[i + 2]);
+            last = fold(pattern.data[i + 2]);
             i += 2;
         }
         if (first > last ? byte >= last && byte <= first : byte >= first && byte <= last)
@@ -33,20 +41,21 @@ static bool class_has(struct bytes pattern, size_t at, unsigned byte, size_t *af
 }
 
 /* Does the one element at `at` (no '*') match `byte`? Sets *after behind it. */
-static bool element_matches(struct bytes pattern, size_t at, unsigned byte, size_t *after)
+static bool element_matches(struct bytes pattern, size_t at, fold_fn *fold, unsigned byte,
+                            size_t *after)
 {
     *after = at + 1;
     if (pattern.data[at] == '?')
         return true;
     if (pattern.data[at] == '[')
-        return class_has(pattern, at, byte, after);
+        return class_has(pattern, at, fold, byte, after);
     if (pattern.data[at] == '\\' && at + 1 < pattern.length)
         *after = at + 2;
-    return lower(pattern.data[*after - 1]) == byte;
+    return fold(pattern.data[*after - 1]) == byte;
 }
 
 /* Goes back to the last '*' only: an earlier one could not do better, so there is no recursion. */
-bool pattern_matches(struct bytes pattern, struct bytes name)
+static bool matches(struct bytes pattern, struct bytes name, fold_fn *fold)
 {
     size_t at = 0;
     size_t i = 0;
@@ -60,7 +69,7 @@ bool pattern_matches(struct bytes pattern, struct bytes name)
             star = ++at;
             star_i = i;
         } else if (at < pattern.length &&
-                   element_matches(pattern, at, lower(name.data[i]), &after)) {
+                   element_matches(pattern, at, fold, fold(name.data[i]), &after)) {
             at = after;
             i++;
         } else if (has_star) {
@@ -73,4 +82,14 @@ bool pattern_matches(struct bytes pattern, struct bytes name)
     while (at < pattern.length && pattern.data[at] == '*')
         at++;
     return at == pattern.length;
+}
+
+bool pattern_matches(struct bytes pattern, struct bytes name)
+{
+    return matches(pattern, name, lower);
+}
+
+bool pattern_matches_exactly(struct bytes pattern, struct bytes name)
+{
+    return matches(pattern, name, as_it_is);
 }

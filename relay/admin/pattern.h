@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Patterns as CONFIG GET and COMMAND LIST take them: '*', '?', '[a-z]', '[^a]', and '\' before a
- * byte that is meant as it is. The case of letters is ignored. Pure.
+ * Patterns as CONFIG GET, COMMAND LIST and PSUBSCRIBE take them: '*', '?', '[a-z]', '[^a]', and '\'
+ * before a byte that is meant as it is. Both take time in the product of the lengths at most, whatever
+ * the pattern. Pure.
  */
 #ifndef RELAY_ADMIN_PATTERN_H
 #define RELAY_ADMIN_PATTERN_H
@@ -10,7 +11,10 @@
 
 #include "relay/base/bytes.h"
 
-/* Takes time in the product of the lengths at most, whatever the pattern. */
+/* Names of settings and commands: the case of letters is ignored. */
 bool pattern_matches(struct bytes pattern, struct bytes name);
+
+/* Names of channels: it is not. */
+bool pattern_matches_exactly(struct bytes pattern, struct bytes name);
 
 #endif

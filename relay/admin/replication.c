@@ -11,6 +11,8 @@
 #include "relay/store/store.h"
 #include "request.h"
 
+enum { WHY_MAX = 1024 };
+
 void on_psync(struct request *request)
 {
     if (client_psync(request->client, request->command))
@@ -63,9 +65,9 @@ void on_role(struct request *request)
 }
 
 /* A name or an address, as much as can be told without resolving it. */
-static bool parse_host(struct bytes word, char host[LINK_HOST_MAX])
+static bool parse_host(struct bytes word, char host[ORIGIN_HOST_MAX])
 {
-    if (word.length == 0 || word.length >= LINK_HOST_MAX)
+    if (word.length == 0 || word.length >= ORIGIN_HOST_MAX)
         return false;
     for (size_t i = 0; i < word.length; i++) {
         if (word.data[i] <= ' ' || word.data[i] > '~')
@@ -78,9 +80,10 @@ static bool parse_host(struct bytes word, char host[LINK_HOST_MAX])
 
 void on_replicaof(struct request *request)
 {
-    char host[LINK_HOST_MAX];
+    char host[ORIGIN_HOST_MAX];
     uint64_t port;
     struct link_status origin;
+    const struct admin_doors *doors = &request->admin->doors;
     if (argument_is(request, 1, "no") && argument_is(request, 2, "one")) {
         write_error(request->writer, "ERR a relay holds no data set and cannot be a primary: point "
                                      "it at another origin, or stop it with SHUTDOWN");
@@ -101,26 +104,16 @@ void on_replicaof(struct request *request)
     }
     log_info("admin: REPLICAOF %s %u by %s, was %s %u", host, (unsigned)port,
              client_peer(request->client), origin.host, origin.port);
-    link_point_at(request->admin->link, host, (uint16_t)port);
-    reply_ok(request);
+    struct text why;
+    text_init(&why, WHY_MAX);
+    if (doors->follow(host, (uint16_t)port, &why, doors->arg))
+        reply_ok(request);
+    else
+        write_error(request->writer, "%s", text_string(&why));
+    text_fini(&why);
 }
 
 void on_failover(struct request *request)
 {
     write_error(request->writer, "ERR FAILOVER is not valid when server is a replica.");
-}
-
-void on_wait(struct request *request)
-{
-    write_error(request->writer,
-                "ERR WAIT cannot be used with replica instances. Please also note that since Redis "
-                "4.0 if a replica is configured to be writable (which is not the default) writes "
-                "to replicas are just local and are not propagated.");
-}
-
-void on_waitaof(struct request *request)
-{
-    write_error(request->writer, "ERR WAITAOF cannot be used with replica instances. Please also "
-                                 "note that writes to replicas are just local and are not "
-                                 "propagated.");
 }

@@ -2,7 +2,7 @@
  *
  * What a handler is given: one command of one client, found in the table and checked, and the room
  * it runs in. A handler reads its arguments, acts through the doors of the other rooms, and writes
- * exactly one reply to `request->writer`.
+ * exactly one reply to `request->writer`; or holds the client, and answers later.
  *
  * Thread: thread 0.
  */
@@ -18,6 +18,9 @@
 #include "relay/downstream/downstream.h"
 #include "relay/resp/writer.h"
 #include "relay/upstream/link.h"
+#include "topics.h"
+#include "visitor.h"
+#include "waiter.h"
 
 struct command_row;
 
@@ -30,6 +33,7 @@ struct error_count {
 };
 
 struct admin {
+    struct loop *loop;
     struct store *store;
     struct link *link;
     struct downstream *downstream;
@@ -38,6 +42,9 @@ struct admin {
     char run_id[RUN_ID_DIGITS + 1];
     int64_t started_ms;      /* clock_ms */
     int64_t started_wall_us; /* clock_wall_us */
+    struct topics topics;
+    struct visitors visitors;
+    struct waiters waiters;
 
     /* The other rooms count from their start; CONFIG RESETSTAT remembers where they stood. */
     struct downstream_counts counts_at_reset;
@@ -56,7 +63,11 @@ struct request {
     const struct command_row *row;    /* the command, or the sub-command where there is one */
     const struct command_row *parent; /* of a sub-command; else NULL */
     struct writer *writer;            /* the client's; what CLIENT REPLY mutes, the client drops */
+    bool is_queued;                   /* EXEC runs it: it is to be answered at once */
 };
+
+/* Runs a command that was queued, as the client of `exec`, into its writer. admin/admin.c */
+void run_queued(const struct request *exec, const struct command *command);
 
 static inline size_t argument_count(const struct request *request)
 {

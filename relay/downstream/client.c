@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client_room.h"
+#include "outbox.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/net/loop.h"
@@ -17,7 +18,6 @@ enum {
     INPUT_MAX = COMMAND_LENGTH_MAX + 4096, /* the reader gives up before it is full */
     COMMANDS_A_TURN = 256,
     OUTPUT_LIMIT = 16 * CLIENT_OUTPUT_MAX, /* one reply may be long: CLIENT LIST */
-    SKIP_BYTES = 64 * 1024,                /* sent bytes are moved out of the output from here on */
     DRAIN_MS = 5 * 1000,
     FINISH_MS_MAX = 10 * 1000, /* for taking the last replies */
     LOCAL_MAX = 80,
@@ -35,6 +35,9 @@ struct client {
     enum close_reason finished; /* and why */
     bool is_running;            /* a command: `input` and `output` are in use further up */
     bool has_commands; /* there may be whole commands in the input: go on in the next turn */
+    bool is_held;      /* a command of it is answered later, */
+    bool is_muted;     /* and CLIENT REPLY wants no answer */
+    bool will_settle;  /* at the end of this turn */
 
     struct reader reader;
     uint8_t *input; /* NULL while there is nothing in it */
@@ -42,9 +45,12 @@ struct client {
     size_t input_capacity;
     size_t input_taken; /* commands that have been run, the one that runs included */
 
-    struct text output;
-    size_t output_sent;
+    struct outbox output;
     struct writer writer;
+    struct text pushed; /* while a command runs: what comes after its reply */
+
+    void *kept; /* somebody else's */
+    client_gone_fn *gone;
 
     struct client_session session;
     struct replica_terms terms;
@@ -105,6 +111,23 @@ struct writer *client_writer(struct client *client)
     return &client->writer;
 }
 
+bool client_is_held(const struct client *client)
+{
+    return client->is_held;
+}
+
+void *client_kept(const struct client *client)
+{
+    return client->kept;
+}
+
+void client_keep(struct client *client, void *thing, client_gone_fn *gone)
+{
+    CHECK((thing == NULL) == (gone == NULL));
+    client->kept = thing;
+    client->gone = gone;
+}
+
 /* ---------------------------------------------------------------- the room */
 
 void client_room_init(struct client_room *room)
@@ -137,7 +160,8 @@ static void free_client(void *arg)
     struct client *client = arg;
     CHECK(client->conn == NULL);
     free(client->input);
-    text_fini(&client->output);
+    outbox_fini(&client->output);
+    text_fini(&client->pushed);
     free(client);
 }
 
@@ -147,6 +171,10 @@ static void leave_room(struct client *client)
     CHECK(client->room->count > 0);
     client->room->count--;
     TAILQ_REMOVE(&client->room->clients, client, entry);
+    client_gone_fn *gone = client->gone;
+    client->gone = NULL;
+    if (gone != NULL)
+        gone(client->kept);
     loop_defer(client->room->loop, free_client, client);
 }
 
@@ -193,39 +221,20 @@ void client_finish(struct client *client, enum close_reason reason)
 
 /* ---------------------------------------------------------------- output */
 
-static size_t output_left(const struct client *client)
-{
-    return client->output.length - client->output_sent;
-}
-
-static void drop_sent(struct client *client)
-{
-    if (output_left(client) == 0) {
-        text_fini(&client->output);
-        client->output_sent = 0;
-    } else if (client->output_sent >= SKIP_BYTES) {
-        text_skip(&client->output, client->output_sent);
-        client->output_sent = 0;
-    }
-}
-
 /* False: the client has been closed. */
 static bool flush(struct client *client)
 {
-    while (output_left(client) > 0) {
-        size_t sent = 0;
-        struct bytes rest = bytes_skip(text_bytes(&client->output), client->output_sent);
-        enum conn_io io = conn_send(client->conn, rest, false, &sent);
-        if (io == CONN_AGAIN)
-            break;
-        if (io != CONN_OK) {
-            client_close(client, CLOSE_FAILED);
-            return false;
-        }
-        client->output_sent += sent;
-    }
-    drop_sent(client);
-    return true;
+    if (outbox_send(&client->output, client->conn))
+        return true;
+    client_close(client, CLOSE_FAILED);
+    return false;
+}
+
+/* A held client goes on being read from, so that its end is noticed, as far as there is room. */
+static bool may_read(const struct client *client)
+{
+    return client->finish_ms == 0 && outbox_left(&client->output) <= CLIENT_OUTPUT_MAX &&
+           !client->has_commands && (!client->is_held || client->input_length < INPUT_MAX);
 }
 
 /* What is to be done after commands have run: send, and say which events shall come. */
@@ -233,35 +242,58 @@ static void settle(struct client *client)
 {
     if (client->conn == NULL)
         return;
-    if (client->output.failed) {
+    if (client->output.text.failed) {
         client_close(client, CLOSE_OVERFLOW);
         return;
     }
     if (!flush(client))
         return;
-    bool has_output = output_left(client) > 0;
+    bool has_output = outbox_left(&client->output) > 0;
     if (client->finish_ms != 0 && !has_output) {
         account(client, client->finished);
         conn_drain(&client->conn, DRAIN_MS);
         leave_room(client);
         return;
     }
-    bool is_full = output_left(client) > CLIENT_OUTPUT_MAX;
-    bool may_read = client->finish_ms == 0 && !is_full && !client->has_commands;
     /* Wanting to write brings us back in the next turn, when all others have had theirs. */
-    conn_want(client->conn, may_read, has_output || client->has_commands);
+    conn_want(client->conn, may_read(client), has_output || client->has_commands);
+}
+
+static void settle_now(void *arg)
+{
+    struct client *client = arg;
+    client->will_settle = false;
+    settle(client);
+}
+
+/* The memory of one that is closed meanwhile goes after this. */
+static void settle_later(struct client *client)
+{
+    if (client->will_settle)
+        return;
+    client->will_settle = true;
+    loop_defer(client->room->loop, settle_now, client);
+}
+
+void client_push(struct client *client, struct bytes message)
+{
+    if (client->conn == NULL || client->finish_ms != 0)
+        return;
+    if (client->is_running) {
+        text_append(&client->pushed, message);
+        return;
+    }
+    /* Many may write in one turn: only what the peer does not take counts. */
+    bool works = true; /* if not, that is noticed when it settles */
+    if (outbox_left(&client->output) + message.length > CLIENT_OUTPUT_MAX)
+        works = outbox_send(&client->output, client->conn);
+    if (works && outbox_left(&client->output) + message.length > CLIENT_OUTPUT_MAX)
+        client->output.text.failed = true;
+    text_append(&client->output.text, message);
+    settle_later(client);
 }
 
 /* ---------------------------------------------------------------- commands */
-
-/* CLIENT REPLY: what the command wrote is taken back. */
-static void take_back(struct text *output, size_t length)
-{
-    if (output->length == length)
-        return;
-    output->length = length;
-    output->data[length] = '\0';
-}
 
 static void run_command(struct client *client, const struct command *command)
 {
@@ -271,19 +303,43 @@ static void run_command(struct client *client, const struct command *command)
     client->active_ms = clock_ms();
     bool is_skipped = session->reply_skip_next;
     session->reply_skip_next = false;
-    size_t length = client->output.length;
+    size_t length = client->output.text.length;
 
     client->is_running = true;
     room->on_command(client, command, room->on_command_arg);
     client->is_running = false;
-    if (client->conn != NULL && (is_skipped || session->reply_off))
-        take_back(&client->output, length);
+    if (client->conn == NULL)
+        return;
+    bool is_muted = is_skipped || session->reply_off;
+    if (is_muted)
+        outbox_take_back(&client->output, length);
+    client->is_muted = is_muted && client->is_held;
+    client->output.text.failed |= client->pushed.failed;
+    text_append(&client->output.text, text_bytes(&client->pushed));
+    text_fini(&client->pushed);
+}
+
+void client_hold(struct client *client)
+{
+    CHECK(client->is_running && !client->is_held);
+    client->is_held = true;
+}
+
+void client_resume(struct client *client, struct bytes reply)
+{
+    CHECK(client->is_held && !client->is_running);
+    client->is_held = false;
+    client->active_ms = clock_ms();
+    if (!client->is_muted)
+        text_append(&client->output.text, reply);
+    client->has_commands = client->input_length > 0 && client->finish_ms == 0;
+    settle_later(client);
 }
 
 static bool may_run(const struct client *client)
 {
-    return client->conn != NULL && client->finish_ms == 0 && !client->output.failed &&
-           output_left(client) <= CLIENT_OUTPUT_MAX;
+    return client->conn != NULL && client->finish_ms == 0 && !client->is_held &&
+           !client->output.text.failed && outbox_left(&client->output) <= CLIENT_OUTPUT_MAX;
 }
 
 /* A browser, or an attacker through one: what follows would be commands of its choice. Servers of this
@@ -342,7 +398,7 @@ static void run_commands(struct client *client)
         has_more = run_next(client) && client->input_taken < client->input_length;
     if (client->conn == NULL)
         return;
-    client->has_commands = has_more && client->finish_ms == 0;
+    client->has_commands = has_more && client->finish_ms == 0 && !client->is_held;
     drop_taken(client);
 }
 
@@ -444,8 +500,9 @@ void client_accept(struct client_room *room, int fd, uint64_t id, bool rejected)
     client->id = id;
     client->connected_ms = client->active_ms = clock_ms();
     reader_init(&client->reader);
-    text_init(&client->output, OUTPUT_LIMIT);
-    client->writer.out = &client->output;
+    outbox_init(&client->output, OUTPUT_LIMIT);
+    text_init(&client->pushed, CLIENT_OUTPUT_MAX);
+    client->writer.out = &client->output.text;
     client->session.protocol = 2;
     format_local(client);
     TAILQ_INSERT_TAIL(&room->clients, client, entry);
@@ -462,6 +519,8 @@ void client_accept(struct client_room *room, int fd, uint64_t id, bool rejected)
 
 static bool is_idle(const struct client *client, int64_t now_ms)
 {
+    if (client->is_held || client->session.is_listener)
+        return false;
     return client->room->timeout_ms > 0 && now_ms - client->active_ms > client->room->timeout_ms;
 }
 
@@ -493,8 +552,7 @@ static void become_replica(struct client *client, const struct psync_request *re
 {
     struct client_room *room = client->room;
     size_t taken = client->input_taken;
-    text_skip(&client->output, client->output_sent);
-    client->output_sent = 0;
+    outbox_forget_sent(&client->output);
     conn_detach(client->conn);
     struct newcomer newcomer = {
         .conn = client->conn,
@@ -503,7 +561,7 @@ static void become_replica(struct client *client, const struct psync_request *re
         .terms = &client->terms,
         .local = client->local,
         .request = request,
-        .owed = &client->output,
+        .owed = &client->output.text,
         .input = bytes_at(client->input + taken, client->input_length - taken),
     };
     client->conn = NULL;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cards.h"
 #include "client_room.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
@@ -20,13 +21,13 @@
 
 enum { WORKERS_MAX = 64, LISTENERS_MAX = 16, ADDRESS_MAX = 256, DESCRIPTORS_KEPT = 64 };
 
-TAILQ_HEAD(cards, card);
-
 struct downstream {
     struct loop *loop;
     struct downstream_options options; /* `bind` is used while opening only */
     struct downstream_doors doors;
     struct mailbox *mailbox; /* cards that come back */
+    struct bell *bell;       /* acknowledgements have come; rung by workers */
+    bool watches;            /* and somebody wants to know */
     struct listener *listeners[LISTENERS_MAX];
     size_t listener_count;
     struct worker *workers[WORKERS_MAX];
@@ -170,6 +171,16 @@ static void on_card_back(struct letter *letter, void *arg)
     TAILQ_REMOVE(&downstream->cards, card, entry);
     downstream->card_count--;
     free(card);
+    /* Who is left may have more than the one who has gone. */
+    if (downstream->watches)
+        bell_ring(downstream->bell);
+}
+
+static void on_bell(void *arg)
+{
+    struct downstream *downstream = arg;
+    if (downstream->watches)
+        downstream->doors.on_acknowledged(downstream->doors.arg);
 }
 
 /* ---------------------------------------------------------------- open and close */
@@ -270,7 +281,7 @@ static bool start_workers(struct downstream *downstream, struct text *why)
     unsigned count = downstream->options.threads;
     CHECK(count >= 1 && count <= WORKERS_MAX);
     while (downstream->worker_count < count) {
-        struct worker *worker = worker_start(downstream->mailbox);
+        struct worker *worker = worker_start(downstream->mailbox, downstream->bell);
         if (worker == NULL) {
             text_format(why, "cannot start worker %u of %u: %s", downstream->worker_count + 1,
                         count, strerror(errno));
@@ -315,7 +326,8 @@ struct downstream *downstream_open(struct loop *loop, struct store *store,
     downstream->options.bind = NULL;
     init_parts(downstream, store, doors);
     downstream->mailbox = mailbox_new(loop, on_card_back, downstream);
-    if (downstream->mailbox == NULL)
+    downstream->bell = bell_new(loop, on_bell, downstream);
+    if (downstream->mailbox == NULL || downstream->bell == NULL)
         text_format(why, "cannot make a mailbox: %s", strerror(errno));
     else if (listen_on_all(downstream, options->bind, why) && start_workers(downstream, why))
         return downstream;
@@ -336,12 +348,14 @@ void downstream_close(struct downstream **where)
         return;
     for (size_t i = 0; i < downstream->listener_count; i++)
         listener_close(&downstream->listeners[i]);
+    downstream->watches = false;
     client_room_close_all(&downstream->clients, CLOSE_SHUTDOWN);
     waiting_close_all(&downstream->waiting, CLOSE_SHUTDOWN);
     for (unsigned i = 0; i < downstream->worker_count; i++)
         worker_stop(&downstream->workers[i]);
     /* All cards are on their way home, or there. */
     mailbox_free(&downstream->mailbox);
+    bell_free(&downstream->bell);
     CHECK(TAILQ_EMPTY(&downstream->cards));
     /* What was put aside on the loop, ask_all maybe, comes before this. */
     loop_defer(downstream->loop, free_downstream, downstream);
@@ -410,6 +424,33 @@ bool downstream_kill(struct downstream *downstream, uint64_t id)
         return waiting_close(&downstream->waiting, id, CLOSE_KILLED);
     worker_close(card->worker, id, CLOSE_KILLED);
     return true;
+}
+
+/* ---------------------------------------------------------------- acknowledgements */
+
+void downstream_watch_acknowledged(struct downstream *downstream, bool watch)
+{
+    CHECK(!watch || downstream->doors.on_acknowledged != NULL);
+    if (downstream->watches == watch)
+        return;
+    downstream->watches = watch;
+    for (unsigned i = 0; i < downstream->worker_count; i++)
+        worker_watch(downstream->workers[i], watch);
+}
+
+bool downstream_acknowledged(const struct downstream *downstream, unsigned rank, uint64_t *offset)
+{
+    return cards_acknowledged(&downstream->cards, rank, offset);
+}
+
+unsigned downstream_count_acknowledged(const struct downstream *downstream, uint64_t offset)
+{
+    return cards_count_acknowledged(&downstream->cards, offset);
+}
+
+bool downstream_has_replica(const struct downstream *downstream, const char *address, uint16_t port)
+{
+    return cards_have(&downstream->cards, address, port);
 }
 
 /* ---------------------------------------------------------------- lists and counts */

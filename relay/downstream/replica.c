@@ -175,6 +175,8 @@ static void on_ack(struct replica *replica, uint64_t offset)
     if (is_first)
         replica_enter(replica, REPLICA_STREAMING, "first-ack");
     note_offset(replica, offset);
+    if (replica->on_acknowledged != NULL)
+        replica->on_acknowledged(replica->on_acknowledged_arg);
     if (is_first)
         pump(replica);
 }

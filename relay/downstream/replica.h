@@ -48,6 +48,9 @@ enum replica_event {
  * at once. */
 typedef void replica_gone_fn(struct replica *replica, struct card *card, void *arg);
 
+/* Told when it has acknowledged something, after its card. */
+typedef void replica_acknowledged_fn(void *arg);
+
 struct replica {
     TAILQ_ENTRY(replica) entry; /* of who has it */
     enum replica_state state;
@@ -60,6 +63,8 @@ struct replica {
     int64_t progress_ms; /* when it had grown */
     replica_gone_fn *on_gone;
     void *on_gone_arg;
+    replica_acknowledged_fn *on_acknowledged; /* NULL: nobody is told */
+    void *on_acknowledged_arg;
 
     /* While it waits (waiting.c). */
     bool has_request; /* false: it said SYNC */

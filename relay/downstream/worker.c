@@ -17,6 +17,17 @@
  * While the worker is busy `sleeping` is clear as soon as one wake-up has been told, and thread 0 makes
  * no system call. A worker that was woken by a socket has the flag still set, which costs one ring
  * too many, and nothing else.
+ *
+ * The other way round, no acknowledgement is lost on who begins to watch:
+ *
+ *     thread 0                                 worker
+ *       watched = true        (c)                writes the card                    (4)
+ *       looks at the cards    (d)                at the end of the turn: watched?   (5)
+ *                                                    rings
+ *
+ * (c) and (5) both read and write `watched`, so one of them sees the other. If (5) comes after (c), it
+ * rings. If before, (c) acquires what (5) released, and (d) sees what (4) wrote. Cards are relaxed and
+ * need no more; and a worker without acknowledgements does not look at all.
  */
 #include "worker.h"
 
@@ -47,6 +58,7 @@ struct order {
 struct worker {
     /* Constant. */
     struct mailbox *home;
+    struct bell *acknowledged;
     struct mailbox *mailbox;
     struct loop *loop;
     struct bell *bell;
@@ -57,10 +69,12 @@ struct worker {
     /* The worker's. */
     struct replicas replicas;
     uint64_t looked;
+    bool has_acknowledgements; /* of this turn */
 
     /* Shared with thread 0: see above. */
     _Atomic uint64_t wakes;
     atomic_bool sleeping;
+    atomic_uint watched;
 };
 
 /* ---------------------------------------------------------------- the worker's side */
@@ -73,11 +87,19 @@ static void on_gone(struct replica *replica, struct card *card, void *arg)
     mailbox_post(worker->home, &card->gone);
 }
 
+static void on_acknowledged(void *arg)
+{
+    struct worker *worker = arg;
+    worker->has_acknowledgements = true;
+}
+
 static void take(struct worker *worker, struct replica *replica, const char *cause)
 {
     TAILQ_INSERT_TAIL(&worker->replicas, replica, entry);
     replica->on_gone = on_gone;
     replica->on_gone_arg = worker;
+    replica->on_acknowledged = on_acknowledged;
+    replica->on_acknowledged_arg = worker;
     if (conn_attach(replica->conn, worker->loop, replica_on_conn, replica))
         replica_start(replica, cause);
     else
@@ -153,9 +175,18 @@ static void on_bell(void *arg)
     (void)arg;
 }
 
+static void tell_acknowledgements(struct worker *worker)
+{
+    worker->has_acknowledgements = false;
+    if (atomic_fetch_or_explicit(&worker->watched, 0, memory_order_acq_rel) != 0)
+        bell_ring(worker->acknowledged);
+}
+
 static void on_turn_end(void *arg)
 {
     struct worker *worker = arg;
+    if (worker->has_acknowledgements)
+        tell_acknowledgements(worker);
     uint64_t wakes = atomic_load(&worker->wakes);
     if (wakes != worker->looked) {
         worker->looked = wakes;
@@ -213,12 +244,13 @@ static void free_worker(struct worker *worker)
     free(worker);
 }
 
-struct worker *worker_start(struct mailbox *home)
+struct worker *worker_start(struct mailbox *home, struct bell *acknowledged)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
     if (worker == NULL)
         return NULL;
     worker->home = home;
+    worker->acknowledged = acknowledged;
     TAILQ_INIT(&worker->replicas);
     if (make_parts(worker) && start_thread(worker))
         return worker;
@@ -261,6 +293,11 @@ void worker_close(struct worker *worker, uint64_t id, enum close_reason reason)
 void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t number_spared)
 {
     give(worker, (struct order){.kind = ORDER_CLOSE_ALL, .id = number_spared, .reason = reason});
+}
+
+void worker_watch(struct worker *worker, bool watch)
+{
+    (void)atomic_exchange_explicit(&worker->watched, watch ? 1 : 0, memory_order_acq_rel);
 }
 
 void worker_wake(struct worker *worker)

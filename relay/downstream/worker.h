@@ -8,18 +8,20 @@
 #ifndef RELAY_DOWNSTREAM_WORKER_H
 #define RELAY_DOWNSTREAM_WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "relay/base/check.h"
 #include "relay/downstream/reasons.h"
 #include "relay/net/mailbox.h"
 
+struct bell;
 struct replica;
 struct worker;
 
-/* Starts the thread. Cards of replicas that have gone are posted to `home`. NULL: memory, descriptors
- * or threads are out (errno). */
-MUST_CHECK struct worker *worker_start(struct mailbox *home);
+/* Starts the thread. Cards of replicas that have gone are posted to `home`; `acknowledged` is rung as
+ * worker_watch says. NULL: memory, descriptors or threads are out (errno). */
+MUST_CHECK struct worker *worker_start(struct mailbox *home, struct bell *acknowledged);
 
 /* Closes all its replicas with CLOSE_SHUTDOWN, ends and joins the thread, frees. */
 void worker_stop(struct worker **worker);
@@ -32,6 +34,10 @@ void worker_close(struct worker *worker, uint64_t id, enum close_reason reason);
 
 /* Closes all but those of history `number_spared`. */
 void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t number_spared);
+
+/* With true, the bell is rung at the end of each turn in which a replica has acknowledged something: once
+ * a turn, whatever the number. An acknowledgement that is not told is on its card when this returns. */
+void worker_watch(struct worker *worker, bool watch);
 
 /* The store has published something. Costs two atomics, and a bell where the worker sleeps. */
 void worker_wake(struct worker *worker);

@@ -3,12 +3,20 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backlog_writer.h"
+#include "files.h"
+#include "proven.h"
 #include "relay/base/log.h"
 #include "segment.h"
+
+enum {
+    ERROR_MAX = 256,
+    BUFFER_LENGTH = 256 * 1024, /* stays in the processor's cache until it is written */
+};
 
 struct backlog {
     struct backlog_ties ties;
@@ -19,15 +27,14 @@ struct backlog {
     uint64_t boundary;
     uint64_t published_boundary; /* that the live mark carries */
     bool news;                   /* something was shown to readers in the middle of a turn */
-    struct text error;
+    uint8_t *buffer;             /* what is received before it is written */
+    char error[ERROR_MAX];       /* not a text: it can be told when memory is out, too */
 };
-
-enum { ERROR_MAX = 256 };
 
 static void set_error(struct backlog *backlog, const struct text *why)
 {
-    text_clear(&backlog->error);
-    text_append(&backlog->error, text_bytes(why));
+    snprintf(backlog->error, sizeof(backlog->error), "%s",
+             why->length > 0 ? text_string(why) : "memory is out");
 }
 
 static struct segment *next_of(const struct segment *segment)
@@ -64,16 +71,19 @@ static struct backlog *backlog_make(const struct backlog_ties *ties, struct text
 {
     struct backlog *backlog = calloc(1, sizeof(*backlog));
     struct segment_space *space = calloc(1, sizeof(*space));
-    if (backlog == NULL || space == NULL) {
+    uint8_t *buffer = malloc(BUFFER_LENGTH);
+    if (backlog == NULL || space == NULL || buffer == NULL) {
         text_format(why, "memory is out");
+        free(buffer);
         free(backlog);
         free(space);
+        errno = ENOMEM;
         return NULL;
     }
     backlog->ties = *ties;
     backlog->space = space;
+    backlog->buffer = buffer;
     atomic_init(&space->references, 1);
-    text_init(&backlog->error, ERROR_MAX);
     return backlog;
 }
 
@@ -116,68 +126,9 @@ void backlog_free(struct backlog **backlog)
         segment_seal(it->last);
     segment_release(it->head);
     segment_space_release(it->space);
-    text_fini(&it->error);
+    free(it->buffer);
     free(it);
     *backlog = NULL;
-}
-
-/* The segment behind the sealed ones, as far as one of the tail's marks is borne out by its bytes; or
- * an `empty` one that a mark tells of. NULL: by none. */
-static struct segment *load_newest(const struct backlog *backlog, bool empty,
-                                   struct tail_mark *mark)
-{
-    const struct backlog_ties *ties = &backlog->ties;
-    const struct identity *identity = ties->identity;
-    size_t sealed = identity->segment_count;
-    struct tail_mark marks[TAIL_MARKS_MAX];
-    size_t count = tail_read(ties->tail, marks);
-    for (size_t i = 0; i < count; i++) {
-        *mark = marks[i];
-        if (sealed > 0 && identity->segments[sealed - 1].end != mark->segment_first)
-            continue;
-        if ((mark->end == mark->segment_first) != empty)
-            continue;
-        struct segment *segment =
-            empty ? segment_load_empty(ties->directory, mark->segment_first, ties->segment_bytes,
-                                       backlog->space)
-                  : segment_load_proven(ties->directory, mark->segment_first, mark->end, mark->crc,
-                                        ties->segment_bytes, backlog->space);
-        if (segment != NULL)
-            return segment;
-    }
-    return NULL;
-}
-
-static struct segment *load_sealed(const struct backlog *backlog, size_t position)
-{
-    const struct identity_segment *row = &backlog->ties.identity->segments[position];
-    return segment_load_proven(backlog->ties.directory, row->first, row->end, row->crc, 0,
-                               backlog->space);
-}
-
-/* Loads the newest unbroken run of what can be proven into sealed[] and *newest (NULL: the run ends
- * with a sealed one), and drops the rest from the identity. Where power was lost, the newest sealed
- * segments may not have reached the disk; the run then ends before them, where the last durable mark
- * may fit. Further back, a hole makes all before it useless. */
-static void load_run(struct backlog *backlog, struct segment **sealed, struct segment **newest,
-                     struct tail_mark *mark)
-{
-    struct identity *identity = backlog->ties.identity;
-    while ((*newest = load_newest(backlog, false, mark)) == NULL && identity->segment_count > 0) {
-        size_t last = identity->segment_count - 1;
-        sealed[last] = load_sealed(backlog, last);
-        if (sealed[last] != NULL)
-            break;
-        identity_drop_newest(identity);
-    }
-    if (*newest == NULL)
-        *newest = load_newest(backlog, true, mark);
-    size_t first = identity->segment_count;
-    while (first > 0 &&
-           (sealed[first - 1] != NULL || (sealed[first - 1] = load_sealed(backlog, first - 1))))
-        first--;
-    identity_drop_oldest(identity, first);
-    memmove(sealed, sealed + first, identity->segment_count * sizeof(struct segment *));
 }
 
 /* Opens a new segment behind what was proven. Where the disk has no room for it, what is held can be
@@ -198,29 +149,24 @@ static void open_behind(struct backlog *backlog, const struct identity_segment *
 }
 
 /* Puts what was proven into the chain. */
-static bool chain_up(struct backlog *backlog, struct segment **sealed, struct segment *newest,
-                     const struct tail_mark *mark, struct text *why)
+static void chain_up(struct backlog *backlog, struct proven *proven)
 {
     const struct identity *identity = backlog->ties.identity;
     for (size_t i = 0; i < identity->segment_count; i++)
-        chain_append(backlog, sealed[i]);
-    if (newest != NULL) {
-        chain_append(backlog, newest);
-        backlog->boundary = mark->boundary;
-    } else if (identity->segment_count > 0) {
+        chain_append(backlog, proven->sealed[i]);
+    if (proven->newest != NULL) {
+        chain_append(backlog, proven->newest);
+        backlog->boundary = proven->mark.boundary;
+    } else {
         const struct identity_segment *row = &identity->segments[identity->segment_count - 1];
         open_behind(backlog, row);
         backlog->boundary = row->boundary;
-    } else {
-        text_format(why, "no segment of it can be proven");
-        return false;
     }
     if (backlog->boundary < backlog->head->first)
         log_warnx("store: the last command boundary, %" PRIu64 ", is before the window: it can be "
                   "served, but upstream cannot go on behind it",
                   backlog->boundary);
     tail_set_live(backlog->ties.tail, backlog_mark(backlog));
-    return true;
 }
 
 struct backlog *backlog_load(const struct backlog_ties *ties, struct text *why)
@@ -228,19 +174,15 @@ struct backlog *backlog_load(const struct backlog_ties *ties, struct text *why)
     struct backlog *backlog = backlog_make(ties, why);
     if (backlog == NULL)
         return NULL;
-    struct identity *identity = ties->identity;
-    struct segment **sealed = calloc(identity->segment_count + 1, sizeof(struct segment *));
-    if (sealed == NULL) {
-        text_format(why, "memory is out");
+    struct proven proven;
+    if (proven_load(&proven, ties, backlog->space, why)) {
+        chain_up(backlog, &proven);
+        proven_fini(&proven);
+    } else {
+        int error = errno;
         backlog_free(&backlog);
-        return NULL;
+        errno = error;
     }
-    struct tail_mark mark;
-    struct segment *newest;
-    load_run(backlog, sealed, &newest, &mark);
-    if (!chain_up(backlog, sealed, newest, &mark, why))
-        backlog_free(&backlog);
-    free(sealed);
     return backlog;
 }
 
@@ -299,7 +241,6 @@ struct segment *backlog_newest(const struct backlog *backlog)
 
 struct tail_mark backlog_mark(const struct backlog *backlog)
 {
-    segment_sum(backlog->last);
     return (struct tail_mark){
         .segment_first = backlog->last->first,
         .end = backlog->last->written,
@@ -310,7 +251,7 @@ struct tail_mark backlog_mark(const struct backlog *backlog)
 
 const char *backlog_error(const struct backlog *backlog)
 {
-    return text_string(&backlog->error);
+    return backlog->error;
 }
 
 void backlog_each_from(const struct backlog *backlog, uint64_t offset, backlog_segment_fn *fn,
@@ -406,6 +347,18 @@ bool backlog_trim(struct backlog *backlog)
     return backlog->count != before;
 }
 
+bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
+{
+    struct segment *head = backlog->head;
+    if (head == backlog->last || is_pinned(head) || next_of(head)->first > keep_from)
+        return false;
+    log_warnx("store: the disk is full: the window is shortened by segment %" PRIu64
+              ".seg, for a snapshot",
+              head->first);
+    drop_head(backlog, NULL);
+    return true;
+}
+
 /* Makes room for one more segment under the cap. No more is given up than is needed once those who
  * hold what was given up have let go. False: they have not. */
 static bool make_room(struct backlog *backlog)
@@ -419,16 +372,11 @@ static bool make_room(struct backlog *backlog)
     return space_of(backlog) + wanted <= cap_of(backlog);
 }
 
-static bool is_full_disk(int error)
-{
-    return error == ENOSPC || error == EDQUOT;
-}
-
 /* The disk refused. BACKLOG_ROOM: the window was shortened, try again. `beside`: what a segment takes
  * that is not in the chain yet. */
 static enum backlog_room shorten(struct backlog *backlog, int error, uint64_t beside)
 {
-    if (!is_full_disk(error))
+    if (!files_is_full(error))
         return BACKLOG_NO_SPACE;
     if (held_of(backlog) > beside) /* its space comes back soon: no need to give up more */
         return BACKLOG_HELD;
@@ -465,7 +413,6 @@ static enum backlog_room seal_last(struct backlog *backlog, const struct segment
     size_t count = identity->segment_count;
     if (count > 0 && identity->segments[count - 1].first == last->first)
         return BACKLOG_ROOM;
-    segment_sum(last);
     struct identity_segment row = {last->first, last->written, last->crc, backlog->boundary};
     if (!identity_add_segment(identity, row)) {
         text_format(why, "memory is out");
@@ -516,20 +463,26 @@ enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_
         text_fini(&why);
         if (room != BACKLOG_ROOM)
             return room;
-        text_clear(&backlog->error);
+        backlog->error[0] = '\0';
         last = backlog->last;
     }
-    uint64_t used = last->written - last->first;
-    *into = last->map + used;
-    *capacity = (size_t)(last->capacity - used);
+    uint64_t left = last->capacity - (last->written - last->first);
+    *into = backlog->buffer;
+    *capacity = left < BUFFER_LENGTH ? (size_t)left : BUFFER_LENGTH;
     return BACKLOG_ROOM;
 }
 
-void backlog_append(struct backlog *backlog, size_t length)
+bool backlog_append(struct backlog *backlog, size_t length)
 {
-    struct segment *last = backlog->last;
-    CHECK(length <= last->capacity - (last->written - last->first));
-    last->written += length;
+    struct text why;
+    text_init(&why, ERROR_MAX);
+    bool good = segment_append(backlog->last, bytes_at(backlog->buffer, length), &why);
+    if (!good)
+        set_error(backlog, &why);
+    else
+        backlog->error[0] = '\0';
+    text_fini(&why);
+    return good;
 }
 
 /* ------------------------------------------------------------------ rewind */
@@ -597,10 +550,7 @@ static void cut_at(struct backlog *backlog, struct segment *kept, uint64_t offse
 {
     struct segment *old = next_of(kept);
     cut_off(backlog, old);
-    if (kept->summed > offset) {
-        kept->crc = segment_crc_until(kept, offset);
-        kept->summed = offset;
-    }
+    kept->crc = segment_crc_until(kept, offset);
     kept->written = offset;
     kept->is_cut = true;
     /* Readers beyond it see that they are; a reader that stands at it goes on in the new next. */

@@ -51,15 +51,16 @@ bool backlog_publish(struct backlog *backlog);
 /* Gives up what the window need not hold. True if anything was: the identity has changed. */
 bool backlog_trim(struct backlog *backlog);
 
+/* Somebody else needs the disk: gives up the oldest segment, if nobody stands in it, it is not the
+ * newest, and it ends at or before `keep_from`. False: there is none. */
+bool backlog_shorten(struct backlog *backlog, uint64_t keep_from);
+
 /* Forgets every byte from `offset` on; the boundary becomes `offset`. False: the disk refused. */
 MUST_CHECK bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why);
 
 /* The segment that is written to, and what could be claimed of it now: for an fsync. */
 struct segment *backlog_newest(const struct backlog *backlog);
 struct tail_mark backlog_mark(const struct backlog *backlog);
-
-/* What the disk said when it refused last; "" */
-const char *backlog_error(const struct backlog *backlog);
 
 /* Calls `fn` for each segment of the chain that holds bytes from `offset` on, and for the newest. */
 typedef void backlog_segment_fn(struct segment *segment, void *arg);

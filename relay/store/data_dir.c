@@ -12,6 +12,7 @@
 #include "files.h"
 #include "history_keeper.h"
 #include "relay/base/log.h"
+#include "relay/store/store.h"
 
 static bool open_directory(struct data_dir *data_dir, const char *path, bool make, struct text *why)
 {
@@ -46,6 +47,18 @@ static bool take_lock(struct data_dir *data_dir, const char *path, struct text *
     return false;
 }
 
+bool data_dir_is_note(const char *name)
+{
+    return strcmp(name, STORE_NOTE_ORIGIN) == 0;
+}
+
+/* What else belongs there; the last is left by a kill in the middle of replacing it. */
+static bool is_ours(const char *name)
+{
+    return strcmp(name, "lock") == 0 || data_dir_is_note(name) ||
+           strcmp(name, STORE_NOTE_ORIGIN ".new") == 0;
+}
+
 struct search {
     struct data_dir *data_dir;
     bool failed;
@@ -57,7 +70,7 @@ static void note_entry(const char *name, void *arg)
     struct data_dir *data_dir = search->data_dir;
     uint64_t number;
     if (!history_parse_name(name, &number)) {
-        if (strcmp(name, "lock") != 0)
+        if (!is_ours(name))
             log_warnx("store: %s in the data directory is not ours and is left alone", name);
         return;
     }

@@ -24,6 +24,10 @@ struct data_dir {
  * (0700). False: `why` says what is wrong and what to do, and nothing is open. */
 MUST_CHECK bool data_dir_open(struct data_dir *data_dir, const char *path, bool make,
                               struct text *why);
+
+/* Is it a name that a note may have (store_keep_note)? */
+bool data_dir_is_note(const char *name);
+
 void data_dir_close(struct data_dir *data_dir);
 
 #endif

@@ -14,18 +14,57 @@
 
 enum { READ_PIECE = 256 * 1024 };
 
+bool files_is_full(int error)
+{
+    return error == ENOSPC || error == EDQUOT;
+}
+
+static const struct {
+    int error;
+    const char *advice;
+} refusals[] = {
+    {EMFILE, "raise the limit of open files (ulimit -n, LimitNOFILE)"},
+    {ENFILE, "raise the system's limit of open files (sysctl fs.file-max)"},
+    {ENOMEM, "give it more memory, or more mappings (ulimit -v, MemoryMax, sysctl "
+             "vm.max_map_count)"},
+    {EAGAIN, "give it more memory (ulimit -l, MemoryMax)"},
+    {EACCES, "give the files to the user that runs the relay"},
+    {EPERM, "give the files to the user that runs the relay"},
+    {EROFS, "mount the file system for writing"},
+};
+
+const char *files_advice(int error)
+{
+    for (size_t i = 0; i < LENGTH_OF(refusals); i++) {
+        if (refusals[i].error == error)
+            return refusals[i].advice;
+    }
+    return NULL;
+}
+
+bool files_is_refusal(int error)
+{
+    return files_advice(error) != NULL;
+}
+
+/* errno stays what it was. */
 static void say(struct text *why, const char *name, const char *what)
 {
-    text_format(why, "%s: %s: %s", name, what, strerror(errno));
+    int error = errno;
+    text_format(why, "%s: %s: %s", name, what, strerror(error));
+    errno = error;
 }
 
 int files_open_directory(int at, const char *name, struct text *why)
 {
-    if (mkdirat(at, name, 0700) == -1 && errno != EEXIST) {
-        say(why, name, "cannot make the directory");
-        return -1;
-    }
     int directory = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory == -1 && errno == ENOENT) {
+        if (mkdirat(at, name, 0700) == -1) {
+            say(why, name, "cannot make the directory");
+            return -1;
+        }
+        directory = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
     if (directory == -1)
         say(why, name, "cannot open the directory");
     return directory;
@@ -87,16 +126,32 @@ bool files_read(int directory, const char *name, struct text *out, struct text *
     }
     char piece[4096];
     ssize_t got;
+    bool too_large = false;
     while ((got = read(file, piece, sizeof(piece))) > 0 || (got == -1 && errno == EINTR)) {
+        if (got > 0 && (size_t)got > out->limit - out->length)
+            too_large = true;
         if (got > 0)
             text_append(out, bytes_at(piece, (size_t)got));
     }
+    int error = out->failed ? ENOMEM : errno;
     if (got == -1)
         say(why, name, "cannot read");
-    else if (out->failed)
+    else if (too_large)
         text_format(why, "%s: larger than %zu bytes", name, out->limit);
+    else if (out->failed)
+        text_format(why, "%s: memory is out", name);
     close(file);
+    errno = too_large ? EFBIG : error;
     return got == 0 && !out->failed;
+}
+
+int files_preallocate(int file, uint64_t length)
+{
+    int error;
+    do {
+        error = posix_fallocate(file, 0, (off_t)length);
+    } while (error == EINTR);
+    return error;
 }
 
 int files_create(int directory, const char *name, uint64_t length, struct text *why)
@@ -110,10 +165,7 @@ int files_create(int directory, const char *name, uint64_t length, struct text *
         say(why, name, "cannot create");
         return -1;
     }
-    int error;
-    do {
-        error = posix_fallocate(file, 0, (off_t)length);
-    } while (error == EINTR);
+    int error = files_preallocate(file, length);
     if (error == 0)
         return file;
     errno = error;
@@ -129,17 +181,20 @@ bool files_crc64(int file, uint64_t length, uint64_t *crc, struct text *why)
     uint8_t *piece = malloc(READ_PIECE);
     if (piece == NULL) {
         text_format(why, "memory is out");
+        errno = ENOMEM;
         return false;
     }
     uint64_t sum = 0;
     uint64_t position = 0;
+    int error = 0;
     while (position < length) {
         uint64_t wanted = length - position < READ_PIECE ? length - position : READ_PIECE;
         ssize_t got = pread(file, piece, (size_t)wanted, (off_t)position);
         if (got == -1 && errno == EINTR)
             continue;
         if (got <= 0) {
-            text_format(why, "%s", got == 0 ? "it is shorter than it should be" : strerror(errno));
+            error = got == 0 ? ENODATA : errno;
+            text_format(why, "%s", got == 0 ? "it is shorter than it should be" : strerror(error));
             break;
         }
         sum = crc64(sum, piece, (size_t)got);
@@ -147,6 +202,7 @@ bool files_crc64(int file, uint64_t length, uint64_t *crc, struct text *why)
     }
     free(piece);
     *crc = sum;
+    errno = error;
     return position == length;
 }
 
@@ -155,9 +211,11 @@ bool files_each(int directory, files_entry_fn *fn, void *arg, struct text *why)
     int own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = own == -1 ? NULL : fdopendir(own);
     if (stream == NULL) {
-        text_format(why, "cannot list the directory: %s", strerror(errno));
+        int error = errno;
+        text_format(why, "cannot list the directory: %s", strerror(error));
         if (own != -1)
             close(own);
+        errno = error;
         return false;
     }
     const struct dirent *entry;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the store asks of the file system, relative to open directories, with errors in words. Every
- * function returns false (or -1) with `why` set, and leaves nothing half done behind. Thread: any.
+ * function returns false (or -1) with `why` and errno set, and leaves nothing half done behind. Thread:
+ * any.
  */
 #ifndef RELAY_STORE_FILES_H
 #define RELAY_STORE_FILES_H
@@ -14,22 +15,35 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 
+/* Is there no room on the disk, for us? */
+bool files_is_full(int error);
+
+/* Did the system refuse us what it takes to look at a file: descriptors, memory, permission? Then
+ * nothing is said about the file. */
+bool files_is_refusal(int error);
+
+/* What an operator can do about a refusal: "raise the limit of open files (...)". */
+const char *files_advice(int error);
+
 /* Makes the directory (0700) where it is missing, and opens it. -1: `why`. */
 int files_open_directory(int at, const char *name, struct text *why);
 
 /* Replaces `name` by `content` at once: written beside it, then renamed over it. With `durable` the
- * content and the name survive a power failure when it returns. False: errno as well. */
+ * content and the name survive a power failure when it returns. */
 MUST_CHECK bool files_replace(int directory, const char *name, struct bytes content, bool durable,
                               struct text *why);
 
 /* The whole of a file of at most `out->limit` bytes. */
 MUST_CHECK bool files_read(int directory, const char *name, struct text *out, struct text *why);
 
-/* Makes an empty file of `length` bytes, all of them really there, so that writing through a mapping
- * cannot fail later; one of that name is replaced, and whoever has it mapped keeps the old one. */
+/* Makes an empty file of `length` bytes, all of them really there, so that a disk that is full says so
+ * now; one of that name is replaced, and whoever has it mapped keeps the old one. */
 int files_create(int directory, const char *name, uint64_t length, struct text *why);
 
-/* The CRC-64 of the first `length` bytes of a file. False: it is shorter, or cannot be read. */
+/* Gives an open file room up to `length`. 0, or the error. */
+int files_preallocate(int file, uint64_t length);
+
+/* The CRC-64 of the first `length` bytes of a file. False: it is shorter (ENODATA), or cannot be read. */
 MUST_CHECK bool files_crc64(int file, uint64_t length, uint64_t *crc, struct text *why);
 
 /* Calls `fn` with the name of every entry but "." and "..". */

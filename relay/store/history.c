@@ -26,8 +26,8 @@ enum {
 };
 
 struct history {
+    struct history_ties ties; /* what it stands in: the store's */
     uint64_t number;
-    int data_dir; /* the store's */
     int directory;
     int backlog_dir;
     int snapshot_dir;
@@ -36,29 +36,15 @@ struct history {
     struct backlog *backlog;
     struct snapshot *complete; /* NULL: none */
     struct snapshot *arriving; /* NULL: none */
-    struct syncer *syncer;     /* the store's */
     uint64_t submitted;        /* the end that was given to the syncer last */
+    uint64_t snapshot_asked;   /* X + 1 of the snapshot that was; 0: none */
+    bool has_jobs;             /* the syncer was given something that points here */
     uint64_t seen_readable;    /* of the arriving snapshot, at the last publish */
     bool changed;              /* a snapshot changed its state since then */
     bool has_name;             /* it may be found at the next start: its identity may be written */
+    struct text error;         /* what the disk said to the last snapshot that failed for it */
     struct syncer_claim claim;
 };
-
-void history_name(uint64_t number, char name[HISTORY_NAME_MAX])
-{
-    snprintf(name, HISTORY_NAME_MAX, "history-%" PRIu64, number);
-}
-
-bool history_parse_name(const char *name, uint64_t *number)
-{
-    static const char prefix[] = "history-";
-    struct bytes view = bytes_of(name);
-    if (!bytes_starts(view, prefix) || !bytes_to_u64(bytes_skip(view, sizeof(prefix) - 1), number))
-        return false;
-    char canonical[HISTORY_NAME_MAX];
-    history_name(*number, canonical);
-    return strcmp(name, canonical) == 0;
-}
 
 /* ------------------------------------------------------------------ made, loaded, ended */
 
@@ -67,12 +53,14 @@ static void history_free(struct history **history)
     struct history *it = *history;
     if (it == NULL)
         return;
-    syncer_drain(it->syncer);
+    if (it->has_jobs)
+        syncer_drain(it->ties.syncer);
     backlog_free(&it->backlog);
     snapshot_release(&it->complete);
     snapshot_release(&it->arriving);
     tail_close(&it->tail);
     identity_fini(&it->identity);
+    text_fini(&it->error);
     int directories[] = {it->snapshot_dir, it->backlog_dir, it->directory};
     for (size_t i = 0; i < LENGTH_OF(directories); i++) {
         if (directories[i] != -1)
@@ -86,7 +74,7 @@ static bool open_directories(struct history *history, struct text *why)
 {
     char name[HISTORY_NAME_MAX];
     history_name(history->number, name);
-    history->directory = files_open_directory(history->data_dir, name, why);
+    history->directory = files_open_directory(history->ties.data_dir, name, why);
     if (history->directory == -1)
         return false;
     history->backlog_dir = files_open_directory(history->directory, "backlog", why);
@@ -97,23 +85,27 @@ static bool open_directories(struct history *history, struct text *why)
     return history->tail != NULL;
 }
 
-/* One with its directories open and nothing in it yet. */
-static struct history *history_make(int data_dir, uint64_t number, struct syncer *syncer,
+/* One with its directories open and nothing in it yet. NULL: errno and `why`. */
+static struct history *history_make(const struct history_ties *ties, uint64_t number,
                                     struct text *why)
 {
     struct history *history = calloc(1, sizeof(*history));
     if (history == NULL) {
         text_format(why, "memory is out");
+        errno = ENOMEM;
         return NULL;
     }
+    history->ties = *ties;
     history->number = number;
-    history->data_dir = data_dir;
     history->directory = -1;
     history->backlog_dir = -1;
     history->snapshot_dir = -1;
-    history->syncer = syncer;
-    if (!open_directories(history, why))
+    text_init(&history->error, WHY_MAX);
+    if (!open_directories(history, why)) {
+        int error = errno;
         history_free(&history);
+        errno = error;
+    }
     return history;
 }
 
@@ -124,8 +116,9 @@ static bool save_now(void *arg, bool durable, struct text *why)
     return !history->has_name || history_save(history, durable, why);
 }
 
-static struct backlog_ties ties_of(struct history *history, const struct store_options *options)
+static struct backlog_ties ties_of(struct history *history)
 {
+    const struct store_options *options = history->ties.options;
     return (struct backlog_ties){
         .directory = history->backlog_dir,
         .window_bytes = options->window_bytes,
@@ -138,65 +131,92 @@ static struct backlog_ties ties_of(struct history *history, const struct store_o
     };
 }
 
-struct history *history_new(int data_dir, uint64_t number, const struct store_options *options,
-                            struct syncer *syncer, const struct replid *replid, uint64_t offset,
-                            struct text *why)
+struct history *history_new(const struct history_ties *ties, uint64_t number,
+                            const struct replid *replid, uint64_t offset, struct text *why)
 {
-    struct history *history = history_make(data_dir, number, syncer, why);
-    if (history == NULL)
+    struct history *history = history_make(ties, number, why);
+    int error = errno;
+    if (history == NULL) {
+        history_remove_files(ties->data_dir, number); /* it may have come as far as a directory */
+        errno = error;
         return NULL;
+    }
     identity_init(&history->identity, replid);
-    struct backlog_ties ties = ties_of(history, options);
-    history->backlog = backlog_new(&ties, offset, why);
+    struct backlog_ties backlog_ties = ties_of(history);
+    history->backlog = backlog_new(&backlog_ties, offset, why);
     bool good = history->backlog != NULL && history_begin_snapshot(history, offset, why) != NULL;
-    if (!good)
+    if (!good) {
+        error = errno;
         history_remove(&history);
+        errno = error;
+    }
     return history;
 }
 
-static bool load_identity_from(struct history *history, const char *name, struct text *why)
+/* Reads one of the two files. UNPROVEN, REFUSED: `why` (added to what is there). */
+static enum history_proof read_identity(struct history *history, const char *name, struct text *why)
 {
     struct text file;
     text_init(&file, IDENTITY_LENGTH_MAX);
     struct text reason;
     text_init(&reason, WHY_MAX);
-    bool good = files_read(history->directory, name, &file, &reason) &&
-                identity_parse(text_bytes(&file), &history->identity, &reason);
+    bool good = files_read(history->directory, name, &file, &reason);
+    int error = good ? 0 : errno;
+    if (good) {
+        errno = 0; /* of what parsing does, only memory can set it */
+        good = identity_parse(text_bytes(&file), &history->identity, &reason);
+        error = errno;
+    }
     if (!good)
-        text_format(why, "%s: %s ", name, text_string(&reason));
+        text_format(why, "%s%s: %s", why->length > 0 ? " " : "", name, text_string(&reason));
     text_fini(&file);
     text_fini(&reason);
-    return good;
+    errno = error;
+    if (good)
+        return HISTORY_PROVEN;
+    return files_is_refusal(error) ? HISTORY_REFUSED : HISTORY_UNPROVEN;
 }
 
 /* The newest identity is not fsynced where it is written, and a power failure may leave it empty. The
  * one before it, that the syncer keeps beside it, then tells what was proven a moment earlier. */
-static bool load_identity(struct history *history, struct text *why)
+static enum history_proof load_identity(struct history *history, struct text *why)
 {
-    if (load_identity_from(history, "identity", why))
-        return true;
-    if (!load_identity_from(history, SYNCER_IDENTITY_KEPT, why))
-        return false;
+    enum history_proof proof = read_identity(history, "identity", why);
+    if (proof != HISTORY_UNPROVEN)
+        return proof;
+    proof = read_identity(history, SYNCER_IDENTITY_KEPT, why);
+    if (proof != HISTORY_PROVEN)
+        return proof;
     log_warnx("store: history-%" PRIu64 ": %s: the one before it is used", history->number,
               text_string(why));
     text_clear(why);
-    return true;
+    return HISTORY_PROVEN;
+}
+
+static enum history_proof load_backlog(struct history *history, struct text *why)
+{
+    struct backlog_ties ties = ties_of(history);
+    history->backlog = backlog_load(&ties, why);
+    if (history->backlog != NULL)
+        return HISTORY_PROVEN;
+    return files_is_refusal(errno) ? HISTORY_REFUSED : HISTORY_UNPROVEN;
 }
 
 /* A snapshot that cannot be proven is let go; the window is of use without it. */
-static void load_snapshot(struct history *history)
+static enum history_proof load_snapshot(struct history *history, struct text *why)
 {
     struct identity_snapshot *row = &history->identity.snapshot;
     if (!row->exists)
-        return;
-    struct text why;
-    text_init(&why, WHY_MAX);
-    history->complete = snapshot_load(history->snapshot_dir, row, &why);
-    if (history->complete == NULL) {
-        log_warnx("store: snapshot %s: it is not served", text_string(&why));
-        row->exists = false;
-    }
-    text_fini(&why);
+        return HISTORY_PROVEN;
+    history->complete = snapshot_load(history->snapshot_dir, row, why);
+    if (history->complete != NULL)
+        return HISTORY_PROVEN;
+    if (files_is_refusal(errno))
+        return HISTORY_REFUSED;
+    log_warnx("store: snapshot %s: it is not served", text_string(why));
+    text_clear(why);
+    row->exists = false;
+    return HISTORY_PROVEN;
 }
 
 /* Segments that are not in the chain, left by a kill between two steps. */
@@ -216,19 +236,11 @@ static void remove_stray_segment(const char *name, void *arg)
         unlinkat(history->backlog_dir, name, 0);
 }
 
-static bool is_snapshot_name(const char *name)
-{
-    struct bytes view = bytes_of(name);
-    uint64_t offset;
-    size_t digits = bytes_find(view, '.');
-    return bytes_to_u64(bytes_first(view, digits), &offset) &&
-           (strcmp(name + digits, ".rdb") == 0 || strcmp(name + digits, ".rdb.part") == 0);
-}
-
 static void remove_stray_snapshot(const char *name, void *arg)
 {
     struct history *history = arg;
-    if (!is_snapshot_name(name)) {
+    uint64_t offset;
+    if (!snapshot_parse_name(name, &offset)) {
         log_warnx("store: history-%" PRIu64 "/snapshot/%s is not ours and is left alone",
                   history->number, name);
         return;
@@ -252,25 +264,35 @@ static void tidy(struct history *history)
     text_fini(&why);
 }
 
-struct history *history_load(int data_dir, uint64_t number, const struct store_options *options,
-                             struct syncer *syncer, bool *is_unproven, struct text *why)
+/* It lets go of what was opened without touching a file. */
+static enum history_proof look_at_files(struct history *history, struct text *why)
 {
-    *is_unproven = false;
-    struct history *history = history_make(data_dir, number, syncer, why);
+    enum history_proof proof = load_identity(history, why);
+    if (proof == HISTORY_PROVEN)
+        proof = load_backlog(history, why);
+    if (proof == HISTORY_PROVEN)
+        proof = load_snapshot(history, why);
+    return proof;
+}
+
+enum history_proof history_load(const struct history_ties *ties, uint64_t number,
+                                struct history **out, struct text *why)
+{
+    struct history *history = history_make(ties, number, why);
+    *out = NULL;
     if (history == NULL)
-        return NULL;
-    struct backlog_ties ties = ties_of(history, options);
-    *is_unproven = true;
-    if (load_identity(history, why))
-        history->backlog = backlog_load(&ties, why);
-    if (history->backlog == NULL) {
+        return errno == ENOTDIR ? HISTORY_STRANGE : HISTORY_REFUSED;
+    enum history_proof proof = look_at_files(history, why);
+    if (proof != HISTORY_PROVEN) {
+        int error = errno;
         history_free(&history);
-        return NULL;
+        errno = error;
+        return proof;
     }
     history->has_name = true;
-    load_snapshot(history);
     tidy(history);
-    return history;
+    *out = history;
+    return HISTORY_PROVEN;
 }
 
 void history_close(struct history **history)
@@ -281,52 +303,14 @@ void history_close(struct history **history)
     history_fail_snapshot(it);
     (void)history_publish(it);
     uint64_t before;
+    uint64_t snapshot_before;
     do {
-        syncer_drain(it->syncer); /* a busy one takes nothing more */
+        syncer_drain(it->ties.syncer); /* a busy one takes nothing more */
         before = it->submitted;
+        snapshot_before = it->snapshot_asked;
         history_sync(it);
-    } while (it->submitted != before);
+    } while (it->submitted != before || it->snapshot_asked != snapshot_before);
     history_free(history);
-}
-
-static void remove_name(const char *name, void *arg)
-{
-    uint64_t first;
-    if (segment_parse_name(name, &first) || is_snapshot_name(name))
-        unlinkat(*(const int *)arg, name, 0);
-}
-
-static void remove_known(int directory, const char *name)
-{
-    struct text why;
-    text_init(&why, WHY_MAX);
-    int inner = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (inner != -1) {
-        if (!files_each(inner, remove_name, &inner, &why))
-            log_warnx("store: %s: %s", name, text_string(&why));
-        close(inner);
-    }
-    unlinkat(directory, name, AT_REMOVEDIR);
-    text_fini(&why);
-}
-
-void history_remove_files(int data_dir, uint64_t number)
-{
-    char name[HISTORY_NAME_MAX];
-    history_name(number, name);
-    int directory = openat(data_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory != -1) {
-        /* The identity first: a history that is half removed must not look like one. */
-        static const char *const files[] = {"identity", "identity.new", SYNCER_IDENTITY_KEPT,
-                                            SYNCER_IDENTITY_KEPT ".new", "tail"};
-        for (size_t i = 0; i < LENGTH_OF(files); i++)
-            unlinkat(directory, files[i], 0);
-        remove_known(directory, "backlog");
-        remove_known(directory, "snapshot");
-        close(directory);
-    }
-    if (unlinkat(data_dir, name, AT_REMOVEDIR) == -1 && errno != ENOENT)
-        log_warn("store: %s: not removed whole, look what is left in it", name);
 }
 
 void history_remove(struct history **history)
@@ -334,7 +318,7 @@ void history_remove(struct history **history)
     struct history *it = *history;
     if (it == NULL)
         return;
-    int data_dir = it->data_dir;
+    int data_dir = it->ties.data_dir;
     uint64_t number = it->number;
     history_fail_snapshot(it);
     if (it->backlog != NULL)
@@ -349,11 +333,13 @@ bool history_save(struct history *history, bool durable, struct text *why)
     text_init(&content, IDENTITY_LENGTH_MAX);
     identity_format(&history->identity, &content);
     bool good = !content.failed;
-    if (!good)
+    int error = ENOMEM;
+    if (good) {
+        good = files_replace(history->directory, "identity", text_bytes(&content), durable, why);
+        error = errno;
+    } else {
         text_format(why, "memory is out");
-    good =
-        good && files_replace(history->directory, "identity", text_bytes(&content), durable, why);
-    int error = errno;
+    }
     text_fini(&content);
     errno = error;
     return good;
@@ -398,6 +384,20 @@ enum continuity history_may_continue(const struct history *history, const struct
                                  backlog_published(history->backlog), replid, offset);
 }
 
+enum snapshot_use history_snapshot_use(const struct history *history,
+                                       const struct snapshot *snapshot)
+{
+    if (snapshot == NULL)
+        return SNAPSHOT_USE_NONE;
+    if (snapshot_offset(snapshot) < backlog_first(history->backlog))
+        return SNAPSHOT_USE_BEHIND_WINDOW;
+    if (snapshot_offset(snapshot) > backlog_published(history->backlog))
+        return SNAPSHOT_USE_AHEAD_OF_STREAM;
+    if (snapshot_received(snapshot) == 0)
+        return SNAPSHOT_USE_NOT_BEGUN;
+    return SNAPSHOT_USE_NOW;
+}
+
 struct snapshot *history_usable_snapshot(const struct history *history)
 {
     uint64_t first = backlog_first(history->backlog);
@@ -418,12 +418,61 @@ struct snapshot *history_arriving_snapshot(const struct history *history)
     return history->arriving;
 }
 
+bool history_is_snapshot_durable(const struct history *history)
+{
+    return history->complete != NULL &&
+           atomic_load_explicit(&history->claim.snapshot, memory_order_acquire) ==
+               snapshot_offset(history->complete) + 1;
+}
+
+bool history_is_snapshot_asked(const struct history *history)
+{
+    return history->complete != NULL &&
+           history->snapshot_asked == snapshot_offset(history->complete) + 1;
+}
+
+const char *history_error(const struct history *history)
+{
+    const char *window = backlog_error(history->backlog);
+    return window[0] != '\0' ? window : text_string(&history->error);
+}
+
 /* ------------------------------------------------------------------ done to */
+
+/* The disk is full while a snapshot arrives. */
+static bool make_room(void *arg)
+{
+    const struct history *history = arg;
+    return history->ties.make_room(history, history->ties.arg);
+}
+
+bool history_shorten(struct history *history, uint64_t keep_from)
+{
+    if (!backlog_shorten(history->backlog, keep_from))
+        return false;
+    struct text why;
+    text_init(&why, WHY_MAX);
+    if (!save_now(history, false, &why)) /* of a segment that is not there the next start knows */
+        log_warnx("store: %s", text_string(&why));
+    text_fini(&why);
+    return true;
+}
+
+static void set_error(struct history *history, const struct text *why)
+{
+    text_clear(&history->error);
+    text_append(&history->error, text_bytes(why));
+}
 
 struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset, struct text *why)
 {
     history_fail_snapshot(history);
-    history->arriving = snapshot_create(history->snapshot_dir, offset, why);
+    history->arriving = snapshot_create(history->snapshot_dir, offset, make_room, history, why);
+    if (history->arriving == NULL) {
+        int error = errno;
+        set_error(history, why);
+        errno = error;
+    }
     history->seen_readable = 0;
     history->changed = true;
     return history->arriving;
@@ -434,9 +483,11 @@ bool history_complete_snapshot(struct history *history, struct text *why)
     CHECK(history->arriving != NULL);
     history->changed = true;
     if (!snapshot_complete(history->arriving, history->snapshot_dir, why)) {
+        set_error(history, why);
         snapshot_release(&history->arriving);
         return false;
     }
+    text_clear(&history->error);
     struct snapshot *before = history->complete;
     history->complete = history->arriving;
     history->arriving = NULL;
@@ -457,6 +508,12 @@ void history_fail_snapshot(struct history *history)
 {
     if (history->arriving == NULL)
         return;
+    const char *error = snapshot_error(history->arriving);
+    if (error[0] != '\0') {
+        text_clear(&history->error);
+        text_format(&history->error, "%" PRIu64 ".rdb: %s", snapshot_offset(history->arriving),
+                    error);
+    }
     snapshot_fail(history->arriving, history->snapshot_dir);
     snapshot_release(&history->arriving);
     history->changed = true;
@@ -464,7 +521,7 @@ void history_fail_snapshot(struct history *history)
 
 bool history_rewind(struct history *history, uint64_t offset, struct text *why)
 {
-    syncer_drain(history->syncer);
+    syncer_drain(history->ties.syncer);
     bool good = backlog_rewind(history->backlog, offset, why);
     /* The identity has forgotten it, if it got so far. */
     if (history->complete != NULL && !history->identity.snapshot.exists) {
@@ -539,18 +596,43 @@ static void submit_segment(struct segment *segment, void *arg)
         .held_from = backlog_first(history->backlog),
         .claim = &history->claim,
     };
-    run->full =
-        run->full || run->count++ == SYNC_SEGMENTS_MAX || !syncer_submit(history->syncer, &job);
+    run->full = run->full || run->count++ == SYNC_SEGMENTS_MAX ||
+                !syncer_submit(history->ties.syncer, &job);
     if (!run->full)
         run->submitted = segment->written;
 }
 
-void history_sync(struct history *history)
+static void sync_stream(struct history *history)
 {
     struct sync_run run = {.history = history, .mark = backlog_mark(history->backlog)};
-    if (run.mark.end == history->submitted || syncer_is_busy(history->syncer))
+    if (run.mark.end == history->submitted)
         return;
     run.submitted = history->submitted;
     backlog_each_from(history->backlog, history->submitted, submit_segment, &run);
     history->submitted = run.submitted;
+}
+
+/* Behind the stream in the queue: that one is waited for. */
+static void sync_snapshot(struct history *history)
+{
+    const struct snapshot *snapshot = history->complete;
+    if (snapshot == NULL || history_is_snapshot_asked(history))
+        return;
+    const struct syncer_snapshot job = {
+        .file = snapshot_file(snapshot),
+        .offset = snapshot_offset(snapshot),
+        .directory = history->directory,
+        .claim = &history->claim,
+    };
+    if (syncer_submit_snapshot(history->ties.syncer, &job))
+        history->snapshot_asked = job.offset + 1;
+}
+
+void history_sync(struct history *history)
+{
+    if (syncer_is_busy(history->ties.syncer))
+        return;
+    history->has_jobs = true;
+    sync_stream(history);
+    sync_snapshot(history);
 }

@@ -22,17 +22,32 @@ void history_name(uint64_t number, char name[HISTORY_NAME_MAX]);
 /* The number that a directory name like "history-7" tells. False: not such a name. */
 MUST_CHECK bool history_parse_name(const char *name, uint64_t *number);
 
-/* A new directory, with a snapshot that is about to arrive and an empty backlog. NULL: `why`. */
-MUST_CHECK struct history *history_new(int data_dir, uint64_t number,
-                                       const struct store_options *options, struct syncer *syncer,
+/* What a history stands in. All of it outlives the history. */
+struct history_ties {
+    int data_dir;
+    const struct store_options *options;
+    struct syncer *syncer;
+    /* A snapshot of `history` finds the disk full: makes some room. False: there is none. */
+    bool (*make_room)(const struct history *history, void *arg);
+    void *arg;
+};
+
+/* A new directory, with a snapshot that is about to arrive and an empty backlog. NULL: errno and
+ * `why`, and nothing is left of it. */
+MUST_CHECK struct history *history_new(const struct history_ties *ties, uint64_t number,
                                        const struct replid *replid, uint64_t offset,
                                        struct text *why);
 
-/* What a directory proves. NULL: nothing that can be served now; `why`, and *is_unproven: nor ever, it
- * may be removed. Otherwise the system refused us, and the next start may fare better. */
-MUST_CHECK struct history *history_load(int data_dir, uint64_t number,
-                                        const struct store_options *options, struct syncer *syncer,
-                                        bool *is_unproven, struct text *why);
+enum history_proof {
+    HISTORY_PROVEN,   /* *out is what its files prove */
+    HISTORY_UNPROVEN, /* nothing of it can be served, nor ever: it may be removed */
+    HISTORY_STRANGE,  /* it is not as a history is: left alone */
+    HISTORY_REFUSED,  /* the system did not let us look, as errno says; nothing was touched */
+};
+
+/* What a directory proves. Not PROVEN: `why`. */
+MUST_CHECK enum history_proof history_load(const struct history_ties *ties, uint64_t number,
+                                           struct history **out, struct text *why);
 
 /* Makes all of it durable and lets go; the files stay. */
 void history_close(struct history **history);
@@ -51,6 +66,16 @@ bool history_publish(struct history *history);
 
 /* Gives up what the window need not hold. */
 void history_trim(struct history *history);
+
+/* Gives up the oldest segment, if nobody needs it and it ends at or before `keep_from`. */
+bool history_shorten(struct history *history, uint64_t keep_from);
+
+/* Would its complete snapshot survive a power failure? Has the syncer been asked to see to it? */
+bool history_is_snapshot_durable(const struct history *history);
+bool history_is_snapshot_asked(const struct history *history);
+
+/* What the disk said when it refused last, for the window or for a snapshot; "" */
+const char *history_error(const struct history *history);
 
 /* Asks the syncer to make durable what is there, if something is and it is not at it already. */
 void history_sync(struct history *history);

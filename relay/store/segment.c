@@ -45,21 +45,19 @@ static struct segment *segment_new(uint64_t first, uint64_t capacity, struct seg
     segment->first = first;
     segment->capacity = capacity;
     segment->written = first;
-    segment->summed = first;
     segment->has_name = true;
     segment->space = space;
     atomic_fetch_add_explicit(&space->references, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&space->bytes, capacity, memory_order_relaxed);
     segment->file = -1;
-    segment->map = MAP_FAILED;
     return segment;
 }
 
 /* Frees one that may be half built. Its next and its cut are the caller's. */
 static void segment_free(struct segment *segment)
 {
-    if (segment->map != MAP_FAILED)
-        munmap(segment->map, segment->capacity);
+    if (segment->map != NULL)
+        munmap((void *)(uintptr_t)segment->map, segment->capacity);
     if (segment->is_cut && segment->has_name)
         segment_seal(segment);
     if (segment->file != -1)
@@ -69,12 +67,16 @@ static void segment_free(struct segment *segment)
     free(segment);
 }
 
-static bool map(struct segment *segment, int protection, struct text *why)
+static bool map(struct segment *segment, struct text *why)
 {
-    segment->map = mmap(NULL, segment->capacity, protection, MAP_SHARED, segment->file, 0);
-    if (segment->map != MAP_FAILED)
+    void *map = mmap(NULL, segment->capacity, PROT_READ, MAP_SHARED, segment->file, 0);
+    if (map != MAP_FAILED) {
+        segment->map = map;
         return true;
-    text_format(why, "%" PRIu64 ".seg: cannot map: %s", segment->first, strerror(errno));
+    }
+    int error = errno;
+    text_format(why, "%" PRIu64 ".seg: cannot map: %s", segment->first, strerror(error));
+    errno = error;
     return false;
 }
 
@@ -91,7 +93,7 @@ struct segment *segment_create(int directory, uint64_t first, uint64_t capacity,
     char name[SEGMENT_NAME_MAX];
     segment_name(first, name);
     segment->file = files_create(directory, name, capacity, why);
-    if (segment->file == -1 || !map(segment, PROT_READ | PROT_WRITE, why)) {
+    if (segment->file == -1 || !map(segment, why)) {
         int error = errno;
         if (segment->file != -1)
             unlinkat(directory, name, 0);
@@ -105,7 +107,7 @@ struct segment *segment_create(int directory, uint64_t first, uint64_t capacity,
 /* Makes room behind what the file holds; where there is none it stays as long as it is. */
 static void extend(struct segment *segment, uint64_t capacity)
 {
-    int error = posix_fallocate(segment->file, 0, (off_t)capacity);
+    int error = files_preallocate(segment->file, capacity);
     if (error != 0) {
         log_warnx("store: segment %" PRIu64 ".seg: no room to go on in it: %s", segment->first,
                   strerror(error));
@@ -116,72 +118,119 @@ static void extend(struct segment *segment, uint64_t capacity)
     segment->capacity = capacity;
 }
 
+/* Opens the file, and sees that it is as long as it is said to be. */
+static bool open_existing(struct segment *segment, int directory, uint64_t length,
+                          uint64_t *file_length, struct text *why)
+{
+    char name[SEGMENT_NAME_MAX];
+    segment_name(segment->first, name);
+    struct stat about;
+    segment->file = openat(directory, name, O_RDWR | O_CLOEXEC);
+    if (segment->file == -1 || fstat(segment->file, &about) == -1) {
+        int error = errno;
+        text_format(why, "%s: cannot open: %s", name, strerror(error));
+        errno = error;
+        return false;
+    }
+    *file_length = (uint64_t)about.st_size;
+    if (*file_length >= length)
+        return true;
+    text_format(why, "%s: it is shorter than it should be", name);
+    errno = ENODATA;
+    return false;
+}
+
+/* One without bytes has nothing to be mapped. */
+static bool has_capacity(const struct segment *segment, struct text *why)
+{
+    if (segment->capacity > 0)
+        return true;
+    text_format(why, "%" PRIu64 ".seg: it is empty, and the disk has no room to go on in it",
+                segment->first);
+    errno = ENOSPC;
+    return false;
+}
+
 struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64_t crc,
                              uint64_t capacity, struct segment_space *space, struct text *why)
 {
     uint64_t length = end - first;
+    uint64_t file_length;
     struct segment *segment = segment_new(first, length, space);
     if (segment == NULL) {
         text_format(why, "memory is out");
+        errno = ENOMEM;
         return NULL;
     }
-    char name[SEGMENT_NAME_MAX];
-    segment_name(first, name);
-    segment->file = openat(directory, name, O_RDWR | O_CLOEXEC);
-    struct stat about;
-    bool good = segment->file != -1 && fstat(segment->file, &about) == 0;
-    if (!good)
-        text_format(why, "%s: cannot open: %s", name, strerror(errno));
-    else if ((uint64_t)about.st_size < length)
-        text_format(why, "%s: it is shorter than it should be", name);
-    good = good && (uint64_t)about.st_size >= length;
+    bool good = open_existing(segment, directory, length, &file_length, why);
     if (good && capacity > length)
         extend(segment, capacity);
-    if (good && segment->capacity == 0) {
-        text_format(why, "%s: it is empty, and the disk has no room to go on in it", name);
-        good = false;
-    }
-    if (!good || !map(segment, PROT_READ | PROT_WRITE, why)) {
+    if (!good || !has_capacity(segment, why) || !map(segment, why)) {
+        int error = errno;
         segment_free(segment);
+        errno = error;
         return NULL;
     }
     segment->written = end;
-    segment->summed = end;
     segment->crc = crc;
     atomic_store_explicit(&segment->published, end, memory_order_relaxed);
     /* Cut in a rewind before a kill: the rest is of another branch. */
-    if (capacity == 0 && (uint64_t)about.st_size > length)
+    if (capacity == 0 && file_length > length)
         segment_seal(segment);
     return segment;
 }
 
-struct segment *segment_load_proven(int directory, uint64_t first, uint64_t end, uint64_t crc,
-                                    uint64_t capacity, struct segment_space *space)
+/* Through read(2), not the mapping: a sector that cannot be read is an error then, and not a SIGBUS. */
+static bool is_proven(const struct segment *segment, struct text *why)
 {
-    struct text why;
-    text_init(&why, WHY_MAX);
-    struct segment *segment = segment_load(directory, first, end, crc, capacity, space, &why);
-    if (segment != NULL && segment_crc_until(segment, end) != crc) {
-        text_format(&why, "its checksum does not match its bytes");
+    uint64_t crc;
+    if (!files_crc64(segment->file, segment->written - segment->first, &crc, why))
+        return false;
+    if (crc == segment->crc)
+        return true;
+    text_format(why, "its checksum does not match its bytes");
+    errno = EBADMSG;
+    return false;
+}
+
+struct segment *segment_load_proven(int directory, uint64_t first, uint64_t end, uint64_t crc,
+                                    uint64_t capacity, struct segment_space *space,
+                                    struct text *why)
+{
+    struct text reason;
+    text_init(&reason, WHY_MAX);
+    struct segment *segment = segment_load(directory, first, end, crc, capacity, space, &reason);
+    int error = errno;
+    if (segment != NULL && !is_proven(segment, &reason)) {
+        error = errno;
         segment_release(segment);
         segment = NULL;
     }
-    if (segment == NULL)
+    if (segment == NULL && files_is_refusal(error))
+        text_format(why, "segment %" PRIu64 ".seg: %s", first, text_string(&reason));
+    else if (segment == NULL)
         log_warnx("store: segment %" PRIu64 ".seg is not proven up to %" PRIu64 ": %s", first, end,
-                  text_string(&why));
-    text_fini(&why);
+                  text_string(&reason));
+    text_fini(&reason);
+    errno = error;
     return segment;
 }
 
 struct segment *segment_load_empty(int directory, uint64_t first, uint64_t capacity,
-                                   struct segment_space *space)
+                                   struct segment_space *space, struct text *why)
 {
-    struct text why;
-    text_init(&why, WHY_MAX);
-    struct segment *segment = segment_load(directory, first, first, 0, capacity, space, &why);
-    if (segment == NULL)
-        segment = segment_create(directory, first, capacity, space, &why);
-    text_fini(&why);
+    struct text reason;
+    text_init(&reason, WHY_MAX);
+    struct segment *segment = segment_load(directory, first, first, 0, capacity, space, &reason);
+    if (segment == NULL && !files_is_refusal(errno)) {
+        text_clear(&reason);
+        segment = segment_create(directory, first, capacity, space, &reason);
+    }
+    int error = errno;
+    if (segment == NULL && files_is_refusal(error))
+        text_format(why, "%s", text_string(&reason));
+    text_fini(&reason);
+    errno = error;
     return segment;
 }
 
@@ -243,12 +292,27 @@ bool segment_is_full(const struct segment *segment)
     return segment->is_cut || segment->written - segment->first == segment->capacity;
 }
 
-void segment_sum(struct segment *segment)
+bool segment_append(struct segment *segment, struct bytes view, struct text *why)
 {
-    uint64_t length = segment->written - segment->summed;
-    segment->crc =
-        crc64(segment->crc, segment->map + (segment->summed - segment->first), (size_t)length);
-    segment->summed = segment->written;
+    CHECK(view.length <= segment->capacity - (segment->written - segment->first));
+    struct bytes left = view;
+    uint64_t position = segment->written - segment->first;
+    while (left.length > 0) {
+        ssize_t count = pwrite(segment->file, left.data, left.length, (off_t)position);
+        if (count == -1 && errno == EINTR)
+            continue;
+        if (count == -1) {
+            int error = errno;
+            text_format(why, "%" PRIu64 ".seg: cannot write: %s", segment->first, strerror(error));
+            errno = error;
+            return false;
+        }
+        left = bytes_skip(left, (size_t)count);
+        position += (uint64_t)count;
+    }
+    segment->crc = crc64(segment->crc, view.data, view.length);
+    segment->written += view.length;
+    return true;
 }
 
 uint64_t segment_crc_until(const struct segment *segment, uint64_t end)

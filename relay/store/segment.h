@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "relay/base/bytes.h"
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 
@@ -42,15 +43,14 @@ struct segment {
     _Atomic(struct segment *) next; /* set when `published` is final */
     uint64_t first;                 /* constant, as the four below */
     uint64_t capacity;
-    uint8_t *map;
+    const uint8_t *map; /* to be read */
     int file;
     struct segment_space *space;
     /* thread 0 */
     uint64_t written; /* absolute offset after the last byte received */
-    uint64_t summed;  /* `crc` covers first..summed */
-    uint64_t crc;
-    bool has_name; /* the file is still in its directory */
-    bool is_cut;   /* it ends at `written` for good: a rewind cut it there */
+    uint64_t crc;     /* of first..written */
+    bool has_name;    /* the file is still in its directory */
+    bool is_cut;      /* it ends at `written` for good: a rewind cut it there */
     /* What `next` was before rewinds, newest first: held, since a reader may just be stepping. */
     struct segment *cut;
     struct segment *cut_next; /* of the list that this one is in the `cut` of */
@@ -69,20 +69,21 @@ MUST_CHECK struct segment *segment_create(int directory, uint64_t first, uint64_
 
 /* One that exists, good up to `end`, whose bytes are said to have `crc` (the caller checks). With
  * `capacity` larger than that it is preallocated again to go on; without, or where the disk has no room
- * for it, it is full as it is. NULL: `why`. */
+ * for it, it is full as it is. NULL: errno and `why`. */
 MUST_CHECK struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64_t crc,
                                         uint64_t capacity, struct segment_space *space,
                                         struct text *why);
 
-/* As segment_load, but the bytes must have the `crc`. NULL: a line in the log says why not. */
+/* As segment_load, but the bytes must have the `crc`. NULL: either they have not, and a line in the log
+ * says why not, or the system refused us (files_is_refusal of errno), and `why` says so. */
 MUST_CHECK struct segment *segment_load_proven(int directory, uint64_t first, uint64_t end,
                                                uint64_t crc, uint64_t capacity,
-                                               struct segment_space *space);
+                                               struct segment_space *space, struct text *why);
 
 /* One that holds nothing yet needs no proof, nor a file: a rewind may have been killed before it made
- * it. NULL: the disk has no room. */
+ * it. NULL: as above, where the disk has no room. */
 MUST_CHECK struct segment *segment_load_empty(int directory, uint64_t first, uint64_t capacity,
-                                              struct segment_space *space);
+                                              struct segment_space *space, struct text *why);
 
 /* Any thread. segment_release frees what nobody holds any more, along the chain. */
 void segment_retain(struct segment *segment);
@@ -91,8 +92,10 @@ void segment_release(struct segment *segment);
 /* Can no byte be added, since there is no room or it was cut? Thread 0. */
 bool segment_is_full(const struct segment *segment);
 
-/* Brings `crc` up to `written`. Thread 0. */
-void segment_sum(struct segment *segment);
+/* Puts bytes behind `written`; there is room for them. By write(2): that is twice as quick as the page
+ * faults of a fresh mapping (tests/bench/README.md), and a disk that refuses is an error and not a
+ * SIGBUS. False: errno and `why`; nothing was added. Thread 0. */
+MUST_CHECK bool segment_append(struct segment *segment, struct bytes view, struct text *why);
 
 /* The CRC of first..end, from the bytes themselves; end <= written. Thread 0. */
 uint64_t segment_crc_until(const struct segment *segment, uint64_t end);

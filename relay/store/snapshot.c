@@ -42,6 +42,9 @@ struct snapshot {
     uint8_t ending[ENDING_LENGTH]; /* the last bytes received */
     bool verified;
     int64_t completed_ms;
+    snapshot_room_fn *make_room; /* of one that arrives */
+    void *arg;
+    int write_error; /* 0: none */
 };
 
 void snapshot_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX])
@@ -52,6 +55,14 @@ void snapshot_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX])
 static void part_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX])
 {
     snprintf(name, SNAPSHOT_NAME_MAX, "%" PRIu64 ".rdb.part", offset);
+}
+
+bool snapshot_parse_name(const char *name, uint64_t *offset)
+{
+    struct bytes view = bytes_of(name);
+    size_t digits = bytes_find(view, '.');
+    return bytes_to_u64(bytes_first(view, digits), offset) &&
+           (strcmp(name + digits, ".rdb") == 0 || strcmp(name + digits, ".rdb.part") == 0);
 }
 
 /* ------------------------------------------------------------------ any thread */
@@ -107,9 +118,11 @@ static struct snapshot *snapshot_new(uint64_t offset, int file, struct text *why
 {
     struct snapshot *snapshot = file == -1 ? NULL : calloc(1, sizeof(*snapshot));
     if (snapshot == NULL) {
-        text_format(why, "%" PRIu64 ".rdb: cannot open: %s", offset, strerror(errno));
+        int error = errno;
+        text_format(why, "%" PRIu64 ".rdb: cannot open: %s", offset, strerror(error));
         if (file != -1)
             close(file);
+        errno = error;
         return NULL;
     }
     atomic_init(&snapshot->references, 1);
@@ -120,13 +133,24 @@ static struct snapshot *snapshot_new(uint64_t offset, int file, struct text *why
     return snapshot;
 }
 
-struct snapshot *snapshot_create(int directory, uint64_t offset, struct text *why)
+struct snapshot *snapshot_create(int directory, uint64_t offset, snapshot_room_fn *make_room,
+                                 void *arg, struct text *why)
 {
     char name[SNAPSHOT_NAME_MAX];
     part_name(offset, name);
     unlinkat(directory, name, 0);
     int file = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return snapshot_new(offset, file, why);
+    struct snapshot *snapshot = snapshot_new(offset, file, why);
+    if (snapshot == NULL && file != -1) {
+        int error = errno;
+        unlinkat(directory, name, 0);
+        errno = error;
+    }
+    if (snapshot != NULL) {
+        snapshot->make_room = make_room;
+        snapshot->arg = arg;
+    }
+    return snapshot;
 }
 
 static bool has_magic(const uint8_t magic[MAGIC_LENGTH])
@@ -159,7 +183,36 @@ static bool read_edges(struct snapshot *snapshot, struct text *why)
         text_format(why, "%s", strerror(errno));
         return false;
     }
+    errno = EBADMSG;
     return has_edges(snapshot, why);
+}
+
+/* Since it was written, by the wall's clock: that one alone outlives a process. */
+static int64_t age_ms(const struct stat *about)
+{
+    int64_t written_ms = (int64_t)about->st_mtim.tv_sec * 1000 + about->st_mtim.tv_nsec / 1000000;
+    int64_t age = clock_wall_us() / 1000 - written_ms;
+    return age > 0 ? age : 0;
+}
+
+static bool is_as_told(struct snapshot *snapshot, const struct identity_snapshot *row,
+                       struct text *why)
+{
+    struct stat about;
+    errno = EBADMSG;
+    if (fstat(snapshot->file, &about) == -1 || (uint64_t)about.st_size != row->length) {
+        text_format(why, "its length is not %" PRIu64, row->length);
+        return false;
+    }
+    snapshot->completed_ms = clock_ms() - age_ms(&about);
+    if (!files_crc64(snapshot->file, row->length, &snapshot->crc, why))
+        return false;
+    if (snapshot->crc != row->crc) {
+        text_format(why, "its checksum does not match");
+        errno = EBADMSG;
+        return false;
+    }
+    return read_edges(snapshot, why);
 }
 
 struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row, struct text *why)
@@ -170,24 +223,16 @@ struct snapshot *snapshot_load(int directory, const struct identity_snapshot *ro
     struct snapshot *snapshot = snapshot_new(row->offset, file, why);
     if (snapshot == NULL)
         return NULL;
-    struct stat about;
-    if (fstat(file, &about) == -1 || (uint64_t)about.st_size != row->length) {
-        text_format(why, "%s: its length is not %" PRIu64, name, row->length);
-        snapshot_release(&snapshot);
-        return NULL;
-    }
     snapshot->received = row->length;
     snapshot->verified = row->verified;
-    bool good = files_crc64(file, row->length, &snapshot->crc, why);
-    if (good && snapshot->crc != row->crc) {
-        text_format(why, "%s: its checksum does not match", name);
-        good = false;
-    }
-    if (!good || !read_edges(snapshot, why)) {
+    text_format(why, "%s: ", name);
+    if (!is_as_told(snapshot, row, why)) {
+        int error = errno;
         snapshot_release(&snapshot);
+        errno = error;
         return NULL;
     }
-    snapshot->completed_ms = clock_ms();
+    text_clear(why);
     atomic_store_explicit(&snapshot->length, row->length, memory_order_relaxed);
     atomic_store_explicit(&snapshot->readable, row->length, memory_order_relaxed);
     atomic_store_explicit(&snapshot->state, SNAPSHOT_COMPLETE, memory_order_release);
@@ -223,9 +268,13 @@ bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *w
         ssize_t written = pwrite(snapshot->file, view.data, view.length, (off_t)snapshot->received);
         if (written == -1 && errno == EINTR)
             continue;
-        if (written == -1) {
+        int error = written == -1 ? errno : 0;
+        if (files_is_full(error) && snapshot->make_room(snapshot->arg))
+            continue;
+        if (error != 0) {
+            snapshot->write_error = error;
             text_format(why, "%" PRIu64 ".rdb.part: cannot write: %s", snapshot->offset,
-                        strerror(errno));
+                        snapshot_error(snapshot));
             return false;
         }
         snapshot->received += (uint64_t)written;
@@ -265,7 +314,8 @@ bool snapshot_complete(struct snapshot *snapshot, int directory, struct text *wh
     snapshot_name(snapshot->offset, name);
     bool good = prove(snapshot, why);
     if (good && renameat(directory, part, directory, name) == -1) {
-        text_format(why, "%s: cannot rename: %s", part, strerror(errno));
+        snapshot->write_error = errno;
+        text_format(why, "%s: cannot rename: %s", part, snapshot_error(snapshot));
         good = false;
     }
     if (!good) {
@@ -293,6 +343,11 @@ void snapshot_unlink(struct snapshot *snapshot, int directory)
     snapshot_name(snapshot->offset, name);
     if (unlinkat(directory, name, 0) == -1)
         log_warn("store: cannot remove %s", name);
+}
+
+const char *snapshot_error(const struct snapshot *snapshot)
+{
+    return snapshot->write_error != 0 ? strerror(snapshot->write_error) : "";
 }
 
 struct identity_snapshot snapshot_row(const struct snapshot *snapshot)

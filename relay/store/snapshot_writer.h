@@ -16,10 +16,18 @@
 enum { SNAPSHOT_NAME_MAX = 40 };
 void snapshot_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX]);
 
-/* A file `<X>.rdb.part` to receive into. NULL: `why`. */
-MUST_CHECK struct snapshot *snapshot_create(int directory, uint64_t offset, struct text *why);
+/* The number that a file name like "4711.rdb" or "4711.rdb.part" tells. False: not such a name. */
+MUST_CHECK bool snapshot_parse_name(const char *name, uint64_t *offset);
 
-/* One that the identity names: its length and its CRC-64 are compared. NULL: `why`. */
+/* The disk is full: makes some room on it. False: there is none to be made. */
+typedef bool snapshot_room_fn(void *arg);
+
+/* A file `<X>.rdb.part` to receive into. NULL: errno and `why`. */
+MUST_CHECK struct snapshot *snapshot_create(int directory, uint64_t offset,
+                                            snapshot_room_fn *make_room, void *arg,
+                                            struct text *why);
+
+/* One that the identity names: its length and its CRC-64 are compared. NULL: errno and `why`. */
 MUST_CHECK struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row,
                                           struct text *why);
 
@@ -32,6 +40,9 @@ void snapshot_fail(struct snapshot *snapshot, int directory);
 
 /* Takes the file of a complete one off the disk; who has it reads on. */
 void snapshot_unlink(struct snapshot *snapshot, int directory);
+
+/* What the disk said to the last write that failed; "" */
+const char *snapshot_error(const struct snapshot *snapshot);
 
 /* The row for the identity; of a complete one. */
 struct identity_snapshot snapshot_row(const struct snapshot *snapshot);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/store/store.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,7 @@
 #include "relay/base/log.h"
 #include "syncer.h"
 
-enum { WHY_MAX = 512 };
+enum { WHY_MAX = 512, RETIRED_MAX = 4 };
 
 struct store {
     struct store_options options; /* data_dir is only used while opening */
@@ -23,7 +25,11 @@ struct store {
     uint64_t number; /* of the newest history so far */
     struct history *current;
     struct history *arriving;
+    /* Replaced, but still on the disk until what replaced them would survive a power failure. */
+    struct history *retired[RETIRED_MAX];
+    size_t retired_count;
     struct syncer *syncer;
+    struct text error; /* of the last history that was not begun, or did not become whole; "" */
     bool changed; /* another history became current, or one was abandoned, since the last publish */
 };
 
@@ -40,30 +46,49 @@ static void log_loaded(struct history *history)
              snapshot != NULL ? "complete" : "none");
 }
 
-static void load_history(struct store *store, uint64_t number)
+static bool make_room(const struct history *history, void *arg);
+
+static struct history_ties ties_of(struct store *store)
 {
-    struct text why;
-    text_init(&why, WHY_MAX);
-    bool is_unproven;
-    store->current = history_load(store->data_dir.directory, number, &store->options, store->syncer,
-                                  &is_unproven, &why);
-    if (store->current == NULL)
+    return (struct history_ties){
+        .data_dir = store->data_dir.directory,
+        .options = &store->options,
+        .syncer = store->syncer,
+        .make_room = make_room,
+        .arg = store,
+    };
+}
+
+/* False: the system did not let us look. To go on without what may be there would be to throw it away:
+ * `why` says what to do. */
+static bool load_history(struct store *store, uint64_t number, struct text *why)
+{
+    struct text reason;
+    text_init(&reason, WHY_MAX);
+    struct history_ties ties = ties_of(store);
+    enum history_proof proof = history_load(&ties, number, &store->current, &reason);
+    const char *advice = files_advice(errno);
+    if (proof == HISTORY_REFUSED)
+        text_format(why, "data-dir %s: history-%" PRIu64 ": %s: %s", store->options.data_dir,
+                    number, text_string(&reason), advice != NULL ? advice : "look at the disk");
+    else if (proof != HISTORY_PROVEN)
         log_warnx("store: history-%" PRIu64 " cannot be served%s: %s", number,
-                  is_unproven ? " and is removed" : "", text_string(&why));
-    if (store->current == NULL && is_unproven)
+                  proof == HISTORY_UNPROVEN ? " and is removed" : "", text_string(&reason));
+    if (proof == HISTORY_UNPROVEN)
         history_remove_files(store->data_dir.directory, number);
-    text_fini(&why);
+    text_fini(&reason);
+    return proof != HISTORY_REFUSED;
 }
 
 /* The newest history that can be proven becomes current; those before it go. */
-static void load_histories(struct store *store)
+static bool load_histories(struct store *store, struct text *why)
 {
     const struct data_dir *data_dir = &store->data_dir;
     for (size_t i = 0; i < data_dir->count; i++) {
-        if (store->current == NULL)
-            load_history(store, data_dir->numbers[i]);
-        else
+        if (store->current != NULL)
             history_remove_files(data_dir->directory, data_dir->numbers[i]);
+        else if (!load_history(store, data_dir->numbers[i], why))
+            return false;
     }
     if (data_dir->count > 0)
         store->number = data_dir->numbers[0];
@@ -71,6 +96,7 @@ static void load_histories(struct store *store)
         log_loaded(store->current);
     else
         log_info("store: nothing to serve yet");
+    return true;
 }
 
 struct store *store_open(const struct store_options *options, struct text *why)
@@ -81,6 +107,7 @@ struct store *store_open(const struct store_options *options, struct text *why)
         return NULL;
     }
     store->options = *options;
+    text_init(&store->error, WHY_MAX);
     if (!data_dir_open(&store->data_dir, options->data_dir, true, why)) {
         free(store);
         return NULL;
@@ -91,21 +118,39 @@ struct store *store_open(const struct store_options *options, struct text *why)
         store_close(&store);
         return NULL;
     }
-    load_histories(store);
+    if (!load_histories(store, why))
+        store_close(&store);
     return store;
 }
 
-void store_close(struct store **store)
+void store_on_durable(struct store *store, void (*fn)(void *arg), void *arg)
 {
-    struct store *it = *store;
-    if (it == NULL)
-        return;
-    history_remove(&it->arriving);
-    history_close(&it->current);
-    syncer_stop(&it->syncer);
-    data_dir_close(&it->data_dir);
-    free(it);
-    *store = NULL;
+    syncer_on_durable(store->syncer, fn, arg);
+}
+
+/* ------------------------------------------------------------------ notes */
+
+bool store_keep_note(struct store *store, const char *name, struct bytes content, struct text *why)
+{
+    CHECK(data_dir_is_note(name));
+    CHECK(content.length > 0);
+    return files_replace(store->data_dir.directory, name, content, true, why);
+}
+
+bool store_read_note(const struct store *store, const char *name, struct text *out,
+                     struct text *why)
+{
+    CHECK(data_dir_is_note(name));
+    if (faccessat(store->data_dir.directory, name, F_OK, 0) == -1 && errno == ENOENT)
+        return true;
+    return files_read(store->data_dir.directory, name, out, why);
+}
+
+void store_drop_note(struct store *store, const char *name)
+{
+    CHECK(data_dir_is_note(name));
+    if (unlinkat(store->data_dir.directory, name, 0) == -1 && errno != ENOENT)
+        log_warn("store: cannot remove %s from the data directory", name);
 }
 
 /* ------------------------------------------------------------------ histories come and go */
@@ -120,30 +165,115 @@ struct history *store_arriving(const struct store *store)
     return store->arriving;
 }
 
+/* ------------------------------------------------------------------ replaced ones */
+
+/* Waits for the syncer, if it works for one of them. */
+static void drop_retired(struct store *store)
+{
+    while (store->retired_count > 0)
+        history_remove(&store->retired[--store->retired_count]);
+}
+
+/* It was replaced. Without fsync there is nothing to wait for. */
+static void retire(struct store *store, struct history *history)
+{
+    if (history == NULL)
+        return;
+    if (store->retired_count == RETIRED_MAX)
+        drop_retired(store);
+    store->retired[store->retired_count++] = history;
+    if (store->options.fsync == STORE_FSYNC_NO)
+        drop_retired(store);
+}
+
+/* What replaced them has been made durable, or the disk has failed it: there is no more to wait for. */
+static void tick_retired(struct store *store)
+{
+    if (store->retired_count > 0 && !syncer_is_busy(store->syncer) &&
+        history_is_snapshot_asked(store->current))
+        drop_retired(store);
+}
+
+/* The disk is full while a snapshot of `history` arrives (NULL: while a history is begun). What was
+ * replaced goes first, then the window is shortened: down to what is pinned, and to what the snapshot
+ * itself will need. */
+static bool make_room(const struct history *history, void *arg)
+{
+    struct store *store = arg;
+    if (store->retired_count > 0) {
+        drop_retired(store);
+        return true;
+    }
+    if (store->current == NULL)
+        return false;
+    uint64_t keep_from = UINT64_MAX;
+    if (history == store->current)
+        keep_from = snapshot_offset(history_arriving_snapshot(history));
+    return history_shorten(store->current, keep_from);
+}
+
+void store_close(struct store **store)
+{
+    struct store *it = *store;
+    if (it == NULL)
+        return;
+    history_remove(&it->arriving);
+    history_close(&it->current);
+    drop_retired(it);
+    syncer_stop(&it->syncer);
+    data_dir_close(&it->data_dir);
+    text_fini(&it->error);
+    free(it);
+    *store = NULL;
+}
+
+/* ------------------------------------------------------------------ new ones */
+
+static void set_error(struct store *store, const struct text *why)
+{
+    text_clear(&store->error);
+    text_append(&store->error, text_bytes(why));
+}
+
 struct history *store_begin_history(struct store *store, const struct replid *replid,
                                     uint64_t offset, struct text *why)
 {
     store_abandon(store);
     store->number++;
-    store->arriving = history_new(store->data_dir.directory, store->number, &store->options,
-                                  store->syncer, replid, offset, why);
+    struct history_ties ties = ties_of(store);
+    do {
+        text_clear(why);
+        store->arriving = history_new(&ties, store->number, replid, offset, why);
+    } while (store->arriving == NULL && files_is_full(errno) && make_room(NULL, store));
+    if (store->arriving == NULL)
+        set_error(store, why);
     return store->arriving;
+}
+
+/* Its identity on the disk is what makes a history. */
+static bool save_arriving(struct store *store, struct text *why)
+{
+    while (!history_save(store->arriving, false, why)) {
+        if (!files_is_full(errno) || !make_room(NULL, store))
+            return false;
+        text_clear(why);
+    }
+    return true;
 }
 
 bool store_promote(struct store *store, struct text *why)
 {
     CHECK(store->arriving != NULL);
-    if (!history_complete_snapshot(store->arriving, why) ||
-        !history_save(store->arriving, true, why)) {
+    if (!history_complete_snapshot(store->arriving, why) || !save_arriving(store, why)) {
         store_abandon(store);
+        set_error(store, why);
         return false;
     }
-    if (fsync(store->data_dir.directory) == -1)
-        log_warn("store: cannot fsync the data directory");
     struct history *before = store->current;
     store->current = store->arriving;
     store->arriving = NULL;
-    history_remove(&before);
+    retire(store, before);
+    text_clear(&store->error);
     store->changed = true;
     return true;
 }
@@ -152,6 +282,9 @@ void store_abandon(struct store *store)
 {
     if (store->arriving == NULL)
         return;
+    history_fail_snapshot(store->arriving);
+    text_clear(&store->error);
+    text_append_string(&store->error, history_error(store->arriving));
     history_remove(&store->arriving);
     store->changed = true;
 }
@@ -179,7 +312,8 @@ bool store_publish(struct store *store)
         news = true;
     if (store->arriving != NULL && history_publish(store->arriving))
         news = true;
-    if (news && store->options.fsync == STORE_FSYNC_ALWAYS && store->current != NULL)
+    /* Also without news: what came while the syncer was busy waits for it to be ready. */
+    if (store->options.fsync == STORE_FSYNC_ALWAYS && store->current != NULL)
         history_sync(store->current);
     return news;
 }
@@ -189,27 +323,58 @@ void store_tick(struct store *store)
     if (store->current == NULL)
         return;
     history_trim(store->current);
+    tick_retired(store);
     if (store->options.fsync != STORE_FSYNC_NO)
         history_sync(store->current);
 }
 
 /* ------------------------------------------------------------------ report */
 
-static void report_snapshot(struct report *report, struct history *history)
+static const char *const uses[] = {
+#define ROW(upper, lower) #lower,
+    SNAPSHOT_USES(ROW)
+#undef ROW
+};
+
+static const char *proof_of(const struct snapshot *snapshot)
 {
-    const struct snapshot *snapshot = history_snapshot(history);
-    if (snapshot == NULL) {
-        report_text(report, "snapshot_state", "none");
-        return;
+    if (snapshot_state(snapshot) != SNAPSHOT_COMPLETE)
+        return "not_yet";
+    return snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark";
+}
+
+/* A line for each snapshot: "snapshot0:offset=4711,bytes=8400123,..." */
+static void report_line(struct report *report, const struct history *history,
+                        const struct snapshot *snapshot, const char *name, bool durable)
+{
+    bool complete = snapshot_state(snapshot) == SNAPSHOT_COMPLETE;
+    enum snapshot_use use = history_snapshot_use(history, snapshot);
+    int64_t age_s = complete ? (clock_ms() - snapshot_completed_ms(snapshot)) / 1000 : 0;
+    report_text(report, name,
+                "offset=%" PRIu64 ",bytes=%" PRIu64 ",age=%" PRIi64
+                ",state=%s,proof=%s,durable=%s,usable=%s,reason=%s",
+                snapshot_offset(snapshot), snapshot_received(snapshot), age_s,
+                complete ? "complete" : "arriving", proof_of(snapshot), durable ? "yes" : "no",
+                use == SNAPSHOT_USE_NOW ? "yes" : "no", uses[use]);
+}
+
+static void report_snapshots(struct report *report, const struct history *history)
+{
+    const struct snapshot *complete = history_snapshot(history);
+    const struct snapshot *arriving = history_arriving_snapshot(history);
+    report_text(report, "snapshot_state", "%s", uses[history_snapshot_use(history, complete)]);
+    if (complete != NULL) {
+        report_u64(report, "snapshot_offset", snapshot_offset(complete));
+        report_u64(report, "snapshot_bytes", snapshot_received(complete));
+        report_text(report, "snapshot_proof", "%s", proof_of(complete));
+        report_i64(report, "snapshot_age_seconds",
+                   (clock_ms() - snapshot_completed_ms(complete)) / 1000);
     }
-    bool usable = history_usable_snapshot(history) == snapshot;
-    report_text(report, "snapshot_state", usable ? "usable" : "behind_window");
-    report_u64(report, "snapshot_offset", snapshot_offset(snapshot));
-    report_u64(report, "snapshot_bytes", snapshot_received(snapshot));
-    report_text(report, "snapshot_proof",
-                snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark");
-    report_i64(report, "snapshot_age_seconds",
-               (clock_ms() - snapshot_completed_ms(snapshot)) / 1000);
+    report_u64(report, "snapshots", (complete != NULL ? 1u : 0u) + (arriving != NULL ? 1u : 0u));
+    if (complete != NULL)
+        report_line(report, history, complete, "snapshot0", history_is_snapshot_durable(history));
+    if (arriving != NULL)
+        report_line(report, history, arriving, complete != NULL ? "snapshot1" : "snapshot0", false);
 }
 
 static void report_window(struct report *report, struct history *history)
@@ -223,7 +388,15 @@ static void report_window(struct report *report, struct history *history)
     report_u64(report, "segment_disk_bytes", backlog_disk_bytes(backlog));
     report_u64(report, "pinned_bytes", backlog_pinned_bytes(backlog));
     report_u64(report, "durable_offset", history_durable(history));
-    report_text(report, "store_last_error", "%s", backlog_error(backlog));
+}
+
+/* The newest trouble that is not over. */
+static const char *last_error(const struct store *store)
+{
+    const char *error = store->current != NULL ? history_error(store->current) : "";
+    if (error[0] == '\0' && store->arriving != NULL)
+        error = history_error(store->arriving);
+    return error[0] != '\0' ? error : text_string(&store->error);
 }
 
 void store_report(const struct store *store, struct report *report)
@@ -237,15 +410,16 @@ void store_report(const struct store *store, struct report *report)
     if (shown != NULL) {
         report_u64(report, "history_number", history_number(shown));
         report_window(report, shown);
-        report_snapshot(report, shown);
-        const struct snapshot *arriving = history_arriving_snapshot(shown);
-        if (arriving != NULL) {
-            report_u64(report, "arriving_snapshot_offset", snapshot_offset(arriving));
-            report_u64(report, "arriving_snapshot_bytes", snapshot_received(arriving));
-        }
+        report_snapshots(report, shown);
+    }
+    if (store->current != NULL && store->arriving != NULL) {
+        const struct snapshot *next = history_arriving_snapshot(store->arriving);
+        report_u64(report, "next_history_number", history_number(store->arriving));
+        report_line(report, store->arriving, next, "next_history_snapshot", false);
     }
     struct statvfs disk;
     if (fstatvfs(store->data_dir.directory, &disk) == 0)
         report_u64(report, "disk_free_bytes", (uint64_t)disk.f_bavail * disk.f_frsize);
     report_u64(report, "fsync_failures", syncer_failures(store->syncer));
+    report_text(report, "store_last_error", "%s", last_error(store));
 }

@@ -14,7 +14,12 @@
 
 struct queued {
     struct queued *next;
-    struct syncer_job job;
+    /* True: more is durable than before; whoever found the syncer busy may look again. */
+    bool (*work)(struct syncer *syncer, const struct queued *queued);
+    union {
+        struct syncer_job job;
+        struct syncer_snapshot snapshot;
+    };
     int file;       /* ours */
     uint64_t first; /* of the segment */
     uint64_t until; /* its last offset, if it were full */
@@ -24,10 +29,12 @@ struct syncer {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct queued *first; /* under the lock, as the three below */
+    struct queued *first; /* under the lock, as the five below */
     struct queued **last;
     bool busy;
     bool stopping;
+    void (*on_durable)(void *arg); /* NULL: nobody wants to know */
+    void *on_durable_arg;
     _Atomic uint64_t failures;
 };
 
@@ -48,14 +55,19 @@ static bool keep_identity(int directory)
     return good;
 }
 
-/* `identity` and the names of the segments. */
-static bool sync_names(int directory)
+static bool sync_folder(int directory, const char *name)
 {
-    int backlog = openat(directory, "backlog", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = backlog != -1 && fsync(backlog) == 0;
-    if (backlog != -1)
-        close(backlog);
-    return good && keep_identity(directory) && fsync(directory) == 0;
+    int folder = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = folder != -1 && fsync(folder) == 0;
+    if (folder != -1)
+        close(folder);
+    return good;
+}
+
+/* `identity` and the names of the files in `folder`. */
+static bool sync_names(int directory, const char *folder)
+{
+    return sync_folder(directory, folder) && keep_identity(directory) && fsync(directory) == 0;
 }
 
 /* After a failed fsync the kernel may forget what it could not write and say yes the next time: of
@@ -72,22 +84,42 @@ static void note_failure(struct syncer *syncer, const struct queued *queued)
     claim->broken_until = queued->until;
 }
 
-static void do_job(struct syncer *syncer, const struct queued *queued)
+static bool sync_snapshot(struct syncer *syncer, const struct queued *queued)
+{
+    const struct syncer_snapshot *job = &queued->snapshot;
+    /* The last: of a new history, its own name. */
+    if (fdatasync(queued->file) == 0 && sync_names(job->directory, "snapshot") &&
+        sync_folder(job->directory, "..")) {
+        atomic_store_explicit(&job->claim->snapshot, job->offset + 1, memory_order_release);
+        return true;
+    }
+    atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);
+    log_error("store: cannot fsync snapshot %" PRIu64
+              ".rdb: it is served, but a power failure may cost it",
+              job->offset);
+    return false;
+}
+
+/* True: more is durable than before. */
+static bool sync_segment(struct syncer *syncer, const struct queued *queued)
 {
     const struct syncer_job *job = &queued->job;
     struct syncer_claim *claim = job->claim;
-    if (fdatasync(queued->file) == -1 || (job->directory != -1 && !sync_names(job->directory))) {
+    if (fdatasync(queued->file) == -1 ||
+        (job->directory != -1 && !sync_names(job->directory, "backlog"))) {
         note_failure(syncer, queued);
-        return;
+        return false;
     }
     if (job->tail == NULL || queued->first < claim->broken_until)
-        return;
+        return false;
     if (!tail_set_durable(job->tail, job->mark)) {
         note_failure(syncer, queued);
-        return;
+        return false;
     }
-    if (job->held_from >= claim->broken_until)
+    bool moved = job->held_from >= claim->broken_until;
+    if (moved)
         atomic_store_explicit(&claim->durable, job->mark.end, memory_order_release);
+    return moved;
 }
 
 static void *run(void *arg)
@@ -105,12 +137,15 @@ static void *run(void *arg)
             syncer->last = &syncer->first;
         syncer->busy = true;
         pthread_mutex_unlock(&syncer->lock);
-        do_job(syncer, queued);
+        bool moved = queued->work(syncer, queued);
         close(queued->file);
         free(queued);
         pthread_mutex_lock(&syncer->lock);
         syncer->busy = false;
         pthread_cond_broadcast(&syncer->changed);
+        /* Not before: who is told may submit at once. Under the lock: see syncer_on_durable. */
+        if (moved && syncer->on_durable != NULL)
+            syncer->on_durable(syncer->on_durable_arg);
     }
     pthread_mutex_unlock(&syncer->lock);
     return NULL;
@@ -154,26 +189,60 @@ void syncer_stop(struct syncer **syncer)
     *syncer = NULL;
 }
 
-bool syncer_submit(struct syncer *syncer, const struct syncer_job *job)
+/* With a descriptor of our own for `file`; NULL: memory or descriptors are out. */
+static struct queued *queued_new(int file)
 {
     struct queued *queued = calloc(1, sizeof(*queued));
     if (queued == NULL)
-        return false;
-    queued->job = *job;
-    queued->job.segment = NULL;
-    queued->file = fcntl(job->segment->file, F_DUPFD_CLOEXEC, 0);
-    queued->first = job->segment->first;
-    queued->until = job->segment->first + job->segment->capacity;
+        return NULL;
+    queued->file = fcntl(file, F_DUPFD_CLOEXEC, 0);
     if (queued->file == -1) {
         free(queued);
-        return false;
+        return NULL;
     }
+    return queued;
+}
+
+static void enqueue(struct syncer *syncer, struct queued *queued)
+{
     pthread_mutex_lock(&syncer->lock);
     *syncer->last = queued;
     syncer->last = &queued->next;
     pthread_cond_broadcast(&syncer->changed);
     pthread_mutex_unlock(&syncer->lock);
+}
+
+bool syncer_submit(struct syncer *syncer, const struct syncer_job *job)
+{
+    struct queued *queued = queued_new(job->segment->file);
+    if (queued == NULL)
+        return false;
+    queued->work = sync_segment;
+    queued->job = *job;
+    queued->job.segment = NULL;
+    queued->first = job->segment->first;
+    queued->until = job->segment->first + job->segment->capacity;
+    enqueue(syncer, queued);
     return true;
+}
+
+bool syncer_submit_snapshot(struct syncer *syncer, const struct syncer_snapshot *job)
+{
+    struct queued *queued = queued_new(job->file);
+    if (queued == NULL)
+        return false;
+    queued->work = sync_snapshot;
+    queued->snapshot = *job;
+    enqueue(syncer, queued);
+    return true;
+}
+
+void syncer_on_durable(struct syncer *syncer, void (*fn)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&syncer->lock);
+    syncer->on_durable = fn;
+    syncer->on_durable_arg = arg;
+    pthread_mutex_unlock(&syncer->lock);
 }
 
 bool syncer_is_busy(struct syncer *syncer)

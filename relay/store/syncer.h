@@ -23,8 +23,9 @@ struct syncer;
 
 /* What can be said of one history. */
 struct syncer_claim {
-    _Atomic uint64_t durable; /* all bytes before it that are held would survive a power failure */
-    uint64_t broken_until;    /* the syncer's: an fsync of bytes before this offset has failed */
+    _Atomic uint64_t durable;  /* all bytes before it that are held would survive a power failure */
+    uint64_t broken_until;     /* the syncer's: an fsync of bytes before this offset has failed */
+    _Atomic uint64_t snapshot; /* X + 1 of the last snapshot that would; 0: none */
 };
 
 struct syncer_job {
@@ -38,6 +39,13 @@ struct syncer_job {
     struct syncer_claim *claim; /* lives as long as the tail */
 };
 
+struct syncer_snapshot {
+    int file; /* as above: only looked at in syncer_submit_snapshot */
+    uint64_t offset;
+    int directory; /* of the history: its names and its identity are fsynced, and its own name */
+    struct syncer_claim *claim;
+};
+
 /* NULL: no thread or no memory. */
 MUST_CHECK struct syncer *syncer_start(void);
 void syncer_stop(struct syncer **syncer);
@@ -45,11 +53,18 @@ void syncer_stop(struct syncer **syncer);
 /* False: memory or descriptors are out, nothing was submitted. Thread 0. */
 MUST_CHECK bool syncer_submit(struct syncer *syncer, const struct syncer_job *job);
 
+MUST_CHECK bool syncer_submit_snapshot(struct syncer *syncer, const struct syncer_snapshot *job);
+
 /* Is there a job that is not done? Thread 0. */
 bool syncer_is_busy(struct syncer *syncer);
 
 /* Waits until all jobs are done: before what they point to goes away. Thread 0. */
 void syncer_drain(struct syncer *syncer);
+
+/* From now on calls `fn`, on its own thread, whenever something more is durable and the syncer is ready
+ * for the next job; `fn` is short and calls nothing of the store. NULL: no more; when it returns, none is
+ * under way. Thread 0. */
+void syncer_on_durable(struct syncer *syncer, void (*fn)(void *arg), void *arg);
 
 /* fsyncs that failed so far. Any thread. */
 uint64_t syncer_failures(const struct syncer *syncer);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "relay/base/crc64.h"
 
 enum { TAIL_LENGTH = 4096, BOOT_ID_LENGTH = 36 };
@@ -34,15 +35,18 @@ struct tail {
     uint64_t durable_sequence;
 };
 
-static void read_boot_id(char out[BOOT_ID_LENGTH + 4])
+/* All zeros where the system has none. False: errno; it has one, and did not let us look, so that it
+ * cannot be told which marks count. */
+static bool read_boot_id(char out[BOOT_ID_LENGTH + 4])
 {
     memset(out, 0, BOOT_ID_LENGTH + 4);
     int file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
     if (file == -1)
-        return;
+        return !files_is_refusal(errno);
     if (read(file, out, BOOT_ID_LENGTH) != BOOT_ID_LENGTH)
         memset(out, 0, BOOT_ID_LENGTH + 4);
     close(file);
+    return true;
 }
 
 static uint64_t sum_of(const struct tail_mark *mark)
@@ -92,14 +96,14 @@ static struct page *map_page(int directory, bool shared)
     if (file == -1)
         return NULL;
     struct stat about;
-    int error = shared ? posix_fallocate(file, 0, TAIL_LENGTH) : 0;
+    int error = shared ? files_preallocate(file, TAIL_LENGTH) : 0;
     if (!shared && (fstat(file, &about) == -1 || about.st_size < TAIL_LENGTH))
         error = EINVAL;
     void *map = MAP_FAILED;
     if (error == 0) {
         map = mmap(NULL, TAIL_LENGTH, PROT_READ | PROT_WRITE, shared ? MAP_SHARED : MAP_PRIVATE,
                    file, 0);
-        error = errno;
+        error = map == MAP_FAILED ? errno : 0;
     }
     close(file);
     errno = error;
@@ -108,16 +112,18 @@ static struct page *map_page(int directory, bool shared)
 
 static struct tail *open_page(int directory, bool shared, struct text *why)
 {
-    struct tail *tail = calloc(1, sizeof(*tail));
+    char boot_id[BOOT_ID_LENGTH + 4];
+    bool good = read_boot_id(boot_id);
+    struct tail *tail = good ? calloc(1, sizeof(*tail)) : NULL;
     if (tail != NULL)
         tail->page = map_page(directory, shared);
     if (tail == NULL || tail->page == NULL) {
-        text_format(why, "tail: cannot open and map: %s", strerror(errno));
+        int error = errno;
+        text_format(why, "tail: cannot open and map: %s", strerror(error));
         free(tail);
+        errno = error;
         return NULL;
     }
-    char boot_id[BOOT_ID_LENGTH + 4];
-    read_boot_id(boot_id);
     adopt_page(tail, boot_id);
     return tail;
 }

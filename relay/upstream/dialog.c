@@ -83,14 +83,14 @@ bool dialog_flush(struct dialog *dialog)
     return true;
 }
 
-bool dialog_acknowledge(struct dialog *dialog, uint64_t offset)
+bool dialog_acknowledge(struct dialog *dialog, uint64_t offset, bool is_durable)
 {
     if (dialog->out.length == 0) {
         char number[24];
         snprintf(number, sizeof(number), "%" PRIu64, offset);
-        const char *const words[] = {"REPLCONF", "ACK", number};
+        const char *const words[] = {"REPLCONF", "ACK", number, "FACK", number};
         struct writer writer = {&dialog->out, 2};
-        write_command(&writer, words, LENGTH_OF(words));
+        write_command(&writer, words, is_durable ? LENGTH_OF(words) : 3);
     }
     return dialog_flush(dialog);
 }

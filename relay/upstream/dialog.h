@@ -51,8 +51,9 @@ void dialog_rest(struct dialog *dialog, bool rest);
 /* Sends what fits of `out`, and asks to be told when there is room for the rest. False: broken. */
 MUST_CHECK bool dialog_flush(struct dialog *dialog);
 
-/* "REPLCONF ACK <offset>", unless the one before it has not left yet. False: broken. */
-MUST_CHECK bool dialog_acknowledge(struct dialog *dialog, uint64_t offset);
+/* "REPLCONF ACK <offset>", with " FACK <offset>" where that is what is durable here (protocol 3.4).
+ * Nothing if the one before it has not left yet. False: broken. */
+MUST_CHECK bool dialog_acknowledge(struct dialog *dialog, uint64_t offset, bool is_durable);
 
 /* Receives into the buffer; `pending` must be empty. False: the origin closed or the connection broke:
  * `why`. True with an empty `pending`: nothing is there. */

@@ -2,7 +2,9 @@
 #include "fetch.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "delivery.h"
 #include "dialog.h"
@@ -25,6 +27,9 @@ struct fetch {
     int64_t started_ms;
     uint64_t count;
     unsigned failures;
+    size_t report_count;
+    struct link_refresh_report reports[LINK_REFRESHES_KEPT]; /* the newest first */
+    char error[WHY_MAX];
 };
 
 static conn_event_fn on_event;
@@ -53,11 +58,6 @@ bool fetch_is_busy(const struct fetch *fetch)
     return fetch->step != FETCH_IDLE;
 }
 
-uint64_t fetch_count(const struct fetch *fetch)
-{
-    return fetch->count;
-}
-
 unsigned fetch_failures(const struct fetch *fetch)
 {
     return fetch->failures;
@@ -68,20 +68,44 @@ int64_t fetch_started_ms(const struct fetch *fetch)
     return fetch->started_ms;
 }
 
-static void end(struct fetch *fetch)
+static void note_begin(struct fetch *fetch, const char *cause)
 {
+    memmove(fetch->reports + 1, fetch->reports, sizeof(fetch->reports) - sizeof(fetch->reports[0]));
+    fetch->reports[0] = (struct link_refresh_report){
+        .began_ms = fetch->started_ms, .cause = cause, .outcome = "running"};
+    if (fetch->report_count < LINK_REFRESHES_KEPT)
+        fetch->report_count++;
+}
+
+void fetch_report(const struct fetch *fetch, struct link_status *out)
+{
+    out->refreshes = fetch->count;
+    out->last_refresh_count = fetch->report_count;
+    memcpy(out->last_refreshes, fetch->reports, sizeof(fetch->reports));
+    out->refresh_error = fetch->error;
+}
+
+static void end(struct fetch *fetch, const char *outcome)
+{
+    fetch->reports[0].outcome = outcome;
     dialog_fini(&fetch->dialog);
     fetch->step = FETCH_IDLE;
 }
 
-static void fail(struct fetch *fetch, const char *why)
+static void give_up(struct fetch *fetch, const char *outcome, const char *why)
 {
     log_warnx("upstream: snapshot fetch failed: %s", why);
+    snprintf(fetch->error, sizeof(fetch->error), "%s", why);
     fetch->failures++;
     struct history *history = store_current(fetch->store);
     if (fetch->step == FETCH_LOADING && history != NULL)
         history_fail_snapshot(history);
-    end(fetch);
+    end(fetch, outcome);
+}
+
+static void fail(struct fetch *fetch, const char *why)
+{
+    give_up(fetch, "failed", why);
 }
 
 void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
@@ -91,9 +115,11 @@ void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
     CHECK(store_current(fetch->store) != NULL);
     log_info("upstream: snapshot fetch begins cause=%s", cause);
     fetch->started_ms = clock_ms();
+    note_begin(fetch, cause);
     fetch->terms = *terms;
     fetch->terms.rdb_only = true;
     fetch->terms.has_history = false;
+    fetch->terms.veto = NULL;
     fetch->step = FETCH_CONNECTING;
     if (!dialog_init(&fetch->dialog) ||
         !dialog_open(&fetch->dialog, fetch->loop, host, port, on_event, fetch)) {
@@ -105,7 +131,7 @@ void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
 void fetch_cancel(struct fetch *fetch, const char *why)
 {
     if (fetch->step != FETCH_IDLE)
-        fail(fetch, why);
+        give_up(fetch, "cancelled", why);
 }
 
 void fetch_tick(struct fetch *fetch, int64_t timeout_ms)
@@ -127,6 +153,7 @@ static bool begin_loading(struct fetch *fetch, struct text *why)
     struct snapshot *snapshot = history_begin_snapshot(history, reply->offset, why);
     if (snapshot == NULL)
         return false;
+    fetch->reports[0].offset = reply->offset;
     delivery_begin(&fetch->delivery, snapshot);
     fetch->step = FETCH_LOADING;
     log_info("upstream: snapshot fetch state=loading offset=%" PRIu64, reply->offset);
@@ -141,11 +168,29 @@ static bool greet(struct fetch *fetch, struct text *why)
         return true;
     case GREETING_DONE:
         return begin_loading(fetch, why);
+    case GREETING_PASSED:
     case GREETING_FAILED:
         text_format(why, "%s", dialog->greeting.error);
         return false;
     }
     UNREACHABLE("a result without a case");
+}
+
+/* It came whole. But where more is written while it comes than the window holds, its stream is gone by
+ * then, and so it will be the next time: that is tried again, and ever more slowly. */
+static void note_use(struct fetch *fetch, enum snapshot_use use)
+{
+    if (use == SNAPSHOT_USE_BEHIND_WINDOW) {
+        log_warnx("upstream: the window has left the snapshot behind while it came, it is fetched "
+                  "once more: more is written meanwhile than repl-backlog-size holds, raise it");
+        snprintf(fetch->error, sizeof(fetch->error), "the window has left it behind");
+        fetch->failures++;
+        end(fetch, "behind_window");
+        return;
+    }
+    fetch->failures = 0;
+    fetch->error[0] = '\0';
+    end(fetch, "complete");
 }
 
 static bool finish(struct fetch *fetch, struct text *why)
@@ -160,8 +205,7 @@ static bool finish(struct fetch *fetch, struct text *why)
              snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark",
              (double)(clock_ms() - fetch->started_ms) / 1000);
     fetch->count++;
-    fetch->failures = 0;
-    end(fetch);
+    note_use(fetch, history_snapshot_use(history, snapshot));
     return true;
 }
 

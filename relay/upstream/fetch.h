@@ -16,6 +16,7 @@
 
 #include "greeting.h"
 #include "relay/base/check.h"
+#include "relay/upstream/link.h"
 
 struct fetch;
 struct loop;
@@ -27,7 +28,7 @@ void fetch_free(struct fetch **fetch);
 
 bool fetch_is_busy(const struct fetch *fetch);
 
-/* Begins, for the store's current history. `terms` are the link's own; what makes a fetch of them is
+/* Begins, for the store's current history; `cause` is constant. `terms` are the link's own; what makes a fetch of them is
  * added here. Not while busy. */
 void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
                  const struct greeting_terms *terms, const char *cause);
@@ -38,9 +39,11 @@ void fetch_cancel(struct fetch *fetch, const char *why);
 /* Every second: gives up after `timeout_ms` of silence. */
 void fetch_tick(struct fetch *fetch, int64_t timeout_ms);
 
-/* Successes so far, failures since the last one, when the last began (clock_ms; 0: never). */
-uint64_t fetch_count(const struct fetch *fetch);
+/* Failures since the last success, when the last began (clock_ms; 0: never). */
 unsigned fetch_failures(const struct fetch *fetch);
 int64_t fetch_started_ms(const struct fetch *fetch);
+
+/* Fills in what the status says of fetches. */
+void fetch_report(const struct fetch *fetch, struct link_status *out);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "relay/resp/writer.h"
 
-enum verdict { NEXT, FAILED, DONE };
+enum verdict { NEXT, PASSED, FAILED, DONE };
 
 struct step {
     const char *name;
@@ -50,7 +50,7 @@ static bool has_announce_ip(const struct greeting *greeting)
 
 static bool knows_version(const struct greeting *greeting)
 {
-    return greeting->server_version[0] != '\0' || greeting->valkey_version[0] != '\0';
+    return greeting->info.server_version[0] != '\0' || greeting->info.valkey_version[0] != '\0';
 }
 
 static bool is_fetch(const struct greeting *greeting)
@@ -75,10 +75,16 @@ static void send_auth(const struct greeting *greeting, struct writer *writer)
         SEND(writer, "AUTH", terms->password);
 }
 
-static void send_info(const struct greeting *greeting, struct writer *writer)
+static void send_info_server(const struct greeting *greeting, struct writer *writer)
 {
     (void)greeting;
     SEND(writer, "INFO", "server");
+}
+
+static void send_info_replication(const struct greeting *greeting, struct writer *writer)
+{
+    (void)greeting;
+    SEND(writer, "INFO", "replication");
 }
 
 static void send_listening_port(const struct greeting *greeting, struct writer *writer)
@@ -103,8 +109,9 @@ static void send_capa(const struct greeting *greeting, struct writer *writer)
  * that says nothing (protocol 7.4). Its own version gets what its own replicas would get. */
 static void send_version(const struct greeting *greeting, struct writer *writer)
 {
+    const struct origin_info *info = &greeting->info;
     SEND(writer, "REPLCONF", "version",
-         greeting->valkey_version[0] != '\0' ? greeting->valkey_version : greeting->server_version);
+         info->valkey_version[0] != '\0' ? info->valkey_version : info->server_version);
 }
 
 static void send_rdb_only(const struct greeting *greeting, struct writer *writer)
@@ -128,10 +135,11 @@ static void send_psync(const struct greeting *greeting, struct writer *writer)
 /* An error that only says that AUTH comes next is as good as PONG. */
 static enum verdict judge_ping(struct greeting *greeting, struct bytes answer)
 {
-    (void)greeting;
     bool good = bytes_starts(answer, "+") || bytes_starts(answer, "-NOAUTH") ||
                 bytes_starts(answer, "-NOPERM") ||
                 bytes_starts(answer, "-ERR operation not permitted");
+    if (good) /* it may be another server than the one before */
+        origin_info_init(&greeting->info);
     return good ? NEXT : FAILED;
 }
 
@@ -149,30 +157,29 @@ static enum verdict judge_option(struct greeting *greeting, struct bytes answer)
     return bytes_starts(answer, "+") || bytes_starts(answer, "-") ? NEXT : FAILED;
 }
 
-static void find_version(struct bytes info, const char *key, char out[GREETING_VERSION_MAX])
-{
-    out[0] = '\0';
-    while (info.length > 0) {
-        size_t length = bytes_find(info, '\n');
-        struct bytes line = bytes_first(info, length);
-        if (bytes_starts(line, key)) {
-            line = bytes_skip(line, strlen(key));
-            (void)bytes_printable(bytes_first(line, bytes_find(line, '\r')), out,
-                                  GREETING_VERSION_MAX);
-            return;
-        }
-        info = bytes_skip(info, length < info.length ? length + 1 : length);
-    }
-}
-
-/* Only to know the versions; a user without the right to ask is no hindrance. */
+/* A user without the right to ask is no hindrance: then we do not know. */
 static enum verdict judge_info(struct greeting *greeting, struct bytes answer)
 {
-    (void)answer;
-    struct bytes info = text_bytes(&greeting->bulk);
-    find_version(info, "redis_version:", greeting->server_version);
-    find_version(info, "valkey_version:", greeting->valkey_version);
     return bytes_starts(answer, "$") ? NEXT : judge_option(greeting, answer);
+}
+
+/* Now we know what the server is: may we follow it, and from where on can it go on with us? */
+static enum verdict judge_role(struct greeting *greeting, struct bytes answer)
+{
+    struct greeting_terms *terms = &greeting->terms;
+    if (judge_info(greeting, answer) == FAILED)
+        return FAILED;
+    const char *veto = terms->veto != NULL ? terms->veto(&greeting->info, terms->veto_arg) : NULL;
+    if (veto != NULL) {
+        snprintf(greeting->error, sizeof(greeting->error), "%s", veto);
+        return PASSED;
+    }
+    if (terms->has_history) {
+        uint64_t common = origin_info_common(&greeting->info, &terms->replid, terms->offset);
+        if (common >= terms->offset_min)
+            terms->offset = common;
+    }
+    return NEXT;
 }
 
 static enum verdict judge_psync(struct greeting *greeting, struct bytes answer)
@@ -195,7 +202,8 @@ static enum verdict judge_psync(struct greeting *greeting, struct bytes answer)
 static const struct step steps[] = {
     {"PING", always, send_ping, judge_ping},
     {"AUTH", has_password, send_auth, judge_auth},
-    {"INFO", always, send_info, judge_info},
+    {"INFO server", always, send_info_server, judge_info},
+    {"INFO replication", always, send_info_replication, judge_role},
     {"REPLCONF listening-port", always, send_listening_port, judge_option},
     {"REPLCONF ip-address", has_announce_ip, send_ip_address, judge_option},
     {"REPLCONF capa", always, send_capa, judge_option},
@@ -211,12 +219,13 @@ enum { LAST_STEP = LENGTH_OF(steps) - 1 };
 void greeting_init(struct greeting *greeting)
 {
     memset(greeting, 0, sizeof(*greeting));
-    text_init(&greeting->bulk, GREETING_INFO_MAX);
+    origin_info_init(&greeting->info);
+    text_init(&greeting->bulk_line, GREETING_LINE_MAX);
 }
 
 void greeting_fini(struct greeting *greeting)
 {
-    text_fini(&greeting->bulk);
+    text_fini(&greeting->bulk_line);
 }
 
 static void send_step(struct greeting *greeting, struct text *out)
@@ -226,7 +235,7 @@ static void send_step(struct greeting *greeting, struct text *out)
     CHECK(greeting->step <= LAST_STEP);
     greeting->line_length = 0;
     greeting->in_bulk = false;
-    text_clear(&greeting->bulk);
+    text_clear(&greeting->bulk_line);
     struct writer writer = {out, 2};
     steps[greeting->step].send(greeting, &writer);
 }
@@ -259,18 +268,34 @@ static enum greeting_result act(struct greeting *greeting, struct text *out)
         return GREETING_MORE;
     case DONE:
         return GREETING_DONE;
+    case PASSED:
+        return GREETING_PASSED;
     case FAILED:
         break;
     }
     return fail(greeting, "the origin answered: ", answer);
 }
 
-/* Gathers a bulk string and its line end. */
+/* Reads a bulk string line by line: an INFO may be long, as it has a line for each replica. */
+static void take_bulk(struct greeting *greeting, struct bytes piece)
+{
+    while (piece.length > 0) {
+        size_t length = bytes_find(piece, '\n');
+        text_append(&greeting->bulk_line, bytes_first(piece, length));
+        if (length == piece.length)
+            return;
+        if (!greeting->bulk_line.failed) /* one that is too long is none that we look for */
+            origin_info_read(&greeting->info, text_bytes(&greeting->bulk_line));
+        text_clear(&greeting->bulk_line);
+        piece = bytes_skip(piece, length + 1);
+    }
+}
+
 static enum greeting_result feed_bulk(struct greeting *greeting, struct bytes *input,
                                       struct text *out)
 {
     uint64_t take = input->length < greeting->awaited ? input->length : greeting->awaited;
-    text_append(&greeting->bulk, bytes_first(*input, (size_t)take));
+    take_bulk(greeting, bytes_first(*input, (size_t)take));
     *input = bytes_skip(*input, (size_t)take);
     greeting->awaited -= take;
     return greeting->awaited == 0 ? act(greeting, out) : GREETING_MORE;
@@ -286,7 +311,7 @@ static enum greeting_result end_line(struct greeting *greeting, struct text *out
     if (line.data[0] != '$')
         return act(greeting, out);
     uint64_t length;
-    if (!bytes_to_u64(bytes_skip(line, 1), &length) || length >= GREETING_INFO_MAX - 2)
+    if (!bytes_to_u64(bytes_skip(line, 1), &length) || length > GREETING_BULK_MAX)
         return fail(greeting, "no answer of this protocol: ", line);
     greeting->in_bulk = true;
     greeting->awaited = length + 2;

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "origin_info.h"
 #include "relay/base/bytes.h"
 #include "relay/base/text.h"
 #include "relay/resp/psync.h"
@@ -31,18 +32,22 @@ struct greeting_terms {
     bool has_history; /* ask to continue at `offset` of `replid`, else for a full sync */
     struct replid replid;
     uint64_t offset;
+    uint64_t offset_min; /* the window's first: where a rewind may go */
+    /* Asked once the server has said what it is: why it is not to be followed, or NULL. NULL: always. */
+    const char *(*veto)(const struct origin_info *info, void *arg);
+    void *veto_arg;
 };
 
 enum greeting_result {
     GREETING_MORE,   /* goes on with the next input */
     GREETING_DONE,   /* PSYNC was answered: greeting.reply */
+    GREETING_PASSED, /* it is a server, but not one to follow: greeting.error */
     GREETING_FAILED, /* the connection is of no use: greeting.error */
 };
 
 enum {
     GREETING_LINE_MAX = 1024,
-    GREETING_INFO_MAX = 16 * 1024,
-    GREETING_VERSION_MAX = 32,
+    GREETING_BULK_MAX = 64 * 1024 * 1024, /* of an INFO, of which a line is held at a time */
     GREETING_ERROR_MAX = 256,
 };
 
@@ -53,9 +58,8 @@ struct greeting {
     uint64_t awaited;
     size_t line_length;
     char line[GREETING_LINE_MAX];
-    struct text bulk;
-    char server_version[GREETING_VERSION_MAX]; /* redis_version; "" while not known */
-    char valkey_version[GREETING_VERSION_MAX]; /* "" where it is no Valkey */
+    struct text bulk_line;
+    struct origin_info info; /* outlasts the connection, until a server answers again */
     struct psync_reply reply;
     char error[GREETING_ERROR_MAX]; /* what was said, and to which command */
 };

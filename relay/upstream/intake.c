@@ -81,7 +81,10 @@ static enum intake_result take(struct intake *intake, struct bytes placed, struc
     if (!tokenizer_feed(&intake->tokenizer, placed))
         return no_stream(intake, why);
     struct backlog *backlog = history_backlog(intake->history);
-    backlog_append(backlog, placed.length);
+    if (!backlog_append(backlog, placed.length)) {
+        text_format(why, "%s", backlog_error(backlog));
+        return INTAKE_REFUSED;
+    }
     CHECK(intake->tokenizer.offset == backlog_end(backlog));
     history_set_boundary(intake->history, intake->tokenizer.boundary);
     return INTAKE_OK;

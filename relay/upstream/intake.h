@@ -42,6 +42,7 @@ enum intake_result {
     INTAKE_REWOUND,  /* bytes that came again were others; the held ones were cut off: `why` */
     INTAKE_LOST,     /* the same, but the disk refused the cut: only a full sync helps: `why` */
     INTAKE_BROKEN,   /* what came is no stream: `why` */
+    INTAKE_REFUSED,  /* the disk failed what came: it must come again, `why` */
 };
 
 /* Begins at the history's boundary. `scratch` is the caller's and outlives the intake. */

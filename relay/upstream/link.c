@@ -9,53 +9,14 @@
 #include <string.h>
 
 #include "backoff.h"
-#include "delivery.h"
-#include "dialog.h"
-#include "fetch.h"
-#include "intake.h"
+#include "link_parts.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
 
-enum {
-    WHY_MAX = 512,
-    NO_SPACE_PAUSE_MS = 1000,
-    HELD_PAUSE_MS = 5,
-};
-
 static const struct backoff link_backoff = {.ms_min = 100, .ms_max = 5000};
-static const struct backoff fetch_backoff = {.ms_min = 1000, .ms_max = 30000};
-
-/* Events reach the state's handler; CONN_EVENT_* of the connection and our own timer. */
-enum link_event { LINK_UP, LINK_READABLE, LINK_WRITABLE, LINK_DOWN, LINK_TIMER };
-
-struct link {
-    struct loop *loop;
-    struct store *store;
-    struct link_options options; /* its strings point into the fields below, or to the caller's */
-    char host[LINK_HOST_MAX];
-    link_news_fn *fn;
-    void *arg;
-    enum link_state state;
-    struct timer *timer;
-    struct dialog dialog;
-    struct delivery delivery; /* loading */
-    struct intake intake;     /* streaming */
-    struct fetch *fetch;
-    bool refresh_wanted;   /* somebody waits for a snapshot */
-    bool must_start_anew;  /* the store could not cut the history: only a full sync helps */
-    unsigned failures;     /* since the stream flowed last */
-    uint64_t began_offset; /* the boundary when streaming began */
-    uint64_t acknowledged;
-    int64_t down_since_ms;
-    int64_t up_since_ms;
-    uint64_t full_syncs;
-    uint64_t partial_syncs;
-    uint64_t attempts;
-    char last_error[WHY_MAX];
-};
 
 struct state_row {
     const char *name;
@@ -67,8 +28,6 @@ struct state_row {
 #define TO(state) (1u << LINK_##state)
 
 static void enter_connecting(struct link *link);
-static void enter_streaming(struct link *link);
-static void enter_resting(struct link *link);
 static void on_idle(struct link *link, enum link_event event);
 static void on_connecting(struct link *link, enum link_event event);
 static void on_greeting(struct link *link, enum link_event event);
@@ -84,16 +43,21 @@ static const struct state_row states[] = {
     [LINK_GREETING] = {"greeting", TO(LOADING) | TO(STREAMING) | TO(RESTING) | TO(STOPPED), NULL,
                        on_greeting},
     [LINK_LOADING] = {"loading", TO(STREAMING) | TO(RESTING) | TO(STOPPED), NULL, on_loading},
-    [LINK_STREAMING] = {"streaming", TO(RESTING) | TO(STOPPED), enter_streaming, on_streaming},
-    [LINK_RESTING] = {"resting", TO(CONNECTING) | TO(STOPPED), enter_resting, on_resting},
+    [LINK_STREAMING] = {"streaming", TO(RESTING) | TO(STOPPED), link_begin_stream, on_streaming},
+    [LINK_RESTING] = {"resting", TO(CONNECTING) | TO(STOPPED), NULL, on_resting},
     [LINK_STOPPED] = {"stopped", 0, NULL, on_stopped},
 };
 
-/* The only place where the state changes. `cause` ends the log line: a word, then what belongs to it. */
-static void PRINTF_LIKE(3, 4)
-    link_enter(struct link *link, enum link_state state, const char *cause, ...)
+const struct origin_address *link_origin(const struct link *link)
 {
-    char text[WHY_MAX];
+    static const struct origin_address nobody = {.host = "", .port = 0};
+    const struct origin_address *current = candidates_current(&link->candidates);
+    return current != NULL ? current : &nobody;
+}
+
+void link_enter(struct link *link, enum link_state state, const char *cause, ...)
+{
+    char text[LINK_WHY_MAX];
     va_list list;
     va_start(list, cause);
     vsnprintf(text, sizeof(text), cause, list);
@@ -101,7 +65,7 @@ static void PRINTF_LIKE(3, 4)
     CHECK(states[link->state].next & 1u << state);
     log_at(state == LINK_RESTING ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
            "upstream: link state=%s->%s origin=%s:%" PRIu16 " cause=%s", states[link->state].name,
-           states[state].name, link->host, link->options.port, text);
+           states[state].name, link_origin(link)->host, link_origin(link)->port, text);
     timer_disarm(link->timer);
     link->state = state;
     if (states[state].enter != NULL)
@@ -121,23 +85,39 @@ static void let_go(struct link *link)
     dialog_close(&link->dialog);
 }
 
-static void fail(struct link *link, const char *cause, const char *why)
+static int64_t rest_ms(struct link *link)
+{
+    link->failures++;
+    return backoff_ms(link_backoff, link->failures);
+}
+
+/* One that was good is tried again first; after one that was of no use the next candidate is, at once,
+ * and only when all were, there is a rest. */
+static void leave(struct link *link, const char *cause, const char *why, bool is_of_use)
 {
     /* A copy: `why` may be the connection's, which goes. */
     snprintf(link->last_error, sizeof(link->last_error), "%s: %s", cause, why);
     let_go(link);
     link_enter(link, LINK_RESTING, "%s", link->last_error);
+    bool rests = is_of_use || candidates_pass(&link->candidates);
+    timer_arm(link->timer, rests ? rest_ms(link) : 0);
+    if (rests) /* last: it may tell us whom to follow */
+        link->doors.on_lost(link->doors.arg);
 }
 
-static void fail_broken(struct link *link)
+void link_fail(struct link *link, const char *cause, const char *why)
 {
-    fail(link, "broken", conn_error(link->dialog.conn));
+    leave(link, cause, why, link->state == LINK_STREAMING);
 }
 
-static void enter_resting(struct link *link)
+void link_fail_store(struct link *link, const char *why)
 {
-    link->failures++;
-    timer_arm(link->timer, backoff_ms(link_backoff, link->failures));
+    leave(link, "store", why, true);
+}
+
+void link_fail_broken(struct link *link)
+{
+    link_fail(link, "broken", conn_error(link->dialog.conn));
 }
 
 static void on_resting(struct link *link, enum link_event event)
@@ -148,7 +128,7 @@ static void on_resting(struct link *link, enum link_event event)
 
 static void on_idle(struct link *link, enum link_event event)
 {
-    if (event == LINK_TIMER)
+    if (event == LINK_TIMER && candidates_current(&link->candidates) != NULL)
         link_enter(link, LINK_CONNECTING, "start");
 }
 
@@ -182,29 +162,9 @@ static void on_timer(void *arg)
 static void enter_connecting(struct link *link)
 {
     link->attempts++;
-    if (!dialog_open(&link->dialog, link->loop, link->host, link->options.port, on_conn_event,
-                     link))
+    const struct origin_address *origin = link_origin(link);
+    if (!dialog_open(&link->dialog, link->loop, origin->host, origin->port, on_conn_event, link))
         timer_arm(link->timer, 0);
-}
-
-/* Who we are; and to continue where the last complete command of the current history ends, if the
- * window still holds that place. */
-static struct greeting_terms terms_of(const struct link *link)
-{
-    struct greeting_terms terms = {
-        .user = link->options.user,
-        .password = link->options.password,
-        .announce_ip = link->options.announce_ip,
-        .announce_port = link->options.announce_port,
-    };
-    struct history *history = store_current(link->store);
-    if (history != NULL && !link->must_start_anew &&
-        history_boundary(history) >= backlog_first(history_backlog(history))) {
-        terms.has_history = true;
-        terms.replid = history_identity(history)->replid;
-        terms.offset = history_boundary(history);
-    }
-    return terms;
 }
 
 static void on_connecting(struct link *link, enum link_event event)
@@ -212,16 +172,16 @@ static void on_connecting(struct link *link, enum link_event event)
     switch (event) {
     case LINK_UP:
         link_enter(link, LINK_GREETING, "connected");
-        struct greeting_terms terms = terms_of(link);
+        struct greeting_terms terms = link_terms(link);
         dialog_greet(&link->dialog, &terms);
         if (!dialog_flush(&link->dialog))
-            fail_broken(link);
+            link_fail_broken(link);
         return;
     case LINK_DOWN:
-        fail(link, "unreachable", conn_error(link->dialog.conn));
+        link_fail(link, "unreachable", conn_error(link->dialog.conn));
         return;
     case LINK_TIMER:
-        fail(link, "unreachable", "memory is out");
+        link_fail(link, "unreachable", "memory is out");
         return;
     case LINK_READABLE:
     case LINK_WRITABLE:
@@ -229,110 +189,21 @@ static void on_connecting(struct link *link, enum link_event event)
     }
 }
 
-static void begin_full_sync(struct link *link, const struct psync_reply *reply)
-{
-    struct text why;
-    text_init(&why, WHY_MAX);
-    link->full_syncs++;
-    fetch_cancel(link->fetch, "a full sync begins on the link");
-    struct history *history = store_begin_history(link->store, &reply->replid, reply->offset, &why);
-    if (history == NULL) {
-        fail(link, "store", text_string(&why));
-    } else {
-        delivery_begin(&link->delivery, history_arriving_snapshot(history));
-        link_enter(link, LINK_LOADING, "fullresync replid=%s offset=%" PRIu64, reply->replid.hex,
-                   reply->offset);
-    }
-    text_fini(&why);
-}
-
-/* The same bytes go on under another id: another server is the primary now. What we hold beyond the
- * boundary was the beginning of a command that it may not have, and a snapshot that is being fetched
- * comes from the one before it. */
-static bool adopt_id(struct link *link, const struct replid *replid, struct text *why)
-{
-    struct history *history = store_current(link->store);
-    uint64_t boundary = history_boundary(history);
-    log_info("upstream: replication id %s goes on as %s from offset %" PRIu64,
-             history_identity(history)->replid.hex, replid->hex, boundary);
-    fetch_cancel(link->fetch, "another server is the primary");
-    if (boundary < backlog_end(history_backlog(history)) &&
-        !history_rewind(history, boundary, why)) {
-        link->must_start_anew = true;
-        return false;
-    }
-    if (!history_rename(history, replid, why))
-        return false;
-    link->fn(LINK_NEWS_RENAMED, link->arg);
-    return true;
-}
-
-static void continue_stream(struct link *link, const struct psync_reply *reply)
-{
-    struct text why;
-    text_init(&why, WHY_MAX);
-    struct history *history = store_current(link->store);
-    const struct replid *ours = &history_identity(history)->replid;
-    bool renamed = reply->has_replid && !replid_equal(&reply->replid, ours);
-    if (renamed && !adopt_id(link, &reply->replid, &why)) {
-        fail(link, "store", text_string(&why));
-    } else {
-        link->partial_syncs++;
-        link_enter(link, LINK_STREAMING, "continue replid=%s offset=%" PRIu64 "%s", ours->hex,
-                   history_boundary(history), renamed ? " (a new id)" : "");
-    }
-    text_fini(&why);
-}
-
-static void act_on_reply(struct link *link)
-{
-    /* A copy: the state that follows may overwrite the greeting's. */
-    const struct psync_reply reply = link->dialog.greeting.reply;
-    if (reply.verdict == PSYNC_FULLRESYNC)
-        begin_full_sync(link, &reply);
-    else
-        continue_stream(link, &reply);
-}
-
-static void greet(struct link *link)
-{
-    struct dialog *dialog = &link->dialog;
-    struct text why;
-    text_init(&why, WHY_MAX);
-    if (!dialog_receive(dialog, &why)) {
-        fail(link, "broken", text_string(&why));
-    } else if (dialog->pending.length > 0) {
-        switch (greeting_feed(&dialog->greeting, &dialog->pending, &dialog->out)) {
-        case GREETING_MORE:
-            if (!dialog_flush(dialog))
-                fail_broken(link);
-            break;
-        case GREETING_DONE:
-            act_on_reply(link);
-            /* What came behind the reply in the same read. */
-            if (link->state == LINK_LOADING || link->state == LINK_STREAMING)
-                states[link->state].on(link, LINK_READABLE);
-            break;
-        case GREETING_FAILED:
-            fail(link, "refused", dialog->greeting.error);
-            break;
-        }
-    }
-    text_fini(&why);
-}
-
 static void on_greeting(struct link *link, enum link_event event)
 {
     switch (event) {
     case LINK_READABLE:
-        greet(link);
+        link_greet(link);
+        /* What came behind the reply in the same read. */
+        if (link->state == LINK_LOADING || link->state == LINK_STREAMING)
+            states[link->state].on(link, LINK_READABLE);
         return;
     case LINK_WRITABLE:
         if (!dialog_flush(&link->dialog))
-            fail_broken(link);
+            link_fail_broken(link);
         return;
     case LINK_DOWN:
-        fail_broken(link);
+        link_fail_broken(link);
         return;
     case LINK_UP:
     case LINK_TIMER:
@@ -342,32 +213,23 @@ static void on_greeting(struct link *link, enum link_event event)
 
 /* ------------------------------------------------------------------ loading */
 
-static void acknowledge(struct link *link)
-{
-    uint64_t offset = history_boundary(store_current(link->store));
-    if (!dialog_acknowledge(&link->dialog, offset))
-        fail_broken(link);
-    else
-        link->acknowledged = offset;
-}
-
 /* After an end mark the origin holds the stream back until we acknowledge: at once, and every second
  * again (link_tick), since one that comes too early is lost (protocol 2.2). */
 static void finish_loading(struct link *link, struct text *why)
 {
     if (!store_promote(link->store, why)) {
-        fail(link, "rdb", text_string(why));
+        link_fail(link, "rdb", text_string(why));
         return;
     }
     link->must_start_anew = false;
     struct history *history = store_current(link->store);
     const struct snapshot *snapshot = history_snapshot(history);
-    link->fn(LINK_NEWS_REPLACED, link->arg);
+    link->doors.on_news(LINK_NEWS_REPLACED, link->doors.arg);
     link_enter(link, LINK_STREAMING, "rdb_complete bytes=%" PRIu64 " proof=%s",
                snapshot_received(snapshot),
                snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark");
     if (delivery_had_mark(&link->delivery))
-        acknowledge(link);
+        link_acknowledge(link);
     if (link->state == LINK_STREAMING)
         on_streaming(link, LINK_READABLE);
 }
@@ -376,9 +238,9 @@ static void load(struct link *link)
 {
     struct dialog *dialog = &link->dialog;
     struct text why;
-    text_init(&why, WHY_MAX);
+    text_init(&why, LINK_WHY_MAX);
     if (dialog->pending.length == 0 && !dialog_receive(dialog, &why)) {
-        fail(link, "broken", text_string(&why));
+        link_fail(link, "broken", text_string(&why));
     } else {
         switch (delivery_feed(&link->delivery, &dialog->pending, &why)) {
         case DELIVERY_MORE:
@@ -387,7 +249,7 @@ static void load(struct link *link)
             finish_loading(link, &why);
             break;
         case DELIVERY_FAILED:
-            fail(link, "rdb", text_string(&why));
+            link_fail(link, "rdb", text_string(&why));
             break;
         }
     }
@@ -402,10 +264,10 @@ static void on_loading(struct link *link, enum link_event event)
         return;
     case LINK_WRITABLE:
         if (!dialog_flush(&link->dialog))
-            fail_broken(link);
+            link_fail_broken(link);
         return;
     case LINK_DOWN:
-        fail_broken(link);
+        link_fail_broken(link);
         return;
     case LINK_UP:
     case LINK_TIMER:
@@ -413,89 +275,19 @@ static void on_loading(struct link *link, enum link_event event)
     }
 }
 
-/* ------------------------------------------------------------------ streaming */
-
-static void enter_streaming(struct link *link)
-{
-    link->began_offset = history_boundary(store_current(link->store));
-    link->up_since_ms = clock_ms();
-    link->last_error[0] = '\0';
-    intake_begin(&link->intake, store_current(link->store), link->dialog.buffer, DIALOG_BUFFER);
-}
-
-/* Stops reading for a moment: the stream waits in the origin's buffer, what is held is served on. */
-static void pause_reading(struct link *link, enum intake_result result)
-{
-    if (result == INTAKE_NO_SPACE && !link->dialog.is_resting)
-        log_warnx(
-            "upstream: the store has no room for more: not reading from the origin until it has; "
-            "what is held is still served");
-    dialog_rest(&link->dialog, true);
-    timer_arm(link->timer, result == INTAKE_HELD ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);
-}
-
-/* Not before something came that was good, or an origin that sends the same nonsense each time would
- * be asked for it without a rest. */
-static void note_flow(struct link *link)
-{
-    if (history_boundary(store_current(link->store)) > link->began_offset)
-        link->failures = 0;
-}
-
-static void take_stream(struct link *link)
-{
-    struct dialog *dialog = &link->dialog;
-    struct text why;
-    text_init(&why, WHY_MAX);
-    enum intake_result result = INTAKE_OK;
-    if (dialog->pending.length > 0)
-        result = intake_feed(&link->intake, &dialog->pending, &why);
-    if (result == INTAKE_OK)
-        result = intake_receive(&link->intake, dialog->conn, &why);
-    switch (result) {
-    case INTAKE_OK:
-        dialog->last_io_ms = clock_ms();
-        note_flow(link);
-        if (dialog->is_resting)
-            dialog_rest(dialog, false);
-        break;
-    case INTAKE_NO_SPACE:
-    case INTAKE_HELD:
-        pause_reading(link, result);
-        break;
-    case INTAKE_END:
-        fail(link, "broken", text_string(&why));
-        break;
-    case INTAKE_REWOUND:
-        fetch_cancel(link->fetch, "the end of the history was cut off");
-        link->fn(LINK_NEWS_REWOUND, link->arg);
-        fail(link, "rewound", text_string(&why));
-        break;
-    case INTAKE_LOST:
-        fetch_cancel(link->fetch, "the history cannot go on");
-        link->must_start_anew = true;
-        fail(link, "store", text_string(&why));
-        break;
-    case INTAKE_BROKEN:
-        fail(link, "stream", text_string(&why));
-        break;
-    }
-    text_fini(&why);
-}
-
 static void on_streaming(struct link *link, enum link_event event)
 {
     switch (event) {
     case LINK_READABLE:
     case LINK_TIMER: /* the pause is over */
-        take_stream(link);
+        link_take_stream(link);
         return;
     case LINK_WRITABLE:
         if (!dialog_flush(&link->dialog))
-            fail_broken(link);
+            link_fail_broken(link);
         return;
     case LINK_DOWN:
-        fail_broken(link);
+        link_fail_broken(link);
         return;
     case LINK_UP:
         UNREACHABLE("up came before");
@@ -506,13 +298,15 @@ static void on_streaming(struct link *link, enum link_event event)
 
 static bool prepare(struct link *link)
 {
+    const struct link_options *options = &link->options;
     link->timer = timer_new(link->loop, on_timer, link);
-    link->fetch = fetch_new(link->loop, link->store);
-    return dialog_init(&link->dialog) && link->timer != NULL && link->fetch != NULL;
+    bool renewal = renewal_init(&link->renewal, link->loop, link->store,
+                                options->snapshot_always_ready, options->refresh_pause_ms);
+    return dialog_init(&link->dialog) && renewal && link->timer != NULL;
 }
 
 struct link *link_open(struct loop *loop, struct store *store, const struct link_options *options,
-                       link_news_fn *fn, void *arg)
+                       const struct link_doors *doors)
 {
     struct link *link = calloc(1, sizeof(*link));
     if (link == NULL)
@@ -520,9 +314,9 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
     link->loop = loop;
     link->store = store;
     link->options = *options;
-    snprintf(link->host, sizeof(link->host), "%s", options->host);
-    link->fn = fn;
-    link->arg = arg;
+    link->doors = *doors;
+    link->acker.rule = options->ack;
+    candidates_init(&link->candidates, &options->origin);
     static_assert(LINK_IDLE == 0, "a new link is idle");
     if (!prepare(link)) {
         link_close(&link);
@@ -537,7 +331,7 @@ void link_close(struct link **link)
     struct link *it = *link;
     if (it == NULL)
         return;
-    fetch_free(&it->fetch);
+    renewal_fini(&it->renewal);
     let_go(it);
     if (it->timer != NULL) {
         link_enter(it, LINK_STOPPED, "close");
@@ -548,79 +342,74 @@ void link_close(struct link **link)
     *link = NULL;
 }
 
-void link_point_at(struct link *link, const char *host, uint16_t port)
+void link_follow(struct link *link, const struct origin_address *origin)
 {
-    fetch_cancel(link->fetch, "the origin is another now");
-    snprintf(link->host, sizeof(link->host), "%s", host);
-    link->options.port = port;
+    const struct origin_address *current = link_origin(link);
+    if (strcmp(current->host, origin->host) == 0 && current->port == origin->port)
+        return;
+    log_info("upstream: told to follow %s:%" PRIu16, origin->host, origin->port);
+    fetch_cancel(link->renewal.fetch, "the origin is another now");
+    let_go(link);
     link->failures = 0;
-    if (link->state == LINK_RESTING || link->state == LINK_IDLE)
-        timer_arm(link->timer, 0);
-    else
-        fail(link, "replicaof", "told to follow another origin");
+    if (link->state != LINK_RESTING && link->state != LINK_IDLE)
+        link_enter(link, LINK_RESTING, "replicaof: told to follow another origin");
+    const struct origin_candidates list = {.count = 1, .at = {*origin}};
+    candidates_init(&link->candidates, &list);
+    timer_arm(link->timer, 0);
 }
 
-static bool somebody_needs_a_snapshot(const struct link *link)
+void link_set_ack(struct link *link, struct ack_rule rule)
 {
-    struct history *history = store_current(link->store);
-    return link->refresh_wanted && history != NULL && history_usable_snapshot(history) == NULL;
+    link->acker.rule = rule;
 }
 
-/* Starts a fetch if one is due, and it is not too soon after the one before. */
-static void refresh(struct link *link, const char *cause)
+struct ack_rule link_ack(const struct link *link)
 {
-    if (link->state != LINK_STREAMING || fetch_is_busy(link->fetch))
+    return link->acker.rule;
+}
+
+void link_set_run_id(struct link *link, const char *run_id)
+{
+    link->run_id = run_id;
+}
+
+static void consider_renewal(struct link *link)
+{
+    if (link->state != LINK_STREAMING)
         return;
-    bool needed = somebody_needs_a_snapshot(link);
-    if (!needed)
-        link->refresh_wanted = false;
-    if (!needed && !(link->options.snapshot_always_ready && store_snapshot_is_due(link->store)))
-        return;
-    int64_t pause = backoff_ms(fetch_backoff, fetch_failures(link->fetch));
-    if (!needed && pause < link->options.refresh_pause_ms)
-        pause = link->options.refresh_pause_ms;
-    int64_t started = fetch_started_ms(link->fetch);
-    if (started != 0 && clock_ms() - started < pause)
-        return;
-    struct greeting_terms terms = terms_of(link);
-    fetch_start(link->fetch, link->host, link->options.port, &terms,
-                needed ? cause : "the window leaves the old one behind");
+    struct greeting_terms terms = link_terms(link);
+    renewal_consider(&link->renewal, link_origin(link), &terms);
 }
 
-void link_refresh(struct link *link, const char *cause)
+void link_refresh(struct link *link)
 {
-    link->refresh_wanted = true;
-    refresh(link, cause);
-}
-
-void link_turn_end(struct link *link)
-{
-    if (link->state == LINK_STREAMING && intake_take_getack(&link->intake))
-        acknowledge(link);
+    link->renewal.wanted = true;
+    consider_renewal(link);
 }
 
 void link_tick(struct link *link)
 {
     if (link->state == LINK_STREAMING)
-        acknowledge(link);
+        link_acknowledge(link);
     bool listens = link->dialog.conn != NULL && !link->dialog.is_resting;
     if (listens && clock_ms() - link->dialog.last_io_ms > link->options.timeout_ms)
-        fail(link, "silent", "nothing came from the origin for repl-timeout");
-    fetch_tick(link->fetch, link->options.timeout_ms);
-    refresh(link, "a replica waits for it");
+        link_fail(link, "silent", "nothing came from the origin for repl-timeout");
+    fetch_tick(link->renewal.fetch, link->options.timeout_ms);
+    consider_renewal(link);
 }
 
 void link_status(const struct link *link, struct link_status *out)
 {
     const struct payload *payload = &link->delivery.payload;
-    const struct greeting *greeting = &link->dialog.greeting;
+    const struct origin_info *info = &link->dialog.greeting.info;
     bool loading = link->state == LINK_LOADING;
     *out = (struct link_status){
-        .host = link->host,
-        .port = link->options.port,
+        .host = link_origin(link)->host,
+        .port = link_origin(link)->port,
+        .candidates = link->candidates.list.count,
         .state = link->state,
         .state_name = states[link->state].name,
-        .is_up = link->state == LINK_STREAMING,
+        .is_up = link->state == LINK_STREAMING || (loading && store_current(link->store) != NULL),
         .sync_in_progress = loading,
         .sync_total_bytes = loading && payload->has_length ? payload->length : 0,
         .sync_read_bytes = loading ? payload->received : 0,
@@ -628,13 +417,13 @@ void link_status(const struct link *link, struct link_status *out)
         .down_since_ms = link->down_since_ms,
         .up_since_ms = link->up_since_ms,
         .received_bytes = dialog_received(&link->dialog),
-        .acknowledged = link->acknowledged,
+        .acknowledged = link->acker.acknowledged,
         .full_syncs = link->full_syncs,
         .partial_syncs = link->partial_syncs,
         .attempts = link->attempts,
-        .refreshes = fetch_count(link->fetch),
         .last_error = link->last_error,
-        .server_version = greeting->server_version,
-        .valkey_version = greeting->valkey_version,
+        .server_version = info->server_version,
+        .valkey_version = info->valkey_version,
     };
+    fetch_report(link->renewal.fetch, out);
 }

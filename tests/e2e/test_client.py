@@ -51,9 +51,10 @@ def test_errors_as_real_servers_word_them(relay):
     with resp.Connection(relay.port) as client:
         assert str(client.command("NOSUCHTHING", "a")).startswith("ERR unknown command")
         assert str(client.command("ECHO")) == "ERR wrong number of arguments for 'echo' command"
-        assert str(client.command("WAIT", 1, 0)).startswith(
-            "ERR WAIT cannot be used with replica instances"
+        assert str(client.command("WAIT", 1, "x")) == (
+            "ERR timeout is not an integer or out of range"
         )
+        assert str(client.command("EXEC")) == "ERR EXEC without MULTI"
         assert str(client.command("FAILOVER")).startswith("ERR")
         assert str(client.command("REPLCONF", "rdb-filter-only", "functions")).startswith("ERR")
         assert str(client.command("REPLCONF", "nosuch", "1")).startswith(

@@ -3,10 +3,13 @@
 
 import os
 import subprocess
+import threading
 
 import pytest
 
+import crc64
 import digest
+import fake_primary
 import load
 import psync_client
 import wait
@@ -108,3 +111,86 @@ def test_no_room_for_the_rdb(lab, small_disk):
     hog.unlink()
     relay.wait_link(seconds=30)
     digest.compare(origin, [lab.replica(relay).wait_online()])
+
+
+MEGABYTE = 1024 * 1024
+OTHER = "f" * 40
+
+
+def bulky(label, megabytes):
+    """An RDB of an origin that has its checksums off: nobody need compute them."""
+    pairs = [(b"%s:%d" % (label, i), os.urandom(16_000)) for i in range(megabytes * 66)]
+    return crc64.rdb(pairs, checksum=False)
+
+
+def flow(peer, megabytes):
+    sent = b""
+    for _ in range(megabytes):
+        piece = fake_primary.command("SET", "k", os.urandom(MEGABYTE))
+        peer.send(piece)
+        sent += piece
+    return sent
+
+
+@pytest.mark.threads
+def test_an_rdb_comes_before_the_window(lab, small_disk):
+    """A new history does not fit beside the old window: that is shortened, and said; the RDB comes."""
+    streaming = threading.Event()
+    new = bulky(b"new", 15)
+    sent = []
+
+    def script(peer):
+        peer.greet()
+        if peer.number == 0:
+            peer.send_full(crc64.rdb([(b"a", b"b")]))
+            sent.append(flow(peer, 12))
+            assert streaming.wait(wait.limit(60))
+            return
+        peer.send_full(new, 5, OTHER)
+        peer.hold()
+
+    fake = lab.fake_primary(script)
+    relay = lab.relay(fake, {**SETTINGS, "relay.data-dir": small_disk / "data"}).wait_link()
+    wait.until("12 MB", lambda: sent and relay.offset() == len(sent[0]))
+    assert relay.info("store")["window_bytes"] == len(sent[0])
+    streaming.set()
+    wait.equal("the new one", lambda: relay.info("replication")["master_replid"], OTHER)
+    relay.wait_log(r"the window is shortened by segment \d+\.seg, for a snapshot")
+    assert fake.count == 2, "the RDB came at the first try"
+    with psync_client.PsyncClient(relay.port).handshake() as client:
+        assert client.full_sync() == new
+    assert relay.info("store")["store_last_error"] == ""
+
+
+def test_what_is_pinned_is_not_given_up_for_an_rdb(lab, small_disk):
+    """A replica reads the old window: the RDB does not come, that is said, and it comes later."""
+    streaming = threading.Event()
+    has_read = threading.Event()  # a new history ends the reader: it comes after that
+    new = bulky(b"new", 15)
+    sent = []
+
+    def script(peer):
+        peer.greet()
+        if peer.number == 0:
+            peer.send_full(crc64.rdb([(b"a", b"b")]))
+            sent.append(flow(peer, 12))
+            assert streaming.wait(wait.limit(60))
+            return
+        if peer.number > 1:
+            assert has_read.wait(wait.limit(60))
+        peer.send_full(new, 5, OTHER)
+        peer.hold()
+
+    fake = lab.fake_primary(script)
+    relay = lab.relay(fake, {**SETTINGS, "relay.data-dir": small_disk / "data"}).wait_link()
+    wait.until("12 MB", lambda: sent and relay.offset() == len(sent[0]))
+    reader = lab.closing(psync_client.PsyncClient(relay.port, receive_buffer=4096)).handshake()
+    assert reader.psync(fake_primary.REPLID, 1)[0] == "+CONTINUE"
+    reader.chatter(lambda client: client.ack())
+    streaming.set()
+    relay.wait_log(r"cause=rdb: 5\.rdb\.part: cannot write: No space left on device")
+    assert "No space left" in relay.info("store")["store_last_error"]
+    assert reader.stream_to(len(sent[0])) == sent[0], "all that it stood before, without a hole"
+    has_read.set()
+    wait.equal("the new one", lambda: relay.info("replication")["master_replid"], OTHER, 30)
+    assert relay.info("store")["store_last_error"] == ""

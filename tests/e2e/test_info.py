@@ -122,3 +122,54 @@ def test_relay_without_a_snapshot_yet(lab):
     origin.start()
     relay.wait_link()
     replica.wait_online()
+
+
+def test_store_section(lab):
+    """Window, snapshots and disk in full, and the refreshes with what they were for."""
+    origin = lab.origin()
+    load.fill(origin)
+    relay = lab.relay(
+        origin,
+        {
+            "store.segment-size": "64kb",
+            "store.repl-backlog-size": "1mb",
+            "store.snapshot": "on-demand",
+        },
+    ).wait_link()
+    wait.equal("durable", lambda: relay.info("store")["snapshot0"]["durable"], "yes")
+    store = relay.info("store")
+    first = store["snapshot0"]
+    assert first["offset"] == store["snapshot_offset"] == store["window_first_offset"]
+    assert first["bytes"] == store["snapshot_bytes"] == relay.snapshots()[0].stat().st_size
+    assert {key: first[key] for key in ("state", "proof", "usable", "reason")} == {
+        "state": "complete",
+        "proof": "crc64",
+        "usable": "yes",
+        "reason": "usable",
+    }
+    assert first["age"] == store["snapshot_age_seconds"] <= wait.limit(20)
+    assert store["snapshots"] == 1
+    assert store["window_bytes"] == store["window_end_offset"] - store["window_first_offset"]
+    assert store["segments"] * 65536 == store["segment_disk_bytes"]
+    assert store["pinned_bytes"] == 0
+    assert store["disk_free_bytes"] > 0
+    assert (store["fsync_failures"], store["store_last_error"]) == (0, "")
+
+    load.populate(origin, 4)
+    wait.equal("left behind", lambda: relay.info("store")["snapshot_state"], "behind_window")
+    line = relay.info("store")["snapshot0"]
+    assert (line["usable"], line["reason"]) == ("no", "behind_window")
+    lab.replica(relay).wait_online()
+    info = relay.info("relay")
+    assert info["upstream_refreshes"] == 1
+    assert info["upstream_refresh0"]["cause"].startswith("a replica waits")
+    assert info["upstream_refresh0"]["outcome"] == "complete"
+    assert info["upstream_refresh0"]["offset"] == relay.info("store")["snapshot_offset"]
+    assert info["upstream_refresh_last_error"] == ""
+    wait.equal(
+        "all of the stream is durable",
+        lambda: relay.info("store")["durable_offset"] - relay.offset(),
+        0,
+    )
+    relay.restart()
+    assert relay.info("store")["snapshot0"]["offset"] == info["upstream_refresh0"]["offset"]

@@ -170,6 +170,7 @@ def test_origin_killed_and_behind(lab):
     load.fill(origin)
     relay = lab.relay(origin).wait_link()
     replica = lab.replica(relay).wait_online()
+    wait.equal("no child saves", lambda: origin.info()["rdb_bgsave_in_progress"], 0)
     origin.client().save()
     load.fill(origin, seed=3)
     wait.equal("the replica has all", lambda: origin.offset() - replica.offset(), 0)

@@ -62,6 +62,7 @@ def test_laggard_is_cut_by_name(lab):
             "store.segment-size": "256kb",
             "store.repl-backlog-size": "1mb",
             "store.repl-backlog-max-size": "4mb",
+            "store.snapshot": "on-demand",
         },
     ).wait_link()
     replica = lab.replica(relay).wait_online()

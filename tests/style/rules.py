@@ -94,6 +94,7 @@ def no_included_sources(source, root):
 STATE_SETTERS = {
     "relay/net/conn.c": {"conn_enter"},
     "relay/upstream/link.c": {"link_enter"},
+    "relay/upstream/sentinel.c": {"sentinel_enter"},
     "relay/downstream/replica.c": {"replica_enter"},
 }
 STATE_FILES = {

@@ -17,7 +17,6 @@ class Row:
     section: str
     key: str
     default: str
-    needed: bool
     meaning: str
 
     def __str__(self):
@@ -41,7 +40,7 @@ def rows_of(text):
     rows = []
     for match in ROW.finditer(table):
         meaning = "".join(re.findall(STRING, match.group(5)))
-        rows.append(Row(match.group(1), match.group(2), match.group(3), "NEEDED" in match.group(4), meaning))
+        rows.append(Row(match.group(1), match.group(2), match.group(3), meaning))
     if len(rows) != table.count("AT("):
         sys.exit(f"settings.py understands {len(rows)} of {table.count('AT(')} rows of the table")
     return rows
@@ -78,7 +77,7 @@ def ini_findings(rows, text, file="etc/psync-relay.ini"):
 def ini_row_findings(where, row, value, comment, is_next):
     if not is_next:
         yield f"{where}: {row}: expected the order of the table in relay/config.c"
-    if value != row.default and not row.needed:
+    if value != row.default:
         yield f"{where}: {row} = {value}: the default is '{row.default}'"
     if row.meaning not in comment:
         yield f"{where}: {row}: expected above it: # {row.meaning}"

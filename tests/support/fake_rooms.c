@@ -25,6 +25,14 @@ struct client {
     struct replica_terms terms;
     struct text output;
     struct writer writer;
+    bool is_running;
+    bool is_held;
+    bool is_muted;
+    struct text pushed; /* while it runs */
+    struct text heard;
+    struct text told; /* `heard` as the test has it */
+    void *kept;
+    client_gone_fn *gone;
 };
 
 struct fake_rooms fake_rooms;
@@ -41,8 +49,14 @@ static void *handle(int which)
 void fake_rooms_reset(void)
 {
     for (size_t i = 0; i < fake_rooms.client_count; i++) {
-        text_fini(&fake_rooms.clients[i]->output);
-        free(fake_rooms.clients[i]);
+        struct client *client = fake_rooms.clients[i];
+        CHECK(client->is_gone ||
+              client->gone == NULL); /* whoever keeps something forgets it before */
+        text_fini(&client->output);
+        text_fini(&client->pushed);
+        text_fini(&client->heard);
+        text_fini(&client->told);
+        free(client);
     }
     fake_rooms = (struct fake_rooms){
         .identity = {.replid = replid_none()},
@@ -105,6 +119,12 @@ uint64_t history_boundary(const struct history *history)
     return fake_rooms.boundary;
 }
 
+uint64_t history_number(const struct history *history)
+{
+    CHECK(history == handle(HISTORY));
+    return fake_rooms.history_number;
+}
+
 struct snapshot *history_snapshot(const struct history *history)
 {
     CHECK(history == handle(HISTORY));
@@ -143,10 +163,18 @@ void link_status(const struct link *link, struct link_status *out)
     *out = fake_rooms.link;
 }
 
-void link_point_at(struct link *link, const char *host, uint16_t port)
+struct ack_rule link_ack(const struct link *link)
 {
     CHECK(link == handle(OTHER));
-    snprintf(fake_rooms.pointed_at, sizeof(fake_rooms.pointed_at), "%s %u", host, port);
+    return fake_rooms.ack;
+}
+
+void ack_rule_format(struct ack_rule rule, struct text *out)
+{
+    static const char *const names[] = {"received", "durable", "replicas", "all"};
+    text_append_string(out, names[rule.policy]);
+    if (rule.policy == ACK_REPLICAS)
+        text_format(out, " %u", rule.replicas);
 }
 
 /* --- downstream --- */
@@ -194,7 +222,24 @@ bool downstream_kill(struct downstream *downstream, uint64_t id)
     CHECK(downstream == handle(OTHER));
     CHECK(fake_rooms.killed_count < FAKE_PEERS_MAX);
     fake_rooms.killed[fake_rooms.killed_count++] = id;
+    for (size_t i = 0; i < fake_rooms.client_count; i++) {
+        struct client *client = fake_rooms.clients[i];
+        if (client->id == id && client->gone != NULL)
+            fake_client_leaves(client);
+    }
     return true;
+}
+
+unsigned downstream_count_acknowledged(const struct downstream *downstream, uint64_t offset)
+{
+    CHECK(downstream == handle(OTHER));
+    unsigned count = 0;
+    fake_rooms.looks++;
+    for (size_t i = 0; i < fake_rooms.replica_count; i++) {
+        const struct peer_status *replica = &fake_rooms.replicas[i];
+        count += replica->is_online && replica->acknowledges && replica->acknowledged >= offset;
+    }
+    return count;
 }
 
 /* --- clients --- */
@@ -210,6 +255,9 @@ struct client *fake_client(uint64_t id, const char *peer)
     client->finished = CLOSE_REASON_COUNT;
     client->session.protocol = 2;
     text_init(&client->output, 1024 * 1024);
+    text_init(&client->pushed, 1024 * 1024);
+    text_init(&client->heard, 1024 * 1024);
+    text_init(&client->told, 1024 * 1024);
     client->writer.out = &client->output;
     fake_rooms.clients[fake_rooms.client_count++] = client;
     return client;
@@ -229,10 +277,38 @@ struct bytes fake_client_says(struct client *client, client_command_fn *on_comma
     client->active_ms = clock_ms();
     bool is_skipped = client->session.reply_skip_next;
     client->session.reply_skip_next = false;
+    CHECK(!client->is_held && !client->is_gone);
+    client->is_running = true;
     on_command(client, &command, arg);
-    if (is_skipped || client->session.reply_off)
+    client->is_running = false;
+    client->is_muted = is_skipped || client->session.reply_off;
+    if (client->is_muted)
         text_clear(&client->output);
+    text_append(&client->output, text_bytes(&client->pushed));
+    text_clear(&client->pushed);
     return text_bytes(&client->output);
+}
+
+struct bytes fake_client_heard(struct client *client)
+{
+    text_clear(&client->told);
+    text_append(&client->told, text_bytes(&client->heard));
+    text_clear(&client->heard);
+    return text_bytes(&client->told);
+}
+
+static void go(struct client *client)
+{
+    client->is_gone = true;
+    if (client->gone != NULL)
+        client->gone(client->kept);
+    client->gone = NULL;
+}
+
+void fake_client_leaves(struct client *client)
+{
+    CHECK(!client->is_gone && !client->is_running);
+    go(client);
 }
 
 enum close_reason fake_client_finished(const struct client *client)
@@ -286,6 +362,43 @@ struct writer *client_writer(struct client *client)
     return &client->writer;
 }
 
+void *client_kept(const struct client *client)
+{
+    return client->kept;
+}
+
+void client_keep(struct client *client, void *thing, client_gone_fn *gone)
+{
+    CHECK((thing == NULL) == (gone == NULL) && !client->is_gone);
+    client->kept = thing;
+    client->gone = gone;
+}
+
+void client_hold(struct client *client)
+{
+    CHECK(client->is_running && !client->is_held);
+    client->is_held = true;
+}
+
+bool client_is_held(const struct client *client)
+{
+    return client->is_held;
+}
+
+void client_resume(struct client *client, struct bytes reply)
+{
+    CHECK(client->is_held && !client->is_running && !client->is_gone);
+    client->is_held = false;
+    if (!client->is_muted)
+        text_append(&client->heard, reply);
+}
+
+void client_push(struct client *client, struct bytes message)
+{
+    CHECK(!client->is_gone);
+    text_append(client->is_running ? &client->pushed : &client->heard, message);
+}
+
 void client_finish(struct client *client, enum close_reason reason)
 {
     client->finished = reason;
@@ -294,15 +407,16 @@ void client_finish(struct client *client, enum close_reason reason)
 bool client_psync(struct client *client, const struct command *command)
 {
     CHECK(command->argument_count >= 3);
-    client->is_gone = fake_rooms.psync_takes;
-    if (!client->is_gone)
+    if (fake_rooms.psync_takes)
+        go(client);
+    else
         write_error(client_writer(client), "ERR value is not an integer or out of range");
     return client->is_gone;
 }
 
 void client_sync(struct client *client)
 {
-    client->is_gone = true;
+    go(client);
 }
 
 void client_replconf(struct client *client, const struct command *command)

@@ -20,6 +20,7 @@ enum { FAKE_PEERS_MAX = 8 };
 /* What the rooms are, and what they say of themselves. */
 struct fake_rooms {
     bool has_history;
+    uint64_t history_number;
     struct identity identity;
     uint64_t first;
     uint64_t published;
@@ -29,15 +30,17 @@ struct fake_rooms {
     int64_t snapshot_completed_ms;
 
     struct link_status link;
-    char pointed_at[300]; /* by link_point_at: "host port", or "" */
+    struct ack_rule ack;
 
     uint16_t port;
     struct downstream_counts counts;
     struct peer_status replicas[FAKE_PEERS_MAX];
     size_t replica_count;
+    unsigned looks; /* at what replicas have acknowledged */
     struct client *clients[FAKE_PEERS_MAX];
     size_t client_count;
-    uint64_t killed[FAKE_PEERS_MAX]; /* by downstream_kill, in order */
+    uint64_t killed
+        [FAKE_PEERS_MAX]; /* by downstream_kill, in order; one for which something is kept is gone */
     size_t killed_count;
     bool psync_takes; /* what client_psync returns; true: the client is gone */
 };
@@ -56,9 +59,15 @@ struct downstream *fake_downstream(void);
 struct client *fake_client(uint64_t id, const char *peer);
 
 /* Lets the client send an inline command, and returns what it got for it; valid until the next. The
- * replies are muted as downstream/client.c does it for CLIENT REPLY. */
+ * replies are muted as downstream/client.c does it for CLIENT REPLY. One that is held says nothing. */
 struct bytes fake_client_says(struct client *client, client_command_fn *on_command, void *arg,
                               const char *line);
+
+/* What it was sent outside of its own commands, since the last time; valid until the next. */
+struct bytes fake_client_heard(struct client *client);
+
+/* It closes its connection. */
+void fake_client_leaves(struct client *client);
 
 /* Why client_finish was called, or CLOSE_REASON_COUNT. */
 enum close_reason fake_client_finished(const struct client *client);

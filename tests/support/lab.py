@@ -5,6 +5,7 @@ import fake_primary
 import load
 import mitm
 import relay
+import sentinels
 import servers
 
 
@@ -40,11 +41,18 @@ class Lab:
         thing = self._keep(relay.Relay(folder, origin, name, settings))
         return thing.start() if start else thing
 
-    def mitm(self, target, plan=()):
-        return self._keep(mitm.Mitm(target, plan))
+    def mitm(self, target, plan=(), **where):
+        return self._keep(mitm.Mitm(target, plan, **where))
 
     def fake_primary(self, script):
         return self._keep(fake_primary.FakePrimary(script))
+
+    def sentinel(self, kind, primary, name="sentinel", **config):
+        name, folder = self._folder(name)
+        return self._keep(sentinels.Sentinel(kind, folder, name, primary, **config)).start()
+
+    def fake_sentinel(self, answers):
+        return self._keep(sentinels.FakeSentinel(answers))
 
     def writer(self, origin, **options):
         return self._keep(load.Writer(origin, **options)).start()

@@ -18,9 +18,33 @@ struct stage stage;
 static void on_turn_end(void *arg)
 {
     (void)arg;
+    (void)store_publish(stage.temp.store);
     if (stage.link != NULL)
         link_turn_end(stage.link);
-    (void)store_publish(stage.temp.store);
+}
+
+static bool acknowledged(unsigned rank, uint64_t *offset, void *arg)
+{
+    (void)arg;
+    size_t position = rank > 0 ? rank - 1 : stage.replica_count - 1;
+    if (position >= stage.replica_count)
+        return false;
+    *offset = stage.replicas[position];
+    return true;
+}
+
+static bool is_own_replica(const char *address, uint16_t port, void *arg)
+{
+    (void)arg;
+    return stage.own_replica_port == port && strcmp(address, stage.own_replica) == 0;
+}
+
+static void on_lost(void *arg)
+{
+    (void)arg;
+    stage.lost++;
+    if (stage.told_when_lost != NULL)
+        link_follow(stage.link, stage.told_when_lost);
 }
 
 static void on_news(enum link_news news, void *arg)
@@ -38,11 +62,13 @@ int stage_open(void **state)
     stage.loop = loop_new();
     loop_at_turn_end(stage.loop, on_turn_end, NULL);
     stage.options = (struct link_options){
-        .host = "origin.test",
-        .port = 6379,
+        .origin = {.count = 1, .at = {{.host = "origin.test", .port = 6379}}},
         .announce_port = 6380,
         .timeout_ms = STAGE_TIMEOUT_MS,
     };
+    stage.server = "redis_version:7.0.15\r\n";
+    stage.replication = "role:master\r\n";
+    stage.own_replica = "";
     return 0;
 }
 
@@ -61,7 +87,13 @@ int stage_close(void **state)
 
 void stage_start(void)
 {
-    stage.link = link_open(stage.loop, stage.temp.store, &stage.options, on_news, NULL);
+    const struct link_doors doors = {
+        .on_news = on_news,
+        .acknowledged = acknowledged,
+        .is_own_replica = is_own_replica,
+        .on_lost = on_lost,
+    };
+    stage.link = link_open(stage.loop, stage.temp.store, &stage.options, &doors);
     assert_non_null(stage.link);
 }
 
@@ -91,13 +123,24 @@ struct conn *stage_connect(void)
     return origin;
 }
 
-struct conn *stage_greet(const char *psync)
+void stage_introduce(struct conn *origin)
 {
-    struct conn *origin = stage_connect();
     stage_expect(origin, "PING");
     stage_say(origin, "+PONG\r\n");
+    if (stage.options.password != NULL) {
+        char words[128];
+        snprintf(words, sizeof(words), "AUTH %s", stage.options.password);
+        stage_expect(origin, words);
+        stage_say(origin, "+OK\r\n");
+    }
     stage_expect(origin, "INFO server");
-    stage_say(origin, "$22\r\nredis_version:7.0.15\r\n\r\n");
+    stage_say_bulk(origin, stage.server);
+    stage_expect(origin, "INFO replication");
+    stage_say_bulk(origin, stage.replication);
+}
+
+void stage_ask(struct conn *origin, const char *psync)
+{
     stage_expect(origin, "REPLCONF listening-port 6380");
     stage_say(origin, "+OK\r\n");
     stage_expect(origin, "REPLCONF capa eof capa psync2");
@@ -105,6 +148,13 @@ struct conn *stage_greet(const char *psync)
     stage_expect(origin, "REPLCONF version 7.0.15");
     stage_say(origin, "-ERR Unrecognized REPLCONF option: version\r\n");
     stage_expect(origin, psync);
+}
+
+struct conn *stage_greet(const char *psync)
+{
+    struct conn *origin = stage_connect();
+    stage_introduce(origin);
+    stage_ask(origin, psync);
     return origin;
 }
 
@@ -130,6 +180,15 @@ void stage_say_bytes(struct conn *origin, struct bytes bytes)
 void stage_say(struct conn *origin, const char *string)
 {
     stage_say_bytes(origin, bytes_of(string));
+}
+
+void stage_say_bulk(struct conn *origin, const char *content)
+{
+    struct text wire;
+    text_init(&wire, TEXT_MAX);
+    text_format(&wire, "$%zu\r\n%s\r\n", strlen(content), content);
+    stage_say_bytes(origin, text_bytes(&wire));
+    text_fini(&wire);
 }
 
 void stage_say_rdb(struct conn *origin, size_t body_length)

@@ -34,6 +34,8 @@
 #define EXEC_COMMAND "*1\r\n$4\r\nEXEC\r\n"
 #define GETACK_COMMAND "*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
 
+enum { STAGE_REPLICAS_MAX = 8 };
+
 enum { STAGE_TIMEOUT_MS = 60000, STAGE_X = 4711, STAGE_RDB_BODY = 100 };
 
 struct stage {
@@ -42,7 +44,15 @@ struct stage {
     struct link *link; /* NULL before stage_start, and after the test closed it */
     struct link_options options;
     unsigned news[3];   /* told so far, by kind */
+    unsigned lost;      /* told so far */
     size_t connections; /* that stage_connect has seen */
+    const char *server; /* what the origin answers to INFO server, and to INFO replication */
+    const char *replication;
+    size_t replica_count; /* ours, and what they have acknowledged, the best first */
+    uint64_t replicas[STAGE_REPLICAS_MAX];
+    const char *own_replica; /* one of ours listens there; "": none does */
+    uint16_t own_replica_port;
+    const struct origin_address *told_when_lost; /* followed from within on_lost; NULL: nobody */
 };
 
 extern struct stage stage;
@@ -64,12 +74,19 @@ struct conn *stage_connect(void);
 /* The same, and answers everything up to PSYNC, which is to be this. */
 struct conn *stage_greet(const char *psync);
 
+/* The two halves of that, on a connection that is up: until it has said what it is; then until PSYNC. */
+void stage_introduce(struct conn *origin);
+void stage_ask(struct conn *origin, const char *psync);
+
 /* Everything from stage_start to a stream that begins at STAGE_X; nothing has been sent since. */
 struct conn *stage_stream(void);
 
 /* What the origin sends, in one arrival. */
 void stage_say(struct conn *origin, const char *string);
 void stage_say_bytes(struct conn *origin, struct bytes bytes);
+
+/* A bulk string. */
+void stage_say_bulk(struct conn *origin, const char *content);
 
 /* "$<length>" and an RDB; the same with an end mark. */
 void stage_say_rdb(struct conn *origin, size_t body_length);

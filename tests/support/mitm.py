@@ -159,11 +159,10 @@ class _Pipe:
 class Mitm:
     """Listens on its own port and passes everything to `target` (anything with host and port)."""
 
-    host = "127.0.0.1"
-
-    def __init__(self, target, plan=()):
+    def __init__(self, target, plan=(), host="127.0.0.1", port=None):
         self.target = target
-        self.port = ports.free_port()
+        self.host = host
+        self.port = port or ports.free_port()
         self.plan = list(plan)
         self.pipes = []
         self.flowing = threading.Event()

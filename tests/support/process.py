@@ -32,9 +32,11 @@ class Process:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.log_path = self.directory / "log"
         self.child = None
+        self.is_paused = False
 
     def spawn(self, arguments, env=None):
         assert not self.is_running(), f"{self.name} runs already"
+        self.is_paused = False
         with open(self.log_path, "ab") as log:
             self.child = subprocess.Popen(
                 [str(argument) for argument in arguments],
@@ -84,9 +86,11 @@ class Process:
     def pause(self):
         """Stops the process in its tracks; its sockets stay open."""
         self.signal(signal.SIGSTOP)
+        self.is_paused = True
 
     def resume(self):
         self.signal(signal.SIGCONT)
+        self.is_paused = False
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

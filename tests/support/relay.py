@@ -123,6 +123,13 @@ class Relay(Process):
         )
         return self
 
+    def follow(self, primary):
+        """REPLICAOF, as an operator says it while the relay runs."""
+        self.client().execute_command("REPLICAOF", primary.host, primary.port)
+
+    def set(self, name, value):
+        self.client().execute_command("CONFIG", "SET", name, value)
+
     def offset(self):
         return self.info("replication")["slave_repl_offset"]
 

@@ -71,13 +71,26 @@ void temp_store_close(struct temp_store *temp)
     remove_tree(AT_FDCWD, temp->path);
 }
 
+static void set_limit(struct rlimit *limit, bool refuse)
+{
+    limit->rlim_cur = refuse ? 0 : limit->rlim_max;
+}
+
 void temp_store_refuse(bool refuse)
 {
     signal(SIGXFSZ, SIG_IGN); /* a write over the limit is to fail, not to kill */
     struct rlimit limit;
     CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
-    limit.rlim_cur = refuse ? 0 : limit.rlim_max;
+    set_limit(&limit, refuse);
     CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+void temp_store_refuse_files(bool refuse)
+{
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    set_limit(&limit, refuse);
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
 /* ---- RDBs ---- */

@@ -31,9 +31,11 @@ void temp_store_close(struct temp_store *temp);
 /* Makes a whole history with a snapshot at `offset` the current one, without a link. */
 void temp_store_fill(struct temp_store *temp, const char *replid, uint64_t offset);
 
-/* From now on the disk takes no more bytes into any file, or does so again. What is preallocated
- * stays writable. */
+/* From now on the disk takes no more bytes into any file, or does so again. */
 void temp_store_refuse(bool refuse);
+
+/* Or it takes no new file, and so no further segment, while those that it has can be written. */
+void temp_store_refuse_files(bool refuse);
 
 /* An RDB with a checksum that is right: magic, `length` bytes of anything, end opcode, footer. */
 void temp_store_rdb(struct text *out, size_t length);

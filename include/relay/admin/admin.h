@@ -19,6 +19,7 @@
 struct admin;
 struct downstream;
 struct link;
+struct loop;
 struct store;
 
 /* One setting as CONFIG GET shows it: secrets are empty there, as in redis-server. */
@@ -34,16 +35,31 @@ struct admin_options {
 /* What admin needs from the composition, since it sits above all rooms but below `relay.c`. */
 struct admin_doors {
     void (*shut_down)(void *arg);
+    /* REPLICAOF: follows another origin, and remembers it over a restart. False: `why`, an error reply
+     * without its dash. */
+    bool (*follow)(const char *host, uint16_t port, struct text *why, void *arg);
+    /* CONFIG SET of a setting that may change while it runs. False: `why`, as above. */
+    bool (*set)(const char *name, const char *value, struct text *why, void *arg);
+    /* A client waits for acknowledgements (WAIT), or no longer: see admin_on_acknowledged. */
+    void (*watch_acknowledged)(bool watch, void *arg);
     void (*each_setting)(admin_setting_fn *fn, void *fn_arg, void *arg);
     void *arg;
 };
 
-/* The strings of `options` live longer than the room. NULL: memory is out. */
-MUST_CHECK struct admin *admin_open(struct store *store, struct link *link,
+/* The strings of `options` live longer than the room; all doors lead somewhere. NULL: memory is out. */
+MUST_CHECK struct admin *admin_open(struct loop *loop, struct store *store, struct link *link,
                                     struct downstream *downstream,
                                     const struct admin_options *options,
                                     const struct admin_doors *doors);
+
+/* Before downstream_close: it lets go of what it keeps for clients. */
 void admin_close(struct admin **admin);
+
+/* The identity of this process, forty digits: run_id in INFO. */
+const char *admin_run_id(const struct admin *admin);
+
+/* Replicas have acknowledged something: answers those WAITs that it satisfies. */
+void admin_on_acknowledged(struct admin *admin);
 
 /* The door for downstream_doors.on_command: looks the command up, checks arity, state and role, and
  * runs its handler. `arg` is the admin. */

@@ -6,6 +6,10 @@
  * What it makes us hold is bounded: COMMAND_LENGTH_MAX of input; it is not read from while more than
  * CLIENT_OUTPUT_MAX of output waits.
  *
+ * A command may answer later (client_hold), and a client may be sent what it has not asked for in this
+ * moment (client_push). Neither closes anybody before the end of the turn, so that both may be done while
+ * clients are walked over.
+ *
  * Owner: the downstream room. Thread: thread 0.
  */
 #ifndef RELAY_DOWNSTREAM_CLIENT_H
@@ -46,6 +50,7 @@ struct client_session {
     char lib_version[CLIENT_NAME_MAX];
     bool reply_off;       /* CLIENT REPLY OFF */
     bool reply_skip_next; /* CLIENT REPLY SKIP: set by it, for the command after */
+    bool is_listener;     /* waits for messages: `timeout` does not concern it */
 };
 
 /* A command that has arrived; not called for empty lines. The handler writes its reply, or takes the
@@ -65,6 +70,22 @@ void client_set_last_command(struct client *client, const char *name);
 
 /* Where the reply goes; its protocol is that of client_session at the time of the call. */
 struct writer *client_writer(struct client *client);
+
+/* The command that runs is answered later: until client_resume no further command of the client is run,
+ * and `timeout` does not concern it. CLIENT REPLY mutes the later answer as it does others. */
+void client_hold(struct client *client);
+void client_resume(struct client *client, struct bytes reply);
+bool client_is_held(const struct client *client);
+
+/* Sends a whole message that is no reply; it comes after the reply of the command that runs. A client
+ * that does not read (more than CLIENT_OUTPUT_MAX waits) is closed with CLOSE_OVERFLOW. */
+void client_push(struct client *client, struct bytes message);
+
+/* One thing more that somebody keeps for the client. `gone` is called with it when the client leaves, for any
+ * reason, and when it becomes a replica; not after client_keep(client, NULL, NULL). */
+typedef void client_gone_fn(void *thing);
+void client_keep(struct client *client, void *thing, client_gone_fn *gone);
+void *client_kept(const struct client *client); /* NULL: nothing is kept */
 
 /* Closes once the replies written so far are sent. No further command is read. */
 void client_finish(struct client *client, enum close_reason reason);

@@ -48,6 +48,8 @@ struct downstream_doors {
         void *arg); /* a replica waits for a full sync that cannot be served */
     bool (*is_upstream_streaming)(
         void *arg); /* false: a replica that is ahead of us may be held on */
+    /* See downstream_watch_acknowledged. NULL where nobody ever watches. */
+    void (*on_acknowledged)(void *arg);
     void *arg;
 };
 
@@ -74,6 +76,26 @@ void downstream_close_replicas(struct downstream *downstream, enum close_reason 
 
 /* CLIENT KILL: closes the client or replica of that id. False: there is none. */
 bool downstream_kill(struct downstream *downstream, uint64_t id);
+
+enum { ACKNOWLEDGED_RANK_MAX = 1024 };
+
+/* What the rank-th best of the online replicas that acknowledge has acknowledged: rank 1 is the one that
+ * has most; rank 0 is the one that has least; at most ACKNOWLEDGED_RANK_MAX. One that has not told yet
+ * counts with 0. False: there are fewer than that (none, for rank 0). Looks at each replica. */
+MUST_CHECK bool downstream_acknowledged(const struct downstream *downstream, unsigned rank,
+                                        uint64_t *offset);
+
+/* How many online replicas have acknowledged `offset` or more. Looks at each replica. */
+unsigned downstream_count_acknowledged(const struct downstream *downstream, uint64_t offset);
+
+/* With true, downstream_doors.on_acknowledged is called (on thread 0, at the most once a turn) when
+ * acknowledgements have come or a replica has left; workers do not tell while nobody wants to know. What
+ * was acknowledged before the call is seen by a look after it, all else is told. */
+void downstream_watch_acknowledged(struct downstream *downstream, bool watch);
+
+/* Is there a replica whose connection comes from `address` and that listens on `port`? */
+bool downstream_has_replica(const struct downstream *downstream, const char *address,
+                            uint16_t port);
 
 uint16_t downstream_port(const struct downstream *downstream); /* the one really bound */
 

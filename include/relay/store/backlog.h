@@ -62,12 +62,16 @@ enum backlog_room {
     BACKLOG_HELD,     /* the cap is reached and cursors still hold what was given up: very soon */
 };
 
-/* The place where the next stream bytes go: receive into it, then backlog_append what came. Opens a
- * new segment, and trims old ones, where needed. Thread 0. */
+/* A place to receive the next stream bytes into; backlog_append then writes what came. Opens a new
+ * segment, and trims old ones, where needed. Thread 0. */
 enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_t *capacity);
 
-/* `length` <= the capacity reserved last. Readers do not see it before backlog_publish. Thread 0. */
-void backlog_append(struct backlog *backlog, size_t length);
+/* `length` <= the capacity reserved last. Readers do not see it before backlog_publish. False: the disk
+ * refused it, backlog_error says why; nothing was added, and what came is lost. Thread 0. */
+MUST_CHECK bool backlog_append(struct backlog *backlog, size_t length);
+
+/* What the disk said when it refused last; "" when it has not, or is over it. Thread 0. */
+const char *backlog_error(const struct backlog *backlog);
 
 /* Attaches a cursor at `offset`, first <= offset <= published end. False: outside. Thread 0. */
 MUST_CHECK bool cursor_attach(struct cursor *cursor, struct backlog *backlog, uint64_t offset);

@@ -42,6 +42,22 @@ enum continuity history_may_continue(const struct history *history, const struct
  * is none. A complete one is preferred. Usable is: the window holds every byte from its X on. */
 struct snapshot *history_usable_snapshot(const struct history *history);
 
+/* Why a snapshot can, or cannot, be what a full sync is served from now. */
+#define SNAPSHOT_USES(ROW)                                                                         \
+    ROW(NOW, usable)                      /* yes */                                                \
+    ROW(NONE, none)                       /* there is none */                                      \
+    ROW(BEHIND_WINDOW, behind_window)     /* the stream behind its X was given up */               \
+    ROW(AHEAD_OF_STREAM, ahead_of_stream) /* its X has not been received yet */                    \
+    ROW(NOT_BEGUN, not_begun)             /* no byte of it has come */
+
+enum snapshot_use {
+#define ROW(upper, lower) SNAPSHOT_USE_##upper,
+    SNAPSHOT_USES(ROW)
+#undef ROW
+};
+enum snapshot_use history_snapshot_use(const struct history *history,
+                                       const struct snapshot *snapshot);
+
 /* The newest complete one, usable or not, and the one that is arriving; NULL: none. */
 struct snapshot *history_snapshot(const struct history *history);
 struct snapshot *history_arriving_snapshot(const struct history *history);

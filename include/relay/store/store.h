@@ -4,6 +4,7 @@
  *
  *     data-dir/
  *       lock                          flock: who has it
+ *       origin                        a note of the composition: whom we were told to follow
  *       history-<n>/                  one unbroken history
  *         identity                    who it is, what is proven           (identity.h)
  *         identity.kept               one that is surely on the disk  (store/syncer.h)
@@ -24,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "relay/base/bytes.h"
 #include "relay/base/check.h"
 #include "relay/base/report.h"
 #include "relay/base/text.h"
@@ -44,6 +46,10 @@ struct store;
 /* Makes the directory (0700) where it is missing, locks it, finds what can be served. NULL: `why` says
  * what is wrong and what to do. */
 MUST_CHECK struct store *store_open(const struct store_options *options, struct text *why);
+
+/* From now on calls `fn`, on the store's own thread, each time when history_durable has moved: `fn` wakes
+ * thread 0 and does nothing else. NULL: no more; when it returns, none is under way. */
+void store_on_durable(struct store *store, void (*fn)(void *arg), void *arg);
 
 /* Publishes, makes everything durable, cuts the newest segment to its length, lets go of the lock. */
 void store_close(struct store **store);
@@ -73,6 +79,18 @@ bool store_publish(struct store *store);
 
 /* Every second: trims, looks after fsync and disk space. */
 void store_tick(struct store *store);
+
+/* A small text of somebody else's, kept beside the histories under a name of those that belong there, and
+ * replaced at once: it survives a power failure when it returns. False: `why`. */
+#define STORE_NOTE_ORIGIN "origin"
+MUST_CHECK bool store_keep_note(struct store *store, const char *name, struct bytes content,
+                                struct text *why);
+
+/* Appends it to `out`; nothing where there is none. False: it is there, but cannot be read, or is longer
+ * than out->limit; `why`. */
+MUST_CHECK bool store_read_note(const struct store *store, const char *name, struct text *out,
+                                struct text *why);
+void store_drop_note(struct store *store, const char *name);
 
 /* The section "Store". */
 void store_report(const struct store *store, struct report *report);

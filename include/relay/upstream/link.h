@@ -3,7 +3,7 @@
  * Our one link to the origin, on which we are exactly one replica:
  *
  *      +------ link_open ------> idle
- *                                  | a turn later, or link_point_at
+ *                                  | a turn later, or link_follow
  *                                  v
  *      +----------------------> connecting --- refused, unknown, too slow ------+
  *      |                           | up                                         |
@@ -29,20 +29,21 @@
 #define RELAY_UPSTREAM_LINK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "relay/base/check.h"
 #include "relay/base/report.h"
+#include "relay/upstream/ack.h"
+#include "relay/upstream/origin.h"
 
 struct link;
 struct loop;
 struct store;
 
-enum { LINK_HOST_MAX = 256 };
-
 struct link_options {
-    const char *host;
-    uint16_t port;
+    struct origin_candidates origin;
+    struct ack_rule ack;
     const char *user;           /* NULL or "": AUTH with the password alone */
     const char *password;       /* NULL or "": no AUTH */
     const char *announce_ip;    /* NULL or "": the origin takes our address from the connection */
@@ -69,37 +70,70 @@ enum link_news {
     LINK_NEWS_RENAMED, /* the same bytes go on under a new id: replicas must come back to learn it */
     LINK_NEWS_REWOUND, /* the end was cut off: cursors beyond it are lost */
 };
-typedef void link_news_fn(enum link_news news, void *arg);
 
-/* Starts connecting in the next turn. Options are copied; their strings, but for the host, are the
- * caller's and outlive the link. NULL: memory or descriptors are out. */
+/* What the link needs from outside. Called on thread 0. */
+struct link_doors {
+    void (*on_news)(enum link_news news, void *arg);
+    /* What the rank-th best of our replicas has acknowledged (1: the best; 0: the worst of all). False:
+     * there are not so many. */
+    bool (*acknowledged)(unsigned rank, uint64_t *offset, void *arg);
+    /* Is the server that listens at this address a replica of ours? We must not follow it. */
+    bool (*is_own_replica)(const char *address, uint16_t port, void *arg);
+    /* The origin could not be reached or was passed over: whoever knows where it may be, look. */
+    void (*on_lost)(void *arg);
+    void *arg;
+};
+
+/* Starts connecting in the next turn, where there is a candidate. Options are copied; their strings are
+ * the caller's and outlive the link. NULL: memory or descriptors are out. */
 MUST_CHECK struct link *link_open(struct loop *loop, struct store *store,
-                                  const struct link_options *options, link_news_fn *fn, void *arg);
+                                  const struct link_options *options,
+                                  const struct link_doors *doors);
 
 /* Closes both connections and frees. What was received stays in the store. */
 void link_close(struct link **link);
 
-/* Follows another origin from now on: leaves the one it has, asks the new one to continue. */
-void link_point_at(struct link *link, const char *host, uint16_t port);
+/* Follows another origin from now on: leaves the one it has, asks the new one to continue. The address
+ * that is followed already: no effect. */
+void link_follow(struct link *link, const struct origin_address *origin);
+
+/* Another rule from now on. What was acknowledged is not taken back. */
+void link_set_ack(struct link *link, struct ack_rule rule);
+struct ack_rule link_ack(const struct link *link);
+
+/* Our own run_id (forty digits, the caller's), so that a server that is ourselves is known. */
+void link_set_run_id(struct link *link, const char *run_id);
 
 /* Somebody waits for a snapshot: fetch one on a second connection, unless one is arriving already or
  * the link is not streaming (then the one it is about to receive is meant). Any number of calls make
  * one fetch. */
-void link_refresh(struct link *link, const char *cause);
+void link_refresh(struct link *link);
 
-/* The end of a turn: answers GETACK. Every turn; costs nothing when there is nothing to do. */
+/* The end of a turn, after publishing: answers GETACK, and acknowledges where the rule's offset has moved
+ * since a GETACK. Every turn; costs nothing when there is nothing to do. */
 void link_turn_end(struct link *link);
 
 /* Every second: acknowledges, looks at silence, renews the snapshot where that is due. */
 void link_tick(struct link *link);
 
+enum { LINK_REFRESHES_KEPT = 4 };
+
+/* One fetch of a newer snapshot on a second connection. */
+struct link_refresh_report {
+    int64_t began_ms;    /* clock_ms */
+    const char *cause;   /* who wanted it */
+    const char *outcome; /* running, complete, behind_window, failed, cancelled */
+    uint64_t offset;     /* X; 0 before it is known */
+};
+
 struct link_status {
     const char *host;
     uint16_t port;
+    size_t candidates; /* how many there are to choose from */
     enum link_state state;
     const char *state_name;
-    bool is_up;                /* streaming */
-    bool sync_in_progress;     /* a full sync: waiting for or receiving the RDB */
+    bool is_up;            /* streaming; or loading a new history while the one before is served */
+    bool sync_in_progress; /* a full sync: waiting for or receiving the RDB */
     uint64_t sync_total_bytes; /* of the RDB, 0 while not known */
     uint64_t sync_read_bytes;
     int64_t last_io_ms;    /* clock_ms of the last byte received; 0: never */
@@ -109,8 +143,11 @@ struct link_status {
     uint64_t acknowledged;   /* the offset acknowledged last */
     uint64_t full_syncs;     /* asked for and begun, this process */
     uint64_t partial_syncs;
-    uint64_t attempts;          /* connections tried, this process */
-    uint64_t refreshes;         /* snapshots fetched on a second connection */
+    uint64_t attempts;         /* connections tried, this process */
+    uint64_t refreshes;        /* snapshots fetched on a second connection */
+    size_t last_refresh_count; /* of the array below */
+    struct link_refresh_report last_refreshes[LINK_REFRESHES_KEPT]; /* the newest first */
+    const char *refresh_error;  /* why the last one that failed did; NULL or "": none */
     const char *last_error;     /* why it rests, or rested last; "" */
     const char *server_version; /* the origin's redis_version, "" while not known */
     const char *valkey_version; /* the origin's valkey_version, "" where it is no Valkey */

@@ -10,6 +10,8 @@
 
 enum { SETS = 400, SETS_LENGTH = SETS * (sizeof(SET_K) - 1) };
 
+static const struct origin_address other = {.host = "other.test", .port = 7000};
+
 static struct history *history(void)
 {
     return store_current(stage.temp.store);
@@ -44,6 +46,8 @@ static struct conn *greet_fetch(void)
     stage_expect(second, "PING");
     stage_say(second, "+PONG\r\n");
     stage_expect(second, "INFO server");
+    stage_say(second, "-NOPERM\r\n");
+    stage_expect(second, "INFO replication");
     stage_say(second, "-NOPERM\r\n");
     stage_expect(second, "REPLCONF listening-port 6380");
     stage_say(second, "+OK\r\n");
@@ -84,18 +88,24 @@ static void expect_given_up(struct conn *second)
 TEST(one_fetch_for_any_number_who_ask)
 {
     struct conn *origin = stream_without_snapshot();
-    link_refresh(stage.link, "somebody waits");
-    link_refresh(stage.link, "somebody else waits");
+    link_refresh(stage.link);
+    link_refresh(stage.link);
     struct conn *second = greet_fetch();
-    link_refresh(stage.link, "and another");
+    link_refresh(stage.link);
     uint64_t x = stage_boundary();
     say_fullresync(second, STAGE_ID, x);
     assert_ptr_equal(history_usable_snapshot(history()), history_arriving_snapshot(history()));
     stage_say(origin, PING_COMMAND);
-    link_refresh(stage.link, "and another");
+    link_refresh(stage.link);
     stage_say_rdb(second, STAGE_RDB_BODY);
     expect_fetched(second, x);
-    link_refresh(stage.link, "a late one, who can be served");
+    struct link_status status = stage_status();
+    assert_int_equal(status.last_refresh_count, 1);
+    assert_string_equal(status.last_refreshes[0].cause, "a replica waits for it");
+    assert_string_equal(status.last_refreshes[0].outcome, "complete");
+    assert_int_equal(status.last_refreshes[0].offset, x);
+    assert_string_equal(status.refresh_error, "");
+    link_refresh(stage.link);
     stage_seconds(30);
     assert_false(stage_has_new());
     stage_expect_held(STAGE_ID, x, PING_COMMAND);
@@ -106,7 +116,7 @@ TEST(one_fetch_for_any_number_who_ask)
 TEST(with_a_mark_and_cut_into_bytes)
 {
     (void)stream_without_snapshot();
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     struct conn *second = greet_fetch();
     struct text wire;
     text_init(&wire, 4096);
@@ -124,7 +134,7 @@ TEST(with_a_mark_and_cut_into_bytes)
 TEST(an_old_server_sends_stream_behind_it)
 {
     (void)stream_without_snapshot();
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     struct conn *second = greet_fetch();
     uint64_t end = stage_boundary();
     struct text wire;
@@ -141,7 +151,7 @@ TEST(an_old_server_sends_stream_behind_it)
 TEST(a_snapshot_that_the_stream_has_not_reached_yet)
 {
     struct conn *origin = stream_without_snapshot();
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     struct conn *second = greet_fetch();
     uint64_t x = stage_boundary() + strlen(PING_COMMAND);
     say_fullresync(second, STAGE_ID, x);
@@ -162,25 +172,25 @@ TEST(nobody_asks_and_nothing_is_fetched)
 TEST(who_can_be_served_needs_no_fetch)
 {
     struct conn *origin = stage_stream();
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     stage_seconds(3);
     assert_false(stage_has_new());
     while (history_usable_snapshot(history()) != NULL)
         say_sets(origin);
     stage_seconds(3);
     assert_false(stage_has_new());
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     assert_true(stage_has_new());
 }
 
 TEST(a_link_that_loads_brings_its_own)
 {
     stage_start();
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     struct conn *origin = stage_greet("PSYNC ? -1");
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     stage_seconds(2);
     stage_say_rdb(origin, STAGE_RDB_BODY);
     stage_seconds(2);
@@ -192,7 +202,7 @@ TEST(wanted_while_the_link_was_down_it_is_fetched_afterwards)
     struct conn *origin = stream_without_snapshot();
     fake_conn_end(origin);
     fake_conn_run(origin);
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     char psync[80];
     snprintf(psync, sizeof(psync), "PSYNC " STAGE_ID " %llu",
              (unsigned long long)stage_boundary() + 1);
@@ -237,7 +247,7 @@ TEST(always_ready_renews_when_a_quarter_of_the_window_is_left)
 
 static void expect_retry(void)
 {
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     assert_false(stage_has_new());
     stage_second();
     struct conn *second = greet_fetch();
@@ -246,7 +256,7 @@ static void expect_retry(void)
     expect_fetched(second, stage_boundary());
     /* It is forgiven: when that one is behind the window, the next is fetched at once. */
     say_sets(fake_conn_nth(0));
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     assert_true(stage_has_new());
 }
 
@@ -254,7 +264,7 @@ static void expect_retry(void)
 static struct conn *begin_fetch(void)
 {
     (void)stream_without_snapshot();
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     return greet_fetch();
 }
 
@@ -272,6 +282,8 @@ TEST(an_origin_that_refuses)
     struct conn *second = begin_fetch();
     stage_say(second, "-LOADING Redis is loading the dataset in memory\r\n");
     expect_given_up(second);
+    assert_string_equal(stage_status().last_refreshes[0].outcome, "failed");
+    assert_non_null(strstr(stage_status().refresh_error, "-LOADING"));
     expect_retry();
 }
 
@@ -314,7 +326,7 @@ TEST(a_disk_that_refuses)
 TEST(no_connection_and_no_memory_for_one)
 {
     (void)stream_without_snapshot();
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     struct conn *second = stage_await();
     fake_conn_down(second, "Connection refused");
     fake_conn_run(second);
@@ -346,7 +358,7 @@ static void expect_patience_with(struct conn *second)
 TEST(silence_while_connecting)
 {
     (void)stream_without_snapshot();
-    link_refresh(stage.link, "somebody waits");
+    link_refresh(stage.link);
     expect_patience_with(stage_await());
 }
 
@@ -459,8 +471,9 @@ TEST(other_bytes_end_the_fetch)
 TEST(another_origin_ends_the_fetch)
 {
     struct conn *second = begin_loading();
-    link_point_at(stage.link, "other.test", 7000);
+    link_follow(stage.link, &other);
     expect_given_up(second);
+    assert_string_equal(stage_status().last_refreshes[0].outcome, "cancelled");
     assert_string_equal(fake_conn_host(stage_await()), "other.test");
 }
 
@@ -468,7 +481,7 @@ TEST(closed_in_every_step)
 {
     for (int step = 0; step < 3; step++) {
         (void)stream_without_snapshot();
-        link_refresh(stage.link, "somebody waits");
+        link_refresh(stage.link);
         struct conn *second = step == 0 ? stage_await() : greet_fetch();
         if (step == 2)
             say_fullresync(second, STAGE_ID, stage_boundary());

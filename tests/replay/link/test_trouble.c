@@ -11,6 +11,8 @@
 
 enum { SETS = 400, SETS_LENGTH = SETS * (sizeof(SET_K) - 1) };
 
+static const struct origin_address other = {.host = "other.test", .port = 7000};
+
 #define FROM_X "PSYNC " STAGE_ID " 4712"
 #define CONTINUE "+CONTINUE " STAGE_ID "\r\n"
 #define RENAMED "+CONTINUE " STAGE_OTHER_ID "\r\n"
@@ -74,9 +76,9 @@ static struct conn *reach_streaming(void)
 static struct conn *reach_paused(void)
 {
     struct conn *origin = stage_stream();
-    temp_store_refuse(true);
+    temp_store_refuse_files(true);
     say_sets(origin);
-    temp_store_refuse(false);
+    temp_store_refuse_files(false);
     assert_false(fake_conn_wants_read(origin));
     stage_expect_state(LINK_STREAMING);
     return origin;
@@ -123,12 +125,12 @@ TEST(pointed_elsewhere_in_every_state)
     for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
         struct conn *origin = reaches[i]();
         bool has_history = store_current(stage.temp.store) != NULL;
-        link_point_at(stage.link, "other.test", 7000);
+        link_follow(stage.link, &other);
         assert_true(origin == NULL || fake_conn_is_closed(origin));
         assert_null(store_arriving(stage.temp.store));
-        struct conn *other = stage_await();
-        assert_string_equal(fake_conn_host(other), "other.test");
-        assert_int_equal(fake_conn_port(other), 7000);
+        struct conn *origin_there = stage_await();
+        assert_string_equal(fake_conn_host(origin_there), "other.test");
+        assert_int_equal(fake_conn_port(origin_there), 7000);
         assert_string_equal(stage_status().host, "other.test");
         stage.connections--; /* the one that stage_greet is to take up */
         char psync[80] = "PSYNC ? -1";
@@ -148,7 +150,7 @@ TEST(pointed_elsewhere_it_does_not_rest_long)
         fake_conn_run_all();
     }
     assert_true(fake_loop_next_timer_ms(stage.loop) >= 2500);
-    link_point_at(stage.link, "other.test", 7000);
+    link_follow(stage.link, &other);
     assert_int_equal(fake_loop_next_timer_ms(stage.loop), 0);
 }
 
@@ -341,7 +343,7 @@ TEST(a_disk_that_refuses_the_rdb)
 TEST(a_disk_without_room_for_the_stream)
 {
     struct conn *origin = stage_stream();
-    temp_store_refuse(true);
+    temp_store_refuse_files(true);
     say_sets(origin);
     for (int i = 0; i < 65; i++) {
         stage_second();
@@ -351,11 +353,27 @@ TEST(a_disk_without_room_for_the_stream)
         fake_conn_forget_sent(origin);
     }
     stage_expect_state(LINK_STREAMING);
-    temp_store_refuse(false);
+    temp_store_refuse_files(false);
     stage_second();
     fake_conn_run(origin);
     assert_true(fake_conn_wants_read(origin));
     assert_int_equal(stage_boundary(), STAGE_X + SETS_LENGTH);
+}
+
+/* It was refused after it had been received: it has to come again, and does. */
+TEST(a_disk_that_fails_the_stream)
+{
+    struct conn *origin = stage_stream();
+    temp_store_refuse(true);
+    stage_say(origin, SET_K);
+    temp_store_refuse(false);
+    stage_expect_state(LINK_RESTING);
+    assert_string_equal(stage_status().last_error, "store: 4711.seg: cannot write: File too large");
+    assert_int_equal(stage_boundary(), STAGE_X);
+    origin = stage_greet(FROM_X);
+    stage_say(origin, CONTINUE SET_K);
+    stage_expect_state(LINK_STREAMING);
+    stage_expect_held(STAGE_ID, STAGE_X, SET_K);
 }
 
 TEST(no_room_for_what_came_with_the_reply)
@@ -367,9 +385,9 @@ TEST(no_room_for_what_came_with_the_reply)
     text_append_string(&wire, CONTINUE);
     for (int i = 0; i < SETS; i++)
         text_append_string(&wire, SET_K);
-    temp_store_refuse(true);
+    temp_store_refuse_files(true);
     stage_say_bytes(origin, text_bytes(&wire));
-    temp_store_refuse(false);
+    temp_store_refuse_files(false);
     assert_false(fake_conn_wants_read(origin));
     assert_in_range(stage_boundary(), STAGE_X + 1, STAGE_X + TEMP_SEGMENT_BYTES);
     stage_second();
@@ -477,6 +495,7 @@ int main(void)
         ROW(a_disk_that_refuses_a_new_history),
         ROW(a_disk_that_refuses_the_rdb),
         ROW(a_disk_without_room_for_the_stream),
+        ROW(a_disk_that_fails_the_stream),
         ROW(no_room_for_what_came_with_the_reply),
         ROW(readers_that_hold_on_pause_it_for_moments),
         ROW(the_disk_refuses_to_cut_for_a_new_id),

@@ -44,6 +44,14 @@ static void on_command(struct client *client, const struct command *command, voi
         client_session(client)->reply_off = false;
     if (bytes_is(name, "skip"))
         client_session(client)->reply_skip_next = true;
+    if (bytes_is(name, "push"))
+        client_push(client, bytes_of("(pushed)"));
+    if (bytes_is(name, "listen"))
+        client_session(client)->is_listener = true;
+    if (bytes_is(name, "hold")) {
+        client_hold(client);
+        return;
+    }
     if (bytes_is(name, "psync") && client_psync(client, command))
         return;
     if (bytes_is(name, "psync"))
@@ -397,6 +405,181 @@ TEST(a_psync_that_cannot_be_is_refused)
     assert_int_equal(stage.room.count, 1);
 }
 
+/* ---- answered later ---- */
+
+TEST(a_held_client_waits_with_its_further_commands)
+{
+    come(false);
+    hear("one\r\nhold\r\ntwo\r\nthr");
+    expect_sent("+one\r\n");
+    assert_true(client_is_held(stage.client));
+    hear("ee\r\nfour\r\n");
+    expect_sent("");
+    assert_int_equal(stage.room.commands, 2);
+    client_resume(stage.client, bytes_of(":1\r\n"));
+    fake_loop_turn(stage.room.loop);
+    fake_conn_run(stage.peer);
+    expect_sent(":1\r\n+two\r\n+three\r\n+four\r\n");
+    assert_false(client_is_held(stage.client));
+    assert_true(fake_conn_wants_read(stage.peer));
+    assert_false(fake_conn_wants_write(stage.peer));
+}
+
+TEST(a_held_client_is_heard_when_it_leaves)
+{
+    come(false);
+    hear("hold\r\n");
+    assert_true(fake_conn_wants_read(stage.peer));
+    assert_false(fake_conn_wants_write(stage.peer));
+    fake_conn_end(stage.peer);
+    fake_conn_run(stage.peer);
+    expect_closed(CLOSE_ENDED);
+}
+
+TEST(a_held_client_makes_us_hold_no_more_than_others)
+{
+    come(false);
+    static char flood[200 * 1024 + 1];
+    memset(flood, '\n', sizeof(flood) - 1);
+    hear("hold\r\n");
+    fake_conn_feed_cut(stage.peer, bytes_of(flood), 4000);
+    fake_conn_run(stage.peer);
+    assert_false(fake_conn_wants_read(stage.peer));
+    assert_in_range(client_received_bytes(stage.client), COMMAND_LENGTH_MAX,
+                    COMMAND_LENGTH_MAX + 8 * 1024);
+    fake_conn_feed(stage.peer, bytes_of("last\r\n"));
+    client_resume(stage.client, bytes_of(":1\r\n"));
+    fake_loop_turn(stage.room.loop);
+    fake_conn_run(stage.peer);
+    expect_sent(":1\r\n+last\r\n");
+}
+
+TEST(what_is_answered_later_can_be_switched_off)
+{
+    come(false);
+    hear("skip\r\nhold\r\nnext\r\n");
+    client_resume(stage.client, bytes_of(":1\r\n"));
+    fake_loop_turn(stage.room.loop);
+    fake_conn_run(stage.peer);
+    expect_sent("+next\r\n");
+}
+
+TEST(who_waits_or_listens_is_not_idle)
+{
+    come(false);
+    stage.room.timeout_ms = 1000;
+    hear("hold\r\n");
+    fake_clock_advance(5000);
+    client_room_tick(&stage.room);
+    assert_int_equal(stage.room.count, 1);
+    client_resume(stage.client, bytes_of(":1\r\n"));
+    fake_clock_advance(1000);
+    client_room_tick(&stage.room);
+    assert_int_equal(stage.room.count, 1);
+    hear("listen\r\n");
+    fake_clock_advance(5000);
+    client_room_tick(&stage.room);
+    assert_int_equal(stage.room.count, 1);
+    client_session(stage.client)->is_listener = false;
+    client_room_tick(&stage.room);
+    expect_closed(CLOSE_IDLE);
+}
+
+/* ---- sent unasked ---- */
+
+TEST(a_message_is_sent_at_the_end_of_the_turn)
+{
+    come(false);
+    client_push(stage.client, bytes_of("one "));
+    client_push(stage.client, bytes_of("two"));
+    expect_sent("");
+    fake_loop_turn(stage.room.loop);
+    expect_sent("one two");
+    assert_false(fake_conn_wants_write(stage.peer));
+}
+
+TEST(a_message_comes_after_the_reply_of_the_command_that_runs)
+{
+    come(false);
+    hear("push\r\nPING\r\noff\r\npush\r\n"); /* and CLIENT REPLY mutes replies only */
+    expect_sent("+push\r\n(pushed)+PING\r\n(pushed)");
+}
+
+TEST(many_messages_in_a_turn_reach_who_reads)
+{
+    come(false);
+    static char message[300 * 1024 + 1];
+    memset(message, 'm', sizeof(message) - 1);
+    for (int i = 0; i < 20; i++)
+        client_push(stage.client, bytes_of(message));
+    fake_loop_turn(stage.room.loop);
+    assert_int_equal(stage.room.count, 1);
+    assert_int_equal(fake_conn_sent(stage.peer).length, 20 * (sizeof(message) - 1));
+}
+
+TEST(who_does_not_read_its_messages_is_closed)
+{
+    come(false);
+    static char message[300 * 1024 + 1];
+    memset(message, 'm', sizeof(message) - 1);
+    fake_conn_set_room(stage.peer, 10);
+    for (int i = 0; i < 3; i++)
+        client_push(stage.client, bytes_of(message));
+    fake_loop_turn(stage.room.loop);
+    assert_int_equal(stage.room.count, 1);
+    log_set_level((enum log_level)(LOG_LEVEL_ERROR + 1));
+    client_push(stage.client, bytes_of(message));
+    assert_int_equal(stage.room.count, 1); /* nobody is closed inside the call */
+    fake_loop_turn(stage.room.loop);
+    expect_closed(CLOSE_OVERFLOW);
+}
+
+TEST(a_message_to_a_broken_connection_is_no_harm)
+{
+    come(false);
+    client_push(stage.client, bytes_of("one"));
+    client_close(stage.client, CLOSE_KILLED);
+    fake_loop_turn(stage.room.loop);
+    expect_closed(CLOSE_KILLED);
+}
+
+/* ---- kept for it ---- */
+
+static void count_gone(void *thing)
+{
+    unsigned *gone = thing;
+    (*gone)++;
+}
+
+TEST(who_keeps_something_for_a_client_hears_of_its_end)
+{
+    static const char *const ends[] = {"QUIT\r\n", "SYNC\r\n", "POST /\r\n"};
+    for (size_t i = 0; i < LENGTH_OF(ends); i++) {
+        unsigned gone = 0;
+        come(false);
+        client_keep(stage.client, &gone, count_gone);
+        assert_ptr_equal(client_kept(stage.client), &gone);
+        hear("PING\r\n");
+        assert_int_equal(gone, 0);
+        hear(ends[i]);
+        assert_int_equal(gone, 1);
+        tear_down(NULL);
+        assert_int_equal(gone, 1);
+        set_up(NULL);
+    }
+}
+
+TEST(who_keeps_nothing_any_more_hears_nothing)
+{
+    unsigned gone = 0;
+    come(false);
+    client_keep(stage.client, &gone, count_gone);
+    client_keep(stage.client, NULL, NULL);
+    assert_null(client_kept(stage.client));
+    hear("QUIT\r\n");
+    assert_int_equal(gone, 0);
+}
+
 TEST(out_of_memory_at_accept_is_no_client)
 {
     log_set_level(LOG_LEVEL_ERROR + 1);
@@ -431,6 +614,18 @@ int main(void)
         CLIENT_TEST(psync_takes_the_connection_away),
         CLIENT_TEST(what_was_read_and_what_is_owed_go_along),
         CLIENT_TEST(a_psync_that_cannot_be_is_refused),
+        CLIENT_TEST(a_held_client_waits_with_its_further_commands),
+        CLIENT_TEST(a_held_client_is_heard_when_it_leaves),
+        CLIENT_TEST(a_held_client_makes_us_hold_no_more_than_others),
+        CLIENT_TEST(what_is_answered_later_can_be_switched_off),
+        CLIENT_TEST(who_waits_or_listens_is_not_idle),
+        CLIENT_TEST(a_message_is_sent_at_the_end_of_the_turn),
+        CLIENT_TEST(a_message_comes_after_the_reply_of_the_command_that_runs),
+        CLIENT_TEST(many_messages_in_a_turn_reach_who_reads),
+        CLIENT_TEST(who_does_not_read_its_messages_is_closed),
+        CLIENT_TEST(a_message_to_a_broken_connection_is_no_harm),
+        CLIENT_TEST(who_keeps_something_for_a_client_hears_of_its_end),
+        CLIENT_TEST(who_keeps_nothing_any_more_hears_nothing),
         CLIENT_TEST(out_of_memory_at_accept_is_no_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

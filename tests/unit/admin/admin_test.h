@@ -6,14 +6,25 @@
 #ifndef TESTS_UNIT_ADMIN_TEST_H
 #define TESTS_UNIT_ADMIN_TEST_H
 
+#include <strings.h>
+
 #include "fake_clock.h"
+#include "fake_loop.h"
 #include "fake_rooms.h"
 #include "relay/admin/admin.h"
 #include "test.h"
 
 static struct admin *room;
 static struct client *caller;
+static struct loop *loop;
 static unsigned shutdowns;
+
+/* What the doors were asked for. */
+static char followed[400]; /* "host port", or "" */
+static bool may_follow;
+static char settings_set[400]; /* "name=value;" each */
+static bool watches_acknowledged;
+static unsigned watch_changes;
 
 static inline void count_shutdown(void *arg)
 {
@@ -31,17 +42,62 @@ static inline void tell_settings(admin_setting_fn *fn, void *fn_arg, void *arg)
     fn("maxmemory", "7", fn_arg); /* ours is told instead of the constant */
 }
 
+static inline bool follow(const char *host, uint16_t port, struct text *why, void *arg)
+{
+    assert_non_null(arg);
+    if (may_follow)
+        snprintf(followed, sizeof(followed), "%s %u", host, port);
+    else
+        text_append_string(why, "ERR that is ourselves");
+    return may_follow;
+}
+
+/* "repl-timeout" may be set to anything but "bad". */
+static inline bool set_setting(const char *name, const char *value, struct text *why, void *arg)
+{
+    assert_non_null(arg);
+    if (strcasecmp(name, "repl-timeout") != 0 && strcasecmp(name, "port") != 0) {
+        text_format(why, "ERR Unknown option or number of arguments for CONFIG SET - '%s'", name);
+        return false;
+    }
+    if (strcmp(value, "bad") == 0) {
+        text_format(why, "ERR CONFIG SET failed (possibly related to argument '%s') - bad", name);
+        return false;
+    }
+    size_t length = strlen(settings_set);
+    snprintf(settings_set + length, sizeof(settings_set) - length, "%s=%s;", name, value);
+    return true;
+}
+
+static inline void watch_acknowledged(bool watch, void *arg)
+{
+    assert_non_null(arg);
+    assert_int_not_equal(watch, watches_acknowledged);
+    watches_acknowledged = watch;
+    watch_changes++;
+}
+
 static inline void open_room(const char *password, const char *config_file)
 {
     fake_rooms_reset();
     shutdowns = 0;
+    followed[0] = '\0';
+    may_follow = true;
+    settings_set[0] = '\0';
+    watches_acknowledged = false;
+    watch_changes = 0;
     const struct admin_options options = {.password = password,
                                           .config_file = config_file,
                                           .backlog_bytes = 1048576,
                                           .clients_max = 10000};
-    const struct admin_doors doors = {
-        .shut_down = count_shutdown, .each_setting = tell_settings, .arg = &room};
-    room = admin_open(fake_store(), fake_link(), fake_downstream(), &options, &doors);
+    const struct admin_doors doors = {.shut_down = count_shutdown,
+                                      .follow = follow,
+                                      .set = set_setting,
+                                      .watch_acknowledged = watch_acknowledged,
+                                      .each_setting = tell_settings,
+                                      .arg = &room};
+    loop = loop_new();
+    room = admin_open(loop, fake_store(), fake_link(), fake_downstream(), &options, &doors);
     assert_non_null(room);
     caller = fake_client(7, "192.0.2.7:50000");
 }
@@ -50,6 +106,8 @@ static inline void close_room(void)
 {
     admin_close(&room);
     assert_null(room);
+    assert_false(watches_acknowledged);
+    loop_free(&loop);
     fake_rooms_reset();
 }
 
@@ -93,6 +151,12 @@ static inline bool contains(struct bytes text, const char *part)
     return memmem(text.data, text.length, part, strlen(part)) != NULL;
 }
 
+/* Outside of its own commands the client has been sent exactly this, since the last time. */
+static inline void expect_heard(struct client *client, const char *expected)
+{
+    assert_view(fake_client_heard(client), expected);
+}
+
 static inline void expect_part(const char *line, const char *part)
 {
     struct bytes got = say(line);
@@ -115,9 +179,9 @@ static inline size_t value_length(struct bytes rest, int protocol)
         return line;
     if (type == '_' || (type == '$' && bytes_equal(argument, bytes_of("-1"))))
         return (type == '_') == (protocol == 3) ? line : 0;
-    if (strchr("$=*%~", type) == NULL || !bytes_to_u64(argument, &count))
+    if (strchr("$=*%~>", type) == NULL || !bytes_to_u64(argument, &count))
         return 0;
-    if (strchr("=%~", type) != NULL && protocol != 3)
+    if (strchr("=%~>", type) != NULL && protocol != 3)
         return 0;
     if (type == '$' || type == '=') {
         size_t whole = line + count + 2;

@@ -211,6 +211,8 @@ TEST(switches_without_effect)
     expect("client getredir", ":-1\r\n");
     expect("client unblock 5", ":0\r\n");
     expect("client unblock x", "-ERR value is not an integer or out of range\r\n");
+    expect("client unblock -5 error", ":0\r\n");
+    expect("client unblock 5 x", "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR\r\n");
 }
 
 int main(void)

@@ -306,6 +306,8 @@ TEST(stats_tell_the_counts)
                               "sync_partial_ok:15\r\n"
                               "sync_partial_err:16\r\n"
                               "evicted_keys:0\r\n"
+                              "pubsub_channels:0\r\n"
+                              "pubsub_patterns:0\r\n"
                               "latest_fork_usec:0\r\n"
                               "total_forks:0\r\n"
                               "total_error_replies:2\r\n"
@@ -321,6 +323,12 @@ TEST(relay_tells_of_upstream)
     fake_rooms.link.full_syncs = 1;
     fake_rooms.link.partial_syncs = 2;
     fake_rooms.link.refreshes = 3;
+    fake_rooms.link.last_refresh_count = 2;
+    fake_rooms.link.last_refreshes[0] = (struct link_refresh_report){
+        .began_ms = clock_ms(), .cause = "a replica waits", .outcome = "running"};
+    fake_rooms.link.last_refreshes[1] = (struct link_refresh_report){
+        .began_ms = clock_ms() - 70000, .cause = "the window", .outcome = "complete", .offset = 9};
+    fake_rooms.link.refresh_error = "the origin is silent";
     fake_rooms.link.acknowledged = 90200;
     fake_rooms.link.received_bytes = 99000;
     fake_rooms.link.last_error = "refused\r\nforged:1";
@@ -331,10 +339,26 @@ TEST(relay_tells_of_upstream)
                               "upstream_full_syncs:1\r\n"
                               "upstream_partial_syncs:2\r\n"
                               "upstream_refreshes:3\r\n"
+                              "upstream_refresh0:age=0,outcome=running,offset=0,"
+                              "cause=a replica waits\r\n"
+                              "upstream_refresh1:age=70,outcome=complete,offset=9,"
+                              "cause=the window\r\n"
+                              "upstream_refresh_last_error:the origin is silent\r\n"
                               "upstream_received_bytes:99000\r\n"
+                              "ack:received\r\n"
                               "upstream_acknowledged_offset:90200\r\n"
                               "upstream_last_error:refused  forged:1\r\n"
                               "replicas_waiting:6\r\n");
+    fake_rooms.ack = (struct ack_rule){.policy = ACK_REPLICAS, .replicas = 3};
+    expect_part("info relay", "\r\nack:replicas 3\r\n");
+}
+
+TEST(the_run_id_is_told_to_others)
+{
+    char line[64];
+    snprintf(line, sizeof(line), "\r\nrun_id:%s\r\n", admin_run_id(room));
+    assert_int_equal(strlen(admin_run_id(room)), 40);
+    expect_part("info server", line);
 }
 
 /* The titles of the sections, in order, blank-separated. */
@@ -386,6 +410,7 @@ int main(void)
         ROOM_TEST(other_sections_have_their_fields),
         ROOM_TEST(stats_tell_the_counts),
         ROOM_TEST(relay_tells_of_upstream),
+        ROOM_TEST(the_run_id_is_told_to_others),
         ROOM_TEST(sections_are_chosen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,15 @@ TEST(names_match_as_redis_server_has_it)
     }
 }
 
+TEST(channels_match_with_their_case)
+{
+    assert_true(pattern_matches_exactly(bytes_of("News.*"), bytes_of("News.Sport")));
+    assert_false(pattern_matches_exactly(bytes_of("news.*"), bytes_of("News.Sport")));
+    assert_false(pattern_matches_exactly(bytes_of("[a-z]x"), bytes_of("Ax")));
+    assert_true(pattern_matches_exactly(bytes_of("[^a-z]x"), bytes_of("Ax")));
+    assert_true(pattern_matches_exactly(bytes_of("\\*A?"), bytes_of("*Ab")));
+}
+
 /* What takes a naive matcher longer than the world will last. */
 TEST(many_stars_take_no_time)
 {
@@ -91,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_match_as_redis_server_has_it),
+        cmocka_unit_test(channels_match_with_their_case),
         cmocka_unit_test(many_stars_take_no_time),
         cmocka_unit_test(all_short_patterns_end),
     };

@@ -56,23 +56,23 @@ TEST(role_is_that_of_a_replica)
 TEST(replicaof_points_at_another_origin)
 {
     expect("replicaof other.example 7000", "+OK\r\n");
-    assert_string_equal(fake_rooms.pointed_at, "other.example 7000");
+    assert_string_equal(followed, "other.example 7000");
     expect("SLAVEOF 2001:db8::1 65535", "+OK\r\n");
-    assert_string_equal(fake_rooms.pointed_at, "2001:db8::1 65535");
+    assert_string_equal(followed, "2001:db8::1 65535");
 }
 
 TEST(replicaof_the_same_changes_nothing)
 {
     expect("replicaof ORIGIN.example 6379", "+OK Already connected to specified master\r\n");
-    assert_string_equal(fake_rooms.pointed_at, "");
+    assert_string_equal(followed, "");
     expect("replicaof origin.example 6378", "+OK\r\n");
-    assert_string_equal(fake_rooms.pointed_at, "origin.example 6378");
+    assert_string_equal(followed, "origin.example 6378");
 }
 
 TEST(replicaof_refuses)
 {
     char line[400];
-    char name[LINK_HOST_MAX + 1];
+    char name[ORIGIN_HOST_MAX + 1];
     expect("replicaof no one", "-ERR a relay holds no data set and cannot be a primary: point it "
                                "at another origin, or stop it with SHUTDOWN\r\n");
     expect("replicaof x 0", "-ERR Invalid master port\r\n");
@@ -81,21 +81,22 @@ TEST(replicaof_refuses)
     expect("replicaof no x", "-ERR Invalid master port\r\n");
     expect("replicaof \"\" 7000", "-ERR Invalid master host\r\n");
     expect("replicaof \"a b\" 7000", "-ERR Invalid master host\r\n");
-    memset(name, 'h', LINK_HOST_MAX);
-    name[LINK_HOST_MAX] = '\0';
+    memset(name, 'h', ORIGIN_HOST_MAX);
+    name[ORIGIN_HOST_MAX] = '\0';
     snprintf(line, sizeof(line), "replicaof %s 7000", name);
     expect(line, "-ERR Invalid master host\r\n");
-    assert_string_equal(fake_rooms.pointed_at, "");
+    assert_string_equal(followed, "");
 }
 
-TEST(what_only_primaries_do_is_refused_as_replicas_do)
+TEST(replicaof_may_be_refused)
 {
-    expect("wait 1 0", "-ERR WAIT cannot be used with replica instances. Please also note that "
-                       "since Redis 4.0 if a replica is configured to be writable (which is not "
-                       "the default) writes to replicas are just local and are not propagated."
-                       "\r\n");
-    expect("waitaof 0 1 0", "-ERR WAITAOF cannot be used with replica instances. Please also note "
-                            "that writes to replicas are just local and are not propagated.\r\n");
+    may_follow = false;
+    expect("replicaof other.example 7000", "-ERR that is ourselves\r\n");
+    assert_string_equal(followed, "");
+}
+
+TEST(failover_is_refused_as_replicas_do)
+{
     expect("failover", "-ERR FAILOVER is not valid when server is a replica.\r\n");
     expect("failover to a 1", "-ERR FAILOVER is not valid when server is a replica.\r\n");
 }
@@ -111,7 +112,8 @@ int main(void)
         ROOM_TEST(replicaof_points_at_another_origin),
         ROOM_TEST(replicaof_the_same_changes_nothing),
         ROOM_TEST(replicaof_refuses),
-        ROOM_TEST(what_only_primaries_do_is_refused_as_replicas_do),
+        ROOM_TEST(replicaof_may_be_refused),
+        ROOM_TEST(failover_is_refused_as_replicas_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,26 +65,6 @@ TEST(config_get_tells_no_name_twice)
     expect("config get port p*t", "*2\r\n$4\r\nport\r\n$4\r\n6380\r\n");
 }
 
-TEST(config_is_not_changed)
-{
-    expect_part("config set maxmemory 1", "-ERR psync-relay does not change settings");
-    expect("config rewrite", "-ERR The server is running without a config file\r\n");
-    expect("config set maxmemory", "-ERR wrong number of arguments for 'config|set' command\r\n");
-}
-
-static int set_up_with_file(void **state)
-{
-    (void)state;
-    open_room(NULL, "/etc/relay.ini");
-    return 0;
-}
-
-TEST(config_rewrite_names_the_file)
-{
-    expect("config rewrite",
-           "-ERR psync-relay does not write its ini file: edit /etc/relay.ini\r\n");
-}
-
 /* The counts go back to zero, and go on from there. */
 TEST(config_resetstat_starts_anew)
 {
@@ -135,8 +115,6 @@ int main(void)
         ROOM_TEST(shutdown_says_nothing),
         ROOM_TEST(config_get_matches_names),
         ROOM_TEST(config_get_tells_no_name_twice),
-        ROOM_TEST(config_is_not_changed),
-        cmocka_unit_test_setup_teardown(config_rewrite_names_the_file, set_up_with_file, tear_down),
         ROOM_TEST(config_resetstat_starts_anew),
         ROOM_TEST(stubs_are_empty),
     };

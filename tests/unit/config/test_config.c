@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "../../../relay/config.h"
+#include "../../../relay/secret.h"
 
 /* A directory of its own for each test, with an ini, a secret and a place for data. */
 struct place {
@@ -86,13 +87,23 @@ static void assert_refused(struct place *place, const char *ini, const char *ove
     assert_string_equal(text_string(&place->errors), text);
 }
 
+/* The only candidate. */
+static void assert_origin(const struct config *config, const char *host, uint16_t port)
+{
+    assert_int_equal(config->upstream.origin.count, 1);
+    assert_string_equal(config->upstream.origin.at[0].host, host);
+    assert_int_equal(config->upstream.origin.at[0].port, port);
+}
+
 TEST(defaults)
 {
     struct place *place = *state;
     assert_loads(place, ORIGIN, NULL);
     const struct config *config = &place->config;
-    assert_string_equal(config->upstream.host, "10.0.0.1");
-    assert_int_equal(config->upstream.port, 6379);
+    assert_origin(config, "10.0.0.1", 6379);
+    assert_int_equal(config->upstream.ack.policy, ACK_RECEIVED);
+    assert_int_equal(config->sentinel.sentinels.count, 0);
+    assert_string_equal(config->sentinel.password, "");
     assert_string_equal(config->upstream.password, "");
     assert_int_equal(config->upstream.timeout_ms, 60000);
     assert_int_equal(config->upstream.refresh_pause_ms, 60000);
@@ -129,8 +140,7 @@ TEST(values_stand_as_they_are)
                  "[upstream]\n"
                  "repl-timeout = 1500ms",
                  NULL);
-    assert_string_equal(place->config.upstream.host, "::1");
-    assert_int_equal(place->config.upstream.port, 7000);
+    assert_origin(&place->config, "::1", 7000);
     assert_string_equal(place->config.upstream.user, "relay");
     assert_string_equal(place->config.upstream.password, "a=b ; c # d");
     assert_int_equal(place->config.upstream.timeout_ms, 1500);
@@ -194,8 +204,8 @@ TEST(bad_values)
         "[upstream]\nreplicaof = 10.0.0.1\nmasterauth = \x01geheim\n"
         "[store]\nfsync = maybe\nsegment-size = 1kb\n[relay]\nthreads = 65\nthreads = 1\n",
         NULL,
-        "%s:2: [upstream] replicaof = 10.0.0.1: expected \"HOST PORT\", as in: 10.0.0.1 "
-        "6379\n"
+        "%s:2: [upstream] replicaof = 10.0.0.1: expected \"HOST PORT\", several with commas "
+        "between them, as in: 10.0.0.1 6379, 10.0.0.2 6379\n"
         "%s:3: [upstream] masterauth = ***: expected one line of text\n"
         "%s:5: [store] fsync = maybe: expected one of: no, everysec, always\n"
         "%s:6: [store] segment-size = 1kb: expected a size of at least 64kb, as in: "
@@ -249,7 +259,7 @@ TEST(overrides)
                                        "relay.log-file="};
     write_file(place->ini, bytes_of(ORIGIN "[relay]\nlog-file = x\n"));
     assert_true(config_load(&place->config, place->ini, list, LENGTH_OF(list), &place->errors));
-    assert_string_equal(place->config.upstream.host, "10.0.0.2");
+    assert_origin(&place->config, "10.0.0.2", 7000);
     assert_int_equal(place->config.store.fsync, STORE_FSYNC_ALWAYS);
     assert_string_equal(place->config.upstream.password, "a.b=c");
     assert_string_equal(place->config.log_file, "");
@@ -292,8 +302,13 @@ TEST(what_does_not_fit_together)
 {
     struct place *place = *state;
     assert_refused(place, "[store]\n", NULL,
-                   "%s: [upstream] replicaof is not set: name the origin, as in \"replicaof = "
-                   "10.0.0.1 6379\" in the ini or --set upstream.replicaof=\"10.0.0.1 6379\"\n");
+                   "%s: [upstream] neither replicaof nor sentinel is set: name the origin, as in "
+                   "\"replicaof = 10.0.0.1 6379\" in the ini or --set "
+                   "upstream.replicaof=\"10.0.0.1 6379\"\n");
+    assert_refused(place, ORIGIN "sentinel-user = relay\n", NULL,
+                   "%s:3: [upstream] sentinel-user = relay: a user needs sentinel-pass, too\n");
+    assert_refused(place, ORIGIN "ack = durable\n", "store.fsync=no",
+                   "%s:3: [upstream] ack = durable: it needs fsync = everysec or fsync = always\n");
     assert_refused(place, ORIGIN "masteruser = relay\n", NULL,
                    "%s:3: [upstream] masteruser = relay: a user needs masterauth or "
                    "masterauth-file, too\n");
@@ -309,6 +324,81 @@ TEST(what_does_not_fit_together)
     assert_refused(place, ORIGIN "[store]\nrepl-backlog-size = 8gb\n", NULL,
                    "[store] repl-backlog-max-size = 4gb: expected at least as much as "
                    "repl-backlog-size\n");
+}
+
+TEST(where_the_origin_is)
+{
+    struct place *place = *state;
+    assert_loads(place,
+                 "[upstream]\nreplicaof = a 1, b 2\nack = replicas 2\n"
+                 "sentinel = mymaster s1:26379 [::1]:26380\n"
+                 "sentinel-user = relay\nsentinel-pass = geheim\n",
+                 NULL);
+    const struct config *config = &place->config;
+    assert_int_equal(config->upstream.origin.count, 2);
+    assert_string_equal(config->upstream.origin.at[1].host, "b");
+    assert_int_equal(config->upstream.origin.at[1].port, 2);
+    assert_int_equal(config->upstream.ack.policy, ACK_REPLICAS);
+    assert_int_equal(config->upstream.ack.replicas, 2);
+    assert_string_equal(config->sentinel.name, "mymaster");
+    assert_int_equal(config->sentinel.sentinels.count, 2);
+    assert_string_equal(config->sentinel.sentinels.at[1].host, "::1");
+    assert_int_equal(config->sentinel.sentinels.at[1].port, 26380);
+    assert_string_equal(config->sentinel.user, "relay");
+    assert_string_equal(config->sentinel.password, "geheim");
+    config_fini(&place->config);
+
+    assert_loads(place, "[upstream]\nsentinel = mymaster s1:26379\n", NULL);
+    assert_int_equal(config->upstream.origin.count, 0);
+    config_fini(&place->config);
+}
+
+TEST(changes_while_it_runs)
+{
+    static const struct {
+        const char *name;
+        const char *value;
+        const char *error; /* NULL: none */
+    } rows[] = {
+        {"ack", "replicas 3", NULL},
+        {"ACK", "durable", NULL},
+        {"ack", "replicas",
+         "ERR CONFIG SET failed (possibly related to argument 'ack') - expected one of: received, "
+         "durable, all, replicas N (from 1 to 1000)"},
+        {"fsync", "no",
+         "ERR CONFIG SET failed (possibly related to argument 'fsync') - can't set immutable "
+         "config"},
+        {"upstream.repl-timeout", "7",
+         "ERR CONFIG SET failed (possibly related to argument 'upstream.repl-timeout') - can't set "
+         "immutable config"},
+        {"upstream.ack", "all",
+         "ERR Unknown option or number of arguments for CONFIG SET - 'upstream.ack'"},
+        {"", "", "ERR Unknown option or number of arguments for CONFIG SET - ''"},
+    };
+    struct place *place = *state;
+    assert_loads(place, ORIGIN, NULL);
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct text why;
+        text_init(&why, 500);
+        bool changed = config_set(&place->config, rows[i].name, rows[i].value, &why);
+        assert_int_equal(changed, rows[i].error == NULL);
+        assert_string_equal(text_string(&why), rows[i].error == NULL ? "" : rows[i].error);
+        text_fini(&why);
+    }
+    assert_int_equal(place->config.upstream.ack.policy,
+                     ACK_DURABLE); /* what was refused changed nothing */
+    config_fini(&place->config);
+
+    assert_loads(place, ORIGIN, "store.fsync=no");
+    struct text why;
+    text_init(&why, 500);
+    assert_false(config_set(&place->config, "ack", "durable", &why));
+    assert_string_equal(text_string(&why),
+                        "ERR CONFIG SET failed (possibly related to argument 'ack') - it needs "
+                        "fsync = everysec or fsync = always");
+    assert_int_equal(place->config.upstream.ack.policy, ACK_RECEIVED);
+    text_fini(&why);
+    config_fini(&place->config);
 }
 
 TEST(secrets_in_files)
@@ -337,13 +427,13 @@ TEST(secrets_in_files)
     write_file(place->secret, LITERAL("zero\0byte\n"));
     assert_false(load(place, ini, NULL));
 
-    char longest[CONFIG_SECRET_MAX + 100];
+    char longest[SECRET_MAX + 100];
     memset(longest, 'x', sizeof(longest));
-    write_file(place->secret, bytes_at(longest, CONFIG_SECRET_MAX - 1));
+    write_file(place->secret, bytes_at(longest, SECRET_MAX - 1));
     assert_loads(place, ini, NULL);
-    assert_int_equal(strlen(place->config.admin.password), CONFIG_SECRET_MAX - 1);
+    assert_int_equal(strlen(place->config.admin.password), SECRET_MAX - 1);
     config_fini(&place->config);
-    write_file(place->secret, bytes_at(longest, CONFIG_SECRET_MAX));
+    write_file(place->secret, bytes_at(longest, SECRET_MAX));
     assert_false(load(place, ini, NULL));
 
     unlink(place->secret);
@@ -402,13 +492,17 @@ TEST(printing_and_reading_again)
     text_init(&first, 64 * 1024);
     text_init(&second, 64 * 1024);
     assert_loads(place,
-                 ORIGIN "masterauth = geheim\nrepl-timeout = 1500ms\n"
+                 ORIGIN "masterauth = geheim\nrepl-timeout = 1500ms\nack = replicas 2\n"
+                        "sentinel = mymaster s1:1 [::1]:2\nsentinel-pass = geheim\n"
                         "[store]\nsegment-size = 100k\n[relay]\nlog-file = a b;c#d\n",
                  NULL);
     config_format(&place->config, &first);
     config_fini(&place->config);
     assert_null(strstr(text_string(&first), "geheim"));
     assert_non_null(strstr(text_string(&first), "\nmasterauth = ***\n"));
+    assert_non_null(strstr(text_string(&first), "\nsentinel-pass = ***\n"));
+    assert_non_null(strstr(text_string(&first), "\nsentinel = mymaster s1:1 [::1]:2\n"));
+    assert_non_null(strstr(text_string(&first), "\nack = replicas 2\n"));
     assert_non_null(strstr(text_string(&first), "\nrepl-timeout = 1500ms\n"));
     assert_non_null(strstr(text_string(&first), "\nsegment-size = 100000\n"));
     assert_non_null(strstr(text_string(&first), "\nlog-file = a b;c#d\n"));
@@ -466,7 +560,7 @@ TEST(the_shipped_ini)
 
     for (char *next = text; (next = strstr(next, "\n;")) != NULL;)
         next[1] = ' ';
-    assert_loads(place, text, NULL);
+    assert_loads(place, text, "upstream.replicaof=10.0.0.1 6379");
     config_format(&place->config, &switched_on);
     config_fini(&place->config);
     assert_string_equal(text_string(&switched_on), text_string(&by_default));
@@ -490,6 +584,8 @@ int main(void)
         IN_A_PLACE(overrides),
         IN_A_PLACE(bad_overrides),
         IN_A_PLACE(what_does_not_fit_together),
+        IN_A_PLACE(where_the_origin_is),
+        IN_A_PLACE(changes_while_it_runs),
         IN_A_PLACE(secrets_in_files),
         IN_A_PLACE(probes),
         IN_A_PLACE(printing_and_reading_again),

@@ -2,10 +2,14 @@
 #include "test.h"
 
 #include "../../../relay/value.h"
+#include "relay/upstream/ack.h"
+#include "relay/upstream/sentinel.h"
 
 union place {
     const char *string;
-    struct value_address address;
+    struct origin_candidates candidates;
+    struct sentinel_options sentinel;
+    struct ack_rule ack;
     uint16_t port;
     unsigned count;
     uint64_t size;
@@ -115,15 +119,17 @@ TEST(binds)
     CHECK_ROWS(bind, rows);
 }
 
-TEST(addresses)
+TEST(candidates)
 {
-    static const struct value_kind address = {VALUE_ADDRESS, .least = 1, .most = 65535,
-                                              .expected = "host port"};
+    static const struct value_kind candidates = {VALUE_CANDIDATES, .expected = "host port"};
     static const struct row rows[] = {
         {"10.0.0.1 6379", "10.0.0.1 6379", NULL},
         {"redis.example.com \t 1", "redis.example.com 1", NULL},
         {"::1 65535", "::1 65535", NULL},
-        {"", NULL, NULL},
+        {"a 1,b 2", "a 1, b 2", NULL},
+        {" a 1 , b 2\t,c 3 ", "a 1, b 2, c 3", NULL},
+        {"", "", NULL},
+        {"  ", "", NULL},
         {"10.0.0.1", NULL, NULL},
         {"10.0.0.1:6379", NULL, NULL},
         {"10.0.0.1 ", NULL, NULL},
@@ -132,15 +138,92 @@ TEST(addresses)
         {"10.0.0.1 6379 1", NULL, NULL},
         {"10.0.0.1 -1", NULL, NULL},
         {"10.0.0.1 99999999999999999999999", NULL, NULL},
+        {"a 1,", NULL, NULL},
+        {",a 1", NULL, NULL},
+        {"a 1,,b 2", NULL, NULL},
+        {"a 1 b 2", NULL, NULL},
+        {"a\x01 1", NULL, NULL},
+        {"a\n1", NULL, NULL},
     };
-    CHECK_ROWS(address, rows);
+    CHECK_ROWS(candidates, rows);
 
     char longest[400];
     memset(longest, 'a', sizeof(longest));
     memcpy(longest + 255, " 6379", 6);
-    check_row(&address, &(struct row){longest, longest, NULL});
+    check_row(&candidates, &(struct row){longest, longest, NULL});
     memcpy(longest + 255, "a 6379", 7);
-    check_row(&address, &(struct row){longest, NULL, NULL});
+    check_row(&candidates, &(struct row){longest, NULL, NULL});
+
+    char many[400] = "h 1";
+    for (size_t i = 1; i < ORIGIN_CANDIDATES_MAX; i++)
+        strncat(many, ", h 1", sizeof(many) - strlen(many) - 1);
+    check_row(&candidates, &(struct row){many, many, NULL});
+    strncat(many, ", h 1", sizeof(many) - strlen(many) - 1);
+    check_row(&candidates, &(struct row){many, NULL, NULL});
+}
+
+TEST(sentinels)
+{
+    static const struct value_kind sentinel = {VALUE_SENTINEL, .expected = "sentinels"};
+    static const struct row rows[] = {
+        {"mymaster 10.0.0.1:26379", "mymaster 10.0.0.1:26379", NULL},
+        {" m\ts1:1  [::1]:2 s3.example:65535 ", "m s1:1 [::1]:2 s3.example:65535", NULL},
+        {"", "", NULL},
+        {" ", "", NULL},
+        {"mymaster", NULL, NULL},
+        {"10.0.0.1:26379", NULL, NULL},
+        {"m s1", NULL, NULL},
+        {"m s1:", NULL, NULL},
+        {"m :1", NULL, NULL},
+        {"m []:1", NULL, NULL},
+        {"m [s1]:1", NULL, NULL},
+        {"m ::1:26379", NULL, NULL},
+        {"m [::1:26379", NULL, NULL},
+        {"m ::1]:26379", NULL, NULL},
+        {"m [::1]26379", NULL, NULL},
+        {"m [::1]", NULL, NULL},
+        {"m s1:0", NULL, NULL},
+        {"m s1:65536", NULL, NULL},
+        {"m s1:x", NULL, NULL},
+        {"m s1:1,s2:2", NULL, NULL},
+        {"m s1:1 s2", NULL, NULL},
+        {"m\x01 s1:1", NULL, NULL},
+    };
+    CHECK_ROWS(sentinel, rows);
+
+    char name[SENTINEL_NAME_MAX + 20];
+    memset(name, 'n', sizeof(name));
+    memcpy(name + SENTINEL_NAME_MAX - 1, " s:1", 5);
+    check_row(&sentinel, &(struct row){name, name, NULL});
+    memcpy(name + SENTINEL_NAME_MAX - 1, "n s:1", 6);
+    check_row(&sentinel, &(struct row){name, NULL, NULL});
+}
+
+/* The user and the password beside it are settings of their own. */
+TEST(sentinels_leave_the_rest_alone)
+{
+    static const struct value_kind sentinel = {VALUE_SENTINEL, .expected = "sentinels"};
+    struct sentinel_options options = {.user = "u", .password = "p"};
+    assert_true(sentinel.parse(&sentinel, "a-long-name s1:1 s2:2", &options));
+    assert_true(sentinel.parse(&sentinel, "m s3:3", &options));
+    assert_string_equal(options.name, "m");
+    assert_int_equal(options.sentinels.count, 1);
+    assert_string_equal(options.sentinels.at[0].host, "s3");
+    assert_int_equal(options.sentinels.at[0].port, 3);
+    assert_string_equal(options.user, "u");
+    assert_string_equal(options.password, "p");
+}
+
+TEST(acks)
+{
+    static const struct value_kind ack = {VALUE_ACK, .expected = "a rule"};
+    static const struct row rows[] = {
+        {"received", "received", NULL}, {"durable", "durable", NULL},
+        {"all", "all", NULL},           {"replicas  2", "replicas 2", NULL},
+        {"replicas", NULL, NULL},       {"", NULL, NULL},
+        {"some", NULL, NULL},
+    };
+    CHECK_ROWS(ack, rows);
 }
 
 TEST(numbers)
@@ -233,10 +316,17 @@ TEST(names)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings),   cmocka_unit_test(a_string_replaces_the_one_before),
-        cmocka_unit_test(binds),     cmocka_unit_test(secrets_are_not_shown),
-        cmocka_unit_test(addresses), cmocka_unit_test(numbers),
-        cmocka_unit_test(sizes),     cmocka_unit_test(durations),
+        cmocka_unit_test(strings),
+        cmocka_unit_test(a_string_replaces_the_one_before),
+        cmocka_unit_test(binds),
+        cmocka_unit_test(secrets_are_not_shown),
+        cmocka_unit_test(candidates),
+        cmocka_unit_test(sentinels),
+        cmocka_unit_test(sentinels_leave_the_rest_alone),
+        cmocka_unit_test(acks),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(durations),
         cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

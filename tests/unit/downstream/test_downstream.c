@@ -45,6 +45,7 @@ struct stage {
     atomic_uint finished; /* peers */
     unsigned peers;
     uint16_t port;
+    unsigned told; /* that acknowledgements have come */
 };
 
 static struct stage stage;
@@ -93,6 +94,12 @@ static bool is_upstream_streaming(void *arg)
     return true;
 }
 
+static void on_acknowledged(void *arg)
+{
+    (void)arg;
+    stage.told++;
+}
+
 static void on_turn_end(void *arg)
 {
     (void)arg;
@@ -114,7 +121,7 @@ static void append_some(struct history *history)
         length = (size_t)(STREAM_LENGTH - stage.appended);
     for (size_t i = 0; i < length; i++)
         into[i] = stream_byte(X + stage.appended + i);
-    backlog_append(history_backlog(history), length);
+    assert_true(backlog_append(history_backlog(history), length));
     stage.appended += length;
     history_set_boundary(history, X + stage.appended);
 }
@@ -177,6 +184,7 @@ static int set_up(void **state)
         .on_command = on_command,
         .on_snapshot_wanted = on_snapshot_wanted,
         .is_upstream_streaming = is_upstream_streaming,
+        .on_acknowledged = on_acknowledged,
     };
     struct text why;
     text_init(&why, 1000);
@@ -366,7 +374,7 @@ static void serve(struct volley *volley)
     struct history *history = store_current(stage.store);
     assert_int_equal(backlog_reserve(history_backlog(history), &into, &capacity), BACKLOG_ROOM);
     into[0] = 'x';
-    backlog_append(history_backlog(history), 1);
+    assert_true(backlog_append(history_backlog(history), 1));
     volley->served++;
     volley->served_ms = clock_ms();
 }
@@ -417,6 +425,7 @@ TEST(no_wake_up_is_lost)
 
 struct listed {
     unsigned online;
+    unsigned served; /* everything that there is */
     uint64_t id;
 };
 
@@ -427,6 +436,7 @@ static void list(const struct peer_status *status, void *arg)
     if (!status->is_online)
         return;
     listed->online++;
+    listed->served += status->sent_offset == X + stage.appended;
     listed->id = status->id;
 }
 
@@ -476,6 +486,80 @@ TEST(replicas_can_be_closed)
     assert_int_equal(counts.replicas, 0);
     assert_int_equal(counts.sent_bytes, 22);
     assert_int_equal(counts.received_bytes, 106);
+}
+
+/* ---- acknowledgements ---- */
+
+struct watched {
+    unsigned step;
+    unsigned rounds;
+    int fds[2];
+    int64_t asked_ms;
+};
+
+static void acknowledge(int fd, uint64_t offset)
+{
+    char line[100];
+    int length = snprintf(line, sizeof(line), "REPLCONF ACK %u\r\n", (unsigned)offset);
+    assert_int_equal(write(fd, line, (size_t)length), length);
+}
+
+/* The door is the only one who says that it is worth looking, but while nobody watches. */
+static void on_watch_timer(void *arg)
+{
+    enum { WATCHED_ROUNDS = 500 };
+    struct watched *watched = arg;
+    uint64_t offset;
+    struct listed listed = {.online = 0};
+    downstream_each_replica(stage.downstream, list, &listed);
+    timer_arm(stage.timer, 0);
+    uint64_t all = X + stage.appended;
+    if (watched->step == 0 && listed.online == 2) {
+        append_some(store_current(stage.store));
+        watched->step = 1;
+    } else if (watched->step == 1 && listed.served == 2) {
+        assert_int_equal(downstream_count_acknowledged(stage.downstream, X), 2);
+        assert_int_equal(downstream_count_acknowledged(stage.downstream, X + 1), 0);
+        acknowledge(watched->fds[0], all);
+        watched->step = 2;
+    } else if (watched->step == 2 && downstream_count_acknowledged(stage.downstream, all) == 1) {
+        assert_int_equal(stage.told, 0); /* nobody watched */
+        downstream_watch_acknowledged(stage.downstream, true);
+        acknowledge(watched->fds[1], all);
+        watched->step = 3;
+    } else if (watched->step == 3 && stage.told > 0) {
+        stage.told = 0;
+        if (downstream_count_acknowledged(stage.downstream, all) < 2)
+            return; /* the turn of the first one ended only now */
+        assert_true(downstream_acknowledged(stage.downstream, 0, &offset));
+        assert_int_equal(offset, all);
+        assert_false(downstream_acknowledged(stage.downstream, 3, &offset));
+        assert_true(downstream_has_replica(stage.downstream, "127.0.0.1", 0));
+        assert_false(downstream_has_replica(stage.downstream, "127.0.0.1", 1));
+        if (++watched->rounds == WATCHED_ROUNDS) {
+            close(watched->fds[0]); /* that somebody has gone is told, too */
+            watched->step = 4;
+        } else {
+            acknowledge(watched->fds[watched->rounds % 2], all);
+        }
+    } else if (watched->step == 4 && stage.told > 0 && listed.online == 1) {
+        assert_int_equal(downstream_count_acknowledged(stage.downstream, all), 1);
+        downstream_watch_acknowledged(stage.downstream, false);
+        loop_stop(stage.loop);
+    }
+    assert_true(clock_ms() - watched->asked_ms < SILENCE_S * 1000);
+}
+
+TEST(acknowledgements_are_told_to_who_watches)
+{
+    struct watched watched = {.fds = {dial(), dial()}, .asked_ms = clock_ms()};
+    timer_free(&stage.timer);
+    stage.timer = timer_new(stage.loop, on_watch_timer, &watched);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(write(watched.fds[i], "PSYNC " ID " 1001\r\n", 53), 53);
+    timer_arm(stage.timer, 0);
+    loop_run(stage.loop);
+    close(watched.fds[1]);
 }
 
 /* ---- opening ---- */
@@ -560,6 +644,7 @@ int main(void)
         ROOM_TEST(replicas_can_be_closed),
         ROOM_TEST(an_address_that_cannot_be_had_is_named),
         ROOM_TEST(too_many_clients_are_told),
+        ROOM_TEST(acknowledgements_are_told_to_who_watches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,8 @@ static inline enum backlog_room stream_append(struct backlog *backlog, size_t le
         assert_true(capacity > 0);
         size_t count = capacity < length ? capacity : length;
         stream_fill(into, backlog_end(backlog), count, branch);
-        backlog_append(backlog, count);
+        if (!backlog_append(backlog, count))
+            return BACKLOG_NO_SPACE;
         length -= count;
     }
     return BACKLOG_ROOM;

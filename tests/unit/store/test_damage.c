@@ -3,6 +3,8 @@
  * Files that were cut, altered or lost while no relay ran: what is served afterwards is what can be
  * proven, and never a false byte.
  */
+#include <sys/resource.h>
+
 #include "depot.h"
 
 /* A history with three sealed segments and one that is written to. */
@@ -250,11 +252,39 @@ TEST(what_the_system_refuses_now_is_not_removed)
     restore();
     assert_int_equal(unlinkat(depot.place.directory, names[TAIL], 0), 0);
     assert_int_equal(mkdirat(depot.place.directory, names[TAIL], 0700), 0); /* cannot be mapped */
-    depot_open(&depot);
-    assert_null(store_current(depot.store));
-    store_close(&depot.store);
+    depot.store = store_open(&depot.options, &depot.why);
+    assert_null(depot.store);
+    assert_non_null(strstr(text_string(&depot.why), "history-1: tail: "));
+    text_clear(&depot.why);
     assert_int_equal(unlinkat(depot.place.directory, names[TAIL], AT_REMOVEDIR), 0);
     place_write(&depot.place, names[TAIL], contents[TAIL]);
+    assert_serves(FIRST, END, true);
+}
+
+/* Whatever it is that finds no descriptor: it is no damage, and the operator is told what to do. */
+TEST(too_few_descriptors_are_told_and_cost_nothing)
+{
+    restore();
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    unsigned refused = 0;
+    for (rlim_t limit = 4; depot.store == NULL; limit++) {
+        assert_true(limit < 200);
+        struct rlimit low = {.rlim_cur = limit, .rlim_max = before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+        depot.store = store_open(&depot.options, &depot.why);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        if (depot.store != NULL)
+            break;
+        refused += strstr(text_string(&depot.why), "Too many open files") != NULL;
+        if (strstr(text_string(&depot.why), "history-1: ") != NULL)
+            assert_non_null(strstr(text_string(&depot.why), "ulimit -n, LimitNOFILE"));
+        text_clear(&depot.why);
+    }
+    assert_true(refused > 5);
+    depot_assert_window(&depot, FIRST, UINT64_MAX, END);
+    depot_assert_snapshot(history_snapshot(store_current(depot.store)), 0);
+    store_close(&depot.store);
     assert_serves(FIRST, END, true);
 }
 
@@ -273,6 +303,7 @@ int main(void)
         cmocka_unit_test(an_altered_or_lost_snapshot_leaves_the_window),
         cmocka_unit_test(an_older_history_is_taken_where_the_newest_cannot_be),
         cmocka_unit_test(what_the_system_refuses_now_is_not_removed),
+        cmocka_unit_test(too_few_descriptors_are_told_and_cost_nothing),
     };
     return cmocka_run_group_tests(tests, make_contents, drop_contents);
 }

@@ -30,9 +30,15 @@ static int tear_down(void **state)
     return 0;
 }
 
+static bool no_room(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
 static struct snapshot *create(uint64_t offset)
 {
-    struct snapshot *snapshot = snapshot_create(place.directory, offset, &why);
+    struct snapshot *snapshot = snapshot_create(place.directory, offset, no_room, NULL, &why);
     if (snapshot == NULL)
         fail_msg("%s", text_string(&why));
     return snapshot;
@@ -273,7 +279,7 @@ TEST(a_disk_that_refuses_is_told)
     unsigned before = place_descriptors();
     int nowhere = dup(place.directory);
     close(nowhere);
-    assert_null(snapshot_create(nowhere, 1, &why));
+    assert_null(snapshot_create(nowhere, 1, no_room, NULL, &why));
     assert_string_equal(text_string(&why), "1.rdb: cannot open: Bad file descriptor");
     text_clear(&why);
     struct snapshot *snapshot = receive(1, rdb_bytes(&rdb), 0);

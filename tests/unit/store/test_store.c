@@ -266,6 +266,58 @@ TEST(what_is_not_ours_is_left_alone)
     assert_false(place_has(&depot.place, "data/history-1/backlog/7.seg"));
 }
 
+/* The text of the note, or "" without one. */
+static void assert_note(const char *expected)
+{
+    struct text note;
+    text_init(&note, 100);
+    assert_true(store_read_note(depot.store, STORE_NOTE_ORIGIN, &note, &depot.why));
+    assert_string_equal(text_string(&note), expected);
+    text_fini(&note);
+}
+
+TEST(a_note_is_kept)
+{
+    depot_open(&depot);
+    assert_note("");
+    store_drop_note(depot.store, STORE_NOTE_ORIGIN); /* none: no effect */
+    assert_true(store_keep_note(depot.store, STORE_NOTE_ORIGIN, bytes_of("first\n"), &depot.why));
+    assert_note("first\n");
+    assert_true(store_keep_note(depot.store, STORE_NOTE_ORIGIN, bytes_of("second\n"), &depot.why));
+    store_close(&depot.store);
+    assert_int_equal(place_length(&depot.place, "data/origin"), 7);
+    assert_false(place_has(&depot.place, "data/origin.new"));
+    depot_open(&depot);
+    assert_note("second\n");
+    store_drop_note(depot.store, STORE_NOTE_ORIGIN);
+    assert_note("");
+    assert_false(place_has(&depot.place, "data/origin"));
+}
+
+TEST(a_note_that_cannot_be_read_is_told)
+{
+    struct text note;
+    char longer[200];
+    memset(longer, 'x', sizeof(longer));
+    text_init(&note, 100);
+    depot_open(&depot);
+    assert_true(store_keep_note(depot.store, STORE_NOTE_ORIGIN, bytes_at(longer, sizeof(longer)),
+                                &depot.why));
+    assert_false(store_read_note(depot.store, STORE_NOTE_ORIGIN, &note, &depot.why));
+    assert_string_equal(text_string(&depot.why), "origin: larger than 100 bytes");
+    store_drop_note(depot.store, STORE_NOTE_ORIGIN);
+    assert_int_equal(mkdirat(depot.place.directory, "data/origin", 0700), 0);
+    text_clear(&note);
+    text_clear(&depot.why);
+    assert_false(store_read_note(depot.store, STORE_NOTE_ORIGIN, &note, &depot.why));
+    assert_true(bytes_starts(text_bytes(&depot.why), "origin: cannot read: "));
+    text_clear(&depot.why);
+    assert_false(store_keep_note(depot.store, STORE_NOTE_ORIGIN, bytes_of("first\n"), &depot.why));
+    assert_true(bytes_starts(text_bytes(&depot.why), "origin: cannot replace: "));
+    assert_false(place_has(&depot.place, "data/origin.new"));
+    text_fini(&note);
+}
+
 TEST(what_a_kill_left_behind_is_cleaned_up)
 {
     depot_open(&depot);
@@ -314,7 +366,12 @@ TEST(a_report_names_what_is_held)
         "snapshot_offset:1000\r\n",
         "snapshot_bytes:3000\r\n",
         "snapshot_proof:crc64\r\n",
-        "arriving_snapshot_offset:9500\r\n",
+        "snapshots:2\r\n",
+        "snapshot0:offset=1000,bytes=3000,age=0,state=complete,proof=crc64,durable=no,usable=yes,"
+        "reason=usable\r\n",
+        "snapshot1:offset=9500,bytes=0,age=0,state=arriving,proof=not_yet,durable=no,usable=no,"
+        "reason=not_begun\r\n",
+        "store_last_error:\r\n",
         "fsync_failures:0\r\n",
     };
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
@@ -340,6 +397,8 @@ int main(void)
         IN_DEPOT(one_process_a_directory),
         IN_DEPOT(a_directory_that_cannot_be_is_told),
         IN_DEPOT(what_is_not_ours_is_left_alone),
+        IN_DEPOT(a_note_is_kept),
+        IN_DEPOT(a_note_that_cannot_be_read_is_told),
         IN_DEPOT(what_a_kill_left_behind_is_cleaned_up),
         IN_DEPOT(a_report_names_what_is_held),
     };

@@ -75,11 +75,24 @@ TEST(one_acknowledgement_at_a_time_waits_for_room)
 {
     struct conn *conn = open_up();
     fake_conn_set_room(conn, 3);
-    assert_true(dialog_acknowledge(&dialog, 7));
-    assert_true(dialog_acknowledge(&dialog, 8));
+    assert_true(dialog_acknowledge(&dialog, 7, false));
+    assert_true(dialog_acknowledge(&dialog, 8, false));
     fake_conn_set_room(conn, SIZE_MAX);
     fake_conn_run(conn);
     assert_view(fake_conn_sent(conn), ACK_7);
+}
+
+TEST(what_is_durable_is_said_to_be)
+{
+    struct conn *conn = open_up();
+    assert_true(dialog_acknowledge(&dialog, 7, true));
+    assert_view(fake_conn_sent(conn), "*5\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n7\r\n"
+                                      "$4\r\nFACK\r\n$1\r\n7\r\n");
+    fake_conn_forget_sent(conn);
+    assert_true(dialog_acknowledge(&dialog, UINT64_MAX, true));
+    assert_view(fake_conn_sent(conn),
+                "*5\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$20\r\n18446744073709551615\r\n"
+                "$4\r\nFACK\r\n$20\r\n18446744073709551615\r\n");
 }
 
 TEST(rests_and_goes_on)
@@ -88,7 +101,7 @@ TEST(rests_and_goes_on)
     assert_true(dialog_flush(&dialog));
     dialog_rest(&dialog, true);
     fake_conn_feed(conn, bytes_of("+OK\r\n"));
-    assert_true(dialog_acknowledge(&dialog, 7));
+    assert_true(dialog_acknowledge(&dialog, 7, false));
     fake_conn_run(conn);
     assert_int_equal(events[CONN_EVENT_READABLE], 0);
     assert_view(fake_conn_sent(conn), ACK_7);
@@ -144,7 +157,7 @@ TEST(tells_why_nothing_comes_any_more)
     fake_conn_fail(dialog.conn, "Connection reset by peer");
     assert_true(fake_conn_step(dialog.conn));
     assert_string_equal(text_string(&why), "Connection reset by peer");
-    assert_false(dialog_acknowledge(&dialog, 1));
+    assert_false(dialog_acknowledge(&dialog, 1, false));
 }
 
 TEST(memory_is_out)
@@ -161,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW(asks_for_reading_and_for_room_only_when_it_needs_it),
         ROW(one_acknowledgement_at_a_time_waits_for_room),
+        ROW(what_is_durable_is_said_to_be),
         ROW(rests_and_goes_on),
         ROW(knows_when_something_came_last_and_how_much_in_all),
         ROW(tells_why_nothing_comes_any_more),

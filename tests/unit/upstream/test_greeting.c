@@ -14,6 +14,7 @@
 #define AUTH "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n"
 #define AUTH_USER "*3\r\n$4\r\nAUTH\r\n$5\r\nrelay\r\n$6\r\nsecret\r\n"
 #define INFO "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n"
+#define ROLE "*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n"
 #define PORT "*3\r\n$8\r\nREPLCONF\r\n$14\r\nlistening-port\r\n$4\r\n6380\r\n"
 #define ADDRESS "*3\r\n$8\r\nREPLCONF\r\n$10\r\nip-address\r\n$9\r\n192.0.2.9\r\n"
 #define CAPA "*5\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$6\r\npsync2\r\n"
@@ -25,6 +26,7 @@
 
 #define UNKNOWN_OPTION "-ERR Unrecognized REPLCONF option: x\r\n"
 #define INFO_70 "$46\r\n# Server\r\nredis_version:7.0.15\r\nos:Linux 6.1\r\n\r\n"
+#define MASTER "$13\r\nrole:master\r\n\r\n"
 #define INFO_VALKEY "$53\r\n# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\n\r\n"
 
 struct exchange {
@@ -132,7 +134,7 @@ static void talk_all_ways(const struct server *server)
 
 /* ------------------------------------------------------------------ servers that say yes */
 
-SERVER(redis_28, {PING, "+PONG\r\n"}, {INFO, "$0\r\n\r\n"}, {PORT, "+OK\r\n"},
+SERVER(redis_28, {PING, "+PONG\r\n"}, {INFO, "$0\r\n\r\n"}, {ROLE, "$0\r\n\r\n"}, {PORT, "+OK\r\n"},
        {CAPA, UNKNOWN_OPTION}, {PSYNC_FROM_4712, "+CONTINUE\r\n"});
 
 TEST(redis_28_knows_few_options_and_continues_without_an_id)
@@ -143,12 +145,12 @@ TEST(redis_28_knows_few_options_and_continues_without_an_id)
     talk_all_ways(&redis_28);
     assert_int_equal(greeting.reply.verdict, PSYNC_CONTINUE);
     assert_false(greeting.reply.has_replid);
-    assert_string_equal(greeting.server_version, "");
-    assert_string_equal(greeting.valkey_version, "");
+    assert_string_equal(greeting.info.server_version, "");
+    assert_string_equal(greeting.info.valkey_version, "");
 }
 
 SERVER(redis_40, {PING, "+PONG\r\n"}, {AUTH, "+OK\r\n"},
-       {INFO, "$32\r\n# Server\r\nredis_version:4.0.14\r\n\r\n"}, {PORT, "+OK\r\n"},
+       {INFO, "$32\r\n# Server\r\nredis_version:4.0.14\r\n\r\n"}, {ROLE, MASTER}, {PORT, "+OK\r\n"},
        {ADDRESS, "+OK\r\n"}, {CAPA, "+OK\r\n"}, {VERSION("6", "4.0.14"), UNKNOWN_OPTION},
        {PSYNC_ALL, "\n\n\r\n+FULLRESYNC " ID " 0\r\n"});
 
@@ -161,11 +163,11 @@ TEST(redis_40_with_a_password_and_an_address_and_keepalives_before_the_reply)
     assert_int_equal(greeting.reply.verdict, PSYNC_FULLRESYNC);
     assert_string_equal(greeting.reply.replid.hex, ID);
     assert_int_equal(greeting.reply.offset, 0);
-    assert_string_equal(greeting.server_version, "4.0.14");
+    assert_string_equal(greeting.info.server_version, "4.0.14");
 }
 
 SERVER(redis_70, {PING, "-NOAUTH Authentication required.\r\n"}, {AUTH_USER, "+OK\r\n"},
-       {INFO, INFO_70}, {PORT, "+OK\r\n"}, {CAPA, "+OK\r\n"},
+       {INFO, INFO_70}, {ROLE, MASTER}, {PORT, "+OK\r\n"}, {CAPA, "+OK\r\n"},
        {VERSION("6", "7.0.15"), UNKNOWN_OPTION}, {PSYNC_FROM_4712, "+CONTINUE " OTHER_ID "\r\n"});
 
 TEST(redis_70_with_a_user_and_a_new_id)
@@ -179,12 +181,12 @@ TEST(redis_70_with_a_user_and_a_new_id)
     assert_int_equal(greeting.reply.verdict, PSYNC_CONTINUE);
     assert_true(greeting.reply.has_replid);
     assert_string_equal(greeting.reply.replid.hex, OTHER_ID);
-    assert_string_equal(greeting.server_version, "7.0.15");
-    assert_string_equal(greeting.valkey_version, "");
+    assert_string_equal(greeting.info.server_version, "7.0.15");
+    assert_string_equal(greeting.info.valkey_version, "");
 }
 
-SERVER(valkey, {PING, "+PONG\r\n"}, {INFO, INFO_VALKEY}, {PORT, "+OK\r\n"}, {CAPA, "+OK\r\n"},
-       {VERSION("5", "8.0.1"), "+OK\r\n"}, {RDB_ONLY, "+OK\r\n"},
+SERVER(valkey, {PING, "+PONG\r\n"}, {INFO, INFO_VALKEY}, {ROLE, MASTER}, {PORT, "+OK\r\n"},
+       {CAPA, "+OK\r\n"}, {VERSION("5", "8.0.1"), "+OK\r\n"}, {RDB_ONLY, "+OK\r\n"},
        {PSYNC_ALL, "+FULLRESYNC " ID " 4611686018427387903\r\n"});
 
 TEST(valkey_is_told_its_own_version_and_a_fetch_is_rdb_only)
@@ -193,12 +195,13 @@ TEST(valkey_is_told_its_own_version_and_a_fetch_is_rdb_only)
     talk_all_ways(&valkey);
     assert_int_equal(greeting.reply.verdict, PSYNC_FULLRESYNC);
     assert_int_equal(greeting.reply.offset, PSYNC_OFFSET_MAX);
-    assert_string_equal(greeting.server_version, "7.2.4");
-    assert_string_equal(greeting.valkey_version, "8.0.1");
+    assert_string_equal(greeting.info.server_version, "7.2.4");
+    assert_string_equal(greeting.info.valkey_version, "8.0.1");
 }
 
 SERVER(restricted, {PING, "-NOPERM this user has no permissions to run the 'ping' command\r\n"},
        {INFO, "-NOPERM this user has no permissions to run the 'info' command\r\n"},
+       {ROLE, "-NOPERM this user has no permissions to run the 'info' command\r\n"},
        {PORT, "-ERR unknown\r\n"}, {CAPA, "+OK\r\n"}, {PSYNC_ALL, "+FULLRESYNC " ID " 1\r\n"});
 
 TEST(a_user_who_may_only_psync_is_enough)
@@ -211,8 +214,8 @@ TEST(a_second_greeting_forgets_the_first)
 {
     talk(&valkey, 0, 3);
     talk(&restricted, 0, 3);
-    assert_string_equal(greeting.server_version, "");
-    assert_string_equal(greeting.valkey_version, "");
+    assert_string_equal(greeting.info.server_version, "");
+    assert_string_equal(greeting.info.valkey_version, "");
 }
 
 /* ------------------------------------------------------------------ what follows the reply */
@@ -290,11 +293,10 @@ TEST(a_wrong_password_is_fatal)
 /* An answer to PSYNC, to one who has a history or has none. */
 static void check_psync(bool has_history, const char *answer, const char *error)
 {
-    struct exchange exchanges[] = {{PING, "+PONG\r\n"},
-                                   {INFO, "-ERR\r\n"},
-                                   {PORT, "+OK\r\n"},
-                                   {CAPA, "+OK\r\n"},
-                                   {has_history ? PSYNC_FROM_4712 : PSYNC_ALL, answer}};
+    struct exchange exchanges[] = {
+        {PING, "+PONG\r\n"}, {INFO, "-ERR\r\n"},
+        {ROLE, "-ERR\r\n"},  {PORT, "+OK\r\n"},
+        {CAPA, "+OK\r\n"},   {has_history ? PSYNC_FROM_4712 : PSYNC_ALL, answer}};
     struct server server = {.terms = {.announce_port = 6380},
                             .exchanges = exchanges,
                             .count = LENGTH_OF(exchanges),
@@ -365,7 +367,7 @@ TEST(the_longest_line_that_fits)
 static enum greeting_result feed_info(size_t length)
 {
     char head[32];
-    char filler[1000];
+    static char filler[1024 * 1024];
     size_t left;
     memset(filler, 'x', sizeof(filler));
     greeting_start(&greeting, &restricted.terms, &out);
@@ -384,10 +386,10 @@ static enum greeting_result feed_info(size_t length)
 
 TEST(an_info_reply_has_a_limit)
 {
-    assert_int_equal(feed_info(GREETING_INFO_MAX - 3), GREETING_MORE);
-    check_sent(PORT);
-    assert_int_equal(feed_info(GREETING_INFO_MAX - 2), GREETING_FAILED);
-    assert_string_equal(greeting.error, "INFO: no answer of this protocol: $16382");
+    assert_int_equal(feed_info((size_t)GREETING_BULK_MAX), GREETING_MORE);
+    check_sent(ROLE);
+    assert_int_equal(feed_info((size_t)GREETING_BULK_MAX + 1), GREETING_FAILED);
+    assert_string_equal(greeting.error, "INFO server: no answer of this protocol: $67108865");
     assert_int_equal(out.length, 0);
 }
 
@@ -400,7 +402,198 @@ TEST(a_version_of_a_bold_length_is_cut)
     greeting_start(&greeting, &restricted.terms, &out);
     (void)feed_piece(bytes_of("+PONG\r\n"), &left);
     assert_int_equal(feed_piece(bytes_of(answer), &left), GREETING_MORE);
-    assert_string_equal(greeting.server_version, "0123456789012345678901234567...");
+    assert_string_equal(greeting.info.server_version, "0123456789012345678901234567...");
+}
+
+/* ------------------------------------------------------------------ what the server is */
+
+#define LONG_LINE_LENGTH (GREETING_LINE_MAX * 3)
+
+/* As a primary with two hundred replicas has it: far longer than any buffer, with a line that is longer
+ * than all lines that we look for, and what we look for behind it. */
+static void write_replication(struct text *answer, const char *second)
+{
+    struct text body;
+    text_init(&body, 1 << 20);
+    text_append_string(&body, "# Replication\r\nrole:master\r\nconnected_slaves:200\r\n");
+    for (int i = 0; i < 200; i++)
+        text_format(&body, "slave%d:ip=192.0.2.%d,port=6379,state=online,offset=%d,lag=1\r\n", i, i,
+                    5000 + i);
+    text_append_string(&body, "master_host:");
+    for (int i = 0; i < LONG_LINE_LENGTH / 8; i++)
+        text_append_string(&body, "role:xyz");
+    text_append_string(&body, "\r\nmaster_replid:" OTHER_ID "\r\nmaster_replid2:" ID "\r\n");
+    text_format(&body, "second_repl_offset:%s\r\n", second);
+    text_format(answer, "$%zu\r\n", body.length);
+    text_append(answer, text_bytes(&body));
+    text_append_string(answer, "\r\n");
+    text_fini(&body);
+}
+
+static const char *veto_reason;
+static unsigned vetoes;
+static struct origin_info vetoed;
+
+static const char *veto(const struct origin_info *info, void *arg)
+{
+    assert_ptr_equal(arg, &veto_reason);
+    vetoes++;
+    vetoed = *info;
+    return veto_reason;
+}
+
+/* Up to, and not with, the answer to INFO replication. */
+static void talk_until_role(uint64_t offset, uint64_t offset_min)
+{
+    struct greeting_terms terms = {.announce_port = 6380,
+                                   .has_history = true,
+                                   .offset = offset,
+                                   .offset_min = offset_min,
+                                   .veto = veto,
+                                   .veto_arg = &veto_reason};
+    size_t left;
+    assert_true(replid_parse(bytes_of(ID), &terms.replid));
+    vetoes = 0;
+    text_clear(&out);
+    greeting_start(&greeting, &terms, &out);
+    check_sent(PING);
+    assert_int_equal(feed_piece(bytes_of("+PONG\r\n"), &left), GREETING_MORE);
+    check_sent(INFO);
+    assert_int_equal(feed_piece(bytes_of("$49\r\nrun_id:" ID "\r\n\r\n"), &left), GREETING_MORE);
+    check_sent(ROLE);
+}
+
+static void expect_psync(const char *id, const char *first_wanted)
+{
+    char expected[128];
+    size_t left;
+    check_sent(PORT);
+    assert_int_equal(feed_piece(bytes_of("+OK\r\n"), &left), GREETING_MORE);
+    check_sent(CAPA);
+    assert_int_equal(feed_piece(bytes_of("+OK\r\n"), &left), GREETING_MORE);
+    snprintf(expected, sizeof(expected), "*3\r\n$5\r\nPSYNC\r\n$40\r\n%s\r\n$%zu\r\n%s\r\n", id,
+             strlen(first_wanted), first_wanted);
+    check_sent(expected);
+}
+
+TEST(a_role_longer_than_any_buffer_cut_at_every_place)
+{
+    struct text answer;
+    text_init(&answer, 1 << 20);
+    write_replication(&answer, "4001");
+    veto_reason = NULL;
+    for (size_t cut = 0; cut < answer.length; cut++) {
+        size_t left;
+        talk_until_role(4711, 0);
+        assert_int_equal(feed_answer(text_bytes(&answer), cut, &left), GREETING_MORE);
+        assert_int_equal(left, 0);
+        assert_int_equal(vetoes, 1);
+        assert_true(vetoed.is_primary);
+        assert_string_equal(vetoed.run_id, ID);
+        assert_string_equal(vetoed.replid.hex, OTHER_ID);
+        assert_int_equal(vetoed.second_offset, 4000);
+        check_sent(PORT);
+    }
+    text_fini(&answer);
+}
+
+TEST(a_role_in_single_bytes)
+{
+    struct text answer;
+    size_t left;
+    text_init(&answer, 1 << 20);
+    write_replication(&answer, "4001");
+    veto_reason = NULL;
+    talk_until_role(4711, 0);
+    for (size_t i = 0; i < answer.length; i++) {
+        assert_int_equal(out.length, 0);
+        assert_int_equal(feed_piece(bytes_first(bytes_skip(text_bytes(&answer), i), 1), &left),
+                         GREETING_MORE);
+    }
+    assert_string_equal(vetoed.primary.host, "");
+    expect_psync(ID, "4001");
+    text_fini(&answer);
+}
+
+/* Asked from: the first byte that is not common, if the window holds it and we have more than that. */
+static void check_asked(const char *second, uint64_t offset, uint64_t offset_min,
+                        const char *first_wanted)
+{
+    struct text answer;
+    size_t left;
+    text_init(&answer, 1 << 20);
+    write_replication(&answer, second);
+    talk_until_role(offset, offset_min);
+    assert_int_equal(feed_piece(text_bytes(&answer), &left), GREETING_MORE);
+    expect_psync(ID, first_wanted);
+    text_fini(&answer);
+}
+
+TEST(asks_from_where_the_new_primary_stood)
+{
+    veto_reason = NULL;
+    check_asked("4001", 4711, 0, "4001");
+    check_asked("4001", 4711, 4000, "4001"); /* the window's very first */
+    check_asked("4001", 4711, 4001, "4712"); /* left behind: the server will say no */
+    check_asked("4712", 4711, 0, "4712");
+    check_asked("4713", 4711, 0, "4712"); /* it has more than we */
+    check_asked("4711", 4711, 4710, "4711");
+    check_asked("1", 4711, 0, "1"); /* it had nothing */
+    check_asked("9223372036854775807", 4711, 0, "4712");
+}
+
+TEST(a_veto_ends_it_after_the_role)
+{
+    size_t left;
+    veto_reason = "it looks at us strangely";
+    talk_until_role(4711, 0);
+    assert_int_equal(feed_piece(bytes_of(MASTER), &left), GREETING_PASSED);
+    assert_int_equal(left, 0);
+    assert_string_equal(greeting.error, "it looks at us strangely");
+    assert_int_equal(out.length, 0);
+    assert_int_equal(vetoes, 1);
+}
+
+TEST(a_server_that_tells_no_role_can_be_vetoed_too)
+{
+    size_t left;
+    veto_reason = "it is unknown";
+    talk_until_role(4711, 0);
+    assert_int_equal(feed_piece(bytes_of("-NOPERM no\r\n"), &left), GREETING_PASSED);
+    assert_false(vetoed.has_role);
+    veto_reason = NULL;
+    talk_until_role(4711, 0);
+    assert_int_equal(feed_piece(bytes_of("-NOPERM no\r\n"), &left), GREETING_MORE);
+    expect_psync(ID, "4712");
+}
+
+TEST(a_role_that_is_no_answer)
+{
+    size_t left;
+    veto_reason = NULL;
+    talk_until_role(4711, 0);
+    assert_int_equal(feed_piece(bytes_of(":1\r\n"), &left), GREETING_FAILED);
+    assert_string_equal(greeting.error, "INFO replication: the origin answered: :1");
+    assert_int_equal(vetoes, 0);
+    talk_until_role(4711, 0);
+    assert_int_equal(feed_piece(bytes_of("$-1\r\n"), &left), GREETING_FAILED);
+}
+
+/* What was said of the server before is not held for true of the next one. */
+TEST(a_role_is_forgotten_with_its_server)
+{
+    struct text answer;
+    size_t left;
+    text_init(&answer, 1 << 20);
+    write_replication(&answer, "4001");
+    veto_reason = NULL;
+    talk_until_role(4711, 0);
+    (void)feed_piece(text_bytes(&answer), &left);
+    talk_until_role(4711, 0);
+    assert_int_equal(feed_piece(bytes_of("-NOPERM no\r\n"), &left), GREETING_MORE);
+    assert_false(vetoed.has_role);
+    expect_psync(ID, "4712");
+    text_fini(&answer);
 }
 
 int main(void)
@@ -423,6 +616,13 @@ int main(void)
         ROW(the_longest_line_that_fits),
         ROW(an_info_reply_has_a_limit),
         ROW(a_version_of_a_bold_length_is_cut),
+        ROW(a_role_longer_than_any_buffer_cut_at_every_place),
+        ROW(a_role_in_single_bytes),
+        ROW(asks_from_where_the_new_primary_stood),
+        ROW(a_veto_ends_it_after_the_role),
+        ROW(a_server_that_tells_no_role_can_be_vetoed_too),
+        ROW(a_role_that_is_no_answer),
+        ROW(a_role_is_forgotten_with_its_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -379,18 +379,32 @@ TEST(a_disk_without_room_stops_it_without_a_loss)
 {
     struct text stream;
     make_stream(&stream, FILL);
-    temp_store_refuse(true);
+    temp_store_refuse_files(true);
     fake_conn_feed(conn, text_bytes(&stream));
     fake_conn_step(conn);
     assert_int_equal(result, INTAKE_NO_SPACE);
     assert_int_equal(stream_end(), X + TEMP_SEGMENT_BYTES);
     result = intake_receive(&intake, conn, &why);
     assert_int_equal(result, INTAKE_NO_SPACE);
-    temp_store_refuse(false);
+    temp_store_refuse_files(false);
     result = INTAKE_OK;
     fake_conn_run(conn);
     check_tail_of(&stream);
     text_fini(&stream);
+}
+
+TEST(what_the_disk_fails_is_not_held)
+{
+    receive(NULL, bytes_of(SET));
+    temp_store_refuse(true);
+    receive(NULL, bytes_of(PING));
+    temp_store_refuse(false);
+    assert_int_equal(result, INTAKE_REFUSED);
+    assert_string_equal(text_string(&why), "4711.seg: cannot write: File too large");
+    connect_anew();
+    begin_intake();
+    receive(NULL, bytes_of(PING));
+    check_stored(X, bytes_of(SET PING));
 }
 
 TEST(nor_of_what_was_received_already)
@@ -398,10 +412,10 @@ TEST(nor_of_what_was_received_already)
     struct text stream;
     make_stream(&stream, FILL);
     struct bytes input = text_bytes(&stream);
-    temp_store_refuse(true);
+    temp_store_refuse_files(true);
     assert_int_equal(intake_feed(&intake, &input, &why), INTAKE_NO_SPACE);
     assert_int_equal(input.length, stream.length - TEMP_SEGMENT_BYTES);
-    temp_store_refuse(false);
+    temp_store_refuse_files(false);
     assert_int_equal(intake_feed(&intake, &input, &why), INTAKE_OK);
     assert_int_equal(input.length, 0);
     check_tail_of(&stream);
@@ -481,6 +495,7 @@ int main(void)
         ROW(other_bytes_are_cut_off_at_the_boundary),
         ROW(the_disk_refuses_the_cut),
         ROW(a_disk_without_room_stops_it_without_a_loss),
+        ROW(what_the_disk_fails_is_not_held),
         ROW(nor_of_what_was_received_already),
         ROW(readers_at_the_cap_hold_it_until_they_let_go),
         ROW(nonsense_is_not_appended),

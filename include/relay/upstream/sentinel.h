@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Asks Sentinels where the primary of a group is, and listens for it to move. Any of them will do: they
+ * are tried in turn, and one that is silent, does not know the name, or answers nonsense is passed over
+ * with a line in the log.
+ *
+ *     resting --- back-off ---> asking --- get-master-addr-by-name ---> listening (+switch-master)
+ *        ^                        |                                        |
+ *        +------ refused, silent, unknown name, nonsense ------------------+
+ *
+ * Each address that is told goes to `fn`, also when it is the one that was told before: the callee
+ * compares. Owner: the composition. Thread: thread 0.
+ */
+#ifndef RELAY_UPSTREAM_SENTINEL_H
+#define RELAY_UPSTREAM_SENTINEL_H
+
+#include "relay/base/check.h"
+#include "relay/upstream/origin.h"
+
+struct loop;
+struct sentinel;
+
+enum { SENTINEL_NAME_MAX = 128 };
+
+struct sentinel_options {
+    char name[SENTINEL_NAME_MAX];       /* of the group, as in `sentinel monitor NAME ...` */
+    struct origin_candidates sentinels; /* count 0: not used */
+    const char *user;                   /* sentinel-user; NULL or "": none */
+    const char *password;               /* sentinel-pass; NULL or "": none */
+};
+
+typedef void sentinel_fn(const struct origin_address *primary, void *arg);
+
+/* Options are copied, user and password are the caller's. NULL: memory is out. */
+MUST_CHECK struct sentinel *sentinel_open(struct loop *loop, const struct sentinel_options *options,
+                                          sentinel_fn *fn, void *arg);
+void sentinel_close(struct sentinel **sentinel);
+
+/* The link cannot reach the primary: ask again now, another Sentinel if the one we listen to has
+ * nothing new. */
+void sentinel_ask(struct sentinel *sentinel);
+
+/* Every second: looks at silence. */
+void sentinel_tick(struct sentinel *sentinel);
+
+#endif

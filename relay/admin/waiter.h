@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A client that has said WAIT and is not answered yet: it waits for so many of our replicas to have
+ * acknowledged what was published when it asked. We may put nothing into the stream, so no replica can be
+ * asked for its acknowledgement: each tells by itself once a second, and at once where the origin asks
+ * all of them (REPLCONF GETACK passes through us).
+ *
+ * Owner: its visitor. Thread: thread 0.
+ */
+#ifndef RELAY_ADMIN_WAITER_H
+#define RELAY_ADMIN_WAITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "relay/base/check.h"
+
+struct admin;
+struct client;
+struct timer;
+
+struct waiter {
+    TAILQ_ENTRY(waiter) entry; /* while it waits, oldest first */
+    struct client *client;
+    bool is_waiting;
+    int64_t replicas;
+    uint64_t offset;         /* of the history */
+    uint64_t history_number; /* 0: there was none */
+    int64_t deadline_ms;     /* clock_ms; 0: none */
+};
+
+TAILQ_HEAD(waiter_list, waiter);
+
+struct waiters {
+    struct waiter_list list;
+    size_t count;
+    struct timer *timer;
+    int64_t timer_ms; /* clock_ms for which it is armed; 0: it is not */
+};
+
+/* False: memory is out. */
+MUST_CHECK bool waiters_open(struct admin *admin);
+void waiters_close(struct admin *admin);
+
+/* Replicas have acknowledged something. */
+void waiters_look(struct admin *admin);
+
+/* CLIENT UNBLOCK. False: the client does not wait. */
+bool waiters_unblock(struct admin *admin, uint64_t client_id, bool with_error);
+
+/* Its client goes. */
+void waiter_forget(struct admin *admin, struct waiter *waiter);
+
+#endif

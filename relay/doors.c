@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "config.h"
+#include "memo.h"
+#include "relay/base/bytes.h"
+#include "relay/base/log.h"
+#include "relay/net/loop.h"
+#include "relay/store/store.h"
+#include "rooms.h"
+
+/* --- acknowledgements: from the replicas to the origin, and to clients that WAIT --- */
+
+void doors_watch_acknowledged(struct rooms *rooms)
+{
+    unsigned rank;
+    bool link_asks = ack_rule_asks_replicas(link_ack(rooms->link), &rank);
+    downstream_watch_acknowledged(rooms->downstream, link_asks || rooms->admin_watches);
+}
+
+static void watch_acknowledged(bool watch, void *arg)
+{
+    struct rooms *rooms = arg;
+    rooms->admin_watches = watch;
+    doors_watch_acknowledged(rooms);
+}
+
+/* The link looks for itself at the end of the turn. */
+static void on_acknowledged(void *arg)
+{
+    struct rooms *rooms = arg;
+    admin_on_acknowledged(rooms->admin);
+}
+
+static bool acknowledged(unsigned rank, uint64_t *offset, void *arg)
+{
+    const struct rooms *rooms = arg;
+    return downstream_acknowledged(rooms->downstream, rank, offset);
+}
+
+/* --- downstream --- */
+
+static void on_command(struct client *client, const struct command *command, void *arg)
+{
+    struct rooms *rooms = arg;
+    admin_on_command(client, command, rooms->admin);
+}
+
+static void on_snapshot_wanted(void *arg)
+{
+    struct rooms *rooms = arg;
+    link_refresh(rooms->link);
+}
+
+static bool is_upstream_streaming(void *arg)
+{
+    struct rooms *rooms = arg;
+    struct link_status status;
+    link_status(rooms->link, &status);
+    return status.state == LINK_STREAMING;
+}
+
+struct downstream_doors doors_of_downstream(struct rooms *rooms)
+{
+    return (struct downstream_doors){
+        .on_command = on_command,
+        .on_snapshot_wanted = on_snapshot_wanted,
+        .is_upstream_streaming = is_upstream_streaming,
+        .on_acknowledged = on_acknowledged,
+        .arg = rooms,
+    };
+}
+
+/* --- upstream --- */
+
+static void on_link_news(enum link_news news, void *arg)
+{
+    struct rooms *rooms = arg;
+    rooms->replicas_must_look = true;
+    switch (news) {
+    case LINK_NEWS_REPLACED:
+        /* A replica that was served the new history while its snapshot arrived is right already. */
+        downstream_close_replicas(rooms->downstream, CLOSE_REPLACED,
+                                  history_number(store_current(rooms->store)));
+        break;
+    case LINK_NEWS_RENAMED:
+        downstream_close_replicas(rooms->downstream, CLOSE_RENAMED, 0);
+        break;
+    case LINK_NEWS_REWOUND:
+        break; /* the cursors beyond the new end notice when they look */
+    }
+}
+
+static bool is_own_replica(const char *address, uint16_t port, void *arg)
+{
+    const struct rooms *rooms = arg;
+    return downstream_has_replica(rooms->downstream, address, port);
+}
+
+static void on_lost(void *arg)
+{
+    struct rooms *rooms = arg;
+    if (rooms->sentinel != NULL)
+        sentinel_ask(rooms->sentinel);
+}
+
+struct link_doors doors_of_link(struct rooms *rooms)
+{
+    return (struct link_doors){
+        .on_news = on_link_news,
+        .acknowledged = acknowledged,
+        .is_own_replica = is_own_replica,
+        .on_lost = on_lost,
+        .arg = rooms,
+    };
+}
+
+void doors_on_sentinel(const struct origin_address *primary, void *arg)
+{
+    struct rooms *rooms = arg;
+    link_follow(rooms->link, primary);
+}
+
+/* --- admin --- */
+
+static void shut_down(void *arg)
+{
+    doors_stop(arg, "SHUTDOWN");
+}
+
+static bool follow(const char *host, uint16_t port, struct text *why, void *arg)
+{
+    struct rooms *rooms = arg;
+    struct origin_address origin = {.port = port};
+    int length = snprintf(origin.host, sizeof(origin.host), "%s", host);
+    if (length <= 0 || (size_t)length >= sizeof(origin.host)) {
+        text_format(why, "ERR Invalid master host");
+        return false;
+    }
+    log_info("relay: told by REPLICAOF to follow %s:%" PRIu16, origin.host, origin.port);
+    memo_keep(rooms->store, rooms->config, &origin);
+    link_follow(rooms->link, &origin);
+    return true;
+}
+
+static bool set(const char *name, const char *value, struct text *why, void *arg)
+{
+    struct rooms *rooms = arg;
+    if (!config_set(rooms->config, name, value, why))
+        return false;
+    char shown[160];
+    log_info("relay: CONFIG SET %s", bytes_printable(bytes_of(name), shown, sizeof(shown)));
+    link_set_ack(rooms->link, rooms->config->upstream.ack);
+    doors_watch_acknowledged(rooms);
+    return true;
+}
+
+static void each_setting(admin_setting_fn *fn, void *fn_arg, void *arg)
+{
+    const struct rooms *rooms = arg;
+    config_each(rooms->config, fn, fn_arg);
+}
+
+struct admin_doors doors_of_admin(struct rooms *rooms)
+{
+    return (struct admin_doors){
+        .shut_down = shut_down,
+        .follow = follow,
+        .set = set,
+        .watch_acknowledged = watch_acknowledged,
+        .each_setting = each_setting,
+        .arg = rooms,
+    };
+}
+
+void doors_stop(struct rooms *rooms, const char *cause)
+{
+    rooms->stop_cause = cause;
+    loop_stop(rooms->loop);
+}

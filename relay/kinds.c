@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "kinds.h"
+
+#include "config.h"
+
+#define TEBIBYTE ((int64_t)1 << 40)
+#define DAY_MS ((int64_t)24 * 60 * 60 * 1000)
+
+static const char *const log_level_names[] = {
+    [LOG_LEVEL_DEBUG] = "debug",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_WARNING] = "warning",
+    [LOG_LEVEL_ERROR] = "error",
+    NULL,
+};
+static const char *const fsync_names[] = {
+    [STORE_FSYNC_NO] = "no",
+    [STORE_FSYNC_EVERYSEC] = "everysec",
+    [STORE_FSYNC_ALWAYS] = "always",
+    NULL,
+};
+static const char *const snapshot_names[] = {
+    [CONFIG_SNAPSHOT_ALWAYS_READY] = "always-ready",
+    [CONFIG_SNAPSHOT_ON_DEMAND] = "on-demand",
+    NULL,
+};
+
+const struct value_kind kind_line = {VALUE_STRING, .expected = "one line of text"};
+const struct value_kind kind_path = {VALUE_STRING, .expected = "the path of a file"};
+const struct value_kind kind_directory = {VALUE_STRING, .least = 1,
+                                          .expected = "the path of a directory"};
+const struct value_kind kind_host = {VALUE_WORD, .expected = "an address or a host name"};
+const struct value_kind kind_secret = {VALUE_SECRET, .expected = "one line of text"};
+const struct value_kind kind_candidates = {
+    VALUE_CANDIDATES, .expected =
+                          "\"HOST PORT\", several with commas between them, as in: 10.0.0.1 6379, "
+                          "10.0.0.2 6379"};
+const struct value_kind kind_sentinel = {
+    VALUE_SENTINEL,
+    .expected =
+        "\"MASTER-NAME HOST:PORT HOST:PORT ...\", as in: mymaster 10.0.0.1:26379 [::1]:26379"};
+const struct value_kind kind_ack = {
+    VALUE_ACK, .expected = "one of: received, durable, all, replicas N (from 1 to 1000)"};
+const struct value_kind kind_addresses = {
+    VALUE_BIND, .expected = "numeric addresses with blanks between them, as in: 127.0.0.1 -::1"};
+const struct value_kind kind_port = {VALUE_PORT, .least = 1, .most = 65535,
+                                     .expected = "a port from 1 to 65535"};
+const struct value_kind kind_port_or_0 = {VALUE_PORT, .least = 0, .most = 65535,
+                                          .expected = "a port from 0 to 65535"};
+const struct value_kind kind_workers = {VALUE_COUNT, .least = 1, .most = 64,
+                                        .expected = "a number from 1 to 64"};
+const struct value_kind kind_clients = {VALUE_COUNT, .least = 1, .most = 1000000,
+                                        .expected = "a number from 1 to 1000000"};
+const struct value_kind kind_size = {VALUE_SIZE, .least = 64 * 1024, .most = 1024 * TEBIBYTE,
+                                     .expected = "a size of at least 64kb, as in: 512mb, 1gb"};
+const struct value_kind kind_patience = {VALUE_DURATION, .least = 1000, .most = 365 * DAY_MS,
+                                         .expected = "a time of at least 1s, as in: 60, 90s, 5m"};
+const struct value_kind kind_duration = {VALUE_DURATION, .least = 0, .most = 365 * DAY_MS,
+                                         .expected = "a time, as in: 0, 60, 500ms, 5m, 1h"};
+const struct value_kind kind_seconds = {VALUE_SECONDS, .least = 0, .most = DAY_MS,
+                                        .expected = "whole seconds, as in: 0, 300, 5m"};
+const struct value_kind kind_log_level = {VALUE_NAME, .names = log_level_names,
+                                          .expected = "one of: debug, info, warning, error"};
+const struct value_kind kind_fsync_when = {VALUE_NAME, .names = fsync_names,
+                                           .expected = "one of: no, everysec, always"};
+const struct value_kind kind_snapshot_when = {VALUE_NAME, .names = snapshot_names,
+                                              .expected = "one of: always-ready, on-demand"};

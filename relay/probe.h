@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Can a path be used, before anything is opened or made there? Thread: any.
+ */
+#ifndef RELAY_PROBE_H
+#define RELAY_PROBE_H
+
+#include <stdbool.h>
+
+#include "relay/base/check.h"
+
+enum { PROBE_PROBLEM_MAX = 256 };
+
+/* True: it can be written, or is not there and can be made. False: `problem` says why not. */
+MUST_CHECK bool probe_path(const char *path, bool is_directory, char problem[PROBE_PROBLEM_MAX]);
+
+#endif

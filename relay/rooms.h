@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The open rooms, and the doors between them: what one room wants from another that must not know it.
+ * relay.c opens and closes the rooms and runs the turns; doors.c says what happens behind each door.
+ *
+ * Owner: relay.c. Thread: thread 0.
+ */
+#ifndef RELAY_ROOMS_H
+#define RELAY_ROOMS_H
+
+#include <stdbool.h>
+
+#include "relay/admin/admin.h"
+#include "relay/downstream/downstream.h"
+#include "relay/upstream/link.h"
+#include "relay/upstream/sentinel.h"
+
+struct bell;
+struct config;
+struct loop;
+struct store;
+struct timer;
+
+/* NULL: not open, or not used. */
+struct rooms {
+    struct config *config; /* what may change while it runs is changed in it */
+    struct loop *loop;
+    struct timer *tick;
+    struct bell *durable; /* rung by the store's thread */
+    struct store *store;
+    struct downstream *downstream;
+    struct link *link;
+    struct sentinel *sentinel;
+    struct admin *admin;
+    bool replicas_must_look; /* the store has changed in a way that store_publish does not tell */
+    bool admin_watches;      /* a client waits for acknowledgements */
+    const char *stop_cause;
+};
+
+struct downstream_doors doors_of_downstream(struct rooms *rooms);
+struct link_doors doors_of_link(struct rooms *rooms);
+struct admin_doors doors_of_admin(struct rooms *rooms);
+
+/* A Sentinel says where the origin is; `arg` is the rooms. */
+sentinel_fn doors_on_sentinel;
+
+/* Workers tell of acknowledgements while somebody wants to know: the rule of what is acknowledged to the
+ * origin, or a client. */
+void doors_watch_acknowledged(struct rooms *rooms);
+
+/* Ends loop_run. */
+void doors_stop(struct rooms *rooms, const char *cause);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A password in a file of its own, so that the ini can be shown around. Thread: thread 0.
+ */
+#ifndef RELAY_SECRET_H
+#define RELAY_SECRET_H
+
+#include <stdbool.h>
+
+#include "relay/base/check.h"
+
+enum { SECRET_MAX = 4096 };
+
+/* The only line of a file, without its end. False: `why`, in words. */
+MUST_CHECK bool secret_read(const char *file, char out[SECRET_MAX], const char **why);
+
+#endif

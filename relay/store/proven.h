@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of a backlog prove at a start: the newest unbroken run of segments whose bytes have
+ * the checksums that the identity and the tail speak of. Thread: thread 0.
+ */
+#ifndef RELAY_STORE_PROVEN_H
+#define RELAY_STORE_PROVEN_H
+
+#include <stdbool.h>
+
+#include "backlog_writer.h"
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+#include "tail.h"
+
+struct segment;
+struct segment_space;
+
+struct proven {
+    struct segment **sealed; /* one for each segment of the identity, held */
+    struct segment *newest;  /* held; NULL: the run ends with a sealed one */
+    struct tail_mark mark;   /* of the newest */
+};
+
+/* Drops from the identity what cannot be proven, each with a line in the log. False: `why` and errno;
+ * either nothing of it can be proven (ENODATA), or the system refused us what it takes to look
+ * (files_is_refusal), and nothing was touched. */
+MUST_CHECK bool proven_load(struct proven *proven, const struct backlog_ties *ties,
+                            struct segment_space *space, struct text *why);
+
+/* Frees the list; the segments are the caller's. */
+void proven_fini(struct proven *proven);
+
+#endif

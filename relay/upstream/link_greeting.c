@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What we ask the origin for, and what its answer makes of our history: it goes on, it goes on under
+ * another id from an earlier place, or another one begins.
+ */
+#include "link_parts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "relay/base/log.h"
+#include "relay/base/text.h"
+#include "relay/store/store.h"
+
+/* Why the server that we talk to is not to be followed; NULL: it is. A single candidate is followed also
+ * when it is a replica, or has another history: it was named. */
+static const char *veto(const struct origin_info *info, void *arg)
+{
+    struct link *link = arg;
+    const struct origin_address *origin = link_origin(link);
+    struct history *history = store_current(link->store);
+    if (link->run_id != NULL && strcmp(info->run_id, link->run_id) == 0)
+        return "it is this relay itself";
+    if (link->doors.is_own_replica(conn_peer_address(link->dialog.conn), origin->port,
+                                   link->doors.arg))
+        return "it is a replica of this relay";
+    if (info->has_role && !info->is_primary &&
+        link->doors.is_own_replica(info->primary.host, info->primary.port, link->doors.arg))
+        return "it is a replica of a replica of this relay";
+    if (!candidates_have_choice(&link->candidates))
+        return NULL;
+    if (info->has_role && !info->is_primary) {
+        snprintf(link->veto, sizeof(link->veto), "it is a replica of %s:%" PRIu16,
+                 info->primary.host, info->primary.port);
+        return link->veto;
+    }
+    if (history == NULL || link->must_start_anew ||
+        origin_info_knows(info, &history_identity(history)->replid))
+        return NULL;
+    link->candidates.met_stranger = true;
+    return link->candidates.accept_stranger ? NULL : "it has another history";
+}
+
+/* Who we are; and to continue where the last complete command of the current history ends, if the
+ * window still holds that place. */
+struct greeting_terms link_terms(struct link *link)
+{
+    struct greeting_terms terms = {
+        .user = link->options.user,
+        .password = link->options.password,
+        .announce_ip = link->options.announce_ip,
+        .announce_port = link->options.announce_port,
+        .veto = veto,
+        .veto_arg = link,
+    };
+    struct history *history = store_current(link->store);
+    if (history != NULL && !link->must_start_anew &&
+        history_boundary(history) >= backlog_first(history_backlog(history))) {
+        terms.has_history = true;
+        terms.replid = history_identity(history)->replid;
+        terms.offset = history_boundary(history);
+        terms.offset_min = backlog_first(history_backlog(history));
+    }
+    return terms;
+}
+
+static void begin_full_sync(struct link *link, const struct psync_reply *reply)
+{
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    link->full_syncs++;
+    fetch_cancel(link->renewal.fetch, "a full sync begins on the link");
+    struct history *history = store_begin_history(link->store, &reply->replid, reply->offset, &why);
+    if (history == NULL) {
+        link_fail_store(link, text_string(&why));
+    } else {
+        delivery_begin(&link->delivery, history_arriving_snapshot(history));
+        link_enter(link, LINK_LOADING, "fullresync replid=%s offset=%" PRIu64, reply->replid.hex,
+                   reply->offset);
+    }
+    text_fini(&why);
+}
+
+/* The origin goes on from `from`. What we hold beyond is none of this history any more: the beginning
+ * of a command, or what a primary that is gone had told only us. */
+static bool cut_at(struct link *link, uint64_t from, struct text *why)
+{
+    struct history *history = store_current(link->store);
+    uint64_t boundary = history_boundary(history);
+    if (from < boundary)
+        log_warnx("upstream: the origin goes on from offset %" PRIu64 ": %" PRIu64
+                  " bytes that were lost with the primary before it are cut off",
+                  from, boundary - from);
+    if (from == backlog_end(history_backlog(history)) || history_rewind(history, from, why))
+        return true;
+    link->must_start_anew = true;
+    return false;
+}
+
+/* The same bytes go on under another id: another server is the primary now. A snapshot that is being
+ * fetched comes from the one before it. */
+static bool adopt_id(struct link *link, const struct replid *replid, uint64_t from,
+                     struct text *why)
+{
+    struct history *history = store_current(link->store);
+    bool is_cut = from < backlog_end(history_backlog(history));
+    log_info("upstream: replication id %s goes on as %s from offset %" PRIu64,
+             history_identity(history)->replid.hex, replid->hex, from);
+    fetch_cancel(link->renewal.fetch, "another server is the primary");
+    if (!cut_at(link, from, why))
+        return false;
+    bool is_renamed = history_rename(history, replid, why);
+    if (is_renamed || is_cut)
+        link->doors.on_news(is_renamed ? LINK_NEWS_RENAMED : LINK_NEWS_REWOUND, link->doors.arg);
+    return is_renamed;
+}
+
+/* Where it goes on from before our boundary, it has parted from the id that we have, also if its answer
+ * does not say so: what it sends must not be known under the id of what was cut off. */
+static struct replid id_from_now_on(const struct link *link, const struct psync_reply *reply,
+                                    uint64_t from)
+{
+    const struct history *history = store_current(link->store);
+    const struct replid *ours = &history_identity(history)->replid;
+    if (reply->has_replid && !replid_equal(&reply->replid, ours))
+        return reply->replid;
+    return from < history_boundary(history) ? link->dialog.greeting.info.replid : *ours;
+}
+
+static bool rejoin(struct link *link, const struct psync_reply *reply, uint64_t from,
+                   struct text *why)
+{
+    struct history *history = store_current(link->store);
+    if (from < backlog_first(history_backlog(history))) {
+        text_format(why, "the window has left offset %" PRIu64 " behind meanwhile", from);
+        return false;
+    }
+    struct replid replid = id_from_now_on(link, reply, from);
+    return replid_equal(&replid, &history_identity(history)->replid) ||
+           adopt_id(link, &replid, from, why);
+}
+
+static void continue_stream(struct link *link, const struct psync_reply *reply)
+{
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    uint64_t from = link->dialog.greeting.terms.offset;
+    if (rejoin(link, reply, from, &why)) {
+        link->partial_syncs++;
+        struct history *history = store_current(link->store);
+        link_enter(link, LINK_STREAMING, "continue replid=%s offset=%" PRIu64,
+                   history_identity(history)->replid.hex, from);
+    } else {
+        link_fail_store(link, text_string(&why));
+    }
+    text_fini(&why);
+}
+
+static void act_on_reply(struct link *link)
+{
+    /* A copy: the state that follows may overwrite the greeting's. */
+    const struct psync_reply reply = link->dialog.greeting.reply;
+    if (reply.verdict == PSYNC_FULLRESYNC)
+        begin_full_sync(link, &reply);
+    else
+        continue_stream(link, &reply);
+}
+
+void link_greet(struct link *link)
+{
+    struct dialog *dialog = &link->dialog;
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    if (!dialog_receive(dialog, &why)) {
+        link_fail(link, "broken", text_string(&why));
+    } else if (dialog->pending.length > 0) {
+        switch (greeting_feed(&dialog->greeting, &dialog->pending, &dialog->out)) {
+        case GREETING_MORE:
+            if (!dialog_flush(dialog))
+                link_fail_broken(link);
+            break;
+        case GREETING_DONE:
+            act_on_reply(link);
+            break;
+        case GREETING_PASSED:
+            link_fail(link, "passed_over", dialog->greeting.error);
+            break;
+        case GREETING_FAILED:
+            link_fail(link, "refused", dialog->greeting.error);
+            break;
+        }
+    }
+    text_fini(&why);
+}

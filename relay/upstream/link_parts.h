@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The link from inside, for the files that are its parts: link.c is the machine, link_greeting.c what we
+ * ask for and what the answer makes of our history, link_stream.c the stream and its acknowledgement.
+ * Thread: thread 0.
+ */
+#ifndef RELAY_UPSTREAM_LINK_PARTS_H
+#define RELAY_UPSTREAM_LINK_PARTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "acker.h"
+#include "candidates.h"
+#include "delivery.h"
+#include "dialog.h"
+#include "intake.h"
+#include "relay/base/check.h"
+#include "relay/upstream/link.h"
+#include "renewal.h"
+
+struct loop;
+struct store;
+struct timer;
+
+enum { LINK_WHY_MAX = 512 };
+
+/* Events reach the state's handler; CONN_EVENT_* of the connection and our own timer. */
+enum link_event { LINK_UP, LINK_READABLE, LINK_WRITABLE, LINK_DOWN, LINK_TIMER };
+
+struct link {
+    struct loop *loop;
+    struct store *store;
+    struct link_options options;
+    struct link_doors doors;
+    const char *run_id; /* NULL: not told */
+    enum link_state state;
+    struct timer *timer;
+    struct candidates candidates;
+    struct dialog dialog;
+    struct delivery delivery; /* loading */
+    struct intake intake;     /* streaming */
+    struct acker acker;       /* streaming */
+    struct renewal renewal;
+    bool must_start_anew;  /* the store could not cut the history: only a full sync helps */
+    unsigned failures;     /* since the stream flowed last */
+    uint64_t began_offset; /* the boundary when streaming began */
+    int64_t down_since_ms;
+    int64_t up_since_ms;
+    uint64_t full_syncs;
+    uint64_t partial_syncs;
+    uint64_t attempts;
+    char last_error[LINK_WHY_MAX];
+    char veto[LINK_WHY_MAX]; /* why a server was passed over */
+};
+
+/* Who is followed, or tried; a nobody while it is not known where the origin is. */
+const struct origin_address *link_origin(const struct link *link);
+
+/* The only place where the state changes. `cause` ends the log line: a word, then what belongs to it. */
+void link_enter(struct link *link, enum link_state state, const char *cause, ...) PRINTF_LIKE(3, 4);
+
+/* Lets go of the connection and rests, or tries the next candidate. `cause` is a word. */
+void link_fail(struct link *link, const char *cause, const char *why);
+void link_fail_broken(struct link *link);
+
+/* The same, where not the origin is to blame: it is tried again. */
+void link_fail_store(struct link *link, const char *why);
+
+/* link_greeting.c: who we are and what we ask for; the answers so far. */
+struct greeting_terms link_terms(struct link *link);
+void link_greet(struct link *link);
+
+/* link_stream.c: takes what has come; acknowledges now. */
+void link_begin_stream(struct link *link);
+void link_take_stream(struct link *link);
+void link_acknowledge(struct link *link);
+
+#endif

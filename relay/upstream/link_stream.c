@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The stream while it flows: taken into the store, paused where there is no room, acknowledged.
+ */
+#include "link_parts.h"
+
+#include <inttypes.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "relay/base/text.h"
+#include "relay/net/loop.h"
+#include "relay/store/store.h"
+
+enum {
+    NO_SPACE_PAUSE_MS = 1000,
+    HELD_PAUSE_MS = 5,
+};
+
+static struct ack_view ack_view_of(const struct link *link)
+{
+    const struct history *history = store_current(link->store);
+    struct ack_view view = {
+        .boundary = history_boundary(history),
+        .durable = history_durable(history),
+    };
+    unsigned rank;
+    if (ack_rule_asks_replicas(link->acker.rule, &rank))
+        view.has_replicas = link->doors.acknowledged(rank, &view.replicas, link->doors.arg);
+    return view;
+}
+
+void link_acknowledge(struct link *link)
+{
+    if (link->dialog.out.length > 0)
+        return; /* the one before has not left yet */
+    struct ack_view view = ack_view_of(link);
+    uint64_t offset = acker_offset(&link->acker, &view);
+    link->acker.acknowledged = offset;
+    /* More than is durable may have been acknowledged under the rule before: then there is no FACK yet. */
+    bool is_durable = link->acker.rule.policy == ACK_DURABLE && offset <= view.durable;
+    if (!dialog_acknowledge(&link->dialog, offset, is_durable))
+        link_fail_broken(link);
+}
+
+void link_begin_stream(struct link *link)
+{
+    link->began_offset = history_boundary(store_current(link->store));
+    link->up_since_ms = clock_ms();
+    link->last_error[0] = '\0';
+    candidates_settle(&link->candidates);
+    acker_begin(&link->acker);
+    intake_begin(&link->intake, store_current(link->store), link->dialog.buffer, DIALOG_BUFFER);
+}
+
+/* Stops reading for a moment: the stream waits in the origin's buffer, what is held is served on. */
+static void pause_reading(struct link *link, enum intake_result result)
+{
+    if (result == INTAKE_NO_SPACE && !link->dialog.is_resting)
+        log_warnx(
+            "upstream: the store has no room for more: not reading from the origin until it has; "
+            "what is held is still served");
+    dialog_rest(&link->dialog, true);
+    timer_arm(link->timer, result == INTAKE_HELD ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);
+}
+
+/* Not before something came that was good, or an origin that sends the same nonsense each time would
+ * be asked for it without a rest. */
+static void note_flow(struct link *link)
+{
+    if (history_boundary(store_current(link->store)) > link->began_offset)
+        link->failures = 0;
+}
+
+void link_take_stream(struct link *link)
+{
+    struct dialog *dialog = &link->dialog;
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    enum intake_result result = INTAKE_OK;
+    if (dialog->pending.length > 0)
+        result = intake_feed(&link->intake, &dialog->pending, &why);
+    if (result == INTAKE_OK)
+        result = intake_receive(&link->intake, dialog->conn, &why);
+    switch (result) {
+    case INTAKE_OK:
+        dialog->last_io_ms = clock_ms();
+        note_flow(link);
+        if (dialog->is_resting)
+            dialog_rest(dialog, false);
+        break;
+    case INTAKE_NO_SPACE:
+    case INTAKE_HELD:
+        pause_reading(link, result);
+        break;
+    case INTAKE_END:
+        link_fail(link, "broken", text_string(&why));
+        break;
+    case INTAKE_REWOUND:
+        fetch_cancel(link->renewal.fetch, "the end of the history was cut off");
+        link->doors.on_news(LINK_NEWS_REWOUND, link->doors.arg);
+        link_fail(link, "rewound", text_string(&why));
+        break;
+    case INTAKE_LOST:
+        fetch_cancel(link->renewal.fetch, "the history cannot go on");
+        link->must_start_anew = true;
+        link_fail_store(link, text_string(&why));
+        break;
+    case INTAKE_REFUSED:
+        link_fail_store(link, text_string(&why));
+        break;
+    case INTAKE_BROKEN:
+        link_fail(link, "stream", text_string(&why));
+        break;
+    }
+    text_fini(&why);
+}
+
+void link_turn_end(struct link *link)
+{
+    if (link->state != LINK_STREAMING)
+        return;
+    if (intake_take_getack(&link->intake)) {
+        acker_ask(&link->acker, history_boundary(store_current(link->store)));
+        link_acknowledge(link);
+    } else if (acker_owes(&link->acker)) {
+        struct ack_view view = ack_view_of(link);
+        if (acker_offset(&link->acker, &view) > link->acker.acknowledged)
+            link_acknowledge(link);
+    }
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "origin_info.h"
+
+#include <string.h>
+
+void origin_info_init(struct origin_info *info)
+{
+    memset(info, 0, sizeof(*info));
+    info->replid = replid_none();
+    info->replid2 = replid_none();
+}
+
+static void read_version(struct bytes value, char out[ORIGIN_VERSION_MAX])
+{
+    (void)bytes_printable(value, out, ORIGIN_VERSION_MAX);
+}
+
+static void read_redis_version(struct origin_info *info, struct bytes value)
+{
+    read_version(value, info->server_version);
+}
+
+static void read_valkey_version(struct origin_info *info, struct bytes value)
+{
+    read_version(value, info->valkey_version);
+}
+
+static void read_run_id(struct origin_info *info, struct bytes value)
+{
+    struct replid id;
+    if (replid_parse(value, &id))
+        memcpy(info->run_id, id.hex, sizeof(info->run_id));
+}
+
+static void read_role(struct origin_info *info, struct bytes value)
+{
+    info->has_role = true;
+    info->is_primary = bytes_is(value, "master");
+}
+
+static void read_master_host(struct origin_info *info, struct bytes value)
+{
+    (void)bytes_printable(value, info->primary.host, sizeof(info->primary.host));
+}
+
+static void read_master_port(struct origin_info *info, struct bytes value)
+{
+    uint64_t port;
+    if (bytes_to_u64(value, &port) && port <= UINT16_MAX)
+        info->primary.port = (uint16_t)port;
+}
+
+static void read_replid(struct origin_info *info, struct bytes value)
+{
+    if (!replid_parse(value, &info->replid))
+        info->replid = replid_none();
+}
+
+static void read_replid2(struct origin_info *info, struct bytes value)
+{
+    if (!replid_parse(value, &info->replid2))
+        info->replid2 = replid_none();
+}
+
+/* INFO tells the first byte that is not common, counted from one; -1: none. */
+static void read_second_offset(struct origin_info *info, struct bytes value)
+{
+    uint64_t first;
+    info->second_offset = bytes_to_u64(value, &first) && first > 0 ? first - 1 : 0;
+}
+
+static const struct field {
+    const char *name;
+    void (*read)(struct origin_info *info, struct bytes value);
+} fields[] = {
+    {"redis_version:", read_redis_version},
+    {"valkey_version:", read_valkey_version},
+    {"run_id:", read_run_id},
+    {"role:", read_role},
+    {"master_host:", read_master_host},
+    {"master_port:", read_master_port},
+    {"master_replid:", read_replid},
+    {"master_replid2:", read_replid2},
+    {"second_repl_offset:", read_second_offset},
+};
+
+void origin_info_read(struct origin_info *info, struct bytes section)
+{
+    while (section.length > 0) {
+        size_t length = bytes_find(section, '\n');
+        struct bytes line = bytes_first(section, length);
+        line = bytes_first(line, bytes_find(line, '\r'));
+        for (size_t i = 0; i < LENGTH_OF(fields); i++) {
+            if (bytes_starts(line, fields[i].name))
+                fields[i].read(info, bytes_skip(line, strlen(fields[i].name)));
+        }
+        section = bytes_skip(section, length < section.length ? length + 1 : length);
+    }
+}
+
+uint64_t origin_info_common(const struct origin_info *info, const struct replid *replid,
+                            uint64_t offset)
+{
+    const struct replid none = replid_none();
+    bool was_promoted = replid_equal(&info->replid2, replid) &&
+                        !replid_equal(&info->replid, replid) && !replid_equal(&info->replid, &none);
+    return was_promoted && info->second_offset < offset ? info->second_offset : offset;
+}
+
+bool origin_info_knows(const struct origin_info *info, const struct replid *replid)
+{
+    const struct replid none = replid_none();
+    return replid_equal(&info->replid, &none) || replid_equal(&info->replid, replid) ||
+           replid_equal(&info->replid2, replid);
+}

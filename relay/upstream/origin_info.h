@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a server says of itself in INFO, as far as a replica wants to know before it asks PSYNC. Pure.
+ */
+#ifndef RELAY_UPSTREAM_ORIGIN_INFO_H
+#define RELAY_UPSTREAM_ORIGIN_INFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/bytes.h"
+#include "relay/base/replid.h"
+#include "relay/upstream/origin.h"
+
+enum { ORIGIN_VERSION_MAX = 32 };
+
+struct origin_info {
+    char server_version[ORIGIN_VERSION_MAX]; /* redis_version; "" while not known */
+    char valkey_version[ORIGIN_VERSION_MAX]; /* "" where it is no Valkey */
+    char run_id[REPLID_DIGITS + 1];          /* "" while not known */
+    bool has_role;                           /* the fields below are known */
+    bool is_primary;
+    struct origin_address primary; /* of a replica */
+    struct replid replid;
+    struct replid replid2;
+    uint64_t second_offset; /* bytes that are common to replid and replid2; 0 without replid2 */
+};
+
+/* Nothing is known. */
+void origin_info_init(struct origin_info *info);
+
+/* Takes over what a section of INFO tells; what it does not tell is left as it is. */
+void origin_info_read(struct origin_info *info, struct bytes section);
+
+/* From which offset on can this server go on with us, who have `offset` bytes of `replid`? A replica that
+ * was promoted has the new id from where it stood, which is usually behind us, who execute nothing: then
+ * the common part ends there, and not at `offset` (protocol 4.1). */
+uint64_t origin_info_common(const struct origin_info *info, const struct replid *replid,
+                            uint64_t offset);
+
+/* Does it know the history at all? True also where it did not tell. */
+bool origin_info_knows(const struct origin_info *info, const struct replid *replid);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * When a newer snapshot is fetched: when a replica waits and there is none that it could be served, or,
+ * with `snapshot = always-ready`, before the window leaves the one there is behind. One fetch at a time,
+ * whatever the number waiting; after a failure the pauses grow. Thread: thread 0.
+ */
+#ifndef RELAY_UPSTREAM_RENEWAL_H
+#define RELAY_UPSTREAM_RENEWAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fetch.h"
+#include "relay/upstream/origin.h"
+
+struct renewal {
+    struct store *store;
+    struct fetch *fetch;
+    bool always_ready;
+    int64_t pause_ms; /* between two that nobody waits for */
+    bool wanted;      /* somebody waits */
+};
+
+/* False: memory is out; renewal_fini is due all the same. */
+MUST_CHECK bool renewal_init(struct renewal *renewal, struct loop *loop, struct store *store,
+                             bool always_ready, int64_t pause_ms);
+void renewal_fini(struct renewal *renewal);
+
+/* The link streams from `origin`: begin a fetch if one is due. */
+void renewal_consider(struct renewal *renewal, const struct origin_address *origin,
+                      const struct greeting_terms *terms);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "sighting.h"
+
+#include <string.h>
+
+#include "relay/base/check.h"
+
+enum { SHOWN_MAX = 160, SWITCH_WORDS = 5 };
+
+static enum sighting nonsense(struct text *why, const char *what, struct bytes said)
+{
+    char shown[SHOWN_MAX];
+    text_format(why, "%s: %s", what, bytes_printable(said, shown, sizeof(shown)));
+    return SIGHTING_NONSENSE;
+}
+
+/* Names and addresses, those of IPv6 with a zone, too. */
+static bool is_host(struct bytes host)
+{
+    if (host.length == 0 || host.length >= ORIGIN_HOST_MAX)
+        return false;
+    for (size_t i = 0; i < host.length; i++) {
+        if (host.data[i] <= ' ' || host.data[i] >= 127)
+            return false;
+    }
+    return true;
+}
+
+static enum sighting take_address(struct bytes host, struct bytes port, struct origin_address *out,
+                                  struct text *why)
+{
+    uint64_t number;
+    if (!is_host(host))
+        return nonsense(why, "it names a host that cannot be", host);
+    if (!bytes_to_u64(port, &number) || number == 0 || number > UINT16_MAX)
+        return nonsense(why, "it names a port that cannot be", port);
+    memset(out, 0, sizeof(*out));
+    memcpy(out->host, host.data, host.length);
+    out->port = (uint16_t)number;
+    return SIGHTING_ADDRESS;
+}
+
+enum sighting sighting_of_answer(const struct reply *reply, struct origin_address *out,
+                                 struct text *why)
+{
+    CHECK(reply->count > 0);
+    const struct reply_item *item = reply->item;
+    if (item[0].kind == REPLY_NULL) {
+        text_format(why, "it does not know the name");
+        return SIGHTING_NONSENSE;
+    }
+    if (item[0].kind == REPLY_ERROR)
+        return nonsense(why, "it answered", item[0].text);
+    if (reply->count != 3 || item[1].kind != REPLY_BULK || item[2].kind != REPLY_BULK) {
+        text_format(why, "it answered something else than a host and a port");
+        return SIGHTING_NONSENSE;
+    }
+    return take_address(item[1].text, item[2].text, out, why);
+}
+
+enum sighting sighting_of_switch(struct bytes message, const char *group,
+                                 struct origin_address *out, struct text *why)
+{
+    struct bytes words[SWITCH_WORDS];
+    struct bytes rest = message;
+    size_t count = 0;
+    for (bool ended = false; !ended; count++) {
+        size_t length = bytes_find(rest, ' ');
+        struct bytes word = bytes_first(rest, length);
+        if (count == 0 && !bytes_equal(word, bytes_of(group)))
+            return SIGHTING_OTHER;
+        if (count == SWITCH_WORDS)
+            return nonsense(why, "it sent a +switch-master with too many words", message);
+        words[count] = word;
+        ended = length == rest.length;
+        rest = bytes_skip(rest, ended ? length : length + 1);
+    }
+    if (count != SWITCH_WORDS)
+        return nonsense(why, "it sent a +switch-master with too few words", message);
+    return take_address(words[3], words[4], out, why);
+}
+
+static bool is_bulk(const struct reply_item *item, const char *expected)
+{
+    return item->kind == REPLY_BULK && bytes_equal(item->text, bytes_of(expected));
+}
+
+bool sighting_is_message(const struct reply *reply)
+{
+    const struct reply_item *item = reply->item;
+    return reply->count == 4 && item[0].number == 3 && is_bulk(&item[1], "message") &&
+           item[2].kind == REPLY_BULK && item[3].kind == REPLY_BULK;
+}
+
+bool sighting_is_pong(const struct reply *reply)
+{
+    const struct reply_item *item = reply->item;
+    return reply->count == 3 && is_bulk(&item[1], "pong") && is_bulk(&item[2], "");
+}
+
+bool sighting_is_subscription(const struct reply *reply, const char *word, const char *channel)
+{
+    const struct reply_item *item = reply->item;
+    return reply->count == 4 && item[0].number == 3 && is_bulk(&item[1], word) &&
+           is_bulk(&item[2], channel) && item[3].kind == REPLY_INTEGER;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The kinds of values that the upstream room has of its own: where the origin is, and what it is told. */
+#include <string.h>
+
+#include "relay/base/bytes.h"
+#include "relay/upstream/ack.h"
+#include "relay/upstream/origin.h"
+#include "relay/upstream/sentinel.h"
+#include "value.h"
+
+static bool is_blank(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+static struct bytes trim(struct bytes view)
+{
+    while (view.length > 0 && is_blank(view.data[0]))
+        view = bytes_skip(view, 1);
+    while (view.length > 0 && is_blank(view.data[view.length - 1]))
+        view = bytes_first(view, view.length - 1);
+    return view;
+}
+
+/* The word that the view begins with; the blanks behind it are skipped. */
+static struct bytes take_word(struct bytes *view)
+{
+    size_t length = 0;
+    while (length < view->length && !is_blank(view->data[length]))
+        length++;
+    struct bytes word = bytes_first(*view, length);
+    *view = trim(bytes_skip(*view, length));
+    return word;
+}
+
+static bool is_printable(struct bytes view)
+{
+    for (size_t i = 0; i < view.length; i++) {
+        if (view.data[i] <= ' ' || view.data[i] == 127)
+            return false;
+    }
+    return true;
+}
+
+/* --- addresses --- */
+
+static bool add_address(struct origin_candidates *candidates, struct bytes host, struct bytes port)
+{
+    uint64_t number;
+    if (candidates->count == ORIGIN_CANDIDATES_MAX || host.length == 0 ||
+        host.length >= ORIGIN_HOST_MAX || !is_printable(host) || !bytes_to_u64(port, &number) ||
+        number == 0 || number > UINT16_MAX)
+        return false;
+    struct origin_address *address = &candidates->at[candidates->count++];
+    memcpy(address->host, host.data, host.length);
+    address->port = (uint16_t)number;
+    return true;
+}
+
+/* "host port" */
+static bool add_candidate(struct origin_candidates *candidates, struct bytes view)
+{
+    struct bytes port = trim(view);
+    struct bytes host = take_word(&port);
+    return add_address(candidates, host, port);
+}
+
+bool value_parse_candidates(const struct value_kind *kind, const char *string, void *place)
+{
+    (void)kind;
+    struct origin_candidates candidates = {.count = 0};
+    struct bytes rest = trim(bytes_of(string));
+    for (bool ended = rest.length == 0; !ended;) {
+        size_t length = bytes_find(rest, ',');
+        if (!add_candidate(&candidates, bytes_first(rest, length)))
+            return false;
+        ended = length == rest.length;
+        rest = bytes_skip(rest, ended ? length : length + 1);
+    }
+    *(struct origin_candidates *)place = candidates;
+    return true;
+}
+
+void value_print_candidates(const struct value_kind *kind, const void *place,
+                            enum value_style style, struct text *out)
+{
+    (void)kind;
+    (void)style;
+    const struct origin_candidates *candidates = place;
+    for (size_t i = 0; i < candidates->count; i++)
+        text_format(out, "%s%s %u", i > 0 ? ", " : "", candidates->at[i].host,
+                    (unsigned)candidates->at[i].port);
+}
+
+/* --- Sentinels --- */
+
+/* "host:port" or "[::1]:port" */
+static bool add_sentinel(struct origin_candidates *sentinels, struct bytes word)
+{
+    size_t colon = word.length;
+    while (colon > 0 && word.data[colon - 1] != ':')
+        colon--;
+    if (colon == 0)
+        return false;
+    struct bytes host = bytes_first(word, colon - 1);
+    bool has_brackets = host.length > 1 && host.data[0] == '[' && host.data[host.length - 1] == ']';
+    if (has_brackets)
+        host = bytes_skip(bytes_first(host, host.length - 1), 1);
+    /* Which of the colons is the last one of an address that has many is not ours to guess. */
+    bool has_colon = bytes_find(host, ':') < host.length;
+    return has_colon == has_brackets && add_address(sentinels, host, bytes_skip(word, colon));
+}
+
+bool value_parse_sentinel(const struct value_kind *kind, const char *string, void *place)
+{
+    (void)kind;
+    struct sentinel_options *options = place;
+    struct origin_candidates sentinels = {.count = 0};
+    struct bytes rest = trim(bytes_of(string));
+    struct bytes name = take_word(&rest);
+    if (name.length >= SENTINEL_NAME_MAX || !is_printable(name))
+        return false;
+    while (rest.length > 0) {
+        if (!add_sentinel(&sentinels, take_word(&rest)))
+            return false;
+    }
+    if (name.length > 0 && sentinels.count == 0)
+        return false;
+    memset(options->name, 0, sizeof(options->name));
+    memcpy(options->name, name.data, name.length);
+    options->sentinels = sentinels;
+    return true;
+}
+
+void value_print_sentinel(const struct value_kind *kind, const void *place, enum value_style style,
+                          struct text *out)
+{
+    (void)kind;
+    (void)style;
+    const struct sentinel_options *options = place;
+    text_append_string(out, options->name);
+    for (size_t i = 0; i < options->sentinels.count; i++) {
+        const struct origin_address *at = &options->sentinels.at[i];
+        bool has_colon = strchr(at->host, ':') != NULL;
+        text_format(out, has_colon ? " [%s]:%u" : " %s:%u", at->host, (unsigned)at->port);
+    }
+}
+
+/* --- acknowledgements --- */
+
+bool value_parse_ack(const struct value_kind *kind, const char *string, void *place)
+{
+    (void)kind;
+    return ack_rule_parse(bytes_of(string), place);
+}
+
+void value_print_ack(const struct value_kind *kind, const void *place, enum value_style style,
+                     struct text *out)
+{
+    (void)kind;
+    (void)style;
+    ack_rule_format(*(const struct ack_rule *)place, out);
+}

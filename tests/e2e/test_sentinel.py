@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: MIT
+"""A member of a Sentinel group: seen, never promoted, re-pointed like the others; and, the other way
+round, an origin that is found by asking Sentinels."""
+
+import time
+
+import pytest
+
+import digest
+import load
+import resp
+import servers
+import wait
+from failover import given, promote, syncs, wait_follows, wait_same_offset
+from sentinels import GROUP, Watched, address_of, sentinel_setting
+
+# A Sentinel that has heard no hello for six seconds closes its link and opens another, but none that
+# is younger than fifteen seconds.
+QUIET_SECONDS = 17
+
+
+def wait_switched(group):
+    """Waits until the relay has another primary, and returns that and when it was first seen."""
+
+    def look():
+        info = group.relay.info("replication")
+        moved = info["master_port"] != group.primary.port and info["master_link_status"] == "up"
+        return moved and group.promoted() and (group.promoted(), time.time())
+
+    return wait.until("the relay has another primary", look, seconds=40, every=0.01)
+
+
+def check_group(group, new, writer=None):
+    """Everybody has the new primary's data, and nobody is where he should not be."""
+    wait_follows(group.relay, new)
+    (other,) = [server for server in group.direct if server is not new]
+    wait.equal("the other", lambda: other.info()["master_port"], new.port, seconds=30)
+    other.wait_online()
+    if writer:
+        writer.stop()
+    load.fill(new, rounds=10, seed=7)
+    digest.compare(new, [other, *group.behind])
+    assert given(new, group.relay) == (0, 1), "a partial sync for the relay, no full one"
+    for replica in group.behind:
+        info = replica.info("replication")
+        assert (info["master_port"], info["master_link_status"]) == (group.relay.port, "up")
+        assert "REPLICAOF" not in replica.log(), "Sentinel has never spoken to it"
+    assert set(group.relay.replicas()) == {replica.port for replica in group.behind}
+
+
+# Each ends the primary's reign in its way.
+
+
+def crash(group):
+    group.primary.kill9()
+
+
+def shut_down(group):
+    group.primary.shutdown()
+
+
+def ask_a_sentinel(group):
+    assert group.sentinels[0].ask("FAILOVER", GROUP) == "OK"
+
+
+@pytest.mark.seconds(90)
+@pytest.mark.parametrize("end", [crash, shut_down, ask_a_sentinel])
+def test_failover_of_a_group(lab, kind, end):
+    group = Watched(lab, kind)
+    group.wait_known([*group.direct_ports(), group.relay.port])
+    writer = lab.writer(group.primary)
+    writer.wait_rounds(5)
+    end(group)
+    new, seen = wait_switched(group)
+    told = [
+        at
+        for sentinel in group.sentinels
+        for at, _ in sentinel.events("+slave-reconf-sent", f":{group.relay.port} ")
+    ]
+    assert len(told) == 1, "one Sentinel leads, and it tells the relay once"
+    assert seen - told[0] < wait.limit(1), "the relay follows at once when it is told"
+    leader = next(s for s in group.sentinels if s.events("+slave-reconf-sent"))
+    wait.until(
+        "its part of the fail-over is done",
+        lambda: leader.events("+slave-reconf-done", f":{group.relay.port} "),
+        seconds=10,
+    )
+    check_group(group, new, writer)
+    for sentinel in group.sentinels:
+        assert not sentinel.events("-failover-abort-slave-timeout")
+        assert not sentinel.events("+convert-to-slave", f":{group.relay.port} ")
+
+
+def pubsub_links(relay):
+    """The Sentinels' subscriptions, by the name that they gave them: the connection's id."""
+    with relay.client() as client:
+        return {
+            row["name"]: row["id"]
+            for row in client.client_list()
+            if row["name"].endswith("-pubsub") and row["name"].startswith("sentinel-")
+        }
+
+
+def heard(relay):
+    """The ports of those whose hello came by, as a subscriber of the relay hears it."""
+    with resp.Connection(relay.port, seconds=5) as listener:
+        listener.command("SUBSCRIBE", "__sentinel__:hello")
+        ports = set()
+        while len(ports) < 3:
+            ports.add(int(listener.reply()[2].split(b",")[1]))
+        return ports
+
+
+def test_seen(lab, kind):
+    """Known with priority 0, and a place where Sentinels meet."""
+    group = Watched(lab, kind)
+    group.wait_known([*group.direct_ports(), group.relay.port])
+    for sentinel in group.sentinels:
+        row = wait.until(
+            f"{sentinel.name} has asked the relay who it is",
+            lambda sentinel=sentinel: sentinel.replicas()[group.relay.port],
+            lambda row: row["slave-priority"] == "0",
+            seconds=30,
+        )
+        assert row["role-reported"] == "slave"
+        assert row["ip"] == group.relay.host
+        assert row["master-link-status"] == "ok"
+        assert row["flags"] == "slave"
+    assert heard(group.relay) == {sentinel.port for sentinel in group.sentinels}
+
+
+def test_left_in_peace(lab):
+    """Every Sentinel hears its own hello, too: else it would close its link after these seconds. And
+    none of them has anything to correct."""
+    group = Watched(lab, servers.REDIS)
+    group.wait_known([*group.direct_ports(), group.relay.port])
+    wait.until("each has subscribed", lambda: len(pubsub_links(group.relay)) == 3)
+    links = pubsub_links(group.relay)
+    marks = [sentinel.log_end() for sentinel in group.sentinels]
+    wait.stays(
+        "the same subscriptions",
+        lambda: pubsub_links(group.relay),
+        links.__eq__,
+        seconds=QUIET_SECONDS,
+        every=0.3,
+    )
+    for sentinel, mark in zip(group.sentinels, marks):
+        row = sentinel.replicas()[group.relay.port]
+        assert row["flags"] == "slave"
+        assert row["slave-repl-offset"] != "0"
+        assert str(group.relay.port) not in sentinel.log()[mark:], "no event about the relay"
+
+
+def test_never_promoted(lab, kind):
+    """Where the relay is all there is, there is nobody to promote."""
+    primary = lab.origin(kind, name="primary")
+    relay = lab.relay(primary).wait_link()
+    sentinel = lab.sentinel(kind, primary, quorum=1)
+    wait.equal("it knows the relay", lambda: list(sentinel.replicas()), [relay.port], seconds=30)
+    wait.equal(
+        "its priority", lambda: sentinel.replicas()[relay.port]["slave-priority"], "0", seconds=30
+    )
+    assert "NOGOODSLAVE" in str(sentinel.ask("FAILOVER", GROUP))
+    assert primary.info()["role"] == "master"
+
+
+def test_repointing_transaction(lab):
+    """Word by word as Sentinel sends it, pipelined: the caller's own link outlives CLIENT KILL."""
+    old = lab.origin(name="old", repl_ping_replica_period="3600")
+    load.fill(old, rounds=5)
+    new = lab.replica(old, name="new").wait_online()
+    relay = lab.relay(old).wait_link()
+    replica = lab.replica(relay).wait_online()
+    wait_same_offset(old, [new, relay, replica])
+    promote(new)
+    with resp.Connection(relay.port) as bystander, resp.Connection(relay.port) as listener:
+        assert bystander.command("PING") == "PONG"
+        listener.command("SUBSCRIBE", "__sentinel__:hello")
+        with resp.Connection(relay.port) as sentinel:
+            words = (
+                ("MULTI",),
+                ("SLAVEOF", new.host, new.port),
+                ("CONFIG", "REWRITE"),
+                ("CLIENT", "KILL", "TYPE", "normal"),
+                ("CLIENT", "KILL", "TYPE", "pubsub"),
+                ("EXEC",),
+            )
+            sentinel.send(b"".join(resp.encode(*command) for command in words))
+            replies = [sentinel.reply() for _ in words]
+            assert replies[:-1] == ["OK", *["QUEUED"] * 4]
+            assert replies[-1][0] == "OK"
+            assert replies[-1][3] == 1, "the listener"
+            assert replies[-1][2] >= 1, "the bystander, and not the caller"
+            assert sentinel.command("PING") == "PONG"
+        assert bystander.is_closed()
+        assert listener.is_closed()
+    wait_follows(relay, new, seconds=2)
+    assert syncs(new) == (0, 1, 0)
+    replica.wait_online()
+    relay.restart(kill=True)
+    wait_follows(relay, new)
+
+
+# ---- the other way round: `sentinel` in the ini
+
+# With a password that the Sentinels are not told, they cannot re-point the relay themselves.
+LOCKED = {"downstream.requirepass": "not-for-sentinels"}
+
+
+@pytest.mark.seconds(90)
+@pytest.mark.parametrize("end", [crash, ask_a_sentinel])
+def test_found_through_sentinels(lab, kind, end):
+    """Asked for the address at the start, and heard when it changes."""
+    group = Watched(lab, kind, relay_settings=LOCKED, relay_origin=False)
+    wait_follows(group.relay, group.primary)
+    for sentinel in group.sentinels:
+        wait.equal(
+            f"what {sentinel.name} knows of the direct ones",
+            lambda sentinel=sentinel: [
+                sentinel.replicas()[port]["master-link-status"] for port in group.direct_ports()
+            ],
+            ["ok", "ok"],
+            seconds=30,
+        )
+        wait.until(
+            "it knows the others",
+            lambda sentinel=sentinel: len(sentinel.ask("SENTINELS", GROUP)) == 2,
+        )
+    (teller,) = [sentinel for sentinel in group.sentinels if sentinel.is_listened_to()]
+    writer = lab.writer(group.primary)
+    writer.wait_rounds(5)
+    end(group)
+    new, seen = wait_switched(group)
+    # It may have found out for itself before that Sentinel had something to tell.
+    for told, _ in teller.events("+switch-master"):
+        assert seen - told < wait.limit(1), "it follows at once when it hears of it"
+    check_group(group, new, writer)
+
+
+@pytest.mark.parametrize("user", [None, "relay"], ids=["password", "user"])
+def test_sentinels_that_want_a_password(lab, kind, user):
+    primary = lab.origin(kind, name="primary")
+    load.fill(primary, rounds=3)
+    config = {"user": "relay on >secret +@all allchannels"} if user else {"requirepass": "secret"}
+    sentinel = lab.sentinel(kind, primary, **config)
+    if user:
+        sentinel.client().execute_command("ACL", "SETUSER", "default", "off")
+    relay = lab.relay(None, {"upstream.sentinel": sentinel_setting(sentinel)})
+    relay.wait_log(rf"(?i)^.*\b{sentinel.port}\b.*(NOAUTH|NOPERM|password|authentication).*$")
+    assert relay.info()["master_link_status"] == "down"
+    relay.stop()
+    relay.settings["upstream.sentinel-pass"] = "secret"
+    if user:
+        relay.settings["upstream.sentinel-user"] = user
+    relay.start()
+    wait_follows(relay, primary)
+    assert "secret" not in relay.log()
+
+
+class Gone:
+    """A Sentinel that is not there, or will be."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, port):
+        self.port = port
+
+
+# Each makes a Sentinel that is no help, given the primary, a replica of it, and the relay.
+
+
+def knows_another_name(lab, primary, _, __):
+    return lab.sentinel(servers.REDIS, primary, group="another")
+
+
+def tells_of_a_replica(lab, _, replica, __):
+    return lab.fake_sentinel({"GET-MASTER-ADDR-BY-NAME": address_of(replica)})
+
+
+def tells_of_the_relay_itself(lab, _, __, relay):
+    return lab.fake_sentinel({"GET-MASTER-ADDR-BY-NAME": address_of(relay)})
+
+
+def tells_of_a_dead_one(lab, _, __, ___):
+    return lab.fake_sentinel({"GET-MASTER-ADDR-BY-NAME": address_of(Gone(1))})
+
+
+def talks_nonsense(lab, _, __, ___):
+    return lab.fake_sentinel({name: b"HTTP/1.1 400 Bad Request\r\n\r\n" for name in ASKED})
+
+
+def tells_half_an_address(lab, _, __, ___):
+    return lab.fake_sentinel({"GET-MASTER-ADDR-BY-NAME": b"*1\r\n$9\r\n127.0.0.1\r\n"})
+
+
+def tells_no_port(lab, _, __, ___):
+    return lab.fake_sentinel(
+        {"GET-MASTER-ADDR-BY-NAME": b"*2\r\n$9\r\n127.0.0.1\r\n$5\r\n99999\r\n"}
+    )
+
+
+def says_an_error(lab, _, __, ___):
+    return lab.fake_sentinel({"GET-MASTER-ADDR-BY-NAME": b"-IDONTKNOW\r\n"})
+
+
+def is_silent(lab, _, __, ___):
+    return lab.fake_sentinel({name: b"" for name in ASKED})
+
+
+def is_endless(lab, _, __, ___):
+    return lab.fake_sentinel(
+        {"GET-MASTER-ADDR-BY-NAME": b"*2\r\n$400000000\r\n" + b"x" * 1_000_000}
+    )
+
+
+ASKED = ("PING", "AUTH", "CLIENT", "HELLO", "GET-MASTER-ADDR-BY-NAME", "SUBSCRIBE")
+UNHELPFUL = [
+    knows_another_name,
+    tells_of_a_replica,
+    tells_of_the_relay_itself,
+    tells_of_a_dead_one,
+    talks_nonsense,
+    tells_half_an_address,
+    tells_no_port,
+    says_an_error,
+    is_silent,
+    is_endless,
+]
+
+
+@pytest.mark.parametrize("make", UNHELPFUL, ids=lambda make: make.__name__)
+def test_the_next_sentinel_is_asked(lab, make):
+    primary = lab.origin(name="primary")
+    load.fill(primary, rounds=3)
+    replica = lab.replica(primary).wait_online()
+    relay = lab.relay(None, start=False)
+    unhelpful = make(lab, primary, replica, relay)
+    good = lab.sentinel(servers.REDIS, primary)
+    relay.settings["upstream.sentinel"] = sentinel_setting(unhelpful, good)
+    relay.start()
+    relay.wait_log(rf"^.*\b{unhelpful.port}\b.*$")
+    wait_follows(relay, primary)
+    digest.compare(primary, [lab.replica(relay).wait_online()])
+
+
+def test_a_slow_sentinel_is_heard_out(lab):
+    """What it says comes byte by byte, and is right."""
+    primary = lab.origin(name="primary")
+    load.fill(primary, rounds=3)
+    fake = lab.fake_sentinel({"GET-MASTER-ADDR-BY-NAME": address_of(primary)})
+    slowly = lab.mitm(fake)
+    slowly.bytes_per_second = 100
+    relay = lab.relay(None, {"upstream.sentinel": sentinel_setting(slowly)})
+    wait_follows(relay, primary)
+    digest.compare(primary, [lab.replica(relay).wait_online()])
+
+
+def test_all_sentinels_are_gone_for_a_while(lab):
+    """Nobody tells: what is held is served, the link that runs is left alone, and they are asked on."""
+    primary = lab.origin(name="primary")
+    load.fill(primary)
+    sentinel = lab.sentinel(servers.REDIS, primary)
+    relay = lab.relay(None, {"upstream.sentinel": sentinel_setting(sentinel)})
+    wait_follows(relay, primary)
+    replica = lab.replica(relay).wait_online()
+    sentinel.kill9()
+    relay.wait_log(rf"(?i)^.*\b{sentinel.port}\b.*(refused|closed|lost|ended).*$")
+    load.fill(primary, rounds=5, seed=3)
+    digest.compare(primary, [replica, lab.replica(relay, name="late").wait_online()])
+    primary.pause()
+    relay.restart(kill=True)
+    lab.replica(relay, name="later").wait_online()
+    primary.resume()
+    sentinel.start()
+    wait_follows(relay, primary)
+    assert syncs(primary)[0] == 1, "one for the relay, and never another"
+
+
+def test_told_where_to_go(lab):
+    """+switch-master alone, of this group and no other, moves the relay; within a second."""
+    old = lab.origin(name="old", repl_ping_replica_period="3600")
+    load.fill(old)
+    new = lab.replica(old, name="new").wait_online()
+    fake = lab.fake_sentinel({"GET-MASTER-ADDR-BY-NAME": address_of(old)})
+    relay = lab.relay(None, {"upstream.sentinel": sentinel_setting(fake)})
+    wait_follows(relay, old)
+    replica = lab.replica(relay).wait_online()
+    wait.until("it listens", lambda: fake.subscribers)
+    wait_same_offset(old, [new, relay, replica])
+    promote(new)
+    move = f"{old.host} {old.port} {new.host} {new.port}"
+    for text in (f"another {move}", "", GROUP, f"{GROUP} {move} extra", f"{GROUP} a b c d"):
+        fake.publish("+switch-master", text)
+    wait.stays(
+        "nothing of that is meant for it",
+        lambda: relay.info("replication")["master_port"],
+        old.port.__eq__,
+    )
+    fake.answers["GET-MASTER-ADDR-BY-NAME"] = b""  # asking would not tell
+    fake.publish("+switch-master", f"{GROUP} {move}")
+    wait_follows(relay, new, seconds=1)
+    fake.answers["GET-MASTER-ADDR-BY-NAME"] = address_of(new)
+    load.fill(new, rounds=3, seed=3)
+    digest.compare(new, [replica])
+    assert syncs(new) == (0, 1, 0)

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Several servers may be the origin, or another one is to be followed: who is taken, who is passed over
+ * and why, and when there is a rest.
+ */
+#include "fake_conn.h"
+#include "fake_loop.h"
+#include "link_stage.h"
+#include "relay/net/loop.h"
+#include "test.h"
+
+#define FROM_X "PSYNC " STAGE_ID " 4712"
+#define CONTINUE "+CONTINUE " STAGE_ID "\r\n"
+#define NONE "0000000000000000000000000000000000000000"
+#define RUN_ID "00ffee0123456789abcdef0123456789abcdef01"
+
+#define PRIMARY_OF(id) "role:master\r\nmaster_replid:" id "\r\nmaster_replid2:" NONE "\r\n"
+#define REPLICA                                                                                    \
+    "role:slave\r\nmaster_host:elsewhere.test\r\nmaster_port:6399\r\nmaster_replid:" STAGE_ID "\r" \
+    "\n"
+
+static const struct origin_address other = {.host = "other.test", .port = 7000};
+
+static const char *name_of(size_t which)
+{
+    static char name[16];
+    snprintf(name, sizeof(name), "host%zu.test", which);
+    return name;
+}
+
+/* A link with a history and that many candidates, host0.test:7000 and so on. */
+static void start_with(size_t count)
+{
+    temp_store_fill(&stage.temp, STAGE_ID, STAGE_X);
+    stage.options.origin.count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct origin_address *at = &stage.options.origin.at[i];
+        snprintf(at->host, sizeof(at->host), "%s", name_of(i));
+        at->port = (uint16_t)(7000 + i);
+    }
+    stage_start();
+}
+
+/* It is this candidate's turn. */
+static struct conn *await_turn(size_t which)
+{
+    struct conn *origin = stage_await();
+    assert_string_equal(fake_conn_host(origin), name_of(which));
+    assert_int_equal(fake_conn_port(origin), 7000 + which);
+    return origin;
+}
+
+static struct conn *bring_up(size_t which)
+{
+    struct conn *origin = await_turn(which);
+    fake_conn_up(origin);
+    return origin;
+}
+
+/* This candidate says of itself; it is taken up to PSYNC, or passed over. */
+static struct conn *introduce(size_t which, const char *replication)
+{
+    struct conn *origin = bring_up(which);
+    stage.replication = replication;
+    stage_introduce(origin);
+    return origin;
+}
+
+static void expect_next_at_once(void)
+{
+    stage_expect_state(LINK_RESTING);
+    assert_int_equal(fake_loop_next_timer_ms(stage.loop), 0);
+}
+
+static void expect_rest(unsigned round, int64_t longest)
+{
+    stage_expect_state(LINK_RESTING);
+    assert_int_equal(stage.lost, round);
+    assert_in_range(fake_loop_next_timer_ms(stage.loop), longest / 2, longest);
+}
+
+static void expect_passed(struct conn *origin, const char *why)
+{
+    char error[128];
+    snprintf(error, sizeof(error), "passed_over: %s", why);
+    assert_true(fake_conn_is_closed(origin));
+    stage_expect(origin, NULL);
+    stage_expect_error(error);
+}
+
+static void refuse(size_t which)
+{
+    fake_conn_down(await_turn(which), "Connection refused");
+    fake_conn_run_all();
+    stage_expect_error("unreachable: Connection refused");
+}
+
+static void hang_up(struct conn *origin)
+{
+    fake_conn_end(origin);
+    fake_conn_run(origin);
+    stage_expect_state(LINK_RESTING);
+}
+
+static void settle_on(size_t which)
+{
+    struct conn *origin = introduce(which, PRIMARY_OF(STAGE_ID));
+    stage_ask(origin, FROM_X);
+    stage_say(origin, CONTINUE);
+    stage_expect_state(LINK_STREAMING);
+    assert_string_equal(stage_status().host, name_of(which));
+}
+
+/* ------------------------------------------------------------------ rounds */
+
+static void answer_loading(size_t which)
+{
+    struct conn *origin = bring_up(which);
+    stage_expect(origin, "PING");
+    stage_say(origin, "-LOADING Redis is loading the dataset in memory\r\n");
+    assert_true(fake_conn_is_closed(origin));
+    stage_expect_error("refused: PING: the origin answered: -LOADING");
+}
+
+static void answer_wrong_password(size_t which)
+{
+    struct conn *origin = bring_up(which);
+    stage_expect(origin, "PING");
+    stage_say(origin, "-NOAUTH Authentication required.\r\n");
+    stage_expect(origin, "AUTH secret");
+    stage_say(origin, "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
+    assert_true(fake_conn_is_closed(origin));
+    stage_expect_error("refused: AUTH: the origin answered: -WRONGPASS");
+}
+
+/* One after the other without a rest, until somebody is good. */
+TEST(the_good_one_is_found_among_all_kinds_of_bad_ones)
+{
+    stage.options.password = "secret";
+    start_with(6);
+    assert_int_equal(stage_status().candidates, 6);
+    refuse(0);
+    expect_next_at_once();
+    expect_passed(introduce(1, REPLICA), "it is a replica of elsewhere.test:6399");
+    expect_next_at_once();
+    expect_passed(introduce(2, PRIMARY_OF(STAGE_OTHER_ID)), "it has another history");
+    expect_next_at_once();
+    answer_loading(3);
+    expect_next_at_once();
+    answer_wrong_password(4);
+    expect_next_at_once();
+    settle_on(5);
+    assert_int_equal(stage.lost, 0);
+    assert_int_equal(stage_status().attempts, 6);
+    assert_int_equal(stage.news[LINK_NEWS_REPLACED], 0);
+}
+
+TEST(one_rest_after_each_round_of_bad_ones)
+{
+    static const int64_t longest[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000};
+    start_with(3);
+    for (unsigned round = 0; round < LENGTH_OF(longest); round++) {
+        refuse(0);
+        expect_next_at_once();
+        expect_passed(introduce(1, REPLICA), "it is a replica of");
+        expect_next_at_once();
+        assert_int_equal(stage.lost, round);
+        refuse(2);
+        expect_rest(round + 1, longest[round]);
+    }
+}
+
+TEST(the_one_that_was_good_is_first_again)
+{
+    start_with(3);
+    refuse(0);
+    settle_on(1);
+    hang_up(fake_conn_newest());
+    expect_rest(1, 100);
+    settle_on(1);
+    stage_say(fake_conn_newest(), PING_COMMAND);
+    hang_up(fake_conn_newest());
+    refuse(1);
+    expect_next_at_once();
+    refuse(2);
+    expect_next_at_once();
+    refuse(0);
+    expect_rest(3, 200);
+    refuse(1);
+}
+
+TEST(a_demoted_primary_is_left_for_the_promoted_one)
+{
+    start_with(2);
+    settle_on(0);
+    hang_up(fake_conn_newest());
+    expect_passed(introduce(0, REPLICA), "it is a replica of");
+    expect_next_at_once();
+    struct conn *origin =
+        introduce(1, "role:master\r\nmaster_replid:" STAGE_OTHER_ID "\r\nmaster_replid2:" STAGE_ID
+                     "\r\nsecond_repl_offset:4712\r\n");
+    stage_ask(origin, FROM_X);
+    stage_say(origin, "+CONTINUE " STAGE_OTHER_ID "\r\n" PING_COMMAND);
+    stage_expect_held(STAGE_OTHER_ID, STAGE_X, PING_COMMAND);
+    assert_string_equal(stage_status().host, name_of(1));
+}
+
+TEST(a_silent_one_is_passed_over)
+{
+    start_with(2);
+    struct conn *origin = bring_up(0);
+    stage_seconds(61);
+    assert_true(fake_conn_is_closed(origin));
+    stage_expect_error("silent: ");
+    settle_on(1);
+}
+
+/* Its RDB is of no use: perhaps another's is. */
+TEST(one_that_fails_while_loading_is_passed_over)
+{
+    stage.options.origin = (struct origin_candidates){
+        .count = 2,
+        .at = {{.host = "host0.test", .port = 7000}, {.host = "host1.test", .port = 7001}}};
+    stage_start();
+    struct conn *origin = introduce(0, PRIMARY_OF(STAGE_ID));
+    stage_ask(origin, "PSYNC ? -1");
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_expect_state(LINK_LOADING);
+    stage_say(origin, "-ERR BGSAVE failed, replication can't continue\r\n");
+    expect_next_at_once();
+    (void)await_turn(1);
+}
+
+/* But a disk of ours that refuses is not its fault: no other is asked for a full sync meanwhile. */
+TEST(a_disk_that_refuses_is_no_reason_to_ask_the_next)
+{
+    stage.options.origin = (struct origin_candidates){
+        .count = 2,
+        .at = {{.host = "host0.test", .port = 7000}, {.host = "host1.test", .port = 7001}}};
+    stage_start();
+    struct conn *origin = introduce(0, PRIMARY_OF(STAGE_ID));
+    stage_ask(origin, "PSYNC ? -1");
+    temp_store_refuse(true);
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    temp_store_refuse(false);
+    stage_expect_error("store: ");
+    expect_rest(1, 100);
+    (void)await_turn(0);
+}
+
+/* ------------------------------------------------------------------ another history */
+
+static void take_full_sync(struct conn *origin)
+{
+    stage_ask(origin, FROM_X);
+    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_say(origin, PING_COMMAND);
+    stage_expect_held(STAGE_OTHER_ID, 9000, PING_COMMAND);
+}
+
+TEST(another_history_is_accepted_in_the_next_round)
+{
+    start_with(3);
+    refuse(0);
+    expect_passed(introduce(1, PRIMARY_OF(STAGE_OTHER_ID)), "it has another history");
+    expect_passed(introduce(2, REPLICA), "it is a replica of");
+    expect_rest(1, 100);
+    refuse(0);
+    take_full_sync(introduce(1, PRIMARY_OF(STAGE_OTHER_ID)));
+}
+
+TEST(but_not_when_somebody_knows_ours_by_then)
+{
+    start_with(3);
+    refuse(0);
+    expect_passed(introduce(1, PRIMARY_OF(STAGE_OTHER_ID)), "it has another history");
+    refuse(2);
+    settle_on(0);
+    hang_up(fake_conn_newest());
+    refuse(0);
+    expect_passed(introduce(1, PRIMARY_OF(STAGE_OTHER_ID)), "it has another history");
+    (void)await_turn(2);
+}
+
+TEST(it_stays_accepted_while_its_rdb_fails)
+{
+    start_with(2);
+    expect_passed(introduce(0, PRIMARY_OF(STAGE_OTHER_ID)), "it has another history");
+    refuse(1);
+    struct conn *origin = introduce(0, PRIMARY_OF(STAGE_OTHER_ID));
+    stage_ask(origin, FROM_X);
+    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
+    hang_up(origin);
+    refuse(1);
+    take_full_sync(introduce(0, PRIMARY_OF(STAGE_OTHER_ID)));
+}
+
+TEST(without_a_history_any_primary_will_do)
+{
+    stage.options.origin = (struct origin_candidates){
+        .count = 2,
+        .at = {{.host = "host0.test", .port = 7000}, {.host = "host1.test", .port = 7001}}};
+    stage_start();
+    expect_passed(introduce(0, REPLICA), "it is a replica of");
+    stage_ask(introduce(1, PRIMARY_OF(STAGE_OTHER_ID)), "PSYNC ? -1");
+}
+
+TEST(who_does_not_tell_is_taken)
+{
+    start_with(2);
+    struct conn *origin = bring_up(0);
+    stage_expect(origin, "PING");
+    stage_say(origin, "+PONG\r\n");
+    stage_expect(origin, "INFO server");
+    stage_say_bulk(origin, stage.server);
+    stage_expect(origin, "INFO replication");
+    stage_say(origin, "-NOPERM this user has no permissions to run the 'info' command\r\n");
+    stage_ask(origin, FROM_X);
+}
+
+/* ------------------------------------------------------------------ a single one */
+
+TEST(a_single_one_may_be_a_replica)
+{
+    start_with(1);
+    stage_ask(introduce(0, REPLICA), FROM_X);
+}
+
+TEST(a_single_one_may_have_another_history)
+{
+    start_with(1);
+    take_full_sync(introduce(0, PRIMARY_OF(STAGE_OTHER_ID)));
+}
+
+TEST(never_itself)
+{
+    start_with(1);
+    link_set_run_id(stage.link, RUN_ID);
+    stage.server = "redis_version:7.0.15\r\nrun_id:" RUN_ID "\r\n";
+    expect_passed(introduce(0, PRIMARY_OF(STAGE_ID)), "it is this relay itself");
+    expect_rest(1, 100);
+    expect_passed(introduce(0, REPLICA), "it is this relay itself");
+    expect_rest(2, 200);
+    stage.server = "redis_version:7.0.15\r\nrun_id:" STAGE_ID "\r\n";
+    settle_on(0);
+}
+
+TEST(never_a_replica_of_its_own)
+{
+    start_with(1);
+    stage.own_replica = "192.0.2.7";
+    stage.own_replica_port = 7000;
+    expect_passed(introduce(0, REPLICA), "it is a replica of this relay");
+    expect_rest(1, 100);
+    stage.own_replica_port = 7001;
+    stage_ask(introduce(0, REPLICA), FROM_X);
+}
+
+/* ------------------------------------------------------------------ told whom to follow */
+
+typedef void reach_fn(void);
+
+static void reach_idle(void)
+{
+    start_with(2);
+    stage_expect_state(LINK_IDLE);
+}
+
+static void reach_connecting(void)
+{
+    start_with(2);
+    (void)await_turn(0);
+    stage_expect_state(LINK_CONNECTING);
+}
+
+static void reach_greeting(void)
+{
+    start_with(2);
+    (void)bring_up(0);
+    stage_expect_state(LINK_GREETING);
+}
+
+static void reach_loading(void)
+{
+    start_with(2);
+    struct conn *origin = introduce(0, PRIMARY_OF(STAGE_ID));
+    stage_ask(origin, FROM_X);
+    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
+    stage_expect_state(LINK_LOADING);
+}
+
+static void reach_streaming(void)
+{
+    start_with(2);
+    settle_on(0);
+}
+
+static void reach_resting(void)
+{
+    start_with(2);
+    settle_on(0);
+    hang_up(fake_conn_newest());
+}
+
+static reach_fn *const reaches[] = {
+    reach_idle, reach_connecting, reach_greeting, reach_loading, reach_streaming, reach_resting,
+};
+
+TEST(told_the_same_address_it_does_nothing_in_every_state)
+{
+    for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
+        reaches[i]();
+        enum link_state before = stage_status().state;
+        uint64_t attempts = stage_status().attempts;
+        int64_t timer = fake_loop_next_timer_ms(stage.loop);
+        struct conn *origin = fake_conn_newest();
+        const struct origin_address same = {.host = "host0.test", .port = 7000};
+        link_follow(stage.link, &same);
+        stage_expect_state(before);
+        assert_int_equal(stage_status().attempts, attempts);
+        assert_int_equal(fake_loop_next_timer_ms(stage.loop), timer);
+        assert_int_equal(stage_status().candidates, 2);
+        if (origin != NULL && before != LINK_RESTING)
+            assert_false(fake_conn_is_closed(origin));
+        stage_close(NULL);
+        stage_open(NULL);
+    }
+}
+
+TEST(told_another_address_it_goes_there_from_every_state)
+{
+    for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
+        reaches[i]();
+        struct conn *before = fake_conn_newest();
+        link_follow(stage.link, &other);
+        assert_true(before == NULL || fake_conn_is_closed(before));
+        assert_int_equal(fake_loop_next_timer_ms(stage.loop), 0);
+        struct conn *origin = stage_await();
+        assert_string_equal(fake_conn_host(origin), "other.test");
+        assert_int_equal(stage_status().candidates, 1);
+        assert_int_equal(stage.lost, i == 5 ? 1 : 0);
+        fake_conn_up(origin);
+        stage.replication = PRIMARY_OF(STAGE_OTHER_ID); /* named: no veto */
+        stage_introduce(origin);
+        stage_ask(origin, FROM_X);
+        stage_close(NULL);
+        stage_open(NULL);
+    }
+}
+
+TEST(another_port_is_another_address)
+{
+    start_with(1);
+    settle_on(0);
+    const struct origin_address next = {.host = "host0.test", .port = 7001};
+    link_follow(stage.link, &next);
+    assert_int_equal(fake_conn_port(stage_await()), 7001);
+}
+
+TEST(nobody_to_follow_at_first)
+{
+    start_with(0);
+    stage_seconds(5);
+    stage_expect_state(LINK_IDLE);
+    assert_false(stage_has_new());
+    assert_string_equal(stage_status().host, "");
+    assert_int_equal(stage_status().port, 0);
+    assert_int_equal(stage_status().candidates, 0);
+    link_follow(stage.link, &other);
+    assert_string_equal(fake_conn_host(stage_await()), "other.test");
+    assert_int_equal(stage.lost, 0);
+}
+
+/* Whoever is told of the loss may know at once. */
+TEST(told_from_within_the_news_of_the_loss)
+{
+    start_with(1);
+    for (int i = 0; i < 5; i++)
+        refuse(0);
+    stage.told_when_lost = &other;
+    refuse(0);
+    assert_int_equal(fake_loop_next_timer_ms(stage.loop), 0);
+    assert_string_equal(fake_conn_host(stage_await()), "other.test");
+}
+
+TEST(told_the_same_from_within_the_news_it_rests_on)
+{
+    const struct origin_address same = {.host = "host0.test", .port = 7000};
+    start_with(1);
+    stage.told_when_lost = &same;
+    refuse(0);
+    expect_rest(1, 100);
+}
+
+int main(void)
+{
+#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
+    const struct CMUnitTest tests[] = {
+        ROW(the_good_one_is_found_among_all_kinds_of_bad_ones),
+        ROW(one_rest_after_each_round_of_bad_ones),
+        ROW(the_one_that_was_good_is_first_again),
+        ROW(a_demoted_primary_is_left_for_the_promoted_one),
+        ROW(a_silent_one_is_passed_over),
+        ROW(one_that_fails_while_loading_is_passed_over),
+        ROW(a_disk_that_refuses_is_no_reason_to_ask_the_next),
+        ROW(another_history_is_accepted_in_the_next_round),
+        ROW(but_not_when_somebody_knows_ours_by_then),
+        ROW(it_stays_accepted_while_its_rdb_fails),
+        ROW(without_a_history_any_primary_will_do),
+        ROW(who_does_not_tell_is_taken),
+        ROW(a_single_one_may_be_a_replica),
+        ROW(a_single_one_may_have_another_history),
+        ROW(never_itself),
+        ROW(never_a_replica_of_its_own),
+        ROW(told_the_same_address_it_does_nothing_in_every_state),
+        ROW(told_another_address_it_goes_there_from_every_state),
+        ROW(another_port_is_another_address),
+        ROW(nobody_to_follow_at_first),
+        ROW(told_from_within_the_news_of_the_loss),
+        ROW(told_the_same_from_within_the_news_it_rests_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

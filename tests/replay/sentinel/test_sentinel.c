@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The watcher of Sentinels; the test is the Sentinels. */
+#include "relay/upstream/sentinel.h"
+
+#include "fake_clock.h"
+#include "fake_conn.h"
+#include "fake_loop.h"
+#include "relay/base/log.h"
+#include "relay/base/text.h"
+#include "test.h"
+
+#define QUESTION "*3\r\n$8\r\nSENTINEL\r\n$23\r\nget-master-addr-by-name\r\n$8\r\nmymaster\r\n"
+#define CHANNELS "$14\r\n+switch-master\r\n$29\r\n+failover-state-reconf-slaves\r\n"
+#define SUBSCRIBE "*3\r\n$9\r\nSUBSCRIBE\r\n" CHANNELS
+#define UNSUBSCRIBE "*3\r\n$11\r\nUNSUBSCRIBE\r\n" CHANNELS
+#define PING "*1\r\n$4\r\nPING\r\n"
+
+#define ADDRESS_1 "*2\r\n$8\r\n10.0.0.1\r\n$4\r\n6379\r\n"
+#define ADDRESS_2 "*2\r\n$8\r\n10.0.0.2\r\n$4\r\n6379\r\n"
+#define SUBSCRIBED                                                                                 \
+    "*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n"                                     \
+    "*3\r\n$9\r\nsubscribe\r\n$29\r\n+failover-state-reconf-slaves\r\n:2\r\n"
+#define UNSUBSCRIBED                                                                               \
+    "*3\r\n$11\r\nunsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n"                                  \
+    "*3\r\n$11\r\nunsubscribe\r\n$29\r\n+failover-state-reconf-slaves\r\n:0\r\n"
+#define PROMOTED                                                                                   \
+    "*3\r\n$7\r\nmessage\r\n$29\r\n+failover-state-reconf-slaves\r\n"                              \
+    "$29\r\nmaster mymaster 10.0.0.1 6379\r\n"
+#define PONG "*2\r\n$4\r\npong\r\n$0\r\n\r\n"
+#define MESSAGE(length, text)                                                                      \
+    "*3\r\n$7\r\nmessage\r\n$14\r\n+switch-master\r\n$" #length "\r\n" text "\r\n"
+
+static struct loop *loop;
+static struct sentinel *sentinel;
+static struct sentinel_options options;
+static size_t connections; /* that await_connection has seen */
+static unsigned told;
+static char told_last[300];
+static bool asks_back; /* the callee asks from inside its call, as a link that is lost does */
+
+static void on_address(const struct origin_address *primary, void *arg)
+{
+    assert_ptr_equal(arg, &told);
+    told++;
+    snprintf(told_last, sizeof(told_last), "%s %u", primary->host, (unsigned)primary->port);
+    if (asks_back)
+        sentinel_ask(sentinel);
+}
+
+static void add_sentinel(const char *host, uint16_t port)
+{
+    struct origin_address *at = &options.sentinels.at[options.sentinels.count++];
+    snprintf(at->host, sizeof(at->host), "%s", host);
+    at->port = port;
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    loop = loop_new();
+    memset(&options, 0, sizeof(options));
+    snprintf(options.name, sizeof(options.name), "mymaster");
+    add_sentinel("s0", 26379);
+    add_sentinel("s1", 26380);
+    add_sentinel("::1", 26381);
+    connections = 0;
+    told = 0;
+    told_last[0] = '\0';
+    asks_back = false;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    sentinel_close(&sentinel);
+    assert_null(sentinel);
+    for (size_t i = 0; i < fake_conn_count(); i++)
+        assert_true(fake_conn_is_closed(fake_conn_nth(i)));
+    fake_conn_reset();
+    loop_free(&loop);
+    return 0;
+}
+
+static void start(void)
+{
+    sentinel = sentinel_open(loop, &options, on_address, &told);
+    assert_non_null(sentinel);
+}
+
+/* The next one that is connected to, which has this port. Waits in fake time. */
+static struct conn *await(uint16_t port)
+{
+    while (fake_conn_count() == connections) {
+        int64_t next_ms = fake_loop_next_timer_ms(loop);
+        if (next_ms == -1)
+            fail_msg("expected a connection to port %u, nothing is going on", (unsigned)port);
+        fake_loop_pass(loop, next_ms);
+    }
+    struct conn *conn = fake_conn_nth(connections++);
+    assert_int_equal(fake_conn_port(conn), port);
+    return conn;
+}
+
+static void expect_sent(struct conn *conn, const char *expected)
+{
+    fake_conn_run(conn);
+    assert_view(fake_conn_sent(conn), expected);
+    fake_conn_forget_sent(conn);
+}
+
+static void say(struct conn *conn, const char *string)
+{
+    fake_conn_feed(conn, bytes_of(string));
+    fake_conn_run(conn);
+}
+
+static void expect_told(unsigned times, const char *last)
+{
+    assert_string_equal(told_last, last);
+    assert_int_equal(told, times);
+}
+
+static struct conn *connect_to(uint16_t port)
+{
+    struct conn *conn = await(port);
+    fake_conn_up(conn);
+    expect_sent(conn, QUESTION SUBSCRIBE);
+    return conn;
+}
+
+static struct conn *listen_to(uint16_t port, const char *address)
+{
+    struct conn *conn = connect_to(port);
+    say(conn, address);
+    say(conn, SUBSCRIBED);
+    return conn;
+}
+
+static void second(void)
+{
+    fake_loop_pass(loop, 1000);
+    sentinel_tick(sentinel);
+    fake_loop_turn(loop);
+}
+
+TEST(asks_then_listens)
+{
+    start();
+    struct conn *conn = await(26379);
+    assert_string_equal(fake_conn_host(conn), "s0");
+    fake_conn_up(conn);
+    expect_sent(conn, QUESTION SUBSCRIBE);
+    say(conn, ADDRESS_1 SUBSCRIBED);
+    expect_told(1, "10.0.0.1 6379");
+    say(conn, MESSAGE(36, "mymaster 10.0.0.1 6379 10.0.0.2 6380"));
+    expect_told(2, "10.0.0.2 6380");
+    say(conn, MESSAGE(33, "other 10.0.0.1 6379 10.0.0.3 6380"));
+    expect_told(2, "10.0.0.2 6380");
+    assert_false(fake_conn_is_closed(conn));
+}
+
+/* Every reply and message cut at every place. */
+static const char dialogue[] = ADDRESS_1 SUBSCRIBED MESSAGE(33, "other 10.0.0.1 6379 10.0.0.3 6380")
+    MESSAGE(36, "mymaster 10.0.0.1 6379 10.0.0.2 6380");
+
+TEST(takes_what_comes_in_any_pieces)
+{
+    for (size_t cut = 0; cut <= sizeof(dialogue) - 1; cut++) {
+        begin(NULL);
+        start();
+        struct conn *conn = connect_to(26379);
+        struct bytes whole = LITERAL(dialogue);
+        if (cut > 0)
+            fake_conn_feed(conn, bytes_first(whole, cut));
+        if (cut < whole.length)
+            fake_conn_feed(conn, bytes_skip(whole, cut));
+        fake_conn_run(conn);
+        expect_told(2, "10.0.0.2 6380");
+        assert_false(fake_conn_is_closed(conn));
+        end(NULL);
+    }
+}
+
+TEST(takes_what_comes_byte_by_byte)
+{
+    start();
+    struct conn *conn = connect_to(26379);
+    fake_conn_feed_cut(conn, LITERAL(dialogue), 1);
+    fake_conn_run(conn);
+    expect_told(2, "10.0.0.2 6380");
+}
+
+TEST(sends_what_does_not_fit_at_once)
+{
+    start();
+    struct conn *conn = await(26379);
+    fake_conn_set_room(conn, 5);
+    fake_conn_up(conn);
+    fake_conn_run(conn);
+    assert_true(fake_conn_wants_write(conn));
+    fake_conn_set_room(conn, SIZE_MAX);
+    expect_sent(conn, QUESTION SUBSCRIBE);
+    assert_false(fake_conn_wants_write(conn));
+    say(conn, ADDRESS_1 SUBSCRIBED);
+    expect_told(1, "10.0.0.1 6379");
+}
+
+TEST(logs_in)
+{
+    options.password = "geheim";
+    start();
+    struct conn *conn = await(26379);
+    fake_conn_up(conn);
+    expect_sent(conn, "*2\r\n$4\r\nAUTH\r\n$6\r\ngeheim\r\n" QUESTION SUBSCRIBE);
+    say(conn, "+OK\r\n" ADDRESS_1 SUBSCRIBED);
+    expect_told(1, "10.0.0.1 6379");
+    fake_conn_end(conn);
+    fake_conn_run(conn);
+
+    options.user = "relay";
+    sentinel_close(&sentinel);
+    start();
+    conn = await(26379);
+    fake_conn_up(conn);
+    expect_sent(conn, "*3\r\n$4\r\nAUTH\r\n$5\r\nrelay\r\n$6\r\ngeheim\r\n" QUESTION SUBSCRIBE);
+}
+
+TEST(a_refused_password_passes_it_over)
+{
+    options.password = "wrong";
+    start();
+    struct conn *conn = await(26379);
+    fake_conn_up(conn);
+    say(conn, "-WRONGPASS invalid\r\n-NOAUTH\r\n-NOAUTH\r\n");
+    assert_true(fake_conn_is_closed(conn));
+    conn = await(26380);
+    expect_told(0, "");
+}
+
+/* What each does instead of answering; the next one is connected to at once. */
+TEST(one_that_is_of_no_use_is_passed_over)
+{
+    static const char *const says[] = {
+        "*-1\r\n" SUBSCRIBED,
+        "-ERR unknown command\r\n" SUBSCRIBED,
+        "-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n",
+        "+OK\r\n",
+        "HTTP/1.1 400 Bad Request\r\n",
+        "*2\r\n$8\r\n10.0.0.1\r\n$5\r\n99999\r\n" SUBSCRIBED,
+        "*2\r\n$0\r\n\r\n$4\r\n6379\r\n" SUBSCRIBED,
+        "$999999999\r\n",
+        "*100000000\r\n",
+        SUBSCRIBED,
+        PONG,
+        MESSAGE(10, "mymaster a"),
+        "*3\r\n$7\r\nmessage\r\n$5\r\n+sdwn\r\n$1\r\nx\r\n",
+    };
+    for (size_t i = 0; i < LENGTH_OF(says); i++) {
+        begin(NULL);
+        start();
+        struct conn *conn = connect_to(26379);
+        say(conn, says[i]);
+        if (!fake_conn_is_closed(conn))
+            fail_msg("row %zu was believed", i);
+        expect_told(0, "");
+        (void)listen_to(26380, ADDRESS_2);
+        expect_told(1, "10.0.0.2 6379");
+        end(NULL);
+    }
+}
+
+TEST(an_error_for_the_subscription_passes_it_over)
+{
+    start();
+    struct conn *conn = connect_to(26379);
+    say(conn, ADDRESS_1 "-NOPERM this user has no permissions\r\n");
+    assert_true(fake_conn_is_closed(conn));
+    expect_told(1, "10.0.0.1 6379");
+    (void)await(26380);
+}
+
+TEST(the_silent_the_dead_and_the_unknown_are_passed_over)
+{
+    start();
+    struct conn *silent = connect_to(26379);
+    fake_loop_pass(loop, 1999);
+    assert_false(fake_conn_is_closed(silent));
+    fake_loop_pass(loop, 1);
+    assert_true(fake_conn_is_closed(silent));
+
+    struct conn *unknown = await(26380);
+    fake_conn_down(unknown, "unknown host");
+    fake_conn_run(unknown);
+    assert_true(fake_conn_is_closed(unknown));
+
+    struct conn *leaving = await(26381);
+    assert_string_equal(fake_conn_host(leaving), "::1");
+    fake_conn_up(leaving);
+    fake_conn_end(leaving);
+    fake_conn_run(leaving);
+    assert_true(fake_conn_is_closed(leaving));
+
+    /* All have failed once: a rest, then from the beginning. */
+    assert_int_equal(fake_conn_count(), 3);
+    int64_t rest_ms = fake_loop_next_timer_ms(loop);
+    assert_true(rest_ms >= 50 && rest_ms <= 100);
+    (void)listen_to(26379, ADDRESS_1);
+    expect_told(1, "10.0.0.1 6379");
+}
+
+TEST(rests_grow_up_to_a_limit)
+{
+    options.sentinels.count = 1;
+    start();
+    int64_t longest_ms = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        struct conn *conn = await(26379);
+        fake_conn_down(conn, "Connection refused");
+        fake_conn_run(conn);
+        longest_ms = fake_loop_next_timer_ms(loop);
+        assert_true(longest_ms > 0 && longest_ms <= 5000);
+    }
+    assert_true(longest_ms >= 2500);
+    /* One that tells the address, and ends at once, each time, is no better. */
+    for (unsigned i = 0; i < 5; i++) {
+        struct conn *conn = listen_to(26379, ADDRESS_1);
+        fake_conn_end(conn);
+        fake_conn_run(conn);
+        assert_true(fake_loop_next_timer_ms(loop) >= 2500);
+    }
+    /* One that goes on is. */
+    struct conn *conn = listen_to(26379, ADDRESS_1);
+    second();
+    say(conn, PONG);
+    fake_conn_end(conn);
+    fake_conn_run(conn);
+    assert_true(fake_loop_next_timer_ms(loop) <= 100);
+}
+
+TEST(a_connection_that_cannot_be_made_is_tried_again)
+{
+    fake_conn_refuse_next();
+    start();
+    fake_loop_pass(loop, 1999);
+    assert_int_equal(fake_conn_count(), 0);
+    (void)listen_to(26380, ADDRESS_1);
+    expect_told(1, "10.0.0.1 6379");
+}
+
+TEST(pings_and_notices_death)
+{
+    start();
+    struct conn *conn = listen_to(26379, ADDRESS_1);
+    for (unsigned i = 0; i < 30; i++) {
+        second();
+        expect_sent(conn, PING);
+        say(conn, PONG);
+    }
+    assert_false(fake_conn_is_closed(conn));
+    second();
+    expect_sent(conn, PING);
+    for (unsigned i = 0; i < 3; i++)
+        second();
+    expect_sent(conn, ""); /* one at a time */
+    assert_false(fake_conn_is_closed(conn));
+    second();
+    second();
+    assert_true(fake_conn_is_closed(conn));
+    (void)listen_to(26380, ADDRESS_1);
+    expect_told(2, "10.0.0.1 6379");
+}
+
+TEST(ends_and_breaks_while_listening)
+{
+    start();
+    struct conn *conn = listen_to(26379, ADDRESS_1);
+    fake_conn_end(conn);
+    fake_conn_run(conn);
+    conn = listen_to(26380, ADDRESS_1);
+    fake_conn_down(conn, "Connection reset by peer");
+    fake_conn_run(conn);
+    conn = listen_to(26381, ADDRESS_2);
+    fake_conn_fail(conn, "Connection timed out");
+    fake_conn_run(conn);
+    (void)listen_to(26379, ADDRESS_2);
+    expect_told(4, "10.0.0.2 6379");
+}
+
+TEST(nonsense_while_listening_passes_it_over)
+{
+    static const char *const says[] = {
+        "+OK\r\n",
+        PONG, /* of no PING */
+        "-ERR\r\n",
+        "?",
+        MESSAGE(35, "mymaster 10.0.0.1 6379 10.0.0.2 0 x"),
+        MESSAGE(33, "mymaster 10.0.0.1 6379 10.0.0.2 0"),
+        MESSAGE(8, "mymaster"),
+        "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\na\r\n$1\r\nb\r\n",
+    };
+    for (size_t i = 0; i < LENGTH_OF(says); i++) {
+        begin(NULL);
+        start();
+        struct conn *conn = listen_to(26379, ADDRESS_1);
+        say(conn, says[i]);
+        if (!fake_conn_is_closed(conn))
+            fail_msg("row %zu was believed", i);
+        expect_told(1, "10.0.0.1 6379");
+        (void)await(26380);
+        end(NULL);
+    }
+}
+
+TEST(asked_again_it_asks_on_the_same_connection)
+{
+    options.sentinels.count = 1;
+    start();
+    struct conn *conn = listen_to(26379, ADDRESS_1);
+    second();
+    expect_sent(conn, PING);
+    sentinel_ask(sentinel);
+    fake_loop_pass(loop, 0);
+    expect_sent(conn, UNSUBSCRIBE QUESTION SUBSCRIBE);
+    /* Meanwhile nobody is impatient, and what was under way comes first. */
+    sentinel_ask(sentinel);
+    say(conn, MESSAGE(36, "mymaster 10.0.0.1 6379 10.0.0.9 6379") PONG UNSUBSCRIBED);
+    expect_told(2, "10.0.0.9 6379");
+    say(conn, ADDRESS_2 SUBSCRIBED);
+    expect_told(3, "10.0.0.2 6379");
+    second();
+    expect_sent(conn, PING);
+    assert_int_equal(fake_conn_count(), 1);
+}
+
+/* The one that leads the fail-over tells who asks, long before it says +switch-master. */
+TEST(a_promotion_is_asked_after)
+{
+    start();
+    struct conn *conn = listen_to(26379, ADDRESS_1);
+    fake_loop_pass(loop, 1000);
+    say(conn, PROMOTED);
+    fake_loop_pass(loop, 0);
+    expect_sent(conn, UNSUBSCRIBE QUESTION SUBSCRIBE);
+    say(conn, UNSUBSCRIBED ADDRESS_2 SUBSCRIBED);
+    expect_told(2, "10.0.0.2 6379");
+    /* One that promotes all the time is asked once a second, and listened to on. */
+    for (unsigned i = 0; i < 10; i++)
+        say(conn, PROMOTED);
+    fake_loop_pass(loop, 999);
+    expect_sent(conn, "");
+    fake_loop_pass(loop, 1);
+    expect_sent(conn, UNSUBSCRIBE QUESTION SUBSCRIBE);
+    say(conn, UNSUBSCRIBED ADDRESS_2 SUBSCRIBED);
+    assert_false(fake_conn_is_closed(conn));
+    assert_int_equal(fake_conn_count(), 1);
+}
+
+TEST(asked_again_and_again_it_asks_once_a_second)
+{
+    options.sentinels.count = 1;
+    start();
+    struct conn *conn = listen_to(26379, ADDRESS_1);
+    fake_loop_pass(loop, 400);
+    sentinel_ask(sentinel);
+    fake_loop_pass(loop, 300);
+    sentinel_ask(sentinel);
+    fake_loop_pass(loop, 299);
+    expect_sent(conn, "");
+    fake_loop_pass(loop, 1);
+    expect_sent(conn, UNSUBSCRIBE QUESTION SUBSCRIBE);
+    say(conn, UNSUBSCRIBED ADDRESS_1 SUBSCRIBED);
+    expect_told(2, "10.0.0.1 6379");
+    fake_loop_pass(loop, 5000);
+    expect_sent(conn, "");
+}
+
+TEST(with_nothing_new_the_next_one_is_asked)
+{
+    start();
+    struct conn *conn = listen_to(26379, ADDRESS_1);
+    second();
+    expect_sent(conn, PING);
+    say(conn, PONG);
+    sentinel_ask(sentinel);
+    fake_loop_pass(loop, 0);
+    expect_sent(conn, UNSUBSCRIBE QUESTION SUBSCRIBE);
+    say(conn, UNSUBSCRIBED ADDRESS_1 SUBSCRIBED);
+    assert_true(fake_conn_is_closed(conn));
+    conn = listen_to(26380, ADDRESS_2);
+    expect_told(3, "10.0.0.2 6379");
+    assert_false(fake_conn_is_closed(conn)); /* it is listened to, whatever it said */
+
+    fake_loop_pass(loop, 1000);
+    sentinel_ask(sentinel);
+    fake_loop_pass(loop, 0);
+    expect_sent(conn, UNSUBSCRIBE QUESTION SUBSCRIBE);
+    say(conn, UNSUBSCRIBED ADDRESS_1 SUBSCRIBED);
+    expect_told(4, "10.0.0.1 6379"); /* news: it stays */
+    assert_false(fake_conn_is_closed(conn));
+}
+
+TEST(silence_after_being_asked_again_passes_it_over)
+{
+    start();
+    struct conn *conn = listen_to(26379, ADDRESS_1);
+    fake_loop_pass(loop, 1000);
+    sentinel_ask(sentinel);
+    fake_loop_pass(loop, 0);
+    assert_false(fake_conn_is_closed(conn));
+    fake_loop_pass(loop, 2000);
+    assert_true(fake_conn_is_closed(conn));
+    (void)listen_to(26380, ADDRESS_1); /* still in doubt: the one after it, too */
+    (void)listen_to(26381, ADDRESS_1);
+    expect_told(3, "10.0.0.1 6379");
+}
+
+TEST(a_link_that_asks_because_it_was_told_has_its_answer)
+{
+    asks_back = true;
+    start();
+    struct conn *conn = listen_to(26379, ADDRESS_1);
+    say(conn, MESSAGE(36, "mymaster 10.0.0.1 6379 10.0.0.2 6380"));
+    expect_told(2, "10.0.0.2 6380");
+    fake_loop_pass(loop, 3000);
+    expect_sent(conn, "");
+    assert_int_equal(fake_conn_count(), 1);
+}
+
+TEST(closed_in_every_state)
+{
+    start();
+    sentinel_close(&sentinel);
+    start();
+    struct conn *conn = await(26379);
+    sentinel_close(&sentinel);
+    assert_true(fake_conn_is_closed(conn));
+    start();
+    conn = connect_to(26379);
+    sentinel_close(&sentinel);
+    assert_true(fake_conn_is_closed(conn));
+    start();
+    conn = listen_to(26379, ADDRESS_1);
+    sentinel_close(&sentinel);
+    assert_true(fake_conn_is_closed(conn));
+    sentinel_close(&sentinel);
+    fake_loop_pass(loop, 10000);
+    expect_told(1, "10.0.0.1 6379");
+}
+
+#define WATCHED(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+    log_set_level(LOG_LEVEL_ERROR);
+    const struct CMUnitTest tests[] = {
+        WATCHED(asks_then_listens),
+        WATCHED(takes_what_comes_byte_by_byte),
+        WATCHED(sends_what_does_not_fit_at_once),
+        WATCHED(logs_in),
+        WATCHED(a_refused_password_passes_it_over),
+        WATCHED(an_error_for_the_subscription_passes_it_over),
+        WATCHED(the_silent_the_dead_and_the_unknown_are_passed_over),
+        WATCHED(rests_grow_up_to_a_limit),
+        WATCHED(a_connection_that_cannot_be_made_is_tried_again),
+        WATCHED(pings_and_notices_death),
+        WATCHED(ends_and_breaks_while_listening),
+        WATCHED(asked_again_it_asks_on_the_same_connection),
+        WATCHED(a_promotion_is_asked_after),
+        WATCHED(asked_again_and_again_it_asks_once_a_second),
+        WATCHED(with_nothing_new_the_next_one_is_asked),
+        WATCHED(silence_after_being_asked_again_passes_it_over),
+        WATCHED(a_link_that_asks_because_it_was_told_has_its_answer),
+        WATCHED(closed_in_every_state),
+        /* Each of their rows begins anew. */
+        cmocka_unit_test(takes_what_comes_in_any_pieces),
+        cmocka_unit_test(one_that_is_of_no_use_is_passed_over),
+        cmocka_unit_test(nonsense_while_listening_passes_it_over),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

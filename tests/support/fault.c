@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static struct fault wanted; /* under the lock, as all below */
+static unsigned calls;
+static unsigned count;
+static const char *first_name = "";
+static bool held;
+static pthread_t holder;
+static unsigned own_fsyncs;
+static unsigned waiting_fsyncs;
+
+void fault_begin(const struct fault *fault)
+{
+    pthread_mutex_lock(&lock);
+    wanted = *fault;
+    calls = 0;
+    count = 0;
+    first_name = "";
+    pthread_mutex_unlock(&lock);
+}
+
+unsigned fault_lift(void)
+{
+    pthread_mutex_lock(&lock);
+    wanted.nth = 0;
+    unsigned failed = count;
+    pthread_mutex_unlock(&lock);
+    return failed;
+}
+
+unsigned fault_count(void)
+{
+    pthread_mutex_lock(&lock);
+    unsigned failed = count;
+    pthread_mutex_unlock(&lock);
+    return failed;
+}
+
+unsigned fault_calls(void)
+{
+    pthread_mutex_lock(&lock);
+    unsigned made = calls;
+    pthread_mutex_unlock(&lock);
+    return made;
+}
+
+const char *fault_first(void)
+{
+    return first_name;
+}
+
+static bool fails(const char *name)
+{
+    pthread_mutex_lock(&lock);
+    calls++;
+    bool failed = wanted.nth != 0 && (wanted.stays ? calls >= wanted.nth : calls == wanted.nth);
+    if (failed && count++ == 0)
+        first_name = name;
+    pthread_mutex_unlock(&lock);
+    return failed;
+}
+
+/* ------------------------------------------------------------------ a disk that does not answer */
+
+void fault_hold_disk(void)
+{
+    pthread_mutex_lock(&lock);
+    held = true;
+    holder = pthread_self();
+    own_fsyncs = 0;
+    pthread_mutex_unlock(&lock);
+}
+
+void fault_release_disk(void)
+{
+    pthread_mutex_lock(&lock);
+    held = false;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+unsigned fault_own_fsyncs(void)
+{
+    pthread_mutex_lock(&lock);
+    unsigned seen = own_fsyncs;
+    pthread_mutex_unlock(&lock);
+    return seen;
+}
+
+unsigned fault_waiting_fsyncs(void)
+{
+    pthread_mutex_lock(&lock);
+    unsigned seen = waiting_fsyncs;
+    pthread_mutex_unlock(&lock);
+    return seen;
+}
+
+static void wait_for_disk(void)
+{
+    pthread_mutex_lock(&lock);
+    if (held && pthread_equal(holder, pthread_self())) {
+        own_fsyncs++;
+    } else {
+        waiting_fsyncs++;
+        while (held)
+            pthread_cond_wait(&changed, &lock);
+        waiting_fsyncs--;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+/* ------------------------------------------------------------------ what the linker sends here */
+
+/* A function and the real one behind it. */
+#define WRAPPED(type, name, ...)                                                                   \
+    type __real_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__)
+
+#define REFUSE(name, error, result)                                                                \
+    do {                                                                                           \
+        if (fails(name)) {                                                                         \
+            errno = (error);                                                                       \
+            return result;                                                                         \
+        }                                                                                          \
+    } while (0)
+
+WRAPPED(void *, malloc, size_t size)
+{
+    REFUSE("malloc", ENOMEM, NULL);
+    return __real_malloc(size);
+}
+
+WRAPPED(void *, calloc, size_t number, size_t size)
+{
+    REFUSE("calloc", ENOMEM, NULL);
+    return __real_calloc(number, size);
+}
+
+WRAPPED(void *, realloc, void *memory, size_t size)
+{
+    REFUSE("realloc", ENOMEM, NULL);
+    return __real_realloc(memory, size);
+}
+
+WRAPPED(void *, mmap, void *address, size_t length, int protection, int flags, int file, off_t from)
+{
+    REFUSE("mmap", ENOMEM, MAP_FAILED);
+    return __real_mmap(address, length, protection, flags, file, from);
+}
+
+int __real_openat(int directory, const char *path, int flags, ...);
+int __wrap_openat(int directory, const char *path, int flags, ...);
+int __wrap_openat(int directory, const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0;
+    va_end(list);
+    REFUSE("openat", wanted.open_error, -1);
+    return __real_openat(directory, path, flags, mode);
+}
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(list, mode_t) : 0;
+    va_end(list);
+    REFUSE("open", wanted.open_error, -1);
+    return __real_open(path, flags, mode);
+}
+
+/* The duplicates of descriptors that the syncer is given. */
+int __real_fcntl(int file, int command, ...);
+int __wrap_fcntl(int file, int command, ...);
+int __wrap_fcntl(int file, int command, ...)
+{
+    va_list list;
+    va_start(list, command);
+    int argument = va_arg(list, int);
+    va_end(list);
+    if (command == F_DUPFD_CLOEXEC)
+        REFUSE("fcntl", wanted.open_error, -1);
+    return __real_fcntl(file, command, argument);
+}
+
+WRAPPED(int, mkdirat, int directory, const char *path, mode_t mode)
+{
+    REFUSE("mkdirat", wanted.disk_error, -1);
+    return __real_mkdirat(directory, path, mode);
+}
+
+WRAPPED(int, posix_fallocate, int file, off_t from, off_t length)
+{
+    if (fails("posix_fallocate"))
+        return wanted.disk_error;
+    return __real_posix_fallocate(file, from, length);
+}
+
+WRAPPED(ssize_t, write, int file, const void *data, size_t length)
+{
+    /* Half of it is written, as a full disk does it. */
+    if (file > STDERR_FILENO && fails("write")) {
+        if (length > 1 && __real_write(file, data, length / 2) == -1)
+            return -1;
+        errno = wanted.disk_error;
+        return -1;
+    }
+    return __real_write(file, data, length);
+}
+
+WRAPPED(ssize_t, pwrite, int file, const void *data, size_t length, off_t at)
+{
+    REFUSE("pwrite", wanted.disk_error, -1);
+    return __real_pwrite(file, data, length, at);
+}
+
+WRAPPED(int, ftruncate, int file, off_t length)
+{
+    REFUSE("ftruncate", wanted.disk_error, -1);
+    return __real_ftruncate(file, length);
+}
+
+WRAPPED(int, renameat, int from, const char *old, int to, const char *name)
+{
+    REFUSE("renameat", wanted.disk_error, -1);
+    return __real_renameat(from, old, to, name);
+}
+
+WRAPPED(int, linkat, int from, const char *old, int to, const char *name, int flags)
+{
+    REFUSE("linkat", wanted.disk_error, -1);
+    return __real_linkat(from, old, to, name, flags);
+}
+
+WRAPPED(int, unlinkat, int directory, const char *name, int flags)
+{
+    REFUSE("unlinkat", EIO, -1);
+    return __real_unlinkat(directory, name, flags);
+}
+
+WRAPPED(int, fsync, int file)
+{
+    wait_for_disk();
+    REFUSE("fsync", wanted.disk_error, -1);
+    return __real_fsync(file);
+}
+
+WRAPPED(int, fdatasync, int file)
+{
+    wait_for_disk();
+    REFUSE("fdatasync", wanted.disk_error, -1);
+    return __real_fdatasync(file);
+}
+
+WRAPPED(int, msync, void *address, size_t length, int flags)
+{
+    wait_for_disk();
+    REFUSE("msync", wanted.disk_error, -1);
+    return __real_msync(address, length, flags);
+}

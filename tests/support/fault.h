@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A system that refuses. A test program whose row asks for the fault's link flags (FAULT in unit.mk) goes
+ * through here with each allocation, open, preallocation, mapping, write, fsync, rename, link, and
+ * directory it makes; the Nth of them fails, or all from the Nth on. The syncer's calls count as well.
+ *
+ *     for (unsigned n = 1; ; n++) {
+ *         fault_begin(&(struct fault){.nth = n, .disk_error = EIO});
+ *         live();
+ *         if (fault_end() == 0)
+ *             break;                       a whole life without a fault: done
+ *     }
+ *
+ * Thread: fault_* any.
+ */
+#ifndef TESTS_SUPPORT_FAULT_H
+#define TESTS_SUPPORT_FAULT_H
+
+#include <stdbool.h>
+
+struct fault {
+    unsigned nth;   /* the first call that fails, from 1; 0: none does */
+    bool stays;     /* so do all that follow, until fault_lift */
+    int disk_error; /* of preallocations, writes, fsyncs, renames: ENOSPC, EIO */
+    int open_error; /* of opens: EMFILE, ENFILE */
+};
+
+void fault_begin(const struct fault *fault);
+
+/* The cause is over; nothing fails any more. How many calls have failed since fault_begin. */
+unsigned fault_lift(void);
+
+/* How many calls have failed since fault_begin; how many there were; the name of the first that failed. */
+unsigned fault_count(void);
+unsigned fault_calls(void);
+const char *fault_first(void);
+
+/* The disk does not answer: fsyncs wait until it does. Those of the calling thread are counted instead,
+ * and come back at once. */
+void fault_hold_disk(void);
+void fault_release_disk(void);
+unsigned fault_own_fsyncs(void);
+unsigned fault_waiting_fsyncs(void);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * CONFIG SET and CONFIG REWRITE; what they lead to is the composition's (admin_test.h plays it).
+ */
+#include "admin_test.h"
+
+TEST(a_setting_is_set_through_the_door)
+{
+    expect("config set repl-timeout 30", "+OK\r\n");
+    assert_string_equal(settings_set, "repl-timeout=30;");
+    expect("CONFIG SET Repl-Timeout \"a b\"", "+OK\r\n");
+    assert_string_equal(settings_set, "repl-timeout=30;Repl-Timeout=a b;");
+}
+
+TEST(the_door_says_why_not)
+{
+    expect("config set repl-timeout bad",
+           "-ERR CONFIG SET failed (possibly related to argument 'repl-timeout') - bad\r\n");
+    expect("config set foo bar",
+           "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'\r\n");
+    /* CONFIG GET has it, so it is not unknown. */
+    expect("config set maxmemory 1", "-ERR CONFIG SET failed (possibly related to argument "
+                                     "'maxmemory') - can't set immutable config\r\n");
+    assert_string_equal(settings_set, "");
+}
+
+TEST(several_are_set_or_none)
+{
+    expect("config set repl-timeout 30 port 7000", "+OK\r\n");
+    assert_string_equal(settings_set, "repl-timeout=30;port=7000;");
+    settings_set[0] = '\0';
+    expect("config set repl-timeout 31 port 7001 foo bar",
+           "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'\r\n");
+    assert_string_equal(settings_set, "repl-timeout=31;port=7001;repl-timeout=60;port=6380;");
+}
+
+TEST(nonsense_is_refused_in_redis_servers_words)
+{
+    expect("config set repl-timeout 1 repl-timeout 2",
+           "-ERR CONFIG SET failed (possibly related to argument 'repl-timeout') - duplicate "
+           "parameter\r\n");
+    expect("config set repl-timeout",
+           "-ERR wrong number of arguments for 'config|set' command\r\n");
+    expect("config set a b c", "-ERR syntax error\r\n");
+    expect("config set port \"a\\x00b\"", "-ERR CONFIG SET failed (possibly related to argument "
+                                          "'port') - it is too long, or holds a zero byte\r\n");
+    char line[600] = "config set";
+    for (int i = 0; i < 33; i++)
+        snprintf(line + strlen(line), sizeof(line) - strlen(line), " n%d v", i);
+    expect(line, "-ERR psync-relay sets up to 32 settings at once\r\n");
+    assert_string_equal(settings_set, "");
+}
+
+TEST(there_is_nothing_to_rewrite)
+{
+    expect("config rewrite", "+OK\r\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROOM_TEST(a_setting_is_set_through_the_door),
+        ROOM_TEST(the_door_says_why_not),
+        ROOM_TEST(several_are_set_or_none),
+        ROOM_TEST(nonsense_is_refused_in_redis_servers_words),
+        ROOM_TEST(there_is_nothing_to_rewrite),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../../relay/downstream/cards.h"
+
+#include "test.h"
+
+enum { CARDS_MAX = 2000 };
+
+static struct card all[CARDS_MAX];
+static struct cards cards;
+static size_t count;
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(all, 0, sizeof(all));
+    TAILQ_INIT(&cards);
+    count = 0;
+    return 0;
+}
+
+static struct card *add(enum replica_state state, uint64_t acknowledged)
+{
+    assert_true(count < CARDS_MAX);
+    struct card *card = &all[count++];
+    card->acknowledges = true;
+    CARD_SET(card, state, (int)state);
+    CARD_SET(card, acknowledged, acknowledged);
+    TAILQ_INSERT_TAIL(&cards, card, entry);
+    return card;
+}
+
+static void expect_rank(unsigned rank, uint64_t expected)
+{
+    uint64_t offset = UINT64_MAX;
+    assert_true(cards_acknowledged(&cards, rank, &offset));
+    assert_int_equal(offset, expected);
+}
+
+static void expect_none(unsigned rank)
+{
+    uint64_t offset = 4711;
+    assert_false(cards_acknowledged(&cards, rank, &offset));
+    assert_int_equal(offset, 4711);
+}
+
+TEST(nobody_has_acknowledged_nothing)
+{
+    expect_none(0);
+    expect_none(1);
+    assert_int_equal(cards_count_acknowledged(&cards, 0), 0);
+}
+
+TEST(ranks_are_from_the_best_down)
+{
+    add(REPLICA_STREAMING, 300);
+    add(REPLICA_STREAMING, 100);
+    add(REPLICA_STREAMING, 200);
+    add(REPLICA_STREAMING, 200);
+    expect_rank(1, 300);
+    expect_rank(2, 200);
+    expect_rank(3, 200);
+    expect_rank(4, 100);
+    expect_none(5);
+    expect_rank(0, 100);
+}
+
+TEST(only_who_is_online_and_acknowledges_counts)
+{
+    add(REPLICA_WAITING, 900);
+    add(REPLICA_LOADING, 900);
+    add(REPLICA_CLOSING, 900);
+    add(REPLICA_STREAMING, 900)->acknowledges = false; /* SYNC */
+    expect_none(0);
+    expect_none(1);
+    assert_int_equal(cards_count_acknowledged(&cards, 0), 0);
+    add(REPLICA_STREAMING, 0); /* has not told yet */
+    expect_rank(0, 0);
+    expect_rank(1, 0);
+    expect_none(2);
+    assert_int_equal(cards_count_acknowledged(&cards, 0), 1);
+    assert_int_equal(cards_count_acknowledged(&cards, 1), 0);
+}
+
+TEST(an_offset_counts_who_has_it)
+{
+    add(REPLICA_STREAMING, 100);
+    add(REPLICA_STREAMING, 200);
+    add(REPLICA_STREAMING, 300);
+    assert_int_equal(cards_count_acknowledged(&cards, 100), 3);
+    assert_int_equal(cards_count_acknowledged(&cards, 101), 2);
+    assert_int_equal(cards_count_acknowledged(&cards, 300), 1);
+    assert_int_equal(cards_count_acknowledged(&cards, 301), 0);
+}
+
+static int descending(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* Against sorting, up to the greatest rank. */
+TEST(every_rank_of_many)
+{
+    static uint64_t sorted[CARDS_MAX];
+    uint64_t seed = 4711;
+    for (size_t i = 0; i < CARDS_MAX; i++) {
+        sorted[i] = test_random_below(&seed, 3000);
+        add(REPLICA_STREAMING, sorted[i]);
+    }
+    qsort(sorted, CARDS_MAX, sizeof(sorted[0]), descending);
+    for (unsigned rank = 1; rank <= ACKNOWLEDGED_RANK_MAX; rank += rank < 20 ? 1 : 67)
+        expect_rank(rank, sorted[rank - 1]);
+    expect_rank(ACKNOWLEDGED_RANK_MAX, sorted[ACKNOWLEDGED_RANK_MAX - 1]);
+    expect_rank(0, sorted[CARDS_MAX - 1]);
+}
+
+TEST(a_replica_is_known_by_address_and_port)
+{
+    struct card *card = add(REPLICA_WAITING, 0);
+    snprintf(card->address, sizeof(card->address), "192.0.2.7");
+    card->terms.listening_port = 6380;
+    assert_true(cards_have(&cards, "192.0.2.7", 6380));
+    assert_false(cards_have(&cards, "192.0.2.7", 6379));
+    assert_false(cards_have(&cards, "192.0.2.8", 6380));
+    assert_false(cards_have(&cards, "", 6380));
+}
+
+#define CARDS_TEST(test) cmocka_unit_test_setup(test, set_up)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CARDS_TEST(nobody_has_acknowledged_nothing),
+        CARDS_TEST(ranks_are_from_the_best_down),
+        CARDS_TEST(only_who_is_online_and_acknowledges_counts),
+        CARDS_TEST(an_offset_counts_who_has_it),
+        CARDS_TEST(every_rank_of_many),
+        CARDS_TEST(a_replica_is_known_by_address_and_port),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

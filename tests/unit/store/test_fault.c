@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A whole life of the store, again and again: in the first the first call fails that the system can
+ * refuse, in the second the second, until a life passes in which nothing was left to fail. Whatever
+ * fails, what is held is true and served, the error is told, and as soon as the cause is over the life
+ * goes on from where it was, or with a full sync where a rewind could not be done.
+ *
+ * Two of the kinds of trouble are tried at every call, the others at each fifth; FAULT_STRIDE=1 in the
+ * environment makes it all of them.
+ */
+#include <errno.h>
+
+#include "depot.h"
+#include "fault.h"
+
+static struct depot depot;
+static struct rdb rdb; /* made before anything may fail */
+
+/* What must be found. */
+static struct {
+    char digit; /* of the id */
+    uint64_t first;
+    uint64_t joint; /* bytes before it are of branch 0, those from it on of 1 */
+    uint64_t end;
+    bool is_whole; /* the window was never shortened */
+} truth;
+
+static const char *step; /* that the life is in */
+static bool is_full;     /* what fails of the disk fails for want of room */
+
+static void require(bool good, const char *what)
+{
+    if (!good)
+        fail_msg("%s: %s (call %u, %s, failed first, %u in all)", step, what, fault_calls(),
+                 fault_first(), fault_count());
+}
+
+/* Something could not be done: that was ours, and it was told. From here on nothing fails. */
+static void expect_told(void)
+{
+    require(fault_lift() > 0, "failed although nothing was refused");
+    /* Where memory is out, there may be none to say it with. */
+    require(depot.why.length > 0 || depot.why.failed, "failed without a word");
+    text_clear(&depot.why);
+}
+
+static struct history *current(void)
+{
+    return store_current(depot.store);
+}
+
+static unsigned branch_at(uint64_t offset)
+{
+    return offset < truth.joint ? 0 : 1;
+}
+
+static void expect_window(void)
+{
+    struct backlog *backlog = history_backlog(current());
+    uint64_t first = backlog_first(backlog);
+    require(history_identity(current())->replid.hex[0] == truth.digit, "another id");
+    require(backlog_published(backlog) == truth.end, "another end");
+    require(first == truth.first || (!truth.is_whole && first > truth.first), "another beginning");
+    struct cursor cursor;
+    struct bytes view;
+    require(cursor_attach(&cursor, backlog, first), "no reader may begin");
+    while (cursor_peek(&cursor, &view) == CURSOR_BYTES) {
+        if (cursor.offset < truth.joint && view.length > truth.joint - cursor.offset)
+            view.length = (size_t)(truth.joint - cursor.offset);
+        require(stream_compare(view, cursor.offset, branch_at(cursor.offset)) == view.length,
+                "false bytes");
+        cursor_advance(&cursor, view.length);
+    }
+    require(cursor.offset == truth.end, "a hole");
+    cursor_detach(&cursor);
+}
+
+/* If there is one, it is whole. */
+static void expect_snapshot(void)
+{
+    static uint8_t copy[DEPOT_RDB + 1];
+    const struct snapshot *snapshot = history_snapshot(current());
+    if (snapshot == NULL)
+        return;
+    require(snapshot_readable(snapshot) == DEPOT_RDB, "a snapshot of another length");
+    ssize_t got = pread(snapshot_file(snapshot), copy, sizeof(copy), 0);
+    require(got == DEPOT_RDB && memcmp(copy, rdb.data, DEPOT_RDB) == 0, "a false snapshot");
+}
+
+/* A full disk may do that; nothing else may. */
+static void note_shortening(void)
+{
+    if (backlog_first(depot_backlog(&depot)) == truth.first)
+        return;
+    require(fault_count() > 0 && is_full, "the window was shortened");
+    truth.is_whole = false;
+}
+
+/* ------------------------------------------------------------------ the steps of a life */
+
+static void open_store(void)
+{
+    step = "open";
+    depot.store = store_open(&depot.options, &depot.why);
+    if (depot.store != NULL)
+        return;
+    expect_told();
+    depot.store = store_open(&depot.options, &depot.why);
+    require(depot.store != NULL, "and again, although nothing fails");
+}
+
+static bool try_resync(char digit, uint64_t offset)
+{
+    struct replid id = depot_id(digit);
+    struct history *history = store_begin_history(depot.store, &id, offset, &depot.why);
+    if (history == NULL)
+        return false;
+    struct snapshot *snapshot = history_arriving_snapshot(history);
+    snapshot_expect(snapshot, rdb.length);
+    if (snapshot_write(snapshot, bytes_first(rdb_bytes(&rdb), 1000), &depot.why) &&
+        snapshot_write(snapshot, bytes_skip(rdb_bytes(&rdb), 1000), &depot.why))
+        return store_promote(depot.store, &depot.why);
+    store_abandon(depot.store);
+    return false;
+}
+
+static void resync(char digit, uint64_t offset)
+{
+    step = "full sync";
+    if (!try_resync(digit, offset)) {
+        expect_told();
+        require(store_arriving(depot.store) == NULL, "something is left of it");
+        if (current() != NULL) {
+            note_shortening();
+            expect_window(); /* the one before is served */
+        }
+        step = "full sync, again";
+        require(try_resync(digit, offset), text_string(&depot.why));
+    }
+    truth.digit = digit;
+    truth.first = offset;
+    truth.joint = UINT64_MAX;
+    truth.end = offset;
+    truth.is_whole = true;
+}
+
+static void show(void)
+{
+    history_set_boundary(current(), backlog_end(depot_backlog(&depot)));
+    (void)store_publish(depot.store);
+    truth.end = backlog_end(depot_backlog(&depot));
+    note_shortening();
+}
+
+static void stream(size_t length, unsigned branch)
+{
+    step = "stream";
+    struct backlog *backlog = depot_backlog(&depot);
+    uint64_t end = truth.end + length;
+    for (int tries = 0; truth.end < end; tries++) {
+        enum backlog_room room = stream_append(backlog, (size_t)(end - truth.end), branch);
+        show();
+        expect_window();
+        if (room == BACKLOG_ROOM)
+            break;
+        require(tries == 0, "stopped, although nothing fails");
+        require(room == BACKLOG_NO_SPACE, "held by nobody");
+        text_append_string(&depot.why, backlog_error(backlog));
+        expect_told();
+    }
+    require(backlog_error(backlog)[0] == '\0' || fault_count() > 0, "an error of nothing");
+    store_tick(depot.store);
+}
+
+static bool try_refresh(uint64_t offset)
+{
+    struct snapshot *snapshot = history_begin_snapshot(current(), offset, &depot.why);
+    if (snapshot == NULL)
+        return false;
+    if (snapshot_write(snapshot, rdb_bytes(&rdb), &depot.why))
+        return history_complete_snapshot(current(), &depot.why);
+    history_fail_snapshot(current());
+    return false;
+}
+
+static void refresh(void)
+{
+    step = "refresh";
+    if (!try_refresh(truth.end)) {
+        expect_told();
+        require(history_arriving_snapshot(current()) == NULL, "something is left of it");
+        expect_snapshot();
+        require(try_refresh(truth.end), text_string(&depot.why));
+    }
+    require(snapshot_offset(history_snapshot(current())) == truth.end, "another snapshot");
+    note_shortening();
+    expect_window();
+    expect_snapshot();
+    store_tick(depot.store);
+}
+
+static void rewind_to(uint64_t offset)
+{
+    step = "rewind";
+    if (history_rewind(current(), offset, &depot.why)) {
+        truth.joint = offset;
+        truth.end = offset;
+        expect_window();
+        return;
+    }
+    expect_told(); /* it cannot go on: upstream asks for a new one, as it does here */
+    resync('e', offset);
+    truth.joint = offset;
+}
+
+static void rename_to(char digit)
+{
+    step = "rename";
+    struct replid id = depot_id(digit);
+    if (!history_rename(current(), &id, &depot.why)) {
+        expect_told();
+        expect_window(); /* under the id it had */
+        require(history_rename(current(), &id, &depot.why), text_string(&depot.why));
+    }
+    truth.digit = digit;
+    expect_window();
+}
+
+/* Whatever was shown to anybody is there. */
+static void reopen(void)
+{
+    step = "close";
+    store_close(&depot.store);
+    open_store();
+    step = "reopen";
+    require(current() != NULL, "the history is gone");
+    note_shortening();
+    expect_window();
+    expect_snapshot();
+}
+
+static void live(void)
+{
+    open_store();
+    resync('a', 1000);
+    stream(2 * DEPOT_SEGMENT + 700, 0);
+    refresh();
+    stream(DEPOT_SEGMENT, 0);
+    reopen();
+    stream(DEPOT_SEGMENT, 0);
+    uint64_t cut = truth.end - DEPOT_SEGMENT - 100;
+    rewind_to(cut);
+    rename_to('b');
+    stream(DEPOT_SEGMENT + 300, 1);
+    reopen();
+    stream(100, 1);
+    resync('c', 70);
+    stream(DEPOT_SEGMENT + 1, 0);
+    reopen();
+    stream(DEPOT_SEGMENT, 0);
+    (void)fault_lift();
+    step = "afterwards";
+    reopen();
+    stream(3 * DEPOT_SEGMENT, 0);
+    refresh();
+    store_close(&depot.store);
+    require(place_has(&depot.place, "data/lock"), "the directory is gone");
+}
+
+/* Returns how many lives it took. */
+static unsigned lives(const struct fault *kind, unsigned stride)
+{
+    unsigned descriptors = place_descriptors();
+    for (unsigned n = 1;; n += stride) {
+        struct fault fault = *kind;
+        fault.nth = n;
+        depot_init(&depot);
+        depot.options.fsync = STORE_FSYNC_EVERYSEC;
+        fault_begin(&fault);
+        live();
+        unsigned failed = fault_lift();
+        require(failed > 0 || fault_calls() >= n - 1, "it was never reached");
+        depot_fini(&depot);
+        require(place_descriptors() == descriptors, "a descriptor was not closed");
+        if (failed == 0)
+            return n;
+    }
+}
+
+static void each_call_fails(int disk_error, int open_error, bool stays, unsigned stride)
+{
+    const char *asked = getenv("FAULT_STRIDE");
+    uint64_t asked_stride;
+    if (asked != NULL && bytes_to_u64(bytes_of(asked), &asked_stride) && asked_stride > 0)
+        stride = (unsigned)asked_stride;
+    rdb = rdb_make(DEPOT_RDB, 0);
+    struct fault kind = {.stays = stays, .disk_error = disk_error, .open_error = open_error};
+    is_full = disk_error == ENOSPC;
+    unsigned needed = lives(&kind, stride);
+    assert_true(needed > 100); /* it has gone through a life, and not past it */
+    rdb_free(&rdb);
+}
+
+TEST(the_disk_is_full_for_a_moment)
+{
+    each_call_fails(ENOSPC, EMFILE, false, 5);
+}
+
+TEST(the_disk_is_full_until_it_is_noticed)
+{
+    each_call_fails(ENOSPC, EMFILE, true, 1);
+}
+
+TEST(the_disk_fails_for_a_moment)
+{
+    each_call_fails(EIO, ENFILE, false, 1);
+}
+
+TEST(the_disk_fails_until_it_is_noticed)
+{
+    each_call_fails(EIO, ENFILE, true, 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_disk_is_full_for_a_moment),
+        cmocka_unit_test(the_disk_is_full_until_it_is_noticed),
+        cmocka_unit_test(the_disk_fails_for_a_moment),
+        cmocka_unit_test(the_disk_fails_until_it_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A disk that does not answer: every fsync hangs until the test says otherwise, however long that may
+ * be. Stream, readers and snapshots go on meanwhile, and thread 0 asks for no fsync itself; were it to
+ * wait for one of the syncer's, the test would hang as well.
+ */
+#include <pthread.h>
+#include <unistd.h>
+
+#include "depot.h"
+#include "fault.h"
+
+static struct depot depot;
+
+static void start(enum store_fsync mode)
+{
+    depot_init(&depot);
+    depot.options.fsync = mode;
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 1000);
+    depot_stream(&depot, 500, 0);
+    store_tick(depot.store);
+    fault_hold_disk();
+}
+
+static void end(void)
+{
+    assert_int_equal(fault_own_fsyncs(), 0);
+    fault_release_disk();
+    depot_fini(&depot);
+}
+
+/* A replica on a thread of its own: reads all there is up to `until`. */
+struct reader {
+    struct cursor cursor;
+    uint64_t until;
+    bool is_true;
+};
+
+static void *read_on(void *arg)
+{
+    struct reader *reader = arg;
+    reader->is_true = true;
+    while (reader->cursor.offset < reader->until && reader->is_true) {
+        struct bytes view;
+        if (cursor_peek(&reader->cursor, &view) != CURSOR_BYTES) {
+            usleep(100);
+            continue;
+        }
+        reader->is_true = stream_compare(view, reader->cursor.offset, 0) == view.length;
+        cursor_advance(&reader->cursor, view.length);
+    }
+    return NULL;
+}
+
+static void wait_until_syncer_hangs(void)
+{
+    for (int i = 0; i < 50000 && fault_waiting_fsyncs() == 0; i++)
+        usleep(100);
+    assert_true(fault_waiting_fsyncs() > 0);
+}
+
+/* Segments fill, seconds pass, and a replica on another thread has it all. */
+static void expect_flow(bool syncer_hangs)
+{
+    struct reader reader = {.until = backlog_end(depot_backlog(&depot)) + 40 * 1000};
+    assert_true(cursor_attach(&reader.cursor, depot_backlog(&depot), 1000));
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, read_on, &reader), 0);
+    for (int i = 0; i < 40; i++) {
+        depot_stream(&depot, 1000, 0);
+        store_tick(depot.store);
+    }
+    pthread_join(thread, NULL);
+    assert_true(reader.is_true);
+    cursor_detach(&reader.cursor);
+    if (syncer_hangs)
+        wait_until_syncer_hangs();
+}
+
+static void expect_refresh(void)
+{
+    struct history *history = store_current(depot.store);
+    uint64_t x = backlog_end(history_backlog(history));
+    struct snapshot *snapshot = history_begin_snapshot(history, x, &depot.why);
+    assert_non_null(snapshot);
+    depot_receive(snapshot, 0);
+    assert_true(history_complete_snapshot(history, &depot.why));
+    depot_assert_snapshot(history_usable_snapshot(history), 0);
+    store_tick(depot.store);
+}
+
+TEST(everysec_delays_nobody)
+{
+    start(STORE_FSYNC_EVERYSEC);
+    uint64_t durable = history_durable(store_current(depot.store));
+    expect_flow(true);
+    expect_refresh();
+    expect_flow(true);
+    assert_true(history_durable(store_current(depot.store)) <= durable + 500);
+    end();
+}
+
+TEST(no_delays_nobody)
+{
+    start(STORE_FSYNC_NO);
+    expect_flow(false);
+    expect_refresh();
+    expect_flow(false);
+    assert_int_equal(fault_waiting_fsyncs(), 0);
+    end();
+}
+
+/* The stream goes on; only what is acknowledged as durable waits. */
+TEST(always_delays_what_is_durable_alone)
+{
+    start(STORE_FSYNC_ALWAYS);
+    expect_flow(true);
+    expect_refresh();
+    end();
+}
+
+/* The old history stays on the disk until the new one would survive a power failure. */
+TEST(a_new_history_is_served_before_it_is_durable)
+{
+    start(STORE_FSYNC_EVERYSEC);
+    depot_stream(&depot, 3000, 0);
+    store_tick(depot.store);
+    wait_until_syncer_hangs();
+    struct history *history = depot_resync(&depot, 'b', 70);
+    assert_int_equal(history_number(history), 2);
+    for (int i = 0; i < 20; i++) {
+        depot_stream(&depot, 1000, 0);
+        store_tick(depot.store);
+    }
+    depot_assert_window(&depot, 70, UINT64_MAX, 20070);
+    assert_true(place_has(&depot.place, "data/history-1/identity"));
+    assert_int_equal(fault_own_fsyncs(), 0);
+    fault_release_disk();
+    for (int i = 0; i < 5000 && place_has(&depot.place, "data/history-1"); i++) {
+        usleep(1000);
+        store_tick(depot.store);
+    }
+    assert_false(place_has(&depot.place, "data/history-1"));
+    assert_int_equal(history_durable(history), 20070);
+    end();
+}
+
+/* More of them than are kept for that: the oldest go. */
+TEST(a_history_a_second_while_the_disk_hangs)
+{
+    start(STORE_FSYNC_EVERYSEC);
+    for (unsigned i = 0; i < 4; i++) {
+        (void)depot_resync(&depot, (char)('b' + i), 70);
+        depot_stream(&depot, 100, 0);
+        store_tick(depot.store);
+    }
+    depot_assert_window(&depot, 70, UINT64_MAX, 170);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everysec_delays_nobody),
+        cmocka_unit_test(no_delays_nobody),
+        cmocka_unit_test(always_delays_what_is_durable_alone),
+        cmocka_unit_test(a_new_history_is_served_before_it_is_durable),
+        cmocka_unit_test(a_history_a_second_while_the_disk_hangs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
