@@ -56,6 +56,20 @@ PUBLISH channel text
 LISTENING = b"SUBSCRIBE channel other\nPING\nPSUBSCRIBE c*\nUNSUBSCRIBE\nPUNSUBSCRIBE\n"
 
 
+# What a stream may hold and seldom does.
+SELDOM = (
+    b"\n\r\n"
+    + resp.encode("multi")
+    + resp.encode("SET", "a", "")
+    + b"\n"
+    + resp.encode("DISCARD")
+    + resp.encode("MULTI")
+    + resp.encode("replconf", "getack", "*")
+    + resp.encode("exec")
+    + resp.encode("REPLCONF", "GETACK", "*")
+)
+
+
 class Recorder:
     """Passes connections on to `target`; said[n] is [up, down] of the n-th."""
 
@@ -270,6 +284,7 @@ def main():
                 record_files(relay, kind)
         finally:
             lab.close()
+    keep("tokenizer", "seldom", SELDOM)
     keep("commands", "typed", TYPED + LISTENING)
     keep("ini", "shipped", (ROOT / "etc" / "psync-relay.ini").read_bytes())
 
