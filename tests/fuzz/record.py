@@ -59,14 +59,14 @@ LISTENING = b"SUBSCRIBE channel other\nPING\nPSUBSCRIBE c*\nUNSUBSCRIBE\nPUNSUBS
 # What a stream may hold and seldom does.
 SELDOM = (
     b"\n\r\n"
-    + resp.encode("multi")
-    + resp.encode("SET", "a", "")
-    + b"\n"
-    + resp.encode("DISCARD")
     + resp.encode("MULTI")
     + resp.encode("replconf", "getack", "*")
     + resp.encode("exec")
     + resp.encode("REPLCONF", "GETACK", "*")
+    + resp.encode("multi")
+    + resp.encode("SET", "a", "")
+    + b"\n"
+    + resp.encode("DISCARD")
 )
 
 
