@@ -415,7 +415,7 @@ static void take_pong(struct sentinel *sentinel)
 
 static bool take_answer(struct sentinel *sentinel, const struct reply *reply, struct text *why)
 {
-    if (sentinel->state != SENTINEL_ASKING) {
+    if (sentinel->state != SENTINEL_ASKING || sentinel->step == STEPS) {
         text_format(why, "it sent what nobody asked for");
         return false;
     }

@@ -24,6 +24,9 @@ $(call fuzz_target,store,$(STORE))
 $(call fuzz_target,forged_store,$(STORE))
 
 $(call fuzz_target,commands,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call fuzz_target,reply,base/bytes base/check base/text resp/reply upstream/sighting)
+$(call fuzz_target,sentinel,base/bytes base/check base/log base/random base/text resp/reply resp/writer upstream/backoff upstream/sentinel upstream/sighting,fake_clock fake_conn fake_loop)
+$(call fuzz_target,origin_info,base/bytes base/check base/replid upstream/origin_info)
 
 FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(B)/fuzz_%)
 

@@ -12,10 +12,16 @@ enum { OUT_MAX = 64 * 1024 };
 struct ending {
     enum greeting_result result;
     struct psync_reply reply;
-    char versions[2][ORIGIN_VERSION_MAX];
+    struct origin_info info;
     size_t left; /* bytes behind the reply, with GREETING_DONE */
     struct text out;
 };
+
+static const char *veto(const struct origin_info *info, void *arg)
+{
+    (void)arg;
+    return info->has_role && !info->is_primary ? "a replica" : NULL;
+}
 
 static struct greeting_terms terms_of(unsigned choice)
 {
@@ -27,6 +33,8 @@ static struct greeting_terms terms_of(unsigned choice)
         .rdb_only = (choice & 8) != 0,
         .has_history = (choice & 16) != 0,
         .offset = 4711,
+        .offset_min = 4000,
+        .veto = (choice & 2) != 0 ? veto : NULL,
     };
     CHECK(replid_parse(bytes_of("8e7f0123456789abcdef0123456789abcdef0123"), &terms.replid));
     return terms;
@@ -50,11 +58,11 @@ static void greet(struct bytes answers, const struct greeting_terms *terms, stru
         ending->left = input.length + left.length;
         free(copy);
     }
-    CHECK((ending->result == GREETING_FAILED) == (greeting.error[0] != '\0'));
+    bool is_over = ending->result == GREETING_FAILED || ending->result == GREETING_PASSED;
+    CHECK(is_over == (greeting.error[0] != '\0'));
     if (ending->result == GREETING_DONE)
         ending->reply = greeting.reply;
-    memcpy(ending->versions[0], greeting.info.server_version, ORIGIN_VERSION_MAX);
-    memcpy(ending->versions[1], greeting.info.valkey_version, ORIGIN_VERSION_MAX);
+    ending->info = greeting.info;
     CHECK(!ending->out.failed);
     greeting_fini(&greeting);
 }
@@ -68,8 +76,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     greet(bytes_at(data, size), &terms, cuts_of(data, size), &pieces);
     CHECK(whole.result == pieces.result);
     CHECK(bytes_equal(text_bytes(&whole.out), text_bytes(&pieces.out)));
-    for (int i = 0; i < 2; i++)
-        CHECK(strcmp(whole.versions[i], pieces.versions[i]) == 0);
+    CHECK(strcmp(whole.info.server_version, pieces.info.server_version) == 0);
+    CHECK(strcmp(whole.info.valkey_version, pieces.info.valkey_version) == 0);
+    CHECK(whole.info.second_offset == pieces.info.second_offset);
     if (whole.result == GREETING_DONE) {
         CHECK(whole.left == pieces.left);
         CHECK(whole.reply.verdict == pieces.reply.verdict);

@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 import lab as lab_module  # noqa: E402
 import ports  # noqa: E402
 import resp  # noqa: E402
+import sentinels  # noqa: E402
 import servers  # noqa: E402
 import wait  # noqa: E402
 
@@ -46,7 +47,27 @@ GET key
 REPLICAOF 127.0.0.1 6379
 WAIT 1 100
 LATENCY LATEST
+MULTI
+PING
+EXEC
+PUBLISH channel text
 """
+# redis-cli would listen for ever.
+LISTENING = b"SUBSCRIBE channel other\nPING\nPSUBSCRIBE c*\nUNSUBSCRIBE\nPUNSUBSCRIBE\n"
+
+
+# What a stream may hold and seldom does.
+SELDOM = (
+    b"\n\r\n"
+    + resp.encode("MULTI")
+    + resp.encode("replconf", "getack", "*")
+    + resp.encode("exec")
+    + resp.encode("REPLCONF", "GETACK", "*")
+    + resp.encode("multi")
+    + resp.encode("SET", "a", "")
+    + b"\n"
+    + resp.encode("DISCARD")
+)
 
 
 class Recorder:
@@ -208,6 +229,36 @@ def record_downstream(lab, kind, relay, origin):
     keep("replica", f"{kind}-inline", recorder.said[-1][0] + b"\n@r\n@r\n@a")
 
 
+def record_info(kind, origin, replica):
+    for name, server in (("origin", origin), ("replica", replica)):
+        for section in ("server", "replication"):
+            with resp.Connection(server.port) as client:
+                keep("origin_info", f"{kind}-{name}-{section}", client.command("INFO", section))
+
+
+def record_sentinel(lab, kind):
+    """A Sentinel is asked and listened to by the relay, through a failover."""
+    origin = lab.origin(kind)
+    replica = lab.replica(origin, kind).wait_online()
+    folder = lab.directory / f"sentinel-{kind}"
+    folder.mkdir()
+    sentinel = lab._keep(sentinels.Sentinel(kind, folder, "sentinel", origin, quorum=1)).start()
+    wait.until("it knows the replica", sentinel.replicas)
+    recorder = lab._keep(Recorder(sentinel))
+    where = f"{sentinels.GROUP} {recorder.host}:{recorder.port}"
+    relay = lab.relay(None, {"upstream.sentinel": where}).wait_link()
+    record_info(kind, origin, replica)
+    origin.kill9()
+    wait.equal("the replica is promoted", lambda: replica.info()["role"], "master", seconds=60)
+    wait.until("it is told", lambda: b"switch-master" in recorder.said[0][1].split(b"message", 1)[-1])
+    relay.wait_link()
+    record_info(kind + "-promoted", replica, replica)
+    for said in recorder.said:
+        if said[1]:
+            keep("sentinel", f"{kind}-{recorder.said.index(said)}", said[1])
+            keep("reply", f"{kind}-{recorder.said.index(said)}", said[1])
+
+
 def record_files(relay, name):
     """The files of a data directory, and inis."""
     (history,) = relay.histories()
@@ -228,11 +279,13 @@ def main():
                 for config in ({}, {"repl_diskless_sync": "no"}, {"rdbchecksum": "no"}):
                     origin, relay = record_upstream(lab, kind, **config)
                 record_downstream(lab, kind, relay, origin)
+                record_sentinel(lab, kind)
                 relay.stop()
                 record_files(relay, kind)
         finally:
             lab.close()
-    keep("commands", "typed", TYPED)
+    keep("tokenizer", "seldom", SELDOM)
+    keep("commands", "typed", TYPED + LISTENING)
     keep("ini", "shipped", (ROOT / "etc" / "psync-relay.ini").read_bytes())
 
 

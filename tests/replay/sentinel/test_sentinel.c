@@ -413,6 +413,16 @@ TEST(nonsense_while_listening_passes_it_over)
     }
 }
 
+/* One answer too many, in one arrival with the last that was asked for. */
+TEST(an_answer_behind_the_last_passes_it_over)
+{
+    start();
+    struct conn *conn = connect_to(26379);
+    say(conn, ADDRESS_1 SUBSCRIBED "$4\r\npong\r\n");
+    assert_true(fake_conn_is_closed(conn));
+    (void)await(26380);
+}
+
 TEST(asked_again_it_asks_on_the_same_connection)
 {
     options.sentinels.count = 1;
@@ -566,6 +576,7 @@ int main(void)
         WATCHED(a_connection_that_cannot_be_made_is_tried_again),
         WATCHED(pings_and_notices_death),
         WATCHED(ends_and_breaks_while_listening),
+        WATCHED(an_answer_behind_the_last_passes_it_over),
         WATCHED(asked_again_it_asks_on_the_same_connection),
         WATCHED(a_promotion_is_asked_after),
         WATCHED(asked_again_and_again_it_asks_once_a_second),
