@@ -92,8 +92,6 @@ static void on_hangup(void *arg)
 
 static bool open_loop(struct rooms *rooms)
 {
-    /* A peer that is gone is an error of write, not a signal. */
-    signal(SIGPIPE, SIG_IGN);
     rooms->loop = loop_new();
     if (rooms->loop == NULL)
         return false;

@@ -30,9 +30,6 @@ void report_text(struct report *report, const char *name, const char *format, ..
     text_format_list(out, format, list);
     va_end(list);
     /* A value may come from a peer: a line break in it would forge a field. */
-    for (size_t i = start; i < out->length; i++) {
-        if (out->data[i] == '\r' || out->data[i] == '\n')
-            out->data[i] = ' ';
-    }
+    text_join_lines(out, start);
     text_append_string(out, "\r\n");
 }

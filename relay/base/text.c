@@ -96,6 +96,14 @@ void text_skip(struct text *text, size_t count)
     memmove(text->data, text->data + count, text->length + 1);
 }
 
+void text_join_lines(struct text *text, size_t start)
+{
+    for (size_t i = start; i < text->length; i++) {
+        if (text->data[i] == '\r' || text->data[i] == '\n')
+            text->data[i] = ' ';
+    }
+}
+
 struct bytes text_bytes(const struct text *text)
 {
     return bytes_at(text->data, text->length);

@@ -22,7 +22,7 @@ enum {
     DRAIN_MS = 5 * 1000,
     HANDSHAKE_MS = 10 * 1000,  /* of TLS */
     FINISH_MS_MAX = 10 * 1000, /* for taking the last replies */
-    LOCAL_MAX = 80,
+    STUCK_MS_MAX = 60 * 1000,  /* for taking any of those that wait */
     COMMAND_NAME_MAX = 32,
 };
 
@@ -33,6 +33,8 @@ struct client {
     uint64_t id;
     int64_t connected_ms;
     int64_t active_ms;
+    int64_t taken_ms;           /* when it last took something, or nothing was there for it, */
+    uint64_t taken_bytes;       /* and how much it had taken by then */
     int64_t finish_ms;          /* 0: goes on; else when client_finish was called, */
     enum close_reason finished; /* and why */
     bool is_running;            /* a command: `input` and `output` are in use further up */
@@ -56,7 +58,6 @@ struct client {
 
     struct client_session session;
     struct replica_terms terms;
-    char local[LOCAL_MAX];
     char last_command[COMMAND_NAME_MAX];
 };
 
@@ -84,7 +85,7 @@ const char *client_peer(const struct client *client)
 
 const char *client_local(const struct client *client)
 {
-    return client->local;
+    return client->conn != NULL ? conn_local(client->conn) : "";
 }
 
 int64_t client_connected_ms(const struct client *client)
@@ -489,14 +490,6 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 
 /* ---------------------------------------------------------------- coming */
 
-static void format_local(struct client *client)
-{
-    const char *address = conn_local_address(client->conn);
-    bool is_ipv6 = strchr(address, ':') != NULL;
-    snprintf(client->local, sizeof(client->local), "%s%s%s:%u", is_ipv6 ? "[" : "", address,
-             is_ipv6 ? "]" : "", conn_local_port(client->conn));
-}
-
 void client_accept(struct client_room *room, int fd, struct tls_context *tls, uint64_t id)
 {
     struct conn_options options = {.keepalive_s = room->keepalive_s,
@@ -513,17 +506,16 @@ void client_accept(struct client_room *room, int fd, struct tls_context *tls, ui
     client->room = room;
     client->conn = conn;
     client->id = id;
-    client->connected_ms = client->active_ms = clock_ms();
+    client->connected_ms = client->active_ms = client->taken_ms = clock_ms();
     reader_init(&client->reader);
     outbox_init(&client->output, OUTPUT_LIMIT);
     text_init(&client->pushed, CLIENT_OUTPUT_MAX);
     client->writer.out = &client->output.text;
     client->session.protocol = 2;
-    format_local(client);
     TAILQ_INSERT_TAIL(&room->clients, client, entry);
     room->count++;
     log_info("downstream: client id=%" PRIu64 " addr=%s laddr=%s accepted%s", id, conn_peer(conn),
-             client->local, tls != NULL ? " tls=yes" : "");
+             conn_local(conn), tls != NULL ? " tls=yes" : "");
 }
 
 /* ---------------------------------------------------------------- going */
@@ -535,6 +527,18 @@ static bool is_idle(const struct client *client, int64_t now_ms)
     return client->room->timeout_ms > 0 && now_ms - client->active_ms > client->room->timeout_ms;
 }
 
+/* It asks and does not read what it is answered: it would hold its replies for ever. */
+static bool is_stuck(struct client *client, int64_t now_ms)
+{
+    uint64_t taken_bytes = client_sent_bytes(client);
+    if (outbox_left(&client->output) == 0 || taken_bytes != client->taken_bytes) {
+        client->taken_bytes = taken_bytes;
+        client->taken_ms = now_ms;
+        return false;
+    }
+    return now_ms - client->taken_ms > STUCK_MS_MAX;
+}
+
 void client_room_tick(struct client_room *room)
 {
     int64_t now_ms = clock_ms();
@@ -543,6 +547,8 @@ void client_room_tick(struct client_room *room)
         next = client_next(client);
         if (client->finish_ms != 0 && now_ms - client->finish_ms > FINISH_MS_MAX)
             client_close(client, client->finished);
+        else if (is_stuck(client, now_ms))
+            client_close(client, CLOSE_OVERFLOW);
         else if (client->finish_ms == 0 && is_idle(client, now_ms))
             client_close(client, CLOSE_IDLE);
     }
@@ -570,7 +576,7 @@ static void become_replica(struct client *client, const struct psync_request *re
         .id = client->id,
         .connected_ms = client->connected_ms,
         .terms = &client->terms,
-        .local = client->local,
+        .local = conn_local(client->conn),
         .request = request,
         .owed = &client->output.text,
         .input = bytes_at(client->input + taken, client->input_length - taken),

@@ -64,10 +64,10 @@ struct conn {
     struct conn_options options;
     struct orphan orphan; /* while draining */
     struct socket_end peer;
-    struct socket_end local;
     uint64_t received_total;
     uint64_t sent_total;
     char peer_text[ADDRESS_PEER_MAX];
+    char local_text[ADDRESS_PEER_MAX];
 };
 
 /* Relaxed: a number to go by, and nothing else depends on it. */
@@ -399,9 +399,12 @@ static bool take_fd(struct conn *conn, int fd)
     conn->channel.fd = fd;
     socket_tune(fd, conn->options.keepalive_s);
     socket_look_up_peer(fd, &conn->peer);
-    socket_look_up_local(fd, &conn->local);
+    struct socket_end local = {.port = 0};
+    socket_look_up_local(fd, &local);
     if (conn->peer.address[0] != '\0')
         address_format_peer(conn->peer.address, conn->peer.port, conn->peer_text);
+    if (local.address[0] != '\0')
+        address_format_peer(local.address, local.port, conn->local_text);
     if (!make_events(conn))
         return false;
     conn_enter(conn, CONN_STATE_SECURING);
@@ -539,14 +542,9 @@ uint16_t conn_peer_port(const struct conn *conn)
     return conn->peer.port;
 }
 
-const char *conn_local_address(const struct conn *conn)
+const char *conn_local(const struct conn *conn)
 {
-    return conn->local.address;
-}
-
-uint16_t conn_local_port(const struct conn *conn)
-{
-    return conn->local.port;
+    return conn->local_text;
 }
 
 uint64_t conn_received_total(const struct conn *conn)

@@ -31,10 +31,7 @@ void write_error(struct writer *writer, const char *format, ...)
     va_start(list, format);
     text_format_list(out, format, list);
     va_end(list);
-    for (size_t i = start; i < out->length; i++) {
-        if (out->data[i] == '\r' || out->data[i] == '\n')
-            out->data[i] = ' ';
-    }
+    text_join_lines(out, start);
     text_append_string(out, "\r\n");
 }
 

@@ -189,14 +189,13 @@ static void on_connecting(struct link *link, enum link_event event)
     }
 }
 
-static void on_greeting(struct link *link, enum link_event event)
+/* Greeting and loading differ in what they do with what has come; neither has a timer, and up came
+ * before both. */
+static void on_dialog(struct link *link, enum link_event event, void (*take)(struct link *link))
 {
     switch (event) {
     case LINK_READABLE:
-        link_greet(link);
-        /* What came behind the reply in the same read. */
-        if (link->state == LINK_LOADING || link->state == LINK_STREAMING)
-            states[link->state].on(link, LINK_READABLE);
+        take(link);
         return;
     case LINK_WRITABLE:
         if (!dialog_flush(&link->dialog))
@@ -207,8 +206,21 @@ static void on_greeting(struct link *link, enum link_event event)
         return;
     case LINK_UP:
     case LINK_TIMER:
-        UNREACHABLE("greeting has no timer, and up came before it");
+        UNREACHABLE("no timer is armed, and up came before");
     }
+}
+
+static void greet(struct link *link)
+{
+    link_greet(link);
+    /* What came behind the reply in the same read. */
+    if (link->state == LINK_LOADING || link->state == LINK_STREAMING)
+        states[link->state].on(link, LINK_READABLE);
+}
+
+static void on_greeting(struct link *link, enum link_event event)
+{
+    on_dialog(link, event, greet);
 }
 
 /* ------------------------------------------------------------------ loading */
@@ -258,21 +270,7 @@ static void load(struct link *link)
 
 static void on_loading(struct link *link, enum link_event event)
 {
-    switch (event) {
-    case LINK_READABLE:
-        load(link);
-        return;
-    case LINK_WRITABLE:
-        if (!dialog_flush(&link->dialog))
-            link_fail_broken(link);
-        return;
-    case LINK_DOWN:
-        link_fail_broken(link);
-        return;
-    case LINK_UP:
-    case LINK_TIMER:
-        UNREACHABLE("loading has no timer, and up came before it");
-    }
+    on_dialog(link, event, load);
 }
 
 static void on_streaming(struct link *link, enum link_event event)

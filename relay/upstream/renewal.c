@@ -38,8 +38,10 @@ void renewal_consider(struct renewal *renewal, const struct origin_address *orig
     renewal->wanted = somebody_waits(renewal);
     if (!renewal->wanted && !(renewal->always_ready && store_snapshot_is_due(renewal->store)))
         return;
+    /* After a failure there is nothing new yet: tried again soon, also where nobody waits. */
+    bool has_failed = fetch_failures(renewal->fetch) > 0;
     int64_t pause = backoff_ms(after_failure, fetch_failures(renewal->fetch));
-    if (!renewal->wanted && pause < renewal->pause_ms)
+    if (!renewal->wanted && !has_failed)
         pause = renewal->pause_ms;
     int64_t started = fetch_started_ms(renewal->fetch);
     if (started != 0 && clock_ms() - started < pause)

@@ -59,8 +59,7 @@ struct conn {
     char peer[300];
     char peer_address[64];
     uint16_t peer_port;
-    char local_address[64];
-    uint16_t local_port;
+    char local[80];
 };
 
 static struct conn *conns;
@@ -175,7 +174,7 @@ static void meet(struct conn *conn)
 {
     if (conn->peer_port == 0)
         fake_conn_set_peer(conn, "192.0.2.7", conn->port != 0 ? conn->port : 50000);
-    if (conn->local_port == 0)
+    if (conn->local[0] == '\0')
         fake_conn_set_local(conn, "192.0.2.1", 6379);
 }
 
@@ -333,14 +332,9 @@ uint16_t conn_peer_port(const struct conn *conn)
     return conn->peer_port;
 }
 
-const char *conn_local_address(const struct conn *conn)
+const char *conn_local(const struct conn *conn)
 {
-    return conn->local_address;
-}
-
-uint16_t conn_local_port(const struct conn *conn)
-{
-    return conn->local_port;
+    return conn->local;
 }
 
 uint64_t conn_received_total(const struct conn *conn)
@@ -479,8 +473,9 @@ void fake_conn_set_peer(struct conn *conn, const char *address, uint16_t port)
 
 void fake_conn_set_local(struct conn *conn, const char *address, uint16_t port)
 {
-    snprintf(conn->local_address, sizeof conn->local_address, "%s", address);
-    conn->local_port = port;
+    bool is_ipv6 = strchr(address, ':') != NULL;
+    snprintf(conn->local, sizeof conn->local, "%s%s%s:%u", is_ipv6 ? "[" : "", address,
+             is_ipv6 ? "]" : "", (unsigned)port);
 }
 
 /* ---- events ---- */

@@ -47,6 +47,9 @@ void text_format_list(struct text *text, const char *format, va_list list) PRINT
 /* Drops the first `count` bytes; count <= length. */
 void text_skip(struct text *text, size_t count);
 
+/* Makes blanks of the line breaks from `start` on: what a peer has said shall not forge a line. */
+void text_join_lines(struct text *text, size_t start);
+
 struct bytes text_bytes(const struct text *text);
 
 /* The content as a terminated string, "" when empty. Valid until the next change. */

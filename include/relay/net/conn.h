@@ -89,12 +89,13 @@ const char *conn_error(const struct conn *conn);
 /* The peer as "192.0.2.7:6380", "[2001:db8::7]:6380", or "host:port" while not connected. */
 const char *conn_peer(const struct conn *conn);
 
-/* The peer's and our own address without a port, as slaveN lines and MONITORs want it; the port by
- * the other two. "" and 0 while not connected. */
+/* Our own end in the same words; "" while not connected. */
+const char *conn_local(const struct conn *conn);
+
+/* The peer's address without a port, as slaveN lines and monitors want it; the port by the other. ""
+ * and 0 while not connected. */
 const char *conn_peer_address(const struct conn *conn);
 uint16_t conn_peer_port(const struct conn *conn);
-const char *conn_local_address(const struct conn *conn);
-uint16_t conn_local_port(const struct conn *conn);
 
 uint64_t conn_received_total(const struct conn *conn);
 uint64_t conn_sent_total(const struct conn *conn);

@@ -341,6 +341,26 @@ TEST(an_idle_client_is_closed_where_that_is_wanted)
     expect_closed(CLOSE_IDLE);
 }
 
+/* Whatever `timeout` is: its replies would be held for ever. */
+TEST(who_does_not_read_its_replies_is_closed)
+{
+    come();
+    log_set_level((enum log_level)(LOG_LEVEL_ERROR + 1));
+    fake_clock_advance(1000 * 1000); /* silence alone is no harm */
+    client_room_tick(&stage.room);
+    fake_conn_set_room(stage.peer, 3);
+    hear("PING\r\n");
+    fake_clock_advance(60 * 1000);
+    client_room_tick(&stage.room); /* it has taken something */
+    assert_int_equal(stage.room.count, 1);
+    fake_clock_advance(60 * 1000);
+    client_room_tick(&stage.room);
+    assert_int_equal(stage.room.count, 1);
+    fake_clock_advance(1);
+    client_room_tick(&stage.room);
+    expect_closed(CLOSE_OVERFLOW);
+}
+
 TEST(replies_can_be_switched_off)
 {
     come();
@@ -618,6 +638,7 @@ int main(void)
         CLIENT_TEST(the_last_replies_are_waited_for_but_not_for_ever),
         CLIENT_TEST(one_that_kills_itself_gets_its_reply),
         CLIENT_TEST(an_idle_client_is_closed_where_that_is_wanted),
+        CLIENT_TEST(who_does_not_read_its_replies_is_closed),
         CLIENT_TEST(replies_can_be_switched_off),
         CLIENT_TEST(the_end_of_the_peer_is_the_end),
         CLIENT_TEST(a_broken_connection_is_the_end),
