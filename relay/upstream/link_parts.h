@@ -44,6 +44,8 @@ struct link {
     struct renewal renewal;
     bool must_start_anew;       /* the store could not cut the history: only a full sync helps */
     unsigned failures;          /* since the stream flowed last */
+    unsigned broken_streams;    /* that were refused at broken_at, one after the other */
+    uint64_t broken_at;         /* the boundary */
     unsigned full_failures;     /* full syncs that came to nothing, since one was complete */
     int64_t full_not_before_ms; /* none is asked for earlier */
     uint64_t began_offset;      /* the boundary when streaming began */

@@ -254,6 +254,7 @@ TEST(a_stream_that_begins_with_nonsense_does_not)
         assert_in_range(fake_loop_next_timer_ms(stage.loop), longest / 2, longest);
         stage_expect_held(STAGE_ID, STAGE_X, "");
     }
+    (void)stage_greet("PSYNC ? -1"); /* it will not become one by asking for it once more */
 }
 
 TEST(a_refusal_is_told_and_tried_again)
