@@ -165,6 +165,7 @@ def test_an_rdb_comes_before_the_window(lab, small_disk):
 def test_what_is_pinned_is_not_given_up_for_an_rdb(lab, small_disk):
     """A replica reads the old window: the RDB does not come, that is said, and it comes later."""
     streaming = threading.Event()
+    has_read = threading.Event()  # the new history closes the reader, as replaced
     new = bulky(b"new", 15)
     sent = []
 
@@ -175,6 +176,8 @@ def test_what_is_pinned_is_not_given_up_for_an_rdb(lab, small_disk):
             sent.append(flow(peer, 12))
             assert streaming.wait(wait.limit(60))
             return
+        if peer.number > 1:
+            assert has_read.wait(wait.limit(60))
         peer.send_full(new, 5, OTHER)
         peer.hold()
 
@@ -188,5 +191,6 @@ def test_what_is_pinned_is_not_given_up_for_an_rdb(lab, small_disk):
     relay.wait_log(r"cause=rdb: 5\.rdb\.part: cannot write: No space left on device")
     assert "No space left" in relay.info("store")["store_last_error"]
     assert reader.stream_to(len(sent[0])) == sent[0], "all that it stood before, without a hole"
+    has_read.set()
     wait.equal("the new one", lambda: relay.info("replication")["master_replid"], OTHER, 30)
     assert relay.info("store")["store_last_error"] == ""
