@@ -141,6 +141,7 @@ static bool follow(const char *host, uint16_t port, struct text *why, void *arg)
     log_info("relay: told by REPLICAOF to follow %s:%" PRIu16, origin.host, origin.port);
     memo_keep(rooms->store, rooms->config, &origin);
     link_follow(rooms->link, &origin);
+    link_retry(rooms->link);
     return true;
 }
 

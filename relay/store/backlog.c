@@ -310,6 +310,7 @@ static void drop_head(struct backlog *backlog, const char *cause)
         log_warnx("store: segment %" PRIu64 ".seg is given up although a replica needs it: %s",
                   head->first, cause);
     atomic_store_explicit(&head->fate, SEGMENT_GIVEN_UP, memory_order_relaxed);
+    backlog->news = backlog->news || cause != NULL; /* who stands there is woken, and lets go */
     segment_retain(next);
     backlog->head = next;
     backlog->count--;

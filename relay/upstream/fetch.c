@@ -95,12 +95,8 @@ static void end(struct fetch *fetch, const char *outcome)
     fetch->step = FETCH_IDLE;
 }
 
-static void give_up(struct fetch *fetch, const char *outcome, const char *why)
+static void give_up(struct fetch *fetch, const char *outcome)
 {
-    log_warnx("upstream: snapshot fetch failed: %s", why);
-    snprintf(fetch->error, sizeof(fetch->error), "%s", why);
-    fetch->failures++;
-    fetch->failures_total++;
     struct history *history = store_current(fetch->store);
     if (fetch->step == FETCH_LOADING && history != NULL)
         history_fail_snapshot(history);
@@ -109,7 +105,11 @@ static void give_up(struct fetch *fetch, const char *outcome, const char *why)
 
 static void fail(struct fetch *fetch, const char *why)
 {
-    give_up(fetch, "failed", why);
+    log_warnx("upstream: snapshot fetch failed: %s", why);
+    snprintf(fetch->error, sizeof(fetch->error), "%s", why);
+    fetch->failures++;
+    fetch->failures_total++;
+    give_up(fetch, "failed");
 }
 
 void fetch_set_tls(struct fetch *fetch, struct tls_context *tls)
@@ -140,8 +140,11 @@ void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
 
 void fetch_cancel(struct fetch *fetch, const char *why)
 {
-    if (fetch->step != FETCH_IDLE)
-        give_up(fetch, "cancelled", why);
+    if (fetch->step == FETCH_IDLE)
+        return;
+    log_info("upstream: snapshot fetch cancelled cause=%s", why); /* nobody is to blame */
+    fetch->started_ms = 0;
+    give_up(fetch, "cancelled");
 }
 
 void fetch_tick(struct fetch *fetch, int64_t timeout_ms)

@@ -18,6 +18,9 @@
 
 static const struct backoff link_backoff = {.ms_min = 100, .ms_max = 5000};
 
+/* Each costs the origin a fork, and all of its data once over the network. */
+static const struct backoff full_backoff = {.ms_min = 1000, .ms_max = 5 * 60 * 1000};
+
 struct state_row {
     const char *name;
     unsigned next; /* states that may follow: TO() of each */
@@ -88,7 +91,26 @@ static void let_go(struct link *link)
 static int64_t rest_ms(struct link *link)
 {
     link->failures++;
-    return backoff_ms(link_backoff, link->failures);
+    int64_t pause = backoff_ms(link_backoff, link->failures);
+    int64_t full_pause = link->full_not_before_ms - clock_ms();
+    return full_pause > pause ? full_pause : pause;
+}
+
+void link_note_full_failure(struct link *link)
+{
+    link->full_failures++;
+    int64_t pause = backoff_ms(full_backoff, link->full_failures);
+    link->full_not_before_ms = clock_ms() + pause;
+    log_warnx(
+        "upstream: full syncs that failed in a row: %u; since each costs the origin a fork, the "
+        "next attempt is in %.1f s (REPLICAOF and a restart end the wait)",
+        link->full_failures, (double)pause / 1000);
+}
+
+static void forget_full_failures(struct link *link)
+{
+    link->full_failures = 0;
+    link->full_not_before_ms = 0;
 }
 
 /* One that was good is tried again first; after one that was of no use the next candidate is, at once,
@@ -97,6 +119,8 @@ static void leave(struct link *link, const char *cause, const char *why, bool is
 {
     /* A copy: `why` may be the connection's, which goes. */
     snprintf(link->last_error, sizeof(link->last_error), "%s: %s", cause, why);
+    if (link->state == LINK_LOADING)
+        link_note_full_failure(link);
     let_go(link);
     link_enter(link, LINK_RESTING, "%s", link->last_error);
     bool rests = is_of_use || candidates_pass(&link->candidates);
@@ -234,6 +258,7 @@ static void finish_loading(struct link *link, struct text *why)
         return;
     }
     link->must_start_anew = false;
+    forget_full_failures(link);
     struct history *history = store_current(link->store);
     const struct snapshot *snapshot = history_snapshot(history);
     link->doors.on_news(LINK_NEWS_REPLACED, link->doors.arg);
@@ -355,11 +380,20 @@ void link_follow(struct link *link, const struct origin_address *origin)
     fetch_cancel(link->renewal.fetch, "the origin is another now");
     let_go(link);
     link->failures = 0;
+    forget_full_failures(link);
     if (link->state != LINK_RESTING && link->state != LINK_IDLE)
         link_enter(link, LINK_RESTING, "replicaof: told to follow another origin");
     const struct origin_candidates list = {.count = 1, .at = {*origin}};
     candidates_init(&link->candidates, &list);
     timer_arm(link->timer, 0);
+}
+
+void link_retry(struct link *link)
+{
+    link->failures = 0;
+    forget_full_failures(link);
+    if (link->state == LINK_RESTING)
+        timer_arm(link->timer, 0);
 }
 
 void link_set_ack(struct link *link, struct ack_rule rule)

@@ -73,6 +73,7 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply)
     fetch_cancel(link->renewal.fetch, "a full sync begins on the link");
     struct history *history = store_begin_history(link->store, &reply->replid, reply->offset, &why);
     if (history == NULL) {
+        link_note_full_failure(link);
         link_fail_store(link, text_string(&why));
     } else {
         delivery_begin(&link->delivery, history_arriving_snapshot(history));

@@ -42,10 +42,14 @@ struct link {
     struct intake intake;     /* streaming */
     struct acker acker;       /* streaming */
     struct renewal renewal;
-    bool told_no_space;    /* that nothing is read, and not yet that it goes on */
-    bool must_start_anew;  /* the store could not cut the history: only a full sync helps */
-    unsigned failures;     /* since the stream flowed last */
-    uint64_t began_offset; /* the boundary when streaming began */
+    bool told_no_space;         /* that nothing is read, and not yet that it goes on */
+    bool must_start_anew;       /* the store could not cut the history: only a full sync helps */
+    unsigned failures;          /* since the stream flowed last */
+    unsigned broken_streams;    /* that were refused at broken_at, one after the other */
+    uint64_t broken_at;         /* the boundary */
+    unsigned full_failures;     /* full syncs that came to nothing, since one was complete */
+    int64_t full_not_before_ms; /* none is asked for earlier */
+    uint64_t began_offset;      /* the boundary when streaming began */
     int64_t down_since_ms;
     int64_t up_since_ms;
     uint64_t full_syncs;
@@ -67,6 +71,9 @@ void link_fail_broken(struct link *link);
 
 /* The same, where not the origin is to blame: it is tried again. */
 void link_fail_store(struct link *link, const char *why);
+
+/* A full sync has come to nothing: the next attempt waits for longer each time. */
+void link_note_full_failure(struct link *link);
 
 /* link_greeting.c: who we are and what we ask for; the answers so far. */
 struct greeting_terms link_terms(struct link *link);

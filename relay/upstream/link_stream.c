@@ -15,6 +15,7 @@
 enum {
     NO_SPACE_PAUSE_MS = 1000,
     HELD_PAUSE_MS = 5,
+    BROKEN_STREAMS_MAX = 5, /* at one boundary: then only another history helps */
 };
 
 static struct ack_view ack_view_of(const struct link *link)
@@ -85,6 +86,22 @@ static void note_flow(struct link *link)
         link->failures = 0;
 }
 
+/* What comes is no stream, at this place again and again: it is not for us to be mended by asking. */
+static void note_broken(struct link *link)
+{
+    uint64_t boundary = history_boundary(store_current(link->store));
+    if (link->broken_at != boundary)
+        link->broken_streams = 0;
+    link->broken_at = boundary;
+    if (++link->broken_streams < BROKEN_STREAMS_MAX)
+        return;
+    log_warnx("upstream: what the origin sends behind offset %" PRIu64 " was no replication stream "
+              "%u times: a full sync is asked for",
+              boundary, link->broken_streams);
+    link->broken_streams = 0;
+    link->must_start_anew = true;
+}
+
 void link_take_stream(struct link *link)
 {
     struct dialog *dialog = &link->dialog;
@@ -122,6 +139,7 @@ void link_take_stream(struct link *link)
         link_fail_store(link, text_string(&why));
         break;
     case INTAKE_BROKEN:
+        note_broken(link);
         link_fail(link, "stream", text_string(&why));
         break;
     }

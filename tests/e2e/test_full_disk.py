@@ -166,7 +166,7 @@ def test_an_rdb_comes_before_the_window(lab, small_disk):
 def test_what_is_pinned_is_not_given_up_for_an_rdb(lab, small_disk):
     """A replica reads the old window: the RDB does not come, that is said, and it comes later."""
     streaming = threading.Event()
-    has_read = threading.Event()  # a new history ends the reader: it comes after that
+    has_read = threading.Event()  # the new history closes the reader, as replaced
     new = bulky(b"new", 15)
     sent = []
 

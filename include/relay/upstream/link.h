@@ -102,6 +102,9 @@ void link_set_tls(struct link *link, struct tls_context *tls);
  * that is followed already: no effect. */
 void link_follow(struct link *link, const struct origin_address *origin);
 
+/* An operator wants it to be tried now: ends a wait, also the long one after full syncs that failed. */
+void link_retry(struct link *link);
+
 /* Another rule from now on. What was acknowledged is not taken back. */
 void link_set_ack(struct link *link, struct ack_rule rule);
 struct ack_rule link_ack(const struct link *link);

@@ -244,7 +244,7 @@ TEST(a_disk_that_refuses_is_no_reason_to_ask_the_next)
     stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
     temp_store_refuse(false);
     stage_expect_error("store: ");
-    expect_rest(1, 100);
+    expect_rest(1, 1000);
     (void)await_turn(0);
 }
 

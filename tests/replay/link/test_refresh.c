@@ -437,6 +437,8 @@ TEST(a_new_id_ends_the_fetch)
     stage_say(origin, "+CONTINUE " STAGE_OTHER_ID "\r\n");
     expect_given_up(second);
     stage_expect_state(LINK_STREAMING);
+    assert_string_equal(stage_status().last_refreshes[0].outcome, "cancelled");
+    assert_string_equal(stage_status().refresh_error, ""); /* nothing has failed */
 }
 
 /* The snapshot that is arriving was taken where the new primary never was. */

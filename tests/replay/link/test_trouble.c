@@ -254,6 +254,7 @@ TEST(a_stream_that_begins_with_nonsense_does_not)
         assert_in_range(fake_loop_next_timer_ms(stage.loop), longest / 2, longest);
         stage_expect_held(STAGE_ID, STAGE_X, "");
     }
+    (void)stage_greet("PSYNC ? -1"); /* it will not become one by asking for it once more */
 }
 
 TEST(a_refusal_is_told_and_tried_again)
@@ -321,6 +322,42 @@ TEST(a_disk_that_refuses_a_new_history)
     stage_expect_error("store: ");
     assert_null(store_arriving(stage.temp.store));
     origin = stage_greet("PSYNC ? -1");
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_expect_state(LINK_STREAMING);
+}
+
+static void fail_full_sync(void)
+{
+    for (int waited = 0; !stage_has_new() && waited <= 300; waited++)
+        stage_second();
+    struct conn *origin = stage_greet("PSYNC ? -1");
+    temp_store_refuse(true);
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    temp_store_refuse(false);
+    stage_expect_state(LINK_RESTING);
+}
+
+/* As long as nobody mends our disk, the origin must not fork for us again and again. */
+TEST(full_syncs_that_fail_are_asked_for_ever_more_slowly)
+{
+    stage_start();
+    fail_full_sync();
+    for (unsigned longest = 1; longest < 600; longest *= 2) {
+        unsigned least = longest < 300 ? longest / 2 : 150;
+        if (least > 0)
+            stage_seconds(least - 1);
+        assert_false(stage_has_new());
+        fail_full_sync();
+    }
+    stage_seconds(140);
+    assert_false(stage_has_new());
+    link_retry(stage.link); /* an operator */
+    stage_second();
+    assert_true(stage_has_new());
+    fail_full_sync();
+    link_retry(stage.link);
+    struct conn *origin = stage_greet("PSYNC ? -1");
     stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
     stage_say_rdb(origin, STAGE_RDB_BODY);
     stage_expect_state(LINK_STREAMING);
@@ -493,6 +530,7 @@ int main(void)
         ROW(memory_is_out),
         ROW(a_full_socket_delays_the_handshake),
         ROW(a_disk_that_refuses_a_new_history),
+        ROW(full_syncs_that_fail_are_asked_for_ever_more_slowly),
         ROW(a_disk_that_refuses_the_rdb),
         ROW(a_disk_without_room_for_the_stream),
         ROW(a_disk_that_fails_the_stream),
