@@ -160,7 +160,7 @@ static enum feed_result send_stream(struct feed *feed, struct conn *conn, size_t
         size_t length = least(*share, view.length);
         size_t sent = 0;
         enum conn_io io;
-        if (length >= FEED_FILE_BYTES) {
+        if (length >= FEED_FILE_BYTES && conn_moves_files(conn)) {
             uint64_t position;
             int file = cursor_file(&feed->cursor, &position);
             io = conn_send_file(conn, file, position, length, &sent);

@@ -221,11 +221,14 @@ static bool flush(struct conn *conn)
 /* One event a call, since nothing may be touched after it. */
 static void tell_ready(struct conn *conn, unsigned ready)
 {
-    if ((conn->channel.send_waits & ready) != 0 && has_unsent(conn) && !flush(conn))
+    bool may_send = (conn->channel.send_waits & ready) != 0;
+    if (may_send && has_unsent(conn))
+        may_send = flush(conn);
+    if (conn->state != CONN_STATE_UP)
         return;
     if (conn->wants_read && (conn->channel.receive_waits & ready) != 0)
         tell(conn, CONN_EVENT_READABLE);
-    else if (conn->wants_write && (conn->channel.send_waits & ready) != 0)
+    else if (conn->wants_write && may_send)
         tell(conn, CONN_EVENT_WRITABLE);
 }
 
@@ -509,6 +512,11 @@ enum conn_io conn_send_file(struct conn *conn, int file, uint64_t position, size
     conn->sent_total += *sent;
     settle(conn, io);
     return io;
+}
+
+bool conn_moves_files(const struct conn *conn)
+{
+    return conn->channel.transport->moves_files(&conn->channel);
 }
 
 void conn_want(struct conn *conn, bool read, bool write)

@@ -34,6 +34,8 @@ struct transport {
     enum conn_io (*send)(struct channel *channel, struct bytes view, bool more, size_t *sent);
     enum conn_io (*send_file)(struct channel *channel, int file, uint64_t position, size_t length,
                               size_t *sent);
+    /* Does the kernel move a file's bytes? */
+    bool (*moves_files)(const struct channel *channel);
     /* Are there received bytes that the descriptor will not tell of? */
     bool (*has_pending)(const struct channel *channel);
     /* Are there bytes that count as sent, and that the descriptor did not take? `flush` sends them:

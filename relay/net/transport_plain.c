@@ -76,6 +76,12 @@ static enum conn_io plain_send_file(struct channel *channel, int file, uint64_t 
     return judge(channel, moved, sent);
 }
 
+static bool plain_moves_files(const struct channel *channel)
+{
+    (void)channel;
+    return true;
+}
+
 static bool plain_has_pending(const struct channel *channel)
 {
     (void)channel;
@@ -111,6 +117,7 @@ const struct transport transport_plain = {
     .receive = plain_receive,
     .send = plain_send,
     .send_file = plain_send_file,
+    .moves_files = plain_moves_files,
     .has_pending = plain_has_pending,
     .has_unsent = plain_has_unsent,
     .flush = plain_flush,

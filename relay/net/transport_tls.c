@@ -294,6 +294,11 @@ static enum conn_io tls_send_file(struct channel *channel, int file, uint64_t po
     return io == CONN_FAILED && *sent > 0 ? CONN_OK : io;
 }
 
+static bool tls_moves_files(const struct channel *channel)
+{
+    return session_of(channel)->kernel_sends;
+}
+
 /* ---- ending ---- */
 
 static bool tls_has_unsent(const struct channel *channel)
@@ -352,6 +357,7 @@ const struct transport transport_tls = {
     .receive = tls_receive,
     .send = tls_send,
     .send_file = tls_send_file,
+    .moves_files = tls_moves_files,
     .has_pending = tls_has_pending,
     .has_unsent = tls_has_unsent,
     .flush = tls_flush,

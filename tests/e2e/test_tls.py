@@ -126,6 +126,7 @@ def test_a_snapshot_is_fetched_under_tls(lab, papers):
            "store.segment-size": "64kb", "store.snapshot": "on-demand"},
     ).wait_link()  # fmt: skip
     load.populate(origin, 8)
+    wait.until("the relay has all of it", lambda: relay.offset() == origin.offset())
     replica = tls_replica(lab, papers, relay).wait_online(60)
     digest.compare(origin, [replica])
     relay.wait_log("snapshot fetch complete")

@@ -80,6 +80,10 @@ enum conn_io conn_send(struct conn *conn, struct bytes view, bool more, size_t *
 enum conn_io conn_send_file(struct conn *conn, int file, uint64_t position, size_t length,
                             size_t *sent);
 
+/* Does the kernel move them? Else conn_send of the same bytes, for one who has them mapped, saves a
+ * copy. */
+bool conn_moves_files(const struct conn *conn);
+
 /* Which events shall come. Nothing is wanted before the first call. */
 void conn_want(struct conn *conn, bool read, bool write);
 

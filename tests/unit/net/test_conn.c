@@ -328,6 +328,7 @@ TEST(sends_a_part_of_a_file)
     int peer = begin_up(&owner);
     int file = make_file("0123456789", NULL);
     size_t sent;
+    assert_true(conn_moves_files(owner.conn));
     assert_int_equal(conn_send_file(owner.conn, file, 3, 4, &sent), CONN_OK);
     assert_int_equal(sent, 4);
     char got[5] = {0};

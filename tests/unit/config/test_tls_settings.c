@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The settings of TLS. What their values do is tested where they are used. */
+#include "test.h"
+
+#include "../../../relay/config.h"
+
+enum { OVERRIDES_MAX = 8, ERRORS_LENGTH_MAX = 4096 };
+
+#define ORIGIN "upstream.replicaof=10.0.0.1 6379"
+
+/* Overrides, and what they lead to: errors, or NULL. */
+struct attempt {
+    const char *overrides[OVERRIDES_MAX];
+    const char *error;
+};
+
+static bool load(struct config *config, const struct attempt *attempt, struct text *errors)
+{
+    size_t count = 0;
+    while (count < OVERRIDES_MAX && attempt->overrides[count] != NULL)
+        count++;
+    text_init(errors, ERRORS_LENGTH_MAX);
+    return config_load(config, NULL, attempt->overrides, count, errors);
+}
+
+TEST(both_sides_are_plain_by_default)
+{
+    struct config config;
+    struct text errors;
+    assert_true(load(&config, &(struct attempt){.overrides = {ORIGIN}}, &errors));
+    assert_int_equal(config.upstream_has_tls, CONFIG_NO);
+    assert_int_equal(config.downstream.tls_port, 0);
+    assert_false(config.downstream.without_plain);
+    assert_int_equal(config.downstream_tls.auth_clients, TLS_AUTH_YES);
+    assert_string_equal(config.upstream_tls.protocols, "TLSv1.2 TLSv1.3");
+    assert_string_equal(config.downstream_tls.protocols, "TLSv1.2 TLSv1.3");
+    assert_string_equal(config.upstream_tls.ca_file, "");
+    config_fini(&config);
+}
+
+TEST(each_side_has_its_own)
+{
+    const struct attempt attempt = {
+        .overrides = {ORIGIN, "upstream.tls=yes", "upstream.tls-cert-file=up.crt",
+                      "upstream.tls-server-name=origin.test", "downstream.tls-port=6390",
+                      "downstream.port=0", "downstream.tls-cert-file=down.crt",
+                      "downstream.tls-auth-clients=optional"},
+    };
+    struct config config;
+    struct text errors;
+    assert_true(load(&config, &attempt, &errors));
+    assert_int_equal(config.upstream_has_tls, CONFIG_YES);
+    assert_string_equal(config.upstream_tls.cert_file, "up.crt");
+    assert_string_equal(config.upstream_tls.server_name, "origin.test");
+    assert_string_equal(config.downstream_tls.cert_file, "down.crt");
+    assert_int_equal(config.downstream_tls.auth_clients, TLS_AUTH_OPTIONAL);
+    assert_int_equal(config.downstream.tls_port, 6390);
+    assert_true(config.downstream.without_plain);
+    config_fini(&config);
+}
+
+TEST(what_cannot_be_is_refused)
+{
+    static const struct attempt attempts[] = {
+        {{ORIGIN, "downstream.port=0"},
+         "--set downstream.port: [downstream] port = 0: neither port nor tls-port is set: nobody "
+         "could connect\n"},
+        {{ORIGIN, "downstream.tls-port=6380"},
+         "--set downstream.tls-port: [downstream] tls-port = 6380: port is the same\n"},
+        {{ORIGIN, "upstream.tls=maybe"},
+         "--set upstream.tls: [upstream] tls = maybe: expected one of: yes, no\n"},
+        {{ORIGIN, "downstream.tls-auth-clients=some"},
+         "--set downstream.tls-auth-clients: [downstream] tls-auth-clients = some: expected one "
+         "of: yes, no, optional\n"},
+        {{ORIGIN, "upstream.tls-auth-clients=no"},
+         "--set upstream.tls-auth-clients: [upstream] tls-auth-clients: there is no such key here; "
+         "it belongs in [downstream]\n"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(attempts); i++) {
+        struct config config;
+        struct text errors;
+        assert_false(load(&config, &attempts[i], &errors));
+        assert_string_equal(text_string(&errors), attempts[i].error);
+        text_fini(&errors);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_sides_are_plain_by_default),
+        cmocka_unit_test(each_side_has_its_own),
+        cmocka_unit_test(what_cannot_be_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
