@@ -43,11 +43,13 @@ static bool is_gone(void)
     return fake_client_is_gone(caller) || fake_client_finished(caller) != CLOSE_REASON_COUNT;
 }
 
-static void say_line(const char *line)
+/* Who knows the password may be shown what he said himself. */
+static void say_line(const char *line, bool may_know)
 {
     struct bytes reply = say(line);
     CHECK(is_values(reply));
-    CHECK(reply.length == 0 || memmem(reply.data, reply.length, "correct horse", 13) == NULL);
+    CHECK(may_know || reply.length == 0 ||
+          memmem(reply.data, reply.length, "correct horse", 13) == NULL);
     CHECK(is_values(fake_client_heard(caller)));
     for (int i = 0; i < SECONDS_MAX && !is_gone() && client_is_held(caller); i++)
         fake_loop_pass(loop, 1000);
@@ -56,6 +58,8 @@ static void say_line(const char *line)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes input = bytes_at(data, size);
+    bool may_know =
+        size > 0 && (memmem(data, size, "horse", 5) != NULL || memchr(data, '\\', size) != NULL);
     fuzz_log_nowhere();
     open_room(size > 0 && data[0] == '!' ? "correct horse" : "", "");
     fake_rooms.psync_takes = true;
@@ -69,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         line[used] = '\0';
         input = bytes_skip(input, length < input.length ? length + 1 : length);
         if (strlen(line) == used && is_command(line, used))
-            say_line(line);
+            say_line(line, may_know);
         if (is_gone() || client_is_held(caller))
             break;
     }
