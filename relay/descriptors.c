@@ -71,7 +71,6 @@ bool descriptors_provide(struct config *config, struct text *why)
                   "segment-size) need %" PRIu64 ": raise the limit (ulimit -n, LimitNOFILE)",
                   config->downstream.clients_max, plan.clients_max, limit, plan.wanted);
     config->downstream.clients_max = plan.clients_max;
-    config->downstream.descriptors_max = limit;
     config->admin.clients_max = plan.clients_max;
     return true;
 }

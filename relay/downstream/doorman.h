@@ -23,7 +23,7 @@ enum entry {
 };
 
 struct doorman {
-    /* Set by the owner. */
+    /* Set by the owner, the second anew for each who comes. */
     uint64_t clients_max;
     uint64_t descriptors_max; /* open files that the system allows us; 0: any number */
     bool local_only;          /* protected-mode, and no password */

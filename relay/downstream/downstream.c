@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cards.h"
@@ -182,9 +183,19 @@ static void on_bell(void *arg)
 
 /* ---------------------------------------------------------------- open and close */
 
+/* Asked for each time: an operator may change it while we run (prlimit). 0: no limit. */
+static uint64_t open_files_max(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur == RLIM_INFINITY)
+        return 0;
+    return limit.rlim_cur;
+}
+
 static void on_accept(int fd, bool is_tls, void *arg)
 {
     struct downstream *downstream = arg;
+    downstream->doorman.descriptors_max = open_files_max();
     uint64_t connected = downstream->clients.count + downstream->card_count + conn_draining_count();
     downstream->connections_received++;
     if (doorman_admit(&downstream->doorman, fd, connected, is_tls))
@@ -226,7 +237,6 @@ static void init_parts(struct downstream *downstream, const struct store *store,
     client_room_init(&downstream->clients);
     downstream->doorman = (struct doorman){
         .clients_max = options->clients_max,
-        .descriptors_max = options->descriptors_max,
         .local_only = options->local_only,
         .tls_knows_callers = options->tls_knows_callers,
     };

@@ -38,8 +38,8 @@ def test_kill_9_at_random_moments(lab, fsync):
         origin,
         {
             "store.segment-size": "64kb",
-            "store.repl-backlog-size": "2gb",  # X stays in it: no second full sync for its sake
-            "store.repl-backlog-max-size": "4gb",
+            "store.repl-backlog-size": "800mb",  # X stays in it: no second full sync for its sake
+            "store.repl-backlog-max-size": "1gb",
             "store.fsync": fsync,
             "store.snapshot": "on-demand",
         },

@@ -176,7 +176,7 @@ def flood_beyond_descriptors(scene):
     for _ in range(3):
         load.populate(scene.origin, 1)
         scene.keeps_up()
-    scene.relay.wait_log("nearly all file descriptors are in use")
+    scene.relay.wait_log("few open files are left")
     return clients
 
 

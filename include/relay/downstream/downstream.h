@@ -42,7 +42,6 @@ struct downstream_options {
     unsigned threads;        /* workers, 1..64 */
     unsigned clients_max;
     bool local_only;            /* who comes from another machine is sent away */
-    uint64_t descriptors_max;   /* open files that the system allows us; 0: no matter */
     int64_t replica_timeout_ms; /* repl-timeout */
     int64_t client_timeout_ms;  /* timeout; 0: never */
     int keepalive_s;

@@ -60,7 +60,6 @@ TEST(what_the_system_allows_is_shared_out)
     assert_true(descriptors_provide(&config, &why));
     assert_int_equal(config.downstream.clients_max, 50);
     assert_int_equal(config.admin.clients_max, 50);
-    assert_int_equal(config.downstream.descriptors_max, own + 50);
 
     limit_to(own);
     assert_false(descriptors_provide(&config, &why));
