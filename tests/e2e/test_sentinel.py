@@ -416,11 +416,13 @@ def test_told_where_to_go(lab):
 
 @pytest.mark.parametrize("text", ["", GROUP, f"{GROUP} a b c d", f"{GROUP} 127.0.0.1 1 127.0.0.1"])
 def test_told_nonsense(lab, text):
-    """It goes nowhere, and goes on asking: that Sentinel, as there is no other."""
+    """It goes nowhere, and comes back to listen: to that Sentinel, as there is no other."""
     old, new, fake, relay, replica = told_by_a_fake(lab)
     fake.publish("+switch-master", text)
     stays_with(relay, old)
+    wait.until("it listens again", lambda: fake.subscribers)
     fake.answers["GET-MASTER-ADDR-BY-NAME"] = address_of(new)
+    fake.publish("+switch-master", f"{GROUP} {old.host} {old.port} {new.host} {new.port}")
     wait_follows(relay, new)
     load.fill(new, rounds=3, seed=3)
     digest.compare(new, [replica])
