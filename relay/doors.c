@@ -119,7 +119,7 @@ struct link_doors doors_of_link(struct rooms *rooms)
 void doors_on_sentinel(const struct origin_address *primary, void *arg)
 {
     struct rooms *rooms = arg;
-    link_follow(rooms->link, primary);
+    link_follow_primary(rooms->link, primary);
 }
 
 /* --- admin --- */

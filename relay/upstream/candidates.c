@@ -22,6 +22,11 @@ bool candidates_have_choice(const struct candidates *candidates)
     return candidates->list.count > 1;
 }
 
+void candidates_note_silence(struct candidates *candidates)
+{
+    candidates->met_silence = true;
+}
+
 bool candidates_pass(struct candidates *candidates)
 {
     CHECK(candidates->list.count > 0);
@@ -30,8 +35,12 @@ bool candidates_pass(struct candidates *candidates)
     if (candidates->tried < candidates->list.count)
         return false;
     candidates->tried = 0;
-    candidates->accept_stranger = candidates->met_stranger;
+    bool waits = candidates->met_stranger && candidates->met_silence;
+    candidates->rounds = waits ? candidates->rounds + 1 : 0;
+    candidates->accept_stranger =
+        candidates->met_stranger && (!waits || candidates->rounds >= CANDIDATES_ROUNDS_MAX);
     candidates->met_stranger = false;
+    candidates->met_silence = false;
     return true;
 }
 
@@ -39,5 +48,7 @@ void candidates_settle(struct candidates *candidates)
 {
     candidates->tried = 0;
     candidates->met_stranger = false;
+    candidates->met_silence = false;
+    candidates->rounds = 0;
     candidates->accept_stranger = false;
 }

@@ -121,6 +121,8 @@ static void leave(struct link *link, const char *cause, const char *why, bool is
     snprintf(link->last_error, sizeof(link->last_error), "%s: %s", cause, why);
     if (link->state == LINK_LOADING)
         link_note_full_failure(link);
+    if (link->state == LINK_CONNECTING || !link->dialog.greeting.info.has_role)
+        candidates_note_silence(&link->candidates);
     let_go(link);
     link_enter(link, LINK_RESTING, "%s", link->last_error);
     bool rests = is_of_use || candidates_pass(&link->candidates);
@@ -371,7 +373,7 @@ void link_close(struct link **link)
     *link = NULL;
 }
 
-void link_follow(struct link *link, const struct origin_address *origin)
+static void follow(struct link *link, const struct origin_address *origin)
 {
     const struct origin_address *current = link_origin(link);
     if (strcmp(current->host, origin->host) == 0 && current->port == origin->port)
@@ -386,6 +388,18 @@ void link_follow(struct link *link, const struct origin_address *origin)
     const struct origin_candidates list = {.count = 1, .at = {*origin}};
     candidates_init(&link->candidates, &list);
     timer_arm(link->timer, 0);
+}
+
+void link_follow(struct link *link, const struct origin_address *origin)
+{
+    link->must_be_primary = false;
+    follow(link, origin);
+}
+
+void link_follow_primary(struct link *link, const struct origin_address *origin)
+{
+    link->must_be_primary = true;
+    follow(link, origin);
 }
 
 void link_retry(struct link *link)

@@ -28,14 +28,15 @@ static const char *veto(const struct origin_info *info, void *arg)
     if (info->has_role && !info->is_primary &&
         link->doors.is_own_replica(info->primary.host, info->primary.port, link->doors.arg))
         return "it is a replica of a replica of this relay";
-    if (!candidates_have_choice(&link->candidates))
+    bool has_choice = candidates_have_choice(&link->candidates);
+    if (!has_choice && !link->must_be_primary)
         return NULL;
     if (info->has_role && !info->is_primary) {
         snprintf(link->veto, sizeof(link->veto), "it is a replica of %s:%" PRIu16,
                  info->primary.host, info->primary.port);
         return link->veto;
     }
-    if (history == NULL || link->must_start_anew ||
+    if (!has_choice || history == NULL || link->must_start_anew ||
         origin_info_knows(info, &history_identity(history)->replid))
         return NULL;
     link->candidates.met_stranger = true;

@@ -43,6 +43,7 @@ struct link {
     struct acker acker;       /* streaming */
     struct renewal renewal;
     bool told_no_space;         /* that nothing is read, and not yet that it goes on */
+    bool must_be_primary;       /* who told of it says that it is: a replica is passed over */
     bool must_start_anew;       /* the store could not cut the history: only a full sync helps */
     unsigned failures;          /* since the stream flowed last */
     unsigned broken_streams;    /* that were refused at broken_at, one after the other */

@@ -376,8 +376,8 @@ def test_all_sentinels_are_gone_for_a_while(lab):
     assert syncs(primary)[0] == 1, "one for the relay, and never another"
 
 
-def test_told_where_to_go(lab):
-    """+switch-master alone, of this group and no other, moves the relay; within a second."""
+def told_by_a_fake(lab):
+    """A relay that a fake Sentinel has told of `old`, and `new`, promoted already."""
     old = lab.origin(name="old", repl_ping_replica_period="3600")
     load.fill(old)
     new = lab.replica(old, name="new").wait_online()
@@ -388,18 +388,42 @@ def test_told_where_to_go(lab):
     wait.until("it listens", lambda: fake.subscribers)
     wait_same_offset(old, [new, relay, replica])
     promote(new)
-    move = f"{old.host} {old.port} {new.host} {new.port}"
-    for text in (f"another {move}", "", GROUP, f"{GROUP} {move} extra", f"{GROUP} a b c d"):
-        fake.publish("+switch-master", text)
+    return old, new, fake, relay, replica
+
+
+def stays_with(relay, primary):
     wait.stays(
-        "nothing of that is meant for it",
+        "it is not told to go anywhere",
         lambda: relay.info("replication")["master_port"],
-        old.port.__eq__,
+        primary.port.__eq__,
     )
+
+
+def test_told_where_to_go(lab):
+    """+switch-master alone, of this group and no other, moves the relay; within a second."""
+    old, new, fake, relay, replica = told_by_a_fake(lab)
+    move = f"{old.host} {old.port} {new.host} {new.port}"
+    fake.publish("+switch-master", f"another {move}")
+    stays_with(relay, old)
     fake.answers["GET-MASTER-ADDR-BY-NAME"] = b""  # asking would not tell
     fake.publish("+switch-master", f"{GROUP} {move}")
     wait_follows(relay, new, seconds=1)
     fake.answers["GET-MASTER-ADDR-BY-NAME"] = address_of(new)
+    load.fill(new, rounds=3, seed=3)
+    digest.compare(new, [replica])
+    assert syncs(new) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("text", ["", GROUP, f"{GROUP} a b c d", f"{GROUP} 127.0.0.1 1 127.0.0.1"])
+def test_told_nonsense(lab, text):
+    """It goes nowhere, and comes back to listen: to that Sentinel, as there is no other."""
+    old, new, fake, relay, replica = told_by_a_fake(lab)
+    fake.publish("+switch-master", text)
+    stays_with(relay, old)
+    wait.until("it listens again", lambda: fake.subscribers)
+    fake.answers["GET-MASTER-ADDR-BY-NAME"] = address_of(new)
+    fake.publish("+switch-master", f"{GROUP} {old.host} {old.port} {new.host} {new.port}")
+    wait_follows(relay, new)
     load.fill(new, rounds=3, seed=3)
     digest.compare(new, [replica])
     assert syncs(new) == (0, 1, 0)

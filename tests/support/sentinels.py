@@ -163,35 +163,49 @@ class FakeSentinel(FakePrimary):
     name = "fake-sentinel"
 
     def __init__(self, answers):
-        super().__init__(self._converse)
+        super().__init__(self._serve_peer)
         self.answers = answers
         self.subscribers = []
 
+    def _serve_peer(self, peer):
+        try:
+            self._converse(peer)
+        finally:
+            self._forget(peer)
+
+    def _forget(self, peer):
+        self.subscribers = [other for other in self.subscribers if other is not peer]
+
     def _converse(self, peer):
         while True:
-            words = [word.upper() for word in peer.command()]
+            words = peer.command()
             if not words:
                 continue
-            name = words[1] if words[0] == "SENTINEL" else words[0]
-            answer = self.answers.get(name, _PLAIN.get(name, b"+OK\r\n"))
-            answer = answer() if callable(answer) else answer
-            if name == "SUBSCRIBE" and answer is None:
-                channels = self.said[-1][2][1:]
-                for number, channel in enumerate(channels, 1):
-                    peer.send(push("subscribe", channel, number))
-                self.subscribers.append(peer)
-            elif answer:
+            name = words[1 if words[0].upper() == "SENTINEL" else 0].upper()
+            answer = self.answers.get(name, self._usual)
+            if callable(answer):
+                answer = answer(peer, name, words[1:])
+            if answer:
                 peer.send(answer)
+
+    def _usual(self, peer, name, words):
+        """As a real one answers, also that who has subscribed hears another PONG."""
+        if name in ("SUBSCRIBE", "UNSUBSCRIBE"):
+            self._forget(peer)
+            if name == "SUBSCRIBE":
+                self.subscribers.append(peer)
+            counts = range(1, 9) if name == "SUBSCRIBE" else range(len(words) - 1, -1, -1)
+            return b"".join(push(name.lower(), word, count) for word, count in zip(words, counts))
+        if name == "PING":
+            return push("pong", "") if peer in self.subscribers else b"+PONG\r\n"
+        return b"+OK\r\n"
 
     def publish(self, channel, text):
         for peer in self.subscribers:
             try:
                 peer.send(push("message", channel, text))
             except OSError:
-                pass
-
-
-_PLAIN = {"PING": b"+PONG\r\n", "SUBSCRIBE": None}
+                pass  # it has just gone
 
 
 def push(*words):

@@ -102,6 +102,9 @@ void link_set_tls(struct link *link, struct tls_context *tls);
  * that is followed already: no effect. */
 void link_follow(struct link *link, const struct origin_address *origin);
 
+/* The same, told by somebody who says that it is a primary: while it is a replica it is passed over. */
+void link_follow_primary(struct link *link, const struct origin_address *origin);
+
 /* An operator wants it to be tried now: ends a wait, also the long one after full syncs that failed. */
 void link_retry(struct link *link);
 

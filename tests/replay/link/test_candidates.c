@@ -262,10 +262,21 @@ static void take_full_sync(struct conn *origin)
 TEST(another_history_is_accepted_in_the_next_round)
 {
     start_with(3);
-    refuse(0);
+    expect_passed(introduce(0, REPLICA), "it is a replica of");
     expect_passed(introduce(1, PRIMARY_OF(STAGE_OTHER_ID)), "it has another history");
     expect_passed(introduce(2, REPLICA), "it is a replica of");
     expect_rest(1, 100);
+    expect_passed(introduce(0, REPLICA), "it is a replica of");
+    take_full_sync(introduce(1, PRIMARY_OF(STAGE_OTHER_ID)));
+}
+
+TEST(one_that_may_know_ours_is_waited_for_but_not_for_ever)
+{
+    start_with(2);
+    for (int round = 0; round < 10; round++) {
+        refuse(0);
+        expect_passed(introduce(1, PRIMARY_OF(STAGE_OTHER_ID)), "it has another history");
+    }
     refuse(0);
     take_full_sync(introduce(1, PRIMARY_OF(STAGE_OTHER_ID)));
 }
@@ -287,12 +298,12 @@ TEST(it_stays_accepted_while_its_rdb_fails)
 {
     start_with(2);
     expect_passed(introduce(0, PRIMARY_OF(STAGE_OTHER_ID)), "it has another history");
-    refuse(1);
+    expect_passed(introduce(1, REPLICA), "it is a replica of");
     struct conn *origin = introduce(0, PRIMARY_OF(STAGE_OTHER_ID));
     stage_ask(origin, FROM_X);
     stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
     hang_up(origin);
-    refuse(1);
+    expect_passed(introduce(1, REPLICA), "it is a replica of");
     take_full_sync(introduce(0, PRIMARY_OF(STAGE_OTHER_ID)));
 }
 
@@ -505,6 +516,7 @@ int main(void)
         ROW(one_that_fails_while_loading_is_passed_over),
         ROW(a_disk_that_refuses_is_no_reason_to_ask_the_next),
         ROW(another_history_is_accepted_in_the_next_round),
+        ROW(one_that_may_know_ours_is_waited_for_but_not_for_ever),
         ROW(but_not_when_somebody_knows_ours_by_then),
         ROW(it_stays_accepted_while_its_rdb_fails),
         ROW(without_a_history_any_primary_will_do),
