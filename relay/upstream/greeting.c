@@ -245,6 +245,7 @@ void greeting_start(struct greeting *greeting, const struct greeting_terms *term
     greeting->terms = *terms;
     greeting->step = 0;
     greeting->error[0] = '\0';
+    greeting->info.has_role = false; /* this server has not said yet what it is */
     send_step(greeting, out);
 }
 
