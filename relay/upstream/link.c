@@ -215,8 +215,8 @@ static void on_connecting(struct link *link, enum link_event event)
     }
 }
 
-/* Greeting and loading differ in what they do with what has come; neither has a timer, and up came
- * before both. */
+/* Greeting, loading and streaming differ in what they do with what has come. Up came before all three;
+ * streaming alone has a timer, and takes it itself. */
 static void on_dialog(struct link *link, enum link_event event, void (*take)(struct link *link))
 {
     switch (event) {
@@ -232,7 +232,7 @@ static void on_dialog(struct link *link, enum link_event event, void (*take)(str
         return;
     case LINK_UP:
     case LINK_TIMER:
-        UNREACHABLE("no timer is armed, and up came before");
+        UNREACHABLE("no timer of theirs, and up came before");
     }
 }
 
@@ -302,21 +302,10 @@ static void on_loading(struct link *link, enum link_event event)
 
 static void on_streaming(struct link *link, enum link_event event)
 {
-    switch (event) {
-    case LINK_READABLE:
-    case LINK_TIMER: /* the pause is over */
+    if (event == LINK_TIMER) /* the pause is over */
         link_take_stream(link);
-        return;
-    case LINK_WRITABLE:
-        if (!dialog_flush(&link->dialog))
-            link_fail_broken(link);
-        return;
-    case LINK_DOWN:
-        link_fail_broken(link);
-        return;
-    case LINK_UP:
-        UNREACHABLE("up came before");
-    }
+    else
+        on_dialog(link, event, link_take_stream);
 }
 
 /* ------------------------------------------------------------------ opened, told, ticked */
