@@ -73,11 +73,6 @@ struct client_session *client_session(struct client *client)
     return &client->session;
 }
 
-struct replica_terms *client_terms(struct client *client)
-{
-    return &client->terms;
-}
-
 const char *client_peer(const struct client *client)
 {
     return client->conn != NULL ? conn_peer(client->conn) : "";

@@ -59,7 +59,6 @@ typedef void client_command_fn(struct client *client, const struct command *comm
 
 uint64_t client_id(const struct client *client);
 struct client_session *client_session(struct client *client);
-struct replica_terms *client_terms(struct client *client);
 const char *client_peer(const struct client *client);     /* "address:port" */
 const char *client_local(const struct client *client);    /* our side, "address:port" */
 int64_t client_connected_ms(const struct client *client); /* clock_ms */
