@@ -15,19 +15,32 @@
 
 enum { ROUNDS = 60, BRANCHES_MAX = 4096 };
 
-/* In shared memory. Whatever a child begins, it says so before; what it has done, afterwards. */
+/* What a child may have under way when it is killed. */
+enum deed {
+    AT_REST,
+    CUTTING,    /* a rewind to joints[branch + 1] */
+    REFRESHING, /* to a snapshot of any X */
+    RESYNCING,  /* to a history at joints[branch + 1] */
+};
+
+/* What the child says of itself: before it begins a deed, and when it is done. */
+struct account {
+    enum deed deed;
+    uint64_t published;
+    uint64_t boundary;
+    uint64_t first;    /* of the history: where its resync was */
+    uint64_t snapshot; /* X; 0: none */
+    uint64_t number;   /* of the history */
+    unsigned branch;   /* that bytes are written on now */
+};
+
+/* In shared memory. An account is written beside the one that counts and then made to count, so that a
+ * kill finds a whole one, whenever it comes. */
 struct witness {
     _Atomic unsigned deeds;
-    _Atomic uint64_t published;
-    _Atomic uint64_t boundary;
-    _Atomic uint64_t first;    /* of the history: where its resync was */
-    _Atomic uint64_t snapshot; /* X; 0: none */
-    _Atomic uint64_t number;   /* of the history */
-    _Atomic unsigned branch;   /* that bytes are written on now */
-    _Atomic bool cutting;      /* a rewind to joints[branch + 1] is under way */
-    _Atomic bool refreshing;   /* to a snapshot of any X */
-    _Atomic bool resyncing;    /* to a history at joints[branch + 1] */
-    _Atomic uint64_t joints[BRANCHES_MAX];
+    _Atomic unsigned told;
+    struct account accounts[2];
+    uint64_t joints[BRANCHES_MAX];
 };
 
 static struct depot depot;
@@ -37,6 +50,23 @@ static uint64_t seed;
 static uint64_t below(uint64_t bound)
 {
     return test_random_below(&seed, bound);
+}
+
+static const struct account *account(void)
+{
+    return &witness->accounts[witness->told % 2];
+}
+
+static void tell(const struct account *now)
+{
+    witness->accounts[(witness->told + 1) % 2] = *now;
+    witness->told++;
+}
+
+/* Where the branch that is being made begins. */
+static uint64_t *next_joint(void)
+{
+    return &witness->joints[account()->branch + 1];
 }
 
 /* The branch that a byte is of, when `newest` is the one being written. */
@@ -66,16 +96,17 @@ static void child_append(void)
         size_t capacity;
         must(backlog_reserve(backlog, &into, &capacity) == BACKLOG_ROOM);
         size_t count = capacity < length ? capacity : length;
-        stream_fill(into, backlog_end(backlog), count, witness->branch);
+        stream_fill(into, backlog_end(backlog), count, account()->branch);
         must(backlog_append(backlog, count));
         length -= count;
     }
     if (below(3) > 0)
         history_set_boundary(history, backlog_end(backlog));
-    uint64_t boundary = history_boundary(history);
+    struct account now = *account();
+    now.boundary = history_boundary(history);
     (void)store_publish(depot.store);
-    witness->published = backlog_published(backlog);
-    witness->boundary = boundary;
+    now.published = backlog_published(backlog);
+    tell(&now);
 }
 
 static void child_receive(struct snapshot *snapshot)
@@ -88,14 +119,17 @@ static void child_receive(struct snapshot *snapshot)
 static void child_refresh(void)
 {
     struct history *history = store_current(depot.store);
+    struct account now = *account();
+    now.deed = REFRESHING;
+    tell(&now);
     uint64_t offset = backlog_published(history_backlog(history));
-    witness->refreshing = true;
     struct snapshot *snapshot = history_begin_snapshot(history, offset, &depot.why);
     must(snapshot != NULL);
     child_receive(snapshot);
     must(history_complete_snapshot(history, &depot.why));
-    witness->snapshot = offset;
-    witness->refreshing = false;
+    now.deed = AT_REST;
+    now.snapshot = offset;
+    tell(&now);
 }
 
 static char id_of(unsigned branch)
@@ -109,36 +143,43 @@ static void child_cut(void)
     struct backlog *backlog = history_backlog(history);
     uint64_t length = backlog_end(backlog) - backlog_first(backlog);
     uint64_t cut = backlog_end(backlog) - below((length < 6000 ? length : 6000) + 1);
-    witness->joints[witness->branch + 1] = cut;
-    witness->cutting = true;
+    *next_joint() = cut;
+    struct account now = *account();
+    now.deed = CUTTING;
+    tell(&now);
     must(history_rewind(history, cut, &depot.why));
-    struct replid id = depot_id(id_of(witness->branch + 1));
+    struct replid id = depot_id(id_of(now.branch + 1));
     must(history_rename(history, &id, &depot.why));
-    witness->snapshot = history_snapshot(history) == NULL ? 0 : witness->snapshot;
-    witness->published = cut;
-    witness->boundary = cut;
-    witness->branch++;
-    witness->cutting = false;
+    if (history_snapshot(history) == NULL)
+        now.snapshot = 0;
+    now.deed = AT_REST;
+    now.published = cut;
+    now.boundary = cut;
+    now.branch++;
+    tell(&now);
 }
 
 static void child_resync(void)
 {
     struct history *current = store_current(depot.store);
     uint64_t offset = current == NULL ? 1000 : backlog_end(history_backlog(current));
-    witness->joints[witness->branch + 1] = offset;
-    witness->resyncing = true;
-    struct replid id = depot_id(id_of(witness->branch + 1));
+    *next_joint() = offset;
+    struct account now = *account();
+    now.deed = RESYNCING;
+    tell(&now);
+    struct replid id = depot_id(id_of(now.branch + 1));
     struct history *next = store_begin_history(depot.store, &id, offset, &depot.why);
     must(next != NULL);
     child_receive(history_arriving_snapshot(next));
     must(store_promote(depot.store, &depot.why));
-    witness->first = offset;
-    witness->snapshot = offset;
-    witness->published = offset;
-    witness->boundary = offset;
-    witness->number = history_number(next);
-    witness->branch++;
-    witness->resyncing = false;
+    now = (struct account){.deed = AT_REST,
+                           .published = offset,
+                           .boundary = offset,
+                           .first = offset,
+                           .snapshot = offset,
+                           .number = history_number(next),
+                           .branch = now.branch + 1};
+    tell(&now);
 }
 
 static _Noreturn void child_work(void)
@@ -184,13 +225,12 @@ static void assert_bytes(struct backlog *backlog, unsigned branch)
 /* Did what was under way get done? */
 static bool was_cut(struct history *history)
 {
-    return witness->cutting &&
-           backlog_end(history_backlog(history)) <= witness->joints[witness->branch + 1];
+    return account()->deed == CUTTING && backlog_end(history_backlog(history)) <= *next_joint();
 }
 
 static bool was_resynced(struct history *history)
 {
-    return witness->resyncing && history_number(history) > witness->number;
+    return account()->deed == RESYNCING && history_number(history) > account()->number;
 }
 
 static void assert_snapshot(struct history *history, bool replaced)
@@ -200,62 +240,63 @@ static void assert_snapshot(struct history *history, bool replaced)
         depot_assert_snapshot(snapshot, 0);
     if (replaced) {
         assert_non_null(snapshot);
-        assert_int_equal(snapshot_offset(snapshot), witness->joints[witness->branch + 1]);
-    } else if (!witness->refreshing && !witness->cutting) {
-        assert_int_equal(snapshot != NULL, witness->snapshot != 0);
+        assert_int_equal(snapshot_offset(snapshot), *next_joint());
+    } else if (account()->deed != REFRESHING && account()->deed != CUTTING) {
+        assert_int_equal(snapshot != NULL, account()->snapshot != 0);
         if (snapshot != NULL)
-            assert_int_equal(snapshot_offset(snapshot), witness->snapshot);
+            assert_int_equal(snapshot_offset(snapshot), account()->snapshot);
     }
 }
 
 static void assert_found(struct history *history)
 {
+    const struct account *told = account();
     struct backlog *backlog = history_backlog(history);
     bool cut = was_cut(history);
     bool replaced = was_resynced(history);
     assert_snapshot(history, replaced);
     if (replaced) {
-        assert_int_equal(backlog_first(backlog), witness->joints[witness->branch + 1]);
-        assert_int_equal(backlog_end(backlog), witness->joints[witness->branch + 1]);
+        assert_int_equal(backlog_first(backlog), *next_joint());
+        assert_int_equal(backlog_end(backlog), *next_joint());
         return;
     }
-    assert_int_equal(history_number(history), witness->number);
-    uint64_t least = cut ? witness->joints[witness->branch + 1] : witness->published;
-    uint64_t boundary = cut ? least : witness->boundary;
+    assert_int_equal(history_number(history), told->number);
+    uint64_t least = cut ? *next_joint() : told->published;
+    uint64_t boundary = cut ? least : told->boundary;
     assert_true(backlog_end(backlog) >= least);
     assert_true(history_boundary(history) >= boundary);
     assert_true(history_boundary(history) <= backlog_end(backlog));
     uint64_t kept = backlog_end(backlog) - backlog_first(backlog);
-    if (!witness->cutting && kept < depot.options.window_bytes / 2)
-        assert_true(backlog_first(backlog) <= witness->first || witness->branch > 0);
+    if (told->deed != CUTTING && kept < depot.options.window_bytes / 2)
+        assert_true(backlog_first(backlog) <= told->first || told->branch > 0);
     char id = history_identity(history)->replid.hex[0];
-    assert_true(id == id_of(witness->branch) ||
-                (witness->cutting && id == id_of(witness->branch + 1)));
-    assert_bytes(backlog, witness->branch);
+    assert_true(id == id_of(told->branch) ||
+                (told->deed == CUTTING && id == id_of(told->branch + 1)));
+    assert_bytes(backlog, told->branch);
 }
 
 /* What was found is what the next child goes on from. */
 static void take_over(struct history *history)
 {
     struct backlog *backlog = history_backlog(history);
+    struct account now = *account();
+    if (was_resynced(history))
+        now.first = backlog_first(backlog);
     if (was_cut(history) || was_resynced(history))
-        witness->branch++;
-    char id = id_of(witness->branch);
+        now.branch++;
+    char id = id_of(now.branch);
     if (history_identity(history)->replid.hex[0] != id) {
         struct replid next = depot_id(id);
         assert_true(history_boundary(history) == backlog_end(backlog));
         assert_true(history_rename(history, &next, &depot.why));
     }
-    if (was_resynced(history))
-        witness->first = backlog_first(backlog);
-    witness->published = backlog_end(backlog);
-    witness->boundary = history_boundary(history);
-    witness->number = history_number(history);
     const struct snapshot *snapshot = history_snapshot(history);
-    witness->snapshot = snapshot == NULL ? 0 : snapshot_offset(snapshot);
-    witness->cutting = false;
-    witness->refreshing = false;
-    witness->resyncing = false;
+    now.deed = AT_REST;
+    now.published = backlog_end(backlog);
+    now.boundary = history_boundary(history);
+    now.number = history_number(history);
+    now.snapshot = snapshot == NULL ? 0 : snapshot_offset(snapshot);
+    tell(&now);
 }
 
 static void look_after_kill(void)
@@ -263,7 +304,7 @@ static void look_after_kill(void)
     depot_open(&depot);
     struct history *history = store_current(depot.store);
     if (history == NULL)
-        assert_int_equal(witness->number, 0);
+        assert_int_equal(account()->number, 0);
     else
         assert_found(history);
     if (history != NULL)
@@ -299,12 +340,12 @@ TEST(a_kill_loses_nothing_that_was_published)
     const char *asked = getenv("ROUNDS");
     int rounds = asked != NULL ? (int)strtol(asked, NULL, 10) : ROUNDS;
     seed = asked != NULL ? (uint64_t)getpid() : 4711;
-    for (int round = 0; round < rounds && witness->branch < BRANCHES_MAX - 100; round++) {
+    for (int round = 0; round < rounds && account()->branch < BRANCHES_MAX - 100; round++) {
         run_and_kill();
         look_after_kill();
     }
     assert_true(witness->deeds > (unsigned)rounds);
-    print_message("%u deeds, %u branches\n", witness->deeds, witness->branch);
+    print_message("%u deeds, %u branches\n", witness->deeds, account()->branch);
 }
 
 int main(void)
