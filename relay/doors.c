@@ -2,10 +2,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "config.h"
 #include "memo.h"
 #include "relay/base/bytes.h"
 #include "relay/base/log.h"
+#include "relay/config/config.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
 #include "rooms.h"

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
 #include "relay.h"
 #include "relay/base/check.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
+#include "relay/config/config.h"
 #include "relay/store/verify.h"
 #include "tls_sides.h"
 

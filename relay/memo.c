@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "config.h"
 #include "relay/base/log.h"
+#include "relay/config/config.h"
+#include "relay/config/value.h"
 #include "relay/store/store.h"
-#include "value.h"
 
 enum { MEMO_LENGTH_MAX = 64 * 1024, WHY_MAX = 512 };
 

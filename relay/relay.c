@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config.h"
-#include "descriptors.h"
 #include "memo.h"
 #include "relay/base/log.h"
+#include "relay/config/config.h"
+#include "relay/config/descriptors.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
 #include "rooms.h"

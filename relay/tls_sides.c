@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tls_sides.h"
 
-#include "config.h"
 #include "relay/base/log.h"
+#include "relay/config/config.h"
 #include "relay/net/tls.h"
 
 enum { WHY_MAX = 1024 };

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../relay/config.h"
+#include "relay/config/config.h"
 
 enum { TEXT_MAX = 1 << 20, ERROR_LINES_MAX = CONFIG_ERRORS_MAX + 1 };
 

@@ -18,14 +18,15 @@ BELOW = {
     "upstream": {"base", "net", "resp", "store"},
     "downstream": {"base", "net", "resp", "store"},
     "admin": {"base", "net", "resp", "store", "upstream", "downstream"},
-    "top": {"base", "net", "resp", "store", "upstream", "downstream", "admin"},
+    "config": {"base", "net", "resp", "store", "upstream", "downstream", "admin"},
+    "top": {"base", "net", "resp", "store", "upstream", "downstream", "admin", "config"},
 }
 
 # Libraries that stay in one place: what is included, and where it may be.
 LIBRARIES = [
     (re.compile(r"event2?/|ev\w+\.h$|event\.h$"), "libevent", re.compile(r"relay/net/")),
     (re.compile(r"openssl/"), "OpenSSL", re.compile(r"relay/net/")),
-    (re.compile(r"ini\.h$"), "inih", re.compile(r"relay/config\.c$")),
+    (re.compile(r"ini\.h$"), "inih", re.compile(r"relay/config/config\.c$")),
 ]
 
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')

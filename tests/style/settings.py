@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Holds together the table of settings in relay/config.c, etc/psync-relay.ini and README.md.
+"""Holds together the table of settings in relay/config/settings.c, etc/psync-relay.ini and README.md.
 
     settings.py           checks; prints which row is missing, or differs
     settings.py --table   prints the table as README.md should have it
@@ -63,7 +63,7 @@ def ini_findings(rows, text, file="etc/psync-relay.ini"):
             key, _, value = (part.strip() for part in line[1:].partition("="))
             row = next((row for row in remaining if (row.section, row.key) == (section, key)), None)
             if row is None:
-                found.append(f"{where}: [{section}] {key}: relay/config.c has no such row (left)")
+                found.append(f"{where}: [{section}] {key}: relay/config/settings.c has no such row (left)")
             else:
                 found += ini_row_findings(where, row, value, " ".join(comment), row is remaining[0])
                 remaining.remove(row)
@@ -76,7 +76,7 @@ def ini_findings(rows, text, file="etc/psync-relay.ini"):
 
 def ini_row_findings(where, row, value, comment, is_next):
     if not is_next:
-        yield f"{where}: {row}: expected the order of the table in relay/config.c"
+        yield f"{where}: {row}: expected the order of the table in relay/config/settings.c"
     if value != row.default:
         yield f"{where}: {row} = {value}: the default is '{row.default}'"
     if row.meaning not in comment:
@@ -115,7 +115,7 @@ def print_table(rows):
 
 def main():
     root = pathlib.Path(".")
-    rows = rows_of((root / "relay/config.c").read_text())
+    rows = rows_of((root / "relay/config/settings.c").read_text())
     if sys.argv[1:] == ["--table"]:
         print_table(rows)
         return 0

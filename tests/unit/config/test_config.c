@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../../relay/config.h"
-#include "../../../relay/secret.h"
+#include "../../../relay/config/secret.h"
+#include "relay/config/config.h"
 
 /* A directory of its own for each test, with an ini, a secret and a place for data. */
 struct place {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "../../../relay/descriptors.h"
+#include "relay/config/descriptors.h"
 
 #include <sys/resource.h>
 
-#include "../../../relay/config.h"
 #include "relay/base/log.h"
+#include "relay/config/config.h"
 #include "test.h"
 
 enum { MB = 1024 * 1024 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "test.h"
 
-#include "../../../relay/nearest.h"
+#include "../../../relay/config/nearest.h"
 
 TEST(counts_letters)
 {

@@ -3,7 +3,7 @@
  * The settings of TLS. What their values do is tested where they are used. */
 #include "test.h"
 
-#include "../../../relay/config.h"
+#include "relay/config/config.h"
 
 enum { OVERRIDES_MAX = 8, ERRORS_LENGTH_MAX = 4096 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "test.h"
 
-#include "../../../relay/value.h"
+#include "relay/config/value.h"
 #include "relay/upstream/ack.h"
 #include "relay/upstream/sentinel.h"
 

@@ -2,15 +2,15 @@
  *
  * The kinds of values that settings have: how each is read from text, written back, and told in words
  * to somebody who got it wrong. A kind knows the type of the place that it fills, and nothing of what
- * the setting is for; config.c has the table of settings. Limits are part of a kind:
+ * the setting is for; settings.c has the table of settings. Limits are part of a kind:
  *
  *     static const struct value_kind workers = {
  *         VALUE_COUNT, .least = 1, .most = 64, .expected = "a number from 1 to 64"};
  *
  * Thread: thread 0.
  */
-#ifndef RELAY_VALUE_H
-#define RELAY_VALUE_H
+#ifndef RELAY_CONFIG_VALUE_H
+#define RELAY_CONFIG_VALUE_H
 
 #include <stdbool.h>
 #include <stdint.h>

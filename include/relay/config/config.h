@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * All settings: the options of the rooms, put together, and the one table (config.c) that says for
+ * All settings: the options of the rooms, put together, and the one table (settings.c) that says for
  * each which key it has in the ini, how it is read, what it is by default, and what it means. Rooms
  * never see the ini.
  *
@@ -12,8 +12,8 @@
  * Owner: whoever called config_load; the strings in it are the config's, so it outlives the rooms.
  * Thread: thread 0.
  */
-#ifndef RELAY_CONFIG_H
-#define RELAY_CONFIG_H
+#ifndef RELAY_CONFIG_CONFIG_H
+#define RELAY_CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,12 +22,12 @@
 #include "relay/base/check.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
+#include "relay/config/value.h"
 #include "relay/downstream/downstream.h"
 #include "relay/net/tls.h"
 #include "relay/store/store.h"
 #include "relay/upstream/link.h"
 #include "relay/upstream/sentinel.h"
-#include "value.h"
 
 enum { CONFIG_ERRORS_MAX = 20 };
 

@@ -3,10 +3,10 @@
  * The kinds of values that our settings have, with our limits and what is said to somebody who got it
  * wrong: what value.h can do, put to use. Constants. Any thread.
  */
-#ifndef RELAY_KINDS_H
-#define RELAY_KINDS_H
+#ifndef RELAY_CONFIG_KINDS_H
+#define RELAY_CONFIG_KINDS_H
 
-#include "value.h"
+#include "relay/config/value.h"
 
 extern const struct value_kind kind_line, kind_path, kind_directory, kind_host, kind_secret,
     kind_candidates, kind_sentinel, kind_ack, kind_addresses, kind_port_or_0, kind_workers,

@@ -2,8 +2,8 @@
  *
  * A password in a file of its own, so that the ini can be shown around. Thread: thread 0.
  */
-#ifndef RELAY_SECRET_H
-#define RELAY_SECRET_H
+#ifndef RELAY_CONFIG_SECRET_H
+#define RELAY_CONFIG_SECRET_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "config.h"
+#include "relay/config/config.h"
 
 #include <errno.h>
 #include <ini.h>
@@ -8,171 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "descriptors.h"
 #include "kinds.h"
-#include "nearest.h"
 #include "probe.h"
 #include "relay/base/bytes.h"
+#include "relay/config/descriptors.h"
 #include "secret.h"
-
-/* --- the table --- */
-
-enum setting_flag {
-    SECRET = 1, /* its value is never shown, also not in an error */
-    LIVE = 2,   /* may change while it runs: config_set */
-};
-
-struct setting {
-    const char *section;
-    const char *key;
-    const struct value_kind *kind;
-    size_t place;      /* in struct config */
-    const char *value; /* by default */
-    unsigned flags;
-    const char *meaning;
-};
-
-#define AT(member) offsetof(struct config, member)
-
-/* In the order of etc/psync-relay.ini and of the table in README.md, which have the same rows with
- * the same defaults; tests/style/settings.py holds the three together. */
-static const struct setting settings[] = {
-    {"relay", "data-dir", &kind_directory, AT(store.data_dir), "/var/lib/psync-relay", 0,
-     "where the RDB and the stream are kept; one relay a directory"},
-    {"relay", "threads", &kind_workers, AT(downstream.threads), "2", 0,
-     "workers that serve the replicas"},
-    {"relay", "log-level", &kind_log_level, AT(log_level), "info", 0,
-     "the least that is logged: debug, info, warning, error"},
-    {"relay", "log-file", &kind_path, AT(log_file), "", 0,
-     "where the log goes; empty: stderr; reopened on SIGHUP"},
-
-    {"upstream", "replicaof", &kind_candidates, AT(upstream.origin), "", 0,
-     "the origin, as host and port; several candidates with commas between them: the one that is "
-     "a primary is followed; this or sentinel must be set"},
-    {"upstream", "masteruser", &kind_line, AT(upstream.user), "", 0,
-     "user of the origin's ACL to log in as; empty: the default one"},
-    {"upstream", "masterauth", &kind_secret, AT(masterauth), "", SECRET,
-     "password to log in with at the origin; empty: none"},
-    {"upstream", "masterauth-file", &kind_path, AT(masterauth_file), "", 0,
-     "file whose only line is that password, instead of masterauth"},
-    {"upstream", "sentinel", &kind_sentinel, AT(sentinel), "", 0,
-     "Sentinels that know where the origin is, as master-name host:port host:port ...; what they "
-     "say goes over replicaof"},
-    {"upstream", "sentinel-user", &kind_line, AT(sentinel.user), "", 0,
-     "user of the Sentinels' ACL to log in as; empty: the default one"},
-    {"upstream", "sentinel-pass", &kind_secret, AT(sentinel.password), "", SECRET,
-     "password to log in with at the Sentinels; empty: none"},
-    {"upstream", "ack", &kind_ack, AT(upstream.ack), "received", LIVE,
-     "what the origin is told that we have, and so what WAIT means there: received, durable "
-     "(fsynced), all (all our replicas have it), replicas N (N of them have it)"},
-    {"upstream", "repl-timeout", &kind_patience, AT(upstream.timeout_ms), "60", 0,
-     "silence of the origin after which the link is made anew"},
-    {"upstream", "replica-announce-ip", &kind_host, AT(upstream.announce_ip), "", 0,
-     "address that the origin shows for us; empty: the connection's own"},
-    {"upstream", "replica-announce-port", &kind_port_or_0, AT(upstream.announce_port), "0", 0,
-     "port that the origin shows for us; 0: the one we listen on, with tls the TLS one"},
-    {"upstream", "tls", &kind_switch, AT(upstream_has_tls), "no", 0,
-     "TLS to the origin, or to the relay that is followed: yes, no"},
-    {"upstream", "tls-ca-cert-file", &kind_path, AT(upstream_tls.ca_file), "", 0,
-     "CAs that the origin's certificate must come from; empty: the system's; files are read again "
-     "on SIGHUP"},
-    {"upstream", "tls-ca-cert-dir", &kind_path, AT(upstream_tls.ca_dir), "", 0,
-     "directory of such CAs, as openssl rehash makes it"},
-    {"upstream", "tls-cert-file", &kind_path, AT(upstream_tls.cert_file), "", 0,
-     "certificate that we show to the origin, with its chain; empty: none"},
-    {"upstream", "tls-key-file", &kind_path, AT(upstream_tls.key_file), "", 0, "its key"},
-    {"upstream", "tls-server-name", &kind_host, AT(upstream_tls.server_name), "", 0,
-     "name that the origin's certificate must have; empty: that of replicaof"},
-    {"upstream", "tls-protocols", &kind_line, AT(upstream_tls.protocols), "TLSv1.2 TLSv1.3", 0,
-     "versions that may be spoken with the origin"},
-    {"upstream", "tls-ciphers", &kind_line, AT(upstream_tls.ciphers), "", 0,
-     "ciphers of TLS 1.2, in OpenSSL's words; empty: its choice"},
-    {"upstream", "tls-ciphersuites", &kind_line, AT(upstream_tls.ciphersuites), "", 0,
-     "ciphers of TLS 1.3"},
-
-    {"downstream", "bind", &kind_addresses, AT(downstream.bind), "127.0.0.1 -::1", 0,
-     "addresses to listen on, * for all of IPv4, ::* for all of IPv6; with a - before it, one that "
-     "may be missing"},
-    {"downstream", "port", &kind_port_or_0, AT(downstream.port), "6380", 0,
-     "port to listen on, for replicas and for redis-cli; 0: none"},
-    {"downstream", "tls-port", &kind_port_or_0, AT(downstream.tls_port), "0", 0,
-     "port to listen on under TLS, beside port or instead of it; 0: none"},
-    {"downstream", "tls-cert-file", &kind_path, AT(downstream_tls.cert_file), "", 0,
-     "certificate of the TLS port, with its chain; files are read again on SIGHUP"},
-    {"downstream", "tls-key-file", &kind_path, AT(downstream_tls.key_file), "", 0, "its key"},
-    {"downstream", "tls-ca-cert-file", &kind_path, AT(downstream_tls.ca_file), "", 0,
-     "CAs that the certificates of replicas and clients must come from"},
-    {"downstream", "tls-ca-cert-dir", &kind_path, AT(downstream_tls.ca_dir), "", 0,
-     "directory of such CAs, as openssl rehash makes it"},
-    {"downstream", "tls-auth-clients", &kind_auth_clients, AT(downstream_tls.auth_clients), "yes",
-     0, "must they show a certificate: yes, no, optional (a wrong one is refused)"},
-    {"downstream", "tls-protocols", &kind_line, AT(downstream_tls.protocols), "TLSv1.2 TLSv1.3", 0,
-     "versions that may be spoken there"},
-    {"downstream", "tls-ciphers", &kind_line, AT(downstream_tls.ciphers), "", 0,
-     "ciphers of TLS 1.2, in OpenSSL's words; empty: its choice"},
-    {"downstream", "tls-ciphersuites", &kind_line, AT(downstream_tls.ciphersuites), "", 0,
-     "ciphers of TLS 1.3"},
-    {"downstream", "requirepass", &kind_secret, AT(requirepass), "", SECRET,
-     "password that replicas and clients must give; empty: none"},
-    {"downstream", "requirepass-file", &kind_path, AT(requirepass_file), "", 0,
-     "file whose only line is that password, instead of requirepass"},
-    {"downstream", "protected-mode", &kind_switch, AT(protected_mode), "yes", 0,
-     "yes: without a password only connections from this machine are let in; no: all are"},
-    {"downstream", "maxclients", &kind_clients, AT(downstream.clients_max), "10000", 0,
-     "connections at a time, replicas included"},
-    {"downstream", "repl-timeout", &kind_patience, AT(downstream.replica_timeout_ms), "60", 0,
-     "silence of a replica after which it is closed"},
-    {"downstream", "timeout", &kind_duration, AT(downstream.client_timeout_ms), "0", 0,
-     "silence after which a client that is no replica is closed; 0: never"},
-    {"downstream", "tcp-keepalive", &kind_seconds, AT(downstream.keepalive_s), "300", 0,
-     "idle seconds after which TCP asks whether the peer still lives; 0: never"},
-
-    {"store", "repl-backlog-size", &kind_size, AT(store.window_bytes), "1gb", 0,
-     "how much of the stream is kept anyway, for replicas that come back"},
-    {"store", "repl-backlog-max-size", &kind_size, AT(store.window_bytes_max), "4gb", 0,
-     "how much is kept for replicas that are loading or behind; then they are cut"},
-    {"store", "segment-size", &kind_size, AT(store.segment_bytes), "64mb", 0,
-     "size of the files that the stream is kept in"},
-    {"store", "fsync", &kind_fsync_when, AT(store.fsync), "everysec", 0,
-     "when the stream is forced to disk: no, everysec, always"},
-    {"store", "snapshot", &kind_snapshot_when, AT(snapshot), "always-ready", 0,
-     "when a new RDB is fetched: always-ready (before it is too old to serve), on-demand"},
-    {"store", "snapshot-min-interval", &kind_duration, AT(upstream.refresh_pause_ms), "3600", 0,
-     "pause between two RDBs fetched to stay always-ready: the origin forks for each"},
-};
+#include "settings.h"
 
 enum {
-    SETTINGS = LENGTH_OF(settings),
     LINE_LENGTH_MAX = 4096,
     MAPPINGS_MAX = 65530 - 1530, /* vm.max_map_count as Linux has it, but for what else is mapped */
 };
-
-static void *place_of(struct config *config, const struct setting *setting)
-{
-    return (char *)config + setting->place;
-}
-
-static const void *value_of(const struct config *config, const struct setting *setting)
-{
-    return (const char *)config + setting->place;
-}
-
-static const struct setting *find_setting(const char *section, const char *key)
-{
-    for (size_t i = 0; i < SETTINGS; i++) {
-        if (strcmp(settings[i].section, section) == 0 && strcmp(settings[i].key, key) == 0)
-            return &settings[i];
-    }
-    return NULL;
-}
 
 /* --- errors --- */
 
 struct errors {
     struct text *out;
     unsigned count;
-    const char *file;            /* NULL: none */
-    unsigned found_on[SETTINGS]; /* line of the file where a setting was found; 0: by default */
+    const char *file;                /* NULL: none */
+    unsigned found_on[SETTINGS_MAX]; /* line of the file where a setting was found; 0: by default */
 };
 
 enum { FOUND_IN_OVERRIDE = UINT_MAX };
@@ -197,19 +51,20 @@ static void PRINTF_LIKE(3, 4)
 static void complain_of(struct errors *errors, const struct config *config, const void *place,
                         const char *expected)
 {
-    size_t i = 0;
-    while (value_of(config, &settings[i]) != place)
-        i++;
+    const struct setting *setting = setting_at(0);
+    while (setting_value(setting, config) != place)
+        setting = setting_at(setting_index(setting) + 1);
     struct text where;
     struct text value;
     text_init(&where, LINE_LENGTH_MAX);
     text_init(&value, LINE_LENGTH_MAX);
-    if (errors->found_on[i] == FOUND_IN_OVERRIDE)
-        text_format(&where, "--set %s.%s", settings[i].section, settings[i].key);
-    else if (errors->found_on[i] != 0)
-        text_format(&where, "%s:%u", errors->file, errors->found_on[i]);
-    settings[i].kind->print(settings[i].kind, place, VALUE_INI, &value);
-    complain(errors, text_string(&where), "[%s] %s = %s: %s", settings[i].section, settings[i].key,
+    unsigned line = errors->found_on[setting_index(setting)];
+    if (line == FOUND_IN_OVERRIDE)
+        text_format(&where, "--set %s.%s", setting->section, setting->key);
+    else if (line != 0)
+        text_format(&where, "%s:%u", errors->file, line);
+    setting->kind->print(setting->kind, place, VALUE_INI, &value);
+    complain(errors, text_string(&where), "[%s] %s = %s: %s", setting->section, setting->key,
              text_string(&value), expected);
     text_fini(&where);
     text_fini(&value);
@@ -224,23 +79,9 @@ static bool is_free_of_errors(const struct errors *errors)
 
 /* --- names that do not exist --- */
 
-static const struct setting *nearest_setting(const char *section, const char *key)
-{
-    const struct setting *nearest = NULL;
-    size_t best = SIZE_MAX;
-    for (size_t i = 0; i < SETTINGS; i++) {
-        size_t far = nearest_distance(settings[i].key, key);
-        if (strcmp(settings[i].section, section) == 0 && far < best) {
-            nearest = &settings[i];
-            best = far;
-        }
-    }
-    return nearest;
-}
-
 static bool is_section(const char *section)
 {
-    return nearest_setting(section, "") != NULL;
+    return setting_nearest(section, "") != NULL;
 }
 
 static void complain_unknown_section(struct errors *errors, const char *where, const char *section)
@@ -259,14 +100,13 @@ static void complain_unknown_section(struct errors *errors, const char *where, c
 static void complain_unknown_key(struct errors *errors, const char *where, const char *section,
                                  const char *key)
 {
-    for (size_t i = 0; i < SETTINGS; i++) {
-        if (strcmp(settings[i].key, key) == 0) {
-            complain(errors, where, "[%s] %s: there is no such key here; it belongs in [%s]",
-                     section, key, settings[i].section);
-            return;
-        }
+    const struct setting *elsewhere = setting_find_key(key);
+    if (elsewhere != NULL) {
+        complain(errors, where, "[%s] %s: there is no such key here; it belongs in [%s]", section,
+                 key, elsewhere->section);
+        return;
     }
-    const struct setting *nearest = nearest_setting(section, key);
+    const struct setting *nearest = setting_nearest(section, key);
     complain(errors, where, "[%s] %s: there is no such key; the nearest one is %s", section, key,
              nearest->key);
 }
@@ -274,7 +114,7 @@ static void complain_unknown_key(struct errors *errors, const char *where, const
 static void complain_bad_value(struct errors *errors, const char *where,
                                const struct setting *setting, const char *value)
 {
-    bool hidden = (setting->flags & SECRET) != 0;
+    bool hidden = (setting->flags & SETTING_SECRET) != 0;
     complain(errors, where, "[%s] %s = %s: expected %s", setting->section, setting->key,
              hidden ? "***" : value, setting->kind->expected);
 }
@@ -308,7 +148,7 @@ static int on_setting(void *arg, const char *section, const char *key, const cha
     const char *where = where_is(reading, place);
     reading->in_question = false;
 
-    const struct setting *setting = find_setting(section, key);
+    const struct setting *setting = setting_find(section, key);
     if (setting == NULL && is_section(section)) {
         complain_unknown_key(errors, where, section, key);
     } else if (setting == NULL) {
@@ -316,12 +156,12 @@ static int on_setting(void *arg, const char *section, const char *key, const cha
         if (section[0] == '\0' || strcmp(reading->unknown_section, section) != 0)
             complain_unknown_section(errors, where, section);
         snprintf(reading->unknown_section, sizeof(reading->unknown_section), "%s", section);
-    } else if (errors->found_on[setting - settings] != 0) {
+    } else if (errors->found_on[setting_index(setting)] != 0) {
         complain(errors, where, "[%s] %s: it is set on line %u already; keep one of the two",
-                 section, key, errors->found_on[setting - settings]);
+                 section, key, errors->found_on[setting_index(setting)]);
     } else {
-        errors->found_on[setting - settings] = reading->line_number;
-        if (!setting->kind->parse(setting->kind, value, place_of(reading->config, setting)))
+        errors->found_on[setting_index(setting)] = reading->line_number;
+        if (!setting->kind->parse(setting->kind, value, setting_place(setting, reading->config)))
             complain_bad_value(errors, where, setting, value);
     }
     return 1;
@@ -425,15 +265,15 @@ static void override(struct config *config, const char *string, struct errors *e
     const char *value = string + name_length + 1;
     value += strspn(value, " \t");
 
-    const struct setting *setting = find_setting(section, key);
+    const struct setting *setting = setting_find(section, key);
     if (setting == NULL && is_section(section))
         complain_unknown_key(errors, where, section, key);
     else if (setting == NULL)
         complain_unknown_section(errors, where, section);
-    else if (!setting->kind->parse(setting->kind, value, place_of(config, setting)))
+    else if (!setting->kind->parse(setting->kind, value, setting_place(setting, config)))
         complain_bad_value(errors, where, setting, value);
     else
-        errors->found_on[setting - settings] = FOUND_IN_OVERRIDE;
+        errors->found_on[setting_index(setting)] = FOUND_IN_OVERRIDE;
 }
 
 /* --- secrets in files --- */
@@ -457,9 +297,9 @@ static void settle_secret(const struct config *config, const char *const *value,
 
 static void take_defaults(struct config *config)
 {
-    for (size_t i = 0; i < SETTINGS; i++) {
-        const struct setting *setting = &settings[i];
-        CHECK(setting->kind->parse(setting->kind, setting->value, place_of(config, setting)));
+    for (size_t i = 0; i < settings_count(); i++) {
+        const struct setting *setting = setting_at(i);
+        CHECK(setting->kind->parse(setting->kind, setting->value, setting_place(setting, config)));
     }
 }
 
@@ -562,9 +402,10 @@ bool config_load(struct config *config, const char *file, const char *const *ove
 
 void config_fini(struct config *config)
 {
-    for (size_t i = 0; i < SETTINGS; i++) {
-        if (settings[i].kind->fini != NULL)
-            settings[i].kind->fini(place_of(config, &settings[i]));
+    for (size_t i = 0; i < settings_count(); i++) {
+        const struct setting *setting = setting_at(i);
+        if (setting->kind->fini != NULL)
+            setting->kind->fini(setting_place(setting, config));
     }
     value_fini_string(&config->upstream.password);
     value_fini_string(&config->admin.password);
@@ -595,44 +436,27 @@ bool config_probe(const struct config *config, struct text *errors_out)
 void config_format(const struct config *config, struct text *out)
 {
     const char *section = "";
-    for (size_t i = 0; i < SETTINGS; i++) {
-        const struct setting *setting = &settings[i];
+    for (size_t i = 0; i < settings_count(); i++) {
+        const struct setting *setting = setting_at(i);
         if (strcmp(section, setting->section) != 0)
             text_format(out, "%s[%s]\n", i > 0 ? "\n" : "", setting->section);
         section = setting->section;
         text_format(out, "%s = ", setting->key);
-        setting->kind->print(setting->kind, value_of(config, setting), VALUE_INI, out);
+        setting->kind->print(setting->kind, setting_value(setting, config), VALUE_INI, out);
         text_append_string(out, "\n");
     }
 }
 
-/* Does a later section have a key of this name, too? */
-static bool is_said_again(size_t index)
-{
-    for (size_t i = index + 1; i < SETTINGS; i++) {
-        if (strcmp(settings[i].key, settings[index].key) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void append_shown_name(size_t index, struct text *out)
-{
-    if (is_said_again(index))
-        text_format(out, "%s.", settings[index].section);
-    text_append_string(out, settings[index].key);
-}
-
 void config_each(const struct config *config, admin_setting_fn *fn, void *arg)
 {
-    for (size_t i = 0; i < SETTINGS; i++) {
-        const struct setting *setting = &settings[i];
+    for (size_t i = 0; i < settings_count(); i++) {
+        const struct setting *setting = setting_at(i);
         struct text name;
         struct text value;
         text_init(&name, 128);
         text_init(&value, LINE_LENGTH_MAX);
-        append_shown_name(i, &name);
-        setting->kind->print(setting->kind, value_of(config, setting), VALUE_PLAIN, &value);
+        setting_append_shown_name(setting, &name);
+        setting->kind->print(setting->kind, setting_value(setting, config), VALUE_PLAIN, &value);
         fn(text_string(&name), text_string(&value), arg);
         text_fini(&name);
         text_fini(&value);
@@ -640,21 +464,6 @@ void config_each(const struct config *config, admin_setting_fn *fn, void *arg)
 }
 
 /* --- changing --- */
-
-static const struct setting *find_shown(const char *name)
-{
-    const struct setting *found = NULL;
-    struct text shown;
-    text_init(&shown, 128);
-    for (size_t i = 0; i < SETTINGS && found == NULL; i++) {
-        text_clear(&shown);
-        append_shown_name(i, &shown);
-        if (bytes_is(bytes_of(name), text_string(&shown)))
-            found = &settings[i];
-    }
-    text_fini(&shown);
-    return found;
-}
 
 /* In the words of redis-server. */
 static bool refuse(struct text *why, const char *name, const char *reason, const char *what)
@@ -666,15 +475,15 @@ static bool refuse(struct text *why, const char *name, const char *reason, const
 
 bool config_set(struct config *config, const char *name, const char *value, struct text *why)
 {
-    const struct setting *setting = find_shown(name);
+    const struct setting *setting = setting_find_shown(name);
     if (setting == NULL) {
         text_format(why, "ERR Unknown option or number of arguments for CONFIG SET - '%s'", name);
         return false;
     }
-    if ((setting->flags & LIVE) == 0)
+    if ((setting->flags & SETTING_LIVE) == 0)
         return refuse(why, name, "can't set immutable config", "");
     struct config changed = *config;
-    if (!setting->kind->parse(setting->kind, value, place_of(&changed, setting)))
+    if (!setting->kind->parse(setting->kind, value, setting_place(setting, &changed)))
         return refuse(why, name, "expected ", setting->kind->expected);
     const char *misfit = misfit_of_ack(&changed, changed.upstream.ack);
     if (misfit != NULL)

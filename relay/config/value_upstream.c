@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "relay/base/bytes.h"
+#include "relay/config/value.h"
 #include "relay/upstream/ack.h"
 #include "relay/upstream/origin.h"
 #include "relay/upstream/sentinel.h"
-#include "value.h"
 
 static bool is_blank(uint8_t byte)
 {

@@ -2,8 +2,8 @@
  *
  * How far two names are apart, to tell somebody which one was probably meant. Pure. Any thread.
  */
-#ifndef RELAY_NEAREST_H
-#define RELAY_NEAREST_H
+#ifndef RELAY_CONFIG_NEAREST_H
+#define RELAY_CONFIG_NEAREST_H
 
 #include <stddef.h>
 

@@ -3,8 +3,8 @@
 
 #include <unistd.h>
 
-#include "../../../relay/config.h"
-#include "../../../relay/memo.h"
+#include "../../relay/memo.h"
+#include "relay/config/config.h"
 #include "relay/store/store.h"
 
 static const struct origin_address other = {.host = "10.0.0.2", .port = 7000};

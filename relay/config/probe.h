@@ -2,8 +2,8 @@
  *
  * Can a path be used, before anything is opened or made there? Thread: any.
  */
-#ifndef RELAY_PROBE_H
-#define RELAY_PROBE_H
+#ifndef RELAY_CONFIG_PROBE_H
+#define RELAY_CONFIG_PROBE_H
 
 #include <stdbool.h>
 

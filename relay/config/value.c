@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "value.h"
+#include "relay/config/value.h"
 
 #include <arpa/inet.h>
 #include <assert.h>

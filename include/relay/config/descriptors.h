@@ -4,8 +4,8 @@
  * without them nobody is served, then connections. As redis-server does, the limit is raised as far as
  * the system lets us, and where that is too little maxclients is lowered. Thread: thread 0.
  */
-#ifndef RELAY_DESCRIPTORS_H
-#define RELAY_DESCRIPTORS_H
+#ifndef RELAY_CONFIG_DESCRIPTORS_H
+#define RELAY_CONFIG_DESCRIPTORS_H
 
 #include <stdbool.h>
 #include <stdint.h>

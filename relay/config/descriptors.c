@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "descriptors.h"
+#include "relay/config/descriptors.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "config.h"
 #include "relay/base/log.h"
+#include "relay/config/config.h"
 
 enum {
     OF_THE_PROCESS = 64, /* log, directories, RDBs, links, listeners, what the syncer holds */

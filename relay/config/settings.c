@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "settings.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "kinds.h"
+#include "nearest.h"
+#include "relay/base/bytes.h"
+#include "relay/base/check.h"
+#include "relay/config/config.h"
+
+#define AT(member) offsetof(struct config, member)
+
+/* In the order of etc/psync-relay.ini and of the table in README.md, which have the same rows with
+ * the same defaults; tests/style/settings.py holds the three together. */
+static const struct setting settings[] = {
+    {"relay", "data-dir", &kind_directory, AT(store.data_dir), "/var/lib/psync-relay", 0,
+     "where the RDB and the stream are kept; one relay a directory"},
+    {"relay", "threads", &kind_workers, AT(downstream.threads), "2", 0,
+     "workers that serve the replicas"},
+    {"relay", "log-level", &kind_log_level, AT(log_level), "info", 0,
+     "the least that is logged: debug, info, warning, error"},
+    {"relay", "log-file", &kind_path, AT(log_file), "", 0,
+     "where the log goes; empty: stderr; reopened on SIGHUP"},
+
+    {"upstream", "replicaof", &kind_candidates, AT(upstream.origin), "", 0,
+     "the origin, as host and port; several candidates with commas between them: the one that is "
+     "a primary is followed; this or sentinel must be set"},
+    {"upstream", "masteruser", &kind_line, AT(upstream.user), "", 0,
+     "user of the origin's ACL to log in as; empty: the default one"},
+    {"upstream", "masterauth", &kind_secret, AT(masterauth), "", SETTING_SECRET,
+     "password to log in with at the origin; empty: none"},
+    {"upstream", "masterauth-file", &kind_path, AT(masterauth_file), "", 0,
+     "file whose only line is that password, instead of masterauth"},
+    {"upstream", "sentinel", &kind_sentinel, AT(sentinel), "", 0,
+     "Sentinels that know where the origin is, as master-name host:port host:port ...; what they "
+     "say goes over replicaof"},
+    {"upstream", "sentinel-user", &kind_line, AT(sentinel.user), "", 0,
+     "user of the Sentinels' ACL to log in as; empty: the default one"},
+    {"upstream", "sentinel-pass", &kind_secret, AT(sentinel.password), "", SETTING_SECRET,
+     "password to log in with at the Sentinels; empty: none"},
+    {"upstream", "ack", &kind_ack, AT(upstream.ack), "received", SETTING_LIVE,
+     "what the origin is told that we have, and so what WAIT means there: received, durable "
+     "(fsynced), all (all our replicas have it), replicas N (N of them have it)"},
+    {"upstream", "repl-timeout", &kind_patience, AT(upstream.timeout_ms), "60", 0,
+     "silence of the origin after which the link is made anew"},
+    {"upstream", "replica-announce-ip", &kind_host, AT(upstream.announce_ip), "", 0,
+     "address that the origin shows for us; empty: the connection's own"},
+    {"upstream", "replica-announce-port", &kind_port_or_0, AT(upstream.announce_port), "0", 0,
+     "port that the origin shows for us; 0: the one we listen on, with tls the TLS one"},
+    {"upstream", "tls", &kind_switch, AT(upstream_has_tls), "no", 0,
+     "TLS to the origin, or to the relay that is followed: yes, no"},
+    {"upstream", "tls-ca-cert-file", &kind_path, AT(upstream_tls.ca_file), "", 0,
+     "CAs that the origin's certificate must come from; empty: the system's; files are read again "
+     "on SIGHUP"},
+    {"upstream", "tls-ca-cert-dir", &kind_path, AT(upstream_tls.ca_dir), "", 0,
+     "directory of such CAs, as openssl rehash makes it"},
+    {"upstream", "tls-cert-file", &kind_path, AT(upstream_tls.cert_file), "", 0,
+     "certificate that we show to the origin, with its chain; empty: none"},
+    {"upstream", "tls-key-file", &kind_path, AT(upstream_tls.key_file), "", 0, "its key"},
+    {"upstream", "tls-server-name", &kind_host, AT(upstream_tls.server_name), "", 0,
+     "name that the origin's certificate must have; empty: that of replicaof"},
+    {"upstream", "tls-protocols", &kind_line, AT(upstream_tls.protocols), "TLSv1.2 TLSv1.3", 0,
+     "versions that may be spoken with the origin"},
+    {"upstream", "tls-ciphers", &kind_line, AT(upstream_tls.ciphers), "", 0,
+     "ciphers of TLS 1.2, in OpenSSL's words; empty: its choice"},
+    {"upstream", "tls-ciphersuites", &kind_line, AT(upstream_tls.ciphersuites), "", 0,
+     "ciphers of TLS 1.3"},
+
+    {"downstream", "bind", &kind_addresses, AT(downstream.bind), "127.0.0.1 -::1", 0,
+     "addresses to listen on, * for all of IPv4, ::* for all of IPv6; with a - before it, one that "
+     "may be missing"},
+    {"downstream", "port", &kind_port_or_0, AT(downstream.port), "6380", 0,
+     "port to listen on, for replicas and for redis-cli; 0: none"},
+    {"downstream", "tls-port", &kind_port_or_0, AT(downstream.tls_port), "0", 0,
+     "port to listen on under TLS, beside port or instead of it; 0: none"},
+    {"downstream", "tls-cert-file", &kind_path, AT(downstream_tls.cert_file), "", 0,
+     "certificate of the TLS port, with its chain; files are read again on SIGHUP"},
+    {"downstream", "tls-key-file", &kind_path, AT(downstream_tls.key_file), "", 0, "its key"},
+    {"downstream", "tls-ca-cert-file", &kind_path, AT(downstream_tls.ca_file), "", 0,
+     "CAs that the certificates of replicas and clients must come from"},
+    {"downstream", "tls-ca-cert-dir", &kind_path, AT(downstream_tls.ca_dir), "", 0,
+     "directory of such CAs, as openssl rehash makes it"},
+    {"downstream", "tls-auth-clients", &kind_auth_clients, AT(downstream_tls.auth_clients), "yes",
+     0, "must they show a certificate: yes, no, optional (a wrong one is refused)"},
+    {"downstream", "tls-protocols", &kind_line, AT(downstream_tls.protocols), "TLSv1.2 TLSv1.3", 0,
+     "versions that may be spoken there"},
+    {"downstream", "tls-ciphers", &kind_line, AT(downstream_tls.ciphers), "", 0,
+     "ciphers of TLS 1.2, in OpenSSL's words; empty: its choice"},
+    {"downstream", "tls-ciphersuites", &kind_line, AT(downstream_tls.ciphersuites), "", 0,
+     "ciphers of TLS 1.3"},
+    {"downstream", "requirepass", &kind_secret, AT(requirepass), "", SETTING_SECRET,
+     "password that replicas and clients must give; empty: none"},
+    {"downstream", "requirepass-file", &kind_path, AT(requirepass_file), "", 0,
+     "file whose only line is that password, instead of requirepass"},
+    {"downstream", "protected-mode", &kind_switch, AT(protected_mode), "yes", 0,
+     "yes: without a password only connections from this machine are let in; no: all are"},
+    {"downstream", "maxclients", &kind_clients, AT(downstream.clients_max), "10000", 0,
+     "connections at a time, replicas included"},
+    {"downstream", "repl-timeout", &kind_patience, AT(downstream.replica_timeout_ms), "60", 0,
+     "silence of a replica after which it is closed"},
+    {"downstream", "timeout", &kind_duration, AT(downstream.client_timeout_ms), "0", 0,
+     "silence after which a client that is no replica is closed; 0: never"},
+    {"downstream", "tcp-keepalive", &kind_seconds, AT(downstream.keepalive_s), "300", 0,
+     "idle seconds after which TCP asks whether the peer still lives; 0: never"},
+
+    {"store", "repl-backlog-size", &kind_size, AT(store.window_bytes), "1gb", 0,
+     "how much of the stream is kept anyway, for replicas that come back"},
+    {"store", "repl-backlog-max-size", &kind_size, AT(store.window_bytes_max), "4gb", 0,
+     "how much is kept for replicas that are loading or behind; then they are cut"},
+    {"store", "segment-size", &kind_size, AT(store.segment_bytes), "64mb", 0,
+     "size of the files that the stream is kept in"},
+    {"store", "fsync", &kind_fsync_when, AT(store.fsync), "everysec", 0,
+     "when the stream is forced to disk: no, everysec, always"},
+    {"store", "snapshot", &kind_snapshot_when, AT(snapshot), "always-ready", 0,
+     "when a new RDB is fetched: always-ready (before it is too old to serve), on-demand"},
+    {"store", "snapshot-min-interval", &kind_duration, AT(upstream.refresh_pause_ms), "3600", 0,
+     "pause between two RDBs fetched to stay always-ready: the origin forks for each"},
+};
+
+_Static_assert(LENGTH_OF(settings) <= SETTINGS_MAX, "SETTINGS_MAX is too small");
+
+size_t settings_count(void)
+{
+    return LENGTH_OF(settings);
+}
+
+const struct setting *setting_at(size_t index)
+{
+    CHECK(index < LENGTH_OF(settings));
+    return &settings[index];
+}
+
+size_t setting_index(const struct setting *setting)
+{
+    return (size_t)(setting - settings);
+}
+
+void *setting_place(const struct setting *setting, struct config *config)
+{
+    return (char *)config + setting->place;
+}
+
+const void *setting_value(const struct setting *setting, const struct config *config)
+{
+    return (const char *)config + setting->place;
+}
+
+const struct setting *setting_find(const char *section, const char *key)
+{
+    for (size_t i = 0; i < LENGTH_OF(settings); i++) {
+        if (strcmp(settings[i].section, section) == 0 && strcmp(settings[i].key, key) == 0)
+            return &settings[i];
+    }
+    return NULL;
+}
+
+const struct setting *setting_find_key(const char *key)
+{
+    for (size_t i = 0; i < LENGTH_OF(settings); i++) {
+        if (strcmp(settings[i].key, key) == 0)
+            return &settings[i];
+    }
+    return NULL;
+}
+
+const struct setting *setting_nearest(const char *section, const char *key)
+{
+    const struct setting *nearest = NULL;
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < LENGTH_OF(settings); i++) {
+        size_t far = nearest_distance(settings[i].key, key);
+        if (strcmp(settings[i].section, section) == 0 && far < best) {
+            nearest = &settings[i];
+            best = far;
+        }
+    }
+    return nearest;
+}
+
+const struct setting *setting_find_shown(const char *name)
+{
+    const struct setting *found = NULL;
+    struct text shown;
+    text_init(&shown, 128);
+    for (size_t i = 0; i < LENGTH_OF(settings) && found == NULL; i++) {
+        text_clear(&shown);
+        setting_append_shown_name(&settings[i], &shown);
+        if (bytes_is(bytes_of(name), text_string(&shown)))
+            found = &settings[i];
+    }
+    text_fini(&shown);
+    return found;
+}
+
+static bool is_said_again(const struct setting *setting)
+{
+    for (const struct setting *later = setting + 1; later < settings + LENGTH_OF(settings);
+         later++) {
+        if (strcmp(later->key, setting->key) == 0)
+            return true;
+    }
+    return false;
+}
+
+void setting_append_shown_name(const struct setting *setting, struct text *out)
+{
+    if (is_said_again(setting))
+        text_format(out, "%s.", setting->section);
+    text_append_string(out, setting->key);
+}
