@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""README.md's quick start and recipes do what they say, as they are written."""
+
+import pytest
+
+import readme
+import relay
+import servers
+import wait
+from process import ROOT
+
+SECONDS = 60
+LIMIT = str(int(wait.limit(SECONDS)))
+
+# What a reader of the recipes has already. All addresses are this machine's, so each server has to be
+# told by which of them it is known.
+STAGE = """
+server()
+{
+    mkdir -p $1
+    redis-server --bind $1 --bind-source-addr $1 --protected-mode no --save "" --dir $1 \\
+        --repl-diskless-sync-delay 0 --repl-ping-replica-period 1 --logfile log --daemonize yes
+    until_prints PONG LIMIT <<<"redis-cli -h $1 ping"
+}
+follow()
+{
+    redis-cli -h $1 replicaof 10.0.0.1 6379
+    until_prints link_status:up LIMIT <<<"redis-cli -h $1 info replication"
+}
+sentinel()
+{
+    mkdir -p $1
+    cat >$1/sentinel.conf <<END
+bind $1
+bind-source-addr $1
+sentinel announce-ip $1
+dir $PWD/$1
+protected-mode no
+sentinel monitor mymaster 10.0.0.1 6379 2
+END
+    redis-sentinel $1/sentinel.conf --logfile log --daemonize yes
+}
+knows_all()
+{
+    until_prints slaves=1,sentinels=3 LIMIT <<<"redis-cli -h $1 -p 26379 info sentinel"
+}
+server 10.0.0.1
+redis-cli -h 10.0.0.1 set greeting hello
+""".replace("LIMIT", LIMIT)
+
+SENTINELS = """
+sentinel 10.0.0.7; sentinel 10.0.0.8; sentinel 10.0.0.9
+knows_all 10.0.0.7; knows_all 10.0.0.8; knows_all 10.0.0.9
+"""
+
+# In "Upgrading" the relay of the first recipe runs, with a replica.
+RUNNING = """
+psync-relay -c relay.ini &
+redis-cli -h 10.0.0.2 config set masterauth a-long-password
+redis-cli -h 10.0.0.2 replicaof 10.0.0.5 6380
+until_prints link_status:up LIMIT <<<"redis-cli -h 10.0.0.2 info replication"
+""".replace("LIMIT", LIMIT)
+
+MOVING = "Moving replicas onto a relay, and off it"
+
+GIVEN = {
+    MOVING: "server 10.0.0.2; follow 10.0.0.2\n",
+    "Another region behind TLS": "server 10.1.0.2\n",
+    "Fail-over with Sentinel": "server 10.0.0.2; follow 10.0.0.2; server 10.0.0.3\n" + SENTINELS,
+    "Backups": "",
+    "Upgrading the relay": "server 10.0.0.2\n" + readme.files_of(MOVING) + RUNNING,
+}
+
+pytestmark = pytest.mark.skipif(
+    not readme.can_run(), reason="this system gives us no network of our own (unshare -n)"
+)
+
+
+def programs():
+    """What the reader has in PATH: Redis's programs, and ours as `make install` puts it there."""
+    found = {f"redis-{name}": servers.program(servers.REDIS, name) for name in ("server", "cli", "sentinel", "check-rdb")}
+    return {**found, "psync-relay": relay.PROGRAM}
+
+
+def test_every_recipe_is_tried():
+    headings = [line[4:] for line in readme.section("Recipes").splitlines() if line.startswith("### ")]
+    with_commands = [title for title in headings if list(readme.blocks(readme.section(title)))]
+    assert with_commands == list(GIVEN)
+
+
+@pytest.mark.seconds(2 * SECONDS)
+@pytest.mark.parametrize("title", GIVEN)
+def test_recipe(title, tmp_path):
+    readme.run(STAGE + GIVEN[title] + readme.script_of(title, LIMIT), tmp_path, programs(), 2 * SECONDS)
+
+
+@pytest.mark.seconds(2 * SECONDS)
+@pytest.mark.skipif(relay.is_sanitized(), reason="its make builds the program as it is without")
+def test_quick_start(tmp_path):
+    """In a folder that looks as a clone does, with the same build folder, so that make has little to do."""
+    for name in ("Makefile", "build", "etc", "include", "relay", "tests"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    readme.run(readme.script_of("Quick start", LIMIT), tmp_path, programs(), 2 * SECONDS)
