@@ -2,6 +2,7 @@
 #include "fetch.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +16,13 @@
 
 enum { WHY_MAX = 512 };
 
-enum fetch_step { FETCH_IDLE, FETCH_CONNECTING, FETCH_GREETING, FETCH_LOADING };
+enum fetch_state { FETCH_IDLE, FETCH_CONNECTING, FETCH_GREETING, FETCH_LOADING };
 
 struct fetch {
     struct loop *loop;
     struct store *store;
     struct tls_context *tls;
-    enum fetch_step step;
+    enum fetch_state state;
     struct dialog dialog;
     struct delivery delivery;
     struct greeting_terms terms;
@@ -35,6 +36,33 @@ struct fetch {
 };
 
 static conn_event_fn on_event;
+
+#define TO(state) (1u << FETCH_##state)
+
+static const struct state_row {
+    const char *name;
+    unsigned next;
+} states[] = {
+    [FETCH_IDLE] = {"idle", TO(CONNECTING)},
+    [FETCH_CONNECTING] = {"connecting", TO(GREETING) | TO(IDLE)},
+    [FETCH_GREETING] = {"greeting", TO(LOADING) | TO(IDLE)},
+    [FETCH_LOADING] = {"loading", TO(IDLE)},
+};
+
+/* The only place where the state changes. */
+static void PRINTF_LIKE(4, 5) fetch_enter(struct fetch *fetch, enum fetch_state state,
+                                          enum log_level level, const char *cause, ...)
+{
+    char text[WHY_MAX];
+    va_list list;
+    va_start(list, cause);
+    vsnprintf(text, sizeof(text), cause, list);
+    va_end(list);
+    CHECK(states[fetch->state].next & 1u << state);
+    log_at(level, "upstream: snapshot fetch state=%s->%s cause=%s", states[fetch->state].name,
+           states[state].name, text);
+    fetch->state = state;
+}
 
 struct fetch *fetch_new(struct loop *loop, struct store *store)
 {
@@ -57,7 +85,7 @@ void fetch_free(struct fetch **fetch)
 
 bool fetch_is_busy(const struct fetch *fetch)
 {
-    return fetch->step != FETCH_IDLE;
+    return fetch->state != FETCH_IDLE;
 }
 
 unsigned fetch_failures(const struct fetch *fetch)
@@ -88,28 +116,33 @@ void fetch_report(const struct fetch *fetch, struct link_status *out)
     out->refresh_error = fetch->error;
 }
 
-static void end(struct fetch *fetch, const char *outcome)
+/* Back to idle; the caller has entered it. */
+static void note_end(struct fetch *fetch, const char *outcome)
 {
     fetch->reports[0].outcome = outcome;
     dialog_fini(&fetch->dialog);
-    fetch->step = FETCH_IDLE;
 }
 
-static void give_up(struct fetch *fetch, const char *outcome)
+static void drop_snapshot(struct fetch *fetch)
 {
     struct history *history = store_current(fetch->store);
-    if (fetch->step == FETCH_LOADING && history != NULL)
+    if (fetch->state == FETCH_LOADING && history != NULL)
         history_fail_snapshot(history);
-    end(fetch, outcome);
+}
+
+static void note_failure(struct fetch *fetch, const char *why)
+{
+    snprintf(fetch->error, sizeof(fetch->error), "%s", why);
+    fetch->failures++;
+    fetch->failures_total++;
 }
 
 static void fail(struct fetch *fetch, const char *why)
 {
-    log_warnx("upstream: snapshot fetch failed: %s", why);
-    snprintf(fetch->error, sizeof(fetch->error), "%s", why);
-    fetch->failures++;
-    fetch->failures_total++;
-    give_up(fetch, "failed");
+    drop_snapshot(fetch);
+    note_failure(fetch, why);
+    fetch_enter(fetch, FETCH_IDLE, LOG_LEVEL_WARNING, "failed: %s", why);
+    note_end(fetch, "failed");
 }
 
 void fetch_set_tls(struct fetch *fetch, struct tls_context *tls)
@@ -120,16 +153,15 @@ void fetch_set_tls(struct fetch *fetch, struct tls_context *tls)
 void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
                  const struct greeting_terms *terms, const char *cause)
 {
-    CHECK(fetch->step == FETCH_IDLE);
+    CHECK(fetch->state == FETCH_IDLE);
     CHECK(store_current(fetch->store) != NULL);
-    log_info("upstream: snapshot fetch begins cause=%s", cause);
     fetch->started_ms = clock_ms();
     note_begin(fetch, cause);
     fetch->terms = *terms;
     fetch->terms.rdb_only = true;
     fetch->terms.has_history = false;
     fetch->terms.veto = NULL;
-    fetch->step = FETCH_CONNECTING;
+    fetch_enter(fetch, FETCH_CONNECTING, LOG_LEVEL_INFO, "%s", cause);
     bool made = dialog_init(&fetch->dialog);
     fetch->dialog.tls = fetch->tls;
     if (!made || !dialog_open(&fetch->dialog, fetch->loop, host, port, on_event, fetch)) {
@@ -140,16 +172,17 @@ void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
 
 void fetch_cancel(struct fetch *fetch, const char *why)
 {
-    if (fetch->step == FETCH_IDLE)
+    if (fetch->state == FETCH_IDLE)
         return;
-    log_info("upstream: snapshot fetch cancelled cause=%s", why); /* nobody is to blame */
-    fetch->started_ms = 0;
-    give_up(fetch, "cancelled");
+    drop_snapshot(fetch);
+    fetch->started_ms = 0; /* nobody is to blame */
+    fetch_enter(fetch, FETCH_IDLE, LOG_LEVEL_INFO, "cancelled: %s", why);
+    note_end(fetch, "cancelled");
 }
 
 void fetch_tick(struct fetch *fetch, int64_t timeout_ms)
 {
-    if (fetch->step != FETCH_IDLE && clock_ms() - fetch->dialog.last_io_ms > timeout_ms)
+    if (fetch->state != FETCH_IDLE && clock_ms() - fetch->dialog.last_io_ms > timeout_ms)
         fail(fetch, "the origin is silent");
 }
 
@@ -168,8 +201,7 @@ static bool begin_loading(struct fetch *fetch, struct text *why)
         return false;
     fetch->reports[0].offset = reply->offset;
     delivery_begin(&fetch->delivery, snapshot);
-    fetch->step = FETCH_LOADING;
-    log_info("upstream: snapshot fetch state=loading offset=%" PRIu64, reply->offset);
+    fetch_enter(fetch, FETCH_LOADING, LOG_LEVEL_INFO, "fullresync offset=%" PRIu64, reply->offset);
     return true;
 }
 
@@ -196,15 +228,13 @@ static void note_use(struct fetch *fetch, enum snapshot_use use)
     if (use == SNAPSHOT_USE_BEHIND_WINDOW) {
         log_warnx("upstream: the window has left the snapshot behind while it came, it is fetched "
                   "once more: more is written meanwhile than repl-backlog-size holds, raise it");
-        snprintf(fetch->error, sizeof(fetch->error), "the window has left it behind");
-        fetch->failures++;
-        fetch->failures_total++;
-        end(fetch, "behind_window");
+        note_failure(fetch, "the window has left it behind");
+        note_end(fetch, "behind_window");
         return;
     }
     fetch->failures = 0;
     fetch->error[0] = '\0';
-    end(fetch, "complete");
+    note_end(fetch, "complete");
 }
 
 static bool finish(struct fetch *fetch, struct text *why)
@@ -213,12 +243,12 @@ static bool finish(struct fetch *fetch, struct text *why)
     if (!history_complete_snapshot(history, why))
         return false;
     const struct snapshot *snapshot = history_snapshot(history);
-    log_info("upstream: snapshot fetch complete offset=%" PRIu64 " bytes=%" PRIu64
-             " proof=%s duration=%.1fs",
-             snapshot_offset(snapshot), snapshot_received(snapshot),
-             snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark",
-             (double)(clock_ms() - fetch->started_ms) / 1000);
     fetch->count++;
+    fetch_enter(fetch, FETCH_IDLE, LOG_LEVEL_INFO,
+                "complete offset=%" PRIu64 " bytes=%" PRIu64 " proof=%s duration=%.1fs",
+                snapshot_offset(snapshot), snapshot_received(snapshot),
+                snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark",
+                (double)(clock_ms() - fetch->started_ms) / 1000);
     note_use(fetch, history_snapshot_use(history, snapshot));
     return true;
 }
@@ -229,7 +259,7 @@ static bool read_some(struct fetch *fetch, struct text *why)
     struct dialog *dialog = &fetch->dialog;
     if (!dialog_receive(dialog, why))
         return false;
-    while (dialog->pending.length > 0 && fetch->step == FETCH_GREETING) {
+    while (dialog->pending.length > 0 && fetch->state == FETCH_GREETING) {
         if (!greet(fetch, why))
             return false;
     }
@@ -237,7 +267,7 @@ static bool read_some(struct fetch *fetch, struct text *why)
         text_format(why, "%s", conn_error(dialog->conn));
         return false;
     }
-    if (fetch->step != FETCH_LOADING)
+    if (fetch->state != FETCH_LOADING)
         return true;
     switch (delivery_feed(&fetch->delivery, &dialog->pending, why)) {
     case DELIVERY_MORE:
@@ -258,7 +288,7 @@ static void on_event(struct conn *conn, enum conn_event event, void *arg)
     bool good = true;
     switch (event) {
     case CONN_EVENT_UP:
-        fetch->step = FETCH_GREETING;
+        fetch_enter(fetch, FETCH_GREETING, LOG_LEVEL_INFO, "connected");
         dialog_greet(&fetch->dialog, &fetch->terms);
         good = dialog_flush(&fetch->dialog);
         break;

@@ -129,7 +129,7 @@ def test_a_snapshot_is_fetched_under_tls(lab, papers):
     wait.until("the relay has all of it", lambda: relay.offset() == origin.offset())
     replica = tls_replica(lab, papers, relay).wait_online(60)
     digest.compare(origin, [replica])
-    relay.wait_log("snapshot fetch complete")
+    relay.wait_log("snapshot fetch .*cause=complete")
 
 
 @pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])

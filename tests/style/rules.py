@@ -90,11 +90,12 @@ def no_included_sources(source, root):
 
 # --- states ----------------------------------------------------------------------------------------
 
-# file -> the functions that may assign a state. The three machines have one each; what else has a
+# file -> the functions that may assign a state. The machines have one each; what else has a
 # state is a parser, whose states are places in its input, or has but one way to go.
 STATE_SETTERS = {
     "relay/net/conn.c": {"conn_enter"},
     "relay/upstream/link.c": {"link_enter"},
+    "relay/upstream/fetch.c": {"fetch_enter"},
     "relay/upstream/sentinel.c": {"sentinel_enter"},
     "relay/downstream/replica.c": {"replica_enter"},
 }
