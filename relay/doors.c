@@ -74,15 +74,24 @@ struct downstream_doors doors_of_downstream(struct rooms *rooms)
 
 /* --- upstream --- */
 
+/* A replica that was served the new history while its snapshot arrived is right already. */
+static void close_strays(struct rooms *rooms, enum close_reason reason)
+{
+    const struct history *current = store_current(rooms->store);
+    downstream_close_replicas(rooms->downstream, reason,
+                              current != NULL ? history_number(current) : 0);
+}
+
 static void on_link_news(enum link_news news, void *arg)
 {
     struct rooms *rooms = arg;
     rooms->replicas_must_look = true;
     switch (news) {
     case LINK_NEWS_REPLACED:
-        /* A replica that was served the new history while its snapshot arrived is right already. */
-        downstream_close_replicas(rooms->downstream, CLOSE_REPLACED,
-                                  history_number(store_current(rooms->store)));
+        close_strays(rooms, CLOSE_REPLACED);
+        break;
+    case LINK_NEWS_WITHDRAWN:
+        close_strays(rooms, CLOSE_WITHDRAWN);
         break;
     case LINK_NEWS_RENAMED:
         downstream_close_replicas(rooms->downstream, CLOSE_RENAMED, 0);

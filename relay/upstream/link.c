@@ -256,6 +256,7 @@ static void on_greeting(struct link *link, enum link_event event)
 static void finish_loading(struct link *link, struct text *why)
 {
     if (!store_promote(link->store, why)) {
+        link->doors.on_news(LINK_NEWS_WITHDRAWN, link->doors.arg);
         link_fail(link, "rdb", text_string(why));
         return;
     }

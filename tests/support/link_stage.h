@@ -43,7 +43,7 @@ struct stage {
     struct loop *loop;
     struct link *link; /* NULL before stage_start, and after the test closed it */
     struct link_options options;
-    unsigned news[3];   /* told so far, by kind */
+    unsigned news[4];   /* told so far, by kind */
     unsigned lost;      /* told so far */
     size_t connections; /* that stage_connect has seen */
     const char *server; /* what the origin answers to INFO server, and to INFO replication */

@@ -70,6 +70,7 @@ enum link_news {
     LINK_NEWS_REPLACED, /* another history is current now */
     LINK_NEWS_RENAMED, /* the same bytes go on under a new id: replicas must come back to learn it */
     LINK_NEWS_REWOUND, /* the end was cut off: cursors beyond it are lost */
+    LINK_NEWS_WITHDRAWN, /* one whose RDB came whole could not be kept: who was served it starts again */
 };
 
 /* What the link needs from outside. Called on thread 0. */

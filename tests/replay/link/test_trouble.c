@@ -397,6 +397,22 @@ TEST(a_disk_without_room_for_the_stream)
     assert_int_equal(stage_boundary(), STAGE_X + SETS_LENGTH);
 }
 
+/* The RDB is whole and was perhaps served already, but its history cannot be made to last. */
+TEST(a_disk_that_cannot_keep_a_new_history)
+{
+    stage_start();
+    struct conn *origin = stage_greet("PSYNC ? -1");
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_expect_state(LINK_LOADING);
+    temp_store_refuse_files(true);
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    temp_store_refuse_files(false);
+    stage_expect_state(LINK_RESTING);
+    assert_null(store_current(stage.temp.store));
+    assert_int_equal(stage.news[LINK_NEWS_WITHDRAWN], 1);
+    assert_int_equal(stage.news[LINK_NEWS_REPLACED], 0);
+}
+
 /* It was refused after it had been received: it has to come again, and does. */
 TEST(a_disk_that_fails_the_stream)
 {
@@ -533,6 +549,7 @@ int main(void)
         ROW(full_syncs_that_fail_are_asked_for_ever_more_slowly),
         ROW(a_disk_that_refuses_the_rdb),
         ROW(a_disk_without_room_for_the_stream),
+        ROW(a_disk_that_cannot_keep_a_new_history),
         ROW(a_disk_that_fails_the_stream),
         ROW(no_room_for_what_came_with_the_reply),
         ROW(readers_that_hold_on_pause_it_for_moments),
