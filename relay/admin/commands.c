@@ -5,21 +5,24 @@
 
 #include "relay/base/check.h"
 
-/* Kinds of commands, by who may use them when. */
+/* Kinds of commands, by who may use them when. What is for nobody by name is for admins only. */
 enum {
+    MONITOR = COMMAND_FOR_MONITORS,
+    ALL = COMMAND_FOR_REPLICAS | COMMAND_FOR_MONITORS,
     ANYONE = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_NO_AUTH |
-             COMMAND_ALLOW_BUSY,
-    CONNECTION = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE,
+             COMMAND_ALLOW_BUSY | ALL,
+    CONNECTION = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | ALL,
     ADMIN = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE,
-    REPLICATION = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_MULTI,
+    LOOK = ADMIN | MONITOR,
+    REPLICATION = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_MULTI | COMMAND_FOR_REPLICAS,
     REPLICAOF = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_STALE,
-    ALWAYS = COMMAND_LOADING | COMMAND_STALE,
-    QUICK = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
+    ALWAYS = COMMAND_LOADING | COMMAND_STALE | ALL,
+    QUICK = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | ALL,
     SLOWLOG = COMMAND_ADMIN | COMMAND_LOADING | COMMAND_STALE,
     PUBSUB = COMMAND_PUBSUB | COMMAND_LOADING | COMMAND_STALE,
-    SUBSCRIBE = PUBSUB | COMMAND_NOSCRIPT | COMMAND_SUBSCRIBED,
-    TRANSACTION =
-        COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_ALLOW_BUSY,
+    SUBSCRIBE = PUBSUB | COMMAND_NOSCRIPT | COMMAND_SUBSCRIBED | MONITOR,
+    TRANSACTION = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST |
+                  COMMAND_ALLOW_BUSY | ALL,
 };
 
 #define CONSTANT "O(1)"
@@ -54,7 +57,7 @@ static const struct command_row client_rows[] = {
      "<ip:port | <ID client-id | TYPE <NORMAL | MASTER | REPLICA | PUBSUB> | USER username | "
      "ADDR ip:port | LADDR ip:port | SKIPME <YES | NO> | MAXAGE seconds>...>",
      NULL},
-    {"client|list", -2, ADMIN, on_client_list, "2.4.0", "connection", PER_CLIENT,
+    {"client|list", -2, LOOK, on_client_list, "2.4.0", "connection", PER_CLIENT,
      "Lists the connections, those of replicas included.",
      "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id...]", NULL},
     {"client|no-evict", 3, ADMIN, on_client_no_evict, "7.0.0", "connection", CONSTANT,
@@ -95,7 +98,7 @@ static const struct command_row command_rows[] = {
 static const struct command_table command_table = TABLE_OF(command_rows);
 
 static const struct command_row config_rows[] = {
-    {"config|get", -3, ADMIN, on_config_get, "2.0.0", "server",
+    {"config|get", -3, LOOK, on_config_get, "2.0.0", "server",
      "O(N) where N is the number of settings", "Returns settings and their values.", "parameter...",
      NULL},
     {"config|help", 2, ALWAYS, on_help, "5.0.0", "server", CONSTANT,
@@ -112,15 +115,15 @@ static const struct command_row config_rows[] = {
 static const struct command_table config_table = TABLE_OF(config_rows);
 
 static const struct command_row latency_rows[] = {
-    {"latency|doctor", 2, ADMIN, on_latency_doctor, "2.8.13", "server", CONSTANT,
+    {"latency|doctor", 2, LOOK, on_latency_doctor, "2.8.13", "server", CONSTANT,
      "Says that a relay keeps no record of latencies.", "", NULL},
     {"latency|help", 2, ALWAYS, on_help, "2.8.13", "server", CONSTANT,
      "Returns what the subcommands do.", "", NULL},
-    {"latency|histogram", -2, ADMIN, on_latency_histogram, "7.0.0", "server", CONSTANT,
+    {"latency|histogram", -2, LOOK, on_latency_histogram, "7.0.0", "server", CONSTANT,
      "Returns an empty map.", "[command...]", NULL},
-    {"latency|history", 3, ADMIN, on_empty_list, "2.8.13", "server", CONSTANT,
+    {"latency|history", 3, LOOK, on_empty_list, "2.8.13", "server", CONSTANT,
      "Returns an empty list.", "event", NULL},
-    {"latency|latest", 2, ADMIN, on_empty_list, "2.8.13", "server", CONSTANT,
+    {"latency|latest", 2, LOOK, on_empty_list, "2.8.13", "server", CONSTANT,
      "Returns an empty list.", "", NULL},
     {"latency|reset", -2, ADMIN, on_latency_reset, "2.8.13", "server", CONSTANT,
      "Returns 0: there is nothing to reset.", "[event...]", NULL},
@@ -128,18 +131,18 @@ static const struct command_row latency_rows[] = {
 static const struct command_table latency_table = TABLE_OF(latency_rows);
 
 static const struct command_row memory_rows[] = {
-    {"memory|doctor", 2, 0, on_memory_doctor, "4.0.0", "server", CONSTANT,
+    {"memory|doctor", 2, MONITOR, on_memory_doctor, "4.0.0", "server", CONSTANT,
      "Says where to look for the memory of a relay.", "", NULL},
     {"memory|help", 2, ALWAYS, on_help, "4.0.0", "server", CONSTANT,
      "Returns what the subcommands do.", "", NULL},
-    {"memory|malloc-stats", 2, 0, on_memory_malloc_stats, "4.0.0", "server", CONSTANT,
+    {"memory|malloc-stats", 2, MONITOR, on_memory_malloc_stats, "4.0.0", "server", CONSTANT,
      "Returns what the memory allocator says of itself.", "", NULL},
     {"memory|purge", 2, 0, on_memory_purge, "4.0.0", "server",
      "Depends on how much memory is allocated", "Gives unused memory back to the system.", "",
      NULL},
-    {"memory|stats", 2, 0, on_memory_stats, "4.0.0", "server", CONSTANT,
+    {"memory|stats", 2, MONITOR, on_memory_stats, "4.0.0", "server", CONSTANT,
      "Returns how much memory is used.", "", NULL},
-    {"memory|usage", -3, COMMAND_READONLY, on_memory_usage, "4.0.0", "server", CONSTANT,
+    {"memory|usage", -3, COMMAND_READONLY | MONITOR, on_memory_usage, "4.0.0", "server", CONSTANT,
      "Returns null: a relay holds no keys.", "key [SAMPLES count]", NULL},
 };
 static const struct command_table memory_table = TABLE_OF(memory_rows);
@@ -147,31 +150,31 @@ static const struct command_table memory_table = TABLE_OF(memory_rows);
 static const struct command_row module_rows[] = {
     {"module|help", 2, ALWAYS, on_help, "5.0.0", "server", CONSTANT,
      "Returns what the subcommands do.", "", NULL},
-    {"module|list", 2, COMMAND_ADMIN | COMMAND_NOSCRIPT, on_empty_list, "4.0.0", "server", CONSTANT,
-     "Returns an empty list: a relay loads no modules.", "", NULL},
+    {"module|list", 2, COMMAND_ADMIN | COMMAND_NOSCRIPT | MONITOR, on_empty_list, "4.0.0", "server",
+     CONSTANT, "Returns an empty list: a relay loads no modules.", "", NULL},
 };
 static const struct command_table module_table = TABLE_OF(module_rows);
 
 static const struct command_row pubsub_rows[] = {
-    {"pubsub|channels", -2, PUBSUB, on_pubsub_channels, "2.8.0", "pubsub",
+    {"pubsub|channels", -2, PUBSUB | MONITOR, on_pubsub_channels, "2.8.0", "pubsub",
      "O(N) where N is the number of channels", "Lists the channels that somebody listens to.",
      "[pattern]", NULL},
     {"pubsub|help", 2, ALWAYS, on_help, "6.2.0", "pubsub", CONSTANT,
      "Returns what the subcommands do.", "", NULL},
-    {"pubsub|numpat", 2, PUBSUB, on_pubsub_numpat, "2.8.0", "pubsub", CONSTANT,
+    {"pubsub|numpat", 2, PUBSUB | MONITOR, on_pubsub_numpat, "2.8.0", "pubsub", CONSTANT,
      "Returns how many different patterns are subscribed to.", "", NULL},
-    {"pubsub|numsub", -2, PUBSUB, on_pubsub_numsub, "2.8.0", "pubsub", PER_NAME,
+    {"pubsub|numsub", -2, PUBSUB | MONITOR, on_pubsub_numsub, "2.8.0", "pubsub", PER_NAME,
      "Returns how many listen to each of the channels.", "[channel...]", NULL},
 };
 static const struct command_table pubsub_table = TABLE_OF(pubsub_rows);
 
 static const struct command_row slowlog_rows[] = {
-    {"slowlog|get", -2, SLOWLOG, on_slowlog_get, "2.2.12", "server", CONSTANT,
+    {"slowlog|get", -2, SLOWLOG | MONITOR, on_slowlog_get, "2.2.12", "server", CONSTANT,
      "Returns an empty list: no command of a relay is slow.", "[count]", NULL},
     {"slowlog|help", 2, ALWAYS, on_help, "6.2.0", "server", CONSTANT,
      "Returns what the subcommands do.", "", NULL},
-    {"slowlog|len", 2, SLOWLOG, on_slowlog_len, "2.2.12", "server", CONSTANT, "Returns 0.", "",
-     NULL},
+    {"slowlog|len", 2, SLOWLOG | MONITOR, on_slowlog_len, "2.2.12", "server", CONSTANT,
+     "Returns 0.", "", NULL},
     {"slowlog|reset", 2, SLOWLOG, on_slowlog_reset, "2.2.12", "server", CONSTANT,
      "Does nothing: there is nothing to reset.", "", NULL},
 };
@@ -186,7 +189,7 @@ static const struct command_row rows[] = {
      "O(N) where N is the number of commands", "Describes all commands.", "", &command_table},
     {"config", -2, 0, NULL, "2.0.0", "server", BY_SUBCOMMAND,
      "A container for commands about settings.", "", &config_table},
-    {"dbsize", 1, COMMAND_READONLY | COMMAND_FAST, on_dbsize, "1.0.0", "server", CONSTANT,
+    {"dbsize", 1, COMMAND_READONLY | COMMAND_FAST | MONITOR, on_dbsize, "1.0.0", "server", CONSTANT,
      "Returns 0: a relay holds no keys.", "", NULL},
     {"discard", 1, TRANSACTION | COMMAND_IMMEDIATE, on_discard, "2.0.0", "transactions",
      "O(N) where N is the number of queued commands", "Forgets the commands since MULTI.", "",
@@ -202,7 +205,8 @@ static const struct command_row rows[] = {
      "[protover [AUTH username password] [SETNAME clientname]]", NULL},
     {"info", -1, ALWAYS | COMMAND_DANGEROUS, on_info, "1.0.0", "server", CONSTANT,
      "Returns what the relay is doing, in sections.", "[section...]", NULL},
-    {"lastsave", 1, QUICK | COMMAND_DANGEROUS, on_lastsave, "1.0.0", "server", CONSTANT,
+    {"lastsave", 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_DANGEROUS | MONITOR,
+     on_lastsave, "1.0.0", "server", CONSTANT,
      "Returns when the snapshot that is served became complete.", "", NULL},
     {"latency", -2, 0, NULL, "2.8.13", "server", BY_SUBCOMMAND,
      "A container for commands about latency.", "", &latency_table},
@@ -212,7 +216,7 @@ static const struct command_row rows[] = {
      "A container for commands about modules.", "", &module_table},
     {"multi", 1, TRANSACTION | COMMAND_IMMEDIATE, on_multi, "1.2.0", "transactions", CONSTANT,
      "Begins to queue commands until EXEC: up to 256, of up to 256 KiB in all.", "", NULL},
-    {"ping", -1, COMMAND_FAST | COMMAND_SUBSCRIBED, on_ping, "1.0.0", "connection", CONSTANT,
+    {"ping", -1, COMMAND_FAST | COMMAND_SUBSCRIBED | ALL, on_ping, "1.0.0", "connection", CONSTANT,
      "Returns PONG, or the message.", "[message]", NULL},
     {"psubscribe", -2, SUBSCRIBE, on_psubscribe, "2.0.0", "pubsub", PER_NAME,
      "Listens to the channels that match patterns, up to 256 of up to 512 bytes.", "pattern...",
@@ -229,13 +233,13 @@ static const struct command_row rows[] = {
      "Listens to patterns no longer: to those that are named, or to none.", "[pattern...]", NULL},
     {"quit", -1, ANYONE | COMMAND_IMMEDIATE | COMMAND_SUBSCRIBED, on_quit, "1.0.0", "connection",
      CONSTANT, "Closes the connection.", "", NULL},
-    {"replconf", -1, ADMIN | COMMAND_ALLOW_BUSY, on_replconf, "3.0.0", "server", CONSTANT,
-     "Tells what a replica is and can do.", "[<option value>...]", NULL},
+    {"replconf", -1, ADMIN | COMMAND_ALLOW_BUSY | COMMAND_FOR_REPLICAS, on_replconf, "3.0.0",
+     "server", CONSTANT, "Tells what a replica is and can do.", "[<option value>...]", NULL},
     {"replicaof", 3, REPLICAOF, on_replicaof, "5.0.0", "server", CONSTANT,
      "Points the relay at another origin.", "host port", NULL},
     {"reset", 1, ANYONE | COMMAND_IMMEDIATE | COMMAND_SUBSCRIBED, on_reset, "6.2.0", "connection",
      CONSTANT, "Sets the connection back to what it was at its beginning.", "", NULL},
-    {"role", 1, CONNECTION | COMMAND_FAST | COMMAND_ADMIN, on_role, "2.8.12", "server", CONSTANT,
+    {"role", 1, LOOK | COMMAND_FAST, on_role, "2.8.12", "server", CONSTANT,
      "Returns the role in replication: a replica, its origin, its state.", "", NULL},
     {"select", 2, QUICK, on_select, "1.0.0", "connection", CONSTANT,
      "Accepts the index of a database, all of which are empty here.", "index", NULL},
@@ -256,12 +260,12 @@ static const struct command_row rows[] = {
      "Listens to channels no longer: to those that are named, or to none.", "[channel...]", NULL},
     {"unwatch", 1, TRANSACTION, on_unwatch, "2.2.0", "transactions", CONSTANT,
      "Does nothing: a relay holds no keys.", "", NULL},
-    {"wait", 3, COMMAND_BLOCKING, on_wait, "3.0.0", "generic", PER_REPLICA,
+    {"wait", 3, COMMAND_BLOCKING | MONITOR, on_wait, "3.0.0", "generic", PER_REPLICA,
      "Waits until so many replicas of this relay have acknowledged what it had published when it "
      "was "
      "asked, and returns how many have. A relay cannot ask them to: they tell within a second.",
      "numreplicas timeout", NULL},
-    {"waitaof", 4, COMMAND_BLOCKING, on_waitaof, "7.2.0", "generic", CONSTANT,
+    {"waitaof", 4, COMMAND_BLOCKING | MONITOR, on_waitaof, "7.2.0", "generic", CONSTANT,
      "Refuses: a relay has no append-only file.", "numlocal numreplicas timeout", NULL},
     {"watch", -2, TRANSACTION | COMMAND_IMMEDIATE, on_watch, "2.2.0", "transactions", PER_NAME,
      "Does nothing: a relay holds no keys that could change.", "key...", NULL},

@@ -34,6 +34,9 @@ enum command_flag {
     /* Nothing that COMMAND INFO tells. */
     COMMAND_IMMEDIATE = 1 << 12,  /* never queued between MULTI and EXEC */
     COMMAND_SUBSCRIBED = 1 << 13, /* allowed to a subscriber in RESP2 */
+    /* Whose role is enough; that of an admin always is. */
+    COMMAND_FOR_REPLICAS = 1 << 14,
+    COMMAND_FOR_MONITORS = 1 << 15,
 };
 
 struct command_table {

@@ -84,6 +84,41 @@ TEST(rows_are_found_by_name)
     assert_non_null(command_find_path(bytes_of("CLIENT|List")));
 }
 
+static bool is_for(const char *path, unsigned role)
+{
+    const struct command_row *row = command_find_path(bytes_of(path));
+    assert_non_null(row);
+    return (row->flags & role) != 0;
+}
+
+TEST(roles_may_do_what_they_are_for)
+{
+    static const char *const replication[] = {"psync", "sync", "replconf"};
+    static const char *const looks[] = {"role",         "client|list", "config|get",
+                                        "memory|stats", "slowlog|get", "latency|latest",
+                                        "subscribe",    "wait"};
+    static const char *const all[] = {"auth", "hello",       "ping",           "select", "info",
+                                      "quit", "client|info", "client|setname", "multi",  "command"};
+    for (size_t i = 0; i < LENGTH_OF(replication); i++)
+        assert_true(is_for(replication[i], COMMAND_FOR_REPLICAS) &&
+                    !is_for(replication[i], COMMAND_FOR_MONITORS));
+    for (size_t i = 0; i < LENGTH_OF(looks); i++)
+        assert_true(is_for(looks[i], COMMAND_FOR_MONITORS) &&
+                    !is_for(looks[i], COMMAND_FOR_REPLICAS));
+    for (size_t i = 0; i < LENGTH_OF(all); i++)
+        assert_true(is_for(all[i], COMMAND_FOR_MONITORS) && is_for(all[i], COMMAND_FOR_REPLICAS));
+}
+
+TEST(what_changes_something_is_for_admins_only)
+{
+    static const char *const changes[] = {"config|set",  "config|rewrite", "config|resetstat",
+                                          "client|kill", "client|unblock", "shutdown",
+                                          "replicaof",   "slaveof",        "failover",
+                                          "publish",     "memory|purge",   "slowlog|reset"};
+    for (size_t i = 0; i < LENGTH_OF(changes); i++)
+        assert_false(is_for(changes[i], COMMAND_FOR_REPLICAS | COMMAND_FOR_MONITORS));
+}
+
 /* The row's name as a user types it, with `words` words in all. */
 static void type_command(const struct command_row *row, size_t words, char line[256])
 {
@@ -300,6 +335,8 @@ int main(void)
         cmocka_unit_test(tables_are_sorted),
         cmocka_unit_test(rows_are_complete),
         cmocka_unit_test(rows_are_found_by_name),
+        cmocka_unit_test(roles_may_do_what_they_are_for),
+        cmocka_unit_test(what_changes_something_is_for_admins_only),
         ROOM_TEST(arity_is_enforced),
         ROOM_TEST(every_reply_is_one_value),
         ROOM_TEST(unknown_commands_are_told_as_redis_server_does),
