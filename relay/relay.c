@@ -226,6 +226,7 @@ bool relay_run(struct config *config, struct text *why)
 {
     struct rooms rooms = {.config = config, .stop_cause = "none"};
     log_set_level(config->log_level);
+    log_set_format(config->log_format);
     if (!log_open(config->log_file, why))
         return false;
 

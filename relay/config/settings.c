@@ -21,6 +21,8 @@ static const struct setting settings[] = {
      "workers that serve the replicas"},
     {"relay", "log-level", &kind_log_level, AT(log_level), "info", 0,
      "the least that is logged: debug, info, warning, error"},
+    {"relay", "log-format", &kind_log_format, AT(log_format), "text", 0,
+     "how a line of the log is written: text, json (an object with ts, level, room and message)"},
     {"relay", "log-file", &kind_path, AT(log_file), "", 0,
      "where the log goes; empty: stderr; reopened on SIGHUP"},
 

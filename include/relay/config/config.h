@@ -46,6 +46,7 @@ struct config {
     struct admin_options admin;
     const char *log_file; /* "": stderr */
     enum log_level log_level;
+    enum log_format log_format;
 
     /* Settings that more than one room needs, or one in another form: config_load works the options
      * of the rooms out of them. */
