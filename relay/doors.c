@@ -3,11 +3,11 @@
 #include <stdio.h>
 
 #include "memo.h"
-#include "relay/base/bytes.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
+#include "reload.h"
 #include "rooms.h"
 
 /* --- acknowledgements: from the replicas to the origin, and to clients that WAIT --- */
@@ -154,16 +154,14 @@ static bool follow(const char *host, uint16_t port, struct text *why, void *arg)
     return true;
 }
 
-static bool set(const char *name, const char *value, struct text *why, void *arg)
+static bool set(const struct admin_pair *pairs, size_t count, struct text *why, void *arg)
 {
-    struct rooms *rooms = arg;
-    if (!config_set(rooms->config, name, value, why))
-        return false;
-    char shown[160];
-    log_info("relay: CONFIG SET %s", bytes_printable(bytes_of(name), shown, sizeof(shown)));
-    link_set_ack(rooms->link, rooms->config->upstream.ack);
-    doors_watch_acknowledged(rooms);
-    return true;
+    return reload_set(arg, pairs, count, why);
+}
+
+static bool rewrite(struct text *why, void *arg)
+{
+    return reload_rewrite(arg, why);
 }
 
 static void each_setting(admin_setting_fn *fn, void *fn_arg, void *arg)
@@ -178,6 +176,7 @@ struct admin_doors doors_of_admin(struct rooms *rooms)
         .shut_down = shut_down,
         .follow = follow,
         .set = set,
+        .rewrite = rewrite,
         .watch_acknowledged = watch_acknowledged,
         .each_setting = each_setting,
         .arg = rooms,

@@ -42,8 +42,8 @@ static const char usage[] =
     "  --help                   print this and end\n"
     "\n"
     "At the least: psync-relay --set upstream.replicaof=\"HOST PORT\" --set relay.data-dir=DIR\n"
-    "SIGTERM and SIGINT end it in order; SIGHUP makes it open its log file again and\n"
-    "read its certificates again.\n";
+    "SIGTERM and SIGINT end it in order; SIGHUP makes it read its settings and certificates\n"
+    "again, and open its log file again, which is all that SIGUSR1 does.\n";
 
 static _Noreturn void finish(const char *text)
 {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "relay/config/descriptors.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
+#include "reload.h"
 #include "rooms.h"
 
 enum { TICK_MS = 1000 };
@@ -73,17 +75,29 @@ static void lend_tls(struct rooms *rooms)
         downstream_set_tls(rooms->downstream, rooms->tls.downstream);
 }
 
-/* What logrotate wants, and who has renewed a certificate. */
-static void on_hangup(void *arg)
+static void open_log_again(struct rooms *rooms, const char *cause)
 {
-    struct rooms *rooms = arg;
     struct text why;
     text_init(&why, 1024);
     if (log_open(rooms->config->log_file, &why))
-        log_info("relay: log opened again cause=SIGHUP (settings are not read again: restart)");
+        log_info("relay: log opened again cause=%s", cause);
     else
-        log_warnx("relay: cause=SIGHUP %s; the log stays where it is", text_string(&why));
+        log_warnx("relay: %s; the log stays where it is cause=%s", text_string(&why), cause);
     text_fini(&why);
+}
+
+/* What logrotate wants. */
+static void on_user1(void *arg)
+{
+    open_log_again(arg, "SIGUSR1");
+}
+
+/* Who has changed settings, or renewed a certificate. */
+static void on_hangup(void *arg)
+{
+    struct rooms *rooms = arg;
+    open_log_again(rooms, "SIGHUP");
+    reload_ini(rooms);
     tls_sides_reload(&rooms->tls, rooms->config);
     lend_tls(rooms);
 }
@@ -102,7 +116,8 @@ static bool open_loop(struct rooms *rooms)
     store_on_durable(rooms->store, ring, rooms->durable);
     return rooms->tick != NULL && loop_on_signal(rooms->loop, SIGTERM, on_terminate, rooms) &&
            loop_on_signal(rooms->loop, SIGINT, on_interrupt, rooms) &&
-           loop_on_signal(rooms->loop, SIGHUP, on_hangup, rooms);
+           loop_on_signal(rooms->loop, SIGHUP, on_hangup, rooms) &&
+           loop_on_signal(rooms->loop, SIGUSR1, on_user1, rooms);
 }
 
 /* As servers of this protocol do: under TLS the TLS port, where there is one. */
@@ -202,6 +217,18 @@ static void close_rooms(struct rooms *rooms)
     tls_sides_close(&rooms->tls);
 }
 
+/* Closing is short and not to be cut: a second SIGTERM changes nothing. Who insists has SIGINT and SIGKILL.
+ * All other threads take no signals anyway. */
+static void hold_signals(void)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGHUP);
+    sigaddset(&held, SIGUSR1);
+    CHECK(pthread_sigmask(SIG_BLOCK, &held, NULL) == 0);
+}
+
 static void run(struct rooms *rooms)
 {
     const struct config *config = rooms->config;
@@ -219,6 +246,7 @@ static void run(struct rooms *rooms)
     loop_at_turn_end(rooms->loop, on_turn_end, rooms);
     timer_arm(rooms->tick, TICK_MS);
     loop_run(rooms->loop);
+    hold_signals();
     log_info("relay: stopping cause=%s", rooms->stop_cause);
 }
 
@@ -226,6 +254,7 @@ bool relay_run(struct config *config, struct text *why)
 {
     struct rooms rooms = {.config = config, .stop_cause = "none"};
     log_set_level(config->log_level);
+    log_set_format(config->log_format);
     if (!log_open(config->log_file, why))
         return false;
 

@@ -21,7 +21,8 @@ struct admin *admin_open(struct loop *loop, struct store *store, struct link *li
 {
     CHECK(loop != NULL && store != NULL && link != NULL && downstream != NULL);
     CHECK(doors->shut_down != NULL && doors->each_setting != NULL);
-    CHECK(doors->follow != NULL && doors->set != NULL && doors->watch_acknowledged != NULL);
+    CHECK(doors->follow != NULL && doors->set != NULL && doors->rewrite != NULL);
+    CHECK(doors->watch_acknowledged != NULL);
     struct admin *admin = calloc(1, sizeof(*admin));
     if (admin == NULL)
         return NULL;
@@ -48,6 +49,12 @@ void admin_close(struct admin **where)
     visitors_close(admin);
     waiters_close(admin);
     free(admin);
+}
+
+void admin_change(struct admin *admin, const struct admin_options *options)
+{
+    admin->options.backlog_bytes = options->backlog_bytes;
+    admin->options.clients_max = options->clients_max;
 }
 
 const char *admin_run_id(const struct admin *admin)

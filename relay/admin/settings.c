@@ -4,11 +4,11 @@
  * server for and that have one answer here.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
 #include "pattern.h"
-#include "relay/base/log.h"
 #include "request.h"
 
 enum {
@@ -108,22 +108,6 @@ void on_config_resetstat(struct request *request)
 
 /* ---------------------------------------------------------------- CONFIG SET */
 
-/* A setting's value before CONFIG SET, so that all of it takes effect or nothing. */
-struct earlier {
-    struct bytes name;
-    struct text value;
-    bool is_known;
-};
-
-static void note_earlier(const char *name, const char *value, void *arg)
-{
-    struct earlier *earlier = arg;
-    if (earlier->is_known || !bytes_is(earlier->name, name))
-        return;
-    earlier->is_known = true;
-    text_append_string(&earlier->value, value);
-}
-
 static bool is_constant(struct bytes name)
 {
     for (size_t i = 0; i < LENGTH_OF(constants); i++) {
@@ -133,121 +117,118 @@ static bool is_constant(struct bytes name)
     return false;
 }
 
-/* Names and values are no longer than this, and hold no zeros. */
-static bool copy_word(struct bytes word, char out[SETTING_MAX])
+/* The pairs of a command as strings: what the door takes. */
+struct wishes {
+    struct admin_pair pairs[PAIRS_MAX];
+    char *copies[PAIRS_MAX * 2];
+    size_t count;
+};
+
+static char *copy_word(struct bytes word)
 {
     if (word.length >= SETTING_MAX || bytes_find(word, '\0') != word.length)
+        return NULL;
+    char *copy = strndup(word.length > 0 ? (const char *)word.data : "", word.length);
+    CHECK(copy != NULL);
+    return copy;
+}
+
+/* False: one of them cannot be; the reply says so. */
+static bool take_wishes(struct request *request, struct wishes *wishes)
+{
+    char shown[64];
+    for (; wishes->count < (argument_count(request) - 2) / 2; wishes->count++) {
+        struct bytes name = argument(request, 2 + 2 * wishes->count);
+        char **copies = &wishes->copies[2 * wishes->count];
+        copies[0] = copy_word(name);
+        copies[1] = copy_word(argument(request, 3 + 2 * wishes->count));
+        wishes->pairs[wishes->count] = (struct admin_pair){copies[0], copies[1]};
+        if (copies[0] != NULL && copies[1] != NULL)
+            continue;
+        write_error(request->writer,
+                    "ERR CONFIG SET failed (possibly related to argument '%s') - it is too long, "
+                    "or holds a zero byte",
+                    bytes_printable(name, shown, sizeof(shown)));
         return false;
-    if (word.length > 0)
-        memcpy(out, word.data, word.length);
-    out[word.length] = '\0';
+    }
     return true;
 }
 
-static bool set(const struct admin *admin, struct bytes name_word, struct bytes value_word,
-                struct text *why)
+static void free_wishes(struct wishes *wishes)
 {
-    char name[SETTING_MAX];
-    char value[SETTING_MAX];
-    char shown[64];
-    if (!copy_word(name_word, name) || !copy_word(value_word, value)) {
-        text_format(why,
-                    "ERR CONFIG SET failed (possibly related to argument '%s') - it is too long, "
-                    "or holds a zero byte",
-                    bytes_printable(name_word, shown, sizeof(shown)));
-        return false;
-    }
-    if (admin->doors.set(name, value, why, admin->doors.arg))
-        return true;
-    if (!is_constant(name_word))
-        return false;
-    /* It exists as far as CONFIG GET tells. */
-    text_clear(why);
-    text_format(why,
-                "ERR CONFIG SET failed (possibly related to argument '%s') - can't set immutable "
-                "config",
-                name);
-    return false;
-}
-
-static bool is_same_name(struct bytes a, struct bytes b)
-{
-    char name[SETTING_MAX];
-    return copy_word(a, name) && bytes_is(b, name);
+    for (size_t i = 0; i < LENGTH_OF(wishes->copies); i++)
+        free(wishes->copies[i]);
 }
 
 /* In redis-server's words. */
-static bool has_duplicates(struct request *request)
+static bool has_duplicates(struct request *request, const struct wishes *wishes)
 {
-    char shown[64];
-    for (size_t i = 2; i < argument_count(request); i += 2) {
-        for (size_t j = 2; j < i; j += 2) {
-            if (!is_same_name(argument(request, i), argument(request, j)))
+    for (size_t i = 0; i < wishes->count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (!bytes_is(bytes_of(wishes->pairs[i].name), wishes->pairs[j].name))
                 continue;
             write_error(request->writer,
                         "ERR CONFIG SET failed (possibly related to argument '%s') - duplicate "
                         "parameter",
-                        bytes_printable(argument(request, i), shown, sizeof(shown)));
+                        wishes->pairs[i].name);
             return true;
         }
     }
     return false;
 }
 
-/* Sets back the first `count` of the pairs. A value that was allowed is so again. */
-static void take_back(struct request *request, const struct earlier *earlier, size_t count)
+/* What has one answer here exists as far as CONFIG GET tells. */
+static bool has_constants(struct request *request, const struct wishes *wishes)
 {
-    struct text why;
-    text_init(&why, WHY_MAX);
-    for (size_t i = 0; i < count; i++) {
-        if (earlier[i].is_known &&
-            !set(request->admin, earlier[i].name, text_bytes(&earlier[i].value), &why))
-            log_warnx("admin: CONFIG SET: a setting could not be set back: %s", text_string(&why));
-        text_clear(&why);
+    for (size_t i = 0; i < wishes->count; i++) {
+        if (!is_constant(bytes_of(wishes->pairs[i].name)))
+            continue;
+        write_error(request->writer,
+                    "ERR CONFIG SET failed (possibly related to argument '%s') - can't set "
+                    "immutable config",
+                    wishes->pairs[i].name);
+        return true;
     }
-    text_fini(&why);
+    return false;
 }
 
-static void set_all(struct request *request, struct earlier *earlier, size_t pairs)
+static void set_all(struct request *request)
 {
     const struct admin_doors *doors = &request->admin->doors;
+    struct wishes wishes = {.count = 0};
     struct text why;
-    size_t done = 0;
     text_init(&why, WHY_MAX);
-    for (; done < pairs; done++) {
-        struct bytes name = argument(request, 2 + 2 * done);
-        earlier[done] = (struct earlier){.name = name};
-        text_init(&earlier[done].value, SETTING_MAX);
-        doors->each_setting(note_earlier, &earlier[done], doors->arg);
-        if (!set(request->admin, name, argument(request, 3 + 2 * done), &why))
-            break;
+    if (take_wishes(request, &wishes) && !has_duplicates(request, &wishes) &&
+        !has_constants(request, &wishes)) {
+        if (doors->set(wishes.pairs, wishes.count, &why, doors->arg))
+            reply_ok(request);
+        else
+            write_error(request->writer, "%s", text_string(&why));
     }
-    if (done == pairs) {
-        reply_ok(request);
-    } else {
-        take_back(request, earlier, done);
-        write_error(request->writer, "%s", text_string(&why));
-    }
-    for (size_t i = 0; i < pairs && i <= done; i++)
-        text_fini(&earlier[i].value);
+    free_wishes(&wishes);
     text_fini(&why);
 }
 
 void on_config_set(struct request *request)
 {
-    struct earlier earlier[PAIRS_MAX];
-    size_t pairs = (argument_count(request) - 2) / 2;
     if (argument_count(request) % 2 != 0)
         reply_syntax_error(request);
-    else if (pairs > PAIRS_MAX)
+    else if ((argument_count(request) - 2) / 2 > PAIRS_MAX)
         write_error(request->writer, "ERR psync-relay sets up to %d settings at once", PAIRS_MAX);
-    else if (!has_duplicates(request))
-        set_all(request, earlier, pairs);
+    else
+        set_all(request);
 }
 
-/* What REPLICAOF and CONFIG SET change is remembered by whoever does it, if it is: nothing is left to be
- * written. Sentinel asks for this after each REPLICAOF. */
+/* What REPLICAOF changes is remembered in the data directory: for Sentinel, which asks for this after each,
+ * there is nothing to be written. */
 void on_config_rewrite(struct request *request)
 {
-    reply_ok(request);
+    const struct admin_doors *doors = &request->admin->doors;
+    struct text why;
+    text_init(&why, WHY_MAX);
+    if (doors->rewrite(&why, doors->arg))
+        reply_ok(request);
+    else
+        write_error(request->writer, "%s", text_string(&why));
+    text_fini(&why);
 }

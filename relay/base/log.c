@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "relay/base/bytes.h"
+#include "log_line.h"
 #include "relay/base/clock.h"
 
 /* Relaxed everywhere: a line that races with a change may go by the old or the new setting. */
@@ -72,38 +72,6 @@ void log_set_format(enum log_format format)
     atomic_store_explicit(&format_used, (int)format, memory_order_relaxed);
 }
 
-/* A line of bounded length. What does not fit is dropped, `reserve` bytes are kept for the end. */
-struct line {
-    char data[LOG_LINE_MAX];
-    size_t length;
-    bool cut;
-};
-
-enum { LINE_RESERVE = 8 }; /* "..." and what closes a line */
-
-static void put(struct line *line, const char *string)
-{
-    size_t length = strlen(string);
-    if (line->cut || length > sizeof(line->data) - LINE_RESERVE - line->length) {
-        line->cut = true;
-        return;
-    }
-    memcpy(line->data + line->length, string, length);
-    line->length += length;
-}
-
-static void finish(struct line *line, const char *end)
-{
-    size_t length = strlen(end);
-    if (line->cut) {
-        memcpy(line->data + line->length, "...", 3);
-        line->length += 3;
-    }
-    CHECK(length <= sizeof(line->data) - line->length);
-    memcpy(line->data + line->length, end, length);
-    line->length += length;
-}
-
 static void format_time(char out[32])
 {
     int64_t now_ms = clock_wall_us() / 1000;
@@ -115,43 +83,18 @@ static void format_time(char out[32])
     snprintf(out + length, 32 - length, ".%03dZ", (int)(now_ms % 1000));
 }
 
-/* In text, bytes over 127 stay, for file names; in JSON they could be wrong UTF-8. */
-static void put_message(struct line *line, const char *message, bool json)
-{
-    for (; *message != '\0' && !line->cut; message++) {
-        unsigned char byte = (unsigned char)*message;
-        char escaped[3] = {(char)byte, '\0', '\0'};
-        if (byte < ' ' || byte == 127 || (json && byte > 127)) {
-            escaped[0] = '?';
-        } else if (json && (byte == '"' || byte == '\\')) {
-            escaped[0] = '\\';
-            escaped[1] = (char)byte;
-        }
-        put(line, escaped);
-    }
-}
-
-static void fill(struct line *line, enum log_level level, const char *message)
+static void fill(struct log_line *line, enum log_level level, const char *message)
 {
     char time[32];
     format_time(time);
-    if (atomic_load_explicit(&format_used, memory_order_relaxed) == LOG_FORMAT_JSON) {
-        char head[96];
-        snprintf(head, sizeof(head), "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"", time,
-                 level_names[level]);
-        put(line, head);
-        put_message(line, message, true);
-        finish(line, "\"}\n");
-    } else {
-        char head[64];
-        snprintf(head, sizeof(head), "%s %-7s ", time, level_names[level]);
-        put(line, head);
-        put_message(line, message, false);
-        finish(line, "\n");
-    }
+    const struct log_event event = {.time = time, .level = level_names[level], .message = message};
+    if (atomic_load_explicit(&format_used, memory_order_relaxed) == LOG_FORMAT_JSON)
+        log_line_json(line, &event);
+    else
+        log_line_text(line, &event);
 }
 
-static void write_line(const struct line *line)
+static void write_line(const struct log_line *line)
 {
     int place = atomic_load_explicit(&destination, memory_order_relaxed);
     ssize_t written;
@@ -172,7 +115,7 @@ static void log_list(enum log_level level, int error, const char *format, va_lis
     if (error != 0 && (size_t)length < sizeof(message))
         snprintf(message + length, sizeof(message) - (size_t)length, ": %s", strerror(error));
 
-    struct line line = {.length = 0};
+    struct log_line line;
     fill(&line, level, message);
     write_line(&line);
 }

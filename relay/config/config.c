@@ -8,16 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fit.h"
 #include "kinds.h"
 #include "probe.h"
 #include "relay/base/bytes.h"
-#include "relay/config/descriptors.h"
 #include "secret.h"
 #include "settings.h"
 
 enum {
     LINE_LENGTH_MAX = 4096,
-    MAPPINGS_MAX = 65530 - 1530, /* vm.max_map_count as Linux has it, but for what else is mapped */
 };
 
 /* --- errors --- */
@@ -303,21 +302,6 @@ static void take_defaults(struct config *config)
     }
 }
 
-static void check_sizes(const struct config *config, struct errors *errors)
-{
-    const struct store_options *store = &config->store;
-    if (store->window_bytes_max < store->window_bytes)
-        complain_of(errors, config, &store->window_bytes_max,
-                    "expected at least as much as repl-backlog-size");
-    if (store->segment_bytes > store->window_bytes)
-        complain_of(errors, config, &store->segment_bytes,
-                    "expected at most as much as repl-backlog-size, better a tenth of it");
-    if (descriptors_segments_max(store) > MAPPINGS_MAX)
-        complain_of(errors, config, &store->segment_bytes,
-                    "repl-backlog-max-size would be more segments than can be mapped "
-                    "(vm.max_map_count is 65530): set a larger segment-size");
-}
-
 static void check_ports(struct config *config, struct errors *errors)
 {
     config->downstream.without_plain = config->downstream.port == 0;
@@ -343,18 +327,15 @@ static void check_origin(const struct config *config, struct errors *errors)
         complain_of(errors, config, &config->sentinel.user, "a user needs sentinel-pass, too");
 }
 
-/* Without an fsync nothing would ever be acknowledged. NULL: it fits. */
-static const char *misfit_of_ack(const struct config *config, struct ack_rule rule)
-{
-    bool fits = rule.policy != ACK_DURABLE || config->store.fsync != STORE_FSYNC_NO;
-    return fits ? NULL : "it needs fsync = everysec or fsync = always";
-}
+struct misfits {
+    struct errors *errors;
+    const struct config *config;
+};
 
-static void check_ack(const struct config *config, struct errors *errors)
+static void complain_of_misfit(const void *place, const char *why, void *arg)
 {
-    const char *misfit = misfit_of_ack(config, config->upstream.ack);
-    if (misfit != NULL)
-        complain_of(errors, config, &config->upstream.ack, misfit);
+    const struct misfits *misfits = arg;
+    complain_of(misfits->errors, misfits->config, place, why);
 }
 
 /* Checks what a setting alone does not tell, and works out what the rooms get. */
@@ -364,17 +345,15 @@ static void settle(struct config *config, struct errors *errors)
                   errors);
     settle_secret(config, &config->requirepass, &config->requirepass_file, &config->admin.password,
                   errors);
-    check_sizes(config, errors);
+    struct misfits misfits = {errors, config};
+    fit_look(config, complain_of_misfit, &misfits);
     check_ports(config, errors);
     check_origin(config, errors);
-    check_ack(config, errors);
 
-    config->upstream.snapshot_always_ready = config->snapshot == CONFIG_SNAPSHOT_ALWAYS_READY;
+    fit_settle(config);
     bool has_password = config->admin.password != NULL && config->admin.password[0] != '\0';
     config->downstream.local_only = config->protected_mode == CONFIG_YES && !has_password;
     config->downstream.tls_knows_callers = config->downstream_tls.auth_clients == TLS_AUTH_YES;
-    config->admin.clients_max = config->downstream.clients_max;
-    config->admin.backlog_bytes = config->store.window_bytes;
     /* INFO shows where it is, whatever directory the reader stands in. */
     char *real = errors->file != NULL ? realpath(errors->file, NULL) : NULL;
     config->admin.config_file = real != NULL ? real : strdup("");
@@ -385,7 +364,8 @@ bool config_load(struct config *config, const char *file, const char *const *ove
                  size_t count, struct text *errors_out)
 {
     struct errors errors = {.out = errors_out, .file = file};
-    *config = (struct config){.log_file = NULL};
+    *config =
+        (struct config){.source = {.file = file, .overrides = overrides, .override_count = count}};
     take_defaults(config);
     if (file != NULL)
         read_file(config, &errors);
@@ -461,33 +441,4 @@ void config_each(const struct config *config, admin_setting_fn *fn, void *arg)
         text_fini(&name);
         text_fini(&value);
     }
-}
-
-/* --- changing --- */
-
-/* In the words of redis-server. */
-static bool refuse(struct text *why, const char *name, const char *reason, const char *what)
-{
-    text_format(why, "ERR CONFIG SET failed (possibly related to argument '%s') - %s%s", name,
-                reason, what);
-    return false;
-}
-
-bool config_set(struct config *config, const char *name, const char *value, struct text *why)
-{
-    const struct setting *setting = setting_find_shown(name);
-    if (setting == NULL) {
-        text_format(why, "ERR Unknown option or number of arguments for CONFIG SET - '%s'", name);
-        return false;
-    }
-    if ((setting->flags & SETTING_LIVE) == 0)
-        return refuse(why, name, "can't set immutable config", "");
-    struct config changed = *config;
-    if (!setting->kind->parse(setting->kind, value, setting_place(setting, &changed)))
-        return refuse(why, name, "expected ", setting->kind->expected);
-    const char *misfit = misfit_of_ack(&changed, changed.upstream.ack);
-    if (misfit != NULL)
-        return refuse(why, name, misfit, "");
-    *config = changed;
-    return true;
 }

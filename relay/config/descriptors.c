@@ -74,3 +74,28 @@ bool descriptors_provide(struct config *config, struct text *why)
     config->admin.clients_max = plan.clients_max;
     return true;
 }
+
+bool descriptors_extend(const struct config *before, const struct config *after, const char **name,
+                        struct text *why)
+{
+    uint64_t wanted = descriptors_plan(after, 0).wanted;
+    if (wanted <= descriptors_plan(before, 0).wanted)
+        return true;
+    uint64_t limit = raise_limit(wanted);
+    struct descriptors_plan plan = descriptors_plan(after, limit);
+    if (plan.clients_max == after->downstream.clients_max)
+        return true;
+    bool is_of_clients = after->downstream.clients_max > before->downstream.clients_max;
+    *name = is_of_clients ? "maxclients" : "repl-backlog-max-size";
+    if (is_of_clients) /* in the words of redis-server */
+        text_format(why,
+                    "The operating system is not able to handle the specified number of clients, "
+                    "try with %u",
+                    plan.clients_max);
+    else
+        text_format(why,
+                    "the system allows %" PRIu64 " open files, and segments and connections would "
+                    "need %" PRIu64,
+                    limit, wanted);
+    return false;
+}

@@ -13,6 +13,11 @@ static const char *const log_level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
     NULL,
 };
+static const char *const log_format_names[] = {
+    [LOG_FORMAT_TEXT] = "text",
+    [LOG_FORMAT_JSON] = "json",
+    NULL,
+};
 static const char *const fsync_names[] = {
     [STORE_FSYNC_NO] = "no",
     [STORE_FSYNC_EVERYSEC] = "everysec",
@@ -67,6 +72,8 @@ const struct value_kind kind_seconds = {VALUE_SECONDS, .least = 0, .most = DAY_M
                                         .expected = "whole seconds, as in: 0, 300, 5m"};
 const struct value_kind kind_log_level = {VALUE_NAME, .names = log_level_names,
                                           .expected = "one of: debug, info, warning, error"};
+const struct value_kind kind_log_format = {VALUE_NAME, .names = log_format_names,
+                                           .expected = "one of: text, json"};
 const struct value_kind kind_fsync_when = {VALUE_NAME, .names = fsync_names,
                                            .expected = "one of: no, everysec, always"};
 const struct value_kind kind_snapshot_when = {VALUE_NAME, .names = snapshot_names,

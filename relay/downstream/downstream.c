@@ -295,6 +295,19 @@ void downstream_close(struct downstream **where)
     loop_defer(downstream->loop, free_downstream, downstream);
 }
 
+void downstream_change(struct downstream *downstream, const struct downstream_options *options)
+{
+    downstream->doorman.clients_max = options->clients_max;
+    downstream->clients.timeout_ms = options->client_timeout_ms;
+    downstream->clients.keepalive_s = options->keepalive_s;
+    if (downstream->options.replica_timeout_ms == options->replica_timeout_ms)
+        return;
+    downstream->options.replica_timeout_ms = options->replica_timeout_ms;
+    waiting_set_timeout(&downstream->waiting, options->replica_timeout_ms);
+    for (unsigned i = 0; i < downstream->worker_count; i++)
+        worker_set_timeout(downstream->workers[i], options->replica_timeout_ms);
+}
+
 uint16_t downstream_port(const struct downstream *downstream)
 {
     return downstream->ports.plain.port;
@@ -354,20 +367,29 @@ static const struct card *find_card(const struct downstream *downstream, uint64_
     return NULL;
 }
 
-bool downstream_kill(struct downstream *downstream, uint64_t id)
+static bool close_replica(struct downstream *downstream, uint64_t id, enum close_reason reason)
 {
-    struct client *client = find_client(downstream, id);
-    if (client != NULL) {
-        client_close(client, CLOSE_KILLED);
-        return true;
-    }
     const struct card *card = find_card(downstream, id);
     if (card == NULL)
         return false;
     if (card->worker == NULL)
-        return waiting_close(&downstream->waiting, id, CLOSE_KILLED);
-    worker_close(card->worker, id, CLOSE_KILLED);
+        return waiting_close(&downstream->waiting, id, reason);
+    worker_close(card->worker, id, reason);
     return true;
+}
+
+bool downstream_kill(struct downstream *downstream, uint64_t id)
+{
+    struct client *client = find_client(downstream, id);
+    if (client == NULL)
+        return close_replica(downstream, id, CLOSE_KILLED);
+    client_close(client, CLOSE_KILLED);
+    return true;
+}
+
+bool downstream_drop(struct downstream *downstream, uint64_t id)
+{
+    return close_replica(downstream, id, CLOSE_DROPPED);
 }
 
 /* ---------------------------------------------------------------- acknowledgements */

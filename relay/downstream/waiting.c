@@ -25,6 +25,16 @@ void waiting_init(struct waiting *waiting, const struct store *store,
     TAILQ_INIT(&waiting->replicas);
 }
 
+void waiting_set_timeout(struct waiting *waiting, int64_t timeout_ms)
+{
+    struct replica *replica;
+    waiting->timeout_ms = timeout_ms;
+    TAILQ_FOREACH(replica, &waiting->replicas, entry)
+    {
+        replica->timeout_ms = timeout_ms;
+    }
+}
+
 static void log_asked(const struct replica *replica)
 {
     const struct card *card = replica->card;

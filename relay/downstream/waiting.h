@@ -40,6 +40,9 @@ void waiting_init(struct waiting *waiting, const struct store *store,
                   const struct downstream_doors *doors, int64_t timeout_ms,
                   waiting_attached_fn *on_attached, void *arg);
 
+/* Another repl-timeout from now on, also for those who wait. */
+void waiting_set_timeout(struct waiting *waiting, int64_t timeout_ms);
+
 void waiting_add(struct waiting *waiting, struct replica *replica);
 
 /* It has closed: forgets it. */

@@ -44,7 +44,7 @@
 
 enum { TICK_MS = 1000 };
 
-enum order_kind { ORDER_TAKE, ORDER_CLOSE, ORDER_CLOSE_ALL, ORDER_STOP };
+enum order_kind { ORDER_TAKE, ORDER_CLOSE, ORDER_CLOSE_ALL, ORDER_TIMEOUT, ORDER_STOP };
 
 struct order {
     struct letter letter; /* first: the letter is the order */
@@ -53,6 +53,7 @@ struct order {
     const char *cause;
     uint64_t id; /* of a replica; of a history */
     enum close_reason reason;
+    int64_t timeout_ms;
 };
 
 struct worker {
@@ -140,6 +141,15 @@ static void close_all(struct worker *worker, enum close_reason reason, uint64_t 
     }
 }
 
+static void set_timeout(struct worker *worker, int64_t timeout_ms)
+{
+    struct replica *replica;
+    TAILQ_FOREACH(replica, &worker->replicas, entry)
+    {
+        replica->timeout_ms = timeout_ms;
+    }
+}
+
 static void on_letter(struct letter *letter, void *arg)
 {
     struct worker *worker = arg;
@@ -153,6 +163,9 @@ static void on_letter(struct letter *letter, void *arg)
         break;
     case ORDER_CLOSE_ALL:
         close_all(worker, order->reason, order->id);
+        break;
+    case ORDER_TIMEOUT:
+        set_timeout(worker, order->timeout_ms);
         break;
     case ORDER_STOP:
         close_all(worker, CLOSE_SHUTDOWN, 0);
@@ -293,6 +306,11 @@ void worker_close(struct worker *worker, uint64_t id, enum close_reason reason)
 void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t number_spared)
 {
     give(worker, (struct order){.kind = ORDER_CLOSE_ALL, .id = number_spared, .reason = reason});
+}
+
+void worker_set_timeout(struct worker *worker, int64_t timeout_ms)
+{
+    give(worker, (struct order){.kind = ORDER_TIMEOUT, .timeout_ms = timeout_ms});
 }
 
 void worker_watch(struct worker *worker, bool watch)

@@ -35,6 +35,9 @@ void worker_close(struct worker *worker, uint64_t id, enum close_reason reason);
 /* Closes all but those of history `number_spared`. */
 void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t number_spared);
 
+/* Another repl-timeout for all replicas that it has. */
+void worker_set_timeout(struct worker *worker, int64_t timeout_ms);
+
 /* With true, the bell is rung at the end of each turn in which a replica has acknowledged something: once
  * a turn, whatever the number. An acknowledgement that is not told is on its card when this returns. */
 void worker_watch(struct worker *worker, bool watch);

@@ -339,6 +339,12 @@ static void drop_cuts(struct backlog *backlog)
     }
 }
 
+void backlog_set_window(struct backlog *backlog, uint64_t window_bytes, uint64_t window_bytes_max)
+{
+    backlog->ties.window_bytes = window_bytes;
+    backlog->ties.window_bytes_max = window_bytes_max;
+}
+
 bool backlog_trim(struct backlog *backlog)
 {
     size_t before = backlog->count;

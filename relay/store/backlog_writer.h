@@ -48,6 +48,9 @@ void backlog_set_boundary(struct backlog *backlog, uint64_t boundary);
 /* Writes the live mark, then shows readers everything. True if there was anything new. */
 bool backlog_publish(struct backlog *backlog);
 
+/* Other sizes from now on. */
+void backlog_set_window(struct backlog *backlog, uint64_t window_bytes, uint64_t window_bytes_max);
+
 /* Gives up what the window need not hold. True if anything was: the identity has changed. */
 bool backlog_trim(struct backlog *backlog);
 

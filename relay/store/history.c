@@ -568,6 +568,12 @@ bool history_rename(struct history *history, const struct replid *replid, struct
     return false;
 }
 
+void history_take_options(struct history *history)
+{
+    const struct store_options *options = history->ties.options;
+    backlog_set_window(history->backlog, options->window_bytes, options->window_bytes_max);
+}
+
 void history_trim(struct history *history)
 {
     struct text why;

@@ -65,6 +65,9 @@ MUST_CHECK bool history_save(struct history *history, bool durable, struct text 
 /* Shows readers what has come. True if anything is new to them. */
 bool history_publish(struct history *history);
 
+/* The sizes of the window in the options have changed. */
+void history_take_options(struct history *history);
+
 /* Gives up what the window need not hold. */
 void history_trim(struct history *history);
 

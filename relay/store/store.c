@@ -127,6 +127,17 @@ struct store *store_open(const struct store_options *options, struct text *why)
     return store;
 }
 
+void store_change(struct store *store, const struct store_options *options)
+{
+    store->options.window_bytes = options->window_bytes;
+    store->options.window_bytes_max = options->window_bytes_max;
+    store->options.fsync = options->fsync;
+    if (store->current != NULL)
+        history_take_options(store->current);
+    if (store->arriving != NULL)
+        history_take_options(store->arriving);
+}
+
 void store_on_durable(struct store *store, void (*fn)(void *arg), void *arg)
 {
     syncer_on_durable(store->syncer, fn, arg);

@@ -405,6 +405,14 @@ void link_set_ack(struct link *link, struct ack_rule rule)
     link->acker.rule = rule;
 }
 
+void link_change(struct link *link, const struct link_options *options)
+{
+    link_set_ack(link, options->ack);
+    link->options.timeout_ms = options->timeout_ms;
+    link->renewal.always_ready = options->snapshot_always_ready;
+    link->renewal.pause_ms = options->refresh_pause_ms;
+}
+
 struct ack_rule link_ack(const struct link *link)
 {
     return link->acker.rule;
@@ -427,6 +435,17 @@ void link_refresh(struct link *link)
 {
     link->renewal.wanted = true;
     consider_renewal(link);
+}
+
+const char *link_renew(struct link *link)
+{
+    if (link->state != LINK_STREAMING)
+        return link->state == LINK_LOADING ? "one is being received, with a new history"
+                                           : "there is no stream from the origin";
+    struct greeting_terms terms = link_terms(link);
+    return renewal_demand(&link->renewal, link_origin(link), &terms)
+               ? NULL
+               : "one is being fetched already";
 }
 
 void link_tick(struct link *link)

@@ -50,3 +50,12 @@ void renewal_consider(struct renewal *renewal, const struct origin_address *orig
                 renewal->wanted ? "a replica waits for it"
                                 : "the window leaves the old one behind");
 }
+
+bool renewal_demand(struct renewal *renewal, const struct origin_address *origin,
+                    const struct greeting_terms *terms)
+{
+    if (fetch_is_busy(renewal->fetch))
+        return false;
+    fetch_start(renewal->fetch, origin->host, origin->port, terms, "RELAY SNAPSHOT");
+    return true;
+}

@@ -30,4 +30,8 @@ void renewal_fini(struct renewal *renewal);
 void renewal_consider(struct renewal *renewal, const struct origin_address *origin,
                       const struct greeting_terms *terms);
 
+/* The same, but now, due or not: an operator wants it. False: one is being fetched already. */
+MUST_CHECK bool renewal_demand(struct renewal *renewal, const struct origin_address *origin,
+                               const struct greeting_terms *terms);
+
 #endif

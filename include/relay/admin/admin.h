@@ -10,6 +10,7 @@
 #define RELAY_ADMIN_ADMIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "relay/base/check.h"
@@ -25,6 +26,12 @@ struct store;
 /* One setting as CONFIG GET shows it: secrets are empty there, as in redis-server. */
 typedef void admin_setting_fn(const char *name, const char *value, void *arg);
 
+/* What CONFIG SET is told. */
+struct admin_pair {
+    const char *name;
+    const char *value;
+};
+
 struct admin_options {
     const char *password;    /* requirepass; NULL or "": none */
     const char *config_file; /* "" without one */
@@ -38,8 +45,10 @@ struct admin_doors {
     /* REPLICAOF: follows another origin, and remembers it over a restart. False: `why`, an error reply
      * without its dash. */
     bool (*follow)(const char *host, uint16_t port, struct text *why, void *arg);
-    /* CONFIG SET of a setting that may change while it runs. False: `why`, as above. */
-    bool (*set)(const char *name, const char *value, struct text *why, void *arg);
+    /* CONFIG SET of settings that may change while it runs: all, or none. False: `why`, as above. */
+    bool (*set)(const struct admin_pair *pairs, size_t count, struct text *why, void *arg);
+    /* CONFIG REWRITE: writes what has been set to the ini. False: `why`, as above. */
+    bool (*rewrite)(struct text *why, void *arg);
     /* A client waits for acknowledgements (WAIT), or no longer: see admin_on_acknowledged. */
     void (*watch_acknowledged)(bool watch, void *arg);
     void (*each_setting)(admin_setting_fn *fn, void *fn_arg, void *arg);
@@ -54,6 +63,9 @@ MUST_CHECK struct admin *admin_open(struct loop *loop, struct store *store, stru
 
 /* Before downstream_close: it lets go of what it keeps for clients. */
 void admin_close(struct admin **admin);
+
+/* Of the options that may change while it runs: those that INFO tells. */
+void admin_change(struct admin *admin, const struct admin_options *options);
 
 /* The identity of this process, forty digits: run_id in INFO. */
 const char *admin_run_id(const struct admin *admin);

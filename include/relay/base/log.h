@@ -6,7 +6,8 @@
  *
  * The first word of a message is its room. log_warn and log_error append ": " and strerror(errno);
  * the x forms do not. Nothing is logged per command or per byte. A line is at most LOG_LINE_MAX
- * bytes (cut with "..."), and control characters in a message become '?': a peer cannot forge lines.
+ * bytes (cut with "..."), and control characters in a message become '?' (in JSON they are escaped): a
+ * peer cannot forge lines.
  * errno is left as it was. Any thread; log_open and log_set_* from thread 0 only.
  */
 #ifndef RELAY_BASE_LOG_H
@@ -29,7 +30,8 @@ MUST_CHECK bool log_open(const char *path, struct text *error);
 
 void log_set_level(enum log_level level);
 
-/* LOG_FORMAT_JSON: {"time":"...Z","level":"info","message":"upstream: ..."}, one object a line. */
+/* LOG_FORMAT_JSON: {"ts":"...Z","level":"info","room":"upstream","message":"..."}, one object a line.
+ * Control characters are escaped, what is no UTF-8 is U+FFFD. */
 void log_set_format(enum log_format format);
 
 void log_debug(const char *format, ...) PRINTF_LIKE(1, 2);

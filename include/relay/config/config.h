@@ -35,6 +35,13 @@ enum config_switch { CONFIG_NO, CONFIG_YES };
 
 enum config_snapshot { CONFIG_SNAPSHOT_ALWAYS_READY, CONFIG_SNAPSHOT_ON_DEMAND };
 
+/* Where a config came from: as config_load was told it, and the caller's for as long as it is used. */
+struct config_source {
+    const char *file; /* NULL: none */
+    const char *const *overrides;
+    size_t override_count;
+};
+
 struct config {
     struct link_options upstream;
     struct sentinel_options sentinel;
@@ -46,6 +53,7 @@ struct config {
     struct admin_options admin;
     const char *log_file; /* "": stderr */
     enum log_level log_level;
+    enum log_format log_format;
 
     /* Settings that more than one room needs, or one in another form: config_load works the options
      * of the rooms out of them. */
@@ -55,6 +63,8 @@ struct config {
     const char *requirepass_file;
     enum config_switch protected_mode;
     enum config_snapshot snapshot;
+
+    struct config_source source;
 };
 
 /* Takes the defaults, then the file (NULL: none), then the overrides, each "SECTION.KEY=VALUE"; reads
@@ -72,10 +82,37 @@ MUST_CHECK bool config_probe(const struct config *config, struct text *errors);
 /* An ini with all settings, defaults included; "***" for secrets. */
 void config_format(const struct config *config, struct text *out);
 
-/* CONFIG SET: `name` as config_each tells it. False: `why` is an error reply without its dash, and nothing
+struct config_difference {
+    const char *section;
+    const char *key;
+    const char *before; /* as in the ini; a secret is "***" */
+    const char *after;
+    bool is_live; /* may change while the relay runs */
+};
+
+/* Calls `fn` for each setting in which the two differ. */
+typedef void config_difference_fn(const struct config_difference *difference, void *arg);
+void config_compare(const struct config *before, const struct config *after,
+                    config_difference_fn *fn, void *arg);
+
+/* CONFIG SET: names as config_each tells them. `fn` is told of each that is another now. False: `why` is an error reply without its dash, and nothing
  * has changed. The rooms are told by the caller. */
-MUST_CHECK bool config_set(struct config *config, const char *name, const char *value,
-                           struct text *why);
+MUST_CHECK bool config_set(struct config *config, const struct admin_pair *pairs, size_t count,
+                           config_difference_fn *fn, void *arg, struct text *why);
+
+/* CONFIG REWRITE: what would be another value at the next start is written to the ini, in which nothing
+ * else changes; *count of them, 0 where there was nothing to do. What --set gives is not, unless it was
+ * changed since. False: `why`, as above. */
+MUST_CHECK bool config_rewrite(const struct config *config, size_t *count, struct text *why);
+
+/* Reads `file` with the overrides of `config`: as config_load, and lowers what the system does not allow. */
+MUST_CHECK bool config_load_again(const struct config *config, struct config *fresh,
+                                  const char *file, struct text *errors);
+
+/* Takes over from `fresh` what may change while the relay runs; `fn` as for config_set. False: it does not
+ * fit; `why`, and nothing has changed. */
+MUST_CHECK bool config_adopt(struct config *config, const struct config *fresh,
+                             config_difference_fn *fn, void *arg, struct text *why);
 
 /* All settings as CONFIG GET shows them. A key that two sections have is shown bare for downstream,
  * and as "upstream.repl-timeout" for the other. */

@@ -32,4 +32,9 @@ struct descriptors_plan descriptors_plan(const struct config *config, uint64_t l
  * `why` says what to do. */
 MUST_CHECK bool descriptors_provide(struct config *config, struct text *why);
 
+/* `after` is to be in force instead of `before`: raises the limit where it needs more open files. False: the
+ * system does not allow that; `why`, and *name is the setting that asks for too much. */
+MUST_CHECK bool descriptors_extend(const struct config *before, const struct config *after,
+                                   const char **name, struct text *why);
+
 #endif

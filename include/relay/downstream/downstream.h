@@ -65,6 +65,10 @@ MUST_CHECK struct downstream *downstream_open(struct loop *loop, struct store *s
                                               const struct downstream_doors *doors,
                                               struct text *why);
 
+/* Of the options, takes what may change while it is open: clients_max, both timeouts, and keepalive_s for
+ * connections that come. Who is there already stays, also where there are more than clients_max. */
+void downstream_change(struct downstream *downstream, const struct downstream_options *options);
+
 /* Closes everybody with CLOSE_SHUTDOWN, stops and joins the workers, frees. */
 void downstream_close(struct downstream **downstream);
 
@@ -74,6 +78,9 @@ void downstream_wake(struct downstream *downstream);
 
 /* Every second: '\n' to those who wait, timeouts. */
 void downstream_tick(struct downstream *downstream);
+
+/* RELAY DROP: closes the replica of that id, which may come back. False: there is none. */
+bool downstream_drop(struct downstream *downstream, uint64_t id);
 
 /* Closes all replicas that are attached, but for those of history `number` (0: none is spared). Those
  * who wait go on waiting. */

@@ -15,6 +15,7 @@
     REASON(SERVED, served, INFO, "it wanted only the RDB, and has it")                             \
     REASON(FAILED, failed, INFO, "the connection broke")                                           \
     REASON(KILLED, killed, INFO, "CLIENT KILL")                                                    \
+    REASON(DROPPED, dropped, INFO, "RELAY DROP")                                                   \
     REASON(SHUTDOWN, shutdown, INFO, "the relay stops")                                            \
     REASON(IDLE, idle, INFO, "nothing came for `timeout` seconds")                                 \
     REASON(REJECTED, rejected, INFO, "it was not let in")                                          \

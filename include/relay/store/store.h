@@ -47,6 +47,11 @@ struct store;
  * what is wrong and what to do. */
 MUST_CHECK struct store *store_open(const struct store_options *options, struct text *why);
 
+/* Of the options, takes what may change while it is open: the sizes of the window, and when it fsyncs.
+ * A smaller window is trimmed with the next second; what must still be held for readers goes when there is
+ * need for room. */
+void store_change(struct store *store, const struct store_options *options);
+
 /* From now on calls `fn`, on the store's own thread, each time when history_durable has moved: `fn` wakes
  * thread 0 and does nothing else. NULL: no more; when it returns, none is under way. */
 void store_on_durable(struct store *store, void (*fn)(void *arg), void *arg);

@@ -111,6 +111,10 @@ void link_retry(struct link *link);
 
 /* Another rule from now on. What was acknowledged is not taken back. */
 void link_set_ack(struct link *link, struct ack_rule rule);
+
+/* Of the options, takes what may change while it is open: the rule of what is acknowledged ,
+ * repl-timeout, and when snapshots are renewed. */
+void link_change(struct link *link, const struct link_options *options);
 struct ack_rule link_ack(const struct link *link);
 
 /* Our own run_id (forty digits, the caller's), so that a server that is ourselves is known. */
@@ -120,6 +124,9 @@ void link_set_run_id(struct link *link, const char *run_id);
  * the link is not streaming (then the one it is about to receive is meant). Any number of calls make
  * one fetch. */
 void link_refresh(struct link *link);
+
+/* An operator wants a newer snapshot now, whatever there is. NULL: it is being fetched; else why not. */
+MUST_CHECK const char *link_renew(struct link *link);
 
 /* The end of a turn, after publishing: answers GETACK, and acknowledges where the rule's offset has moved
  * since a GETACK. Every turn; costs nothing when there is nothing to do. */

@@ -17,12 +17,13 @@
 static struct admin *room;
 static struct client *caller;
 static struct loop *loop;
-static unsigned shutdowns;
+static unsigned shutdowns, settings_calls;
 
 /* What the doors were asked for. */
 static char followed[400]; /* "host port", or "" */
 static bool may_follow;
 static char settings_set[400]; /* "name=value;" each */
+static bool may_rewrite;
 static bool watches_acknowledged;
 static unsigned watch_changes;
 
@@ -52,21 +53,34 @@ static inline bool follow(const char *host, uint16_t port, struct text *why, voi
     return may_follow;
 }
 
-/* "repl-timeout" may be set to anything but "bad". */
-static inline bool set_setting(const char *name, const char *value, struct text *why, void *arg)
+/* "repl-timeout" and "port" may be set to anything but "bad". */
+static inline bool set_settings(const struct admin_pair *pairs, size_t count, struct text *why,
+                                void *arg)
 {
     assert_non_null(arg);
-    if (strcasecmp(name, "repl-timeout") != 0 && strcasecmp(name, "port") != 0) {
-        text_format(why, "ERR Unknown option or number of arguments for CONFIG SET - '%s'", name);
-        return false;
-    }
-    if (strcmp(value, "bad") == 0) {
-        text_format(why, "ERR CONFIG SET failed (possibly related to argument '%s') - bad", name);
-        return false;
+    for (size_t i = 0; i < count && why->length == 0; i++) {
+        const char *name = pairs[i].name;
+        if (strcasecmp(name, "repl-timeout") != 0 && strcasecmp(name, "port") != 0)
+            text_format(why, "ERR Unknown option or number of arguments for CONFIG SET - '%s'",
+                        name);
+        else if (strcmp(pairs[i].value, "bad") == 0)
+            text_format(why, "ERR CONFIG SET failed (possibly related to argument '%s') - bad",
+                        name);
     }
     size_t length = strlen(settings_set);
-    snprintf(settings_set + length, sizeof(settings_set) - length, "%s=%s;", name, value);
-    return true;
+    for (size_t i = 0; i < count && why->length == 0; i++)
+        length += (size_t)snprintf(settings_set + length, sizeof(settings_set) - length, "%s=%s;",
+                                   pairs[i].name, pairs[i].value);
+    settings_calls++;
+    return why->length == 0;
+}
+
+static inline bool rewrite(struct text *why, void *arg)
+{
+    assert_non_null(arg);
+    if (!may_rewrite)
+        text_append_string(why, "ERR The server is running without a config file");
+    return may_rewrite;
 }
 
 static inline void watch_acknowledged(bool watch, void *arg)
@@ -80,10 +94,11 @@ static inline void watch_acknowledged(bool watch, void *arg)
 static inline void open_room(const char *password, const char *config_file)
 {
     fake_rooms_reset();
-    shutdowns = 0;
+    shutdowns = settings_calls = 0;
     followed[0] = '\0';
     may_follow = true;
     settings_set[0] = '\0';
+    may_rewrite = true;
     watches_acknowledged = false;
     watch_changes = 0;
     const struct admin_options options = {.password = password,
@@ -92,7 +107,8 @@ static inline void open_room(const char *password, const char *config_file)
                                           .clients_max = 10000};
     const struct admin_doors doors = {.shut_down = count_shutdown,
                                       .follow = follow,
-                                      .set = set_setting,
+                                      .set = set_settings,
+                                      .rewrite = rewrite,
                                       .watch_acknowledged = watch_acknowledged,
                                       .each_setting = tell_settings,
                                       .arg = &room};

@@ -28,10 +28,15 @@ TEST(several_are_set_or_none)
 {
     expect("config set repl-timeout 30 port 7000", "+OK\r\n");
     assert_string_equal(settings_set, "repl-timeout=30;port=7000;");
+    assert_int_equal(settings_calls, 1); /* together: they may only fit each other */
     settings_set[0] = '\0';
     expect("config set repl-timeout 31 port 7001 foo bar",
            "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'\r\n");
-    assert_string_equal(settings_set, "repl-timeout=31;port=7001;repl-timeout=60;port=6380;");
+    expect(
+        "config set repl-timeout 31 maxmemory 1",
+        "-ERR CONFIG SET failed (possibly related to argument 'maxmemory') - can't set immutable "
+        "config\r\n");
+    assert_string_equal(settings_set, "");
 }
 
 TEST(nonsense_is_refused_in_redis_servers_words)
@@ -51,9 +56,11 @@ TEST(nonsense_is_refused_in_redis_servers_words)
     assert_string_equal(settings_set, "");
 }
 
-TEST(there_is_nothing_to_rewrite)
+TEST(the_door_rewrites_or_says_why_not)
 {
     expect("config rewrite", "+OK\r\n");
+    may_rewrite = false;
+    expect("config rewrite", "-ERR The server is running without a config file\r\n");
 }
 
 int main(void)
@@ -63,7 +70,7 @@ int main(void)
         ROOM_TEST(the_door_says_why_not),
         ROOM_TEST(several_are_set_or_none),
         ROOM_TEST(nonsense_is_refused_in_redis_servers_words),
-        ROOM_TEST(there_is_nothing_to_rewrite),
+        ROOM_TEST(the_door_rewrites_or_says_why_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -379,54 +379,6 @@ TEST(where_the_origin_is)
     config_fini(&place->config);
 }
 
-TEST(changes_while_it_runs)
-{
-    static const struct {
-        const char *name;
-        const char *value;
-        const char *error; /* NULL: none */
-    } rows[] = {
-        {"ack", "replicas 3", NULL},
-        {"ACK", "durable", NULL},
-        {"ack", "replicas",
-         "ERR CONFIG SET failed (possibly related to argument 'ack') - expected one of: received, "
-         "durable, all, replicas N (from 1 to 1000)"},
-        {"fsync", "no",
-         "ERR CONFIG SET failed (possibly related to argument 'fsync') - can't set immutable "
-         "config"},
-        {"upstream.repl-timeout", "7",
-         "ERR CONFIG SET failed (possibly related to argument 'upstream.repl-timeout') - can't set "
-         "immutable config"},
-        {"upstream.ack", "all",
-         "ERR Unknown option or number of arguments for CONFIG SET - 'upstream.ack'"},
-        {"", "", "ERR Unknown option or number of arguments for CONFIG SET - ''"},
-    };
-    struct place *place = *state;
-    assert_loads(place, ORIGIN, NULL);
-    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
-        struct text why;
-        text_init(&why, 500);
-        bool changed = config_set(&place->config, rows[i].name, rows[i].value, &why);
-        assert_int_equal(changed, rows[i].error == NULL);
-        assert_string_equal(text_string(&why), rows[i].error == NULL ? "" : rows[i].error);
-        text_fini(&why);
-    }
-    assert_int_equal(place->config.upstream.ack.policy,
-                     ACK_DURABLE); /* what was refused changed nothing */
-    config_fini(&place->config);
-
-    assert_loads(place, ORIGIN, "store.fsync=no");
-    struct text why;
-    text_init(&why, 500);
-    assert_false(config_set(&place->config, "ack", "durable", &why));
-    assert_string_equal(text_string(&why),
-                        "ERR CONFIG SET failed (possibly related to argument 'ack') - it needs "
-                        "fsync = everysec or fsync = always");
-    assert_int_equal(place->config.upstream.ack.policy, ACK_RECEIVED);
-    text_fini(&why);
-    config_fini(&place->config);
-}
-
 TEST(secrets_in_files)
 {
     struct place *place = *state;
@@ -612,7 +564,6 @@ int main(void)
         IN_A_PLACE(bad_overrides),
         IN_A_PLACE(what_does_not_fit_together),
         IN_A_PLACE(where_the_origin_is),
-        IN_A_PLACE(changes_while_it_runs),
         IN_A_PLACE(secrets_in_files),
         IN_A_PLACE(probes),
         IN_A_PLACE(printing_and_reading_again),

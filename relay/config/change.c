@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Settings that change while the relay runs: told by CONFIG SET, read again from the ini, written back
+ * to it. All of a change takes effect, or nothing of it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fit.h"
+#include "relay/base/bytes.h"
+#include "relay/base/log.h"
+#include "relay/config/config.h"
+#include "relay/config/descriptors.h"
+#include "replace.h"
+#include "rewrite.h"
+#include "settings.h"
+
+enum { SHOWN_MAX = 128, VALUE_MAX = 64 * 1024, ERRORS_MAX = 64 * 1024, INI_MAX = 1024 * 1024 };
+
+/* ---------------------------------------------------------------- two configs compared */
+
+/* As it may be given again: what `print` hides is not hidden here. */
+static void append_value(const struct setting *setting, const struct config *config,
+                         struct text *out)
+{
+    const void *place = setting_value(setting, config);
+    if ((setting->flags & SETTING_SECRET) != 0)
+        text_append_string(out, *(const char *const *)place);
+    else
+        setting->kind->print(setting->kind, place, VALUE_INI, out);
+}
+
+static bool is_same(const struct setting *setting, const struct config *a, const struct config *b)
+{
+    struct text left;
+    struct text right;
+    text_init(&left, VALUE_MAX);
+    text_init(&right, VALUE_MAX);
+    append_value(setting, a, &left);
+    append_value(setting, b, &right);
+    bool same = bytes_equal(text_bytes(&left), text_bytes(&right));
+    text_fini(&left);
+    text_fini(&right);
+    return same;
+}
+
+void config_compare(const struct config *before, const struct config *after,
+                    config_difference_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < settings_count(); i++) {
+        const struct setting *setting = setting_at(i);
+        if (is_same(setting, before, after))
+            continue;
+        struct text from;
+        struct text to;
+        text_init(&from, VALUE_MAX);
+        text_init(&to, VALUE_MAX);
+        setting->kind->print(setting->kind, setting_value(setting, before), VALUE_INI, &from);
+        setting->kind->print(setting->kind, setting_value(setting, after), VALUE_INI, &to);
+        const struct config_difference difference = {
+            .section = setting->section,
+            .key = setting->key,
+            .before = text_string(&from),
+            .after = text_string(&to),
+            .is_live = (setting->flags & SETTING_LIVE) != 0,
+        };
+        fn(&difference, arg);
+        text_fini(&from);
+        text_fini(&to);
+    }
+}
+
+/* ---------------------------------------------------------------- CONFIG SET */
+
+/* In the words of redis-server. */
+static bool refuse(struct text *why, const char *name, const char *reason, const char *what)
+{
+    text_format(why, "ERR CONFIG SET failed (possibly related to argument '%s') - %s%s", name,
+                reason, what);
+    return false;
+}
+
+/* A config that is to be another: a copy, in which a value that changes and owns memory has its own. */
+struct change {
+    struct config config;
+    bool is_own[SETTINGS_MAX];
+    struct text *why;
+    config_difference_fn *fn; /* is told, before it takes effect */
+    void *arg;
+};
+
+static bool owns_memory(const struct setting *setting)
+{
+    return setting->kind->fini != NULL;
+}
+
+static bool change_one(struct change *change, const struct setting *setting, const char *name,
+                       const char *value)
+{
+    void *place = setting_place(setting, &change->config);
+    bool *is_own = &change->is_own[setting_index(setting)];
+    if (owns_memory(setting) && !*is_own)
+        *(const char **)place = NULL;
+    *is_own = true;
+    return setting->kind->parse(setting->kind, value, place) ||
+           refuse(change->why, name, "expected ", setting->kind->expected);
+}
+
+static bool change_by_name(struct change *change, const struct admin_pair *pair)
+{
+    const struct setting *setting = setting_find_shown(pair->name);
+    if (setting == NULL) {
+        text_format(change->why, "ERR Unknown option or number of arguments for CONFIG SET - '%s'",
+                    pair->name);
+        return false;
+    }
+    if ((setting->flags & SETTING_LIVE) == 0)
+        return refuse(change->why, pair->name, "can't set immutable config", "");
+    return change_one(change, setting, pair->name, pair->value);
+}
+
+static void note_misfit(const void *place, const char *reason, void *arg)
+{
+    struct change *change = arg;
+    size_t at = 0;
+    if (change->why->length > 0)
+        return; /* one is enough */
+    while (setting_value(setting_at(at), &change->config) != place)
+        at++;
+    struct text name;
+    text_init(&name, SHOWN_MAX);
+    setting_append_shown_name(setting_at(at), &name);
+    refuse(change->why, text_string(&name), reason, "");
+    text_fini(&name);
+}
+
+static bool fits(struct change *change, const struct config *before)
+{
+    fit_look(&change->config, note_misfit, change);
+    if (change->why->length > 0)
+        return false;
+    struct text reason;
+    text_init(&reason, VALUE_MAX);
+    const char *name = NULL;
+    bool good = descriptors_extend(before, &change->config, &name, &reason) ||
+                refuse(change->why, name, text_string(&reason), "");
+    text_fini(&reason);
+    return good;
+}
+
+/* Of the two configs one has been replaced, or will not be used. */
+static void free_own(const struct change *change, struct config *config)
+{
+    for (size_t i = 0; i < settings_count(); i++) {
+        if (change->is_own[i] && owns_memory(setting_at(i)))
+            setting_at(i)->kind->fini(setting_place(setting_at(i), config));
+    }
+}
+
+/* It takes effect, if it was good so far and fits. */
+static bool end_change(struct change *change, struct config *config, bool good)
+{
+    good = good && fits(change, config);
+    if (good)
+        config_compare(config, &change->config, change->fn, change->arg);
+    free_own(change, good ? config : &change->config);
+    if (!good)
+        return false;
+    fit_settle(&change->config);
+    *config = change->config;
+    return true;
+}
+
+bool config_set(struct config *config, const struct admin_pair *pairs, size_t count,
+                config_difference_fn *fn, void *arg, struct text *why)
+{
+    struct change change = {.config = *config, .why = why, .fn = fn, .arg = arg};
+    bool good = true;
+    for (size_t i = 0; i < count && good; i++)
+        good = change_by_name(&change, &pairs[i]);
+    return end_change(&change, config, good);
+}
+
+/* ---------------------------------------------------------------- the ini once more */
+
+bool config_load_again(const struct config *config, struct config *fresh, const char *file,
+                       struct text *errors)
+{
+    const struct config_source *source = &config->source;
+    if (!config_load(fresh, file, source->overrides, source->override_count, errors))
+        return false;
+    /* What the system does not allow is lowered as it was at the start. */
+    if (descriptors_provide(fresh, errors))
+        return true;
+    config_fini(fresh);
+    return false;
+}
+
+bool config_adopt(struct config *config, const struct config *fresh, config_difference_fn *fn,
+                  void *arg, struct text *why)
+{
+    struct change change = {.config = *config, .why = why, .fn = fn, .arg = arg};
+    bool good = true;
+    for (size_t i = 0; i < settings_count() && good; i++) {
+        const struct setting *setting = setting_at(i);
+        if ((setting->flags & SETTING_LIVE) == 0 || is_same(setting, config, fresh))
+            continue;
+        struct text value;
+        text_init(&value, VALUE_MAX);
+        append_value(setting, fresh, &value);
+        good = change_one(&change, setting, setting->key, text_string(&value));
+        text_fini(&value);
+    }
+    /* It may not fit what needs a restart and has not changed. */
+    return end_change(&change, config, good);
+}
+
+/* ---------------------------------------------------------------- CONFIG REWRITE */
+
+struct rewriting {
+    const struct config *config;
+    struct rewrite_change changes[REWRITE_CHANGES_MAX];
+    struct text values[REWRITE_CHANGES_MAX];
+    size_t count;
+};
+
+/* The settings whose value the ini (and --set, over it) would not give at the next start. */
+static void find_changes(struct rewriting *rewriting, const struct config *fresh)
+{
+    for (size_t i = 0; i < settings_count(); i++) {
+        const struct setting *setting = setting_at(i);
+        if ((setting->flags & SETTING_LIVE) == 0 || is_same(setting, rewriting->config, fresh))
+            continue;
+        struct text *value = &rewriting->values[rewriting->count];
+        text_init(value, VALUE_MAX);
+        append_value(setting, rewriting->config, value);
+        rewriting->changes[rewriting->count++] = (struct rewrite_change){
+            .section = setting->section,
+            .key = setting->key,
+            .value = text_string(value),
+        };
+    }
+}
+
+static void say_overruled(const struct config_difference *difference, void *arg)
+{
+    (void)arg;
+    if (difference->is_live)
+        log_warnx("config: CONFIG REWRITE has written [%s] %s = %s, but the next start takes %s: "
+                  "--set goes over the ini",
+                  difference->section, difference->key, difference->before, difference->after);
+}
+
+/* What was written is read as a start would do it, before it counts. */
+static bool check_rewritten(const char *path, void *arg, struct text *why)
+{
+    const struct rewriting *rewriting = arg;
+    struct config fresh;
+    if (!config_load_again(rewriting->config, &fresh, path, why))
+        return false;
+    config_compare(rewriting->config, &fresh, say_overruled, NULL);
+    config_fini(&fresh);
+    return true;
+}
+
+static bool rewrite(struct rewriting *rewriting, const char *path, struct text *why)
+{
+    struct text before;
+    struct text after;
+    text_init(&before, INI_MAX);
+    text_init(&after, 2 * INI_MAX);
+    bool good = replace_read(path, &before, why);
+    if (good) {
+        rewrite_ini(text_bytes(&before), rewriting->changes, rewriting->count, &after);
+        CHECK(!after.failed);
+        good = replace_file(path, text_bytes(&after), check_rewritten, rewriting, why);
+    }
+    text_fini(&before);
+    text_fini(&after);
+    return good;
+}
+
+static bool rewrite_changes(const struct config *config, size_t *count, struct text *why)
+{
+    struct config fresh;
+    if (!config_load_again(config, &fresh, config->source.file, why))
+        return false;
+    struct rewriting rewriting = {.config = config};
+    find_changes(&rewriting, &fresh);
+    config_fini(&fresh);
+    /* The file itself, where the path is a link to it. */
+    bool good = rewriting.count == 0 || rewrite(&rewriting, config->admin.config_file, why);
+    for (size_t i = 0; i < rewriting.count; i++)
+        text_fini(&rewriting.values[i]);
+    *count = rewriting.count;
+    return good;
+}
+
+bool config_rewrite(const struct config *config, size_t *count, struct text *why)
+{
+    if (config->source.file == NULL) {
+        text_append_string(why, "ERR The server is running without a config file");
+        return false;
+    }
+    struct text reason;
+    text_init(&reason, ERRORS_MAX);
+    bool good = rewrite_changes(config, count, &reason);
+    if (!good) {
+        struct bytes line = text_bytes(&reason);
+        line = bytes_first(line, bytes_find(line, '\n'));
+        text_format(why, "ERR Rewriting config file: %.*s", (int)line.length,
+                    (const char *)line.data);
+    }
+    text_fini(&reason);
+    return good;
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Settings that change while the relay runs: set, taken over from an ini that has changed, written back.
+ */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "relay/config/config.h"
+#include "test.h"
+
+static char directory[64];
+static char ini[96];
+static struct config config;
+static struct text why;
+static char
+    told[2000]; /* of the differences, "section.key:before>after[!];" each; "!": needs a restart */
+
+#define ORIGIN "[upstream]\nreplicaof = 10.0.0.1 6379\n"
+
+static void write_ini(const char *content)
+{
+    FILE *file = fopen(ini, "we");
+    CHECK(file != NULL && fputs(content, file) >= 0 && fclose(file) == 0);
+}
+
+static void expect_ini(const char *expected)
+{
+    char content[4096] = {0};
+    FILE *file = fopen(ini, "re");
+    CHECK(file != NULL);
+    size_t length = fread(content, 1, sizeof(content) - 1, file);
+    CHECK(fclose(file) == 0 && length < sizeof(content) - 1);
+    assert_string_equal(content, expected);
+}
+
+static void load(const char *content, const char *const *overrides, size_t count)
+{
+    write_ini(content);
+    if (!config_load(&config, ini, overrides, count, &why))
+        fail_msg("%s", text_string(&why));
+}
+
+static void tell(const struct config_difference *difference, void *arg)
+{
+    assert_ptr_equal(arg, told);
+    size_t length = strlen(told);
+    snprintf(told + length, sizeof(told) - length, "%s.%s:%s>%s%s;", difference->section,
+             difference->key, difference->before, difference->after,
+             difference->is_live ? "" : "!");
+}
+
+static bool set_pairs(const struct admin_pair *pairs, size_t count)
+{
+    text_clear(&why);
+    told[0] = '\0';
+    return config_set(&config, pairs, count, tell, told, &why);
+}
+
+static bool set(const char *name, const char *value)
+{
+    const struct admin_pair pair = {name, value};
+    return set_pairs(&pair, 1);
+}
+
+static bool rewrite(size_t *count)
+{
+    text_clear(&why);
+    *count = 99;
+    return config_rewrite(&config, count, &why);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(directory, sizeof(directory), "/tmp/psync-relay-change-XXXXXX");
+    CHECK(mkdtemp(directory) != NULL);
+    snprintf(ini, sizeof(ini), "%s/relay.ini", directory);
+    text_init(&why, 4096);
+    told[0] = '\0';
+    log_set_level(LOG_LEVEL_ERROR);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    text_fini(&why);
+    unlink(ini);
+    return rmdir(directory); /* nothing is left beside it */
+}
+
+TEST(one_is_set_or_refused_in_redis_servers_words)
+{
+    static const struct {
+        const char *name;
+        const char *value;
+        const char *error; /* NULL: none */
+    } rows[] = {
+        {"ack", "replicas 3", NULL},
+        {"ACK", "durable", NULL},
+        {"ack", "replicas",
+         "ERR CONFIG SET failed (possibly related to argument 'ack') - expected one of: received, "
+         "durable, all, replicas N (from 1 to 1000)"},
+        {"port", "7000",
+         "ERR CONFIG SET failed (possibly related to argument 'port') - can't set immutable "
+         "config"},
+        {"data-dir", "/x",
+         "ERR CONFIG SET failed (possibly related to argument 'data-dir') - can't set immutable "
+         "config"},
+        {"fsync", "no",
+         "ERR CONFIG SET failed (possibly related to argument 'ack') - it needs fsync = everysec "
+         "or fsync = always"},
+        {"fsync", "always", NULL},
+        {"repl-backlog-size", "8gb",
+         "ERR CONFIG SET failed (possibly related to argument 'repl-backlog-max-size') - expected "
+         "at least as much as repl-backlog-size"},
+        {"repl-backlog-size", "1mb",
+         "ERR CONFIG SET failed (possibly related to argument 'segment-size') - expected at most "
+         "as much as repl-backlog-size, better a tenth of it"},
+        {"maxclients", "0",
+         "ERR CONFIG SET failed (possibly related to argument 'maxclients') - expected a number "
+         "from 1 to 1000000"},
+        {"upstream.ack", "all",
+         "ERR Unknown option or number of arguments for CONFIG SET - 'upstream.ack'"},
+        {"", "", "ERR Unknown option or number of arguments for CONFIG SET - ''"},
+    };
+    load(ORIGIN, NULL, 0);
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        bool changed = set(rows[i].name, rows[i].value);
+        assert_string_equal(text_string(&why), rows[i].error == NULL ? "" : rows[i].error);
+        assert_int_equal(changed, rows[i].error == NULL);
+        assert_int_equal(told[0] != '\0', changed);
+    }
+    assert_int_equal(config.upstream.ack.policy,
+                     ACK_DURABLE); /* what was refused changed nothing */
+    assert_int_equal(config.store.fsync, STORE_FSYNC_ALWAYS);
+    assert_int_equal(config.store.window_bytes, 1 << 30);
+    config_fini(&config);
+}
+
+TEST(what_may_change_reaches_the_options_of_the_rooms)
+{
+    const struct admin_pair pairs[] = {
+        {"log-level", "debug"},
+        {"log-format", "json"},
+        {"upstream.repl-timeout", "7"},
+        {"repl-timeout", "8"},
+        {"timeout", "9"},
+        {"tcp-keepalive", "10"},
+        {"maxclients", "11"},
+        {"repl-backlog-size", "128mb"},
+        {"snapshot", "on-demand"},
+        {"repl-backlog-max-size", "256mb"},
+        {"snapshot-min-interval", "1m"},
+        {"fsync", "no"},
+        {"ack", "replicas 2"},
+    };
+    load(ORIGIN, NULL, 0);
+    assert_true(set_pairs(pairs, LENGTH_OF(pairs)));
+    assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(config.log_format, LOG_FORMAT_JSON);
+    assert_int_equal(config.upstream.timeout_ms, 7000);
+    assert_int_equal(config.downstream.replica_timeout_ms, 8000);
+    assert_int_equal(config.downstream.client_timeout_ms, 9000);
+    assert_int_equal(config.downstream.keepalive_s, 10);
+    assert_int_equal(config.downstream.clients_max, 11);
+    assert_int_equal(config.admin.clients_max, 11);
+    assert_int_equal(config.store.window_bytes, 128 << 20);
+    assert_int_equal(config.admin.backlog_bytes, 128 << 20);
+    assert_int_equal(config.store.window_bytes_max, 256 << 20);
+    assert_false(config.upstream.snapshot_always_ready);
+    assert_int_equal(config.upstream.refresh_pause_ms, 60000);
+    assert_int_equal(config.store.fsync, STORE_FSYNC_NO);
+    assert_int_equal(config.upstream.ack.replicas, 2);
+    config_fini(&config);
+}
+
+/* Each alone would be refused: the sizes fit only together, in whatever order. */
+TEST(several_are_looked_at_together)
+{
+    load(ORIGIN, NULL, 0);
+    const struct admin_pair grown[] = {{"repl-backlog-size", "8gb"},
+                                       {"repl-backlog-max-size", "9gb"}};
+    assert_true(set_pairs(grown, 2));
+    assert_string_equal(told, "store.repl-backlog-size:1gb>8gb;"
+                              "store.repl-backlog-max-size:4gb>9gb;");
+    const struct admin_pair shrunk[] = {{"repl-backlog-max-size", "2gb"},
+                                        {"repl-backlog-size", "1gb"}};
+    assert_true(set_pairs(shrunk, 2));
+    const struct admin_pair half[] = {{"timeout", "5"}, {"fsync", "perhaps"}};
+    assert_false(set_pairs(half, 2));
+    assert_int_equal(config.downstream.client_timeout_ms, 0);
+    assert_string_equal(told, "");
+    assert_true(set("timeout", "0")); /* it is that already: no difference is told */
+    assert_string_equal(told, "");
+    config_fini(&config);
+}
+
+TEST(more_clients_than_the_system_allows_are_refused)
+{
+    load(ORIGIN, NULL, 0);
+    assert_true(set("maxclients", "50"));
+    /* Linux' fs.nr_open is far below, also for root. */
+    bool set_million = set("maxclients", "1000000");
+    if (!set_million)
+        assert_non_null(strstr(text_string(&why),
+                               "ERR CONFIG SET failed (possibly related to argument 'maxclients') "
+                               "- The operating system is not able to handle the specified number "
+                               "of clients, try with "));
+    assert_int_equal(config.downstream.clients_max, set_million ? 1000000 : 50);
+    config_fini(&config);
+}
+
+TEST(what_was_set_is_written_and_nothing_else)
+{
+    static const char before[] = "# mine\n" ORIGIN "masterauth = s3cr;t\n\n[downstream]\n"
+                                 "port=7000\n  timeout :  1\n[store]\n;fsync = everysec\n\n# end\n";
+    size_t count;
+    load(before, NULL, 0);
+    assert_true(rewrite(&count));
+    assert_int_equal(count, 0);
+    expect_ini(before);
+
+    assert_int_equal(chmod(ini, 0640), 0);
+    assert_true(set("timeout", "30"));
+    assert_true(set("fsync", "always"));
+    assert_true(set("ack", "replicas 2"));
+    assert_true(set("log-level", "warning"));
+    assert_true(rewrite(&count));
+    assert_int_equal(count, 4);
+    expect_ini("# mine\n" ORIGIN "masterauth = s3cr;t\nack = replicas 2\n\n[downstream]\n"
+               "port=7000\n  timeout :  30\n[store]\nfsync = always\n\n# end\n"
+               "\n[relay]\nlog-level = warning\n");
+    struct stat status;
+    assert_int_equal(stat(ini, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0640);
+    assert_true(rewrite(&count)); /* the same again */
+    assert_int_equal(count, 0);
+
+    struct config next;
+    assert_true(config_load(&next, ini, NULL, 0, &why));
+    told[0] = '\0';
+    config_compare(&config, &next, tell, told);
+    assert_string_equal(told, "");
+    config_fini(&next);
+    config_fini(&config);
+}
+
+/* --set goes over the ini at the next start, too: it is not written, unless it was changed since. */
+TEST(what_an_override_gives_is_not_written)
+{
+    static const char *const overrides[] = {"store.fsync=always", "downstream.timeout=5"};
+    size_t count;
+    load(ORIGIN, overrides, 2);
+    assert_true(rewrite(&count));
+    expect_ini(ORIGIN);
+    assert_true(set("timeout", "6"));
+    assert_true(rewrite(&count));
+    assert_int_equal(count, 1);
+    expect_ini(ORIGIN "\n[downstream]\ntimeout = 6\n");
+    config_fini(&config);
+}
+
+TEST(a_rewrite_that_cannot_be_leaves_the_ini)
+{
+    size_t count;
+    const char *override = "upstream.replicaof=10.0.0.1 6379";
+    assert_true(config_load(&config, NULL, &override, 1, &why));
+    assert_false(rewrite(&count));
+    assert_string_equal(text_string(&why), "ERR The server is running without a config file");
+    config_fini(&config);
+
+    load(ORIGIN, NULL, 0);
+    assert_true(set("timeout", "6"));
+    write_ini("what is that\n" ORIGIN);
+    assert_false(rewrite(&count));
+    char expected[256];
+    snprintf(expected, sizeof(expected),
+             "ERR Rewriting config file: %s:1: neither \"[section]\" nor \"key = value\" nor a "
+             "comment",
+             ini);
+    assert_string_equal(text_string(&why), expected);
+    expect_ini("what is that\n" ORIGIN);
+
+    unlink(ini);
+    assert_false(rewrite(&count));
+    assert_non_null(strstr(text_string(&why), "No such file or directory"));
+    write_ini(ORIGIN); /* for tear_down */
+    config_fini(&config);
+}
+
+/* The link stays one, and what it leads to is replaced. */
+TEST(a_symbolic_link_is_followed)
+{
+    char target[96];
+    size_t count;
+    snprintf(target, sizeof(target), "%s/target", directory);
+    write_ini(ORIGIN);
+    assert_int_equal(rename(ini, target), 0);
+    assert_int_equal(symlink("target", ini), 0);
+    assert_true(config_load(&config, ini, NULL, 0, &why));
+    assert_true(set("timeout", "6"));
+    assert_true(rewrite(&count));
+    struct stat status;
+    assert_int_equal(lstat(ini, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    expect_ini(ORIGIN "\n[downstream]\ntimeout = 6\n");
+    unlink(target);
+    config_fini(&config);
+}
+
+static bool load_again(const char *content, struct config *fresh)
+{
+    write_ini(content);
+    text_clear(&why);
+    told[0] = '\0';
+    return config_load_again(&config, fresh, ini, &why);
+}
+
+TEST(an_ini_that_has_changed_is_taken_over_as_far_as_may_be)
+{
+    const char *override = "store.fsync=always";
+    struct config fresh;
+    load(ORIGIN "masterauth = old\n[downstream]\nport = 7000\ntimeout = 5\n", &override, 1);
+    assert_true(set("maxclients", "77")); /* not in the ini: forgotten when it is read again */
+    assert_true(load_again("[upstream]\nreplicaof = 10.0.0.2 6379\nmasterauth = new\n[downstream]\n"
+                           "port = 7001\ntimeout = 6\n[store]\nfsync = no\n",
+                           &fresh));
+    assert_true(config_adopt(&config, &fresh, tell, told, &why));
+    char expected[256];
+    snprintf(expected, sizeof(expected), "downstream.maxclients:77>%u;downstream.timeout:5>6;",
+             fresh.downstream.clients_max);
+    assert_string_equal(told, expected);
+    assert_int_equal(config.downstream.client_timeout_ms, 6000);
+    assert_int_equal(config.store.fsync, STORE_FSYNC_ALWAYS); /* --set still goes over it */
+    assert_int_equal(config.downstream.port, 7000);
+    assert_string_equal(config.masterauth, "old");
+    told[0] = '\0';
+    config_compare(&config, &fresh, tell, told);
+    assert_string_equal(told, "upstream.replicaof:10.0.0.1 6379>10.0.0.2 6379!;"
+                              "upstream.masterauth:***>***!;downstream.port:7000>7001!;");
+    config_fini(&fresh);
+
+    assert_false(
+        load_again(ORIGIN "[store]\nfsync = perhaps\n[downstream]\ntimeout = 9\n", &fresh));
+    assert_non_null(strstr(text_string(&why), "fsync = perhaps"));
+    assert_int_equal(config.downstream.client_timeout_ms, 6000);
+    config_fini(&config);
+}
+
+/* The sizes fit the segments of the new ini, but not those that there are until the restart. */
+TEST(an_ini_that_fits_only_after_a_restart_changes_nothing)
+{
+    struct config fresh;
+    load(ORIGIN, NULL, 0);
+    assert_true(load_again(ORIGIN "[store]\nrepl-backlog-size = 1mb\nsegment-size = 64kb\n"
+                                  "repl-backlog-max-size = 2mb\n"
+                                  "[downstream]\ntimeout = 9\n",
+                           &fresh));
+    assert_false(config_adopt(&config, &fresh, tell, told, &why));
+    assert_non_null(strstr(text_string(&why), "segment-size"));
+    assert_string_equal(told, "");
+    assert_int_equal(config.downstream.client_timeout_ms, 0);
+    config_fini(&fresh);
+    config_fini(&config);
+}
+
+#define CHANGE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CHANGE_TEST(one_is_set_or_refused_in_redis_servers_words),
+        CHANGE_TEST(what_may_change_reaches_the_options_of_the_rooms),
+        CHANGE_TEST(several_are_looked_at_together),
+        CHANGE_TEST(more_clients_than_the_system_allows_are_refused),
+        CHANGE_TEST(what_was_set_is_written_and_nothing_else),
+        CHANGE_TEST(what_an_override_gives_is_not_written),
+        CHANGE_TEST(a_rewrite_that_cannot_be_leaves_the_ini),
+        CHANGE_TEST(a_symbolic_link_is_followed),
+        CHANGE_TEST(an_ini_that_has_changed_is_taken_over_as_far_as_may_be),
+        CHANGE_TEST(an_ini_that_fits_only_after_a_restart_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
