@@ -17,6 +17,7 @@
 #include "names.h"
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
+#include "relay/store/status.h"
 #include "relay/store/store.h"
 #include "replication_info.h"
 #include "request.h"

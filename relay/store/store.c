@@ -15,6 +15,7 @@
 #include "history_keeper.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/store/status.h"
 #include "syncer.h"
 
 enum { WHY_MAX = 512, RETIRED_MAX = 4 };
@@ -344,75 +345,56 @@ void store_tick(struct store *store)
         history_sync(store->current);
 }
 
-/* ------------------------------------------------------------------ report */
+/* ------------------------------------------------------------------ status */
 
-static const char *const uses[] = {
-#define ROW(upper, lower) #lower,
-    SNAPSHOT_USES(ROW)
-#undef ROW
-};
-
-static const char *proof_of(const struct snapshot *snapshot)
+static void describe_snapshot(const struct history *history, const struct snapshot *snapshot,
+                              struct snapshot_status *out)
 {
-    if (snapshot_state(snapshot) != SNAPSHOT_COMPLETE)
-        return "not_yet";
-    return snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark";
+    *out = (struct snapshot_status){
+        .offset = snapshot_offset(snapshot),
+        .bytes = snapshot_received(snapshot),
+        .is_complete = snapshot_state(snapshot) == SNAPSHOT_COMPLETE,
+        .use = history_snapshot_use(history, snapshot),
+    };
+    if (!snapshot_length(snapshot, &out->bytes_expected))
+        out->bytes_expected = 0;
+    if (!out->is_complete)
+        return;
+    out->is_verified = snapshot_is_verified(snapshot);
+    out->age_ms = clock_ms() - snapshot_completed_ms(snapshot);
 }
 
-/* A line for each snapshot: "snapshot0:offset=4711,bytes=8400123,..." */
-static void report_line(struct report *report, const struct history *history,
-                        const struct snapshot *snapshot, const char *name, bool durable)
+static void describe_snapshots(const struct history *history, struct store_status *out)
 {
-    bool complete = snapshot_state(snapshot) == SNAPSHOT_COMPLETE;
-    enum snapshot_use use = history_snapshot_use(history, snapshot);
-    int64_t age_s = complete ? (clock_ms() - snapshot_completed_ms(snapshot)) / 1000 : 0;
-    report_text(report, name,
-                "offset=%" PRIu64 ",bytes=%" PRIu64 ",age=%" PRIi64
-                ",state=%s,proof=%s,durable=%s,usable=%s,reason=%s",
-                snapshot_offset(snapshot), snapshot_received(snapshot), age_s,
-                complete ? "complete" : "arriving", proof_of(snapshot), durable ? "yes" : "no",
-                use == SNAPSHOT_USE_NOW ? "yes" : "no", uses[use]);
-}
-
-static void report_snapshots(struct report *report, const struct history *history)
-{
-    const struct snapshot *complete = history_served_snapshot(history);
+    const struct snapshot *served = history_served_snapshot(history);
     const struct snapshot *newest = history_snapshot(history);
-    const struct snapshot *ahead = newest != complete ? newest : NULL;
-    const struct snapshot *arriving = history_arriving_snapshot(history);
-    report_text(report, "snapshot_state", "%s", uses[history_snapshot_use(history, complete)]);
-    if (complete != NULL) {
-        report_u64(report, "snapshot_offset", snapshot_offset(complete));
-        report_u64(report, "snapshot_bytes", snapshot_received(complete));
-        report_text(report, "snapshot_proof", "%s", proof_of(complete));
-        report_i64(report, "snapshot_age_seconds",
-                   (clock_ms() - snapshot_completed_ms(complete)) / 1000);
-    }
-    const struct snapshot *const all[] = {complete, ahead, arriving};
-    unsigned count = 0;
+    const struct snapshot *ahead = newest != served ? newest : NULL;
+    const struct snapshot *const all[STORE_SNAPSHOTS_MAX] = {served, ahead,
+                                                             history_arriving_snapshot(history)};
+    out->served_use = history_snapshot_use(history, served);
+    out->has_served = served != NULL;
     for (size_t i = 0; i < LENGTH_OF(all); i++) {
-        char name[] = "snapshot0";
-        name[sizeof(name) - 2] = (char)('0' + count);
-        bool durable = all[i] == complete && history_is_snapshot_durable(history);
         if (all[i] == NULL)
             continue;
-        report_line(report, history, all[i], name, durable);
-        count++;
+        struct snapshot_status *one = &out->snapshots[out->snapshot_count++];
+        describe_snapshot(history, all[i], one);
+        one->is_durable = all[i] == served && history_is_snapshot_durable(history);
     }
-    report_u64(report, "snapshots", count);
 }
 
-static void report_window(struct report *report, struct history *history)
+static void describe_history(struct history *history, struct store_status *out)
 {
     const struct backlog *backlog = history_backlog(history);
-    report_u64(report, "window_first_offset", backlog_first(backlog));
-    report_u64(report, "window_end_offset", backlog_published(backlog));
-    report_u64(report, "window_bytes", backlog_published(backlog) - backlog_first(backlog));
-    report_u64(report, "window_boundary", history_boundary(history));
-    report_u64(report, "segments", backlog_segment_count(backlog));
-    report_u64(report, "segment_disk_bytes", backlog_disk_bytes(backlog));
-    report_u64(report, "pinned_bytes", backlog_pinned_bytes(backlog));
-    report_u64(report, "durable_offset", history_durable(history));
+    out->number = history_number(history);
+    out->replid = history_identity(history)->replid;
+    out->first = backlog_first(backlog);
+    out->published = backlog_published(backlog);
+    out->boundary = history_boundary(history);
+    out->durable = history_durable(history);
+    out->segments = backlog_segment_count(backlog);
+    out->segment_disk_bytes = backlog_disk_bytes(backlog);
+    out->pinned_bytes = backlog_pinned_bytes(backlog);
+    describe_snapshots(history, out);
 }
 
 /* The newest trouble that is not over. */
@@ -424,27 +406,29 @@ static const char *last_error(const struct store *store)
     return error[0] != '\0' ? error : text_string(&store->error);
 }
 
-void store_report(const struct store *store, struct report *report)
+void store_status(const struct store *store, struct store_status *out)
 {
-    report_section(report, "Store");
-    report_text(report, "history", "%s",
-                store->current != NULL    ? "current"
-                : store->arriving != NULL ? "arriving"
-                                          : "none");
+    *out = (struct store_status){
+        .is_served = store->current != NULL,
+        .window_bytes = store->options.window_bytes,
+        .window_bytes_max = store->options.window_bytes_max,
+        .fsync_failures = syncer_failures(store->syncer),
+        .error = last_error(store),
+        .replid = replid_none(),
+    };
     struct history *shown = store->current != NULL ? store->current : store->arriving;
-    if (shown != NULL) {
-        report_u64(report, "history_number", history_number(shown));
-        report_window(report, shown);
-        report_snapshots(report, shown);
-    }
-    if (store->current != NULL && store->arriving != NULL) {
-        const struct snapshot *next = history_arriving_snapshot(store->arriving);
-        report_u64(report, "next_history_number", history_number(store->arriving));
-        report_line(report, store->arriving, next, "next_history_snapshot", false);
+    out->exists = shown != NULL;
+    if (shown != NULL)
+        describe_history(shown, out);
+    out->has_next = store->current != NULL && store->arriving != NULL;
+    if (out->has_next) {
+        out->next_number = history_number(store->arriving);
+        describe_snapshot(store->arriving, history_arriving_snapshot(store->arriving), &out->next);
     }
     struct statvfs disk;
-    if (fstatvfs(store->data_dir.directory, &disk) == 0)
-        report_u64(report, "disk_free_bytes", (uint64_t)disk.f_bavail * disk.f_frsize);
-    report_u64(report, "fsync_failures", syncer_failures(store->syncer));
-    report_text(report, "store_last_error", "%s", last_error(store));
+    out->has_disk = fstatvfs(store->data_dir.directory, &disk) == 0;
+    if (out->has_disk) {
+        out->disk_free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+        out->disk_bytes = (uint64_t)disk.f_blocks * disk.f_frsize;
+    }
 }

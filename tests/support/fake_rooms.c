@@ -11,6 +11,7 @@
 #include "relay/store/backlog.h"
 #include "relay/store/history.h"
 #include "relay/store/snapshot.h"
+#include "relay/store/status.h"
 #include "relay/store/store.h"
 
 struct client {

@@ -27,7 +27,6 @@
 
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
-#include "relay/base/report.h"
 #include "relay/base/text.h"
 #include "relay/store/history.h"
 
@@ -96,8 +95,5 @@ MUST_CHECK bool store_keep_note(struct store *store, const char *name, struct by
 MUST_CHECK bool store_read_note(const struct store *store, const char *name, struct text *out,
                                 struct text *why);
 void store_drop_note(struct store *store, const char *name);
-
-/* The section "Store". */
-void store_report(const struct store *store, struct report *report);
 
 #endif

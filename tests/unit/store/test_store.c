@@ -6,6 +6,7 @@
 
 #include "depot.h"
 #include "relay/base/log.h"
+#include "relay/store/status.h"
 
 static struct depot depot;
 
