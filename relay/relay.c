@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,6 +33,21 @@ static void on_turn_end(void *arg)
     link_turn_end(rooms->link);
 }
 
+/* What `systemctl status` shows. */
+static void tell_manager(struct rooms *rooms)
+{
+    struct link_status link;
+    struct downstream_counts downstream;
+    link_status(rooms->link, &link);
+    downstream_counts(rooms->downstream, &downstream);
+    bool has_trouble = !link.is_up && link.last_error[0] != '\0';
+    char status[NOTIFY_STATUS_MAX];
+    snprintf(status, sizeof(status), "origin %s:%" PRIu16 " %s, replicas=%" PRIu64 "%s%s",
+             link.host, link.port, link.state_name, downstream.replicas,
+             has_trouble ? ", cause=" : "", has_trouble ? link.last_error : "");
+    notify_tick(&rooms->notify, status);
+}
+
 static void on_tick(void *arg)
 {
     struct rooms *rooms = arg;
@@ -41,6 +57,7 @@ static void on_tick(void *arg)
         sentinel_tick(rooms->sentinel);
     store_tick(rooms->store);
     downstream_tick(rooms->downstream);
+    tell_manager(rooms);
 }
 
 /* More is durable: the turn's end syncs what came meanwhile, and acknowledges. */
@@ -78,6 +95,7 @@ static void on_hangup(void *arg)
 {
     struct rooms *rooms = arg;
     struct text why;
+    notify_say(&rooms->notify, NOTIFY_RELOADING);
     text_init(&why, 1024);
     if (log_open(rooms->config->log_file, &why))
         log_info("relay: log opened again cause=SIGHUP (settings are not read again: restart)");
@@ -86,6 +104,7 @@ static void on_hangup(void *arg)
     text_fini(&why);
     tls_sides_reload(&rooms->tls, rooms->config);
     lend_tls(rooms);
+    notify_say(&rooms->notify, NOTIFY_READY);
 }
 
 /* --- opening and closing --- */
@@ -218,7 +237,9 @@ static void run(struct rooms *rooms)
     text_fini(&ack);
     loop_at_turn_end(rooms->loop, on_turn_end, rooms);
     timer_arm(rooms->tick, TICK_MS);
+    notify_say(&rooms->notify, NOTIFY_READY);
     loop_run(rooms->loop);
+    notify_say(&rooms->notify, NOTIFY_STOPPING);
     log_info("relay: stopping cause=%s", rooms->stop_cause);
 }
 
@@ -229,12 +250,14 @@ bool relay_run(struct config *config, struct text *why)
     if (!log_open(config->log_file, why))
         return false;
 
+    notify_open(&rooms.notify);
     bool opened = descriptors_provide(config, why) && open_rooms(&rooms, why);
     if (opened)
         run(&rooms);
     else if (config->log_file[0] != '\0')
         log_errorx("relay: %s", text_string(why)); /* the caller tells stderr only */
     close_rooms(&rooms);
+    notify_close(&rooms.notify);
     if (opened)
         log_info("relay: stopped");
     return opened;

@@ -30,6 +30,7 @@ $(call unit_test,config/test_config,base/bytes base/check base/clock base/log ba
 $(call unit_test,config/test_descriptors,base/bytes base/check base/clock base/log base/text descriptors)
 $(call unit_test,config/test_memo,$(STORE) memo upstream/ack value value_upstream)
 $(call unit_test,config/test_nearest,base/bytes base/check nearest)
+$(call unit_test,config/test_notify,base/bytes base/check base/log base/text notify,fake_clock)
 $(call unit_test,config/test_tls_settings,base/bytes base/check base/clock base/log base/text config descriptors kinds nearest probe secret upstream/ack value value_upstream)
 $(call unit_test,config/test_value,base/bytes base/check base/text upstream/ack value value_upstream)
 $(call unit_test,downstream/test_attach,base/bytes base/check base/crc64 base/random base/replid base/text downstream/attach downstream/feed resp/payload resp/psync store/identity,fake_clock fake_conn fake_loop fake_store)
