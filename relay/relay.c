@@ -237,6 +237,7 @@ static void run(struct rooms *rooms)
     text_fini(&ack);
     loop_at_turn_end(rooms->loop, on_turn_end, rooms);
     timer_arm(rooms->tick, TICK_MS);
+    tell_manager(rooms);
     notify_say(&rooms->notify, NOTIFY_READY);
     loop_run(rooms->loop);
     notify_say(&rooms->notify, NOTIFY_STOPPING);
