@@ -47,7 +47,7 @@ again = $(Q)$(MAKE) --no-print-directory
 
 .DELETE_ON_ERROR:
 .PHONY: all build check unit replay style e2e test demo format install clean help
-.PHONY: setup-build setup-test setup-demo setup-fuzz FORCE
+.PHONY: setup-build setup-test setup-demo setup-deb setup-fuzz FORCE
 all: build
 
 build: setup-build ## build the program as build/psync-relay (the default)
@@ -71,8 +71,9 @@ $(B)/flags: FORCE
 -include $(OBJECTS:.o=.d)
 
 include tests/tests.mk
+include etc/install.mk
 
-setup-build setup-test setup-demo setup-fuzz: setup-%:
+setup-build setup-test setup-demo setup-deb setup-fuzz: setup-%:
 	$(Q)tests/support/setup.sh $*
 
 check: ## unit, replay and style tests: no network, no servers, under ten seconds
@@ -89,14 +90,9 @@ demo: setup-demo ## show the main job on servers that are started for it
 format: ## format the C sources in place
 	$(Q)find relay include tests -name '*.[ch]' -exec clang-format -i {} +
 
-install: build ## install the program, and the ini where there is none (PREFIX, SYSCONFDIR, DESTDIR)
-	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/psync-relay
-	test -e $(DESTDIR)$(SYSCONFDIR)/psync-relay.ini || \
-	    install -D -m 0640 etc/psync-relay.ini $(DESTDIR)$(SYSCONFDIR)/psync-relay.ini
-
 clean: ## remove what was built; the servers under build/servers stay
 	$(Q)rm -rf build/obj build/tests build/address build/thread build/fuzz build/clang build/flags \
-	    build/psync-relay
+	    build/man build/units build/deb build/psync-relay
 
 help: ## this list
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,6 +35,21 @@ static void on_turn_end(void *arg)
     link_turn_end(rooms->link);
 }
 
+/* What `systemctl status` shows. */
+static void tell_manager(struct rooms *rooms)
+{
+    struct link_status link;
+    struct downstream_counts downstream;
+    link_status(rooms->link, &link);
+    downstream_counts(rooms->downstream, &downstream);
+    bool has_trouble = !link.is_up && link.last_error[0] != '\0';
+    char status[NOTIFY_STATUS_MAX];
+    snprintf(status, sizeof(status), "origin %s:%" PRIu16 " %s, replicas=%" PRIu64 "%s%s",
+             link.host, link.port, link.state_name, downstream.replicas,
+             has_trouble ? ", cause=" : "", has_trouble ? link.last_error : "");
+    notify_tick(&rooms->notify, status);
+}
+
 static void on_tick(void *arg)
 {
     struct rooms *rooms = arg;
@@ -43,6 +59,7 @@ static void on_tick(void *arg)
         sentinel_tick(rooms->sentinel);
     store_tick(rooms->store);
     downstream_tick(rooms->downstream);
+    tell_manager(rooms);
 }
 
 /* More is durable: the turn's end syncs what came meanwhile, and acknowledges. */
@@ -96,10 +113,12 @@ static void on_user1(void *arg)
 static void on_hangup(void *arg)
 {
     struct rooms *rooms = arg;
+    notify_say(&rooms->notify, NOTIFY_RELOADING);
     open_log_again(rooms, "SIGHUP");
     reload_ini(rooms);
     tls_sides_reload(&rooms->tls, rooms->config);
     lend_tls(rooms);
+    notify_say(&rooms->notify, NOTIFY_READY);
 }
 
 /* --- opening and closing --- */
@@ -245,8 +264,11 @@ static void run(struct rooms *rooms)
     text_fini(&ack);
     loop_at_turn_end(rooms->loop, on_turn_end, rooms);
     timer_arm(rooms->tick, TICK_MS);
+    tell_manager(rooms);
+    notify_say(&rooms->notify, NOTIFY_READY);
     loop_run(rooms->loop);
     hold_signals();
+    notify_say(&rooms->notify, NOTIFY_STOPPING);
     log_info("relay: stopping cause=%s", rooms->stop_cause);
 }
 
@@ -258,12 +280,14 @@ bool relay_run(struct config *config, struct text *why)
     if (!log_open(config->log_file, why))
         return false;
 
+    notify_open(&rooms.notify);
     bool opened = descriptors_provide(config, why) && open_rooms(&rooms, why);
     if (opened)
         run(&rooms);
     else if (config->log_file[0] != '\0')
         log_errorx("relay: %s", text_string(why)); /* the caller tells stderr only */
     close_rooms(&rooms);
+    notify_close(&rooms.notify);
     if (opened)
         log_info("relay: stopped");
     return opened;

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "notify.h"
 #include "relay/admin/admin.h"
 #include "relay/downstream/downstream.h"
 #include "relay/upstream/link.h"
@@ -34,6 +35,7 @@ struct rooms {
     struct link *link;
     struct sentinel *sentinel;
     struct admin *admin;
+    struct notify notify;    /* the service manager */
     bool replicas_must_look; /* the store has changed in a way that store_publish does not tell */
     bool admin_watches;      /* a client waits for acknowledgements */
     const char *stop_cause;

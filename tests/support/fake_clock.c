@@ -26,6 +26,11 @@ int64_t clock_ms(void)
     return now_ms;
 }
 
+int64_t clock_us(void)
+{
+    return now_ms * 1000;
+}
+
 int64_t clock_wall_us(void)
 {
     return START_WALL_US + now_ms * 1000;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Installs what one of our jobs needs on Debian 12: setup.sh build|test|demo|fuzz|bench
+# Installs what one of our jobs needs on Debian 12: setup.sh build|test|demo|deb|fuzz|bench
 #
 # Says nothing and changes nothing when all is there. Compilers, libraries and Python come through
 # apt-get install. The servers do not: their packages would start a service, so we download them
@@ -18,6 +18,9 @@ apt_dir=$root/build/apt
 build_set="gcc libc6-dev make pkg-config libevent-dev libssl-dev libinih-dev"
 server_set="libatomic1 libjemalloc2 liblzf1 libssl3 libsystemd0" # what the servers are linked with
 python_set="python3 python3-redis"
+deb_set="debhelper dpkg-dev"
+# What looks at what is installed: manual pages, units, the package, the manifests.
+install_set="$deb_set lintian man-db mandoc systemd logrotate shellcheck strace python3-yaml python3-jsonschema"
 clang_set="clang libclang-rt-14-dev"
 
 case ${1-} in
@@ -25,12 +28,14 @@ build) packages=$build_set kinds="" ;;
 test)
     packages="$build_set $server_set $clang_set clang-format libcmocka-dev"
     packages="$packages $python_set python3-pytest python3-pytest-xdist python3-pytest-timeout openssl iproute2"
+    packages="$packages $install_set"
     kinds="redis-7.0 valkey-8"
     ;;
 demo | bench) packages="$build_set $server_set $python_set" kinds="redis-7.0 valkey-8" ;;
+deb) packages="$build_set $deb_set" kinds="" ;;
 fuzz) packages="$build_set $clang_set libcmocka-dev" kinds="" ;;
 *)
-    echo "usage: setup.sh build|test|demo|fuzz|bench" >&2
+    echo "usage: setup.sh build|test|demo|deb|fuzz|bench" >&2
     exit 2
     ;;
 esac

@@ -10,6 +10,9 @@
 /* Milliseconds since an arbitrary start, never set back: for deadlines, ages and rates. */
 int64_t clock_ms(void);
 
+/* The same clock in microseconds (CLOCK_MONOTONIC), where another program compares. */
+int64_t clock_us(void);
+
 /* Microseconds since 1970 UTC: for people and for TIME. */
 int64_t clock_wall_us(void);
 

@@ -19,6 +19,14 @@ TEST(the_clock_is_not_set_back_and_counts_milliseconds)
     assert_in_range(clock_ms() - last, 29, 10000);
 }
 
+TEST(both_count_by_one_clock)
+{
+    int64_t before_us = clock_us();
+    int64_t now_ms = clock_ms();
+    int64_t after_us = clock_us();
+    assert_in_range(now_ms, before_us / 1000, after_us / 1000);
+}
+
 TEST(the_wall_clock_is_that_of_time)
 {
     time_t before = time(NULL);
@@ -30,6 +38,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_clock_is_not_set_back_and_counts_milliseconds),
+        cmocka_unit_test(both_count_by_one_clock),
         cmocka_unit_test(the_wall_clock_is_that_of_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

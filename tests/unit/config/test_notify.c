@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The service manager is a datagram socket of the test's own, in the abstract namespace. */
+#include "../../../relay/notify.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "fake_clock.h"
+#include "relay/base/log.h"
+#include "test.h"
+
+static char name[64];
+
+/* What a manager's socket is called differs from test to test, and from process to process. */
+static int open_manager(char kind)
+{
+    static unsigned count;
+    snprintf(name, sizeof(name), "%cnotify-%ld-%u", kind, (long)getpid(), count++);
+    if (kind == '/')
+        snprintf(name, sizeof(name), "/tmp/notify-%ld-%u", (long)getpid(), count++);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(name);
+    memcpy(address.sun_path, name, length);
+    if (kind == '@')
+        address.sun_path[0] = '\0';
+    int manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_not_equal(manager, -1);
+    socklen_t address_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    assert_int_equal(bind(manager, (struct sockaddr *)&address, address_length), 0);
+    assert_int_equal(setenv("NOTIFY_SOCKET", name, 1), 0);
+    return manager;
+}
+
+static void assert_heard(int manager, const char *expected)
+{
+    char heard[1024];
+    ssize_t length = recv(manager, heard, sizeof(heard) - 1, 0);
+    if (length == -1)
+        fail_msg("expected \"%s\", nothing came: %s", expected, strerror(errno));
+    heard[length] = '\0';
+    assert_string_equal(heard, expected);
+}
+
+static void assert_silence(int manager)
+{
+    char heard[1024];
+    assert_int_equal(recv(manager, heard, sizeof(heard), 0), -1);
+    assert_int_equal(errno, EAGAIN);
+}
+
+static int forget_the_environment(void **state)
+{
+    (void)state;
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+    return 0;
+}
+
+TEST(a_life_is_told_word_by_word)
+{
+    struct notify notify;
+    int manager = open_manager('@');
+    notify_open(&notify);
+    assert_silence(manager);
+    notify_say(&notify, NOTIFY_READY);
+    assert_heard(manager, "READY=1\n");
+
+    char reload[100];
+    fake_clock_advance(1);
+    notify_say(&notify, NOTIFY_RELOADING);
+    snprintf(reload, sizeof(reload), "RELOADING=1\nMONOTONIC_USEC=%d000\n", 1000001);
+    assert_heard(manager, reload);
+    notify_say(&notify, NOTIFY_READY);
+    assert_heard(manager, "READY=1\n");
+    notify_say(&notify, NOTIFY_STOPPING);
+    assert_heard(manager, "STOPPING=1\n");
+    assert_silence(manager);
+    notify_close(&notify);
+    close(manager);
+}
+
+TEST(a_path_is_a_name_too)
+{
+    struct notify notify;
+    int manager = open_manager('/');
+    notify_open(&notify);
+    notify_say(&notify, NOTIFY_READY);
+    assert_heard(manager, "READY=1\n");
+    notify_close(&notify);
+    assert_int_equal(unlink(name), 0);
+    close(manager);
+}
+
+TEST(a_status_is_told_when_it_is_another)
+{
+    struct notify notify;
+    int manager = open_manager('@');
+    notify_open(&notify);
+    notify_tick(&notify, "connecting");
+    assert_heard(manager, "STATUS=connecting\n");
+    notify_tick(&notify, "connecting");
+    assert_silence(manager);
+    notify_tick(&notify, "streaming");
+    assert_heard(manager, "STATUS=streaming\n");
+    notify_close(&notify);
+    close(manager);
+}
+
+TEST(what_a_peer_has_said_is_no_line_of_the_protocol)
+{
+    struct notify notify;
+    int manager = open_manager('@');
+    notify_open(&notify);
+    notify_tick(&notify, "-ERR\nSTOPPING=1\r\xff");
+    assert_heard(manager, "STATUS=-ERR?STOPPING=1??\n");
+
+    char endless[5 * NOTIFY_STATUS_MAX];
+    memset(endless, 'a', sizeof(endless));
+    endless[sizeof(endless) - 1] = '\0';
+    notify_tick(&notify, endless);
+    char heard[1024];
+    assert_int_equal(recv(manager, heard, sizeof(heard), 0),
+                     strlen("STATUS=\n") + NOTIFY_STATUS_MAX - 1);
+    notify_close(&notify);
+    close(manager);
+}
+
+TEST(each_tick_is_a_sign_of_life_for_who_is_watched)
+{
+    char own[32];
+    snprintf(own, sizeof(own), "%ld", (long)getpid());
+    static const struct {
+        const char *interval;
+        bool is_own;
+        const char *whom;
+        bool is_watched;
+    } cases[] = {
+        {"30000000", true, NULL, true},   {"30000000", false, NULL, true},
+        {"30000000", false, "1", false},  {"30000000", false, "", false},
+        {"30000000", false, "1x", false}, {"0", false, NULL, false},
+        {"", false, NULL, false},         {"-1", false, NULL, false},
+        {"30s", false, NULL, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct notify notify;
+        int manager = open_manager('@');
+        setenv("WATCHDOG_USEC", cases[i].interval, 1);
+        unsetenv("WATCHDOG_PID");
+        if (cases[i].is_own || cases[i].whom != NULL)
+            setenv("WATCHDOG_PID", cases[i].is_own ? own : cases[i].whom, 1);
+        notify_open(&notify);
+        notify_tick(&notify, "");
+        if (cases[i].is_watched)
+            assert_heard(manager, "WATCHDOG=1\n");
+        assert_silence(manager);
+        notify_close(&notify);
+        close(manager);
+    }
+}
+
+/* Ticks fill the manager's queue; what is said then comes when there is room. */
+TEST(a_word_that_finds_no_room_is_said_again)
+{
+    struct notify notify;
+    int manager = open_manager('@');
+    setenv("WATCHDOG_USEC", "30000000", 1);
+    notify_open(&notify);
+    unsigned filled = 0;
+    for (; !notify.is_word_owed && filled < 100000; filled++)
+        notify_say(&notify, NOTIFY_READY);
+    assert_true(notify.is_word_owed);
+    notify_say(&notify, NOTIFY_STOPPING);
+    notify_tick(&notify, "");
+    assert_true(notify.is_word_owed);
+
+    for (unsigned i = 1; i < filled; i++)
+        assert_heard(manager, "READY=1\n");
+    assert_silence(manager);
+    notify_tick(&notify, "");
+    assert_heard(manager, "STOPPING=1\n");
+    assert_heard(manager, "WATCHDOG=1\n");
+    notify_tick(&notify, "");
+    assert_heard(manager, "WATCHDOG=1\n");
+    assert_silence(manager);
+    notify_close(&notify);
+    close(manager);
+}
+
+TEST(without_a_manager_nothing_is_sent)
+{
+    char endless[200];
+    memset(endless, 'a', sizeof(endless));
+    endless[0] = '/';
+    endless[sizeof(endless) - 1] = '\0';
+    const char *const names[] = {NULL, "", "/", "@", "vsock:2:1", "relative", endless};
+    log_set_level(LOG_LEVEL_ERROR);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct notify notify;
+        if (names[i] != NULL)
+            setenv("NOTIFY_SOCKET", names[i], 1);
+        notify_open(&notify);
+        assert_int_equal(notify.socket, -1);
+        notify_say(&notify, NOTIFY_READY);
+        notify_tick(&notify, "well");
+        assert_false(notify.is_word_owed);
+        notify_close(&notify);
+    }
+    log_set_level(LOG_LEVEL_INFO);
+}
+
+TEST(a_manager_that_is_gone_is_no_obstacle)
+{
+    struct notify notify;
+    close(open_manager('@'));
+    notify_open(&notify);
+    notify_say(&notify, NOTIFY_READY);
+    assert_false(notify.is_word_owed);
+    notify_tick(&notify, "well");
+    notify_close(&notify);
+}
+
+#define ROW(test) cmocka_unit_test_setup(test, forget_the_environment)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(a_life_is_told_word_by_word),
+        ROW(a_path_is_a_name_too),
+        ROW(a_status_is_told_when_it_is_another),
+        ROW(what_a_peer_has_said_is_no_line_of_the_protocol),
+        ROW(each_tick_is_a_sign_of_life_for_who_is_watched),
+        ROW(a_word_that_finds_no_room_is_said_again),
+        ROW(without_a_manager_nothing_is_sent),
+        ROW(a_manager_that_is_gone_is_no_obstacle),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
