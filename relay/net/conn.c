@@ -56,6 +56,7 @@ struct conn {
     unsigned listening;  /* which of the two are added: WAITS_READ, WAITS_WRITE */
     struct timer *timer; /* what it is for depends on the state: see on_timer */
     int64_t accepted_ms;
+    bool is_client;  /* ours, under TLS */
     bool wants_read; /* conn_want's */
     bool wants_write;
     bool has_ended;    /* the peer sends no more; to wait for it would be to turn in circles */
@@ -63,6 +64,7 @@ struct conn {
     void *arg;
     struct conn_options options;
     struct orphan orphan; /* while draining */
+    struct chore chore;   /* while securing: a step of the handshake that is due */
     struct socket_end peer;
     uint64_t received_total;
     uint64_t sent_total;
@@ -131,6 +133,7 @@ static bool listen_for(struct conn *conn, unsigned waits)
 static void break_off(struct conn *conn)
 {
     conn_enter(conn, CONN_STATE_BROKEN);
+    chore_leave(conn->loop, &conn->chore);
     if (conn->on_read != NULL)
         (void)listen_for(conn, 0);
     timer_arm(conn->timer, 0);
@@ -190,6 +193,25 @@ static void secure(struct conn *conn)
         tell(conn, CONN_EVENT_UP);
 }
 
+static void secure_at_last(void *arg)
+{
+    secure(arg);
+}
+
+/* Clients may come in thousands at once, and each one's handshake takes the thread a good part of a
+ * millisecond: they stand in line. Our own to a server passes them. */
+static void secure_in_line(struct conn *conn)
+{
+    if (!conn->is_client) {
+        secure(conn);
+        return;
+    }
+    if (conn->chore.link != NULL)
+        return;
+    (void)listen_for(conn, 0);
+    loop_put_off(conn->loop, &conn->chore, secure_at_last, conn);
+}
+
 /* The first turn after conn_accept, and the deadline of the handshake. */
 static void secure_in_time(struct conn *conn)
 {
@@ -203,7 +225,7 @@ static void secure_in_time(struct conn *conn)
     }
     if (limit_ms > 0)
         timer_arm(conn->timer, left_ms);
-    secure(conn);
+    secure_in_line(conn);
 }
 
 /* What the transport has taken and not sent goes before what the owner has. False: not all of it
@@ -253,6 +275,8 @@ static void close_now(struct conn *conn)
 {
     conn_enter(conn, CONN_STATE_CLOSED);
     orphan_leave(&conn->orphan);
+    if (conn->loop != NULL)
+        chore_leave(conn->loop, &conn->chore);
     dialer_free(&conn->dialer);
     unwatch(conn);
     conn->channel.transport->fini(&conn->channel);
@@ -314,7 +338,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     struct conn *conn = arg;
     switch (conn->state) {
     case CONN_STATE_SECURING:
-        secure(conn);
+        secure_in_line(conn);
         return;
     case CONN_STATE_UP:
         tell_ready(conn, (what & EV_READ) != 0 ? WAITS_READ : WAITS_WRITE);
@@ -454,6 +478,7 @@ struct conn *conn_accept(struct loop *loop, int fd, const struct conn_options *o
         return NULL;
     }
     conn->accepted_ms = clock_ms();
+    conn->is_client = conn->channel.transport == &transport_tls;
     timer_arm(conn->timer, 0);
     return conn;
 }

@@ -11,9 +11,13 @@
 #include <unistd.h>
 
 #include "loop_private.h"
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 
-enum { DESCRIPTORS_OF_A_LOOP = 6 }; /* what libevent takes for one, and one to spare */
+enum {
+    DESCRIPTORS_OF_A_LOOP = 6, /* what libevent takes for one, and one to spare */
+    CHORES_MS = 2,             /* a turn; the last one may be longer */
+};
 
 struct deferred {
     loop_fn *fn;
@@ -37,6 +41,8 @@ struct loop {
     size_t deferred_capacity;
     struct signal_watch *signals;
     struct orphan *orphans;
+    struct chore *chores;
+    struct chore **last_chore; /* where the next one goes */
 };
 
 /* What libevent said last, for the moment when it ends the process. */
@@ -106,6 +112,7 @@ struct loop *loop_new(void)
     struct loop *loop = calloc(1, sizeof *loop);
     if (loop == NULL)
         return NULL;
+    loop->last_chore = &loop->chores;
     loop->base = new_base();
     if (loop->base == NULL) {
         free(loop);
@@ -130,9 +137,42 @@ static void run_deferred(struct loop *loop)
     loop->deferred_count = 0;
 }
 
+void loop_put_off(struct loop *loop, struct chore *chore, loop_fn *fn, void *arg)
+{
+    CHECK(chore->link == NULL);
+    *chore = (struct chore){.link = loop->last_chore, .fn = fn, .arg = arg};
+    *loop->last_chore = chore;
+    loop->last_chore = &chore->next;
+}
+
+void chore_leave(struct loop *loop, struct chore *chore)
+{
+    if (chore->link == NULL)
+        return;
+    *chore->link = chore->next;
+    if (chore->next != NULL)
+        chore->next->link = chore->link;
+    else
+        loop->last_chore = chore->link;
+    chore->link = NULL;
+}
+
+static void run_chores(struct loop *loop)
+{
+    int64_t until_ms = clock_ms() + CHORES_MS;
+    do {
+        struct chore *chore = loop->chores;
+        chore_leave(loop, chore);
+        chore->fn(chore->arg);
+    } while (loop->chores != NULL && clock_ms() < until_ms);
+}
+
 static void turn(struct loop *loop)
 {
-    CHECK(event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) != -1);
+    int wait = loop->chores == NULL ? 0 : EVLOOP_NONBLOCK;
+    CHECK(event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | wait) != -1);
+    if (loop->chores != NULL)
+        run_chores(loop);
     if (loop->at_turn_end != NULL)
         loop->at_turn_end(loop->at_turn_end_arg);
     run_deferred(loop);
@@ -247,6 +287,7 @@ void loop_free(struct loop **where)
     *where = NULL;
     if (loop == NULL)
         return;
+    CHECK(loop->chores == NULL);
     end_orphans(loop);
     run_deferred(loop);
     free_signals(loop);

@@ -57,6 +57,10 @@ class Lab:
     def writer(self, origin, **options):
         return self._keep(load.Writer(origin, **options)).start()
 
+    def keep(self, thing):
+        """Has stop() called at the end."""
+        return self._keep(thing)
+
     def closing(self, thing):
         """Has close() called at the end."""
         thing.stop = thing.close

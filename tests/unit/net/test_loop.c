@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "../../../relay/net/loop_private.h"
 #include "sockets.h"
 
 /* What happened, a letter an event. */
@@ -194,6 +195,50 @@ TEST(what_is_deferred_is_run_when_the_loop_is_freed)
     assert_int_equal(strlen(happened), 40);
 }
 
+static struct chore chores[4];
+static struct alarm between;
+
+/* Takes longer than a turn has for all of them. */
+static void on_chore(void *arg)
+{
+    for (int64_t until_ms = clock_ms() + 4; clock_ms() < until_ms;)
+        continue;
+    note((char)('1' + ((struct chore *)arg - chores)));
+}
+
+static void put_off(int i)
+{
+    loop_put_off(loop, &chores[i], on_chore, &chores[i]);
+}
+
+static void end_a_turn(void *arg)
+{
+    (void)arg;
+    note('h');
+    arm(&between, 0);
+    if (strcmp(happened, "a1h") == 0) {
+        chore_leave(loop, &chores[1]);
+        chore_leave(loop, &chores[3]); /* the last one */
+        chore_leave(loop, &chores[3]);
+        put_off(0);
+    }
+    if (chores[0].link == NULL)
+        loop_stop(loop);
+}
+
+TEST(chores_are_done_in_order_and_other_things_in_between)
+{
+    make(&between, 'a', false);
+    arm(&between, 0);
+    loop_at_turn_end(loop, end_a_turn, NULL);
+    for (int i = 0; i < 4; i++)
+        put_off(i);
+    run(loop, "two of four chores, and the first one again");
+    assert_string_equal(happened, "a1ha3ha1h");
+    loop_at_turn_end(loop, NULL, NULL);
+    timer_free(&between.timer);
+}
+
 static void on_bell(void *arg)
 {
     struct bell **again = arg;
@@ -331,6 +376,7 @@ int main(void)
         CASE(a_timer_may_be_armed_and_freed_in_its_callback),
         CASE(a_turn_is_callbacks_then_the_hook_then_what_was_deferred),
         CASE(what_is_deferred_is_run_when_the_loop_is_freed),
+        CASE(chores_are_done_in_order_and_other_things_in_between),
         CASE(many_rings_are_heard_once),
         CASE(no_ring_is_lost),
         CASE(signals_are_told_on_the_loop),
