@@ -371,6 +371,7 @@ static void settle(struct config *config, struct errors *errors)
 
     config->upstream.snapshot_always_ready = config->snapshot == CONFIG_SNAPSHOT_ALWAYS_READY;
     bool has_password = config->admin.password != NULL && config->admin.password[0] != '\0';
+    config->downstream.must_authenticate = has_password;
     config->downstream.local_only = config->protected_mode == CONFIG_YES && !has_password;
     config->downstream.tls_knows_callers = config->downstream_tls.auth_clients == TLS_AUTH_YES;
     config->admin.clients_max = config->downstream.clients_max;
