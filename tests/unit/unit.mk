@@ -30,6 +30,7 @@ $(call unit_test,config/test_config,base/bytes base/check base/clock base/log ba
 $(call unit_test,config/test_descriptors,base/bytes base/check base/clock base/log base/text config/descriptors)
 $(call unit_test,test_memo,$(STORE) memo upstream/ack config/value config/value_upstream)
 $(call unit_test,config/test_nearest,base/bytes base/check config/nearest)
+$(call unit_test,config/test_privileges,base/bytes base/check base/clock base/log base/text config/config config/descriptors config/kinds config/nearest config/probe config/secret config/settings upstream/ack config/value config/value_upstream)
 $(call unit_test,config/test_tls_settings,base/bytes base/check base/clock base/log base/text config/config config/descriptors config/kinds config/nearest config/probe config/secret config/settings upstream/ack config/value config/value_upstream)
 $(call unit_test,config/test_value,base/bytes base/check base/text upstream/ack config/value config/value_upstream)
 $(call unit_test,downstream/test_attach,base/bytes base/check base/crc64 base/random base/replid base/text downstream/attach downstream/feed resp/payload resp/psync store/identity,fake_clock fake_conn fake_loop fake_store)
