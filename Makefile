@@ -21,8 +21,8 @@ PACKAGES := libevent_core libevent_extra openssl inih
 
 WERROR   ?= -Werror
 WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
-            -Wwrite-strings -Wvla -Wconversion -Wswitch-enum -Wundef -Wpointer-arith
-HARDEN   := -fPIE -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+            -Wwrite-strings -Wvla -Wconversion -Wswitch-enum -Wundef -Wpointer-arith -Wformat-security
+HARDEN   := -fPIE -fstack-protector-strong -fstack-clash-protection $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 CFLAGS   ?= -O2 -g
 
 FLAGS_        :=
@@ -38,7 +38,7 @@ packages = $(if $(filter undefined,$(origin packages_$(1))),$(eval \
            packages_$(1) := $(shell pkg-config --$(1) $(PACKAGES))))$(packages_$(1))
 ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -Iinclude -DRELAY_VERSION='"$(VERSION)"' $(WARNINGS) $(HARDEN) \
               $(CPPFLAGS) $(CFLAGS) $(FLAGS_$(SAN)) $(call packages,cflags)
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(FLAGS_$(SAN))
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS) $(FLAGS_$(SAN))
 LIBS        = $(call packages,libs) -lpthread
 
 Q    := $(if $(V),,@)

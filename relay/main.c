@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "account.h"
 #include "relay.h"
 #include "relay/base/check.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/config/config.h"
 #include "relay/store/verify.h"
+#include "secrecy.h"
 #include "tls_sides.h"
 
 enum { TABLE_LENGTH_MAX = 64 * 1024 * 1024 };
@@ -22,7 +24,7 @@ struct options {
     enum job job;
     const char *file;     /* NULL: none */
     const char *data_dir; /* to verify */
-    const char **overrides;
+    char **overrides;
     size_t override_count;
 };
 
@@ -122,10 +124,11 @@ static void tell(const char *errors)
 static bool check(const struct config *config, struct text *why)
 {
     struct tls_sides sides;
-    log_set_level(LOG_LEVEL_ERROR);
+    struct account account;
     bool is_good = config_probe(config, why);
-    if (!tls_sides_open(&sides, config, why))
+    if (!account_find(&account, config, why) || !tls_sides_open(&sides, config, why))
         return false;
+    secrecy_warn_of_open_files(config);
     tls_sides_close(&sides);
     return is_good;
 }
@@ -159,10 +162,23 @@ static bool verify(const char *data_dir, struct text *why)
     return good;
 }
 
+/* Everybody may see with what we were called: ps. */
+static void hide_secrets(const struct options *options)
+{
+    for (size_t i = 0; i < options->override_count; i++) {
+        char *value = options->overrides[i] + strcspn(options->overrides[i], "=");
+        if (config_override_is_secret(options->overrides[i]))
+            memset(value + 1, '\0', strlen(value + 1));
+    }
+}
+
 static bool do_with_config(const struct options *options, struct text *why)
 {
     struct config config;
-    if (!config_load(&config, options->file, options->overrides, options->override_count, why))
+    bool is_good = config_load(&config, options->file, (const char *const *)options->overrides,
+                               options->override_count, why);
+    hide_secrets(options);
+    if (!is_good)
         return false;
     bool done = do_job(options->job, &config, why);
     config_fini(&config);

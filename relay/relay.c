@@ -7,8 +7,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "memo.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
@@ -17,6 +19,7 @@
 #include "relay/store/store.h"
 #include "reload.h"
 #include "rooms.h"
+#include "secrecy.h"
 
 enum { TICK_MS = 1000 };
 
@@ -185,8 +188,6 @@ static bool open_admin(struct rooms *rooms)
 static bool open_rooms(struct rooms *rooms, struct text *why)
 {
     const struct downstream_doors doors = doors_of_downstream(rooms);
-    if (!tls_sides_open(&rooms->tls, rooms->config, why))
-        return false;
     rooms->store = store_open(&rooms->config->store, why);
     if (rooms->store == NULL)
         return false;
@@ -272,16 +273,34 @@ static void run(struct rooms *rooms)
     log_info("relay: stopping cause=%s", rooms->stop_cause);
 }
 
+/* What is done as root, if that is what we are, and the end of that. Then there is a log. */
+static bool settle_down(struct rooms *rooms, const struct account *account, struct text *why)
+{
+    struct config *config = rooms->config;
+    if (!descriptors_provide(config, why) || !tls_sides_open(&rooms->tls, config, why))
+        return false;
+    secrecy_warn_of_open_files(config);
+    if (!account_become(account, config, why))
+        return false;
+    secrecy_guard_memory(config);
+    secrecy_warn_of_closed_files(config);
+    tls_sides_log(&rooms->tls);
+    return true;
+}
+
 bool relay_run(struct config *config, struct text *why)
 {
     struct rooms rooms = {.config = config, .stop_cause = "none"};
+    struct account account;
     log_set_level(config->log_level);
     log_set_format(config->log_format);
-    if (!log_open(config->log_file, why))
+    umask(S_IRWXG | S_IRWXO);
+    if (!account_find(&account, config, why) || !account_prepare(&account, config, why) ||
+        !account_open_log(&account, config, why))
         return false;
 
     notify_open(&rooms.notify);
-    bool opened = descriptors_provide(config, why) && open_rooms(&rooms, why);
+    bool opened = settle_down(&rooms, &account, why) && open_rooms(&rooms, why);
     if (opened)
         run(&rooms);
     else if (config->log_file[0] != '\0')

@@ -9,6 +9,8 @@ enum { WHY_MAX = 1024 };
 
 static void log_context(const char *name, const struct tls_context *context)
 {
+    if (context == NULL)
+        return;
     struct text text;
     text_init(&text, WHY_MAX);
     tls_context_describe(context, &text);
@@ -34,9 +36,7 @@ static bool open_side(struct tls_context **side, const char *name, make_fn *make
     struct text reason;
     text_init(&reason, WHY_MAX);
     *side = make(config, &reason);
-    if (*side != NULL)
-        log_context(name, *side);
-    else
+    if (*side == NULL)
         text_format(why, "[%s] %s\n", name, text_string(&reason));
     text_fini(&reason);
     return *side != NULL;
@@ -54,6 +54,12 @@ bool tls_sides_open(struct tls_sides *sides, const struct config *config, struct
     if (!is_good)
         tls_sides_close(sides);
     return is_good;
+}
+
+void tls_sides_log(const struct tls_sides *sides)
+{
+    log_context("upstream", sides->upstream);
+    log_context("downstream", sides->downstream);
 }
 
 void tls_sides_close(struct tls_sides *sides)

@@ -25,6 +25,10 @@ struct tls_sides {
 /* Reads the files. False: `why`, a line for each side at fault; there is nothing to close. */
 MUST_CHECK bool tls_sides_open(struct tls_sides *sides, const struct config *config,
                                struct text *why);
+
+/* What each has, a line for each. */
+void tls_sides_log(const struct tls_sides *sides);
+
 void tls_sides_close(struct tls_sides *sides);
 
 /* Reads the files again. A side whose files do not fit keeps what it has, and the log says why. The

@@ -11,17 +11,13 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "relay/base/bounds.h"
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
 
 struct client;
 struct subscription;
 struct topic;
-
-enum {
-    TOPIC_NAME_MAX = 512,    /* bytes */
-    SUBSCRIPTIONS_MAX = 256, /* of one subscriber, of each kind */
-};
 
 enum topic_kind { TOPIC_CHANNEL, TOPIC_PATTERN, TOPIC_KINDS };
 

@@ -19,11 +19,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "relay/base/bounds.h"
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "relay/resp/reader.h"
-
-enum { TRANSACTION_COMMANDS_MAX = 256, TRANSACTION_BYTES_MAX = 256 * 1024 };
 
 struct transaction {
     bool is_open;

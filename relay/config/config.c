@@ -275,7 +275,30 @@ static void override(struct config *config, const char *string, struct errors *e
         errors->found_on[setting_index(setting)] = FOUND_IN_OVERRIDE;
 }
 
+bool config_override_is_secret(const char *override)
+{
+    size_t dot = strcspn(override, ".=");
+    for (size_t i = 0; i < settings_count(); i++) {
+        const struct setting *setting = setting_at(i);
+        size_t key_length = strlen(setting->key);
+        if ((setting->flags & SETTING_SECRET) != 0 && override[dot] == '.' &&
+            strncmp(override + dot + 1, setting->key, key_length) == 0 &&
+            override[dot + 1 + key_length] == '=')
+            return true;
+    }
+    return false;
+}
+
 /* --- secrets in files --- */
+
+static void note_secrets(struct config *config, const struct errors *errors)
+{
+    for (size_t i = 0; i < settings_count(); i++) {
+        bool is_secret = (setting_at(i)->flags & SETTING_SECRET) != 0;
+        unsigned line = errors->found_on[i];
+        config->file_has_secrets |= is_secret && line != 0 && line != FOUND_IN_OVERRIDE;
+    }
+}
 
 /* Works out a password that stands in a setting or in a file; `place` owns what it gets. */
 static void settle_secret(const struct config *config, const char *const *value,
@@ -349,9 +372,13 @@ static void settle(struct config *config, struct errors *errors)
     fit_look(config, complain_of_misfit, &misfits);
     check_ports(config, errors);
     check_origin(config, errors);
+    if (config->group[0] != '\0' && config->user[0] == '\0')
+        complain_of(errors, config, &config->group, "a group needs a user, too");
+    note_secrets(config, errors);
 
     fit_settle(config);
     bool has_password = config->admin.password != NULL && config->admin.password[0] != '\0';
+    config->downstream.must_authenticate = has_password;
     config->downstream.local_only = config->protected_mode == CONFIG_YES && !has_password;
     config->downstream.tls_knows_callers = config->downstream_tls.auth_clients == TLS_AUTH_YES;
     /* INFO shows where it is, whatever directory the reader stands in. */

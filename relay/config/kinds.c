@@ -43,6 +43,7 @@ const struct value_kind kind_path = {VALUE_STRING, .expected = "the path of a fi
 const struct value_kind kind_directory = {VALUE_STRING, .least = 1,
                                           .expected = "the path of a directory"};
 const struct value_kind kind_host = {VALUE_WORD, .expected = "an address or a host name"};
+const struct value_kind kind_account = {VALUE_WORD, .expected = "the name of a user or a group"};
 const struct value_kind kind_secret = {VALUE_SECRET, .expected = "one line of text"};
 const struct value_kind kind_candidates = {
     VALUE_CANDIDATES, .expected =

@@ -25,6 +25,13 @@ static const struct setting settings[] = {
      "how a line of the log is written: text, json (an object with ts, level, room and message)"},
     {"relay", "log-file", &kind_path, AT(log_file), "", 0,
      "where the log goes; empty: stderr; reopened on SIGHUP"},
+    {"relay", "user", &kind_account, AT(user), "", 0,
+     "user to become when started as root, once secrets are read; empty: it stays who it is"},
+    {"relay", "group", &kind_account, AT(group), "", 0,
+     "group to become then; empty: that of user"},
+    {"relay", "set-dumpable", &kind_switch, AT(set_dumpable), "no", 0,
+     "yes: a crash may leave a core dump, which holds passwords, keys and data; no: it leaves "
+     "none"},
 
     {"upstream", "replicaof", &kind_candidates, AT(upstream.origin), "", 0,
      "the origin, as host and port; several candidates with commas between them: the one that is "

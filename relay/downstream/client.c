@@ -18,11 +18,7 @@ enum {
     INPUT_FIRST = 1024,
     INPUT_MAX = COMMAND_LENGTH_MAX + 4096, /* the reader gives up before it is full */
     COMMANDS_A_TURN = 256,
-    OUTPUT_LIMIT = 16 * CLIENT_OUTPUT_MAX, /* one reply may be long: CLIENT LIST */
     DRAIN_MS = 5 * 1000,
-    HANDSHAKE_MS = 10 * 1000,  /* of TLS */
-    FINISH_MS_MAX = 10 * 1000, /* for taking the last replies */
-    STUCK_MS_MAX = 60 * 1000,  /* for taking any of those that wait */
     COMMAND_NAME_MAX = 32,
 };
 
@@ -35,6 +31,7 @@ struct client {
     int64_t active_ms;
     int64_t taken_ms;           /* when it last took something, or nothing was there for it, */
     uint64_t taken_bytes;       /* and how much it had taken by then */
+    int64_t stranger_ms;        /* since when it might have authenticated; 0: not up yet */
     int64_t finish_ms;          /* 0: goes on; else when client_finish was called, */
     enum close_reason finished; /* and why */
     bool is_running;            /* a command: `input` and `output` are in use further up */
@@ -124,6 +121,11 @@ void client_keep(struct client *client, void *thing, client_gone_fn *gone)
     CHECK((thing == NULL) == (gone == NULL));
     client->kept = thing;
     client->gone = gone;
+}
+
+static bool is_stranger(const struct client *client)
+{
+    return client->room->must_authenticate && !client->session.authenticated;
 }
 
 /* ---------------------------------------------------------------- the room */
@@ -228,11 +230,17 @@ static bool flush(struct client *client)
     return false;
 }
 
+static bool has_much_output(const struct client *client)
+{
+    size_t most = is_stranger(client) ? STRANGER_OUTPUT_MAX : CLIENT_OUTPUT_MAX;
+    return outbox_left(&client->output) > most;
+}
+
 /* A held client goes on being read from, so that its end is noticed, as far as there is room. */
 static bool may_read(const struct client *client)
 {
-    return client->finish_ms == 0 && outbox_left(&client->output) <= CLIENT_OUTPUT_MAX &&
-           !client->has_commands && (!client->is_held || client->input_length < INPUT_MAX);
+    return client->finish_ms == 0 && !has_much_output(client) && !client->has_commands &&
+           (!client->is_held || client->input_length < INPUT_MAX);
 }
 
 /* What is to be done after commands have run: send, and say which events shall come. */
@@ -337,7 +345,7 @@ void client_resume(struct client *client, struct bytes reply)
 static bool may_run(const struct client *client)
 {
     return client->conn != NULL && client->finish_ms == 0 && !client->is_held &&
-           !client->output.text.failed && outbox_left(&client->output) <= CLIENT_OUTPUT_MAX;
+           !client->output.text.failed && !has_much_output(client);
 }
 
 /* A browser, or an attacker through one: what follows would be commands of its choice. Servers of this
@@ -352,6 +360,7 @@ static bool run_next(struct client *client)
 {
     struct command command;
     size_t taken = client->input_taken;
+    reader_set_stranger(&client->reader, is_stranger(client));
     switch (reader_next(&client->reader, client->input + taken, client->input_length - taken,
                         &command)) {
     case READER_MORE:
@@ -461,6 +470,7 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
     CHECK(client->conn == conn);
     switch (event) {
     case CONN_EVENT_UP:
+        client->stranger_ms = clock_ms();
         settle(client);
         return;
     case CONN_EVENT_READABLE:
@@ -489,7 +499,7 @@ void client_accept(struct client_room *room, int fd, struct tls_context *tls, ui
 {
     struct conn_options options = {.keepalive_s = room->keepalive_s,
                                    .tls = tls,
-                                   .handshake_ms = tls != NULL ? HANDSHAKE_MS : 0};
+                                   .handshake_ms = tls != NULL ? TLS_HANDSHAKE_MS_MAX : 0};
     struct client *client = calloc(1, sizeof(*client));
     struct conn *conn = conn_accept(room->loop, fd, &options, on_conn, client);
     if (client == NULL || conn == NULL) {
@@ -503,7 +513,7 @@ void client_accept(struct client_room *room, int fd, struct tls_context *tls, ui
     client->id = id;
     client->connected_ms = client->active_ms = client->taken_ms = clock_ms();
     reader_init(&client->reader);
-    outbox_init(&client->output, OUTPUT_LIMIT);
+    outbox_init(&client->output, CLIENT_REPLIES_MAX);
     text_init(&client->pushed, CLIENT_OUTPUT_MAX);
     client->writer.out = &client->output.text;
     client->session.protocol = 2;
@@ -531,7 +541,15 @@ static bool is_stuck(struct client *client, int64_t now_ms)
         client->taken_ms = now_ms;
         return false;
     }
-    return now_ms - client->taken_ms > STUCK_MS_MAX;
+    return now_ms - client->taken_ms > CLIENT_STUCK_MS_MAX;
+}
+
+/* It must authenticate, and takes its time. RESET begins a new one. */
+static bool is_slow_stranger(struct client *client, int64_t now_ms)
+{
+    if (client->stranger_ms != 0 && !is_stranger(client))
+        client->stranger_ms = now_ms;
+    return client->stranger_ms != 0 && now_ms - client->stranger_ms > STRANGER_MS_MAX;
 }
 
 void client_room_tick(struct client_room *room)
@@ -540,8 +558,10 @@ void client_room_tick(struct client_room *room)
     struct client *next;
     for (struct client *client = client_room_first(room); client != NULL; client = next) {
         next = client_next(client);
-        if (client->finish_ms != 0 && now_ms - client->finish_ms > FINISH_MS_MAX)
+        if (client->finish_ms != 0 && now_ms - client->finish_ms > CLIENT_FINISH_MS_MAX)
             client_close(client, client->finished);
+        else if (is_slow_stranger(client, now_ms))
+            client_close(client, CLOSE_UNAUTHENTICATED);
         else if (is_stuck(client, now_ms))
             client_close(client, CLOSE_OVERFLOW);
         else if (client->finish_ms == 0 && is_idle(client, now_ms))

@@ -42,6 +42,7 @@ struct client_room {
     struct loop *loop;
     int64_t timeout_ms; /* 0: never */
     int keepalive_s;
+    bool must_authenticate;
     client_command_fn *on_command;
     void *on_command_arg;
     newcomer_fn *on_newcomer;

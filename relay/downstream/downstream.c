@@ -228,6 +228,7 @@ static void init_parts(struct downstream *downstream, const struct store *store,
     downstream->clients = (struct client_room){
         .loop = downstream->loop,
         .timeout_ms = options->client_timeout_ms,
+        .must_authenticate = options->must_authenticate,
         .keepalive_s = options->keepalive_s,
         .on_command = doors->on_command,
         .on_command_arg = doors->arg,

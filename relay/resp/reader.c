@@ -8,22 +8,40 @@
 
 #include "relay/base/check.h"
 
+static_assert(STRANGER_LENGTH_MAX <= COMMAND_LENGTH_MAX, "a stranger may do less");
 static_assert(COMMAND_LENGTH_MAX <= INT32_MAX, "positions in a command must not overflow");
 
 #define EXPECTED "Protocol error: expected '$', got '%c'"
 
+#define INVALID_COUNT "Protocol error: invalid multibulk length"
+#define INVALID_BULK "Protocol error: invalid bulk length"
+
 enum { LINE_END = 2 };
+
+/* Who may send what, and what is said to more. */
+static const struct limits {
+    int64_t arguments;
+    size_t length;
+    const char *too_many;
+    const char *too_long;
+} limits_of[] = {
+    [false] = {COMMAND_ARGUMENTS_MAX, COMMAND_LENGTH_MAX, INVALID_COUNT, INVALID_BULK},
+    [true] = {STRANGER_ARGUMENTS_MAX, STRANGER_LENGTH_MAX,
+              "Protocol error: unauthenticated multibulk length",
+              "Protocol error: unauthenticated bulk length"},
+};
 
 /* The input as one call sees it: never looked at behind the limit, so that the verdict on a long
  * command does not depend on how it was cut into reads. */
 struct input {
     uint8_t *data;
-    size_t length; /* <= COMMAND_LENGTH_MAX */
+    size_t length; /* <= limits->length */
+    const struct limits *limits;
 };
 
 static bool is_full(struct input input)
 {
-    return input.length == COMMAND_LENGTH_MAX;
+    return input.length == input.limits->length;
 }
 
 static void restart(struct reader *reader)
@@ -39,6 +57,12 @@ void reader_init(struct reader *reader)
 {
     *reader = (struct reader){.error = NULL};
     restart(reader);
+}
+
+void reader_set_stranger(struct reader *reader, bool is_stranger)
+{
+    if (reader->position == 0)
+        reader->is_stranger = is_stranger;
 }
 
 static enum reader_result fail(struct reader *reader, const char *error)
@@ -205,7 +229,7 @@ static enum reader_result next_inline(struct reader *reader, struct input input,
             return fail(reader, "Protocol error: too big inline request");
         return READER_MORE;
     }
-    struct input writable = {input.data, line.length};
+    struct input writable = {input.data, line.length, input.limits};
     if (split_line(reader, writable, command) == READER_ERROR)
         return READER_ERROR;
     return finish(reader, command, reader->position);
@@ -224,7 +248,9 @@ static enum reader_result read_count(struct reader *reader, struct input input)
     }
     int64_t count;
     if (!parse_header(line, &count) || count > COMMAND_ARGUMENTS_MAX)
-        return fail(reader, "Protocol error: invalid multibulk length");
+        return fail(reader, INVALID_COUNT);
+    if (count > input.limits->arguments)
+        return fail(reader, input.limits->too_many);
     reader->arguments = count > 0 ? count : 0;
     reader->item = reader->position;
     return READER_COMMAND;
@@ -241,9 +267,10 @@ static enum reader_result read_bulk_length(struct reader *reader, struct input i
         return READER_MORE;
     }
     int64_t length;
-    if (!parse_header(line, &length) || length < 0 || length > COMMAND_LENGTH_MAX ||
-        reader->position + (size_t)length + LINE_END > COMMAND_LENGTH_MAX)
-        return fail(reader, "Protocol error: invalid bulk length");
+    if (!parse_header(line, &length) || length < 0 || length > COMMAND_LENGTH_MAX)
+        return fail(reader, INVALID_BULK);
+    if (reader->position + (size_t)length + LINE_END > input.limits->length)
+        return fail(reader, input.limits->too_long);
     reader->bulk = length;
     reader->item = reader->position;
     return READER_COMMAND;
@@ -255,7 +282,7 @@ static enum reader_result read_bulk(struct reader *reader, struct input input)
     if (input.length < end + LINE_END)
         return READER_MORE;
     if (input.data[end] != '\r' || input.data[end + 1] != '\n')
-        return fail(reader, "Protocol error: invalid bulk length");
+        return fail(reader, INVALID_BULK);
     reader->bulk = -1;
     reader->complete++;
     reader->position = end + LINE_END;
@@ -300,7 +327,8 @@ enum reader_result reader_next(struct reader *reader, uint8_t *input, size_t len
         return READER_ERROR;
     if (length == 0)
         return READER_MORE;
-    struct input seen = {input, length < COMMAND_LENGTH_MAX ? length : COMMAND_LENGTH_MAX};
+    const struct limits *limits = &limits_of[reader->is_stranger];
+    struct input seen = {input, length < limits->length ? length : limits->length, limits};
     if (input[0] == '*')
         return next_array(reader, seen, command);
     return next_inline(reader, seen, command);

@@ -62,6 +62,7 @@ static bool is_ours(const char *name)
 struct search {
     struct data_dir *data_dir;
     bool failed;
+    bool has_others; /* something in it is not ours */
 };
 
 static void note_entry(const char *name, void *arg)
@@ -70,8 +71,10 @@ static void note_entry(const char *name, void *arg)
     struct data_dir *data_dir = search->data_dir;
     uint64_t number;
     if (!history_parse_name(name, &number)) {
-        if (!is_ours(name))
+        if (!is_ours(name)) {
+            search->has_others = true;
             log_warnx("store: %s in the data directory is not ours and is left alone", name);
+        }
         return;
     }
     uint64_t *larger = realloc(data_dir->numbers, (data_dir->count + 1) * sizeof(number));
@@ -90,24 +93,48 @@ static int newest_first(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static bool find_histories(struct data_dir *data_dir, struct text *why)
+/* Nobody else has any business there. One that holds other things, or is somebody else's, may be a place
+ * like /tmp: what we make in it is closed to others anyway, but who may write there may put something else
+ * in its place. */
+static void close_to_others(const struct data_dir *data_dir, const char *path, bool has_others)
 {
-    struct search search = {.data_dir = data_dir};
-    if (!files_each(data_dir->directory, note_entry, &search, why))
+    struct stat status;
+    if (fstat(data_dir->directory, &status) == -1 || (status.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+        return;
+    unsigned mode = (unsigned)status.st_mode & 07777;
+    bool is_ours_alone = !has_others && status.st_uid == geteuid();
+    if (is_ours_alone && fchmod(data_dir->directory, S_IRWXU) == 0)
+        log_info("store: data-dir %s was open to others than its owner (mode %04o) and is not any "
+                 "more",
+                 path, mode);
+    else
+        log_warnx("store: data-dir %s is open to others than its owner (mode %04o): chmod 700 %s, "
+                  "or give the relay one of its own",
+                  path, mode, path);
+}
+
+static bool find_histories(struct search *search, struct text *why)
+{
+    struct data_dir *data_dir = search->data_dir;
+    if (!files_each(data_dir->directory, note_entry, search, why))
         return false;
-    if (search.failed)
+    if (search->failed)
         text_format(why, "memory is out");
     if (data_dir->count > 0)
         qsort(data_dir->numbers, data_dir->count, sizeof(data_dir->numbers[0]), newest_first);
-    return !search.failed;
+    return !search->failed;
 }
 
 bool data_dir_open(struct data_dir *data_dir, const char *path, bool make, struct text *why)
 {
     *data_dir = (struct data_dir){.directory = -1, .lock = -1};
+    struct search search = {.data_dir = data_dir};
     if (open_directory(data_dir, path, make, why) && take_lock(data_dir, path, why) &&
-        find_histories(data_dir, why))
+        find_histories(&search, why)) {
+        if (make)
+            close_to_others(data_dir, path, search.has_others);
         return true;
+    }
     data_dir_close(data_dir);
     return false;
 }

@@ -33,6 +33,7 @@ static size_t read_all(struct reader *reader, struct bytes input, struct text *t
         if (result == READER_COMMAND) {
             CHECK(command.length > 0 && command.length <= rest.length);
             CHECK(command.length <= COMMAND_LENGTH_MAX);
+            CHECK(!reader->is_stranger || command.length <= STRANGER_LENGTH_MAX);
             tell(told, &command);
             taken += command.length;
         }
@@ -42,12 +43,14 @@ static size_t read_all(struct reader *reader, struct bytes input, struct text *t
     return taken;
 }
 
-static void read_in_pieces(struct bytes input, struct cuts cuts, struct text *told)
+static void read_in_pieces(struct bytes input, struct cuts cuts, bool is_stranger,
+                           struct text *told)
 {
     struct reader reader;
     struct bytes left = input;
     size_t taken = 0;
     reader_init(&reader);
+    reader_set_stranger(&reader, is_stranger);
     while (left.length > 0 && reader.error == NULL) {
         (void)cuts_next(&cuts, &left);
         struct bytes seen = bytes_first(input, input.length - left.length);
@@ -56,17 +59,24 @@ static void read_in_pieces(struct bytes input, struct cuts cuts, struct text *to
     text_format(told, "%zu: %s", taken, reader.error != NULL ? reader.error : "more");
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void read_twice(const uint8_t *data, size_t size, bool is_stranger)
 {
     struct text whole;
     struct text pieces;
     text_init(&whole, TOLD_MAX);
     text_init(&pieces, TOLD_MAX);
-    read_in_pieces(bytes_at(data, size), (struct cuts){.longest = (size_t)1 << 30}, &whole);
-    read_in_pieces(bytes_at(data, size), cuts_of(data, size), &pieces);
+    read_in_pieces(bytes_at(data, size), (struct cuts){.longest = (size_t)1 << 30}, is_stranger,
+                   &whole);
+    read_in_pieces(bytes_at(data, size), cuts_of(data, size), is_stranger, &pieces);
     CHECK(!whole.failed && !pieces.failed);
     CHECK(bytes_equal(text_bytes(&whole), text_bytes(&pieces)));
     text_fini(&pieces);
     text_fini(&whole);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    read_twice(data, size, false);
+    read_twice(data, size, true);
     return 0;
 }

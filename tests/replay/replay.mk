@@ -20,6 +20,7 @@ FED := base/bytes base/check base/crc64 base/log base/log_line base/random base/
 $(call replay_test,replica/test_client,base/bytes base/check base/log base/log_line base/replid base/text downstream/client downstream/outbox downstream/reasons downstream/replconf resp/psync resp/reader resp/writer,fake_clock fake_conn fake_loop)
 $(call replay_test,replica/test_loading,$(FED),fake_clock fake_conn fake_loop fake_store replica_stage)
 $(call replay_test,replica/test_replica,$(FED),fake_clock fake_conn fake_loop fake_store replica_stage)
+$(call replay_test,replica/test_stranger,base/bytes base/check base/log base/log_line base/replid base/text downstream/client downstream/outbox downstream/reasons downstream/replconf resp/psync resp/reader resp/writer,fake_clock fake_conn fake_loop)
 $(call replay_test,replica/test_waiting,$(FED) downstream/slowdown downstream/waiting,fake_clock fake_conn fake_loop fake_store)
 
 # The watcher of Sentinels.

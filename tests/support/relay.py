@@ -19,6 +19,7 @@ PROGRAM = pathlib.Path(os.environ.get("PSYNC_RELAY", ROOT / "build" / "psync-rel
 DEFAULTS = {
     "relay.threads": "2",
     "relay.log-level": "debug",
+    "relay.set-dumpable": "yes",  # or the tests could not look at /proc, nor LeakSanitizer at it
     "downstream.bind": "127.0.0.1",
     "store.segment-size": "256kb",
     "store.repl-backlog-size": "256mb",

@@ -54,6 +54,10 @@ struct config {
     const char *log_file; /* "": stderr */
     enum log_level log_level;
     enum log_format log_format;
+    const char *user;  /* to become when started as root; "": none */
+    const char *group; /* "": the user's own */
+    enum config_switch set_dumpable;
+    bool file_has_secrets; /* a password stands in the ini itself */
 
     /* Settings that more than one room needs, or one in another form: config_load works the options
      * of the rooms out of them. */
@@ -74,6 +78,9 @@ MUST_CHECK bool config_load(struct config *config, const char *file, const char 
                             size_t count, struct text *errors);
 
 void config_fini(struct config *config);
+
+/* Does this override, as config_load takes it, set a secret? */
+bool config_override_is_secret(const char *override);
 
 /* What --check looks at besides: can the data directory and the log file be written? Makes neither.
  * False: `errors`, as above. */

@@ -3,8 +3,9 @@
  * A downstream connection that speaks commands: everyone begins as one, and who says PSYNC or SYNC
  * stops being one (replica.h). A client reads commands, hands each to the one door that the
  * composition gave the room (admin has the table of commands), and sends what was written as reply.
- * What it makes us hold is bounded: COMMAND_LENGTH_MAX of input; it is not read from while more than
- * CLIENT_OUTPUT_MAX of output waits.
+ * What it makes us hold is bounded (base/bounds.h): COMMAND_LENGTH_MAX of input; it is not read from while
+ * more than CLIENT_OUTPUT_MAX of output waits. One that must authenticate and has not is a stranger, may
+ * make us hold less, and is closed when its time is over.
  *
  * A command may answer later (client_hold), and a client may be sent what it has not asked for in this
  * moment (client_push). Neither closes anybody before the end of the turn, so that both may be done while
@@ -19,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "relay/base/bounds.h"
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
 #include "relay/downstream/reasons.h"
@@ -27,7 +29,7 @@
 
 struct client;
 
-enum { CLIENT_OUTPUT_MAX = 1024 * 1024, CLIENT_NAME_MAX = 64 };
+enum { CLIENT_NAME_MAX = 64 };
 
 /* What a replica says of itself before PSYNC, by REPLCONF. */
 struct replica_terms {

@@ -41,6 +41,7 @@ struct downstream_options {
     bool tls_knows_callers;  /* the TLS port asks everybody for a certificate */
     unsigned threads;        /* workers, 1..64 */
     unsigned clients_max;
+    bool must_authenticate;     /* without that, a client is a stranger: see client.h */
     bool local_only;            /* who comes from another machine is sent away */
     int64_t replica_timeout_ms; /* repl-timeout */
     int64_t client_timeout_ms;  /* timeout; 0: never */

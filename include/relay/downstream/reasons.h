@@ -18,6 +18,7 @@
     REASON(DROPPED, dropped, INFO, "RELAY DROP")                                                   \
     REASON(SHUTDOWN, shutdown, INFO, "the relay stops")                                            \
     REASON(IDLE, idle, INFO, "nothing came for `timeout` seconds")                                 \
+    REASON(UNAUTHENTICATED, unauthenticated, WARNING, "it did not authenticate in time")           \
     REASON(REJECTED, rejected, INFO, "it was not let in")                                          \
     REASON(PROTOCOL, protocol, WARNING, "it does not speak the protocol")                          \
     REASON(TLS, tls, WARNING, "it speaks TLS to the plain port")                                   \

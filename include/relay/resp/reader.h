@@ -16,15 +16,12 @@
 #ifndef RELAY_RESP_READER_H
 #define RELAY_RESP_READER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "relay/base/bounds.h"
 #include "relay/base/bytes.h"
-
-enum {
-    COMMAND_ARGUMENTS_MAX = 1024,
-    COMMAND_LENGTH_MAX = 64 * 1024, /* of a whole command, headers included */
-};
 
 struct command {
     size_t argument_count; /* 0: an empty line (a replica's sign of life, protocol 2.3) */
@@ -44,11 +41,16 @@ struct reader {
     int64_t arguments; /* announced by "*<n>", -1 while not known */
     int64_t bulk;      /* announced by "$<n>" for the argument in hand, -1 while not known */
     size_t complete;   /* arguments that are there already */
+    bool is_stranger;  /* whoever sends the command in hand */
     const char *error; /* in redis-server's words, without the "-ERR ": "Protocol error: ..." */
     char expected[48]; /* what `error` points to where it names a byte of the input */
 };
 
 void reader_init(struct reader *reader);
+
+/* Is it a stranger who sends what comes? Then a command may have STRANGER_ARGUMENTS_MAX arguments and
+ * STRANGER_LENGTH_MAX bytes. Holds from the next command on: without effect in the midst of one. */
+void reader_set_stranger(struct reader *reader, bool is_stranger);
 
 /* Reads one command from the beginning of `input`. After READER_MORE the same bytes, and more
  * behind them, must be given again (they may have moved); after READER_COMMAND the caller goes on

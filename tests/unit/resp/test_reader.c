@@ -15,6 +15,7 @@ struct outcome {
 
 static struct command command;
 static uint8_t buffers[2][INPUT_MAX];
+static bool is_stranger;
 
 /* Gives the reader the first `length` bytes of `input`, each time at another address, with other
  * bytes behind them. */
@@ -62,6 +63,7 @@ static struct outcome read_in_steps(struct bytes input, size_t first, size_t ste
     struct reader reader;
     enum reader_result result = READER_MORE;
     reader_init(&reader);
+    reader_set_stranger(&reader, is_stranger);
     for (size_t length = first;; length += step) {
         if (length > input.length)
             length = input.length;
@@ -343,6 +345,56 @@ TEST(as_many_arguments_as_allowed)
     }
 }
 
+/* The words are redis-server's; what is wrong for everybody is told as to everybody. */
+TEST(a_stranger_may_send_less)
+{
+    static const struct {
+        const char *said;
+        struct outcome outcome;
+    } rows[] = {
+        {"*10\r\n", {.result = READER_MORE}},
+        {"*11\r\n",
+         {.result = READER_ERROR, .error = "Protocol error: unauthenticated multibulk length"}},
+        {"*1025\r\n",
+         {.result = READER_ERROR, .error = "Protocol error: invalid multibulk length"}},
+        {"*1\r\n$8100\r\n", {.result = READER_MORE}},
+        {"*1\r\n$8192\r\n",
+         {.result = READER_ERROR, .error = "Protocol error: unauthenticated bulk length"}},
+        {"*1\r\n$65537\r\n",
+         {.result = READER_ERROR, .error = "Protocol error: invalid bulk length"}},
+        {"*2\r\n$4\r\nAUTH\r\n$3\r\nabc\r\n",
+         {.result = READER_COMMAND, .length = 23, .argument_count = 2}},
+    };
+    is_stranger = true;
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct bytes input = bytes_of(rows[i].said);
+        for (size_t step = 1; step <= input.length; step++)
+            assert_outcome(read_in_steps(input, 0, step), rows[i].outcome, input);
+    }
+    memset(big, 'a', sizeof(big));
+    assert_big(STRANGER_LENGTH_MAX - 1, (struct outcome){.result = READER_MORE});
+    assert_big(STRANGER_LENGTH_MAX, is_error("Protocol error: too big inline request"));
+    assert_big(COMMAND_LENGTH_MAX + 1, is_error("Protocol error: too big inline request"));
+    is_stranger = false;
+}
+
+/* Who authenticates in the midst of nothing is no stranger from the next command on; in the midst of a
+ * command nothing changes. */
+TEST(a_stranger_is_one_to_the_end_of_the_command)
+{
+    char said[] = "*11\r\n";
+    struct reader reader;
+    reader_init(&reader);
+    reader_set_stranger(&reader, true);
+    assert_int_equal(reader_next(&reader, (uint8_t *)said, 2, &command), READER_MORE);
+    reader_set_stranger(&reader, false);
+    assert_int_equal(reader_next(&reader, (uint8_t *)said, 5, &command), READER_ERROR);
+    reader_init(&reader);
+    reader_set_stranger(&reader, true);
+    reader_set_stranger(&reader, false);
+    assert_int_equal(reader_next(&reader, (uint8_t *)said, 5, &command), READER_MORE);
+}
+
 /* What has been looked at is not looked at again: the byte that would end the line is put behind
  * the reader's back, and must not be found. */
 TEST(bytes_are_looked_at_once)
@@ -390,6 +442,8 @@ int main(void)
         cmocka_unit_test(header_lines_that_do_not_end),
         cmocka_unit_test(an_argument_of_the_limit_and_one_byte_more),
         cmocka_unit_test(as_many_arguments_as_allowed),
+        cmocka_unit_test(a_stranger_may_send_less),
+        cmocka_unit_test(a_stranger_is_one_to_the_end_of_the_command),
         cmocka_unit_test(bytes_are_looked_at_once),
         cmocka_unit_test(one_reader_for_many_commands),
     };

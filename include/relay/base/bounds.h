@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What one connection to us may make us hold, and for how long: each bound once. README.md tells operators
+ * of them under "Security". A stranger is one that must authenticate and has not done so.
+ */
+#ifndef RELAY_BASE_BOUNDS_H
+#define RELAY_BASE_BOUNDS_H
+
+enum {
+    /* One command, headers included; it is also all that is read ahead of the command that runs. */
+    COMMAND_ARGUMENTS_MAX = 1024,
+    COMMAND_LENGTH_MAX = 64 * 1024,
+    STRANGER_ARGUMENTS_MAX = 10,    /* as redis-server has it */
+    STRANGER_LENGTH_MAX = 8 * 1024, /* the longest password fits, with a user and a name */
+    STRANGER_MS_MAX = 10 * 1000, /* to authenticate, from when the connection (and its TLS) is up */
+    TLS_HANDSHAKE_MS_MAX = 10 * 1000,
+
+    /* Replies and messages that the client does not take: from here on it is not read from, */
+    CLIENT_OUTPUT_MAX = 1024 * 1024,
+    STRANGER_OUTPUT_MAX = 8 * 1024,
+    CLIENT_REPLIES_MAX = 16 * CLIENT_OUTPUT_MAX, /* and here it is closed: one reply may be long */
+    CLIENT_STUCK_MS_MAX = 60 * 1000,             /* for taking any of them */
+    CLIENT_FINISH_MS_MAX = 10 * 1000,            /* for taking the last ones */
+
+    /* Between MULTI and EXEC. */
+    TRANSACTION_COMMANDS_MAX = 256,
+    TRANSACTION_BYTES_MAX = 256 * 1024,
+
+    SUBSCRIPTIONS_MAX = 256, /* of one subscriber, to channels, and as many to patterns */
+    TOPIC_NAME_MAX = 512,    /* bytes */
+};
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "account.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "relay/base/log.h"
+#include "relay/config/config.h"
+
+static bool find_group(struct account *account, const char *name, struct text *why)
+{
+    errno = 0;
+    const struct group *group = getgrnam(name);
+    if (group == NULL) {
+        text_format(why, "[relay] group = %s: %s", name,
+                    errno != 0 ? strerror(errno) : "there is no such group");
+        return false;
+    }
+    account->gid = group->gr_gid;
+    return true;
+}
+
+bool account_find(struct account *account, const struct config *config, struct text *why)
+{
+    *account = (struct account){.name = NULL};
+    if (config->user[0] == '\0')
+        return true;
+    errno = 0;
+    const struct passwd *user = getpwnam(config->user);
+    if (user == NULL || user->pw_uid == 0) {
+        text_format(why, "[relay] user = %s: %s", config->user,
+                    user != NULL ? "that is root: name one that has fewer rights, or none"
+                    : errno != 0 ? strerror(errno)
+                                 : "there is no such user");
+        return false;
+    }
+    *account = (struct account){.name = config->user, .uid = user->pw_uid, .gid = user->pw_gid};
+    return config->group[0] == '\0' || find_group(account, config->group, why);
+}
+
+/* ---- what is made while we are root ---- */
+
+/* Gives away what `opened` is, and closes it. Nobody else could have put anything else in its place: it is
+ * reached through what was opened, not by its name. */
+static bool give(const struct account *account, int opened, const char *path, struct text *why)
+{
+    bool is_given = opened != -1 && fchown(opened, account->uid, account->gid) == 0;
+    if (!is_given)
+        text_format(why, "%s: cannot be made for %s: %s", path, account->name, strerror(errno));
+    if (opened != -1)
+        close(opened);
+    return is_given;
+}
+
+static bool give_data_dir(const struct account *account, const char *path, struct text *why)
+{
+    if (mkdir(path, 0700) == -1)
+        return true; /* it is there, or the store will say why not */
+    return give(account, open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), path, why);
+}
+
+static bool give_log_file(const struct account *account, const char *path, struct text *why)
+{
+    if (path[0] == '\0')
+        return true;
+    int opened = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return opened == -1 || give(account, opened, path, why);
+}
+
+bool account_prepare(struct account *account, const struct config *config, struct text *why)
+{
+    if (account->name == NULL)
+        return true;
+    if (geteuid() == account->uid) {
+        account->name = NULL;
+        return true;
+    }
+    if (geteuid() != 0) {
+        text_format(why,
+                    "[relay] user = %s: only root can become another user: start it as root, or as "
+                    "%s",
+                    account->name, account->name);
+        return false;
+    }
+    if (initgroups(account->name, account->gid) == -1) {
+        text_format(why, "[relay] user = %s: cannot take its groups: %s", account->name,
+                    strerror(errno));
+        return false;
+    }
+    return give_data_dir(account, config->store.data_dir, why) &&
+           give_log_file(account, config->log_file, why);
+}
+
+/* ---- with its rights, and for good ---- */
+
+bool account_open_log(const struct account *account, const struct config *config, struct text *why)
+{
+    if (account->name == NULL)
+        return log_open(config->log_file, why);
+    CHECK(setegid(account->gid) == 0 && seteuid(account->uid) == 0);
+    bool is_open = log_open(config->log_file, why);
+    CHECK(seteuid(0) == 0 && setegid(0) == 0);
+    if (!is_open)
+        text_format(why, ": give it to %s", account->name);
+    return is_open;
+}
+
+static bool is_without_return(const struct account *account)
+{
+    uid_t uid[3];
+    gid_t gid[3];
+    CHECK(getresuid(&uid[0], &uid[1], &uid[2]) == 0 && getresgid(&gid[0], &gid[1], &gid[2]) == 0);
+    for (int i = 0; i < 3; i++) {
+        if (uid[i] != account->uid || gid[i] != account->gid)
+            return false;
+    }
+    return setuid(0) == -1 && seteuid(0) == -1 && (account->gid == 0 || setegid(0) == -1);
+}
+
+bool account_become(const struct account *account, const struct config *config, struct text *why)
+{
+    if (account->name == NULL)
+        return true;
+    if (setresgid(account->gid, account->gid, account->gid) == -1 ||
+        setresuid(account->uid, account->uid, account->uid) == -1) {
+        text_format(why, "[relay] user = %s: cannot become that user: %s", account->name,
+                    strerror(errno));
+        return false;
+    }
+    if (!is_without_return(account)) {
+        text_format(why, "[relay] user = %s: root's rights are still there after giving them up",
+                    account->name);
+        return false;
+    }
+    /* Nothing is ever executed; whoever made us do it would gain nothing by a set-user-id program. */
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (access(config->store.data_dir, R_OK | W_OK | X_OK) == -1) {
+        text_format(why, "data-dir %s: %s cannot write in it: %s: chown -R %s %s",
+                    config->store.data_dir, account->name, strerror(errno), account->name,
+                    config->store.data_dir);
+        return false;
+    }
+    log_info("relay: runs as user=%s uid=%ld gid=%ld", account->name, (long)account->uid,
+             (long)account->gid);
+    return true;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The user that the relay is, when it was started as root and told to be somebody else. What only root can
+ * do comes before: reading the ini, password files and keys, raising limits.
+ *
+ *     account_find       who that is
+ *     account_prepare    the data directory and the log file are made for him where they are missing
+ *     account_open_log   with his rights, since SIGHUP opens it again with no others
+ *     account_become     for good; that there is no way back is tried
+ *
+ * Owner: relay.c. Thread: thread 0, while there is no other.
+ */
+#ifndef RELAY_ACCOUNT_H
+#define RELAY_ACCOUNT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+
+struct config;
+
+struct account {
+    const char *name; /* NULL: it stays who it is */
+    uid_t uid;
+    gid_t gid;
+};
+
+/* False: there is no such user or group, or it is root. */
+MUST_CHECK bool account_find(struct account *account, const struct config *config,
+                             struct text *why);
+
+/* False: we are not root, and somebody else; or what is missing cannot be made. What is there is left as
+ * it is. An account that we are already becomes none. */
+MUST_CHECK bool account_prepare(struct account *account, const struct config *config,
+                                struct text *why);
+
+MUST_CHECK bool account_open_log(const struct account *account, const struct config *config,
+                                 struct text *why);
+
+MUST_CHECK bool account_become(const struct account *account, const struct config *config,
+                               struct text *why);
+
+#endif

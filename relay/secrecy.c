@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "secrecy.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "relay/base/bytes.h"
+#include "relay/base/log.h"
+#include "relay/config/config.h"
+
+#define AT(member) offsetof(struct config, member)
+
+/* The settings that name a file with a secret in it. */
+static const struct {
+    const char *setting;
+    size_t place;
+    bool is_read_again; /* on SIGHUP */
+} files[] = {
+    {"[upstream] masterauth-file", AT(masterauth_file), false},
+    {"[upstream] tls-key-file", AT(upstream_tls.key_file), true},
+    {"[downstream] requirepass-file", AT(requirepass_file), false},
+    {"[downstream] tls-key-file", AT(downstream_tls.key_file), true},
+};
+
+static const char *path_of(const struct config *config, size_t place)
+{
+    return *(const char *const *)(const void *)((const char *)config + place);
+}
+
+static void warn_if_open(const char *what, const char *path)
+{
+    struct stat status;
+    if (path[0] == '\0' || stat(path, &status) == -1 || !S_ISREG(status.st_mode) ||
+        (status.st_mode & (S_IROTH | S_IWOTH)) == 0)
+        return;
+    log_warnx("relay: %s %s holds a secret, and every user of this machine may %s it (mode %04o): "
+              "chmod o= %s",
+              what, path, (status.st_mode & S_IWOTH) != 0 ? "change" : "read",
+              (unsigned)(status.st_mode & 07777), path);
+}
+
+void secrecy_warn_of_open_files(const struct config *config)
+{
+    if (config->file_has_secrets)
+        warn_if_open("the ini", config->admin.config_file);
+    for (size_t i = 0; i < LENGTH_OF(files); i++)
+        warn_if_open(files[i].setting, path_of(config, files[i].place));
+}
+
+void secrecy_warn_of_closed_files(const struct config *config)
+{
+    for (size_t i = 0; config->user[0] != '\0' && i < LENGTH_OF(files); i++) {
+        const char *path = path_of(config, files[i].place);
+        if (files[i].is_read_again && path[0] != '\0' && access(path, R_OK) == -1)
+            log_warnx("relay: %s %s: %s cannot read it: when it is renewed, SIGHUP will not do, "
+                      "only a restart: %s",
+                      files[i].setting, path, config->user, strerror(errno));
+    }
+}
+
+void secrecy_guard_memory(const struct config *config)
+{
+    /* Also said when it shall be so: to become another user has taken it away. */
+    if (prctl(PR_SET_DUMPABLE, config->set_dumpable == CONFIG_YES ? 1 : 0, 0, 0, 0) == -1)
+        log_warn("relay: cannot say whether there may be core dumps");
+}

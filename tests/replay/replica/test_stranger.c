@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A client that must authenticate and has not: how long it may stay, and what it may make us hold.
+ */
+#include "../../../relay/downstream/client_room.h"
+
+#include "fake_clock.h"
+#include "fake_conn.h"
+#include "fake_loop.h"
+#include "relay/base/log.h"
+#include "test.h"
+
+/* A room whose commands are AUTH, RESET, MUCH, and everything else, which is refused to strangers. */
+static struct {
+    struct client_room room;
+    struct conn *peer;
+    struct client *client;
+    unsigned refused;
+} stage;
+
+static void on_command(struct client *client, const struct command *command, void *arg)
+{
+    (void)arg;
+    struct writer *writer = client_writer(client);
+    struct client_session *session = client_session(client);
+    struct bytes name = command->argument[0];
+    if (bytes_is(name, "auth")) {
+        session->authenticated = true;
+    } else if (bytes_is(name, "reset")) {
+        session->authenticated = false;
+    } else if (!session->authenticated) {
+        stage.refused++;
+        write_error(writer, "NOAUTH Authentication required.");
+        return;
+    }
+    write_simple(writer, "OK");
+}
+
+static void on_newcomer(const struct newcomer *newcomer, void *arg)
+{
+    (void)newcomer;
+    (void)arg;
+    fail_msg("a stranger has become a replica");
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    log_set_level((enum log_level)(LOG_LEVEL_ERROR + 1));
+    memset(&stage, 0, sizeof(stage));
+    stage.room = (struct client_room){
+        .loop = loop_new(),
+        .must_authenticate = true,
+        .on_command = on_command,
+        .on_newcomer = on_newcomer,
+    };
+    client_room_init(&stage.room);
+    client_accept(&stage.room, 5, NULL, 1);
+    stage.peer = fake_conn_newest();
+    stage.client = client_room_first(&stage.room);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    client_room_close_all(&stage.room, CLOSE_SHUTDOWN);
+    loop_free(&stage.room.loop);
+    fake_conn_reset();
+    return 0;
+}
+
+static void hear(const char *bytes)
+{
+    fake_conn_feed(stage.peer, bytes_of(bytes));
+    fake_conn_run(stage.peer);
+}
+
+static void expect_sent(const char *expected)
+{
+    assert_view(fake_conn_sent(stage.peer), expected);
+    fake_conn_forget_sent(stage.peer);
+}
+
+static void pass(int64_t ms)
+{
+    fake_clock_advance(ms);
+    client_room_tick(&stage.room);
+}
+
+static void expect_closed(enum close_reason reason)
+{
+    assert_int_equal(stage.room.count, 0);
+    assert_int_equal(stage.room.closed[reason], 1);
+}
+
+/* ---- its time ---- */
+
+TEST(has_its_time_and_no_more)
+{
+    fake_conn_up(stage.peer);
+    pass(STRANGER_MS_MAX);
+    assert_int_equal(stage.room.count, 1);
+    pass(1);
+    expect_closed(CLOSE_UNAUTHENTICATED);
+}
+
+/* Whatever it says meanwhile, bit by bit or in whole commands that are refused. */
+TEST(gets_no_more_by_talking)
+{
+    fake_conn_up(stage.peer);
+    hear("PING\r\n*2\r\n$4\r\nAU");
+    pass(STRANGER_MS_MAX - 1);
+    hear("TH");
+    pass(2);
+    expect_closed(CLOSE_UNAUTHENTICATED);
+}
+
+/* The handshake of TLS has a deadline of its own. */
+TEST(its_time_begins_when_the_connection_is_up)
+{
+    pass(2 * STRANGER_MS_MAX);
+    assert_int_equal(stage.room.count, 1);
+    fake_conn_up(stage.peer);
+    pass(STRANGER_MS_MAX);
+    assert_int_equal(stage.room.count, 1);
+    hear("AUTH\r\n");
+    expect_sent("+OK\r\n");
+}
+
+TEST(who_has_authenticated_may_stay)
+{
+    fake_conn_up(stage.peer);
+    hear("AUTH\r\n");
+    pass(100 * STRANGER_MS_MAX);
+    assert_int_equal(stage.room.count, 1);
+    hear("RESET\r\n"); /* begins anew, with all of the time */
+    pass(STRANGER_MS_MAX);
+    assert_int_equal(stage.room.count, 1);
+    pass(1);
+    expect_closed(CLOSE_UNAUTHENTICATED);
+}
+
+TEST(nobody_is_one_without_a_password)
+{
+    stage.room.must_authenticate = false;
+    fake_conn_up(stage.peer);
+    pass(100 * STRANGER_MS_MAX);
+    assert_int_equal(stage.room.count, 1);
+    hear("*1\r\n$9000\r\n"); /* more than a stranger may */
+    expect_sent("");
+    assert_int_equal(stage.room.count, 1);
+}
+
+/* ---- what it makes us hold ---- */
+
+TEST(too_many_arguments_are_told_in_the_known_words)
+{
+    fake_conn_up(stage.peer);
+    hear("*10\r\n");
+    assert_int_equal(stage.room.count, 1);
+    tear_down(NULL);
+    set_up(NULL);
+    fake_conn_up(stage.peer);
+    hear("*11\r\n");
+    expect_sent("-ERR Protocol error: unauthenticated multibulk length\r\n");
+    expect_closed(CLOSE_PROTOCOL);
+}
+
+TEST(a_long_argument_is_told_in_the_known_words)
+{
+    fake_conn_up(stage.peer);
+    hear("*2\r\n$4\r\nAUTH\r\n$8193\r\n");
+    expect_sent("-ERR Protocol error: unauthenticated bulk length\r\n");
+    expect_closed(CLOSE_PROTOCOL);
+}
+
+/* What it may say begins to count behind its AUTH, also in one piece with that. */
+TEST(a_long_command_may_follow_auth_at_once)
+{
+    static char said[20 * 1024];
+    memset(said, 'x', sizeof(said) - 1);
+    size_t head = (size_t)snprintf(said, sizeof(said), "AUTH\r\n*1\r\n$10000\r\n");
+    said[head] = 'x';
+    memcpy(said + head + 10000, "\r\n", 3);
+    for (size_t cut = 1; cut < 10100; cut += 1009) {
+        fake_conn_up(stage.peer);
+        fake_conn_feed_cut(stage.peer, bytes_of(said), cut);
+        fake_conn_run(stage.peer);
+        expect_sent("+OK\r\n+OK\r\n");
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
+TEST(a_flood_without_an_end_is_not_kept)
+{
+    static char flood[100 * 1024 + 1];
+    memset(flood, 'x', sizeof(flood) - 1);
+    fake_conn_up(stage.peer);
+    fake_conn_feed_cut(stage.peer, bytes_of(flood), 100);
+    fake_conn_run(stage.peer);
+    expect_sent("-ERR Protocol error: too big inline request\r\n");
+    expect_closed(CLOSE_PROTOCOL);
+    assert_in_range(stage.room.received_bytes, STRANGER_LENGTH_MAX, STRANGER_LENGTH_MAX + 100);
+}
+
+/* It is refused again and again, and does not read that. */
+TEST(refusals_that_it_does_not_take_are_few)
+{
+    static char said[3 * 100 * 1000 + 1];
+    for (size_t i = 0; i + 3 < sizeof(said); i += 3)
+        memcpy(said + i, "x\r\n", 3);
+    fake_conn_up(stage.peer);
+    fake_conn_set_room(stage.peer, 0);
+    fake_conn_feed_cut(stage.peer, bytes_of(said), 3000);
+    fake_conn_run(stage.peer);
+    size_t one = strlen("-NOAUTH Authentication required.\r\n");
+    assert_in_range(stage.refused * one, STRANGER_OUTPUT_MAX, STRANGER_OUTPUT_MAX + one);
+    assert_false(fake_conn_wants_read(stage.peer));
+    assert_in_range(client_received_bytes(stage.client), 0, 2 * STRANGER_LENGTH_MAX);
+    pass(STRANGER_MS_MAX + 1);
+    expect_closed(CLOSE_UNAUTHENTICATED);
+}
+
+#define STRANGER_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STRANGER_TEST(has_its_time_and_no_more),
+        STRANGER_TEST(gets_no_more_by_talking),
+        STRANGER_TEST(its_time_begins_when_the_connection_is_up),
+        STRANGER_TEST(who_has_authenticated_may_stay),
+        STRANGER_TEST(nobody_is_one_without_a_password),
+        STRANGER_TEST(too_many_arguments_are_told_in_the_known_words),
+        STRANGER_TEST(a_long_argument_is_told_in_the_known_words),
+        STRANGER_TEST(a_long_command_may_follow_auth_at_once),
+        STRANGER_TEST(a_flood_without_an_end_is_not_kept),
+        STRANGER_TEST(refusals_that_it_does_not_take_are_few),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
