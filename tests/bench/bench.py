@@ -13,13 +13,15 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
+import crowds  # noqa: E402
+import origins  # noqa: E402
 import report  # noqa: E402
 import servers  # noqa: E402
 import stages  # noqa: E402
 import syncs  # noqa: E402
 import streams  # noqa: E402
 
-BENCHES = [*streams.BENCHES, *syncs.BENCHES]
+BENCHES = [*streams.BENCHES, *syncs.BENCHES, *origins.BENCHES, *crowds.BENCHES]
 
 
 def options():

@@ -88,13 +88,17 @@ def tls_settings(lab):
     return papers.downstream("relay", tls_auth_clients="no")
 
 
-def through_relay(lab, origin=None, name="relay", tls=False, rdb=None, **settings):
-    """`origin`: a real server; None: a synthetic one of its own."""
+def through_relay(
+    lab, origin=None, name="relay", tls=False, rdb=None, waits=True, **settings
+):
+    """`origin`: None: a synthetic one of its own. `waits`: for the link."""
     source = origin or origin_of(lab, rdb)
     more = {key.replace("__", ".").replace("_", "-"): value for key, value in settings.items()}
     if tls:
         more.update(tls_settings(lab))
-    middle = lab.relay(source, {**RELAY, **more}).wait_link()
+    middle = lab.relay(source, {**RELAY, **more})
+    if waits:
+        middle.wait_link()
     port = more["downstream.tls-port"] if tls else middle.port
     return Stage(lab, name, middle, port, source, tls)
 

@@ -4,6 +4,7 @@
 import figures
 import servers
 import stages
+import wait
 from figures import GB
 from report import Aim, Bench, Result
 
@@ -83,7 +84,35 @@ class FullSync(Bench):
         return Result(self, seen, aims)
 
 
+class FirstByte(Bench):
+    """A replica waits at a relay that has nothing yet: how long after the origin has sent the first byte
+    of its RDB is it there?"""
+
+    RDB_BYTES = 64 * 10**6
+
+    def __init__(self, name, title):
+        super().__init__(name, title, is_quick=False)
+
+    @staticmethod
+    def cold(lab, rdb):
+        origin = stages.origin_of(lab, rdb)
+        origin.say("hold")
+        stage = stages.through_relay(lab, origin, waits=False)
+        stage.swarm.say("attach 1")
+        wait.until("the replica waits", lambda: stage.middle.info("replication")["connected_slaves"])
+        (released,) = origin.ask("release", "released")
+        begun = stage.swarm.hear("attached")["begun"]
+        return {"first_byte_ms": (begun - released) / 1e6}
+
+    def run(self, lab, wanted):
+        _, rdb = make_rdb(lab, self.RDB_BYTES)
+        seen = {"relay": figures.medians([self.cold(lab, rdb) for _ in range(wanted.rounds or 5)])}
+        took_ms = seen["relay"]["first_byte_ms"]
+        return Result(self, seen, [Aim("ms to the first byte, of 10", took_ms / 10, 1)])
+
+
 BENCHES = [
     FullSync("sync-10", "Full sync, 10 replicas, 1 GB RDB", 10, 10**9, 2 * 10**8, 2),
     FullSync("sync-50", "Full sync, 50 replicas, 1 GB RDB", 50, 10**9, None, 1),
+    FirstByte("first-byte", "A cold relay: from the RDB's first byte to a replica that waits"),
 ]
