@@ -50,26 +50,8 @@ style: ## layers, states, words: what a compiler does not see
 e2e: $(PROGRAM) ## real servers, digests compared
 	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(or $(E2E_JOBS),4) $(E2E_ARGS) tests/e2e
 
-# ---- benches: figures, not tests
+include tests/bench/bench.mk
 
-BENCH_STORE_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(basename $(patsubst relay/%,%,\
-                       $(wildcard relay/store/*.c relay/base/*.c))))
-
-$(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_OBJECTS)
-	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lpthread
-
--include $(B)/tests/obj/bench/bench_store.d
-
-.PHONY: bench-store bench-wait chaos
-bench-store: $(B)/tests/bench/bench_store ## CRC-64, append, start on a large window (SIZE_GB=10, DIR=build/bench)
-	$(Q)mkdir -p $(or $(DIR),$(B)/bench)
-	$(Q)$< $(or $(DIR),$(B)/bench) $(or $(SIZE_GB),10)
-
-bench-wait: $(PROGRAM) ## what a confirmed write costs: direct, chained, through the relay (WRITES=1000)
-	$(Q)tests/support/setup.sh bench
-	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_wait.py --writes $(or $(WRITES),1000)
-
+.PHONY: chaos
 chaos: $(PROGRAM) ## kill -9, damaged files, fail-overs, long (ROUNDS=300, CHAOS_SEED to repeat)
 	$(Q)CHAOS_ROUNDS=$(or $(ROUNDS),300) $(MAKE) --no-print-directory e2e E2E_ARGS='-k chaos'

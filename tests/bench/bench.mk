@@ -1,0 +1,44 @@
+# The benches: figures, not tests. Their programs stand in for origins and replicas, or are the floor that
+# what we do is compared with.
+
+BENCH_PROGRAMS := origin swarm fanout filesend
+
+BENCH_SHARED := $(patsubst %,$(B)/obj/%.o,base/check base/crc64 base/bytes resp/reader)
+
+$(BENCH_PROGRAMS:%=$(B)/tests/bench/%): $(B)/tests/bench/%: $(B)/tests/obj/bench/%.o \
+                                        $(B)/tests/obj/bench/tool.o $(BENCH_SHARED)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/tests/bench/swarm: $(B)/tests/obj/bench/wire.o
+
+BENCH_STORE_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(basename $(patsubst relay/%,%,\
+                       $(wildcard relay/store/*.c relay/base/*.c))))
+
+$(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lpthread
+
+-include $(wildcard $(B)/tests/obj/bench/*.d)
+
+.PHONY: bench bench-programs bench-quick bench-store bench-wait
+
+bench-programs: $(PROGRAM) $(BENCH_PROGRAMS:%=$(B)/tests/bench/%)
+
+bench-store: $(B)/tests/bench/bench_store ## CRC-64, append, start on a large window (SIZE_GB=10, DIR=build/bench)
+	$(Q)mkdir -p $(or $(DIR),$(B)/bench)
+	$(Q)$< $(or $(DIR),$(B)/bench) $(or $(SIZE_GB),10)
+
+bench-wait: $(PROGRAM) ## what a confirmed write costs: direct, chained, through the relay (WRITES=1000)
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_wait.py --writes $(or $(WRITES),1000)
+
+bench: bench-programs ## the relay beside direct, chained and the kernel's least: a table, bench.json, bench.svg
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench.py --out $(or $(OUT),$(B)/bench) $(BENCH_ARGS)
+
+bench-quick: bench-programs ## under a minute; fails where a ratio is more than twice its aim
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench.py --quick $(BENCH_ARGS)

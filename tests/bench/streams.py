@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""Benches of the stream: flat out, small commands, under TLS, how late it comes."""
+
+import subprocess
+
+import figures
+import stages
+from figures import GB
+from report import Aim, Bench, Result
+
+MB = 1_000_000
+
+
+def send(stage, stream_bytes, value_bytes, rate=0):
+    """Sends that much through the middle to all replicas. Returns what was delivered, when it began, when
+    it was done, and what it cost."""
+    start, end, length, stamp = stage.origin.ask(f"plan {stream_bytes} {value_bytes} {rate}", "plan")
+    looks_at = f"{length} {stamp}" if rate else "0 0"
+    stage.swarm.ask(f"expect {start} {end} {looks_at}", "expects")
+    with figures.Meter(stage.middle.pid) as meter:
+        (begun,) = stage.origin.ask("go", "sent")
+        done = stage.swarm.hear("done")
+    return (end - start) * stage.count, begun, done, meter.cpu_s
+
+
+def flood(stage, stream_bytes, value_bytes):
+    """As quickly as it goes."""
+    delivered, begun, done, cpu_s = send(stage, stream_bytes, value_bytes)
+    return {
+        "cpu_s_per_gb": cpu_s / delivered * GB,
+        "mb_s": delivered / (done["last"] - begun) * 1e3,
+        "memory_mb": figures.anonymous_mb(stage.middle.pid),
+    }
+
+
+class Flood(Bench):
+    """`count` replicas, values of `value_bytes`, flat out."""
+
+    def __init__(self, name, title, count, value_bytes, stream_bytes, aim):
+        super().__init__(name, title, is_quick=True)
+        self.count = count
+        self.value_bytes = value_bytes
+        self.stream_bytes = stream_bytes
+        self.aim = aim
+
+    def stages(self, lab, quick):
+        made = [stages.floor(lab), stages.through_relay(lab)]
+        if not quick:
+            made += [stages.chained(lab, kind) for kind in stages.kinds()]
+        return made
+
+    def warmed(self, lab, wanted):
+        """The first bytes pay for what is made once."""
+        made = self.stages(lab, wanted.quick)
+        for stage in made:
+            stage.attach(self.count)
+            flood(stage, self.stream_bytes // 4, self.value_bytes)
+        return made
+
+    def run(self, lab, wanted):
+        made = self.warmed(lab, wanted)
+        seen = figures.in_turns(
+            made,
+            lambda stage: flood(stage, self.stream_bytes, self.value_bytes),
+            wanted.rounds or (3 if wanted.quick else 5),
+        )
+        ratio = seen["relay"]["cpu_s_per_gb"] / seen["floor"]["cpu_s_per_gb"]
+        return Result(self, seen, [Aim("CPU per GB beside the floor", ratio, self.aim)])
+
+
+def aes_s_per_gb():
+    """What encrypting alone costs on this machine, on one core."""
+    told = subprocess.run(
+        ["openssl", "speed", "-mr", "-seconds", "1", "-bytes", "16384", "-evp", "aes-256-gcm"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    (line,) = [line for line in told.splitlines() if line.startswith("+F:")]
+    return GB / float(line.split(":")[-1])
+
+
+class Secured(Flood):
+    """The same under TLS. What must be paid is the floor and the encrypting."""
+
+    def stages(self, lab, quick):
+        return [stages.floor(lab), stages.through_relay(lab, name="relay TLS", tls=True)]
+
+    def run(self, lab, wanted):
+        made = self.warmed(lab, wanted)
+        encrypting = []
+
+        def turn(stage):
+            if stage.tls:
+                encrypting.append({"cpu_s_per_gb": aes_s_per_gb()})
+            return flood(stage, self.stream_bytes, self.value_bytes)
+
+        seen = figures.in_turns(made, turn, wanted.rounds or 5)
+        seen["AES-256-GCM alone"] = figures.medians(encrypting)
+        least = seen["floor"]["cpu_s_per_gb"] + seen["AES-256-GCM alone"]["cpu_s_per_gb"]
+        ratio = seen["relay TLS"]["cpu_s_per_gb"] / least
+        return Result(self, seen, [Aim("CPU per GB beside floor and AES", ratio, self.aim)])
+
+
+class Latency(Bench):
+    """How late a command comes to a replica, at a rate that all can keep."""
+
+    SECONDS = 2
+
+    def __init__(self, name, title, count, rate):
+        super().__init__(name, title)
+        self.count = count
+        self.rate = rate
+
+    def turn(self, stage):
+        _, _, done, cpu_s = send(stage, self.rate * self.SECONDS, 1024, self.rate)
+        return {
+            "p50_us": done["p50"] / 1e3,
+            "p99_us": done["p99"] / 1e3,
+            "p999_us": done["p999"] / 1e3,
+            "cpu_s_per_gb": cpu_s / (self.rate * self.SECONDS * self.count) * GB,
+        }
+
+    def run(self, lab, wanted):
+        made = [
+            stages.floor(lab),
+            stages.through_relay(lab),
+            stages.through_relay(lab, name="relay TLS", tls=True),
+            *(stages.chained(lab, kind) for kind in stages.kinds()),
+        ]
+        for stage in made:
+            stage.attach(self.count)
+        seen = figures.in_turns(made, self.turn, wanted.rounds or 5)
+        ours, floor = seen["relay"], seen["floor"]
+        aims = [
+            Aim("p50 beside the floor", ours["p50_us"] / floor["p50_us"], 1.5),
+            Aim("p99 beside the floor", ours["p99_us"] / floor["p99_us"], 1.5),
+        ]
+        for name, figure in seen.items():
+            if name.startswith("chained"):
+                aims.append(Aim(f"p99 beside {name}", ours["p99_us"] / figure["p99_us"], 1))
+        return Result(self, seen, aims)
+
+
+BENCHES = [
+    Flood("stream-10", "Stream, 10 replicas, values of 1 KB, flat out", 10, 1024, 200 * MB, 1.3),
+    Flood("stream-100", "Stream, 100 replicas, values of 1 KB, flat out", 100, 1024, 30 * MB, 1.3),
+    Flood("small-10", "Stream, 10 replicas, commands of 50 bytes, flat out", 10, 20, 150 * MB, 1.6),
+    Secured("tls-10", "Stream under TLS, 10 replicas, values of 1 KB, flat out", 10, 1024, 100 * MB, 1.25),
+    Latency("latency-10", "Latency, 10 replicas, 20 MB/s, values of 1 KB", 10, 20 * MB),
+]

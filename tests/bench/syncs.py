@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Benches of the full sync: N replicas come at once, and each wants the RDB."""
+
+import figures
+import servers
+import stages
+import wait
+from figures import GB
+from report import Aim, Bench, Result
+
+VALUE_BYTES = 1000
+
+
+def make_rdb(lab, rdb_bytes):
+    """A real server with that much in it, and its RDB."""
+    server = lab.origin(name="filled", rdbcompression="no", repl_diskless_sync_delay=60)
+    server.client().execute_command("DEBUG", "POPULATE", rdb_bytes // VALUE_BYTES, "key", VALUE_BYTES)
+    server.client().execute_command("SAVE")
+    return server, server.directory / "dump.rdb"
+
+
+def sync(stage, count, rdb_bytes):
+    if isinstance(stage.middle, servers.Server):  # one fork for all, when all are there
+        stage.middle.client().config_set("repl-diskless-sync-max-replicas", count)
+    with figures.Meter(stage.middle.pid) as meter:
+        begun = figures.now_ns()
+        loaded = stage.attach(count)
+        if isinstance(stage.middle, servers.Server):
+            figures.wait_for_children(stage.middle)
+    stage.drop()
+    delivered = rdb_bytes * count
+    return {
+        "cpu_s_per_gb": meter.cpu_s / delivered * GB,
+        "mb_s": delivered / (loaded["last"] - begun) * 1e3,
+        "last_s": (loaded["last"] - begun) / 1e9,
+        "memory_mb": figures.anonymous_mb(stage.middle.pid),
+    }
+
+
+class FullSync(Bench):
+    def __init__(self, name, title, count, rdb_bytes, quick_bytes, direct_rounds):
+        super().__init__(name, title, is_quick=quick_bytes is not None)
+        self.count = count
+        self.rdb_bytes = rdb_bytes
+        self.quick_bytes = quick_bytes
+        self.direct_rounds = direct_rounds
+
+    def stages(self, lab, server, rdb, quick):
+        made = [stages.file_floor(lab, rdb), stages.through_relay(lab, rdb=rdb)]
+        if not quick:
+            made += [stages.direct(lab, server)]
+            for kind in stages.kinds()[1:]:
+                made += [stages.direct(lab, self.copy_of(lab, kind, rdb))]
+        for stage in made[2:]:
+            stage.rounds = self.direct_rounds
+        return made
+
+    @staticmethod
+    def copy_of(lab, kind, rdb):
+        server = lab.origin(
+            kind, start=False, name="filled", rdbcompression="no", repl_diskless_sync_delay=60
+        )
+        (server.directory / "dump.rdb").hardlink_to(rdb)
+        return server.start()
+
+    def run(self, lab, wanted):
+        server, rdb = make_rdb(lab, self.quick_bytes if wanted.quick else self.rdb_bytes)
+        size = rdb.stat().st_size
+        made = self.stages(lab, server, rdb, wanted.quick)
+        seen = figures.in_turns(
+            made, lambda stage: sync(stage, self.count, size), wanted.rounds or 5
+        )
+        aims = [
+            Aim(
+                "CPU per GB beside sendfile",
+                seen["relay"]["cpu_s_per_gb"] / seen["floor"]["cpu_s_per_gb"],
+                1.25,
+            )
+        ]
+        for name, figure in seen.items():
+            if name.startswith("direct"):
+                ratio = figure["last_s"] / seen["relay"]["last_s"]
+                aims.append(Aim(f"times faster than {name}", ratio, 4, at_least=True))
+        return Result(self, seen, aims)
+
+
+class FirstByte(Bench):
+    """A replica waits at a relay that has nothing yet: how long after the origin has sent the first byte
+    of its RDB is it there?"""
+
+    RDB_BYTES = 64 * 10**6
+
+    def __init__(self, name, title):
+        super().__init__(name, title, is_quick=False)
+
+    @staticmethod
+    def cold(lab, rdb):
+        origin = stages.origin_of(lab, rdb)
+        origin.say("hold")
+        stage = stages.through_relay(lab, origin, waits=False)
+        stage.swarm.say("attach 1")
+        wait.until("the replica waits", lambda: stage.middle.info("replication")["connected_slaves"])
+        (released,) = origin.ask("release", "released")
+        begun = stage.swarm.hear("attached")["begun"]
+        return {"first_byte_ms": (begun - released) / 1e6}
+
+    def run(self, lab, wanted):
+        _, rdb = make_rdb(lab, self.RDB_BYTES)
+        seen = {"relay": figures.medians([self.cold(lab, rdb) for _ in range(wanted.rounds or 5)])}
+        took_ms = seen["relay"]["first_byte_ms"]
+        return Result(self, seen, [Aim("ms to the first byte, of 10", took_ms / 10, 1)])
+
+
+BENCHES = [
+    FullSync("sync-10", "Full sync, 10 replicas, 1 GB RDB", 10, 10**9, 2 * 10**8, 2),
+    FullSync("sync-50", "Full sync, 50 replicas, 1 GB RDB", 50, 10**9, None, 1),
+    FirstByte("first-byte", "A cold relay: from the RDB's first byte to a replica that waits"),
+]
