@@ -241,7 +241,7 @@ def test_found_through_sentinels(lab, kind, end):
 def test_sentinels_that_want_a_password(lab, kind, user):
     primary = lab.origin(kind, name="primary")
     load.fill(primary, rounds=3)
-    config = {"user": "relay on >secret +@all allchannels"} if user else {"requirepass": "secret"}
+    config = {"user": "relay on >open-sesame +@all allchannels"} if user else {"requirepass": "open-sesame"}
     sentinel = lab.sentinel(kind, primary, **config)
     if user:
         sentinel.client().execute_command("ACL", "SETUSER", "default", "off")
@@ -249,12 +249,12 @@ def test_sentinels_that_want_a_password(lab, kind, user):
     relay.wait_log(rf"(?i)^.*\b{sentinel.port}\b.*(NOAUTH|NOPERM|password|authentication).*$")
     assert relay.info()["master_link_status"] == "down"
     relay.stop()
-    relay.settings["upstream.sentinel-pass"] = "secret"
+    relay.settings["upstream.sentinel-pass"] = "open-sesame"
     if user:
         relay.settings["upstream.sentinel-user"] = user
     relay.start()
     wait_follows(relay, primary)
-    assert "secret" not in relay.log()
+    assert "open-sesame" not in relay.log()
 
 
 class Gone:
