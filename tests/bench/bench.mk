@@ -23,7 +23,7 @@ $(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_O
 
 -include $(wildcard $(B)/tests/obj/bench/*.d)
 
-.PHONY: bench bench-programs bench-quick bench-store bench-wait
+.PHONY: bench bench-programs bench-quick bench-store bench-tls bench-wait
 
 bench-programs: $(PROGRAM) $(BENCH_PROGRAMS:%=$(B)/tests/bench/%)
 
@@ -34,6 +34,10 @@ bench-store: $(B)/tests/bench/bench_store ## CRC-64, append, start on a large wi
 bench-wait: $(PROGRAM) ## what a confirmed write costs: direct, chained, through the relay (WRITES=1000)
 	$(Q)tests/support/setup.sh bench
 	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_wait.py --writes $(or $(WRITES),1000)
+
+bench-tls: $(PROGRAM) ## what TLS handshakes cost, and what a stream notices of a flood of them (SECONDS=8)
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_tls.py --seconds $(or $(SECONDS),8)
 
 bench: bench-programs ## the relay beside direct, chained and the kernel's least: a table, bench.json, bench.svg
 	$(Q)tests/support/setup.sh bench

@@ -15,6 +15,7 @@ from failover import (
     Shard,
     answers,
     given,
+    hush,
     promote,
     syncs,
     wait_follows,
@@ -39,6 +40,7 @@ def test_promotion(lab, kind):
     relay = lab.relay(old).wait_link()
     replicas = [lab.replica(relay, kind, name=f"replica-{n}").wait_online() for n in range(3)]
     load.fill(old, rounds=10, seed=3)
+    hush(old)
     wait_same_offset(old, [new, relay, *replicas])
     first = old.info()["master_replid"]
     end = old.offset()
@@ -73,12 +75,14 @@ def test_earlier_ids_are_kept_with_their_limits(lab):
     relay = lab.relay(servers[0]).wait_link()
     sleeper = lab.replica(relay, name="sleeper").wait_online()
     load.fill(servers[0], rounds=3, seed=3)
+    hush(servers[0])
     wait_same_offset(servers[0], [relay, sleeper])
     sleeper.shutdown(save=True)
     limits = []
     for turn in range(3):
         old, new = servers[turn % 2], servers[1 - turn % 2]
         load.fill(old, rounds=3, seed=10 + turn)
+        hush(old)
         wait_same_offset(old, [new, relay])
         limits.append((old.info()["master_replid"], old.offset()))
         promote(new)

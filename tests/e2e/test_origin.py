@@ -13,7 +13,7 @@ import psync_client
 import redis
 import servers
 import wait
-from failover import addresses, given, promote, syncs, wait_follows, wait_same_offset
+from failover import addresses, given, hush, promote, syncs, wait_follows, wait_same_offset
 
 
 CIRCLE = "itself|replica of"
@@ -225,6 +225,7 @@ def test_replicaof_survives_a_restart(lab, kind, kill):
     new = lab.replica(old, kind, name="new").wait_online()
     relay = lab.relay(old).wait_link()
     replica = lab.replica(relay, kind).wait_online()
+    hush(old)
     wait_same_offset(old, [new, relay, replica])
     promote(new)
     relay.follow(new)

@@ -11,7 +11,7 @@ import load
 import resp
 import servers
 import wait
-from failover import given, promote, syncs, wait_follows, wait_same_offset
+from failover import given, hush, promote, syncs, wait_follows, wait_same_offset
 from sentinels import GROUP, Watched, address_of, sentinel_setting
 
 # A Sentinel that has heard no hello for six seconds closes its link and opens another, but none that
@@ -171,6 +171,7 @@ def test_repointing_transaction(lab):
     new = lab.replica(old, name="new").wait_online()
     relay = lab.relay(old).wait_link()
     replica = lab.replica(relay).wait_online()
+    hush(old)
     wait_same_offset(old, [new, relay, replica])
     promote(new)
     with resp.Connection(relay.port) as bystander, resp.Connection(relay.port) as listener:
@@ -386,6 +387,7 @@ def told_by_a_fake(lab):
     wait_follows(relay, old)
     replica = lab.replica(relay).wait_online()
     wait.until("it listens", lambda: fake.subscribers)
+    hush(old)
     wait_same_offset(old, [new, relay, replica])
     promote(new)
     return old, new, fake, relay, replica

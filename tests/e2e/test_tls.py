@@ -21,12 +21,7 @@ import wait
 
 @pytest.fixture
 def papers(tmp_path):
-    made = certificates.Papers(tmp_path / "papers")
-    made.authority("ca")
-    made.issue("ca", "origin")
-    made.issue("ca", "relay")
-    made.issue("ca", "replica")
-    return made
+    return certificates.for_everyone(tmp_path / "papers")
 
 
 def tls_origin(lab, papers, kind=servers.REDIS, **more):

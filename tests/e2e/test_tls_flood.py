@@ -14,7 +14,7 @@ CROWD = 1000
 
 @pytest.fixture
 def papers(tmp_path):
-    return handshakes.prepare(certificates.Papers(tmp_path / "papers"))
+    return certificates.for_everyone(tmp_path / "papers")
 
 
 @pytest.fixture

@@ -106,6 +106,15 @@ class Papers:
         return options
 
 
+def for_everyone(folder):
+    """An authority "ca", and what it has signed for an origin, a relay, a replica and a client."""
+    papers = Papers(folder)
+    papers.authority("ca")
+    for name in ("origin", "relay", "replica", "client"):
+        papers.issue("ca", name)
+    return papers
+
+
 def at(server):
     """The TLS port of a server or of a relay."""
     if hasattr(server, "settings"):

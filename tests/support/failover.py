@@ -57,6 +57,13 @@ def answers(replica, after=0):
     return found
 
 
+def hush(primary):
+    """From here on nothing goes into its stream by itself: no PING, and no DEL of what has expired. For
+    a fail-over that shall lose nothing: one who looks at offsets and then promotes is too late."""
+    primary.client().config_set("repl-ping-replica-period", 3600)
+    primary.client().execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+
+
 def wait_same_offset(primary, things):
     for thing in things:
         wait.until(

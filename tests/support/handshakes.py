@@ -107,14 +107,6 @@ class Flood:
         assert self.failure is None, f"a handshake failed: {self.failure!r}"
 
 
-def prepare(papers):
-    """The authority and the certificates that a relay, its replica and its clients need."""
-    papers.authority("ca")
-    for name in ("relay", "replica", "client"):
-        papers.issue("ca", name)
-    return papers
-
-
 def replica_under_tls(lab, papers):
     """What scene.Scene takes as `attach`."""
     return lambda relay: lab.replica(certificates.at(relay), **papers.server("replica"))

@@ -20,9 +20,12 @@ _EVENT = re.compile(
 
 
 class Sentinel(servers.Server):
-    """Watches one primary. It rewrites its own file, so it is started once."""
+    """Watches one primary. It rewrites its own file, so it is started once. Where its fail-over fails it
+    tries again after twice `failover_seconds`."""
 
-    def __init__(self, kind, directory, name, primary, group=GROUP, quorum=QUORUM, **config):
+    def __init__(
+        self, kind, directory, name, primary, group=GROUP, quorum=QUORUM, failover_seconds=10, **config
+    ):
         super().__init__(kind, directory, name)
         self.config = {key.replace("_", "-"): value for key, value in config.items()}
         self.password = self.config.get("requirepass")
@@ -30,7 +33,7 @@ class Sentinel(servers.Server):
         self.lines = [
             f"sentinel monitor {group} {primary.host} {primary.port} {quorum}",
             f"sentinel down-after-milliseconds {group} {int(wait.limit(1200))}",
-            f"sentinel failover-timeout {group} {int(wait.limit(10000))}",
+            f"sentinel failover-timeout {group} {int(wait.limit(1000 * failover_seconds))}",
         ]
         if primary.password:
             self.lines.append(f"sentinel auth-pass {group} {primary.password}")
@@ -111,8 +114,11 @@ class Watched:
         if relay_origin:
             self._start_relay(lab, kind)
         # A Sentinel sees at once who is there when it starts, and looks again only ten seconds later.
+        # Where each votes for itself (a busy disk holds up their ballots) none wins: the next time they do
+        # not all begin at once.
         self.sentinels = [
-            lab.sentinel(kind, self.primary, name=f"sentinel-{n}") for n in range(count)
+            lab.sentinel(kind, self.primary, name=f"sentinel-{n}", failover_seconds=5 + 2 * n)
+            for n in range(count)
         ]
         if not relay_origin:
             self.relay.settings["upstream.sentinel"] = sentinel_setting(*self.sentinels)

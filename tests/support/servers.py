@@ -21,7 +21,8 @@ KINDS = (REDIS, VALKEY)
 # What a kind of origin can feed: an older server does not read a newer RDB.
 REPLICA_KINDS = {REDIS: (REDIS, VALKEY), VALKEY: (VALKEY,)}
 
-# Quick to sync, on loopback, no files but the one it is told to write.
+# Quick to sync, on loopback, no files but the one it is told to write. A relay that is away while the
+# machine is busy still finds its place in the backlog.
 DEFAULTS = {
     "bind": "127.0.0.1",
     "protected-mode": "no",
@@ -30,6 +31,7 @@ DEFAULTS = {
     "enable-debug-command": "yes",
     "repl-diskless-sync-delay": "0",
     "repl-ping-replica-period": "1",
+    "repl-backlog-size": "64mb",
     "client-output-buffer-limit": "replica 0 0 0",
     "proto-max-bulk-len": "1gb",
     "databases": "16",

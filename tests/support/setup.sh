@@ -31,7 +31,7 @@ test)
     packages="$packages $install_set"
     kinds="redis-7.0 valkey-8"
     ;;
-demo | bench) packages="$build_set $server_set $python_set" kinds="redis-7.0 valkey-8" ;;
+demo | bench) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;
 deb) packages="$build_set $deb_set" kinds="" ;;
 fuzz) packages="$build_set $clang_set libcmocka-dev" kinds="" ;;
 *)
