@@ -183,6 +183,17 @@ struct admin_doors doors_of_admin(struct rooms *rooms)
     };
 }
 
+void doors_lend_tls(struct rooms *rooms)
+{
+    struct tls_context *const *context = rooms->tls.context;
+    link_set_tls(rooms->link, context[TLS_UPSTREAM]);
+    if (rooms->sentinel != NULL)
+        sentinel_set_tls(rooms->sentinel, context[TLS_SENTINEL]);
+    if (context[TLS_DOWNSTREAM] != NULL)
+        downstream_set_tls(rooms->downstream, context[TLS_DOWNSTREAM],
+                           rooms->config->downstream.tls_knows_callers);
+}
+
 void doors_stop(struct rooms *rooms, const char *cause)
 {
     rooms->stop_cause = cause;

@@ -61,6 +61,25 @@ static _Noreturn void misused(const char *text, const char *argument)
     exit(EXIT_FAILURE);
 }
 
+/* A copy: everybody may see with what we were called (ps), so a secret does not stay there. */
+static char *take_override(char *called)
+{
+    char *copy = strdup(called);
+    CHECK(copy != NULL);
+    if (config_override_is_secret(called)) {
+        char *value = called + strcspn(called, "=") + 1;
+        memset(value, '\0', strlen(value));
+    }
+    return copy;
+}
+
+static void free_overrides(struct options *options)
+{
+    for (size_t i = 0; i < options->override_count; i++)
+        free(options->overrides[i]);
+    free(options->overrides);
+}
+
 static struct options parse_options(int argc, char **argv)
 {
     enum { OPTION_SET = 256, OPTION_CHECK, OPTION_PRINT_CONFIG, OPTION_VERIFY, OPTION_VERSION };
@@ -85,7 +104,7 @@ static struct options parse_options(int argc, char **argv)
             options.file = optarg;
             break;
         case OPTION_SET:
-            options.overrides[options.override_count++] = optarg;
+            options.overrides[options.override_count++] = take_override(optarg);
             break;
         case OPTION_CHECK:
             options.job = JOB_CHECK;
@@ -162,23 +181,11 @@ static bool verify(const char *data_dir, struct text *why)
     return good;
 }
 
-/* Everybody may see with what we were called: ps. */
-static void hide_secrets(const struct options *options)
-{
-    for (size_t i = 0; i < options->override_count; i++) {
-        char *value = options->overrides[i] + strcspn(options->overrides[i], "=");
-        if (config_override_is_secret(options->overrides[i]))
-            memset(value + 1, '\0', strlen(value + 1));
-    }
-}
-
 static bool do_with_config(const struct options *options, struct text *why)
 {
     struct config config;
-    bool is_good = config_load(&config, options->file, (const char *const *)options->overrides,
-                               options->override_count, why);
-    hide_secrets(options);
-    if (!is_good)
+    if (!config_load(&config, options->file, (const char *const *)options->overrides,
+                     options->override_count, why))
         return false;
     bool done = do_job(options->job, &config, why);
     config_fini(&config);
@@ -196,7 +203,7 @@ int main(int argc, char **argv)
     if (!done)
         tell(text_string(&why));
 
-    free(options.overrides);
+    free_overrides(&options);
     text_fini(&why);
     return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }

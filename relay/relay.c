@@ -87,14 +87,6 @@ static void on_interrupt(void *arg)
     doors_stop(arg, "SIGINT");
 }
 
-/* For the connections that come. */
-static void lend_tls(struct rooms *rooms)
-{
-    link_set_tls(rooms->link, rooms->tls.upstream);
-    if (rooms->tls.downstream != NULL)
-        downstream_set_tls(rooms->downstream, rooms->tls.downstream);
-}
-
 static void open_log_again(struct rooms *rooms, const char *cause)
 {
     struct text why;
@@ -120,7 +112,7 @@ static void on_hangup(void *arg)
     open_log_again(rooms, "SIGHUP");
     reload_ini(rooms);
     tls_sides_reload(&rooms->tls, rooms->config);
-    lend_tls(rooms);
+    doors_lend_tls(rooms);
     notify_say(&rooms->notify, NOTIFY_READY);
 }
 
@@ -147,7 +139,7 @@ static uint16_t port_to_announce(const struct rooms *rooms)
 {
     uint16_t plain = downstream_port(rooms->downstream);
     uint16_t tls = downstream_tls_port(rooms->downstream);
-    bool is_tls = plain == 0 || (rooms->tls.upstream != NULL && tls != 0);
+    bool is_tls = plain == 0 || (rooms->tls.context[TLS_UPSTREAM] != NULL && tls != 0);
     return is_tls ? tls : plain;
 }
 
@@ -198,7 +190,7 @@ static bool open_rooms(struct rooms *rooms, struct text *why)
         return false;
     }
     struct downstream_options options = rooms->config->downstream;
-    options.tls = rooms->tls.downstream;
+    options.tls = rooms->tls.context[TLS_DOWNSTREAM];
     rooms->downstream = downstream_open(rooms->loop, rooms->store, &options, &doors, why);
     if (rooms->downstream == NULL)
         return false;
@@ -206,7 +198,7 @@ static bool open_rooms(struct rooms *rooms, struct text *why)
         text_append_string(why, "memory or descriptors are out");
         return false;
     }
-    lend_tls(rooms);
+    doors_lend_tls(rooms);
     doors_watch_acknowledged(rooms);
     return true;
 }

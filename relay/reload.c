@@ -20,22 +20,48 @@ static void tell_rooms(struct rooms *rooms)
     downstream_change(rooms->downstream, &config->downstream);
     link_change(rooms->link, &config->upstream);
     admin_change(rooms->admin, &config->admin);
+    doors_lend_tls(rooms);
     doors_watch_acknowledged(rooms);
 }
 
+/* Who wants settings to change, and why. */
+struct change {
+    struct rooms *rooms;
+    const char *cause;
+    const char *refusal; /* what `why` begins with, when files do not fit */
+};
+
 static void log_change(const struct config_difference *difference, void *arg)
 {
-    const char *cause = arg;
+    const struct change *change = arg;
     log_info("relay: [%s] %s = %s before=%s cause=%s", difference->section, difference->key,
-             difference->after, difference->before, cause);
+             difference->after, difference->before, change->cause);
 }
 
-static char set_cause[] = "CONFIG SET";
-static char hangup_cause[] = "SIGHUP";
+/* The certificates that the settings name now must be such that somebody could be met with them. */
+static bool may_change(const struct config *wanted, struct text *why, void *arg)
+{
+    const struct change *change = arg;
+    struct text reason;
+    text_init(&reason, ERRORS_MAX);
+    bool good = tls_sides_follow(&change->rooms->tls, wanted, &reason);
+    if (!good)
+        text_format(why, "%s%s", change->refusal, text_string(&reason));
+    text_fini(&reason);
+    return good;
+}
+
+static struct config_watcher watcher_of(struct change *change)
+{
+    return (struct config_watcher){.tell = log_change, .may = may_change, .arg = change};
+}
 
 bool reload_set(struct rooms *rooms, const struct admin_pair *pairs, size_t count, struct text *why)
 {
-    if (!config_set(rooms->config, pairs, count, log_change, set_cause, why))
+    struct change change = {rooms, "CONFIG SET",
+                            "ERR CONFIG SET failed - Unable to update TLS configuration: "};
+    const struct config_watcher watcher = watcher_of(&change);
+    if (!config_set(rooms->config, pairs, count, &watcher, why))
         return false;
     tell_rooms(rooms);
     return true;
@@ -79,6 +105,8 @@ void reload_ini(struct rooms *rooms)
     struct config *config = rooms->config;
     struct config fresh;
     struct text why;
+    struct change change = {rooms, "SIGHUP", ""};
+    const struct config_watcher watcher = watcher_of(&change);
     if (config->source.file == NULL) {
         log_info("relay: there is no ini to be read again cause=SIGHUP");
         return;
@@ -87,7 +115,7 @@ void reload_ini(struct rooms *rooms)
     if (!config_load_again(config, &fresh, config->source.file, &why)) {
         log_errors(text_string(&why));
     } else {
-        if (config_adopt(config, &fresh, log_change, hangup_cause, &why)) {
+        if (config_adopt(config, &fresh, &watcher, &why)) {
             tell_rooms(rooms);
             config_compare(config, &fresh, log_restart, NULL);
             log_info("relay: the ini has been read again cause=SIGHUP");

@@ -52,6 +52,9 @@ sentinel_fn doors_on_sentinel;
  * origin, or a client. */
 void doors_watch_acknowledged(struct rooms *rooms);
 
+/* The TLS that we have now, for the connections that come. */
+void doors_lend_tls(struct rooms *rooms);
+
 /* Ends loop_run. */
 void doors_stop(struct rooms *rooms, const char *cause);
 

@@ -18,12 +18,11 @@
 static const struct {
     const char *setting;
     size_t place;
-    bool is_read_again; /* on SIGHUP */
 } files[] = {
-    {"[upstream] masterauth-file", AT(masterauth_file), false},
-    {"[upstream] tls-key-file", AT(upstream_tls.key_file), true},
-    {"[downstream] requirepass-file", AT(requirepass_file), false},
-    {"[downstream] tls-key-file", AT(downstream_tls.key_file), true},
+    {"[upstream] masterauth-file", AT(masterauth_file)},
+    {"[upstream] tls-key-file", AT(upstream_tls.key_file)},
+    {"[downstream] requirepass-file", AT(requirepass_file)},
+    {"[downstream] tls-key-file", AT(downstream_tls.key_file)},
 };
 
 static const char *path_of(const struct config *config, size_t place)
@@ -51,15 +50,22 @@ void secrecy_warn_of_open_files(const struct config *config)
         warn_if_open(files[i].setting, path_of(config, files[i].place));
 }
 
+static void warn_if_closed(const struct config *config, const char *what, const char *path)
+{
+    if (path[0] != '\0' && access(path, R_OK) == -1)
+        log_warnx(
+            "relay: %s %s: %s cannot read it: when it has changed, SIGHUP will not do, only a "
+            "restart: %s",
+            what, path, config->user, strerror(errno));
+}
+
 void secrecy_warn_of_closed_files(const struct config *config)
 {
-    for (size_t i = 0; config->user[0] != '\0' && i < LENGTH_OF(files); i++) {
-        const char *path = path_of(config, files[i].place);
-        if (files[i].is_read_again && path[0] != '\0' && access(path, R_OK) == -1)
-            log_warnx("relay: %s %s: %s cannot read it: when it is renewed, SIGHUP will not do, "
-                      "only a restart: %s",
-                      files[i].setting, path, config->user, strerror(errno));
-    }
+    if (config->user[0] == '\0')
+        return;
+    warn_if_closed(config, "the ini", config->admin.config_file);
+    for (size_t i = 0; i < LENGTH_OF(files); i++)
+        warn_if_closed(config, files[i].setting, path_of(config, files[i].place));
 }
 
 void secrecy_guard_memory(const struct config *config)

@@ -1,56 +1,127 @@
 /* SPDX-License-Identifier: MIT */
 #include "tls_sides.h"
 
+#include "relay/base/bytes.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
 #include "relay/net/tls.h"
 
-enum { WHY_MAX = 1024 };
+enum { WHY_MAX = 1024, MADE_OF_MAX = 64 * 1024 };
 
-static void log_context(const char *name, const struct tls_context *context)
+/* ---- what each is made of ---- */
+
+static bool is_upstream_wanted(const struct config *config)
 {
-    if (context == NULL)
-        return;
+    return config->upstream_has_tls == CONFIG_YES;
+}
+
+static bool is_sentinel_wanted(const struct config *config)
+{
+    return config->sentinel_has_tls == CONFIG_YES && config->sentinel.sentinels.count > 0;
+}
+
+static bool is_downstream_wanted(const struct config *config)
+{
+    return config->downstream.tls_port != 0;
+}
+
+static struct tls_options upstream_options(const struct config *config)
+{
+    return config->upstream_tls;
+}
+
+/* tls-server-name is the origin's name; a Sentinel has the one by which `sentinel` names it. */
+static struct tls_options sentinel_options(const struct config *config)
+{
+    struct tls_options options = config->upstream_tls;
+    options.server_name = NULL;
+    return options;
+}
+
+static struct tls_options downstream_options(const struct config *config)
+{
+    return config->downstream_tls;
+}
+
+static const struct row {
+    const char *name;    /* in the log */
+    const char *section; /* where its settings stand */
+    enum tls_side side;
+    bool (*is_wanted)(const struct config *config);
+    struct tls_options (*options)(const struct config *config);
+} rows[TLS_USES] = {
+    [TLS_UPSTREAM] = {"upstream", "upstream", TLS_CLIENT, is_upstream_wanted, upstream_options},
+    [TLS_SENTINEL] = {"sentinel", "upstream", TLS_CLIENT, is_sentinel_wanted, sentinel_options},
+    [TLS_DOWNSTREAM] = {"downstream", "downstream", TLS_SERVER, is_downstream_wanted,
+                        downstream_options},
+};
+
+/* Values hold no line ends. */
+static void tell_options(const struct tls_options *options, struct text *out)
+{
+    const char *const values[] = {options->cert_file,    options->key_file,   options->ca_file,
+                                  options->ca_dir,       options->protocols,  options->ciphers,
+                                  options->ciphersuites, options->server_name};
+    for (size_t i = 0; i < LENGTH_OF(values); i++)
+        text_format(out, "%s\n", values[i] != NULL ? values[i] : "");
+    text_format(out, "%d", (int)options->auth_clients);
+}
+
+static struct tls_context *make(enum tls_use use, const struct config *config, struct text *why)
+{
+    struct tls_options options = rows[use].options(config);
+    return tls_context_new(rows[use].side, &options, why);
+}
+
+/* ---- one of them ---- */
+
+static void log_context(enum tls_use use, const struct tls_context *context)
+{
     struct text text;
     text_init(&text, WHY_MAX);
     tls_context_describe(context, &text);
-    log_info("relay: %s TLS has %s", name, text_string(&text));
+    log_info("relay: %s TLS has %s", rows[use].name, text_string(&text));
     text_fini(&text);
 }
 
-static struct tls_context *make_upstream(const struct config *config, struct text *why)
-{
-    return tls_context_new(TLS_CLIENT, &config->upstream_tls, why);
-}
-
-static struct tls_context *make_downstream(const struct config *config, struct text *why)
-{
-    return tls_context_new(TLS_SERVER, &config->downstream_tls, why);
-}
-
-typedef struct tls_context *make_fn(const struct config *config, struct text *why);
-
-static bool open_side(struct tls_context **side, const char *name, make_fn *make,
-                      const struct config *config, struct text *why)
+static struct tls_context *make_or_complain(enum tls_use use, const struct config *config,
+                                            struct text *why)
 {
     struct text reason;
     text_init(&reason, WHY_MAX);
-    *side = make(config, &reason);
-    if (*side == NULL)
-        text_format(why, "[%s] %s\n", name, text_string(&reason));
+    struct tls_context *context = make(use, config, &reason);
+    if (context == NULL)
+        text_format(why, "[%s] %s\n", rows[use].section, text_string(&reason));
     text_fini(&reason);
-    return *side != NULL;
+    return context;
 }
+
+static void take(struct tls_sides *sides, enum tls_use use, struct tls_context *context,
+                 const struct config *config)
+{
+    const struct tls_options options = rows[use].options(config);
+    tls_context_release(&sides->context[use]);
+    sides->context[use] = context;
+    text_clear(&sides->made_of[use]);
+    tell_options(&options, &sides->made_of[use]);
+}
+
+/* ---- all of them ---- */
 
 bool tls_sides_open(struct tls_sides *sides, const struct config *config, struct text *why)
 {
-    *sides = (struct tls_sides){.upstream = NULL};
+    *sides = (struct tls_sides){.context = {NULL}};
     bool is_good = true;
-    if (config->upstream_has_tls == CONFIG_YES)
-        is_good = open_side(&sides->upstream, "upstream", make_upstream, config, why);
-    if (config->downstream.tls_port != 0)
-        is_good =
-            open_side(&sides->downstream, "downstream", make_downstream, config, why) && is_good;
+    for (enum tls_use use = 0; use < TLS_USES; use++) {
+        text_init(&sides->made_of[use], MADE_OF_MAX);
+        /* What is wrong with the files of [upstream] is told once. */
+        if (!rows[use].is_wanted(config) || (use == TLS_SENTINEL && !is_good))
+            continue;
+        struct tls_context *context = make_or_complain(use, config, why);
+        if (context != NULL)
+            take(sides, use, context, config);
+        is_good = is_good && context != NULL;
+    }
     if (!is_good)
         tls_sides_close(sides);
     return is_good;
@@ -58,36 +129,76 @@ bool tls_sides_open(struct tls_sides *sides, const struct config *config, struct
 
 void tls_sides_log(const struct tls_sides *sides)
 {
-    log_context("upstream", sides->upstream);
-    log_context("downstream", sides->downstream);
+    for (enum tls_use use = 0; use < TLS_USES; use++) {
+        if (sides->context[use] != NULL)
+            log_context(use, sides->context[use]);
+    }
 }
 
 void tls_sides_close(struct tls_sides *sides)
 {
-    tls_context_release(&sides->upstream);
-    tls_context_release(&sides->downstream);
+    for (enum tls_use use = 0; use < TLS_USES; use++) {
+        tls_context_release(&sides->context[use]);
+        text_fini(&sides->made_of[use]);
+    }
 }
 
-static void reload_side(struct tls_context **side, const char *name, make_fn *make,
-                        const struct config *config)
+static void reload_one(struct tls_sides *sides, enum tls_use use, const struct config *config)
 {
-    if (*side == NULL)
-        return;
     struct text why;
     text_init(&why, WHY_MAX);
-    struct tls_context *fresh = make(config, &why);
+    struct tls_context *fresh = make(use, config, &why);
     if (fresh != NULL) {
-        tls_context_release(side);
-        *side = fresh;
-        log_context(name, fresh);
+        take(sides, use, fresh, config);
+        log_context(use, fresh);
     } else {
-        log_warnx("relay: %s TLS: %s; what there was before stays", name, text_string(&why));
+        log_warnx("relay: %s TLS: %s; what there was before stays", rows[use].name,
+                  text_string(&why));
     }
     text_fini(&why);
 }
 
 void tls_sides_reload(struct tls_sides *sides, const struct config *config)
 {
-    reload_side(&sides->upstream, "upstream", make_upstream, config);
-    reload_side(&sides->downstream, "downstream", make_downstream, config);
+    for (enum tls_use use = 0; use < TLS_USES; use++) {
+        if (sides->context[use] != NULL)
+            reload_one(sides, use, config);
+    }
+}
+
+static bool has_changed(const struct tls_sides *sides, enum tls_use use,
+                        const struct config *config)
+{
+    if (sides->context[use] == NULL)
+        return false;
+    const struct tls_options options = rows[use].options(config);
+    struct text now;
+    text_init(&now, MADE_OF_MAX);
+    tell_options(&options, &now);
+    bool is_other = !bytes_equal(text_bytes(&now), text_bytes(&sides->made_of[use]));
+    text_fini(&now);
+    return is_other;
+}
+
+bool tls_sides_follow(struct tls_sides *sides, const struct config *config, struct text *why)
+{
+    struct tls_context *fresh[TLS_USES] = {NULL};
+    bool is_good = true;
+    for (enum tls_use use = 0; use < TLS_USES && is_good; use++) {
+        if (!has_changed(sides, use, config))
+            continue;
+        fresh[use] = make_or_complain(use, config, why);
+        is_good = fresh[use] != NULL;
+    }
+    for (enum tls_use use = 0; use < TLS_USES; use++) {
+        if (fresh[use] == NULL)
+            continue;
+        if (is_good) {
+            take(sides, use, fresh[use], config);
+            log_context(use, fresh[use]);
+        } else {
+            tls_context_release(&fresh[use]);
+        }
+    }
+    return is_good;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * TLS of the two sides, as the settings name it and the files are at the moment. Each side has its own
- * context; the rooms are lent them.
+ * TLS of the two sides, as the settings name it and the files are at the moment: one context for the
+ * origin, one for Sentinels (with the files of [upstream], but their own names), one for those who come to
+ * us. The rooms are lent them.
  *
  * Owner: relay.c. Thread: thread 0.
  */
@@ -16,10 +17,11 @@
 struct config;
 struct tls_context;
 
-/* NULL: that side is plain. */
+enum tls_use { TLS_UPSTREAM, TLS_SENTINEL, TLS_DOWNSTREAM, TLS_USES };
+
 struct tls_sides {
-    struct tls_context *upstream;
-    struct tls_context *downstream;
+    struct tls_context *context[TLS_USES]; /* NULL: those connections are plain */
+    struct text made_of[TLS_USES];         /* the settings, to see what has changed */
 };
 
 /* Reads the files. False: `why`, a line for each side at fault; there is nothing to close. */
@@ -34,5 +36,10 @@ void tls_sides_close(struct tls_sides *sides);
 /* Reads the files again. A side whose files do not fit keeps what it has, and the log says why. The
  * rooms are to be told: what they were lent is gone. */
 void tls_sides_reload(struct tls_sides *sides, const struct config *config);
+
+/* Settings may have changed: reads the files of the sides of which that is so. False: `why`, as above, and
+ * all sides keep what they have. The rooms are to be told as after a reload. */
+MUST_CHECK bool tls_sides_follow(struct tls_sides *sides, const struct config *config,
+                                 struct text *why);
 
 #endif

@@ -86,8 +86,7 @@ struct change {
     struct config config;
     bool is_own[SETTINGS_MAX];
     struct text *why;
-    config_difference_fn *fn; /* is told, before it takes effect */
-    void *arg;
+    const struct config_watcher *watcher;
 };
 
 static bool owns_memory(const struct setting *setting)
@@ -158,24 +157,33 @@ static void free_own(const struct change *change, struct config *config)
     }
 }
 
+static bool may_be(const struct change *change)
+{
+    const struct config_watcher *watcher = change->watcher;
+    return watcher->may == NULL || watcher->may(&change->config, change->why, watcher->arg);
+}
+
 /* It takes effect, if it was good so far and fits. */
 static bool end_change(struct change *change, struct config *config, bool good)
 {
+    const struct config_watcher *watcher = change->watcher;
     good = good && fits(change, config);
     if (good)
-        config_compare(config, &change->config, change->fn, change->arg);
+        fit_settle(&change->config);
+    good = good && may_be(change);
+    if (good)
+        config_compare(config, &change->config, watcher->tell, watcher->arg);
     free_own(change, good ? config : &change->config);
     if (!good)
         return false;
-    fit_settle(&change->config);
     *config = change->config;
     return true;
 }
 
 bool config_set(struct config *config, const struct admin_pair *pairs, size_t count,
-                config_difference_fn *fn, void *arg, struct text *why)
+                const struct config_watcher *watcher, struct text *why)
 {
-    struct change change = {.config = *config, .why = why, .fn = fn, .arg = arg};
+    struct change change = {.config = *config, .why = why, .watcher = watcher};
     bool good = true;
     for (size_t i = 0; i < count && good; i++)
         good = change_by_name(&change, &pairs[i]);
@@ -197,10 +205,10 @@ bool config_load_again(const struct config *config, struct config *fresh, const 
     return false;
 }
 
-bool config_adopt(struct config *config, const struct config *fresh, config_difference_fn *fn,
-                  void *arg, struct text *why)
+bool config_adopt(struct config *config, const struct config *fresh,
+                  const struct config_watcher *watcher, struct text *why)
 {
-    struct change change = {.config = *config, .why = why, .fn = fn, .arg = arg};
+    struct change change = {.config = *config, .why = why, .watcher = watcher};
     bool good = true;
     for (size_t i = 0; i < settings_count() && good; i++) {
         const struct setting *setting = setting_at(i);

@@ -380,7 +380,6 @@ static void settle(struct config *config, struct errors *errors)
     bool has_password = config->admin.password != NULL && config->admin.password[0] != '\0';
     config->downstream.must_authenticate = has_password;
     config->downstream.local_only = config->protected_mode == CONFIG_YES && !has_password;
-    config->downstream.tls_knows_callers = config->downstream_tls.auth_clients == TLS_AUTH_YES;
     /* INFO shows where it is, whatever directory the reader stands in. */
     char *real = errors->file != NULL ? realpath(errors->file, NULL) : NULL;
     config->admin.config_file = real != NULL ? real : strdup("");

@@ -319,10 +319,11 @@ uint16_t downstream_tls_port(const struct downstream *downstream)
     return downstream->ports.tls.port;
 }
 
-void downstream_set_tls(struct downstream *downstream, struct tls_context *tls)
+void downstream_set_tls(struct downstream *downstream, struct tls_context *tls, bool knows_callers)
 {
     CHECK(tls != NULL);
     downstream->options.tls = tls;
+    downstream->doorman.tls_knows_callers = knows_callers;
 }
 
 /* ---------------------------------------------------------------- what the composition asks for */

@@ -53,15 +53,16 @@ struct sentinel {
     void *arg;
     enum sentinel_state state;
     struct timer *timer;
-    struct conn *conn;  /* NULL: none */
-    size_t turn;        /* which of the Sentinels it is */
-    size_t step;        /* asking: the one whose reply is awaited */
-    unsigned failures;  /* since one of them was heard to live after it had told the address */
-    bool listened;      /* asking: on a connection that was listened to before */
-    bool in_doubt;      /* the link finds nobody: if this one has nothing new, ask the next */
-    bool is_pinged;     /* listening: the PONG has not come yet */
-    int64_t asked_ms;   /* clock_ms when it was asked last */
-    int64_t last_io_ms; /* clock_ms of the last byte received, or of coming up */
+    struct tls_context *tls; /* NULL: plain; somebody else's */
+    struct conn *conn;       /* NULL: none */
+    size_t turn;             /* which of the Sentinels it is */
+    size_t step;             /* asking: the one whose reply is awaited */
+    unsigned failures;       /* since one of them was heard to live after it had told the address */
+    bool listened;           /* asking: on a connection that was listened to before */
+    bool in_doubt;           /* the link finds nobody: if this one has nothing new, ask the next */
+    bool is_pinged;          /* listening: the PONG has not come yet */
+    int64_t asked_ms;        /* clock_ms when it was asked last */
+    int64_t last_io_ms;      /* clock_ms of the last byte received, or of coming up */
     struct origin_address told; /* last; port 0: nothing yet */
     struct text out;
     size_t in_length;
@@ -361,7 +362,7 @@ static void enter_asking(struct sentinel *sentinel)
         send_steps(sentinel, true);
         return;
     }
-    const struct conn_options options = {.keepalive_s = KEEPALIVE_S};
+    const struct conn_options options = {.keepalive_s = KEEPALIVE_S, .tls = sentinel->tls};
     const struct origin_address *address = address_of(sentinel);
     sentinel->conn = conn_connect(sentinel->loop, address->host, address->port, &options,
                                   on_conn_event, sentinel);
@@ -600,6 +601,11 @@ void sentinel_close(struct sentinel **sentinel)
     text_fini(&it->out);
     free(it);
     *sentinel = NULL;
+}
+
+void sentinel_set_tls(struct sentinel *sentinel, struct tls_context *tls)
+{
+    sentinel->tls = tls;
 }
 
 void sentinel_ask(struct sentinel *sentinel)

@@ -155,6 +155,7 @@ def test_root_becomes_a_user(lab, open_place):
 
     logged("runs as user=nobody uid=")
     logged(r"\[downstream\] tls-key-file .*: nobody cannot read it: .* only a restart")
+    logged(r"the ini .*: nobody cannot read it: .* only a restart")
     relay.signal(signal.SIGHUP)
     logged(r"downstream TLS: .*tls-key-file .*: Permission denied; what there was before stays")
     shutil.chown(papers.key("relay"), group=user.pw_gid)
@@ -292,6 +293,11 @@ def test_nobody_sees_a_password_in_the_list_of_processes(lab):
     called = pathlib.Path(f"/proc/{relay.pid}/cmdline").read_bytes()
     assert b"s3same" not in called and b"wr0ng" not in called, called
     assert b"downstream.requirepass=" in called and b"downstream.timeout=77" in called
+    # It still knows them itself.
+    relay.signal(signal.SIGHUP)
+    relay.wait_log("the ini has been read again")
+    assert "needs a restart" not in relay.log()
+    assert relay.client().ping()
 
 
 # --- the program ---------------------------------------------------------------------------------

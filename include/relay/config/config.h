@@ -49,6 +49,7 @@ struct config {
     struct tls_options upstream_tls;
     struct tls_options downstream_tls; /* with downstream.tls_port */
     enum config_switch upstream_has_tls;
+    enum config_switch sentinel_has_tls; /* with upstream_tls */
     struct store_options store;
     struct admin_options admin;
     const char *log_file; /* "": stderr */
@@ -102,10 +103,18 @@ typedef void config_difference_fn(const struct config_difference *difference, vo
 void config_compare(const struct config *before, const struct config *after,
                     config_difference_fn *fn, void *arg);
 
-/* CONFIG SET: names as config_each tells them. `fn` is told of each that is another now. False: `why` is an error reply without its dash, and nothing
+/* Whoever changes a config while it is used. `may` is asked when all else fits, for what only the outside
+ * can tell: files. When it has said yes, the config becomes the one that it was shown. False: `why`. */
+struct config_watcher {
+    config_difference_fn *tell; /* of each setting that is another now */
+    bool (*may)(const struct config *wanted, struct text *why, void *arg); /* NULL: always */
+    void *arg;
+};
+
+/* CONFIG SET: names as config_each tells them. False: `why` is an error reply without its dash, and nothing
  * has changed. The rooms are told by the caller. */
 MUST_CHECK bool config_set(struct config *config, const struct admin_pair *pairs, size_t count,
-                           config_difference_fn *fn, void *arg, struct text *why);
+                           const struct config_watcher *watcher, struct text *why);
 
 /* CONFIG REWRITE: what would be another value at the next start is written to the ini, in which nothing
  * else changes; *count of them, 0 where there was nothing to do. What --set gives is not, unless it was
@@ -116,10 +125,10 @@ MUST_CHECK bool config_rewrite(const struct config *config, size_t *count, struc
 MUST_CHECK bool config_load_again(const struct config *config, struct config *fresh,
                                   const char *file, struct text *errors);
 
-/* Takes over from `fresh` what may change while the relay runs; `fn` as for config_set. False: it does not
- * fit; `why`, and nothing has changed. */
+/* Takes over from `fresh` what may change while the relay runs. False: it does not fit; `why`, and nothing
+ * has changed. */
 MUST_CHECK bool config_adopt(struct config *config, const struct config *fresh,
-                             config_difference_fn *fn, void *arg, struct text *why);
+                             const struct config_watcher *watcher, struct text *why);
 
 /* All settings as CONFIG GET shows them. A key that two sections have is shown bare for downstream,
  * and as "upstream.repl-timeout" for the other. */

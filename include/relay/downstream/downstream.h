@@ -116,8 +116,8 @@ uint16_t downstream_port(const struct downstream *downstream);
 uint16_t downstream_tls_port(const struct downstream *downstream);
 
 /* For connections that come from now on; those that are there keep what they have. The caller's as the
- * one before it was, until the next call or downstream_close. */
-void downstream_set_tls(struct downstream *downstream, struct tls_context *tls);
+ * one before it was, until the next call or downstream_close. `knows_callers` as in the options. */
+void downstream_set_tls(struct downstream *downstream, struct tls_context *tls, bool knows_callers);
 
 enum replica_state {
     REPLICA_WAITING,

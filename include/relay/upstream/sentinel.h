@@ -19,6 +19,7 @@
 
 struct loop;
 struct sentinel;
+struct tls_context;
 
 enum { SENTINEL_NAME_MAX = 128 };
 
@@ -35,6 +36,10 @@ typedef void sentinel_fn(const struct origin_address *primary, void *arg);
 MUST_CHECK struct sentinel *sentinel_open(struct loop *loop, const struct sentinel_options *options,
                                           sentinel_fn *fn, void *arg);
 void sentinel_close(struct sentinel **sentinel);
+
+/* As link_set_tls: for the connections that come; NULL: plain, as before the first call. Whom `sentinels`
+ * names must be who answers. */
+void sentinel_set_tls(struct sentinel *sentinel, struct tls_context *tls);
 
 /* The link cannot reach the primary: ask again now, another Sentinel if the one we listen to has
  * nothing new. */

@@ -538,6 +538,26 @@ TEST(a_link_that_asks_because_it_was_told_has_its_answer)
     assert_int_equal(fake_conn_count(), 1);
 }
 
+TEST(tls_is_for_the_connections_that_come)
+{
+    char any[2];
+    struct tls_context *one = (struct tls_context *)(void *)&any[0];
+    struct tls_context *other = (struct tls_context *)(void *)&any[1];
+    start();
+    sentinel_set_tls(sentinel, one);
+    struct conn *first = await(26379);
+    assert_ptr_equal(fake_conn_tls(first), one);
+    sentinel_set_tls(sentinel, other);
+    fake_conn_down(first, "TLS: the server's certificate is not accepted: unknown CA");
+    fake_conn_run(first);
+    struct conn *second = await(26380);
+    assert_ptr_equal(fake_conn_tls(second), other);
+    sentinel_set_tls(sentinel, NULL);
+    fake_conn_down(second, "reset by peer");
+    fake_conn_run(second);
+    assert_null(fake_conn_tls(await(26381)));
+}
+
 TEST(closed_in_every_state)
 {
     start();
@@ -583,6 +603,7 @@ int main(void)
         WATCHED(with_nothing_new_the_next_one_is_asked),
         WATCHED(silence_after_being_asked_again_passes_it_over),
         WATCHED(a_link_that_asks_because_it_was_told_has_its_answer),
+        WATCHED(tls_is_for_the_connections_that_come),
         WATCHED(closed_in_every_state),
         /* Each of their rows begins anew. */
         cmocka_unit_test(takes_what_comes_in_any_pieces),

@@ -49,11 +49,24 @@ static void tell(const struct config_difference *difference, void *arg)
              difference->is_live ? "" : "!");
 }
 
+static bool may_be = true;
+
+static bool may(const struct config *wanted, struct text *reason, void *arg)
+{
+    assert_ptr_equal(arg, told);
+    assert_ptr_not_equal(wanted, &config);
+    if (!may_be)
+        text_append_string(reason, "it may not be");
+    return may_be;
+}
+
+static const struct config_watcher watcher = {.tell = tell, .may = may, .arg = told};
+
 static bool set_pairs(const struct admin_pair *pairs, size_t count)
 {
     text_clear(&why);
     told[0] = '\0';
-    return config_set(&config, pairs, count, tell, told, &why);
+    return config_set(&config, pairs, count, &watcher, &why);
 }
 
 static bool set(const char *name, const char *value)
@@ -87,6 +100,27 @@ static int tear_down(void **state)
     text_fini(&why);
     unlink(ini);
     return rmdir(directory); /* nothing is left beside it */
+}
+
+/* Asked last, and shown what is wanted; if not, all is as it was. */
+TEST(the_outside_has_the_last_word)
+{
+    load(ORIGIN "[downstream]\ntls-cert-file = old.crt\n", NULL, 0);
+    may_be = false;
+    const struct admin_pair pairs[] = {{"tls-cert-file", "new.crt"}, {"tls-auth-clients", "no"}};
+    assert_false(set_pairs(pairs, LENGTH_OF(pairs)));
+    assert_string_equal(text_string(&why), "it may not be");
+    assert_string_equal(told, "");
+    assert_string_equal(config.downstream_tls.cert_file, "old.crt");
+    assert_true(config.downstream.tls_knows_callers);
+    assert_false(set("tls-auth-clients", "perhaps")); /* it is not asked */
+    assert_null(strstr(text_string(&why), "it may not be"));
+    may_be = true;
+    assert_true(set_pairs(pairs, LENGTH_OF(pairs)));
+    assert_string_equal(config.downstream_tls.cert_file, "new.crt");
+    assert_false(config.downstream.tls_knows_callers);
+    assert_string_equal(told, "downstream.tls-cert-file:old.crt>new.crt;"
+                              "downstream.tls-auth-clients:yes>no;");
 }
 
 TEST(one_is_set_or_refused_in_redis_servers_words)
@@ -326,7 +360,7 @@ TEST(an_ini_that_has_changed_is_taken_over_as_far_as_may_be)
     assert_true(load_again("[upstream]\nreplicaof = 10.0.0.2 6379\nmasterauth = new\n[downstream]\n"
                            "port = 7001\ntimeout = 6\n[store]\nfsync = no\n",
                            &fresh));
-    assert_true(config_adopt(&config, &fresh, tell, told, &why));
+    assert_true(config_adopt(&config, &fresh, &watcher, &why));
     char expected[256];
     snprintf(expected, sizeof(expected), "downstream.maxclients:77>%u;downstream.timeout:5>6;",
              fresh.downstream.clients_max);
@@ -357,7 +391,7 @@ TEST(an_ini_that_fits_only_after_a_restart_changes_nothing)
                                   "repl-backlog-max-size = 2mb\n"
                                   "[downstream]\ntimeout = 9\n",
                            &fresh));
-    assert_false(config_adopt(&config, &fresh, tell, told, &why));
+    assert_false(config_adopt(&config, &fresh, &watcher, &why));
     assert_non_null(strstr(text_string(&why), "segment-size"));
     assert_string_equal(told, "");
     assert_int_equal(config.downstream.client_timeout_ms, 0);
@@ -370,6 +404,7 @@ TEST(an_ini_that_fits_only_after_a_restart_changes_nothing)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CHANGE_TEST(the_outside_has_the_last_word),
         CHANGE_TEST(one_is_set_or_refused_in_redis_servers_words),
         CHANGE_TEST(what_may_change_reaches_the_options_of_the_rooms),
         CHANGE_TEST(several_are_looked_at_together),

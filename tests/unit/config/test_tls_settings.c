@@ -86,12 +86,61 @@ TEST(what_cannot_be_is_refused)
     }
 }
 
+static void tell(const struct config_difference *difference, void *arg)
+{
+    (void)arg;
+    assert_true(difference->is_live);
+}
+
+/* What was there is freed, what is refused leaves it. */
+TEST(files_and_words_may_be_set_while_it_runs)
+{
+    static const struct {
+        const char *name;
+        const char *value;
+        bool is_good;
+    } rows[] = {
+        {"tls-cert-file", "/a/new.crt", true},
+        {"TLS-KEY-FILE", "", true},
+        {"upstream.tls-cert-file", "/a/link.crt", true},
+        {"tls-server-name", "origin", true},
+        {"tls-server-name", "two words", false},
+        {"tls-ca-cert-file", "a\tb\nc", false},
+        {"tls-auth-clients", "optional", true},
+        {"tls-auth-clients", "perhaps", false},
+        {"tls-port", "6390", false},
+        {"tls", "yes", false},
+        {"sentinel-tls", "yes", false},
+    };
+    const struct config_watcher watcher = {.tell = tell};
+    struct config config;
+    struct text errors;
+    assert_true(load(&config, &(struct attempt){.overrides = {ORIGIN}}, &errors));
+    assert_true(config.downstream.tls_knows_callers);
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        text_clear(&errors);
+        const struct admin_pair pair = {rows[i].name, rows[i].value};
+        assert_int_equal(config_set(&config, &pair, 1, &watcher, &errors), rows[i].is_good);
+        assert_int_equal(errors.length == 0, rows[i].is_good);
+    }
+    assert_string_equal(config.downstream_tls.cert_file, "/a/new.crt");
+    assert_string_equal(config.downstream_tls.key_file, "");
+    assert_string_equal(config.downstream_tls.ca_file, "");
+    assert_string_equal(config.upstream_tls.cert_file, "/a/link.crt");
+    assert_string_equal(config.upstream_tls.server_name, "origin");
+    assert_int_equal(config.downstream_tls.auth_clients, TLS_AUTH_OPTIONAL);
+    assert_false(config.downstream.tls_knows_callers);
+    text_fini(&errors);
+    config_fini(&config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_sides_are_plain_by_default),
         cmocka_unit_test(each_side_has_its_own),
         cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(files_and_words_may_be_set_while_it_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
