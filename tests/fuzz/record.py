@@ -268,6 +268,7 @@ def record_files(relay, name):
     keep("forged_store", name, identity[: identity.index(b"sum ")])
     keep("tail", name, b"\x1f" + (history / "tail").read_bytes()[16:400])
     keep("ini", name, relay.ini.read_bytes())
+    keep("memo", name, (relay.data_dir / "origin").read_bytes())
 
 
 def main():
@@ -280,6 +281,7 @@ def main():
                     origin, relay = record_upstream(lab, kind, **config)
                 record_downstream(lab, kind, relay, origin)
                 record_sentinel(lab, kind)
+                relay.client().execute_command("REPLICAOF", "localhost", origin.port)
                 relay.stop()
                 record_files(relay, kind)
         finally:
