@@ -2,11 +2,14 @@
 """Certificates of a relay that runs are changed by CONFIG SET, as redis-server does it: what fits is taken
 over by the connections that come, what does not fit is refused and all stays as it was."""
 
+import signal
+
 import pytest
 
 import certificates
 import digest
 import load
+import relay as relay_module
 import resp
 import wait
 from test_tls import cli, established, tls_origin, tls_relay, tls_replica
@@ -140,6 +143,31 @@ def test_what_does_not_fit_is_refused_and_all_stays(lab, papers):
     load.fill(origin, seed=9)
     digest.compare(origin, [replica])
     assert replica.full_syncs() == 1
+
+
+def hang_up(relay, papers, name, pattern):
+    """The ini names other papers of the TLS port, and SIGHUP has it read again."""
+    relay.settings["downstream.tls-cert-file"] = papers.certificate(name)
+    relay.ini.write_text(relay_module.ini_text(relay.settings))
+    after = relay.log_end()
+    relay.signal(signal.SIGHUP)
+    relay.wait_log(pattern, after=after)
+
+
+def test_the_ini_names_others(lab, papers):
+    """SIGHUP takes over an ini whose papers fit each other; else all stays, other changes included."""
+    relay = lab.relay(lab.origin(), papers.downstream("relay"))
+    relay.settings["downstream.timeout"] = "77"
+    hang_up(relay, papers, "new-relay", r"\[downstream\] tls-key-file .*: key values mismatch")
+    relay.wait_log("the settings stay as they are: mend that")
+    assert config_get(relay, "timeout") == {"timeout": "0"}
+    assert cli(relay, papers, "PING").stdout == b"PONG\n"
+    relay.settings["downstream.tls-key-file"] = papers.key("new-relay")
+    relay.settings["downstream.tls-ca-cert-file"] = papers.certificate("new-ca")
+    hang_up(relay, papers, "new-relay", "the ini has been read again")
+    assert config_get(relay, "timeout") == {"timeout": "77"}
+    assert cli(relay, papers, "PING").stdout != b"PONG\n", "the old CA is trusted still"
+    relay.wait_log("downstream TLS has certificate /CN=new-relay")
 
 
 def test_who_must_show_a_certificate_is_changed(lab, papers):
