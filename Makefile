@@ -81,7 +81,7 @@ check: ## unit, replay and style tests: no network, no servers, under ten second
 
 test: setup-test ## install what the tests need, build, then run all of them
 	$(again) programs
-	$(again) -k -j1 check e2e
+	$(again) -k -j1 check installed e2e
 
 demo: setup-demo ## show the main job on servers that are started for it
 	$(again) build

@@ -50,6 +50,10 @@ style: ## layers, states, words: what a compiler does not see
 e2e: $(PROGRAM) ## real servers, digests compared
 	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(or $(E2E_JOBS),4) $(E2E_ARGS) tests/e2e
 
+.PHONY: installed
+installed: $(PROGRAM) ## what make install and make deb put where: pages, units, completion, package, manifests
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(INSTALLED_ARGS) tests/install
+
 include tests/bench/bench.mk
 
 # ---- long ones: not part of `make test`

