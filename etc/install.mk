@@ -57,7 +57,7 @@ deb: setup-deb ## build the Debian package into build/deb
 	$(Q)rm -rf build/deb
 	$(Q)mkdir -p $(DEB_TREE)/tests
 	$(Q)tar -c --exclude='*.o' Makefile README.md CHANGELOG.md LICENSE etc include relay \
-	    tests/tests.mk tests/unit/unit.mk tests/replay/replay.mk tests/fuzz/fuzz.mk tests/support/setup.sh | \
+	    tests/*.mk tests/*/*.mk tests/support/setup.sh | \
 	    tar -x -C $(DEB_TREE)
 	$(Q)mv $(DEB_TREE)/etc/debian $(DEB_TREE)/debian
 	$(Q)cd $(DEB_TREE) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -jauto -b -us -uc >../log 2>&1 || \
