@@ -24,7 +24,7 @@ struct options {
     enum job job;
     const char *file;     /* NULL: none */
     const char *data_dir; /* to verify */
-    char **overrides;
+    char **overrides;     /* copies: what is secret in them is not left in argv */
     size_t override_count;
 };
 
@@ -45,7 +45,8 @@ static const char usage[] =
     "\n"
     "At the least: psync-relay --set upstream.replicaof=\"HOST PORT\" --set relay.data-dir=DIR\n"
     "SIGTERM and SIGINT end it in order; SIGHUP makes it read its settings and certificates\n"
-    "again, and open its log file again, which is all that SIGUSR1 does.\n";
+    "again, and open its log file again, which is all that SIGUSR1 does. A password is better\n"
+    "kept in a file than in --set, where it is seen until the start has read it.\n";
 
 static _Noreturn void finish(const char *text)
 {
@@ -59,6 +60,37 @@ static _Noreturn void misused(const char *text, const char *argument)
         fprintf(stderr, "psync-relay: %s: %s\n", argument, text);
     fputs("psync-relay --help tells what can be said.\n", stderr);
     exit(EXIT_FAILURE);
+}
+
+/* /proc/PID/cmdline and a core dump show argv to others. */
+static void hide_value(char *override_string)
+{
+    char *value = strchr(override_string, '=');
+    if (value == NULL || !config_override_is_secret(override_string))
+        return;
+    value++;
+    size_t length = strlen(value);
+    explicit_bzero(value, length);
+    memcpy(value, "***", length < 3 ? length : 3);
+}
+
+static void take_override(struct options *options, char *argument)
+{
+    char *copy = strdup(argument);
+    CHECK(copy != NULL);
+    options->overrides[options->override_count++] = copy;
+    hide_value(argument);
+}
+
+static void forget_overrides(struct options *options)
+{
+    for (size_t i = 0; i < options->override_count; i++) {
+        explicit_bzero(options->overrides[i], strlen(options->overrides[i]));
+        free(options->overrides[i]);
+    }
+    free(options->overrides);
+    options->overrides = NULL;
+    options->override_count = 0;
 }
 
 static struct options parse_options(int argc, char **argv)
@@ -85,7 +117,7 @@ static struct options parse_options(int argc, char **argv)
             options.file = optarg;
             break;
         case OPTION_SET:
-            options.overrides[options.override_count++] = optarg;
+            take_override(&options, optarg);
             break;
         case OPTION_CHECK:
             options.job = JOB_CHECK;
@@ -162,22 +194,12 @@ static bool verify(const char *data_dir, struct text *why)
     return good;
 }
 
-/* Everybody may see with what we were called: ps. */
-static void hide_secrets(const struct options *options)
-{
-    for (size_t i = 0; i < options->override_count; i++) {
-        char *value = options->overrides[i] + strcspn(options->overrides[i], "=");
-        if (config_override_is_secret(options->overrides[i]))
-            memset(value + 1, '\0', strlen(value + 1));
-    }
-}
-
+/* `options` lives longer than the config: SIGHUP reads the overrides again. */
 static bool do_with_config(const struct options *options, struct text *why)
 {
     struct config config;
     bool is_good = config_load(&config, options->file, (const char *const *)options->overrides,
                                options->override_count, why);
-    hide_secrets(options);
     if (!is_good)
         return false;
     bool done = do_job(options->job, &config, why);
@@ -196,7 +218,7 @@ int main(int argc, char **argv)
     if (!done)
         tell(text_string(&why));
 
-    free(options.overrides);
+    forget_overrides(&options);
     text_fini(&why);
     return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -18,12 +18,11 @@
 static const struct {
     const char *setting;
     size_t place;
-    bool is_read_again; /* on SIGHUP */
 } files[] = {
-    {"[upstream] masterauth-file", AT(masterauth_file), false},
-    {"[upstream] tls-key-file", AT(upstream_tls.key_file), true},
-    {"[downstream] requirepass-file", AT(requirepass_file), false},
-    {"[downstream] tls-key-file", AT(downstream_tls.key_file), true},
+    {"[upstream] masterauth-file", AT(masterauth_file)},
+    {"[upstream] tls-key-file", AT(upstream_tls.key_file)},
+    {"[downstream] requirepass-file", AT(requirepass_file)},
+    {"[downstream] tls-key-file", AT(downstream_tls.key_file)},
 };
 
 static const char *path_of(const struct config *config, size_t place)
@@ -43,23 +42,37 @@ static void warn_if_open(const char *what, const char *path)
               (unsigned)(status.st_mode & 07777), path);
 }
 
+static void warn_if_user_file_is_open(const char *what, const char *path, void *arg)
+{
+    (void)arg;
+    warn_if_open(what, path);
+}
+
 void secrecy_warn_of_open_files(const struct config *config)
 {
     if (config->file_has_secrets)
         warn_if_open("the ini", config->admin.config_file);
     for (size_t i = 0; i < LENGTH_OF(files); i++)
         warn_if_open(files[i].setting, path_of(config, files[i].place));
+    config_each_user_file(config, warn_if_user_file_is_open, NULL);
 }
 
-void secrecy_warn_of_closed_files(const struct config *config)
+static void warn_if_closed(const char *what, const char *path, void *arg)
 {
-    for (size_t i = 0; config->user[0] != '\0' && i < LENGTH_OF(files); i++) {
-        const char *path = path_of(config, files[i].place);
-        if (files[i].is_read_again && path[0] != '\0' && access(path, R_OK) == -1)
-            log_warnx("relay: %s %s: %s cannot read it: when it is renewed, SIGHUP will not do, "
-                      "only a restart: %s",
-                      files[i].setting, path, config->user, strerror(errno));
-    }
+    const struct config *config = arg;
+    if (path[0] != '\0' && access(path, R_OK) == -1)
+        log_warnx("relay: %s %s: %s cannot read it: when it is renewed, SIGHUP will not do, "
+                  "only a restart: %s",
+                  what, path, config->user, strerror(errno));
+}
+
+void secrecy_warn_of_closed_files(struct config *config)
+{
+    if (config->user[0] == '\0')
+        return;
+    for (size_t i = 0; i < LENGTH_OF(files); i++)
+        warn_if_closed(files[i].setting, path_of(config, files[i].place), config);
+    config_each_user_file(config, warn_if_closed, config);
 }
 
 void secrecy_guard_memory(const struct config *config)

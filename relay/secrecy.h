@@ -14,8 +14,8 @@ struct config;
  * that: where files come from a volume of a container, the modes are often not the operator's to choose. */
 void secrecy_warn_of_open_files(const struct config *config);
 
-/* A warning for each key that we could not read again now, as SIGHUP does it. */
-void secrecy_warn_of_closed_files(const struct config *config);
+/* A warning for each of them that we could not read again now, as SIGHUP does it. */
+void secrecy_warn_of_closed_files(struct config *config);
 
 /* No core dumps, and no look into our memory for others of the same user, unless the settings want them. */
 void secrecy_guard_memory(const struct config *config);
