@@ -70,7 +70,7 @@ bool user_is_name(struct bytes name)
     if (name.length == 0 || name.length >= USER_NAME_MAX)
         return false;
     for (size_t i = 0; i < name.length; i++) {
-        if (name.data[i] <= ' ' || name.data[i] > '~')
+        if (name.data[i] <= ' ' || name.data[i] > '~' || strchr("=:;#[]", name.data[i]) != NULL)
             return false;
     }
     return true;

@@ -57,7 +57,8 @@ static const char *parse(struct user_setting *setting, const char *name, const c
     struct bytes written = bytes_of(value);
     size_t role_length = strcspn(value, " \t");
     if (!user_is_name(bytes_of(name)))
-        return "expected a name of 1 to 63 printable characters, no blanks";
+        return "expected a name of 1 to 63 printable characters, none of them a blank or = : ; # [ "
+               "]";
     if (!user_role_parse(bytes_first(written, role_length), &setting->user.role))
         return "expected ROLE PASSWORD, with one of the roles replica, monitor, admin";
     snprintf(setting->user.name, sizeof(setting->user.name), "%s", name);

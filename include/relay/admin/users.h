@@ -56,7 +56,7 @@ const struct user *users_find(const struct users *users, struct bytes name);
  * takes any error for an answer (protocol section 10, trap 22). */
 const struct user *users_judge(const struct users *users, struct bytes name, struct bytes password);
 
-/* One word of printable ASCII, as the ini can hold it. */
+/* One word of printable ASCII, without what means something in an ini: = : ; # [ ] */
 bool user_is_name(struct bytes name);
 
 /* "replica", "monitor", "admin", letter case ignored. False leaves *out alone. */

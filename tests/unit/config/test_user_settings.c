@@ -179,7 +179,8 @@ TEST(bad_users_are_told_without_their_passwords)
          ":4: [users] alice: expected 64 hexadecimal digits behind sha256:\n"},
         {"alice = replica file:", ":4: [users] alice: expected the path of a file behind file:\n"},
         {"alice and bob = replica geheim",
-         ":4: [users] alice and bob: expected a name of 1 to 63 printable characters, no blanks\n"},
+         ":4: [users] alice and bob: expected a name of 1 to 63 printable characters, none of them "
+         "a blank or = : ; # [ ]\n"},
         {"alice = replica a\nbob = replica b\nalice = monitor geheim",
          ":6: [users] alice: it is set on line 4 already; keep one of the two\n"},
         {"alice = replica file:/nonexistent/geheim",
