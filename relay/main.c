@@ -24,7 +24,7 @@ struct options {
     enum job job;
     const char *file;     /* NULL: none */
     const char *data_dir; /* to verify */
-    char **overrides;
+    char **overrides;     /* copies: what is secret in them is not left in argv */
     size_t override_count;
 };
 
@@ -45,7 +45,8 @@ static const char usage[] =
     "\n"
     "At the least: psync-relay --set upstream.replicaof=\"HOST PORT\" --set relay.data-dir=DIR\n"
     "SIGTERM and SIGINT end it in order; SIGHUP makes it read its settings and certificates\n"
-    "again, and open its log file again, which is all that SIGUSR1 does.\n";
+    "again, and open its log file again, which is all that SIGUSR1 does. A password is better\n"
+    "kept in a file than in --set, where it is seen until the start has read it.\n";
 
 static _Noreturn void finish(const char *text)
 {
@@ -61,23 +62,35 @@ static _Noreturn void misused(const char *text, const char *argument)
     exit(EXIT_FAILURE);
 }
 
-/* A copy: everybody may see with what we were called (ps), so a secret does not stay there. */
-static char *take_override(char *called)
+/* /proc/PID/cmdline and a core dump show argv to others. */
+static void hide_value(char *override_string)
 {
-    char *copy = strdup(called);
-    CHECK(copy != NULL);
-    if (config_override_is_secret(called)) {
-        char *value = called + strcspn(called, "=") + 1;
-        memset(value, '\0', strlen(value));
-    }
-    return copy;
+    char *value = strchr(override_string, '=');
+    if (value == NULL || !config_override_is_secret(override_string))
+        return;
+    value++;
+    size_t length = strlen(value);
+    explicit_bzero(value, length);
+    memcpy(value, "***", length < 3 ? length : 3);
 }
 
-static void free_overrides(struct options *options)
+static void take_override(struct options *options, char *argument)
 {
-    for (size_t i = 0; i < options->override_count; i++)
+    char *copy = strdup(argument);
+    CHECK(copy != NULL);
+    options->overrides[options->override_count++] = copy;
+    hide_value(argument);
+}
+
+static void forget_overrides(struct options *options)
+{
+    for (size_t i = 0; i < options->override_count; i++) {
+        explicit_bzero(options->overrides[i], strlen(options->overrides[i]));
         free(options->overrides[i]);
+    }
     free(options->overrides);
+    options->overrides = NULL;
+    options->override_count = 0;
 }
 
 static struct options parse_options(int argc, char **argv)
@@ -104,7 +117,7 @@ static struct options parse_options(int argc, char **argv)
             options.file = optarg;
             break;
         case OPTION_SET:
-            options.overrides[options.override_count++] = take_override(optarg);
+            take_override(&options, optarg);
             break;
         case OPTION_CHECK:
             options.job = JOB_CHECK;
@@ -181,11 +194,13 @@ static bool verify(const char *data_dir, struct text *why)
     return good;
 }
 
+/* `options` lives longer than the config: SIGHUP reads the overrides again. */
 static bool do_with_config(const struct options *options, struct text *why)
 {
     struct config config;
-    if (!config_load(&config, options->file, (const char *const *)options->overrides,
-                     options->override_count, why))
+    bool is_good = config_load(&config, options->file, (const char *const *)options->overrides,
+                               options->override_count, why);
+    if (!is_good)
         return false;
     bool done = do_job(options->job, &config, why);
     config_fini(&config);
@@ -203,7 +218,7 @@ int main(int argc, char **argv)
     if (!done)
         tell(text_string(&why));
 
-    free_overrides(&options);
+    forget_overrides(&options);
     text_fini(&why);
     return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }

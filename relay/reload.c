@@ -19,6 +19,7 @@ static void tell_rooms(struct rooms *rooms)
     store_change(rooms->store, &config->store);
     downstream_change(rooms->downstream, &config->downstream);
     link_change(rooms->link, &config->upstream);
+    link_set_credentials(rooms->link, config->upstream.user, config->upstream.password);
     admin_change(rooms->admin, &config->admin);
     doors_lend_tls(rooms);
     doors_watch_acknowledged(rooms);
@@ -95,9 +96,23 @@ static void log_errors(const char *errors)
 
 static void log_restart(const struct config_difference *difference, void *arg)
 {
-    (void)arg;
+    if (difference->is_access) {
+        log_change(difference, arg);
+        return;
+    }
     log_warnx("relay: [%s] %s = %s needs a restart: %s stays cause=SIGHUP", difference->section,
               difference->key, difference->after, difference->before);
+}
+
+/* What changes only with a restart is told; who may come in has changed with it. */
+static void take_over_access(struct rooms *rooms, struct config *fresh, struct change *change)
+{
+    config_compare(rooms->config, fresh, log_restart, change);
+    config_adopt_access(rooms->config, fresh);
+    tell_rooms(rooms);
+    admin_on_users_changed(rooms->admin);
+    log_info("relay: users and passwords have been read again users=%zu cause=SIGHUP",
+             rooms->config->users.count);
 }
 
 void reload_ini(struct rooms *rooms)
@@ -107,18 +122,16 @@ void reload_ini(struct rooms *rooms)
     struct text why;
     struct change change = {rooms, "SIGHUP", ""};
     const struct config_watcher watcher = watcher_of(&change);
-    if (config->source.file == NULL) {
-        log_info("relay: there is no ini to be read again cause=SIGHUP");
-        return;
-    }
     text_init(&why, ERRORS_MAX);
     if (!config_load_again(config, &fresh, config->source.file, &why)) {
         log_errors(text_string(&why));
     } else {
-        if (config_adopt(config, &fresh, &watcher, &why)) {
-            tell_rooms(rooms);
-            config_compare(config, &fresh, log_restart, NULL);
-            log_info("relay: the ini has been read again cause=SIGHUP");
+        /* Without an ini what CONFIG SET has changed stays; files with passwords may have changed. */
+        if (config->source.file == NULL || config_adopt(config, &fresh, &watcher, &why)) {
+            take_over_access(rooms, &fresh, &change);
+            log_info("relay: %s cause=SIGHUP", config->source.file != NULL
+                                                   ? "the ini has been read again"
+                                                   : "there is no ini to be read again");
         } else {
             log_errors(text_string(&why));
         }

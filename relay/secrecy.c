@@ -42,30 +42,38 @@ static void warn_if_open(const char *what, const char *path)
               (unsigned)(status.st_mode & 07777), path);
 }
 
+static void warn_if_user_file_is_open(const char *what, const char *path, void *arg)
+{
+    (void)arg;
+    warn_if_open(what, path);
+}
+
 void secrecy_warn_of_open_files(const struct config *config)
 {
     if (config->file_has_secrets)
         warn_if_open("the ini", config->admin.config_file);
     for (size_t i = 0; i < LENGTH_OF(files); i++)
         warn_if_open(files[i].setting, path_of(config, files[i].place));
+    config_each_user_file(config, warn_if_user_file_is_open, NULL);
 }
 
-static void warn_if_closed(const struct config *config, const char *what, const char *path)
+static void warn_if_closed(const char *what, const char *path, void *arg)
 {
+    const struct config *config = arg;
     if (path[0] != '\0' && access(path, R_OK) == -1)
-        log_warnx(
-            "relay: %s %s: %s cannot read it: when it has changed, SIGHUP will not do, only a "
-            "restart: %s",
-            what, path, config->user, strerror(errno));
+        log_warnx("relay: %s %s: %s cannot read it: when it has changed, SIGHUP will not "
+                  "do, only a restart: %s",
+                  what, path, config->user, strerror(errno));
 }
 
-void secrecy_warn_of_closed_files(const struct config *config)
+void secrecy_warn_of_closed_files(struct config *config)
 {
     if (config->user[0] == '\0')
         return;
-    warn_if_closed(config, "the ini", config->admin.config_file);
+    warn_if_closed("the ini", config->admin.config_file, config);
     for (size_t i = 0; i < LENGTH_OF(files); i++)
-        warn_if_closed(config, files[i].setting, path_of(config, files[i].place));
+        warn_if_closed(files[i].setting, path_of(config, files[i].place), config);
+    config_each_user_file(config, warn_if_closed, config);
 }
 
 void secrecy_guard_memory(const struct config *config)

@@ -15,7 +15,7 @@ struct config;
 void secrecy_warn_of_open_files(const struct config *config);
 
 /* A warning for the ini, and each file with a secret, that we could not read again now, as SIGHUP does it. */
-void secrecy_warn_of_closed_files(const struct config *config);
+void secrecy_warn_of_closed_files(struct config *config);
 
 /* No core dumps, and no look into our memory for others of the same user, unless the settings want them. */
 void secrecy_guard_memory(const struct config *config);

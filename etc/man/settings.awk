@@ -23,8 +23,9 @@ function add(line) { settings = settings line "\n" }
 
 function end_section()
 {
-    if (section != "")
+    if (has_settings)
         add(".El")
+    has_settings = 0
 }
 
 FNR == 1 { file++ }
@@ -32,8 +33,6 @@ FNR == 1 { file++ }
 file == 1 && /^\[/ {
     end_section()
     section = $0
-    add(".Ss " quoted(section))
-    add(".Bl -tag -width Ds")
 }
 
 file == 1 && /^#/ {
@@ -51,6 +50,8 @@ file == 1 && /^;/ {
     value = substr($0, equals + 1)
     gsub(/^ +| +$/, "", key)
     gsub(/^ +| +$/, "", value)
+    if (!has_settings++)
+        add(".Ss " quoted(section) "\n.Bl -tag -width Ds")
     add(".It Cm " quoted(key))
     add(meaning)
     add(".Pp")

@@ -37,7 +37,7 @@ struct admin *admin_open(struct loop *loop, struct store *store, struct link *li
     admin->started_wall_us = clock_wall_us();
     topics_init(&admin->topics);
     TAILQ_INIT(&admin->visitors);
-    if (!waiters_open(admin))
+    if (!waiters_open(admin) || !logins_open(admin))
         admin_close(&admin);
     return admin;
 }
@@ -48,6 +48,7 @@ void admin_close(struct admin **where)
     *where = NULL;
     visitors_close(admin);
     waiters_close(admin);
+    logins_close(admin);
     free(admin);
 }
 
@@ -163,8 +164,20 @@ static bool may_run_while_subscribed(const struct request *request, const struct
            (request->row != NULL && (request->row->flags & COMMAND_SUBSCRIBED) != 0);
 }
 
+/* False: the reply says why not, in the words of servers since Redis 7.2. */
+static bool is_permitted(struct request *request)
+{
+    if (command_is_for(request->row, role_of(request->admin, request->session)))
+        return true;
+    const char *user = request->session->user;
+    request->admin->denied_commands++;
+    write_error(request->writer, "NOPERM User %s has no permissions to run the '%s' command",
+                user[0] != '\0' ? user : USER_DEFAULT, request->row->name);
+    return false;
+}
+
 /* The order of the checks and their words are redis-server's: existence, arity, authentication, what the
- * connection is in the midst of. False: the reply says why not. */
+ * connection is in the midst of, role. False: the reply says why not. */
 static bool is_acceptable(struct request *request, const struct visitor *visitor)
 {
     enum data_command data = DATA_COMMAND_NONE;
@@ -185,6 +198,8 @@ static bool is_acceptable(struct request *request, const struct visitor *visitor
         write_error(request->writer, "ERR Command not allowed inside a transaction");
         return false;
     }
+    if (row != NULL && !is_permitted(request))
+        return false;
     if (!may_run_while_subscribed(request, visitor)) {
         char name[NAME_SHOWN_MAX + 1];
         bytes_printable(argument(request, 0), name, sizeof(name));
@@ -240,12 +255,12 @@ void run_queued(const struct request *exec, const struct command *command)
     request.command = command;
     request.parent = NULL;
     request.is_queued = true;
-    CHECK(find_row(&request, &data)); /* it was accepted when it was queued */
-    handle(&request);
+    CHECK(find_row(&request, &data)); /* it was accepted when it was queued, */
+    if (is_permitted(&request))       /* but an AUTH may have come before it */
+        handle(&request);
 }
 
-/* Counts a reply that turned out to be an error, for INFO. */
-static void count_error(struct admin *admin, struct bytes reply)
+void count_error(struct admin *admin, struct bytes reply)
 {
     if (reply.length == 0 || reply.data[0] != '-')
         return;

@@ -30,6 +30,7 @@ struct client_filter {
     size_t id_count;
     struct bytes address; /* data NULL: any */
     struct bytes local;
+    struct bytes user;
     int64_t age_s_min;
     uint64_t id_spared; /* 0: nobody */
 };
@@ -86,6 +87,13 @@ static enum client_type type_of(const struct peer_status *peer)
     return CLIENT_TYPE_NORMAL;
 }
 
+/* Who has not said AUTH is the default user, as on a server, whether that one may do anything or not. */
+static const char *user_of(const struct peer_status *peer)
+{
+    const char *user = peer->client != NULL ? client_session(peer->client)->user : peer->user;
+    return user[0] != '\0' ? user : USER_DEFAULT;
+}
+
 static bool matches(const struct client_filter *filter, const struct peer_status *peer)
 {
     if (filter->type == CLIENT_TYPE_NONE || peer->id == filter->id_spared)
@@ -95,6 +103,8 @@ static bool matches(const struct client_filter *filter, const struct peer_status
     if (filter->address.data != NULL && !bytes_equal(filter->address, bytes_of(peer->peer)))
         return false;
     if (filter->local.data != NULL && !bytes_equal(filter->local, bytes_of(peer->local)))
+        return false;
+    if (filter->user.data != NULL && !bytes_equal(filter->user, bytes_of(user_of(peer))))
         return false;
     if ((clock_ms() - connected_ms(peer)) / 1000 < filter->age_s_min)
         return false;
@@ -160,8 +170,9 @@ static void list_peer(const struct peer_status *peer, void *arg)
     text_append_string(listing->out,
                        " qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0"
                        " tot-mem=0 events=r");
-    text_format(listing->out, " cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-                last, session->protocol == 3 ? 3 : 2, session->lib_name, session->lib_version);
+    text_format(listing->out, " cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n", last,
+                user_of(peer), session->protocol == 3 ? 3 : 2, session->lib_name,
+                session->lib_version);
 }
 
 static void reply_listing(struct request *request, const struct client_filter *filter)
@@ -287,9 +298,10 @@ static bool parse_kill_type(struct request *request, const struct bytes *value,
 static bool parse_kill_user(struct request *request, const struct bytes *value,
                             struct client_filter *filter)
 {
-    (void)filter; /* there is one user, and everybody is it */
     char shown[128];
-    if (bytes_equal(*value, bytes_of("default")))
+    filter->user = *value;
+    if (users_find(request->admin->options.users, *value) != NULL ||
+        bytes_equal(*value, bytes_of(USER_DEFAULT)))
         return true;
     write_error(request->writer, "ERR No such user '%s'",
                 bytes_printable(*value, shown, sizeof(shown)));
@@ -401,8 +413,10 @@ void on_client_getname(struct request *request)
 
 void on_client_setname(struct request *request)
 {
-    if (session_set_name(request, argument(request, 2)))
-        reply_ok(request);
+    if (!may_be_name(request, argument(request, 2)))
+        return;
+    copy_name(request->session->name, argument(request, 2));
+    reply_ok(request);
 }
 
 void on_client_setinfo(struct request *request)

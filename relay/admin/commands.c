@@ -39,6 +39,16 @@ enum {
         array, LENGTH_OF(array)                                                                    \
     }
 
+static const struct command_row acl_rows[] = {
+    {"acl|help", 2, ALWAYS, on_help, "6.0.0", "server", CONSTANT,
+     "Returns what the subcommands do.", "", NULL},
+    {"acl|users", 2, ADMIN, on_acl_users, "6.0.0", "server", "O(N) where N is the number of users",
+     "Lists the names of the users.", "", NULL},
+    {"acl|whoami", 2, CONNECTION, on_acl_whoami, "6.0.0", "server", CONSTANT,
+     "Returns the user of the connection.", "", NULL},
+};
+static const struct command_table acl_table = TABLE_OF(acl_rows);
+
 static const struct command_row client_rows[] = {
     {"client|capa", -3, CONNECTION, on_client_capa, "8.0.0", "connection", CONSTANT,
      "Takes note of what the client is capable of, and uses none of it.", "capability...", NULL},
@@ -182,6 +192,8 @@ static const struct command_row slowlog_rows[] = {
 static const struct command_table slowlog_table = TABLE_OF(slowlog_rows);
 
 static const struct command_row rows[] = {
+    {"acl", -2, 0, NULL, "6.0.0", "server", BY_SUBCOMMAND, "A container for commands about users.",
+     "", &acl_table},
     {"auth", -2, ANYONE, on_auth, "1.0.0", "connection", CONSTANT, "Authenticates the connection.",
      "[username] password", NULL},
     {"client", -2, 0, NULL, "2.4.0", "connection", BY_SUBCOMMAND,
@@ -306,4 +318,15 @@ bool command_accepts(const struct command_row *row, size_t words)
 {
     CHECK(row->arity != 0);
     return row->arity > 0 ? words == (size_t)row->arity : words >= (size_t)-row->arity;
+}
+
+bool command_is_for(const struct command_row *row, enum user_role role)
+{
+    static const unsigned enough[] = {
+        [ROLE_NONE] = COMMAND_NO_AUTH,
+        [ROLE_REPLICA] = COMMAND_FOR_REPLICAS | COMMAND_NO_AUTH,
+        [ROLE_MONITOR] = COMMAND_FOR_MONITORS | COMMAND_NO_AUTH,
+        [ROLE_ADMIN] = ~0u,
+    };
+    return role == ROLE_ADMIN || (row->flags & enough[role]) != 0;
 }

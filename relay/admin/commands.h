@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "relay/admin/users.h"
 #include "relay/base/bytes.h"
 
 struct request;
@@ -72,6 +73,9 @@ const char *command_word(const struct command_row *row);
 
 bool command_accepts(const struct command_row *row, size_t words);
 
+/* May somebody of this role use it? */
+bool command_is_for(const struct command_row *row, enum user_role role);
+
 /* Why a command that is in no table is refused, if it is one that servers with data have. */
 enum data_command {
     DATA_COMMAND_NONE,   /* nonsense, or newer than this list */
@@ -82,13 +86,16 @@ enum data_command {
 };
 enum data_command data_command_find(struct bytes name);
 
+/* admin/acl.c */
+command_fn on_acl_users, on_acl_whoami;
+
 /* admin/clients.c */
 command_fn on_client_capa, on_client_getname, on_client_getredir, on_client_id, on_client_info;
 command_fn on_client_kill, on_client_list, on_client_no_evict, on_client_no_touch, on_client_reply;
 command_fn on_client_setinfo, on_client_setname, on_client_unblock;
 
 /* admin/connection.c */
-command_fn on_auth, on_echo, on_hello, on_ping, on_quit, on_reset, on_select;
+command_fn on_echo, on_ping, on_quit, on_reset, on_select;
 
 /* admin/docs.c */
 command_fn on_command_all, on_command_count, on_command_docs, on_command_getkeys, on_command_info;
@@ -96,6 +103,9 @@ command_fn on_command_list, on_help;
 
 /* admin/info.c */
 command_fn on_info;
+
+/* admin/login.c */
+command_fn on_auth, on_hello;
 
 /* admin/multi.c */
 command_fn on_discard, on_exec, on_multi, on_unwatch, on_watch;

@@ -36,7 +36,7 @@ static const char writes[] =
     "zremrangebylex zremrangebyrank zremrangebyscore zunionstore";
 
 static const char others[] =
-    "acl bgrewriteaof bgsave commandlog debug eval evalsha fcall function monitor save script "
+    "bgrewriteaof bgsave commandlog debug eval evalsha fcall function monitor save script "
     "spublish ssubscribe sunsubscribe";
 
 static const char clusters[] = "asking cluster readonly readwrite";

@@ -172,6 +172,10 @@ static void report_stats(struct admin *admin, struct report *report)
     report_u64(report, "latest_fork_usec", 0);
     report_u64(report, "total_forks", 0);
     report_u64(report, "total_error_replies", admin->error_replies);
+    report_u64(report, "acl_access_denied_auth", admin->logins.denied);
+    report_u64(report, "acl_access_denied_cmd", admin->denied_commands);
+    report_u64(report, "acl_access_denied_key", 0);
+    report_u64(report, "acl_access_denied_channel", 0);
     for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
         report_u64(report, closed[i], now.closed[i] - then->closed[i]);
 }

@@ -22,15 +22,13 @@ void copy_name(char field[CLIENT_NAME_MAX], struct bytes name)
     field[length] = '\0';
 }
 
-bool session_set_name(struct request *request, struct bytes name)
+bool may_be_name(struct request *request, struct bytes name)
 {
-    if (!is_plain_name(name)) {
-        write_error(request->writer,
-                    "ERR Client names cannot contain spaces, newlines or special characters.");
-        return false;
-    }
-    copy_name(request->session->name, name);
-    return true;
+    if (is_plain_name(name))
+        return true;
+    write_error(request->writer,
+                "ERR Client names cannot contain spaces, newlines or special characters.");
+    return false;
 }
 
 const char *origin_version(const struct link_status *origin)

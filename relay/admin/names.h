@@ -17,7 +17,7 @@ bool is_plain_name(struct bytes name);
 void copy_name(char field[CLIENT_NAME_MAX], struct bytes name);
 
 /* CLIENT SETNAME and HELLO ... SETNAME. False: the error reply was written. */
-bool session_set_name(struct request *request, struct bytes name);
+MUST_CHECK bool may_be_name(struct request *request, struct bytes name);
 
 /* The redis_version that we report: tools gate their features on it, and what they learn here is
  * what they will find at the origin. */

@@ -12,7 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "login.h"
 #include "relay/admin/admin.h"
+#include "relay/admin/users.h"
 #include "relay/base/bytes.h"
 #include "relay/downstream/client.h"
 #include "relay/downstream/downstream.h"
@@ -45,6 +47,8 @@ struct admin {
     struct topics topics;
     struct visitors visitors;
     struct waiters waiters;
+    struct logins logins;
+    uint64_t denied_commands; /* to those whose role is not enough */
 
     /* The other rooms count from their start; CONFIG RESETSTAT remembers where they stood. */
     struct downstream_counts counts_at_reset;
@@ -95,15 +99,21 @@ static inline void reply_syntax_error(struct request *request)
     write_error(request->writer, "ERR syntax error");
 }
 
-static inline bool has_password(const struct admin *admin)
+/* Of who has not logged in: that of the default user, if it needs no password. */
+static inline enum user_role role_of(const struct admin *admin,
+                                     const struct client_session *session)
 {
-    return admin->options.password != NULL && admin->options.password[0] != '\0';
+    return session->user[0] != '\0' ? (enum user_role)session->role
+                                    : admin->options.users->open_role;
 }
 
 static inline bool is_authenticated(const struct admin *admin, const struct client_session *session)
 {
-    return !has_password(admin) || session->authenticated;
+    return role_of(admin, session) != ROLE_NONE;
 }
+
+/* Counts a reply that turned out to be an error, for INFO. admin/admin.c */
+void count_error(struct admin *admin, struct bytes reply);
 
 /* When the snapshot that would be served became complete, in seconds since 1970. admin/server.c */
 int64_t last_save_s(const struct admin *admin);

@@ -103,6 +103,8 @@ void on_config_resetstat(struct request *request)
     admin->received_upstream_at_reset = origin.received_bytes;
     admin->error_replies = 0;
     admin->error_kinds = 0;
+    admin->logins.denied = 0;
+    admin->denied_commands = 0;
     reply_ok(request);
 }
 

@@ -11,6 +11,8 @@ void transaction_init(struct transaction *transaction)
 
 void transaction_fini(struct transaction *transaction)
 {
+    if (transaction->queue.data != NULL) /* there may be an AUTH in it */
+        explicit_bzero(transaction->queue.data, transaction->queue.capacity);
     text_fini(&transaction->queue);
     transaction_init(transaction);
 }

@@ -17,6 +17,7 @@ static void on_gone(void *thing)
     topics_leave(&admin->topics, &visitor->subscriber);
     transaction_fini(&visitor->transaction);
     waiter_forget(admin, &visitor->waiter);
+    login_forget(admin, &visitor->login);
     TAILQ_REMOVE(&admin->visitors, visitor, entry);
     free(visitor);
 }

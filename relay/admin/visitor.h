@@ -10,6 +10,7 @@
 
 #include <sys/queue.h>
 
+#include "login.h"
 #include "relay/base/check.h"
 #include "topics.h"
 #include "transaction.h"
@@ -24,6 +25,7 @@ struct visitor {
     struct subscriber subscriber;
     struct transaction transaction;
     struct waiter waiter;
+    struct login login;
 };
 
 TAILQ_HEAD(visitors, visitor);

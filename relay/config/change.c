@@ -64,6 +64,7 @@ void config_compare(const struct config *before, const struct config *after,
             .before = text_string(&from),
             .after = text_string(&to),
             .is_live = (setting->flags & SETTING_LIVE) != 0,
+            .is_access = (setting->flags & SETTING_ACCESS) != 0,
         };
         fn(&difference, arg);
         text_fini(&from);

@@ -1,80 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/config/config.h"
 
-#include <errno.h>
-#include <ini.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "errors.h"
 #include "fit.h"
+#include "ini_file.h"
 #include "kinds.h"
 #include "probe.h"
 #include "relay/base/bytes.h"
 #include "secret.h"
 #include "settings.h"
-
-enum {
-    LINE_LENGTH_MAX = 4096,
-};
-
-/* --- errors --- */
-
-struct errors {
-    struct text *out;
-    unsigned count;
-    const char *file;                /* NULL: none */
-    unsigned found_on[SETTINGS_MAX]; /* line of the file where a setting was found; 0: by default */
-};
-
-enum { FOUND_IN_OVERRIDE = UINT_MAX };
-
-/* One error, one line. `where` is a file and a line, or an override. */
-static void PRINTF_LIKE(3, 4)
-    complain(struct errors *errors, const char *where, const char *format, ...)
-{
-    errors->count++;
-    if (errors->count > CONFIG_ERRORS_MAX)
-        return;
-    if (where[0] != '\0')
-        text_format(errors->out, "%s: ", where);
-    va_list list;
-    va_start(list, format);
-    text_format_list(errors->out, format, list);
-    va_end(list);
-    text_append_string(errors->out, "\n");
-}
-
-/* An error that shows only when all settings are known: says where the one at fault was set. */
-static void complain_of(struct errors *errors, const struct config *config, const void *place,
-                        const char *expected)
-{
-    const struct setting *setting = setting_at(0);
-    while (setting_value(setting, config) != place)
-        setting = setting_at(setting_index(setting) + 1);
-    struct text where;
-    struct text value;
-    text_init(&where, LINE_LENGTH_MAX);
-    text_init(&value, LINE_LENGTH_MAX);
-    unsigned line = errors->found_on[setting_index(setting)];
-    if (line == FOUND_IN_OVERRIDE)
-        text_format(&where, "--set %s.%s", setting->section, setting->key);
-    else if (line != 0)
-        text_format(&where, "%s:%u", errors->file, line);
-    setting->kind->print(setting->kind, place, VALUE_INI, &value);
-    complain(errors, text_string(&where), "[%s] %s = %s: %s", setting->section, setting->key,
-             text_string(&value), expected);
-    text_fini(&where);
-    text_fini(&value);
-}
-
-static bool is_free_of_errors(const struct errors *errors)
-{
-    if (errors->count > CONFIG_ERRORS_MAX)
-        text_format(errors->out, "... and %u more\n", errors->count - CONFIG_ERRORS_MAX);
-    return errors->count == 0;
-}
+#include "user_settings.h"
 
 /* --- names that do not exist --- */
 
@@ -88,11 +27,11 @@ static void complain_unknown_section(struct errors *errors, const char *where, c
     if (section[0] == '\0')
         complain(errors, where,
                  "a setting before the first [section]; sections are relay, "
-                 "upstream, downstream and store");
+                 "upstream, downstream, store and users");
     else
         complain(errors, where,
-                 "[%s]: there is no such section; sections are relay, upstream, downstream and "
-                 "store",
+                 "[%s]: there is no such section; sections are relay, upstream, downstream, "
+                 "store and users",
                  section);
 }
 
@@ -120,127 +59,46 @@ static void complain_bad_value(struct errors *errors, const char *where,
 
 /* --- reading --- */
 
-/* An ini that is being read. inih takes the file line by line from read_line, and hands what it found
- * in the line to on_setting, so `line_number` is right in both. */
 struct reading {
     struct config *config;
     struct errors *errors;
-    FILE *stream;
-    char *line;
-    size_t line_capacity;
-    unsigned line_number;
     char unknown_section[64]; /* complained of already */
-    bool in_question;         /* the line read last should have given a setting, and has not yet */
 };
 
-static const char *where_is(const struct reading *reading, char out[LINE_LENGTH_MAX])
+static void complain_unknown(struct reading *reading, const char *where, const char *section,
+                             const char *key)
 {
-    snprintf(out, LINE_LENGTH_MAX, "%s:%u", reading->errors->file, reading->line_number);
-    return out;
+    if (is_section(section)) {
+        complain_unknown_key(reading->errors, where, section, key);
+        return;
+    }
+    /* Once, not for each key in it. */
+    if (section[0] == '\0' || strcmp(reading->unknown_section, section) != 0)
+        complain_unknown_section(reading->errors, where, section);
+    snprintf(reading->unknown_section, sizeof(reading->unknown_section), "%s", section);
 }
 
-static int on_setting(void *arg, const char *section, const char *key, const char *value)
+static void on_setting(const char *section, const char *key, const char *value, unsigned line,
+                       void *arg)
 {
     struct reading *reading = arg;
     struct errors *errors = reading->errors;
-    char place[LINE_LENGTH_MAX];
-    const char *where = where_is(reading, place);
-    reading->in_question = false;
+    char place[CONFIG_LINE_MAX];
+    const char *where = errors_place(errors, line, place);
 
     const struct setting *setting = setting_find(section, key);
-    if (setting == NULL && is_section(section)) {
-        complain_unknown_key(errors, where, section, key);
+    if (strcmp(section, USERS_SECTION) == 0) {
+        user_settings_take(&reading->config->user_settings, key, value, line, errors);
     } else if (setting == NULL) {
-        /* Once, not for each key in it. */
-        if (section[0] == '\0' || strcmp(reading->unknown_section, section) != 0)
-            complain_unknown_section(errors, where, section);
-        snprintf(reading->unknown_section, sizeof(reading->unknown_section), "%s", section);
+        complain_unknown(reading, where, section, key);
     } else if (errors->found_on[setting_index(setting)] != 0) {
         complain(errors, where, "[%s] %s: it is set on line %u already; keep one of the two",
                  section, key, errors->found_on[setting_index(setting)]);
     } else {
-        errors->found_on[setting_index(setting)] = reading->line_number;
+        errors->found_on[setting_index(setting)] = line;
         if (!setting->kind->parse(setting->kind, value, setting_place(setting, reading->config)))
             complain_bad_value(errors, where, setting, value);
     }
-    return 1;
-}
-
-/* inih tells only the first line that it did not understand. A line that must give a setting and gave
- * none by the time the next one is asked for is one of those. */
-static void judge_last_line(struct reading *reading)
-{
-    char place[LINE_LENGTH_MAX];
-    if (reading->in_question)
-        complain(reading->errors, where_is(reading, place),
-                 "neither \"[section]\" nor \"key = value\" nor a comment");
-    reading->in_question = false;
-}
-
-/* May this line stand there without a setting? Empty lines, comments, and section lines; inih would
- * skip over what stands behind a "]". */
-static bool is_settingless(const char *string)
-{
-    if (bytes_starts(bytes_of(string), "\xEF\xBB\xBF"))
-        string += 3;
-    string += strspn(string, " \t\r\n");
-    if (*string == '[') {
-        const char *end = strchr(string, ']');
-        return end != NULL && end[1 + strspn(end + 1, " \t\r\n")] == '\0';
-    }
-    return *string == '\0' || *string == '#' || *string == ';';
-}
-
-/* Gives inih one line; an empty one in place of one that it would cut without a word. */
-static char *read_line(char *into, int capacity, void *arg)
-{
-    struct reading *reading = arg;
-    char place[LINE_LENGTH_MAX];
-    CHECK(capacity > 1);
-    judge_last_line(reading);
-    ssize_t length = getline(&reading->line, &reading->line_capacity, reading->stream);
-    if (length == -1)
-        return NULL;
-    reading->line_number++;
-
-    const char *string = reading->line;
-    into[0] = '\0';
-    if (strlen(string) != (size_t)length) {
-        complain(reading->errors, where_is(reading, place), "the line holds a zero byte");
-    } else if (length >= capacity) {
-        complain(reading->errors, where_is(reading, place),
-                 "the line has %zd bytes; at most %d are possible", length, capacity - 1);
-    } else {
-        memcpy(into, string, (size_t)length + 1);
-        reading->in_question = !is_settingless(string);
-    }
-    return into;
-}
-
-static void read_file(struct config *config, struct errors *errors)
-{
-    const char *file = errors->file;
-    struct reading reading = {.config = config, .errors = errors};
-    /* e: close on exec. A directory can be opened, but not read. */
-    reading.stream = fopen(file, "re");
-    if (reading.stream == NULL) {
-        complain(errors, file, "cannot open the configuration file: %s", strerror(errno));
-        return;
-    }
-    /* A value is everything behind the "=", as it stands: a password may hold " ;", and a line that
-     * begins with a blank is not the rest of the one before. */
-    ini_allow_inline_comments = false;
-    ini_allow_multiline = false;
-    ini_use_stack = false;
-    ini_initial_alloc = LINE_LENGTH_MAX;
-    ini_max_line = LINE_LENGTH_MAX;
-    errno = 0;
-    int result = ini_parse_stream(read_line, &reading, on_setting, &reading);
-    if (ferror(reading.stream) != 0)
-        complain(errors, file, "cannot read the configuration file: %s", strerror(errno));
-    CHECK(result != -2); /* memory */
-    free(reading.line);
-    fclose(reading.stream);
 }
 
 /* --- overrides --- */
@@ -265,7 +123,9 @@ static void override(struct config *config, const char *string, struct errors *e
     value += strspn(value, " \t");
 
     const struct setting *setting = setting_find(section, key);
-    if (setting == NULL && is_section(section))
+    if (strcmp(section, USERS_SECTION) == 0)
+        user_settings_take(&config->user_settings, key, value, FOUND_IN_OVERRIDE, errors);
+    else if (setting == NULL && is_section(section))
         complain_unknown_key(errors, where, section, key);
     else if (setting == NULL)
         complain_unknown_section(errors, where, section);
@@ -277,16 +137,15 @@ static void override(struct config *config, const char *string, struct errors *e
 
 bool config_override_is_secret(const char *override)
 {
-    size_t dot = strcspn(override, ".=");
-    for (size_t i = 0; i < settings_count(); i++) {
-        const struct setting *setting = setting_at(i);
-        size_t key_length = strlen(setting->key);
-        if ((setting->flags & SETTING_SECRET) != 0 && override[dot] == '.' &&
-            strncmp(override + dot + 1, setting->key, key_length) == 0 &&
-            override[dot + 1 + key_length] == '=')
-            return true;
-    }
-    return false;
+    char name[128];
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(override, "="), override);
+    char *dot = strchr(name, '.');
+    if (dot == NULL || strchr(override, '=') == NULL)
+        return false;
+    *dot = '\0';
+    const struct setting *setting = setting_find(name, dot + 1);
+    bool is_user = strcmp(name, USERS_SECTION) == 0;
+    return is_user || (setting != NULL && (setting->flags & SETTING_SECRET) != 0);
 }
 
 /* --- secrets in files --- */
@@ -298,21 +157,68 @@ static void note_secrets(struct config *config, const struct errors *errors)
         unsigned line = errors->found_on[i];
         config->file_has_secrets |= is_secret && line != 0 && line != FOUND_IN_OVERRIDE;
     }
+    config->file_has_secrets |= user_settings_stand_in_ini(&config->user_settings);
 }
 
-/* Works out a password that stands in a setting or in a file; `place` owns what it gets. */
-static void settle_secret(const struct config *config, const char *const *value,
-                          const char *const *file, const char **place, struct errors *errors)
+/* The password of a setting, or of the file that another one names. NULL: neither fits, or one does not,
+ * and that has been complained of. */
+static const char *read_password(const struct config *config, const char *const *value,
+                                 const char *const *file, char from_file[SECRET_MAX],
+                                 struct errors *errors)
 {
-    char from_file[SECRET_MAX] = "";
     const char *why = NULL;
-    if ((*file)[0] != '\0' && (*value)[0] != '\0')
+    if ((*file)[0] == '\0')
+        return *value;
+    if ((*value)[0] != '\0')
         complain_of(errors, config, file, "the password itself is set, too; keep one of the two");
-    else if ((*file)[0] != '\0' && !secret_read(*file, from_file, &why))
+    else if (!secret_read(*file, from_file, &why))
         complain_of(errors, config, file, why);
-    else if (!kind_secret.parse(&kind_secret, (*file)[0] != '\0' ? from_file : *value, place))
-        complain_of(errors, config, file, "expected a file with one line of text");
+    else
+        return from_file;
+    return NULL;
+}
+
+static void settle_masterauth(struct config *config, struct errors *errors)
+{
+    char from_file[SECRET_MAX];
+    const char *password =
+        read_password(config, &config->masterauth, &config->masterauth_file, from_file, errors);
+    if (password != NULL && !kind_secret.parse(&kind_secret, password, &config->upstream.password))
+        complain_of(errors, config, &config->masterauth_file,
+                    "expected a file with one line of text");
     explicit_bzero(from_file, sizeof(from_file));
+}
+
+/* Only its digest is kept: the text is of no use any more. */
+static void forget_requirepass(struct config *config)
+{
+    if (config->requirepass[0] != '\0')
+        CHECK(kind_secret.parse(&kind_secret, "***", &config->requirepass));
+}
+
+/* requirepass is the password of the user `default`, who may do everything then. */
+static void settle_users(struct config *config, struct errors *errors)
+{
+    char from_file[SECRET_MAX];
+    struct user user = {.name = USER_DEFAULT, .role = ROLE_ADMIN};
+    const void *place = config->requirepass[0] != '\0' ? (const void *)&config->requirepass
+                                                       : &config->requirepass_file;
+    const char *password =
+        read_password(config, &config->requirepass, &config->requirepass_file, from_file, errors);
+    bool has_password = password != NULL && password[0] != '\0';
+    user.needs_none = !has_password;
+    if (has_password && user_settings_has(&config->user_settings, USER_DEFAULT))
+        complain_of(errors, config, place,
+                    "[users] has a user default, whose password it is, too; keep one of the two");
+    else if (has_password && !user_password_parse(bytes_of(password), &user.password))
+        complain_of(errors, config, place, "expected 64 hexadecimal digits behind sha256:");
+    explicit_bzero(from_file, sizeof(from_file));
+    forget_requirepass(config);
+    users_init(&config->users);
+    if (has_password || config->user_settings.count == 0)
+        CHECK(users_add(&config->users, &user));
+    user_settings_settle(&config->user_settings, &config->users, errors);
+    config->admin.users = &config->users;
 }
 
 /* --- the whole --- */
@@ -364,10 +270,8 @@ static void complain_of_misfit(const void *place, const char *why, void *arg)
 /* Checks what a setting alone does not tell, and works out what the rooms get. */
 static void settle(struct config *config, struct errors *errors)
 {
-    settle_secret(config, &config->masterauth, &config->masterauth_file, &config->upstream.password,
-                  errors);
-    settle_secret(config, &config->requirepass, &config->requirepass_file, &config->admin.password,
-                  errors);
+    settle_masterauth(config, errors);
+    settle_users(config, errors);
     struct misfits misfits = {errors, config};
     fit_look(config, complain_of_misfit, &misfits);
     check_ports(config, errors);
@@ -377,9 +281,6 @@ static void settle(struct config *config, struct errors *errors)
     note_secrets(config, errors);
 
     fit_settle(config);
-    bool has_password = config->admin.password != NULL && config->admin.password[0] != '\0';
-    config->downstream.must_authenticate = has_password;
-    config->downstream.local_only = config->protected_mode == CONFIG_YES && !has_password;
     /* INFO shows where it is, whatever directory the reader stands in. */
     char *real = errors->file != NULL ? realpath(errors->file, NULL) : NULL;
     config->admin.config_file = real != NULL ? real : strdup("");
@@ -393,8 +294,9 @@ bool config_load(struct config *config, const char *file, const char *const *ove
     *config =
         (struct config){.source = {.file = file, .overrides = overrides, .override_count = count}};
     take_defaults(config);
+    struct reading reading = {.config = config, .errors = &errors};
     if (file != NULL)
-        read_file(config, &errors);
+        ini_file_read(&errors, on_setting, &reading);
     for (size_t i = 0; i < count; i++)
         override(config, overrides[i], &errors);
     /* A value that was refused would only lead to second-hand errors. */
@@ -414,8 +316,9 @@ void config_fini(struct config *config)
             setting->kind->fini(setting_place(setting, config));
     }
     value_fini_string(&config->upstream.password);
-    value_fini_string(&config->admin.password);
     value_fini_string(&config->admin.config_file);
+    user_settings_fini(&config->user_settings);
+    users_fini(&config->users);
 }
 
 /* --- what --check looks at --- */
@@ -451,6 +354,7 @@ void config_format(const struct config *config, struct text *out)
         setting->kind->print(setting->kind, setting_value(setting, config), VALUE_INI, out);
         text_append_string(out, "\n");
     }
+    user_settings_format(&config->user_settings, out);
 }
 
 void config_each(const struct config *config, admin_setting_fn *fn, void *arg)
@@ -460,11 +364,40 @@ void config_each(const struct config *config, admin_setting_fn *fn, void *arg)
         struct text name;
         struct text value;
         text_init(&name, 128);
-        text_init(&value, LINE_LENGTH_MAX);
+        text_init(&value, CONFIG_LINE_MAX);
         setting_append_shown_name(setting, &name);
         setting->kind->print(setting->kind, setting_value(setting, config), VALUE_PLAIN, &value);
         fn(text_string(&name), text_string(&value), arg);
         text_fini(&name);
         text_fini(&value);
     }
+}
+
+/* --- who may come in, read again --- */
+
+static void swap(void *a, void *b, size_t length)
+{
+    uint8_t *left = a;
+    uint8_t *right = b;
+    for (size_t i = 0; i < length; i++) {
+        uint8_t kept = left[i];
+        left[i] = right[i];
+        right[i] = kept;
+    }
+}
+
+#define SWAP(a, b) swap(&(a), &(b), sizeof(a))
+
+void config_adopt_access(struct config *config, struct config *fresh)
+{
+    for (size_t i = 0; i < settings_count(); i++) {
+        const struct setting *setting = setting_at(i);
+        if ((setting->flags & SETTING_ACCESS) != 0)
+            swap(setting_place(setting, config), setting_place(setting, fresh),
+                 sizeof(const char *));
+    }
+    SWAP(config->upstream.password, fresh->upstream.password);
+    SWAP(config->user_settings, fresh->user_settings);
+    SWAP(config->users, fresh->users);
+    fit_settle(config);
 }

@@ -32,6 +32,9 @@ void fit_look(const struct config *config, fit_fn *fn, void *arg)
 
 void fit_settle(struct config *config)
 {
+    bool is_open = config->users.open_role != ROLE_NONE;
+    config->downstream.must_authenticate = !is_open;
+    config->downstream.local_only = config->protected_mode == CONFIG_YES && is_open;
     config->upstream.snapshot_always_ready = config->snapshot == CONFIG_SNAPSHOT_ALWAYS_READY;
     config->downstream.tls_knows_callers = config->downstream_tls.auth_clients == TLS_AUTH_YES;
     config->admin.clients_max = config->downstream.clients_max;

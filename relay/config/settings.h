@@ -22,6 +22,7 @@ enum { SETTINGS_MAX = 128 };
 enum setting_flag {
     SETTING_SECRET = 1, /* its value is never shown, also not in an error */
     SETTING_LIVE = 2,   /* may change while it runs: config_set */
+    SETTING_ACCESS = 4, /* a string; read again by config_reload_access */
 };
 
 struct setting {

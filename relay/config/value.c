@@ -37,11 +37,15 @@ static void replace_string(const char **place, struct bytes view)
     *place = copy;
 }
 
+/* It may have been a password. */
 void value_fini_string(void *place)
 {
     const char **string = place;
     /* The rooms get their options as const; here is who owns them. */
-    free((void *)(uintptr_t)*string);
+    char *own = (char *)(uintptr_t)*string;
+    if (own != NULL)
+        explicit_bzero(own, strlen(own));
+    free(own);
     *string = NULL;
 }
 

@@ -37,6 +37,7 @@ struct card {
     struct replica_terms terms;
     char peer[CARD_ADDRESS_MAX];
     char local[CARD_ADDRESS_MAX];
+    char user[CLIENT_NAME_MAX];
     char address[CARD_ADDRESS_MAX]; /* the peer's, without its port */
 
     /* Lent, and read by thread 0 at any time. Relaxed: each is a number by itself, nothing else is

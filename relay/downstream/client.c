@@ -125,7 +125,7 @@ void client_keep(struct client *client, void *thing, client_gone_fn *gone)
 
 static bool is_stranger(const struct client *client)
 {
-    return client->room->must_authenticate && !client->session.authenticated;
+    return client->room->must_authenticate && client->session.user[0] == '\0';
 }
 
 /* ---------------------------------------------------------------- the room */
@@ -383,16 +383,20 @@ static bool run_next(struct client *client)
     UNREACHABLE("no such result");
 }
 
-/* An idle client holds no input. */
+/* An idle client holds no input, and of what has been run, a password maybe, nothing is left. */
 static void drop_taken(struct client *client)
 {
     size_t left = client->input_length - client->input_taken;
+    size_t length = client->input_length;
     if (left == 0) {
+        if (length > 0)
+            explicit_bzero(client->input, length);
         free(client->input);
         client->input = NULL;
         client->input_capacity = 0;
     } else {
         memmove(client->input, client->input + client->input_taken, left);
+        explicit_bzero(client->input + left, length - left);
     }
     client->input_length = left;
     client->input_taken = 0;
@@ -592,6 +596,7 @@ static void become_replica(struct client *client, const struct psync_request *re
         .connected_ms = client->connected_ms,
         .terms = &client->terms,
         .local = conn_local(client->conn),
+        .user = client->session.user,
         .request = request,
         .owed = &client->output.text,
         .input = bytes_at(client->input + taken, client->input_length - taken),

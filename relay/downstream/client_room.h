@@ -28,6 +28,7 @@ struct newcomer {
     int64_t connected_ms;
     const struct replica_terms *terms;
     const char *local;
+    const char *user;                    /* "": nobody had logged in */
     const struct psync_request *request; /* NULL: SYNC */
     struct text *owed;                   /* replies not sent yet */
     struct bytes input;                  /* read already, behind the command */

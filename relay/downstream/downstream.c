@@ -81,6 +81,7 @@ static struct card *make_card(const struct newcomer *newcomer)
     card->terms = *newcomer->terms;
     copy(card->peer, conn_peer(newcomer->conn));
     copy(card->local, newcomer->local);
+    snprintf(card->user, sizeof(card->user), "%s", newcomer->user);
     copy(card->address, conn_peer_address(newcomer->conn));
     return card;
 }
@@ -299,6 +300,8 @@ void downstream_close(struct downstream **where)
 void downstream_change(struct downstream *downstream, const struct downstream_options *options)
 {
     downstream->doorman.clients_max = options->clients_max;
+    downstream->doorman.local_only = options->local_only;
+    downstream->clients.must_authenticate = options->must_authenticate;
     downstream->clients.timeout_ms = options->client_timeout_ms;
     downstream->clients.keepalive_s = options->keepalive_s;
     if (downstream->options.replica_timeout_ms == options->replica_timeout_ms)
@@ -382,10 +385,15 @@ static bool close_replica(struct downstream *downstream, uint64_t id, enum close
 
 bool downstream_kill(struct downstream *downstream, uint64_t id)
 {
+    return downstream_expel(downstream, id, CLOSE_KILLED);
+}
+
+bool downstream_expel(struct downstream *downstream, uint64_t id, enum close_reason reason)
+{
     struct client *client = find_client(downstream, id);
     if (client == NULL)
-        return close_replica(downstream, id, CLOSE_KILLED);
-    client_close(client, CLOSE_KILLED);
+        return close_replica(downstream, id, reason);
+    client_close(client, reason);
     return true;
 }
 
@@ -431,6 +439,7 @@ static struct peer_status replica_status(const struct card *card)
         .id = card->id,
         .peer = card->peer,
         .local = card->local,
+        .user = card->user,
         .state = state,
         .state_name = replica_state_name(state),
         .address = announced[0] != '\0' ? announced : card->address,
@@ -466,6 +475,7 @@ void downstream_each_client(const struct downstream *downstream, peer_status_fn 
             .local = client_local(client),
             .client = client,
             .state_name = "",
+            .user = "",
             .address = "",
             .version = "",
             .connected_ms = client_connected_ms(client),

@@ -57,6 +57,12 @@ void dialog_greet(struct dialog *dialog, const struct greeting_terms *terms)
     greeting_start(&dialog->greeting, terms, &dialog->out);
 }
 
+void dialog_set_credentials(struct dialog *dialog, const char *user, const char *password)
+{
+    dialog->greeting.terms.user = user;
+    dialog->greeting.terms.password = password;
+}
+
 static void want(struct dialog *dialog)
 {
     conn_want(dialog->conn, !dialog->is_resting, dialog->out.length > 0);

@@ -47,6 +47,9 @@ void dialog_close(struct dialog *dialog);
 /* The connection is up: begins the handshake. */
 void dialog_greet(struct dialog *dialog, const struct greeting_terms *terms);
 
+/* For a handshake that has begun and has not come to AUTH yet. */
+void dialog_set_credentials(struct dialog *dialog, const char *user, const char *password);
+
 /* Stops reading, or goes on: what the origin sends waits on its side. */
 void dialog_rest(struct dialog *dialog, bool rest);
 

@@ -150,6 +150,13 @@ void fetch_set_tls(struct fetch *fetch, struct tls_context *tls)
     fetch->tls = tls;
 }
 
+void fetch_set_credentials(struct fetch *fetch, const char *user, const char *password)
+{
+    fetch->terms.user = user;
+    fetch->terms.password = password;
+    dialog_set_credentials(&fetch->dialog, user, password);
+}
+
 void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
                  const struct greeting_terms *terms, const char *cause)
 {

@@ -32,6 +32,9 @@ bool fetch_is_busy(const struct fetch *fetch);
 /* Its connections are made under TLS from the next one on, as the link's are. NULL: plain. */
 void fetch_set_tls(struct fetch *fetch, struct tls_context *tls);
 
+/* Also for one that is busy: the strings before are not used any more. */
+void fetch_set_credentials(struct fetch *fetch, const char *user, const char *password);
+
 /* Begins, for the store's current history; `cause` is constant. `terms` are the link's own; what makes a fetch of them is
  * added here. Not while busy. */
 void fetch_start(struct fetch *fetch, const char *host, uint16_t port,

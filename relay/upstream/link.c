@@ -317,6 +317,14 @@ void link_set_tls(struct link *link, struct tls_context *tls)
     fetch_set_tls(link->renewal.fetch, tls);
 }
 
+void link_set_credentials(struct link *link, const char *user, const char *password)
+{
+    link->options.user = user;
+    link->options.password = password;
+    dialog_set_credentials(&link->dialog, user, password);
+    fetch_set_credentials(link->renewal.fetch, user, password);
+}
+
 static bool prepare(struct link *link)
 {
     const struct link_options *options = &link->options;

@@ -2,7 +2,8 @@
  *
  * The table of commands, line by line, between fake rooms: each line is answered by whole values of the
  * protocol that the client has chosen, or by nothing where it asked for that. A first byte of '!' has
- * the room want a password, which is never told.
+ * the room want a password, which is never told; one of '@' has it know users of all roles, whose
+ * passwords are their names, and who does not log in as an admin changes nothing.
  */
 #include "../unit/admin/admin_test.h"
 #include "fuzz.h"
@@ -55,16 +56,34 @@ static void say_line(const char *line, bool may_know)
         fake_loop_pass(loop, 1000);
 }
 
+/* What is left of the input, without the byte that says who is known. */
+static struct bytes open_for(struct bytes input)
+{
+    char first = input.length > 0 ? (char)input.data[0] : '\0';
+    open_room(first == '!' ? "correct horse" : first == '@' ? NULL : "", "");
+    if (first == '@') {
+        add_user("r", ROLE_REPLICA, "r");
+        add_user("m", ROLE_MONITOR, "m");
+        add_user("a", ROLE_ADMIN, "a");
+    }
+    return first == '!' || first == '@' ? bytes_skip(input, 1) : input;
+}
+
+static bool is_untouched(void)
+{
+    return shutdowns == 0 && followed[0] == '\0' && settings_set[0] == '\0' &&
+           fake_rooms.killed_count == 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes input = bytes_at(data, size);
     bool may_know =
         size > 0 && (memmem(data, size, "horse", 5) != NULL || memchr(data, '\\', size) != NULL);
     fuzz_log_nowhere();
-    open_room(size > 0 && data[0] == '!' ? "correct horse" : "", "");
+    bool may_change = size == 0 || data[0] != '@';
+    input = open_for(input);
     fake_rooms.psync_takes = true;
-    if (size > 0 && data[0] == '!')
-        input = bytes_skip(input, 1);
     for (int i = 0; i < LINES_MAX && input.length > 0; i++) {
         char line[LINE_LENGTH_MAX + 1];
         size_t length = bytes_find(input, '\n');
@@ -74,6 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         input = bytes_skip(input, length < input.length ? length + 1 : length);
         if (strlen(line) == used && is_command(line, used))
             say_line(line, may_know);
+        may_change |= strcmp(client_session(caller)->user, "a") == 0;
+        CHECK(may_change || is_untouched());
         if (is_gone() || client_is_held(caller))
             break;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The ini, read from a file in memory, with what stands behind a zero byte as an override: what is
- * wrong is told, and what is right, printed and read again, prints the same.
+ * wrong is told, and what is right, printed and read again, prints the same. Who may log in is in a table
+ * that holds together, and is the same after it has been read again while it runs.
  */
 #include "fuzz.h"
 
@@ -55,8 +56,9 @@ static void go_round(const struct config *config)
     config_each(config, note_setting, &errors);
     text_clear(&errors);
     open_file(&file, text_bytes(&printed));
-    bool has_secret_file =
-        config->masterauth_file[0] != '\0' || config->requirepass_file[0] != '\0';
+    bool has_secret_file = config->masterauth_file[0] != '\0' ||
+                           config->requirepass_file[0] != '\0' ||
+                           memmem(printed.data, printed.length, " file:", 6) != NULL;
     if (config_load(&second, file.path, NULL, 0, &errors)) {
         config_format(&second, &again);
         CHECK(bytes_equal(text_bytes(&printed), text_bytes(&again)));
@@ -69,6 +71,39 @@ static void go_round(const struct config *config)
     text_fini(&errors);
     text_fini(&again);
     text_fini(&printed);
+}
+
+static void check_users(const struct users *users)
+{
+    CHECK(users->count > 0 && users->count <= USERS_MAX);
+    for (size_t i = 0; i < users->count; i++) {
+        const struct user *user = &users->all[i];
+        struct bytes name = bytes_of(user->name);
+        CHECK(user_is_name(name) && users_find(users, name) == user);
+        CHECK(user->role > ROLE_NONE && user->role <= ROLE_ADMIN);
+        CHECK(users_judge(users, name, bytes_of("no such password")) == NULL || user->needs_none);
+    }
+}
+
+static bool are_same(const struct users *a, const struct users *b)
+{
+    bool same = a->count == b->count && a->open_role == b->open_role;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = strcmp(a->all[i].name, b->all[i].name) == 0 && a->all[i].role == b->all[i].role &&
+               digest_equal(&a->all[i].password, &b->all[i].password);
+    return same;
+}
+
+static void read_access_again(struct config *config)
+{
+    struct config retired;
+    struct text errors;
+    text_init(&errors, TEXT_MAX);
+    CHECK(config_reload_access(config, &retired, &errors));
+    CHECK(are_same(&config->users, &retired.users));
+    CHECK(config->admin.users == &config->users);
+    config_fini(&retired);
+    text_fini(&errors);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -90,7 +125,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text_init(&errors, TEXT_MAX);
     if (config_load(&config, file.path, &override, override[0] != '\0' ? 1 : 0, &errors)) {
         CHECK(errors.length == 0);
+        check_users(&config.users);
         go_round(&config);
+        read_access_again(&config);
         config_fini(&config);
     } else {
         check_errors(&errors);

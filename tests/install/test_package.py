@@ -118,8 +118,8 @@ class Service:
 @pytest.fixture
 def main(machine, package, origin):
     """psync-relay.service of the package, installed and told of its origin, not started."""
-    machine.path("/root/relay.deb").write_bytes(package.read_bytes())
-    machine.say("dpkg -i /root/relay.deb")
+    machine.path("/srv/relay.deb").write_bytes(package.read_bytes())
+    machine.say("dpkg -i /srv/relay.deb")
     service = Service(machine, "psync-relay.service", "/etc/psync-relay/psync-relay.ini", origin)
     service.configure(machine.path(service.ini).read_text())
     return service
@@ -137,7 +137,7 @@ def instance(machine, main, origin):
 
 
 def psync_files(machine):
-    told = machine.say("find / -xdev -name '*psync*' -not -path '/root/*' -not -path '/tmp/*' -not -path '/var/tmp/*'")
+    told = machine.say("find / -xdev -name '*psync*' -not -path '/srv/*' -not -path '/tmp/*' -not -path '/var/tmp/*'")
     return set(told.split())
 
 
@@ -230,8 +230,8 @@ def test_an_upgrade_restarts_what_runs(machine, main, instance, newer):
     full, _ = main.syncs_of_origin()
     pids = main.pid(), instance.pid()
     ini = machine.path(main.ini).read_text()
-    machine.path("/root/newer.deb").write_bytes(newer.read_bytes())
-    machine.say("dpkg -i /root/newer.deb")
+    machine.path("/srv/newer.deb").write_bytes(newer.read_bytes())
+    machine.say("dpkg -i /srv/newer.deb")
     for service, pid in zip((main, instance), pids):
         assert service.state() == "active"
         assert service.pid() not in (0, pid)
@@ -242,8 +242,8 @@ def test_an_upgrade_restarts_what_runs(machine, main, instance, newer):
 
 
 def test_an_upgrade_starts_nothing_that_was_stopped(machine, main, newer):
-    machine.path("/root/newer.deb").write_bytes(newer.read_bytes())
-    machine.say("dpkg -i /root/newer.deb")
+    machine.path("/srv/newer.deb").write_bytes(newer.read_bytes())
+    machine.say("dpkg -i /srv/newer.deb")
     assert main.state() == "inactive"
 
 

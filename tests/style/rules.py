@@ -26,7 +26,7 @@ BELOW = {
 LIBRARIES = [
     (re.compile(r"event2?/|ev\w+\.h$|event\.h$"), "libevent", re.compile(r"relay/net/")),
     (re.compile(r"openssl/"), "OpenSSL", re.compile(r"relay/net/")),
-    (re.compile(r"ini\.h$"), "inih", re.compile(r"relay/config/config\.c$")),
+    (re.compile(r"ini\.h$"), "inih", re.compile(r"relay/config/ini_file\.c$")),
 ]
 
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')

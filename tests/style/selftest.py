@@ -29,7 +29,7 @@ GOOD = {
     "relay/store/private.h": GUARD.format("RELAY_STORE_PRIVATE_H", ""),
     "relay/store/good.c": HEAD + '#include "private.h"\n#include "relay/base/noun.h"\n#include <string.h>\n',
     "relay/net/good.c": HEAD + '#include <event2/event.h>\n#include <openssl/ssl.h>\n',
-    "relay/config/config.c": HEAD + '#include <ini.h>\n#include "relay/admin/noun.h"\n',
+    "relay/config/ini_file.c": HEAD + '#include <ini.h>\n#include "relay/admin/noun.h"\n',
     "relay/upstream/link.c": HEAD + "void link_enter(struct link *link, int state)\n{\n"
     "    link->state = state;\n}\n/* link->state = 1; strcpy(a, b) */\n"
     + function("speak", '    say("strcpy(a, b)");\n    if (link->state == 1)\n        snprintf(a, 1, b);\n'),

@@ -217,6 +217,7 @@ void downstream_each_client(const struct downstream *downstream, peer_status_fn 
                                      .local = "127.0.0.1:6380",
                                      .client = client,
                                      .state_name = "",
+                                     .user = "",
                                      .address = "",
                                      .version = "",
                                      .connected_ms = client->connected_ms};
@@ -226,6 +227,12 @@ void downstream_each_client(const struct downstream *downstream, peer_status_fn 
 
 bool downstream_kill(struct downstream *downstream, uint64_t id)
 {
+    return downstream_expel(downstream, id, CLOSE_KILLED);
+}
+
+bool downstream_expel(struct downstream *downstream, uint64_t id, enum close_reason reason)
+{
+    CHECK(reason == CLOSE_KILLED || reason == CLOSE_REVOKED);
     CHECK(downstream == handle(OTHER));
     CHECK(fake_rooms.killed_count < FAKE_PEERS_MAX);
     fake_rooms.killed[fake_rooms.killed_count++] = id;

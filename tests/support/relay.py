@@ -89,6 +89,8 @@ class Relay(Process):
         self.ini = self.directory / "relay.ini"
         self.data_dir.mkdir(exist_ok=True)
 
+    login = None  # (user, password) of an admin, where requirepass is not the way in
+
     @property
     def password(self):
         return self.settings.get("downstream.requirepass")
@@ -108,9 +110,9 @@ class Relay(Process):
         wait.until(f"{self.name} answers on port {self.port}", ping)
 
     def client(self, **options):
-        return redis.Redis(
-            port=self.port, password=self.password, socket_timeout=wait.limit(20), **options
-        )
+        user, password = self.login or (None, self.password)
+        options = {"username": user, "password": password, **options}
+        return redis.Redis(port=self.port, socket_timeout=wait.limit(20), **options)
 
     def info(self, section="everything"):
         with self.client() as client:

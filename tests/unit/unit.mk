@@ -1,5 +1,7 @@
 # The room's commands lean on each other through the one table: it is tested whole.
-ADMIN := admin/admin admin/clients admin/commands admin/connection admin/data_commands admin/docs admin/info admin/memory admin/multi admin/names admin/pattern admin/pubsub admin/replication admin/replication_info admin/server admin/settings admin/syntax admin/topics admin/transaction admin/visitor admin/waiter base/bytes base/check base/log base/log_line base/random base/replid base/report base/text resp/reader resp/writer
+ADMIN := admin/acl admin/admin admin/clients admin/commands admin/connection admin/data_commands admin/docs admin/guesses admin/info admin/login admin/memory admin/multi admin/names admin/pattern admin/pubsub admin/replication admin/replication_info admin/revoked admin/server admin/settings admin/syntax admin/topics admin/transaction admin/users admin/visitor admin/waiter base/bytes base/check base/log base/log_line base/random base/replid base/report base/text net/digest resp/reader resp/writer
+# The table of settings and how they are read; users are in it.
+CONFIG := admin/users base/bytes base/check base/clock base/log base/log_line base/text config/change config/config config/descriptors config/errors config/fit config/ini_file config/kinds config/nearest config/probe config/replace config/rewrite config/secret config/settings config/user_settings config/value config/value_upstream net/digest upstream/ack
 # What a backlog leans on; and the whole room.
 BACKLOG := base/bytes base/check base/clock base/crc64 base/log base/log_line base/replid base/text store/backlog store/cursor store/files store/identity store/proven store/segment store/tail
 STORE := base/bytes base/check base/clock base/crc64 base/log base/log_line base/replid base/report base/text store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/shelf store/snapshot store/status store/store store/syncer store/tail
@@ -7,7 +9,9 @@ STORE := base/bytes base/check base/clock base/crc64 base/log base/log_line base
 $(call unit_test,admin/test_clients,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_commands,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_connection,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call unit_test,admin/test_guesses,admin/guesses base/bytes base/check)
 $(call unit_test,admin/test_info,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call unit_test,admin/test_login,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_multi,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_pattern,admin/pattern base/bytes base/check)
 $(call unit_test,admin/test_pubsub,$(ADMIN),fake_clock fake_loop fake_rooms)
@@ -16,6 +20,7 @@ $(call unit_test,admin/test_server,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_settings,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_syntax,admin/syntax base/bytes base/check base/text resp/writer)
 $(call unit_test,admin/test_transaction,admin/transaction base/bytes base/check base/text)
+$(call unit_test,admin/test_users,admin/users base/bytes base/check net/digest)
 $(call unit_test,admin/test_waiter,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,base/test_bytes,base/bytes base/check)
 $(call unit_test,base/test_check,base/bytes base/check)
@@ -27,17 +32,18 @@ $(call unit_test,base/test_random,base/bytes base/check base/random)
 $(call unit_test,base/test_replid,base/bytes base/check base/replid)
 $(call unit_test,base/test_report,base/bytes base/check base/report base/text)
 $(call unit_test,base/test_text,base/bytes base/check base/text)
-$(call unit_test,config/test_change,base/bytes base/check base/clock base/log base/log_line base/text config/change config/config config/descriptors config/fit config/kinds config/nearest config/probe config/replace config/rewrite config/secret config/settings config/value config/value_upstream upstream/ack)
-$(call unit_test,config/test_config,base/bytes base/check base/clock base/log base/log_line base/text config/change config/config config/descriptors config/fit config/kinds config/nearest config/probe config/replace config/rewrite config/secret config/settings config/value config/value_upstream upstream/ack)
+$(call unit_test,config/test_change,$(CONFIG))
+$(call unit_test,config/test_config,$(CONFIG))
 $(call unit_test,config/test_descriptors,base/bytes base/check base/clock base/log base/log_line base/text config/descriptors)
 $(call unit_test,test_memo,$(STORE) config/value config/value_upstream memo upstream/ack)
 $(call unit_test,config/test_nearest,base/bytes base/check config/nearest)
 $(call unit_test,config/test_replace,base/bytes base/check base/text config/replace)
 $(call unit_test,config/test_rewrite,base/bytes base/check base/text config/rewrite)
-$(call unit_test,config/test_tls_settings,base/bytes base/check base/clock base/log base/log_line base/text config/change config/config config/descriptors config/fit config/kinds config/nearest config/probe config/replace config/rewrite config/secret config/settings config/value config/value_upstream upstream/ack)
-$(call unit_test,config/test_privileges,base/bytes base/check base/clock base/log base/log_line base/text config/change config/config config/descriptors config/fit config/kinds config/nearest config/probe config/replace config/rewrite config/secret config/settings config/value config/value_upstream upstream/ack)
+$(call unit_test,config/test_tls_settings,$(CONFIG))
+$(call unit_test,config/test_privileges,$(CONFIG))
 $(call unit_test,config/test_value,base/bytes base/check base/text config/value config/value_upstream upstream/ack)
 $(call unit_test,config/test_notify,base/bytes base/check base/log base/log_line base/text notify,fake_clock)
+$(call unit_test,config/test_user_settings,$(CONFIG))
 $(call unit_test,downstream/test_attach,base/bytes base/check base/crc64 base/random base/replid base/text downstream/attach downstream/feed resp/payload resp/psync store/identity,fake_clock fake_conn fake_loop fake_store)
 $(call unit_test,downstream/test_downstream,base/bytes base/check base/clock base/crc64 base/log base/log_line base/random base/replid base/report base/text downstream/attach downstream/cards downstream/client downstream/doorman downstream/downstream downstream/feed downstream/outbox downstream/ports downstream/reasons downstream/replconf downstream/replica downstream/slowdown downstream/waiting downstream/worker net/address net/bell net/caller net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/socket net/timer net/tls_context net/tls_words net/transport_plain net/transport_tls resp/payload resp/psync resp/reader resp/writer store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/shelf store/snapshot store/status store/store store/syncer store/tail)
 $(call unit_test,downstream/test_cards,base/bytes base/check downstream/cards)
@@ -46,6 +52,7 @@ $(call unit_test,downstream/test_reasons,base/bytes base/check downstream/reason
 $(call unit_test,downstream/test_replconf,base/bytes base/check base/text downstream/replconf resp/writer)
 $(call unit_test,downstream/test_slowdown,base/bytes base/check downstream/slowdown)
 $(call unit_test,net/test_conn,base/bytes base/check base/clock base/log base/log_line base/text net/address net/bell net/conn net/dialer net/loop net/mailbox net/resolver net/socket net/timer net/tls_context net/tls_words net/transport_plain net/transport_tls)
+$(call unit_test,net/test_digest,base/bytes base/check net/digest)
 $(call unit_test,net/test_dialer,base/bytes base/check base/clock base/log base/log_line base/text net/address net/bell net/dialer net/loop net/resolver net/timer)
 $(call unit_test,net/test_fake_conn,base/bytes base/check,fake_clock fake_conn fake_loop)
 $(call unit_test,net/test_fake_loop,base/bytes base/check net/mailbox,fake_clock fake_loop)

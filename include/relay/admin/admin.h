@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "relay/admin/users.h"
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "relay/downstream/client.h"
@@ -33,9 +34,9 @@ struct admin_pair {
 };
 
 struct admin_options {
-    const char *password;    /* requirepass; NULL or "": none */
-    const char *config_file; /* "" without one */
-    uint64_t backlog_bytes;  /* repl-backlog-size, for INFO */
+    const struct users *users; /* see admin_on_users_changed */
+    const char *config_file;   /* "" without one */
+    uint64_t backlog_bytes;    /* repl-backlog-size, for INFO */
     unsigned clients_max;
 };
 
@@ -72,6 +73,11 @@ const char *admin_run_id(const struct admin *admin);
 
 /* Replicas have acknowledged something: answers those WAITs that it satisfies. */
 void admin_on_acknowledged(struct admin *admin);
+
+/* Other users may stand in options.users than before the last call: closes the connections, those of
+ * replicas included, whose user is gone or has not the role any more that they need. A password that has
+ * changed concerns who comes. */
+void admin_on_users_changed(struct admin *admin);
 
 /* The door for downstream_doors.on_command: looks the command up, checks arity, state and role, and
  * runs its handler. `arg` is the admin. */

@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 #include "relay/admin/admin.h"
+#include "relay/admin/users.h"
 #include "relay/base/check.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
@@ -40,6 +41,12 @@ struct config_source {
     const char *file; /* NULL: none */
     const char *const *overrides;
     size_t override_count;
+};
+
+/* [users], as it stands there: see user_settings.h of the room. */
+struct user_settings {
+    struct user_setting *all;
+    size_t count;
 };
 
 struct config {
@@ -64,10 +71,12 @@ struct config {
      * of the rooms out of them. */
     const char *masterauth;
     const char *masterauth_file;
-    const char *requirepass;
+    const char *requirepass; /* "***", once config_load has taken its digest */
     const char *requirepass_file;
     enum config_switch protected_mode;
     enum config_snapshot snapshot;
+    struct user_settings user_settings;
+    struct users users; /* of requirepass and [users]; admin.users points here */
 
     struct config_source source;
 };
@@ -95,7 +104,8 @@ struct config_difference {
     const char *key;
     const char *before; /* as in the ini; a secret is "***" */
     const char *after;
-    bool is_live; /* may change while the relay runs */
+    bool is_live;   /* may change while the relay runs */
+    bool is_access; /* is taken over by config_adopt_access */
 };
 
 /* Calls `fn` for each setting in which the two differ. */
@@ -129,6 +139,15 @@ MUST_CHECK bool config_load_again(const struct config *config, struct config *fr
  * has changed. */
 MUST_CHECK bool config_adopt(struct config *config, const struct config *fresh,
                              const struct config_watcher *watcher, struct text *why);
+
+/* Takes over from `fresh` who may come in and with what we go out: [users], requirepass, masteruser,
+ * masterauth and the files that they name. `fresh` has what was in force before, and is to be freed when the
+ * rooms use the new. */
+void config_adopt_access(struct config *config, struct config *fresh);
+
+/* Each file that [users] names, as "[users] NAME". */
+typedef void config_file_fn(const char *what, const char *path, void *arg);
+void config_each_user_file(const struct config *config, config_file_fn *fn, void *arg);
 
 /* All settings as CONFIG GET shows them. A key that two sections have is shown bare for downstream,
  * and as "upstream.repl-timeout" for the other. */

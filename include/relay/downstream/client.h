@@ -45,7 +45,8 @@ struct replica_terms {
 /* Room on a client for what the command table needs to know of it. Plain values, written by admin; the
  * replies that the last two suppress are taken back by the client. */
 struct client_session {
-    bool authenticated;
+    char user[CLIENT_NAME_MAX];     /* who has logged in; "": nobody has */
+    int role;                       /* that of the user, in admin's words */
     int protocol;                   /* 2 or 3 */
     char name[CLIENT_NAME_MAX];     /* CLIENT SETNAME */
     char lib_name[CLIENT_NAME_MAX]; /* CLIENT SETINFO */

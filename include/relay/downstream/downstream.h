@@ -91,6 +91,9 @@ void downstream_close_replicas(struct downstream *downstream, enum close_reason 
 /* CLIENT KILL: closes the client or replica of that id. False: there is none. */
 bool downstream_kill(struct downstream *downstream, uint64_t id);
 
+/* The same for another reason. */
+bool downstream_expel(struct downstream *downstream, uint64_t id, enum close_reason reason);
+
 enum { ACKNOWLEDGED_RANK_MAX = 1024 };
 
 /* What the rank-th best of the online replicas that acknowledge has acknowledged: rank 1 is the one that
@@ -136,6 +139,7 @@ struct peer_status {
     /* of replicas */
     enum replica_state state;
     const char *state_name;
+    const char *user;    /* who had logged in when it became one; "": nobody */
     const char *address; /* announced, else the connection's */
     uint16_t listening_port;
     const char *version;   /* announced, or "" */

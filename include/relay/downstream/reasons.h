@@ -16,6 +16,7 @@
     REASON(FAILED, failed, INFO, "the connection broke")                                           \
     REASON(KILLED, killed, INFO, "CLIENT KILL")                                                    \
     REASON(DROPPED, dropped, INFO, "RELAY DROP")                                                   \
+    REASON(REVOKED, revoked, INFO, "its user is gone, or has another role")                        \
     REASON(SHUTDOWN, shutdown, INFO, "the relay stops")                                            \
     REASON(IDLE, idle, INFO, "nothing came for `timeout` seconds")                                 \
     REASON(UNAUTHENTICATED, unauthenticated, WARNING, "it did not authenticate in time")           \

@@ -99,6 +99,10 @@ void link_close(struct link **link);
  * The context is the caller's until the next call or link_close. */
 void link_set_tls(struct link *link, struct tls_context *tls);
 
+/* Whom we log in as at the origin, from the next AUTH on. As those of the options the strings are the
+ * caller's; the ones before are not used any more. */
+void link_set_credentials(struct link *link, const char *user, const char *password);
+
 /* Follows another origin from now on: leaves the one it has, asks the new one to continue. The address
  * that is followed already: no effect. */
 void link_follow(struct link *link, const struct origin_address *origin);

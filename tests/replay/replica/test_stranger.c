@@ -25,10 +25,10 @@ static void on_command(struct client *client, const struct command *command, voi
     struct client_session *session = client_session(client);
     struct bytes name = command->argument[0];
     if (bytes_is(name, "auth")) {
-        session->authenticated = true;
+        snprintf(session->user, sizeof(session->user), "default");
     } else if (bytes_is(name, "reset")) {
-        session->authenticated = false;
-    } else if (!session->authenticated) {
+        session->user[0] = '\0';
+    } else if (session->user[0] == '\0') {
         stage.refused++;
         write_error(writer, "NOAUTH Authentication required.");
         return;

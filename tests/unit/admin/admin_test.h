@@ -13,10 +13,12 @@
 #include "fake_rooms.h"
 #include "relay/admin/admin.h"
 #include "test.h"
+#include "value_length.h"
 
 static struct admin *room;
 static struct client *caller;
 static struct loop *loop;
+static struct users users;
 static unsigned shutdowns, settings_calls;
 
 /* What the doors were asked for. */
@@ -91,8 +93,21 @@ static inline void watch_acknowledged(bool watch, void *arg)
     watch_changes++;
 }
 
+/* Password NULL: none is needed. */
+static inline void add_user(const char *name, enum user_role role, const char *password)
+{
+    struct user user = {.role = role, .needs_none = password == NULL};
+    snprintf(user.name, sizeof(user.name), "%s", name);
+    user.password = digest_of(bytes_of(password != NULL ? password : ""));
+    assert_true(users_add(&users, &user));
+}
+
+/* With the user `default`: its password, "" for one that needs none, NULL for no such user. */
 static inline void open_room(const char *password, const char *config_file)
 {
+    users_init(&users);
+    if (password != NULL)
+        add_user(USER_DEFAULT, ROLE_ADMIN, password[0] != '\0' ? password : NULL);
     fake_rooms_reset();
     shutdowns = settings_calls = 0;
     followed[0] = '\0';
@@ -101,7 +116,7 @@ static inline void open_room(const char *password, const char *config_file)
     may_rewrite = true;
     watches_acknowledged = false;
     watch_changes = 0;
-    const struct admin_options options = {.password = password,
+    const struct admin_options options = {.users = &users,
                                           .config_file = config_file,
                                           .backlog_bytes = 1048576,
                                           .clients_max = 10000};
@@ -124,6 +139,7 @@ static inline void close_room(void)
     assert_null(room);
     assert_false(watches_acknowledged);
     loop_free(&loop);
+    users_fini(&users);
     fake_rooms_reset();
 }
 
@@ -179,42 +195,6 @@ static inline void expect_part(const char *line, const char *part)
     if (!contains(got, part))
         fail_msg("%s: got \"%.*s\", expected it to contain \"%s\"", line, (int)got.length,
                  (const char *)got.data, part);
-}
-
-/* The bytes of the value that `rest` begins with; 0: it does not begin with a whole one. Types of
- * RESP3 count as none where `protocol` is 2. */
-static inline size_t value_length(struct bytes rest, int protocol)
-{
-    size_t line = bytes_find(rest, '\n') + 1;
-    uint64_t count;
-    if (rest.length < 3 || line > rest.length || rest.data[line - 2] != '\r')
-        return 0;
-    struct bytes argument = bytes_skip(bytes_first(rest, line - 2), 1);
-    char type = (char)rest.data[0];
-    if (strchr("+-:", type) != NULL)
-        return line;
-    if (type == '_' || (type == '$' && bytes_equal(argument, bytes_of("-1"))))
-        return (type == '_') == (protocol == 3) ? line : 0;
-    if (strchr("$=*%~>", type) == NULL || !bytes_to_u64(argument, &count))
-        return 0;
-    if (strchr("=%~>", type) != NULL && protocol != 3)
-        return 0;
-    if (type == '$' || type == '=') {
-        size_t whole = line + count + 2;
-        return whole <= rest.length && rest.data[whole - 2] == '\r' ? whole : 0;
-    }
-    for (uint64_t left = type == '%' ? count * 2 : count; left > 0; left--) {
-        size_t length = value_length(bytes_skip(rest, line), protocol);
-        if (length == 0)
-            return 0;
-        line += length;
-    }
-    return line;
-}
-
-static inline bool is_one_value(struct bytes reply, int protocol)
-{
-    return reply.length > 0 && value_length(reply, protocol) == reply.length;
 }
 
 #endif

@@ -18,6 +18,7 @@ static int set_up_peers(void **state)
                                                   .peer = "198.51.100.3:40000",
                                                   .local = "127.0.0.1:6380",
                                                   .state = REPLICA_STREAMING,
+                                                  .user = "",
                                                   .acknowledges = true,
                                                   .connected_ms = clock_ms() - 100000,
                                                   .last_ack_ms = clock_ms() - 1500};

@@ -311,6 +311,10 @@ TEST(stats_tell_the_counts)
                               "latest_fork_usec:0\r\n"
                               "total_forks:0\r\n"
                               "total_error_replies:2\r\n"
+                              "acl_access_denied_auth:0\r\n"
+                              "acl_access_denied_cmd:0\r\n"
+                              "acl_access_denied_key:0\r\n"
+                              "acl_access_denied_channel:0\r\n"
                               "closed_quit:0\r\n");
     expect_part("info stats", "closed_lagged:19\r\n");
     expect_text("info errorstats",

@@ -113,7 +113,8 @@ TEST(defaults)
     assert_int_equal(config->downstream.threads, 2);
     assert_int_equal(config->downstream.keepalive_s, 300);
     assert_int_equal(config->admin.clients_max, 10000);
-    assert_string_equal(config->admin.password, "");
+    assert_int_equal(config->users.count, 1);
+    assert_int_equal(config->users.open_role, ROLE_ADMIN);
     assert_string_equal(config->admin.config_file, place->ini);
     assert_string_equal(config->store.data_dir, "/var/lib/psync-relay");
     assert_int_equal(config->store.window_bytes, 1 << 30);
@@ -210,9 +211,9 @@ TEST(unknown_names)
                    "fsnc = no\nbind = ::1\n",
                    NULL,
                    "%s:1: a setting before the first [section]; sections are relay, upstream, "
-                   "downstream and store\n"
+                   "downstream, store and users\n"
                    "%s:5: [stroe]: there is no such section; sections are relay, upstream, "
-                   "downstream and store\n"
+                   "downstream, store and users\n"
                    "%s:8: [store] fsnc: there is no such key; the nearest one is fsync\n"
                    "%s:9: [store] bind: there is no such key here; it belongs in [downstream]\n");
 }
@@ -307,7 +308,7 @@ TEST(bad_overrides)
         {"store.fsnc=no", "--set store.fsnc: [store] fsnc: there is no such key; the nearest one "
                           "is fsync\n"},
         {"http.port=1", "--set http.port: [http]: there is no such section; sections are relay, "
-                        "upstream, downstream and store\n"},
+                        "upstream, downstream, store and users\n"},
         {"upstream.masterauth=a\nb",
          "--set upstream.masterauth: [upstream] masterauth = ***: expected one line of text\n"},
         {"store.segment-size=2gb",
@@ -379,6 +380,12 @@ TEST(where_the_origin_is)
     config_fini(&place->config);
 }
 
+/* Is it the password of the user `default`? */
+static bool opens(const struct place *place, const char *password)
+{
+    return users_judge(&place->config.users, bytes_of("default"), bytes_of(password)) != NULL;
+}
+
 TEST(secrets_in_files)
 {
     struct place *place = *state;
@@ -390,7 +397,7 @@ TEST(secrets_in_files)
     write_file(place->secret, bytes_of(" geheim \r\n"));
     assert_loads(place, ini, NULL);
     assert_string_equal(place->config.upstream.password, " geheim ");
-    assert_string_equal(place->config.admin.password, " geheim ");
+    assert_true(opens(place, " geheim "));
     config_fini(&place->config);
 
     assert_false(load(place, ini, "downstream.requirepass=x"));
@@ -409,7 +416,9 @@ TEST(secrets_in_files)
     memset(longest, 'x', sizeof(longest));
     write_file(place->secret, bytes_at(longest, SECRET_MAX - 1));
     assert_loads(place, ini, NULL);
-    assert_int_equal(strlen(place->config.admin.password), SECRET_MAX - 1);
+    longest[SECRET_MAX - 1] = '\0';
+    assert_true(opens(place, longest));
+    longest[SECRET_MAX - 1] = 'x';
     config_fini(&place->config);
     write_file(place->secret, bytes_at(longest, SECRET_MAX));
     assert_false(load(place, ini, NULL));

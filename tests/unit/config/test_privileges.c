@@ -34,6 +34,8 @@ TEST(overrides_that_are_secrets)
         {"upstream.masterauth=", true},
         {"upstream.masterauth= x=y.z", true},
         {"upstream.sentinel-pass=x", true},
+        {"users.alice=replica x", true},
+        {"users.alice", false},
         {"downstream.requirepass-file=x", false},
         {"downstream.requirepas=x", false},
         {"downstream.port=1", false},
@@ -59,6 +61,9 @@ TEST(the_ini_has_secrets_only_if_they_stand_in_it)
         {"[upstream]\nsentinel-pass = x\n", NULL, true},
         {"[relay]\nthreads = 1\n", "downstream.requirepass=x", false},
         {"[downstream]\nrequirepass = x\n", "upstream.masterauth=y", true},
+        {"[users]\nu = admin x\n", NULL, true},
+        {"[users]\nu = admin x\n", "users.u=admin y", false},
+        {"[users]\nu = monitor nopass\n", NULL, false},
     };
     char path[] = "/tmp/psync-relay-ini-XXXXXX";
     int file = mkstemp(path);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A client says who it is, by AUTH or HELLO. Where wrong passwords have come from its address the answer
+ * waits (guesses.h): the client is held, and nobody else notices. Who it is was found out at once; it is
+ * told, and takes effect, when the time has come.
+ *
+ * Owner: its visitor. Thread: thread 0.
+ */
+#ifndef RELAY_ADMIN_LOGIN_H
+#define RELAY_ADMIN_LOGIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "guesses.h"
+#include "relay/admin/users.h"
+#include "relay/base/check.h"
+#include "relay/downstream/client.h"
+
+struct admin;
+struct request;
+struct timer;
+
+struct login {
+    TAILQ_ENTRY(login) entry; /* while it waits */
+    struct client *client;
+    bool is_waiting;
+    int64_t due_ms;           /* clock_ms */
+    char user[USER_NAME_MAX]; /* who gets in; "": nobody */
+    /* HELLO, and what comes with it. */
+    bool is_hello;
+    int protocol;
+    bool has_name;
+    char name[CLIENT_NAME_MAX];
+};
+
+TAILQ_HEAD(login_list, login);
+
+struct logins {
+    struct guesses guesses;
+    struct login_list waiting;
+    struct timer *timer;
+    uint64_t denied; /* wrong passwords and users that there are not */
+};
+
+/* False: memory is out. */
+MUST_CHECK bool logins_open(struct admin *admin);
+void logins_close(struct admin *admin);
+
+/* The users have changed: who waits has given the password of one that may be gone. */
+void logins_deny_waiting(struct admin *admin);
+
+/* Its client goes. */
+void login_forget(struct admin *admin, struct login *login);
+
+#endif

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include <unistd.h>
+
+#include "relay/config/config.h"
+
+#define ORIGIN "[upstream]\nreplicaof = 10.0.0.1 6379\n"
+#define USERS ORIGIN "[users]\n"
+#define ABC "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+/* A directory of its own for each test, with an ini and a password in a file. */
+struct place {
+    char directory[64];
+    char ini[96];
+    char secret[96];
+    const char *override;
+    struct config config;
+    struct text errors;
+};
+
+static int open_place(void **state)
+{
+    struct place *place = calloc(1, sizeof(*place));
+    CHECK(place != NULL);
+    snprintf(place->directory, sizeof(place->directory), "/tmp/psync-relay-users-XXXXXX");
+    CHECK(mkdtemp(place->directory) != NULL);
+    snprintf(place->ini, sizeof(place->ini), "%s/relay.ini", place->directory);
+    snprintf(place->secret, sizeof(place->secret), "%s/secret", place->directory);
+    text_init(&place->errors, 64 * 1024);
+    *state = place;
+    return 0;
+}
+
+static int close_place(void **state)
+{
+    struct place *place = *state;
+    unlink(place->ini);
+    unlink(place->secret);
+    rmdir(place->directory);
+    text_fini(&place->errors);
+    free(place);
+    return 0;
+}
+
+static void write_file(const char *path, const char *content)
+{
+    FILE *file = fopen(path, "we");
+    CHECK(file != NULL && fputs(content, file) >= 0 && fclose(file) == 0);
+}
+
+static bool load(struct place *place, const char *ini, const char *override)
+{
+    write_file(place->ini, ini);
+    text_clear(&place->errors);
+    place->override = override;
+    return config_load(&place->config, place->ini, &place->override, override != NULL,
+                       &place->errors);
+}
+
+static void assert_loads(struct place *place, const char *ini, const char *override)
+{
+    if (!load(place, ini, override))
+        fail_msg("expected no error, got: %s", text_string(&place->errors));
+}
+
+/* One error, behind the path of the ini. */
+static void assert_refused(struct place *place, const char *ini, const char *expected)
+{
+    assert_false(load(place, ini, NULL));
+    const char *error = text_string(&place->errors);
+    size_t length = strlen(place->ini);
+    assert_memory_equal(error, place->ini, length);
+    assert_string_equal(error + length, expected);
+}
+
+static const struct user *judge(const struct place *place, const char *name, const char *password)
+{
+    return users_judge(&place->config.users, bytes_of(name), bytes_of(password));
+}
+
+static void assert_role(const struct place *place, const char *name, const char *password,
+                        enum user_role role)
+{
+    const struct user *user = judge(place, name, password);
+    if (user == NULL)
+        fail_msg("%s does not get in with %s", name, password);
+    assert_int_equal(user->role, role);
+}
+
+TEST(users_have_a_role_and_a_password)
+{
+    struct place *place = *state;
+    char ini[512];
+    write_file(place->secret, "in a file\n");
+    snprintf(ini, sizeof(ini),
+             USERS "alice = replica geheim ; # = x\nbob=Monitor\t" ABC "\ncarol = ADMIN  file:%s\n"
+                   "guest = monitor nopass\n",
+             place->secret);
+    assert_loads(place, ini, NULL);
+    assert_role(place, "alice", "geheim ; # = x", ROLE_REPLICA);
+    assert_role(place, "bob", "abc", ROLE_MONITOR);
+    assert_role(place, "carol", "in a file", ROLE_ADMIN);
+    assert_role(place, "guest", "anything", ROLE_MONITOR);
+    assert_null(judge(place, "bob", ABC));
+    assert_null(judge(place, "carol", place->secret));
+    /* There is no default user then, and so a password, and others are let in to give it. */
+    assert_null(judge(place, "default", ""));
+    assert_int_equal(place->config.users.open_role, ROLE_NONE);
+    assert_false(place->config.downstream.local_only);
+    config_fini(&place->config);
+}
+
+TEST(a_digest_may_stand_in_a_file)
+{
+    struct place *place = *state;
+    char ini[512];
+    write_file(place->secret, ABC "\n");
+    snprintf(ini, sizeof(ini),
+             ORIGIN "[downstream]\nrequirepass-file = %s\n[users]\nu = admin file:%s\n",
+             place->secret, place->secret);
+    assert_loads(place, ini, NULL);
+    assert_role(place, "default", "abc", ROLE_ADMIN);
+    assert_role(place, "u", "abc", ROLE_ADMIN);
+    config_fini(&place->config);
+    write_file(place->secret, "sha256:beef\n");
+    assert_false(load(place, ini, NULL));
+    assert_non_null(strstr(text_string(&place->errors), "[users] u: file:"));
+    assert_non_null(strstr(text_string(&place->errors), "expected 64 hexadecimal digits"));
+}
+
+TEST(requirepass_is_that_of_default)
+{
+    struct place *place = *state;
+    assert_loads(place, ORIGIN "[downstream]\nrequirepass = " ABC "\n[users]\nu = replica x\n",
+                 NULL);
+    assert_role(place, "default", "abc", ROLE_ADMIN);
+    assert_role(place, "u", "x", ROLE_REPLICA);
+    assert_null(judge(place, "masteruser", "abc"));
+    assert_string_equal(place->config.requirepass, "***");
+    config_fini(&place->config);
+    assert_refused(place, ORIGIN "[downstream]\nrequirepass = sha256:12\n",
+                   ":4: [downstream] requirepass = ***: expected 64 hexadecimal digits behind "
+                   "sha256:\n");
+    assert_refused(place, ORIGIN "[downstream]\nrequirepass = x\n[users]\ndefault = admin y\n",
+                   ":4: [downstream] requirepass = ***: [users] has a user default, whose password "
+                   "it is, too; keep one of the two\n");
+}
+
+TEST(default_may_be_anything)
+{
+    struct place *place = *state;
+    assert_loads(place, USERS "default = monitor nopass\nu = admin x\n", NULL);
+    assert_int_equal(place->config.users.open_role, ROLE_MONITOR);
+    assert_true(place->config.downstream.local_only);
+    config_fini(&place->config);
+    assert_loads(place, USERS "default = replica x\n", NULL);
+    assert_int_equal(place->config.users.open_role, ROLE_NONE);
+    assert_role(place, "default", "x", ROLE_REPLICA);
+    config_fini(&place->config);
+}
+
+TEST(bad_users_are_told_without_their_passwords)
+{
+    static const struct {
+        const char *line;
+        const char *error;
+    } rows[] = {
+        {"alice = geheim",
+         ":4: [users] alice: expected ROLE PASSWORD, with one of the roles replica, monitor, "
+         "admin\n"},
+        {"alice =",
+         ":4: [users] alice: expected ROLE PASSWORD, with one of the roles replica, monitor, "
+         "admin\n"},
+        {"alice = replica", ":4: [users] alice: expected a password behind the role: nopass, "
+                            "sha256:DIGITS, file:PATH, "
+                            "or itself\n"},
+        {"alice = replica sha256:geheim",
+         ":4: [users] alice: expected 64 hexadecimal digits behind sha256:\n"},
+        {"alice = replica file:", ":4: [users] alice: expected the path of a file behind file:\n"},
+        {"alice and bob = replica geheim",
+         ":4: [users] alice and bob: expected a name of 1 to 63 printable characters, none of them "
+         "a blank or = : ; # [ ]\n"},
+        {"alice = replica a\nbob = replica b\nalice = monitor geheim",
+         ":6: [users] alice: it is set on line 4 already; keep one of the two\n"},
+        {"alice = replica file:/nonexistent/geheim",
+         ":4: [users] alice: file:/nonexistent/geheim: No such file or directory\n"},
+    };
+    struct place *place = *state;
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        char ini[256];
+        snprintf(ini, sizeof(ini), USERS "%s\n", rows[i].line);
+        assert_refused(place, ini, rows[i].error);
+    }
+}
+
+TEST(overrides_replace_users)
+{
+    struct place *place = *state;
+    assert_loads(place, USERS "alice = replica a\n", "users.alice=admin b c");
+    assert_role(place, "alice", "b c", ROLE_ADMIN);
+    assert_int_equal(place->config.users.count, 1);
+    config_fini(&place->config);
+    assert_loads(place, ORIGIN, "users.alice=admin b");
+    assert_role(place, "alice", "b", ROLE_ADMIN);
+    config_fini(&place->config);
+    assert_false(load(place, ORIGIN, "users.alice=b"));
+    assert_non_null(
+        strstr(text_string(&place->errors), "--set users.alice: [users] alice: expected"));
+}
+
+TEST(passwords_are_not_printed)
+{
+    struct place *place = *state;
+    char ini[512];
+    struct text out;
+    text_init(&out, 64 * 1024);
+    write_file(place->secret, "geheim\n");
+    snprintf(ini, sizeof(ini),
+             USERS "alice = replica geheim\nbob = monitor " ABC "\ncarol = admin file:%s\n"
+                   "default = monitor nopass\n",
+             place->secret);
+    assert_loads(place, ini, NULL);
+    config_format(&place->config, &out);
+    assert_null(strstr(text_string(&out), "geheim"));
+    assert_null(strstr(text_string(&out), "ba7816"));
+    const char *printed = strstr(text_string(&out), "\n[users]\n");
+    assert_non_null(printed);
+    char expected[512];
+    snprintf(expected, sizeof(expected),
+             "\n[users]\nalice = replica ***\nbob = monitor ***\ncarol = admin file:%s\n"
+             "default = monitor nopass\n",
+             place->secret);
+    assert_string_equal(printed, expected);
+    text_fini(&out);
+    config_fini(&place->config);
+}
+
+/* ---------------------------------------------------------------- reading again */
+
+static bool reload(struct place *place)
+{
+    struct config fresh;
+    text_clear(&place->errors);
+    if (!config_load_again(&place->config, &fresh, place->ini, &place->errors))
+        return false;
+    config_adopt_access(&place->config, &fresh);
+    config_fini(&fresh);
+    return true;
+}
+
+static void assert_reloads(struct place *place)
+{
+    if (!reload(place))
+        fail_msg("expected no error, got: %s", text_string(&place->errors));
+}
+
+TEST(access_is_read_again_and_nothing_else)
+{
+    struct place *place = *state;
+    assert_loads(place,
+                 ORIGIN "masterauth = old\n[users]\nalice = replica a\n[store]\nfsync = no\n",
+                 "downstream.port=7000");
+    write_file(place->ini, "[upstream]\nreplicaof = 10.0.0.2 6379\nmasteruser = relay\n"
+                           "masterauth = new\n[users]\nbob = admin b\n[downstream]\n"
+                           "requirepass = sesame\n[store]\nfsync = always\n");
+    assert_reloads(place);
+    assert_string_equal(place->config.upstream.password, "new");
+    assert_string_equal(place->config.upstream.user, "relay");
+    assert_role(place, "bob", "b", ROLE_ADMIN);
+    assert_role(place, "default", "sesame", ROLE_ADMIN);
+    assert_null(judge(place, "alice", "a"));
+    assert_ptr_equal(place->config.admin.users, &place->config.users);
+    assert_string_equal(place->config.upstream.origin.at[0].host, "10.0.0.1");
+    assert_int_equal(place->config.store.fsync, STORE_FSYNC_NO);
+    assert_int_equal(place->config.downstream.port, 7000);
+    config_fini(&place->config);
+}
+
+TEST(a_file_is_read_again)
+{
+    struct place *place = *state;
+    char ini[512];
+    snprintf(ini, sizeof(ini),
+             ORIGIN "masterauth-file = %s\n[downstream]\nrequirepass-file = %s\n"
+                    "[users]\nu = replica file:%s\n",
+             place->secret, place->secret, place->secret);
+    write_file(place->secret, "one\n");
+    assert_loads(place, ini, NULL);
+    write_file(place->secret, "two\n");
+    assert_reloads(place);
+    assert_string_equal(place->config.upstream.password, "two");
+    assert_role(place, "default", "two", ROLE_ADMIN);
+    assert_role(place, "u", "two", ROLE_REPLICA);
+    assert_null(judge(place, "u", "one"));
+    config_fini(&place->config);
+}
+
+TEST(what_does_not_fit_changes_nothing)
+{
+    struct place *place = *state;
+    static const char *const bad[] = {
+        ORIGIN "masterauth = new\n[users]\nu = nonsense x\n",
+        ORIGIN "masterauth = new\n[users]\nu = admin file:/nonexistent\n",
+        ORIGIN "masterauth = new\n[users]\nu = admin new\n[store]\nfsync = maybe\n",
+        "",
+    };
+    assert_loads(place, ORIGIN "masterauth = old\n[users]\nu = replica old\n", NULL);
+    for (size_t i = 0; i < LENGTH_OF(bad); i++) {
+        write_file(place->ini, bad[i]);
+        assert_false(reload(place));
+        assert_int_not_equal(place->errors.length, 0);
+        assert_role(place, "u", "old", ROLE_REPLICA);
+        assert_string_equal(place->config.upstream.password, "old");
+    }
+    unlink(place->ini);
+    assert_false(reload(place));
+    assert_role(place, "u", "old", ROLE_REPLICA);
+    config_fini(&place->config);
+}
+
+TEST(protected_mode_follows)
+{
+    struct place *place = *state;
+    assert_loads(place, ORIGIN, NULL);
+    assert_true(place->config.downstream.local_only);
+    write_file(place->ini, USERS "u = replica x\n");
+    assert_reloads(place);
+    assert_false(place->config.downstream.local_only);
+    write_file(place->ini, ORIGIN);
+    assert_reloads(place);
+    assert_true(place->config.downstream.local_only);
+    config_fini(&place->config);
+}
+
+#define PLACE_TEST(name) cmocka_unit_test_setup_teardown(name, open_place, close_place)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PLACE_TEST(users_have_a_role_and_a_password),
+        PLACE_TEST(a_digest_may_stand_in_a_file),
+        PLACE_TEST(requirepass_is_that_of_default),
+        PLACE_TEST(default_may_be_anything),
+        PLACE_TEST(bad_users_are_told_without_their_passwords),
+        PLACE_TEST(overrides_replace_users),
+        PLACE_TEST(passwords_are_not_printed),
+        PLACE_TEST(access_is_read_again_and_nothing_else),
+        PLACE_TEST(a_file_is_read_again),
+        PLACE_TEST(what_does_not_fit_changes_nothing),
+        PLACE_TEST(protected_mode_follows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
