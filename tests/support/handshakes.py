@@ -2,12 +2,12 @@
 """Clients that begin TLS handshakes in crowds: some finish them, some only make the server work."""
 
 import contextlib
+import resource
 import select
 import socket
 import ssl
 import threading
 
-import certificates
 import resp
 import wait
 
@@ -36,6 +36,8 @@ class Crowd:
     """Connections whose hello is begun, and is finished by all of them at once."""
 
     def __init__(self, port, count):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         self.hello = hello()
         self.sockets = []
         for _ in range(count):
@@ -105,8 +107,3 @@ class Flood:
         for thread in self.threads:
             thread.join(wait.limit(30))
         assert self.failure is None, f"a handshake failed: {self.failure!r}"
-
-
-def replica_under_tls(lab, papers):
-    """What scene.Scene takes as `attach`."""
-    return lambda relay: lab.replica(certificates.at(relay), **papers.server("replica"))
