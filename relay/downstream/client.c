@@ -564,7 +564,7 @@ void client_room_tick(struct client_room *room)
         next = client_next(client);
         if (client->finish_ms != 0 && now_ms - client->finish_ms > CLIENT_FINISH_MS_MAX)
             client_close(client, client->finished);
-        else if (is_slow_stranger(client, now_ms))
+        else if (client->finish_ms == 0 && is_slow_stranger(client, now_ms))
             client_close(client, CLOSE_UNAUTHENTICATED);
         else if (is_stuck(client, now_ms))
             client_close(client, CLOSE_OVERFLOW);

@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""bounds.py: README.md's "Security" tells operators every bound of include/relay/base/bounds.h, as it is."""
+
+import pathlib
+import re
+import sys
+
+# How the README says it; and what no row of its table has to say.
+TOLD = {
+    "COMMAND_ARGUMENTS_MAX": "{0} words",
+    "COMMAND_LENGTH_MAX": "{kb} KB",
+    "STRANGER_ARGUMENTS_MAX": "{0} words",
+    "STRANGER_LENGTH_MAX": "{kb} KB, ",
+    "STRANGER_MS_MAX": "then {s} s |",
+    "TLS_HANDSHAKE_MS_MAX": "{s} s for a TLS handshake",
+    "CLIENT_OUTPUT_MAX": "{mb} MB, then it is not read from",
+    "STRANGER_OUTPUT_MAX": "{kb} KB, then it is not read from",
+    "CLIENT_REPLIES_MAX": "{mb} MB at once",
+    "CLIENT_STUCK_MS_MAX": "a minute without reading any",
+    "TRANSACTION_COMMANDS_MAX": "| {0}, of ",
+    "TRANSACTION_BYTES_MAX": "of {kb} KB in all",
+    "SUBSCRIPTIONS_MAX": "{0} channels and {0} patterns",
+    "TOPIC_NAME_MAX": "names of {0} bytes",
+}
+UNTOLD = {"CLIENT_FINISH_MS_MAX"}
+
+BOUND = re.compile(r"^\s+([A-Z_]+_MAX) = ([^,]+),", re.MULTILINE)
+
+
+def bounds_of(text):
+    """{name: value}; a value may be made of numbers and of bounds above it."""
+    values = {}
+    for name, value in BOUND.findall(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)):
+        factors = [factor.strip() for factor in value.split("*")]
+        values[name] = 1
+        for factor in factors:
+            values[name] *= int(factor) if factor.isdigit() else values[factor]
+    return values
+
+
+def findings(values, readme):
+    section = readme[readme.index("## Security") :]
+    for name, value in values.items():
+        if name in UNTOLD:
+            continue
+        if name not in TOLD:
+            yield f"bounds.h: {name}: give it a row in README.md and in tests/style/bounds.py"
+            continue
+        words = TOLD[name].format(value, kb=value // 1024, mb=value // 1024**2, s=value // 1000)
+        if words not in section:
+            yield f'README.md: Security: expected "{words}" for {name}'
+    for name in TOLD.keys() - values.keys():
+        yield f"tests/style/bounds.py: there is no {name} in bounds.h"
+
+
+def main():
+    root = pathlib.Path(".")
+    values = bounds_of((root / "include/relay/base/bounds.h").read_text())
+    found = list(findings(values, (root / "README.md").read_text()))
+    for line in found:
+        print(line)
+    print(f"{int(not found)} passed, {int(bool(found))} failed (bounds in the README)")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
