@@ -12,6 +12,7 @@
 
 #include "relay/admin/admin.h"
 #include "relay/downstream/downstream.h"
+#include "relay/status/status.h"
 #include "relay/upstream/link.h"
 #include "relay/upstream/sentinel.h"
 #include "tls_sides.h"
@@ -34,6 +35,7 @@ struct rooms {
     struct link *link;
     struct sentinel *sentinel;
     struct admin *admin;
+    struct status *status;
     bool replicas_must_look; /* the store has changed in a way that store_publish does not tell */
     bool admin_watches;      /* a client waits for acknowledgements */
     const char *stop_cause;

@@ -89,11 +89,11 @@ static void complain_unknown_section(struct errors *errors, const char *where, c
     if (section[0] == '\0')
         complain(errors, where,
                  "a setting before the first [section]; sections are relay, "
-                 "upstream, downstream and store");
+                 "upstream, downstream, store and http");
     else
         complain(errors, where,
-                 "[%s]: there is no such section; sections are relay, upstream, downstream and "
-                 "store",
+                 "[%s]: there is no such section; sections are relay, upstream, downstream, store "
+                 "and http",
                  section);
 }
 
@@ -326,6 +326,10 @@ static void check_ports(struct config *config, struct errors *errors)
                     "neither port nor tls-port is set: nobody could connect");
     else if (config->downstream.port == config->downstream.tls_port)
         complain_of(errors, config, &config->downstream.tls_port, "port is the same");
+    if (config->status.port != 0 && (config->status.port == config->downstream.port ||
+                                     config->status.port == config->downstream.tls_port))
+        complain_of(errors, config, &config->status.port,
+                    "replicas are served on that port: set another one, or 0 for none");
 }
 
 static void check_origin(const struct config *config, struct errors *errors)

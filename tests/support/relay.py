@@ -20,6 +20,7 @@ DEFAULTS = {
     "relay.threads": "2",
     "relay.log-level": "debug",
     "downstream.bind": "127.0.0.1",
+    "http.port": "0",
     "store.segment-size": "256kb",
     "store.repl-backlog-size": "256mb",
     "store.repl-backlog-max-size": "1gb",

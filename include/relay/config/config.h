@@ -25,6 +25,7 @@
 #include "relay/config/value.h"
 #include "relay/downstream/downstream.h"
 #include "relay/net/tls.h"
+#include "relay/status/status.h"
 #include "relay/store/store.h"
 #include "relay/upstream/link.h"
 #include "relay/upstream/sentinel.h"
@@ -44,6 +45,7 @@ struct config {
     enum config_switch upstream_has_tls;
     struct store_options store;
     struct admin_options admin;
+    struct status_options status;
     const char *log_file; /* "": stderr */
     enum log_level log_level;
 
