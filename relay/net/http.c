@@ -37,6 +37,7 @@ struct slot {
 
 struct http {
     struct loop *loop;
+    int64_t patience_ms;
     struct evhttp *server;
     struct evconnlistener *listeners[ADDRESSES_MAX]; /* the server's */
     size_t listener_count;
@@ -105,7 +106,7 @@ static void on_sweep(void *arg)
     int64_t now_ms = clock_ms();
     for (size_t i = 0; i < LENGTH_OF(http->slots); i++) {
         const struct slot *slot = &http->slots[i];
-        if (slot->stream != NULL && now_ms - slot->since_ms >= HTTP_PATIENCE_MS)
+        if (slot->stream != NULL && now_ms - slot->since_ms >= http->patience_ms)
             (void)shutdown(bufferevent_getfd(slot->stream), SHUT_RDWR);
     }
     unsigned taken = reap(http);
@@ -303,6 +304,8 @@ static bool listen_on_all(struct http *http, const char *addresses, uint16_t por
 
 static bool make_server(struct http *http)
 {
+    const struct timeval patience = {.tv_sec = http->patience_ms / 1000,
+                                     .tv_usec = http->patience_ms % 1000 * 1000};
     http->sweep = timer_new(http->loop, on_sweep, http);
     http->server = evhttp_new(loop_base(http->loop));
     if (http->sweep == NULL || http->server == NULL)
@@ -310,23 +313,27 @@ static bool make_server(struct http *http)
     evhttp_set_allowed_methods(http->server, ANY_METHOD);
     evhttp_set_max_headers_size(http->server, HTTP_REQUEST_MAX);
     evhttp_set_max_body_size(http->server, 0);
-    evhttp_set_timeout(http->server, HTTP_PATIENCE_MS / 1000);
+    evhttp_set_timeout_tv(http->server, &patience);
     evhttp_set_bevcb(http->server, on_connection, http);
     evhttp_set_gencb(http->server, on_request, http);
     return true;
 }
 
-struct http *http_open(struct loop *loop, const char *addresses, uint16_t port, http_fn *fn,
+struct http *http_open(struct loop *loop, const struct http_options *options, http_fn *fn,
                        void *arg, struct text *why)
 {
     struct http *http = calloc(1, sizeof *http);
     if (http != NULL) {
-        *http = (struct http){
-            .loop = loop, .fn = fn, .arg = arg, .is_local = true, .is_accepting = true};
+        *http = (struct http){.loop = loop,
+                              .patience_ms = options->patience_ms,
+                              .fn = fn,
+                              .arg = arg,
+                              .is_local = true,
+                              .is_accepting = true};
     }
     if (http == NULL || !make_server(http))
         text_append_string(why, "memory is out");
-    else if (listen_on_all(http, addresses, port, why))
+    else if (listen_on_all(http, options->addresses, options->port, why))
         return http;
     http_close(&http);
     return NULL;

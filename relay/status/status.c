@@ -18,7 +18,8 @@
 enum {
     LISTED_MAX = 200,  /* replicas on the page */
     SERIES_MAX = 1000, /* replicas with metrics of their own */
-    KEPT_MS = 500,     /* whoever asks more often than that gets the same again */
+    PATIENCE_MS = 30 * 1000,
+    KEPT_MS = 500, /* whoever asks more often than that gets the same again */
     DOCUMENT_MAX = 512 * 1024,
     METRICS_MAX = 1536 * 1024,
 };
@@ -170,7 +171,9 @@ struct status *status_open(struct loop *loop, const struct status_options *optio
     status->started_ms = clock_ms();
     text_init(&status->document.text, DOCUMENT_MAX);
     text_init(&status->metrics.text, METRICS_MAX);
-    status->http = http_open(loop, options->bind, options->port, on_request, status, why);
+    const struct http_options http = {
+        .addresses = options->bind, .port = options->port, .patience_ms = PATIENCE_MS};
+    status->http = http_open(loop, &http, on_request, status, why);
     if (status->http == NULL) {
         text_append_string(why, ": set [http] port to another one, or to 0 for none");
         status_close(&status);

@@ -3,7 +3,7 @@
  * A small HTTP server for people and monitors: answers GET and HEAD from memory, at once. It is
  * libevent's, within bounds that it does not have by itself: at most HTTP_CONNECTIONS_MAX connections
  * (more wait in the kernel's queue), a request of at most HTTP_REQUEST_MAX bytes and no body, and
- * HTTP_PATIENCE_MS for a client to send one request and to take its reply; then it is cut.
+ * a time for a client to send one request and to take its reply; then it is cut.
  *
  * Owner: whoever called http_open. Thread: that of the loop.
  */
@@ -23,7 +23,12 @@ enum {
     HTTP_CONNECTIONS_MAX = 32,
     HTTP_REQUEST_MAX = 8 * 1024,
     HTTP_REPLY_MAX = 2 * 1024 * 1024,
-    HTTP_PATIENCE_MS = 30 * 1000,
+};
+
+struct http_options {
+    const char *addresses; /* blanks between; "-" before one: no matter if it is missing */
+    uint16_t port;         /* 0: any free one (tests) */
+    int64_t patience_ms;
 };
 
 /* Strings live until the callee returns. */
@@ -43,9 +48,8 @@ struct http_reply {
 /* Fills the reply; for HEAD as for GET. */
 typedef void http_fn(const struct http_request *request, struct http_reply *reply, void *arg);
 
-/* Listens on addresses separated by blanks, as listener_open knows them; "-" before one: no matter if it
- * is missing. NULL: `why`. */
-MUST_CHECK struct http *http_open(struct loop *loop, const char *addresses, uint16_t port,
+/* Listens on addresses as listener_open knows them. NULL: `why`. */
+MUST_CHECK struct http *http_open(struct loop *loop, const struct http_options *options,
                                   http_fn *fn, void *arg, struct text *why);
 
 /* The port that it listens on; the system has chosen it where http_open was given 0. */
