@@ -73,7 +73,7 @@ class Relay(Process):
 
     host = "127.0.0.1"
 
-    def __init__(self, directory, origin=None, name="relay", settings=None):
+    def __init__(self, directory, origin=None, name="relay", settings=None, http=False):
         super().__init__(name, directory)
         self.port = ports.free_port()
         self.data_dir = self.directory / "data"
@@ -85,8 +85,15 @@ class Relay(Process):
         }
         if origin is not None:
             self.settings.setdefault("upstream.replicaof", f"{origin.host} {origin.port}")
+        if http:
+            self.settings["http.port"] = ports.free_port()
         self.ini = self.directory / "relay.ini"
         self.data_dir.mkdir(exist_ok=True)
+
+    @property
+    def http_port(self):
+        """Where its HTTP is served; 0: it is not (see http=True above)."""
+        return int(self.settings["http.port"])
 
     @property
     def password(self):
