@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "picture.h"
 
-#include <stdio.h>
+#include <assert.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "relay/base/check.h"
@@ -24,7 +25,10 @@ struct gathering {
     const struct samples *samples;
     enum picture_order order;
     size_t rows_max;
+    uint16_t heap[PICTURE_ROWS_MAX]; /* of places in `rows` */
 };
+
+static_assert(PICTURE_ROWS_MAX <= UINT16_MAX, "a place must fit");
 
 /* Would `a` rather be left out than `b`? */
 static bool is_lesser(const struct gathering *gathering, const struct row *a, const struct row *b)
@@ -38,50 +42,75 @@ static bool is_lesser(const struct gathering *gathering, const struct row *a, co
     return a->id > b->id;
 }
 
-static void swap(struct row *a, struct row *b)
+static bool is_lesser_at(const struct gathering *gathering, size_t a, size_t b)
 {
-    struct row kept = *a;
-    *a = *b;
-    *b = kept;
+    const struct row *rows = gathering->picture->rows;
+    return is_lesser(gathering, &rows[gathering->heap[a]], &rows[gathering->heap[b]]);
+}
+
+static void swap(struct gathering *gathering, size_t a, size_t b)
+{
+    uint16_t kept = gathering->heap[a];
+    gathering->heap[a] = gathering->heap[b];
+    gathering->heap[b] = kept;
 }
 
 static void sift_up(struct gathering *gathering, size_t at)
 {
-    struct row *rows = gathering->picture->rows;
-    while (at > 0 && is_lesser(gathering, &rows[at], &rows[(at - 1) / 2])) {
-        swap(&rows[at], &rows[(at - 1) / 2]);
+    while (at > 0 && is_lesser_at(gathering, at, (at - 1) / 2)) {
+        swap(gathering, at, (at - 1) / 2);
         at = (at - 1) / 2;
     }
 }
 
 static void sift_down(struct gathering *gathering)
 {
-    struct row *rows = gathering->picture->rows;
     size_t count = gathering->picture->row_count;
     for (size_t at = 0;;) {
         size_t least = at;
         for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++) {
-            if (is_lesser(gathering, &rows[child], &rows[least]))
+            if (is_lesser_at(gathering, child, least))
                 least = child;
         }
         if (least == at)
             return;
-        swap(&rows[at], &rows[least]);
+        swap(gathering, at, least);
         at = least;
     }
 }
 
-static void keep(struct gathering *gathering, const struct row *row)
+static void copy_string(char *out, size_t capacity, const char *string)
+{
+    size_t length = strnlen(string, capacity - 1);
+    memcpy(out, string, length);
+    out[length] = '\0';
+}
+
+/* Most rows are looked at and forgotten, so the strings are copied last. */
+static void fill(struct row *place, const struct row *row, const struct peer_status *replica)
+{
+    *place = *row;
+    copy_string(place->address, sizeof(place->address), replica->address);
+    copy_string(place->version, sizeof(place->version), replica->version);
+}
+
+static void keep(struct gathering *gathering, const struct row *row,
+                 const struct peer_status *replica)
 {
     struct picture *picture = gathering->picture;
     if (picture->row_count < gathering->rows_max) {
-        picture->rows[picture->row_count] = *row;
-        sift_up(gathering, picture->row_count++);
+        size_t place = picture->row_count++;
+        fill(&picture->rows[place], row, replica);
+        gathering->heap[place] = (uint16_t)place;
+        sift_up(gathering, place);
         return;
     }
     picture->rows_left_out++;
-    if (gathering->rows_max > 0 && is_lesser(gathering, &picture->rows[0], row)) {
-        picture->rows[0] = *row;
+    if (gathering->rows_max == 0)
+        return;
+    struct row *least = &picture->rows[gathering->heap[0]];
+    if (is_lesser(gathering, least, row)) {
+        fill(least, row, replica);
         sift_down(gathering);
     }
 }
@@ -103,7 +132,8 @@ static int64_t at_least_0(int64_t ms)
     return ms > 0 ? ms : 0;
 }
 
-static void look_at_lag(struct gathering *gathering, struct row *row)
+static void look_at_lag(struct gathering *gathering, struct row *row,
+                        const struct peer_status *replica)
 {
     struct picture *picture = gathering->picture;
     uint64_t published = picture->store.published;
@@ -115,9 +145,9 @@ static void look_at_lag(struct gathering *gathering, struct row *row)
     if (row->lag_bytes > picture->lag_bytes_max)
         picture->lag_bytes_max = row->lag_bytes;
     if (picture->latest.id == 0 || row->lag_ms > picture->latest.lag_ms)
-        picture->latest = *row;
+        fill(&picture->latest, row, replica);
     if (picture->silentest.id == 0 || row->heard_ms > picture->silentest.heard_ms)
-        picture->silentest = *row;
+        fill(&picture->silentest, row, replica);
     picture->behind += row->lag_ms >= PICTURE_BEHIND_MS;
     picture->silent += row->heard_ms >= PICTURE_SILENT_MS;
 }
@@ -128,22 +158,22 @@ static void on_replica(const struct peer_status *replica, void *arg)
     struct picture *picture = gathering->picture;
     if (replica->state == REPLICA_CLOSING)
         return;
-    struct row row = {
-        .id = replica->id,
-        .state = state_of(replica),
-        .port = replica->listening_port,
-        .acknowledges = replica->acknowledges,
-        .offset = replica->acknowledged,
-        .heard_ms = at_least_0(picture->now_ms - replica->last_ack_ms),
-        .connected_ms = at_least_0(picture->now_ms - replica->connected_ms),
-        .sent_bytes = replica->sent_bytes,
-    };
-    snprintf(row.address, sizeof(row.address), "%s", replica->address);
-    snprintf(row.version, sizeof(row.version), "%s", replica->version);
+    struct row row;
+    row.id = replica->id;
+    row.state = state_of(replica);
+    row.address[0] = row.version[0] = '\0';
+    row.port = replica->listening_port;
+    row.acknowledges = replica->acknowledges;
+    row.offset = replica->acknowledged;
+    row.lag_bytes = 0;
+    row.lag_ms = 0;
+    row.heard_ms = at_least_0(picture->now_ms - replica->last_ack_ms);
+    row.connected_ms = at_least_0(picture->now_ms - replica->connected_ms);
+    row.sent_bytes = replica->sent_bytes;
     picture->states[row.state]++;
     if (row.state == ROW_ONLINE && row.acknowledges)
-        look_at_lag(gathering, &row);
-    keep(gathering, &row);
+        look_at_lag(gathering, &row, replica);
+    keep(gathering, &row, replica);
 }
 
 /* --- the whole --- */
@@ -181,8 +211,11 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
     picture->latest = picture->silentest = (struct row){.id = 0};
     picture->row_count = 0;
     picture->rows_left_out = 0;
-    struct gathering gathering = {
-        .picture = picture, .samples = samples, .order = order, .rows_max = rows_max};
+    struct gathering gathering;
+    gathering.picture = picture;
+    gathering.samples = samples;
+    gathering.order = order;
+    gathering.rows_max = rows_max;
     downstream_each_replica(sources->downstream, on_replica, &gathering);
 }
 

@@ -29,9 +29,7 @@ const char *row_state_name(enum row_state state);
 struct row {
     uint64_t id;
     enum row_state state;
-    char address[ROW_ADDRESS_MAX];
     uint16_t port; /* 0: it has not told */
-    char version[ROW_VERSION_MAX];
     bool acknowledges;
     uint64_t offset;    /* acknowledged */
     uint64_t lag_bytes; /* of one that is online and acknowledges; else 0, as the next */
@@ -39,6 +37,8 @@ struct row {
     int64_t heard_ms; /* since its last sign of life */
     int64_t connected_ms;
     uint64_t sent_bytes;
+    char address[ROW_ADDRESS_MAX];
+    char version[ROW_VERSION_MAX];
 };
 
 enum picture_order {

@@ -49,7 +49,9 @@ int64_t samples_behind_ms(const struct samples *samples, uint64_t offset, uint64
     uint64_t high = samples->count + 1;
     if (published <= offset)
         return 0;
-    /* The first one in which there was more. */
+    /* The first one in which there was more. Nearly all replicas are behind by less than a sample. */
+    if (samples->count > 0 && samples_at(samples, samples->count)->published <= offset)
+        low = high;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         if (samples_at(samples, middle)->published > offset)
