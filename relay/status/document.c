@@ -88,7 +88,8 @@ static void write_origin(struct json *json, const struct picture *picture)
     json_string(json, "state", link->state_name);
     json_seconds(json, "up_seconds", link->is_up ? age_ms(picture, link->up_since_ms) : -1);
     json_seconds(json, "down_seconds", link->is_up ? -1 : age_ms(picture, link->down_since_ms));
-    json_seconds(json, "last_io_seconds", age_ms(picture, link->last_io_ms));
+    /* As in INFO: what was tried meanwhile is no life of the link. */
+    json_seconds(json, "last_io_seconds", link->is_up ? age_ms(picture, link->last_io_ms) : -1);
     json_string(json, "last_error", link->last_error);
     write_sync(json, link);
     json_u64(json, "received_bytes", link->received_bytes);

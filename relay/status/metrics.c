@@ -53,7 +53,7 @@ VALUE(ready, known(picture_not_ready(picture) == NULL))
 VALUE(allocated, known((double)picture->memory.used))
 
 VALUE(link_up, known(picture->link.is_up))
-VALUE(link_silence, since(picture, picture->link.last_io_ms))
+VALUE(link_silence, since(picture, picture->link.is_up ? picture->link.last_io_ms : 0))
 VALUE(link_received, known((double)picture->link.received_bytes))
 VALUE(link_attempts, known((double)picture->link.attempts))
 VALUE(link_full_syncs, known((double)picture->link.full_syncs))
@@ -119,8 +119,8 @@ static const struct metric {
     {"psync_relay_allocated_bytes", GAUGE, "Memory allocated, without mapped files.", allocated},
 
     {"psync_relay_link_up", GAUGE, "Whether the link to the origin is up.", link_up},
-    {"psync_relay_link_silence_seconds", GAUGE, "Since the last byte from the origin.",
-     link_silence},
+    {"psync_relay_link_silence_seconds", GAUGE,
+     "Since the last byte from the origin, while the link is up.", link_silence},
     {"psync_relay_link_received_bytes_total", COUNTER, "Bytes received from the origin.",
      link_received},
     {"psync_relay_link_attempts_total", COUNTER, "Connections to the origin tried.", link_attempts},

@@ -158,18 +158,16 @@ static void on_replica(const struct peer_status *replica, void *arg)
     struct picture *picture = gathering->picture;
     if (replica->state == REPLICA_CLOSING)
         return;
-    struct row row;
-    row.id = replica->id;
-    row.state = state_of(replica);
-    row.address[0] = row.version[0] = '\0';
-    row.port = replica->listening_port;
-    row.acknowledges = replica->acknowledges;
-    row.offset = replica->acknowledged;
-    row.lag_bytes = 0;
-    row.lag_ms = 0;
-    row.heard_ms = at_least_0(picture->now_ms - replica->last_ack_ms);
-    row.connected_ms = at_least_0(picture->now_ms - replica->connected_ms);
-    row.sent_bytes = replica->sent_bytes;
+    struct row row = {
+        .id = replica->id,
+        .state = state_of(replica),
+        .port = replica->listening_port,
+        .acknowledges = replica->acknowledges,
+        .offset = replica->acknowledged,
+        .heard_ms = at_least_0(picture->now_ms - replica->last_ack_ms),
+        .connected_ms = at_least_0(picture->now_ms - replica->connected_ms),
+        .sent_bytes = replica->sent_bytes,
+    };
     picture->states[row.state]++;
     if (row.state == ROW_ONLINE && row.acknowledges)
         look_at_lag(gathering, &row, replica);

@@ -11,7 +11,7 @@ const PATIENCE_MS = 5000;
 const LATE_S = 10;        // as in findings: from here on a replica is behind, or silent
 
 const by = (id) => document.getElementById(id);
-const state = { points: [], newest: 0, started: 0, version: null, seen: new Map(), heard: 0, failures: 0 };
+const state = { points: [], newest: 0, started: 0, version: null, seen: new Map(), last: null, heard: 0, failures: 0 };
 
 // --- words ---
 
@@ -130,12 +130,12 @@ function showOrigin(origin, last) {
   facts("origin-facts", [
     ["Software", software],
     sync ? ["RDB arriving", sync] : null,
-    ["Last byte", origin.last_io_seconds === null ? "never" : origin.last_io_seconds < 2 ? "just now" : `${span(origin.last_io_seconds)} ago`],
+    ["Last byte", origin.last_io_seconds === null ? "–" : origin.last_io_seconds < 2 ? "just now" : `${span(origin.last_io_seconds)} ago`],
     ["Full syncs, partial", `${whole(origin.full_syncs)}, ${whole(origin.partial_syncs)}`],
     ["Acknowledges", origin.ack],
   ]);
   const arrow = by("rate-in").parentElement;
-  set("rate-in", origin.up ? rate(last ? last[1] : 0) : "");
+  set("rate-in", origin.up ? rate(last ? last[1] : 0) : origin.sync ? "RDB" : "no stream");
   arrow.classList.toggle("flows", origin.up);
   arrow.classList.toggle("broken", !origin.up && !origin.sync);
 }
@@ -176,7 +176,7 @@ function showCrowd(status, last) {
     ["Connections", `${whole(total + traffic.clients)} of ${whole(traffic.maxclients)}`],
   ]);
   const arrow = by("rate-out").parentElement;
-  set("rate-out", total ? rate(last ? last[2] : 0) : "");
+  set("rate-out", total ? rate(last ? last[2] : 0) : "nobody yet");
   arrow.classList.toggle("flows", replicas.online > 0);
 }
 
@@ -340,6 +340,14 @@ function showPlots() {
   plot("plot-lag", [[4, "c", "lag"]], (value) => `${value < 10 ? +value.toFixed(1) : Math.round(value)} s`, 2, 1000, "no samples yet");
 }
 
+// What depends on how wide the page is.
+function showDrawings(status) {
+  state.last = status;
+  showWindow(status);
+  showDisk(status.store);
+  showPlots();
+}
+
 // --- replicas ---
 
 function rank(row) {
@@ -444,9 +452,7 @@ function show(status) {
   showOrigin(status.origin, last);
   showRelay(status);
   showCrowd(status, last);
-  showWindow(status);
-  showDisk(status.store);
-  showPlots();
+  showDrawings(status);
   showReplicas(status);
 }
 
@@ -501,7 +507,7 @@ async function turn() {
 }
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden) turn(); });
-addEventListener("resize", () => { if (state.points.length) showPlots(); });
+addEventListener("resize", () => { if (state.last) showDrawings(state.last); });
 for (const box of document.querySelectorAll(".plot")) {
   box.addEventListener("pointermove", (event) => showTip(box, event.clientX - box.getBoundingClientRect().left));
   box.addEventListener("pointerleave", () => hideTip(box));
