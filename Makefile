@@ -68,6 +68,9 @@ $(B)/flags: FORCE
 	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))' | cmp -s - $@ || \
 	    printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))' >$@
 
+# The status page is embedded in it.
+$(B)/obj/status/page.o: $(wildcard relay/status/page/*)
+
 -include $(OBJECTS:.o=.d)
 
 include tests/tests.mk

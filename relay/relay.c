@@ -62,6 +62,8 @@ static void on_tick(void *arg)
         sentinel_tick(rooms->sentinel);
     store_tick(rooms->store);
     downstream_tick(rooms->downstream);
+    if (rooms->status != NULL)
+        status_tick(rooms->status);
     tell_manager(rooms);
 }
 
@@ -176,6 +178,21 @@ static bool open_admin(struct rooms *rooms)
     return true;
 }
 
+static bool open_status(struct rooms *rooms, struct text *why)
+{
+    const struct status_options *options = &rooms->config->status;
+    const struct status_sources sources = {
+        .store = rooms->store,
+        .link = rooms->link,
+        .downstream = rooms->downstream,
+        .clients_max = rooms->config->downstream.clients_max,
+    };
+    if (options->port == 0)
+        return true;
+    rooms->status = status_open(rooms->loop, options, &sources, why);
+    return rooms->status != NULL;
+}
+
 /* Nothing happens on the loop before it runs, so a door may lead to a room that is opened later. */
 static bool open_rooms(struct rooms *rooms, struct text *why)
 {
@@ -198,6 +215,8 @@ static bool open_rooms(struct rooms *rooms, struct text *why)
         text_append_string(why, "memory or descriptors are out");
         return false;
     }
+    if (!open_status(rooms, why))
+        return false;
     doors_lend_tls(rooms);
     doors_watch_acknowledged(rooms);
     return true;
@@ -206,6 +225,8 @@ static bool open_rooms(struct rooms *rooms, struct text *why)
 /* Also of what was opened only in part. */
 static void close_rooms(struct rooms *rooms)
 {
+    if (rooms->status != NULL)
+        status_close(&rooms->status);
     if (rooms->admin != NULL)
         admin_close(&rooms->admin);
     if (rooms->sentinel != NULL)

@@ -13,6 +13,7 @@
 #include "notify.h"
 #include "relay/admin/admin.h"
 #include "relay/downstream/downstream.h"
+#include "relay/status/status.h"
 #include "relay/upstream/link.h"
 #include "relay/upstream/sentinel.h"
 #include "tls_sides.h"
@@ -35,6 +36,7 @@ struct rooms {
     struct link *link;
     struct sentinel *sentinel;
     struct admin *admin;
+    struct status *status;
     struct notify notify;    /* the service manager */
     bool replicas_must_look; /* the store has changed in a way that store_publish does not tell */
     bool admin_watches;      /* a client waits for acknowledgements */

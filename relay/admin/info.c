@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "memory.h"
 #include "names.h"
+#include "relay/admin/memory.h"
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
 #include "relay/store/status.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "memory.h"
+#include "relay/admin/memory.h"
 
 #include <malloc.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "commands.h"
-#include "memory.h"
+#include "relay/admin/memory.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/store/history.h"

@@ -27,11 +27,11 @@ static void complain_unknown_section(struct errors *errors, const char *where, c
     if (section[0] == '\0')
         complain(errors, where,
                  "a setting before the first [section]; sections are relay, "
-                 "upstream, downstream, store and users");
+                 "upstream, downstream, store, http and users");
     else
         complain(errors, where,
                  "[%s]: there is no such section; sections are relay, upstream, downstream, "
-                 "store and users",
+                 "store, http and users",
                  section);
 }
 
@@ -239,6 +239,10 @@ static void check_ports(struct config *config, struct errors *errors)
                     "neither port nor tls-port is set: nobody could connect");
     else if (config->downstream.port == config->downstream.tls_port)
         complain_of(errors, config, &config->downstream.tls_port, "port is the same");
+    if (config->status.port != 0 && (config->status.port == config->downstream.port ||
+                                     config->status.port == config->downstream.tls_port))
+        complain_of(errors, config, &config->status.port,
+                    "replicas are served on that port: set another one, or 0 for none");
 }
 
 static void check_origin(const struct config *config, struct errors *errors)

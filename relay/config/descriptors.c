@@ -8,10 +8,12 @@
 
 #include "relay/base/log.h"
 #include "relay/config/config.h"
+#include "relay/net/http.h"
 
 enum {
     OF_THE_PROCESS = 64, /* log, directories, RDBs, links, listeners, what the syncer holds */
-    OF_A_THREAD = 6,     /* a loop and its bells */
+    OF_HTTP = HTTP_CONNECTIONS_MAX,
+    OF_A_THREAD = 6, /* a loop and its bells */
     CLIENTS_LEAST = 8,
 };
 
@@ -25,7 +27,8 @@ struct descriptors_plan descriptors_plan(const struct config *config, uint64_t l
 {
     uint64_t threads = config->downstream.threads + (uint64_t)1;
     struct descriptors_plan plan = {
-        .own = descriptors_segments_max(&config->store) + OF_THE_PROCESS + OF_A_THREAD * threads,
+        .own = descriptors_segments_max(&config->store) + OF_THE_PROCESS + OF_HTTP +
+               OF_A_THREAD * threads,
     };
     plan.wanted = plan.own + config->downstream.clients_max;
     if (limit >= plan.wanted)

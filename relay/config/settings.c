@@ -133,6 +133,11 @@ static const struct setting settings[] = {
     {"store", "snapshot-min-interval", &kind_duration, AT(upstream.refresh_pause_ms), "3600",
      SETTING_LIVE,
      "pause between two RDBs fetched to stay always-ready: the origin forks for each"},
+
+    {"http", "bind", &kind_addresses, AT(status.bind), "127.0.0.1", 0,
+     "addresses to serve the status page and /metrics on; they have no password"},
+    {"http", "port", &kind_port_or_0, AT(status.port), "6390", 0,
+     "port for them; a second relay on one machine needs another; 0: none"},
 };
 
 _Static_assert(LENGTH_OF(settings) <= SETTINGS_MAX, "SETTINGS_MAX is too small");

@@ -18,7 +18,7 @@ $(call fuzz_target,identity,base/bytes base/check base/crc64 base/replid base/te
 $(call fuzz_target,greeting,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/greeting upstream/origin_info)
 $(call fuzz_target,link,$(link),$(on_stage))
 $(call fuzz_target,replica,$(FED) downstream/client downstream/outbox downstream/slowdown downstream/waiting,fake_clock fake_conn fake_loop fake_store)
-$(call fuzz_target,memo,$(STORE) memo upstream/ack config/value config/value_upstream)
+$(call fuzz_target,memo,$(STORE) config/value config/value_upstream memo upstream/ack)
 $(call fuzz_target,ini,$(CONFIG))
 $(call fuzz_target,tail,base/bytes base/check base/clock base/crc64 base/log base/log_line base/text store/files store/tail)
 $(call fuzz_target,store,$(STORE))

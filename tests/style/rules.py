@@ -18,8 +18,9 @@ BELOW = {
     "upstream": {"base", "net", "resp", "store"},
     "downstream": {"base", "net", "resp", "store"},
     "admin": {"base", "net", "resp", "store", "upstream", "downstream"},
-    "config": {"base", "net", "resp", "store", "upstream", "downstream", "admin"},
-    "top": {"base", "net", "resp", "store", "upstream", "downstream", "admin", "config"},
+    "status": {"base", "net", "resp", "store", "upstream", "downstream", "admin"},
+    "config": {"base", "net", "resp", "store", "upstream", "downstream", "admin", "status"},
+    "top": {"base", "net", "resp", "store", "upstream", "downstream", "admin", "status", "config"},
 }
 
 # Libraries that stay in one place: what is included, and where it may be.

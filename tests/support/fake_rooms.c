@@ -69,6 +69,7 @@ void fake_rooms_reset(void)
                  .server_version = "",
                  .valkey_version = ""},
         .port = 6380,
+        .store = {.replid = replid_none(), .error = ""},
     };
 }
 
@@ -93,6 +94,17 @@ struct history *store_current(const struct store *store)
 {
     CHECK(store == handle(STORE));
     return fake_rooms.has_history ? handle(HISTORY) : NULL;
+}
+
+void store_status(const struct store *store, struct store_status *out)
+{
+    CHECK(store == handle(STORE));
+    *out = fake_rooms.store;
+}
+
+const char *snapshot_use_name(enum snapshot_use use)
+{
+    return use == SNAPSHOT_USE_NOW ? "usable" : "not_usable";
 }
 
 void store_report(const struct store *store, struct report *report)
@@ -203,6 +215,13 @@ void downstream_each_replica(const struct downstream *downstream, peer_status_fn
     CHECK(downstream == handle(OTHER));
     for (size_t i = 0; i < fake_rooms.replica_count; i++)
         fn(&fake_rooms.replicas[i], arg);
+    for (size_t i = 0; i < fake_rooms.crowd; i++) {
+        struct peer_status replica = fake_rooms.replicas[0];
+        replica.id += 1000 + i;
+        replica.listening_port = (uint16_t)(replica.listening_port + i + 1);
+        replica.acknowledged -= i + 1;
+        fn(&replica, arg);
+    }
 }
 
 void downstream_each_client(const struct downstream *downstream, peer_status_fn *fn, void *arg)

@@ -13,6 +13,7 @@
 #include "relay/downstream/client.h"
 #include "relay/downstream/downstream.h"
 #include "relay/store/identity.h"
+#include "relay/store/status.h"
 #include "relay/upstream/link.h"
 
 enum { FAKE_PEERS_MAX = 8 };
@@ -28,6 +29,7 @@ struct fake_rooms {
     uint64_t boundary;
     bool has_snapshot;
     int64_t snapshot_completed_ms;
+    struct store_status store;
 
     struct link_status link;
     struct ack_rule ack;
@@ -36,6 +38,7 @@ struct fake_rooms {
     struct downstream_counts counts;
     struct peer_status replicas[FAKE_PEERS_MAX];
     size_t replica_count;
+    size_t crowd;   /* so many more like the first one, each a byte further behind */
     unsigned looks; /* at what replicas have acknowledged */
     struct client *clients[FAKE_PEERS_MAX];
     size_t client_count;

@@ -36,9 +36,9 @@ class Lab:
         config.setdefault("replicaof", f"{primary.host} {primary.port}")
         return self.origin(kind, start, name, **config)
 
-    def relay(self, origin=None, settings=None, start=True, name="relay"):
+    def relay(self, origin=None, settings=None, start=True, name="relay", http=False):
         name, folder = self._folder(name)
-        thing = self._keep(relay.Relay(folder, origin, name, settings))
+        thing = self._keep(relay.Relay(folder, origin, name, settings, http))
         return thing.start() if start else thing
 
     def mitm(self, target, plan=(), **where):

@@ -21,6 +21,7 @@ DEFAULTS = {
     "relay.log-level": "debug",
     "relay.set-dumpable": "yes",  # or the tests could not look at /proc, nor LeakSanitizer at it
     "downstream.bind": "127.0.0.1",
+    "http.port": "0",
     "store.segment-size": "256kb",
     "store.repl-backlog-size": "256mb",
     "store.repl-backlog-max-size": "1gb",
@@ -74,7 +75,7 @@ class Relay(Process):
 
     host = "127.0.0.1"
 
-    def __init__(self, directory, origin=None, name="relay", settings=None):
+    def __init__(self, directory, origin=None, name="relay", settings=None, http=False):
         super().__init__(name, directory)
         self.port = ports.free_port()
         self.data_dir = self.directory / "data"
@@ -86,10 +87,17 @@ class Relay(Process):
         }
         if origin is not None:
             self.settings.setdefault("upstream.replicaof", f"{origin.host} {origin.port}")
+        if http:
+            self.settings["http.port"] = ports.free_port()
         self.ini = self.directory / "relay.ini"
         self.data_dir.mkdir(exist_ok=True)
 
     login = None  # (user, password) of an admin, where requirepass is not the way in
+
+    @property
+    def http_port(self):
+        """Where its HTTP is served; 0: it is not (see http=True above)."""
+        return int(self.settings["http.port"])
 
     @property
     def password(self):

@@ -22,14 +22,15 @@ deb_set="debhelper dpkg-dev"
 # What looks at what is installed: manual pages, units, the package, the manifests.
 install_set="$deb_set lintian man-db mandoc systemd logrotate shellcheck python3-yaml python3-jsonschema debootstrap"
 clang_set="clang libclang-rt-14-dev"
+browser_set="chromium chromium-driver python3-selenium" # the status page is looked at in a real one
 
 case ${1-} in
 build) packages=$build_set kinds="" ;;
 test)
     packages="$build_set $server_set $clang_set clang-format libcmocka-dev"
     packages="$packages $python_set python3-pytest python3-pytest-xdist python3-pytest-timeout openssl iproute2"
-    packages="$packages $install_set"
-    kinds="redis-7.0 valkey-8"
+    packages="$packages $install_set $browser_set"
+    kinds="redis-7.0 valkey-8 prometheus"
     ;;
 demo | bench) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;
 deb) packages="$build_set $deb_set" kinds="" ;;
@@ -111,6 +112,12 @@ suite_apt()
         -o Dir::Etc::sourceparts=- "$@"
 }
 
+# For promtool, and to be scraped by the real thing.
+fetch_prometheus()
+{
+    system_apt update && system_apt download prometheus
+}
+
 # The mirror that this system itself uses for its release, and the release's name.
 mirror()
 {
@@ -180,6 +187,13 @@ fetch_servers()
     if [ ! -d "$servers/valkey-8" ] && ! unpack valkey-8 fetch_valkey_8 valkey-server; then
         say "could not fetch valkey-server (see build/apt/valkey-8.log): its tests are skipped"
     fi
+    case " $kinds " in
+    *" prometheus "*)
+        if [ ! -d "$servers/prometheus" ] && ! unpack prometheus fetch_prometheus promtool; then
+            say "could not fetch prometheus (see build/apt/prometheus.log): promtool's tests are skipped"
+        fi
+        ;;
+    esac
     exec 9>&-
 }
 

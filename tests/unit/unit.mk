@@ -6,6 +6,9 @@ CONFIG := admin/users base/bytes base/check base/clock base/log base/log_line ba
 BACKLOG := base/bytes base/check base/clock base/crc64 base/log base/log_line base/replid base/text store/backlog store/cursor store/files store/identity store/proven store/segment store/tail
 STORE := base/bytes base/check base/clock base/crc64 base/log base/log_line base/replid base/report base/text store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/shelf store/snapshot store/status store/store store/syncer store/tail
 
+# What a picture of the relay is taken with.
+PICTURE := admin/memory base/bytes base/check base/replid base/report base/text downstream/reasons resp/reader resp/writer status/picture status/samples
+
 $(call unit_test,admin/test_clients,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_commands,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_connection,$(ADMIN),fake_clock fake_loop fake_rooms)
@@ -62,12 +65,20 @@ $(call unit_test,net/test_mailbox,base/bytes base/check base/clock base/log base
 $(call unit_test,net/test_resolver,base/bytes base/check base/clock base/log base/log_line base/text net/address net/bell net/loop net/resolver net/timer)
 $(call unit_test,net/test_tls,base/bytes base/check base/clock base/log base/log_line base/text net/address net/bell net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/socket net/timer net/tls_context net/tls_words net/transport_plain net/transport_tls,certificates)
 $(call unit_test,net/test_tls_context,base/bytes base/check base/clock base/log base/log_line base/text net/address net/bell net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/socket net/timer net/tls_context net/tls_words net/transport_plain net/transport_tls,certificates)
+$(call unit_test,net/test_http,base/bytes base/check base/clock base/log base/log_line base/text net/address net/bell net/http net/loop net/timer)
 $(call unit_test,resp/test_payload,base/bytes base/check base/text resp/payload)
 $(call unit_test,resp/test_psync,base/bytes base/check base/replid base/text resp/psync)
 $(call unit_test,resp/test_reader,base/bytes base/check resp/reader)
 $(call unit_test,resp/test_reply,base/bytes base/check base/text resp/reply)
 $(call unit_test,resp/test_tokenizer,base/bytes base/check resp/tokenizer)
 $(call unit_test,resp/test_writer,base/bytes base/check base/text resp/writer)
+$(call unit_test,status/test_document,$(PICTURE) status/document status/escape status/findings status/json,fake_clock fake_rooms)
+$(call unit_test,status/test_escape,base/bytes base/check base/text status/escape)
+$(call unit_test,status/test_findings,$(PICTURE) status/findings,fake_clock fake_rooms)
+$(call unit_test,status/test_guard,status/guard)
+$(call unit_test,status/test_metrics,$(PICTURE) status/escape status/metrics,fake_clock fake_rooms)
+$(call unit_test,status/test_page,base/bytes base/check base/text status/page)
+$(call unit_test,status/test_samples,base/check status/samples)
 $(call unit_test,store/test_backlog,$(BACKLOG))
 $(call unit_test,store/test_backlog_model,$(BACKLOG))
 $(call unit_test,store/test_continuity,base/bytes base/check base/crc64 base/replid base/text store/identity)

@@ -26,6 +26,7 @@
 #include "relay/config/value.h"
 #include "relay/downstream/downstream.h"
 #include "relay/net/tls.h"
+#include "relay/status/status.h"
 #include "relay/store/store.h"
 #include "relay/upstream/link.h"
 #include "relay/upstream/sentinel.h"
@@ -59,6 +60,7 @@ struct config {
     enum config_switch sentinel_has_tls; /* with upstream_tls */
     struct store_options store;
     struct admin_options admin;
+    struct status_options status;
     const char *log_file; /* "": stderr */
     enum log_level log_level;
     enum log_format log_format;

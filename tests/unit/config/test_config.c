@@ -211,9 +211,9 @@ TEST(unknown_names)
                    "fsnc = no\nbind = ::1\n",
                    NULL,
                    "%s:1: a setting before the first [section]; sections are relay, upstream, "
-                   "downstream, store and users\n"
+                   "downstream, store, http and users\n"
                    "%s:5: [stroe]: there is no such section; sections are relay, upstream, "
-                   "downstream, store and users\n"
+                   "downstream, store, http and users\n"
                    "%s:8: [store] fsnc: there is no such key; the nearest one is fsync\n"
                    "%s:9: [store] bind: there is no such key here; it belongs in [downstream]\n");
 }
@@ -307,8 +307,8 @@ TEST(bad_overrides)
          "--set store.fsync: [store] fsync = : expected one of: no, everysec, always\n"},
         {"store.fsnc=no", "--set store.fsnc: [store] fsnc: there is no such key; the nearest one "
                           "is fsync\n"},
-        {"http.port=1", "--set http.port: [http]: there is no such section; sections are relay, "
-                        "upstream, downstream, store and users\n"},
+        {"web.port=1", "--set web.port: [web]: there is no such section; sections are relay, "
+                       "upstream, downstream, store, http and users\n"},
         {"upstream.masterauth=a\nb",
          "--set upstream.masterauth: [upstream] masterauth = ***: expected one line of text\n"},
         {"store.segment-size=2gb",

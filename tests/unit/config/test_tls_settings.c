@@ -43,7 +43,7 @@ TEST(each_side_has_its_own)
 {
     const struct attempt attempt = {
         .overrides = {ORIGIN, "upstream.tls=yes", "upstream.tls-cert-file=up.crt",
-                      "upstream.tls-server-name=origin.test", "downstream.tls-port=6390",
+                      "upstream.tls-server-name=origin.test", "downstream.tls-port=6391",
                       "downstream.port=0", "downstream.tls-cert-file=down.crt",
                       "downstream.tls-auth-clients=optional"},
     };
@@ -55,7 +55,7 @@ TEST(each_side_has_its_own)
     assert_string_equal(config.upstream_tls.server_name, "origin.test");
     assert_string_equal(config.downstream_tls.cert_file, "down.crt");
     assert_int_equal(config.downstream_tls.auth_clients, TLS_AUTH_OPTIONAL);
-    assert_int_equal(config.downstream.tls_port, 6390);
+    assert_int_equal(config.downstream.tls_port, 6391);
     assert_true(config.downstream.without_plain);
     config_fini(&config);
 }

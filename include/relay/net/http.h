@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A small HTTP server for people and monitors: answers GET and HEAD from memory, at once. It is
+ * libevent's, within bounds that it does not have by itself: at most HTTP_CONNECTIONS_MAX connections
+ * (more wait in the kernel's queue), a request of at most HTTP_REQUEST_MAX bytes and no body, and
+ * a time for a client to send one request and to take its reply; then it is cut.
+ *
+ * Owner: whoever called http_open. Thread: that of the loop.
+ */
+#ifndef RELAY_NET_HTTP_H
+#define RELAY_NET_HTTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+
+struct http;
+struct loop;
+
+enum {
+    HTTP_CONNECTIONS_MAX = 32,
+    HTTP_REQUEST_MAX = 8 * 1024,
+    HTTP_REPLY_MAX = 2 * 1024 * 1024,
+};
+
+struct http_options {
+    const char *addresses; /* blanks between; "-" before one: no matter if it is missing */
+    uint16_t port;         /* 0: any free one (tests) */
+    int64_t patience_ms;
+};
+
+/* Strings live until the callee returns. */
+struct http_request {
+    const char *path;  /* "/status.json", as it was sent */
+    const char *query; /* behind the '?', or "" */
+    const char *host;  /* of the Host header, without its port; "" where there is none */
+};
+
+struct http_reply {
+    int code;           /* 200 */
+    const char *type;   /* of the content; text for people by default */
+    const char *policy; /* Content-Security-Policy; by default nothing may be loaded */
+    struct text body;   /* at most HTTP_REPLY_MAX; what does not fit makes it a 500 */
+};
+
+/* Fills the reply; for HEAD as for GET. */
+typedef void http_fn(const struct http_request *request, struct http_reply *reply, void *arg);
+
+/* Listens on addresses as listener_open knows them. NULL: `why`. */
+MUST_CHECK struct http *http_open(struct loop *loop, const struct http_options *options,
+                                  http_fn *fn, void *arg, struct text *why);
+
+/* The port that it listens on; the system has chosen it where http_open was given 0. */
+uint16_t http_port(const struct http *http);
+
+/* Is it reachable from this machine only? */
+bool http_is_local(const struct http *http);
+
+/* Cuts all connections. */
+void http_close(struct http **http);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What people and monitors look at over HTTP, without a word of the replication protocol:
+ *
+ *     /             the status page
+ *     /status.json  what it shows
+ *     /metrics      for Prometheus
+ *     /healthz      200 while the process turns
+ *     /readyz       200 when replicas can be served; else 503, and why not
+ *
+ * Nothing can be changed through it. It has no password: it is meant for this machine, and where it
+ * listens only there, it answers only requests that were meant for this machine (a page of another
+ * site cannot read it through a name that it lets point here).
+ *
+ * Owner: the composition. Thread: thread 0.
+ */
+#ifndef RELAY_STATUS_STATUS_H
+#define RELAY_STATUS_STATUS_H
+
+#include <stdint.h>
+
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+
+struct admin;
+struct downstream;
+struct link;
+struct loop;
+struct status;
+struct store;
+
+struct status_options {
+    const char *bind; /* addresses separated by blanks */
+    uint16_t port;    /* 0: nothing is served (the room is not opened) */
+};
+
+/* What it tells of. All outlive it. */
+struct status_sources {
+    const struct store *store;
+    const struct link *link;
+    const struct downstream *downstream;
+    unsigned clients_max;
+};
+
+/* NULL: `why`. */
+MUST_CHECK struct status *status_open(struct loop *loop, const struct status_options *options,
+                                      const struct status_sources *sources, struct text *why);
+
+/* Every second: takes a sample for the plots. */
+void status_tick(struct status *status);
+
+void status_close(struct status **status);
+
+#endif

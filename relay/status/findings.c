@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#include "findings.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "relay/base/check.h"
+
+enum {
+    WORDS_MAX = 48,
+    SUBJECT_MAX = ROW_ADDRESS_MAX + 48,
+    LINK_GRACE_MS = 5 * 1000, /* a link that is made anew at once is no problem yet */
+    FULL_PERCENT = 90,
+};
+
+const char *severity_name(enum severity severity)
+{
+    static const char *const names[] = {
+        [SEVERITY_PROBLEM] = "problem",
+        [SEVERITY_WARNING] = "warning",
+        [SEVERITY_NOTE] = "note",
+    };
+    return names[severity];
+}
+
+/* --- words --- */
+
+static const char *size_words(uint64_t bytes, char out[WORDS_MAX])
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    for (; value >= 1024 && unit + 1 < LENGTH_OF(units); unit++)
+        value /= 1024;
+    snprintf(out, WORDS_MAX, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    return out;
+}
+
+static const char *time_words(int64_t ms, char out[WORDS_MAX])
+{
+    int64_t seconds = ms / 1000;
+    if (seconds < 120)
+        snprintf(out, WORDS_MAX, "%" PRId64 " s", seconds);
+    else if (seconds < 2 * 60 * 60)
+        snprintf(out, WORDS_MAX, "%" PRId64 " min", seconds / 60);
+    else if (seconds < 2 * 24 * 60 * 60)
+        snprintf(out, WORDS_MAX, "%" PRId64 " h", seconds / (60 * 60));
+    else
+        snprintf(out, WORDS_MAX, "%" PRId64 " days", seconds / (24 * 60 * 60));
+    return out;
+}
+
+/* "10.0.0.7:6379", or "3 replicas, 10.0.0.7:6379 the most," */
+static const char *subject(uint64_t count, const struct row *worst, char out[SUBJECT_MAX])
+{
+    const char *open = strchr(worst->address, ':') != NULL ? "[" : "";
+    const char *close = open[0] != '\0' ? "]" : "";
+    if (count == 1)
+        snprintf(out, SUBJECT_MAX, "The replica %s%s%s:%u", open, worst->address, close,
+                 (unsigned)worst->port);
+    else
+        snprintf(out, SUBJECT_MAX, "%" PRIu64 " replicas, %s%s%s:%u the most,", count, open,
+                 worst->address, close, (unsigned)worst->port);
+    return out;
+}
+
+static bool PRINTF_LIKE(2, 3) say(char out[FINDING_LENGTH_MAX], const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vsnprintf(out, FINDING_LENGTH_MAX, format, list);
+    va_end(list);
+    return true;
+}
+
+/* --- rules: each fills what and advice, and says whether it holds --- */
+
+static bool finds_no_origin(const struct picture *picture, struct finding *finding)
+{
+    if (picture->link.candidates > 0 || picture->link.is_up || picture->link.host[0] != '\0')
+        return false;
+    say(finding->what, "It is not known where the origin is.");
+    return say(finding->advice, "The Sentinels have not answered yet: see the log for what they "
+                                "say, or name the origin with replicaof.");
+}
+
+static bool finds_link_down(const struct picture *picture, struct finding *finding)
+{
+    char since[WORDS_MAX];
+    const struct link_status *link = &picture->link;
+    bool was_up = link->down_since_ms > 0;
+    int64_t down_ms = was_up ? picture->now_ms - link->down_since_ms : picture->uptime_ms;
+    if (link->is_up || link->sync_in_progress || down_ms < LINK_GRACE_MS || link->host[0] == '\0')
+        return false;
+    say(finding->what, "The link to the origin %s:%u has been down for %s%s%s", link->host,
+        (unsigned)link->port, time_words(down_ms, since), link->last_error[0] != '\0' ? ": " : ".",
+        link->last_error);
+    const char *meanwhile = picture->store.is_served
+                                ? "Replicas are served what is held, and get nothing new"
+                                : "Nothing is held that could be served";
+    return say(finding->advice,
+               "%s. Check that the origin runs, that it can be reached from here, and masterauth. "
+               "The relay tries again by itself.",
+               meanwhile);
+}
+
+static bool finds_sync(const struct picture *picture, struct finding *finding)
+{
+    char read[WORDS_MAX];
+    char total[WORDS_MAX];
+    const struct link_status *link = &picture->link;
+    if (!link->sync_in_progress)
+        return false;
+    if (link->sync_read_bytes == 0)
+        say(finding->what, "The origin is preparing an RDB for the relay.");
+    else if (link->sync_total_bytes > 0)
+        say(finding->what, "An RDB arrives from the origin: %s of %s.",
+            size_words(link->sync_read_bytes, read), size_words(link->sync_total_bytes, total));
+    else
+        say(finding->what, "An RDB arrives from the origin: %s so far.",
+            size_words(link->sync_read_bytes, read));
+    return say(finding->advice, "%s",
+               picture->store.is_served ? "Replicas go on with the history before it until then."
+                                        : "Replicas are served from it as it comes.");
+}
+
+static bool finds_disk_trouble(const struct picture *picture, struct finding *finding)
+{
+    if (picture->store.error[0] == '\0')
+        return false;
+    say(finding->what, "The store is in trouble: %s", picture->store.error);
+    return say(finding->advice, "Make room on the disk of data-dir, or give it another one; the "
+                                "relay goes on by itself when the disk takes what it writes.");
+}
+
+static uint64_t newest_snapshot_bytes(const struct store_status *store)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < store->snapshot_count; i++) {
+        if (store->snapshots[i].bytes > most)
+            most = store->snapshots[i].bytes;
+    }
+    return most;
+}
+
+static bool finds_disk_low(const struct picture *picture, struct finding *finding)
+{
+    char free_words[WORDS_MAX];
+    char needed_words[WORDS_MAX];
+    const struct store_status *store = &picture->store;
+    uint64_t grows = store->window_bytes_max > store->segment_disk_bytes
+                         ? store->window_bytes_max - store->segment_disk_bytes
+                         : 0;
+    uint64_t needed = grows + newest_snapshot_bytes(store);
+    if (!store->has_disk || !store->exists || store->disk_free_bytes >= needed)
+        return false;
+    say(finding->what,
+        "The disk of data-dir has %s free; another RDB and the window at "
+        "repl-backlog-max-size may need %s more.",
+        size_words(store->disk_free_bytes, free_words), size_words(needed, needed_words));
+    return say(finding->advice, "Make room there, or lower repl-backlog-max-size.");
+}
+
+static bool has_usable_snapshot(const struct store_status *store)
+{
+    for (size_t i = 0; i < store->snapshot_count; i++) {
+        if (store->snapshots[i].use == SNAPSHOT_USE_NOW)
+            return true;
+    }
+    return false;
+}
+
+static bool finds_no_snapshot(const struct picture *picture, struct finding *finding)
+{
+    const struct store_status *store = &picture->store;
+    const struct link_status *link = &picture->link;
+    if (!store->is_served || has_usable_snapshot(store) || link->sync_in_progress)
+        return false;
+    const char *why = store->served_use == SNAPSHOT_USE_BEHIND_WINDOW
+                          ? "the stream that follows on it has left the window"
+                      : store->served_use == SNAPSHOT_USE_AHEAD_OF_STREAM
+                          ? "the stream has not come so far yet"
+                          : "there is none";
+    say(finding->what, "No RDB can be served now: %s.", why);
+    if (link->refresh_error != NULL && link->refresh_error[0] != '\0')
+        return say(finding->advice,
+                   "A replica that needs a full sync waits for one. The last try "
+                   "to fetch one failed: %s",
+                   link->refresh_error);
+    return say(finding->advice, "Partial resyncs work. A replica that needs a full sync makes the "
+                                "relay fetch one from the origin, and waits for it.");
+}
+
+static bool finds_refresh_failed(const struct picture *picture, struct finding *finding)
+{
+    const struct link_status *link = &picture->link;
+    bool failed = link->refresh_error != NULL && link->refresh_error[0] != '\0' &&
+                  link->last_refresh_count > 0 &&
+                  link->last_refreshes[0].outcome[0] == 'f'; /* failed */
+    if (!failed || !has_usable_snapshot(&picture->store))
+        return false;
+    say(finding->what, "The last try to fetch a newer RDB failed: %s", link->refresh_error);
+    return say(finding->advice, "The RDB that is held is served; the relay tries again by itself.");
+}
+
+static bool finds_behind(const struct picture *picture, struct finding *finding)
+{
+    char who[SUBJECT_MAX];
+    char bytes[WORDS_MAX];
+    char since[WORDS_MAX];
+    const struct row *worst = &picture->latest;
+    if (picture->behind == 0)
+        return false;
+    say(finding->what, "%s %s behind by %s, or %s.", subject(picture->behind, worst, who),
+        picture->behind == 1 ? "is" : "are", size_words(worst->lag_bytes, bytes),
+        time_words(worst->lag_ms, since));
+    return say(finding->advice, "Look at its load and its network. When it falls behind "
+                                "repl-backlog-max-size it is cut, and needs a full sync.");
+}
+
+static bool finds_nearly_cut(const struct picture *picture, struct finding *finding)
+{
+    char bytes[WORDS_MAX];
+    char cap[WORDS_MAX];
+    uint64_t most = picture->store.window_bytes_max;
+    if (most == 0 || picture->lag_bytes_max / FULL_PERCENT < most / 100)
+        return false;
+    say(finding->what, "A replica is %s behind; at %s (repl-backlog-max-size) it is cut.",
+        size_words(picture->lag_bytes_max, bytes), size_words(most, cap));
+    return say(finding->advice, "It will need a full sync then. A larger repl-backlog-max-size "
+                                "after a restart gives it more time.");
+}
+
+static bool finds_silent(const struct picture *picture, struct finding *finding)
+{
+    char who[SUBJECT_MAX];
+    char since[WORDS_MAX];
+    const struct row *worst = &picture->silentest;
+    if (picture->silent == 0)
+        return false;
+    say(finding->what, "%s %s not been heard for %s.", subject(picture->silent, worst, who),
+        picture->silent == 1 ? "has" : "have", time_words(worst->heard_ms, since));
+    return say(finding->advice, "A replica says every second what it has. One that is silent for "
+                                "repl-timeout is closed: see whether it hangs, or the network.");
+}
+
+static bool finds_waiting(const struct picture *picture, struct finding *finding)
+{
+    uint64_t count = picture->states[ROW_WAITING];
+    if (count == 0)
+        return false;
+    say(finding->what, "%" PRIu64 " replica%s for what the relay does not have yet.", count,
+        count == 1 ? " waits" : "s wait");
+    return say(finding->advice, "An RDB from the origin, or the stream up to where the replica is. "
+                                "Nothing to do while the link is up.");
+}
+
+static bool finds_full_house(const struct picture *picture, struct finding *finding)
+{
+    uint64_t taken = picture->counts.clients + picture->counts.replicas;
+    if (picture->clients_max == 0 || taken * 100 < (uint64_t)picture->clients_max * FULL_PERCENT)
+        return false;
+    say(finding->what, "%" PRIu64 " of %u connections are taken (maxclients).", taken,
+        picture->clients_max);
+    return say(finding->advice, "More are turned away at the door: raise maxclients.");
+}
+
+static const struct rule {
+    enum severity severity;
+    const char *name;
+    bool (*holds)(const struct picture *picture, struct finding *finding);
+} rules[] = {
+    {SEVERITY_PROBLEM, "disk_trouble", finds_disk_trouble},
+    {SEVERITY_PROBLEM, "link_down", finds_link_down},
+    {SEVERITY_PROBLEM, "no_origin", finds_no_origin},
+    {SEVERITY_PROBLEM, "replica_nearly_cut", finds_nearly_cut},
+    {SEVERITY_WARNING, "replica_behind", finds_behind},
+    {SEVERITY_WARNING, "replica_silent", finds_silent},
+    {SEVERITY_WARNING, "disk_low", finds_disk_low},
+    {SEVERITY_WARNING, "connections_full", finds_full_house},
+    {SEVERITY_WARNING, "snapshot_unusable", finds_no_snapshot},
+    {SEVERITY_WARNING, "snapshot_refresh_failed", finds_refresh_failed},
+    {SEVERITY_NOTE, "sync_in_progress", finds_sync},
+    {SEVERITY_NOTE, "replica_waiting", finds_waiting},
+};
+
+void findings_each(const struct picture *picture, finding_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < LENGTH_OF(rules); i++) {
+        struct finding finding = {.severity = rules[i].severity, .name = rules[i].name};
+        if (rules[i].holds(picture, &finding))
+            fn(&finding, arg);
+    }
+}

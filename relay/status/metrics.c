@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+#include "metrics.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "escape.h"
+#include "relay/base/check.h"
+
+/* --- values that have no label: a table --- */
+
+enum metric_type { GAUGE, COUNTER };
+
+struct value {
+    double number;
+    bool is_known; /* else there is no sample */
+};
+
+typedef struct value value_fn(const struct picture *picture);
+
+static struct value known(double number)
+{
+    return (struct value){number, true};
+}
+
+static struct value known_if(bool is_known, double number)
+{
+    return (struct value){number, is_known};
+}
+
+static struct value since(const struct picture *picture, int64_t then_ms)
+{
+    return known_if(then_ms > 0, (double)(picture->now_ms - then_ms) / 1000);
+}
+
+/* What full syncs are served from. */
+static const struct snapshot_status *served(const struct picture *picture)
+{
+    return picture->store.has_served ? &picture->store.snapshots[0] : NULL;
+}
+
+#define VALUE(name, expression)                                                                    \
+    static struct value name(const struct picture *picture)                                        \
+    {                                                                                              \
+        return expression;                                                                         \
+    }
+
+VALUE(start_time, known((double)(picture->wall_us / 1000 - picture->uptime_ms) / 1000))
+VALUE(cpu, known(picture->cpu_seconds))
+VALUE(resident, known((double)picture->memory.resident))
+VALUE(ready, known(picture_not_ready(picture) == NULL))
+VALUE(allocated, known((double)picture->memory.used))
+
+VALUE(link_up, known(picture->link.is_up))
+VALUE(link_silence, since(picture, picture->link.is_up ? picture->link.last_io_ms : 0))
+VALUE(link_received, known((double)picture->link.received_bytes))
+VALUE(link_attempts, known((double)picture->link.attempts))
+VALUE(link_full_syncs, known((double)picture->link.full_syncs))
+VALUE(link_partial_syncs, known((double)picture->link.partial_syncs))
+VALUE(link_acknowledged, known((double)picture->link.acknowledged))
+VALUE(sync_in_progress, known(picture->link.sync_in_progress))
+VALUE(refreshes, known((double)picture->link.refreshes))
+VALUE(refresh_failures, known((double)picture->link.refresh_failures))
+
+VALUE(window_first, known((double)picture->store.first))
+VALUE(window_end, known((double)picture->store.published))
+VALUE(window_held, known((double)(picture->store.published - picture->store.first)))
+VALUE(window_size, known((double)picture->store.window_bytes))
+VALUE(window_max, known((double)picture->store.window_bytes_max))
+VALUE(undurable, known(picture->store.published > picture->store.durable
+                           ? (double)(picture->store.published - picture->store.durable)
+                           : 0))
+VALUE(segments, known((double)picture->store.segments))
+VALUE(segment_bytes, known((double)picture->store.segment_disk_bytes))
+VALUE(pinned, known((double)picture->store.pinned_bytes))
+VALUE(disk_free, known_if(picture->store.has_disk, (double)picture->store.disk_free_bytes))
+VALUE(disk_size, known_if(picture->store.has_disk, (double)picture->store.disk_bytes))
+VALUE(fsync_failures, known((double)picture->store.fsync_failures))
+VALUE(store_failing, known(picture->store.error[0] != '\0'))
+
+VALUE(rdb_usable, known(served(picture) != NULL && served(picture)->use == SNAPSHOT_USE_NOW))
+VALUE(rdb_bytes, known_if(served(picture) != NULL,
+                          served(picture) != NULL ? (double)served(picture)->bytes : 0))
+VALUE(rdb_age, known_if(served(picture) != NULL,
+                        served(picture) != NULL ? (double)served(picture)->age_ms / 1000 : 0))
+VALUE(rdb_offset, known_if(served(picture) != NULL,
+                           served(picture) != NULL ? (double)served(picture)->offset : 0))
+
+VALUE(lag_bytes_max, known((double)picture->lag_bytes_max))
+VALUE(lag_seconds_max, known((double)picture->latest.lag_ms / 1000))
+VALUE(silence_max, known((double)picture->silentest.heard_ms / 1000))
+VALUE(left_out, known((double)picture->rows_left_out))
+VALUE(replicas_sent, known((double)picture->counts.replica_sent_bytes))
+VALUE(full_syncs, known((double)picture->counts.sync_full))
+VALUE(partial_syncs, known((double)picture->counts.sync_partial_ok))
+VALUE(refusals, known((double)picture->counts.sync_partial_err))
+VALUE(clients, known((double)picture->counts.clients))
+VALUE(connections_max, known((double)picture->clients_max))
+VALUE(connections, known((double)picture->counts.connections_received))
+VALUE(rejected, known((double)picture->counts.connections_rejected))
+VALUE(commands, known((double)picture->counts.commands))
+VALUE(sent, known((double)picture->counts.sent_bytes))
+VALUE(received, known((double)picture->counts.received_bytes))
+
+static const struct metric {
+    const char *name;
+    enum metric_type type;
+    const char *help;
+    value_fn *value;
+} metrics[] = {
+    /* Those that every process has, under the names that every exporter gives them. */
+    {"process_start_time_seconds", GAUGE, "Start time since the epoch.", start_time},
+    {"process_cpu_seconds_total", COUNTER, "CPU time of all threads.", cpu},
+    {"process_resident_memory_bytes", GAUGE,
+     "Resident memory; pages of the mapped window are in it.", resident},
+
+    {"psync_relay_ready", GAUGE, "Whether replicas can be served (as /readyz says).", ready},
+    {"psync_relay_allocated_bytes", GAUGE, "Memory allocated, without mapped files.", allocated},
+
+    {"psync_relay_link_up", GAUGE, "Whether the link to the origin is up.", link_up},
+    {"psync_relay_link_silence_seconds", GAUGE,
+     "Since the last byte from the origin, while the link is up.", link_silence},
+    {"psync_relay_link_received_bytes_total", COUNTER, "Bytes received from the origin.",
+     link_received},
+    {"psync_relay_link_attempts_total", COUNTER, "Connections to the origin tried.", link_attempts},
+    {"psync_relay_link_full_syncs_total", COUNTER, "Full syncs of the relay with the origin.",
+     link_full_syncs},
+    {"psync_relay_link_partial_syncs_total", COUNTER,
+     "Partial resyncs of the relay with the origin.", link_partial_syncs},
+    {"psync_relay_link_acknowledged_offset_bytes", GAUGE,
+     "Offset that was acknowledged to the origin.", link_acknowledged},
+    {"psync_relay_link_sync_in_progress", GAUGE, "Whether a full sync with the origin runs.",
+     sync_in_progress},
+    {"psync_relay_snapshot_refreshes_total", COUNTER,
+     "RDBs fetched from the origin on a second connection.", refreshes},
+    {"psync_relay_snapshot_refresh_failures_total", COUNTER, "Those that came to nothing.",
+     refresh_failures},
+
+    {"psync_relay_window_first_offset_bytes", GAUGE, "First offset of the window.", window_first},
+    {"psync_relay_window_end_offset_bytes", GAUGE,
+     "End of the window: the offset that replicas can have.", window_end},
+    {"psync_relay_window_bytes", GAUGE, "Length of the window.", window_held},
+    {"psync_relay_window_limit_bytes", GAUGE, "What is kept anyway (repl-backlog-size).",
+     window_size},
+    {"psync_relay_window_max_bytes", GAUGE,
+     "What is kept for replicas that are behind (repl-backlog-max-size).", window_max},
+    {"psync_relay_store_not_durable_bytes", GAUGE, "End of the window that is not fsynced yet.",
+     undurable},
+    {"psync_relay_store_segments", GAUGE, "Files of the window.", segments},
+    {"psync_relay_store_segments_bytes", GAUGE, "What they take on the disk.", segment_bytes},
+    {"psync_relay_store_pinned_bytes", GAUGE, "The part that is kept only for slow replicas.",
+     pinned},
+    {"psync_relay_store_disk_free_bytes", GAUGE, "Free on the disk of data-dir.", disk_free},
+    {"psync_relay_store_disk_size_bytes", GAUGE, "Size of that disk.", disk_size},
+    {"psync_relay_store_fsync_failures_total", COUNTER, "Calls of fsync that failed.",
+     fsync_failures},
+    {"psync_relay_store_failing", GAUGE, "Whether the disk refuses what the store writes.",
+     store_failing},
+
+    {"psync_relay_snapshot_usable", GAUGE, "Whether a full sync can be served from the RDB.",
+     rdb_usable},
+    {"psync_relay_snapshot_bytes", GAUGE, "Length of the RDB.", rdb_bytes},
+    {"psync_relay_snapshot_age_seconds", GAUGE, "Since the RDB was complete.", rdb_age},
+    {"psync_relay_snapshot_offset_bytes", GAUGE, "Offset at which the RDB was taken.", rdb_offset},
+
+    {"psync_relay_replicas_lag_max_bytes", GAUGE, "Bytes that the replica most behind lacks.",
+     lag_bytes_max},
+    {"psync_relay_replicas_lag_max_seconds", GAUGE,
+     "For how long the replica most behind has lacked them.", lag_seconds_max},
+    {"psync_relay_replicas_silence_max_seconds", GAUGE,
+     "Since the replica that is silent longest was heard.", silence_max},
+    {"psync_relay_replicas_not_listed", GAUGE, "Replicas that have no series of their own below.",
+     left_out},
+    {"psync_relay_replicas_sent_bytes_total", COUNTER, "Bytes sent to replicas.", replicas_sent},
+    {"psync_relay_replicas_full_syncs_total", COUNTER, "Full syncs served.", full_syncs},
+    {"psync_relay_replicas_partial_syncs_total", COUNTER, "Partial resyncs served.", partial_syncs},
+    {"psync_relay_replicas_partial_sync_refusals_total", COUNTER,
+     "Partial resyncs that were asked for and could not be served.", refusals},
+    {"psync_relay_clients", GAUGE, "Connections that are no replicas.", clients},
+    {"psync_relay_connections_max", GAUGE, "Connections allowed, replicas included (maxclients).",
+     connections_max},
+    {"psync_relay_connections_received_total", COUNTER, "Connections accepted.", connections},
+    {"psync_relay_connections_rejected_total", COUNTER, "Connections sent away at the door.",
+     rejected},
+    {"psync_relay_commands_total", COUNTER, "Commands of clients.", commands},
+    {"psync_relay_sent_bytes_total", COUNTER, "Bytes sent to replicas and clients.", sent},
+    {"psync_relay_received_bytes_total", COUNTER, "Bytes received from replicas and clients.",
+     received},
+};
+
+static void write_head(struct text *out, const char *name, enum metric_type type, const char *help)
+{
+    text_format(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
+                type == COUNTER ? "counter" : "gauge");
+}
+
+/* Whole numbers to the last digit: an offset is one. */
+static void write_number(struct text *out, double number)
+{
+    bool is_whole =
+        number >= 0 && number < 9007199254740992.0 && number == (double)(uint64_t)number;
+    if (is_whole)
+        text_format(out, " %" PRIu64 "\n", (uint64_t)number);
+    else
+        text_format(out, " %.3f\n", number);
+}
+
+static void write_plain(const struct picture *picture, struct text *out)
+{
+    for (size_t i = 0; i < LENGTH_OF(metrics); i++) {
+        struct value value = metrics[i].value(picture);
+        write_head(out, metrics[i].name, metrics[i].type, metrics[i].help);
+        if (!value.is_known)
+            continue;
+        text_append_string(out, metrics[i].name);
+        write_number(out, value.number);
+    }
+}
+
+/* --- values with a label --- */
+
+static void write_labelled(struct text *out, const char *name, const char *label, const char *value,
+                           double number)
+{
+    text_format(out, "%s{%s=\"", name, label);
+    escape_label(out, value);
+    text_append_string(out, "\"}");
+    write_number(out, number);
+}
+
+static void write_states(const struct picture *picture, struct text *out)
+{
+    static const char *const states[] = {
+        [LINK_IDLE] = "idle",       [LINK_CONNECTING] = "connecting", [LINK_GREETING] = "greeting",
+        [LINK_LOADING] = "loading", [LINK_STREAMING] = "streaming",   [LINK_RESTING] = "resting",
+        [LINK_STOPPED] = "stopped",
+    };
+    write_head(out, "psync_relay_build_info", GAUGE, "The version, as a label.");
+    write_labelled(out, "psync_relay_build_info", "version", RELAY_VERSION, 1);
+    write_head(out, "psync_relay_link_state", GAUGE, "1 for the state that the link is in.");
+    for (size_t i = 0; i < LENGTH_OF(states); i++)
+        write_labelled(out, "psync_relay_link_state", "state", states[i],
+                       picture->link.state == (enum link_state)i);
+    write_head(out, "psync_relay_replicas", GAUGE, "Replicas by their state.");
+    for (size_t i = 0; i < ROW_STATE_COUNT; i++)
+        write_labelled(out, "psync_relay_replicas", "state", row_state_name((enum row_state)i),
+                       (double)picture->states[i]);
+    write_head(out, "psync_relay_connections_closed_total", COUNTER,
+               "Connections of replicas and clients that have ended, by their reason.");
+    for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
+        write_labelled(out, "psync_relay_connections_closed_total", "reason",
+                       close_reason_name((enum close_reason)i), (double)picture->counts.closed[i]);
+}
+
+/* --- replicas --- */
+
+static double row_online(const struct row *row)
+{
+    return row->state == ROW_ONLINE;
+}
+
+static double row_offset(const struct row *row)
+{
+    return (double)row->offset;
+}
+
+static double row_lag_bytes(const struct row *row)
+{
+    return (double)row->lag_bytes;
+}
+
+static double row_lag_seconds(const struct row *row)
+{
+    return (double)row->lag_ms / 1000;
+}
+
+static double row_sent(const struct row *row)
+{
+    return (double)row->sent_bytes;
+}
+
+static const struct {
+    const char *name;
+    enum metric_type type;
+    const char *help;
+    double (*value)(const struct row *row);
+    bool needs_lag; /* only of those that tell what they have */
+} replica_metrics[] = {
+    {"psync_relay_replica_online", GAUGE, "Whether the replica follows the stream.", row_online,
+     false},
+    {"psync_relay_replica_offset_bytes", GAUGE, "Offset that the replica has acknowledged.",
+     row_offset, true},
+    {"psync_relay_replica_lag_bytes", GAUGE, "Bytes of the stream that the replica lacks.",
+     row_lag_bytes, true},
+    {"psync_relay_replica_lag_seconds", GAUGE, "For how long it has lacked the first of them.",
+     row_lag_seconds, true},
+    {"psync_relay_replica_sent_bytes_total", COUNTER, "Bytes sent on its connection.", row_sent,
+     false},
+};
+
+/* By address and port, and of one that is there twice the younger connection first. */
+static int compare(const void *left, const void *right)
+{
+    const struct row *a = left;
+    const struct row *b = right;
+    int by_address = strcmp(a->address, b->address);
+    if (by_address != 0)
+        return by_address;
+    if (a->port != b->port)
+        return a->port < b->port ? -1 : 1;
+    return a->id > b->id ? -1 : a->id < b->id;
+}
+
+/* Replicas alone: what only fetches an RDB has no port that it would be known by. */
+static void settle_rows(struct picture *picture)
+{
+    size_t kept = 0;
+    qsort(picture->rows, picture->row_count, sizeof(picture->rows[0]), compare);
+    for (size_t i = 0; i < picture->row_count; i++) {
+        const struct row *row = &picture->rows[i];
+        const struct row *before = kept > 0 ? &picture->rows[kept - 1] : NULL;
+        bool is_known = before != NULL && before->port == row->port &&
+                        strcmp(before->address, row->address) == 0;
+        if (row->port == 0 || is_known)
+            continue;
+        if (kept != i)
+            picture->rows[kept] = *row;
+        kept++;
+    }
+    picture->rows_left_out += picture->row_count - kept;
+    picture->row_count = kept;
+}
+
+static void write_replicas(const struct picture *picture, struct text *out)
+{
+    for (size_t i = 0; i < LENGTH_OF(replica_metrics); i++) {
+        const char *name = replica_metrics[i].name;
+        write_head(out, name, replica_metrics[i].type, replica_metrics[i].help);
+        for (size_t at = 0; at < picture->row_count; at++) {
+            const struct row *row = &picture->rows[at];
+            bool has_lag = row->state == ROW_ONLINE && row->acknowledges;
+            if (replica_metrics[i].needs_lag && !has_lag)
+                continue;
+            bool is_ipv6 = strchr(row->address, ':') != NULL;
+            text_format(out, "%s{replica=\"%s", name, is_ipv6 ? "[" : "");
+            escape_label(out, row->address);
+            text_format(out, "%s:%u\"}", is_ipv6 ? "]" : "", (unsigned)row->port);
+            write_number(out, replica_metrics[i].value(row));
+        }
+    }
+}
+
+void metrics_write(struct picture *picture, struct text *out)
+{
+    settle_rows(picture);
+    write_plain(picture, out);
+    write_states(picture, out);
+    write_replicas(picture, out);
+}

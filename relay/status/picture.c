@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "picture.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "relay/base/check.h"
+#include "relay/base/clock.h"
+
+const char *row_state_name(enum row_state state)
+{
+    static const char *const names[ROW_STATE_COUNT] = {
+        [ROW_WAITING] = "waiting",
+        [ROW_LOADING] = "loading",
+        [ROW_ONLINE] = "online",
+    };
+    return names[state];
+}
+
+/* --- which rows are kept: a heap with the one on top that would go first --- */
+
+struct gathering {
+    struct picture *picture;
+    const struct samples *samples;
+    enum picture_order order;
+    size_t rows_max;
+    uint16_t heap[PICTURE_ROWS_MAX]; /* of places in `rows` */
+};
+
+static_assert(PICTURE_ROWS_MAX <= UINT16_MAX, "a place must fit");
+
+/* Would `a` rather be left out than `b`? */
+static bool is_lesser(const struct gathering *gathering, const struct row *a, const struct row *b)
+{
+    if (gathering->order == PICTURE_WORST) {
+        if ((a->state == ROW_ONLINE) != (b->state == ROW_ONLINE))
+            return a->state == ROW_ONLINE;
+        if (a->lag_bytes != b->lag_bytes)
+            return a->lag_bytes < b->lag_bytes;
+    }
+    return a->id > b->id;
+}
+
+static bool is_lesser_at(const struct gathering *gathering, size_t a, size_t b)
+{
+    const struct row *rows = gathering->picture->rows;
+    return is_lesser(gathering, &rows[gathering->heap[a]], &rows[gathering->heap[b]]);
+}
+
+static void swap(struct gathering *gathering, size_t a, size_t b)
+{
+    uint16_t kept = gathering->heap[a];
+    gathering->heap[a] = gathering->heap[b];
+    gathering->heap[b] = kept;
+}
+
+static void sift_up(struct gathering *gathering, size_t at)
+{
+    while (at > 0 && is_lesser_at(gathering, at, (at - 1) / 2)) {
+        swap(gathering, at, (at - 1) / 2);
+        at = (at - 1) / 2;
+    }
+}
+
+static void sift_down(struct gathering *gathering)
+{
+    size_t count = gathering->picture->row_count;
+    for (size_t at = 0;;) {
+        size_t least = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++) {
+            if (is_lesser_at(gathering, child, least))
+                least = child;
+        }
+        if (least == at)
+            return;
+        swap(gathering, at, least);
+        at = least;
+    }
+}
+
+static void copy_string(char *out, size_t capacity, const char *string)
+{
+    size_t length = strnlen(string, capacity - 1);
+    memcpy(out, string, length);
+    out[length] = '\0';
+}
+
+/* Most rows are looked at and forgotten, so the strings are copied last. */
+static void fill(struct row *place, const struct row *row, const struct peer_status *replica)
+{
+    *place = *row;
+    copy_string(place->address, sizeof(place->address), replica->address);
+    copy_string(place->version, sizeof(place->version), replica->version);
+}
+
+static void keep(struct gathering *gathering, const struct row *row,
+                 const struct peer_status *replica)
+{
+    struct picture *picture = gathering->picture;
+    if (picture->row_count < gathering->rows_max) {
+        size_t place = picture->row_count++;
+        fill(&picture->rows[place], row, replica);
+        gathering->heap[place] = (uint16_t)place;
+        sift_up(gathering, place);
+        return;
+    }
+    picture->rows_left_out++;
+    if (gathering->rows_max == 0)
+        return;
+    struct row *least = &picture->rows[gathering->heap[0]];
+    if (is_lesser(gathering, least, row)) {
+        fill(least, row, replica);
+        sift_down(gathering);
+    }
+}
+
+/* --- replicas --- */
+
+/* One that has its RDB and has not acknowledged anything is reading it in: it is not behind. */
+static enum row_state state_of(const struct peer_status *replica)
+{
+    bool has_loaded = !replica->acknowledges || replica->acknowledged > 0;
+    if (replica->state == REPLICA_WAITING)
+        return ROW_WAITING;
+    return replica->is_online && (has_loaded || replica->sent_offset == 0) ? ROW_ONLINE
+                                                                           : ROW_LOADING;
+}
+
+static int64_t at_least_0(int64_t ms)
+{
+    return ms > 0 ? ms : 0;
+}
+
+static void look_at_lag(struct gathering *gathering, struct row *row,
+                        const struct peer_status *replica)
+{
+    struct picture *picture = gathering->picture;
+    uint64_t published = picture->store.published;
+    if (row->offset < published) {
+        row->lag_bytes = published - row->offset;
+        row->lag_ms =
+            samples_behind_ms(gathering->samples, row->offset, published, picture->now_ms);
+    }
+    if (row->lag_bytes > picture->lag_bytes_max)
+        picture->lag_bytes_max = row->lag_bytes;
+    if (picture->latest.id == 0 || row->lag_ms > picture->latest.lag_ms)
+        fill(&picture->latest, row, replica);
+    if (picture->silentest.id == 0 || row->heard_ms > picture->silentest.heard_ms)
+        fill(&picture->silentest, row, replica);
+    picture->behind += row->lag_ms >= PICTURE_BEHIND_MS;
+    picture->silent += row->heard_ms >= PICTURE_SILENT_MS;
+}
+
+static void on_replica(const struct peer_status *replica, void *arg)
+{
+    struct gathering *gathering = arg;
+    struct picture *picture = gathering->picture;
+    if (replica->state == REPLICA_CLOSING)
+        return;
+    struct row row = {
+        .id = replica->id,
+        .state = state_of(replica),
+        .port = replica->listening_port,
+        .acknowledges = replica->acknowledges,
+        .offset = replica->acknowledged,
+        .heard_ms = at_least_0(picture->now_ms - replica->last_ack_ms),
+        .connected_ms = at_least_0(picture->now_ms - replica->connected_ms),
+        .sent_bytes = replica->sent_bytes,
+    };
+    picture->states[row.state]++;
+    if (row.state == ROW_ONLINE && row.acknowledges)
+        look_at_lag(gathering, &row, replica);
+    keep(gathering, &row, replica);
+}
+
+/* --- the whole --- */
+
+static double cpu_seconds(void)
+{
+    struct rusage self = {0};
+    getrusage(RUSAGE_SELF, &self);
+    return (double)(self.ru_utime.tv_sec + self.ru_stime.tv_sec) +
+           (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6;
+}
+
+void picture_take(struct picture *picture, const struct status_sources *sources,
+                  const struct samples *samples, int64_t started_ms, enum picture_order order,
+                  size_t rows_max)
+{
+    CHECK(rows_max <= PICTURE_ROWS_MAX);
+    /* The rows are large, and set one by one. */
+    picture->now_ms = clock_ms();
+    picture->wall_us = clock_wall_us();
+    picture->uptime_ms = picture->now_ms - started_ms;
+    picture->port = downstream_port(sources->downstream);
+    picture->tls_port = downstream_tls_port(sources->downstream);
+    picture->clients_max = sources->clients_max;
+    picture->cpu_seconds = cpu_seconds();
+    memory_read(&picture->memory);
+    link_status(sources->link, &picture->link);
+    picture->ack = link_ack(sources->link);
+    store_status(sources->store, &picture->store);
+    downstream_counts(sources->downstream, &picture->counts);
+
+    for (size_t i = 0; i < ROW_STATE_COUNT; i++)
+        picture->states[i] = 0;
+    picture->lag_bytes_max = picture->behind = picture->silent = 0;
+    picture->latest = picture->silentest = (struct row){.id = 0};
+    picture->row_count = 0;
+    picture->rows_left_out = 0;
+    struct gathering gathering;
+    gathering.picture = picture;
+    gathering.samples = samples;
+    gathering.order = order;
+    gathering.rows_max = rows_max;
+    downstream_each_replica(sources->downstream, on_replica, &gathering);
+}
+
+const char *picture_not_ready(const struct picture *picture)
+{
+    if (picture->store.is_served)
+        return NULL;
+    if (picture->link.sync_in_progress)
+        return "the first RDB is still arriving from the origin";
+    return picture->link.last_error[0] != '\0' ? picture->link.last_error
+                                               : "there is no RDB from the origin yet";
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The relay at one moment, as plain values: taken once from the reports of the rooms, then told as a
+ * page, as JSON, as metrics. Looks at each replica once, and keeps a bounded number of them.
+ *
+ * Strings belong to the rooms and are valid until one of them is used; those of the rows are copies.
+ * Thread: thread 0.
+ */
+#ifndef RELAY_STATUS_PICTURE_H
+#define RELAY_STATUS_PICTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/admin/memory.h"
+#include "relay/downstream/downstream.h"
+#include "relay/status/status.h"
+#include "relay/store/status.h"
+#include "relay/upstream/link.h"
+#include "samples.h"
+
+enum { PICTURE_ROWS_MAX = 1000, ROW_ADDRESS_MAX = 256, ROW_VERSION_MAX = 32 };
+
+enum row_state { ROW_WAITING, ROW_LOADING, ROW_ONLINE, ROW_STATE_COUNT };
+
+const char *row_state_name(enum row_state state);
+
+struct row {
+    uint64_t id;
+    enum row_state state;
+    uint16_t port; /* 0: it has not told */
+    bool acknowledges;
+    uint64_t offset;    /* acknowledged */
+    uint64_t lag_bytes; /* of one that is online and acknowledges; else 0, as the next */
+    int64_t lag_ms;
+    int64_t heard_ms; /* since its last sign of life */
+    int64_t connected_ms;
+    uint64_t sent_bytes;
+    char address[ROW_ADDRESS_MAX];
+    char version[ROW_VERSION_MAX];
+};
+
+enum picture_order {
+    PICTURE_WORST,  /* those who are most behind, or not online, are kept */
+    PICTURE_OLDEST, /* those who came first */
+};
+
+struct picture {
+    int64_t now_ms;
+    int64_t wall_us;
+    int64_t uptime_ms;
+    uint16_t port;
+    uint16_t tls_port;
+    unsigned clients_max;
+    struct memory memory;
+    double cpu_seconds;
+    struct link_status link;
+    struct ack_rule ack;
+    struct store_status store;
+    struct downstream_counts counts;
+    /* Of all replicas. */
+    uint64_t states[ROW_STATE_COUNT];
+    uint64_t lag_bytes_max;
+    struct row latest; /* of those online that acknowledge: the one behind for the longest time, */
+    struct row silentest; /* and the one not heard for the longest time; ids 0: there is none */
+    uint64_t behind;      /* how many are behind by PICTURE_BEHIND_MS or more */
+    uint64_t silent;      /* how many were not heard for PICTURE_SILENT_MS */
+    /* The ones that are kept, in no order. */
+    size_t row_count;
+    uint64_t rows_left_out;
+    struct row rows[PICTURE_ROWS_MAX];
+};
+
+enum { PICTURE_BEHIND_MS = 10 * 1000, PICTURE_SILENT_MS = 10 * 1000 };
+
+/* Keeps at most `rows_max` rows. `started_ms`: clock_ms when the relay started. */
+void picture_take(struct picture *picture, const struct status_sources *sources,
+                  const struct samples *samples, int64_t started_ms, enum picture_order order,
+                  size_t rows_max);
+
+/* Can replicas be served at all? NULL: yes; else why not. */
+const char *picture_not_ready(const struct picture *picture);
+
+#endif

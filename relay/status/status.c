@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/status/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "document.h"
+#include "guard.h"
+#include "metrics.h"
+#include "page.h"
+#include "picture.h"
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "relay/base/random.h"
+#include "relay/net/http.h"
+#include "samples.h"
+
+enum {
+    LISTED_MAX = 200,  /* replicas on the page */
+    SERIES_MAX = 1000, /* replicas with metrics of their own */
+    PATIENCE_MS = 30 * 1000,
+    KEPT_MS = 500, /* whoever asks more often than that gets the same again */
+    DOCUMENT_MAX = 512 * 1024,
+    METRICS_MAX = 1536 * 1024,
+};
+
+/* A text that is made at most every KEPT_MS, however many ask for it. */
+struct kept {
+    struct text text;
+    int64_t made_ms; /* 0: never */
+};
+
+struct status {
+    struct http *http;
+    struct status_sources sources;
+    int64_t started_ms;
+    struct kept document;
+    struct kept metrics;
+    struct samples samples;
+    struct picture picture; /* the last one that was taken: large, so it is not on the stack */
+};
+
+static void take(struct status *status, enum picture_order order, size_t rows_max)
+{
+    picture_take(&status->picture, &status->sources, &status->samples, status->started_ms, order,
+                 rows_max);
+}
+
+/* Must it be made anew? Then it is empty. */
+static bool is_stale(struct kept *kept)
+{
+    int64_t now_ms = clock_ms();
+    if (kept->made_ms != 0 && now_ms - kept->made_ms < KEPT_MS && !kept->text.failed)
+        return false;
+    kept->made_ms = now_ms;
+    text_clear(&kept->text);
+    return true;
+}
+
+/* --- what is served --- */
+
+typedef void serve_fn(struct status *status, const char *query, struct http_reply *reply);
+
+static void serve_page(struct status *status, const char *query, struct http_reply *reply)
+{
+    (void)query;
+    (void)status;
+    static char policy[PAGE_POLICY_MAX]; /* used up before the next request */
+    char nonce[PAGE_NONCE_DIGITS + 1];
+    random_hex(nonce, PAGE_NONCE_DIGITS);
+    reply->type = "text/html; charset=utf-8";
+    reply->policy = page_policy(nonce, policy);
+    page_write(nonce, &reply->body);
+}
+
+/* The number behind "since=", or 0. */
+static uint64_t since(const char *query)
+{
+    static const char key[] = "since=";
+    uint64_t number;
+    if (strncmp(query, key, sizeof(key) - 1) != 0 ||
+        !bytes_to_u64(bytes_of(query + sizeof(key) - 1), &number))
+        return 0;
+    return number;
+}
+
+static void append_kept(const struct kept *kept, struct http_reply *reply)
+{
+    text_append(&reply->body, text_bytes(&kept->text));
+    reply->body.failed = reply->body.failed || kept->text.failed;
+}
+
+static void serve_document(struct status *status, const char *query, struct http_reply *reply)
+{
+    if (is_stale(&status->document)) {
+        take(status, PICTURE_WORST, LISTED_MAX);
+        document_write(&status->picture, &status->document.text);
+    }
+    reply->type = "application/json";
+    append_kept(&status->document, reply);
+    document_write_samples(&status->samples, since(query), clock_ms(), clock_wall_us(),
+                           &reply->body);
+}
+
+static void serve_metrics(struct status *status, const char *query, struct http_reply *reply)
+{
+    (void)query;
+    if (is_stale(&status->metrics)) {
+        take(status, PICTURE_OLDEST, SERIES_MAX);
+        metrics_write(&status->picture, &status->metrics.text);
+    }
+    reply->type = "text/plain; version=0.0.4; charset=utf-8";
+    append_kept(&status->metrics, reply);
+}
+
+static void serve_health(struct status *status, const char *query, struct http_reply *reply)
+{
+    (void)status;
+    (void)query;
+    text_append_string(&reply->body, "ok\n");
+}
+
+static void serve_readiness(struct status *status, const char *query, struct http_reply *reply)
+{
+    (void)query;
+    take(status, PICTURE_OLDEST, 0);
+    const char *why = picture_not_ready(&status->picture);
+    if (why != NULL)
+        reply->code = 503;
+    text_format(&reply->body, why == NULL ? "ok\n" : "not ready: %s\n", why);
+}
+
+static const struct {
+    const char *path;
+    serve_fn *serve;
+} routes[] = {
+    {"/", serve_page},          {"/status.json", serve_document}, {"/metrics", serve_metrics},
+    {"/healthz", serve_health}, {"/readyz", serve_readiness},
+};
+
+static void on_request(const struct http_request *request, struct http_reply *reply, void *arg)
+{
+    struct status *status = arg;
+    if (http_is_local(status->http) && !guard_is_no_foreign_name(request->host)) {
+        reply->code = 403;
+        text_append_string(&reply->body, "by that name this is another machine: ask for localhost, "
+                                         "or for an address such as 127.0.0.1\n");
+        return;
+    }
+    for (size_t i = 0; i < LENGTH_OF(routes); i++) {
+        if (strcmp(request->path, routes[i].path) == 0) {
+            routes[i].serve(status, request->query, reply);
+            return;
+        }
+    }
+    reply->code = 404;
+    text_append_string(&reply->body, "there are: / /status.json /metrics /healthz /readyz\n");
+}
+
+/* --- opening, turning, closing --- */
+
+struct status *status_open(struct loop *loop, const struct status_options *options,
+                           const struct status_sources *sources, struct text *why)
+{
+    struct status *status = calloc(1, sizeof(*status));
+    if (status == NULL) {
+        text_append_string(why, "memory is out");
+        return NULL;
+    }
+    status->sources = *sources;
+    status->started_ms = clock_ms();
+    text_init(&status->document.text, DOCUMENT_MAX);
+    text_init(&status->metrics.text, METRICS_MAX);
+    const struct http_options http = {
+        .addresses = options->bind, .port = options->port, .patience_ms = PATIENCE_MS};
+    status->http = http_open(loop, &http, on_request, status, why);
+    if (status->http == NULL) {
+        text_append_string(why, ": set [http] port to another one, or to 0 for none");
+        status_close(&status);
+        return NULL;
+    }
+    log_info("status: http on port %u of %s", (unsigned)http_port(status->http), options->bind);
+    if (!http_is_local(status->http))
+        log_warnx("status: [http] bind = %s: whoever reaches port %u sees how the relay is; there "
+                  "is no password",
+                  options->bind, (unsigned)http_port(status->http));
+    return status;
+}
+
+void status_tick(struct status *status)
+{
+    take(status, PICTURE_OLDEST, 0);
+    const struct picture *picture = &status->picture;
+    const struct sample sample = {
+        .at_ms = picture->now_ms,
+        .published = picture->store.published,
+        .received = picture->link.received_bytes,
+        .sent = picture->counts.replica_sent_bytes,
+        .lag_bytes = picture->lag_bytes_max,
+        .lag_ms = picture->latest.lag_ms,
+    };
+    samples_add(&status->samples, &sample);
+}
+
+void status_close(struct status **where)
+{
+    struct status *status = *where;
+    *where = NULL;
+    if (status == NULL)
+        return;
+    http_close(&status->http);
+    text_fini(&status->document.text);
+    text_fini(&status->metrics.text);
+    free(status);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../../relay/status/findings.h"
+
+#include "status_test.h"
+
+static char names[500];
+static char words[8 * FINDING_LENGTH_MAX];
+
+static void note(const struct finding *finding, void *arg)
+{
+    (void)arg;
+    size_t length = strlen(names);
+    snprintf(names + length, sizeof(names) - length, "%s%s", length > 0 ? " " : "", finding->name);
+    length = strlen(words);
+    snprintf(words + length, sizeof(words) - length, "%s\n", finding->what);
+    assert_true(finding->advice[0] != '\0');
+}
+
+/* The names of what is found, the worst first. */
+static const char *found(void)
+{
+    names[0] = words[0] = '\0';
+    take(PICTURE_WORST, 10);
+    findings_each(&picture, note, NULL);
+    return names;
+}
+
+TEST(all_is_well)
+{
+    set_up();
+    assert_string_equal(found(), "");
+    assert_null(picture_not_ready(&picture));
+    /* Nobody is there yet, which is no fault. */
+    fake_rooms.replica_count = 0;
+    assert_string_equal(found(), "");
+}
+
+TEST(the_link_is_down)
+{
+    set_up();
+    fake_rooms.link.is_up = false;
+    fake_rooms.link.down_since_ms = NOW_MS - 1000;
+    fake_rooms.link.last_error = "Connection refused";
+    assert_string_equal(found(), "");
+    fake_rooms.link.down_since_ms = NOW_MS - 180 * 1000;
+    assert_string_equal(found(), "link_down");
+    assert_string_equal(words,
+                        "The link to the origin origin.example:6379 has been down for 3 min: "
+                        "Connection refused\n");
+    assert_null(picture_not_ready(&picture)); /* what is held is served */
+
+    fake_rooms.link.down_since_ms = 0; /* never up */
+    assert_string_equal(found(), "link_down");
+    fake_rooms.store = (struct store_status){.replid = replid_none(), .error = ""};
+    assert_string_equal(found(), "link_down");
+    assert_string_equal(picture_not_ready(&picture), "Connection refused");
+
+    fake_rooms.link.host = "";
+    fake_rooms.link.candidates = 0;
+    assert_string_equal(found(), "no_origin");
+}
+
+TEST(an_rdb_arrives)
+{
+    set_up();
+    fake_rooms.link.is_up = false;
+    fake_rooms.link.sync_in_progress = true;
+    fake_rooms.store = (struct store_status){.replid = replid_none(), .error = ""};
+    assert_string_equal(found(), "sync_in_progress");
+    assert_string_equal(words, "The origin is preparing an RDB for the relay.\n");
+    fake_rooms.link.sync_read_bytes = MIB;
+    fake_rooms.link.sync_total_bytes = 4 * MIB;
+    assert_string_equal(found(), "sync_in_progress");
+    assert_string_equal(words, "An RDB arrives from the origin: 1.0 MiB of 4.0 MiB.\n");
+    assert_string_equal(picture_not_ready(&picture),
+                        "the first RDB is still arriving from the origin");
+}
+
+TEST(a_replica_is_behind)
+{
+    set_up();
+    fake_rooms.replicas[1] = replica(8, "2001:db8::1", 6380);
+    fake_rooms.replica_count = 2;
+    samples_add(&samples, &(struct sample){.at_ms = NOW_MS - 30000, .published = 40 * MIB});
+    samples_add(&samples, &(struct sample){.at_ms = NOW_MS - 1000, .published = 50 * MIB});
+    fake_rooms.replicas[1].acknowledged = 40 * MIB;
+    assert_string_equal(found(), "replica_behind");
+    assert_string_equal(words, "The replica [2001:db8::1]:6380 is behind by 10.0 MiB, or 30 s.\n");
+    fake_rooms.replicas[0].acknowledged = 41 * MIB;
+    found();
+    assert_string_equal(
+        words, "2 replicas, [2001:db8::1]:6380 the most, are behind by 10.0 MiB, or 30 s.\n");
+
+    /* What has its RDB and is reading it in is not behind. */
+    fake_rooms.replicas[0].acknowledged = fake_rooms.replicas[1].acknowledged = 0;
+    assert_string_equal(found(), "");
+    assert_int_equal(picture.states[ROW_LOADING], 2);
+}
+
+TEST(a_replica_is_about_to_be_cut)
+{
+    set_up();
+    fake_rooms.store.window_bytes_max = 50 * MIB;
+    fake_rooms.replicas[0].acknowledged = 2 * MIB;
+    assert_string_equal(found(), "replica_nearly_cut");
+    fake_rooms.replicas[0].acknowledged = 10 * MIB;
+    assert_string_equal(found(), "");
+}
+
+TEST(a_replica_is_silent)
+{
+    set_up();
+    fake_rooms.replicas[0].last_ack_ms = NOW_MS - 25000;
+    assert_string_equal(found(), "replica_silent");
+    assert_string_equal(words, "The replica 10.0.0.1:6379 has not been heard for 25 s.\n");
+    fake_rooms.replicas[0].acknowledges = false; /* one that never says anything */
+    assert_string_equal(found(), "");
+}
+
+TEST(replicas_wait)
+{
+    set_up();
+    fake_rooms.replicas[0].state = REPLICA_WAITING;
+    fake_rooms.replicas[0].is_online = false;
+    assert_string_equal(found(), "replica_waiting");
+    fake_rooms.replicas[0].state = REPLICA_CLOSING;
+    assert_string_equal(found(), "");
+}
+
+TEST(no_rdb_to_serve)
+{
+    set_up();
+    fake_rooms.store.served_use = SNAPSHOT_USE_BEHIND_WINDOW;
+    fake_rooms.store.snapshots[0].use = SNAPSHOT_USE_BEHIND_WINDOW;
+    assert_string_equal(found(), "snapshot_unusable");
+    assert_string_equal(words, "No RDB can be served now: the stream that follows on it has left "
+                               "the window.\n");
+    assert_null(picture_not_ready(&picture)); /* it is fetched when a replica comes */
+}
+
+TEST(a_newer_rdb_did_not_come)
+{
+    set_up();
+    fake_rooms.link.refresh_error = "BGSAVE failed";
+    fake_rooms.link.last_refresh_count = 1;
+    fake_rooms.link.last_refreshes[0] =
+        (struct link_refresh_report){.cause = "window", .outcome = "failed"};
+    assert_string_equal(found(), "snapshot_refresh_failed");
+    fake_rooms.link.last_refreshes[0].outcome = "complete";
+    assert_string_equal(found(), "");
+}
+
+TEST(the_disk)
+{
+    set_up();
+    fake_rooms.store.disk_free_bytes = 1024 * (uint64_t)MIB;
+    assert_string_equal(found(), "disk_low");
+    fake_rooms.store.error = "write: No space left on device";
+    assert_string_equal(found(), "disk_trouble disk_low");
+}
+
+TEST(the_house_is_full)
+{
+    set_up();
+    fake_rooms.counts.clients = 9000;
+    fake_rooms.counts.replicas = 500;
+    assert_string_equal(found(), "connections_full");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_is_well),
+        cmocka_unit_test(the_link_is_down),
+        cmocka_unit_test(an_rdb_arrives),
+        cmocka_unit_test(a_replica_is_behind),
+        cmocka_unit_test(a_replica_is_about_to_be_cut),
+        cmocka_unit_test(a_replica_is_silent),
+        cmocka_unit_test(replicas_wait),
+        cmocka_unit_test(no_rdb_to_serve),
+        cmocka_unit_test(a_newer_rdb_did_not_come),
+        cmocka_unit_test(the_disk),
+        cmocka_unit_test(the_house_is_full),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

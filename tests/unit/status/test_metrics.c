@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../../relay/status/metrics.h"
+
+#include "status_test.h"
+
+static struct text out;
+
+static const char *metrics(size_t rows_max)
+{
+    text_fini(&out);
+    text_init(&out, 1536 * 1024);
+    take(PICTURE_OLDEST, rows_max);
+    metrics_write(&picture, &out);
+    assert_false(out.failed);
+    return text_string(&out);
+}
+
+static void expect(const char *whole, const char *part)
+{
+    if (strstr(whole, part) == NULL)
+        fail_msg("expected %s in %s", part, whole);
+}
+
+static size_t count(const char *text, const char *part)
+{
+    size_t found = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part))
+        found++;
+    return found;
+}
+
+TEST(tells_what_there_is)
+{
+    set_up();
+    fake_rooms.link.received_bytes = UINT64_C(9007199254740991);
+    const char *text = metrics(10);
+    expect(text, "\n# HELP psync_relay_link_up Whether the link to the origin is up.\n"
+                 "# TYPE psync_relay_link_up gauge\npsync_relay_link_up 1\n");
+    expect(text, "\npsync_relay_link_received_bytes_total 9007199254740991\n");
+    expect(text, "\npsync_relay_link_silence_seconds 0.100\n");
+    expect(text, "\npsync_relay_link_state{state=\"streaming\"} 1\n");
+    expect(text, "\npsync_relay_link_state{state=\"resting\"} 0\n");
+    expect(text, "\npsync_relay_replicas{state=\"online\"} 1\n");
+    expect(text, "\npsync_relay_connections_closed_total{reason=\"lagged\"} 0\n");
+    expect(text, "\npsync_relay_snapshot_age_seconds 5\n");
+    expect(text, "\npsync_relay_replica_lag_bytes{replica=\"10.0.0.1:6379\"} 0\n");
+    expect(text, "\npsync_relay_ready 1\n");
+}
+
+/* What is not known is left out rather than made up. */
+TEST(without_a_history)
+{
+    set_up();
+    fake_rooms.store = (struct store_status){.replid = replid_none(), .error = ""};
+    fake_rooms.link.last_io_ms = 0;
+    fake_rooms.replica_count = 0;
+    const char *text = metrics(10);
+    expect(text, "\npsync_relay_ready 0\n");
+    expect(text, "\npsync_relay_snapshot_usable 0\n");
+    assert_int_equal(count(text, "\npsync_relay_snapshot_age_seconds "), 0);
+    assert_int_equal(count(text, "\npsync_relay_link_silence_seconds "), 0);
+    assert_int_equal(count(text, "\npsync_relay_store_disk_free_bytes "), 0);
+}
+
+/* A series that is there twice would make Prometheus refuse all of it. */
+TEST(each_series_once)
+{
+    set_up();
+    fake_rooms.replicas[1] =
+        replica(9, "10.0.0.1", 6379); /* came back, the other is not gone yet */
+    fake_rooms.replicas[1].acknowledged -= 5;
+    fake_rooms.replicas[2] = replica(8, "10.0.0.1", 0); /* redis-cli --rdb */
+    fake_rooms.replica_count = 3;
+    const char *text = metrics(10);
+    assert_int_equal(count(text, "\npsync_relay_replica_online{"), 1);
+    expect(text, "\npsync_relay_replica_lag_bytes{replica=\"10.0.0.1:6379\"} 5\n");
+    expect(text, "\npsync_relay_replicas_not_listed 2\n");
+    expect(text, "\npsync_relay_replicas{state=\"online\"} 3\n");
+}
+
+TEST(a_peer_cannot_break_out)
+{
+    set_up();
+    fake_rooms.replicas[0].address = "a\"} 1\nforged 2\\\xff";
+    const char *text = metrics(10);
+    expect(
+        text,
+        "\npsync_relay_replica_online{replica=\"a\\\"} 1\\nforged 2\\\\\xef\xbf\xbd:6379\"} 1\n");
+    assert_int_equal(count(text, "\nforged"), 0);
+}
+
+TEST(series_are_bounded)
+{
+    set_up();
+    fake_rooms.crowd = 10 * 1000;
+    const char *text = metrics(PICTURE_ROWS_MAX);
+    assert_int_equal(count(text, "\npsync_relay_replica_online{"), PICTURE_ROWS_MAX);
+    expect(text, "\npsync_relay_replicas_not_listed 9001\n");
+    expect(text, "\npsync_relay_replicas_lag_max_bytes 10000\n");
+    assert_in_range(out.length, 100 * 1000, 1024 * 1024);
+    text_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_what_there_is), cmocka_unit_test(without_a_history),
+        cmocka_unit_test(each_series_once),    cmocka_unit_test(a_peer_cannot_break_out),
+        cmocka_unit_test(series_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
