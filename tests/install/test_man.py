@@ -16,7 +16,8 @@ def page(request, installed):
 
 
 def rendered(page):
-    text = run("man", "--warnings", "-l", page, env={"MANWIDTH": "200", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"})
+    env = {"MANWIDTH": "200", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+    text = run("man", "--warnings", "-l", page, env=env)
     return re.sub(r"\x1b\[[0-9;]*m|.\x08", "", text)
 
 

@@ -67,7 +67,9 @@ def check_keys(found, folder):
     source.write_text("\n".join(lines))
     options = "--noEmit --strict --skipLibCheck --module nodenext --moduleResolution nodenext".split()
     tsc = SCHEMAS / "node_modules" / "typescript" / "bin" / "tsc"
-    done = subprocess.run(["node", tsc, *options, source], cwd=folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        ["node", tsc, *options, source], cwd=folder, capture_output=True, text=True, timeout=300
+    )
     return done.stdout
 
 
@@ -123,7 +125,10 @@ def test_ports_are_those_of_the_ini():
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     ini = find("ConfigMap")["data"]["psync-relay.ini"]
     sections = dict(re.findall(r"^\[(\w+)\]\n((?:[^\[\n].*\n|\n)*)", ini, re.M))
-    port_of = {name: int(re.search(r"^port = (\d+)$", text, re.M).group(1)) for name, text in sections.items() if "port =" in text}
+    port_of = {
+        name: int(re.search(r"^port = (\d+)$", sections[name], re.M).group(1))
+        for name in ("downstream", "http")
+    }
     assert ports == {"replication": port_of["downstream"], "http": port_of["http"]}
     for document in documents():
         for port in document["spec"].get("ports", []) if document["kind"] == "Service" else []:
@@ -214,7 +219,8 @@ def test_the_image_is_built_of_what_is_there():
     for path in copied:
         assert any(one == path or one.startswith(f"{path}/") for one in sent), f"{path} is not sent"
     # All that the Makefile includes is there, or the build ends at once.
-    included = re.findall(r"^include (\S+)", (ROOT / "Makefile").read_text() + (ROOT / "tests/tests.mk").read_text(), re.M)
+    text = (ROOT / "Makefile").read_text() + (ROOT / "tests/tests.mk").read_text()
+    included = re.findall(r"^include (\S+)", text, re.M)
     assert len(included) >= 5
     for path in included:
         assert path in sent or path.split("/")[0] in sent, f"{path} is not sent"

@@ -48,6 +48,7 @@ def test_an_instance_differs_in_names_only():
 
 
 def test_the_user_is_made():
-    line = re.search(r"^u (\S+) - .* (/\S+) (/\S+)$", (ROOT / "etc/sysusers.d/psync-relay.conf").read_text(), re.M)
+    text = (ROOT / "etc/sysusers.d/psync-relay.conf").read_text()
+    line = re.search(r"^u (\S+) - .* (/\S+) (/\S+)$", text, re.M)
     for unit in UNITS:
         assert f"\nUser={line.group(1)}\n" in (ROOT / "etc" / unit).read_text()
