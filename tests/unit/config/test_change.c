@@ -121,6 +121,7 @@ TEST(the_outside_has_the_last_word)
     assert_false(config.downstream.tls_knows_callers);
     assert_string_equal(told, "downstream.tls-cert-file:old.crt>new.crt;"
                               "downstream.tls-auth-clients:yes>no;");
+    config_fini(&config);
 }
 
 TEST(one_is_set_or_refused_in_redis_servers_words)
