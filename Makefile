@@ -95,7 +95,7 @@ format: ## format the C sources in place
 
 clean: ## remove what was built; the servers under build/servers stay
 	$(Q)rm -rf build/obj build/tests build/address build/thread build/fuzz build/clang build/flags \
-	    build/man build/units build/deb build/psync-relay
+	    build/bench build/man build/units build/deb build/psync-relay
 
 help: ## this list
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

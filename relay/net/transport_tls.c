@@ -9,6 +9,8 @@
 #include "transport.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,17 +250,38 @@ static enum conn_io begin_send(struct channel *channel, size_t *sent)
     return session_of(channel)->has_failed ? CONN_FAILED : send_owed(channel);
 }
 
-static enum conn_io tls_send(struct channel *channel, struct bytes view, bool more, size_t *sent)
+/* Between the two records leave in full segments; each would be pushed out by itself, and wake the peer.
+ * A socket that knows no TCP_CORK sends as it did. */
+static void cork(const struct channel *channel, bool is_corked)
 {
-    struct session *session = session_of(channel);
-    if (session->kernel_sends)
-        return transport_plain.send(channel, view, more, sent);
-    enum conn_io io = begin_send(channel, sent);
-    while (io == CONN_OK && session->owed == NULL && *sent < view.length) {
+    int value = is_corked;
+    (void)setsockopt(channel->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+}
+
+static enum conn_io send_records(struct channel *channel, struct bytes view, size_t *sent)
+{
+    enum conn_io io = CONN_OK;
+    while (io == CONN_OK && session_of(channel)->owed == NULL && *sent < view.length) {
         size_t count = 0;
         io = send_record(channel, bytes_skip(view, *sent), &count);
         *sent += count;
     }
+    return io;
+}
+
+static enum conn_io tls_send(struct channel *channel, struct bytes view, bool more, size_t *sent)
+{
+    if (session_of(channel)->kernel_sends)
+        return transport_plain.send(channel, view, more, sent);
+    enum conn_io io = begin_send(channel, sent);
+    if (io != CONN_OK)
+        return io;
+    bool is_bulk = view.length > RECORD_MAX;
+    if (is_bulk)
+        cork(channel, true);
+    io = send_records(channel, view, sent);
+    if (is_bulk)
+        cork(channel, false);
     return io == CONN_FAILED && *sent > 0 ? CONN_OK : io;
 }
 
@@ -286,11 +309,15 @@ static enum conn_io tls_send_file(struct channel *channel, int file, uint64_t po
     if (session->kernel_sends)
         return transport_plain.send_file(channel, file, position, length, sent);
     enum conn_io io = begin_send(channel, sent);
+    if (io != CONN_OK)
+        return io;
+    cork(channel, true);
     while (io == CONN_OK && session->owed == NULL && *sent < length) {
         size_t count = 0;
         io = send_file_record(channel, file, position + *sent, length - *sent, &count);
         *sent += count;
     }
+    cork(channel, false);
     return io == CONN_FAILED && *sent > 0 ? CONN_OK : io;
 }
 

@@ -15,7 +15,7 @@
 
 enum {
     ERROR_MAX = 256,
-    BUFFER_LENGTH = 256 * 1024, /* stays in the processor's cache until it is written */
+    BUFFER_LENGTH = 512 * 1024, /* stays in the processor's cache until it is written */
 };
 
 struct backlog {

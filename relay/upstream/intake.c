@@ -8,8 +8,8 @@
 #include "relay/net/conn.h"
 
 enum {
-    PIECE_MAX = 256 * 1024, /* of one receive */
-    TURN_MAX = 1024 * 1024, /* of one turn: the replicas' side must get its share of thread 0 */
+    PIECE_MAX = 512 * 1024,     /* of one receive */
+    TURN_MAX = 4 * 1024 * 1024, /* of one turn: the replicas' side must get its share of thread 0 */
 };
 
 void intake_begin(struct intake *intake, struct history *history, uint8_t *scratch,
@@ -148,9 +148,9 @@ static enum intake_result place(const struct intake *intake, uint8_t **into, siz
     return INTAKE_OK;
 }
 
-/* One receive. *received 0: nothing is there. */
+/* One receive. *is_drained: no more was there than it took. */
 static enum intake_result receive_piece(struct intake *intake, struct conn *conn, size_t *received,
-                                        struct text *why)
+                                        bool *is_drained, struct text *why)
 {
     uint8_t *into;
     size_t capacity;
@@ -159,6 +159,7 @@ static enum intake_result receive_piece(struct intake *intake, struct conn *conn
     if (room != INTAKE_OK)
         return room;
     enum conn_io io = conn_receive(conn, into, capacity, received);
+    *is_drained = *received < capacity;
     if (io == CONN_AGAIN)
         return INTAKE_OK;
     if (io != CONN_OK)
@@ -169,10 +170,11 @@ static enum intake_result receive_piece(struct intake *intake, struct conn *conn
 
 enum intake_result intake_receive(struct intake *intake, struct conn *conn, struct text *why)
 {
-    for (size_t total = 0; total < TURN_MAX;) {
+    bool is_drained = false; /* asking once more would only make those wait who are to have it */
+    for (size_t total = 0; total < TURN_MAX && !is_drained;) {
         size_t received;
-        enum intake_result result = receive_piece(intake, conn, &received, why);
-        if (result != INTAKE_OK || received == 0)
+        enum intake_result result = receive_piece(intake, conn, &received, &is_drained, why);
+        if (result != INTAKE_OK)
             return result;
         total += received;
     }

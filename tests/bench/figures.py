@@ -55,11 +55,15 @@ def medians(turns):
     return {key: statistics.median(turn[key] for turn in turns) for key in turns[0]}
 
 
-def in_turns(stages, turn, rounds):
-    """{name: medians}: each stage once, and again, so that the machine's moods fall on all alike. A
-    stage may have fewer turns (`rounds`), where one is enough to see."""
+def in_turns(stages, turn, rounds, limit_s=40):
+    """{name: medians}: each stage once, and again, so that the machine's moods fall on all alike. A stage
+    may have fewer turns (`rounds`), where one is enough to see; and on a slow machine all have fewer: no
+    round begins after `limit_s`."""
     seen = {stage.name: [] for stage in stages}
+    started = time.monotonic()
     for number in range(rounds):
+        if number > 0 and time.monotonic() - started > limit_s:
+            break
         for stage in stages:
             if number < (stage.rounds or rounds):
                 seen[stage.name].append(turn(stage))

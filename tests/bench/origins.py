@@ -79,7 +79,7 @@ class One(Bench):
             through_relay(lab, servers.REDIS, 1, "relay"),
             chained(lab, servers.REDIS, 1, "chained"),
         ]
-        seen = figures.in_turns(made, lambda stage: load(stage, self.COMMANDS), wanted.rounds or 5)
+        seen = figures.in_turns(made, lambda stage: load(stage, self.COMMANDS), wanted.rounds or 3)
         ratio = seen["relay"]["mb_s"] / seen["direct"]["mb_s"]
         return Result(self, seen, [Aim("MB/s beside direct", ratio, 0.9, at_least=True)])
 
@@ -95,7 +95,7 @@ class Origin(Bench):
             direct(lab, servers.REDIS, 50, "direct, 50 replicas"),
             through_relay(lab, servers.REDIS, 50, "relay, 50 replicas"),
         ]
-        seen = figures.in_turns(made, lambda stage: load(stage, self.COMMANDS), wanted.rounds or 5)
+        seen = figures.in_turns(made, lambda stage: load(stage, self.COMMANDS), wanted.rounds or 3)
         ratio = (
             seen["relay, 50 replicas"]["origin_cpu_s"] / seen["direct, 1 replica"]["origin_cpu_s"]
         )

@@ -4,6 +4,8 @@
 import dataclasses
 import json
 
+import plot
+
 COLUMNS = {
     "cpu_s_per_gb": ("CPU s/GB", "{:.3f}"),
     "mb_s": ("MB/s", "{:.0f}"),
@@ -96,7 +98,8 @@ def finish(results, wanted):
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "bench.json").write_text(json.dumps(as_json(results), indent=1) + "\n")
-        print(f"{out}/bench.json")
+        (out / "bench.svg").write_text(plot.svg(results, COLUMNS))
+        print(f"{out}/bench.json, {out}/bench.svg")
     far = [aim for aim in aims if aim.is_far]
     for aim in far:
         print(f"more than twice its aim: {aim}")

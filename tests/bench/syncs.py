@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Benches of the full sync: N replicas come at once, and each wants the RDB."""
 
+import shutil
+
 import figures
 import servers
 import stages
@@ -9,6 +11,16 @@ from figures import GB
 from report import Aim, Bench, Result
 
 VALUE_BYTES = 1000
+PIECE = 256 * 1024
+
+
+def rewrite(path, to):
+    """A file that is written in large pieces, as the relay writes, lies in the page cache in large pieces,
+    and is cheaper to send: the floor shall have that as well."""
+    with open(path, "rb") as old, open(to, "wb") as new:
+        shutil.copyfileobj(old, new, PIECE)
+    path.unlink()
+    return to
 
 
 def make_rdb(lab, rdb_bytes):
@@ -16,7 +28,7 @@ def make_rdb(lab, rdb_bytes):
     server = lab.origin(name="filled", rdbcompression="no", repl_diskless_sync_delay=60)
     server.client().execute_command("DEBUG", "POPULATE", rdb_bytes // VALUE_BYTES, "key", VALUE_BYTES)
     server.client().execute_command("SAVE")
-    return server, server.directory / "dump.rdb"
+    return server, rewrite(server.directory / "dump.rdb", server.directory / "source.rdb")
 
 
 def sync(stage, count, rdb_bytes):
@@ -38,8 +50,8 @@ def sync(stage, count, rdb_bytes):
 
 
 class FullSync(Bench):
-    def __init__(self, name, title, count, rdb_bytes, quick_bytes, direct_rounds):
-        super().__init__(name, title, is_quick=quick_bytes is not None)
+    def __init__(self, name, count, rdb_bytes, quick_bytes, direct_rounds):
+        super().__init__(name, f"Full sync, {count} replicas", is_quick=quick_bytes is not None)
         self.count = count
         self.rdb_bytes = rdb_bytes
         self.quick_bytes = quick_bytes
@@ -66,9 +78,13 @@ class FullSync(Bench):
     def run(self, lab, wanted):
         server, rdb = make_rdb(lab, self.quick_bytes if wanted.quick else self.rdb_bytes)
         size = rdb.stat().st_size
+        self.title += f", RDB of {size / GB:.1f} GB"
         made = self.stages(lab, server, rdb, wanted.quick)
         seen = figures.in_turns(
-            made, lambda stage: sync(stage, self.count, size), wanted.rounds or 5
+            made,
+            lambda stage: sync(stage, self.count, size),
+            wanted.rounds or 3,
+            limit_s=10 if wanted.quick else 40,
         )
         aims = [
             Aim(
@@ -112,7 +128,7 @@ class FirstByte(Bench):
 
 
 BENCHES = [
-    FullSync("sync-10", "Full sync, 10 replicas, 1 GB RDB", 10, 10**9, 2 * 10**8, 2),
-    FullSync("sync-50", "Full sync, 50 replicas, 1 GB RDB", 50, 10**9, None, 1),
+    FullSync("sync-10", 10, 10**9, 2 * 10**8, 2),
+    FullSync("sync-50", 50, 10**9, None, 1),
     FirstByte("first-byte", "A cold relay: from the RDB's first byte to a replica that waits"),
 ]
