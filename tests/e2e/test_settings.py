@@ -267,6 +267,22 @@ def test_hangup_refuses_an_ini_as_a_whole(relay):
     assert get(relay, "timeout") == "44"
 
 
+def test_hangup_knows_what_was_given_by_set(lab):
+    """Also a secret, which nobody finds in the command line any more."""
+    origin = lab.origin(requirepass="g3heim")
+    relay = lab.relay(origin, start=False)
+    relay.ini.write_text(relay_module.ini_text(relay.settings))
+    words = ["--set", "upstream.masterauth=g3heim", "--set", "downstream.timeout=9"]
+    relay.spawn([relay_module.PROGRAM, "-c", relay.ini, *words], env=relay_module.SANITIZER_ENV)
+    relay.wait_ready()
+    relay.wait_link()
+    said = hang_up(relay, "the ini has been read again", downstream__timeout=10)
+    assert "needs a restart" not in said and "timeout" not in said
+    assert get(relay, "timeout") == "9"
+    assert relay.client().config_rewrite() == b"OK"
+    assert "masterauth" not in relay.ini.read_text()
+
+
 def test_log_file_is_opened_again(lab):
     relay = lab.relay(lab.origin(), start=False)
     path = relay.directory / "relay.log"

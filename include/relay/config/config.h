@@ -94,7 +94,7 @@ void config_fini(struct config *config);
 /* Does this override, as config_load takes it, set a secret? */
 bool config_override_is_secret(const char *override);
 
-/* What --check looks at besides: can the data directory and the log file be written? Makes neither.
+/* What --check looks at besides: can the data directory and the log file be written? Leaves neither behind.
  * False: `errors`, as above. */
 MUST_CHECK bool config_probe(const struct config *config, struct text *errors);
 
