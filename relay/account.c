@@ -73,7 +73,7 @@ static bool give_log_file(const struct account *account, const char *path, struc
     return opened == -1 || give(account, opened, path, why);
 }
 
-bool account_prepare(struct account *account, const struct config *config, struct text *why)
+bool account_check(struct account *account, struct text *why)
 {
     if (account->name == NULL)
         return true;
@@ -93,20 +93,39 @@ bool account_prepare(struct account *account, const struct config *config, struc
                     strerror(errno));
         return false;
     }
+    return true;
+}
+
+bool account_prepare(struct account *account, const struct config *config, struct text *why)
+{
+    if (!account_check(account, why))
+        return false;
+    if (account->name == NULL)
+        return true;
     return give_data_dir(account, config->store.data_dir, why) &&
            give_log_file(account, config->log_file, why);
 }
 
 /* ---- with its rights, and for good ---- */
 
+void account_try_on(const struct account *account)
+{
+    if (account->name != NULL)
+        CHECK(setegid(account->gid) == 0 && seteuid(account->uid) == 0);
+}
+
+void account_take_off(const struct account *account)
+{
+    if (account->name != NULL)
+        CHECK(seteuid(0) == 0 && setegid(0) == 0);
+}
+
 bool account_open_log(const struct account *account, const struct config *config, struct text *why)
 {
-    if (account->name == NULL)
-        return log_open(config->log_file, why);
-    CHECK(setegid(account->gid) == 0 && seteuid(account->uid) == 0);
+    account_try_on(account);
     bool is_open = log_open(config->log_file, why);
-    CHECK(seteuid(0) == 0 && setegid(0) == 0);
-    if (!is_open)
+    account_take_off(account);
+    if (!is_open && account->name != NULL)
         text_format(why, ": give it to %s", account->name);
     return is_open;
 }
@@ -121,6 +140,16 @@ static bool is_without_return(const struct account *account)
             return false;
     }
     return setuid(0) == -1 && seteuid(0) == -1 && (account->gid == 0 || setegid(0) == -1);
+}
+
+bool account_may_write(const struct account *account, const struct config *config, struct text *why)
+{
+    const char *data_dir = config->store.data_dir;
+    if (faccessat(AT_FDCWD, data_dir, R_OK | W_OK | X_OK, AT_EACCESS) == 0)
+        return true;
+    text_format(why, "data-dir %s: %s cannot write in it: %s: chown -R %s %s", data_dir,
+                account->name, strerror(errno), account->name, data_dir);
+    return false;
 }
 
 bool account_become(const struct account *account, const struct config *config, struct text *why)
@@ -140,12 +169,8 @@ bool account_become(const struct account *account, const struct config *config, 
     }
     /* Nothing is ever executed; whoever made us do it would gain nothing by a set-user-id program. */
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (access(config->store.data_dir, R_OK | W_OK | X_OK) == -1) {
-        text_format(why, "data-dir %s: %s cannot write in it: %s: chown -R %s %s",
-                    config->store.data_dir, account->name, strerror(errno), account->name,
-                    config->store.data_dir);
+    if (!account_may_write(account, config, why))
         return false;
-    }
     log_info("relay: runs as user=%s uid=%ld gid=%ld", account->name, (long)account->uid,
              (long)account->gid);
     return true;

@@ -31,13 +31,24 @@ struct account {
 MUST_CHECK bool account_find(struct account *account, const struct config *config,
                              struct text *why);
 
-/* False: we are not root, and somebody else; or what is missing cannot be made. What is there is left as
+/* False: we are not root, and somebody else. An account that we are already becomes none. */
+MUST_CHECK bool account_check(struct account *account, struct text *why);
+
+/* Its rights for a while, to see what they allow; and back. Both without effect where there is none. */
+void account_try_on(const struct account *account);
+void account_take_off(const struct account *account);
+
+/* As account_check, and False: what is missing cannot be made. What is there is left as
  * it is. An account that we are already becomes none. */
 MUST_CHECK bool account_prepare(struct account *account, const struct config *config,
                                 struct text *why);
 
 MUST_CHECK bool account_open_log(const struct account *account, const struct config *config,
                                  struct text *why);
+
+/* May the account, whose rights we have now, write in the data directory? False: `why`. */
+MUST_CHECK bool account_may_write(const struct account *account, const struct config *config,
+                                  struct text *why);
 
 MUST_CHECK bool account_become(const struct account *account, const struct config *config,
                                struct text *why);

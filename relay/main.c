@@ -6,17 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "account.h"
+#include "examine.h"
 #include "relay.h"
 #include "relay/base/check.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/config/config.h"
 #include "relay/store/verify.h"
-#include "secrecy.h"
-#include "tls_sides.h"
 
-enum { TABLE_LENGTH_MAX = 64 * 1024 * 1024 };
+enum { TABLE_LENGTH_MAX = 64 * 1024 * 1024, NOTES_MAX = 64 * 1024 };
 
 enum job { JOB_RUN, JOB_CHECK, JOB_PRINT_CONFIG, JOB_VERIFY };
 
@@ -36,7 +34,7 @@ static const char usage[] =
     "\n"
     "  -c, --config FILE        read the settings from this ini\n"
     "  --set SECTION.KEY=VALUE  set one on top of it, as in: --set downstream.port=6381\n"
-    "  --check                  say \"ok\", or what is wrong with the settings, and end\n"
+    "  --check                  say \"ok\", or all that a start would refuse, and end\n"
     "  --print-config           print all settings as an ini, without secrets, and end\n"
     "  --verify DIR             read all of a data directory, say in a table what is proven, and "
     "end\n"
@@ -142,26 +140,25 @@ static struct options parse_options(int argc, char **argv)
     return options;
 }
 
-/* Each line of `errors` to stderr, where no log is open yet. */
-static void tell(const char *errors)
+/* Each line to stderr, where no log is open yet. */
+static void tell(const char *kind, const char *lines)
 {
-    while (*errors != '\0') {
-        int length = (int)strcspn(errors, "\n");
-        fprintf(stderr, "psync-relay: %.*s\n", length, errors);
-        errors += length;
-        errors += *errors == '\n';
+    while (*lines != '\0') {
+        int length = (int)strcspn(lines, "\n");
+        fprintf(stderr, "psync-relay: %s%.*s\n", kind, length, lines);
+        lines += length;
+        lines += *lines == '\n';
     }
 }
 
-static bool check(const struct config *config, struct text *why)
+static bool check(struct config *config, struct text *why)
 {
-    struct tls_sides sides;
-    struct account account;
-    bool is_good = config_probe(config, why);
-    if (!account_find(&account, config, why) || !tls_sides_open(&sides, config, why))
-        return false;
-    secrecy_warn_of_open_files(config);
-    tls_sides_close(&sides);
+    struct text notes;
+    text_init(&notes, NOTES_MAX);
+    bool is_good = examine(config, why, &notes);
+    if (is_good)
+        tell("while one runs: ", text_string(&notes));
+    text_fini(&notes);
     return is_good;
 }
 
@@ -216,7 +213,7 @@ int main(int argc, char **argv)
     bool done =
         options.job == JOB_VERIFY ? verify(options.data_dir, &why) : do_with_config(&options, &why);
     if (!done)
-        tell(text_string(&why));
+        tell("", text_string(&why));
 
     forget_overrides(&options);
     text_fini(&why);

@@ -179,6 +179,24 @@ static const struct command_row pubsub_rows[] = {
 };
 static const struct command_table pubsub_table = TABLE_OF(pubsub_rows);
 
+static const struct command_row relay_rows[] = {
+    {"relay|drop", 3, ADMIN, on_relay_drop, "0.1.0", "server", PER_REPLICA,
+     "Closes the connection of a replica, which may come back.", "replica-id", NULL},
+    {"relay|help", 2, ALWAYS, on_help, "0.1.0", "server", CONSTANT,
+     "Returns what the subcommands do.", "", NULL},
+    {"relay|replicas", 2, LOOK, on_relay_replicas, "0.1.0", "server", PER_REPLICA,
+     "Returns a map for each replica: id, address, version, state, offset, how far it is behind.",
+     "", NULL},
+    {"relay|snapshot", 2, ADMIN, on_relay_snapshot, "0.1.0", "server", CONSTANT,
+     "Begins to fetch a newer snapshot now, for which the origin forks. INFO relay tells its "
+     "outcome.",
+     "", NULL},
+    {"relay|store", 2, LOOK, on_relay_store, "0.1.0", "server", CONSTANT,
+     "Returns a map of what is held: window, segments, snapshots, fsync, room on the disk.", "",
+     NULL},
+};
+static const struct command_table relay_table = TABLE_OF(relay_rows);
+
 static const struct command_row slowlog_rows[] = {
     {"slowlog|get", -2, SLOWLOG | MONITOR, on_slowlog_get, "2.2.12", "server", CONSTANT,
      "Returns an empty list: no command of a relay is slow.", "[count]", NULL},
@@ -246,6 +264,8 @@ static const struct command_row rows[] = {
      "Listens to patterns no longer: to those that are named, or to none.", "[pattern...]", NULL},
     {"quit", -1, ANYONE | COMMAND_IMMEDIATE | COMMAND_SUBSCRIBED, on_quit, "1.0.0", "connection",
      CONSTANT, "Closes the connection.", "", NULL},
+    {"relay", -2, 0, NULL, "0.1.0", "server", BY_SUBCOMMAND,
+     "A container for commands that only a relay has.", "", &relay_table},
     {"replconf", -1, ADMIN | COMMAND_ALLOW_BUSY | COMMAND_FOR_REPLICAS, on_replconf, "3.0.0",
      "server", CONSTANT, "Tells what a replica is and can do.", "[<option value>...]", NULL},
     {"replicaof", 3, REPLICAOF, on_replicaof, "5.0.0", "server", CONSTANT,

@@ -114,6 +114,9 @@ command_fn on_discard, on_exec, on_multi, on_unwatch, on_watch;
 command_fn on_psubscribe, on_publish, on_pubsub_channels, on_pubsub_numpat, on_pubsub_numsub;
 command_fn on_punsubscribe, on_subscribe, on_unsubscribe;
 
+/* admin/relay_commands.c */
+command_fn on_relay_drop, on_relay_replicas, on_relay_snapshot, on_relay_store;
+
 /* admin/replication.c */
 command_fn on_failover, on_psync, on_replconf, on_replicaof, on_role, on_sync;
 

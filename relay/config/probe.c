@@ -2,25 +2,27 @@
 #include "probe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Why nothing can be made beside `path`; 0: it can. */
-static int probe_parent(const char *path)
+/* Why it cannot be made; 0: it can. Tried, since rights alone do not tell (/proc, a full disk, a read-only one);
+ * what was made goes at once. */
+static int probe_making(const char *path, bool is_directory)
 {
-    size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/')
-        length--;
-    while (length > 0 && path[length - 1] != '/')
-        length--;
-    char *parent = length == 0 ? strdup(".") : strndup(path, length);
-    CHECK(parent != NULL);
-    int error = access(parent, W_OK | X_OK) == -1 ? errno : 0;
-    free(parent);
-    return error;
+    int made = is_directory ? mkdir(path, 0700)
+                            : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
+    if (made == -1)
+        return errno;
+    if (is_directory) {
+        rmdir(path);
+    } else {
+        unlink(path);
+        close(made);
+    }
+    return 0;
 }
 
 bool probe_path(const char *path, bool is_directory, char problem[PROBE_PROBLEM_MAX])
@@ -35,7 +37,7 @@ bool probe_path(const char *path, bool is_directory, char problem[PROBE_PROBLEM_
         error = is_right ? errno : is_directory ? ENOTDIR : EISDIR;
         what = "it cannot be written";
     } else {
-        error = errno == ENOENT ? probe_parent(path) : errno;
+        error = errno == ENOENT ? probe_making(path, is_directory) : errno;
         if (error == 0)
             return true;
         what = "it is not there and cannot be made";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Can a path be used, before anything is opened or made there? Thread: any.
+ * Can a path be used? What has to be made to find out is removed at once. Thread: any.
  */
 #ifndef RELAY_CONFIG_PROBE_H
 #define RELAY_CONFIG_PROBE_H

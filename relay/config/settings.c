@@ -215,8 +215,14 @@ const struct setting *setting_find_shown(const char *name)
     return found;
 }
 
+/* Tools ask for `port` and mean ours for replicas: of several of one name [downstream]'s is the bare one, else
+ * the last. */
 static bool is_said_again(const struct setting *setting)
 {
+    if (strcmp(setting->section, "downstream") == 0)
+        return false;
+    if (setting_find("downstream", setting->key) != NULL)
+        return true;
     for (const struct setting *later = setting + 1; later < settings + LENGTH_OF(settings);
          later++) {
         if (strcmp(later->key, setting->key) == 0)

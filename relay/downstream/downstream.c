@@ -272,6 +272,12 @@ struct downstream *downstream_open(struct loop *loop, struct store *store,
     return NULL;
 }
 
+bool downstream_probe(const struct downstream_options *options, struct text *taken,
+                      struct text *why)
+{
+    return ports_probe(options, taken, why);
+}
+
 static void free_downstream(void *arg)
 {
     free(arg);

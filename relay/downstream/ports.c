@@ -2,6 +2,7 @@
 #include "ports.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "relay/base/log.h"
 #include "relay/downstream/downstream.h"
@@ -9,10 +10,29 @@
 
 enum { ADDRESS_MAX = 256 };
 
+static const char too_many[] = "bind: more than 16 addresses";
+_Static_assert(PORTS_LISTENERS_MAX == 2 * 16, "each may have a port and a TLS port");
+static const char nowhere[] = "bind: there is no address to listen on";
+
 static void on_accept(int fd, void *arg)
 {
     const struct ports_side *side = arg;
     side->ports->fn(fd, side->is_tls, side->ports->arg);
+}
+
+/* Takes the next of the addresses off `*bind`. False: there is none, or it is too long (`why`). */
+static bool next_address(const char **bind, char address[ADDRESS_MAX], struct text *why)
+{
+    *bind += strspn(*bind, " \t");
+    size_t length = strcspn(*bind, " \t");
+    if (length >= ADDRESS_MAX)
+        text_append_string(why, "bind: an address is too long");
+    if (length == 0 || length >= ADDRESS_MAX)
+        return false;
+    memcpy(address, *bind, length);
+    address[length] = '\0';
+    *bind += length;
+    return true;
 }
 
 /* One address of `bind`. False: it is needed and cannot be had. */
@@ -24,7 +44,7 @@ static bool listen_on(struct ports_side *side, const char *address, uint16_t wan
     if (may_miss)
         address++;
     if (ports->count == PORTS_LISTENERS_MAX) {
-        text_format(why, "bind: more than %d addresses", PORTS_LISTENERS_MAX / 2);
+        text_append_string(why, too_many);
         return false;
     }
     /* Where any port will do, all addresses share the one that the first was given. */
@@ -50,23 +70,71 @@ static bool listen_on(struct ports_side *side, const char *address, uint16_t wan
 static bool listen_on_all(struct ports_side *side, const char *bind, uint16_t wanted,
                           struct text *why)
 {
-    while (*(bind += strspn(bind, " \t")) != '\0') {
-        size_t length = strcspn(bind, " \t");
-        char address[ADDRESS_MAX];
-        if (length >= sizeof(address)) {
-            text_append_string(why, "bind: an address is too long");
-            return false;
-        }
-        memcpy(address, bind, length);
-        address[length] = '\0';
+    char address[ADDRESS_MAX];
+    size_t said = why->length;
+    while (next_address(&bind, address, why)) {
         if (!listen_on(side, address, wanted, why))
             return false;
-        bind += length;
     }
-    if (side->port == 0)
-        text_append_string(why, "bind: there is no address to listen on");
-    return side->port != 0;
+    if (side->port == 0 && why->length == said)
+        text_append_string(why, nowhere);
+    return side->port != 0 && why->length == said;
 }
+
+/* --- looking, before anything is opened --- */
+
+struct attempt {
+    struct text *taken;
+    struct text *why;
+    int held[PORTS_LISTENERS_MAX]; /* until all have been tried */
+    size_t count;
+};
+
+/* False: a start would go on without it, or end; what it would say is told. */
+static bool try_one(struct attempt *attempt, const char *address, uint16_t port)
+{
+    bool may_miss = address[0] == '-';
+    bool is_taken;
+    struct text error;
+    if (attempt->count == PORTS_LISTENERS_MAX) {
+        text_format(attempt->why, "%s\n", too_many);
+        return false;
+    }
+    text_init(&error, 512);
+    int fd = listener_try(address + may_miss, port, &is_taken, &error);
+    if (fd != -1)
+        attempt->held[attempt->count++] = fd;
+    else if (!may_miss)
+        text_format(is_taken ? attempt->taken : attempt->why, "%s\n", text_string(&error));
+    text_fini(&error);
+    return fd != -1;
+}
+
+static void try_all(struct attempt *attempt, const char *bind, uint16_t port)
+{
+    char address[ADDRESS_MAX];
+    size_t said = attempt->why->length + attempt->taken->length;
+    bool listens = false;
+    while (next_address(&bind, address, attempt->why))
+        listens = try_one(attempt, address, port) || listens;
+    if (!listens && attempt->why->length + attempt->taken->length == said)
+        text_format(attempt->why, "%s\n", nowhere);
+}
+
+bool ports_probe(const struct downstream_options *options, struct text *taken, struct text *why)
+{
+    struct attempt attempt = {.taken = taken, .why = why};
+    size_t said = why->length;
+    if (!options->without_plain)
+        try_all(&attempt, options->bind, options->port);
+    if (options->tls_port != 0)
+        try_all(&attempt, options->bind, options->tls_port);
+    for (size_t i = 0; i < attempt.count; i++)
+        close(attempt.held[i]);
+    return why->length == said;
+}
+
+/* --- open --- */
 
 bool ports_open(struct ports *ports, struct loop *loop, const struct downstream_options *options,
                 ports_fn *fn, void *arg, struct text *why)

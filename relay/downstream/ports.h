@@ -46,6 +46,10 @@ struct ports {
 MUST_CHECK bool ports_open(struct ports *ports, struct loop *loop,
                            const struct downstream_options *options, ports_fn *fn, void *arg,
                            struct text *why);
+/* Could ports_open have them now? See downstream_probe. */
+MUST_CHECK bool ports_probe(const struct downstream_options *options, struct text *taken,
+                            struct text *why);
+
 void ports_close(struct ports *ports);
 
 #endif

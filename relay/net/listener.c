@@ -116,15 +116,41 @@ static bool make_events(struct listener *listener)
            event_add(listener->event, NULL) == 0;
 }
 
+static bool parse_or_say(const char *address, uint16_t port, struct address *out,
+                         struct text *error)
+{
+    if (parse(address, port, out))
+        return true;
+    text_format(error, "bind %s port %u: not a numeric address", address, (unsigned)port);
+    return false;
+}
+
+static void say(const char *address, uint16_t port, struct text *error)
+{
+    text_format(error, "bind %s port %u: %s", address, (unsigned)port, strerror(errno));
+}
+
+int listener_try(const char *address, uint16_t port, bool *is_taken, struct text *error)
+{
+    struct address parsed;
+    *is_taken = false;
+    if (!parse_or_say(address, port, &parsed, error))
+        return -1;
+    int fd = open_socket(&parsed);
+    if (fd != -1)
+        return fd;
+    *is_taken = errno == EADDRINUSE;
+    say(address, port, error);
+    return -1;
+}
+
 struct listener *listener_open(struct loop *loop, const char *address, uint16_t port,
                                listener_fn *fn, void *arg, struct text *error)
 {
     CHECK(fn != NULL);
     struct address parsed;
-    if (!parse(address, port, &parsed)) {
-        text_format(error, "bind %s port %u: not a numeric address", address, (unsigned)port);
+    if (!parse_or_say(address, port, &parsed, error))
         return NULL;
-    }
     struct listener *listener = calloc(1, sizeof *listener);
     if (listener != NULL) {
         listener->loop = loop;
@@ -133,7 +159,7 @@ struct listener *listener_open(struct loop *loop, const char *address, uint16_t 
         listener->fd = open_socket(&parsed);
     }
     if (listener == NULL || listener->fd == -1 || !make_events(listener)) {
-        text_format(error, "bind %s port %u: %s", address, (unsigned)port, strerror(errno));
+        say(address, port, error);
         listener_close(&listener);
     }
     return listener;

@@ -26,25 +26,50 @@ static bool open_directory(struct data_dir *data_dir, const char *path, bool mak
     return data_dir->directory != -1;
 }
 
-static bool take_lock(struct data_dir *data_dir, const char *path, struct text *why)
+static bool open_lock(struct data_dir *data_dir, const char *path, bool make, struct text *why)
 {
-    data_dir->lock = openat(data_dir->directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (data_dir->lock == -1) {
-        text_format(why,
-                    "data-dir %s: cannot write in it: %s: give it to the user that runs the relay",
-                    path, strerror(errno));
-        return false;
-    }
-    if (flock(data_dir->lock, LOCK_EX | LOCK_NB) == 0)
+    int flags = O_RDWR | O_CLOEXEC | (make ? O_CREAT : 0);
+    data_dir->lock = openat(data_dir->directory, "lock", flags, 0600);
+    if (data_dir->lock != -1 || (!make && errno == ENOENT))
+        return true;
+    text_format(why, "data-dir %s: cannot write in it: %s: give it to the user that runs the relay",
+                path, strerror(errno));
+    return false;
+}
+
+/* False: another one has it, which is said in `taken`; or it cannot be had at all. */
+static bool lock(const struct data_dir *data_dir, const char *path, int how, struct text *taken,
+                 struct text *why)
+{
+    if (flock(data_dir->lock, how | LOCK_NB) == 0)
         return true;
     if (errno == EWOULDBLOCK)
-        text_format(why,
+        text_format(taken,
                     "data-dir %s: another psync-relay uses it: stop that one, or give this one a "
                     "data-dir of its own",
                     path);
     else
         text_format(why, "data-dir %s: cannot lock it: %s", path, strerror(errno));
     return false;
+}
+
+static bool take_lock(struct data_dir *data_dir, const char *path, struct text *why)
+{
+    return open_lock(data_dir, path, true, why) && lock(data_dir, path, LOCK_EX, why, why);
+}
+
+/* Shared, and only for a moment: two that look do not see each other. */
+static bool look_at_lock(struct data_dir *data_dir, const char *path, struct text *taken,
+                         struct text *why)
+{
+    if (!open_lock(data_dir, path, false, why))
+        return false;
+    if (data_dir->lock == -1)
+        return true;
+    bool good = lock(data_dir, path, LOCK_SH, taken, why) || taken->length > 0;
+    close(data_dir->lock);
+    data_dir->lock = -1;
+    return good;
 }
 
 bool data_dir_is_note(const char *name)
@@ -135,6 +160,18 @@ bool data_dir_open(struct data_dir *data_dir, const char *path, bool make, struc
             close_to_others(data_dir, path, search.has_others);
         return true;
     }
+    data_dir_close(data_dir);
+    return false;
+}
+
+bool data_dir_look(struct data_dir *data_dir, const char *path, struct text *taken,
+                   struct text *why)
+{
+    *data_dir = (struct data_dir){.directory = -1, .lock = -1};
+    struct search search = {.data_dir = data_dir};
+    if (open_directory(data_dir, path, false, why) && look_at_lock(data_dir, path, taken, why) &&
+        find_histories(&search, why))
+        return true;
     data_dir_close(data_dir);
     return false;
 }

@@ -25,6 +25,11 @@ struct data_dir {
 MUST_CHECK bool data_dir_open(struct data_dir *data_dir, const char *path, bool make,
                               struct text *why);
 
+/* The same without making, taking or keeping anything: who has the lock stays who has it, and is told in
+ * `taken`. For looking; the rest of the struct is as after data_dir_open. */
+MUST_CHECK bool data_dir_look(struct data_dir *data_dir, const char *path, struct text *taken,
+                              struct text *why);
+
 /* Is it a name that a note may have (store_keep_note)? */
 bool data_dir_is_note(const char *name);
 

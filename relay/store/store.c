@@ -406,12 +406,20 @@ static const char *last_error(const struct store *store)
     return error[0] != '\0' ? error : text_string(&store->error);
 }
 
+static const char *const fsyncs[] = {
+    [STORE_FSYNC_NO] = "no",
+    [STORE_FSYNC_EVERYSEC] = "everysec",
+    [STORE_FSYNC_ALWAYS] = "always",
+};
+
 void store_status(const struct store *store, struct store_status *out)
 {
     *out = (struct store_status){
         .is_served = store->current != NULL,
         .window_bytes = store->options.window_bytes,
         .window_bytes_max = store->options.window_bytes_max,
+        .fsync = fsyncs[store->options.fsync],
+        .is_syncing = syncer_is_busy(store->syncer),
         .fsync_failures = syncer_failures(store->syncer),
         .error = last_error(store),
         .replid = replid_none(),

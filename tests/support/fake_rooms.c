@@ -176,6 +176,13 @@ void link_status(const struct link *link, struct link_status *out)
     *out = fake_rooms.link;
 }
 
+const char *link_renew(struct link *link)
+{
+    CHECK(link == handle(OTHER));
+    fake_rooms.renewals++;
+    return fake_rooms.renewal_refusal;
+}
+
 struct ack_rule link_ack(const struct link *link)
 {
     CHECK(link == handle(OTHER));
@@ -242,6 +249,16 @@ void downstream_each_client(const struct downstream *downstream, peer_status_fn 
                                      .connected_ms = client->connected_ms};
         fn(&status, arg);
     }
+}
+
+bool downstream_drop(struct downstream *downstream, uint64_t id)
+{
+    CHECK(downstream == handle(OTHER));
+    for (size_t i = 0; i < fake_rooms.replica_count; i++) {
+        if (fake_rooms.replicas[i].id == id)
+            return downstream_kill(downstream, id);
+    }
+    return false;
 }
 
 bool downstream_kill(struct downstream *downstream, uint64_t id)

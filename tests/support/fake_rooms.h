@@ -33,6 +33,8 @@ struct fake_rooms {
 
     struct link_status link;
     struct ack_rule ack;
+    unsigned renewals;           /* asked for by link_renew */
+    const char *renewal_refusal; /* what it says; NULL: nothing against it */
 
     uint16_t port;
     struct downstream_counts counts;

@@ -1,5 +1,5 @@
 # The room's commands lean on each other through the one table: it is tested whole.
-ADMIN := admin/acl admin/admin admin/clients admin/commands admin/connection admin/data_commands admin/docs admin/guesses admin/info admin/login admin/memory admin/multi admin/names admin/pattern admin/pubsub admin/replication admin/replication_info admin/revoked admin/server admin/settings admin/syntax admin/topics admin/transaction admin/users admin/visitor admin/waiter base/bytes base/check base/log base/log_line base/random base/replid base/report base/text net/digest resp/reader resp/writer
+ADMIN := admin/acl admin/admin admin/clients admin/commands admin/connection admin/data_commands admin/docs admin/guesses admin/info admin/login admin/memory admin/multi admin/names admin/pattern admin/pubsub admin/relay_commands admin/replication admin/replication_info admin/report_map admin/revoked admin/server admin/settings admin/syntax admin/topics admin/transaction admin/users admin/visitor admin/waiter base/bytes base/check base/log base/log_line base/random base/replid base/report base/text net/digest resp/reader resp/writer
 # The table of settings and how they are read; users are in it.
 CONFIG := admin/users base/bytes base/check base/clock base/log base/log_line base/text config/change config/config config/descriptors config/errors config/fit config/ini_file config/kinds config/nearest config/probe config/replace config/rewrite config/secret config/settings config/user_settings config/value config/value_upstream net/digest upstream/ack
 # What a backlog leans on; and the whole room.
@@ -18,7 +18,9 @@ $(call unit_test,admin/test_login,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_multi,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_pattern,admin/pattern base/bytes base/check)
 $(call unit_test,admin/test_pubsub,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call unit_test,admin/test_relay_commands,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_replication,$(ADMIN),fake_clock fake_loop fake_rooms)
+$(call unit_test,admin/test_report_map,admin/report_map base/bytes base/check base/text resp/writer)
 $(call unit_test,admin/test_server,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_settings,$(ADMIN),fake_clock fake_loop fake_rooms)
 $(call unit_test,admin/test_syntax,admin/syntax base/bytes base/check base/text resp/writer)
@@ -90,6 +92,7 @@ $(call unit_test,store/test_full_disk,$(STORE))
 $(call unit_test,store/test_history,$(STORE))
 $(call unit_test,store/test_identity,base/bytes base/check base/crc64 base/replid base/text store/identity)
 $(call unit_test,store/test_kill,$(STORE))
+$(call unit_test,store/test_probe,$(STORE) store/probe)
 $(call unit_test,store/test_readers,$(BACKLOG))
 $(call unit_test,store/test_rewind,$(BACKLOG))
 $(call unit_test,store/test_segment,$(BACKLOG))

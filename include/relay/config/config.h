@@ -94,7 +94,7 @@ void config_fini(struct config *config);
 /* Does this override, as config_load takes it, set a secret? */
 bool config_override_is_secret(const char *override);
 
-/* What --check looks at besides: can the data directory and the log file be written? Makes neither.
+/* What --check looks at besides: can the data directory and the log file be written? Leaves neither behind.
  * False: `errors`, as above. */
 MUST_CHECK bool config_probe(const struct config *config, struct text *errors);
 
@@ -151,7 +151,7 @@ void config_adopt_access(struct config *config, struct config *fresh);
 typedef void config_file_fn(const char *what, const char *path, void *arg);
 void config_each_user_file(const struct config *config, config_file_fn *fn, void *arg);
 
-/* All settings as CONFIG GET shows them. A key that two sections have is shown bare for downstream,
+/* All settings as CONFIG GET shows them. A key that several sections have is shown bare for downstream,
  * and as "upstream.repl-timeout" for the other. */
 void config_each(const struct config *config, admin_setting_fn *fn, void *arg);
 

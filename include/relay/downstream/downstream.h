@@ -66,6 +66,11 @@ MUST_CHECK struct downstream *downstream_open(struct loop *loop, struct store *s
                                               const struct downstream_doors *doors,
                                               struct text *why);
 
+/* Could downstream_open have its addresses and ports now? False: `why` has a line for each that it could not, but for those
+ * on which somebody listens: they are in `taken`, and may be those of a relay that is about to be started anew. */
+MUST_CHECK bool downstream_probe(const struct downstream_options *options, struct text *taken,
+                                 struct text *why);
+
 /* Of the options, takes what may change while it is open: clients_max, both timeouts, and keepalive_s for
  * connections that come. Who is there already stays, also where there are more than clients_max. */
 void downstream_change(struct downstream *downstream, const struct downstream_options *options);

@@ -23,6 +23,10 @@ typedef void listener_fn(int fd, void *arg);
 MUST_CHECK struct listener *listener_open(struct loop *loop, const char *address, uint16_t port,
                                           listener_fn *fn, void *arg, struct text *error);
 
+/* Could listener_open have that port? A descriptor that holds it until the caller closes it, so that several
+ * are tried as they would be opened. -1: `error`, as above; *is_taken: somebody listens there. */
+MUST_CHECK int listener_try(const char *address, uint16_t port, bool *is_taken, struct text *error);
+
 /* The port that it listens on; the system has chosen it where listener_open was given 0. */
 uint16_t listener_port(const struct listener *listener);
 

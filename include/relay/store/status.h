@@ -57,6 +57,8 @@ struct store_status {
     bool has_disk;             /* the system could be asked for the two below */
     uint64_t disk_free_bytes;
     uint64_t disk_bytes;
+    const char *fsync; /* "no", "everysec", "always" */
+    bool is_syncing;   /* one is under way, or waits for its turn */
     uint64_t fsync_failures;
     const char
         *error; /* the newest trouble that is not over, or ""; valid until the store is used */

@@ -46,6 +46,12 @@ struct store;
  * what is wrong and what to do. */
 MUST_CHECK struct store *store_open(const struct store_options *options, struct text *why);
 
+/* What store_open would refuse, without making or changing anything: a line each in `why`, and false. That another
+ * psync-relay uses the directory is said in `taken` (a line, or nothing): it may be one that is about to be
+ * started anew. A directory that is not there is none of that. */
+MUST_CHECK bool store_probe(const struct store_options *options, struct text *taken,
+                            struct text *why);
+
 /* Of the options, takes what may change while it is open: the sizes of the window, and when it fsyncs.
  * A smaller window is trimmed with the next second; what must still be held for readers goes when there is
  * need for room. */

@@ -213,6 +213,68 @@ TEST(wanted_while_the_link_was_down_it_is_fetched_afterwards)
     (void)greet_fetch();
 }
 
+/* ------------------------------------------------------------------ an operator wants one */
+
+TEST(an_operator_gets_a_newer_one_whatever_there_is)
+{
+    struct conn *origin = stage_stream();
+    stage_say(origin, SET_K);
+    assert_null(link_renew(stage.link));
+    struct conn *second = greet_fetch();
+    assert_string_equal(link_renew(stage.link), "one is being fetched already");
+    uint64_t x = stage_boundary();
+    say_fullresync(second, STAGE_ID, x);
+    stage_say_rdb(second, STAGE_RDB_BODY);
+    expect_fetched(second, x);
+    assert_string_equal(stage_status().last_refreshes[0].cause, "RELAY SNAPSHOT");
+    assert_null(link_renew(stage.link)); /* and once more, without a pause */
+    assert_true(stage_has_new());
+}
+
+TEST(an_operator_is_told_why_there_can_be_none)
+{
+    stage_start();
+    assert_string_equal(link_renew(stage.link), "there is no stream from the origin");
+    struct conn *origin = stage_greet("PSYNC ? -1");
+    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    assert_string_equal(link_renew(stage.link), "one is being received, with a new history");
+    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_expect_state(LINK_STREAMING);
+    fake_conn_end(origin);
+    fake_conn_run(origin);
+    assert_string_equal(link_renew(stage.link), "there is no stream from the origin");
+}
+
+TEST(when_it_is_renewed_may_be_changed)
+{
+    stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
+    temp_store_reopen(&stage.temp);
+    struct conn *origin = stage_stream();
+    say_sets(origin);
+    stage_seconds(3);
+    assert_false(stage_has_new());
+    struct link_options options = stage.options;
+    options.snapshot_always_ready = true;
+    link_change(stage.link, &options);
+    stage_second();
+    (void)greet_fetch();
+}
+
+TEST(the_patience_with_the_origin_may_be_changed)
+{
+    struct conn *origin = stage_stream();
+    struct link_options options = stage.options;
+    options.timeout_ms = 5000;
+    options.ack = (struct ack_rule){ACK_REPLICAS, 2};
+    link_change(stage.link, &options);
+    assert_int_equal(link_ack(stage.link).replicas, 2);
+    stage_seconds(5);
+    assert_false(fake_conn_is_closed(origin));
+    stage_second();
+    assert_true(fake_conn_is_closed(origin));
+    stage_expect_error("silent: ");
+}
+
 /* ------------------------------------------------------------------ before it is needed */
 
 TEST(always_ready_renews_when_a_quarter_of_the_window_is_left)
@@ -505,6 +567,10 @@ int main(void)
         ROW(a_snapshot_that_the_stream_has_not_reached_yet),
         ROW(nobody_asks_and_nothing_is_fetched),
         ROW(who_can_be_served_needs_no_fetch),
+        ROW(an_operator_gets_a_newer_one_whatever_there_is),
+        ROW(an_operator_is_told_why_there_can_be_none),
+        ROW(when_it_is_renewed_may_be_changed),
+        ROW(the_patience_with_the_origin_may_be_changed),
         ROW(a_link_that_loads_brings_its_own),
         ROW(wanted_while_the_link_was_down_it_is_fetched_afterwards),
         ROW(always_ready_renews_when_a_quarter_of_the_window_is_left),

@@ -45,7 +45,7 @@ static void assert_complete(const struct command_row *row, const struct command_
     assert_int_not_equal(row->arity, 0);
     if (row->handler == NULL && (row->children == NULL || row->arity != -2))
         fail_msg("%s has nobody who does it", row->name);
-    if (row->since[0] < '1' || row->since[0] > '9' || row->complexity[0] == '\0')
+    if (row->since[0] < '0' || row->since[0] > '9' || row->complexity[0] == '\0')
         fail_msg("%s: since \"%s\", complexity \"%s\"", row->name, row->since, row->complexity);
     if (row->summary[0] < 'A' || row->summary[0] > 'Z' || sentence_end != '.')
         fail_msg("%s: \"%s\" is no sentence", row->name, row->summary);

@@ -57,6 +57,11 @@ static void refuse(const char *address, uint16_t port, const char *expected)
     text_init(&error, 1000);
     assert_null(listener_open(loop, address, port, on_accepted, NULL, &error));
     assert_string_equal(text_string(&error), expected);
+    bool is_taken;
+    text_clear(&error);
+    assert_int_equal(listener_try(address, port, &is_taken, &error), -1);
+    assert_string_equal(text_string(&error), expected);
+    assert_int_equal(is_taken, strstr(expected, "already in use") != NULL);
     text_fini(&error);
     loop_free(&loop);
 }
@@ -114,6 +119,27 @@ TEST(a_port_that_is_taken_is_refused_in_words)
              port_of(other));
     refuse("127.0.0.1", port_of(other), expected);
     close(other);
+}
+
+/* Two that want the same port find each other, as they would when they are opened. */
+TEST(a_port_that_is_tried_is_held_until_it_is_closed)
+{
+    int other = listening_socket(1);
+    uint16_t port = port_of(other);
+    struct text error;
+    bool is_taken;
+    text_init(&error, 1000);
+    close(other);
+    int held = listener_try("127.0.0.1", port, &is_taken, &error);
+    assert_true(held != -1);
+    assert_false(is_taken);
+    assert_int_equal(listener_try("*", port, &is_taken, &error), -1);
+    assert_true(is_taken);
+    close(held);
+    held = listener_try("*", port, &is_taken, &error);
+    assert_true(held != -1);
+    close(held);
+    text_fini(&error);
 }
 
 TEST(an_address_that_is_not_ours_or_none_is_refused_in_words)
@@ -194,6 +220,7 @@ int main(void)
         cmocka_unit_test(a_star_is_every_address),
         cmocka_unit_test(ipv6_takes_its_own_family_only),
         cmocka_unit_test(a_port_that_is_taken_is_refused_in_words),
+        cmocka_unit_test(a_port_that_is_tried_is_held_until_it_is_closed),
         cmocka_unit_test(an_address_that_is_not_ours_or_none_is_refused_in_words),
         cmocka_unit_test(it_may_be_closed_in_its_callback),
         cmocka_unit_test(without_descriptors_it_rests_and_says_so_once),

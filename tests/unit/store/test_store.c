@@ -411,6 +411,46 @@ TEST(a_report_names_what_is_held)
 
 #define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* Smaller, and larger again, while a history is there. */
+TEST(the_sizes_of_the_window_may_be_changed)
+{
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 0);
+    depot_stream(&depot, 20 * DEPOT_SEGMENT, 0);
+    store_tick(depot.store);
+    assert_int_equal(backlog_first(depot_backlog(&depot)), 0);
+    struct store_options options = depot.options;
+    options.window_bytes = 4 * DEPOT_SEGMENT;
+    options.window_bytes_max = 8 * DEPOT_SEGMENT;
+    store_change(depot.store, &options);
+    store_tick(depot.store);
+    uint64_t first = backlog_first(depot_backlog(&depot));
+    assert_in_range(first, 15 * DEPOT_SEGMENT, 16 * DEPOT_SEGMENT);
+    store_change(depot.store, &depot.options);
+    depot_stream(&depot, 20 * DEPOT_SEGMENT, 0);
+    store_tick(depot.store);
+    assert_int_equal(backlog_first(depot_backlog(&depot)), first);
+    depot_assert_window(&depot, first, UINT64_MAX, 40 * DEPOT_SEGMENT);
+}
+
+TEST(when_it_fsyncs_may_be_changed)
+{
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 0);
+    depot_stream(&depot, 100, 0);
+    store_tick(depot.store);
+    struct store_status status;
+    store_status(depot.store, &status);
+    assert_string_equal(status.fsync, "no");
+    struct store_options options = depot.options;
+    options.fsync = STORE_FSYNC_ALWAYS;
+    store_change(depot.store, &options);
+    depot_stream(&depot, 100, 0);
+    store_status(depot.store, &status);
+    assert_string_equal(status.fsync, "always");
+    assert_true(status.is_syncing || status.durable == 200);
+}
+
 int main(void)
 {
     struct text why;
@@ -420,6 +460,8 @@ int main(void)
     unsigned before = place_descriptors();
     const struct CMUnitTest tests[] = {
         IN_DEPOT(a_new_one_is_empty),
+        IN_DEPOT(the_sizes_of_the_window_may_be_changed),
+        IN_DEPOT(when_it_fsyncs_may_be_changed),
         IN_DEPOT(a_history_becomes_current_with_its_snapshot),
         IN_DEPOT(the_one_before_is_served_until_then_and_gone_afterwards),
         IN_DEPOT(one_that_does_not_become_whole_leaves_nothing),

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * RELAY: what only a relay has, under its own name, so that no word of redis-server gets a second
+ * meaning. Replies are maps (flat arrays in RESP2), whose keys are the names that INFO has for the same.
+ */
+#include <inttypes.h>
+
+#include "commands.h"
+#include "relay/base/clock.h"
+#include "relay/base/report.h"
+#include "relay/store/backlog.h"
+#include "relay/store/history.h"
+#include "relay/store/status.h"
+#include "relay/store/store.h"
+#include "report_map.h"
+#include "request.h"
+
+enum { REPORT_LENGTH_MAX = 256 * 1024, REPLICAS_LENGTH_MAX = 16 * 1024 * 1024 };
+
+void on_relay_snapshot(struct request *request)
+{
+    const char *reason = link_renew(request->admin->link);
+    if (reason == NULL)
+        reply_ok(request);
+    else
+        write_error(request->writer, "ERR no newer snapshot can be fetched now: %s", reason);
+}
+
+void on_relay_store(struct request *request)
+{
+    struct text out;
+    text_init(&out, REPORT_LENGTH_MAX);
+    struct report report = {.out = &out};
+    store_report(request->admin->store, &report);
+    if (out.failed)
+        write_error(request->writer, "ERR memory is out");
+    else
+        report_write_map(request->writer, text_bytes(&out));
+    text_fini(&out);
+}
+
+/* ---------------------------------------------------------------- RELAY REPLICAS */
+
+struct listing {
+    struct writer writer; /* aside: how many there are must be said first */
+    size_t count;
+    uint64_t published;
+    int64_t now_ms;
+};
+
+static void write_text(struct writer *writer, const char *name, const char *value)
+{
+    write_bulk_string(writer, name);
+    write_bulk_string(writer, value);
+}
+
+static void write_number(struct writer *writer, const char *name, int64_t value)
+{
+    write_bulk_string(writer, name);
+    write_integer(writer, value);
+}
+
+static int64_t seconds_since(const struct listing *listing, int64_t then_ms)
+{
+    return listing->now_ms > then_ms ? (listing->now_ms - then_ms) / 1000 : 0;
+}
+
+/* How much it has not told that it has: what was sent stands for it where it tells nothing. */
+static int64_t behind(const struct listing *listing, const struct peer_status *replica)
+{
+    uint64_t has = replica->acknowledges ? replica->acknowledged : replica->sent_offset;
+    return has < listing->published ? (int64_t)(listing->published - has) : 0;
+}
+
+static void list_replica(const struct peer_status *replica, void *arg)
+{
+    struct listing *listing = arg;
+    struct writer *writer = &listing->writer;
+    listing->count++;
+    write_map(writer, 13);
+    write_number(writer, "id", (int64_t)replica->id);
+    write_text(writer, "addr", replica->peer);
+    write_text(writer, "ip", replica->address);
+    write_number(writer, "port", replica->listening_port);
+    write_text(writer, "version", replica->version);
+    write_text(writer, "state", replica->state_name);
+    write_bulk_string(writer, "acknowledges");
+    write_bulk_string(writer, replica->acknowledges ? "yes" : "no");
+    write_number(writer, "offset", (int64_t)replica->acknowledged);
+    write_number(writer, "sent_offset", (int64_t)replica->sent_offset);
+    write_number(writer, "lag_bytes", replica->is_online ? behind(listing, replica) : -1);
+    write_number(writer, "lag", seconds_since(listing, replica->last_ack_ms));
+    write_number(writer, "age", seconds_since(listing, replica->connected_ms));
+    write_number(writer, "sent_bytes", (int64_t)replica->sent_bytes);
+}
+
+void on_relay_replicas(struct request *request)
+{
+    const struct admin *admin = request->admin;
+    struct history *history = store_current(admin->store);
+    struct text out;
+    text_init(&out, REPLICAS_LENGTH_MAX);
+    struct listing listing = {
+        .writer = {.out = &out, .protocol = request->writer->protocol},
+        .published = history != NULL ? backlog_published(history_backlog(history)) : 0,
+        .now_ms = clock_ms(),
+    };
+    downstream_each_replica(admin->downstream, list_replica, &listing);
+    if (out.failed) {
+        write_error(request->writer, "ERR the list is too long");
+    } else {
+        write_array(request->writer, listing.count);
+        text_append(request->writer->out, text_bytes(&out));
+    }
+    text_fini(&out);
+}
+
+/* Not of a client: a number mistaken shall close nobody else. */
+void on_relay_drop(struct request *request)
+{
+    uint64_t id;
+    if (!bytes_to_u64(argument(request, 2), &id) || id == 0)
+        write_error(request->writer,
+                    "ERR the id of a replica is a number, as RELAY REPLICAS tells it");
+    else if (!downstream_drop(request->admin->downstream, id))
+        write_error(request->writer, "ERR No such replica");
+    else
+        reply_ok(request);
+}

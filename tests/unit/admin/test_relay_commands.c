@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "admin_test.h"
+#include "relay/base/clock.h"
+
+static void two_replicas(void)
+{
+    fake_rooms.has_history = true;
+    fake_rooms.first = 100;
+    fake_rooms.published = 5000;
+    fake_rooms.replica_count = 2;
+    fake_rooms.replicas[0] = (struct peer_status){.id = 11,
+                                                  .peer = "192.0.2.1:40000",
+                                                  .local = "127.0.0.1:6380",
+                                                  .state = REPLICA_STREAMING,
+                                                  .state_name = "streaming",
+                                                  .address = "replica.example",
+                                                  .listening_port = 6379,
+                                                  .version = "8.0.1",
+                                                  .is_online = true,
+                                                  .acknowledges = true,
+                                                  .acknowledged = 4000,
+                                                  .sent_offset = 4500,
+                                                  .last_ack_ms = clock_ms() - 2500,
+                                                  .connected_ms = clock_ms() - 61000,
+                                                  .sent_bytes = 777};
+    fake_rooms.replicas[1] = (struct peer_status){.id = 12,
+                                                  .peer = "192.0.2.2:40000",
+                                                  .local = "127.0.0.1:6380",
+                                                  .state = REPLICA_WAITING,
+                                                  .state_name = "waiting",
+                                                  .address = "192.0.2.2",
+                                                  .version = "",
+                                                  .acknowledges = false,
+                                                  .last_ack_ms = clock_ms() + 10,
+                                                  .connected_ms = clock_ms()};
+}
+
+#define FIRST                                                                                      \
+    "$2\r\nid\r\n:11\r\n$4\r\naddr\r\n$15\r\n192.0.2.1:40000\r\n$2\r\nip\r\n$15\r\nreplica."       \
+    "example\r\n$4\r\nport\r\n:6379\r\n$7\r\nversion\r\n$5\r\n8.0.1\r\n$5\r\nstate\r\n$9\r\n"      \
+    "streaming\r\n$12\r\nacknowledges\r\n$3\r\nyes\r\n$6\r\noffset\r\n:4000\r\n$11\r\nsent_"       \
+    "offset\r\n:4500\r\n$9\r\nlag_bytes\r\n:1000\r\n$3\r\nlag\r\n:2\r\n$3\r\nage\r\n:61\r\n$"      \
+    "10\r\n"                                                                                       \
+    "sent_bytes\r\n:777\r\n"
+#define SECOND                                                                                     \
+    "$2\r\nid\r\n:12\r\n$4\r\naddr\r\n$15\r\n192.0.2.2:40000\r\n$2\r\nip\r\n$9\r\n192.0.2.2\r\n"   \
+    "$4\r\nport\r\n:0\r\n$7\r\nversion\r\n$0\r\n\r\n$5\r\nstate\r\n$7\r\nwaiting\r\n$12\r\n"       \
+    "acknowledges\r\n$2\r\nno\r\n$6\r\noffset\r\n:0\r\n$11\r\nsent_offset\r\n:0\r\n$9\r\nlag_"     \
+    "bytes\r\n:-1\r\n$3\r\nlag\r\n:0\r\n$3\r\nage\r\n:0\r\n$10\r\nsent_bytes\r\n:0\r\n"
+
+TEST(replicas_are_maps)
+{
+    expect("relay replicas", "*0\r\n");
+    fake_clock_advance(100000);
+    two_replicas();
+    expect("RELAY REPLICAS", "*2\r\n*26\r\n" FIRST "*26\r\n" SECOND);
+    say("hello 3");
+    expect("relay replicas", "*2\r\n%13\r\n" FIRST "%13\r\n" SECOND);
+    assert_true(is_one_value(say("relay replicas"), 3));
+}
+
+/* One that never acknowledges is as far as it was sent; nobody is further than the end. */
+TEST(how_far_one_is_behind)
+{
+    two_replicas();
+    fake_rooms.replicas[0].acknowledges = false;
+    expect_part("relay replicas", "$9\r\nlag_bytes\r\n:500\r\n");
+    fake_rooms.replicas[0].sent_offset = 5001;
+    expect_part("relay replicas", "$9\r\nlag_bytes\r\n:0\r\n");
+}
+
+TEST(a_replica_is_dropped_by_its_id)
+{
+    two_replicas();
+    expect("relay drop 12", "+OK\r\n");
+    assert_int_equal(fake_rooms.killed_count, 1);
+    assert_int_equal(fake_rooms.killed[0], 12);
+    expect("relay drop 7", "-ERR No such replica\r\n"); /* that is a client: the caller */
+    expect("relay drop 13", "-ERR No such replica\r\n");
+    static const char *const nonsense[] = {"0", "-1", "x", "\"\"", "99999999999999999999"};
+    for (size_t i = 0; i < LENGTH_OF(nonsense); i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "relay drop %s", nonsense[i]);
+        expect(line, "-ERR the id of a replica is a number, as RELAY REPLICAS tells it\r\n");
+    }
+    expect("relay drop", "-ERR wrong number of arguments for 'relay|drop' command\r\n");
+    assert_int_equal(fake_rooms.killed_count, 1);
+}
+
+TEST(a_snapshot_is_asked_for)
+{
+    expect("relay snapshot", "+OK\r\n");
+    assert_int_equal(fake_rooms.renewals, 1);
+    fake_rooms.renewal_refusal = "one is being fetched already";
+    expect("relay snapshot",
+           "-ERR no newer snapshot can be fetched now: one is being fetched already\r\n");
+}
+
+TEST(the_store_is_a_map)
+{
+    expect("relay store", "*2\r\n$15\r\nstore_histories\r\n:0\r\n");
+    say("hello 3");
+    fake_rooms.has_history = true;
+    expect("relay store", "%1\r\n$15\r\nstore_histories\r\n:1\r\n");
+}
+
+TEST(relay_explains_itself)
+{
+    expect_part("relay help", "DROP replica-id");
+    expect_part("relay help", "SNAPSHOT");
+    expect("relay nosuch", "-ERR unknown subcommand 'nosuch'. Try RELAY HELP.\r\n");
+    expect("relay", "-ERR wrong number of arguments for 'relay' command\r\n");
+    expect_part("command docs relay|drop", "replica-id");
+    expect_part("monitor", "-ERR this is psync-relay: it does not offer 'monitor'");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROOM_TEST(replicas_are_maps),
+        ROOM_TEST(how_far_one_is_behind),
+        ROOM_TEST(a_replica_is_dropped_by_its_id),
+        ROOM_TEST(a_snapshot_is_asked_for),
+        ROOM_TEST(the_store_is_a_map),
+        ROOM_TEST(relay_explains_itself),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
