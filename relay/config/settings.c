@@ -215,14 +215,11 @@ const struct setting *setting_find_shown(const char *name)
     return found;
 }
 
+/* What redis-server has in its one place is in [downstream] here: that has the bare name. */
 static bool is_said_again(const struct setting *setting)
 {
-    for (const struct setting *later = setting + 1; later < settings + LENGTH_OF(settings);
-         later++) {
-        if (strcmp(later->key, setting->key) == 0)
-            return true;
-    }
-    return false;
+    const struct setting *known = setting_find("downstream", setting->key);
+    return known != NULL && known != setting;
 }
 
 void setting_append_shown_name(const struct setting *setting, struct text *out)
