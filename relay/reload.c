@@ -94,20 +94,19 @@ static void log_errors(const char *errors)
     log_errorx("relay: cause=SIGHUP the settings stay as they are: mend that, and send it again");
 }
 
-static void log_restart(const struct config_difference *difference, void *arg)
+static void log_rest(const struct config_difference *difference, void *arg)
 {
-    if (difference->is_access) {
+    if (difference->is_access)
         log_change(difference, arg);
-        return;
-    }
-    log_warnx("relay: [%s] %s = %s needs a restart: %s stays cause=SIGHUP", difference->section,
-              difference->key, difference->after, difference->before);
+    else if (!difference->is_live) /* that has been told, or there is no ini and it stays */
+        log_warnx("relay: [%s] %s = %s needs a restart: %s stays cause=SIGHUP", difference->section,
+                  difference->key, difference->after, difference->before);
 }
 
 /* What changes only with a restart is told; who may come in has changed with it. */
 static void take_over_access(struct rooms *rooms, struct config *fresh, struct change *change)
 {
-    config_compare(rooms->config, fresh, log_restart, change);
+    config_compare(rooms->config, fresh, log_rest, change);
     config_adopt_access(rooms->config, fresh);
     tell_rooms(rooms);
     admin_on_users_changed(rooms->admin);

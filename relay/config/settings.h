@@ -22,7 +22,7 @@ enum { SETTINGS_MAX = 128 };
 enum setting_flag {
     SETTING_SECRET = 1, /* its value is never shown, also not in an error */
     SETTING_LIVE = 2,   /* may change while it runs: config_set */
-    SETTING_ACCESS = 4, /* a string; read again by config_reload_access */
+    SETTING_ACCESS = 4, /* a string; taken over by config_adopt_access */
 };
 
 struct setting {
@@ -56,7 +56,7 @@ const struct setting *setting_nearest(const char *section, const char *key);
 /* By the name that CONFIG GET shows, letter case ignored; NULL: there is none. */
 const struct setting *setting_find_shown(const char *name);
 
-/* That name: the bare key; "upstream.repl-timeout" where a later section has one of the same name. */
+/* That name: the bare key; "upstream.repl-timeout" where [downstream] has one of the same name. */
 void setting_append_shown_name(const struct setting *setting, struct text *out);
 
 #endif

@@ -521,6 +521,8 @@ TEST(settings_for_config_get)
     assert_non_null(strstr(text_string(&all), "\nreplicaof=10.0.0.1 6379\n"));
     assert_non_null(strstr(text_string(&all), "\nupstream.repl-timeout=60\n"));
     assert_non_null(strstr(text_string(&all), "\nrepl-timeout=60\n"));
+    assert_non_null(strstr(text_string(&all), "\nport=6380\n"));
+    assert_non_null(strstr(text_string(&all), "\nhttp.port="));
     assert_non_null(strstr(text_string(&all), "\nrepl-backlog-size=1073741824\n"));
     text_fini(&all);
 }
