@@ -26,6 +26,9 @@ class Page:
 
     def __init__(self, driver, relay):
         self.driver = driver
+        # The page of the test before goes on asking a relay that has gone: not our complaints.
+        self.driver.get("about:blank")
+        self.complaints()
         self.driver.get(f"http://127.0.0.1:{relay.http_port}/")
 
     def run(self, script):
