@@ -18,8 +18,12 @@ import load
 GIGABYTES = float(os.environ.get("BIG") or 0)
 SECONDS = 200 * max(GIGABYTES, 1)
 
-# The stream of the whole test: no second RDB is fetched meanwhile.
-WINDOW = {
+# The stream of the whole test: no second RDB is fetched meanwhile. And nobody says a word while he counts
+# a digest of gigabytes, on a busy machine for longer than a minute.
+PATIENCE = {"repl_timeout": "3600"}
+SETTINGS = {
+    "upstream.repl-timeout": "3600",
+    "downstream.repl-timeout": "3600",
     "store.segment-size": "64mb",
     "store.repl-backlog-size": "2gb",
     "store.repl-backlog-max-size": "4gb",
@@ -38,10 +42,10 @@ def papers(tmp_path):
 
 def begin(lab, papers, under_tls):
     """The origin, full, and a relay that has just begun to fetch it."""
-    origin = lab.origin(**(papers.server("origin") if under_tls else {}))
+    origin = lab.origin(**PATIENCE, **(papers.server("origin") if under_tls else {}))
     load.fill(origin)
     load.populate(origin, int(GIGABYTES * 1000))
-    settings = {**papers.downstream("relay"), **WINDOW}
+    settings = {**papers.downstream("relay"), **SETTINGS}
     if under_tls:
         settings.update(papers.upstream("relay"))
     relay = lab.relay(certificates.at(origin) if under_tls else origin, settings)
@@ -50,7 +54,7 @@ def begin(lab, papers, under_tls):
 
 def attach(lab, papers, relay, name):
     """A replica under TLS that keeps no file of what it is given."""
-    config = papers.server("replica", repl_diskless_load="on-empty-db")
+    config = papers.server("replica", repl_diskless_load="on-empty-db", **PATIENCE)
     return lab.replica(certificates.at(relay), name=name, **config)
 
 
