@@ -159,7 +159,8 @@ static uint32_t quantile(double part)
 static void tell_done(void)
 {
     expected.is_on = false;
-    qsort(expected.lags_ns, expected.lags, sizeof expected.lags_ns[0], ascending_32);
+    if (expected.lags > 0)
+        qsort(expected.lags_ns, expected.lags, sizeof expected.lags_ns[0], ascending_32);
     const uint64_t *lag = ordered(lag_of);
     uint64_t middle = lag[swarm.count / 2];
     uint64_t slowest = lag[swarm.count - 1];
