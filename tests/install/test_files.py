@@ -71,7 +71,8 @@ def test_an_ini_that_was_changed_stays(tmp_path):
 def test_the_installed_ini_needs_an_origin_only(installed, tmp_path):
     ini = tmp_path / "psync-relay.ini"
     shutil.copy(installed / "etc/psync-relay/psync-relay.ini", ini)
-    check = [installed / "usr/bin/psync-relay", "-c", ini, "--set", f"relay.data-dir={tmp_path}", "--check"]
+    data_dir = f"relay.data-dir={tmp_path / 'data'}"
+    check = [installed / "usr/bin/psync-relay", "-c", ini, "--set", data_dir, "--set", "http.port=0", "--check"]
     refused = subprocess.run(check, capture_output=True, text=True, timeout=60)
     assert refused.returncode == 1
     assert len(refused.stderr.splitlines()) == 1 and "replicaof" in refused.stderr

@@ -86,12 +86,13 @@ class Service:
 
     def __init__(self, machine, unit, ini, origin):
         self.machine, self.unit, self.ini = machine, unit, ini
-        self.port = ports.free_port()
+        self.port, self.http_port = ports.free_port(), ports.free_port()
         self.origin = origin
 
     def configure(self, text):
         text = text.replace(";replicaof =", f"replicaof = 127.0.0.1 {self.origin.port}")
-        self.machine.path(self.ini).write_text(text.replace(";port = 6380", f"port = {self.port}"))
+        text = text.replace(";port = 6380", f"port = {self.port}")
+        self.machine.path(self.ini).write_text(text.replace(";port = 6390", f"port = {self.http_port}"))
 
     def enable(self):
         told = f"journalctl --no-pager -u {self.unit}; exit 1"
@@ -131,7 +132,7 @@ def instance(machine, main, origin):
     service = Service(machine, "psync-relay@eu.service", "/etc/psync-relay/eu.ini", origin)
     service.configure(
         "[relay]\nlog-file = /var/log/psync-relay/eu.log\n"
-        "[upstream]\n;replicaof =\n[downstream]\n;port = 6380\n"
+        "[upstream]\n;replicaof =\n[downstream]\n;port = 6380\n[http]\n;port = 6390\n"
     )
     machine.say("chown psync-relay: /etc/psync-relay/eu.ini && chmod 0640 /etc/psync-relay/eu.ini")
     return service
