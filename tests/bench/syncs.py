@@ -6,7 +6,6 @@ import shutil
 import figures
 import servers
 import stages
-import wait
 from figures import GB
 from report import Aim, Bench, Result
 
@@ -115,7 +114,8 @@ class FirstByte(Bench):
         origin.say("hold")
         stage = stages.through_relay(lab, origin, waits=False)
         stage.swarm.say("attach 1")
-        wait.until("the replica waits", lambda: stage.middle.info("replication")["connected_slaves"])
+        stage.middle.wait_log("replica .*state=greeting->waiting")
+        stage.middle.wait_log("link state=greeting->loading")  # what has not begun to come
         (released,) = origin.ask("release", "released")
         begun = stage.swarm.hear("attached")["begun"]
         return {"first_byte_ms": (begun - released) / 1e6}
