@@ -56,8 +56,9 @@ def test_window_is_shortened(lab, small_disk):
     load.fill(origin)
     relay = lab.relay(origin, {**SETTINGS, "relay.data-dir": small_disk / "data"}).wait_link()
     replica = lab.replica(relay).wait_online()
-    load.populate(origin, 40)
-    digest.compare(origin, [replica])
+    for _ in range(10):
+        load.populate(origin, 4)
+        digest.compare(origin, [replica])  # it keeps up: who does not is left behind by the window
     relay.wait_log(r"the disk is full: the window is shortened")
     assert relay.info()["master_link_status"] == "up"
     assert relay.info()["connected_slaves"] == 1
