@@ -76,10 +76,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def programs():
-    """What the reader has in PATH: Redis's programs, and ours as `make install` puts it there."""
-    found = {f"redis-{name}": servers.program(servers.REDIS, name) for name in ("server", "cli", "sentinel", "check-rdb")}
-    return {**found, "psync-relay": relay.PROGRAM}
+@pytest.fixture
+def programs(tmp_path_factory):
+    """What the reader has in PATH: Redis's programs, and ours. His relays are on machines of their own; here
+    two of them would want the same port for their status page."""
+    ours = tmp_path_factory.mktemp("ours") / "psync-relay"
+    ours.write_text(f'#!/bin/sh\nexec {relay.PROGRAM} "$@" --set http.port=0\n')
+    ours.chmod(0o755)
+    names = ("server", "cli", "sentinel", "check-rdb")
+    return {**{f"redis-{name}": servers.program(servers.REDIS, name) for name in names}, "psync-relay": ours}
 
 
 def test_every_recipe_is_tried():
@@ -90,14 +95,14 @@ def test_every_recipe_is_tried():
 
 @pytest.mark.seconds(2 * SECONDS)
 @pytest.mark.parametrize("title", GIVEN)
-def test_recipe(title, tmp_path):
-    readme.run(STAGE + GIVEN[title] + readme.script_of(title, LIMIT), tmp_path, programs(), 2 * SECONDS)
+def test_recipe(title, tmp_path, programs):
+    readme.run(STAGE + GIVEN[title] + readme.script_of(title, LIMIT), tmp_path, programs, 2 * SECONDS)
 
 
 @pytest.mark.seconds(2 * SECONDS)
 @pytest.mark.skipif(relay.is_sanitized(), reason="its make builds the program as it is without")
-def test_quick_start(tmp_path):
+def test_quick_start(tmp_path, programs):
     """In a folder that looks as a clone does, with the same build folder, so that make has little to do."""
     for name in ("Makefile", "build", "etc", "include", "relay", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
-    readme.run(readme.script_of("Quick start", LIMIT), tmp_path, programs(), 2 * SECONDS)
+    readme.run(readme.script_of("Quick start", LIMIT), tmp_path, programs, 2 * SECONDS)
