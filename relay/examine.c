@@ -10,6 +10,7 @@
 #include "relay/base/log.h"
 #include "relay/config/config.h"
 #include "relay/config/descriptors.h"
+#include "relay/status/status.h"
 #include "relay/store/store.h"
 #include "secrecy.h"
 #include "tls_sides.h"
@@ -63,6 +64,7 @@ static bool examine_as(const struct account *account, const struct config *confi
         has_places = examine_rights(account, config, why);
     bool good = has_places && store_probe(&config->store, &findings->lock, why);
     good = downstream_probe(&config->downstream, &findings->ports, why) && good;
+    good = status_probe(&config->status, &findings->ports, why) && good;
     account_take_off(account);
     return good;
 }

@@ -14,11 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "address.h"
 #include "loop_private.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/net/listener.h"
 
 enum {
     ADDRESSES_MAX = 16,
@@ -280,17 +282,22 @@ static bool listen_on(struct http *http, const char *name, uint16_t port, struct
     return true;
 }
 
+/* The next of the addresses, and whether it has a "-". False: there are no more. */
+static bool next_name(const char **addresses, char name[ADDRESS_TEXT_MAX], bool *may_miss)
+{
+    *addresses += strspn(*addresses, " \t");
+    size_t length = strcspn(*addresses, " \t");
+    *may_miss = **addresses == '-';
+    snprintf(name, ADDRESS_TEXT_MAX, "%.*s", (int)(length - *may_miss), *addresses + *may_miss);
+    *addresses += length;
+    return length > 0;
+}
+
 static bool listen_on_all(struct http *http, const char *addresses, uint16_t port, struct text *why)
 {
-    for (;;) {
-        char name[ADDRESS_TEXT_MAX];
-        addresses += strspn(addresses, " \t");
-        size_t length = strcspn(addresses, " \t");
-        if (length == 0)
-            break;
-        bool may_miss = addresses[0] == '-';
-        snprintf(name, sizeof name, "%.*s", (int)(length - may_miss), addresses + may_miss);
-        addresses += length;
+    char name[ADDRESS_TEXT_MAX];
+    bool may_miss;
+    while (next_name(&addresses, name, &may_miss)) {
         text_clear(why);
         if (http->listener_count == LENGTH_OF(http->listeners)) {
             text_append_string(why, "too many addresses");
@@ -300,6 +307,23 @@ static bool listen_on_all(struct http *http, const char *addresses, uint16_t por
             return false;
     }
     return http->listener_count > 0;
+}
+
+bool http_probe(const struct http_options *options, bool *is_taken, struct text *why)
+{
+    const char *addresses = options->addresses;
+    char name[ADDRESS_TEXT_MAX];
+    bool may_miss;
+    while (next_name(&addresses, name, &may_miss)) {
+        text_clear(why);
+        int fd = listener_try(name, options->port, is_taken, why);
+        if (fd == -1 && !may_miss)
+            return false;
+        if (fd != -1)
+            close(fd);
+    }
+    text_clear(why);
+    return true;
 }
 
 static bool make_server(struct http *http)

@@ -159,6 +159,21 @@ static void on_request(const struct http_request *request, struct http_reply *re
 
 /* --- opening, turning, closing --- */
 
+static const char advice[] = ": set [http] port to another one, or to 0 for none";
+
+bool status_probe(const struct status_options *options, struct text *taken, struct text *why)
+{
+    const struct http_options http = {.addresses = options->bind, .port = options->port};
+    struct text error;
+    bool is_taken = false;
+    text_init(&error, 512);
+    bool is_free = options->port == 0 || http_probe(&http, &is_taken, &error);
+    if (!is_free)
+        text_format(is_taken ? taken : why, "%s%s\n", text_string(&error), advice);
+    text_fini(&error);
+    return is_free || is_taken;
+}
+
 struct status *status_open(struct loop *loop, const struct status_options *options,
                            const struct status_sources *sources, struct text *why)
 {
@@ -175,7 +190,7 @@ struct status *status_open(struct loop *loop, const struct status_options *optio
         .addresses = options->bind, .port = options->port, .patience_ms = PATIENCE_MS};
     status->http = http_open(loop, &http, on_request, status, why);
     if (status->http == NULL) {
-        text_append_string(why, ": set [http] port to another one, or to 0 for none");
+        text_append_string(why, advice);
         status_close(&status);
         return NULL;
     }

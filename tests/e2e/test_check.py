@@ -22,6 +22,7 @@ def write_ini(lab, settings):
         "upstream.replicaof": "127.0.0.1 1",
         "downstream.port": ports.free_port(),
         "downstream.bind": "127.0.0.1",
+        "http.port": 0,
     }
     path.write_text(relay_module.ini_text({**base, **settings}))
     return path
@@ -57,6 +58,14 @@ def test_port_of_somebody_else(lab):
         checked, started = both_refuse(
             lab, {"downstream.port": port}, f"bind 127.0.0.1 port {port}: Address already in use"
         )
+        assert checked == started
+
+
+def test_http_port_of_somebody_else(lab):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        words = f"bind 127.0.0.1 port {port}: Address already in use: set [http] port to another one"
+        checked, started = both_refuse(lab, {"http.port": port}, words)
         assert checked == started
 
 

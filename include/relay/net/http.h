@@ -52,6 +52,9 @@ typedef void http_fn(const struct http_request *request, struct http_reply *repl
 MUST_CHECK struct http *http_open(struct loop *loop, const struct http_options *options,
                                   http_fn *fn, void *arg, struct text *why);
 
+/* Could it listen on them now? Keeps none. False: `why`, and whether somebody else listens there. */
+MUST_CHECK bool http_probe(const struct http_options *options, bool *is_taken, struct text *why);
+
 /* The port that it listens on; the system has chosen it where http_open was given 0. */
 uint16_t http_port(const struct http *http);
 

@@ -46,6 +46,11 @@ struct status_sources {
 MUST_CHECK struct status *status_open(struct loop *loop, const struct status_options *options,
                                       const struct status_sources *sources, struct text *why);
 
+/* For --check: would status_open find its port free? What somebody else has is told in `taken`, all else in
+ * `why`, a line each. False: `why` has grown. */
+MUST_CHECK bool status_probe(const struct status_options *options, struct text *taken,
+                             struct text *why);
+
 /* Every second: takes a sample for the plots. */
 void status_tick(struct status *status);
 
