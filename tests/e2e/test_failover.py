@@ -110,6 +110,16 @@ def test_earlier_ids_are_kept_with_their_limits(lab):
     assert given(servers[1], relay)[0] == 0
 
 
+def fail_over(primary, replicas, *words):
+    """A replica that is up here is online there with its first acknowledgement, up to a second later."""
+    wait.equal(
+        "their states",
+        lambda: [primary.info()[f"slave{n}"]["state"] for n in range(replicas)],
+        ["online"] * replicas,
+    )
+    primary.client().execute_command("FAILOVER", *words)
+
+
 @pytest.mark.parametrize("target", ["named", "any"])
 def test_relay_refuses_to_be_promoted(lab, kind, target):
     """FAILOVER picks the relay: it says no, the origin stays what it is, and all continue."""
@@ -119,7 +129,7 @@ def test_relay_refuses_to_be_promoted(lab, kind, target):
     replicas = [lab.replica(relay, kind, name=f"replica-{n}").wait_online() for n in range(2)]
     before = origin.info()["master_replid"]
     where = ("TO", relay.host, relay.port) if target == "named" else ()
-    origin.client().execute_command("FAILOVER", *where)
+    fail_over(origin, 1, *where)
     origin.wait_log("rejected psync request", seconds=30)
     wait.equal("its state", lambda: origin.info()["master_failover_state"], "no-failover")
     assert origin.info()["role"] == "master"
@@ -138,7 +148,7 @@ def test_coordinated_failover_to_another(lab, kind):
     shard.next.follow(shard.old)  # without the proxy: FAILOVER knows it by its address
     shard.next.wait_online()
     writer = lab.writer(shard.old)
-    shard.old.client().execute_command("FAILOVER", "TO", shard.next.host, shard.next.port)
+    fail_over(shard.old, 2, "TO", shard.next.host, shard.next.port)
     wait.equal("the new one's role", lambda: shard.next.info()["role"], "master")
     wait_follows(shard.relay, shard.next)
     writer.stop()
