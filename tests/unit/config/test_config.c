@@ -1,67 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "test.h"
-
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "../../../relay/config/secret.h"
-#include "relay/config/config.h"
-
-/* A directory of its own for each test, with an ini, a secret and a place for data. */
-struct place {
-    char directory[64];
-    char ini[96];
-    char secret[96];
-    struct config config;
-    struct text errors;
-};
-
-static int open_place(void **state)
-{
-    struct place *place = calloc(1, sizeof(*place));
-    CHECK(place != NULL);
-    snprintf(place->directory, sizeof(place->directory), "/tmp/psync-relay-config-XXXXXX");
-    CHECK(mkdtemp(place->directory) != NULL);
-    snprintf(place->ini, sizeof(place->ini), "%s/relay.ini", place->directory);
-    snprintf(place->secret, sizeof(place->secret), "%s/secret", place->directory);
-    text_init(&place->errors, 64 * 1024);
-    *state = place;
-    return 0;
-}
-
-static int close_place(void **state)
-{
-    struct place *place = *state;
-    unlink(place->ini);
-    unlink(place->secret);
-    rmdir(place->directory);
-    text_fini(&place->errors);
-    free(place);
-    return 0;
-}
-
-static void write_file(const char *path, struct bytes content)
-{
-    FILE *file = fopen(path, "we");
-    CHECK(file != NULL);
-    CHECK(fwrite(content.data, 1, content.length, file) == content.length);
-    CHECK(fclose(file) == 0);
-}
-
-#define ORIGIN "[upstream]\nreplicaof = 10.0.0.1 6379\n"
-
-/* Loads an ini and at most one override (NULL: none). */
-static bool load_bytes(struct place *place, struct bytes ini, const char *override)
-{
-    write_file(place->ini, ini);
-    text_clear(&place->errors);
-    return config_load(&place->config, place->ini, &override, override != NULL, &place->errors);
-}
-
-static bool load(struct place *place, const char *ini, const char *override)
-{
-    return load_bytes(place, bytes_of(ini), override);
-}
+#include "ini_place.h"
 
 static void assert_loads(struct place *place, const char *ini, const char *override)
 {

@@ -1,62 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "test.h"
+#include "ini_place.h"
 
-#include <unistd.h>
-
-#include "relay/config/config.h"
-
-#define ORIGIN "[upstream]\nreplicaof = 10.0.0.1 6379\n"
 #define USERS ORIGIN "[users]\n"
 #define ABC "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-
-/* A directory of its own for each test, with an ini and a password in a file. */
-struct place {
-    char directory[64];
-    char ini[96];
-    char secret[96];
-    const char *override;
-    struct config config;
-    struct text errors;
-};
-
-static int open_place(void **state)
-{
-    struct place *place = calloc(1, sizeof(*place));
-    CHECK(place != NULL);
-    snprintf(place->directory, sizeof(place->directory), "/tmp/psync-relay-users-XXXXXX");
-    CHECK(mkdtemp(place->directory) != NULL);
-    snprintf(place->ini, sizeof(place->ini), "%s/relay.ini", place->directory);
-    snprintf(place->secret, sizeof(place->secret), "%s/secret", place->directory);
-    text_init(&place->errors, 64 * 1024);
-    *state = place;
-    return 0;
-}
-
-static int close_place(void **state)
-{
-    struct place *place = *state;
-    unlink(place->ini);
-    unlink(place->secret);
-    rmdir(place->directory);
-    text_fini(&place->errors);
-    free(place);
-    return 0;
-}
-
-static void write_file(const char *path, const char *content)
-{
-    FILE *file = fopen(path, "we");
-    CHECK(file != NULL && fputs(content, file) >= 0 && fclose(file) == 0);
-}
-
-static bool load(struct place *place, const char *ini, const char *override)
-{
-    write_file(place->ini, ini);
-    text_clear(&place->errors);
-    place->override = override;
-    return config_load(&place->config, place->ini, &place->override, override != NULL,
-                       &place->errors);
-}
 
 static void assert_loads(struct place *place, const char *ini, const char *override)
 {
@@ -92,7 +38,7 @@ TEST(users_have_a_role_and_a_password)
 {
     struct place *place = *state;
     char ini[512];
-    write_file(place->secret, "in a file\n");
+    write_file(place->secret, bytes_of("in a file\n"));
     snprintf(ini, sizeof(ini),
              USERS "alice = replica geheim ; # = x\nbob=Monitor\t" ABC "\ncarol = ADMIN  file:%s\n"
                    "guest = monitor nopass\n",
@@ -115,7 +61,7 @@ TEST(a_digest_may_stand_in_a_file)
 {
     struct place *place = *state;
     char ini[512];
-    write_file(place->secret, ABC "\n");
+    write_file(place->secret, bytes_of(ABC "\n"));
     snprintf(ini, sizeof(ini),
              ORIGIN "[downstream]\nrequirepass-file = %s\n[users]\nu = admin file:%s\n",
              place->secret, place->secret);
@@ -123,7 +69,7 @@ TEST(a_digest_may_stand_in_a_file)
     assert_role(place, "default", "abc", ROLE_ADMIN);
     assert_role(place, "u", "abc", ROLE_ADMIN);
     config_fini(&place->config);
-    write_file(place->secret, "sha256:beef\n");
+    write_file(place->secret, bytes_of("sha256:beef\n"));
     assert_false(load(place, ini, NULL));
     assert_non_null(strstr(text_string(&place->errors), "[users] u: file:"));
     assert_non_null(strstr(text_string(&place->errors), "expected 64 hexadecimal digits"));
@@ -215,7 +161,7 @@ TEST(passwords_are_not_printed)
     char ini[512];
     struct text out;
     text_init(&out, 64 * 1024);
-    write_file(place->secret, "geheim\n");
+    write_file(place->secret, bytes_of("geheim\n"));
     snprintf(ini, sizeof(ini),
              USERS "alice = replica geheim\nbob = monitor " ABC "\ncarol = admin file:%s\n"
                    "default = monitor nopass\n",
@@ -261,9 +207,9 @@ TEST(access_is_read_again_and_nothing_else)
     assert_loads(place,
                  ORIGIN "masterauth = old\n[users]\nalice = replica a\n[store]\nfsync = no\n",
                  "downstream.port=7000");
-    write_file(place->ini, "[upstream]\nreplicaof = 10.0.0.2 6379\nmasteruser = relay\n"
-                           "masterauth = new\n[users]\nbob = admin b\n[downstream]\n"
-                           "requirepass = sesame\n[store]\nfsync = always\n");
+    write_file(place->ini, bytes_of("[upstream]\nreplicaof = 10.0.0.2 6379\nmasteruser = relay\n"
+                                    "masterauth = new\n[users]\nbob = admin b\n[downstream]\n"
+                                    "requirepass = sesame\n[store]\nfsync = always\n"));
     assert_reloads(place);
     assert_string_equal(place->config.upstream.password, "new");
     assert_string_equal(place->config.upstream.user, "relay");
@@ -285,9 +231,9 @@ TEST(a_file_is_read_again)
              ORIGIN "masterauth-file = %s\n[downstream]\nrequirepass-file = %s\n"
                     "[users]\nu = replica file:%s\n",
              place->secret, place->secret, place->secret);
-    write_file(place->secret, "one\n");
+    write_file(place->secret, bytes_of("one\n"));
     assert_loads(place, ini, NULL);
-    write_file(place->secret, "two\n");
+    write_file(place->secret, bytes_of("two\n"));
     assert_reloads(place);
     assert_string_equal(place->config.upstream.password, "two");
     assert_role(place, "default", "two", ROLE_ADMIN);
@@ -307,7 +253,7 @@ TEST(what_does_not_fit_changes_nothing)
     };
     assert_loads(place, ORIGIN "masterauth = old\n[users]\nu = replica old\n", NULL);
     for (size_t i = 0; i < LENGTH_OF(bad); i++) {
-        write_file(place->ini, bad[i]);
+        write_file(place->ini, bytes_of(bad[i]));
         assert_false(reload(place));
         assert_int_not_equal(place->errors.length, 0);
         assert_role(place, "u", "old", ROLE_REPLICA);
@@ -324,10 +270,10 @@ TEST(protected_mode_follows)
     struct place *place = *state;
     assert_loads(place, ORIGIN, NULL);
     assert_true(place->config.downstream.local_only);
-    write_file(place->ini, USERS "u = replica x\n");
+    write_file(place->ini, bytes_of(USERS "u = replica x\n"));
     assert_reloads(place);
     assert_false(place->config.downstream.local_only);
-    write_file(place->ini, ORIGIN);
+    write_file(place->ini, bytes_of(ORIGIN));
     assert_reloads(place);
     assert_true(place->config.downstream.local_only);
     config_fini(&place->config);

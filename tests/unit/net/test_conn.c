@@ -3,7 +3,7 @@
 
 #include <netinet/tcp.h>
 
-#include "relay/net/mailbox.h"
+#include "echo_worker.h"
 #include "sockets.h"
 
 /* An owner: it keeps what came and does what its test asks for. */
@@ -509,54 +509,7 @@ TEST(a_loop_that_is_freed_closes_what_drains)
 
 /* ---- from thread to thread ---- */
 
-struct parcel {
-    struct letter letter;
-    struct conn *conn;
-};
-
-struct worker {
-    struct loop *loop;
-    struct mailbox *mailbox;
-    struct conn *conn;
-    pthread_t thread;
-};
-
-static void echo(struct conn *conn, enum conn_event event, void *arg)
-{
-    struct worker *worker = arg;
-    assert_int_equal(event, CONN_EVENT_READABLE);
-    char buffer[64];
-    size_t received;
-    size_t sent;
-    enum conn_io io;
-    while ((io = conn_receive(conn, buffer, sizeof buffer, &received)) == CONN_OK) {
-        assert_int_equal(conn_send(conn, bytes_at(buffer, received), false, &sent), CONN_OK);
-        assert_int_equal(sent, received);
-    }
-    if (io == CONN_AGAIN)
-        return;
-    assert_int_equal(io, CONN_END);
-    conn_close(&worker->conn);
-    loop_stop(worker->loop);
-}
-
-static void take_parcel(struct letter *letter, void *arg)
-{
-    struct worker *worker = arg;
-    struct parcel *parcel = (struct parcel *)(void *)letter;
-    worker->conn = parcel->conn;
-    assert_true(conn_attach(worker->conn, worker->loop, echo, worker));
-    conn_want(worker->conn, true, false);
-}
-
-static void *work(void *arg)
-{
-    struct worker *worker = arg;
-    loop_run(worker->loop);
-    return NULL;
-}
-
-static struct worker *posts_to;
+static struct echo_worker *posts_to;
 static struct parcel parcel;
 
 /* Gives the connection away from inside its callback, as a handshake does that ends in PSYNC. */
@@ -574,11 +527,9 @@ static void give_away(struct conn *conn, enum conn_event event, void *arg)
 
 TEST(one_goes_to_another_thread_with_its_unread_bytes)
 {
-    struct worker worker = {.loop = new_loop()};
-    worker.mailbox = mailbox_new(worker.loop, take_parcel, &worker);
-    assert_non_null(worker.mailbox);
+    struct echo_worker worker;
+    begin_echo_worker(&worker);
     posts_to = &worker;
-    assert_int_equal(pthread_create(&worker.thread, NULL, work, &worker), 0);
 
     struct owner owner;
     begin(&owner);
@@ -595,10 +546,7 @@ TEST(one_goes_to_another_thread_with_its_unread_bytes)
     assert_int_equal(recv(peer, got, 12, MSG_WAITALL), 12);
     assert_string_equal(got, "before after");
     close(peer);
-    pthread_join(worker.thread, NULL);
-    assert_null(worker.conn);
-    mailbox_free(&worker.mailbox);
-    loop_free(&worker.loop);
+    end_echo_worker(&worker);
     end(&owner);
 }
 

@@ -5,7 +5,7 @@
 
 #include <openssl/ssl.h>
 
-#include "relay/net/mailbox.h"
+#include "echo_worker.h"
 #include "tls_stage.h"
 
 enum { TRANSFER_BYTES = 6 * 1024 * 1024, PIECE_MAX = 60 * 1000, SMALL_BUFFER = 4096 };
@@ -275,54 +275,6 @@ TEST(what_is_left_in_the_transport_comes_in_the_next_turn)
 
 /* ---- to another thread ---- */
 
-struct parcel {
-    struct letter letter;
-    struct conn *conn;
-};
-
-struct worker {
-    struct loop *loop;
-    struct mailbox *mailbox;
-    struct conn *conn;
-    pthread_t thread;
-};
-
-/* Gives back what comes; the pieces are small enough to be taken at once. */
-static void echo(struct conn *conn, enum conn_event event, void *arg)
-{
-    struct worker *worker = arg;
-    assert_int_equal(event, CONN_EVENT_READABLE);
-    char buffer[64];
-    size_t received;
-    size_t sent;
-    enum conn_io io;
-    while ((io = conn_receive(conn, buffer, sizeof buffer, &received)) == CONN_OK) {
-        assert_int_equal(conn_send(conn, bytes_at(buffer, received), false, &sent), CONN_OK);
-        assert_int_equal(sent, received);
-    }
-    if (io == CONN_AGAIN)
-        return;
-    assert_int_equal(io, CONN_END);
-    conn_close(&worker->conn);
-    loop_stop(worker->loop);
-}
-
-static void take_parcel(struct letter *letter, void *arg)
-{
-    struct worker *worker = arg;
-    struct parcel *parcel = (struct parcel *)(void *)letter;
-    worker->conn = parcel->conn;
-    assert_true(conn_attach(worker->conn, worker->loop, echo, worker));
-    conn_want(worker->conn, true, false);
-}
-
-static void *work(void *arg)
-{
-    struct worker *worker = arg;
-    loop_run(worker->loop);
-    return NULL;
-}
-
 static bool client_has_twelve(struct stage *stage)
 {
     return stage->client.got_length == 12;
@@ -330,10 +282,8 @@ static bool client_has_twelve(struct stage *stage)
 
 TEST(one_goes_to_another_thread_with_its_session)
 {
-    struct worker worker = {.loop = new_loop()};
-    worker.mailbox = mailbox_new(worker.loop, take_parcel, &worker);
-    assert_non_null(worker.mailbox);
-    assert_int_equal(pthread_create(&worker.thread, NULL, work, &worker), 0);
+    struct echo_worker worker;
+    begin_echo_worker(&worker);
 
     struct stage stage;
     begin_good(&stage, NULL);
@@ -350,10 +300,7 @@ TEST(one_goes_to_another_thread_with_its_session)
     /* The context goes while the other thread has a connection of it. */
     tls_context_release(&stage.server_tls);
     conn_close(&stage.client.conn);
-    pthread_join(worker.thread, NULL);
-    assert_null(worker.conn);
-    mailbox_free(&worker.mailbox);
-    loop_free(&worker.loop);
+    end_echo_worker(&worker);
     end_stage(&stage);
 }
 
