@@ -104,7 +104,8 @@ SSL *tls_context_begin(struct tls_context *context, struct tls_peer *peer, const
     SSL *ssl = SSL_new(context->ssl);
     if (ssl == NULL)
         return NULL;
-    peer->context = tls_context_retain(context);
+    atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
+    peer->context = context;
     peer->is_server = context->side == TLS_SERVER;
     SSL_set_app_data(ssl, peer);
     if (peer->is_server) {
@@ -319,13 +320,6 @@ struct tls_context *tls_context_new(enum tls_side side, const struct tls_options
     tls_context_release(&context);
     ERR_clear_error();
     return NULL;
-}
-
-struct tls_context *tls_context_retain(struct tls_context *context)
-{
-    if (context != NULL)
-        atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
-    return context;
 }
 
 void tls_context_release(struct tls_context **where)

@@ -47,8 +47,7 @@ struct tls_options {
 MUST_CHECK struct tls_context *tls_context_new(enum tls_side side,
                                                const struct tls_options *options, struct text *why);
 
-/* NULL is let through. */
-struct tls_context *tls_context_retain(struct tls_context *context);
+/* NULL is let through. Each connection that was begun with it holds it as well, until it is closed. */
 void tls_context_release(struct tls_context **context);
 
 /* For the log: "certificate /CN=relay valid until Jan 1 00:00:00 2027 GMT", "no certificate". */
