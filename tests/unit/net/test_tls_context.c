@@ -215,39 +215,37 @@ TEST(each_side_accepts_whom_it_should_and_says_why_not)
     }
 }
 
+static void assert_nothing_shared(const struct tls_options *server,
+                                  const struct tls_options *client, const char *words)
+{
+    char refusal[100];
+    snprintf(refusal, sizeof refusal, "the peer refuses: %s", words);
+    struct stage stage;
+    begin_stage(&stage, server, client);
+    begin_client(&stage);
+    run_until(&stage, both_are_gone, "the end of both");
+    assert_non_null(strstr(stage.server.error, words));
+    assert_non_null(strstr(stage.client.error, refusal));
+    end_stage(&stage);
+}
+
 TEST(nothing_in_common_is_said_at_both_ends)
 {
     struct tls_options server = server_options();
     struct tls_options client = client_options();
     server.protocols = "TLSv1.3";
     client.protocols = "TLSv1.2";
-    struct stage stage;
-    begin_stage(&stage, &server, &client);
-    begin_client(&stage);
-    run_until(&stage, both_are_gone, "the end of both");
-    assert_non_null(strstr(stage.server.error, "no shared protocol version"));
-    assert_non_null(strstr(stage.client.error, "the peer refuses: no shared protocol version"));
-    end_stage(&stage);
+    assert_nothing_shared(&server, &client, "no shared protocol version");
 
     server.protocols = client.protocols = "TLSv1.2";
     server.ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384";
     client.ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256";
-    begin_stage(&stage, &server, &client);
-    begin_client(&stage);
-    run_until(&stage, both_are_gone, "the end of both");
-    assert_non_null(strstr(stage.server.error, "no shared cipher"));
-    assert_non_null(strstr(stage.client.error, "the peer refuses: no shared cipher"));
-    end_stage(&stage);
+    assert_nothing_shared(&server, &client, "no shared cipher");
 
     server.protocols = client.protocols = "TLSv1.3";
     server.ciphersuites = "TLS_AES_256_GCM_SHA384";
     client.ciphersuites = "TLS_AES_128_GCM_SHA256";
-    begin_stage(&stage, &server, &client);
-    begin_client(&stage);
-    run_until(&stage, both_are_gone, "the end of both");
-    assert_non_null(strstr(stage.server.error, "no shared cipher"));
-    assert_non_null(strstr(stage.client.error, "the peer refuses: no shared cipher"));
-    end_stage(&stage);
+    assert_nothing_shared(&server, &client, "no shared cipher");
 }
 
 /* ---- sessions and new files ---- */

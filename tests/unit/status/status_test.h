@@ -8,6 +8,7 @@
 #include "../../../relay/status/picture.h"
 #include "fake_clock.h"
 #include "fake_rooms.h"
+#include "parts.h"
 #include "test.h"
 
 enum { NOW_MS = 1000 * 1000, MIB = 1024 * 1024 };

@@ -15,20 +15,6 @@ static const char *metrics(size_t rows_max)
     return text_string(&out);
 }
 
-static void expect(const char *whole, const char *part)
-{
-    if (strstr(whole, part) == NULL)
-        fail_msg("expected %s in %s", part, whole);
-}
-
-static size_t count(const char *text, const char *part)
-{
-    size_t found = 0;
-    for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part))
-        found++;
-    return found;
-}
-
 TEST(tells_what_there_is)
 {
     set_up();

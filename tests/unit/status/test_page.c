@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "../../../relay/status/page.h"
 
-#include "test.h"
-
-static size_t count(const char *text, const char *part)
-{
-    size_t found = 0;
-    for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part))
-        found++;
-    return found;
-}
+#include "parts.h"
 
 TEST(style_and_script_are_in_it)
 {
