@@ -41,13 +41,14 @@ class Stage:
 
     rounds = None  # turns that it takes; None: as many as the bench has
 
-    def __init__(self, lab, name, middle, port, origin=None, tls=False):
+    def __init__(self, lab, name, middle, port, origin=None, tls=False, reads=True):
         self.name = name
         self.middle = middle
         self.origin = origin
         self.tls = tls
         self.count = 0
-        words = [port, "tls"] if tls else [port]
+        wire = tls and ("tls" if reads else "tls-unread")
+        words = [port, *([wire] if wire else [])]
         self.swarm = lab.tool("swarm", *words)
 
     def attach(self, count, seconds=120):
@@ -89,7 +90,7 @@ def tls_settings(lab):
 
 
 def through_relay(
-    lab, origin=None, name="relay", tls=False, rdb=None, waits=True, **settings
+    lab, origin=None, name="relay", tls=False, rdb=None, waits=True, reads=True, **settings
 ):
     """`origin`: None: a synthetic one of its own. `waits`: for the link."""
     source = origin or origin_of(lab, rdb)
@@ -100,7 +101,7 @@ def through_relay(
     if waits:
         middle.wait_link()
     port = more["downstream.tls-port"] if tls else middle.port
-    return Stage(lab, name, middle, port, source, tls)
+    return Stage(lab, name, middle, port, source, tls, reads)
 
 
 def chained(lab, kind, origin=None, rdb=None):

@@ -91,7 +91,8 @@ class Secured(Flood):
         self.is_quick = False
 
     def stages(self, lab, quick):
-        return [stages.floor(lab), stages.through_relay(lab, name="relay TLS", tls=True)]
+        secured = stages.through_relay(lab, name="relay TLS", tls=True, reads=False)
+        return [stages.floor(lab), secured]
 
     def run(self, lab, wanted):
         made = self.warmed(lab, wanted)

@@ -3,7 +3,7 @@
  * Many replicas in one process, bare: they shake hands, take RDB and stream as quickly as they come,
  * acknowledge once a second, and look at nothing but the times that the origin has put into the stream.
  *
- *     swarm PORT [tls]
+ *     swarm PORT [tls | tls-unread]     unread: the stream's records are counted and not decrypted
  *     attach COUNT          connects that many more. Says "attached ..." when all have their RDB
  *     expect FROM TO LENGTH STAMP
  *                           offsets of the stream: says "expects", and "done ..." when all have
@@ -62,7 +62,7 @@ struct replica {
 static struct {
     int epoll;
     uint16_t port;
-    bool tls;
+    enum wire_kind kind;
     unsigned ports; /* announced so far: a replica that came back at once would be slowed down */
     struct replica *replicas;
     unsigned count;
@@ -340,6 +340,7 @@ static void take_to_mark(struct replica *replica, const uint8_t *data, size_t le
 static void take_rdb(struct replica *replica, size_t length)
 {
     note_begun(replica);
+    CHECK(length <= replica->rdb_left);
     replica->rdb_left -= length;
     if (replica->rdb_left == 0)
         note_loaded(replica);
@@ -409,7 +410,7 @@ static void connect_one(void)
 {
     struct replica *replica = &swarm.replicas[swarm.count++];
     memset(replica, 0, sizeof *replica);
-    wire_open(&replica->wire, swarm.port, swarm.tls);
+    wire_open(&replica->wire, swarm.port, swarm.kind);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = replica};
     CHECK(epoll_ctl(swarm.epoll, EPOLL_CTL_ADD, replica->wire.fd, &event) == 0);
     greet(replica);
@@ -507,12 +508,21 @@ static void turn(uint64_t *acknowledged_ns)
         tell_done();
 }
 
+static enum wire_kind kind_of(const char *word)
+{
+    if (strcmp(word, "tls") == 0)
+        return WIRE_TLS;
+    if (strcmp(word, "tls-unread") != 0)
+        die("what wire is '%s'?", word);
+    return WIRE_TLS_UNREAD;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2 || argc > 3)
-        die("usage: swarm PORT [tls]");
+        die("usage: swarm PORT [tls | tls-unread]");
     swarm.port = port_of(argv[1]);
-    swarm.tls = argc == 3;
+    swarm.kind = argc == 3 ? kind_of(argv[2]) : WIRE_PLAIN;
     swarm.replicas = calloc(REPLICAS_MAX, sizeof swarm.replicas[0]);
     swarm.epoll = epoll_create1(EPOLL_CLOEXEC);
     CHECK(swarm.replicas != NULL && swarm.epoll != -1);
