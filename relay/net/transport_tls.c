@@ -2,15 +2,14 @@
  *
  * TLS by OpenSSL. What conn.h promises of a send is more than OpenSSL does: "none went" leaves a caller
  * free to send something else next, while OpenSSL, once it has said that the socket is full, wants the
- * same bytes again. So a record that the socket did not take is kept here, and counts as sent; it is
- * the only copy of stream bytes that a connection may hold, and only for as long as it is blocked.
+ * same bytes again. So OpenSSL writes to an outlet, which is never full when a send begins, and records
+ * that the socket did not take are kept there and count as sent; they are the only copy of stream bytes
+ * that a connection may hold, and only for as long as it is blocked.
  *
  * Where the kernel makes the records (kTLS), bytes and files are sent as on a plain socket. */
 #include "transport.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tls_outlet.h"
 #include "tls_private.h"
-
-enum { RECORD_MAX = 16 * 1024 };
 
 struct session {
     SSL *ssl;
@@ -29,9 +27,9 @@ struct session {
     bool is_up;        /* the handshake is done */
     bool kernel_sends; /* kTLS */
     bool has_failed;   /* with channel.error; told by the next call */
-    bool is_finishing; /* close_notify is due */
-    uint8_t *owed;     /* a record that counts as sent; NULL: none */
-    size_t owed_length;
+    bool is_finishing; /* close_notify is due, or on its way */
+    bool has_finished; /* it is said */
+    struct tls_outlet outlet;
 };
 
 static struct session *session_of(const struct channel *channel)
@@ -108,14 +106,22 @@ static enum conn_io look_at_first(struct channel *channel)
     return CONN_OK;
 }
 
-static void note_up(struct channel *channel)
+static enum conn_io come_up(struct channel *channel)
 {
     struct session *session = session_of(channel);
-    session->is_up = true;
     session->kernel_sends = BIO_get_ktls_send(SSL_get_wbio(session->ssl)) > 0;
+    if (!session->kernel_sends) {
+        BIO *outlet = tls_outlet_bio(&session->outlet);
+        if (outlet == NULL)
+            return fail(channel, "memory is out");
+        session->outlet.fd = channel->fd;
+        SSL_set0_wbio(session->ssl, outlet);
+    }
+    session->is_up = true;
     channel->receive_waits = WAITS_READ;
     channel->send_waits = WAITS_WRITE;
     tls_context_note(session->peer.context, session->ssl);
+    return CONN_OK;
 }
 
 static enum conn_io tls_handshake(struct channel *channel)
@@ -131,17 +137,39 @@ static enum conn_io tls_handshake(struct channel *channel)
     }
     errno = 0;
     int result = SSL_do_handshake(session->ssl);
-    if (result == 1) {
-        note_up(channel);
-        return CONN_OK;
-    }
+    if (result == 1)
+        return come_up(channel);
     enum conn_io io = judge(channel, result, &channel->receive_waits);
     if (io == CONN_END)
         io = fail(channel, "the peer closed the connection in the TLS handshake");
     return io;
 }
 
+/* ---- the outlet ---- */
+
+static enum conn_io push(struct channel *channel)
+{
+    channel->send_waits = WAITS_WRITE;
+    switch (tls_outlet_push(&session_of(channel)->outlet)) {
+    case OUTLET_EMPTY:
+        return CONN_OK;
+    case OUTLET_OWES:
+        return CONN_AGAIN;
+    case OUTLET_BROKEN:
+        return fail(channel, strerror(errno));
+    }
+    UNREACHABLE("no such result");
+}
+
 /* ---- receiving ---- */
+
+/* What OpenSSL has to say to what it has read: that a key changes, or what is wrong with a record. What
+ * the socket does not take is owed; that it is broken the next call finds. */
+static void answer(struct channel *channel)
+{
+    if (session_of(channel)->outlet.owed == NULL)
+        (void)tls_outlet_push(&session_of(channel)->outlet);
+}
 
 /* Fills what it was given, record by record: callers read once a turn, and a record is small. */
 static enum conn_io tls_receive(struct channel *channel, void *into, size_t capacity,
@@ -164,6 +192,7 @@ static enum conn_io tls_receive(struct channel *channel, void *into, size_t capa
         if (result != 1)
             io = judge(channel, result, &channel->receive_waits);
     }
+    answer(channel);
     return *received > 0 ? CONN_OK : io;
 }
 
@@ -176,13 +205,13 @@ static bool tls_has_pending(const struct channel *channel)
 
 /* ---- sending ---- */
 
+/* Nothing is owed, so the outlet takes it: OpenSSL never keeps a record that it wants to write again. */
 static enum conn_io write_record(struct channel *channel, const void *data, size_t length,
                                  size_t *written)
 {
     struct session *session = session_of(channel);
-    ERR_clear_error();
+    *written = 0;
     errno = 0;
-    channel->send_waits = WAITS_WRITE;
     int result = SSL_write_ex(session->ssl, data, length, written);
     if (result == 1)
         return CONN_OK;
@@ -191,134 +220,86 @@ static enum conn_io write_record(struct channel *channel, const void *data, size
     return io == CONN_END ? fail(channel, "the peer has closed the TLS session") : io;
 }
 
-static void forget_owed(struct session *session)
-{
-    free(session->owed);
-    session->owed = NULL;
-    session->owed_length = 0;
-}
+/* Where a send takes its bytes from: memory, or a file. */
+struct supply {
+    struct bytes view;
+    int file; /* -1: the view */
+    uint64_t position;
+    size_t length;
+};
 
-static enum conn_io send_owed(struct channel *channel)
+/* The next record's bytes, `into` for those of a file; fewer than were asked for are all that there are. */
+static bool next_bytes(const struct supply *supply, size_t at, uint8_t into[TLS_RECORD_MAX],
+                       struct bytes *bytes)
 {
-    struct session *session = session_of(channel);
-    size_t position = 0;
-    while (position < session->owed_length) {
-        size_t written;
-        enum conn_io io = write_record(channel, session->owed + position,
-                                       session->owed_length - position, &written);
-        if (io != CONN_OK) {
-            /* What OpenSSL holds is a beginning of what is left. */
-            session->owed_length -= position;
-            memmove(session->owed, session->owed + position, session->owed_length);
-            return io;
-        }
-        position += written;
+    size_t left = supply->length - at;
+    size_t length = left < TLS_RECORD_MAX ? left : TLS_RECORD_MAX;
+    if (supply->file == -1) {
+        *bytes = bytes_first(bytes_skip(supply->view, at), length);
+        return true;
     }
-    forget_owed(session);
+    ssize_t got;
+    do
+        got = pread(supply->file, into, length, (off_t)(supply->position + at));
+    while (got == -1 && errno == EINTR);
+    *bytes = bytes_at(into, got > 0 ? (size_t)got : 0);
+    return got != -1;
+}
+
+/* Gathers as many records as the socket has room for. */
+static enum conn_io gather(struct channel *channel, const struct supply *supply, size_t *sent)
+{
+    uint8_t record[TLS_RECORD_MAX];
+    unsigned room = 1;
+    if (supply->length - *sent > TLS_RECORD_MAX)
+        room = tls_outlet_room(&session_of(channel)->outlet);
+    ERR_clear_error();
+    for (; room > 0 && *sent < supply->length; room--) {
+        struct bytes bytes;
+        if (!next_bytes(supply, *sent, record, &bytes))
+            return fail(channel, strerror(errno));
+        if (bytes.length == 0)
+            return fail(channel, "the file is shorter than what is due");
+        size_t written;
+        enum conn_io io = write_record(channel, bytes.data, bytes.length, &written);
+        *sent += written;
+        if (io != CONN_OK)
+            return io;
+    }
     return CONN_OK;
 }
 
-/* Keeps what the socket did not take. */
-static enum conn_io owe(struct channel *channel, const void *data, size_t length)
-{
-    struct session *session = session_of(channel);
-    CHECK(session->owed == NULL && length <= RECORD_MAX);
-    session->owed = malloc(length);
-    if (session->owed == NULL)
-        return fail(channel, "memory is out");
-    memcpy(session->owed, data, length);
-    session->owed_length = length;
-    return CONN_OK;
-}
-
-/* One record at most. */
-static enum conn_io send_record(struct channel *channel, struct bytes view, size_t *sent)
-{
-    size_t length = view.length < RECORD_MAX ? view.length : RECORD_MAX;
-    enum conn_io io = write_record(channel, view.data, length, sent);
-    if (io != CONN_AGAIN)
-        return io;
-    *sent = length;
-    return owe(channel, view.data, length);
-}
-
-/* May a record be sent now? */
-static enum conn_io begin_send(struct channel *channel, size_t *sent)
+/* What is gathered leaves also where the next record fails. */
+static enum conn_io send_all_of(struct channel *channel, const struct supply *supply, size_t *sent)
 {
     *sent = 0;
     channel->receive_waits = WAITS_READ;
-    return session_of(channel)->has_failed ? CONN_FAILED : send_owed(channel);
-}
-
-/* Between the two records leave in full segments; each would be pushed out by itself, and wake the peer.
- * A socket that knows no TCP_CORK sends as it did. */
-static void cork(const struct channel *channel, bool is_corked)
-{
-    int value = is_corked;
-    (void)setsockopt(channel->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
-}
-
-static enum conn_io send_records(struct channel *channel, struct bytes view, size_t *sent)
-{
-    enum conn_io io = CONN_OK;
-    while (io == CONN_OK && session_of(channel)->owed == NULL && *sent < view.length) {
-        size_t count = 0;
-        io = send_record(channel, bytes_skip(view, *sent), &count);
-        *sent += count;
+    if (session_of(channel)->has_failed)
+        return CONN_FAILED;
+    enum conn_io io = push(channel);
+    while (io == CONN_OK && *sent < supply->length) {
+        io = gather(channel, supply, sent);
+        enum conn_io pushed = push(channel);
+        io = io == CONN_OK ? pushed : io;
     }
-    return io;
+    return *sent > 0 ? CONN_OK : io;
 }
 
 static enum conn_io tls_send(struct channel *channel, struct bytes view, bool more, size_t *sent)
 {
     if (session_of(channel)->kernel_sends)
         return transport_plain.send(channel, view, more, sent);
-    enum conn_io io = begin_send(channel, sent);
-    if (io != CONN_OK)
-        return io;
-    bool is_bulk = view.length > RECORD_MAX;
-    if (is_bulk)
-        cork(channel, true);
-    io = send_records(channel, view, sent);
-    if (is_bulk)
-        cork(channel, false);
-    return io == CONN_FAILED && *sent > 0 ? CONN_OK : io;
-}
-
-/* A record of the file; it is shorter than promised where nothing is read. */
-static enum conn_io send_file_record(struct channel *channel, int file, uint64_t position,
-                                     size_t length, size_t *sent)
-{
-    uint8_t record[RECORD_MAX];
-    ssize_t got;
-    do
-        got = pread(file, record, length < RECORD_MAX ? length : RECORD_MAX, (off_t)position);
-    while (got == -1 && errno == EINTR);
-    *sent = 0;
-    if (got == -1)
-        return fail(channel, strerror(errno));
-    if (got == 0)
-        return fail(channel, "the file is shorter than what is due");
-    return send_record(channel, bytes_at(record, (size_t)got), sent);
+    struct supply supply = {.view = view, .file = -1, .length = view.length};
+    return send_all_of(channel, &supply, sent);
 }
 
 static enum conn_io tls_send_file(struct channel *channel, int file, uint64_t position,
                                   size_t length, size_t *sent)
 {
-    struct session *session = session_of(channel);
-    if (session->kernel_sends)
+    if (session_of(channel)->kernel_sends)
         return transport_plain.send_file(channel, file, position, length, sent);
-    enum conn_io io = begin_send(channel, sent);
-    if (io != CONN_OK)
-        return io;
-    cork(channel, true);
-    while (io == CONN_OK && session->owed == NULL && *sent < length) {
-        size_t count = 0;
-        io = send_file_record(channel, file, position + *sent, length - *sent, &count);
-        *sent += count;
-    }
-    cork(channel, false);
-    return io == CONN_FAILED && *sent > 0 ? CONN_OK : io;
+    struct supply supply = {.file = file, .position = position, .length = length};
+    return send_all_of(channel, &supply, sent);
 }
 
 static bool tls_moves_files(const struct channel *channel)
@@ -331,18 +312,23 @@ static bool tls_moves_files(const struct channel *channel)
 static bool tls_has_unsent(const struct channel *channel)
 {
     const struct session *session = session_of(channel);
-    return session->owed != NULL || session->is_finishing;
+    return session->outlet.owed != NULL || session->is_finishing;
 }
 
 /* A peer that does not take our close_notify gets a plain end. */
 static enum conn_io say_goodbye(struct channel *channel)
 {
     struct session *session = session_of(channel);
-    ERR_clear_error();
-    channel->send_waits = WAITS_WRITE;
-    int result = SSL_shutdown(session->ssl);
-    if (result < 0 && judge(channel, result, &channel->send_waits) == CONN_AGAIN)
-        return CONN_AGAIN;
+    if (!session->has_finished) {
+        ERR_clear_error();
+        channel->send_waits = WAITS_WRITE;
+        int result = SSL_shutdown(session->ssl);
+        if (result < 0 && judge(channel, result, &channel->send_waits) == CONN_AGAIN)
+            return CONN_AGAIN;
+        session->has_finished = true;
+        if (push(channel) == CONN_AGAIN)
+            return CONN_AGAIN;
+    }
     session->is_finishing = false;
     (void)shutdown(channel->fd, SHUT_WR);
     return CONN_OK;
@@ -351,7 +337,7 @@ static enum conn_io say_goodbye(struct channel *channel)
 static enum conn_io tls_flush(struct channel *channel)
 {
     const struct session *session = session_of(channel);
-    enum conn_io io = send_owed(channel);
+    enum conn_io io = push(channel);
     return io == CONN_OK && session->is_finishing ? say_goodbye(channel) : io;
 }
 
@@ -365,14 +351,16 @@ static void tls_fini(struct channel *channel)
 {
     struct session *session = session_of(channel);
     ERR_clear_error();
-    if (session->is_up && !session->has_failed && session->owed == NULL)
+    if (session->is_up && !session->has_failed && session->outlet.owed == NULL) {
         (void)SSL_shutdown(session->ssl);
+        (void)push(channel);
+    }
     /* Else SSL_free would take an end that was not polite for a reason to spoil the session, and the
      * next connection could not resume it. */
     SSL_set_shutdown(session->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(session->ssl);
     ERR_clear_error();
-    forget_owed(session);
+    tls_outlet_fini(&session->outlet);
     tls_context_release(&session->peer.context);
     free(session);
     channel->session = NULL;

@@ -18,6 +18,7 @@ TOLD = {
     "STRANGER_OUTPUT_MAX": "{kb} KB, then it is not read from",
     "CLIENT_REPLIES_MAX": "{mb} MB at once",
     "CLIENT_STUCK_MS_MAX": "a minute without reading any",
+    "TLS_UNSENT_MAX": "records of {kb} KB that its socket does not take",
     "TRANSACTION_COMMANDS_MAX": "| {0}, of ",
     "TRANSACTION_BYTES_MAX": "of {kb} KB in all",
     "SUBSCRIPTIONS_MAX": "{0} channels and {0} patterns",

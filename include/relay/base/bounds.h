@@ -22,6 +22,9 @@ enum {
     CLIENT_STUCK_MS_MAX = 60 * 1000,             /* for taking any of them */
     CLIENT_FINISH_MS_MAX = 10 * 1000,            /* for taking the last ones */
 
+    /* TLS records that its socket does not take; plain bytes are not held. */
+    TLS_UNSENT_MAX = 264 * 1024,
+
     /* Between MULTI and EXEC. */
     TRANSACTION_COMMANDS_MAX = 256,
     TRANSACTION_BYTES_MAX = 256 * 1024,

@@ -2,7 +2,7 @@
  *
  * A connection, ours to a server or a client's to us, over a transport that the rest of the relay
  * does not see: plain TCP, or TLS. Bytes go straight to and from memory that the caller names; the
- * one exception is a TLS record that a full socket did not take.
+ * one exception are TLS records that a full socket did not take (TLS_UNSENT_MAX).
  *
  *      conn_connect               conn_accept
  *           |                          |

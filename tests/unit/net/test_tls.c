@@ -428,6 +428,66 @@ TEST(a_client_that_stops_halfway_is_closed_at_the_deadline)
     SSL_CTX_free(context);
 }
 
+/* ---- new keys ---- */
+
+static bool server_is_up(struct stage *stage)
+{
+    return stage->server.ups == 1;
+}
+
+/* Takes what the server has sent; returns how many bytes of data it was. */
+static size_t read_raw(struct raw *raw, struct stage *stage)
+{
+    char bytes[8192];
+    size_t total = 0;
+    size_t count;
+    run_for(stage->loop, 0);
+    ssize_t got = recv(raw->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (got > 0)
+        assert_int_equal(BIO_write(SSL_get_rbio(raw->ssl), bytes, (int)got), got);
+    while (SSL_read_ex(raw->ssl, bytes, sizeof bytes, &count) == 1)
+        total += count;
+    assert_int_equal(SSL_get_error(raw->ssl, 0), SSL_ERROR_WANT_READ);
+    return total;
+}
+
+/* It asks us for new keys while our socket is full: the answer goes behind what is owed, and is no more
+ * than one, however often it asks. */
+TEST(new_keys_may_be_asked_for_while_the_socket_is_full)
+{
+    enum { TIMES = 20 };
+    SSL_CTX *context = raw_context(TLS1_3_VERSION);
+    struct stage stage;
+    begin_for_anybody(&stage, PATIENCE_MS);
+    stage.buffer_bytes = SMALL_BUFFER;
+    struct raw raw;
+    begin_raw(&raw, context, &stage);
+    send_due(&raw, bytes_due(&raw));
+    take_first_flight(&raw, &stage);
+    send_due(&raw, bytes_due(&raw));
+    run_until(&stage, server_is_up, "UP");
+    size_t awaited = fill(stage.server.conn);
+    for (int i = 0; i < TIMES; i++) {
+        assert_int_equal(SSL_key_update(raw.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        assert_int_equal(SSL_write(raw.ssl, "x", 1), 1);
+        send_due(&raw, bytes_due(&raw));
+        run_for(stage.loop, 0);
+    }
+    size_t came = 0;
+    while (came < awaited || stage.server.got_length < TIMES)
+        came += read_raw(&raw, &stage);
+    assert_int_equal(came, awaited);
+    size_t sent;
+    assert_int_equal(conn_send(stage.server.conn, bytes_of("after"), false, &sent), CONN_OK);
+    while (came < awaited + 5)
+        came += read_raw(&raw, &stage);
+    assert_int_equal(came, awaited + 5);
+    assert_string_equal(stage.server.error, "");
+    end_raw(&raw);
+    end_stage(&stage);
+    SSL_CTX_free(context);
+}
+
 static void come_bytewise(int version)
 {
     SSL_CTX *context = raw_context(version);
@@ -552,6 +612,7 @@ int main(void)
         cmocka_unit_test(one_goes_to_another_thread_with_its_session),
         cmocka_unit_test(a_client_that_goes_halfway_is_told_apart_at_every_byte),
         cmocka_unit_test(a_client_that_stops_halfway_is_closed_at_the_deadline),
+        cmocka_unit_test(new_keys_may_be_asked_for_while_the_socket_is_full),
         cmocka_unit_test(a_handshake_may_come_byte_by_byte),
         cmocka_unit_test(plain_text_on_the_tls_port_is_named_so),
         cmocka_unit_test(a_record_that_is_none_is_an_error_of_the_handshake),
