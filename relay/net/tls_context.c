@@ -14,6 +14,8 @@
 /* How many sessions of TLS 1.2 clients without tickets a server keeps: anybody can make one. */
 enum { SESSIONS_MAX = 1024 };
 
+enum { READ_AHEAD = 128 * 1024 };
+
 /* The last session that a server has given to us. Whoever takes it out owns it. */
 struct memento {
     SSL_SESSION *session;
@@ -282,6 +284,9 @@ static void set_modes(struct tls_context *context, const struct tls_options *opt
     SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
     SSL_CTX_set_verify(ssl, verify_mode(context, options), on_verified);
     if (context->side == TLS_CLIENT) {
+        /* A server sends us gigabytes: many records by one call. Clients send us commands. */
+        SSL_CTX_set_read_ahead(ssl, 1);
+        SSL_CTX_set_default_read_buffer_len(ssl, READ_AHEAD);
         SSL_CTX_set_session_cache_mode(ssl,
                                        SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
         SSL_CTX_sess_set_new_cb(ssl, keep_session);

@@ -26,6 +26,7 @@ struct session {
     bool has_greeted;  /* a server: the first byte has been looked at */
     bool is_up;        /* the handshake is done */
     bool kernel_sends; /* kTLS */
+    bool has_more;     /* the last receive was given less room than there were bytes, maybe */
     bool has_failed;   /* with channel.error; told by the next call */
     bool is_finishing; /* close_notify is due, or on its way */
     bool has_finished; /* it is said */
@@ -118,6 +119,7 @@ static enum conn_io come_up(struct channel *channel)
         SSL_set0_wbio(session->ssl, outlet);
     }
     session->is_up = true;
+    session->has_more = SSL_has_pending(session->ssl) == 1;
     channel->receive_waits = WAITS_READ;
     channel->send_waits = WAITS_WRITE;
     tls_context_note(session->peer.context, session->ssl);
@@ -192,15 +194,17 @@ static enum conn_io tls_receive(struct channel *channel, void *into, size_t capa
         if (result != 1)
             io = judge(channel, result, &channel->receive_waits);
     }
+    session->has_more = io == CONN_OK;
     answer(channel);
     return *received > 0 ? CONN_OK : io;
 }
 
-/* Bytes that OpenSSL has decrypted already, or a failure that came behind the last bytes. */
+/* Bytes that OpenSSL has taken from the socket already, or a failure that came behind the last bytes.
+ * SSL_has_pending would say yes of half a record, too, for which nothing can be done but wait. */
 static bool tls_has_pending(const struct channel *channel)
 {
     const struct session *session = session_of(channel);
-    return session->has_failed || SSL_pending(session->ssl) > 0;
+    return session->has_failed || session->has_more;
 }
 
 /* ---- sending ---- */

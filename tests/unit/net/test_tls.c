@@ -273,6 +273,29 @@ TEST(what_is_left_in_the_transport_comes_in_the_next_turn)
     end_stage(&stage);
 }
 
+/* A client's OpenSSL takes all from the socket that there is, and the socket has nothing to tell then. */
+TEST(what_was_read_ahead_comes_in_the_next_turn)
+{
+    struct stage stage;
+    begin_good(&stage, NULL);
+    stage.client.reads = false;
+    meet(&stage);
+    size_t sent;
+    assert_int_equal(conn_send(stage.server.conn, bytes_of("ab"), false, &sent), CONN_OK);
+    assert_int_equal(conn_send(stage.server.conn, bytes_of("cd"), false, &sent), CONN_OK);
+    run_for(stage.loop, 5); /* loopback has delivered both */
+    char bytes[2];
+    size_t received = 0;
+    while (conn_receive(stage.client.conn, bytes, 2, &received) == CONN_AGAIN)
+        run_for(stage.loop, 5);
+    assert_memory_equal(bytes, "ab", 2);
+    conn_want(stage.client.conn, true, false);
+    awaited_length = 2;
+    run_until(&stage, client_has_all, "what was read ahead");
+    assert_memory_equal(stage.client.got, "cd", 2);
+    end_stage(&stage);
+}
+
 /* ---- to another thread ---- */
 
 static bool client_has_twelve(struct stage *stage)
@@ -609,6 +632,7 @@ int main(void)
         cmocka_unit_test(draining_delivers_all_and_ends_in_order),
         cmocka_unit_test(closing_ends_in_order_too),
         cmocka_unit_test(what_is_left_in_the_transport_comes_in_the_next_turn),
+        cmocka_unit_test(what_was_read_ahead_comes_in_the_next_turn),
         cmocka_unit_test(one_goes_to_another_thread_with_its_session),
         cmocka_unit_test(a_client_that_goes_halfway_is_told_apart_at_every_byte),
         cmocka_unit_test(a_client_that_stops_halfway_is_closed_at_the_deadline),
