@@ -149,6 +149,25 @@ static enum conn_io tls_handshake(struct channel *channel)
 
 /* ---- the outlet ---- */
 
+/* The socket takes nothing any more. Why the peer has gone may stand in an alert that nobody has read yet:
+ * under TLS 1.3 a client is up before its certificate is looked at. */
+static enum conn_io lose(struct channel *channel)
+{
+    struct session *session = session_of(channel);
+    int error = errno;
+    uint8_t byte;
+    size_t count;
+    ERR_clear_error();
+    int result = SSL_peek_ex(session->ssl, &byte, 1, &count);
+    bool is_told = result != 1 && SSL_get_error(session->ssl, result) == SSL_ERROR_SSL;
+    (void)tls_outlet_push(&session->outlet); /* an answer to that goes to nobody */
+    if (!is_told)
+        return fail(channel, strerror(error));
+    session->has_failed = true;
+    tls_explain(session->ssl, &session->peer, 0, channel->error);
+    return CONN_FAILED;
+}
+
 static enum conn_io push(struct channel *channel)
 {
     channel->send_waits = WAITS_WRITE;
@@ -158,7 +177,7 @@ static enum conn_io push(struct channel *channel)
     case OUTLET_OWES:
         return CONN_AGAIN;
     case OUTLET_BROKEN:
-        return fail(channel, strerror(errno));
+        return lose(channel);
     }
     UNREACHABLE("no such result");
 }

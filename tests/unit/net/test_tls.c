@@ -296,6 +296,32 @@ TEST(what_was_read_ahead_comes_in_the_next_turn)
     end_stage(&stage);
 }
 
+/* ---- refused ---- */
+
+static bool server_has_refused(struct stage *stage)
+{
+    return stage->server.has_failed && stage->client.ups == 1;
+}
+
+/* Under TLS 1.3 the client is up by then, and has something to say: the socket is reset before it reads. */
+TEST(a_refusal_is_named_also_by_a_send_that_fails)
+{
+    struct stage stage;
+    struct tls_options server = server_options();
+    struct tls_options client = client_options();
+    client.cert_file = client.key_file = NULL;
+    begin_stage(&stage, &server, &client);
+    stage.client.reads = false;
+    begin_client(&stage);
+    run_until(&stage, server_has_refused, "the refusal");
+    size_t sent;
+    while (conn_send(stage.client.conn, bytes_of("x"), false, &sent) != CONN_FAILED)
+        run_for(stage.loop, 1);
+    assert_string_equal(conn_error(stage.client.conn),
+                        "TLS: the peer refuses: it wants a certificate of us");
+    end_stage(&stage);
+}
+
 /* ---- to another thread ---- */
 
 static bool client_has_twelve(struct stage *stage)
@@ -633,6 +659,7 @@ int main(void)
         cmocka_unit_test(closing_ends_in_order_too),
         cmocka_unit_test(what_is_left_in_the_transport_comes_in_the_next_turn),
         cmocka_unit_test(what_was_read_ahead_comes_in_the_next_turn),
+        cmocka_unit_test(a_refusal_is_named_also_by_a_send_that_fails),
         cmocka_unit_test(one_goes_to_another_thread_with_its_session),
         cmocka_unit_test(a_client_that_goes_halfway_is_told_apart_at_every_byte),
         cmocka_unit_test(a_client_that_stops_halfway_is_closed_at_the_deadline),
