@@ -3,6 +3,7 @@
 
 import pytest
 
+import own_world
 import readme
 import relay
 import servers
@@ -72,7 +73,7 @@ GIVEN = {
 }
 
 pytestmark = pytest.mark.skipif(
-    not readme.can_run(), reason="this system gives us no network of our own (unshare -n)"
+    not own_world.can_run(), reason="this system gives us no network of our own (unshare -n)"
 )
 
 

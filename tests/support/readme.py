@@ -20,6 +20,7 @@ import re
 import shlex
 import subprocess
 
+import own_world
 import wait
 from process import ROOT
 
@@ -102,15 +103,6 @@ def shell_line(line, seconds):
     return f"until_prints {shlex.quote(expected.strip())} {seconds} <<<{command}"
 
 
-def can_run():
-    """Whether this system lets us have a network and processes of our own."""
-    return subprocess.run([*own_world(), "true"], capture_output=True).returncode == 0
-
-
-def own_world():
-    return ["unshare", *([] if os.getuid() == 0 else ["-r"]), "-n", "-p", "-f", "-m", "--mount-proc", "--kill-child"]
-
-
 def run(script, directory, programs, seconds=60):
     """Runs a script in `directory`, with `programs` (name -> path) in its PATH. Returns what it printed."""
     directory = pathlib.Path(directory)
@@ -124,7 +116,7 @@ def run(script, directory, programs, seconds=60):
     environment = dict(os.environ, PATH=f"{bin_directory}:{os.environ['PATH']}", HOME=str(directory))
     with open(directory / "output", "w+") as output:
         result = subprocess.run(
-            [*own_world(), "bash", str(path)],
+            [*own_world.command(), "bash", str(path)],
             cwd=directory,
             env=environment,
             stdin=subprocess.DEVNULL,
