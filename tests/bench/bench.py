@@ -3,6 +3,7 @@
 pay. `make bench`, `make bench-quick`; README.md here says what the figures mean.
 
     /usr/bin/python3 tests/bench/bench.py [--quick] [--only NAME]... [--rounds N] [--out FOLDER]
+                                        [--network own|host]
 """
 
 import argparse
@@ -14,6 +15,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import crowds  # noqa: E402
+import machine  # noqa: E402
 import origins  # noqa: E402
 import report  # noqa: E402
 import servers  # noqa: E402
@@ -30,6 +32,12 @@ def options():
     parser.add_argument("--only", action="append", metavar="NAME", help="benches with it in their name")
     parser.add_argument("--rounds", type=int, help="turns of each set-up")
     parser.add_argument("--out", type=pathlib.Path, help="folder for bench.json and bench.svg")
+    parser.add_argument(
+        "--network",
+        choices=["own", "host"],
+        default="own",
+        help="own: one with a congestion control that does not pace (default); host: the machine's",
+    )
     return parser.parse_args()
 
 
@@ -48,10 +56,13 @@ def run_one(bench, wanted, results):
 
 def main():
     wanted = options()
+    if wanted.network == "own":
+        machine.enter_own_network()
     if not wanted.quick and not servers.is_available(servers.REDIS):
         sys.exit("Redis 7.0 is not there: tests/support/setup.sh bench")
     wanted.scratch = servers.ROOT / "build" / "bench"
     wanted.scratch.mkdir(parents=True, exist_ok=True)
+    report.print_machine()
     results = []
     for bench in BENCHES:
         named = wanted.only is None or any(word in bench.name for word in wanted.only)

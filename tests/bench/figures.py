@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is read off processes, and what is made of it. Machines are shared and noisy: CPU seconds are what
-we go by, set-ups take turns, and of several turns the median counts."""
+we go by, set-ups take turns, of several turns the median counts, and a ratio is the median of the turns'
+ratios."""
 
 import os
 import pathlib
@@ -50,24 +51,46 @@ class Meter:
         self.cpu_s = cpu_s(self.pid) - self.before
 
 
-def medians(turns):
-    """[{"cpu": 1, ...}, ...] of one set-up, as one."""
-    return {key: statistics.median(turn[key] for turn in turns) for key in turns[0]}
+class Seen:
+    """The turns of each set-up, in their order. The turns of one round ran in the same mood of the machine,
+    so set-ups are compared turn by turn; where one has fewer turns, those that both have count."""
+
+    def __init__(self, turns=None):
+        self.turns = turns or {}  # name -> [{"cpu": 1, ...}, ...]
+
+    def add(self, name, figure):
+        self.turns.setdefault(name, []).append(figure)
+
+    def add_sum(self, name, parts, key):
+        """A set-up that nobody ran: in each turn the sum of what others have of `key`."""
+        for turn in zip(*(self.turns[part] for part in parts)):
+            self.add(name, {key: sum(figure[key] for figure in turn)})
+
+    def medians(self):
+        """{name: {"cpu": 1, ...}}"""
+        return {
+            name: {key: statistics.median(turn[key] for turn in turns) for key in turns[0]}
+            for name, turns in self.turns.items()
+        }
+
+    def ratios(self, name, beside, key):
+        pairs = zip(self.turns[name], self.turns[beside])
+        return [ours[key] / theirs[key] for ours, theirs in pairs]
 
 
 def in_turns(stages, turn, rounds, limit_s=40):
-    """{name: medians}: each stage once, and again, so that the machine's moods fall on all alike. A stage
-    may have fewer turns (`rounds`), where one is enough to see; and on a slow machine all have fewer: no
-    round begins after `limit_s`."""
-    seen = {stage.name: [] for stage in stages}
+    """Seen: each stage once, and again, so that the machine's moods fall on all alike. A stage may have
+    fewer turns (`rounds`), where one is enough to see; and on a slow machine all have fewer: no round
+    begins after `limit_s`."""
+    seen = Seen()
     started = time.monotonic()
     for number in range(rounds):
         if number > 0 and time.monotonic() - started > limit_s:
             break
         for stage in stages:
             if number < (stage.rounds or rounds):
-                seen[stage.name].append(turn(stage))
-    return {name: medians(turns) for name, turns in seen.items()}
+                seen.add(stage.name, turn(stage))
+    return seen
 
 
 def now_ns():

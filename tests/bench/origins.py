@@ -80,8 +80,8 @@ class One(Bench):
             chained(lab, servers.REDIS, 1, "chained"),
         ]
         seen = figures.in_turns(made, lambda stage: load(stage, self.COMMANDS), wanted.rounds or 3)
-        ratio = seen["relay"]["mb_s"] / seen["direct"]["mb_s"]
-        return Result(self, seen, [Aim("MB/s beside direct", ratio, 0.9, at_least=True)])
+        ratios = seen.ratios("relay", "direct", "mb_s")
+        return Result(self, seen, [Aim("MB/s beside direct", ratios, 0.9, at_least=True)])
 
 
 class Origin(Bench):
@@ -96,10 +96,8 @@ class Origin(Bench):
             through_relay(lab, servers.REDIS, 50, "relay, 50 replicas"),
         ]
         seen = figures.in_turns(made, lambda stage: load(stage, self.COMMANDS), wanted.rounds or 3)
-        ratio = (
-            seen["relay, 50 replicas"]["origin_cpu_s"] / seen["direct, 1 replica"]["origin_cpu_s"]
-        )
-        return Result(self, seen, [Aim("the origin's CPU beside one direct replica", ratio, 1.1)])
+        ratios = seen.ratios("relay, 50 replicas", "direct, 1 replica", "origin_cpu_s")
+        return Result(self, seen, [Aim("the origin's CPU beside one direct replica", ratios, 1.1)])
 
 
 BENCHES = [

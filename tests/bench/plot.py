@@ -19,7 +19,7 @@ PLOTTED = ["cpu_s_per_gb", "p99_us", "origin_cpu_s", "mb_s", "first_byte_ms"]
 
 def _metric(result):
     for key in PLOTTED:
-        if all(key in figure for figure in result.seen.values()):
+        if all(key in figure for figure in result.figures.values()):
             return key
     return None
 
@@ -47,9 +47,9 @@ def _panel(top, result, columns):
     key = _metric(result)
     label, form = columns[key]
     parts = [_text(10, top + 18, f"{result.bench.title}: {label}", 14, weight="bold")]
-    largest = max(figure[key] for figure in result.seen.values())
+    largest = max(figure[key] for figure in result.figures.values())
     y = top + HEAD
-    for name, figure in result.seen.items():
+    for name, figure in result.figures.items():
         parts += _bar(y, name, figure[key], form.format(figure[key]), largest)
         y += BAR + GAP
     for aim in result.aims:

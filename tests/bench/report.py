@@ -3,7 +3,10 @@
 
 import dataclasses
 import json
+import statistics
 
+import figures
+import machine
 import plot
 
 COLUMNS = {
@@ -24,10 +27,16 @@ COLUMNS = {
 
 @dataclasses.dataclass
 class Aim:
+    """What a ratio is to be; of several turns the median counts."""
+
     what: str
-    ratio: float
+    ratios: list
     aim: float
     at_least: bool = False
+
+    @property
+    def ratio(self):
+        return statistics.median(self.ratios)
 
     @property
     def is_met(self):
@@ -40,7 +49,13 @@ class Aim:
 
     def __str__(self):
         sign = ">=" if self.at_least else "<="
-        return f"{self.what}: {self.ratio:.2f} (aim {sign} {self.aim:g}) {'met' if self.is_met else 'MISSED'}"
+        least, most = min(self.ratios), max(self.ratios)
+        turns = f"{least:.2f} to {most:.2f}; " if len(self.ratios) > 1 else ""
+        met = "met" if self.is_met else "MISSED"
+        return f"{self.what}: {self.ratio:.2f} ({turns}aim {sign} {self.aim:g}) {met}"
+
+    def as_json(self):
+        return {**dataclasses.asdict(self), "ratio": self.ratio, "is_met": self.is_met}
 
 
 class Bench:
@@ -55,21 +70,32 @@ class Bench:
 @dataclasses.dataclass
 class Result:
     bench: Bench
-    seen: dict  # of each set-up, its figures
+    seen: figures.Seen
     aims: list
     seconds: float = 0.0
 
+    @property
+    def figures(self):
+        """{name of a set-up: its figures}"""
+        return self.seen.medians()
+
 
 def _columns(result):
-    there = {key for figure in result.seen.values() for key in figure}
+    there = {key for figure in result.figures.values() for key in figure}
     return [key for key in COLUMNS if key in there]
+
+
+def print_machine():
+    there = machine.describe()
+    print(f"{there['cpu']}, {there['cores']} cores, Linux {there['kernel']}, {there['openssl']}")
+    print(f"TCP congestion control: {there['congestion_control']}", flush=True)
 
 
 def print_result(result):
     columns = _columns(result)
     print(f"\n{result.bench.title}  ({result.seconds:.0f} s)")
     print(f"  {'':20}" + "".join(f"{COLUMNS[key][0]:>16}" for key in columns))
-    for name, figure in result.seen.items():
+    for name, figure in result.figures.items():
         cells = (COLUMNS[key][1].format(figure[key]) if key in figure else "" for key in columns)
         print(f"  {name:20}" + "".join(f"{cell:>16}" for cell in cells))
     for aim in result.aims:
@@ -77,16 +103,17 @@ def print_result(result):
 
 
 def as_json(results):
-    return [
+    benches = [
         {
             "bench": result.bench.name,
             "title": result.bench.title,
             "seconds": round(result.seconds, 1),
-            "figures": result.seen,
-            "aims": [{**dataclasses.asdict(aim), "is_met": aim.is_met} for aim in result.aims],
+            "figures": result.figures,
+            "aims": [aim.as_json() for aim in result.aims],
         }
         for result in results
     ]
+    return {"machine": machine.describe(), "benches": benches}
 
 
 def finish(results, wanted):

@@ -85,17 +85,11 @@ class FullSync(Bench):
             wanted.rounds or 3,
             limit_s=10 if wanted.quick else 40,
         )
-        aims = [
-            Aim(
-                "CPU per GB beside sendfile",
-                seen["relay"]["cpu_s_per_gb"] / seen["floor"]["cpu_s_per_gb"],
-                1.25,
-            )
-        ]
-        for name, figure in seen.items():
-            if name.startswith("direct"):
-                ratio = figure["last_s"] / seen["relay"]["last_s"]
-                aims.append(Aim(f"times faster than {name}", ratio, 4, at_least=True))
+        aims = [Aim("CPU per GB beside sendfile", seen.ratios("relay", "floor", "cpu_s_per_gb"), 1.25)]
+        for stage in made:
+            if stage.name.startswith("direct"):
+                ratios = seen.ratios(stage.name, "relay", "last_s")
+                aims.append(Aim(f"times faster than {stage.name}", ratios, 4, at_least=True))
         return Result(self, seen, aims)
 
 
@@ -122,9 +116,9 @@ class FirstByte(Bench):
 
     def run(self, lab, wanted):
         _, rdb = make_rdb(lab, self.RDB_BYTES)
-        seen = {"relay": figures.medians([self.cold(lab, rdb) for _ in range(wanted.rounds or 5)])}
-        took_ms = seen["relay"]["first_byte_ms"]
-        return Result(self, seen, [Aim("ms to the first byte, of 10", took_ms / 10, 1)])
+        turns = [self.cold(lab, rdb) for _ in range(wanted.rounds or 5)]
+        of_aim = [turn["first_byte_ms"] / 10 for turn in turns]
+        return Result(self, figures.Seen({"relay": turns}), [Aim("ms to the first byte, of 10", of_aim, 1)])
 
 
 BENCHES = [

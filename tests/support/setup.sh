@@ -32,7 +32,8 @@ test)
     packages="$packages $install_set $browser_set"
     kinds="redis-7.0 valkey-8 prometheus"
     ;;
-demo | bench) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;
+demo) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;
+bench) packages="$build_set $server_set $python_set openssl iproute2" kinds="redis-7.0 valkey-8" ;;
 deb) packages="$build_set $deb_set" kinds="" ;;
 fuzz) packages="$build_set $clang_set libcmocka-dev" kinds="" ;;
 *)
