@@ -29,7 +29,7 @@ BENCHES = [*streams.BENCHES, *syncs.BENCHES, *origins.BENCHES, *crowds.BENCHES]
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="under a minute, the floor alone beside")
-    parser.add_argument("--only", action="append", metavar="NAME", help="benches with it in their name")
+    parser.add_argument("--only", action="append", metavar="NAME", help="a bench, or all with it in their names")
     parser.add_argument("--rounds", type=int, help="turns of each set-up")
     parser.add_argument("--out", type=pathlib.Path, help="folder for bench.json and bench.svg")
     parser.add_argument(
@@ -39,6 +39,12 @@ def options():
         help="own: one with a congestion control that does not pace (default); host: the machine's",
     )
     return parser.parse_args()
+
+
+def is_named(bench, words):
+    """A word is a bench's name, or part of several names."""
+    names = [each.name for each in BENCHES]
+    return any(word == bench.name if word in names else word in bench.name for word in words)
 
 
 def run_one(bench, wanted, results):
@@ -65,7 +71,7 @@ def main():
     report.print_machine()
     results = []
     for bench in BENCHES:
-        named = wanted.only is None or any(word in bench.name for word in wanted.only)
+        named = wanted.only is None or is_named(bench, wanted.only)
         if named and (bench.is_quick or not wanted.quick):
             run_one(bench, wanted, results)
     failures = report.finish(results, wanted)

@@ -11,33 +11,82 @@ from figures import GB
 from report import Aim, Bench, Result
 
 VALUE_BYTES = 1000
-PIPELINE = 32
-CLIENTS = 8
-COMMAND_BYTES = len(resp.encode("SET", "key:000000000000", "v" * VALUE_BYTES))
 
 
-def write(origin, commands):
-    """redis-benchmark's SETs, that many or a few more."""
-    subprocess.run(
-        [
-            servers.program(servers.REDIS, "benchmark"), "-p", str(origin.port), "-t", "set",
-            "-d", str(VALUE_BYTES), "-r", "1000", "-n", str(commands), "-P", str(PIPELINE),
-            "-c", str(CLIENTS), "-q",
-        ],
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )  # fmt: skip
+class Benchmark:
+    """redis-benchmark's SETs. It wants a core for itself."""
+
+    PIPELINE = 32
+    CLIENTS = 8
+    COMMAND_BYTES = len(resp.encode("SET", "key:000000000000", "v" * VALUE_BYTES))
+
+    def __init__(self, commands):
+        self.commands = commands
+
+    def stream_bytes(self, _origin):
+        return self.commands * self.COMMAND_BYTES
+
+    def write(self, origin):
+        """So many commands or a few more."""
+        subprocess.run(
+            [
+                servers.program(servers.REDIS, "benchmark"), "-p", str(origin.port), "-t", "set",
+                "-d", str(VALUE_BYTES), "-r", "1000", "-n", str(self.commands),
+                "-P", str(self.PIPELINE), "-c", str(self.CLIENTS), "-q",
+            ],
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )  # fmt: skip
 
 
-def load(stage, commands):
+class Script:
+    """A script's SETs: the origin makes its stream by itself, and who asks for it pays next to nothing."""
+
+    IN_FLIGHT = 4
+    LUA = """
+        for i = 0, 255 do
+            redis.call('SET', 'key:' .. string.format('%012d', i), ARGV[1])
+        end
+        return 1
+    """
+    CALL = resp.encode("EVAL", LUA, 0, "v" * VALUE_BYTES)
+
+    def __init__(self, calls):
+        self.calls = calls
+
+    def run(self, connection, calls):
+        """`calls` times, so many of them ahead of their answers."""
+        for number in range(calls + self.IN_FLIGHT):
+            if number >= self.IN_FLIGHT:
+                answer = connection.reply()
+                assert answer == 1, answer
+            if number < calls:
+                connection.send(self.CALL)
+
+    def stream_bytes(self, origin):
+        """Servers replicate a script as they like. A PING may come between: the least of three counts."""
+        seen = []
+        with resp.Connection(origin.port) as connection:
+            for _ in range(3):
+                before = origin.offset()
+                self.run(connection, 1)
+                seen.append(origin.offset() - before)
+        return min(seen) * self.calls
+
+    def write(self, origin):
+        with resp.Connection(origin.port) as connection:
+            self.run(connection, self.calls)
+
+
+def load(stage, writer):
     origin = stage.origin
+    stream_bytes = writer.stream_bytes(origin)
     start = origin.offset()
-    stage.swarm.ask(f"expect {start} {start + commands * COMMAND_BYTES} 0 0", "expects")
+    stage.swarm.ask(f"expect {start} {start + stream_bytes} 0 0", "expects")
     with figures.Meter(origin.pid) as at_origin, figures.Meter(stage.middle.pid) as in_middle:
         begun = figures.now_ns()
-        write(origin, commands)
+        writer.write(origin)
         done = stage.swarm.hear("done")
-    stream_bytes = commands * COMMAND_BYTES
     figure = {
         "mb_s": stream_bytes * stage.count / (done["last"] - begun) * 1e3,
         "origin_cpu_s": at_origin.cpu_s / stream_bytes * GB,
@@ -48,59 +97,69 @@ def load(stage, commands):
     return figure
 
 
-def direct(lab, kind, count, name):
-    stage = stages.direct(lab, lab.origin(kind))
-    stage.name = name
-    stage.attach(count)
-    return stage
-
-
-def through_relay(lab, kind, count, name):
-    stage = stages.through_relay(lab, lab.origin(kind), name=name)
-    stage.attach(count)
-    return stage
-
-
-def chained(lab, kind, count, name):
-    stage = stages.chained(lab, kind, lab.origin(kind))
-    stage.name = name
-    stage.attach(count)
-    return stage
+def one_replica(lab, kind):
+    """What stands between an origin of a kind and one replica, and the names that are told."""
+    made = {
+        f"direct {kind}": stages.direct(lab, lab.origin(kind)),
+        f"relay {kind}": stages.through_relay(lab, lab.origin(kind)),
+        f"chained {kind}": stages.chained(lab, kind, lab.origin(kind)),
+    }
+    for name, stage in made.items():
+        stage.name = name
+    return list(made.values())
 
 
 class One(Bench):
     """One replica: how quickly what is written arrives."""
 
-    COMMANDS = 160_000
+    def __init__(self, name, title, writer, rounds):
+        super().__init__(name, title)
+        self.writer = writer
+        self.rounds = rounds
 
     def run(self, lab, wanted):
-        made = [
-            direct(lab, servers.REDIS, 1, "direct"),
-            through_relay(lab, servers.REDIS, 1, "relay"),
-            chained(lab, servers.REDIS, 1, "chained"),
-        ]
-        seen = figures.in_turns(made, lambda stage: load(stage, self.COMMANDS), wanted.rounds or 3)
-        ratios = seen.ratios("relay", "direct", "mb_s")
-        return Result(self, seen, [Aim("MB/s beside direct", ratios, 0.9, at_least=True)])
+        made = [stages.floor(lab, origin=lab.origin())]
+        for kind in stages.kinds():
+            made += one_replica(lab, kind)
+        for stage in made:
+            stage.attach(1)
+        seen = figures.in_turns(
+            made, lambda stage: load(stage, self.writer), wanted.rounds or self.rounds
+        )
+        return Result(self, seen, list(self.aims(seen)))
+
+    @staticmethod
+    def aims(seen):
+        for kind in stages.kinds():
+            ratios = seen.ratios(f"relay {kind}", f"direct {kind}", "mb_s")
+            yield Aim(f"MB/s beside direct {kind}", ratios, 0.9, at_least=True)
 
 
 class Origin(Bench):
     """What 50 replicas cost the origin, in CPU seconds for each GB that is written, and in forks."""
 
-    COMMANDS = 80_000
+    WRITER = Benchmark(80_000)
 
     def run(self, lab, wanted):
-        made = [
-            direct(lab, servers.REDIS, 1, "direct, 1 replica"),
-            direct(lab, servers.REDIS, 50, "direct, 50 replicas"),
-            through_relay(lab, servers.REDIS, 50, "relay, 50 replicas"),
-        ]
-        seen = figures.in_turns(made, lambda stage: load(stage, self.COMMANDS), wanted.rounds or 3)
+        made = {
+            "direct, 1 replica": (stages.direct(lab, lab.origin()), 1),
+            "direct, 50 replicas": (stages.direct(lab, lab.origin()), 50),
+            "relay, 50 replicas": (stages.through_relay(lab, lab.origin()), 50),
+        }
+        for name, (stage, count) in made.items():
+            stage.name = name
+            stage.attach(count)
+        seen = figures.in_turns(
+            [stage for stage, _ in made.values()],
+            lambda stage: load(stage, self.WRITER),
+            wanted.rounds or 3,
+        )
         ratios = seen.ratios("relay, 50 replicas", "direct, 1 replica", "origin_cpu_s")
         return Result(self, seen, [Aim("the origin's CPU beside one direct replica", ratios, 1.1)])
 
 
 BENCHES = [
-    One("real-1", "A real origin, redis-benchmark, one replica"),
+    One("real-1", "A real origin, redis-benchmark, one replica", Benchmark(100_000), 7),
+    One("stream-1", "A real origin that makes its own stream, one replica", Script(800), 7),
     Origin("real-50", "A real origin, redis-benchmark, 50 replicas: what the origin pays"),
 ]

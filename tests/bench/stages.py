@@ -69,11 +69,11 @@ def origin_of(lab, rdb=None):
     return tool
 
 
-def floor(lab, name="floor"):
-    origin = origin_of(lab)
+def floor(lab, name="floor", origin=None):
+    source = origin or origin_of(lab)
     port = ports.free_port()
-    middle = lab.tool("fanout", port, origin.port)
-    return Stage(lab, name, middle, port, origin)
+    middle = lab.tool("fanout", port, source.port)
+    return Stage(lab, name, middle, port, source)
 
 
 def file_floor(lab, rdb, name="floor"):
@@ -104,9 +104,11 @@ def through_relay(
     return Stage(lab, name, middle, port, source, tls, reads)
 
 
-def chained(lab, kind, origin=None, rdb=None):
+def chained(lab, kind, origin=None, rdb=None, waits=True):
     source = origin or origin_of(lab, rdb)
-    middle = lab.replica(source, kind, name="chained", rdbcompression="no").wait_online(60)
+    middle = lab.replica(source, kind, name="chained", rdbcompression="no")
+    if waits:
+        middle.wait_online(60)
     return Stage(lab, f"chained {kind}", middle, middle.port, source)
 
 

@@ -3,6 +3,7 @@
 
 import shutil
 
+import cipher
 import figures
 import servers
 import stages
@@ -24,15 +25,21 @@ def rewrite(path, to):
 
 def make_rdb(lab, rdb_bytes):
     """A real server with that much in it, and its RDB."""
-    server = lab.origin(name="filled", rdbcompression="no", repl_diskless_sync_delay=60)
+    server = lab.origin(name="filled", rdbcompression="no")
     server.client().execute_command("DEBUG", "POPULATE", rdb_bytes // VALUE_BYTES, "key", VALUE_BYTES)
     server.client().execute_command("SAVE")
     return server, rewrite(server.directory / "dump.rdb", server.directory / "source.rdb")
 
 
+def fork_once(server, count):
+    """One fork for all, when all are there."""
+    server.client().config_set("repl-diskless-sync-delay", 60)
+    server.client().config_set("repl-diskless-sync-max-replicas", count)
+
+
 def sync(stage, count, rdb_bytes):
-    if isinstance(stage.middle, servers.Server):  # one fork for all, when all are there
-        stage.middle.client().config_set("repl-diskless-sync-max-replicas", count)
+    if isinstance(stage.middle, servers.Server):
+        fork_once(stage.middle, count)
     with figures.Meter(stage.middle.pid) as meter:
         begun = figures.now_ns()
         loaded = stage.attach(count)
@@ -49,28 +56,47 @@ def sync(stage, count, rdb_bytes):
 
 
 class FullSync(Bench):
-    def __init__(self, name, count, rdb_bytes, quick_bytes, direct_rounds):
+    LIMIT_S = 150  # the first round has the slow ones in it
+
+    def __init__(self, name, count, rdb_bytes, quick_bytes=None, tls_rounds=None, has_chained=True):
         super().__init__(name, f"Full sync, {count} replicas", is_quick=quick_bytes is not None)
         self.count = count
         self.rdb_bytes = rdb_bytes
         self.quick_bytes = quick_bytes
-        self.direct_rounds = direct_rounds
+        self.tls_rounds = tls_rounds
+        self.has_chained = has_chained
 
     def stages(self, lab, server, rdb, quick):
         made = [stages.file_floor(lab, rdb), stages.through_relay(lab, rdb=rdb)]
-        if not quick:
-            made += [stages.direct(lab, server)]
-            for kind in stages.kinds()[1:]:
-                made += [stages.direct(lab, self.copy_of(lab, kind, rdb))]
-        for stage in made[2:]:
-            stage.rounds = self.direct_rounds
+        if quick:
+            return made
+        secured = stages.through_relay(lab, name="relay TLS", rdb=rdb, tls=True, reads=False)
+        secured.rounds = self.tls_rounds
+        return [*made, secured, *self.slow_stages(lab, server, rdb)]
+
+    def slow_stages(self, lab, server, rdb):
+        """One turn each is enough to see."""
+        kinds = stages.kinds()
+        links = [stages.chained(lab, kind, rdb=rdb, waits=False) for kind in kinds if self.has_chained]
+        made = [stages.direct(lab, server)]
+        made += [stages.direct(lab, self.copy_of(lab, kind, rdb)) for kind in kinds[1:]]
+        for stage in links:
+            stage.middle.wait_online(60)
+        made += links
+        for stage in made:
+            stage.rounds = 1
         return made
 
     @staticmethod
+    def warm_up(stage, rdb_bytes):
+        """Until a relay has the RDB, and the file was sent once. A server has its data set and forks
+        each time anew: nothing is made once."""
+        if not isinstance(stage.middle, servers.Server):
+            sync(stage, 1, rdb_bytes)
+
+    @staticmethod
     def copy_of(lab, kind, rdb):
-        server = lab.origin(
-            kind, start=False, name="filled", rdbcompression="no", repl_diskless_sync_delay=60
-        )
+        server = lab.origin(kind, start=False, name="filled", rdbcompression="no")
         (server.directory / "dump.rdb").hardlink_to(rdb)
         return server.start()
 
@@ -79,18 +105,27 @@ class FullSync(Bench):
         size = rdb.stat().st_size
         self.title += f", RDB of {size / GB:.1f} GB"
         made = self.stages(lab, server, rdb, wanted.quick)
+        for stage in made:
+            self.warm_up(stage, size)
+        if not wanted.quick:
+            made.append(cipher.Stage())
         seen = figures.in_turns(
             made,
-            lambda stage: sync(stage, self.count, size),
+            cipher.or_else(lambda stage: sync(stage, self.count, size)),
             wanted.rounds or 3,
-            limit_s=10 if wanted.quick else 40,
+            limit_s=10 if wanted.quick else self.LIMIT_S,
         )
-        aims = [Aim("CPU per GB beside sendfile", seen.ratios("relay", "floor", "cpu_s_per_gb"), 1.25)]
+        return Result(self, seen, list(self.aims(made, seen)))
+
+    @staticmethod
+    def aims(made, seen):
+        yield Aim("CPU per GB beside sendfile", seen.ratios("relay", "floor", "cpu_s_per_gb"), 1.25)
+        if cipher.NAME in seen.turns:
+            yield cipher.aim(seen, 1.25)
         for stage in made:
             if stage.name.startswith("direct"):
                 ratios = seen.ratios(stage.name, "relay", "last_s")
-                aims.append(Aim(f"times faster than {stage.name}", ratios, 4, at_least=True))
-        return Result(self, seen, aims)
+                yield Aim(f"times faster than {stage.name}", ratios, 4, at_least=True)
 
 
 class FirstByte(Bench):
@@ -122,7 +157,7 @@ class FirstByte(Bench):
 
 
 BENCHES = [
-    FullSync("sync-10", 10, 10**9, 2 * 10**8, 2),
-    FullSync("sync-50", 50, 10**9, None, 1),
+    FullSync("sync-10", 10, 10**9, quick_bytes=2 * 10**8),
+    FullSync("sync-50", 50, 10**9, tls_rounds=1, has_chained=False),
     FirstByte("first-byte", "A cold relay: from the RDB's first byte to a replica that waits"),
 ]
