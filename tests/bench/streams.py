@@ -63,7 +63,7 @@ class Flood(Bench):
         seen = figures.in_turns(
             made,
             lambda stage: flood(stage, self.stream_bytes, self.value_bytes),
-            wanted.rounds or (3 if wanted.quick else 5),
+            wanted.rounds or (5 if wanted.quick else 9),
             limit_s=8 if wanted.quick else 40,
         )
         ratios = seen.ratios("relay", "floor", "cpu_s_per_gb")
@@ -82,7 +82,7 @@ class Secured(Flood):
         seen = figures.in_turns(
             made,
             cipher.or_else(lambda stage: flood(stage, self.stream_bytes, self.value_bytes)),
-            wanted.rounds or (3 if wanted.quick else 5),
+            wanted.rounds or (5 if wanted.quick else 9),
             limit_s=8 if wanted.quick else 40,
         )
         return Result(self, seen, [cipher.aim(seen, self.aim)])

@@ -56,6 +56,8 @@ def sync(stage, count, rdb_bytes):
 
 
 class FullSync(Bench):
+    """`count` replicas come at once. `tls_rounds`: turns under TLS, None: as many as others have."""
+
     LIMIT_S = 150  # the first round has the slow ones in it
 
     def __init__(self, name, count, rdb_bytes, quick_bytes=None, tls_rounds=None, has_chained=True):
@@ -77,12 +79,12 @@ class FullSync(Bench):
     def slow_stages(self, lab, server, rdb):
         """One turn each is enough to see."""
         kinds = stages.kinds()
-        links = [stages.chained(lab, kind, rdb=rdb, waits=False) for kind in kinds if self.has_chained]
+        chained = [stages.chained(lab, kind, rdb=rdb, waits=False) for kind in kinds if self.has_chained]
         made = [stages.direct(lab, server)]
         made += [stages.direct(lab, self.copy_of(lab, kind, rdb)) for kind in kinds[1:]]
-        for stage in links:
+        for stage in chained:
             stage.middle.wait_online(60)
-        made += links
+        made += chained
         for stage in made:
             stage.rounds = 1
         return made
