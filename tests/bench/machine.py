@@ -6,18 +6,23 @@ be paced, these cost half of everybody's CPU seconds and drown what is compared.
 own the benches choose one that does not: reno, which every network may choose.
 """
 
+import fcntl
 import os
 import pathlib
 import re
+import socket
 import ssl
+import struct
 import sys
 
 import own_world
 
 PLAIN = "reno"
+MTU = 1500
+SIOCGIFMTU = 0x8921
 CONTROL = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control")
 
-SETTLE = f'ip link set lo up && echo {PLAIN} >{CONTROL} && exec "$@"'
+SETTLE = f'ip link set lo mtu {MTU} up && echo {PLAIN} >{CONTROL} && exec "$@"'
 
 
 def enter_own_network():
@@ -30,6 +35,14 @@ def enter_own_network():
     os.execvp(command[0], command)
 
 
+def loopback_mtu():
+    """Of this network: /sys goes on to tell of the one that it was mounted in."""
+    layout = struct.Struct("16si12x")
+    with socket.socket() as any_socket:
+        answer = fcntl.ioctl(any_socket, SIOCGIFMTU, layout.pack(b"lo", 0))
+    return layout.unpack(answer)[1]
+
+
 def describe():
     processor = re.search(r"^model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
     return {
@@ -38,4 +51,5 @@ def describe():
         "kernel": os.uname().release,
         "openssl": ssl.OPENSSL_VERSION,
         "congestion_control": CONTROL.read_text().strip(),
+        "loopback_mtu": loopback_mtu(),
     }

@@ -88,7 +88,7 @@ def _columns(result):
 def print_machine():
     there = machine.describe()
     print(f"{there['cpu']}, {there['cores']} cores, Linux {there['kernel']}, {there['openssl']}")
-    print(f"TCP congestion control: {there['congestion_control']}", flush=True)
+    print(f"TCP congestion control {there['congestion_control']}, packets of {there['loopback_mtu']} bytes", flush=True)
 
 
 def print_result(result):

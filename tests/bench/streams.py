@@ -91,7 +91,7 @@ class Secured(Flood):
 class Latency(Bench):
     """How late a command comes to a replica, at a rate that all can keep."""
 
-    SECONDS = 2
+    SECONDS = 1
 
     def __init__(self, name, title, count, rate):
         super().__init__(name, title)
@@ -116,7 +116,7 @@ class Latency(Bench):
         ]
         for stage in made:
             stage.attach(self.count)
-        seen = figures.in_turns(made, self.turn, wanted.rounds or 3)
+        seen = figures.in_turns(made, self.turn, wanted.rounds or 9)
         aims = [
             Aim("p50 beside the floor", seen.ratios("relay", "floor", "p50_us"), 1.5),
             Aim("p99 beside the floor", seen.ratios("relay", "floor", "p99_us"), 1.5),
