@@ -23,13 +23,17 @@ $(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_O
 
 -include $(wildcard $(B)/tests/obj/bench/*.d)
 
-.PHONY: bench bench-programs bench-quick bench-store bench-tls bench-wait
+.PHONY: bench bench-instructions bench-programs bench-quick bench-store bench-tls bench-wait
 
 bench-programs: $(PROGRAM) $(BENCH_PROGRAMS:%=$(B)/tests/bench/%)
 
 bench-store: $(B)/tests/bench/bench_store ## CRC-64, append, start on a large window (SIZE_GB=10, DIR=build/bench)
 	$(Q)mkdir -p $(or $(DIR),$(B)/bench)
 	$(Q)$< $(or $(DIR),$(B)/bench) $(or $(SIZE_GB),10)
+
+bench-instructions: bench-programs ## what the relay does with each KB of the stream, counted by callgrind
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY_SLOW=20 PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_instructions.py
 
 bench-wait: $(PROGRAM) ## what a confirmed write costs: direct, chained, through the relay (WRITES=1000)
 	$(Q)tests/support/setup.sh bench

@@ -92,6 +92,7 @@ class Relay(Process):
         self.ini = self.directory / "relay.ini"
         self.data_dir.mkdir(exist_ok=True)
 
+    under = []  # a program that it runs under, with that one's options: one that counts instructions, say
     login = None  # (user, password) of an admin, where requirepass is not the way in
 
     @property
@@ -105,7 +106,7 @@ class Relay(Process):
 
     def start(self, ready=True):
         self.ini.write_text(ini_text(self.settings))
-        self.spawn([PROGRAM, "-c", self.ini], env=SANITIZER_ENV)
+        self.spawn([*self.under, PROGRAM, "-c", self.ini], env=SANITIZER_ENV)
         if ready:
             self.wait_ready()
         return self

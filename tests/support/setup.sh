@@ -33,7 +33,7 @@ test)
     kinds="redis-7.0 valkey-8 prometheus"
     ;;
 demo) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;
-bench) packages="$build_set $server_set $python_set openssl iproute2" kinds="redis-7.0 valkey-8" ;;
+bench) packages="$build_set $server_set $python_set openssl iproute2 valgrind" kinds="redis-7.0 valkey-8" ;;
 deb) packages="$build_set $deb_set" kinds="" ;;
 fuzz) packages="$build_set $clang_set libcmocka-dev" kinds="" ;;
 *)
