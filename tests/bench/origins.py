@@ -160,7 +160,7 @@ class Origin(Bench):
 
 
 BENCHES = [
-    One("real-1", "A real origin, redis-benchmark, one replica", Benchmark(100_000), 7),
-    One("stream-1", "A real origin that makes its own stream, one replica", Script(800), 7),
+    One("real-1", "A real origin, redis-benchmark, one replica", Benchmark(50_000), 15),
+    One("stream-1", "A real origin that makes its own stream, one replica", Script(400), 15),
     Origin("real-50", "A real origin, redis-benchmark, 50 replicas: what the origin pays"),
 ]
