@@ -8,8 +8,6 @@
 #include "relay/downstream/downstream.h"
 #include "relay/net/listener.h"
 
-enum { ADDRESS_MAX = 256 };
-
 static const char too_many[] = "bind: more than 16 addresses";
 _Static_assert(PORTS_LISTENERS_MAX == 2 * 16, "each may have a port and a TLS port");
 static const char nowhere[] = "bind: there is no address to listen on";
@@ -20,29 +18,11 @@ static void on_accept(int fd, void *arg)
     side->ports->fn(fd, side->is_tls, side->ports->arg);
 }
 
-/* Takes the next of the addresses off `*bind`. False: there is none, or it is too long (`why`). */
-static bool next_address(const char **bind, char address[ADDRESS_MAX], struct text *why)
-{
-    *bind += strspn(*bind, " \t");
-    size_t length = strcspn(*bind, " \t");
-    if (length >= ADDRESS_MAX)
-        text_append_string(why, "bind: an address is too long");
-    if (length == 0 || length >= ADDRESS_MAX)
-        return false;
-    memcpy(address, *bind, length);
-    address[length] = '\0';
-    *bind += length;
-    return true;
-}
-
 /* One address of `bind`. False: it is needed and cannot be had. */
-static bool listen_on(struct ports_side *side, const char *address, uint16_t wanted,
-                      struct text *why)
+static bool listen_on(struct ports_side *side, const struct listener_address *address,
+                      uint16_t wanted, struct text *why)
 {
     struct ports *ports = side->ports;
-    bool may_miss = address[0] == '-';
-    if (may_miss)
-        address++;
     if (ports->count == PORTS_LISTENERS_MAX) {
         text_append_string(why, too_many);
         return false;
@@ -51,29 +31,30 @@ static bool listen_on(struct ports_side *side, const char *address, uint16_t wan
     uint16_t port = side->port != 0 ? side->port : wanted;
     struct text error;
     text_init(&error, 512);
-    struct listener *listener = listener_open(ports->loop, address, port, on_accept, side, &error);
+    struct listener *listener =
+        listener_open(ports->loop, address->text, port, on_accept, side, &error);
     if (listener != NULL) {
         ports->listeners[ports->count++] = listener;
         side->port = listener_port(listener);
-        log_info("downstream: listening on %s port %u%s", address, side->port,
+        log_info("downstream: listening on %s port %u%s", address->text, side->port,
                  side->is_tls ? " (TLS)" : "");
-    } else if (may_miss) {
+    } else if (address->may_miss) {
         log_warnx("downstream: %s (goes on without it: the address has a '-')",
                   text_string(&error));
     } else {
         text_append_string(why, text_string(&error));
     }
     text_fini(&error);
-    return listener != NULL || may_miss;
+    return listener != NULL || address->may_miss;
 }
 
 static bool listen_on_all(struct ports_side *side, const char *bind, uint16_t wanted,
                           struct text *why)
 {
-    char address[ADDRESS_MAX];
+    struct listener_address address;
     size_t said = why->length;
-    while (next_address(&bind, address, why)) {
-        if (!listen_on(side, address, wanted, why))
+    while (listener_next_address(&bind, &address)) {
+        if (!listen_on(side, &address, wanted, why))
             return false;
     }
     if (side->port == 0 && why->length == said)
@@ -91,9 +72,8 @@ struct attempt {
 };
 
 /* False: a start would go on without it, or end; what it would say is told. */
-static bool try_one(struct attempt *attempt, const char *address, uint16_t port)
+static bool try_one(struct attempt *attempt, const struct listener_address *address, uint16_t port)
 {
-    bool may_miss = address[0] == '-';
     bool is_taken;
     struct text error;
     if (attempt->count == PORTS_LISTENERS_MAX) {
@@ -101,10 +81,10 @@ static bool try_one(struct attempt *attempt, const char *address, uint16_t port)
         return false;
     }
     text_init(&error, 512);
-    int fd = listener_try(address + may_miss, port, &is_taken, &error);
+    int fd = listener_try(address->text, port, &is_taken, &error);
     if (fd != -1)
         attempt->held[attempt->count++] = fd;
-    else if (!may_miss)
+    else if (!address->may_miss)
         text_format(is_taken ? attempt->taken : attempt->why, "%s\n", text_string(&error));
     text_fini(&error);
     return fd != -1;
@@ -112,11 +92,11 @@ static bool try_one(struct attempt *attempt, const char *address, uint16_t port)
 
 static void try_all(struct attempt *attempt, const char *bind, uint16_t port)
 {
-    char address[ADDRESS_MAX];
+    struct listener_address address;
     size_t said = attempt->why->length + attempt->taken->length;
     bool listens = false;
-    while (next_address(&bind, address, attempt->why))
-        listens = try_one(attempt, address, port) || listens;
+    while (listener_next_address(&bind, &address))
+        listens = try_one(attempt, &address, port) || listens;
     if (!listens && attempt->why->length + attempt->taken->length == said)
         text_format(attempt->why, "%s\n", nowhere);
 }

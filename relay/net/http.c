@@ -282,28 +282,16 @@ static bool listen_on(struct http *http, const char *name, uint16_t port, struct
     return true;
 }
 
-/* The next of the addresses, and whether it has a "-". False: there are no more. */
-static bool next_name(const char **addresses, char name[ADDRESS_TEXT_MAX], bool *may_miss)
-{
-    *addresses += strspn(*addresses, " \t");
-    size_t length = strcspn(*addresses, " \t");
-    *may_miss = **addresses == '-';
-    snprintf(name, ADDRESS_TEXT_MAX, "%.*s", (int)(length - *may_miss), *addresses + *may_miss);
-    *addresses += length;
-    return length > 0;
-}
-
 static bool listen_on_all(struct http *http, const char *addresses, uint16_t port, struct text *why)
 {
-    char name[ADDRESS_TEXT_MAX];
-    bool may_miss;
-    while (next_name(&addresses, name, &may_miss)) {
+    struct listener_address address;
+    while (listener_next_address(&addresses, &address)) {
         text_clear(why);
         if (http->listener_count == LENGTH_OF(http->listeners)) {
             text_append_string(why, "too many addresses");
             return false;
         }
-        if (!listen_on(http, name, port, why) && !may_miss)
+        if (!listen_on(http, address.text, port, why) && !address.may_miss)
             return false;
     }
     return http->listener_count > 0;
@@ -312,12 +300,11 @@ static bool listen_on_all(struct http *http, const char *addresses, uint16_t por
 bool http_probe(const struct http_options *options, bool *is_taken, struct text *why)
 {
     const char *addresses = options->addresses;
-    char name[ADDRESS_TEXT_MAX];
-    bool may_miss;
-    while (next_name(&addresses, name, &may_miss)) {
+    struct listener_address address;
+    while (listener_next_address(&addresses, &address)) {
         text_clear(why);
-        int fd = listener_try(name, options->port, is_taken, why);
-        if (fd == -1 && !may_miss)
+        int fd = listener_try(address.text, options->port, is_taken, why);
+        if (fd == -1 && !address.may_miss)
             return false;
         if (fd != -1)
             close(fd);

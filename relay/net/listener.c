@@ -144,6 +144,17 @@ int listener_try(const char *address, uint16_t port, bool *is_taken, struct text
     return -1;
 }
 
+bool listener_next_address(const char **list, struct listener_address *address)
+{
+    *list += strspn(*list, " \t");
+    size_t length = strcspn(*list, " \t");
+    address->may_miss = **list == '-';
+    snprintf(address->text, sizeof address->text, "%.*s", (int)(length - address->may_miss),
+             *list + address->may_miss);
+    *list += length;
+    return length > 0;
+}
+
 struct listener *listener_open(struct loop *loop, const char *address, uint16_t port,
                                listener_fn *fn, void *arg, struct text *error)
 {

@@ -18,6 +18,16 @@ struct loop;
 /* Gives away a connected descriptor: the callee closes it, or hands it to conn_accept. */
 typedef void listener_fn(int fd, void *arg);
 
+/* One of those that a `bind` names. */
+struct listener_address {
+    char text[256];
+    bool may_miss; /* it had a '-': where the machine has no such address, that is no error */
+};
+
+/* Takes the next of the addresses, which have blanks between them, off `*list`. False: there are no more. One
+ * that is too long is cut; it is no address then either, and refused where it is opened. */
+bool listener_next_address(const char **list, struct listener_address *address);
+
 /* Listens on a numeric address ("127.0.0.1", "::1", "*" and "0.0.0.0" for all of IPv4, "::*" and "::"
  * for all of IPv6). NULL: `error` says why ("bind 127.0.0.1 port 6379: Address already in use"). */
 MUST_CHECK struct listener *listener_open(struct loop *loop, const char *address, uint16_t port,

@@ -149,6 +149,28 @@ TEST(an_address_that_is_not_ours_or_none_is_refused_in_words)
     refuse("", 6379, "bind  port 6379: not a numeric address");
 }
 
+TEST(addresses_of_a_bind_have_blanks_between_them)
+{
+    char list[400] = " 127.0.0.1\t-::1  * -";
+    const char *rest = list;
+    struct listener_address address;
+    static const struct {
+        const char *text;
+        bool may_miss;
+    } expected[] = {{"127.0.0.1", false}, {"::1", true}, {"*", false}, {"", true}};
+    for (size_t i = 0; i < LENGTH_OF(expected); i++) {
+        assert_true(listener_next_address(&rest, &address));
+        assert_string_equal(address.text, expected[i].text);
+        assert_int_equal(address.may_miss, expected[i].may_miss);
+    }
+    assert_false(listener_next_address(&rest, &address));
+    memset(list, '1', sizeof list - 1);
+    rest = list;
+    assert_true(listener_next_address(&rest, &address));
+    assert_int_equal(strlen(address.text), sizeof address.text - 1);
+    assert_false(listener_next_address(&rest, &address));
+}
+
 TEST(it_may_be_closed_in_its_callback)
 {
     struct house house;
@@ -222,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_port_that_is_taken_is_refused_in_words),
         cmocka_unit_test(a_port_that_is_tried_is_held_until_it_is_closed),
         cmocka_unit_test(an_address_that_is_not_ours_or_none_is_refused_in_words),
+        cmocka_unit_test(addresses_of_a_bind_have_blanks_between_them),
         cmocka_unit_test(it_may_be_closed_in_its_callback),
         cmocka_unit_test(without_descriptors_it_rests_and_says_so_once),
     };
