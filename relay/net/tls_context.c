@@ -277,14 +277,15 @@ static void set_modes(struct tls_context *context, const struct tls_options *opt
     SSL_CTX *ssl = context->ssl;
     /* An end without close_notify is an end: what the stream and the RDB lack, their own framing
      * tells. */
-    SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_ENABLE_KTLS |
+    SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                  SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
     SSL_CTX_set_verify(ssl, verify_mode(context, options), on_verified);
     if (context->side == TLS_CLIENT) {
-        /* A server sends us gigabytes: many records by one call. Clients send us commands. */
+        /* A server sends us gigabytes: many records by one call. Clients send us commands. Not with kTLS:
+         * OpenSSL counts what the kernel has decrypted in 16 bits. */
         SSL_CTX_set_read_ahead(ssl, 1);
         SSL_CTX_set_default_read_buffer_len(ssl, READ_AHEAD);
         SSL_CTX_set_session_cache_mode(ssl,
@@ -292,6 +293,7 @@ static void set_modes(struct tls_context *context, const struct tls_options *opt
         SSL_CTX_sess_set_new_cb(ssl, keep_session);
         return;
     }
+    SSL_CTX_set_options(ssl, SSL_OP_ENABLE_KTLS);
     (void)SSL_CTX_set_dh_auto(ssl, 1);
     SSL_CTX_sess_set_cache_size(ssl, SESSIONS_MAX);
     CHECK(SSL_CTX_set_session_id_context(ssl, whose, sizeof whose - 1) == 1);

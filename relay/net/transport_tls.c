@@ -170,11 +170,11 @@ static enum conn_io lose(struct channel *channel)
 
 static enum conn_io push(struct channel *channel)
 {
-    channel->send_waits = WAITS_WRITE;
     switch (tls_outlet_push(&session_of(channel)->outlet)) {
     case OUTLET_EMPTY:
         return CONN_OK;
     case OUTLET_OWES:
+        channel->send_waits = WAITS_WRITE;
         return CONN_AGAIN;
     case OUTLET_BROKEN:
         return lose(channel);
@@ -213,7 +213,7 @@ static enum conn_io tls_receive(struct channel *channel, void *into, size_t capa
         if (result != 1)
             io = judge(channel, result, &channel->receive_waits);
     }
-    session->has_more = io == CONN_OK;
+    session->has_more = io == CONN_OK || io == CONN_END; /* an end is told behind the last bytes */
     answer(channel);
     return *received > 0 ? CONN_OK : io;
 }
@@ -295,16 +295,20 @@ static enum conn_io gather(struct channel *channel, const struct supply *supply,
 /* What is gathered leaves also where the next record fails. */
 static enum conn_io send_all_of(struct channel *channel, const struct supply *supply, size_t *sent)
 {
+    struct session *session = session_of(channel);
     *sent = 0;
-    channel->receive_waits = WAITS_READ;
-    if (session_of(channel)->has_failed)
+    if (session->has_failed)
         return CONN_FAILED;
+    bool reads_first =
+        SSL_in_init(session->ssl) == 1; /* the rest of a message, and what comes behind it */
+    channel->send_waits = WAITS_WRITE;
     enum conn_io io = push(channel);
     while (io == CONN_OK && *sent < supply->length) {
         io = gather(channel, supply, sent);
         enum conn_io pushed = push(channel);
         io = io == CONN_OK ? pushed : io;
     }
+    session->has_more = session->has_more || (reads_first && SSL_has_pending(session->ssl) == 1);
     return *sent > 0 ? CONN_OK : io;
 }
 

@@ -68,6 +68,7 @@ $(call unit_test,net/test_resolver,base/bytes base/check base/clock base/log bas
 $(call unit_test,net/test_tls,base/bytes base/check base/clock base/log base/log_line base/text net/address net/bell net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/socket net/timer net/tls_context net/tls_outlet net/tls_words net/transport_plain net/transport_tls,certificates)
 $(call unit_test,net/test_tls_context,base/bytes base/check base/clock base/log base/log_line base/text net/address net/bell net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/socket net/timer net/tls_context net/tls_outlet net/tls_words net/transport_plain net/transport_tls,certificates)
 $(call unit_test,net/test_tls_outlet,base/bytes base/check base/clock base/log base/log_line base/text net/bell net/loop net/timer net/tls_outlet)
+$(call unit_test,net/test_tls_peers,base/bytes base/check base/clock base/log base/log_line base/text net/address net/bell net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/socket net/timer net/tls_context net/tls_outlet net/tls_words net/transport_plain net/transport_tls,certificates)
 $(call unit_test,net/test_http,base/bytes base/check base/clock base/log base/log_line base/text net/address net/bell net/http net/listener net/loop net/socket net/timer)
 $(call unit_test,resp/test_payload,base/bytes base/check base/text resp/payload)
 $(call unit_test,resp/test_psync,base/bytes base/check base/replid base/text resp/psync)

@@ -11,7 +11,7 @@
 #include "sockets.h"
 #include "tls_files.h"
 
-enum { ERROR_LENGTH = 400 };
+enum { ERROR_LENGTH = 400, SMALL_BUFFER = 4096 };
 
 /* ---- ends ---- */
 
@@ -191,6 +191,27 @@ static inline bool both_are_gone(struct stage *stage)
     return stage->server.conn == NULL && stage->client.conn == NULL &&
            (stage->server.has_failed || stage->server.has_ended) &&
            (stage->client.has_failed || stage->client.has_ended);
+}
+
+/* Fills the connection: what it holds back is in the transport now. */
+static inline size_t fill(struct conn *conn)
+{
+    static const char zeros[65536];
+    size_t total = 0;
+    size_t sent;
+    while (conn_send(conn, bytes_at(zeros, sizeof zeros), false, &sent) == CONN_OK)
+        total += sent;
+    return total;
+}
+
+static inline bool server_has_failed(struct stage *stage)
+{
+    return stage->server.downs == 1;
+}
+
+static inline bool server_has_ended(struct stage *stage)
+{
+    return stage->server.has_ended || stage->server.has_failed;
 }
 
 #endif
