@@ -4,6 +4,10 @@
 A congestion control that paces (BBR) sets a timer for nearly every send; on loopback, where nothing has to
 be paced, these cost half of everybody's CPU seconds and drown what is compared. In a network of their
 own the benches choose one that does not: reno, which every network may choose.
+
+Nor do loopback's packets of 64 KB tell anything: a sender waits until it has as much, or for an
+acknowledgement, and every set-up comes 2 to 40 ms late by that. In there they are as long as a network
+card's.
 """
 
 import fcntl

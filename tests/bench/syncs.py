@@ -11,7 +11,7 @@ from figures import GB
 from report import Aim, Bench, Result
 
 VALUE_BYTES = 1000
-PIECE = 256 * 1024
+PIECE = 512 * 1024
 
 
 def rewrite(path, to):
