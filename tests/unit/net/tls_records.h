@@ -23,8 +23,10 @@ enum {
 };
 
 struct records {
-    int fd;
-    uint64_t sent;
+    uint64_t made;
+    uint8_t
+        bytes[2 * (RECORD_DATA_MAX + 64)]; /* that are due: what leaves together comes together */
+    size_t length;
 };
 
 static uint8_t records_secret[RECORD_SECRET]; /* OpenSSL's callback has no argument of ours */
@@ -53,8 +55,8 @@ static inline void records_derive(const char *label, uint8_t *out, size_t length
     memcpy(out, block, length);
 }
 
-static inline void records_send(struct records *records, uint8_t type, const char *data,
-                                size_t length)
+static inline void records_add(struct records *records, uint8_t type, const char *data,
+                               size_t length)
 {
     uint8_t key[RECORD_KEY];
     uint8_t iv[RECORD_IV];
@@ -69,8 +71,8 @@ static inline void records_send(struct records *records, uint8_t type, const cha
     records_derive("key", key, sizeof key);
     records_derive("iv", iv, sizeof iv);
     for (int i = 0; i < 8; i++)
-        iv[RECORD_IV - 1 - i] ^= (uint8_t)(records->sent >> (8 * i));
-    records->sent++;
+        iv[RECORD_IV - 1 - i] ^= (uint8_t)(records->made >> (8 * i));
+    records->made++;
     EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
     assert_int_equal(EVP_EncryptInit_ex(cipher, EVP_aes_128_gcm(), NULL, key, iv), 1);
     assert_int_equal(EVP_EncryptUpdate(cipher, NULL, &count, record, 5), 1);
@@ -79,7 +81,16 @@ static inline void records_send(struct records *records, uint8_t type, const cha
     assert_int_equal(
         EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, RECORD_TAG, record + 5 + length + 1), 1);
     EVP_CIPHER_CTX_free(cipher);
-    send_whole(records->fd, record, 5 + length + 1 + RECORD_TAG);
+    size_t whole = 5 + length + 1 + RECORD_TAG;
+    assert_true(whole <= sizeof records->bytes - records->length);
+    memcpy(records->bytes + records->length, record, whole);
+    records->length += whole;
+}
+
+static inline void records_send(struct records *records, int fd)
+{
+    send_whole(fd, records->bytes, records->length);
+    records->length = 0;
 }
 
 #endif
