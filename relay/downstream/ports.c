@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "ports.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include "relay/base/log.h"

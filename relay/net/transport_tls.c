@@ -233,7 +233,6 @@ static enum conn_io write_record(struct channel *channel, const void *data, size
                                  size_t *written)
 {
     struct session *session = session_of(channel);
-    *written = 0;
     errno = 0;
     int result = SSL_write_ex(session->ssl, data, length, written);
     if (result == 1)

@@ -87,6 +87,12 @@ long wire_receive(struct wire *wire, void *into, size_t capacity)
 /* Of TLS 1.3: what stands in a record beside the data, behind its header. */
 enum { TAG_BYTES = 16, TYPE_BYTES = 1 };
 
+/* Of the record in hand, without its header. */
+static size_t record_bytes(const struct wire *wire)
+{
+    return (size_t)wire->header[3] << 8 | wire->header[4];
+}
+
 /* Reads what is missing of the header. */
 static long begin_record(struct wire *wire)
 {
@@ -96,7 +102,7 @@ static long begin_record(struct wire *wire)
         return got;
     wire->header_length += (size_t)got;
     if (wire->header_length == WIRE_HEADER_BYTES)
-        wire->record_left = (size_t)wire->header[3] << 8 | wire->header[4];
+        wire->record_left = record_bytes(wire);
     return 0;
 }
 
@@ -110,7 +116,7 @@ static long pass_record(struct wire *wire)
     if (wire->record_left > 0)
         return 0;
     wire->header_length = 0;
-    return ((long)wire->header[3] << 8 | wire->header[4]) - TAG_BYTES - TYPE_BYTES;
+    return (long)record_bytes(wire) - TAG_BYTES - TYPE_BYTES;
 }
 
 /* Whole records, until there are that many bytes. */

@@ -68,12 +68,18 @@ static bool server_is_up(struct stage *stage)
     return stage->server.ups == 1;
 }
 
-/* The whole handshake. */
-static void meet_raw(struct raw *raw, SSL_CTX *context, struct stage *stage)
+/* The client's second flight is due. */
+static void meet_halfway(struct raw *raw, SSL_CTX *context, struct stage *stage)
 {
     begin_raw(raw, context, stage);
     send_due(raw, bytes_due(raw));
     take_first_flight(raw, stage);
+}
+
+/* The whole handshake. */
+static void meet_raw(struct raw *raw, SSL_CTX *context, struct stage *stage)
+{
+    meet_halfway(raw, context, stage);
     send_due(raw, bytes_due(raw));
     run_until(stage, server_is_up, "UP");
 }
@@ -93,6 +99,13 @@ static void begin_for_anybody(struct stage *stage, int64_t handshake_ms)
     begin_plain(stage);
     stage->server_tls = context_of(TLS_SERVER, &options);
     stage->handshake_ms = handshake_ms;
+}
+
+static void end_meeting(struct raw *raw, struct stage *stage, SSL_CTX *context)
+{
+    end_raw(raw);
+    end_stage(stage);
+    SSL_CTX_free(context);
 }
 
 /* A client that stops, or goes, after so many bytes of its first or second flight. False: that is all
@@ -195,9 +208,7 @@ TEST(new_keys_may_be_asked_for_while_the_socket_is_full)
         came += read_raw(&raw, &stage);
     assert_int_equal(came, awaited + 5);
     assert_string_equal(stage.server.error, "");
-    end_raw(&raw);
-    end_stage(&stage);
-    SSL_CTX_free(context);
+    end_meeting(&raw, &stage, context);
 }
 
 /* ---- messages by halves ---- */
@@ -253,9 +264,7 @@ TEST(half_a_message_holds_up_what_is_sent_and_nothing_else)
     records_add(&records, SSL3_RT_HANDSHAKE, "\0", 1);
     records_send(&records, raw.fd);
     run_until(&stage, server_has_answered, "the answer");
-    end_raw(&raw);
-    end_stage(&stage);
-    SSL_CTX_free(context);
+    end_meeting(&raw, &stage, context);
 }
 
 static enum conn_io last_received;
@@ -292,9 +301,7 @@ TEST(an_end_that_came_with_the_last_bytes_is_told)
     last_received = CONN_AGAIN;
     conn_want(stage.server.conn, true, false);
     run_until(&stage, has_been_told_the_end, "the end");
-    end_raw(&raw);
-    end_stage(&stage);
-    SSL_CTX_free(context);
+    end_meeting(&raw, &stage, context);
 }
 
 static void come_bytewise(int version)
@@ -317,9 +324,7 @@ static void come_bytewise(int version)
         assert_string_equal(stage.server.error, "");
         run_for(stage.loop, 1);
     }
-    end_raw(&raw);
-    end_stage(&stage);
-    SSL_CTX_free(context);
+    end_meeting(&raw, &stage, context);
 }
 
 TEST(a_handshake_may_come_byte_by_byte)
@@ -390,9 +395,7 @@ TEST(a_damaged_record_breaks_the_connection_behind_what_was_good)
     struct stage stage;
     begin_for_anybody(&stage, PATIENCE_MS);
     struct raw raw;
-    begin_raw(&raw, context, &stage);
-    send_due(&raw, bytes_due(&raw));
-    take_first_flight(&raw, &stage);
+    meet_halfway(&raw, context, &stage);
     assert_int_equal(SSL_write(raw.ssl, "good", 4), 4);
     send_due(&raw, bytes_due(&raw));
     send_whole(raw.fd,
@@ -403,9 +406,7 @@ TEST(a_damaged_record_breaks_the_connection_behind_what_was_good)
     assert_true(stage.server.has_failed);
     assert_memory_equal(stage.server.got, "good", 4);
     assert_string_equal(stage.server.error, "TLS: a record was changed on its way");
-    end_raw(&raw);
-    end_stage(&stage);
-    SSL_CTX_free(context);
+    end_meeting(&raw, &stage, context);
 }
 
 int main(void)
