@@ -18,10 +18,9 @@
 #include "snapshot_writer.h"
 
 enum {
-    MAGIC_LENGTH = 9,  /* "REDIS0011", "VALKEY080" */
     FOOTER_LENGTH = 8, /* the CRC-64, little endian; all zeros: switched off */
     ENDING_LENGTH = FOOTER_LENGTH + 1,
-    RDB_LENGTH_MIN = MAGIC_LENGTH + ENDING_LENGTH,
+    RDB_LENGTH_MIN = SNAPSHOT_MAGIC_LENGTH + ENDING_LENGTH,
     RDB_OPCODE_END = 0xff,
 };
 
@@ -38,7 +37,7 @@ struct snapshot {
     /* thread 0 */
     uint64_t received;
     uint64_t crc;
-    uint8_t magic[MAGIC_LENGTH];
+    uint8_t magic[SNAPSHOT_MAGIC_LENGTH];
     uint8_t ending[ENDING_LENGTH]; /* the last bytes received */
     bool verified;
     int64_t completed_ms;
@@ -153,7 +152,7 @@ struct snapshot *snapshot_create(int directory, uint64_t offset, snapshot_room_f
     return snapshot;
 }
 
-static bool has_magic(const uint8_t magic[MAGIC_LENGTH])
+static bool has_magic(const uint8_t magic[SNAPSHOT_MAGIC_LENGTH])
 {
     return memcmp(magic, "REDIS", 5) == 0 || memcmp(magic, "VALKEY", 6) == 0;
 }
@@ -177,7 +176,8 @@ static bool has_edges(const struct snapshot *snapshot, struct text *why)
 static bool read_edges(struct snapshot *snapshot, struct text *why)
 {
     if (snapshot->received >= RDB_LENGTH_MIN &&
-        (pread(snapshot->file, snapshot->magic, MAGIC_LENGTH, 0) != MAGIC_LENGTH ||
+        (pread(snapshot->file, snapshot->magic, SNAPSHOT_MAGIC_LENGTH, 0) !=
+             SNAPSHOT_MAGIC_LENGTH ||
          pread(snapshot->file, snapshot->ending, ENDING_LENGTH,
                (off_t)(snapshot->received - ENDING_LENGTH)) != ENDING_LENGTH)) {
         text_format(why, "%s", strerror(errno));
@@ -248,8 +248,8 @@ void snapshot_expect(struct snapshot *snapshot, uint64_t length)
 /* Keeps the first and the last bytes, that the proof looks at. */
 static void remember_edges(struct snapshot *snapshot, struct bytes view)
 {
-    for (uint64_t i = snapshot->received; i < MAGIC_LENGTH && i - snapshot->received < view.length;
-         i++)
+    for (uint64_t i = snapshot->received;
+         i < SNAPSHOT_MAGIC_LENGTH && i - snapshot->received < view.length; i++)
         snapshot->magic[i] = view.data[i - snapshot->received];
     if (view.length >= ENDING_LENGTH) {
         memcpy(snapshot->ending, view.data + view.length - ENDING_LENGTH, ENDING_LENGTH);
@@ -375,4 +375,10 @@ int64_t snapshot_completed_ms(const struct snapshot *snapshot)
 bool snapshot_is_verified(const struct snapshot *snapshot)
 {
     return snapshot->verified;
+}
+
+struct bytes snapshot_magic(const struct snapshot *snapshot)
+{
+    bool is_there = snapshot->received >= SNAPSHOT_MAGIC_LENGTH;
+    return bytes_at(snapshot->magic, is_there ? SNAPSHOT_MAGIC_LENGTH : 0);
 }

@@ -10,6 +10,7 @@
 
 struct snapshot {
     struct snapshot *next;
+    uint8_t magic[SNAPSHOT_MAGIC_LENGTH];
     unsigned references;
     enum snapshot_state state;
     uint64_t offset;
@@ -296,6 +297,8 @@ struct snapshot *fake_snapshot_new(uint64_t offset, struct bytes rdb)
     snapshot->length = rdb.length;
     snapshot->file = new_file();
     write_file(snapshot->file, rdb, 0);
+    if (rdb.length >= sizeof(snapshot->magic))
+        memcpy(snapshot->magic, rdb.data, sizeof(snapshot->magic));
     snapshot->next = snapshots;
     snapshots = snapshot;
     return snapshot;
@@ -324,6 +327,12 @@ void fake_snapshot_set_state(struct snapshot *snapshot, enum snapshot_state stat
 unsigned fake_snapshot_references(const struct snapshot *snapshot)
 {
     return snapshot->references;
+}
+
+struct bytes snapshot_magic(const struct snapshot *snapshot)
+{
+    return bytes_at(snapshot->magic,
+                    snapshot->readable >= sizeof(snapshot->magic) ? sizeof(snapshot->magic) : 0);
 }
 
 void snapshot_retain(struct snapshot *snapshot)

@@ -28,7 +28,10 @@ struct snapshot;
 
 enum snapshot_state { SNAPSHOT_ARRIVING, SNAPSHOT_COMPLETE, SNAPSHOT_FAILED };
 
-enum { SNAPSHOT_HELD_BACK = 8 }; /* bytes of the footer, shown only when the whole is proven */
+enum {
+    SNAPSHOT_HELD_BACK = 8,    /* bytes of the footer, shown only when the whole is proven */
+    SNAPSHOT_MAGIC_LENGTH = 9, /* the first bytes of an RDB: "REDIS0011" */
+};
 
 /* Any thread that holds a reference. */
 void snapshot_retain(struct snapshot *snapshot);
@@ -56,5 +59,9 @@ MUST_CHECK bool snapshot_write(struct snapshot *snapshot, struct bytes view, str
 uint64_t snapshot_received(const struct snapshot *snapshot);
 int64_t snapshot_completed_ms(const struct snapshot *snapshot);
 bool snapshot_is_verified(const struct snapshot *snapshot);
+
+/* Its first bytes, which say which version of the format it is; empty before they are there. Valid as long as
+ * the snapshot. Thread 0. */
+struct bytes snapshot_magic(const struct snapshot *snapshot);
 
 #endif

@@ -109,6 +109,8 @@ TEST(a_whole_one_is_kept_as_it_came)
         assert_int_equal(length, rdb.length);
         assert_true(snapshot_is_verified(snapshot));
         assert_readable(snapshot, rdb_bytes(&rdb));
+        assert_views_equal(snapshot_magic(snapshot),
+                           bytes_first(rdb_bytes(&rdb), SNAPSHOT_MAGIC_LENGTH));
         assert_false(place_has(&place, "4711.rdb.part"));
         size_t kept;
         uint8_t *data = place_read(&place, "4711.rdb", &kept);
