@@ -72,6 +72,7 @@ $(call unit_test,net/test_tls_peers,base/bytes base/check base/clock base/log ba
 $(call unit_test,net/test_http,base/bytes base/check base/clock base/log base/log_line base/text net/address net/bell net/http net/listener net/loop net/socket net/timer)
 $(call unit_test,resp/test_payload,base/bytes base/check base/text resp/payload)
 $(call unit_test,resp/test_psync,base/bytes base/check base/replid base/text resp/psync)
+$(call unit_test,resp/test_rdb_version,base/bytes base/check resp/rdb_version)
 $(call unit_test,resp/test_reader,base/bytes base/check resp/reader)
 $(call unit_test,resp/test_reply,base/bytes base/check base/text resp/reply)
 $(call unit_test,resp/test_tokenizer,base/bytes base/check resp/tokenizer)
