@@ -1,7 +1,7 @@
 # The whole upstream room over the real store.
 link := $(addprefix upstream/,ack acker backoff candidates delivery dialog fetch greeting intake link link_greeting \
           link_stream origin_info renewal) \
-        $(addprefix store/,backlog cursor data_dir files history history_files identity proven segment shelf snapshot store syncer tail) \
+        $(filter-out store/status,$(STORE_ROOM)) \
         $(addprefix resp/,payload psync tokenizer writer) \
         $(addprefix base/,bytes check crc64 log log_line random replid report text)
 on_stage := fake_clock fake_conn fake_loop link_stage temp_store

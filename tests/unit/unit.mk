@@ -2,9 +2,11 @@
 ADMIN := admin/acl admin/admin admin/clients admin/commands admin/connection admin/data_commands admin/docs admin/guesses admin/info admin/login admin/memory admin/multi admin/names admin/pattern admin/pubsub admin/relay_commands admin/replication admin/replication_info admin/report_map admin/revoked admin/server admin/settings admin/syntax admin/topics admin/transaction admin/users admin/visitor admin/waiter base/bytes base/check base/log base/log_line base/random base/replid base/report base/text net/digest resp/reader resp/writer
 # The table of settings and how they are read; users are in it.
 CONFIG := admin/users base/bytes base/check base/clock base/log base/log_line base/text config/change config/config config/descriptors config/errors config/fit config/ini_file config/kinds config/nearest config/probe config/replace config/rewrite config/secret config/settings config/user_settings config/value config/value_upstream net/digest upstream/ack
-# What a backlog leans on; and the whole room.
-BACKLOG := base/bytes base/check base/clock base/crc64 base/log base/log_line base/replid base/text store/backlog store/cursor store/files store/identity store/proven store/segment store/tail
-STORE := base/bytes base/check base/clock base/crc64 base/log base/log_line base/replid base/report base/text store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/shelf store/snapshot store/status store/store store/syncer store/tail
+# The files of a backlog, and of the whole room; and what they lean on.
+BACKLOG_FILES := store/backlog store/backlog_rewind store/backlog_window store/cursor store/files store/identity store/proven store/segment store/tail
+STORE_ROOM := $(BACKLOG_FILES) store/data_dir store/history store/history_files store/shelf store/snapshot store/status store/store store/syncer
+BACKLOG := base/bytes base/check base/clock base/crc64 base/log base/log_line base/replid base/text $(BACKLOG_FILES)
+STORE := base/bytes base/check base/clock base/crc64 base/log base/log_line base/replid base/report base/text $(STORE_ROOM)
 
 # What a picture of the relay is taken with.
 PICTURE := admin/memory base/bytes base/check base/replid base/report base/text downstream/reasons resp/reader resp/writer status/picture status/samples
@@ -50,7 +52,7 @@ $(call unit_test,config/test_value,base/bytes base/check base/text config/value 
 $(call unit_test,config/test_notify,base/bytes base/check base/log base/log_line base/text notify,fake_clock)
 $(call unit_test,config/test_user_settings,$(CONFIG))
 $(call unit_test,downstream/test_attach,base/bytes base/check base/crc64 base/random base/replid base/text downstream/attach downstream/feed resp/payload resp/psync store/identity,fake_clock fake_conn fake_loop fake_store)
-$(call unit_test,downstream/test_downstream,base/bytes base/check base/clock base/crc64 base/log base/log_line base/random base/replid base/report base/text downstream/attach downstream/cards downstream/client downstream/doorman downstream/downstream downstream/feed downstream/outbox downstream/ports downstream/reasons downstream/replconf downstream/replica downstream/slowdown downstream/waiting downstream/worker net/address net/bell net/caller net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/socket net/timer net/tls_context net/tls_outlet net/tls_words net/transport_plain net/transport_tls resp/payload resp/psync resp/reader resp/writer store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/shelf store/snapshot store/status store/store store/syncer store/tail)
+$(call unit_test,downstream/test_downstream,base/bytes base/check base/clock base/crc64 base/log base/log_line base/random base/replid base/report base/text downstream/attach downstream/cards downstream/client downstream/doorman downstream/downstream downstream/feed downstream/outbox downstream/ports downstream/reasons downstream/replconf downstream/replica downstream/slowdown downstream/waiting downstream/worker net/address net/bell net/caller net/conn net/dialer net/listener net/loop net/mailbox net/resolver net/socket net/timer net/tls_context net/tls_outlet net/tls_words net/transport_plain net/transport_tls resp/payload resp/psync resp/reader resp/writer $(STORE_ROOM))
 $(call unit_test,downstream/test_cards,base/bytes base/check downstream/cards)
 $(call unit_test,downstream/test_doorman,base/bytes base/check base/log base/log_line base/text downstream/doorman net/address net/caller,fake_clock)
 $(call unit_test,downstream/test_reasons,base/bytes base/check downstream/reasons)
@@ -108,9 +110,9 @@ $(call unit_test,upstream/test_acker,base/bytes base/check upstream/acker)
 $(call unit_test,upstream/test_ack,base/bytes base/check base/text upstream/ack)
 $(call unit_test,upstream/test_backoff,base/bytes base/check base/random upstream/backoff)
 $(call unit_test,upstream/test_candidates,base/bytes base/check upstream/candidates)
-$(call unit_test,upstream/test_delivery,base/bytes base/check base/crc64 base/log base/log_line base/replid base/report base/text resp/payload store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/shelf store/snapshot store/status store/store store/syncer store/tail upstream/delivery,fake_clock temp_store)
+$(call unit_test,upstream/test_delivery,base/bytes base/check base/crc64 base/log base/log_line base/replid base/report base/text resp/payload $(STORE_ROOM) upstream/delivery,fake_clock temp_store)
 $(call unit_test,upstream/test_dialog,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/dialog upstream/greeting upstream/origin_info,fake_clock fake_conn fake_loop)
 $(call unit_test,upstream/test_greeting,base/bytes base/check base/replid base/text resp/psync resp/writer upstream/greeting upstream/origin_info)
-$(call unit_test,upstream/test_intake,base/bytes base/check base/crc64 base/log base/log_line base/replid base/report base/text resp/tokenizer store/backlog store/cursor store/data_dir store/files store/history store/history_files store/identity store/proven store/segment store/shelf store/snapshot store/status store/store store/syncer store/tail upstream/intake,fake_clock fake_conn fake_loop temp_store)
+$(call unit_test,upstream/test_intake,base/bytes base/check base/crc64 base/log base/log_line base/replid base/report base/text resp/tokenizer $(STORE_ROOM) upstream/intake,fake_clock fake_conn fake_loop temp_store)
 $(call unit_test,upstream/test_origin_info,base/bytes base/check base/replid upstream/origin_info)
 $(call unit_test,upstream/test_sighting,base/bytes base/check base/text resp/reply upstream/sighting)

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the backlog share: backlog.c makes, loads and publishes, backlog_window.c makes room
+ * and appends, backlog_rewind.c cuts and begins other ids. Thread: thread 0.
+ */
+#ifndef RELAY_STORE_BACKLOG_PRIVATE_H
+#define RELAY_STORE_BACKLOG_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backlog_writer.h"
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+#include "segment.h"
+
+enum {
+    BACKLOG_ERROR_MAX = 256,
+    BACKLOG_BUFFER_LENGTH = 512 * 1024, /* stays in the processor's cache until it is written */
+};
+
+struct backlog {
+    struct backlog_ties ties;
+    struct segment_space *space;
+    struct segment *head; /* the oldest, held */
+    struct segment *last; /* the one that is written to, held by the chain */
+    size_t count;
+    unsigned era; /* how many ids came after the first one */
+    uint64_t boundary;
+    uint64_t published_boundary;   /* that the live mark carries */
+    bool news;                     /* something was shown to readers in the middle of a turn */
+    uint8_t *buffer;               /* what is received before it is written */
+    char error[BACKLOG_ERROR_MAX]; /* not a text: it can be told when memory is out, too */
+};
+
+static inline struct segment *segment_next(const struct segment *segment)
+{
+    /* Relaxed: thread 0 reads what it has written itself. */
+    return atomic_load_explicit(&segment->next, memory_order_relaxed);
+}
+
+/* What backlog_error tells. */
+void backlog_set_error(struct backlog *backlog, const struct text *why);
+
+/* Puts it behind the newest. */
+void backlog_chain(struct backlog *backlog, struct segment *segment);
+
+/* Writes the live mark and shows readers all of the newest segment. True: they see more than before. */
+bool backlog_show(struct backlog *backlog);
+
+/* Bytes on the disk; the part of them that is the chain's to give up; and the rest, in the hands of cursors
+ * that have been told to let go of it. */
+uint64_t backlog_space(const struct backlog *backlog);
+uint64_t backlog_charge(const struct backlog *backlog);
+uint64_t backlog_held(const struct backlog *backlog);
+
+/* Makes room for one more segment under the cap. No more is given up than is needed once those who
+ * hold what was given up have let go. False: they have not. */
+MUST_CHECK bool backlog_make_room(struct backlog *backlog);
+
+/* Seals the newest segment into the identity and goes on in a new one; `border`: the era that begins with
+ * it, 0: none. Not BACKLOG_ROOM: `why`, and nothing has changed. */
+MUST_CHECK enum backlog_room backlog_roll(struct backlog *backlog, unsigned border,
+                                          struct text *why);
+
+/* Cursors of an earlier era do not read beyond the end of `segment`. */
+void segment_set_border(struct segment *segment, unsigned era);
+
+#endif

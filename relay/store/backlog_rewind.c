@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where the history of a backlog is cut off, and where another id begins.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "backlog_private.h"
+
+/* ------------------------------------------------------------------ rewind */
+
+/* The newest segment that begins before `offset`; NULL: none. */
+static struct segment *last_before(const struct backlog *backlog, uint64_t offset)
+{
+    struct segment *found = NULL;
+    for (struct segment *s = backlog->head; s != NULL && s->first < offset; s = segment_next(s))
+        found = s;
+    return found;
+}
+
+/* The identity as it will be: `kept`, the last that stays, ends at `offset` (NULL: nothing stays). It
+ * has its row already where the cut is at its very end. False: memory is out. */
+static bool rewind_identity(struct identity *identity, const struct segment *kept, uint64_t offset)
+{
+    identity_rewind(identity, offset);
+    size_t count = identity->segment_count;
+    if (kept == NULL || (count > 0 && identity->segments[count - 1].first == kept->first))
+        return true;
+    struct identity_segment row = {kept->first, offset, segment_crc_until(kept, offset), offset};
+    return identity_add_segment(identity, row);
+}
+
+/* Writes the rewound identity; on failure it and the tail are as they were. The live mark comes first,
+ * for a kill before it is obeyed: it is passed over as long as the identity is the old one. */
+static bool save_rewound(struct backlog *backlog, const struct segment *kept, uint64_t offset,
+                         struct text *why)
+{
+    struct identity *identity = backlog->ties.identity;
+    struct identity before;
+    if (!identity_copy(identity, &before)) {
+        text_format(why, "memory is out");
+        return false;
+    }
+    struct tail_mark mark = {.segment_first = offset, .end = offset, .boundary = offset};
+    tail_set_live(backlog->ties.tail, mark);
+    bool good = rewind_identity(identity, kept, offset);
+    if (!good)
+        text_format(why, "memory is out");
+    good = good && backlog->ties.save(backlog->ties.arg, true, why);
+    if (good) {
+        identity_fini(&before);
+        return true;
+    }
+    identity_fini(identity);
+    *identity = before;
+    tail_set_live(backlog->ties.tail, backlog_mark(backlog));
+    return false;
+}
+
+/* Takes `from` and all behind it off the disk, and tells those who stand there. */
+static void cut_off(struct backlog *backlog, struct segment *from)
+{
+    for (struct segment *s = from; s != NULL; s = segment_next(s)) {
+        atomic_store_explicit(&s->fate, SEGMENT_REWOUND, memory_order_relaxed);
+        segment_unlink(s, backlog->ties.directory);
+        backlog->count--;
+    }
+}
+
+/* Ends `kept` at `offset`; what was behind it is out of the chain. */
+static void cut_at(struct backlog *backlog, struct segment *kept, uint64_t offset)
+{
+    struct segment *old = segment_next(kept);
+    cut_off(backlog, old);
+    /* A border that was cut off is where the cut is: no older id reaches further. */
+    for (const struct segment *s = old; s != NULL; s = segment_next(s))
+        segment_set_border(kept, atomic_load_explicit(&s->border, memory_order_relaxed));
+    kept->crc = segment_crc_until(kept, offset);
+    kept->written = offset;
+    kept->is_cut = true;
+    /* Readers beyond it see that they are; a reader that stands at it goes on in the new next. */
+    atomic_store_explicit(&kept->published, offset, memory_order_release);
+    atomic_store_explicit(&kept->next, NULL, memory_order_release);
+    if (old != NULL)
+        segment_keep_cut(kept, old);
+    backlog->last = kept;
+}
+
+/* Lets go of the whole chain: `next`, a new one, is all there is. */
+static void start_over(struct backlog *backlog, struct segment *next)
+{
+    segment_release(backlog->head);
+    backlog->head = NULL;
+    backlog->last = NULL;
+    backlog_chain(backlog, next);
+}
+
+/* In this order: a kill in the middle finds the history as it was before, or as it is afterwards. */
+bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
+{
+    CHECK(offset >= backlog_first(backlog));
+    CHECK(offset <= backlog_end(backlog));
+    struct segment *kept = last_before(backlog, offset);
+    if (!save_rewound(backlog, kept, offset, why))
+        return false;
+    bool forgotten = tail_forget(backlog->ties.tail, offset);
+    if (!forgotten)
+        text_format(why, "tail: cannot write: %s", strerror(errno));
+    if (kept != NULL)
+        cut_at(backlog, kept, offset);
+    else
+        cut_off(backlog, backlog->head);
+    struct segment *fresh = segment_create(backlog->ties.directory, offset,
+                                           backlog->ties.segment_bytes, backlog->space, why);
+    if (fresh == NULL && kept == NULL) {
+        segment_retain(backlog->last); /* of no more use than to be there until the history goes */
+        start_over(backlog, backlog->last);
+        return false;
+    }
+    if (kept == NULL)
+        start_over(backlog, fresh);
+    else if (fresh != NULL)
+        backlog_chain(backlog, fresh);
+    else /* backlog_reserve tries again */
+        backlog_set_error(backlog, why);
+    backlog->boundary = offset;
+    tail_set_live(backlog->ties.tail, backlog_mark(backlog));
+    return forgotten;
+}
+
+/* ------------------------------------------------------------------ another id */
+
+/* Nothing was appended yet to the newest segment, in which readers may stand: they stay in it, and what
+ * comes goes into its twin. */
+static bool renew_empty(struct backlog *backlog, unsigned border, struct text *why)
+{
+    struct segment *empty = backlog->last;
+    struct segment *twin = segment_twin(empty, why);
+    if (twin == NULL)
+        return false;
+    segment_set_border(empty, border);
+    backlog->count--;
+    if (empty == backlog->head) {
+        start_over(backlog, twin);
+        return true;
+    }
+    struct segment *before = last_before(backlog, empty->first);
+    CHECK(before != NULL);
+    segment_set_border(before, border);
+    segment_keep_cut(before, empty); /* a reader may just be stepping into it */
+    backlog->last = before;
+    backlog_chain(backlog, twin);
+    return true;
+}
+
+/* The newest segment ends here, full or not. */
+static bool end_segment(struct backlog *backlog, unsigned border, struct text *why)
+{
+    struct segment *last = backlog->last;
+    if (!backlog_make_room(backlog) || backlog_roll(backlog, border, why) != BACKLOG_ROOM) {
+        if (why->length == 0)
+            text_format(why, "there is no room for a segment until readers have let go of others");
+        return false;
+    }
+    if (!last->is_cut && last != backlog->last)
+        segment_seal(last);
+    return true;
+}
+
+bool backlog_begin_era(struct backlog *backlog, struct text *why)
+{
+    unsigned era = backlog->era + 1;
+    const struct segment *last = backlog->last;
+    bool good = last->written == last->first ? renew_empty(backlog, era, why)
+                                             : end_segment(backlog, era, why);
+    if (good)
+        backlog->era = era;
+    backlog->news = backlog->news || good;
+    return good;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The window of a backlog: room for the next segment, what is given up for it, and what is appended.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "backlog_private.h"
+#include "files.h"
+#include "relay/base/log.h"
+
+uint64_t backlog_space(const struct backlog *backlog)
+{
+    return atomic_load_explicit(&backlog->space->bytes, memory_order_relaxed);
+}
+
+/* The part of the space that is the chain's to give up. The rest is in the hands of cursors that have
+ * been told to let go of it. */
+uint64_t backlog_charge(const struct backlog *backlog)
+{
+    uint64_t charge = 0;
+    for (const struct segment *s = backlog->head; s != NULL; s = segment_next(s))
+        charge += s->disk_bytes + s->cut_bytes;
+    return charge;
+}
+
+uint64_t backlog_held(const struct backlog *backlog)
+{
+    uint64_t charge = backlog_charge(backlog);
+    uint64_t space = backlog_space(backlog);
+    return space > charge ? space - charge : 0;
+}
+
+/* Does a cursor stand in it, or in one before it that is out of the chain already? */
+static bool is_pinned(const struct segment *segment)
+{
+    return atomic_load_explicit(&segment->references, memory_order_relaxed) > 1;
+}
+
+/* Takes the oldest segment out of the chain. Whoever stands in it, or before, is told; `cause` says
+ * why that must be, NULL where nobody does. */
+static void drop_head(struct backlog *backlog, const char *cause)
+{
+    struct segment *head = backlog->head;
+    struct segment *next = segment_next(head);
+    CHECK(next != NULL);
+    if (cause != NULL && is_pinned(head))
+        log_warnx("store: segment %" PRIu64 ".seg is given up although a replica needs it: %s",
+                  head->first, cause);
+    atomic_store_explicit(&head->fate, SEGMENT_GIVEN_UP, memory_order_relaxed);
+    backlog->news = backlog->news || cause != NULL; /* who stands there is woken, and lets go */
+    segment_retain(next);
+    backlog->head = next;
+    backlog->count--;
+    segment_unlink(head, backlog->ties.directory);
+    segment_release(head);
+    const struct identity *identity = backlog->ties.identity;
+    CHECK(identity->segment_count > 0);
+    CHECK(identity->segments[0].first < next->first);
+    identity_drop_oldest(backlog->ties.identity, 1);
+}
+
+static uint64_t cap_of(const struct backlog *backlog)
+{
+    /* One segment to read and one to write are the least there can be. */
+    uint64_t least = backlog->ties.segment_bytes * 2;
+    uint64_t cap = backlog->ties.window_bytes_max;
+    return cap < least ? least : cap;
+}
+
+/* Segments that were cut off in a rewind go as soon as nobody can be stepping into them. */
+static void drop_cuts(struct backlog *backlog)
+{
+    for (struct segment *s = backlog->head; s != NULL; s = segment_next(s)) {
+        if (s->cut != NULL)
+            segment_drop_cut(s, 1);
+    }
+}
+
+void backlog_set_window(struct backlog *backlog, uint64_t window_bytes, uint64_t window_bytes_max)
+{
+    backlog->ties.window_bytes = window_bytes;
+    backlog->ties.window_bytes_max = window_bytes_max;
+}
+
+bool backlog_trim(struct backlog *backlog)
+{
+    size_t before = backlog->count;
+    drop_cuts(backlog);
+    while (backlog->head != backlog->last && !is_pinned(backlog->head) &&
+           backlog->last->written - segment_next(backlog->head)->first >=
+               backlog->ties.window_bytes)
+        drop_head(backlog, NULL);
+    return backlog->count != before;
+}
+
+bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
+{
+    struct segment *head = backlog->head;
+    if (head == backlog->last || is_pinned(head) || segment_next(head)->first > keep_from)
+        return false;
+    log_warnx("store: the disk is full: the window is shortened by segment %" PRIu64
+              ".seg, for a snapshot",
+              head->first);
+    drop_head(backlog, NULL);
+    return true;
+}
+
+/* Makes room for one more segment under the cap. No more is given up than is needed once those who
+ * hold what was given up have let go. False: they have not. */
+bool backlog_make_room(struct backlog *backlog)
+{
+    uint64_t wanted = backlog->ties.segment_bytes;
+    (void)backlog_trim(backlog);
+    while (backlog_charge(backlog) + wanted > cap_of(backlog) && backlog->head != backlog->last)
+        drop_head(backlog, "repl-backlog-max-size is reached");
+    if (backlog->head == backlog->last && backlog_held(backlog) == 0)
+        return true; /* there is no less, whatever the sizes were when it was made */
+    return backlog_space(backlog) + wanted <= cap_of(backlog);
+}
+
+/* The disk refused. BACKLOG_ROOM: the window was shortened, try again. `beside`: what a segment takes
+ * that is not in the chain yet. */
+static enum backlog_room shorten(struct backlog *backlog, int error, uint64_t beside)
+{
+    if (!files_is_full(error))
+        return BACKLOG_NO_SPACE;
+    if (backlog_held(backlog) > beside) /* its space comes back soon: no need to give up more */
+        return BACKLOG_HELD;
+    if (backlog->head == backlog->last)
+        return BACKLOG_NO_SPACE;
+    log_warnx("store: the disk is full: the window is shortened by segment %" PRIu64 ".seg",
+              backlog->head->first);
+    drop_head(backlog, "the disk is full");
+    return BACKLOG_ROOM;
+}
+
+static enum backlog_room create_next(struct backlog *backlog, struct segment **next,
+                                     struct text *why)
+{
+    enum backlog_room room = BACKLOG_ROOM;
+    while (room == BACKLOG_ROOM) {
+        text_clear(why);
+        *next = segment_create(backlog->ties.directory, backlog->last->written,
+                               backlog->ties.segment_bytes, backlog->space, why);
+        if (*next != NULL)
+            return BACKLOG_ROOM;
+        room = shorten(backlog, errno, 0);
+    }
+    return room;
+}
+
+/* Names the newest segment in the identity, unless it is there: where a rewind or a full disk left no
+ * segment behind it. `next` is made, but not in the chain. */
+static enum backlog_room seal_last(struct backlog *backlog, const struct segment *next,
+                                   struct text *why)
+{
+    struct identity *identity = backlog->ties.identity;
+    struct segment *last = backlog->last;
+    size_t count = identity->segment_count;
+    if (count > 0 && identity->segments[count - 1].first == last->first)
+        return BACKLOG_ROOM;
+    struct identity_segment row = {last->first, last->written, last->crc, backlog->boundary};
+    if (!identity_add_segment(identity, row)) {
+        text_format(why, "memory is out");
+        return BACKLOG_NO_SPACE;
+    }
+    enum backlog_room room = BACKLOG_ROOM;
+    while (room == BACKLOG_ROOM) {
+        text_clear(why);
+        if (backlog->ties.save(backlog->ties.arg, false, why))
+            return BACKLOG_ROOM;
+        room = shorten(backlog, errno, next->capacity);
+    }
+    identity_drop_newest(identity);
+    return room;
+}
+
+/* Relaxed: the release of `next`, which is set afterwards, covers it (cursor.c). */
+void segment_set_border(struct segment *segment, unsigned era)
+{
+    if (era > atomic_load_explicit(&segment->border, memory_order_relaxed))
+        atomic_store_explicit(&segment->border, era, memory_order_relaxed);
+}
+
+/* Seals the newest segment into the identity and goes on in a new one. The order makes a kill at any
+ * point harmless: a segment is named in the identity before the tail speaks of its successor. */
+enum backlog_room backlog_roll(struct backlog *backlog, unsigned border, struct text *why)
+{
+    struct segment *next = NULL;
+    enum backlog_room room = create_next(backlog, &next, why);
+    if (room != BACKLOG_ROOM)
+        return room;
+    room = seal_last(backlog, next, why);
+    if (room != BACKLOG_ROOM) {
+        segment_unlink(next, backlog->ties.directory);
+        segment_release(next);
+        return room;
+    }
+    backlog->news = backlog_show(backlog) || backlog->news;
+    segment_set_border(backlog->last, border);
+    backlog_chain(backlog, next);
+    tail_set_live(backlog->ties.tail, backlog_mark(backlog));
+    return BACKLOG_ROOM;
+}
+
+enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_t *capacity)
+{
+    struct segment *last = backlog->last;
+    if (segment_is_full(last)) {
+        if (!backlog_make_room(backlog))
+            return BACKLOG_HELD;
+        struct text why;
+        text_init(&why, BACKLOG_ERROR_MAX);
+        enum backlog_room room = backlog_roll(backlog, 0, &why);
+        if (room == BACKLOG_NO_SPACE)
+            backlog_set_error(backlog, &why);
+        text_fini(&why);
+        if (room != BACKLOG_ROOM)
+            return room;
+        backlog->error[0] = '\0';
+        last = backlog->last;
+    }
+    uint64_t left = last->capacity - (last->written - last->first);
+    *into = backlog->buffer;
+    *capacity = left < BACKLOG_BUFFER_LENGTH ? (size_t)left : BACKLOG_BUFFER_LENGTH;
+    return BACKLOG_ROOM;
+}
+
+bool backlog_append(struct backlog *backlog, size_t length)
+{
+    struct text why;
+    text_init(&why, BACKLOG_ERROR_MAX);
+    bool good = segment_append(backlog->last, bytes_at(backlog->buffer, length), &why);
+    if (!good)
+        backlog_set_error(backlog, &why);
+    else
+        backlog->error[0] = '\0';
+    text_fini(&why);
+    return good;
+}
