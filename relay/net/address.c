@@ -52,6 +52,14 @@ uint16_t address_port(const struct address *address)
     return 0;
 }
 
+void address_set_port(struct address *address, uint16_t port)
+{
+    if (address->storage.ss_family == AF_INET)
+        ((struct sockaddr_in *)&address->storage)->sin_port = htons(port);
+    else if (address->storage.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&address->storage)->sin6_port = htons(port);
+}
+
 void address_format_peer(const char *host, uint16_t port, char out[ADDRESS_PEER_MAX])
 {
     bool has_colons = strchr(host, ':') != NULL;

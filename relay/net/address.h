@@ -32,6 +32,7 @@ MUST_CHECK bool address_take(const struct sockaddr *from, socklen_t length, stru
 /* Without the port; "" for what is neither IPv4 nor IPv6. */
 void address_format(const struct address *address, char out[ADDRESS_TEXT_MAX]);
 uint16_t address_port(const struct address *address);
+void address_set_port(struct address *address, uint16_t port);
 
 /* "host:port", "[2001:db8::7]:6380" */
 void address_format_peer(const char *host, uint16_t port, char out[ADDRESS_PEER_MAX]);

@@ -12,7 +12,7 @@
 #include "loop_private.h"
 #include "resolver.h"
 
-const struct dialer_options dialer_defaults = {.files = &lookup_system_files, .try_ms = 3000};
+const struct dialer_options dialer_defaults = {.resolve = resolve_by_system, .try_ms = 3000};
 
 struct dialer {
     struct loop *loop;
@@ -131,7 +131,7 @@ struct dialer *dialer_new(struct loop *loop, const struct dialer_options *option
     dialer->arg = arg;
     dialer->limit = timer_new(loop, on_limit, dialer);
     if (dialer->limit != NULL)
-        dialer->lookup = lookup_start(loop, options->files, host, port, on_found, dialer);
+        dialer->lookup = lookup_start(loop, options->resolve, host, port, on_found, dialer);
     if (dialer->lookup == NULL)
         dialer_free(&dialer);
     return dialer;

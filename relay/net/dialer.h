@@ -8,14 +8,14 @@
 
 #include <stdint.h>
 
+#include "name_query.h"
 #include "relay/base/check.h"
 
 struct dialer;
-struct lookup_files;
 struct loop;
 
 struct dialer_options {
-    const struct lookup_files *files;
+    resolve_fn *resolve; /* asks for the addresses of a name */
     /* How long an address may keep us from the next one; the last has the time that the owner
      * gives. A first address whose packets vanish would otherwise use it up at every attempt. */
     int64_t try_ms;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "../../../relay/net/dialer.h"
 
-#include "../../../relay/net/resolver.h"
-#include "sockets.h"
+#include "resolving.h"
 
 struct caller {
     struct loop *loop;
@@ -22,13 +21,25 @@ static void on_dialed(int fd, const char *error, void *arg)
     loop_stop(caller->loop);
 }
 
-/* Dials a name for which the hosts file has these addresses. */
-static struct caller dial(const char *addresses, uint16_t port, int64_t try_ms)
+static const char *first_address;
+static const char *second_address; /* NULL: there is one only */
+
+static void resolve_many(const char *host, struct addresses *found,
+                         char error[NAME_QUERY_ERROR_MAX])
 {
-    char hosts[32];
-    close(make_file(addresses, hosts));
-    const struct lookup_files files = {"/dev/null", hosts};
-    const struct dialer_options dialing = {.files = &files, .try_ms = try_ms};
+    assert_string_equal(host, "many.test");
+    (void)error;
+    add_address(found, first_address);
+    if (second_address != NULL)
+        add_address(found, second_address);
+}
+
+/* Dials a name that has these addresses. */
+static struct caller dial(const char *first, const char *second, uint16_t port, int64_t try_ms)
+{
+    first_address = first;
+    second_address = second;
+    const struct dialer_options dialing = {.resolve = resolve_many, .try_ms = try_ms};
     struct caller caller = {.loop = new_loop(), .fd = -1};
     caller.dialer = dialer_new(caller.loop, &dialing, "many.test", port, on_dialed, &caller);
     assert_non_null(caller.dialer);
@@ -36,15 +47,13 @@ static struct caller dial(const char *addresses, uint16_t port, int64_t try_ms)
     assert_int_equal(caller.told, 1);
     assert_null(caller.dialer);
     loop_free(&caller.loop);
-    unlink(hosts);
     return caller;
 }
 
 TEST(the_next_address_is_tried_when_one_refuses)
 {
     int listening = listening_socket(1);
-    struct caller caller =
-        dial("127.0.0.2 many.test\n127.0.0.1 many.test\n", port_of(listening), 1000);
+    struct caller caller = dial("127.0.0.2", "127.0.0.1", port_of(listening), 1000);
     assert_true(caller.fd != -1);
     struct sockaddr_in peer;
     socklen_t length = sizeof peer;
@@ -60,8 +69,7 @@ TEST(the_next_address_is_tried_when_one_does_not_answer)
     int clients[2];
     int silent = full_socket("127.0.0.2", port_of(listening), clients);
     int64_t begun_ms = clock_ms();
-    struct caller caller =
-        dial("127.0.0.2 many.test\n127.0.0.1 many.test\n", port_of(listening), 30);
+    struct caller caller = dial("127.0.0.2", "127.0.0.1", port_of(listening), 30);
     assert_true(caller.fd != -1);
     assert_true(clock_ms() - begun_ms >= 30);
     close(caller.fd);
@@ -74,11 +82,10 @@ TEST(the_next_address_is_tried_when_one_does_not_answer)
 TEST(when_all_refuse_the_last_reason_is_told_with_its_address)
 {
     int unheard = bound_socket(SOCK_STREAM, "0.0.0.0", 0);
-    struct caller caller =
-        dial("127.0.0.1 many.test\n127.0.0.2 many.test\n", port_of(unheard), 1000);
+    struct caller caller = dial("127.0.0.1", "127.0.0.2", port_of(unheard), 1000);
     assert_int_equal(caller.fd, -1);
     assert_string_equal(caller.error, "127.0.0.2: Connection refused");
-    caller = dial("127.0.0.1 many.test\n", port_of(unheard), 1000);
+    caller = dial("127.0.0.1", NULL, port_of(unheard), 1000);
     assert_string_equal(caller.error, "Connection refused");
     close(unheard);
 }

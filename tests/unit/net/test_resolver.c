@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "../../../relay/net/resolver.h"
-
-#include "name_server.h"
+#include "resolving.h"
 
 struct asker {
     struct loop *loop;
@@ -12,42 +10,6 @@ struct asker {
     char second[ADDRESS_TEXT_MAX];
     char error[LOOKUP_ERROR_MAX];
 };
-
-/* The files of the machine that the test pretends to run on. */
-static char resolv_conf[32];
-static char hosts[32];
-static const struct lookup_files files = {resolv_conf, hosts};
-
-static void write_file(const char *path, const char *content)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(content, file);
-    assert_int_equal(fclose(file), 0);
-}
-
-static int make_files(void **state)
-{
-    (void)state;
-    close(make_file("", resolv_conf));
-    close(make_file("", hosts));
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    unlink(resolv_conf);
-    unlink(hosts);
-    return 0;
-}
-
-static void use_server(const struct name_server *server)
-{
-    char line[64];
-    snprintf(line, sizeof line, "nameserver 127.0.0.1:%u\n", server->port);
-    write_file(resolv_conf, line);
-}
 
 static void on_found(const struct addresses *found, const char *error, void *arg)
 {
@@ -64,10 +26,10 @@ static void on_found(const struct addresses *found, const char *error, void *arg
     loop_stop(asker->loop);
 }
 
-static struct asker ask(const char *host)
+static struct asker ask(resolve_fn *resolve, const char *host)
 {
     struct asker asker = {.loop = new_loop()};
-    struct lookup *lookup = lookup_start(asker.loop, &files, host, 6379, on_found, &asker);
+    struct lookup *lookup = lookup_start(asker.loop, resolve, host, 6379, on_found, &asker);
     assert_non_null(lookup);
     assert_int_equal(asker.answers, 0); /* never from inside the call */
     run(asker.loop, "an answer");
@@ -76,62 +38,52 @@ static struct asker ask(const char *host)
     return asker;
 }
 
-TEST(numeric_addresses_need_no_server)
+static void resolve_never(const char *host, struct addresses *found,
+                          char error[NAME_QUERY_ERROR_MAX])
 {
-    struct asker asker = ask("192.0.2.7");
+    (void)found;
+    (void)error;
+    fail_msg("%s was looked up", host);
+}
+
+TEST(numeric_addresses_are_not_looked_up)
+{
+    struct asker asker = ask(resolve_never, "192.0.2.7");
     assert_int_equal(asker.found, 1);
     assert_string_equal(asker.first, "192.0.2.7");
     assert_int_equal(asker.port, 6379);
-    asker = ask("2001:db8::7");
+    asker = ask(resolve_never, "2001:db8::7");
     assert_int_equal(asker.found, 1);
     assert_string_equal(asker.first, "2001:db8::7");
     assert_int_equal(asker.port, 6379);
 }
 
-TEST(the_hosts_file_is_enough_where_there_is_no_name_server)
+TEST(a_name_has_its_addresses_and_our_port)
 {
-    write_file(resolv_conf, "# nobody to ask\n");
-    write_file(hosts, "192.0.2.5 primary.test primary\n2001:db8::5 primary.test\n");
-    struct asker asker = ask("primary.test");
+    struct asker asker = ask(resolve_known, "both.test");
+    assert_string_equal(asker.error, "");
     assert_int_equal(asker.found, 2);
     assert_string_equal(asker.first, "192.0.2.5");
     assert_string_equal(asker.second, "2001:db8::5");
     assert_int_equal(asker.port, 6379);
-
-    unlink(resolv_conf); /* nor a file that could name one */
-    assert_string_equal(ask("primary").first, "192.0.2.5");
 }
 
-TEST(the_files_are_read_anew_for_each_lookup)
+TEST(an_unknown_name_is_told_with_the_reason)
 {
-    write_file(hosts, "192.0.2.5 moves.test\n");
-    assert_string_equal(ask("moves.test").first, "192.0.2.5");
-    write_file(hosts, "192.0.2.6 moves.test\n");
-    assert_string_equal(ask("moves.test").first, "192.0.2.6");
-}
-
-TEST(a_name_server_is_asked)
-{
-    struct name_server server;
-    name_server_start(&server);
-    use_server(&server);
-    struct asker asker = ask("known.test");
-    assert_string_equal(asker.error, "");
-    assert_int_equal(asker.found, 1);
-    assert_string_equal(asker.first, "192.0.2.44");
-    assert_int_equal(asker.port, 6379);
-    name_server_stop(&server);
-}
-
-TEST(what_no_server_knows_is_said_in_words)
-{
-    struct name_server server;
-    name_server_start(&server);
-    use_server(&server);
-    struct asker asker = ask("host.example");
+    struct asker asker = ask(resolve_known, "host.example");
     assert_int_equal(asker.found, 0);
     assert_string_equal(asker.error, "host.example: Name or service not known");
-    name_server_stop(&server);
+}
+
+TEST(the_c_library_is_asked)
+{
+    struct addresses found = {0};
+    char error[NAME_QUERY_ERROR_MAX] = "";
+    resolve_by_system("0x7f000001", &found, error); /* known without any file or server */
+    assert_int_equal(found.count, 1);
+    char text[ADDRESS_TEXT_MAX];
+    address_format(&found.list[0], text);
+    assert_string_equal(text, "127.0.0.1");
 }
 
 TEST(names_that_cannot_be_are_refused)
@@ -139,10 +91,14 @@ TEST(names_that_cannot_be_are_refused)
     char label[80];
     memset(label, 'x', sizeof label);
     label[sizeof label - 1] = '\0';
-    struct asker asker = ask(label); /* a label has 63 letters at most */
+    struct asker asker = ask(resolve_by_system, label); /* a label has 63 letters at most */
     assert_int_equal(asker.found, 0);
     assert_non_null(strstr(asker.error, "xxx: "));
-    asker = ask("");
+    char host[ADDRESS_HOST_MAX + 1];
+    memset(host, 'x', sizeof host);
+    host[sizeof host - 1] = '\0';
+    assert_non_null(strstr(ask(resolve_never, host).error, "xxx: "));
+    asker = ask(resolve_never, "");
     assert_int_equal(asker.found, 0);
     assert_string_equal(asker.error, ": Name or service not known");
 }
@@ -154,61 +110,120 @@ static void never(const struct addresses *found, const char *error, void *arg)
     fail_msg("a cancelled lookup has told: %s", error);
 }
 
-TEST(a_cancelled_lookup_tells_nothing)
+static struct lookup *ask_in_vain(struct loop *loop, const char *host)
 {
-    struct name_server server;
-    name_server_start(&server);
-    use_server(&server);
-    write_file(hosts, "192.0.2.5 primary.test\n");
-    static const char *const names[] = {"192.0.2.7", "primary.test", "known.test", "silent.test"};
-    for (size_t i = 0; i < LENGTH_OF(names); i++) {
-        struct loop *loop = new_loop();
-        struct lookup *lookup = lookup_start(loop, &files, names[i], 1, never, NULL);
-        assert_non_null(lookup);
-        lookup_cancel(&lookup);
-        assert_null(lookup);
-        run_for(loop, 5);
-        /* Cancelled when the loop goes, before it could wind up. */
-        lookup = lookup_start(loop, &files, names[i], 1, never, NULL);
-        assert_non_null(lookup);
-        lookup_cancel(&lookup);
-        int64_t begun_ms = clock_ms();
-        loop_free(&loop);
-        assert_in_range(clock_ms() - begun_ms, 0, 2000); /* not as long as a server may be silent */
-    }
-    name_server_stop(&server);
+    struct lookup *lookup = lookup_start(loop, resolve_slowly, host, 1, never, NULL);
+    assert_non_null(lookup);
+    return lookup;
 }
 
-TEST(a_lookup_may_be_cancelled_while_it_waits)
+TEST(a_cancelled_lookup_tells_nothing)
 {
-    struct name_server server;
-    name_server_start(&server);
-    use_server(&server);
     struct loop *loop = new_loop();
-    struct lookup *lookup = lookup_start(loop, &files, "silent.test", 1, never, NULL);
-    assert_non_null(lookup);
-    run_for(loop, 30);
+    struct lookup *lookup = ask_in_vain(loop, "192.0.2.7");
     lookup_cancel(&lookup);
-    run_for(loop, 10);
+    assert_null(lookup);
+
+    lookup = ask_in_vain(loop, "no.test");
+    await_slow(1, 0);
+    lookup_cancel(&lookup); /* while the C library is asked: the loop does not wait for it */
+
+    lookup = ask_in_vain(loop, "no-2.test");
+    allow_slow_answers(2);
+    await_slow(2, 2); /* answered, and not taken */
+    lookup_cancel(&lookup);
+    run_for(loop, 5);
     loop_free(&loop);
-    name_server_stop(&server);
+}
+
+TEST(the_next_attempt_takes_the_answer_that_came_too_late_for_the_one_before)
+{
+    struct loop *loop = new_loop();
+    struct lookup *lookup = ask_in_vain(loop, "slow.test");
+    await_slow(1, 0);
+    lookup_cancel(&lookup);
+    lookup = ask_in_vain(loop, "slow.test"); /* still the same question */
+    lookup_cancel(&lookup);
+    loop_free(&loop);
+    allow_slow_answers(1);
+    await_slow(1, 1);
+
+    assert_string_equal(ask(resolve_slowly, "slow.test").first, "192.0.2.99");
+    await_slow(1, 1); /* nobody was asked again */
+
+    allow_slow_answers(1);
+    assert_string_equal(ask(resolve_slowly, "slow.test").first, "192.0.2.99");
+    await_slow(2, 2); /* an answer is used once: the name may have moved */
+}
+
+TEST(all_who_want_a_name_wait_for_one_answer)
+{
+    struct asker askers[3] = {{0}};
+    struct loop *loop = new_loop();
+    for (size_t i = 0; i < LENGTH_OF(askers); i++) {
+        askers[i].loop = loop;
+        assert_non_null(lookup_start(loop, resolve_slowly, "slow.test", (uint16_t)(6379 + i),
+                                     on_found, &askers[i]));
+    }
+    allow_slow_answers(1);
+    while (askers[0].answers + askers[1].answers + askers[2].answers < 3)
+        run(loop, "three answers");
+    for (size_t i = 0; i < LENGTH_OF(askers); i++) {
+        assert_string_equal(askers[i].first, "192.0.2.99");
+        assert_int_equal(askers[i].port, 6379 + i);
+    }
+    await_slow(1, 1);
+    loop_free(&loop);
+}
+
+TEST(a_name_that_hangs_does_not_hold_up_others_and_their_number_is_bounded)
+{
+    struct loop *loop = new_loop();
+    struct lookup *hanging[NAME_QUERIES_MAX];
+    for (unsigned i = 0; i < NAME_QUERIES_MAX - 1; i++) {
+        char host[32];
+        snprintf(host, sizeof host, "no-%u.test", i);
+        hanging[i] = ask_in_vain(loop, host);
+    }
+    assert_string_equal(ask(resolve_known, "known.test").first, "192.0.2.44");
+    hanging[NAME_QUERIES_MAX - 1] = ask_in_vain(loop, "no-last.test");
+    assert_non_null(strstr(ask(resolve_known, "known.test").error,
+                           "known.test: 16 other names are still being looked up"));
+    for (unsigned i = 0; i < NAME_QUERIES_MAX; i++)
+        lookup_cancel(&hanging[i]);
+    allow_slow_answers(NAME_QUERIES_MAX);
+    await_slow(NAME_QUERIES_MAX, NAME_QUERIES_MAX);
+    loop_free(&loop);
+    /* Their threads need a moment to say so. */
+    int64_t until_ms = clock_ms() + PATIENCE_MS;
+    struct asker asker;
+    do {
+        asker = ask(resolve_known, "known.test");
+    } while (asker.found == 0 && clock_ms() < until_ms);
+    assert_string_equal(asker.first, "192.0.2.44");
+}
+
+static int begin_anew(void **state)
+{
+    (void)state;
+    reset_slow();
+    return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(numeric_addresses_need_no_server, make_files, remove_files),
-        cmocka_unit_test_setup_teardown(the_hosts_file_is_enough_where_there_is_no_name_server,
-                                        make_files, remove_files),
-        cmocka_unit_test_setup_teardown(the_files_are_read_anew_for_each_lookup, make_files,
-                                        remove_files),
-        cmocka_unit_test_setup_teardown(a_name_server_is_asked, make_files, remove_files),
-        cmocka_unit_test_setup_teardown(what_no_server_knows_is_said_in_words, make_files,
-                                        remove_files),
-        cmocka_unit_test_setup_teardown(names_that_cannot_be_are_refused, make_files, remove_files),
-        cmocka_unit_test_setup_teardown(a_cancelled_lookup_tells_nothing, make_files, remove_files),
-        cmocka_unit_test_setup_teardown(a_lookup_may_be_cancelled_while_it_waits, make_files,
-                                        remove_files),
+        cmocka_unit_test(numeric_addresses_are_not_looked_up),
+        cmocka_unit_test(a_name_has_its_addresses_and_our_port),
+        cmocka_unit_test(an_unknown_name_is_told_with_the_reason),
+        cmocka_unit_test(the_c_library_is_asked),
+        cmocka_unit_test(names_that_cannot_be_are_refused),
+        cmocka_unit_test_setup(a_cancelled_lookup_tells_nothing, begin_anew),
+        cmocka_unit_test_setup(
+            the_next_attempt_takes_the_answer_that_came_too_late_for_the_one_before, begin_anew),
+        cmocka_unit_test_setup(all_who_want_a_name_wait_for_one_answer, begin_anew),
+        cmocka_unit_test_setup(
+            a_name_that_hangs_does_not_hold_up_others_and_their_number_is_bounded, begin_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
