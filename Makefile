@@ -80,7 +80,7 @@ setup-build setup-test setup-demo setup-deb setup-fuzz: setup-%:
 	$(Q)tests/support/setup.sh $*
 
 check: ## unit, replay and style tests: no network, no servers, under ten seconds
-	$(again) -k unit replay style
+	$(again) -k -j3 --output-sync=target unit replay style
 
 test: setup-test ## install what the tests need, build, then run all of them
 	$(again) programs

@@ -1,22 +1,35 @@
-# The test programs. A row names a program and the objects of relay/ that it is linked with: an honest
-# list of what each noun leans on. Objects of tests/support/ stand in for what they are named after.
+# The test programs: each tests/unit/**/test_*.c and tests/replay/**/test_*.c is one, linked with the relay as an
+# archive. Objects of tests/support/ that a row of unit.mk, replay.mk or fuzz.mk names come before it, and so
+# stand in for the parts that they are named after (fake_conn for net/conn).
 
 comma := ,
-UNIT_TESTS :=
-REPLAY_TESTS :=
+UNIT_TESTS   := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
+REPLAY_TESTS := $(patsubst tests/replay/%.c,%,$(wildcard tests/replay/*/test_*.c))
+LIBRARY      := $(B)/obj/relay.a
 
 # What support/fault.c stands in for: a row that is linked with it names these flags as its last word.
 FAULT := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc mmap open openat fcntl mkdirat \
          posix_fallocate write pwrite ftruncate renameat linkat unlinkat fsync fdatasync msync)
 
-# $(1) unit or replay, $(2) test, $(3) objects of relay/, $(4) objects of tests/support/, $(5) link flags
+# $(1) unit or replay, $(2) test
 define test_program
-$(B)/tests/$(1)/$(2): $(B)/tests/obj/$(1)/$(2).o $(patsubst %,$(B)/obj/%.o,$(3)) \
-                      $(patsubst %,$(B)/tests/obj/support/%.o,$(4))
-$(B)/tests/$(1)/$(2): TEST_LDFLAGS := $(5)
+$(B)/tests/$(1)/$(2): $(B)/tests/obj/$(1)/$(2).o $(LIBRARY)
 endef
-unit_test   = $(eval UNIT_TESTS += $(1))$(eval $(call test_program,unit,$(1),$(2),$(3),$(4)))
-replay_test = $(eval REPLAY_TESTS += $(1))$(eval $(call test_program,replay,$(1),$(2),$(3),$(4)))
+$(foreach test,$(UNIT_TESTS),$(eval $(call test_program,unit,$(test))))
+$(foreach test,$(REPLAY_TESTS),$(eval $(call test_program,replay,$(test))))
+
+# $(1) unit or replay, $(2) tests, $(3) objects of tests/support/, $(4) link flags
+define stand_in_rule
+$(2:%=$(B)/tests/$(1)/%): $(3:%=$(B)/tests/obj/support/%.o)
+$(2:%=$(B)/tests/$(1)/%): TEST_LDFLAGS := $(4)
+endef
+stand_ins = $(eval $(call stand_in_rule,$(1),$(2),$(3),$(4)))
+
+# Thin: the objects stay where they are.
+$(LIBRARY): $(filter-out $(B)/obj/main.o,$(OBJECTS))
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcsT $@ $^
 
 include tests/unit/unit.mk
 include tests/replay/replay.mk
@@ -30,7 +43,7 @@ $(B)/tests/obj/%.o: tests/%.c $(B)/flags
 $(UNIT_TESTS:%=$(B)/tests/unit/%) $(REPLAY_TESTS:%=$(B)/tests/replay/%):
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) -lcmocka $(LIBS)
 
 -include $(UNIT_TESTS:%=$(B)/tests/obj/unit/%.d) $(REPLAY_TESTS:%=$(B)/tests/obj/replay/%.d) \
          $(wildcard $(B)/tests/obj/support/*.d)

@@ -1,17 +1,26 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Runs test programs, each in its own process; prints a failed one's output whole, and one line for
-# the rest: "N passed, N failed" test programs.
+# Runs test programs, each in its own process, as many at a time as there are cores; prints a failed
+# one's output whole, and one line for the rest: "N passed, N failed" test programs.
 set -u
-passed=0 failed=0
-for program in "$@"; do
-    if output=$("$program" 2>&1); then
-        passed=$((passed + 1))
+results=$(mktemp -d) || exit 1
+trap 'rm -rf "$results"' EXIT
+
+run_one()
+{
+    local log=$results/${1//\//-}
+    if "$1" >"$log" 2>&1; then
+        rm "$log"
     else
-        failed=$((failed + 1))
-        printf '%s\n  FAIL  %s\n' "$output" "$program"
+        printf '  FAIL  %s\n' "$1" >>"$log"
     fi
-done
-printf '%d passed, %d failed (test programs)\n' "$passed" "$failed"
+}
+export results
+export -f run_one
+printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -I PROGRAM bash -c 'run_one "$1"' run_one PROGRAM
+
+failed=$(find "$results" -type f | wc -l)
+find "$results" -type f -exec cat {} +
+printf '%d passed, %d failed (test programs)\n' $(($# - failed)) "$failed"
 [ "$failed" -eq 0 ]
