@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "info_moment.h"
 #include "names.h"
 #include "relay/admin/memory.h"
 #include "relay/base/clock.h"
@@ -55,24 +56,24 @@ static uint16_t port_of(const struct admin *admin)
     return plain != 0 ? plain : downstream_tls_port(admin->downstream);
 }
 
-static void report_server(struct admin *admin, struct report *report)
+static void report_server(const struct info_moment *moment, struct report *report)
 {
-    struct link_status origin;
+    const struct admin *admin = moment->admin;
+    const struct link_status *origin = &moment->link;
     struct utsname system = {.sysname = "?"};
     char executable[4096];
     ssize_t length = readlink("/proc/self/exe", executable, sizeof(executable) - 1);
     executable[length > 0 ? length : 0] = '\0';
-    link_status(admin->link, &origin);
-    bool is_valkey = origin.valkey_version[0] != '\0';
-    int64_t uptime_s = (clock_ms() - admin->started_ms) / 1000;
+    bool is_valkey = origin->valkey_version[0] != '\0';
+    int64_t uptime_s = info_moment_seconds_since(moment, admin->started_ms);
     const char *file = admin->options.config_file;
     (void)uname(&system); /* what it leaves out stays as it is above */
 
     report_section(report, "Server");
-    report_text(report, "redis_version", "%s", origin_version(&origin));
+    report_text(report, "redis_version", "%s", origin_version(origin));
     if (is_valkey) {
         report_text(report, "server_name", "valkey");
-        report_text(report, "valkey_version", "%s", origin.valkey_version);
+        report_text(report, "valkey_version", "%s", origin->valkey_version);
     }
     report_text(report, "psync_relay_version", "%s", RELAY_VERSION);
     report_text(report, "redis_mode", "standalone");
@@ -90,21 +91,20 @@ static void report_server(struct admin *admin, struct report *report)
     report_text(report, "config_file", "%s", file != NULL ? file : "");
 }
 
-static void report_clients(struct admin *admin, struct report *report)
+static void report_clients(const struct info_moment *moment, struct report *report)
 {
-    struct downstream_counts counts;
-    downstream_counts(admin->downstream, &counts);
+    const struct admin *admin = moment->admin;
     report_section(report, "Clients");
-    report_u64(report, "connected_clients", counts.clients);
+    report_u64(report, "connected_clients", moment->counts.clients);
     report_u64(report, "cluster_connections", 0);
     report_u64(report, "maxclients", admin->options.clients_max);
     report_u64(report, "blocked_clients", admin->waiters.count);
     report_u64(report, "tracking_clients", 0);
 }
 
-static void report_memory(struct admin *admin, struct report *report)
+static void report_memory(const struct info_moment *moment, struct report *report)
 {
-    (void)admin;
+    (void)moment;
     struct memory memory;
     memory_read(&memory);
     /* The pages of the backlog's files are no fragments of ours. */
@@ -121,14 +121,14 @@ static void report_memory(struct admin *admin, struct report *report)
     report_u64(report, "mem_file_backed", memory.file_backed);
 }
 
-static void report_persistence(struct admin *admin, struct report *report)
+static void report_persistence(const struct info_moment *moment, struct report *report)
 {
     report_section(report, "Persistence");
     report_u64(report, "loading", 0);
     report_u64(report, "async_loading", 0);
     report_u64(report, "rdb_changes_since_last_save", 0);
     report_u64(report, "rdb_bgsave_in_progress", 0);
-    report_i64(report, "rdb_last_save_time", last_save_s(admin));
+    report_i64(report, "rdb_last_save_time", last_save_s(moment->admin));
     report_text(report, "rdb_last_bgsave_status", "ok");
     report_u64(report, "aof_enabled", 0);
     report_u64(report, "aof_rewrite_in_progress", 0);
@@ -137,35 +137,33 @@ static void report_persistence(struct admin *admin, struct report *report)
     report_text(report, "aof_last_write_status", "ok");
 }
 
-static void report_stats(struct admin *admin, struct report *report)
+static void report_stats(const struct info_moment *moment, struct report *report)
 {
     static const char *const closed[] = {
 #define REASON(upper, lower, level, text) "closed_" #lower,
         CLOSE_REASONS(REASON)
 #undef REASON
     };
-    struct downstream_counts now;
-    struct link_status origin;
+    const struct admin *admin = moment->admin;
+    const struct downstream_counts *now = &moment->counts;
     const struct downstream_counts *then = &admin->counts_at_reset;
-    downstream_counts(admin->downstream, &now);
-    link_status(admin->link, &origin);
-    uint64_t from_origin = origin.received_bytes - admin->received_upstream_at_reset;
+    uint64_t from_origin = moment->link.received_bytes - admin->received_upstream_at_reset;
 
     report_section(report, "Stats");
     report_u64(report, "total_connections_received",
-               now.connections_received - then->connections_received);
-    report_u64(report, "total_commands_processed", now.commands - then->commands);
+               now->connections_received - then->connections_received);
+    report_u64(report, "total_commands_processed", now->commands - then->commands);
     report_u64(report, "total_net_input_bytes",
-               now.received_bytes - then->received_bytes + from_origin);
-    report_u64(report, "total_net_output_bytes", now.sent_bytes - then->sent_bytes);
+               now->received_bytes - then->received_bytes + from_origin);
+    report_u64(report, "total_net_output_bytes", now->sent_bytes - then->sent_bytes);
     report_u64(report, "total_net_repl_input_bytes", from_origin);
     report_u64(report, "total_net_repl_output_bytes",
-               now.replica_sent_bytes - then->replica_sent_bytes);
+               now->replica_sent_bytes - then->replica_sent_bytes);
     report_u64(report, "rejected_connections",
-               now.connections_rejected - then->connections_rejected);
-    report_u64(report, "sync_full", now.sync_full - then->sync_full);
-    report_u64(report, "sync_partial_ok", now.sync_partial_ok - then->sync_partial_ok);
-    report_u64(report, "sync_partial_err", now.sync_partial_err - then->sync_partial_err);
+               now->connections_rejected - then->connections_rejected);
+    report_u64(report, "sync_full", now->sync_full - then->sync_full);
+    report_u64(report, "sync_partial_ok", now->sync_partial_ok - then->sync_partial_ok);
+    report_u64(report, "sync_partial_err", now->sync_partial_err - then->sync_partial_err);
     report_u64(report, "evicted_keys", 0);
     report_u64(report, "pubsub_channels", topics_count(&admin->topics, TOPIC_CHANNEL));
     report_u64(report, "pubsub_patterns", topics_count(&admin->topics, TOPIC_PATTERN));
@@ -177,7 +175,7 @@ static void report_stats(struct admin *admin, struct report *report)
     report_u64(report, "acl_access_denied_key", 0);
     report_u64(report, "acl_access_denied_channel", 0);
     for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
-        report_u64(report, closed[i], now.closed[i] - then->closed[i]);
+        report_u64(report, closed[i], now->closed[i] - then->closed[i]);
 }
 
 static void report_time(struct report *report, const char *name, struct timeval time)
@@ -185,9 +183,9 @@ static void report_time(struct report *report, const char *name, struct timeval 
     report_text(report, name, "%lld.%06ld", (long long)time.tv_sec, (long)time.tv_usec);
 }
 
-static void report_cpu(struct admin *admin, struct report *report)
+static void report_cpu(const struct info_moment *moment, struct report *report)
 {
-    (void)admin;
+    (void)moment;
     struct rusage self = {0};
     struct rusage children = {0};
     struct rusage thread = {0};
@@ -203,14 +201,15 @@ static void report_cpu(struct admin *admin, struct report *report)
     report_time(report, "used_cpu_user_main_thread", thread.ru_utime);
 }
 
-static void report_modules(struct admin *admin, struct report *report)
+static void report_modules(const struct info_moment *moment, struct report *report)
 {
-    (void)admin;
+    (void)moment;
     report_section(report, "Modules");
 }
 
-static void report_errorstats(struct admin *admin, struct report *report)
+static void report_errorstats(const struct info_moment *moment, struct report *report)
 {
+    const struct admin *admin = moment->admin;
     report_section(report, "Errorstats");
     for (unsigned i = 0; i < admin->error_kinds; i++) {
         char name[16 + ERROR_CODE_MAX];
@@ -219,68 +218,67 @@ static void report_errorstats(struct admin *admin, struct report *report)
     }
 }
 
-static void report_cluster(struct admin *admin, struct report *report)
+static void report_cluster(const struct info_moment *moment, struct report *report)
 {
-    (void)admin;
+    (void)moment;
     report_section(report, "Cluster");
     report_u64(report, "cluster_enabled", 0);
 }
 
-static void report_keyspace(struct admin *admin, struct report *report)
+static void report_keyspace(const struct info_moment *moment, struct report *report)
 {
-    (void)admin;
+    (void)moment;
     report_section(report, "Keyspace");
 }
 
 /* The last snapshots that were fetched on a second connection, a line for each, the newest first. */
-static void report_refreshes(struct report *report, const struct link_status *origin)
+static void report_refreshes(struct report *report, const struct info_moment *moment)
 {
+    const struct link_status *origin = &moment->link;
     for (size_t i = 0; i < origin->last_refresh_count; i++) {
         const struct link_refresh_report *one = &origin->last_refreshes[i];
         char name[48];
         snprintf(name, sizeof(name), "upstream_refresh%zu", i);
         report_text(report, name, "age=%" PRIi64 ",outcome=%s,offset=%" PRIu64 ",cause=%s",
-                    (clock_ms() - one->began_ms) / 1000, one->outcome, one->offset, one->cause);
+                    info_moment_seconds_since(moment, one->began_ms), one->outcome, one->offset,
+                    one->cause);
     }
     report_text(report, "upstream_refresh_last_error", "%s",
                 origin->refresh_error != NULL ? origin->refresh_error : "");
 }
 
 /* What an operator of a relay wants to know and no server has a field for. */
-static void report_relay(struct admin *admin, struct report *report)
+static void report_relay(const struct info_moment *moment, struct report *report)
 {
-    struct link_status origin;
-    struct downstream_counts counts;
+    const struct link_status *origin = &moment->link;
     struct text rule;
     text_init(&rule, 64);
-    ack_rule_format(link_ack(admin->link), &rule);
-    link_status(admin->link, &origin);
-    downstream_counts(admin->downstream, &counts);
+    ack_rule_format(link_ack(moment->admin->link), &rule);
     report_section(report, "Relay");
-    report_text(report, "upstream_state", "%s", origin.state_name);
-    report_u64(report, "upstream_attempts", origin.attempts);
-    report_u64(report, "upstream_full_syncs", origin.full_syncs);
-    report_u64(report, "upstream_partial_syncs", origin.partial_syncs);
-    report_u64(report, "upstream_refreshes", origin.refreshes);
-    report_u64(report, "upstream_refresh_failures", origin.refresh_failures);
-    report_refreshes(report, &origin);
-    report_u64(report, "upstream_received_bytes", origin.received_bytes);
+    report_text(report, "upstream_state", "%s", origin->state_name);
+    report_u64(report, "upstream_attempts", origin->attempts);
+    report_u64(report, "upstream_full_syncs", origin->full_syncs);
+    report_u64(report, "upstream_partial_syncs", origin->partial_syncs);
+    report_u64(report, "upstream_refreshes", origin->refreshes);
+    report_u64(report, "upstream_refresh_failures", origin->refresh_failures);
+    report_refreshes(report, moment);
+    report_u64(report, "upstream_received_bytes", origin->received_bytes);
     report_text(report, "ack", "%s", text_string(&rule));
-    report_u64(report, "upstream_acknowledged_offset", origin.acknowledged);
-    report_text(report, "upstream_last_error", "%s", origin.last_error);
-    report_u64(report, "replicas_waiting", counts.replicas_waiting);
+    report_u64(report, "upstream_acknowledged_offset", origin->acknowledged);
+    report_text(report, "upstream_last_error", "%s", origin->last_error);
+    report_u64(report, "replicas_waiting", moment->counts.replicas_waiting);
     text_fini(&rule);
 }
 
-static void report_store(struct admin *admin, struct report *report)
+static void report_store(const struct info_moment *moment, struct report *report)
 {
-    store_report(admin->store, report);
+    store_report(moment->admin->store, report);
 }
 
 static const struct {
     const char *name;
     bool is_default; /* in a plain INFO; all sections are in `all` and `everything` */
-    void (*write)(struct admin *admin, struct report *report);
+    void (*write)(const struct info_moment *moment, struct report *report);
 } sections[] = {
     {"server", true, report_server},
     {"clients", true, report_clients},
@@ -316,10 +314,17 @@ void on_info(struct request *request)
     struct text out;
     text_init(&out, INFO_LENGTH_MAX);
     struct report report = {.out = &out};
+    struct info_moment moment;
+    bool has_lines = false;
+    for (size_t i = 0; i < LENGTH_OF(sections); i++)
+        has_lines = has_lines ||
+                    (sections[i].write == report_replication && is_section_asked_for(request, i));
+    info_moment_take(&moment, request->admin, has_lines);
     for (size_t i = 0; i < LENGTH_OF(sections); i++) {
         if (is_section_asked_for(request, i))
-            sections[i].write(request->admin, &report);
+            sections[i].write(&moment, &report);
     }
+    info_moment_fini(&moment);
     if (out.failed)
         write_error(request->writer, "ERR INFO is too long: ask for single sections");
     else

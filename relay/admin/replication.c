@@ -61,7 +61,7 @@ void on_role(struct request *request)
     write_bulk_string(writer, origin.host);
     write_integer(writer, origin.port);
     write_bulk_string(writer, role_state(origin.state));
-    write_integer(writer, history != NULL ? (int64_t)history_boundary(history) : -1);
+    write_integer(writer, history != NULL ? (int64_t)history_published_boundary(history) : -1);
 }
 
 /* A name or an address, as much as can be told without resolving it. */

@@ -5,9 +5,9 @@
 #ifndef RELAY_ADMIN_REPLICATION_INFO_H
 #define RELAY_ADMIN_REPLICATION_INFO_H
 
-struct admin;
+struct info_moment;
 struct report;
 
-void report_replication(struct admin *admin, struct report *report);
+void report_replication(const struct info_moment *moment, struct report *report);
 
 #endif

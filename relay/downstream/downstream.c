@@ -491,7 +491,7 @@ void downstream_each_client(const struct downstream *downstream, peer_status_fn 
     }
 }
 
-void downstream_counts(const struct downstream *downstream, struct downstream_counts *out)
+static void count_rooms(const struct downstream *downstream, struct downstream_counts *out)
 {
     const struct client_room *clients = &downstream->clients;
     const struct waiting *waiting = &downstream->waiting;
@@ -511,17 +511,35 @@ void downstream_counts(const struct downstream *downstream, struct downstream_co
     };
     for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
         out->closed[i] = downstream->closed[i] + clients->closed[i];
-    const struct card *card;
-    TAILQ_FOREACH(card, &downstream->cards, entry)
-    {
-        uint64_t sent_bytes = CARD_GET(card, sent_bytes);
-        out->sent_bytes += sent_bytes;
-        out->replica_sent_bytes += sent_bytes;
-        out->received_bytes += CARD_GET(card, received_bytes);
-    }
     for (struct client *client = client_room_first(clients); client != NULL;
          client = client_next(client)) {
         out->sent_bytes += client_sent_bytes(client);
         out->received_bytes += client_received_bytes(client);
     }
+}
+
+void downstream_observe(const struct downstream *downstream, struct downstream_counts *out,
+                        peer_status_fn *fn, void *arg)
+{
+    count_rooms(downstream, out);
+    const struct card *card;
+    TAILQ_FOREACH(card, &downstream->cards, entry)
+    {
+        struct peer_status status = replica_status(card);
+        out->sent_bytes += status.sent_bytes;
+        out->replica_sent_bytes += status.sent_bytes;
+        out->received_bytes += CARD_GET(card, received_bytes);
+        fn(&status, arg);
+    }
+}
+
+static void look_away(const struct peer_status *status, void *arg)
+{
+    (void)status;
+    (void)arg;
+}
+
+void downstream_counts(const struct downstream *downstream, struct downstream_counts *out)
+{
+    downstream_observe(downstream, out, look_away, NULL);
 }

@@ -201,7 +201,6 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
     link_status(sources->link, &picture->link);
     picture->ack = link_ack(sources->link);
     store_status(sources->store, &picture->store);
-    downstream_counts(sources->downstream, &picture->counts);
 
     for (size_t i = 0; i < ROW_STATE_COUNT; i++)
         picture->states[i] = 0;
@@ -214,7 +213,7 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
     gathering.samples = samples;
     gathering.order = order;
     gathering.rows_max = rows_max;
-    downstream_each_replica(sources->downstream, on_replica, &gathering);
+    downstream_observe(sources->downstream, &picture->counts, on_replica, &gathering);
 }
 
 const char *picture_not_ready(const struct picture *picture)

@@ -27,7 +27,8 @@ enum {
 /* A text that is made at most every KEPT_MS, however many ask for it. */
 struct kept {
     struct text text;
-    int64_t made_ms; /* 0: never */
+    int64_t made_ms;      /* 0: never */
+    int64_t made_wall_us; /* the same moment */
 };
 
 struct status {
@@ -53,6 +54,7 @@ static bool is_stale(struct kept *kept)
     if (kept->made_ms != 0 && now_ms - kept->made_ms < KEPT_MS && !kept->text.failed)
         return false;
     kept->made_ms = now_ms;
+    kept->made_wall_us = clock_wall_us();
     text_clear(&kept->text);
     return true;
 }
@@ -98,8 +100,8 @@ static void serve_document(struct status *status, const char *query, struct http
     }
     reply->type = "application/json";
     append_kept(&status->document, reply);
-    document_write_samples(&status->samples, since(query), clock_ms(), clock_wall_us(),
-                           &reply->body);
+    document_write_samples(&status->samples, since(query), status->document.made_ms,
+                           status->document.made_wall_us, &reply->body);
 }
 
 static void serve_metrics(struct status *status, const char *query, struct http_reply *reply)
@@ -215,6 +217,7 @@ void status_tick(struct status *status)
         .lag_ms = picture->latest.lag_ms,
     };
     samples_add(&status->samples, &sample);
+    status->document.made_ms = 0; /* the samples are told with it: all of one moment */
 }
 
 void status_close(struct status **where)

@@ -64,6 +64,7 @@ struct backlog *backlog_new(const struct backlog_ties *ties, uint64_t first, str
     }
     backlog_chain(backlog, segment);
     backlog->boundary = first;
+    backlog->published_boundary = backlog->boundary;
     tail_set_live(ties->tail, backlog_mark(backlog));
     return backlog;
 }
@@ -120,6 +121,7 @@ static void chain_up(struct backlog *backlog, struct proven *proven)
         log_warnx("store: the last command boundary, %" PRIu64 ", is before the window: it can be "
                   "served, but upstream cannot go on behind it",
                   backlog->boundary);
+    backlog->published_boundary = backlog->boundary;
     tail_set_live(backlog->ties.tail, backlog_mark(backlog));
 }
 
@@ -179,6 +181,11 @@ uint64_t backlog_pinned_bytes(const struct backlog *backlog)
 uint64_t backlog_boundary(const struct backlog *backlog)
 {
     return backlog->boundary;
+}
+
+uint64_t backlog_published_boundary(const struct backlog *backlog)
+{
+    return backlog->published_boundary;
 }
 
 void backlog_set_boundary(struct backlog *backlog, uint64_t boundary)

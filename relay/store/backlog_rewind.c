@@ -124,6 +124,7 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
     else /* backlog_reserve tries again */
         backlog_set_error(backlog, why);
     backlog->boundary = offset;
+    backlog->published_boundary = offset;
     tail_set_live(backlog->ties.tail, backlog_mark(backlog));
     return forgotten;
 }

@@ -43,6 +43,8 @@ MUST_CHECK struct backlog *backlog_load(const struct backlog_ties *ties, struct 
 void backlog_free(struct backlog **backlog);
 
 uint64_t backlog_boundary(const struct backlog *backlog);
+/* As it was when the stream was published last: it goes with backlog_published. */
+uint64_t backlog_published_boundary(const struct backlog *backlog);
 void backlog_set_boundary(struct backlog *backlog, uint64_t boundary);
 
 /* Writes the live mark, then shows readers everything. True if there was anything new. */

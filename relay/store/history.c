@@ -370,6 +370,11 @@ uint64_t history_boundary(const struct history *history)
     return backlog_boundary(history->backlog);
 }
 
+uint64_t history_published_boundary(const struct history *history)
+{
+    return backlog_published_boundary(history->backlog);
+}
+
 void history_set_boundary(struct history *history, uint64_t boundary)
 {
     backlog_set_boundary(history->backlog, boundary);

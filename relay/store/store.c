@@ -389,7 +389,7 @@ static void describe_history(struct history *history, struct store_status *out)
     out->replid = history_identity(history)->replid;
     out->first = backlog_first(backlog);
     out->published = backlog_published(backlog);
-    out->boundary = history_boundary(history);
+    out->boundary = history_published_boundary(history);
     out->durable = history_durable(history);
     out->segments = backlog_segment_count(backlog);
     out->segment_disk_bytes = backlog_disk_bytes(backlog);

@@ -22,7 +22,7 @@ static struct ack_view ack_view_of(const struct link *link)
 {
     const struct history *history = store_current(link->store);
     struct ack_view view = {
-        .boundary = history_boundary(history),
+        .boundary = history_published_boundary(history), /* no more than is safe from a kill */
         .durable = history_durable(history),
     };
     unsigned rank;

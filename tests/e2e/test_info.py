@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """INFO and ROLE say what is so."""
 
+import re
+import time
+
 import load
 import psync_client
 import wait
+import web
 
 
 def test_replication_section(lab, kind):
@@ -177,3 +181,46 @@ def test_store_section(lab):
     )
     relay.restart()
     assert relay.info("store")["snapshot0"]["offset"] == info["upstream_refresh0"]["offset"]
+
+
+def contradictions(relay, seconds=3):
+    """(replies, those in which the offsets contradict each other) while the stream flows."""
+    replies, wrong = 0, []
+    deadline = time.monotonic() + seconds
+    with relay.client() as client:
+        while time.monotonic() < deadline:
+            info = client.info("everything")
+            replies += 1
+            offsets = [info[name] for name in
+                       ("slave_repl_offset", "slave_read_repl_offset", "master_repl_offset")]
+            listed = [name for name in info if re.fullmatch("slave[0-9]+", name)]
+            if (
+                offsets != sorted(offsets)
+                or info["window_boundary"] > info["window_end_offset"]
+                or info["window_end_offset"] != info["master_repl_offset"]
+                or info["upstream_acknowledged_offset"] > info["slave_repl_offset"]
+                or len(listed) != info["connected_slaves"]
+                or any(info[name]["offset"] > offsets[-1] for name in listed)
+            ):
+                wrong.append(info)
+    return replies, wrong
+
+
+def test_one_reply_is_of_one_moment(lab):
+    """Under load no field of a reply is ahead of what another one says there is."""
+    origin = lab.origin()
+    relay = lab.relay(origin, http=True).wait_link()
+    lab.replica(relay).wait_online()
+    for seed in range(2):
+        lab.writer(origin, seed=seed)
+    wait.until("the stream flows", lambda: relay.offset() > 100_000)
+    replies, wrong = contradictions(relay)
+    assert not wrong, f"{len(wrong)} of {replies} replies, the first: {wrong[0]}"
+    for _ in range(20):
+        status = web.status(relay)
+        rows = status["replicas"]["list"]
+        assert status["store"]["boundary_offset"] <= status["store"]["end_offset"]
+        assert all(row["offset"] <= status["store"]["end_offset"] for row in rows)
+        assert sum(row["sent_bytes"] for row in rows) <= status["traffic"]["replica_sent_bytes"]
+        newest = status["samples"]["list"][-1][0]
+        assert newest <= status["relay"]["time"] + 0.001, "a sample of after the reply"

@@ -132,6 +132,12 @@ uint64_t history_boundary(const struct history *history)
     return fake_rooms.boundary;
 }
 
+uint64_t history_published_boundary(const struct history *history)
+{
+    CHECK(history == handle(HISTORY));
+    return fake_rooms.published_boundary;
+}
+
 uint64_t history_number(const struct history *history)
 {
     CHECK(history == handle(HISTORY));
@@ -229,6 +235,13 @@ void downstream_each_replica(const struct downstream *downstream, peer_status_fn
         replica.acknowledged -= i + 1;
         fn(&replica, arg);
     }
+}
+
+void downstream_observe(const struct downstream *downstream, struct downstream_counts *out,
+                        peer_status_fn *fn, void *arg)
+{
+    downstream_counts(downstream, out);
+    downstream_each_replica(downstream, fn, arg);
 }
 
 void downstream_each_client(const struct downstream *downstream, peer_status_fn *fn, void *arg)

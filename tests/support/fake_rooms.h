@@ -27,6 +27,7 @@ struct fake_rooms {
     uint64_t published;
     uint64_t end;
     uint64_t boundary;
+    uint64_t published_boundary;
     bool has_snapshot;
     int64_t snapshot_completed_ms;
     struct store_status store;

@@ -179,4 +179,9 @@ struct downstream_counts {
 };
 void downstream_counts(const struct downstream *downstream, struct downstream_counts *out);
 
+/* Both in one pass: what `fn` is told of each replica is what the counts are made of, though the workers
+ * go on meanwhile. */
+void downstream_observe(const struct downstream *downstream, struct downstream_counts *out,
+                        peer_status_fn *fn, void *arg);
+
 #endif

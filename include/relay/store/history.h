@@ -31,6 +31,9 @@ struct backlog *history_backlog(struct history *history);
 uint64_t history_boundary(const struct history *history);
 void history_set_boundary(struct history *history, uint64_t boundary);
 
+/* The same as of the last publishing: never beyond backlog_published, with which it goes together. */
+uint64_t history_published_boundary(const struct history *history);
+
 /* The offset up to which everything would survive a power failure. */
 uint64_t history_durable(const struct history *history);
 

@@ -48,7 +48,7 @@ TEST(role_is_that_of_a_replica)
         expect("role", expected);
     }
     fake_rooms.has_history = true;
-    fake_rooms.boundary = 4711;
+    fake_rooms.published_boundary = 4711;
     fake_rooms.end = 4720;
     expect_part("role", ":4711\r\n");
 }

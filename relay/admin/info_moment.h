@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the other components say of themselves at one moment. INFO takes it once, and all its sections
+ * are written from it: workers go on while thread 0 writes, and two looks at them would tell two things.
+ *
+ * Strings of the link are valid until the link is used. Thread: thread 0.
+ */
+#ifndef RELAY_ADMIN_INFO_MOMENT_H
+#define RELAY_ADMIN_INFO_MOMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/text.h"
+#include "relay/downstream/downstream.h"
+#include "relay/upstream/link.h"
+
+struct admin;
+
+struct info_moment {
+    const struct admin *admin;
+    int64_t now_ms;
+    struct link_status link;
+    struct downstream_counts counts;
+    uint64_t replicas;         /* of which there is a line */
+    struct text replica_lines; /* "slave0:ip=...,port=...", as primaries show them */
+};
+
+/* `has_lines`: a line for each replica is wanted. */
+void info_moment_take(struct info_moment *moment, const struct admin *admin, bool has_lines);
+void info_moment_fini(struct info_moment *moment);
+
+/* Whole seconds from then until the moment, none below 0. */
+int64_t info_moment_seconds_since(const struct info_moment *moment, int64_t then_ms);
+
+#endif
