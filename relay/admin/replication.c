@@ -64,52 +64,40 @@ void on_role(struct request *request)
     write_integer(writer, history != NULL ? (int64_t)history_published_boundary(history) : -1);
 }
 
-/* A name or an address, as much as can be told without resolving it. */
-static bool parse_host(struct bytes word, char host[ORIGIN_HOST_MAX])
+static void follow(struct request *request, const struct origin_address *origin, struct text *why)
 {
-    if (word.length == 0 || word.length >= ORIGIN_HOST_MAX)
-        return false;
-    for (size_t i = 0; i < word.length; i++) {
-        if (word.data[i] <= ' ' || word.data[i] > '~')
-            return false;
-        host[i] = (char)word.data[i];
+    const struct admin_doors *doors = &request->admin->doors;
+    struct link_status now;
+    link_status(request->admin->link, &now);
+    if (strcasecmp(now.host, origin->host) == 0 && now.port == origin->port) {
+        write_simple(request->writer, "OK Already connected to specified master");
+        return;
     }
-    host[word.length] = '\0';
-    return true;
+    log_info("admin: REPLICAOF %s %u by %s, was %s %u", origin->host, (unsigned)origin->port,
+             client_peer(request->client), now.host, now.port);
+    if (doors->follow(origin->host, origin->port, why, doors->arg))
+        reply_ok(request);
+    else
+        write_error(request->writer, "%s", text_string(why));
 }
 
 void on_replicaof(struct request *request)
 {
-    char host[ORIGIN_HOST_MAX];
-    uint64_t port;
-    struct link_status origin;
-    const struct admin_doors *doors = &request->admin->doors;
+    struct origin_address origin;
+    struct text why;
     if (argument_is(request, 1, "no") && argument_is(request, 2, "one")) {
         write_error(request->writer, "ERR a relay holds no data set and cannot be a primary: point "
                                      "it at another origin, or stop it with SHUTDOWN");
         return;
     }
-    if (!bytes_to_u64(argument(request, 2), &port) || port == 0 || port > UINT16_MAX) {
-        write_error(request->writer, "ERR Invalid master port");
-        return;
-    }
-    if (!parse_host(argument(request, 1), host)) {
-        write_error(request->writer, "ERR Invalid master host");
-        return;
-    }
-    link_status(request->admin->link, &origin);
-    if (strcasecmp(origin.host, host) == 0 && origin.port == port) {
-        write_simple(request->writer, "OK Already connected to specified master");
-        return;
-    }
-    log_info("admin: REPLICAOF %s %u by %s, was %s %u", host, (unsigned)port,
-             client_peer(request->client), origin.host, origin.port);
-    struct text why;
     text_init(&why, WHY_MAX);
-    if (doors->follow(host, (uint16_t)port, &why, doors->arg))
-        reply_ok(request);
+    /* What can never be a server is refused at once, not tried for ever. */
+    if (!origin_host_parse(argument(request, 1), origin.host, &why))
+        write_error(request->writer, "ERR Invalid master host: %s", text_string(&why));
+    else if (!origin_address_parse(argument(request, 1), argument(request, 2), &origin, &why))
+        write_error(request->writer, "ERR Invalid master port");
     else
-        write_error(request->writer, "%s", text_string(&why));
+        follow(request, &origin, &why);
     text_fini(&why);
 }
 

@@ -42,13 +42,13 @@ const struct value_kind kind_line = {VALUE_STRING, .expected = "one line of text
 const struct value_kind kind_path = {VALUE_STRING, .expected = "the path of a file"};
 const struct value_kind kind_directory = {VALUE_STRING, .least = 1,
                                           .expected = "the path of a directory"};
-const struct value_kind kind_host = {VALUE_WORD, .expected = "an address or a host name"};
+const struct value_kind kind_host = {VALUE_HOST, .expected = "an address or a host name"};
 const struct value_kind kind_account = {VALUE_WORD, .expected = "the name of a user or a group"};
 const struct value_kind kind_secret = {VALUE_SECRET, .expected = "one line of text"};
 const struct value_kind kind_candidates = {
     VALUE_CANDIDATES, .expected =
-                          "\"HOST PORT\", several with commas between them, as in: 10.0.0.1 6379, "
-                          "10.0.0.2 6379"};
+                          "\"HOST PORT\" with a blank between the two, several with commas between "
+                          "them, as in: 10.0.0.1 6379, ::1 6379"};
 const struct value_kind kind_sentinel = {
     VALUE_SENTINEL,
     .expected =

@@ -9,6 +9,8 @@
 #include "relay/upstream/origin.h"
 #include "relay/upstream/sentinel.h"
 
+enum { WHY_MAX = 512 };
+
 static bool is_blank(uint8_t byte)
 {
     return byte == ' ' || byte == '\t';
@@ -47,15 +49,13 @@ static bool is_printable(struct bytes view)
 
 static bool add_address(struct origin_candidates *candidates, struct bytes host, struct bytes port)
 {
-    uint64_t number;
-    if (candidates->count == ORIGIN_CANDIDATES_MAX || host.length == 0 ||
-        host.length >= ORIGIN_HOST_MAX || !is_printable(host) || !bytes_to_u64(port, &number) ||
-        number == 0 || number > UINT16_MAX)
-        return false;
-    struct origin_address *address = &candidates->at[candidates->count++];
-    memcpy(address->host, host.data, host.length);
-    address->port = (uint16_t)number;
-    return true;
+    struct text why; /* the setting has words of its own for what is expected */
+    text_init(&why, WHY_MAX);
+    bool good = candidates->count < ORIGIN_CANDIDATES_MAX &&
+                origin_address_parse(host, port, &candidates->at[candidates->count], &why);
+    candidates->count += good;
+    text_fini(&why);
+    return good;
 }
 
 /* "host port" */
@@ -93,6 +93,16 @@ void value_print_candidates(const struct value_kind *kind, const void *place,
                     (unsigned)candidates->at[i].port);
 }
 
+bool value_parse_host(const struct value_kind *kind, const char *string, void *place)
+{
+    char host[ORIGIN_HOST_MAX] = "";
+    struct text why;
+    text_init(&why, WHY_MAX);
+    bool good = string[0] == '\0' || origin_host_parse(bytes_of(string), host, &why);
+    text_fini(&why);
+    return good && value_parse_string(kind, host, place);
+}
+
 /* --- Sentinels --- */
 
 /* "host:port" or "[::1]:port" */
@@ -104,9 +114,7 @@ static bool add_sentinel(struct origin_candidates *sentinels, struct bytes word)
     if (colon == 0)
         return false;
     struct bytes host = bytes_first(word, colon - 1);
-    bool has_brackets = host.length > 1 && host.data[0] == '[' && host.data[host.length - 1] == ']';
-    if (has_brackets)
-        host = bytes_skip(bytes_first(host, host.length - 1), 1);
+    bool has_brackets = host.length > 0 && host.data[0] == '[';
     /* Which of the colons is the last one of an address that has many is not ours to guess. */
     bool has_colon = bytes_find(host, ':') < host.length;
     return has_colon == has_brackets && add_address(sentinels, host, bytes_skip(word, colon));

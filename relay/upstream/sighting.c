@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "sighting.h"
 
-#include <string.h>
-
 #include "relay/base/check.h"
 
-enum { SHOWN_MAX = 160, SWITCH_WORDS = 5 };
+enum { SHOWN_MAX = 160, SWITCH_WORDS = 5, REASON_MAX = 512 };
 
 static enum sighting nonsense(struct text *why, const char *what, struct bytes said)
 {
@@ -14,30 +12,16 @@ static enum sighting nonsense(struct text *why, const char *what, struct bytes s
     return SIGHTING_NONSENSE;
 }
 
-/* Names and addresses, those of IPv6 with a zone, too. */
-static bool is_host(struct bytes host)
-{
-    if (host.length == 0 || host.length >= ORIGIN_HOST_MAX)
-        return false;
-    for (size_t i = 0; i < host.length; i++) {
-        if (host.data[i] <= ' ' || host.data[i] >= 127)
-            return false;
-    }
-    return true;
-}
-
 static enum sighting take_address(struct bytes host, struct bytes port, struct origin_address *out,
                                   struct text *why)
 {
-    uint64_t number;
-    if (!is_host(host))
-        return nonsense(why, "it names a host that cannot be", host);
-    if (!bytes_to_u64(port, &number) || number == 0 || number > UINT16_MAX)
-        return nonsense(why, "it names a port that cannot be", port);
-    memset(out, 0, sizeof(*out));
-    memcpy(out->host, host.data, host.length);
-    out->port = (uint16_t)number;
-    return SIGHTING_ADDRESS;
+    struct text reason;
+    text_init(&reason, REASON_MAX);
+    bool good = origin_address_parse(host, port, out, &reason);
+    if (!good)
+        text_format(why, "it names an address that cannot be: %s", text_string(&reason));
+    text_fini(&reason);
+    return good ? SIGHTING_ADDRESS : SIGHTING_NONSENSE;
 }
 
 enum sighting sighting_of_answer(const struct reply *reply, struct origin_address *out,

@@ -65,6 +65,9 @@ def test_errors_as_real_servers_word_them(relay):
         assert str(client.command("REPLICAOF", "127.0.0.1", "99999999")).startswith(
             "ERR Invalid master port"
         )
+        for host in ("127.0.0.1:6379", "300.1.2.3", "[127.0.0.1]", "redis://a"):
+            answer = str(client.command("SLAVEOF", host, "6379"))
+            assert answer.startswith("ERR Invalid master host"), (host, answer)
         assert str(client.command("HELLO", "9")).startswith("NOPROTO")
         assert client.command("PING") == "PONG"
 

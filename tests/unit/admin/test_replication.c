@@ -59,6 +59,8 @@ TEST(replicaof_points_at_another_origin)
     assert_string_equal(followed, "other.example 7000");
     expect("SLAVEOF 2001:db8::1 65535", "+OK\r\n");
     assert_string_equal(followed, "2001:db8::1 65535");
+    expect("replicaof [::1] 6379", "+OK\r\n");
+    assert_string_equal(followed, "::1 6379");
 }
 
 TEST(replicaof_the_same_changes_nothing)
@@ -79,12 +81,16 @@ TEST(replicaof_refuses)
     expect("replicaof x 65536", "-ERR Invalid master port\r\n");
     expect("replicaof x -1", "-ERR Invalid master port\r\n");
     expect("replicaof no x", "-ERR Invalid master port\r\n");
-    expect("replicaof \"\" 7000", "-ERR Invalid master host\r\n");
-    expect("replicaof \"a b\" 7000", "-ERR Invalid master host\r\n");
+    expect("replicaof \"\" 7000", "-ERR Invalid master host: '' names no host\r\n");
+    expect("replicaof \"a b\" 7000",
+           "-ERR Invalid master host: 'a b' is no host name and no address\r\n");
+    expect("slaveof 127.0.0.1:6379 6379",
+           "-ERR Invalid master host: '127.0.0.1:6379' is no address of IPv6 (a port goes behind a "
+           "blank: HOST PORT)\r\n");
     memset(name, 'h', ORIGIN_HOST_MAX);
     name[ORIGIN_HOST_MAX] = '\0';
     snprintf(line, sizeof(line), "replicaof %s 7000", name);
-    expect(line, "-ERR Invalid master host\r\n");
+    expect_part(line, "-ERR Invalid master host: 'hhh");
     assert_string_equal(followed, "");
 }
 

@@ -167,8 +167,8 @@ TEST(bad_values)
         "[upstream]\nreplicaof = 10.0.0.1\nmasterauth = \x01geheim\n"
         "[store]\nfsync = maybe\nsegment-size = 1kb\n[relay]\nthreads = 65\nthreads = 1\n",
         NULL,
-        "%s:2: [upstream] replicaof = 10.0.0.1: expected \"HOST PORT\", several with commas "
-        "between them, as in: 10.0.0.1 6379, 10.0.0.2 6379\n"
+        "%s:2: [upstream] replicaof = 10.0.0.1: expected \"HOST PORT\" with a blank "
+        "between the two, several with commas between them, as in: 10.0.0.1 6379, ::1 6379\n"
         "%s:3: [upstream] masterauth = ***: expected one line of text\n"
         "%s:5: [store] fsync = maybe: expected one of: no, everysec, always\n"
         "%s:6: [store] segment-size = 1kb: expected a size of at least 64kb, as in: "

@@ -126,12 +126,33 @@ TEST(candidates)
         {"10.0.0.1 6379", "10.0.0.1 6379", NULL},
         {"redis.example.com \t 1", "redis.example.com 1", NULL},
         {"::1 65535", "::1 65535", NULL},
+        {"[::1] 6379", "::1 6379", NULL},
+        {"fe80::1%eth0 6379", "fe80::1%eth0 6379", NULL},
+        {"127.1 6379", "127.1 6379", NULL},
+        {"redis_1.example.com. 1", "redis_1.example.com. 1", NULL},
         {"a 1,b 2", "a 1, b 2", NULL},
         {" a 1 , b 2\t,c 3 ", "a 1, b 2, c 3", NULL},
         {"", "", NULL},
         {"  ", "", NULL},
         {"10.0.0.1", NULL, NULL},
         {"10.0.0.1:6379", NULL, NULL},
+        {"10.0.0.1:6379 6379", NULL, NULL},
+        {"redis.example.com:6379 6379", NULL, NULL},
+        {"[10.0.0.1] 6379", NULL, NULL},
+        {"[redis] 6379", NULL, NULL},
+        {"[] 6379", NULL, NULL},
+        {"[::1 6379", NULL, NULL},
+        {"::1] 6379", NULL, NULL},
+        {":::1 6379", NULL, NULL},
+        {"fe80::1% 6379", NULL, NULL},
+        {"redis://10.0.0.1 6379", NULL, NULL},
+        {"300.1.2.3 6379", NULL, NULL},
+        {"1.2.3.4.5 6379", NULL, NULL},
+        {"6379 6379", NULL, NULL},
+        {".a 1", NULL, NULL},
+        {"a..b 1", NULL, NULL},
+        {"-a 1", NULL, NULL},
+        {"a@b 1", NULL, NULL},
         {"10.0.0.1 ", NULL, NULL},
         {"10.0.0.1 0", NULL, NULL},
         {"10.0.0.1 65536", NULL, NULL},
@@ -162,6 +183,19 @@ TEST(candidates)
     check_row(&candidates, &(struct row){many, NULL, NULL});
 }
 
+TEST(hosts)
+{
+    static const struct value_kind host = {VALUE_HOST, .expected = "host"};
+    static const struct row rows[] = {
+        {"", "", NULL},
+        {"relay.example.com", "relay.example.com", NULL},
+        {"[2001:db8::1]", "2001:db8::1", NULL},
+        {"10.0.0.5:6380", NULL, NULL},
+        {"a b", NULL, NULL},
+    };
+    CHECK_ROWS(host, rows);
+}
+
 TEST(sentinels)
 {
     static const struct value_kind sentinel = {VALUE_SENTINEL, .expected = "sentinels"};
@@ -187,6 +221,9 @@ TEST(sentinels)
         {"m s1:x", NULL, NULL},
         {"m s1:1,s2:2", NULL, NULL},
         {"m s1:1 s2", NULL, NULL},
+        {"m [10.0.0.1]:1", NULL, NULL},
+        {"m 10.0.0.300:1", NULL, NULL},
+        {"m s1:1:2", NULL, NULL},
         {"m\x01 s1:1", NULL, NULL},
     };
     CHECK_ROWS(sentinel, rows);
@@ -316,17 +353,12 @@ TEST(names)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings),
-        cmocka_unit_test(a_string_replaces_the_one_before),
-        cmocka_unit_test(binds),
-        cmocka_unit_test(secrets_are_not_shown),
-        cmocka_unit_test(candidates),
-        cmocka_unit_test(sentinels),
-        cmocka_unit_test(sentinels_leave_the_rest_alone),
-        cmocka_unit_test(acks),
-        cmocka_unit_test(numbers),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(durations),
+        cmocka_unit_test(strings),    cmocka_unit_test(a_string_replaces_the_one_before),
+        cmocka_unit_test(binds),      cmocka_unit_test(secrets_are_not_shown),
+        cmocka_unit_test(candidates), cmocka_unit_test(hosts),
+        cmocka_unit_test(sentinels),  cmocka_unit_test(sentinels_leave_the_rest_alone),
+        cmocka_unit_test(acks),       cmocka_unit_test(numbers),
+        cmocka_unit_test(sizes),      cmocka_unit_test(durations),
         cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

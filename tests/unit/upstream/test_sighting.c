@@ -59,15 +59,27 @@ TEST(answers)
          "nonsense: it answered something else than a host and a port"},
         {"*1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n",
          "nonsense: it answered something else than a host and a port"},
-        {"*2\r\n$0\r\n\r\n$4\r\n6379\r\n", "nonsense: it names a host that cannot be: "},
-        {"*2\r\n$3\r\na b\r\n$4\r\n6379\r\n", "nonsense: it names a host that cannot be: a b"},
-        {"*2\r\n$3\r\na\nb\r\n$4\r\n6379\r\n", "nonsense: it names a host that cannot be: a?b"},
-        {"*2\r\n$1\r\n\x7f\r\n$4\r\n6379\r\n", "nonsense: it names a host that cannot be: ?"},
-        {"*2\r\n$1\r\na\r\n$1\r\n0\r\n", "nonsense: it names a port that cannot be: 0"},
-        {"*2\r\n$1\r\na\r\n$5\r\n65536\r\n", "nonsense: it names a port that cannot be: 65536"},
-        {"*2\r\n$1\r\na\r\n$2\r\n-1\r\n", "nonsense: it names a port that cannot be: -1"},
-        {"*2\r\n$1\r\na\r\n$0\r\n\r\n", "nonsense: it names a port that cannot be: "},
-        {"*2\r\n$1\r\na\r\n$3\r\n6 7\r\n", "nonsense: it names a port that cannot be: 6 7"},
+        {"*2\r\n$0\r\n\r\n$4\r\n6379\r\n",
+         "nonsense: it names an address that cannot be: '' names no host"},
+        {"*2\r\n$3\r\na b\r\n$4\r\n6379\r\n",
+         "nonsense: it names an address that cannot be: 'a b' is no host name and no address"},
+        {"*2\r\n$3\r\na\nb\r\n$4\r\n6379\r\n",
+         "nonsense: it names an address that cannot be: 'a?b' is no host name and no address"},
+        {"*2\r\n$1\r\n\x7f\r\n$4\r\n6379\r\n",
+         "nonsense: it names an address that cannot be: '?' is no host name and no address"},
+        {"*2\r\n$14\r\n127.0.0.1:6379\r\n$4\r\n6379\r\n",
+         "nonsense: it names an address that cannot be: '127.0.0.1:6379' is no address of IPv6 (a "
+         "port goes behind a blank: HOST PORT)"},
+        {"*2\r\n$1\r\na\r\n$1\r\n0\r\n",
+         "nonsense: it names an address that cannot be: '0' is no port from 1 to 65535"},
+        {"*2\r\n$1\r\na\r\n$5\r\n65536\r\n",
+         "nonsense: it names an address that cannot be: '65536' is no port from 1 to 65535"},
+        {"*2\r\n$1\r\na\r\n$2\r\n-1\r\n",
+         "nonsense: it names an address that cannot be: '-1' is no port from 1 to 65535"},
+        {"*2\r\n$1\r\na\r\n$0\r\n\r\n",
+         "nonsense: it names an address that cannot be: '' is no port from 1 to 65535"},
+        {"*2\r\n$1\r\na\r\n$3\r\n6 7\r\n",
+         "nonsense: it names an address that cannot be: '6 7' is no port from 1 to 65535"},
     };
     for (size_t i = 0; i < LENGTH_OF(rows); i++)
         assert_answer(rows[i].wire, rows[i].expected);
@@ -90,7 +102,7 @@ TEST(the_longest_host)
     text_init(&why, 500);
     assert_int_equal(reply_read(bytes_of(wire), &reply), REPLY_WHOLE);
     assert_int_equal(sighting_of_answer(&reply, &address, &why), SIGHTING_NONSENSE);
-    assert_true(bytes_starts(text_bytes(&why), "it names a host that cannot be: hhh"));
+    assert_true(bytes_starts(text_bytes(&why), "it names an address that cannot be: 'hhh"));
     text_fini(&why);
 }
 
@@ -115,9 +127,11 @@ TEST(switches)
          "nonsense: it sent a +switch-master with too many words: mymaster a 1 b 2 "},
         {"mymaster a 1 b 2 c",
          "nonsense: it sent a +switch-master with too many words: mymaster a 1 b 2 c"},
-        {"mymaster a 1  2", "nonsense: it names a host that cannot be: "},
-        {"mymaster a 1 b ", "nonsense: it names a port that cannot be: "},
-        {"mymaster a 1 b 70000", "nonsense: it names a port that cannot be: 70000"},
+        {"mymaster a 1  2", "nonsense: it names an address that cannot be: '' names no host"},
+        {"mymaster a 1 b ",
+         "nonsense: it names an address that cannot be: '' is no port from 1 to 65535"},
+        {"mymaster a 1 b 70000",
+         "nonsense: it names an address that cannot be: '70000' is no port from 1 to 65535"},
     };
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         struct origin_address address;
