@@ -72,16 +72,33 @@ static bool look_at_lock(struct data_dir *data_dir, const char *path, struct tex
     return good;
 }
 
+static const char *const notes[] = {STORE_NOTE_ORIGIN, STORE_NOTE_REFRESH};
+
 bool data_dir_is_note(const char *name)
 {
-    return strcmp(name, STORE_NOTE_ORIGIN) == 0;
+    for (size_t i = 0; i < LENGTH_OF(notes); i++) {
+        if (strcmp(name, notes[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
-/* What else belongs there; the last is left by a kill in the middle of replacing it. */
+/* A kill in the middle of replacing a note leaves it. */
+static bool is_half_a_note(const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; i < LENGTH_OF(notes); i++) {
+        size_t stem = strlen(notes[i]);
+        if (length > stem && strncmp(name, notes[i], stem) == 0 && strcmp(name + stem, ".new") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What else belongs there. */
 static bool is_ours(const char *name)
 {
-    return strcmp(name, "lock") == 0 || data_dir_is_note(name) ||
-           strcmp(name, STORE_NOTE_ORIGIN ".new") == 0;
+    return strcmp(name, "lock") == 0 || data_dir_is_note(name) || is_half_a_note(name);
 }
 
 struct search {

@@ -153,6 +153,13 @@ bool store_keep_note(struct store *store, const char *name, struct bytes content
     return files_replace(store->data_dir.directory, name, content, true, why);
 }
 
+bool store_jot_note(struct store *store, const char *name, struct bytes content, struct text *why)
+{
+    CHECK(data_dir_is_note(name));
+    CHECK(content.length > 0);
+    return files_replace(store->data_dir.directory, name, content, false, why);
+}
+
 bool store_read_note(const struct store *store, const char *name, struct text *out,
                      struct text *why)
 {

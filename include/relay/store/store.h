@@ -93,8 +93,14 @@ void store_tick(struct store *store);
 /* A small text of somebody else's, kept beside the histories under a name of those that belong there, and
  * replaced at once: it survives a power failure when it returns. False: `why`. */
 #define STORE_NOTE_ORIGIN "origin"
+#define STORE_NOTE_REFRESH "refresh"
 MUST_CHECK bool store_keep_note(struct store *store, const char *name, struct bytes content,
                                 struct text *why);
+
+/* The same without waiting for the disk: it survives a kill; after a power failure the one before it may be
+ * there, or one that is cut off. */
+MUST_CHECK bool store_jot_note(struct store *store, const char *name, struct bytes content,
+                               struct text *why);
 
 /* Appends it to `out`; nothing where there is none. False: it is there, but cannot be read, or is longer
  * than out->limit; `why`. */

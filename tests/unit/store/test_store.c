@@ -297,6 +297,22 @@ TEST(a_note_is_kept)
     assert_false(place_has(&depot.place, "data/origin"));
 }
 
+TEST(a_note_is_kept_without_waiting_for_the_disk)
+{
+    depot_open(&depot);
+    struct text note;
+    text_init(&note, 100);
+    assert_true(store_jot_note(depot.store, STORE_NOTE_REFRESH, bytes_of("first\n"), &depot.why));
+    assert_true(store_jot_note(depot.store, STORE_NOTE_REFRESH, bytes_of("second\n"), &depot.why));
+    assert_note(""); /* that one has another name */
+    store_close(&depot.store);
+    assert_false(place_has(&depot.place, "data/refresh.new"));
+    depot_open(&depot);
+    assert_true(store_read_note(depot.store, STORE_NOTE_REFRESH, &note, &depot.why));
+    assert_string_equal(text_string(&note), "second\n");
+    text_fini(&note);
+}
+
 TEST(a_note_that_cannot_be_read_is_told)
 {
     struct text note;
@@ -472,6 +488,7 @@ int main(void)
         IN_DEPOT(a_directory_that_cannot_be_is_told),
         IN_DEPOT(what_is_not_ours_is_left_alone),
         IN_DEPOT(a_note_is_kept),
+        IN_DEPOT(a_note_is_kept_without_waiting_for_the_disk),
         IN_DEPOT(a_note_that_cannot_be_read_is_told),
         IN_DEPOT(what_a_kill_left_behind_is_cleaned_up),
         IN_DEPOT(a_history_that_was_still_arriving_goes_without_a_warning),
