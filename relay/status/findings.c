@@ -205,6 +205,38 @@ static bool finds_refresh_failed(const struct picture *picture, struct finding *
     return say(finding->advice, "The RDB that is held is served; the relay tries again by itself.");
 }
 
+/* A quarter of the window is what a newer RDB has to arrive in (store_snapshot_is_due). */
+static bool finds_refresh_outrun(const struct picture *picture, struct finding *finding)
+{
+    char written[WORDS_MAX];
+    char rate[WORDS_MAX];
+    char took[WORDS_MAX];
+    char now[WORDS_MAX];
+    char needed[WORDS_MAX];
+    char wait[WORDS_MAX];
+    const struct link_status *link = &picture->link;
+    const struct link_refresh_outrun *outrun = &link->refresh_outrun;
+    if (outrun->bytes == 0)
+        return false;
+    int64_t ms = outrun->duration_ms > 0 ? outrun->duration_ms : 1;
+    say(finding->what,
+        "A newer RDB came too late to be served: in the %s that it took, %s of the stream were "
+        "written (%s/s), more than the window holds (repl-backlog-size is %s).",
+        time_words(ms, took), size_words(outrun->bytes, written),
+        size_words((uint64_t)((double)outrun->bytes * 1000 / (double)ms), rate),
+        size_words(picture->store.window_bytes, now));
+    size_words(4 * outrun->bytes, needed);
+    if (link->refresh_next_ms > picture->now_ms)
+        return say(finding->advice,
+                   "Set repl-backlog-size to %s or more. The next is fetched in %s "
+                   "(snapshot-min-interval), or when a replica waits for it.",
+                   needed, time_words(link->refresh_next_ms - picture->now_ms, wait));
+    return say(finding->advice,
+               "Set repl-backlog-size to %s or more. The next is fetched when a "
+               "replica waits for it%s.",
+               needed, link->refresh_next_ms != 0 ? ", or when it is due" : "");
+}
+
 static bool finds_behind(const struct picture *picture, struct finding *finding)
 {
     char who[SUBJECT_MAX];
@@ -282,6 +314,7 @@ static const struct rule {
     {SEVERITY_WARNING, "connections_full", finds_full_house},
     {SEVERITY_WARNING, "snapshot_unusable", finds_no_snapshot},
     {SEVERITY_WARNING, "snapshot_refresh_failed", finds_refresh_failed},
+    {SEVERITY_WARNING, "snapshot_outrun", finds_refresh_outrun},
     {SEVERITY_NOTE, "sync_in_progress", finds_sync},
     {SEVERITY_NOTE, "replica_waiting", finds_waiting},
 };

@@ -9,6 +9,8 @@
 
 #include "delivery.h"
 #include "dialog.h"
+#include "refresh_note.h"
+#include "refresh_pace.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
@@ -26,10 +28,11 @@ struct fetch {
     struct dialog dialog;
     struct delivery delivery;
     struct greeting_terms terms;
-    int64_t started_ms;
+    struct refresh_pace pace;
+    int64_t loading_ms; /* when the RDB began to come */
     uint64_t count;
-    unsigned failures; /* since one was complete */
     uint64_t failures_total;
+    struct link_refresh_outrun outrun; /* of the last one that came whole */
     size_t report_count;
     struct link_refresh_report reports[LINK_REFRESHES_KEPT]; /* the newest first */
     char error[WHY_MAX];
@@ -71,6 +74,7 @@ struct fetch *fetch_new(struct loop *loop, struct store *store)
         return NULL;
     fetch->loop = loop;
     fetch->store = store;
+    refresh_note_recall(store, &fetch->pace);
     return fetch;
 }
 
@@ -88,21 +92,16 @@ bool fetch_is_busy(const struct fetch *fetch)
     return fetch->state != FETCH_IDLE;
 }
 
-unsigned fetch_failures(const struct fetch *fetch)
+int64_t fetch_next_ms(const struct fetch *fetch, bool somebody_waits, int64_t interval_ms)
 {
-    return fetch->failures;
-}
-
-int64_t fetch_started_ms(const struct fetch *fetch)
-{
-    return fetch->started_ms;
+    return refresh_pace_next_ms(&fetch->pace, somebody_waits, interval_ms);
 }
 
 static void note_begin(struct fetch *fetch, const char *cause)
 {
     memmove(fetch->reports + 1, fetch->reports, sizeof(fetch->reports) - sizeof(fetch->reports[0]));
-    fetch->reports[0] = (struct link_refresh_report){
-        .began_ms = fetch->started_ms, .cause = cause, .outcome = "running"};
+    fetch->reports[0] =
+        (struct link_refresh_report){.began_ms = clock_ms(), .cause = cause, .outcome = "running"};
     if (fetch->report_count < LINK_REFRESHES_KEPT)
         fetch->report_count++;
 }
@@ -114,12 +113,17 @@ void fetch_report(const struct fetch *fetch, struct link_status *out)
     out->last_refresh_count = fetch->report_count;
     memcpy(out->last_refreshes, fetch->reports, sizeof(fetch->reports));
     out->refresh_error = fetch->error;
+    out->refresh_outrun = fetch->outrun;
 }
 
 /* Back to idle; the caller has entered it. */
-static void note_end(struct fetch *fetch, const char *outcome)
+static void note_end(struct fetch *fetch, enum refresh_end end, const char *outcome)
 {
+    bool was_asking = fetch->pace.is_asking;
     fetch->reports[0].outcome = outcome;
+    refresh_pace_end(&fetch->pace, clock_ms(), end, !fetch->dialog.greeting.info.is_relay);
+    if (was_asking)
+        refresh_note_keep(fetch->store, &fetch->pace);
     dialog_fini(&fetch->dialog);
 }
 
@@ -133,16 +137,34 @@ static void drop_snapshot(struct fetch *fetch)
 static void note_failure(struct fetch *fetch, const char *why)
 {
     snprintf(fetch->error, sizeof(fetch->error), "%s", why);
-    fetch->failures++;
     fetch->failures_total++;
+}
+
+/* What the origin answered to PSYNC says that it has not begun with anything. */
+static bool is_refused(const struct fetch *fetch)
+{
+    if (fetch->state != FETCH_GREETING)
+        return false;
+    switch (fetch->dialog.greeting.reply.verdict) {
+    case PSYNC_LATER:
+    case PSYNC_DENIED:
+    case PSYNC_REFUSED:
+        return true;
+    case PSYNC_FULLRESYNC:
+    case PSYNC_CONTINUE:
+    case PSYNC_NONSENSE:
+        return false;
+    }
+    UNREACHABLE("a verdict without a case");
 }
 
 static void fail(struct fetch *fetch, const char *why)
 {
+    enum refresh_end end = is_refused(fetch) ? REFRESH_REFUSED : REFRESH_FAILED;
     drop_snapshot(fetch);
     note_failure(fetch, why);
     fetch_enter(fetch, FETCH_IDLE, LOG_LEVEL_WARNING, "failed: %s", why);
-    note_end(fetch, "failed");
+    note_end(fetch, end, "failed");
 }
 
 void fetch_set_tls(struct fetch *fetch, struct tls_context *tls)
@@ -162,7 +184,6 @@ void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
 {
     CHECK(fetch->state == FETCH_IDLE);
     CHECK(store_current(fetch->store) != NULL);
-    fetch->started_ms = clock_ms();
     note_begin(fetch, cause);
     fetch->terms = *terms;
     fetch->terms.rdb_only = true;
@@ -182,9 +203,8 @@ void fetch_cancel(struct fetch *fetch, const char *why)
     if (fetch->state == FETCH_IDLE)
         return;
     drop_snapshot(fetch);
-    fetch->started_ms = 0; /* nobody is to blame */
     fetch_enter(fetch, FETCH_IDLE, LOG_LEVEL_INFO, "cancelled: %s", why);
-    note_end(fetch, "cancelled");
+    note_end(fetch, REFRESH_CANCELLED, "cancelled");
 }
 
 void fetch_tick(struct fetch *fetch, int64_t timeout_ms)
@@ -207,9 +227,19 @@ static bool begin_loading(struct fetch *fetch, struct text *why)
     if (snapshot == NULL)
         return false;
     fetch->reports[0].offset = reply->offset;
+    fetch->loading_ms = clock_ms();
     delivery_begin(&fetch->delivery, snapshot);
     fetch_enter(fetch, FETCH_LOADING, LOG_LEVEL_INFO, "fullresync offset=%" PRIu64, reply->offset);
     return true;
+}
+
+/* PSYNC is in `out`, and leaves after this: from then on the origin may fork. */
+static void note_asking(struct fetch *fetch)
+{
+    if (!greeting_has_asked(&fetch->dialog.greeting) || fetch->pace.is_asking)
+        return;
+    refresh_pace_ask(&fetch->pace, clock_ms());
+    refresh_note_keep(fetch->store, &fetch->pace);
 }
 
 static bool greet(struct fetch *fetch, struct text *why)
@@ -217,6 +247,7 @@ static bool greet(struct fetch *fetch, struct text *why)
     struct dialog *dialog = &fetch->dialog;
     switch (greeting_feed(&dialog->greeting, &dialog->pending, &dialog->out)) {
     case GREETING_MORE:
+        note_asking(fetch);
         return true;
     case GREETING_DONE:
         return begin_loading(fetch, why);
@@ -229,19 +260,26 @@ static bool greet(struct fetch *fetch, struct text *why)
 }
 
 /* It came whole. But where more is written while it comes than the window holds, its stream is gone by
- * then, and so it will be the next time: that is tried again, and ever more slowly. */
-static void note_use(struct fetch *fetch, enum snapshot_use use)
+ * then, and so it will be the next time. */
+static void note_use(struct fetch *fetch, enum snapshot_use use, uint64_t written)
 {
-    if (use == SNAPSHOT_USE_BEHIND_WINDOW) {
-        log_warnx("upstream: the window has left the snapshot behind while it came, it is fetched "
-                  "once more: more is written meanwhile than repl-backlog-size holds, raise it");
-        note_failure(fetch, "the window has left it behind");
-        note_end(fetch, "behind_window");
+    if (use != SNAPSHOT_USE_BEHIND_WINDOW) {
+        fetch->outrun = (struct link_refresh_outrun){0};
+        fetch->error[0] = '\0';
+        note_end(fetch, REFRESH_GOOD, "complete");
         return;
     }
-    fetch->failures = 0;
-    fetch->error[0] = '\0';
-    note_end(fetch, "complete");
+    fetch->outrun = (struct link_refresh_outrun){
+        .bytes = written,
+        .duration_ms = clock_ms() - fetch->loading_ms,
+    };
+    log_warnx(
+        "upstream: the window has left the snapshot behind while it came: in %.1f s %" PRIu64
+        " bytes of the stream were written, and repl-backlog-size holds less: set it to %" PRIu64
+        " or more",
+        (double)fetch->outrun.duration_ms / 1000, written, 4 * written);
+    note_failure(fetch, "the window has left it behind");
+    note_end(fetch, REFRESH_FAILED, "behind_window");
 }
 
 static bool finish(struct fetch *fetch, struct text *why)
@@ -255,8 +293,10 @@ static bool finish(struct fetch *fetch, struct text *why)
                 "complete offset=%" PRIu64 " bytes=%" PRIu64 " proof=%s duration=%.1fs",
                 snapshot_offset(snapshot), snapshot_received(snapshot),
                 snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark",
-                (double)(clock_ms() - fetch->started_ms) / 1000);
-    note_use(fetch, history_snapshot_use(history, snapshot));
+                (double)(clock_ms() - fetch->reports[0].began_ms) / 1000);
+    uint64_t end = backlog_end(history_backlog(history));
+    uint64_t x = snapshot_offset(snapshot);
+    note_use(fetch, history_snapshot_use(history, snapshot), end > x ? end - x : 0);
     return true;
 }
 

@@ -46,9 +46,8 @@ void fetch_cancel(struct fetch *fetch, const char *why);
 /* Every second: gives up after `timeout_ms` of silence. */
 void fetch_tick(struct fetch *fetch, int64_t timeout_ms);
 
-/* Failures since the last success, when the last began (clock_ms; 0: never). */
-unsigned fetch_failures(const struct fetch *fetch);
-int64_t fetch_started_ms(const struct fetch *fetch);
+/* From when on (clock_ms) the next may begin: see refresh_pace.h. */
+int64_t fetch_next_ms(const struct fetch *fetch, bool somebody_waits, int64_t interval_ms);
 
 /* Fills in what the status says of fetches. */
 void fetch_report(const struct fetch *fetch, struct link_status *out);

@@ -228,6 +228,11 @@ void greeting_fini(struct greeting *greeting)
     text_fini(&greeting->bulk_line);
 }
 
+bool greeting_has_asked(const struct greeting *greeting)
+{
+    return greeting->step == LAST_STEP;
+}
+
 static void send_step(struct greeting *greeting, struct text *out)
 {
     while (!steps[greeting->step].is_needed(greeting))
@@ -246,6 +251,7 @@ void greeting_start(struct greeting *greeting, const struct greeting_terms *term
     greeting->step = 0;
     greeting->error[0] = '\0';
     greeting->info.has_role = false; /* this server has not said yet what it is */
+    greeting->reply = (struct psync_reply){.verdict = PSYNC_NONSENSE};
     send_step(greeting, out);
 }
 

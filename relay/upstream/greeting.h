@@ -67,6 +67,9 @@ struct greeting {
 void greeting_init(struct greeting *greeting);
 void greeting_fini(struct greeting *greeting);
 
+/* Has PSYNC been written? From when it is sent on, the server may do what it asks for. */
+bool greeting_has_asked(const struct greeting *greeting);
+
 /* Begins anew: writes the first command. */
 void greeting_start(struct greeting *greeting, const struct greeting_terms *terms,
                     struct text *out);

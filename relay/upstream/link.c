@@ -441,7 +441,7 @@ static void consider_renewal(struct link *link)
 
 void link_refresh(struct link *link)
 {
-    link->renewal.wanted = true;
+    renewal_wish(&link->renewal);
     consider_renewal(link);
 }
 
@@ -495,4 +495,5 @@ void link_status(const struct link *link, struct link_status *out)
         .valkey_version = info->valkey_version,
     };
     fetch_report(link->renewal.fetch, out);
+    out->refresh_next_ms = renewal_next_ms(&link->renewal);
 }

@@ -25,6 +25,11 @@ static void read_valkey_version(struct origin_info *info, struct bytes value)
     read_version(value, info->valkey_version);
 }
 
+static void read_relay_version(struct origin_info *info, struct bytes value)
+{
+    info->is_relay = value.length > 0;
+}
+
 static void read_run_id(struct origin_info *info, struct bytes value)
 {
     struct replid id;
@@ -75,6 +80,7 @@ static const struct field {
 } fields[] = {
     {"redis_version:", read_redis_version},
     {"valkey_version:", read_valkey_version},
+    {"psync_relay_version:", read_relay_version},
     {"run_id:", read_run_id},
     {"role:", read_role},
     {"master_host:", read_master_host},

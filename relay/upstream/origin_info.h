@@ -18,6 +18,7 @@ struct origin_info {
     char server_version[ORIGIN_VERSION_MAX]; /* redis_version; "" while not known */
     char valkey_version[ORIGIN_VERSION_MAX]; /* "" where it is no Valkey */
     char run_id[REPLID_DIGITS + 1];          /* "" while not known */
+    bool is_relay;                           /* it is one of us, and serves from its disk */
     bool has_role;                           /* the fields below are known */
     bool is_primary;
     struct origin_address primary; /* of a replica */

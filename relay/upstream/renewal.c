@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "renewal.h"
 
-#include "backoff.h"
 #include "relay/base/clock.h"
 #include "relay/store/store.h"
-
-static const struct backoff after_failure = {.ms_min = 1000, .ms_max = 30000};
 
 bool renewal_init(struct renewal *renewal, struct loop *loop, struct store *store,
                   bool always_ready, int64_t pause_ms)
@@ -24,10 +21,25 @@ void renewal_fini(struct renewal *renewal)
     fetch_free(&renewal->fetch);
 }
 
-static bool somebody_waits(const struct renewal *renewal)
+void renewal_wish(struct renewal *renewal)
+{
+    renewal->has_wish = true;
+    renewal->wish_ms = clock_ms();
+}
+
+int64_t renewal_next_ms(const struct renewal *renewal)
+{
+    return renewal->always_ready ? fetch_next_ms(renewal->fetch, false, renewal->pause_ms) : 0;
+}
+
+/* Who waits says so again and again. A wish that is old is of one who has left; and once there is one that can
+ * be served, who waits is served that. */
+static void forget_old_wish(struct renewal *renewal)
 {
     struct history *history = store_current(renewal->store);
-    return renewal->wanted && history != NULL && history_usable_snapshot(history) == NULL;
+    bool is_old = clock_ms() - renewal->wish_ms > RENEWAL_WISH_MS;
+    if (is_old || history == NULL || history_usable_snapshot(history) != NULL)
+        renewal->has_wish = false;
 }
 
 void renewal_consider(struct renewal *renewal, const struct origin_address *origin,
@@ -35,20 +47,15 @@ void renewal_consider(struct renewal *renewal, const struct origin_address *orig
 {
     if (fetch_is_busy(renewal->fetch))
         return;
-    renewal->wanted = somebody_waits(renewal);
-    if (!renewal->wanted && !(renewal->always_ready && store_snapshot_is_due(renewal->store)))
+    forget_old_wish(renewal);
+    bool waits = renewal->has_wish;
+    if (!waits && !(renewal->always_ready && store_snapshot_is_due(renewal->store)))
         return;
-    /* After a failure there is nothing new yet: tried again soon, also where nobody waits. */
-    bool has_failed = fetch_failures(renewal->fetch) > 0;
-    int64_t pause = backoff_ms(after_failure, fetch_failures(renewal->fetch));
-    if (!renewal->wanted && !has_failed)
-        pause = renewal->pause_ms;
-    int64_t started = fetch_started_ms(renewal->fetch);
-    if (started != 0 && clock_ms() - started < pause)
+    if (clock_ms() < fetch_next_ms(renewal->fetch, waits, renewal->pause_ms))
         return;
+    renewal->has_wish = false;
     fetch_start(renewal->fetch, origin->host, origin->port, terms,
-                renewal->wanted ? "a replica waits for it"
-                                : "the window leaves the old one behind");
+                waits ? "a replica waits for it" : "the window leaves the old one behind");
 }
 
 bool renewal_demand(struct renewal *renewal, const struct origin_address *origin,

@@ -2,7 +2,7 @@
  *
  * When a newer snapshot is fetched: when a replica waits and there is none that it could be served, or,
  * with `snapshot = always-ready`, before the window leaves the one there is behind. One fetch at a time,
- * whatever the number waiting; after a failure the pauses grow. Thread: thread 0.
+ * whatever the number waiting, and not sooner than refresh_pace.h allows. Thread: thread 0.
  */
 #ifndef RELAY_UPSTREAM_RENEWAL_H
 #define RELAY_UPSTREAM_RENEWAL_H
@@ -18,8 +18,17 @@ struct renewal {
     struct fetch *fetch;
     bool always_ready;
     int64_t pause_ms; /* between two that nobody waits for */
-    bool wanted;      /* somebody waits */
+    bool has_wish;    /* somebody waits, or did when they said so last: */
+    int64_t wish_ms;
 };
+
+/* Somebody waits, and says so every few seconds. That is believed for RENEWAL_WISH_MS, or until a fetch begins for
+ * it, or there is one that can be served. */
+enum { RENEWAL_WISH_MS = 8 * 1000 };
+void renewal_wish(struct renewal *renewal);
+
+/* See link_status.refresh_next_ms. */
+int64_t renewal_next_ms(const struct renewal *renewal);
 
 /* False: memory is out; renewal_fini is due all the same. */
 MUST_CHECK bool renewal_init(struct renewal *renewal, struct loop *loop, struct store *store,

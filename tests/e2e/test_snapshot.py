@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """There is always a snapshot that a full sync can be served from, or one on its way."""
 
+import threading
+
 import pytest
 
 import digest
@@ -8,6 +10,7 @@ import load
 import mitm
 import psync_client
 import wait
+import web
 
 SMALL = {
     "store.segment-size": "64kb",
@@ -150,3 +153,52 @@ def test_failed_fetch_costs_nothing(lab):
     load.fill(origin, rounds=3)
     digest.compare(origin, [replica])
     assert link(relay) == before
+
+
+def test_outrun_is_not_repeated(lab):
+    """More is written while an RDB comes than the window holds, and nobody waits: one fork in the
+    interval, also after a kill; and it is told what to set."""
+    origin = lab.origin(**{"rdb-key-save-delay": "100000", "rdbcompression": "no"})
+    for number in range(20):  # an RDB takes two seconds
+        origin.client().set(f"key:{number}", "x" * 20000)
+    small = {
+        "store.segment-size": "64kb",
+        "store.repl-backlog-size": "256kb",
+        "store.repl-backlog-max-size": "512kb",
+        "store.snapshot-min-interval": "3600",
+    }
+    stopping = threading.Event()
+
+    def write():
+        while not stopping.wait(0.02):
+            origin.client().set("written", "y" * 10_000)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        expect_one_fork(lab, origin, small)
+    finally:
+        stopping.set()
+        writer.join()
+
+
+def expect_one_fork(lab, origin, settings):
+    relay = lab.relay(origin, settings, http=True).wait_link()
+    forks = origin.info("stats")["total_forks"]
+    wait.equal(
+        "it came too late",
+        lambda: relay.info("relay").get("upstream_refresh0", {}).get("outcome"),
+        "behind_window",
+        seconds=60,
+    )
+    findings = {one["name"]: one for one in web.status(relay)["findings"]}
+    assert "Set repl-backlog-size to " in findings["snapshot_outrun"]["advice"], findings
+    relay.restart(kill=True).wait_link()
+    wait.stays(
+        "no second fork",
+        lambda: origin.info("stats")["total_forks"] - forks,
+        lambda count: count == 1,
+        seconds=5,
+    )
+    lab.replica(relay, start=False).start(ready=False)
+    relay.wait_log(r"cause=a replica waits for it")

@@ -126,7 +126,7 @@ void link_set_run_id(struct link *link, const char *run_id);
 
 /* Somebody waits for a snapshot: fetch one on a second connection, unless one is arriving already or
  * the link is not streaming (then the one it is about to receive is meant). Any number of calls make
- * one fetch. */
+ * one fetch. To be said again every few seconds for as long as somebody waits. */
 void link_refresh(struct link *link);
 
 /* An operator wants a newer snapshot now, whatever there is. NULL: it is being fetched; else why not. */
@@ -147,6 +147,13 @@ struct link_refresh_report {
     const char *cause;   /* who wanted it */
     const char *outcome; /* running, complete, behind_window, failed, cancelled */
     uint64_t offset;     /* X; 0 before it is known */
+};
+
+/* An RDB that could not be served when it was there, since more of the stream had been written meanwhile than the
+ * window holds. */
+struct link_refresh_outrun {
+    uint64_t bytes; /* so much; 0: the last one could be served */
+    int64_t duration_ms;
 };
 
 struct link_status {
@@ -171,7 +178,10 @@ struct link_status {
     uint64_t refresh_failures; /* that failed, or came too late to be of use */
     size_t last_refresh_count; /* of the array below */
     struct link_refresh_report last_refreshes[LINK_REFRESHES_KEPT]; /* the newest first */
-    const char *refresh_error;  /* why the last one that failed did; NULL or "": none */
+    const char *refresh_error; /* why the last one that failed did; NULL or "": none */
+    struct link_refresh_outrun refresh_outrun;
+    int64_t
+        refresh_next_ms; /* clock_ms before which none is fetched that nobody waits for; 0: none is */
     const char *last_error;     /* why it rests, or rested last; "" */
     const char *server_version; /* the origin's redis_version, "" while not known */
     const char *valkey_version; /* the origin's valkey_version, "" where it is no Valkey */

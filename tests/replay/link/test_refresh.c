@@ -4,25 +4,16 @@
  */
 #include "fake_conn.h"
 #include "fake_loop.h"
+#include "fetch_stage.h"
 #include "link_stage.h"
 #include "relay/net/loop.h"
 #include "test.h"
-
-enum { SETS = 400, SETS_LENGTH = SETS * (sizeof(SET_K) - 1) };
 
 static const struct origin_address other = {.host = "other.test", .port = 7000};
 
 static struct history *history(void)
 {
     return store_current(stage.temp.store);
-}
-
-static void say_sets(struct conn *origin)
-{
-    static char sets[SETS_LENGTH];
-    for (size_t i = 0; i < SETS; i++)
-        memcpy(sets + i * strlen(SET_K), SET_K, strlen(SET_K));
-    stage_say_bytes(origin, bytes_at(sets, sizeof(sets)));
 }
 
 /* A stream whose window has left the snapshot behind. */
@@ -35,35 +26,6 @@ static struct conn *stream_without_snapshot(void)
     assert_null(history_usable_snapshot(history()));
     fake_conn_forget_sent(origin);
     return origin;
-}
-
-/* The handshake of a fetch, up to its PSYNC. */
-static struct conn *greet_fetch(void)
-{
-    struct conn *second = stage_connect();
-    assert_string_equal(fake_conn_host(second), "origin.test");
-    assert_int_equal(fake_conn_port(second), 6379);
-    stage_expect(second, "PING");
-    stage_say(second, "+PONG\r\n");
-    stage_expect(second, "INFO server");
-    stage_say(second, "-NOPERM\r\n");
-    stage_expect(second, "INFO replication");
-    stage_say(second, "-NOPERM\r\n");
-    stage_expect(second, "REPLCONF listening-port 6380");
-    stage_say(second, "+OK\r\n");
-    stage_expect(second, "REPLCONF capa eof capa psync2");
-    stage_say(second, "+OK\r\n");
-    stage_expect(second, "REPLCONF rdb-only 1");
-    stage_say(second, "+OK\r\n");
-    stage_expect(second, "PSYNC ? -1");
-    return second;
-}
-
-static void say_fullresync(struct conn *second, const char *replid, uint64_t offset)
-{
-    char reply[100];
-    snprintf(reply, sizeof(reply), "+FULLRESYNC %s %llu\r\n", replid, (unsigned long long)offset);
-    stage_say(second, reply);
 }
 
 static void expect_fetched(struct conn *second, uint64_t offset)
@@ -394,8 +356,10 @@ TEST(no_connection_and_no_memory_for_one)
     fake_conn_run(second);
     expect_given_up(second);
     fake_conn_refuse_next();
+    link_refresh(stage.link);
     stage_seconds(2);
     assert_false(stage_has_new());
+    link_refresh(stage.link);
     stage_seconds(2);
     assert_true(stage_has_new());
 }

@@ -5,6 +5,7 @@
 
 static char names[500];
 static char words[8 * FINDING_LENGTH_MAX];
+static char advice[FINDING_LENGTH_MAX]; /* of the last */
 
 static void note(const struct finding *finding, void *arg)
 {
@@ -14,6 +15,7 @@ static void note(const struct finding *finding, void *arg)
     length = strlen(words);
     snprintf(words + length, sizeof(words) - length, "%s\n", finding->what);
     assert_true(finding->advice[0] != '\0');
+    snprintf(advice, sizeof(advice), "%s", finding->advice);
 }
 
 /* The names of what is found, the worst first. */
@@ -150,6 +152,26 @@ TEST(a_newer_rdb_did_not_come)
     assert_string_equal(found(), "");
 }
 
+TEST(a_newer_rdb_came_too_late)
+{
+    set_up();
+    fake_rooms.store.window_bytes = MIB;
+    fake_rooms.link.refresh_outrun = (struct link_refresh_outrun){3 * MIB, 6000};
+    fake_rooms.link.refresh_next_ms = NOW_MS + 50 * 60 * 1000;
+    assert_string_equal(found(), "snapshot_outrun");
+    assert_string_equal(words, "A newer RDB came too late to be served: in the 6 s that it took, "
+                               "3.0 MiB of the stream were written (512.0 KiB/s), more than the "
+                               "window holds (repl-backlog-size is 1.0 MiB).\n");
+    assert_string_equal(advice, "Set repl-backlog-size to 12.0 MiB or more. The next is fetched in "
+                                "50 min (snapshot-min-interval), or when a replica waits for it.");
+    fake_rooms.link.refresh_next_ms = 0; /* on-demand */
+    assert_string_equal(found(), "snapshot_outrun");
+    assert_string_equal(advice, "Set repl-backlog-size to 12.0 MiB or more. The next is fetched "
+                                "when a replica waits for it.");
+    fake_rooms.link.refresh_outrun = (struct link_refresh_outrun){0};
+    assert_string_equal(found(), "");
+}
+
 TEST(the_disk)
 {
     set_up();
@@ -179,6 +201,7 @@ int main(void)
         cmocka_unit_test(replicas_wait),
         cmocka_unit_test(no_rdb_to_serve),
         cmocka_unit_test(a_newer_rdb_did_not_come),
+        cmocka_unit_test(a_newer_rdb_came_too_late),
         cmocka_unit_test(the_disk),
         cmocka_unit_test(the_house_is_full),
     };
