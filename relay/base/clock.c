@@ -24,6 +24,18 @@ int64_t clock_us(void)
     return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
 }
 
+static _Thread_local int64_t went_on_ms = INT64_MIN; /* by clock_ms */
+
+void clock_note_standstill(void)
+{
+    went_on_ms = clock_ms();
+}
+
+int64_t clock_silence_ms(int64_t since_ms)
+{
+    return clock_ms() - (since_ms > went_on_ms ? since_ms : went_on_ms);
+}
+
 int64_t clock_wall_us(void)
 {
     struct timespec time = now(CLOCK_REALTIME);

@@ -529,11 +529,12 @@ void client_accept(struct client_room *room, int fd, struct tls_context *tls, ui
 
 /* ---------------------------------------------------------------- going */
 
-static bool is_idle(const struct client *client, int64_t now_ms)
+static bool is_idle(const struct client *client)
 {
     if (client->is_held || client->session.is_listener)
         return false;
-    return client->room->timeout_ms > 0 && now_ms - client->active_ms > client->room->timeout_ms;
+    return client->room->timeout_ms > 0 &&
+           clock_silence_ms(client->active_ms) > client->room->timeout_ms;
 }
 
 /* It asks and does not read what it is answered: it would hold its replies for ever. */
@@ -545,7 +546,7 @@ static bool is_stuck(struct client *client, int64_t now_ms)
         client->taken_ms = now_ms;
         return false;
     }
-    return now_ms - client->taken_ms > CLIENT_STUCK_MS_MAX;
+    return clock_silence_ms(client->taken_ms) > CLIENT_STUCK_MS_MAX;
 }
 
 /* It must authenticate, and takes its time. RESET begins a new one. */
@@ -553,7 +554,7 @@ static bool is_slow_stranger(struct client *client, int64_t now_ms)
 {
     if (client->stranger_ms != 0 && !is_stranger(client))
         client->stranger_ms = now_ms;
-    return client->stranger_ms != 0 && now_ms - client->stranger_ms > STRANGER_MS_MAX;
+    return client->stranger_ms != 0 && clock_silence_ms(client->stranger_ms) > STRANGER_MS_MAX;
 }
 
 void client_room_tick(struct client_room *room)
@@ -568,7 +569,7 @@ void client_room_tick(struct client_room *room)
             client_close(client, CLOSE_UNAUTHENTICATED);
         else if (is_stuck(client, now_ms))
             client_close(client, CLOSE_OVERFLOW);
-        else if (client->finish_ms == 0 && is_idle(client, now_ms))
+        else if (client->finish_ms == 0 && is_idle(client))
             client_close(client, CLOSE_IDLE);
     }
 }

@@ -361,13 +361,12 @@ static int64_t later(int64_t a, int64_t b)
 static bool is_silent(const struct replica *replica)
 {
     int64_t life_ms = CARD_GET(replica->card, life_ms);
-    int64_t now = clock_ms();
     bool has_rdb = replica->feed.step > FEED_MARK;
     if (has_rdb)
-        return replica->card->acknowledges && now - life_ms > replica->timeout_ms;
+        return replica->card->acknowledges && clock_silence_ms(life_ms) > replica->timeout_ms;
     if (!replica->wants_write)
         return false;
-    return now - later(life_ms, replica->progress_ms) > replica->timeout_ms;
+    return clock_silence_ms(later(life_ms, replica->progress_ms)) > replica->timeout_ms;
 }
 
 /* Segments that are needed elsewhere are let go of here, also where nothing can be sent. */

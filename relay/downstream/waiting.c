@@ -66,15 +66,14 @@ void waiting_remove(struct waiting *waiting, struct replica *replica)
 
 /* Since nobody sends a replica that is ahead anything while upstream is down, time counts only while
  * upstream is up. */
-static bool is_hold_over(const struct waiting *waiting, const struct replica *replica,
-                         int64_t now_ms)
+static bool is_hold_over(const struct waiting *waiting, const struct replica *replica)
 {
     if (waiting->streaming_since_ms == 0)
         return false;
     int64_t since_ms = replica->since_ms > waiting->streaming_since_ms
                            ? replica->since_ms
                            : waiting->streaming_since_ms;
-    return now_ms - since_ms > waiting->timeout_ms;
+    return clock_silence_ms(since_ms) > waiting->timeout_ms;
 }
 
 static void want_snapshot(struct waiting *waiting, int64_t now_ms)
@@ -143,7 +142,7 @@ static void ask(struct waiting *waiting, struct replica *replica)
     struct attach_wish wish = {
         .request = replica->has_request ? &replica->request : NULL,
         .terms = &replica->card->terms,
-        .hold_is_over = is_hold_over(waiting, replica, now_ms),
+        .hold_is_over = is_hold_over(waiting, replica),
     };
     struct attach_plan plan = attach_decide(waiting->store, &wish);
     switch (plan.verdict) {

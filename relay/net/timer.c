@@ -5,6 +5,10 @@
 #include "loop_private.h"
 #include "relay/base/clock.h"
 
+/* A timer that is so late tells that its thread stood still. The threads' ticks are due every second, so
+ * that no standstill of some seconds passes unseen, and who judges silence does so in a tick. */
+enum { STANDSTILL_MS = 2000 };
+
 struct timer {
     struct event *event;
     int64_t due_ms; /* by clock_ms */
@@ -31,6 +35,8 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
         schedule(timer, rest_ms);
         return;
     }
+    if (-rest_ms > STANDSTILL_MS)
+        clock_note_standstill();
     timer->fn(timer->arg); /* last: it may free the timer */
 }
 

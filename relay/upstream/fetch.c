@@ -209,7 +209,7 @@ void fetch_cancel(struct fetch *fetch, const char *why)
 
 void fetch_tick(struct fetch *fetch, int64_t timeout_ms)
 {
-    if (fetch->state != FETCH_IDLE && clock_ms() - fetch->dialog.last_io_ms > timeout_ms)
+    if (fetch->state != FETCH_IDLE && clock_silence_ms(fetch->dialog.last_io_ms) > timeout_ms)
         fail(fetch, "the origin is silent");
 }
 

@@ -461,7 +461,7 @@ void link_tick(struct link *link)
     if (link->state == LINK_STREAMING)
         link_acknowledge(link);
     bool listens = link->dialog.conn != NULL && !link->dialog.is_resting;
-    if (listens && clock_ms() - link->dialog.last_io_ms > link->options.timeout_ms)
+    if (listens && clock_silence_ms(link->dialog.last_io_ms) > link->options.timeout_ms)
         link_fail(link, "silent", "nothing came from the origin for repl-timeout");
     fetch_tick(link->renewal.fetch, link->options.timeout_ms);
     consider_renewal(link);

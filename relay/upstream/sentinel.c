@@ -621,7 +621,7 @@ void sentinel_tick(struct sentinel *sentinel)
 {
     if (sentinel->state != SENTINEL_LISTENING)
         return;
-    if (clock_ms() - sentinel->last_io_ms > SILENCE_MS_MAX) {
+    if (clock_silence_ms(sentinel->last_io_ms) > SILENCE_MS_MAX) {
         fail(sentinel, "silent", "it does not answer to PING");
         return;
     }

@@ -31,6 +31,18 @@ int64_t clock_us(void)
     return now_ms * 1000;
 }
 
+static int64_t went_on_ms; /* 0: it has not stood still */
+
+void clock_note_standstill(void)
+{
+    went_on_ms = now_ms;
+}
+
+int64_t clock_silence_ms(int64_t since_ms)
+{
+    return now_ms - (since_ms > went_on_ms ? since_ms : went_on_ms);
+}
+
 int64_t clock_wall_us(void)
 {
     return START_WALL_US + now_ms * 1000;

@@ -3,9 +3,11 @@
  * What goes wrong: origins that refuse, fall silent or talk nonsense, disks that refuse, readers that
  * hold on; and being pointed elsewhere or closed, in every state.
  */
+#include "fake_clock.h"
 #include "fake_conn.h"
 #include "fake_loop.h"
 #include "link_stage.h"
+#include "relay/base/clock.h"
 #include "relay/net/loop.h"
 #include "test.h"
 
@@ -191,6 +193,14 @@ TEST(silence_ends_every_state)
         expect_patience(connected[i]());
         start_over();
     }
+}
+
+TEST(silence_while_we_stood_still_is_not_the_origins)
+{
+    struct conn *origin = reach_streaming();
+    fake_clock_advance(3600 * 1000);
+    clock_note_standstill(); /* as the first timer does that is so late */
+    expect_patience(origin);
 }
 
 TEST(keepalives_are_no_silence)
@@ -537,6 +547,7 @@ int main(void)
         ROW(pointed_elsewhere_it_does_not_rest_long),
         ROW(breaks_in_every_state),
         ROW(silence_ends_every_state),
+        ROW(silence_while_we_stood_still_is_not_the_origins),
         ROW(keepalives_are_no_silence),
         ROW(rests_longer_each_time_up_to_a_limit),
         ROW(a_stream_that_flows_ends_the_series),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "relay/base/clock.h"
 #include "replica_stage.h"
 
 /* ---- waiting ---- */
@@ -308,6 +309,17 @@ TEST(a_silent_replica_is_given_up)
     stage_expect_gone(CLOSE_SILENT);
 }
 
+TEST(silence_while_we_stood_still_is_not_the_replicas)
+{
+    stage_attach(ASK_CONTINUE, STAGE_X);
+    fake_clock_advance(10 * STAGE_TIMEOUT_MS);
+    clock_note_standstill();
+    stage_pass_seconds(STAGE_TIMEOUT_MS / 1000);
+    stage_expect_state(REPLICA_STREAMING);
+    stage_pass_seconds(1);
+    stage_expect_gone(CLOSE_SILENT);
+}
+
 TEST(one_that_loads_and_says_so_is_not)
 {
     stage_have_whole_snapshot("the RDB");
@@ -424,6 +436,7 @@ int main(void)
         STAGE_TEST(a_blocked_replica_goes_where_the_id_ends),
         STAGE_TEST(a_loading_replica_lets_go_as_well),
         STAGE_TEST(a_silent_replica_is_given_up),
+        STAGE_TEST(silence_while_we_stood_still_is_not_the_replicas),
         STAGE_TEST(one_that_loads_and_says_so_is_not),
         STAGE_TEST(one_that_takes_nothing_of_its_rdb_is_given_up),
         STAGE_TEST(one_whose_rdb_does_not_come_is_kept),
