@@ -18,10 +18,17 @@
 #include "relay/downstream/client.h"
 #include "relay/downstream/reasons.h"
 #include "relay/net/mailbox.h"
+#include "relay/resp/rdb_version.h"
 
 struct worker;
 
 enum { CARD_ADDRESS_MAX = 80 };
+
+/* What a full sync is made of. */
+struct resync_source {
+    uint64_t history_number; /* 0: there was none */
+    struct rdb_version rdb;
+};
 
 struct card {
     struct letter gone; /* first: the letter is the card */
@@ -39,6 +46,11 @@ struct card {
     char local[CARD_ADDRESS_MAX];
     char user[CLIENT_NAME_MAX];
     char address[CARD_ADDRESS_MAX]; /* the peer's, without its port */
+    int64_t attached_ms;
+    struct resync_source source; /* of its full sync, or of the one that it waits for, */
+    enum rdb_reading reading;    /* and whether it can read that, by what it has announced */
+    unsigned failures;     /* full syncs before this that came to nothing: resync_throttle.h */
+    int64_t not_before_ms; /* while it waits: no full sync before that; 0: not decided */
 
     /* Lent, and read by thread 0 at any time. Relaxed: each is a number by itself, nothing else is
      * read because of what it says. */
@@ -48,11 +60,11 @@ struct card {
     _Atomic uint64_t sent_bytes;
     _Atomic uint64_t received_bytes;
     _Atomic int64_t life_ms;
+    atomic_bool has_acknowledged; /* said so once the RDB was through: it has loaded it */
 
     /* Lent, and read by thread 0 when the letter is there (posting it is a release). */
     enum close_reason reason;
-    bool has_acknowledged; /* said so once the RDB was through: it has loaded it */
-    int64_t rdb_sent_ms;   /* clock_ms when the last byte of the RDB was sent; 0: it was not */
+    int64_t rdb_sent_ms; /* clock_ms when the last byte of the RDB was sent; 0: it was not */
 };
 
 #define CARD_GET(card, field) atomic_load_explicit(&(card)->field, memory_order_relaxed)

@@ -160,10 +160,9 @@ static void on_card_back(struct letter *letter, void *arg)
 {
     struct downstream *downstream = arg;
     struct card *card = (struct card *)letter;
-    if (card->worker != NULL) {
+    if (card->worker != NULL)
         unload(downstream, card->worker);
-        waiting_note_gone(&downstream->waiting, card);
-    }
+    waiting_note_gone(&downstream->waiting, card);
     downstream->closed[card->reason]++;
     downstream->sent_bytes += CARD_GET(card, sent_bytes);
     downstream->received_bytes += CARD_GET(card, received_bytes);
@@ -437,6 +436,11 @@ bool downstream_has_replica(const struct downstream *downstream, const char *add
 
 /* ---------------------------------------------------------------- lists and counts */
 
+static int64_t delayed_ms(const struct card *card, int64_t now_ms)
+{
+    return card->not_before_ms > now_ms ? card->not_before_ms - now_ms : 0;
+}
+
 static struct peer_status replica_status(const struct card *card)
 {
     enum replica_state state = (enum replica_state)CARD_GET(card, state);
@@ -458,6 +462,7 @@ static struct peer_status replica_status(const struct card *card)
         .last_ack_ms = CARD_GET(card, life_ms),
         .connected_ms = card->connected_ms,
         .sent_bytes = CARD_GET(card, sent_bytes),
+        .delayed_ms = delayed_ms(card, clock_ms()),
     };
 }
 
@@ -468,6 +473,61 @@ void downstream_each_replica(const struct downstream *downstream, peer_status_fn
     {
         struct peer_status status = replica_status(card);
         fn(&status, arg);
+    }
+}
+
+static const char *first_set(const char *announced, const char *address)
+{
+    return announced[0] != '\0' ? announced : address;
+}
+
+static void tell_failing_card(const struct card *card, int64_t now_ms, sync_failure_fn *fn,
+                              void *arg)
+{
+    bool is_over = CARD_GET(card, has_acknowledged) || CARD_GET(card, state) == REPLICA_CLOSING ||
+                   (card->worker != NULL && !card->full_sync);
+    if (is_over || (card->failures <= RESYNC_FREE && card->reading != RDB_UNREADABLE))
+        return;
+    const struct sync_failure failure = {
+        .address = first_set(card->terms.address, card->address),
+        .listening_port = card->terms.listening_port,
+        .version = card->terms.version,
+        .failures = card->failures,
+        .rdb = card->source.rdb,
+        .reading = card->reading,
+        .delayed_ms = delayed_ms(card, now_ms),
+    };
+    fn(&failure, arg);
+}
+
+static void tell_failing_place(const struct resync_place *place, sync_failure_fn *fn, void *arg)
+{
+    if (place->failures <= RESYNC_FREE && place->reading != RDB_UNREADABLE)
+        return;
+    const struct sync_failure failure = {
+        .address = first_set(place->terms.address, place->address),
+        .listening_port = place->terms.listening_port,
+        .version = place->terms.version,
+        .failures = place->failures,
+        .rdb = place->source.rdb,
+        .reading = place->reading,
+    };
+    fn(&failure, arg);
+}
+
+void downstream_each_sync_failure(const struct downstream *downstream, sync_failure_fn *fn,
+                                  void *arg)
+{
+    const struct resync_throttle *throttle = &downstream->waiting.throttle;
+    int64_t now_ms = clock_ms();
+    const struct card *card;
+    TAILQ_FOREACH(card, &downstream->cards, entry)
+    {
+        tell_failing_card(card, now_ms, fn, arg);
+    }
+    for (int i = 0; i < RESYNC_PLACES; i++) {
+        if (!resync_place_is_over(&throttle->place[i], now_ms))
+            tell_failing_place(&throttle->place[i], fn, arg);
     }
 }
 
@@ -505,6 +565,7 @@ static void count_rooms(const struct downstream *downstream, struct downstream_c
         .sync_full = waiting->sync_full,
         .sync_partial_ok = waiting->sync_partial_ok,
         .sync_partial_err = waiting->sync_partial_err,
+        .sync_full_unacknowledged = waiting->sync_full_unacknowledged,
         .sent_bytes = downstream->sent_bytes + clients->sent_bytes,
         .replica_sent_bytes = downstream->sent_bytes,
         .received_bytes = downstream->received_bytes + clients->received_bytes,

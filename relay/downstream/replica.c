@@ -176,7 +176,7 @@ static void on_ack(struct replica *replica, uint64_t offset)
         replica_enter(replica, REPLICA_STREAMING, "first-ack");
     /* What is said before the RDB is through does not say that it was loaded. */
     if (replica->state == REPLICA_STREAMING)
-        replica->card->has_acknowledged = true;
+        CARD_SET(replica->card, has_acknowledged, true);
     note_offset(replica, offset);
     if (replica->on_acknowledged != NULL)
         replica->on_acknowledged(replica->on_acknowledged_arg);

@@ -69,8 +69,7 @@ struct replica {
     /* While it waits (waiting.c). */
     bool has_request; /* false: it said SYNC */
     struct psync_request request;
-    int64_t since_ms;      /* it waits since then */
-    int64_t not_before_ms; /* no full sync before that; 0: not looked at yet */
+    int64_t since_ms; /* it waits since then */
 
     struct reader reader;
     unsigned input_length;

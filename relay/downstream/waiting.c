@@ -84,22 +84,65 @@ static void want_snapshot(struct waiting *waiting, int64_t now_ms)
     waiting->doors->on_snapshot_wanted(waiting->doors->arg);
 }
 
-/* True: this full sync has to wait. Asked once a replica, when it could be had. */
-static bool is_slowed_down(struct waiting *waiting, struct replica *replica, int64_t now_ms)
+static struct resync_source source_of(const struct attach_plan *plan)
+{
+    struct resync_source source = {.history_number = history_number(plan->history)};
+    if (!rdb_version_parse(snapshot_magic(plan->snapshot), &source.rdb))
+        source.rdb.number = 0; /* its first bytes are not here yet */
+    return source;
+}
+
+static enum rdb_reading reading_of(const struct card *card)
+{
+    uint32_t version;
+    if (!server_version_parse(bytes_of(card->terms.version), &version))
+        version = 0;
+    return rdb_version_reading(card->source.rdb, version);
+}
+
+static void log_delayed(const struct card *card, int64_t wait_ms)
+{
+    char magic[RDB_MAGIC_LENGTH + 1];
+    rdb_version_format(card->source.rdb, magic);
+    if (card->reading == RDB_UNREADABLE)
+        log_warnx("downstream: replica id=%" PRIu64 " addr=%s listening-port=%u version=%s "
+                  "rdb=%s failed=%u: its full sync waits for %.1f s: this version cannot "
+                  "read the RDB, %s can",
+                  card->id, card->peer, card->terms.listening_port, card->terms.version, magic,
+                  card->failures, (double)wait_ms / 1000, rdb_version_readers(card->source.rdb));
+    else
+        log_warnx("downstream: replica id=%" PRIu64 " addr=%s listening-port=%u rdb=%s failed=%u: "
+                  "its full sync waits for %.1f s: so many before it were not "
+                  "acknowledged; its own log says why (the RDB is for %s)",
+                  card->id, card->peer, card->terms.listening_port, magic, card->failures,
+                  (double)wait_ms / 1000, rdb_version_readers(card->source.rdb));
+}
+
+static void delay_full_sync(struct waiting *waiting, struct replica *replica,
+                            const struct resync_source *source, int64_t now_ms)
+{
+    struct card *card = replica->card;
+    card->source = *source;
+    card->reading = reading_of(card);
+    card->failures = resync_throttle_take(&waiting->throttle, card, source, now_ms);
+    int64_t wait_ms = resync_wait_ms(card->failures, card->reading);
+    card->not_before_ms = now_ms + wait_ms;
+    if (wait_ms > 0)
+        log_delayed(card, wait_ms);
+}
+
+/* True: this full sync has to wait. Decided when it could be had, and anew when it would be of another
+ * RDB. One that arrives may be what a replica that cannot read this one can read. */
+static bool has_to_wait(struct waiting *waiting, struct replica *replica,
+                        const struct attach_plan *plan, int64_t now_ms)
 {
     const struct card *card = replica->card;
-    if (replica->not_before_ms != 0)
-        return now_ms < replica->not_before_ms;
-    int64_t wait_ms =
-        slowdown_ms(&waiting->slowdown, card->address, card->terms.listening_port, now_ms);
-    replica->not_before_ms = now_ms + wait_ms;
-    if (wait_ms == 0)
-        return false;
-    log_warnx("downstream: replica id=%" PRIu64 " addr=%s listening-port=%u asks for a full sync "
-              "right after one: it waits for %" PRId64 " s (can it read an RDB of the origin's "
-              "version? see its log)",
-              card->id, card->peer, card->terms.listening_port, wait_ms / 1000);
-    return true;
+    struct resync_source source = source_of(plan);
+    if (card->not_before_ms == 0 || !resync_source_equal(&card->source, &source))
+        delay_full_sync(waiting, replica, &source, now_ms);
+    const struct snapshot *arriving = history_arriving_snapshot(plan->history);
+    return now_ms < card->not_before_ms ||
+           (card->reading == RDB_UNREADABLE && arriving != NULL && arriving != plan->snapshot);
 }
 
 static void count_sync(struct waiting *waiting, const struct replica *replica,
@@ -125,8 +168,10 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
         return;
     }
     struct card *card = replica->card;
+    card->not_before_ms = 0;
     card->history_number = history_number(plan->history);
     card->full_sync = plan->verdict != ATTACH_CONTINUE;
+    card->attached_ms = clock_ms();
     /* Who continues says by that what it has. */
     if (!card->full_sync)
         CARD_SET(card, acknowledged, plan->offset);
@@ -153,7 +198,7 @@ static void ask(struct waiting *waiting, struct replica *replica)
         want_snapshot(waiting, now_ms);
         return;
     case ATTACH_FULL:
-        if (is_slowed_down(waiting, replica, now_ms))
+        if (has_to_wait(waiting, replica, &plan, now_ms))
             return;
         break;
     case ATTACH_CONTINUE:
@@ -210,13 +255,52 @@ void waiting_close_all(struct waiting *waiting, enum close_reason reason)
         replica_close(replica, reason);
 }
 
+/* Was it given a full sync that came to nothing by the replica's doing? One that leaves in the midst of
+ * the RDB may have had a bad network; but one that does so at once has seen what it cannot read. */
+static bool has_failed(const struct card *card, int64_t now_ms)
+{
+    bool left = card->reason == CLOSE_ENDED || card->reason == CLOSE_FAILED;
+    if (card->rdb_sent_ms == 0)
+        return left && now_ms - card->attached_ms <= RESYNC_TORN_MS;
+    return left || card->reason == CLOSE_LAGGED || card->reason == CLOSE_SILENT;
+}
+
+/* One without a count has failed. If one that cannot be told from it waits for the failures before this,
+ * these were not its own: it waits no longer. */
+static unsigned take_over_failures(struct waiting *waiting, const struct card *failed,
+                                   int64_t now_ms)
+{
+    struct replica *replica;
+    TAILQ_FOREACH(replica, &waiting->replicas, entry)
+    {
+        struct card *card = replica->card;
+        bool is_delayed = card->failures > 0 && now_ms < card->not_before_ms;
+        if (!is_delayed || card->reading == RDB_UNREADABLE || !resync_is_alike(card, failed) ||
+            !resync_source_equal(&card->source, &failed->source))
+            continue;
+        log_info("downstream: replica id=%" PRIu64 " addr=%s listening-port=%u waits no longer: "
+                 "addr=%s, which says the same of itself, was the one that failed",
+                 card->id, card->peer, card->terms.listening_port, failed->peer);
+        card->not_before_ms = now_ms;
+        return card->failures;
+    }
+    return 0;
+}
+
 void waiting_note_gone(struct waiting *waiting, const struct card *card)
 {
-    uint16_t port = card->terms.listening_port;
-    bool by_itself =
-        card->reason == CLOSE_ENDED || card->reason == CLOSE_FAILED || card->reason == CLOSE_LAGGED;
-    if (card->has_acknowledged)
-        slowdown_forget(&waiting->slowdown, card->address, port);
-    else if (by_itself && card->acknowledges)
-        slowdown_note(&waiting->slowdown, card->address, port, card->rdb_sent_ms, clock_ms());
+    int64_t now_ms = clock_ms();
+    unsigned failures = card->failures;
+    bool was_attached = card->worker != NULL;
+    bool is_known = card->terms.listening_port != 0 && card->acknowledges;
+    if (!is_known || card->source.history_number == 0 ||
+        (was_attached && (!card->full_sync || CARD_GET(card, has_acknowledged))))
+        return;
+    if (was_attached && has_failed(card, now_ms)) {
+        if (failures == 0)
+            failures = take_over_failures(waiting, card, now_ms);
+        failures++;
+        waiting->sync_full_unacknowledged++;
+    }
+    resync_throttle_keep(&waiting->throttle, card, failures, now_ms);
 }

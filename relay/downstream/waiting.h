@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "replica.h"
-#include "slowdown.h"
+#include "resync_throttle.h"
 
 struct store;
 
@@ -28,12 +28,13 @@ struct waiting {
     int64_t timeout_ms; /* for how long one that is ahead of us is held */
     struct replicas replicas;
     size_t count;
-    struct slowdown slowdown;
+    struct resync_throttle throttle;
     int64_t streaming_since_ms; /* upstream has been since then; 0: it is not */
     int64_t wanted_ms;          /* when a snapshot was asked for last; 0: never */
     uint64_t sync_full;
     uint64_t sync_partial_ok;
     uint64_t sync_partial_err;
+    uint64_t sync_full_unacknowledged; /* full syncs whose replica has left without a word */
 };
 
 void waiting_init(struct waiting *waiting, const struct store *store,
@@ -57,7 +58,8 @@ void waiting_tick(struct waiting *waiting);
 bool waiting_close(struct waiting *waiting, uint64_t id, enum close_reason reason);
 void waiting_close_all(struct waiting *waiting, enum close_reason reason);
 
-/* An attached replica has gone: the next full sync of one that did so at once has to wait. */
+/* A replica has gone, attached or not: where its full sync came to nothing, its next one may have to
+ * wait. */
 void waiting_note_gone(struct waiting *waiting, const struct card *card);
 
 #endif

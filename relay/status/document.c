@@ -173,6 +173,7 @@ static void write_row(struct json *json, const struct row *row)
     json_seconds(json, "lag_seconds", has_lag ? row->lag_ms : -1);
     json_seconds(json, "heard_seconds", has_lag ? row->heard_ms : -1);
     json_seconds(json, "connected_seconds", row->connected_ms);
+    json_seconds(json, "delayed_seconds", row->delayed_ms);
     json_u64(json, "sent_bytes", row->sent_bytes);
     json_close_object(json);
 }
@@ -184,6 +185,8 @@ static void write_replicas(struct json *json, const struct picture *picture)
         json_u64(json, row_state_name((enum row_state)i), picture->states[i]);
     json_u64(json, "lag_bytes_max", picture->lag_bytes_max);
     json_seconds(json, "lag_seconds_max", picture->latest.lag_ms);
+    json_u64(json, "delayed", picture->delayed);
+    json_u64(json, "cannot_load", picture->failing);
     json_u64(json, "not_listed", picture->rows_left_out);
     json_open_array(json, "list");
     for (size_t i = 0; i < picture->row_count; i++)
@@ -204,6 +207,7 @@ static void write_traffic(struct json *json, const struct picture *picture)
     json_u64(json, "full_syncs", counts->sync_full);
     json_u64(json, "partial_syncs", counts->sync_partial_ok);
     json_u64(json, "partial_sync_refusals", counts->sync_partial_err);
+    json_u64(json, "full_syncs_unacknowledged", counts->sync_full_unacknowledged);
     json_u64(json, "sent_bytes", counts->sent_bytes);
     json_u64(json, "replica_sent_bytes", counts->replica_sent_bytes);
     json_u64(json, "received_bytes", counts->received_bytes);

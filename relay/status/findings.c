@@ -53,16 +53,16 @@ static const char *time_words(int64_t ms, char out[WORDS_MAX])
 }
 
 /* "10.0.0.7:6379", or "3 replicas, 10.0.0.7:6379 the most," */
-static const char *subject(uint64_t count, const struct row *worst, char out[SUBJECT_MAX])
+static const char *subject(uint64_t count, const char *address, uint16_t port,
+                           char out[SUBJECT_MAX])
 {
-    const char *open = strchr(worst->address, ':') != NULL ? "[" : "";
+    const char *open = strchr(address, ':') != NULL ? "[" : "";
     const char *close = open[0] != '\0' ? "]" : "";
     if (count == 1)
-        snprintf(out, SUBJECT_MAX, "The replica %s%s%s:%u", open, worst->address, close,
-                 (unsigned)worst->port);
+        snprintf(out, SUBJECT_MAX, "The replica %s%s%s:%u", open, address, close, (unsigned)port);
     else
         snprintf(out, SUBJECT_MAX, "%" PRIu64 " replicas, %s%s%s:%u the most,", count, open,
-                 worst->address, close, (unsigned)worst->port);
+                 address, close, (unsigned)port);
     return out;
 }
 
@@ -245,7 +245,8 @@ static bool finds_behind(const struct picture *picture, struct finding *finding)
     const struct row *worst = &picture->latest;
     if (picture->behind == 0)
         return false;
-    say(finding->what, "%s %s behind by %s, or %s.", subject(picture->behind, worst, who),
+    say(finding->what, "%s %s behind by %s, or %s.",
+        subject(picture->behind, worst->address, worst->port, who),
         picture->behind == 1 ? "is" : "are", size_words(worst->lag_bytes, bytes),
         time_words(worst->lag_ms, since));
     return say(finding->advice, "Look at its load and its network. When it falls behind "
@@ -272,15 +273,58 @@ static bool finds_silent(const struct picture *picture, struct finding *finding)
     const struct row *worst = &picture->silentest;
     if (picture->silent == 0)
         return false;
-    say(finding->what, "%s %s not been heard for %s.", subject(picture->silent, worst, who),
+    say(finding->what, "%s %s not been heard for %s.",
+        subject(picture->silent, worst->address, worst->port, who),
         picture->silent == 1 ? "has" : "have", time_words(worst->heard_ms, since));
     return say(finding->advice, "A replica says every second what it has. One that is silent for "
                                 "repl-timeout is closed: see whether it hangs, or the network.");
 }
 
+/* Of Redis none announces a version: of what it can read nothing is known but what its log says. */
+static bool advise_failing(const struct failing_row *most, struct finding *finding)
+{
+    char wait[WORDS_MAX];
+    const char *readers = rdb_version_readers(most->rdb);
+    const char *next = most->delayed_ms > 0 ? time_words(most->delayed_ms, wait) : "";
+    const char *until = next[0] != '\0' ? " Its next full sync begins in " : "";
+    const char *end = next[0] != '\0' ? "." : "";
+    if (most->reading == RDB_UNREADABLE)
+        return say(finding->advice,
+                   "%s can read it: upgrade this replica, or set its rdb-version-check to relaxed "
+                   "where it has that, which works as long as the data needs nothing newer.%s%s%s",
+                   readers, until, next, end);
+    return say(
+        finding->advice,
+        "Its own log says why. \"Can't handle RDB format version\" means that it is too old: "
+        "this RDB is for %s. Else see whether it runs out of memory, or is restarted, while "
+        "it loads.%s%s%s",
+        readers, until, next, end);
+}
+
+static bool finds_failing(const struct picture *picture, struct finding *finding)
+{
+    char magic[RDB_MAGIC_LENGTH + 1];
+    char who[SUBJECT_MAX];
+    const struct failing_row *most = &picture->failing_most;
+    if (picture->failing == 0)
+        return false;
+    rdb_version_format(most->rdb, magic);
+    subject(picture->failing, most->address, most->port, who);
+    const char *verb = picture->failing == 1 ? "has" : "have";
+    if (most->reading == RDB_UNREADABLE)
+        say(finding->what,
+            "%s %s version %s, which cannot read the RDB (%s). Full syncs in vain so far: %u.", who,
+            verb, most->version, magic, most->failures);
+    else
+        say(finding->what, "%s %s taken %u full syncs in a row (RDB %s) and acknowledged none.",
+            who, verb, most->failures, magic);
+    return advise_failing(most, finding);
+}
+
 static bool finds_waiting(const struct picture *picture, struct finding *finding)
 {
-    uint64_t count = picture->states[ROW_WAITING];
+    uint64_t waiting = picture->states[ROW_WAITING];
+    uint64_t count = waiting > picture->delayed ? waiting - picture->delayed : 0;
     if (count == 0)
         return false;
     say(finding->what, "%" PRIu64 " replica%s for what the relay does not have yet.", count,
@@ -307,6 +351,7 @@ static const struct rule {
     {SEVERITY_PROBLEM, "disk_trouble", finds_disk_trouble},
     {SEVERITY_PROBLEM, "link_down", finds_link_down},
     {SEVERITY_PROBLEM, "no_origin", finds_no_origin},
+    {SEVERITY_PROBLEM, "replica_cannot_load", finds_failing},
     {SEVERITY_PROBLEM, "replica_nearly_cut", finds_nearly_cut},
     {SEVERITY_WARNING, "replica_behind", finds_behind},
     {SEVERITY_WARNING, "replica_silent", finds_silent},

@@ -95,6 +95,8 @@ VALUE(replicas_sent, known((double)picture->counts.replica_sent_bytes))
 VALUE(full_syncs, known((double)picture->counts.sync_full))
 VALUE(partial_syncs, known((double)picture->counts.sync_partial_ok))
 VALUE(refusals, known((double)picture->counts.sync_partial_err))
+VALUE(unacknowledged, known((double)picture->counts.sync_full_unacknowledged))
+VALUE(failing, known((double)picture->failing))
 VALUE(clients, known((double)picture->counts.clients))
 VALUE(connections_max, known((double)picture->clients_max))
 VALUE(connections, known((double)picture->counts.connections_received))
@@ -177,6 +179,11 @@ static const struct metric {
     {"psync_relay_replicas_partial_syncs_total", COUNTER, "Partial resyncs served.", partial_syncs},
     {"psync_relay_replicas_partial_sync_refusals_total", COUNTER,
      "Partial resyncs that were asked for and could not be served.", refusals},
+    {"psync_relay_replicas_full_syncs_unacknowledged_total", COUNTER,
+     "Full syncs whose replica left without acknowledging one.", unacknowledged},
+    {"psync_relay_replicas_cannot_load", GAUGE,
+     "Replicas that take full syncs and acknowledge none, or cannot read the RDB's version.",
+     failing},
     {"psync_relay_clients", GAUGE, "Connections that are no replicas.", clients},
     {"psync_relay_connections_max", GAUGE, "Connections allowed, replicas included (maxclients).",
      connections_max},

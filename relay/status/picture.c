@@ -167,11 +167,36 @@ static void on_replica(const struct peer_status *replica, void *arg)
         .heard_ms = at_least_0(picture->now_ms - replica->last_ack_ms),
         .connected_ms = at_least_0(picture->now_ms - replica->connected_ms),
         .sent_bytes = replica->sent_bytes,
+        .delayed_ms = replica->delayed_ms,
     };
+    picture->delayed += replica->delayed_ms > 0;
     picture->states[row.state]++;
     if (row.state == ROW_ONLINE && row.acknowledges)
         look_at_lag(gathering, &row, replica);
     keep(gathering, &row, replica);
+}
+
+/* The one to tell of: one that is known to be unable, then the one that has failed most often. */
+static bool is_worse(const struct sync_failure *a, const struct failing_row *b)
+{
+    if ((a->reading == RDB_UNREADABLE) != (b->reading == RDB_UNREADABLE))
+        return a->reading == RDB_UNREADABLE;
+    return a->failures > b->failures;
+}
+
+static void on_sync_failure(const struct sync_failure *failure, void *arg)
+{
+    struct picture *picture = arg;
+    struct failing_row *most = &picture->failing_most;
+    if (picture->failing++ > 0 && !is_worse(failure, most))
+        return;
+    most->port = failure->listening_port;
+    most->failures = failure->failures;
+    most->rdb = failure->rdb;
+    most->reading = failure->reading;
+    most->delayed_ms = failure->delayed_ms;
+    copy_string(most->address, sizeof(most->address), failure->address);
+    copy_string(most->version, sizeof(most->version), failure->version);
 }
 
 /* --- the whole --- */
@@ -205,6 +230,8 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
     for (size_t i = 0; i < ROW_STATE_COUNT; i++)
         picture->states[i] = 0;
     picture->lag_bytes_max = picture->behind = picture->silent = 0;
+    picture->delayed = picture->failing = 0;
+    picture->failing_most = (struct failing_row){.port = 0};
     picture->latest = picture->silentest = (struct row){.id = 0};
     picture->row_count = 0;
     picture->rows_left_out = 0;
@@ -214,6 +241,7 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
     gathering.order = order;
     gathering.rows_max = rows_max;
     downstream_observe(sources->downstream, &picture->counts, on_replica, &gathering);
+    downstream_each_sync_failure(sources->downstream, on_sync_failure, picture);
 }
 
 const char *picture_not_ready(const struct picture *picture)

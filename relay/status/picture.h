@@ -37,8 +37,19 @@ struct row {
     int64_t heard_ms; /* since its last sign of life */
     int64_t connected_ms;
     uint64_t sent_bytes;
+    int64_t delayed_ms; /* how long its full sync waits yet; 0: it does not */
     char address[ROW_ADDRESS_MAX];
     char version[ROW_VERSION_MAX];
+};
+
+struct failing_row {
+    char address[ROW_ADDRESS_MAX];
+    uint16_t port;
+    char version[ROW_VERSION_MAX];
+    unsigned failures;
+    struct rdb_version rdb;
+    enum rdb_reading reading;
+    int64_t delayed_ms;
 };
 
 enum picture_order {
@@ -66,6 +77,9 @@ struct picture {
     struct row silentest; /* and the one not heard for the longest time; ids 0: there is none */
     uint64_t behind;      /* how many are behind by PICTURE_BEHIND_MS or more */
     uint64_t silent;      /* how many were not heard for PICTURE_SILENT_MS */
+    uint64_t delayed;     /* how many wait since full syncs before came to nothing */
+    uint64_t failing;     /* how many take full syncs and acknowledge none, */
+    struct failing_row failing_most; /* and which has done so most often */
     /* The ones that are kept, in no order. */
     size_t row_count;
     uint64_t rows_left_out;

@@ -223,6 +223,14 @@ void downstream_counts(const struct downstream *downstream, struct downstream_co
     *out = fake_rooms.counts;
 }
 
+void downstream_each_sync_failure(const struct downstream *downstream, sync_failure_fn *fn,
+                                  void *arg)
+{
+    (void)downstream;
+    for (size_t i = 0; i < fake_rooms.sync_failure_count; i++)
+        fn(&fake_rooms.sync_failures[i], arg);
+}
+
 void downstream_each_replica(const struct downstream *downstream, peer_status_fn *fn, void *arg)
 {
     CHECK(downstream == handle(OTHER));

@@ -41,6 +41,8 @@ struct fake_rooms {
     struct downstream_counts counts;
     struct peer_status replicas[FAKE_PEERS_MAX];
     size_t replica_count;
+    struct sync_failure sync_failures[FAKE_PEERS_MAX];
+    size_t sync_failure_count;
     size_t crowd;   /* so many more like the first one, each a byte further behind */
     unsigned looks; /* at what replicas have acknowledged */
     struct client *clients[FAKE_PEERS_MAX];

@@ -25,6 +25,7 @@
 #include "relay/base/text.h"
 #include "relay/downstream/client.h"
 #include "relay/downstream/reasons.h"
+#include "relay/resp/rdb_version.h"
 
 struct downstream;
 struct loop;
@@ -155,12 +156,28 @@ struct peer_status {
     int64_t last_ack_ms;   /* clock_ms of the last sign of life */
     int64_t connected_ms;
     uint64_t sent_bytes;
+    int64_t delayed_ms; /* its full sync could be had, and waits for so long yet; 0: it does not */
 };
 typedef void peer_status_fn(const struct peer_status *status, void *arg);
 
 /* Calls `fn` for each replica, oldest first; for each client. `fn` closes nobody. */
 void downstream_each_replica(const struct downstream *downstream, peer_status_fn *fn, void *arg);
 void downstream_each_client(const struct downstream *downstream, peer_status_fn *fn, void *arg);
+
+/* A replica that takes full syncs and acknowledges none, or that has announced a version which cannot read
+ * the RDB. It may be away just now. Strings live until the callee returns. */
+struct sync_failure {
+    const char *address;
+    uint16_t listening_port;
+    const char *version; /* announced, or "" */
+    unsigned failures;   /* in a row */
+    struct rdb_version rdb;
+    enum rdb_reading reading;
+    int64_t delayed_ms; /* until it gets the next one; 0: it waits for none */
+};
+typedef void sync_failure_fn(const struct sync_failure *failure, void *arg);
+void downstream_each_sync_failure(const struct downstream *downstream, sync_failure_fn *fn,
+                                  void *arg);
 
 struct downstream_counts {
     uint64_t clients;              /* now; replicas not counted */
@@ -171,8 +188,9 @@ struct downstream_counts {
     uint64_t commands;
     uint64_t sync_full;
     uint64_t sync_partial_ok;
-    uint64_t sync_partial_err; /* asked for a partial one, got a full one */
-    uint64_t sent_bytes;       /* to everybody who has left, and is here */
+    uint64_t sync_partial_err;         /* asked for a partial one, got a full one */
+    uint64_t sync_full_unacknowledged; /* full syncs whose replica left without acknowledging one */
+    uint64_t sent_bytes;               /* to everybody who has left, and is here */
     uint64_t received_bytes;
     uint64_t replica_sent_bytes; /* the part of sent_bytes that went to replicas */
     uint64_t closed[CLOSE_REASON_COUNT];

@@ -240,12 +240,43 @@ TEST(a_hold_begins_with_the_one_who_is_held)
     assert_int_equal(stage.attached_count, 1);
 }
 
+static struct worker *const some_worker = (struct worker *)&stage; /* nobody looks into it */
+
 static void go_at_once(struct card *card, enum close_reason reason)
 {
+    card->worker = some_worker;
     card->reason = reason;
     card->rdb_sent_ms = clock_ms();
     fake_clock_advance(100);
     waiting_note_gone(&stage.waiting, card);
+}
+
+static void have_served(const char *rdb)
+{
+    struct snapshot *snapshot = fake_snapshot_new(X, bytes_of(rdb));
+    fake_snapshot_set_state(snapshot, SNAPSHOT_COMPLETE);
+    fake_history_set_snapshots(fake_store.current, snapshot, NULL);
+}
+
+static struct card *ask_as(const char *version)
+{
+    struct card *card = ask(1, 0);
+    snprintf(card->terms.version, sizeof(card->terms.version), "%s", version);
+    return card;
+}
+
+/* One comes, waits for as long as it must, and fails, over and over. */
+static void fail_often(unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        struct card *card = ask(1, 0);
+        pass_seconds(4);
+        assert_int_equal(stage.waiting.count, 0);
+        go_at_once(card, CLOSE_ENDED);
+        replica_close(stage.attached[stage.attached_count - 1], CLOSE_SHUTDOWN);
+        stage.attached_count--;
+        stage.count--; /* its place is used again */
+    }
 }
 
 TEST(one_that_comes_back_right_after_full_syncs_waits)
@@ -266,10 +297,110 @@ TEST(one_that_comes_back_right_after_full_syncs_waits)
     assert_int_equal(stage.attached_count, 4);
     pass_seconds(1);
     assert_int_equal(stage.attached_count, 5);
-    card->has_acknowledged = true;
+    assert_int_equal(stage.waiting.sync_full_unacknowledged, 3);
+    CARD_SET(card, has_acknowledged, true);
     go_at_once(card, CLOSE_ENDED); /* that was a good one */
     ask(1, 0);
     assert_int_equal(stage.attached_count, 6);
+    assert_int_equal(stage.waiting.sync_full_unacknowledged, 3);
+}
+
+/* Both say the same of themselves. */
+TEST(a_second_one_behind_the_same_address_does_not_wait)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    fail_often(3);
+    ask(1, 0);
+    assert_int_equal(stage.waiting.count, 1);
+    ask(1, 0);
+    assert_int_equal(stage.attached_count, 1);
+    assert_int_equal(stage.waiting.count, 1);
+}
+
+/* The one that waits had come between the failing one's leaving and its return. */
+TEST(one_that_waits_for_another_is_let_go_when_that_fails_again)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    fail_often(9);
+    struct card *healthy = ask(1, 0);
+    assert_int_equal(stage.waiting.count, 1);
+    assert_int_equal(healthy->failures, 9);
+    struct card *failing = ask(1, 0);
+    assert_int_equal(stage.attached_count, 1);
+    go_at_once(failing, CLOSE_ENDED);
+    waiting_ask(&stage.waiting);
+    assert_int_equal(stage.attached_count, 2);
+    failing = ask(1, 0);
+    assert_int_equal(failing->failures, 10);
+    assert_int_equal(stage.waiting.count, 1);
+}
+
+TEST(one_that_leaves_while_it_waits_keeps_its_count)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    fail_often(3);
+    struct card *card = ask(1, 0);
+    assert_int_equal(card->failures, 3);
+    waiting_close(&stage.waiting, card->id, CLOSE_KILLED);
+    waiting_note_gone(&stage.waiting, card);
+    assert_int_equal(ask(1, 0)->failures, 3);
+    assert_int_equal(stage.waiting.sync_full_unacknowledged, 3);
+}
+
+/* A replica that reads from the socket leaves before it has all; a bad network does later. */
+TEST(one_that_leaves_at_the_head_of_the_rdb_has_failed)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    struct card *card = ask(1, 0);
+    card->worker = some_worker;
+    card->reason = CLOSE_FAILED;
+    waiting_note_gone(&stage.waiting, card);
+    assert_int_equal(stage.waiting.sync_full_unacknowledged, 1);
+    card = ask(1, 0);
+    assert_int_equal(card->failures, 1);
+    card->worker = some_worker;
+    card->reason = CLOSE_FAILED;
+    pass_seconds(6);
+    waiting_note_gone(&stage.waiting, card);
+    assert_int_equal(stage.waiting.sync_full_unacknowledged, 1);
+    assert_int_equal(ask(1, 0)->failures, 1);
+}
+
+TEST(one_that_has_said_that_it_cannot_read_the_rdb_waits_at_first)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    ask_as("8.1.0");
+    ask_as("9.0.0");
+    have_served("VALKEY080 and so on");
+    pass_seconds(1);
+    assert_int_equal(stage.attached_count, 1);
+    assert_int_equal(stage.cards[0].reading, RDB_UNREADABLE);
+    assert_int_equal(stage.cards[1].reading, RDB_READABLE);
+    pass_seconds(4);
+    assert_int_equal(stage.attached_count, 1);
+    pass_seconds(1);
+    assert_int_equal(stage.attached_count, 2);
+}
+
+TEST(it_waits_for_a_refresh_that_it_may_be_able_to_read)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    ask_as("8.1.0");
+    have_served("VALKEY080 and so on");
+    struct snapshot *old = history_usable_snapshot(fake_store.current);
+    struct snapshot *arriving = fake_snapshot_new(X, LITERAL("REDIS0011 and so on"));
+    fake_history_set_snapshots(fake_store.current, old, arriving);
+    pass_seconds(30);
+    assert_int_equal(stage.attached_count, 0);
+    fake_snapshot_set_state(arriving, SNAPSHOT_COMPLETE);
+    fake_history_set_snapshots(fake_store.current, arriving, NULL);
+    waiting_ask(&stage.waiting);
+    assert_int_equal(stage.attached_count, 1);
+    assert_int_equal(stage.cards[0].reading, RDB_READABLE);
 }
 
 TEST(one_that_we_have_closed_does_not)
@@ -306,6 +437,12 @@ int main(void)
         WAITING_TEST(a_hold_lasts_while_upstream_is_down),
         WAITING_TEST(a_hold_begins_with_the_one_who_is_held),
         WAITING_TEST(one_that_comes_back_right_after_full_syncs_waits),
+        WAITING_TEST(a_second_one_behind_the_same_address_does_not_wait),
+        WAITING_TEST(one_that_waits_for_another_is_let_go_when_that_fails_again),
+        WAITING_TEST(one_that_leaves_while_it_waits_keeps_its_count),
+        WAITING_TEST(one_that_leaves_at_the_head_of_the_rdb_has_failed),
+        WAITING_TEST(one_that_has_said_that_it_cannot_read_the_rdb_waits_at_first),
+        WAITING_TEST(it_waits_for_a_refresh_that_it_may_be_able_to_read),
         WAITING_TEST(one_that_we_have_closed_does_not),
         WAITING_TEST(one_of_several_can_be_closed),
     };

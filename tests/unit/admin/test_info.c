@@ -288,6 +288,7 @@ TEST(stats_tell_the_counts)
                                                    .sync_full = 14,
                                                    .sync_partial_ok = 15,
                                                    .sync_partial_err = 16,
+                                                   .sync_full_unacknowledged = 17,
                                                    .sent_bytes = 17000,
                                                    .replica_sent_bytes = 16000,
                                                    .received_bytes = 18};
@@ -306,6 +307,7 @@ TEST(stats_tell_the_counts)
                               "sync_full:14\r\n"
                               "sync_partial_ok:15\r\n"
                               "sync_partial_err:16\r\n"
+                              "sync_full_unacknowledged:17\r\n"
                               "evicted_keys:0\r\n"
                               "pubsub_channels:0\r\n"
                               "pubsub_patterns:0\r\n"

@@ -129,6 +129,52 @@ TEST(replicas_wait)
     assert_string_equal(found(), "");
 }
 
+TEST(a_replica_cannot_read_the_rdb)
+{
+    set_up();
+    fake_rooms.replicas[0].state = REPLICA_WAITING;
+    fake_rooms.replicas[0].is_online = false;
+    fake_rooms.replicas[0].delayed_ms = 25000;
+    fake_rooms.sync_failures[0] = (struct sync_failure){
+        .address = "10.0.0.1",
+        .listening_port = 6379,
+        .version = "8.1.0",
+        .failures = 3,
+        .rdb = {.is_valkey = true, .number = 80},
+        .reading = RDB_UNREADABLE,
+        .delayed_ms = 25000,
+    };
+    fake_rooms.sync_failure_count = 1;
+    assert_string_equal(found(), "replica_cannot_load"); /* and not that there is nothing to do */
+    assert_string_equal(words, "The replica 10.0.0.1:6379 has version 8.1.0, which cannot read the "
+                               "RDB (VALKEY080). Full syncs in vain so far: 3.\n");
+    assert_string_equal(advice,
+                        "Valkey 9.0 and later can read it: upgrade this replica, or set its "
+                        "rdb-version-check to relaxed where it has that, which works as "
+                        "long as the data needs nothing newer. Its next full sync begins in "
+                        "25 s.");
+}
+
+/* Redis does not say which version it is. */
+TEST(a_replica_acknowledges_no_full_sync)
+{
+    set_up();
+    fake_rooms.sync_failures[0] = (struct sync_failure){.address = "10.0.0.1",
+                                                        .listening_port = 6379,
+                                                        .version = "",
+                                                        .failures = 9,
+                                                        .rdb = {.number = 12},
+                                                        .reading = RDB_UNKNOWN};
+    fake_rooms.sync_failures[1] = fake_rooms.sync_failures[0];
+    fake_rooms.sync_failures[1].failures = 4;
+    fake_rooms.sync_failure_count = 2;
+    assert_string_equal(found(), "replica_cannot_load");
+    assert_string_equal(words,
+                        "2 replicas, 10.0.0.1:6379 the most, have taken 9 full syncs in a row "
+                        "(RDB REDIS0012) and acknowledged none.\n");
+    assert_non_null(strstr(advice, "this RDB is for Redis 7.4 and later, and no Valkey."));
+}
+
 TEST(no_rdb_to_serve)
 {
     set_up();
@@ -199,6 +245,8 @@ int main(void)
         cmocka_unit_test(a_replica_is_about_to_be_cut),
         cmocka_unit_test(a_replica_is_silent),
         cmocka_unit_test(replicas_wait),
+        cmocka_unit_test(a_replica_cannot_read_the_rdb),
+        cmocka_unit_test(a_replica_acknowledges_no_full_sync),
         cmocka_unit_test(no_rdb_to_serve),
         cmocka_unit_test(a_newer_rdb_did_not_come),
         cmocka_unit_test(a_newer_rdb_came_too_late),

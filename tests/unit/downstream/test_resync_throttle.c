@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../../relay/downstream/resync_throttle.h"
+
+#include <stdio.h>
+
+#include "test.h"
+
+enum { START_MS = 1000000 };
+
+static struct resync_throttle throttle;
+static const struct resync_source SOURCE = {.history_number = 3, .rdb = {false, 12}};
+
+static struct card card_of(const char *address, uint16_t port)
+{
+    struct card card = {.source = SOURCE};
+    card.terms.listening_port = port;
+    snprintf(card.address, sizeof(card.address), "%s", address);
+    return card;
+}
+
+static void keep(const struct card *card, unsigned failures, int64_t now_ms)
+{
+    resync_throttle_keep(&throttle, card, failures, now_ms);
+}
+
+static unsigned take(const struct card *card, int64_t now_ms)
+{
+    return resync_throttle_take(&throttle, card, &SOURCE, now_ms);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    memset(&throttle, 0, sizeof(throttle));
+    return 0;
+}
+
+TEST(one_that_never_failed_does_not_wait)
+{
+    struct card card = card_of("10.0.0.1", 6379);
+    assert_int_equal(take(&card, START_MS), 0);
+    assert_int_equal(resync_wait_ms(0, RDB_UNKNOWN), 0);
+    assert_int_equal(resync_wait_ms(0, RDB_READABLE), 0);
+}
+
+TEST(the_wait_is_short_while_in_doubt_and_then_doubles)
+{
+    static const int64_t expected_ms[] = {0,     0,     1000,  1500,   1500,   1500,
+                                          1500,  1500,  1500,  3000,   6000,   12000,
+                                          24000, 48000, 96000, 192000, 300000, 300000};
+    for (unsigned i = 0; i < LENGTH_OF(expected_ms); i++)
+        assert_int_equal(resync_wait_ms(i, RDB_UNKNOWN), expected_ms[i]);
+    assert_int_equal(resync_wait_ms(UINT32_MAX, RDB_UNKNOWN), RESYNC_MS_MAX);
+}
+
+TEST(a_version_that_cannot_read_it_waits_from_the_first_time_on)
+{
+    static const int64_t expected_ms[] = {5000,   30000,  60000,  120000,
+                                          240000, 480000, 600000, 600000};
+    for (unsigned i = 0; i < LENGTH_OF(expected_ms); i++)
+        assert_int_equal(resync_wait_ms(i, RDB_UNREADABLE), expected_ms[i]);
+    assert_int_equal(resync_wait_ms(UINT32_MAX, RDB_UNREADABLE), RESYNC_UNREADABLE_MS_MAX);
+}
+
+TEST(a_count_is_taken_by_one_alone)
+{
+    struct card card = card_of("10.0.0.1", 6379);
+    keep(&card, 7, START_MS);
+    assert_int_equal(take(&card, START_MS + 1000), 7);
+    assert_int_equal(take(&card, START_MS + 1000), 0);
+}
+
+TEST(only_one_that_says_the_same_takes_it)
+{
+    struct card failed = card_of("10.0.0.1", 6379);
+    snprintf(failed.terms.version, sizeof(failed.terms.version), "8.1.0");
+    keep(&failed, 7, START_MS);
+    struct card others[6];
+    for (size_t i = 0; i < LENGTH_OF(others); i++)
+        others[i] = failed;
+    snprintf(others[0].address, sizeof(others[0].address), "10.0.0.2");
+    others[1].terms.listening_port = 6380;
+    snprintf(others[2].terms.address, sizeof(others[2].terms.address), "replica-2");
+    snprintf(others[3].terms.version, sizeof(others[3].terms.version), "9.0.0");
+    snprintf(others[4].user, sizeof(others[4].user), "second");
+    others[5].terms.capa_eof = true;
+    for (size_t i = 0; i < LENGTH_OF(others); i++) {
+        assert_false(resync_is_alike(&failed, &others[i]));
+        assert_int_equal(take(&others[i], START_MS), 0);
+    }
+    assert_true(resync_is_alike(&failed, &failed));
+    assert_int_equal(take(&failed, START_MS), 7);
+}
+
+TEST(another_history_or_rdb_version_begins_anew)
+{
+    struct card card = card_of("10.0.0.1", 6379);
+    const struct resync_source other_history = {.history_number = 4, .rdb = SOURCE.rdb};
+    const struct resync_source other_rdb = {.history_number = 3, .rdb = {false, 11}};
+    keep(&card, 7, START_MS);
+    assert_int_equal(resync_throttle_take(&throttle, &card, &other_history, START_MS), 0);
+    assert_int_equal(resync_throttle_take(&throttle, &card, &other_rdb, START_MS), 0);
+    assert_int_equal(take(&card, START_MS), 7);
+}
+
+TEST(it_is_forgotten_after_a_while)
+{
+    struct card card = card_of("10.0.0.1", 6379);
+    keep(&card, 7, START_MS);
+    assert_int_equal(take(&card, START_MS + RESYNC_RETURN_MS + 1), 0);
+    keep(&card, 7, START_MS);
+    assert_int_equal(take(&card, START_MS + RESYNC_RETURN_MS), 7);
+}
+
+/* Two that fail in turn behind one address both keep what they have. */
+TEST(two_of_one_description_have_two_counts)
+{
+    struct card card = card_of("10.0.0.1", 6379);
+    keep(&card, 4, START_MS);
+    keep(&card, 9, START_MS + 1);
+    assert_int_equal(take(&card, START_MS + 2), 9);
+    assert_int_equal(take(&card, START_MS + 2), 4);
+    assert_int_equal(take(&card, START_MS + 2), 0);
+}
+
+TEST(the_oldest_gives_way)
+{
+    for (uint16_t i = 0; i <= RESYNC_PLACES; i++) {
+        struct card card = card_of("10.0.0.1", (uint16_t)(1000 + i));
+        keep(&card, 2, START_MS + i);
+    }
+    int64_t now_ms = START_MS + RESYNC_PLACES;
+    for (uint16_t i = 0; i <= RESYNC_PLACES; i++) {
+        struct card card = card_of("10.0.0.1", (uint16_t)(1000 + i));
+        assert_int_equal(take(&card, now_ms), i == 0 ? 0 : 2);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(one_that_never_failed_does_not_wait, begin),
+        cmocka_unit_test_setup(the_wait_is_short_while_in_doubt_and_then_doubles, begin),
+        cmocka_unit_test_setup(a_version_that_cannot_read_it_waits_from_the_first_time_on, begin),
+        cmocka_unit_test_setup(a_count_is_taken_by_one_alone, begin),
+        cmocka_unit_test_setup(only_one_that_says_the_same_takes_it, begin),
+        cmocka_unit_test_setup(another_history_or_rdb_version_begins_anew, begin),
+        cmocka_unit_test_setup(it_is_forgotten_after_a_while, begin),
+        cmocka_unit_test_setup(two_of_one_description_have_two_counts, begin),
+        cmocka_unit_test_setup(the_oldest_gives_way, begin),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
