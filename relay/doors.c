@@ -96,9 +96,12 @@ static void on_link_news(enum link_news news, void *arg)
     case LINK_NEWS_RENAMED:
         downstream_close_replicas(rooms->downstream, CLOSE_RENAMED, 0);
         break;
-    case LINK_NEWS_REWOUND:
-        break; /* the cursors beyond the new end notice when they look */
+    case LINK_NEWS_REWOUND: /* the cursors beyond the new end notice when they look */
+        downstream_rewound(rooms->downstream);
+        break;
     }
+    /* Who waits for what is no part of the history any more. */
+    admin_on_acknowledged(rooms->admin);
 }
 
 static bool is_own_replica(const char *address, uint16_t port, void *arg)

@@ -21,6 +21,7 @@ enum { REPLY_MAX = 256, TIMER_MS_MAX = 60 * 60 * 1000 };
 struct mark {
     uint64_t history_number;
     uint64_t published;
+    const struct branches *branches;
 };
 
 static struct mark read_mark(const struct admin *admin)
@@ -29,7 +30,8 @@ static struct mark read_mark(const struct admin *admin)
     if (history == NULL)
         return (struct mark){.history_number = 0};
     return (struct mark){.history_number = history_number(history),
-                         .published = backlog_published(history_backlog(history))};
+                         .published = backlog_published(history_backlog(history)),
+                         .branches = history_branches(history)};
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -77,10 +79,14 @@ static unsigned count_for(const struct admin *admin, const struct waiter *waiter
     return tally->count;
 }
 
-/* Another history, or a shorter one: its offsets say nothing of what was meant. */
+/* Another history, or one that was cut before that place, however long it has become since: its offsets
+ * say nothing of what was meant. */
 static bool is_lost(const struct waiter *waiter, const struct mark *mark)
 {
-    return waiter->history_number != mark->history_number || waiter->offset > mark->published;
+    if (waiter->history_number != mark->history_number || waiter->offset > mark->published)
+        return true;
+    return mark->branches != NULL &&
+           waiter->offset > branches_common_end(mark->branches, waiter->branch);
 }
 
 static bool is_due(const struct waiter *waiter, int64_t now_ms)
@@ -112,8 +118,10 @@ bool waiters_unblock(struct admin *admin, uint64_t client_id_wanted, bool with_e
         waiter = TAILQ_NEXT(waiter, entry);
     if (waiter == NULL)
         return false;
+    struct mark mark = read_mark(admin);
     struct tally tally = {.is_counted = false};
-    answer(admin, waiter, count_for(admin, waiter, &tally), with_error ? UNBLOCKED : NULL);
+    unsigned count = is_lost(waiter, &mark) ? 0 : count_for(admin, waiter, &tally);
+    answer(admin, waiter, count, with_error ? UNBLOCKED : NULL);
     return true;
 }
 
@@ -198,7 +206,9 @@ void on_wait(struct request *request)
 {
     struct admin *admin = request->admin;
     struct mark mark = read_mark(admin);
-    struct waiter wanted = {.offset = mark.published, .history_number = mark.history_number};
+    struct waiter wanted = {.offset = mark.published,
+                            .history_number = mark.history_number,
+                            .branch = mark.branches != NULL ? mark.branches->current : 0};
     if (!bytes_to_i64(argument(request, 1), &wanted.replicas)) {
         write_error(request->writer, "ERR value is not an integer or out of range");
         return;

@@ -28,6 +28,7 @@ struct waiter {
     int64_t replicas;
     uint64_t offset;         /* of the history */
     uint64_t history_number; /* 0: there was none */
+    uint64_t branch;         /* of that history, which `offset` is of (store/branches.h) */
     int64_t deadline_ms;     /* clock_ms; 0: none */
 };
 
@@ -44,7 +45,8 @@ struct waiters {
 MUST_CHECK bool waiters_open(struct admin *admin);
 void waiters_close(struct admin *admin);
 
-/* Replicas have acknowledged something. */
+/* Replicas have acknowledged something; or the history is another, or has another branch: who waits for
+ * what is no part of it any more is told so at once. */
 void waiters_look(struct admin *admin);
 
 /* CLIENT UNBLOCK. False: the client does not wait. */

@@ -55,6 +55,8 @@ struct card {
     /* Lent, and read by thread 0 at any time. Relaxed: each is a number by itself, nothing else is
      * read because of what it says. */
     atomic_int state; /* enum replica_state */
+    _Atomic uint64_t
+        branch; /* of the history: what it is sent is of this one, and before it began */
     _Atomic uint64_t acknowledged;
     _Atomic uint64_t sent_offset;
     _Atomic uint64_t sent_bytes;

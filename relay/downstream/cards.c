@@ -3,9 +3,26 @@
 
 #include <string.h>
 
-static bool counts(const struct card *card)
+static bool is_in_scope(const struct card *card, const struct cards_scope *scope)
 {
-    return card->acknowledges && CARD_GET(card, state) == (int)REPLICA_STREAMING;
+    return scope->branches != NULL && card->history_number == scope->history_number;
+}
+
+static bool counts(const struct card *card, const struct cards_scope *scope)
+{
+    return card->acknowledges && is_in_scope(card, scope) &&
+           CARD_GET(card, state) == (int)REPLICA_STREAMING;
+}
+
+/* The branch first: when the worker has confirmed it, what it had acknowledged until then was common, and
+ * what comes after is of that branch. */
+uint64_t cards_offset(const struct card *card, const struct cards_scope *scope)
+{
+    if (!is_in_scope(card, scope))
+        return 0;
+    uint64_t common = branches_common_end(scope->branches, CARD_GET(card, branch));
+    uint64_t acknowledged = CARD_GET(card, acknowledged);
+    return acknowledged < common ? acknowledged : common;
 }
 
 /* The best so far, the least of them first: a heap. */
@@ -48,15 +65,16 @@ static void replace_least(struct best *best, uint64_t offset)
     }
 }
 
-static bool least_of_all(const struct cards *cards, uint64_t *offset)
+static bool least_of_all(const struct cards *cards, const struct cards_scope *scope,
+                         uint64_t *offset)
 {
     bool found = false;
     const struct card *card;
     TAILQ_FOREACH(card, cards, entry)
     {
-        if (!counts(card))
+        if (!counts(card, scope))
             continue;
-        uint64_t acknowledged = CARD_GET(card, acknowledged);
+        uint64_t acknowledged = cards_offset(card, scope);
         if (!found || acknowledged < *offset)
             *offset = acknowledged;
         found = true;
@@ -65,19 +83,20 @@ static bool least_of_all(const struct cards *cards, uint64_t *offset)
 }
 
 /* Once over the cards, whatever the rank: this is asked in every turn that brings acknowledgements. */
-bool cards_acknowledged(const struct cards *cards, unsigned rank, uint64_t *offset)
+bool cards_acknowledged(const struct cards *cards, const struct cards_scope *scope, unsigned rank,
+                        uint64_t *offset)
 {
     CHECK(rank <= ACKNOWLEDGED_RANK_MAX);
     if (rank == 0)
-        return least_of_all(cards, offset);
+        return least_of_all(cards, scope, offset);
     struct best best;
     best.count = 0;
     const struct card *card;
     TAILQ_FOREACH(card, cards, entry)
     {
-        if (!counts(card))
+        if (!counts(card, scope))
             continue;
-        uint64_t acknowledged = CARD_GET(card, acknowledged);
+        uint64_t acknowledged = cards_offset(card, scope);
         if (best.count < rank)
             add(&best, acknowledged);
         else if (acknowledged > best.offset[0])
@@ -89,13 +108,14 @@ bool cards_acknowledged(const struct cards *cards, unsigned rank, uint64_t *offs
     return true;
 }
 
-unsigned cards_count_acknowledged(const struct cards *cards, uint64_t offset)
+unsigned cards_count_acknowledged(const struct cards *cards, const struct cards_scope *scope,
+                                  uint64_t offset)
 {
     unsigned count = 0;
     const struct card *card;
     TAILQ_FOREACH(card, cards, entry)
     {
-        if (counts(card) && CARD_GET(card, acknowledged) >= offset)
+        if (counts(card, scope) && cards_offset(card, scope) >= offset)
             count++;
     }
     return count;

@@ -15,6 +15,8 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/net/loop.h"
+#include "relay/store/history.h"
+#include "relay/store/store.h"
 #include "replica.h"
 #include "waiting.h"
 #include "worker.h"
@@ -409,6 +411,24 @@ bool downstream_drop(struct downstream *downstream, uint64_t id)
 
 /* ---------------------------------------------------------------- acknowledgements */
 
+static struct cards_scope current_scope(const struct downstream *downstream)
+{
+    const struct history *history = store_current(downstream->waiting.store);
+    if (history == NULL)
+        return (struct cards_scope){.branches = NULL};
+    return (struct cards_scope){.history_number = history_number(history),
+                                .branches = history_branches(history)};
+}
+
+void downstream_rewound(struct downstream *downstream)
+{
+    const struct cards_scope scope = current_scope(downstream);
+    if (scope.branches == NULL)
+        return;
+    for (unsigned i = 0; i < downstream->worker_count; i++)
+        worker_confirm(downstream->workers[i], scope.history_number, scope.branches->current);
+}
+
 void downstream_watch_acknowledged(struct downstream *downstream, bool watch)
 {
     CHECK(!watch || downstream->doors.on_acknowledged != NULL);
@@ -421,12 +441,14 @@ void downstream_watch_acknowledged(struct downstream *downstream, bool watch)
 
 bool downstream_acknowledged(const struct downstream *downstream, unsigned rank, uint64_t *offset)
 {
-    return cards_acknowledged(&downstream->cards, rank, offset);
+    const struct cards_scope scope = current_scope(downstream);
+    return cards_acknowledged(&downstream->cards, &scope, rank, offset);
 }
 
 unsigned downstream_count_acknowledged(const struct downstream *downstream, uint64_t offset)
 {
-    return cards_count_acknowledged(&downstream->cards, offset);
+    const struct cards_scope scope = current_scope(downstream);
+    return cards_count_acknowledged(&downstream->cards, &scope, offset);
 }
 
 bool downstream_has_replica(const struct downstream *downstream, const char *address, uint16_t port)
@@ -441,7 +463,7 @@ static int64_t delayed_ms(const struct card *card, int64_t now_ms)
     return card->not_before_ms > now_ms ? card->not_before_ms - now_ms : 0;
 }
 
-static struct peer_status replica_status(const struct card *card)
+static struct peer_status replica_status(const struct card *card, const struct cards_scope *scope)
 {
     enum replica_state state = (enum replica_state)CARD_GET(card, state);
     const char *announced = card->terms.address;
@@ -457,7 +479,7 @@ static struct peer_status replica_status(const struct card *card)
         .version = card->terms.version,
         .is_online = state == REPLICA_STREAMING,
         .acknowledges = card->acknowledges,
-        .acknowledged = CARD_GET(card, acknowledged),
+        .acknowledged = cards_offset(card, scope),
         .sent_offset = CARD_GET(card, sent_offset),
         .last_ack_ms = CARD_GET(card, life_ms),
         .connected_ms = card->connected_ms,
@@ -468,10 +490,11 @@ static struct peer_status replica_status(const struct card *card)
 
 void downstream_each_replica(const struct downstream *downstream, peer_status_fn *fn, void *arg)
 {
+    const struct cards_scope scope = current_scope(downstream);
     const struct card *card;
     TAILQ_FOREACH(card, &downstream->cards, entry)
     {
-        struct peer_status status = replica_status(card);
+        struct peer_status status = replica_status(card, &scope);
         fn(&status, arg);
     }
 }
@@ -583,10 +606,11 @@ void downstream_observe(const struct downstream *downstream, struct downstream_c
                         peer_status_fn *fn, void *arg)
 {
     count_rooms(downstream, out);
+    const struct cards_scope scope = current_scope(downstream);
     const struct card *card;
     TAILQ_FOREACH(card, &downstream->cards, entry)
     {
-        struct peer_status status = replica_status(card);
+        struct peer_status status = replica_status(card, &scope);
         out->sent_bytes += status.sent_bytes;
         out->replica_sent_bytes += status.sent_bytes;
         out->received_bytes += CARD_GET(card, received_bytes);

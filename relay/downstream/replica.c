@@ -377,6 +377,14 @@ static void check(struct replica *replica)
         settle(replica, standing);
 }
 
+/* No acknowledgement beyond the cursor is taken (note_offset), and the cursor is not beyond the cut. */
+void replica_confirm_branch(struct replica *replica, uint64_t branch)
+{
+    check(replica);
+    if (replica->state != REPLICA_CLOSING)
+        CARD_SET(replica->card, branch, branch);
+}
+
 static void on_attached(struct replica *replica, enum replica_event event)
 {
     switch (event) {

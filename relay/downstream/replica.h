@@ -94,6 +94,10 @@ void replica_handle(struct replica *replica, enum replica_event event);
 /* The same for conn.h; `arg` is the replica. */
 conn_event_fn replica_on_conn;
 
+/* The history has been cut, and `branch` begins there: closes it where it stands beyond the cut, else says on
+ * its card that it goes on with that branch. */
+void replica_confirm_branch(struct replica *replica, uint64_t branch);
+
 /* Closes it, whatever its state; once closed, has no effect. */
 void replica_close(struct replica *replica, enum close_reason reason);
 

@@ -170,6 +170,7 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
     struct card *card = replica->card;
     card->not_before_ms = 0;
     card->history_number = history_number(plan->history);
+    CARD_SET(card, branch, history_branches(plan->history)->current);
     card->full_sync = plan->verdict != ATTACH_CONTINUE;
     card->attached_ms = clock_ms();
     /* Who continues says by that what it has. */

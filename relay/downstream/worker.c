@@ -44,7 +44,14 @@
 
 enum { TICK_MS = 1000 };
 
-enum order_kind { ORDER_TAKE, ORDER_CLOSE, ORDER_CLOSE_ALL, ORDER_TIMEOUT, ORDER_STOP };
+enum order_kind {
+    ORDER_TAKE,
+    ORDER_CLOSE,
+    ORDER_CLOSE_ALL,
+    ORDER_CONFIRM,
+    ORDER_TIMEOUT,
+    ORDER_STOP,
+};
 
 struct order {
     struct letter letter; /* first: the letter is the order */
@@ -52,6 +59,7 @@ struct order {
     struct replica *replica;
     const char *cause;
     uint64_t id; /* of a replica; of a history */
+    uint64_t branch;
     enum close_reason reason;
     int64_t timeout_ms;
 };
@@ -141,6 +149,18 @@ static void close_all(struct worker *worker, enum close_reason reason, uint64_t 
     }
 }
 
+static void confirm(struct worker *worker, uint64_t number, uint64_t branch)
+{
+    struct replica *next;
+    for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
+         replica = next) {
+        next = TAILQ_NEXT(replica, entry);
+        if (replica->card->history_number == number)
+            replica_confirm_branch(replica, branch);
+    }
+    worker->has_acknowledgements = true; /* that did not count, and do now */
+}
+
 static void set_timeout(struct worker *worker, int64_t timeout_ms)
 {
     struct replica *replica;
@@ -163,6 +183,9 @@ static void on_letter(struct letter *letter, void *arg)
         break;
     case ORDER_CLOSE_ALL:
         close_all(worker, order->reason, order->id);
+        break;
+    case ORDER_CONFIRM:
+        confirm(worker, order->id, order->branch);
         break;
     case ORDER_TIMEOUT:
         set_timeout(worker, order->timeout_ms);
@@ -306,6 +329,11 @@ void worker_close(struct worker *worker, uint64_t id, enum close_reason reason)
 void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t number_spared)
 {
     give(worker, (struct order){.kind = ORDER_CLOSE_ALL, .id = number_spared, .reason = reason});
+}
+
+void worker_confirm(struct worker *worker, uint64_t history_number, uint64_t branch)
+{
+    give(worker, (struct order){.kind = ORDER_CONFIRM, .id = history_number, .branch = branch});
 }
 
 void worker_set_timeout(struct worker *worker, int64_t timeout_ms)

@@ -43,6 +43,7 @@ struct history {
     bool has_name;           /* it may be found at the next start: its identity may be written */
     struct text error;       /* what the disk said to the last snapshot that failed for it */
     struct syncer_claim claim;
+    struct branches branches;
 };
 
 /* ------------------------------------------------------------------ made, loaded, ended */
@@ -365,6 +366,11 @@ struct backlog *history_backlog(struct history *history)
     return history->backlog;
 }
 
+const struct branches *history_branches(const struct history *history)
+{
+    return &history->branches;
+}
+
 uint64_t history_boundary(const struct history *history)
 {
     return backlog_boundary(history->backlog);
@@ -545,6 +551,7 @@ static void drop_beyond(struct history *history, uint64_t offset)
 
 bool history_rewind(struct history *history, uint64_t offset, struct text *why)
 {
+    branches_begin(&history->branches, offset);
     syncer_drain(history->ties.syncer);
     bool good = backlog_rewind(history->backlog, offset, why);
     if (good || !history->identity.snapshot.exists) /* it got so far */
@@ -563,6 +570,7 @@ bool history_rename(struct history *history, const struct replid *replid, struct
     CHECK(history_boundary(history) == end);
     /* What the primary before this one had at the X of such a snapshot, nobody has got any more. */
     drop_beyond(history, end);
+    branches_begin(&history->branches, end);
     if (!backlog_begin_era(history->backlog, why))
         return false;
     struct identity before = history->identity; /* the segments are not touched */

@@ -11,6 +11,7 @@ import redis
 
 import digest
 import load
+import psync_client
 import relay as relay_module
 import resp
 import wait
@@ -285,6 +286,30 @@ def test_waitaof_counts_only_what_is_durable(lab, valkey):
 
 
 # ---- WAIT at the relay
+
+
+@pytest.mark.parametrize("rule", ["replicas 1", "all"])
+def test_a_new_history_confirms_nothing_by_the_old_one(lab, kind, rule):
+    """The origin comes back empty, with offsets below those that the replica acknowledged before."""
+    origin, relay, (replica,) = start(lab, kind, ack=rule, count=1)
+    load.populate(origin, 200)
+    expect(origin, 1)
+    with paused(replica, relay):
+        origin.kill9()
+        origin.start()
+        # An origin counts offsets from its first replica on; at offset 0 it takes each replica for one that has all.
+        with psync_client.PsyncClient(origin.port) as tool:
+            assert tool.handshake().psync()[0] == "+FULLRESYNC"
+        with resp.Connection(origin.port, seconds=30) as client:
+            client.command("INCR", "confirmed")
+            client.send(resp.encode("WAIT", 1, int(wait.limit(2) * 1000)))
+            wait.until("it waits", lambda: origin.info("clients")["blocked_clients"] == 1)
+            relay.resume()
+            assert client.reply() == 0
+        assert relay.syncs()[0] == 1, "the replica cannot have asked again"
+    replica.wait_online()
+    expect(origin, 1)
+    digest.compare(origin, [replica])
 
 
 def ask_relay(relay, numreplicas, milliseconds):

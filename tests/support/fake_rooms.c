@@ -144,6 +144,12 @@ uint64_t history_number(const struct history *history)
     return fake_rooms.history_number;
 }
 
+const struct branches *history_branches(const struct history *history)
+{
+    CHECK(history == handle(HISTORY));
+    return &fake_rooms.branches;
+}
+
 struct snapshot *history_snapshot(const struct history *history)
 {
     CHECK(history == handle(HISTORY));

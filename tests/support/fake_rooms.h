@@ -12,6 +12,7 @@
 
 #include "relay/downstream/client.h"
 #include "relay/downstream/downstream.h"
+#include "relay/store/branches.h"
 #include "relay/store/identity.h"
 #include "relay/store/status.h"
 #include "relay/upstream/link.h"
@@ -23,6 +24,7 @@ struct fake_rooms {
     bool has_history;
     uint64_t history_number;
     struct identity identity;
+    struct branches branches;
     uint64_t first;
     uint64_t published;
     uint64_t end;

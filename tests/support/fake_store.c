@@ -45,6 +45,7 @@ struct history {
     struct identity identity;
     struct snapshot *complete;
     struct snapshot *arriving;
+    struct branches branches;
 };
 
 struct store fake_store;
@@ -174,6 +175,11 @@ struct history *store_current(const struct store *store)
 struct history *store_arriving(const struct store *store)
 {
     return store->arriving;
+}
+
+const struct branches *history_branches(const struct history *history)
+{
+    return &history->branches;
 }
 
 uint64_t history_number(const struct history *history)

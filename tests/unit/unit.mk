@@ -5,6 +5,7 @@ $(call stand_ins,unit,admin/test_clients admin/test_commands admin/test_connecti
     admin/test_login admin/test_multi admin/test_pubsub admin/test_relay_commands admin/test_replication \
     admin/test_server admin/test_settings admin/test_waiter,fake_clock fake_loop fake_rooms)
 $(call stand_ins,unit,config/test_notify downstream/test_doorman,fake_clock)
+$(call stand_ins,unit,downstream/test_branch,temp_store)
 $(call stand_ins,unit,downstream/test_attach,fake_clock fake_conn fake_loop fake_store)
 $(call stand_ins,unit,net/test_fake_conn upstream/test_dialog,fake_clock fake_conn fake_loop)
 $(call stand_ins,unit,net/test_fake_loop,fake_clock fake_loop)

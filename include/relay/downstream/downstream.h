@@ -100,15 +100,21 @@ bool downstream_kill(struct downstream *downstream, uint64_t id);
 /* The same for another reason. */
 bool downstream_expel(struct downstream *downstream, uint64_t id, enum close_reason reason);
 
+/* The current history has lost its end, and goes on under the same id: who stands at the cut or before it goes
+ * on, too, and its worker is asked to say so. Until it has, what is acknowledged beyond the cut does not
+ * count. */
+void downstream_rewound(struct downstream *downstream);
+
 enum { ACKNOWLEDGED_RANK_MAX = 1024 };
 
-/* What the rank-th best of the online replicas that acknowledge has acknowledged: rank 1 is the one that
+/* Of the current history alone, and of what is common with its newest branch, as it is at the time of the
+ * call (cards.h): what the rank-th best of the online replicas that acknowledge has acknowledged: rank 1 is the one that
  * has most; rank 0 is the one that has least; at most ACKNOWLEDGED_RANK_MAX. One that has not told yet
  * counts with 0. False: there are fewer than that (none, for rank 0). Looks at each replica. */
 MUST_CHECK bool downstream_acknowledged(const struct downstream *downstream, unsigned rank,
                                         uint64_t *offset);
 
-/* How many online replicas have acknowledged `offset` or more. Looks at each replica. */
+/* How many online replicas have acknowledged `offset` of the current history or more. Looks at each replica. */
 unsigned downstream_count_acknowledged(const struct downstream *downstream, uint64_t offset);
 
 /* With true, downstream_doors.on_acknowledged is called (on thread 0, at the most once a turn) when
@@ -151,7 +157,7 @@ struct peer_status {
     const char *version;   /* announced, or "" */
     bool is_online;        /* has the RDB, gets the stream, counts as slaveN state=online */
     bool acknowledges;     /* false for SYNC, which never does */
-    uint64_t acknowledged; /* offset */
+    uint64_t acknowledged; /* offset, as far as it counts for the current history */
     uint64_t sent_offset;  /* next byte of the stream to send */
     int64_t last_ack_ms;   /* clock_ms of the last sign of life */
     int64_t connected_ms;

@@ -16,6 +16,7 @@
 #include "relay/base/replid.h"
 #include "relay/base/text.h"
 #include "relay/store/backlog.h"
+#include "relay/store/branches.h"
 #include "relay/store/identity.h"
 #include "relay/store/snapshot.h"
 
@@ -26,6 +27,10 @@ uint64_t history_number(const struct history *history);
 
 const struct identity *history_identity(const struct history *history);
 struct backlog *history_backlog(struct history *history);
+
+/* What readers that were attached on an earlier branch still have in common with it. A rewind and a
+ * rename begin a new branch, at once, also when they fail half-way. */
+const struct branches *history_branches(const struct history *history);
 
 /* The offset after the last complete command outside MULTI. Set by the intake after each append. */
 uint64_t history_boundary(const struct history *history);

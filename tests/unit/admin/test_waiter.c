@@ -6,6 +6,10 @@
 
 static struct client *other;
 
+#define HISTORY_LOST                                                                               \
+    "-UNBLOCKED what was waited for is no part of the history any more: the origin has "           \
+    "another\r\n"
+
 static int set_up_replicas(void **state)
 {
     set_up(state);
@@ -162,18 +166,36 @@ TEST(a_wait_can_be_ended_by_another)
 /* Offsets of another history say nothing about what was asked for. */
 TEST(another_history_ends_the_waiting)
 {
-    static const char lost[] = "-UNBLOCKED what was waited for is no part of the history any more: "
-                               "the origin has another\r\n";
     say("wait 1 0");
     fake_rooms.history_number = 4;
     acknowledge(0, 9999);
-    expect_heard(caller, lost);
+    expect_heard(caller, HISTORY_LOST);
     fake_rooms.replicas[0].acknowledged = 900;
     say("wait 1 700");
     fake_rooms.published = 999; /* cut off */
     fake_loop_pass(loop, 700);
-    expect_heard(caller, lost);
+    expect_heard(caller, HISTORY_LOST);
     expect_blocked(0);
+}
+
+/* The history was cut before what is waited for, and has grown beyond that place since: replicas have other
+ * bytes there. */
+TEST(a_cut_ends_the_waiting_however_long_the_history_has_become)
+{
+    say("wait 1 0"); /* for 1000 */
+    branches_begin(&fake_rooms.branches, 1000);
+    admin_on_acknowledged(room);
+    expect_heard(caller, "");
+    say_as(other, "wait 1 0");
+    branches_begin(&fake_rooms.branches, 999);
+    fake_rooms.published = 2000;
+    acknowledge(0, 2000);
+    expect_heard(caller, HISTORY_LOST);
+    expect_heard(other, HISTORY_LOST);
+    say("wait 2 0");
+    branches_begin(&fake_rooms.branches, 1500);
+    say_as(other, "client unblock 7");
+    expect_heard(caller, ":0\r\n");
 }
 
 TEST(without_a_history_there_is_nothing_to_wait_for)
@@ -245,6 +267,7 @@ int main(void)
         WAIT_TEST(who_leaves_is_forgotten),
         WAIT_TEST(a_wait_can_be_ended_by_another),
         WAIT_TEST(another_history_ends_the_waiting),
+        WAIT_TEST(a_cut_ends_the_waiting_however_long_the_history_has_become),
         WAIT_TEST(without_a_history_there_is_nothing_to_wait_for),
         WAIT_TEST(many_who_wait_for_the_same_cost_one_look),
         WAIT_TEST(replicas_are_watched_only_while_somebody_waits),

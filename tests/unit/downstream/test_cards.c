@@ -8,6 +8,10 @@ enum { CARDS_MAX = 2000 };
 static struct card all[CARDS_MAX];
 static struct cards cards;
 static size_t count;
+static struct branches branches;
+static struct cards_scope scope;
+
+enum { NUMBER = 7 };
 
 static int set_up(void **state)
 {
@@ -15,6 +19,8 @@ static int set_up(void **state)
     memset(all, 0, sizeof(all));
     TAILQ_INIT(&cards);
     count = 0;
+    branches = (struct branches){.current = 0};
+    scope = (struct cards_scope){.history_number = NUMBER, .branches = &branches};
     return 0;
 }
 
@@ -23,6 +29,8 @@ static struct card *add(enum replica_state state, uint64_t acknowledged)
     assert_true(count < CARDS_MAX);
     struct card *card = &all[count++];
     card->acknowledges = true;
+    card->history_number = NUMBER;
+    CARD_SET(card, branch, branches.current);
     CARD_SET(card, state, (int)state);
     CARD_SET(card, acknowledged, acknowledged);
     TAILQ_INSERT_TAIL(&cards, card, entry);
@@ -32,14 +40,14 @@ static struct card *add(enum replica_state state, uint64_t acknowledged)
 static void expect_rank(unsigned rank, uint64_t expected)
 {
     uint64_t offset = UINT64_MAX;
-    assert_true(cards_acknowledged(&cards, rank, &offset));
+    assert_true(cards_acknowledged(&cards, &scope, rank, &offset));
     assert_int_equal(offset, expected);
 }
 
 static void expect_none(unsigned rank)
 {
     uint64_t offset = 4711;
-    assert_false(cards_acknowledged(&cards, rank, &offset));
+    assert_false(cards_acknowledged(&cards, &scope, rank, &offset));
     assert_int_equal(offset, 4711);
 }
 
@@ -47,7 +55,7 @@ TEST(nobody_has_acknowledged_nothing)
 {
     expect_none(0);
     expect_none(1);
-    assert_int_equal(cards_count_acknowledged(&cards, 0), 0);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 0), 0);
 }
 
 TEST(ranks_are_from_the_best_down)
@@ -72,13 +80,13 @@ TEST(only_who_is_online_and_acknowledges_counts)
     add(REPLICA_STREAMING, 900)->acknowledges = false; /* SYNC */
     expect_none(0);
     expect_none(1);
-    assert_int_equal(cards_count_acknowledged(&cards, 0), 0);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 0), 0);
     add(REPLICA_STREAMING, 0); /* has not told yet */
     expect_rank(0, 0);
     expect_rank(1, 0);
     expect_none(2);
-    assert_int_equal(cards_count_acknowledged(&cards, 0), 1);
-    assert_int_equal(cards_count_acknowledged(&cards, 1), 0);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 0), 1);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 1), 0);
 }
 
 TEST(an_offset_counts_who_has_it)
@@ -86,10 +94,10 @@ TEST(an_offset_counts_who_has_it)
     add(REPLICA_STREAMING, 100);
     add(REPLICA_STREAMING, 200);
     add(REPLICA_STREAMING, 300);
-    assert_int_equal(cards_count_acknowledged(&cards, 100), 3);
-    assert_int_equal(cards_count_acknowledged(&cards, 101), 2);
-    assert_int_equal(cards_count_acknowledged(&cards, 300), 1);
-    assert_int_equal(cards_count_acknowledged(&cards, 301), 0);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 100), 3);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 101), 2);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 300), 1);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 301), 0);
 }
 
 static int descending(const void *a, const void *b)
@@ -115,6 +123,66 @@ TEST(every_rank_of_many)
     expect_rank(0, sorted[CARDS_MAX - 1]);
 }
 
+/* The moment another history is current, whoever is still attached to the one before it counts no more,
+ * whatever its worker reports. */
+TEST(another_history_counts_nobody_of_the_one_before)
+{
+    struct card *late = add(REPLICA_STREAMING, 900);
+    scope.history_number = NUMBER + 1;
+    expect_none(0);
+    expect_none(1);
+    CARD_SET(late, acknowledged, 1000);
+    expect_none(1);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 0), 0);
+    assert_int_equal(cards_offset(late, &scope), 0);
+    add(REPLICA_STREAMING, 5)->history_number = NUMBER + 1;
+    expect_rank(0, 5);
+    expect_rank(1, 5);
+    expect_none(2);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 5), 1);
+}
+
+TEST(without_a_history_nobody_counts)
+{
+    add(REPLICA_STREAMING, 900)->history_number = 0;
+    scope = (struct cards_scope){.branches = NULL};
+    expect_none(0);
+    expect_none(1);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 0), 0);
+}
+
+/* A rewind to 500: what was common still counts, what is reported later of the lost branch does not. */
+TEST(a_lost_branch_counts_up_to_the_cut)
+{
+    struct card *ahead = add(REPLICA_STREAMING, 900);
+    struct card *behind = add(REPLICA_STREAMING, 300);
+    branches_begin(&branches, 500);
+    expect_rank(1, 500);
+    expect_rank(2, 300);
+    CARD_SET(ahead, acknowledged, 1000);
+    CARD_SET(behind, acknowledged, 800); /* its worker has not looked yet */
+    expect_rank(1, 500);
+    expect_rank(2, 500);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 500), 2);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 501), 0);
+    add(REPLICA_STREAMING, 600); /* attached to the new one */
+    expect_rank(1, 600);
+    assert_int_equal(cards_count_acknowledged(&cards, &scope, 501), 1);
+}
+
+/* One that stood before the cut goes on, and counts in full once its worker has said so. */
+TEST(a_confirmed_branch_counts)
+{
+    struct card *card = add(REPLICA_STREAMING, 300);
+    branches_begin(&branches, 500);
+    CARD_SET(card, acknowledged, 800);
+    expect_rank(1, 500);
+    CARD_SET(card, branch, branches.current);
+    expect_rank(1, 800);
+    branches_begin(&branches, 700);
+    expect_rank(1, 700);
+}
+
 TEST(a_replica_is_known_by_address_and_port)
 {
     struct card *card = add(REPLICA_WAITING, 0);
@@ -136,6 +204,10 @@ int main(void)
         CARDS_TEST(only_who_is_online_and_acknowledges_counts),
         CARDS_TEST(an_offset_counts_who_has_it),
         CARDS_TEST(every_rank_of_many),
+        CARDS_TEST(another_history_counts_nobody_of_the_one_before),
+        CARDS_TEST(without_a_history_nobody_counts),
+        CARDS_TEST(a_lost_branch_counts_up_to_the_cut),
+        CARDS_TEST(a_confirmed_branch_counts),
         CARDS_TEST(a_replica_is_known_by_address_and_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,6 +231,24 @@ TEST(a_fail_over_to_one_that_has_less)
     }
 }
 
+/* What was read before a rewind or a rename is common up to there, at once and whatever comes after. */
+TEST(readers_of_another_branch_are_told_apart)
+{
+    const struct branches *branches = history_branches(history);
+    assert_int_equal(branches->current, 0);
+    depot_stream(&depot, 7000, 0);
+    rewind_to(6500);
+    assert_int_equal(branches_common_end(branches, 0), 6500);
+    rename_to('b');
+    uint64_t renamed = branches->current;
+    depot_stream(&depot, 3000, 1);
+    assert_int_equal(branches_common_end(branches, 0), 6500);
+    assert_int_equal(branches_common_end(branches, renamed), UINT64_MAX);
+    rename_to('c');
+    assert_int_equal(branches_common_end(branches, renamed), 9500);
+    assert_int_equal(history_branches(depot_resync(&depot, 'd', 50))->current, 0);
+}
+
 TEST(snapshots_beyond_a_rewind_go)
 {
     static const struct {
@@ -317,6 +335,7 @@ int main(void)
         IN_DEPOT(a_new_id_drops_the_only_snapshot_if_it_is_beyond),
         IN_DEPOT(a_rename_that_cannot_be_written_has_not_happened),
         IN_DEPOT(a_fail_over_to_one_that_has_less),
+        IN_DEPOT(readers_of_another_branch_are_told_apart),
         IN_DEPOT(snapshots_beyond_a_rewind_go),
         IN_DEPOT(a_rewind_that_cannot_be_written_has_not_happened),
         IN_DEPOT(everything_may_be_rewound),
