@@ -65,7 +65,13 @@ struct backlog *backlog_new(const struct backlog_ties *ties, uint64_t first, str
     backlog_chain(backlog, segment);
     backlog->boundary = first;
     backlog->published_boundary = backlog->boundary;
-    tail_set_live(ties->tail, backlog_mark(backlog));
+    if (!backlog_set_mark(backlog)) {
+        int error = errno;
+        text_format(why, "%s", backlog->error);
+        segment_unlink(segment, ties->directory);
+        backlog_free(&backlog);
+        errno = error;
+    }
     return backlog;
 }
 
@@ -122,7 +128,8 @@ static void chain_up(struct backlog *backlog, struct proven *proven)
                   "served, but upstream cannot go on behind it",
                   backlog->boundary);
     backlog->published_boundary = backlog->boundary;
-    tail_set_live(backlog->ties.tail, backlog_mark(backlog));
+    if (!backlog_set_mark(backlog)) /* the next publish does */
+        log_warnx("store: %s", backlog->error);
 }
 
 struct backlog *backlog_load(const struct backlog_ties *ties, struct text *why)
@@ -235,20 +242,45 @@ void backlog_unlink(struct backlog *backlog)
 bool backlog_show(struct backlog *backlog)
 {
     struct segment *last = backlog->last;
-    uint64_t published = atomic_load_explicit(&last->published, memory_order_relaxed);
-    if (published == last->written && backlog->published_boundary == backlog->boundary)
-        return false;
-    /* The mark first: what a reader may have seen is never lost with the process. */
-    tail_set_live(backlog->ties.tail, backlog_mark(backlog));
-    backlog->published_boundary = backlog->boundary;
+    bool news = atomic_load_explicit(&last->published, memory_order_relaxed) != last->written;
     /* Release: the bytes are there before the end that covers them. */
     atomic_store_explicit(&last->published, last->written, memory_order_release);
-    return published != last->written;
+    return news;
+}
+
+bool backlog_set_mark(struct backlog *backlog)
+{
+    backlog->is_unmarked = !tail_set_live(backlog->ties.tail, backlog_mark(backlog));
+    if (!backlog->is_unmarked) {
+        backlog->published_boundary = backlog->boundary;
+        return true;
+    }
+    int error = errno;
+    snprintf(backlog->error, sizeof(backlog->error), "tail: cannot write: %s", strerror(error));
+    errno = error;
+    return false;
+}
+
+/* The mark comes first: what a reader may have seen is never lost with the process. */
+static bool publish(struct backlog *backlog)
+{
+    const struct segment *last = backlog->last;
+    uint64_t published = atomic_load_explicit(&last->published, memory_order_relaxed);
+    if (published == last->written && backlog->published_boundary == backlog->boundary &&
+        !backlog->is_unmarked)
+        return false;
+    bool was_unmarked = backlog->is_unmarked;
+    if (!backlog_set_mark(backlog) &&
+        (backlog_give_way(backlog, errno, 0) != BACKLOG_ROOM || !backlog_set_mark(backlog)))
+        return false;
+    if (was_unmarked && backlog->owed == 0)
+        backlog->error[0] = '\0';
+    return backlog_show(backlog);
 }
 
 bool backlog_publish(struct backlog *backlog)
 {
-    bool news = backlog_show(backlog) || backlog->news;
+    bool news = publish(backlog) || backlog->news;
     backlog->news = false;
     return news;
 }

@@ -27,9 +27,12 @@ struct backlog {
     size_t count;
     unsigned era; /* how many ids came after the first one */
     uint64_t boundary;
-    uint64_t published_boundary;   /* that the live mark carries */
-    bool news;                     /* something was shown to readers in the middle of a turn */
-    uint8_t *buffer;               /* what is received before it is written */
+    uint64_t published_boundary; /* that the live mark carries */
+    bool news;                   /* something was shown to readers in the middle of a turn */
+    bool is_unmarked;            /* the live mark of the newest segment could not be written yet */
+    uint8_t *buffer;             /* what is received before it is written */
+    size_t owed_at;              /* of the buffer: what the disk has refused to take so far */
+    size_t owed;
     char error[BACKLOG_ERROR_MAX]; /* not a text: it can be told when memory is out, too */
 };
 
@@ -45,8 +48,13 @@ void backlog_set_error(struct backlog *backlog, const struct text *why);
 /* Puts it behind the newest. */
 void backlog_chain(struct backlog *backlog, struct segment *segment);
 
-/* Writes the live mark and shows readers all of the newest segment. True: they see more than before. */
+/* Shows readers all of the newest segment, of which the identity or the live mark tells. True: they see more
+ * than before. */
 bool backlog_show(struct backlog *backlog);
+
+/* Writes the live mark of the newest segment; one that cannot be written is made up for by the next
+ * publish. False: errno and backlog_error. */
+bool backlog_set_mark(struct backlog *backlog);
 
 /* Bytes on the disk; the part of them that is the chain's to give up; and the rest, in the hands of cursors
  * that have been told to let go of it. */
@@ -57,6 +65,10 @@ uint64_t backlog_held(const struct backlog *backlog);
 /* Makes room for one more segment under the cap. No more is given up than is needed once those who
  * hold what was given up have let go. False: they have not. */
 MUST_CHECK bool backlog_make_room(struct backlog *backlog);
+
+/* The disk refused with `error`. BACKLOG_ROOM: the window was shortened, try again. `beside`: what a segment
+ * takes that is not in the chain yet. */
+enum backlog_room backlog_give_way(struct backlog *backlog, int error, uint64_t beside);
 
 /* Seals the newest segment into the identity and goes on in a new one; `border`: the era that begins with
  * it, 0: none. Not BACKLOG_ROOM: `why`, and nothing has changed. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backlog_private.h"
+#include "files.h"
 
 /* ------------------------------------------------------------------ rewind */
 
@@ -39,21 +40,31 @@ static bool save_rewound(struct backlog *backlog, const struct segment *kept, ui
     struct identity before;
     if (!identity_copy(identity, &before)) {
         text_format(why, "memory is out");
+        errno = ENOMEM;
         return false;
     }
     struct tail_mark mark = {.segment_first = offset, .end = offset, .boundary = offset};
-    tail_set_live(backlog->ties.tail, mark);
-    bool good = rewind_identity(identity, kept, offset);
-    if (!good)
+    bool is_marked = tail_set_live(backlog->ties.tail, mark);
+    int error = errno;
+    if (!is_marked)
+        text_format(why, "tail: cannot write: %s", strerror(error));
+    bool good = is_marked && rewind_identity(identity, kept, offset);
+    if (is_marked && !good) {
         text_format(why, "memory is out");
-    good = good && backlog->ties.save(backlog->ties.arg, true, why);
+        error = ENOMEM;
+    }
+    if (good) {
+        good = backlog->ties.save(backlog->ties.arg, true, why);
+        error = errno;
+    }
     if (good) {
         identity_fini(&before);
         return true;
     }
     identity_fini(identity);
     *identity = before;
-    tail_set_live(backlog->ties.tail, backlog_mark(backlog));
+    (void)backlog_set_mark(backlog);
+    errno = error;
     return false;
 }
 
@@ -100,9 +111,14 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
 {
     CHECK(offset >= backlog_first(backlog));
     CHECK(offset <= backlog_end(backlog));
+    backlog_forget_owed(backlog);
     struct segment *kept = last_before(backlog, offset);
-    if (!save_rewound(backlog, kept, offset, why))
-        return false;
+    while (!save_rewound(backlog, kept, offset, why)) {
+        if (!files_is_full(errno) || !backlog_shorten(backlog, offset))
+            return false;
+        text_clear(why);
+        kept = last_before(backlog, offset);
+    }
     bool forgotten = tail_forget(backlog->ties.tail, offset);
     if (!forgotten)
         text_format(why, "tail: cannot write: %s", strerror(errno));
@@ -125,7 +141,7 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
         backlog_set_error(backlog, why);
     backlog->boundary = offset;
     backlog->published_boundary = offset;
-    tail_set_live(backlog->ties.tail, backlog_mark(backlog));
+    (void)backlog_set_mark(backlog);
     return forgotten;
 }
 

@@ -119,9 +119,7 @@ bool backlog_make_room(struct backlog *backlog)
     return backlog_space(backlog) + wanted <= cap_of(backlog);
 }
 
-/* The disk refused. BACKLOG_ROOM: the window was shortened, try again. `beside`: what a segment takes
- * that is not in the chain yet. */
-static enum backlog_room shorten(struct backlog *backlog, int error, uint64_t beside)
+enum backlog_room backlog_give_way(struct backlog *backlog, int error, uint64_t beside)
 {
     if (!files_is_full(error))
         return BACKLOG_NO_SPACE;
@@ -145,7 +143,7 @@ static enum backlog_room create_next(struct backlog *backlog, struct segment **n
                                backlog->ties.segment_bytes, backlog->space, why);
         if (*next != NULL)
             return BACKLOG_ROOM;
-        room = shorten(backlog, errno, 0);
+        room = backlog_give_way(backlog, errno, 0);
     }
     return room;
 }
@@ -170,7 +168,7 @@ static enum backlog_room seal_last(struct backlog *backlog, const struct segment
         text_clear(why);
         if (backlog->ties.save(backlog->ties.arg, false, why))
             return BACKLOG_ROOM;
-        room = shorten(backlog, errno, next->capacity);
+        room = backlog_give_way(backlog, errno, next->capacity);
     }
     identity_drop_newest(identity);
     return room;
@@ -200,42 +198,109 @@ enum backlog_room backlog_roll(struct backlog *backlog, unsigned border, struct 
     backlog->news = backlog_show(backlog) || backlog->news;
     segment_set_border(backlog->last, border);
     backlog_chain(backlog, next);
-    tail_set_live(backlog->ties.tail, backlog_mark(backlog));
+    /* Until it can be written, the sealed ones are what a kill leaves. */
+    (void)backlog_set_mark(backlog);
     return BACKLOG_ROOM;
+}
+
+/* A segment that can be written to is the newest. */
+static enum backlog_room go_on(struct backlog *backlog, struct text *why)
+{
+    if (!segment_is_full(backlog->last))
+        return BACKLOG_ROOM;
+    if (!backlog_make_room(backlog))
+        return BACKLOG_HELD;
+    return backlog_roll(backlog, 0, why);
+}
+
+/* The disk fails where the newest segment is written, as `why` says: another one may lie where it does
+ * not. */
+static enum backlog_room leave_segment(struct backlog *backlog, const struct text *why)
+{
+    struct segment *last = backlog->last;
+    if (last->written == last->first)
+        return BACKLOG_NO_SPACE;
+    if (!backlog_make_room(backlog))
+        return BACKLOG_HELD;
+    struct text of_the_next;
+    text_init(&of_the_next, BACKLOG_ERROR_MAX);
+    enum backlog_room room = backlog_roll(backlog, 0, &of_the_next);
+    text_fini(&of_the_next);
+    if (room != BACKLOG_ROOM)
+        return room;
+    log_warnx("store: %s: the stream goes on in another segment", text_string(why));
+    if (!last->is_cut)
+        segment_seal(last);
+    return BACKLOG_ROOM;
+}
+
+/* A file system that reserves nothing refuses here what others refuse when a segment is made. One segment
+ * is given up at a time: some give the space of a file back only after a while. */
+static enum backlog_room write_owed(struct backlog *backlog, struct text *why)
+{
+    bool gave_way = false;
+    enum backlog_room room = BACKLOG_ROOM;
+    while (backlog->owed > 0 && room == BACKLOG_ROOM) {
+        text_clear(why);
+        room = go_on(backlog, why);
+        if (room != BACKLOG_ROOM)
+            break;
+        struct segment *last = backlog->last;
+        uint64_t left = last->capacity - (last->written - last->first);
+        size_t length = left < backlog->owed ? (size_t)left : backlog->owed;
+        if (segment_append(last, bytes_at(backlog->buffer + backlog->owed_at, length), why)) {
+            backlog->owed_at += length;
+            backlog->owed -= length;
+        } else if (files_is_full(errno)) {
+            room = gave_way ? BACKLOG_NO_SPACE : backlog_give_way(backlog, errno, 0);
+            gave_way = true;
+        } else {
+            room = leave_segment(backlog, why);
+        }
+    }
+    return room;
+}
+
+static enum backlog_room settle(struct backlog *backlog, bool for_more)
+{
+    struct text why;
+    text_init(&why, BACKLOG_ERROR_MAX);
+    enum backlog_room room = write_owed(backlog, &why);
+    if (room == BACKLOG_ROOM && for_more)
+        room = go_on(backlog, &why);
+    if (room == BACKLOG_NO_SPACE)
+        backlog_set_error(backlog, &why);
+    else if (room == BACKLOG_ROOM && !backlog->is_unmarked)
+        backlog->error[0] = '\0';
+    text_fini(&why);
+    return room;
 }
 
 enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_t *capacity)
 {
-    struct segment *last = backlog->last;
-    if (segment_is_full(last)) {
-        if (!backlog_make_room(backlog))
-            return BACKLOG_HELD;
-        struct text why;
-        text_init(&why, BACKLOG_ERROR_MAX);
-        enum backlog_room room = backlog_roll(backlog, 0, &why);
-        if (room == BACKLOG_NO_SPACE)
-            backlog_set_error(backlog, &why);
-        text_fini(&why);
-        if (room != BACKLOG_ROOM)
-            return room;
-        backlog->error[0] = '\0';
-        last = backlog->last;
-    }
+    enum backlog_room room = settle(backlog, true);
+    /* Nobody is shown what the mark does not tell of: more of it only makes the gap larger. */
+    if (room == BACKLOG_ROOM && backlog->is_unmarked && !backlog_set_mark(backlog))
+        room = backlog_give_way(backlog, errno, 0);
+    if (room != BACKLOG_ROOM)
+        return room;
+    const struct segment *last = backlog->last;
     uint64_t left = last->capacity - (last->written - last->first);
     *into = backlog->buffer;
     *capacity = left < BACKLOG_BUFFER_LENGTH ? (size_t)left : BACKLOG_BUFFER_LENGTH;
     return BACKLOG_ROOM;
 }
 
-bool backlog_append(struct backlog *backlog, size_t length)
+enum backlog_room backlog_append(struct backlog *backlog, size_t length)
 {
-    struct text why;
-    text_init(&why, BACKLOG_ERROR_MAX);
-    bool good = segment_append(backlog->last, bytes_at(backlog->buffer, length), &why);
-    if (!good)
-        backlog_set_error(backlog, &why);
-    else
-        backlog->error[0] = '\0';
-    text_fini(&why);
-    return good;
+    CHECK(backlog->owed == 0);
+    CHECK(length <= BACKLOG_BUFFER_LENGTH);
+    backlog->owed_at = 0;
+    backlog->owed = length;
+    return settle(backlog, false);
+}
+
+void backlog_forget_owed(struct backlog *backlog)
+{
+    backlog->owed = 0;
 }

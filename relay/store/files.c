@@ -32,6 +32,8 @@ static const struct {
     {EPERM, "give the files to the user that runs the relay"},
     {EROFS, "mount the file system for writing"},
     {EIO, "look at the disk, and at the system's log"},
+    {ENOSPC, "make room on the disk"},
+    {EDQUOT, "make room on the disk, or raise the quota of the user that runs the relay"},
     {EPROTONOSUPPORT,
      "start the newer version that wrote it, or give this one a data-dir of its own"},
 };

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,7 +30,10 @@ static_assert(sizeof(struct page) <= TAIL_LENGTH, "the tail is one page");
 static const char magic[16] = "psync-relay tai1";
 
 struct tail {
-    struct page *page;
+    int file; /* -1: of one who only looks */
+    /* What the file holds, or should: the live marks are thread 0's, the durable ones the syncer's. */
+    struct page page;
+    bool is_stale; /* thread 0's: the head of the page is not in the file yet */
     uint64_t live_sequence;
     uint64_t durable_sequence;
 };
@@ -72,11 +74,12 @@ static uint64_t newest_sequence(const struct tail_mark marks[2])
     return newest;
 }
 
-/* A page of an older boot keeps its durable marks and loses its live ones. */
-static void adopt_page(struct tail *tail, const char boot_id[BOOT_ID_LENGTH + 4])
+/* A page of an older boot keeps its durable marks and loses its live ones. True: it was a page of ours. */
+static bool adopt_page(struct tail *tail, const char boot_id[BOOT_ID_LENGTH + 4])
 {
-    struct page *page = tail->page;
-    if (memcmp(page->magic, magic, sizeof(magic)) != 0) {
+    struct page *page = &tail->page;
+    bool is_ours = memcmp(page->magic, magic, sizeof(magic)) == 0;
+    if (!is_ours) {
         memset(page, 0, sizeof(*page));
         memcpy(page->magic, magic, sizeof(magic));
     }
@@ -85,48 +88,80 @@ static void adopt_page(struct tail *tail, const char boot_id[BOOT_ID_LENGTH + 4]
     if (!same_boot) {
         memset(page->live, 0, sizeof(page->live));
         memcpy(page->boot_id, boot_id, sizeof(page->boot_id));
+        tail->is_stale = true;
     }
     tail->live_sequence = newest_sequence(page->live);
     tail->durable_sequence = newest_sequence(page->durable);
+    return is_ours;
 }
 
-/* The page, shared with the file or a private copy of it. NULL: errno. */
-static struct page *map_page(int directory, bool shared)
+static bool write_at(const struct tail *tail, size_t position, size_t length)
 {
-    int file = openat(directory, "tail",
-                      shared ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
-    if (file == -1)
-        return NULL;
-    struct stat about;
-    int error = shared ? files_preallocate(file, TAIL_LENGTH) : 0;
-    if (!shared && (fstat(file, &about) == -1 || about.st_size < TAIL_LENGTH))
-        error = EINVAL;
-    void *map = MAP_FAILED;
-    if (error == 0) {
-        map = mmap(NULL, TAIL_LENGTH, PROT_READ | PROT_WRITE, shared ? MAP_SHARED : MAP_PRIVATE,
-                   file, 0);
-        error = map == MAP_FAILED ? errno : 0;
+    const char *from = (const char *)&tail->page + position;
+    size_t done = 0;
+    while (done < length) {
+        ssize_t count = pwrite(tail->file, from + done, length - done, (off_t)(position + done));
+        if (count == -1 && errno != EINTR)
+            return false;
+        done += count > 0 ? (size_t)count : 0;
     }
-    close(file);
-    errno = error;
-    return map == MAP_FAILED ? NULL : map;
+    return true;
 }
 
-static struct tail *open_page(int directory, bool shared, struct text *why)
+static bool read_page(int file, struct page *page)
+{
+    ssize_t got;
+    do
+        got = pread(file, page, sizeof(*page), 0);
+    while (got == -1 && errno == EINTR);
+    if (got == (ssize_t)sizeof(*page))
+        return true;
+    if (got != -1)
+        errno = ENODATA;
+    return false;
+}
+
+/* Reads the page; one that is shorter is made as long as it must be, if we may: filled with zeros, which
+ * are no marks. */
+static bool load_page(struct tail *tail, bool writes)
+{
+    struct stat about;
+    if (fstat(tail->file, &about) == -1)
+        return false;
+    if (writes && about.st_size < TAIL_LENGTH) {
+        int error = files_preallocate(tail->file, TAIL_LENGTH);
+        errno = error;
+        if (error != 0)
+            return false;
+    }
+    return read_page(tail->file, &tail->page);
+}
+
+/* Opens, reads and adopts it. A durable mark counts beside the magic alone, so that is written at once.
+ * False: errno. */
+static bool open_file(struct tail *tail, int directory, bool writes)
 {
     char boot_id[BOOT_ID_LENGTH + 4];
-    bool good = read_boot_id(boot_id);
-    struct tail *tail = good ? calloc(1, sizeof(*tail)) : NULL;
+    if (!read_boot_id(boot_id))
+        return false;
+    int flags = writes ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC;
+    tail->file = openat(directory, "tail", flags, 0600);
+    if (tail->file == -1 || !load_page(tail, writes))
+        return false;
+    return adopt_page(tail, boot_id) || !writes || write_at(tail, 0, sizeof(tail->page));
+}
+
+static struct tail *open_page(int directory, bool writes, struct text *why)
+{
+    struct tail *tail = calloc(1, sizeof(*tail));
     if (tail != NULL)
-        tail->page = map_page(directory, shared);
-    if (tail == NULL || tail->page == NULL) {
+        tail->file = -1;
+    if (tail == NULL || !open_file(tail, directory, writes)) {
         int error = errno;
-        text_format(why, "tail: cannot open and map: %s", strerror(error));
-        free(tail);
+        text_format(why, "tail: cannot open it: %s", strerror(error));
+        tail_close(&tail);
         errno = error;
-        return NULL;
     }
-    adopt_page(tail, boot_id);
     return tail;
 }
 
@@ -144,7 +179,8 @@ void tail_close(struct tail **tail)
 {
     if (*tail == NULL)
         return;
-    munmap((*tail)->page, TAIL_LENGTH);
+    if ((*tail)->file != -1)
+        close((*tail)->file);
     free(*tail);
     *tail = NULL;
 }
@@ -160,7 +196,7 @@ static int farthest_first(const void *a, const void *b)
 
 size_t tail_read(const struct tail *tail, struct tail_mark marks[TAIL_MARKS_MAX])
 {
-    const struct tail_mark *kinds[] = {tail->page->live, tail->page->durable};
+    const struct tail_mark *kinds[] = {tail->page.live, tail->page.durable};
     size_t count = 0;
     for (size_t i = 0; i < TAIL_MARKS_MAX; i++) {
         const struct tail_mark *mark = &kinds[i / 2][i % 2];
@@ -171,34 +207,57 @@ size_t tail_read(const struct tail *tail, struct tail_mark marks[TAIL_MARKS_MAX]
     return count;
 }
 
-static void put(struct tail_mark marks[2], uint64_t *sequence, struct tail_mark mark)
+/* Sets the older of the two; returns where in the page it is. */
+static size_t put(struct tail *tail, struct tail_mark marks[2], uint64_t sequence,
+                  struct tail_mark mark)
 {
-    mark.sequence = ++*sequence;
+    mark.sequence = sequence;
     mark.sum = sum_of(&mark);
-    marks[mark.sequence % 2] = mark;
+    struct tail_mark *place = &marks[sequence % 2];
+    *place = mark;
+    return (size_t)((const char *)place - (const char *)&tail->page);
 }
 
-void tail_set_live(struct tail *tail, struct tail_mark mark)
+/* Live marks count beside the boot's id alone. The durable ones, which are the syncer's, are left out. */
+static bool write_head(struct tail *tail)
+{
+    if (tail->is_stale && !write_at(tail, 0, offsetof(struct page, durable)))
+        return false;
+    tail->is_stale = false;
+    return true;
+}
+
+bool tail_set_live(struct tail *tail, struct tail_mark mark)
 {
     CHECK(mark.segment_first <= mark.end);
     CHECK(mark.boundary <= mark.end);
-    put(tail->page->live, &tail->live_sequence, mark);
+    size_t place = put(tail, tail->page.live, tail->live_sequence + 1, mark);
+    if (!write_head(tail) || !write_at(tail, place, sizeof(mark)))
+        return false;
+    tail->live_sequence++;
+    return true;
 }
 
 bool tail_set_durable(struct tail *tail, struct tail_mark mark)
 {
     CHECK(mark.segment_first <= mark.end);
-    put(tail->page->durable, &tail->durable_sequence, mark);
-    return msync(tail->page, TAIL_LENGTH, MS_SYNC) == 0;
+    size_t place = put(tail, tail->page.durable, tail->durable_sequence + 1, mark);
+    if (!write_at(tail, place, sizeof(mark)) || fdatasync(tail->file) == -1)
+        return false;
+    tail->durable_sequence++;
+    return true;
 }
 
 bool tail_forget(struct tail *tail, uint64_t offset)
 {
-    struct tail_mark *kinds[] = {tail->page->live, tail->page->durable};
+    struct tail_mark *kinds[] = {tail->page.live, tail->page.durable};
     for (size_t i = 0; i < TAIL_MARKS_MAX; i++) {
         struct tail_mark *mark = &kinds[i / 2][i % 2];
         if (mark->end > offset)
             memset(mark, 0, sizeof(*mark));
     }
-    return msync(tail->page, TAIL_LENGTH, MS_SYNC) == 0;
+    tail->is_stale = true; /* whatever fails now is written before the next live mark */
+    return write_head(tail) &&
+           write_at(tail, offsetof(struct page, durable), sizeof(tail->page.durable)) &&
+           fdatasync(tail->file) == 0;
 }

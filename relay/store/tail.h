@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * How far the newest segment is good. Segments are preallocated and hold no lengths, so a page beside
- * them, mapped and shared, says it, in two kinds of marks:
+ * them says it, in two kinds of marks:
  *
  *   live     written with each publish. Survives the death of the process, since the page cache does;
  *            it counts only while the machine has not been booted anew (the page carries the boot id).
@@ -11,6 +11,10 @@
  * two of each kind, written in turn with a growing sequence and a sum of their own: a mark that was
  * torn by a kill is passed over, and the one before it is whole. That one also holds while the
  * identity, a file of its own, does not yet agree with the newest.
+ *
+ * The page is written with pwrite(2), a mark at a time, and never mapped: a file system that reserves
+ * nothing (ZFS, NFS, btrfs with compression) refuses a write with an error, and a store through a mapping
+ * with SIGBUS.
  *
  * Thread: live marks thread 0, durable marks the syncer; tail_read before either runs.
  */
@@ -35,7 +39,8 @@ struct tail_mark {
 
 struct tail;
 
-/* Opens (or makes) and maps the file `tail`. NULL: `why`. */
+/* Opens the file `tail`, or makes it. One that is there is taken although the disk has no room: it is
+ * written with the next mark. NULL: `why`. */
 MUST_CHECK struct tail *tail_open(int directory, struct text *why);
 
 /* As tail_open for one who only looks: the file must be there, and is not changed. */
@@ -48,13 +53,14 @@ enum { TAIL_MARKS_MAX = 4 };
 /* All marks that are whole and count, the one that reaches farthest first. Returns how many. */
 size_t tail_read(const struct tail *tail, struct tail_mark marks[TAIL_MARKS_MAX]);
 
-void tail_set_live(struct tail *tail, struct tail_mark mark);
+/* False: errno; the mark before it stays the newest live one. */
+MUST_CHECK bool tail_set_live(struct tail *tail, struct tail_mark mark);
 
 /* Writes the mark and fsyncs the page. False: errno; the mark before it stays the newest durable. */
 MUST_CHECK bool tail_set_durable(struct tail *tail, struct tail_mark mark);
 
 /* Forgets, for good, every mark that speaks of bytes from `offset` on: they are no longer of this
- * history. False: errno; they are forgotten unless the power fails now. */
+ * history. False: errno; the next start may find them. */
 MUST_CHECK bool tail_forget(struct tail *tail, uint64_t offset);
 
 #endif

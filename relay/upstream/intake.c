@@ -21,6 +21,7 @@ void intake_begin(struct intake *intake, struct history *history, uint8_t *scrat
     intake->scratch = scratch;
     intake->scratch_length = scratch_length;
     uint64_t boundary = history_boundary(history);
+    backlog_forget_owed(history_backlog(history)); /* the origin is asked for it again */
     tokenizer_init(&intake->tokenizer, boundary);
     struct backlog *backlog = history_backlog(history);
     if (boundary < backlog_end(backlog)) {
@@ -75,25 +76,12 @@ static enum intake_result feed_overlap(struct intake *intake, struct bytes *inpu
     return INTAKE_OK;
 }
 
-/* Bytes that stand in their place already: reads them, and makes them the history's. */
-static enum intake_result take(struct intake *intake, struct bytes placed, struct text *why)
+static enum intake_result judge_room(const struct intake *intake, enum backlog_room room)
 {
-    if (!tokenizer_feed(&intake->tokenizer, placed))
-        return no_stream(intake, why);
-    struct backlog *backlog = history_backlog(intake->history);
-    if (!backlog_append(backlog, placed.length)) {
-        text_format(why, "%s", backlog_error(backlog));
-        return INTAKE_REFUSED;
-    }
-    CHECK(intake->tokenizer.offset == backlog_end(backlog));
-    history_set_boundary(intake->history, intake->tokenizer.boundary);
-    return INTAKE_OK;
-}
-
-static enum intake_result reserve(const struct intake *intake, uint8_t **into, size_t *capacity)
-{
-    switch (backlog_reserve(history_backlog(intake->history), into, capacity)) {
+    switch (room) {
     case BACKLOG_ROOM:
+        CHECK(intake->tokenizer.offset == backlog_end(history_backlog(intake->history)));
+        history_set_boundary(intake->history, intake->tokenizer.boundary);
         return INTAKE_OK;
     case BACKLOG_NO_SPACE:
         return INTAKE_NO_SPACE;
@@ -101,6 +89,20 @@ static enum intake_result reserve(const struct intake *intake, uint8_t **into, s
         return INTAKE_HELD;
     }
     UNREACHABLE("a room without a case");
+}
+
+/* Bytes that stand in their place already: reads them, and makes them the history's. What the disk does not
+ * take now it takes before the next ones are received. */
+static enum intake_result take(struct intake *intake, struct bytes placed, struct text *why)
+{
+    if (!tokenizer_feed(&intake->tokenizer, placed))
+        return no_stream(intake, why);
+    return judge_room(intake, backlog_append(history_backlog(intake->history), placed.length));
+}
+
+static enum intake_result reserve(const struct intake *intake, uint8_t **into, size_t *capacity)
+{
+    return judge_room(intake, backlog_reserve(history_backlog(intake->history), into, capacity));
 }
 
 enum intake_result intake_feed(struct intake *intake, struct bytes *input, struct text *why)

@@ -36,13 +36,12 @@ struct intake {
 
 enum intake_result {
     INTAKE_OK,       /* received something, or nothing is there */
-    INTAKE_NO_SPACE, /* the disk has no room: read again later */
+    INTAKE_NO_SPACE, /* the disk has no room, or fails: read again later */
     INTAKE_HELD,     /* readers must let go of what was given up: read again very soon */
     INTAKE_END,      /* the origin closed, or the connection broke: `why` */
     INTAKE_REWOUND,  /* bytes that came again were others; the held ones were cut off: `why` */
     INTAKE_LOST,     /* the same, but the disk refused the cut: only a full sync helps: `why` */
     INTAKE_BROKEN,   /* what came is no stream: `why` */
-    INTAKE_REFUSED,  /* the disk failed what came: it must come again, `why` */
 };
 
 /* Begins at the history's boundary. `scratch` is the caller's and outlives the intake. */

@@ -135,9 +135,6 @@ void link_take_stream(struct link *link)
         link->must_start_anew = true;
         link_fail_store(link, text_string(&why));
         break;
-    case INTAKE_REFUSED:
-        link_fail_store(link, text_string(&why));
-        break;
     case INTAKE_BROKEN:
         note_broken(link);
         link_fail(link, "stream", text_string(&why));

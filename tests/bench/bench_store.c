@@ -128,7 +128,7 @@ static void append(struct store *store, double gigabytes)
         CHECK(backlog_reserve(backlog, &into, &capacity) == BACKLOG_ROOM);
         size_t length = capacity < PIECE ? capacity : PIECE;
         memcpy(into, piece, length);
-        CHECK(backlog_append(backlog, length));
+        CHECK(backlog_append(backlog, length) == BACKLOG_ROOM);
         history_set_boundary(history, backlog_end(backlog));
         store_publish(store);
     }

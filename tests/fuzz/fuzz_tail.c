@@ -87,7 +87,7 @@ static void use(struct tail *tail)
         CHECK(tail_forget(tail, marks[0].end > 0 ? marks[0].end - 1 : 0));
     CHECK(check_marks(tail, marks) < (count > 0 ? count : 1) || marks[0].end == 0);
     CHECK(tail_forget(tail, 0));
-    tail_set_live(tail, fresh);
+    CHECK(tail_set_live(tail, fresh));
     CHECK(tail_set_durable(tail, fresh));
     bool was_read = false;
     count = check_marks(tail, marks);

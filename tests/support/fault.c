@@ -18,6 +18,7 @@ static struct fault wanted; /* under the lock, as all below */
 static unsigned calls;
 static unsigned count;
 static const char *first_name = "";
+static bool reserves_nothing;
 static bool held;
 static pthread_t holder;
 static unsigned own_fsyncs;
@@ -61,6 +62,13 @@ unsigned fault_calls(void)
 const char *fault_first(void)
 {
     return first_name;
+}
+
+void fault_reserve_nothing(bool on)
+{
+    pthread_mutex_lock(&lock);
+    reserves_nothing = on;
+    pthread_mutex_unlock(&lock);
 }
 
 static bool fails(const char *name)
@@ -207,10 +215,16 @@ WRAPPED(int, mkdirat, int directory, const char *path, mode_t mode)
     return __real_mkdirat(directory, path, mode);
 }
 
+int __real_ftruncate(int file, off_t length);
+
 WRAPPED(int, posix_fallocate, int file, off_t from, off_t length)
 {
     if (fails("posix_fallocate"))
         return wanted.disk_error;
+    struct stat now;
+    if (reserves_nothing && fstat(file, &now) == 0)
+        return now.st_size < from + length && __real_ftruncate(file, from + length) == -1 ? errno
+                                                                                          : 0;
     return __real_posix_fallocate(file, from, length);
 }
 

@@ -35,6 +35,10 @@ unsigned fault_count(void);
 unsigned fault_calls(void);
 const char *fault_first(void);
 
+/* From now on a preallocation reserves nothing, as on ZFS, NFS and btrfs with compression: a full disk is
+ * noticed by who writes. */
+void fault_reserve_nothing(bool on);
+
 /* The disk does not answer: fsyncs wait until it does. Those of the calling thread are counted instead,
  * and come back at once. */
 void fault_hold_disk(void);

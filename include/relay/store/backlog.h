@@ -60,17 +60,22 @@ uint64_t backlog_pinned_bytes(const struct backlog *backlog);
 
 enum backlog_room {
     BACKLOG_ROOM,     /* *into and *capacity are set, capacity > 0 */
-    BACKLOG_NO_SPACE, /* the disk is full even without all that may be given up, or it failed: later */
+    BACKLOG_NO_SPACE, /* the disk is full even without all that may be given up, or it fails: later */
     BACKLOG_HELD,     /* the cap is reached and cursors still hold what was given up: very soon */
 };
 
-/* A place to receive the next stream bytes into; backlog_append then writes what came. Opens a new
- * segment, and trims old ones, where needed. Thread 0. */
+/* A place to receive the next stream bytes into; backlog_append then writes what came. Writes what is owed
+ * before anything else, opens a new segment, and trims old ones, where needed. Thread 0. */
 enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_t *capacity);
 
-/* `length` <= the capacity reserved last. Readers do not see it before backlog_publish. False: the disk
- * refused it, backlog_error says why; nothing was added, and what came is lost. Thread 0. */
-MUST_CHECK bool backlog_append(struct backlog *backlog, size_t length);
+/* `length` <= the capacity reserved last. Readers do not see it before backlog_publish. Where the disk
+ * refuses to write it, the window is shortened, as for a new segment. Not BACKLOG_ROOM: the disk owes some of
+ * it still, and backlog_error says why; the end does not cover that, and the next backlog_reserve tries
+ * again. Thread 0. */
+MUST_CHECK enum backlog_room backlog_append(struct backlog *backlog, size_t length);
+
+/* What is owed will come again: nothing is any more. Thread 0. */
+void backlog_forget_owed(struct backlog *backlog);
 
 /* What the disk said when it refused last; "" when it has not, or is over it. Thread 0. */
 const char *backlog_error(const struct backlog *backlog);

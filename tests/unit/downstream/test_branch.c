@@ -103,7 +103,7 @@ static void append(size_t length)
     assert_int_equal(backlog_reserve(backlog, &into, &capacity), BACKLOG_ROOM);
     assert_true(capacity >= length);
     memset(into, 'x', length);
-    assert_true(backlog_append(backlog, length));
+    assert_int_equal(backlog_append(backlog, length), BACKLOG_ROOM);
     history_set_boundary(history, backlog_end(backlog));
 }
 

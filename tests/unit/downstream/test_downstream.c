@@ -120,7 +120,7 @@ static void append_some(struct history *history)
         length = (size_t)(STREAM_LENGTH - stage.appended);
     for (size_t i = 0; i < length; i++)
         into[i] = stream_byte(X + stage.appended + i);
-    assert_true(backlog_append(history_backlog(history), length));
+    assert_int_equal(backlog_append(history_backlog(history), length), BACKLOG_ROOM);
     stage.appended += length;
     history_set_boundary(history, X + stage.appended);
 }
@@ -373,7 +373,7 @@ static void serve(struct volley *volley)
     struct history *history = store_current(stage.store);
     assert_int_equal(backlog_reserve(history_backlog(history), &into, &capacity), BACKLOG_ROOM);
     into[0] = 'x';
-    assert_true(backlog_append(history_backlog(history), 1));
+    assert_int_equal(backlog_append(history_backlog(history), 1), BACKLOG_ROOM);
     volley->served++;
     volley->served_ms = clock_ms();
 }

@@ -53,8 +53,9 @@ static inline enum backlog_room stream_append(struct backlog *backlog, size_t le
         assert_true(capacity > 0);
         size_t count = capacity < length ? capacity : length;
         stream_fill(into, backlog_end(backlog), count, branch);
-        if (!backlog_append(backlog, count))
-            return BACKLOG_NO_SPACE;
+        room = backlog_append(backlog, count);
+        if (room != BACKLOG_ROOM)
+            return room;
         length -= count;
     }
     return BACKLOG_ROOM;

@@ -71,7 +71,7 @@ static void do_append(void)
         size_t count = capacity < length ? capacity : length;
         stream_fill(into, model.end, count, model.branch);
         stream_fill(model.stream + model.end, model.end, count, model.branch);
-        assert_true(backlog_append(bench.backlog, count));
+        assert_int_equal(backlog_append(bench.backlog, count), BACKLOG_ROOM);
         model.end += count;
         length -= count;
     }

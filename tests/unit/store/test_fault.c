@@ -144,12 +144,28 @@ static void resync(char digit, uint64_t offset)
     truth.is_whole = true;
 }
 
+/* What cannot be marked is not shown until it can be. */
 static void show(void)
 {
-    history_set_boundary(current(), backlog_end(depot_backlog(&depot)));
+    struct backlog *backlog = depot_backlog(&depot);
+    history_set_boundary(current(), backlog_end(backlog));
     (void)store_publish(depot.store);
-    truth.end = backlog_end(depot_backlog(&depot));
+    if (backlog_published(backlog) != backlog_end(backlog)) {
+        text_append_string(&depot.why, backlog_error(backlog));
+        expect_told();
+        (void)store_publish(depot.store);
+    }
+    truth.end = backlog_end(backlog);
     note_shortening();
+}
+
+/* What the disk did not take is written as soon as it does. */
+static void write_owed(void)
+{
+    uint8_t *into;
+    size_t capacity;
+    require(backlog_reserve(depot_backlog(&depot), &into, &capacity) == BACKLOG_ROOM, "still owed");
+    show();
 }
 
 static void stream(size_t length, unsigned branch)
@@ -159,14 +175,19 @@ static void stream(size_t length, unsigned branch)
     uint64_t end = truth.end + length;
     for (int tries = 0; truth.end < end; tries++) {
         enum backlog_room room = stream_append(backlog, (size_t)(end - truth.end), branch);
-        show();
-        expect_window();
-        if (room == BACKLOG_ROOM)
+        if (room == BACKLOG_ROOM) {
+            show();
+            expect_window();
             break;
+        }
         require(tries == 0, "stopped, although nothing fails");
         require(room == BACKLOG_NO_SPACE, "held by nobody");
         text_append_string(&depot.why, backlog_error(backlog));
         expect_told();
+        show();
+        expect_window();
+        write_owed();
+        expect_window();
     }
     require(backlog_error(backlog)[0] == '\0' || fault_count() > 0, "an error of nothing");
     store_tick(depot.store);
@@ -205,6 +226,7 @@ static void rewind_to(uint64_t offset)
     if (history_rewind(current(), offset, &depot.why)) {
         truth.joint = offset;
         truth.end = offset;
+        note_shortening();
         expect_window();
         return;
     }
@@ -249,7 +271,8 @@ static void live(void)
     reopen();
     stream(DEPOT_SEGMENT, 0);
     uint64_t cut = truth.end - DEPOT_SEGMENT - 100;
-    rewind_to(cut);
+    uint64_t first = backlog_first(depot_backlog(&depot));
+    rewind_to(cut > first ? cut : first);
     rename_to('b');
     stream(DEPOT_SEGMENT + 300, 1);
     reopen();

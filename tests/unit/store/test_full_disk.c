@@ -6,6 +6,7 @@
 
 #include "../../../relay/store/backlog_writer.h"
 #include "depot.h"
+#include "fault.h"
 
 enum { DISK = 256 * 1024 };
 
@@ -33,6 +34,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    fault_reserve_nothing(false);
     depot_fini(&depot);
     (void)umount(mounted.path);
     place_fini(&mounted);
@@ -242,6 +244,68 @@ TEST(a_snapshot_that_finds_no_room_fails)
     text_clear(&depot.why);
 }
 
+/* ------------------------------------------------------------------ where nothing is reserved */
+
+TEST(a_write_that_finds_no_room_shortens_the_window)
+{
+    fault_reserve_nothing(true);
+    start();
+    depot_stream(&depot, 4 * DISK, 0);
+    struct backlog *backlog = depot_backlog(&depot);
+    assert_int_equal(backlog_end(backlog), 4 * DISK);
+    assert_true(backlog_end(backlog) - backlog_first(backlog) > DISK / 2);
+    assert_string_equal(backlog_error(backlog), "");
+    assert_whole();
+    store_close(&depot.store);
+    depot_open(&depot);
+    assert_whole();
+    assert_int_equal(backlog_end(depot_backlog(&depot)), 4 * DISK);
+}
+
+/* Of a segment that could not be written to its end, all that was taken is kept. */
+TEST(a_write_that_finds_no_room_stands_still_and_goes_on_later)
+{
+    fault_reserve_nothing(true);
+    start();
+    depot_stream(&depot, 100, 0);
+    fill_disk(0);
+    struct backlog *backlog = depot_backlog(&depot);
+    /* The first page is there; the one segment that there is cannot be given up. */
+    assert_int_equal(stream_append(backlog, DEPOT_SEGMENT - 100, 0), BACKLOG_ROOM);
+    (void)store_publish(depot.store);
+    assert_int_equal(stream_append(backlog, 700, 0), BACKLOG_NO_SPACE);
+    assert_non_null(strstr(backlog_error(backlog), "No space left on device"));
+    (void)store_publish(depot.store);
+    uint64_t end = backlog_end(backlog);
+    assert_int_equal(stream_append(backlog, 1, 0), BACKLOG_NO_SPACE);
+    assert_int_equal(backlog_end(backlog), end);
+    assert_whole();
+    free_disk();
+    assert_int_equal(stream_append(backlog, 10 * DEPOT_SEGMENT, 0), BACKLOG_ROOM);
+    assert_string_equal(backlog_error(backlog), "");
+    (void)store_publish(depot.store);
+    assert_whole();
+}
+
+/* A tail that was made where nothing was reserved is not written through a mapping. */
+TEST(a_mark_that_finds_no_room_is_no_signal)
+{
+    fault_reserve_nothing(true);
+    start();
+    char path[PLACE_PATH_MAX];
+    place_path(&mounted, "data/history-1/tail", path);
+    store_close(&depot.store);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(truncate(path, 4096), 0); /* all a hole */
+    fill_disk(0);
+    depot.store = store_open(&depot.options, &depot.why);
+    assert_null(depot.store);
+    assert_non_null(strstr(text_string(&depot.why),
+                           "tail: cannot open it: No space left on device: make room on the disk"));
+    free_disk();
+    depot_open(&depot);
+}
+
 #define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -256,6 +320,9 @@ int main(void)
         IN_DEPOT(a_rewind_on_a_full_disk),
         IN_DEPOT(a_history_that_finds_no_room_is_not_begun),
         IN_DEPOT(a_snapshot_that_finds_no_room_fails),
+        IN_DEPOT(a_write_that_finds_no_room_shortens_the_window),
+        IN_DEPOT(a_write_that_finds_no_room_stands_still_and_goes_on_later),
+        IN_DEPOT(a_mark_that_finds_no_room_is_no_signal),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return failed != 0 || place_descriptors() != before;

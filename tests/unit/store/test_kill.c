@@ -97,7 +97,7 @@ static void child_append(void)
         must(backlog_reserve(backlog, &into, &capacity) == BACKLOG_ROOM);
         size_t count = capacity < length ? capacity : length;
         stream_fill(into, backlog_end(backlog), count, account()->branch);
-        must(backlog_append(backlog, count));
+        must(backlog_append(backlog, count) == BACKLOG_ROOM);
         length -= count;
     }
     if (below(3) > 0)

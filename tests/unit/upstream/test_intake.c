@@ -356,7 +356,7 @@ TEST(the_disk_refuses_the_cut)
     receive(NULL, bytes_of(SET));
     temp_store_refuse(false);
     assert_int_equal(result, INTAKE_LOST);
-    assert_string_equal(text_string(&why), "identity: cannot replace: File too large");
+    assert_string_equal(text_string(&why), "tail: cannot write: File too large");
 }
 
 /* ------------------------------------------------------------------ refused, and gone on with */
@@ -393,14 +393,33 @@ TEST(a_disk_without_room_stops_it_without_a_loss)
     text_fini(&stream);
 }
 
-TEST(what_the_disk_fails_is_not_held)
+TEST(what_the_disk_fails_is_written_as_soon_as_it_can_be)
 {
     receive(NULL, bytes_of(SET));
     temp_store_refuse(true);
     receive(NULL, bytes_of(PING));
+    assert_int_equal(result, INTAKE_NO_SPACE);
+    assert_string_equal(backlog_error(history_backlog(history())),
+                        "4711.seg: cannot write: File too large");
+    assert_int_equal(stream_end(), X + strlen(SET));
+    assert_int_equal(history_boundary(history()), X + strlen(SET));
+    assert_int_equal(intake_receive(&intake, conn, &why), INTAKE_NO_SPACE);
     temp_store_refuse(false);
-    assert_int_equal(result, INTAKE_REFUSED);
-    assert_string_equal(text_string(&why), "4711.seg: cannot write: File too large");
+    result = INTAKE_OK;
+    assert_int_equal(intake_receive(&intake, conn, &why), INTAKE_OK); /* nothing more has come */
+    assert_string_equal(backlog_error(history_backlog(history())), "");
+    check_stored(X, bytes_of(SET PING));
+    receive(NULL, bytes_of(SET));
+    check_stored(X, bytes_of(SET PING SET));
+}
+
+TEST(what_the_disk_failed_is_asked_for_again_by_the_next_link)
+{
+    receive(NULL, bytes_of(SET));
+    temp_store_refuse(true);
+    receive(NULL, bytes_of(PING));
+    assert_int_equal(result, INTAKE_NO_SPACE);
+    temp_store_refuse(false);
     connect_anew();
     begin_intake();
     receive(NULL, bytes_of(PING));
@@ -495,7 +514,8 @@ int main(void)
         ROW(other_bytes_are_cut_off_at_the_boundary),
         ROW(the_disk_refuses_the_cut),
         ROW(a_disk_without_room_stops_it_without_a_loss),
-        ROW(what_the_disk_fails_is_not_held),
+        ROW(what_the_disk_fails_is_written_as_soon_as_it_can_be),
+        ROW(what_the_disk_failed_is_asked_for_again_by_the_next_link),
         ROW(nor_of_what_was_received_already),
         ROW(readers_at_the_cap_hold_it_until_they_let_go),
         ROW(nonsense_is_not_appended),
