@@ -180,6 +180,11 @@ static const struct command_row pubsub_rows[] = {
 static const struct command_table pubsub_table = TABLE_OF(pubsub_rows);
 
 static const struct command_row relay_rows[] = {
+    {"relay|accept", -2, ADMIN, on_relay_accept, "0.1.0", "server", CONSTANT,
+     "Takes the history that waits for failover-grace, of the only server that has another one or "
+     "of "
+     "this one.",
+     "[host port]", NULL},
     {"relay|drop", 3, ADMIN, on_relay_drop, "0.1.0", "server", PER_REPLICA,
      "Closes the connection of a replica, which may come back.", "replica-id", NULL},
     {"relay|help", 2, ALWAYS, on_help, "0.1.0", "server", CONSTANT,

@@ -249,6 +249,19 @@ static void report_refreshes(struct report *report, const struct info_moment *mo
                 origin->refresh_error != NULL ? origin->refresh_error : "");
 }
 
+/* A server has another history, which is not taken, or not yet. */
+static void report_wait(struct report *report, const struct link_wait *wait)
+{
+    report_u64(report, "upstream_other_history", wait->is_waiting);
+    if (!wait->is_waiting)
+        return;
+    report_text(report, "upstream_other_history_host", "%s", wait->host);
+    report_u64(report, "upstream_other_history_port", wait->port);
+    report_text(report, "upstream_other_history_replid", "%s", wait->replid);
+    report_i64(report, "upstream_other_history_seconds_left",
+               wait->left_ms < 0 ? -1 : (wait->left_ms + 999) / 1000);
+}
+
 /* What an operator of a relay wants to know and no server has a field for. */
 static void report_relay(const struct info_moment *moment, struct report *report)
 {
@@ -268,6 +281,7 @@ static void report_relay(const struct info_moment *moment, struct report *report
     report_text(report, "ack", "%s", text_string(&rule));
     report_u64(report, "upstream_acknowledged_offset", origin->acknowledged);
     report_text(report, "upstream_last_error", "%s", origin->last_error);
+    report_wait(report, &origin->wait);
     report_u64(report, "replicas_waiting", moment->counts.replicas_waiting);
     text_fini(&rule);
 }

@@ -17,6 +17,23 @@
 
 enum { REPORT_LENGTH_MAX = 256 * 1024, REPLICAS_LENGTH_MAX = 16 * 1024 * 1024 };
 
+void on_relay_accept(struct request *request)
+{
+    struct origin_address origin;
+    bool is_named = argument_count(request) == 4;
+    if (argument_count(request) != 2 && !is_named) {
+        reply_syntax_error(request);
+        return;
+    }
+    if (is_named && !read_address(request, 2, &origin))
+        return;
+    const char *reason = link_accept(request->admin->link, is_named ? &origin : NULL);
+    if (reason == NULL)
+        reply_ok(request);
+    else
+        write_error(request->writer, "ERR %s", reason);
+}
+
 void on_relay_snapshot(struct request *request)
 {
     const char *reason = link_renew(request->admin->link);

@@ -64,12 +64,21 @@ void on_role(struct request *request)
     write_integer(writer, history != NULL ? (int64_t)history_published_boundary(history) : -1);
 }
 
+/* To who is followed already there is nothing to say, but where its history waits to be taken: then it is. */
+static bool is_followed(const struct link_status *now, const struct origin_address *origin)
+{
+    return strcasecmp(now->host, origin->host) == 0 && now->port == origin->port &&
+           !now->wait.is_waiting && !now->wait.is_held;
+}
+
 static void follow(struct request *request, const struct origin_address *origin, struct text *why)
 {
     const struct admin_doors *doors = &request->admin->doors;
     struct link_status now;
     link_status(request->admin->link, &now);
-    if (strcasecmp(now.host, origin->host) == 0 && now.port == origin->port) {
+    if (is_followed(&now, origin)) {
+        if (!now.is_up)
+            link_retry(request->admin->link);
         write_simple(request->writer, "OK Already connected to specified master");
         return;
     }
@@ -81,6 +90,22 @@ static void follow(struct request *request, const struct origin_address *origin,
         write_error(request->writer, "%s", text_string(why));
 }
 
+bool read_address(struct request *request, size_t at, struct origin_address *out)
+{
+    struct text why;
+    text_init(&why, WHY_MAX);
+    /* What can never be a server is refused at once, not tried for ever. */
+    bool has_host = origin_host_parse(argument(request, at), out->host, &why);
+    bool good = has_host &&
+                origin_address_parse(argument(request, at), argument(request, at + 1), out, &why);
+    if (!has_host)
+        write_error(request->writer, "ERR Invalid master host: %s", text_string(&why));
+    else if (!good)
+        write_error(request->writer, "ERR Invalid master port");
+    text_fini(&why);
+    return good;
+}
+
 void on_replicaof(struct request *request)
 {
     struct origin_address origin;
@@ -90,14 +115,10 @@ void on_replicaof(struct request *request)
                                      "it at another origin, or stop it with SHUTDOWN");
         return;
     }
+    if (!read_address(request, 1, &origin))
+        return;
     text_init(&why, WHY_MAX);
-    /* What can never be a server is refused at once, not tried for ever. */
-    if (!origin_host_parse(argument(request, 1), origin.host, &why))
-        write_error(request->writer, "ERR Invalid master host: %s", text_string(&why));
-    else if (!origin_address_parse(argument(request, 1), argument(request, 2), &origin, &why))
-        write_error(request->writer, "ERR Invalid master port");
-    else
-        follow(request, &origin, &why);
+    follow(request, &origin, &why);
     text_fini(&why);
 }
 

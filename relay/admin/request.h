@@ -25,6 +25,7 @@
 #include "waiter.h"
 
 struct command_row;
+struct origin_address;
 
 enum { RUN_ID_DIGITS = 40, ERROR_KINDS_MAX = 32, ERROR_CODE_MAX = 32 };
 
@@ -117,5 +118,8 @@ void count_error(struct admin *admin, struct bytes reply);
 
 /* When the snapshot that would be served became complete, in seconds since 1970. admin/server.c */
 int64_t last_save_s(const struct admin *admin);
+
+/* The host and the port that the arguments `at` and the next are. False: the error is written. */
+MUST_CHECK bool read_address(struct request *request, size_t at, struct origin_address *out);
 
 #endif

@@ -69,6 +69,8 @@ const struct value_kind kind_patience = {VALUE_DURATION, .least = 1000, .most = 
                                          .expected = "a time of at least 1s, as in: 60, 90s, 5m"};
 const struct value_kind kind_duration = {VALUE_DURATION, .least = 0, .most = 365 * DAY_MS,
                                          .expected = "a time, as in: 0, 60, 500ms, 5m, 1h"};
+const struct value_kind kind_grace = {VALUE_GRACE, .least = 0, .most = 365 * DAY_MS,
+                                      .expected = "a time, as in: 180, 5m, 0; or: no"};
 const struct value_kind kind_seconds = {VALUE_SECONDS, .least = 0, .most = DAY_MS,
                                         .expected = "whole seconds, as in: 0, 300, 5m"};
 const struct value_kind kind_log_level = {VALUE_NAME, .names = log_level_names,

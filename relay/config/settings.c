@@ -51,6 +51,10 @@ static const struct setting settings[] = {
      "password to log in with at the Sentinels; empty: none"},
     {"upstream", "sentinel-tls", &kind_switch, AT(sentinel_has_tls), "no", 0,
      "TLS to the Sentinels, with the tls-* settings below, but for tls-server-name: yes, no"},
+    {"upstream", "failover-grace", &kind_grace, AT(upstream.failover_grace_ms), "180", SETTING_LIVE,
+     "how long to wait for a primary with the history that is held before another history is taken "
+     "from one of several candidates or from the one that Sentinels name; 0: a few seconds; no: "
+     "until REPLICAOF or RELAY ACCEPT"},
     {"upstream", "ack", &kind_ack, AT(upstream.ack), "received", SETTING_LIVE,
      "what the origin is told that we have, and so what WAIT means there: received, durable "
      "(fsynced), all (all our replicas have it), replicas N (N of them have it)"},
@@ -60,10 +64,6 @@ static const struct setting settings[] = {
      "address that the origin shows for us; empty: the connection's own"},
     {"upstream", "replica-announce-port", &kind_port_or_0, AT(upstream.announce_port), "0", 0,
      "port that the origin shows for us; 0: the one we listen on, with tls the TLS one"},
-    {"upstream", "replica-announced", &kind_switch, AT(replica_announced), "no", SETTING_LIVE,
-     "whether Sentinels list the relay among the replicas that clients may read from, which it "
-     "cannot "
-     "serve; they re-point it either way: yes, no"},
     {"upstream", "tls", &kind_switch, AT(upstream_has_tls), "no", 0,
      "TLS to the origin, or to the relay that is followed: yes, no"},
     {"upstream", "tls-ca-cert-file", &kind_path, AT(upstream_tls.ca_file), "", SETTING_LIVE,

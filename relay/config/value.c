@@ -251,6 +251,23 @@ void value_print_duration(const struct value_kind *kind, const void *place, enum
         text_format(out, "%.3f", (double)duration_ms / 1000);
 }
 
+bool value_parse_grace(const struct value_kind *kind, const char *string, void *place)
+{
+    if (!bytes_is(bytes_of(string), "no"))
+        return value_parse_duration(kind, string, place);
+    *(int64_t *)place = -1;
+    return true;
+}
+
+void value_print_grace(const struct value_kind *kind, const void *place, enum value_style style,
+                       struct text *out)
+{
+    if (*(const int64_t *)place < 0)
+        text_append_string(out, "no");
+    else
+        value_print_duration(kind, place, style, out);
+}
+
 /* The limits of this kind are in milliseconds, too. */
 bool value_parse_seconds(const struct value_kind *kind, const char *string, void *place)
 {

@@ -71,6 +71,20 @@ static int64_t age_ms(const struct picture *picture, int64_t then_ms)
     return age > 0 ? age : 0;
 }
 
+static void write_other_history(struct json *json, const struct link_wait *wait)
+{
+    if (!wait->is_waiting) {
+        json_null(json, "other_history");
+        return;
+    }
+    json_open_object(json, "other_history");
+    json_string(json, "host", wait->host);
+    json_u64(json, "port", wait->port);
+    json_string(json, "replid", wait->replid);
+    json_seconds(json, "seconds_left", wait->left_ms);
+    json_close_object(json);
+}
+
 static void write_origin(struct json *json, const struct picture *picture)
 {
     const struct link_status *link = &picture->link;
@@ -91,6 +105,7 @@ static void write_origin(struct json *json, const struct picture *picture)
     /* As in INFO: what was tried meanwhile is no life of the link. */
     json_seconds(json, "last_io_seconds", link->is_up ? age_ms(picture, link->last_io_ms) : -1);
     json_string(json, "last_error", link->last_error);
+    write_other_history(json, &link->wait);
     write_sync(json, link);
     json_u64(json, "received_bytes", link->received_bytes);
     json_string(json, "ack", text_string(&ack));

@@ -106,6 +106,27 @@ static bool finds_link_down(const struct picture *picture, struct finding *findi
                meanwhile);
 }
 
+static bool finds_other_history(const struct picture *picture, struct finding *finding)
+{
+    char left[WORDS_MAX];
+    const struct link_wait *wait = &picture->link.wait;
+    if (!wait->is_waiting)
+        return false;
+    say(finding->what,
+        "%s:%u has another history than the one that is held%s, and nobody answers who can go on "
+        "with "
+        "that.",
+        wait->host, (unsigned)wait->port, wait->is_foreign ? ", and had it beside ours" : "");
+    const char *held = wait->is_held ? " before a Sentinel has answered" : " without being told";
+    return say(
+        finding->advice,
+        "Its data set is not taken%s%s%s: bring a primary back that has the one held, or say "
+        "REPLICAOF %s %u or RELAY ACCEPT to give that up.",
+        wait->left_ms >= 0 ? " for another " : held,
+        wait->left_ms >= 0 ? time_words(wait->left_ms, left) : "",
+        wait->left_ms >= 0 ? " (failover-grace)" : "", wait->host, (unsigned)wait->port);
+}
+
 static bool finds_sync(const struct picture *picture, struct finding *finding)
 {
     char read[WORDS_MAX];
@@ -349,6 +370,7 @@ static const struct rule {
     bool (*holds)(const struct picture *picture, struct finding *finding);
 } rules[] = {
     {SEVERITY_PROBLEM, "disk_trouble", finds_disk_trouble},
+    {SEVERITY_PROBLEM, "other_history", finds_other_history},
     {SEVERITY_PROBLEM, "link_down", finds_link_down},
     {SEVERITY_PROBLEM, "no_origin", finds_no_origin},
     {SEVERITY_PROBLEM, "replica_cannot_load", finds_failing},

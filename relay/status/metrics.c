@@ -59,6 +59,7 @@ VALUE(link_attempts, known((double)picture->link.attempts))
 VALUE(link_full_syncs, known((double)picture->link.full_syncs))
 VALUE(link_partial_syncs, known((double)picture->link.partial_syncs))
 VALUE(link_acknowledged, known((double)picture->link.acknowledged))
+VALUE(other_history, known(picture->link.wait.is_waiting))
 VALUE(sync_in_progress, known(picture->link.sync_in_progress))
 VALUE(refreshes, known((double)picture->link.refreshes))
 VALUE(refresh_failures, known((double)picture->link.refresh_failures))
@@ -134,6 +135,8 @@ static const struct metric {
      "Offset that was acknowledged to the origin.", link_acknowledged},
     {"psync_relay_link_sync_in_progress", GAUGE, "Whether a full sync with the origin runs.",
      sync_in_progress},
+    {"psync_relay_link_other_history", GAUGE,
+     "Whether a server has another history, which is not taken, or not yet.", other_history},
     {"psync_relay_snapshot_refreshes_total", COUNTER,
      "RDBs fetched from the origin on a second connection.", refreshes},
     {"psync_relay_snapshot_refresh_failures_total", COUNTER, "Those that came to nothing.",

@@ -17,38 +17,199 @@ const struct origin_address *candidates_current(const struct candidates *candida
     return candidates->list.count == 0 ? NULL : &candidates->list.at[candidates->index];
 }
 
+struct candidate *candidates_current_row(struct candidates *candidates)
+{
+    return &candidates->at[candidates->index];
+}
+
 bool candidates_have_choice(const struct candidates *candidates)
 {
     return candidates->list.count > 1;
 }
 
-void candidates_note_silence(struct candidates *candidates)
+static size_t next_of(const struct candidates *candidates, size_t index)
 {
-    candidates->met_silence = true;
+    return (index + 1) % candidates->list.count;
 }
 
-bool candidates_pass(struct candidates *candidates)
+static bool is_resting(const struct candidate *candidate, int64_t now_ms)
+{
+    return candidate->full_not_before_ms > now_ms;
+}
+
+bool candidate_has_other_history(const struct candidate *candidate)
+{
+    return candidate->answer == CANDIDATE_STRANGER || candidate->answer == CANDIDATE_FOREIGN;
+}
+
+/* ------------------------------------------------------------------ who is chosen after a round */
+
+struct found {
+    bool stranger; /* by itself another history would be taken some time */
+    bool foreign;
+    bool silence; /* one who has ours may only be silent */
+};
+
+static struct found look(const struct candidates *candidates, const struct candidates_rule *rule)
+{
+    struct found found = {.silence = !rule->is_list};
+    for (size_t i = 0; i < candidates->list.count; i++) {
+        enum candidate_answer answer = candidates->at[i].answer;
+        found.stranger = found.stranger || answer == CANDIDATE_STRANGER;
+        found.foreign = found.foreign || answer == CANDIDATE_FOREIGN;
+        found.silence = found.silence || answer == CANDIDATE_SILENT || answer == CANDIDATE_KEEPER;
+    }
+    return found;
+}
+
+/* May the history of a stranger be taken? */
+static bool may_take(const struct candidates *candidates, const struct candidates_rule *rule,
+                     struct found found, int64_t now_ms)
+{
+    if (rule->is_held || rule->grace_ms < 0)
+        return false;
+    if (!found.silence)
+        return true;
+    if (rule->grace_ms == 0)
+        return candidates->rounds >= CANDIDATES_ROUNDS_MAX;
+    return now_ms - candidates->waits_since_ms >= rule->grace_ms;
+}
+
+/* Does the rule choose this one, for its answer? */
+static bool is_eligible(const struct candidate *candidate, enum candidate_answer wanted,
+                        int64_t now_ms)
+{
+    /* One that was only declined has not failed: when its history is wanted, it is asked. */
+    return candidate->answer == wanted &&
+           (!is_resting(candidate, now_ms) || candidate->was_declined);
+}
+
+static bool choose(struct candidates *candidates, enum candidate_answer wanted, bool accepted_only,
+                   int64_t now_ms)
+{
+    size_t at = candidates->index;
+    for (size_t i = 0; i < candidates->list.count; i++, at = next_of(candidates, at)) {
+        const struct candidate *candidate = &candidates->at[at];
+        if (!is_eligible(candidate, wanted, now_ms) || (accepted_only && !candidate->is_accepted))
+            continue;
+        candidates->index = at;
+        candidates->is_chosen = true;
+        candidates->chosen_for = wanted;
+        return true;
+    }
+    return false;
+}
+
+static bool choose_other_history(struct candidates *candidates, const struct candidates_rule *rule,
+                                 struct found found, int64_t now_ms)
+{
+    if (candidates->waits_since_ms == 0)
+        candidates->waits_since_ms = now_ms;
+    candidates->rounds = found.silence ? candidates->rounds + 1 : 0;
+    if (choose(candidates, CANDIDATE_STRANGER, true, now_ms) ||
+        choose(candidates, CANDIDATE_FOREIGN, true, now_ms))
+        return true;
+    if (!may_take(candidates, rule, found, now_ms))
+        return false;
+    return choose(candidates, CANDIDATE_STRANGER, false, now_ms) ||
+           (rule->grace_ms == 0 && choose(candidates, CANDIDATE_FOREIGN, false, now_ms));
+}
+
+static enum candidates_turn end_round(struct candidates *candidates,
+                                      const struct candidates_rule *rule, int64_t now_ms)
+{
+    candidates->tried = 0;
+    struct found found = look(candidates, rule);
+    if (choose(candidates, CANDIDATE_REPLICA, false, now_ms))
+        return CANDIDATES_CHOSEN;
+    if (found.stranger || found.foreign)
+        return choose_other_history(candidates, rule, found, now_ms) ? CANDIDATES_CHOSEN
+                                                                     : CANDIDATES_REST;
+    candidates->waits_since_ms = 0;
+    candidates->rounds = 0;
+    return CANDIDATES_REST;
+}
+
+/* ------------------------------------------------------------------ turns */
+
+enum candidates_turn candidates_pass(struct candidates *candidates,
+                                     const struct candidates_rule *rule, int64_t now_ms)
 {
     CHECK(candidates->list.count > 0);
-    candidates->index = (candidates->index + 1) % candidates->list.count;
+    candidates->index = next_of(candidates, candidates->index);
+    if (candidates->is_chosen) { /* a round of its own, so that there is a rest between two */
+        candidates->is_chosen = false;
+        candidates->tried = 0;
+        return CANDIDATES_REST;
+    }
     candidates->tried++;
-    if (candidates->tried < candidates->list.count)
-        return false;
-    candidates->tried = 0;
-    bool waits = candidates->met_stranger && candidates->met_silence;
-    candidates->rounds = waits ? candidates->rounds + 1 : 0;
-    candidates->accept_stranger =
-        candidates->met_stranger && (!waits || candidates->rounds >= CANDIDATES_ROUNDS_MAX);
-    candidates->met_stranger = false;
-    candidates->met_silence = false;
-    return true;
+    while (candidates->tried < candidates->list.count &&
+           is_resting(candidates_current_row(candidates), now_ms)) {
+        candidates->index = next_of(candidates, candidates->index);
+        candidates->tried++;
+    }
+    return candidates->tried < candidates->list.count ? CANDIDATES_NEXT
+                                                      : end_round(candidates, rule, now_ms);
+}
+
+int64_t candidates_skip_resting(struct candidates *candidates, int64_t now_ms)
+{
+    if (candidates->list.count == 0 || candidates->is_chosen)
+        return 0;
+    size_t soonest = candidates->index;
+    size_t at = candidates->index;
+    for (size_t i = 0; i < candidates->list.count; i++, at = next_of(candidates, at)) {
+        if (!is_resting(&candidates->at[at], now_ms)) {
+            candidates->index = at;
+            candidates->tried += i;
+            return 0;
+        }
+        if (candidates->at[at].full_not_before_ms < candidates->at[soonest].full_not_before_ms)
+            soonest = at;
+    }
+    candidates->index = soonest;
+    return candidates->at[soonest].full_not_before_ms - now_ms;
 }
 
 void candidates_settle(struct candidates *candidates)
 {
     candidates->tried = 0;
-    candidates->met_stranger = false;
-    candidates->met_silence = false;
+    candidates->is_chosen = false;
     candidates->rounds = 0;
-    candidates->accept_stranger = false;
+    candidates->waits_since_ms = 0;
+    for (size_t i = 0; i < candidates->list.count; i++) {
+        candidates->at[i].is_accepted = false;
+        candidates->at[i].answer =
+            CANDIDATE_SILENT; /* what they are in the next round is asked then */
+    }
+}
+
+void candidates_accept(struct candidates *candidates, size_t which)
+{
+    struct candidate *candidate = &candidates->at[which];
+    candidate->is_accepted = true;
+    candidate->full_not_before_ms = 0;
+}
+
+void candidates_note_full_failure(struct candidates *candidates, int64_t now_ms, int64_t pause_ms)
+{
+    candidates_current_row(candidates)->full_not_before_ms = now_ms + pause_ms;
+}
+
+void candidates_forget_full_failures(struct candidates *candidates)
+{
+    for (size_t i = 0; i < candidates->list.count; i++) {
+        candidates->at[i].full_failures = 0;
+        candidates->at[i].full_not_before_ms = 0;
+        candidates->at[i].was_declined = false;
+    }
+}
+
+size_t candidates_waiting(const struct candidates *candidates)
+{
+    for (size_t i = 0; i < candidates->list.count; i++) {
+        if (candidate_has_other_history(&candidates->at[i]))
+            return i;
+    }
+    return SIZE_MAX;
 }

@@ -1,45 +1,105 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whose turn it is among the servers that may be the origin. They are tried in rounds; the one that was
- * good is tried first when its link breaks. A primary with another history is accepted only when a whole
- * round in which everybody answered has found nobody who can go on with ours; one who did not answer may
- * be the one who could, and is given CANDIDATES_ROUNDS_MAX rounds to come back. Pure. Thread: the owner's.
+ * Whose turn it is among the servers that may be the origin, and who is taken where the best does not
+ * answer. They are asked in rounds, one after the other; the one that was good is asked first when its link
+ * breaks. A primary that goes on with our history is taken at its turn. What a round has found besides is
+ * weighed when everybody has been asked:
+ *
+ *  1. a replica that can go on with our history (the one that was good first, then in the order of the list);
+ *  2. a history that an operator has accepted;
+ *  3. another history, by candidates_rule: at once where everybody has answered and nobody has ours; after
+ *     `grace_ms` where one who has it may only be silent; never one that was there beside ours.
+ *
+ * Whoever is chosen so has the next turn, at once. A full sync that failed costs the origin a fork each
+ * time, so that candidate, and no other, is left out of the rounds for a while that grows. Pure. Thread:
+ * the owner's.
  */
 #ifndef RELAY_UPSTREAM_CANDIDATES_H
 #define RELAY_UPSTREAM_CANDIDATES_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "relay/base/replid.h"
 #include "relay/upstream/origin.h"
 
+/* With `grace_ms` 0: so many rounds are given to one who is silent. */
 enum { CANDIDATES_ROUNDS_MAX = 10 };
+
+/* What one was when it was asked last. */
+enum candidate_answer {
+    CANDIDATE_SILENT,   /* did not say what it is: dead, silent, loading, wants another password */
+    CANDIDATE_USELESS,  /* a replica that has nothing for us */
+    CANDIDATE_KEEPER,   /* has our history, and cannot give it now: a replica without its link */
+    CANDIDATE_REPLICA,  /* a replica that can go on with our history */
+    CANDIDATE_STRANGER, /* has another history */
+    CANDIDATE_FOREIGN,  /* the same, and was there beside ours: another group's, or left behind */
+};
+
+struct candidate {
+    enum candidate_answer answer;
+    struct replid replid;       /* of a stranger or a foreign one; none where it did not tell */
+    bool is_accepted;           /* an operator takes its history, whatever it is */
+    bool was_declined;          /* it began a full sync that was not wanted */
+    unsigned full_failures;     /* full syncs that came to nothing, since one was complete */
+    int64_t full_not_before_ms; /* it is not asked earlier; 0: at any time */
+};
+
+struct candidates_rule {
+    int64_t grace_ms; /* 0: a few rounds; negative: never without being told */
+    bool is_list;     /* somebody named several; else a single one that a Sentinel told of */
+    bool is_held;     /* nothing of the kind is taken for now: the Sentinels are being asked */
+};
+
+enum candidates_turn {
+    CANDIDATES_NEXT,   /* the next one's */
+    CANDIDATES_CHOSEN, /* the round is over, and somebody was chosen: his, at once */
+    CANDIDATES_REST,   /* the round is over: the next begins after a rest */
+};
 
 struct candidates {
     struct origin_candidates list;
-    size_t index;         /* whose turn it is */
-    size_t tried;         /* in this round, without success */
-    bool met_stranger;    /* in this round: a primary with another history */
-    bool met_silence;     /* in this round: one that did not say what it is */
-    unsigned rounds;      /* with a stranger and with silence, one after the other */
-    bool accept_stranger; /* in this round */
+    struct candidate at[ORIGIN_CANDIDATES_MAX];
+    size_t index;   /* whose turn it is */
+    size_t tried;   /* in this round, without success */
+    bool is_chosen; /* the one whose turn it is, for what `chosen_for` says */
+    enum candidate_answer chosen_for;
+    unsigned rounds;        /* with a stranger and with silence, one after the other */
+    int64_t waits_since_ms; /* another history could be taken, and is not; 0: no */
 };
 
 void candidates_init(struct candidates *candidates, const struct origin_candidates *list);
 
 /* NULL: there is none. */
 const struct origin_address *candidates_current(const struct candidates *candidates);
+struct candidate *candidates_current_row(struct candidates *candidates);
 
 /* Is there a choice? A single one is followed whatever it is: also a replica, as in a chain. */
 bool candidates_have_choice(const struct candidates *candidates);
 
-/* The current one did not say what it is: dead, silent, loading, wants another password. */
-void candidates_note_silence(struct candidates *candidates);
+/* The current one, whose `answer` is set, was of no use. */
+enum candidates_turn candidates_pass(struct candidates *candidates,
+                                     const struct candidates_rule *rule, int64_t now_ms);
 
-/* The current one was of no use: the next one's turn. True: that was a whole round, rest. */
-bool candidates_pass(struct candidates *candidates);
+/* Before a turn after a rest: leaves out those who are not to be asked yet. Returns how long nobody is. */
+int64_t candidates_skip_resting(struct candidates *candidates, int64_t now_ms);
 
 /* The current one is good: it begins the next round. */
 void candidates_settle(struct candidates *candidates);
+
+/* A full sync with the current one came to nothing: it is not asked again for `pause_ms`. */
+void candidates_note_full_failure(struct candidates *candidates, int64_t now_ms, int64_t pause_ms);
+
+/* Its history is taken, whatever it is, when the round is over and nobody has ours. */
+void candidates_accept(struct candidates *candidates, size_t which);
+
+/* That all of them may be asked at any time. */
+void candidates_forget_full_failures(struct candidates *candidates);
+
+bool candidate_has_other_history(const struct candidate *candidate);
+
+/* The first one whose history waits to be taken; SIZE_MAX: none. */
+size_t candidates_waiting(const struct candidates *candidates);
 
 #endif

@@ -53,6 +53,11 @@ static bool knows_version(const struct greeting *greeting)
     return greeting->info.server_version[0] != '\0' || greeting->info.valkey_version[0] != '\0';
 }
 
+static bool asks_keys(const struct greeting *greeting)
+{
+    return greeting->asks_keys;
+}
+
 static bool is_fetch(const struct greeting *greeting)
 {
     return greeting->terms.rdb_only;
@@ -85,6 +90,12 @@ static void send_info_replication(const struct greeting *greeting, struct writer
 {
     (void)greeting;
     SEND(writer, "INFO", "replication");
+}
+
+static void send_info_keyspace(const struct greeting *greeting, struct writer *writer)
+{
+    (void)greeting;
+    SEND(writer, "INFO", "keyspace");
 }
 
 static void send_listening_port(const struct greeting *greeting, struct writer *writer)
@@ -164,11 +175,9 @@ static enum verdict judge_info(struct greeting *greeting, struct bytes answer)
 }
 
 /* Now we know what the server is: may we follow it, and from where on can it go on with us? */
-static enum verdict judge_role(struct greeting *greeting, struct bytes answer)
+static enum verdict judge_server(struct greeting *greeting)
 {
     struct greeting_terms *terms = &greeting->terms;
-    if (judge_info(greeting, answer) == FAILED)
-        return FAILED;
     const char *veto = terms->veto != NULL ? terms->veto(&greeting->info, terms->veto_arg) : NULL;
     if (veto != NULL) {
         snprintf(greeting->error, sizeof(greeting->error), "%s", veto);
@@ -180,6 +189,21 @@ static enum verdict judge_role(struct greeting *greeting, struct bytes answer)
             terms->offset = common;
     }
     return NEXT;
+}
+
+static enum verdict judge_role(struct greeting *greeting, struct bytes answer)
+{
+    const struct greeting_terms *terms = &greeting->terms;
+    if (judge_info(greeting, answer) == FAILED)
+        return FAILED;
+    greeting->asks_keys =
+        terms->wants_keys != NULL && terms->wants_keys(&greeting->info, terms->veto_arg);
+    return greeting->asks_keys ? NEXT : judge_server(greeting);
+}
+
+static enum verdict judge_keys(struct greeting *greeting, struct bytes answer)
+{
+    return judge_info(greeting, answer) == FAILED ? FAILED : judge_server(greeting);
 }
 
 static enum verdict judge_psync(struct greeting *greeting, struct bytes answer)
@@ -204,6 +228,7 @@ static const struct step steps[] = {
     {"AUTH", has_password, send_auth, judge_auth},
     {"INFO server", always, send_info_server, judge_info},
     {"INFO replication", always, send_info_replication, judge_role},
+    {"INFO keyspace", asks_keys, send_info_keyspace, judge_keys},
     {"REPLCONF listening-port", always, send_listening_port, judge_option},
     {"REPLCONF ip-address", has_announce_ip, send_ip_address, judge_option},
     {"REPLCONF capa", always, send_capa, judge_option},
@@ -250,6 +275,7 @@ void greeting_start(struct greeting *greeting, const struct greeting_terms *term
     greeting->terms = *terms;
     greeting->step = 0;
     greeting->error[0] = '\0';
+    greeting->asks_keys = false;
     greeting->info.has_role = false; /* this server has not said yet what it is */
     greeting->reply = (struct psync_reply){.verdict = PSYNC_NONSENSE};
     send_step(greeting, out);

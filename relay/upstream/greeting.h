@@ -35,6 +35,8 @@ struct greeting_terms {
     uint64_t offset_min; /* the window's first: where a rewind may go */
     /* Asked once the server has said what it is: why it is not to be followed, or NULL. NULL: always. */
     const char *(*veto)(const struct origin_info *info, void *arg);
+    /* Asked before that: must it be known whether it has keys? NULL: never. */
+    bool (*wants_keys)(const struct origin_info *info, void *arg);
     void *veto_arg;
 };
 
@@ -54,7 +56,8 @@ enum {
 struct greeting {
     struct greeting_terms terms;
     size_t step;
-    bool in_bulk; /* the answer is a bulk string: `awaited` bytes of it are to come */
+    bool asks_keys; /* INFO keyspace is needed */
+    bool in_bulk;   /* the answer is a bulk string: `awaited` bytes of it are to come */
     uint64_t awaited;
     size_t line_length;
     char line[GREETING_LINE_MAX];

@@ -88,29 +88,29 @@ static void let_go(struct link *link)
     dialog_close(&link->dialog);
 }
 
-static int64_t rest_ms(struct link *link)
-{
-    link->failures++;
-    int64_t pause = backoff_ms(link_backoff, link->failures);
-    int64_t full_pause = link->full_not_before_ms - clock_ms();
-    return full_pause > pause ? full_pause : pause;
-}
-
 void link_note_full_failure(struct link *link)
 {
-    link->full_failures++;
-    int64_t pause = backoff_ms(full_backoff, link->full_failures);
-    link->full_not_before_ms = clock_ms() + pause;
-    log_warnx(
-        "upstream: full syncs that failed in a row: %u; since each costs the origin a fork, the "
-        "next attempt is in %.1f s (REPLICAOF and a restart end the wait)",
-        link->full_failures, (double)pause / 1000);
+    struct candidate *candidate = candidates_current_row(&link->candidates);
+    candidate->full_failures++;
+    int64_t pause_ms = backoff_ms(full_backoff, candidate->full_failures);
+    candidates_note_full_failure(&link->candidates, clock_ms(), pause_ms);
+    log_warnx("upstream: full syncs with %s:%" PRIu16 " that came to nothing in a row: %u; since "
+              "each costs it a fork, the next attempt at it is in %.1f s (REPLICAOF and a restart "
+              "end the wait)",
+              link_origin(link)->host, link_origin(link)->port, candidate->full_failures,
+              (double)pause_ms / 1000);
 }
 
-static void forget_full_failures(struct link *link)
+/* Until the next turn. One that is of use is waited for; else all who may be asked are. */
+static int64_t rest_ms(struct link *link, bool is_of_use)
 {
-    link->full_failures = 0;
-    link->full_not_before_ms = 0;
+    int64_t now_ms = clock_ms();
+    link->failures++;
+    int64_t pause = backoff_ms(link_backoff, link->failures);
+    int64_t full_pause =
+        is_of_use ? candidates_current_row(&link->candidates)->full_not_before_ms - now_ms
+                  : candidates_skip_resting(&link->candidates, now_ms);
+    return full_pause > pause ? full_pause : pause;
 }
 
 /* One that was good is tried again first; after one that was of no use the next candidate is, at once,
@@ -121,12 +121,13 @@ static void leave(struct link *link, const char *cause, const char *why, bool is
     snprintf(link->last_error, sizeof(link->last_error), "%s: %s", cause, why);
     if (link->state == LINK_LOADING)
         link_note_full_failure(link);
-    if (link->state == LINK_CONNECTING || !link->dialog.greeting.info.has_role)
-        candidates_note_silence(&link->candidates);
     let_go(link);
     link_enter(link, LINK_RESTING, "%s", link->last_error);
-    bool rests = is_of_use || candidates_pass(&link->candidates);
-    timer_arm(link->timer, rests ? rest_ms(link) : 0);
+    const struct candidates_rule rule = link_rule(link);
+    bool rests =
+        is_of_use || candidates_pass(&link->candidates, &rule, clock_ms()) == CANDIDATES_REST;
+    timer_arm(link->timer, rests ? rest_ms(link, is_of_use) : 0);
+    link_tell_wait(link);
     if (rests) /* last: it may tell us whom to follow */
         link->doors.on_lost(link->doors.arg);
 }
@@ -188,6 +189,7 @@ static void on_timer(void *arg)
 static void enter_connecting(struct link *link)
 {
     link->attempts++;
+    candidates_current_row(&link->candidates)->answer = CANDIDATE_SILENT;
     const struct origin_address *origin = link_origin(link);
     if (!dialog_open(&link->dialog, link->loop, origin->host, origin->port, on_conn_event, link))
         timer_arm(link->timer, 0);
@@ -261,7 +263,7 @@ static void finish_loading(struct link *link, struct text *why)
         return;
     }
     link->must_start_anew = false;
-    forget_full_failures(link);
+    candidates_current_row(&link->candidates)->full_failures = 0;
     struct history *history = store_current(link->store);
     const struct snapshot *snapshot = history_snapshot(history);
     link->doors.on_news(LINK_NEWS_REPLACED, link->doors.arg);
@@ -345,6 +347,8 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
     link->options = *options;
     link->doors = *doors;
     link->acker.rule = options->ack;
+    link->opened_ms = clock_ms();
+    link->is_unconfirmed = options->asks_sentinels;
     candidates_init(&link->candidates, &options->origin);
     static_assert(LINK_IDLE == 0, "a new link is idle");
     if (!prepare(link)) {
@@ -371,39 +375,53 @@ void link_close(struct link **link)
     *link = NULL;
 }
 
-static void follow(struct link *link, const struct origin_address *origin)
+static bool follows(const struct link *link, const struct origin_address *origin)
 {
     const struct origin_address *current = link_origin(link);
-    if (strcmp(current->host, origin->host) == 0 && current->port == origin->port)
-        return;
+    return strcmp(current->host, origin->host) == 0 && current->port == origin->port;
+}
+
+static void follow(struct link *link, const struct origin_address *origin)
+{
     log_info("upstream: told to follow %s:%" PRIu16, origin->host, origin->port);
     fetch_cancel(link->renewal.fetch, "the origin is another now");
     let_go(link);
     link->failures = 0;
-    forget_full_failures(link);
     if (link->state != LINK_RESTING && link->state != LINK_IDLE)
         link_enter(link, LINK_RESTING, "replicaof: told to follow another origin");
     const struct origin_candidates list = {.count = 1, .at = {*origin}};
     candidates_init(&link->candidates, &list);
+    link_tell_wait(link);
     timer_arm(link->timer, 0);
 }
 
 void link_follow(struct link *link, const struct origin_address *origin)
 {
+    bool waits = link->candidates.waits_since_ms != 0 ||
+                 (link->is_unconfirmed && link->state == LINK_RESTING);
     link->must_be_primary = false;
-    follow(link, origin);
+    link->is_unconfirmed = false;
+    if (!follows(link, origin) || waits)
+        follow(link, origin);
 }
 
 void link_follow_primary(struct link *link, const struct origin_address *origin)
 {
+    bool was_held = link->is_unconfirmed && link->state == LINK_RESTING;
     link->must_be_primary = true;
-    follow(link, origin);
+    link->is_unconfirmed = false;
+    if (!follows(link, origin)) {
+        follow(link, origin);
+    } else if (was_held) {
+        link->candidates.waits_since_ms = 0;
+        link_retry(link);
+    }
 }
 
 void link_retry(struct link *link)
 {
     link->failures = 0;
-    forget_full_failures(link);
+    candidates_forget_full_failures(&link->candidates);
     if (link->state == LINK_RESTING)
         timer_arm(link->timer, 0);
 }
@@ -417,6 +435,7 @@ void link_change(struct link *link, const struct link_options *options)
 {
     link_set_ack(link, options->ack);
     link->options.timeout_ms = options->timeout_ms;
+    link->options.failover_grace_ms = options->failover_grace_ms;
     link->renewal.always_ready = options->snapshot_always_ready;
     link->renewal.pause_ms = options->refresh_pause_ms;
 }
@@ -461,8 +480,9 @@ void link_tick(struct link *link)
     if (link->state == LINK_STREAMING)
         link_acknowledge(link);
     bool listens = link->dialog.conn != NULL && !link->dialog.is_resting;
+    /* Also one that was good is not asked again first: it may be behind us, or hang. */
     if (listens && clock_silence_ms(link->dialog.last_io_ms) > link->options.timeout_ms)
-        link_fail(link, "silent", "nothing came from the origin for repl-timeout");
+        leave(link, "silent", "nothing came from the origin for repl-timeout", false);
     fetch_tick(link->renewal.fetch, link->options.timeout_ms);
     consider_renewal(link);
 }
@@ -494,6 +514,9 @@ void link_status(const struct link *link, struct link_status *out)
         .server_version = info->server_version,
         .valkey_version = info->valkey_version,
     };
+    link_wait_status(link, &out->wait);
+    out->chain = link->state == LINK_STREAMING ? link->chain : "";
+    out->chain_is_complete = link->state == LINK_STREAMING && link->chain_is_complete;
     fetch_report(link->renewal.fetch, out);
     out->refresh_next_ms = renewal_next_ms(&link->renewal);
 }

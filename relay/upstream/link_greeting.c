@@ -6,42 +6,10 @@
 #include "link_parts.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/store/store.h"
-
-/* Why the server that we talk to is not to be followed; NULL: it is. A single candidate is followed also
- * when it is a replica, or has another history: it was named. */
-static const char *veto(const struct origin_info *info, void *arg)
-{
-    struct link *link = arg;
-    const struct origin_address *origin = link_origin(link);
-    struct history *history = store_current(link->store);
-    if (link->run_id != NULL && strcmp(info->run_id, link->run_id) == 0)
-        return "it is this relay itself";
-    if (link->doors.is_own_replica(conn_peer_address(link->dialog.conn), origin->port,
-                                   link->doors.arg))
-        return "it is a replica of this relay";
-    if (info->has_role && !info->is_primary &&
-        link->doors.is_own_replica(info->primary.host, info->primary.port, link->doors.arg))
-        return "it is a replica of a replica of this relay";
-    bool has_choice = candidates_have_choice(&link->candidates);
-    if (!has_choice && !link->must_be_primary)
-        return NULL;
-    if (info->has_role && !info->is_primary) {
-        snprintf(link->veto, sizeof(link->veto), "it is a replica of %s:%" PRIu16,
-                 info->primary.host, info->primary.port);
-        return link->veto;
-    }
-    if (!has_choice || history == NULL || link->must_start_anew ||
-        origin_info_knows(info, &history_identity(history)->replid))
-        return NULL;
-    link->candidates.met_stranger = true;
-    return link->candidates.accept_stranger ? NULL : "it has another history";
-}
 
 /* Who we are; and to continue where the last complete command of the current history ends, if the
  * window still holds that place. */
@@ -52,7 +20,8 @@ struct greeting_terms link_terms(struct link *link)
         .password = link->options.password,
         .announce_ip = link->options.announce_ip,
         .announce_port = link->options.announce_port,
-        .veto = veto,
+        .veto = link_judge,
+        .wants_keys = link_wants_keys,
         .veto_arg = link,
     };
     struct history *history = store_current(link->store);
@@ -163,10 +132,19 @@ static void act_on_reply(struct link *link)
 {
     /* A copy: the state that follows may overwrite the greeting's. */
     const struct psync_reply reply = link->dialog.greeting.reply;
-    if (reply.verdict == PSYNC_FULLRESYNC)
-        begin_full_sync(link, &reply);
-    else
+    if (reply.verdict != PSYNC_FULLRESYNC) {
         continue_stream(link, &reply);
+        return;
+    }
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    if (link_may_begin(link, &reply, &why)) {
+        begin_full_sync(link, &reply);
+    } else {
+        link_note_full_failure(link);
+        link_fail(link, "declined", text_string(&why));
+    }
+    text_fini(&why);
 }
 
 void link_greet(struct link *link)

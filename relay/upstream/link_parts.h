@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The link from inside, for the files that are its parts: link.c is the machine, link_greeting.c what we
- * ask for and what the answer makes of our history, link_stream.c the stream and its acknowledgement.
+ * ask for and what the answer makes of our history, link_choice.c whom we follow and whose history may be
+ * taken, link_stream.c the stream and its acknowledgement.
  * Thread: thread 0.
  */
 #ifndef RELAY_UPSTREAM_LINK_PARTS_H
@@ -42,20 +43,23 @@ struct link {
     struct intake intake;     /* streaming */
     struct acker acker;       /* streaming */
     struct renewal renewal;
-    bool told_no_space;         /* that nothing is read, and not yet that it goes on */
-    bool must_be_primary;       /* who told of it says that it is: a replica is passed over */
-    bool must_start_anew;       /* the store could not cut the history: only a full sync helps */
-    unsigned failures;          /* since the stream flowed last */
-    unsigned broken_streams;    /* that were refused at broken_at, one after the other */
-    uint64_t broken_at;         /* the boundary */
-    unsigned full_failures;     /* full syncs that came to nothing, since one was complete */
-    int64_t full_not_before_ms; /* none is asked for earlier */
-    uint64_t began_offset;      /* the boundary when streaming began */
+    bool told_no_space;      /* that nothing is read, and not yet that it goes on */
+    bool must_be_primary;    /* who told of it says that it is: a replica is passed over */
+    bool is_unconfirmed;     /* a Sentinel is to say who the primary is, and none has yet */
+    bool told_wait;          /* that another history waits to be taken */
+    bool must_start_anew;    /* the store could not cut the history: only a full sync helps */
+    unsigned failures;       /* since the stream flowed last */
+    unsigned broken_streams; /* that were refused at broken_at, one after the other */
+    uint64_t broken_at;      /* the boundary */
+    uint64_t began_offset;   /* the boundary when streaming began */
+    int64_t opened_ms;
     int64_t down_since_ms;
     int64_t up_since_ms;
     uint64_t full_syncs;
     uint64_t partial_syncs;
     uint64_t attempts;
+    bool chain_is_complete;
+    char chain[RUN_ID_CHAIN_TEXT_MAX]; /* run ids above us, since streaming began */
     char last_error[LINK_WHY_MAX];
     char veto[LINK_WHY_MAX]; /* why a server was passed over */
 };
@@ -73,12 +77,24 @@ void link_fail_broken(struct link *link);
 /* The same, where not the origin is to blame: it is tried again. */
 void link_fail_store(struct link *link, const char *why);
 
-/* A full sync has come to nothing: the next attempt waits for longer each time. */
+/* A full sync with the current candidate has come to nothing: the next attempt at it waits for longer each
+ * time. */
 void link_note_full_failure(struct link *link);
 
 /* link_greeting.c: who we are and what we ask for; the answers so far. */
 struct greeting_terms link_terms(struct link *link);
 void link_greet(struct link *link);
+
+/* link_choice.c: the rule by which another history is taken; what a server says of itself, judged (for
+ * greeting_terms, `arg` is the link); may its full sync begin? (false: `why`); what waits, and that in the
+ * log where it has changed. */
+struct candidates_rule link_rule(const struct link *link);
+const char *link_judge(const struct origin_info *info, void *arg);
+bool link_wants_keys(const struct origin_info *info, void *arg);
+MUST_CHECK bool link_may_begin(struct link *link, const struct psync_reply *reply,
+                               struct text *why);
+void link_wait_status(const struct link *link, struct link_wait *out);
+void link_tell_wait(struct link *link);
 
 /* link_stream.c: takes what has come; acknowledges now. */
 void link_begin_stream(struct link *link);

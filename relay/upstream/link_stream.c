@@ -5,6 +5,7 @@
 #include "link_parts.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
@@ -44,13 +45,29 @@ void link_acknowledge(struct link *link)
         link_fail_broken(link);
 }
 
+/* Who is above us now, for whoever asks us before it follows us. */
+static void note_chain(struct link *link)
+{
+    const struct origin_info *info = &link->dialog.greeting.info;
+    struct run_id_chain chain;
+    struct text text;
+    text_init(&text, sizeof(link->chain));
+    run_id_chain_extend(info->run_id, info->has_role && info->is_primary, &info->chain, &chain);
+    run_id_chain_format(&chain, &text);
+    snprintf(link->chain, sizeof(link->chain), "%s", text_string(&text));
+    link->chain_is_complete = chain.is_complete;
+    text_fini(&text);
+}
+
 void link_begin_stream(struct link *link)
 {
+    note_chain(link);
     link->began_offset = history_boundary(store_current(link->store));
     link->up_since_ms = clock_ms();
     link->last_error[0] = '\0';
     link->told_no_space = false;
     candidates_settle(&link->candidates);
+    link_tell_wait(link);
     acker_begin(&link->acker);
     intake_begin(&link->intake, store_current(link->store), link->dialog.buffer, DIALOG_BUFFER);
 }

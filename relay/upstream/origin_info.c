@@ -37,6 +37,12 @@ static void read_run_id(struct origin_info *info, struct bytes value)
         memcpy(info->run_id, id.hex, sizeof(info->run_id));
 }
 
+static void read_uptime(struct origin_info *info, struct bytes value)
+{
+    if (!bytes_to_u64(value, &info->uptime_s))
+        info->uptime_s = 0;
+}
+
 static void read_role(struct origin_info *info, struct bytes value)
 {
     info->has_role = true;
@@ -53,6 +59,27 @@ static void read_master_port(struct origin_info *info, struct bytes value)
     uint64_t port;
     if (bytes_to_u64(value, &port) && port <= UINT16_MAX)
         info->primary.port = (uint16_t)port;
+}
+
+static void read_link_status(struct origin_info *info, struct bytes value)
+{
+    info->link_is_up = bytes_is(value, "up");
+}
+
+static void read_offset(struct origin_info *info, struct bytes value)
+{
+    if (!bytes_to_u64(value, &info->offset))
+        info->offset = 0;
+}
+
+static void read_chain(struct origin_info *info, struct bytes value)
+{
+    run_id_chain_parse(value, &info->chain);
+}
+
+static void read_chain_is_complete(struct origin_info *info, struct bytes value)
+{
+    info->chain.is_complete = bytes_is(value, "1");
 }
 
 static void read_replid(struct origin_info *info, struct bytes value)
@@ -74,6 +101,12 @@ static void read_second_offset(struct origin_info *info, struct bytes value)
     info->second_offset = bytes_to_u64(value, &first) && first > 0 ? first - 1 : 0;
 }
 
+/* "keys=17,expires=0,...", of a database that has some. */
+static void read_keys(struct origin_info *info, struct bytes value)
+{
+    info->has_keys = info->has_keys || !bytes_starts(value, "keys=0,");
+}
+
 static const struct field {
     const char *name;
     void (*read)(struct origin_info *info, struct bytes value);
@@ -82,9 +115,14 @@ static const struct field {
     {"valkey_version:", read_valkey_version},
     {"psync_relay_version:", read_relay_version},
     {"run_id:", read_run_id},
+    {"uptime_in_seconds:", read_uptime},
     {"role:", read_role},
     {"master_host:", read_master_host},
     {"master_port:", read_master_port},
+    {"master_link_status:", read_link_status},
+    {"master_repl_offset:", read_offset},
+    {"upstream_chain:", read_chain},
+    {"upstream_chain_complete:", read_chain_is_complete},
     {"master_replid:", read_replid},
     {"master_replid2:", read_replid2},
     {"second_repl_offset:", read_second_offset},
@@ -100,6 +138,9 @@ void origin_info_read(struct origin_info *info, struct bytes section)
             if (bytes_starts(line, fields[i].name))
                 fields[i].read(info, bytes_skip(line, strlen(fields[i].name)));
         }
+        size_t name_length = bytes_find(line, ':');
+        if (bytes_starts(line, "db") && name_length < line.length)
+            read_keys(info, bytes_skip(line, name_length + 1));
         section = bytes_skip(section, length < section.length ? length + 1 : length);
     }
 }

@@ -11,6 +11,7 @@
 #include "relay/base/bytes.h"
 #include "relay/base/replid.h"
 #include "relay/upstream/origin.h"
+#include "run_id_chain.h"
 
 enum { ORIGIN_VERSION_MAX = 32 };
 
@@ -19,9 +20,14 @@ struct origin_info {
     char valkey_version[ORIGIN_VERSION_MAX]; /* "" where it is no Valkey */
     char run_id[REPLID_DIGITS + 1];          /* "" while not known */
     bool is_relay;                           /* it is one of us, and serves from its disk */
+    uint64_t uptime_s;                       /* 0 while not known */
+    bool has_keys;                           /* INFO keyspace told of some */
     bool has_role;                           /* the fields below are known */
     bool is_primary;
     struct origin_address primary; /* of a replica */
+    bool link_is_up;               /* of a replica: to its primary */
+    uint64_t offset;               /* master_repl_offset */
+    struct run_id_chain chain;     /* of a relay: who is above it */
     struct replid replid;
     struct replid replid2;
     uint64_t second_offset; /* bytes that are common to replid and replid2; 0 without replid2 */

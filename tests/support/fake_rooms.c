@@ -66,6 +66,8 @@ void fake_rooms_reset(void)
                  .state = LINK_CONNECTING,
                  .state_name = "connecting",
                  .last_error = "",
+                 .chain = "",
+                 .wait = {.host = "", .replid = "", .left_ms = -1},
                  .server_version = "",
                  .valkey_version = ""},
         .port = 6380,
@@ -193,6 +195,20 @@ const char *link_renew(struct link *link)
     CHECK(link == handle(OTHER));
     fake_rooms.renewals++;
     return fake_rooms.renewal_refusal;
+}
+
+void link_retry(struct link *link)
+{
+    CHECK(link == handle(OTHER));
+    fake_rooms.retries++;
+}
+
+const char *link_accept(struct link *link, const struct origin_address *address)
+{
+    CHECK(link == handle(OTHER));
+    fake_rooms.acceptances++;
+    fake_rooms.accepted = address != NULL ? *address : (struct origin_address){.port = 0};
+    return fake_rooms.acceptance_refusal;
 }
 
 struct ack_rule link_ack(const struct link *link)

@@ -36,8 +36,12 @@ struct fake_rooms {
 
     struct link_status link;
     struct ack_rule ack;
-    unsigned renewals;           /* asked for by link_renew */
-    const char *renewal_refusal; /* what it says; NULL: nothing against it */
+    unsigned renewals;              /* asked for by link_renew */
+    const char *renewal_refusal;    /* what it says; NULL: nothing against it */
+    unsigned retries;               /* asked for by link_retry */
+    unsigned acceptances;           /* asked for by link_accept */
+    struct origin_address accepted; /* by the last; port 0: none was named */
+    const char *acceptance_refusal; /* what it says; NULL: nothing against it */
 
     uint16_t port;
     struct downstream_counts counts;

@@ -43,11 +43,11 @@ struct value_kind {
 
 value_parse_fn value_parse_string, value_parse_word, value_parse_host, value_parse_bind,
     value_parse_candidates, value_parse_sentinel, value_parse_ack, value_parse_port,
-    value_parse_count, value_parse_size, value_parse_duration, value_parse_seconds,
-    value_parse_name;
+    value_parse_count, value_parse_size, value_parse_duration, value_parse_grace,
+    value_parse_seconds, value_parse_name;
 value_print_fn value_print_string, value_print_secret, value_print_candidates, value_print_sentinel,
     value_print_ack, value_print_port, value_print_count, value_print_size, value_print_duration,
-    value_print_seconds, value_print_name;
+    value_print_grace, value_print_seconds, value_print_name;
 value_fini_fn value_fini_string;
 
 /* The first members of a kind, by the C type of the place. */
@@ -68,6 +68,8 @@ value_fini_fn value_fini_string;
 #define VALUE_SIZE .parse = value_parse_size, .print = value_print_size    /* uint64_t: bytes */
 #define VALUE_DURATION /* int64_t: milliseconds */                                                 \
     .parse = value_parse_duration, .print = value_print_duration
+#define VALUE_GRACE /* int64_t: milliseconds, or -1 for "no" */                                    \
+    .parse = value_parse_grace, .print = value_print_grace
 #define VALUE_SECONDS .parse = value_parse_seconds, .print = value_print_seconds /* int */
 #define VALUE_NAME .parse = value_parse_name, .print = value_print_name /* an enum, from 0 on */
 

@@ -45,12 +45,14 @@ struct tls_context;
 struct link_options {
     struct origin_candidates origin;
     struct ack_rule ack;
-    const char *user;           /* NULL or "": AUTH with the password alone */
-    const char *password;       /* NULL or "": no AUTH */
-    const char *announce_ip;    /* NULL or "": the origin takes our address from the connection */
-    uint16_t announce_port;     /* what `listening-port` says */
-    int64_t timeout_ms;         /* repl-timeout: silence that ends a connection */
-    int64_t refresh_pause_ms;   /* snapshot-min-interval: between two refreshes nobody waits for */
+    const char *user;          /* NULL or "": AUTH with the password alone */
+    const char *password;      /* NULL or "": no AUTH */
+    const char *announce_ip;   /* NULL or "": the origin takes our address from the connection */
+    uint16_t announce_port;    /* what `listening-port` says */
+    int64_t timeout_ms;        /* repl-timeout: silence that ends a connection */
+    int64_t refresh_pause_ms;  /* snapshot-min-interval: between two refreshes nobody waits for */
+    int64_t failover_grace_ms; /* failover-grace: 0: none; negative: for ever */
+    bool asks_sentinels; /* some are asked who the primary is: link_follow_primary is to come */
     bool snapshot_always_ready; /* renew before the window leaves X behind; else when wanted */
 };
 
@@ -79,7 +81,7 @@ struct link_doors {
     /* What the rank-th best of our replicas has acknowledged (1: the best; 0: the worst of all). False:
      * there are not so many. */
     bool (*acknowledged)(unsigned rank, uint64_t *offset, void *arg);
-    /* Is the server that listens at this address a replica of ours? We must not follow it. */
+    /* Is there a replica of ours that listens at this address, as far as it shows? Others may, too. */
     bool (*is_own_replica)(const char *address, uint16_t port, void *arg);
     /* The origin could not be reached or was passed over: whoever knows where it may be, look. */
     void (*on_lost)(void *arg);
@@ -103,12 +105,17 @@ void link_set_tls(struct link *link, struct tls_context *tls);
  * caller's; the ones before are not used any more. */
 void link_set_credentials(struct link *link, const char *user, const char *password);
 
-/* Follows another origin from now on: leaves the one it has, asks the new one to continue. The address
- * that is followed already: no effect. */
+/* Follows another origin from now on: leaves the one it has, asks the new one to continue; it was named, so
+ * that its history is taken whatever it is. The address that is followed already: no effect, but where its
+ * history waits to be taken: then it is. */
 void link_follow(struct link *link, const struct origin_address *origin);
 
 /* The same, told by somebody who says that it is a primary: while it is a replica it is passed over. */
 void link_follow_primary(struct link *link, const struct origin_address *origin);
+
+/* An operator takes the history that waits to be taken (link_status): that of this server, NULL: of the only
+ * one. NULL: it is being taken; else why not. */
+MUST_CHECK const char *link_accept(struct link *link, const struct origin_address *address);
 
 /* An operator wants it to be tried now: ends a wait, also the long one after full syncs that failed. */
 void link_retry(struct link *link);
@@ -156,6 +163,18 @@ struct link_refresh_outrun {
     int64_t duration_ms;
 };
 
+/* A server has another history, and it is not taken (yet): who knows ours may only be silent. */
+struct link_wait {
+    bool is_waiting;
+    bool is_foreign; /* it was there beside ours */
+    bool is_held;    /* no Sentinel has answered yet; also while nothing waits */
+    const char *host;
+    uint16_t port;
+    const char *replid; /* of that history; "": it did not tell */
+    int64_t since_ms;   /* clock_ms */
+    int64_t left_ms;    /* until it is taken; -1: never by itself */
+};
+
 struct link_status {
     const char *host;
     uint16_t port;
@@ -182,7 +201,10 @@ struct link_status {
     struct link_refresh_outrun refresh_outrun;
     int64_t
         refresh_next_ms; /* clock_ms before which none is fetched that nobody waits for; 0: none is */
-    const char *last_error;     /* why it rests, or rested last; "" */
+    const char *last_error; /* why it rests, or rested last; "" */
+    struct link_wait wait;
+    const char *chain;      /* run ids above us, the one that is followed first, with commas; "" */
+    bool chain_is_complete; /* the last of them is a primary */
     const char *server_version; /* the origin's redis_version, "" while not known */
     const char *valkey_version; /* the origin's valkey_version, "" where it is no Valkey */
 };

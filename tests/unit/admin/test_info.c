@@ -81,8 +81,10 @@ TEST(replication_of_a_fresh_relay)
                                     "master_link_down_since_seconds:-1\r\n"
                                     "slave_priority:0\r\n"
                                     "slave_read_only:1\r\n"
-                                    "replica_announced:0\r\n"
+                                    "replica_announced:1\r\n"
                                     "connected_slaves:0\r\n"
+                                    "upstream_chain:\r\n"
+                                    "upstream_chain_complete:0\r\n"
                                     "master_failover_state:no-failover\r\n"
                                     "master_replid:" NO_ID "\r\n"
                                     "master_replid2:" NO_ID "\r\n"
@@ -107,6 +109,8 @@ TEST(replication_with_everything)
     fake_rooms.replicas[2] = replica(REPLICA_LOADING, "2001:db8::5");
     fake_rooms.replicas[3] = replica(REPLICA_WAITING, "forged,state=online");
     fake_rooms.replica_count = 4;
+    fake_rooms.link.chain = OLD_ID;
+    fake_rooms.link.chain_is_complete = true;
     expect_text("info replication",
                 "# Replication\r\n"
                 "role:slave\r\n"
@@ -119,11 +123,13 @@ TEST(replication_with_everything)
                 "slave_repl_offset:90200\r\n"
                 "slave_priority:0\r\n"
                 "slave_read_only:1\r\n"
-                "replica_announced:0\r\n"
+                "replica_announced:1\r\n"
                 "connected_slaves:3\r\n"
                 "slave0:ip=198.51.100.3,port=7001,state=online,offset=90100,lag=1\r\n"
                 "slave1:ip=2001:db8::5,port=7001,state=send_bulk,offset=90100,lag=0\r\n"
                 "slave2:ip=forged?state?online,port=7001,state=wait_bgsave,offset=90100,lag=0\r\n"
+                "upstream_chain:" OLD_ID "\r\n"
+                "upstream_chain_complete:1\r\n"
                 "master_failover_state:no-failover\r\n"
                 "master_replid:" ID "\r\n"
                 "master_replid2:" OLD_ID "\r\n"
@@ -156,6 +162,8 @@ TEST(replication_while_syncing)
         "slave_read_only",
         "replica_announced",
         "connected_slaves",
+        "upstream_chain",
+        "upstream_chain_complete",
         "master_failover_state",
         "master_replid",
         "master_replid2",
@@ -356,9 +364,19 @@ TEST(relay_tells_of_upstream)
                               "ack:received\r\n"
                               "upstream_acknowledged_offset:90200\r\n"
                               "upstream_last_error:refused  forged:1\r\n"
+                              "upstream_other_history:0\r\n"
                               "replicas_waiting:6\r\n");
     fake_rooms.ack = (struct ack_rule){.policy = ACK_REPLICAS, .replicas = 3};
     expect_part("info relay", "\r\nack:replicas 3\r\n");
+    fake_rooms.link.wait = (struct link_wait){
+        .is_waiting = true, .host = "other", .port = 7, .replid = OLD_ID, .left_ms = 1001};
+    expect_part("info relay", "upstream_other_history:1\r\n"
+                              "upstream_other_history_host:other\r\n"
+                              "upstream_other_history_port:7\r\n"
+                              "upstream_other_history_replid:" OLD_ID "\r\n"
+                              "upstream_other_history_seconds_left:2\r\n");
+    fake_rooms.link.wait.left_ms = -1;
+    expect_part("info relay", "upstream_other_history_seconds_left:-1\r\n");
 }
 
 TEST(the_run_id_is_told_to_others)

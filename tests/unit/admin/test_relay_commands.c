@@ -96,6 +96,22 @@ TEST(a_snapshot_is_asked_for)
            "-ERR no newer snapshot can be fetched now: one is being fetched already\r\n");
 }
 
+TEST(another_history_is_accepted)
+{
+    expect("relay accept", "+OK\r\n");
+    assert_int_equal(fake_rooms.acceptances, 1);
+    assert_int_equal(fake_rooms.accepted.port, 0);
+    expect("relay accept [::1] 6379", "+OK\r\n");
+    assert_string_equal(fake_rooms.accepted.host, "::1");
+    assert_int_equal(fake_rooms.accepted.port, 6379);
+    fake_rooms.acceptance_refusal = "no other history waits to be taken";
+    expect("relay accept", "-ERR no other history waits to be taken\r\n");
+    expect("relay accept host", "-ERR syntax error\r\n");
+    expect("relay accept host 1 2", "-ERR syntax error\r\n");
+    expect("relay accept host 0", "-ERR Invalid master port\r\n");
+    assert_int_equal(fake_rooms.acceptances, 3);
+}
+
 TEST(the_store_is_a_map)
 {
     expect("relay store", "*2\r\n$15\r\nstore_histories\r\n:0\r\n");
@@ -121,6 +137,7 @@ int main(void)
         ROOM_TEST(how_far_one_is_behind),
         ROOM_TEST(a_replica_is_dropped_by_its_id),
         ROOM_TEST(a_snapshot_is_asked_for),
+        ROOM_TEST(another_history_is_accepted),
         ROOM_TEST(the_store_is_a_map),
         ROOM_TEST(relay_explains_itself),
     };

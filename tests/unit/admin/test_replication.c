@@ -67,6 +67,10 @@ TEST(replicaof_the_same_changes_nothing)
 {
     expect("replicaof ORIGIN.example 6379", "+OK Already connected to specified master\r\n");
     assert_string_equal(followed, "");
+    fake_rooms.link.wait.is_waiting = true; /* there is something to say to it */
+    expect("replicaof origin.example 6379", "+OK\r\n");
+    assert_string_equal(followed, "origin.example 6379");
+    fake_rooms.link.wait.is_waiting = false;
     expect("replicaof origin.example 6378", "+OK\r\n");
     assert_string_equal(followed, "origin.example 6378");
 }

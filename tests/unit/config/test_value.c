@@ -328,6 +328,14 @@ TEST(durations)
     };
     CHECK_ROWS(duration, rows);
 
+    static const struct value_kind grace = {VALUE_GRACE, .least = 0, .most = 60 * 1000,
+                                            .expected = "a time, or no"};
+    static const struct row grace_rows[] = {
+        {"no", "no", NULL}, {"0", "0", NULL},    {"1m", "60", NULL},
+        {"61", NULL, NULL}, {"yes", NULL, NULL}, {"-1", NULL, NULL},
+    };
+    CHECK_ROWS(grace, grace_rows);
+
     static const struct value_kind seconds = {VALUE_SECONDS, .least = 0, .most = 60 * 1000,
                                               .expected = "seconds"};
     static const struct row second_rows[] = {

@@ -62,6 +62,23 @@ TEST(the_link_is_down)
     assert_string_equal(found(), "no_origin");
 }
 
+TEST(another_history_waits)
+{
+    set_up();
+    fake_rooms.link.wait = (struct link_wait){
+        .is_waiting = true, .host = "other.example", .port = 7000, .replid = "", .left_ms = 90000};
+    assert_string_equal(found(), "other_history");
+    assert_string_equal(words,
+                        "other.example:7000 has another history than the one that is held, and "
+                        "nobody answers who can go on with that.\n");
+    fake_rooms.link.wait.left_ms = -1;
+    fake_rooms.link.wait.is_foreign = true;
+    assert_string_equal(found(), "other_history");
+    assert_string_equal(words,
+                        "other.example:7000 has another history than the one that is held, and "
+                        "had it beside ours, and nobody answers who can go on with that.\n");
+}
+
 TEST(an_rdb_arrives)
 {
     set_up();
@@ -240,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_is_well),
         cmocka_unit_test(the_link_is_down),
+        cmocka_unit_test(another_history_waits),
         cmocka_unit_test(an_rdb_arrives),
         cmocka_unit_test(a_replica_is_behind),
         cmocka_unit_test(a_replica_is_about_to_be_cut),

@@ -3,7 +3,11 @@
 
 #include "test.h"
 
+enum { NOW_MS = 1000000, GRACE_MS = 180000 };
+
 static struct candidates candidates;
+static struct candidates_rule rule;
+static int64_t now_ms;
 
 static void begin_with(size_t count)
 {
@@ -13,6 +17,14 @@ static void begin_with(size_t count)
         list.at[i].port = (uint16_t)(7000 + i);
     }
     candidates_init(&candidates, &list);
+    rule = (struct candidates_rule){.grace_ms = GRACE_MS, .is_list = count > 1};
+    now_ms = NOW_MS;
+}
+
+static enum candidates_turn pass(enum candidate_answer answer)
+{
+    candidates_current_row(&candidates)->answer = answer;
+    return candidates_pass(&candidates, &rule, now_ms);
 }
 
 static void expect_turn(size_t which)
@@ -38,7 +50,7 @@ TEST(a_single_one_is_a_round)
     assert_false(candidates_have_choice(&candidates));
     for (int i = 0; i < 3; i++) {
         expect_turn(0);
-        assert_true(candidates_pass(&candidates));
+        assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
     }
 }
 
@@ -51,36 +63,182 @@ TEST(rounds_begin_with_the_one_that_was_good)
             begin_with(count);
             assert_true(candidates_have_choice(&candidates));
             for (size_t i = 0; i < good; i++)
-                assert_false(candidates_pass(&candidates));
+                assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
             candidates_settle(&candidates);
             for (size_t turn = 0; turn < count * 2; turn++) {
                 expect_turn((good + turn) % count);
                 bool is_round = turn % count == count - 1;
-                assert_int_equal(candidates_pass(&candidates), is_round);
+                assert_int_equal(pass(CANDIDATE_SILENT),
+                                 is_round ? CANDIDATES_REST : CANDIDATES_NEXT);
             }
             expect_turn(good);
         }
     }
 }
 
-/* Every way in which three candidates may be strangers or of no use at all, for two rounds. */
-TEST(strangers_are_accepted_in_the_round_after_one_was_met)
+/* ------------------------------------------------------------------ who is chosen */
+
+enum { COUNT = 3, ANSWERS = CANDIDATE_FOREIGN + 1 };
+
+static size_t first_with(const enum candidate_answer *answers, enum candidate_answer wanted)
 {
-    enum { COUNT = 3 };
-    for (unsigned strangers = 0; strangers < 1u << COUNT * 2; strangers++) {
-        begin_with(COUNT);
-        for (unsigned turn = 0; turn < COUNT * 2; turn++) {
-            bool expected = turn >= COUNT && (strangers & 7u) != 0;
-            assert_int_equal(candidates.accept_stranger, expected);
-            if (strangers & 1u << turn)
-                candidates.met_stranger = true;
-            (void)candidates_pass(&candidates);
-        }
-        assert_int_equal(candidates.accept_stranger, strangers >> COUNT != 0);
-        candidates_settle(&candidates);
-        assert_false(candidates.accept_stranger);
-        assert_false(candidates.met_stranger);
+    for (size_t i = 0; i < COUNT; i++) {
+        if (answers[i] == wanted)
+            return i;
     }
+    return SIZE_MAX;
+}
+
+static bool has(const enum candidate_answer *answers, enum candidate_answer wanted)
+{
+    return first_with(answers, wanted) != SIZE_MAX;
+}
+
+/* In words: our own history through a replica; else another one when it is time. */
+static size_t expected_choice(const enum candidate_answer *answers, bool is_time)
+{
+    bool silence = has(answers, CANDIDATE_SILENT) || has(answers, CANDIDATE_KEEPER);
+    if (has(answers, CANDIDATE_REPLICA))
+        return first_with(answers, CANDIDATE_REPLICA);
+    if (!has(answers, CANDIDATE_STRANGER) || (silence && !is_time))
+        return SIZE_MAX;
+    return first_with(answers, CANDIDATE_STRANGER);
+}
+
+static void expect_choice_of(const enum candidate_answer *answers, size_t expected)
+{
+    for (size_t i = 0; i + 1 < COUNT; i++)
+        assert_int_equal(pass(answers[i]), CANDIDATES_NEXT);
+    enum candidates_turn turn = pass(answers[COUNT - 1]);
+    assert_int_equal(turn, expected == SIZE_MAX ? CANDIDATES_REST : CANDIDATES_CHOSEN);
+    if (expected == SIZE_MAX)
+        return;
+    expect_turn(expected);
+    assert_int_equal(candidates.chosen_for, answers[expected]);
+}
+
+/* Whatever three candidates answer, in the first round and in one after the grace. */
+TEST(after_a_round_the_rule_chooses)
+{
+    for (unsigned all = 0; all < ANSWERS * ANSWERS * ANSWERS; all++) {
+        const enum candidate_answer answers[COUNT] = {all % ANSWERS, all / ANSWERS % ANSWERS,
+                                                      all / ANSWERS / ANSWERS};
+        bool other = has(answers, CANDIDATE_STRANGER) || has(answers, CANDIDATE_FOREIGN);
+        begin_with(COUNT);
+        expect_choice_of(answers, expected_choice(answers, false));
+        bool waits = other && !has(answers, CANDIDATE_REPLICA);
+        assert_int_equal(candidates.waits_since_ms, waits ? NOW_MS : 0);
+        if (candidates.is_chosen)
+            continue;
+        now_ms += GRACE_MS - 1;
+        expect_choice_of(answers, SIZE_MAX);
+        now_ms++;
+        expect_choice_of(answers, expected_choice(answers, true));
+
+        begin_with(COUNT);
+        rule.grace_ms = -1;
+        now_ms += GRACE_MS * 1000;
+        expect_choice_of(answers, has(answers, CANDIDATE_REPLICA)
+                                      ? first_with(answers, CANDIDATE_REPLICA)
+                                      : SIZE_MAX);
+    }
+}
+
+TEST(nothing_is_taken_while_it_is_held)
+{
+    static const enum candidate_answer answers[COUNT] = {CANDIDATE_STRANGER, CANDIDATE_STRANGER,
+                                                         CANDIDATE_USELESS};
+    begin_with(COUNT);
+    rule.is_held = true;
+    expect_choice_of(answers, SIZE_MAX);
+    now_ms += GRACE_MS * 2;
+    expect_choice_of(answers, SIZE_MAX);
+    candidates_accept(&candidates, 1);
+    expect_choice_of(answers, 1);
+}
+
+TEST(one_that_a_sentinel_told_of_waits_for_the_grace)
+{
+    begin_with(1);
+    assert_int_equal(pass(CANDIDATE_STRANGER), CANDIDATES_REST);
+    now_ms += GRACE_MS;
+    assert_int_equal(pass(CANDIDATE_STRANGER), CANDIDATES_CHOSEN);
+    assert_int_equal(pass(CANDIDATE_STRANGER), CANDIDATES_REST); /* and no turn without a rest */
+}
+
+TEST(a_foreign_one_is_taken_when_it_is_accepted_and_never_else)
+{
+    static const enum candidate_answer answers[COUNT] = {CANDIDATE_USELESS, CANDIDATE_FOREIGN,
+                                                         CANDIDATE_USELESS};
+    begin_with(COUNT);
+    expect_choice_of(answers, SIZE_MAX);
+    now_ms += GRACE_MS * 100;
+    expect_choice_of(answers, SIZE_MAX);
+    candidates_accept(&candidates, 1);
+    expect_choice_of(answers, 1);
+    candidates_settle(&candidates);
+    assert_false(candidates.at[1].is_accepted);
+}
+
+/* With failover-grace = 0: as many rounds as there were, foreign or not. */
+TEST(without_a_grace_a_few_rounds_are_waited)
+{
+    static const enum candidate_answer answers[COUNT] = {CANDIDATE_SILENT, CANDIDATE_USELESS,
+                                                         CANDIDATE_FOREIGN};
+    begin_with(COUNT);
+    rule.grace_ms = 0;
+    for (int round = 1; round < CANDIDATES_ROUNDS_MAX; round++)
+        expect_choice_of(answers, SIZE_MAX);
+    expect_choice_of(answers, 2);
+}
+
+/* ------------------------------------------------------------------ full syncs that failed */
+
+TEST(only_the_one_that_failed_is_left_out)
+{
+    begin_with(COUNT);
+    candidates_note_full_failure(&candidates, now_ms, 60000);
+    assert_int_equal(pass(CANDIDATE_KEEPER), CANDIDATES_NEXT);
+    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
+    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
+    assert_int_equal(candidates_skip_resting(&candidates, now_ms), 0);
+    for (int round = 0; round < 3; round++) {
+        expect_turn(1);
+        assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
+        expect_turn(2);
+        assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
+        assert_int_equal(candidates_skip_resting(&candidates, now_ms), 0);
+    }
+    now_ms += 60000;
+    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
+    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
+    assert_int_equal(candidates_skip_resting(&candidates, now_ms), 0);
+    expect_turn(0);
+}
+
+TEST(where_all_have_failed_the_first_that_may_be_asked_is_waited_for)
+{
+    begin_with(COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        candidates_note_full_failure(&candidates, now_ms, 1000 * (COUNT - i));
+        (void)pass(CANDIDATE_KEEPER);
+    }
+    assert_int_equal(candidates_skip_resting(&candidates, now_ms), 1000);
+    expect_turn(2);
+    candidates_forget_full_failures(&candidates);
+    assert_int_equal(candidates_skip_resting(&candidates, now_ms), 0);
+}
+
+/* It was not wanted, which is no failure: when it is, it is not waited for. */
+TEST(one_that_was_declined_is_taken_when_it_is_time)
+{
+    begin_with(1);
+    candidates_note_full_failure(&candidates, now_ms, GRACE_MS * 2);
+    candidates_current_row(&candidates)->was_declined = true;
+    assert_int_equal(pass(CANDIDATE_STRANGER), CANDIDATES_REST);
+    now_ms += GRACE_MS;
+    assert_int_equal(pass(CANDIDATE_STRANGER), CANDIDATES_CHOSEN);
+    assert_int_equal(candidates_skip_resting(&candidates, now_ms), 0);
 }
 
 int main(void)
@@ -89,7 +247,14 @@ int main(void)
         cmocka_unit_test(nobody),
         cmocka_unit_test(a_single_one_is_a_round),
         cmocka_unit_test(rounds_begin_with_the_one_that_was_good),
-        cmocka_unit_test(strangers_are_accepted_in_the_round_after_one_was_met),
+        cmocka_unit_test(after_a_round_the_rule_chooses),
+        cmocka_unit_test(nothing_is_taken_while_it_is_held),
+        cmocka_unit_test(one_that_a_sentinel_told_of_waits_for_the_grace),
+        cmocka_unit_test(a_foreign_one_is_taken_when_it_is_accepted_and_never_else),
+        cmocka_unit_test(without_a_grace_a_few_rounds_are_waited),
+        cmocka_unit_test(only_the_one_that_failed_is_left_out),
+        cmocka_unit_test(where_all_have_failed_the_first_that_may_be_asked_is_waited_for),
+        cmocka_unit_test(one_that_was_declined_is_taken_when_it_is_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

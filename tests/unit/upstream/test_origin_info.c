@@ -131,6 +131,34 @@ TEST(the_common_part_of_all_pairs)
     }
 }
 
+TEST(a_relay_and_who_is_above_it)
+{
+    struct origin_info info = read_all(
+        "uptime_in_seconds:4711\r\nrole:slave\r\nmaster_link_status:up\r\n"
+        "upstream_chain:" A "," B "\r\nupstream_chain_complete:1\r\nmaster_repl_offset:9000\r\n");
+    assert_int_equal(info.uptime_s, 4711);
+    assert_true(info.link_is_up);
+    assert_int_equal(info.offset, 9000);
+    assert_int_equal(info.chain.count, 2);
+    assert_true(info.chain.is_complete);
+    assert_true(run_id_chain_has(&info.chain, A));
+    assert_true(run_id_chain_has(&info.chain, B));
+    assert_false(run_id_chain_has(&info.chain, NONE));
+    info = read_all("upstream_chain_complete:1\r\nupstream_chain:" A ",nonsense\r\n"
+                    "master_link_status:down\r\nmaster_repl_offset:-7\r\nuptime_in_seconds:x\r\n");
+    assert_int_equal(info.chain.count, 0);
+    assert_false(info.link_is_up);
+    assert_int_equal(info.offset, 0);
+    assert_int_equal(info.uptime_s, 0);
+}
+
+TEST(keys)
+{
+    assert_false(read_all("# Keyspace\r\n").has_keys);
+    assert_false(read_all("db0:keys=0,expires=0\r\n").has_keys);
+    assert_true(read_all("db0:keys=0,expires=0\r\ndb12:keys=1,expires=0\r\n").has_keys);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +169,8 @@ int main(void)
         cmocka_unit_test(nonsense_is_not_known),
         cmocka_unit_test(what_is_too_long_is_cut),
         cmocka_unit_test(the_common_part_of_all_pairs),
+        cmocka_unit_test(a_relay_and_who_is_above_it),
+        cmocka_unit_test(keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
