@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "memo.h"
 #include "relay/base/log.h"
@@ -131,7 +132,26 @@ struct link_doors doors_of_link(struct rooms *rooms)
 void doors_on_sentinel(const struct origin_address *primary, void *arg)
 {
     struct rooms *rooms = arg;
+    rooms->told = *primary;
     link_follow_primary(rooms->link, primary);
+}
+
+static bool is_same(const struct origin_address *a, const char *host, uint16_t port)
+{
+    return a->port == port && strcmp(a->host, host) == 0;
+}
+
+void doors_note_told(struct rooms *rooms)
+{
+    struct link_status link;
+    const struct origin_address *told = &rooms->told;
+    if (told->port == 0 || is_same(&rooms->noted, told->host, told->port))
+        return;
+    link_status(rooms->link, &link);
+    if (link.state != LINK_STREAMING || !is_same(told, link.host, link.port))
+        return;
+    memo_keep(rooms->store, rooms->config, told, MEMO_TELLER_SENTINEL);
+    rooms->noted = *told;
 }
 
 /* --- admin --- */
@@ -151,7 +171,9 @@ static bool follow(const char *host, uint16_t port, struct text *why, void *arg)
         return false;
     }
     log_info("relay: told by REPLICAOF to follow %s:%" PRIu16, origin.host, origin.port);
-    memo_keep(rooms->store, rooms->config, &origin);
+    memo_keep(rooms->store, rooms->config, &origin, MEMO_TELLER_REPLICAOF);
+    rooms->noted = origin;
+    rooms->told.port = 0;
     link_follow(rooms->link, &origin);
     link_retry(rooms->link);
     return true;

@@ -12,16 +12,21 @@ enum { MEMO_LENGTH_MAX = 64 * 1024, WHY_MAX = 512 };
 
 static const char first_line[] = "psync-relay origin 1\nfollow ";
 
+static const char told_by_sentinel[] = "told-by sentinel\n";
+
 static const struct value_kind candidates = {VALUE_CANDIDATES, .expected = ""};
 static const struct value_kind sentinel = {VALUE_SENTINEL, .expected = ""};
 
-void memo_format(const struct config *config, const struct origin_address *origin, struct text *out)
+void memo_format(const struct config *config, const struct origin_address *origin,
+                 enum memo_teller teller, struct text *out)
 {
     text_format(out, "%s%s %u\nreplicaof ", first_line, origin->host, (unsigned)origin->port);
     candidates.print(&candidates, &config->upstream.origin, VALUE_INI, out);
     text_append_string(out, "\nsentinel ");
     sentinel.print(&sentinel, &config->sentinel, VALUE_INI, out);
     text_append_string(out, "\n");
+    if (teller == MEMO_TELLER_SENTINEL)
+        text_append_string(out, told_by_sentinel);
 }
 
 /* The second line, read as one candidate. */
@@ -42,32 +47,39 @@ static bool parse_followed(struct bytes note, struct origin_address *out)
     return good;
 }
 
+/* Would it be written so with the settings of now? */
+static bool is_written_so(struct bytes note, const struct config *config,
+                          const struct origin_address *followed, enum memo_teller teller)
+{
+    struct text now;
+    text_init(&now, MEMO_LENGTH_MAX);
+    memo_format(config, followed, teller, &now);
+    bool equal = bytes_equal(text_bytes(&now), note);
+    text_fini(&now);
+    return equal;
+}
+
 enum memo_verdict memo_parse(struct bytes note, const struct config *config,
                              struct origin_address *out)
 {
     struct origin_address followed;
     if (!parse_followed(note, &followed))
         return MEMO_NONSENSE;
-    /* With the settings of now it would be the same, or they have changed. */
-    struct text now;
-    text_init(&now, MEMO_LENGTH_MAX);
-    memo_format(config, &followed, &now);
-    bool counts = bytes_equal(text_bytes(&now), note);
-    text_fini(&now);
-    if (!counts)
+    if (!is_written_so(note, config, &followed, MEMO_TELLER_REPLICAOF) &&
+        !is_written_so(note, config, &followed, MEMO_TELLER_SENTINEL))
         return MEMO_OVERRULED;
     *out = followed;
     return MEMO_COUNTS;
 }
 
 void memo_keep(struct store *store, const struct config *config,
-               const struct origin_address *origin)
+               const struct origin_address *origin, enum memo_teller teller)
 {
     struct text note;
     struct text why;
     text_init(&note, MEMO_LENGTH_MAX);
     text_init(&why, WHY_MAX);
-    memo_format(config, origin, &note);
+    memo_format(config, origin, teller, &note);
     if (!store_keep_note(store, STORE_NOTE_ORIGIN, text_bytes(&note), &why))
         log_warnx("relay: a restart will not know of this origin: %s", text_string(&why));
     text_fini(&note);
@@ -98,7 +110,7 @@ bool memo_recall(struct store *store, const struct config *config, struct origin
         const char *against = reason_against(memo_parse(text_bytes(&note), config, out));
         counts = against == NULL;
         if (counts) {
-            log_info("relay: follows %s:%u, as it was told by REPLICAOF", out->host,
+            log_info("relay: follows %s:%u, as it was told before the restart", out->host,
                      (unsigned)out->port);
         } else {
             log_warnx("relay: the note of whom to follow is removed: %s", against);

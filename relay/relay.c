@@ -60,6 +60,7 @@ static void on_tick(void *arg)
     link_tick(rooms->link);
     if (rooms->sentinel != NULL)
         sentinel_tick(rooms->sentinel);
+    doors_note_told(rooms);
     store_tick(rooms->store);
     downstream_tick(rooms->downstream);
     if (rooms->status != NULL)
@@ -150,9 +151,9 @@ static bool open_link(struct rooms *rooms)
     struct link_options options = rooms->config->upstream;
     if (options.announce_port == 0)
         options.announce_port = port_to_announce(rooms);
-    struct origin_address remembered;
-    if (memo_recall(rooms->store, rooms->config, &remembered))
-        options.origin = (struct origin_candidates){.count = 1, .at = {remembered}};
+    options.asks_sentinels = rooms->config->sentinel.sentinels.count > 0;
+    if (memo_recall(rooms->store, rooms->config, &rooms->noted))
+        options.origin = (struct origin_candidates){.count = 1, .at = {rooms->noted}};
     const struct link_doors doors = doors_of_link(rooms);
     rooms->link = link_open(rooms->loop, rooms->store, &options, &doors);
     return rooms->link != NULL;

@@ -39,7 +39,9 @@ struct rooms {
     struct status *status;
     struct notify notify;    /* the service manager */
     bool replicas_must_look; /* the store has changed in a way that store_publish does not tell */
-    bool admin_watches;      /* a client waits for acknowledgements */
+    struct origin_address told;  /* by a Sentinel, last; port 0: nothing yet */
+    struct origin_address noted; /* remembered over a restart, as far as this process knows */
+    bool admin_watches;          /* a client waits for acknowledgements */
     const char *stop_cause;
 };
 
@@ -49,6 +51,9 @@ struct admin_doors doors_of_admin(struct rooms *rooms);
 
 /* A Sentinel says where the origin is; `arg` is the rooms. */
 sentinel_fn doors_on_sentinel;
+
+/* Every second: what a Sentinel told is remembered over a restart once the stream flows from there. */
+void doors_note_told(struct rooms *rooms);
 
 /* Workers tell of acknowledgements while somebody wants to know: the rule of what is acknowledged to the
  * origin, or a client. */

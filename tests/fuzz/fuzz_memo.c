@@ -71,7 +71,8 @@ static void write_it(struct bytes said, const struct config *config)
     if (length > 0)
         memcpy(told.host, said.data, length);
     text_init(&note, NOTE_MAX);
-    memo_format(config, &told, &note);
+    memo_format(config, &told, said.length % 2 == 0 ? MEMO_TELLER_REPLICAOF : MEMO_TELLER_SENTINEL,
+                &note);
     if (memo_parse(text_bytes(&note), config, &out) == MEMO_COUNTS)
         CHECK(is_same(&out, &told));
     text_fini(&note);

@@ -50,10 +50,15 @@ TEST(is_written_and_read)
 {
     struct text out;
     text_init(&out, 4096);
-    memo_format(&config, &other, &out);
+    memo_format(&config, &other, MEMO_TELLER_REPLICAOF, &out);
     assert_string_equal(text_string(&out), NOTE);
-    text_fini(&out);
     assert_int_equal(parse(NOTE), MEMO_COUNTS);
+    text_clear(&out);
+    memo_format(&config, &other, MEMO_TELLER_SENTINEL, &out);
+    assert_string_equal(text_string(&out), NOTE "told-by sentinel\n");
+    text_fini(&out);
+    assert_int_equal(parse(NOTE "told-by sentinel\n"), MEMO_COUNTS);
+    assert_int_equal(parse(NOTE "told-by nobody\n"), MEMO_OVERRULED);
 }
 
 /* Whatever of the two is altered in the ini, the ini wins. */
@@ -125,8 +130,8 @@ TEST(is_remembered)
     struct origin_address out;
     assert_false(memo_recall(store, &config, &out));
     const struct origin_address before = address("10.0.0.9", 1);
-    memo_keep(store, &config, &before);
-    memo_keep(store, &config, &other);
+    memo_keep(store, &config, &before, MEMO_TELLER_REPLICAOF);
+    memo_keep(store, &config, &other, MEMO_TELLER_SENTINEL);
     store_close(&store);
 
     store = store_open(&options, &why);
