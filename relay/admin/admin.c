@@ -56,6 +56,7 @@ void admin_change(struct admin *admin, const struct admin_options *options)
 {
     admin->options.backlog_bytes = options->backlog_bytes;
     admin->options.clients_max = options->clients_max;
+    admin->options.replica_announced = options->replica_announced;
 }
 
 const char *admin_run_id(const struct admin *admin)

@@ -101,7 +101,7 @@ void report_replication(const struct info_moment *moment, struct report *report)
     report_origin(report, moment, &position);
     report_u64(report, "slave_priority", 0);
     report_u64(report, "slave_read_only", 1);
-    report_u64(report, "replica_announced", 1);
+    report_u64(report, "replica_announced", moment->admin->options.replica_announced);
     report_u64(report, "connected_slaves", moment->replicas);
     text_append(report->out, text_bytes(&moment->replica_lines));
     report->out->failed = report->out->failed || moment->replica_lines.failed;

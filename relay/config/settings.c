@@ -64,6 +64,10 @@ static const struct setting settings[] = {
      "address that the origin shows for us; empty: the connection's own"},
     {"upstream", "replica-announce-port", &kind_port_or_0, AT(upstream.announce_port), "0", 0,
      "port that the origin shows for us; 0: the one we listen on, with tls the TLS one"},
+    {"upstream", "replica-announced", &kind_switch, AT(replica_announced), "no", SETTING_LIVE,
+     "whether Sentinels list the relay among the replicas that clients may read from, which it "
+     "cannot "
+     "serve; they re-point it either way: yes, no"},
     {"upstream", "tls", &kind_switch, AT(upstream_has_tls), "no", 0,
      "TLS to the origin, or to the relay that is followed: yes, no"},
     {"upstream", "tls-ca-cert-file", &kind_path, AT(upstream_tls.ca_file), "", SETTING_LIVE,

@@ -16,11 +16,15 @@
 
 static bool open_directory(struct data_dir *data_dir, const char *path, bool make, struct text *why)
 {
-    if (make && mkdir(path, 0700) == -1 && errno != EEXIST) {
+    bool is_new = make && mkdir(path, 0700) == 0;
+    if (make && !is_new && errno != EEXIST) {
         text_format(why, "data-dir %s: cannot make it: %s", path, strerror(errno));
         return false;
     }
     data_dir->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* Its own name, for what is kept in it before there is a history (syncer.c sees to those). */
+    if (is_new && data_dir->directory != -1 && !files_sync_directory(data_dir->directory, ".."))
+        log_warn("store: data-dir %s was made, but a power failure may cost it", path);
     if (data_dir->directory == -1)
         text_format(why, "data-dir %s: cannot open it: %s", path, strerror(errno));
     return data_dir->directory != -1;

@@ -83,6 +83,17 @@ int files_open_directory(int at, const char *name, struct text *why)
     return directory;
 }
 
+bool files_sync_directory(int at, const char *name)
+{
+    int directory = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = directory != -1 && fsync(directory) == 0;
+    int error = errno;
+    if (directory != -1)
+        close(directory);
+    errno = error;
+    return good;
+}
+
 static bool write_all(int file, struct bytes content)
 {
     while (content.length > 0) {

@@ -29,6 +29,9 @@ const char *files_advice(int error);
 /* Makes the directory (0700) where it is missing, and opens it. -1: `why`. */
 int files_open_directory(int at, const char *name, struct text *why);
 
+/* Makes the names in the directory `name` survive a power failure. False: errno. */
+MUST_CHECK bool files_sync_directory(int at, const char *name);
+
 /* Replaces `name` by `content` at once: written beside it, then renamed over it. With `durable` the
  * content and the name survive a power failure when it returns. */
 MUST_CHECK bool files_replace(int directory, const char *name, struct bytes content, bool durable,

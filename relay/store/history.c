@@ -631,6 +631,7 @@ static void submit_segment(struct segment *segment, void *arg)
         .directory = newest && segment->first >= history->submitted ? history->directory : -1,
         .tail = newest ? history->tail : NULL,
         .mark = run->mark,
+        .after_snapshot = history->shelf.complete != NULL,
         .held_from = backlog_first(history->backlog),
         .claim = &history->claim,
     };
@@ -650,20 +651,29 @@ static void sync_stream(struct history *history)
     history->submitted = run.submitted;
 }
 
-/* Behind the stream in the queue: that one is waited for. */
-static void sync_snapshot(struct history *history)
+/* False: it could not be submitted. */
+static bool sync_snapshot(struct history *history)
 {
     const struct snapshot *snapshot = history->shelf.complete;
     if (snapshot == NULL || history_is_snapshot_asked(history))
-        return;
+        return true;
     const struct syncer_snapshot job = {
         .file = snapshot_file(snapshot),
         .offset = snapshot_offset(snapshot),
         .directory = history->directory,
         .claim = &history->claim,
     };
-    if (syncer_submit_snapshot(history->ties.syncer, &job))
-        history->snapshot_asked = job.offset + 1;
+    if (!syncer_submit_snapshot(history->ties.syncer, &job))
+        return false;
+    history->snapshot_asked = job.offset + 1;
+    return true;
+}
+
+/* The RDB that the history begins with comes before the stream, since no offset is durable without it. Those
+ * that take its place come behind the stream, which is waited for. */
+static bool has_durable_snapshot(const struct history *history)
+{
+    return atomic_load_explicit(&history->claim.snapshot, memory_order_acquire) != 0;
 }
 
 void history_sync(struct history *history)
@@ -671,6 +681,8 @@ void history_sync(struct history *history)
     if (syncer_is_busy(history->ties.syncer))
         return;
     history->has_jobs = true;
+    if (!has_durable_snapshot(history) && !sync_snapshot(history))
+        return; /* memory or descriptors are out: the next time */
     sync_stream(history);
-    sync_snapshot(history);
+    (void)sync_snapshot(history);
 }

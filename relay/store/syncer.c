@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "syncer.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "relay/base/log.h"
 #include "segment.h"
 
@@ -55,19 +57,22 @@ static bool keep_identity(int directory)
     return good;
 }
 
-static bool sync_folder(int directory, const char *name)
+/* Where a history is: its own name, and that of the data directory, which we may have made. One that we may
+ * not read we have not made anything in. */
+static bool sync_place(int directory, struct syncer_claim *claim)
 {
-    int folder = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = folder != -1 && fsync(folder) == 0;
-    if (folder != -1)
-        close(folder);
-    return good;
+    if (claim->has_place)
+        return true;
+    claim->has_place = files_sync_directory(directory, "..") &&
+                       (files_sync_directory(directory, "../..") || errno == EACCES);
+    return claim->has_place;
 }
 
-/* `identity` and the names of the files in `folder`. */
-static bool sync_names(int directory, const char *folder)
+/* `identity`, the names of the files in `folder`, and those of all above. */
+static bool sync_names(int directory, const char *folder, struct syncer_claim *claim)
 {
-    return sync_folder(directory, folder) && keep_identity(directory) && fsync(directory) == 0;
+    return files_sync_directory(directory, folder) && keep_identity(directory) &&
+           fsync(directory) == 0 && sync_place(directory, claim);
 }
 
 /* After a failed fsync the kernel may forget what it could not write and say yes the next time: of
@@ -87,9 +92,7 @@ static void note_failure(struct syncer *syncer, const struct queued *queued)
 static bool sync_snapshot(struct syncer *syncer, const struct queued *queued)
 {
     const struct syncer_snapshot *job = &queued->snapshot;
-    /* The last: of a new history, its own name. */
-    if (fdatasync(queued->file) == 0 && sync_names(job->directory, "snapshot") &&
-        sync_folder(job->directory, "..")) {
+    if (fdatasync(queued->file) == 0 && sync_names(job->directory, "snapshot", job->claim)) {
         atomic_store_explicit(&job->claim->snapshot, job->offset + 1, memory_order_release);
         return true;
     }
@@ -106,7 +109,7 @@ static bool sync_segment(struct syncer *syncer, const struct queued *queued)
     const struct syncer_job *job = &queued->job;
     struct syncer_claim *claim = job->claim;
     if (fdatasync(queued->file) == -1 ||
-        (job->directory != -1 && !sync_names(job->directory, "backlog"))) {
+        (job->directory != -1 && !sync_names(job->directory, "backlog", claim))) {
         note_failure(syncer, queued);
         return false;
     }
@@ -116,7 +119,9 @@ static bool sync_segment(struct syncer *syncer, const struct queued *queued)
         note_failure(syncer, queued);
         return false;
     }
-    bool moved = job->held_from >= claim->broken_until;
+    bool is_awaited =
+        job->after_snapshot && atomic_load_explicit(&claim->snapshot, memory_order_relaxed) == 0;
+    bool moved = job->held_from >= claim->broken_until && !is_awaited;
     if (moved)
         atomic_store_explicit(&claim->durable, job->mark.end, memory_order_release);
     return moved;

@@ -21,10 +21,20 @@ struct syncer;
 /* A copy of the identity that is surely on the disk: the file itself is replaced without an fsync. */
 #define SYNCER_IDENTITY_KEPT "identity.kept"
 
-/* What can be said of one history. */
+/* What can be said of one history. What is durable before what is claimed, in this order:
+ *
+ *     1  the RDB that the history begins with, and its name in snapshot/
+ *     2  identity.kept, which names it; the names in history-<n>/; that of history-<n> in the data directory;
+ *        that of the data directory, which may be one that we made
+ *     3  `snapshot` is claimed
+ *     4  segments and their names in backlog/ (and 2, where that is not done yet), the mark in the tail
+ *     5  `durable` is claimed: without an RDB of its history that survives, no offset of it would
+ */
 struct syncer_claim {
-    _Atomic uint64_t durable;  /* all bytes before it that are held would survive a power failure */
-    uint64_t broken_until;     /* the syncer's: an fsync of bytes before this offset has failed */
+    _Atomic uint64_t durable; /* all bytes before it that are held would survive a power failure */
+    uint64_t broken_until;    /* the syncer's: an fsync of bytes before this offset has failed */
+    bool
+        has_place; /* the syncer's: the names of the history's directory and of those above are durable */
     _Atomic uint64_t snapshot; /* X + 1 of the last snapshot that would; 0: none */
 };
 
@@ -35,6 +45,7 @@ struct syncer_job {
     int directory;         /* of the history: `identity` and the names are fsynced, too; -1: not */
     struct tail *tail;     /* gets the mark; lives until syncer_drain has returned; NULL: none */
     struct tail_mark mark; /* claimed as durable with it */
+    bool after_snapshot;   /* claimed only once a snapshot of the history is (claim.snapshot) */
     uint64_t held_from;    /* the first offset of the window: what is before it need not survive */
     struct syncer_claim *claim; /* lives as long as the tail */
 };

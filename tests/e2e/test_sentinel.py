@@ -5,6 +5,7 @@ round, an origin that is found by asking Sentinels."""
 import time
 
 import pytest
+import redis.sentinel
 
 import digest
 import load
@@ -17,6 +18,9 @@ from sentinels import GROUP, Watched, address_of, sentinel_setting
 # A Sentinel that has heard no hello for six seconds closes its link and opens another, but none that
 # is younger than fifteen seconds.
 QUIET_SECONDS = 17
+
+# What Sentinels know of a replica is only told of one that is announced.
+ANNOUNCED = {"upstream.replica-announced": "yes"}
 
 
 def wait_switched(group):
@@ -113,7 +117,7 @@ def heard(relay):
 
 def test_seen(lab, kind):
     """Known with priority 0, and a place where Sentinels meet."""
-    group = Watched(lab, kind)
+    group = Watched(lab, kind, relay_settings=ANNOUNCED)
     group.wait_known([*group.direct_ports(), group.relay.port])
     for sentinel in group.sentinels:
         row = wait.until(
@@ -132,7 +136,7 @@ def test_seen(lab, kind):
 def test_left_in_peace(lab):
     """Every Sentinel hears its own hello, too: else it would close its link after these seconds. And
     none of them has anything to correct."""
-    group = Watched(lab, servers.REDIS)
+    group = Watched(lab, servers.REDIS, relay_settings=ANNOUNCED)
     group.wait_known([*group.direct_ports(), group.relay.port])
     wait.until("each has subscribed", lambda: len(pubsub_links(group.relay)) == 3)
     links = pubsub_links(group.relay)
@@ -151,10 +155,40 @@ def test_left_in_peace(lab):
         assert str(group.relay.port) not in sentinel.log()[mark:], "no event about the relay"
 
 
+def readers(group):
+    """The ports that an application gets which reads from replicas, as redis-py finds them."""
+    finder = redis.sentinel.Sentinel(
+        [(sentinel.host, sentinel.port) for sentinel in group.sentinels], socket_timeout=wait.limit(5)
+    )
+    return finder, {port for _, port in finder.discover_slaves(GROUP)}
+
+
+def test_readers_are_not_sent_to_the_relay(lab, kind):
+    """Applications ask Sentinel for the replicas: the relay cannot serve their reads, and is not among them,
+    though Sentinels know it. An operator may say otherwise, also while it runs."""
+    group = Watched(lab, kind)
+    group.wait_known([*group.direct_ports(), group.relay.port])
+    group.primary.client().set("greeting", "hello")
+    for replica in group.direct:
+        wait.equal("the write", lambda replica=replica: replica.client().get("greeting"), b"hello")
+    finder, ports = readers(group)
+    assert ports == set(group.direct_ports())
+    reader = finder.slave_for(GROUP, socket_timeout=wait.limit(5))
+    for _ in range(40):
+        reader.connection_pool.disconnect()  # another replica is picked
+        assert reader.get("greeting") == b"hello"
+    assert group.relay.info("replication")["replica_announced"] == 0
+
+    group.relay.set("replica-announced", "yes")
+    assert group.relay.info("replication")["replica_announced"] == 1
+    everybody = {*group.direct_ports(), group.relay.port}
+    wait.equal("who is listed", lambda: readers(group)[1], everybody, seconds=30)
+
+
 def test_never_promoted(lab, kind):
     """Where the relay is all there is, there is nobody to promote."""
     primary = lab.origin(kind, name="primary")
-    relay = lab.relay(primary).wait_link()
+    relay = lab.relay(primary, dict(ANNOUNCED)).wait_link()
     sentinel = lab.sentinel(kind, primary, quorum=1)
     wait.equal("it knows the relay", lambda: list(sentinel.replicas()), [relay.port], seconds=30)
     wait.equal(

@@ -24,6 +24,15 @@ static pthread_t holder;
 static unsigned own_fsyncs;
 static unsigned waiting_fsyncs;
 
+enum { SYNCED_MAX = 4096 };
+
+/* Files and directories that were fsynced. */
+static struct file_key {
+    dev_t device;
+    ino_t number;
+} synced[SYNCED_MAX];
+static unsigned synced_count;
+
 void fault_begin(const struct fault *fault)
 {
     pthread_mutex_lock(&lock);
@@ -31,6 +40,7 @@ void fault_begin(const struct fault *fault)
     calls = 0;
     count = 0;
     first_name = "";
+    synced_count = 0;
     pthread_mutex_unlock(&lock);
 }
 
@@ -129,6 +139,39 @@ static void wait_for_disk(void)
         waiting_fsyncs--;
     }
     pthread_mutex_unlock(&lock);
+}
+
+/* ------------------------------------------------------------------ what has reached the disk */
+
+static struct file_key key_of(const struct stat *status)
+{
+    return (struct file_key){.device = status->st_dev, .number = status->st_ino};
+}
+
+static void note_synced(int file)
+{
+    struct stat status;
+    if (fstat(file, &status) == -1)
+        return;
+    const struct file_key key = key_of(&status);
+    pthread_mutex_lock(&lock);
+    if (synced_count < SYNCED_MAX)
+        synced[synced_count++] = key;
+    pthread_mutex_unlock(&lock);
+}
+
+bool fault_was_synced(const char *path)
+{
+    struct stat status;
+    bool found = false;
+    if (stat(path, &status) == -1)
+        return false;
+    const struct file_key key = key_of(&status);
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < synced_count && !found; i++)
+        found = synced[i].device == key.device && synced[i].number == key.number;
+    pthread_mutex_unlock(&lock);
+    return found;
 }
 
 /* ------------------------------------------------------------------ what the linker sends here */
@@ -274,14 +317,20 @@ WRAPPED(int, fsync, int file)
 {
     wait_for_disk();
     REFUSE("fsync", wanted.disk_error, -1);
-    return __real_fsync(file);
+    int result = __real_fsync(file);
+    if (result == 0)
+        note_synced(file);
+    return result;
 }
 
 WRAPPED(int, fdatasync, int file)
 {
     wait_for_disk();
     REFUSE("fdatasync", wanted.disk_error, -1);
-    return __real_fdatasync(file);
+    int result = __real_fdatasync(file);
+    if (result == 0)
+        note_synced(file);
+    return result;
 }
 
 WRAPPED(int, msync, void *address, size_t length, int flags)

@@ -39,6 +39,9 @@ const char *fault_first(void);
  * noticed by who writes. */
 void fault_reserve_nothing(bool on);
 
+/* Has the file or directory of that path been fsynced since fault_begin? */
+bool fault_was_synced(const char *path);
+
 /* The disk does not answer: fsyncs wait until it does. Those of the calling thread are counted instead,
  * and come back at once. */
 void fault_hold_disk(void);

@@ -76,6 +76,14 @@ class Sentinel(servers.Server):
         """What it knows of each, by port."""
         return {int(row["port"]): row for row in self.ask("REPLICAS", self.group)}
 
+    def wait_met(self, port):
+        """Waits until it has found this replica among the primary's."""
+        wait.until(
+            f"{self.name} has found the replica on port {port}",
+            lambda: self.events("+slave", f":{port} "),
+            seconds=30,
+        )
+
     def events(self, name, about=""):
         """When (time.time()) it logged such an event, with the text."""
         return [
@@ -137,8 +145,13 @@ class Watched:
         ]
 
     def wait_known(self, ports):
-        """Every Sentinel knows the others and these replicas, no more. It asks every ten seconds."""
+        """Every Sentinel knows the others and these replicas, no more. It asks every ten seconds. The relay is
+        not listed, unless it is to be announced; that a Sentinel knows it is in its log."""
         others = len(self.sentinels) - 1
+        if self.relay.port in ports and not self.is_announced():
+            ports = [port for port in ports if port != self.relay.port]
+            for sentinel in self.sentinels:
+                sentinel.wait_met(self.relay.port)
         for sentinel in self.sentinels:
             wait.equal(
                 f"the replicas that {sentinel.name} knows",
@@ -151,6 +164,9 @@ class Watched:
                 lambda sentinel=sentinel: len(sentinel.ask("SENTINELS", sentinel.group)),
                 lambda count: count == others,
             )
+
+    def is_announced(self):
+        return self.relay.settings.get("upstream.replica-announced") == "yes"
 
     def direct_ports(self):
         return [server.port for server in self.direct]

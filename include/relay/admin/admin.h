@@ -38,6 +38,7 @@ struct admin_options {
     const char *config_file;   /* "" without one */
     uint64_t backlog_bytes;    /* repl-backlog-size, for INFO */
     unsigned clients_max;
+    bool replica_announced; /* Sentinels show us to clients */
 };
 
 /* What admin needs from the composition, since it sits above all rooms but below `relay.c`. */

@@ -77,6 +77,7 @@ struct config {
     const char *requirepass_file;
     enum config_switch protected_mode;
     enum config_snapshot snapshot;
+    enum config_switch replica_announced;
     struct user_settings user_settings;
     struct users users; /* of requirepass and [users]; admin.users points here */
 

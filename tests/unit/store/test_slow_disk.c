@@ -5,6 +5,7 @@
  * wait for one of the syncer's, the test would hang as well.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "depot.h"
@@ -163,6 +164,70 @@ TEST(a_history_a_second_while_the_disk_hangs)
     end();
 }
 
+/* ---- what is claimed, and what is on the disk by then ---- */
+
+struct claimed {
+    _Atomic uint64_t offset; /* the first that was claimed; 0: none yet */
+    atomic_bool has_file[8]; /* of `needed`, at that time */
+};
+
+static struct claimed claimed;
+
+static const char *const needed[] = {"",
+                                     "data",
+                                     "data/history-1",
+                                     "data/history-1/backlog",
+                                     "data/history-1/backlog/1000.seg",
+                                     "data/history-1/snapshot",
+                                     "data/history-1/snapshot/1000.rdb",
+                                     "data/history-1/identity.kept"};
+
+/* On the syncer's thread, before it does anything more. */
+static void note_claim(void *arg)
+{
+    const struct history *history = arg;
+    if (atomic_load(&claimed.offset) != 0 || history_durable(history) == 0)
+        return;
+    for (size_t i = 0; i < LENGTH_OF(needed); i++) {
+        char path[PLACE_PATH_MAX];
+        atomic_store(&claimed.has_file[i],
+                     fault_was_synced(place_path(&depot.place, needed[i], path)));
+    }
+    atomic_store(&claimed.offset, history_durable(history));
+}
+
+/* A write of a new history is durable when all that leads to it is: the RDB before it, the names, and the
+ * directories up to the data directory, which is new, too. */
+TEST(a_new_history_is_durable_with_all_that_leads_to_it)
+{
+    static const enum store_fsync modes[] = {STORE_FSYNC_EVERYSEC, STORE_FSYNC_ALWAYS};
+    for (size_t i = 0; i < LENGTH_OF(modes); i++) {
+        char path[PLACE_PATH_MAX];
+        claimed = (struct claimed){.offset = 0};
+        fault_begin(&(struct fault){.nth = 0});
+        depot_init(&depot);
+        depot.options.fsync = modes[i];
+        depot_open(&depot);
+        assert_true(fault_was_synced(place_path(&depot.place, "", path)));
+        fault_begin(&(struct fault){.nth = 0}); /* as if we had been killed in between */
+        struct history *history = depot_resync(&depot, 'a', 1000);
+        store_on_durable(depot.store, note_claim, history);
+        depot_stream(&depot, 100, 0);
+        for (int k = 0; k < 50000 && atomic_load(&claimed.offset) == 0; k++) {
+            store_publish(depot.store);
+            store_tick(depot.store);
+            usleep(100);
+        }
+        assert_true(atomic_load(&claimed.offset) >= 1000);
+        for (size_t k = 0; k < LENGTH_OF(needed); k++) {
+            if (!atomic_load(&claimed.has_file[k]))
+                fail_msg("durable was claimed before \"%s\" was", needed[k]);
+        }
+        store_on_durable(depot.store, NULL, NULL);
+        depot_fini(&depot);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +235,7 @@ int main(void)
         cmocka_unit_test(no_delays_nobody),
         cmocka_unit_test(always_delays_what_is_durable_alone),
         cmocka_unit_test(a_new_history_is_served_before_it_is_durable),
+        cmocka_unit_test(a_new_history_is_durable_with_all_that_leads_to_it),
         cmocka_unit_test(a_history_a_second_while_the_disk_hangs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
