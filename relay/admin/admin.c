@@ -165,6 +165,37 @@ static bool may_run_while_subscribed(const struct request *request, const struct
            (request->row != NULL && (request->row->flags & COMMAND_SUBSCRIBED) != 0);
 }
 
+/* The reply is written. What comes in the handshake of a replica says that it will be back at once. */
+static void refuse_replica(const struct request *request, const char *cause)
+{
+    if (request->row == NULL || request->is_queued)
+        return;
+    bool is_replconf = request->row->handler == on_replconf;
+    if (is_replconf || request->row->handler == on_psync || request->row->handler == on_sync)
+        client_refuse_replica(request->client, cause, is_replconf);
+}
+
+static void refuse_unauthenticated(const struct request *request)
+{
+    write_error(request->writer, "NOAUTH Authentication required.");
+    refuse_replica(request,
+                   "it has not logged in: set masterauth on it to the password of this relay "
+                   "(requirepass), or masteruser and masterauth to a user with the role replica "
+                   "([users])");
+}
+
+static void refuse_role(const struct request *request, const char *user)
+{
+    char cause[256];
+    write_error(request->writer, "NOPERM User %s has no permissions to run the '%s' command", user,
+                request->row->name);
+    snprintf(cause, sizeof(cause),
+             "its user %s has the role %s: give it the role replica in [users], or set masteruser "
+             "and masterauth on the replica to a user that has it",
+             user, user_role_name(role_of(request->admin, request->session)));
+    refuse_replica(request, cause);
+}
+
 /* False: the reply says why not, in the words of servers since Redis 7.2. */
 static bool is_permitted(struct request *request)
 {
@@ -172,8 +203,7 @@ static bool is_permitted(struct request *request)
         return true;
     const char *user = request->session->user;
     request->admin->denied_commands++;
-    write_error(request->writer, "NOPERM User %s has no permissions to run the '%s' command",
-                user[0] != '\0' ? user : USER_DEFAULT, request->row->name);
+    refuse_role(request, user[0] != '\0' ? user : USER_DEFAULT);
     return false;
 }
 
@@ -191,7 +221,7 @@ static bool is_acceptable(struct request *request, const struct visitor *visitor
     }
     bool is_open_to_all = row != NULL && (row->flags & COMMAND_NO_AUTH) != 0;
     if (!is_open_to_all && !is_authenticated(request->admin, request->session)) {
-        write_error(request->writer, "NOAUTH Authentication required.");
+        refuse_unauthenticated(request);
         return false;
     }
     if (row != NULL && visitor != NULL && visitor->transaction.is_open &&

@@ -161,6 +161,7 @@ static void report_stats(const struct info_moment *moment, struct report *report
                now->replica_sent_bytes - then->replica_sent_bytes);
     report_u64(report, "rejected_connections",
                now->connections_rejected - then->connections_rejected);
+    report_u64(report, "replicas_refused", now->replicas_refused - then->replicas_refused);
     report_u64(report, "sync_full", now->sync_full - then->sync_full);
     report_u64(report, "sync_partial_ok", now->sync_partial_ok - then->sync_partial_ok);
     report_u64(report, "sync_partial_err", now->sync_partial_err - then->sync_partial_err);

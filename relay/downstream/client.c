@@ -35,10 +35,12 @@ struct client {
     int64_t finish_ms;          /* 0: goes on; else when client_finish was called, */
     enum close_reason finished; /* and why */
     bool is_running;            /* a command: `input` and `output` are in use further up */
-    bool has_commands; /* there may be whole commands in the input: go on in the next turn */
-    bool is_held;      /* a command of it is answered later, */
-    bool is_muted;     /* and CLIENT REPLY wants no answer */
-    bool will_settle;  /* at the end of this turn */
+    bool has_commands;       /* there may be whole commands in the input: go on in the next turn */
+    bool is_held;            /* a command of it is answered later, */
+    bool is_muted;           /* and CLIENT REPLY wants no answer */
+    bool will_settle;        /* at the end of this turn */
+    bool is_refused;         /* it has wanted to replicate, and may not */
+    int64_t paused_until_ms; /* nothing is sent, read or run before that; 0: it goes on */
 
     struct reader reader;
     uint8_t *input; /* NULL while there is nothing in it */
@@ -178,13 +180,32 @@ static void leave_room(struct client *client)
     loop_defer(client->room->loop, free_client, client);
 }
 
-static void log_closed(const struct client *client, enum close_reason reason)
+/* Checks of health, scrapes and tools come and go all day: they are for debugging. What an operator does to
+ * a client is told, and what is wrong with one as often as log_repeat.h says. */
+static enum log_level level_of_close(struct client *client, enum close_reason reason,
+                                     const char *error, char sum[LOG_REPEAT_SUM_MAX])
 {
+    enum log_level level = close_reason_level(reason);
+    bool was_up = client->stranger_ms != 0;
+    sum[0] = '\0';
+    if (reason == CLOSE_KILLED || reason == CLOSE_REVOKED || level == LOG_LEVEL_ERROR)
+        return level;
+    bool is_wrong = level == LOG_LEVEL_WARNING || (reason == CLOSE_FAILED && !was_up);
+    const char *what = error[0] != '\0' ? error : close_reason_name(reason);
+    bool is_told =
+        is_wrong && log_repeats_note(&client->room->repeats, conn_peer_address(client->conn), what,
+                                     clock_ms(), sum);
+    return is_told ? level : LOG_LEVEL_DEBUG;
+}
+
+static void log_closed(struct client *client, enum close_reason reason)
+{
+    char sum[LOG_REPEAT_SUM_MAX];
     const char *error = reason == CLOSE_FAILED ? conn_error(client->conn) : "";
-    log_at(close_reason_level(reason),
-           "downstream: client id=%" PRIu64 " addr=%s closed reason=%s sent=%" PRIu64
+    log_at(level_of_close(client, reason, error, sum),
+           "downstream: client id=%" PRIu64 " addr=%s closed reason=%s%s sent=%" PRIu64
            " received=%" PRIu64 " duration=%.3fs: %s%s%s",
-           client->id, conn_peer(client->conn), close_reason_name(reason),
+           client->id, conn_peer(client->conn), close_reason_name(reason), sum,
            conn_sent_total(client->conn), conn_received_total(client->conn),
            (double)(clock_ms() - client->connected_ms) / 1000.0, close_reason_text(reason),
            error[0] != '\0' ? ": " : "", error);
@@ -250,6 +271,10 @@ static void settle(struct client *client)
         return;
     if (client->output.text.failed) {
         client_close(client, CLOSE_OVERFLOW);
+        return;
+    }
+    if (client->paused_until_ms != 0) {
+        conn_want(client->conn, false, false);
         return;
     }
     if (!flush(client))
@@ -345,7 +370,7 @@ void client_resume(struct client *client, struct bytes reply)
 static bool may_run(const struct client *client)
 {
     return client->conn != NULL && client->finish_ms == 0 && !client->is_held &&
-           !client->output.text.failed && !has_much_output(client);
+           client->paused_until_ms == 0 && !client->output.text.failed && !has_much_output(client);
 }
 
 /* A browser, or an attacker through one: what follows would be commands of its choice. Servers of this
@@ -523,8 +548,8 @@ void client_accept(struct client_room *room, int fd, struct tls_context *tls, ui
     client->session.protocol = 2;
     TAILQ_INSERT_TAIL(&room->clients, client, entry);
     room->count++;
-    log_info("downstream: client id=%" PRIu64 " addr=%s laddr=%s accepted%s", id, conn_peer(conn),
-             conn_local(conn), tls != NULL ? " tls=yes" : "");
+    log_debug("downstream: client id=%" PRIu64 " addr=%s laddr=%s accepted%s", id, conn_peer(conn),
+              conn_local(conn), tls != NULL ? " tls=yes" : "");
 }
 
 /* ---------------------------------------------------------------- going */
@@ -557,12 +582,37 @@ static bool is_slow_stranger(struct client *client, int64_t now_ms)
     return client->stranger_ms != 0 && clock_silence_ms(client->stranger_ms) > STRANGER_MS_MAX;
 }
 
+static void end_pause(struct client *client, int64_t now_ms)
+{
+    if (client->paused_until_ms == 0 || now_ms < client->paused_until_ms)
+        return;
+    client->paused_until_ms = 0;
+    settle(client); /* first: the next command may be another of that kind */
+    if (client->conn != NULL && client->has_commands) {
+        run_commands(client);
+        settle(client);
+    }
+}
+
+static void tell_ends(struct client_room *room, int64_t now_ms)
+{
+    char address[LOG_REPEAT_KEY_MAX];
+    char sum[LOG_REPEAT_SUM_MAX];
+    while (log_repeats_take_over(&room->repeats, now_ms, address, sum))
+        log_info("downstream: nothing more was wrong with clients of addr=%s%s: it is over",
+                 address, sum);
+}
+
 void client_room_tick(struct client_room *room)
 {
     int64_t now_ms = clock_ms();
+    tell_ends(room, now_ms);
     struct client *next;
     for (struct client *client = client_room_first(room); client != NULL; client = next) {
         next = client_next(client);
+        end_pause(client, now_ms);
+        if (client->conn == NULL)
+            continue;
         if (client->finish_ms != 0 && now_ms - client->finish_ms > CLIENT_FINISH_MS_MAX)
             client_close(client, client->finished);
         else if (client->finish_ms == 0 && is_slow_stranger(client, now_ms))
@@ -626,6 +676,21 @@ bool client_psync(struct client *client, const struct command *command)
 void client_sync(struct client *client)
 {
     become_replica(client, NULL);
+}
+
+void client_refuse_replica(struct client *client, const char *cause, bool is_replconf)
+{
+    struct client_room *room = client->room;
+    int64_t now_ms = clock_ms();
+    char sum[LOG_REPEAT_SUM_MAX];
+    if (!is_replconf || !client->is_refused)
+        client->paused_until_ms = now_ms + CLIENT_PAUSE_MS;
+    if (client->is_refused)
+        return;
+    client->is_refused = true;
+    room->replicas_refused++;
+    if (log_repeats_note(&room->repeats, conn_peer_address(client->conn), cause, now_ms, sum))
+        log_warnx("downstream: replica addr=%s refused%s: %s", conn_peer(client->conn), sum, cause);
 }
 
 void client_replconf(struct client *client, const struct command *command)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "relay/base/log_repeat.h"
 #include "relay/downstream/client.h"
 #include "relay/downstream/reasons.h"
 #include "relay/net/conn.h"
@@ -56,6 +57,8 @@ struct client_room {
     uint64_t sent_bytes;
     uint64_t received_bytes;
     uint64_t closed[CLOSE_REASON_COUNT];
+    uint64_t replicas_refused;  /* connections that wanted to replicate, and may not */
+    struct log_repeats repeats; /* what goes wrong with clients, by their address */
 };
 
 void client_room_init(struct client_room *room);

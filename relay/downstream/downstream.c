@@ -584,6 +584,7 @@ static void count_rooms(const struct downstream *downstream, struct downstream_c
         .replicas_waiting = waiting->count,
         .connections_received = downstream->connections_received,
         .connections_rejected = downstream->doorman.refused,
+        .replicas_refused = clients->replicas_refused,
         .commands = clients->commands,
         .sync_full = waiting->sync_full,
         .sync_partial_ok = waiting->sync_partial_ok,

@@ -218,6 +218,7 @@ static void write_traffic(struct json *json, const struct picture *picture)
     json_u64(json, "maxclients", picture->clients_max);
     json_u64(json, "connections_received", counts->connections_received);
     json_u64(json, "connections_rejected", counts->connections_rejected);
+    json_u64(json, "replicas_refused", counts->replicas_refused);
     json_u64(json, "commands", counts->commands);
     json_u64(json, "full_syncs", counts->sync_full);
     json_u64(json, "partial_syncs", counts->sync_partial_ok);

@@ -102,6 +102,7 @@ VALUE(clients, known((double)picture->counts.clients))
 VALUE(connections_max, known((double)picture->clients_max))
 VALUE(connections, known((double)picture->counts.connections_received))
 VALUE(rejected, known((double)picture->counts.connections_rejected))
+VALUE(replicas_refused, known((double)picture->counts.replicas_refused))
 VALUE(commands, known((double)picture->counts.commands))
 VALUE(sent, known((double)picture->counts.sent_bytes))
 VALUE(received, known((double)picture->counts.received_bytes))
@@ -193,6 +194,8 @@ static const struct metric {
     {"psync_relay_connections_received_total", COUNTER, "Connections accepted.", connections},
     {"psync_relay_connections_rejected_total", COUNTER, "Connections sent away at the door.",
      rejected},
+    {"psync_relay_replicas_refused_total", COUNTER,
+     "Connections that wanted to replicate without the password or the role.", replicas_refused},
     {"psync_relay_commands_total", COUNTER, "Commands of clients.", commands},
     {"psync_relay_sent_bytes_total", COUNTER, "Bytes sent to replicas and clients.", sent},
     {"psync_relay_received_bytes_total", COUNTER, "Bytes received from replicas and clients.",

@@ -512,6 +512,14 @@ void client_sync(struct client *client)
     go(client);
 }
 
+void client_refuse_replica(struct client *client, const char *cause, bool is_replconf)
+{
+    CHECK(!client->is_gone);
+    (void)is_replconf;
+    fake_rooms.replicas_refused++;
+    snprintf(fake_rooms.refusal_cause, sizeof(fake_rooms.refusal_cause), "%s", cause);
+}
+
 void client_replconf(struct client *client, const struct command *command)
 {
     CHECK(command->argument_count >= 1);

@@ -56,7 +56,9 @@ struct fake_rooms {
     uint64_t killed
         [FAKE_PEERS_MAX]; /* by downstream_kill, in order; one for which something is kept is gone */
     size_t killed_count;
-    bool psync_takes; /* what client_psync returns; true: the client is gone */
+    unsigned replicas_refused;
+    char refusal_cause[256]; /* of the last */
+    bool psync_takes;        /* what client_psync returns; true: the client is gone */
 };
 
 extern struct fake_rooms fake_rooms;

@@ -103,4 +103,13 @@ void client_sync(struct client *client);
  * (protocol 1.2): stops at the first one that it does not know. */
 void client_replconf(struct client *client, const struct command *command);
 
+/* How long the answer to a replica waits that may not replicate, and up to a second more until that is looked
+ * at: it gives up on an answer after five seconds. */
+enum { CLIENT_PAUSE_MS = 500 };
+
+/* It has said PSYNC, SYNC or REPLCONF and may not: the reply is written. Such a replica comes back at once, hundreds
+ * of times a second: the reply is sent, and its next command run, after a pause. Told in the log once for an address,
+ * with `cause`, which says what to set. Of REPLCONFs only the first waits. */
+void client_refuse_replica(struct client *client, const char *cause, bool is_replconf);
+
 #endif

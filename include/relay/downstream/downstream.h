@@ -191,6 +191,7 @@ struct downstream_counts {
     uint64_t replicas_waiting;     /* now */
     uint64_t connections_received; /* since start, as the rest */
     uint64_t connections_rejected; /* sent away at the door */
+    uint64_t replicas_refused;     /* connections that wanted to replicate, and may not */
     uint64_t commands;
     uint64_t sync_full;
     uint64_t sync_partial_ok;

@@ -31,6 +31,8 @@ static void on_command(struct client *client, const struct command *command, voi
     } else if (session->user[0] == '\0') {
         stage.refused++;
         write_error(writer, "NOAUTH Authentication required.");
+        if (bytes_is(name, "psync") || bytes_is(name, "replconf"))
+            client_refuse_replica(client, "no password", bytes_is(name, "replconf"));
         return;
     }
     write_simple(writer, "OK");
@@ -152,6 +154,57 @@ TEST(nobody_is_one_without_a_password)
     assert_int_equal(stage.room.count, 1);
 }
 
+/* ---- a replica without the password ---- */
+
+#define NOAUTH "-NOAUTH Authentication required.\r\n"
+
+TEST(a_replica_waits_for_its_refusal)
+{
+    fake_conn_up(stage.peer);
+    hear("PING\r\n");
+    expect_sent(NOAUTH);
+    hear("PSYNC ? -1\r\nPSYNC ? -1\r\n");
+    expect_sent("");
+    assert_int_equal(stage.refused, 2);
+    assert_int_equal(stage.room.replicas_refused, 1);
+    pass(CLIENT_PAUSE_MS - 1);
+    fake_conn_run(stage.peer);
+    expect_sent("");
+    pass(1);
+    fake_conn_run(stage.peer);
+    expect_sent(NOAUTH);
+    assert_int_equal(stage.refused, 3);
+    pass(CLIENT_PAUSE_MS);
+    fake_conn_run(stage.peer);
+    expect_sent(NOAUTH);
+    assert_int_equal(stage.room.replicas_refused, 1);
+    hear("AUTH\r\n");
+    expect_sent("+OK\r\n");
+}
+
+/* A replica sends several of them, and gives up when all together take long. */
+TEST(of_what_it_says_of_itself_the_first_alone_waits)
+{
+    fake_conn_up(stage.peer);
+    hear("REPLCONF a b\r\nREPLCONF a b\r\nREPLCONF a b\r\n");
+    expect_sent("");
+    pass(CLIENT_PAUSE_MS);
+    fake_conn_run(stage.peer);
+    expect_sent(NOAUTH NOAUTH NOAUTH);
+    assert_int_equal(stage.room.replicas_refused, 1);
+}
+
+TEST(it_may_leave_while_it_waits)
+{
+    fake_conn_up(stage.peer);
+    hear("PSYNC ? -1\r\n");
+    fake_conn_end(stage.peer);
+    fake_conn_run(stage.peer);
+    pass(CLIENT_PAUSE_MS);
+    fake_conn_run(stage.peer);
+    assert_int_equal(stage.room.count, 0);
+}
+
 /* ---- what it makes us hold ---- */
 
 TEST(too_many_arguments_are_told_in_the_known_words)
@@ -228,6 +281,9 @@ TEST(refusals_that_it_does_not_take_are_few)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        STRANGER_TEST(a_replica_waits_for_its_refusal),
+        STRANGER_TEST(of_what_it_says_of_itself_the_first_alone_waits),
+        STRANGER_TEST(it_may_leave_while_it_waits),
         STRANGER_TEST(has_its_time_and_no_more),
         STRANGER_TEST(gets_no_more_by_talking),
         STRANGER_TEST(its_time_begins_when_the_connection_is_up),

@@ -58,6 +58,8 @@ TEST(before_auth_nearly_nothing_is_allowed)
     for (size_t i = 0; i < LENGTH_OF(refused); i++)
         expect(refused[i], NOAUTH);
     assert_int_equal(shutdowns, 0);
+    assert_int_equal(fake_rooms.replicas_refused, 3); /* replconf, sync, psync */
+    assert_non_null(strstr(fake_rooms.refusal_cause, "it has not logged in: set masterauth"));
     assert_false(fake_client_is_gone(caller));
     expect("reset", "+RESET\r\n");
     /* As redis-server has it: whether a command exists is no secret. */

@@ -297,6 +297,7 @@ TEST(stats_tell_the_counts)
                                                    .sync_partial_ok = 15,
                                                    .sync_partial_err = 16,
                                                    .sync_full_unacknowledged = 17,
+                                                   .replicas_refused = 18,
                                                    .sent_bytes = 17000,
                                                    .replica_sent_bytes = 16000,
                                                    .received_bytes = 18};
@@ -312,6 +313,7 @@ TEST(stats_tell_the_counts)
                               "total_net_repl_input_bytes:2000\r\n"
                               "total_net_repl_output_bytes:16000\r\n"
                               "rejected_connections:12\r\n"
+                              "replicas_refused:18\r\n"
                               "sync_full:14\r\n"
                               "sync_partial_ok:15\r\n"
                               "sync_partial_err:16\r\n"

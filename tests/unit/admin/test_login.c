@@ -80,6 +80,12 @@ TEST(a_monitor_may_look)
     assert_string_equal(followed, "");
     assert_string_equal(settings_set, "");
     expect_part("info stats", "acl_access_denied_auth:0\r\nacl_access_denied_cmd:9\r\n");
+    fake_rooms.replicas_refused = 0;
+    expect_refused("psync ? -1", "bob", "psync");
+    assert_int_equal(fake_rooms.replicas_refused, 1);
+    assert_non_null(strstr(fake_rooms.refusal_cause, "its user bob has the role monitor:"));
+    expect_refused("shutdown", "bob", "shutdown");
+    assert_int_equal(fake_rooms.replicas_refused, 1);
 }
 
 TEST(an_admin_may_do_everything)
