@@ -11,11 +11,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "guesses.h"
 #include "relay/admin/users.h"
 #include "relay/base/check.h"
+#include "relay/base/queue.h"
 #include "relay/downstream/client.h"
 
 struct admin;

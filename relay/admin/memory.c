@@ -11,6 +11,48 @@ static uint64_t page_bytes(void)
     return bytes > 0 ? (uint64_t)bytes : 4096;
 }
 
+/* What only glibc's allocator tells and does. A sanitizer's says 0, too. */
+#if defined(__GLIBC__)
+
+static size_t heap_bytes(void)
+{
+#if __GLIBC_PREREQ(2, 33)
+    struct mallinfo2 heap = mallinfo2();
+    return heap.uordblks + heap.hblkhd;
+#else
+    return 0; /* mallinfo counts in int */
+#endif
+}
+
+void memory_purge(void)
+{
+    malloc_trim(0);
+}
+
+bool memory_write_statistics(FILE *into)
+{
+    return malloc_info(0, into) == 0;
+}
+
+#else
+
+static size_t heap_bytes(void)
+{
+    return 0;
+}
+
+void memory_purge(void)
+{
+}
+
+bool memory_write_statistics(FILE *into)
+{
+    (void)into;
+    return false;
+}
+
+#endif
+
 void memory_read(struct memory *memory)
 {
     *memory = (struct memory){0};
@@ -27,8 +69,7 @@ void memory_read(struct memory *memory)
     long pages = sysconf(_SC_PHYS_PAGES);
     if (pages > 0)
         memory->system = (uint64_t)pages * page_bytes();
-    struct mallinfo2 heap = mallinfo2();
-    memory->used = heap.uordblks + heap.hblkhd;
-    if (memory->used == 0) /* another allocator: a sanitizer's */
+    memory->used = heap_bytes();
+    if (memory->used == 0)
         memory->used = memory->resident - memory->file_backed;
 }

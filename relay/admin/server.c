@@ -3,7 +3,6 @@
  * The process as a whole, and the questions that monitoring tools ask of every server and to which
  * the answer of a relay is empty: harmless, and in the form that they expect.
  */
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -127,7 +126,7 @@ void on_memory_usage(struct request *request)
 
 void on_memory_purge(struct request *request)
 {
-    malloc_trim(0);
+    memory_purge();
     reply_ok(request);
 }
 
@@ -159,7 +158,7 @@ void on_memory_malloc_stats(struct request *request)
     char *xml = NULL;
     size_t length = 0;
     FILE *into = open_memstream(&xml, &length);
-    if (into == NULL || malloc_info(0, into) == -1) {
+    if (into == NULL || !memory_write_statistics(into)) {
         write_error(request->writer, "ERR the allocator has nothing to say");
         if (into != NULL)
             fclose(into);

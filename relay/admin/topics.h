@@ -9,11 +9,11 @@
 #define RELAY_ADMIN_TOPICS_H
 
 #include <stddef.h>
-#include <sys/queue.h>
 
 #include "relay/base/bounds.h"
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
+#include "relay/base/queue.h"
 
 struct client;
 struct subscription;

@@ -8,10 +8,9 @@
 #ifndef RELAY_ADMIN_VISITOR_H
 #define RELAY_ADMIN_VISITOR_H
 
-#include <sys/queue.h>
-
 #include "login.h"
 #include "relay/base/check.h"
+#include "relay/base/queue.h"
 #include "topics.h"
 #include "transaction.h"
 #include "waiter.h"

@@ -13,9 +13,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "relay/base/check.h"
+#include "relay/base/queue.h"
 
 struct admin;
 struct client;

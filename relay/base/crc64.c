@@ -33,8 +33,10 @@ enum {
 
 /* Written once before main, only read afterwards. table[n][b]: the CRC of b and n zero bytes. */
 static uint64_t table[SLICES][256];
+#if HAS_FOLDING
 static bool may_fold;
 static bool may_fold_wide;
+#endif
 static uint64_t fold_wide[2];  /* moves a lane WIDE_BLOCK bytes on */
 static uint64_t fold_block[2]; /* moves a lane BLOCK bytes on: its low half, its high half */
 static uint64_t fold_lane[2];  /* the same for LANE bytes */

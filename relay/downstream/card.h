@@ -13,8 +13,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
+#include "relay/base/queue.h"
 #include "relay/downstream/client.h"
 #include "relay/downstream/reasons.h"
 #include "relay/net/mailbox.h"

@@ -26,10 +26,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "card.h"
 #include "relay/base/check.h"
+#include "relay/base/queue.h"
 #include "relay/downstream/downstream.h"
 #include "relay/store/branches.h"
 

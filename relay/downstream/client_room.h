@@ -10,9 +10,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "relay/base/log_repeat.h"
+#include "relay/base/queue.h"
 #include "relay/downstream/client.h"
 #include "relay/downstream/reasons.h"
 #include "relay/net/conn.h"

@@ -21,11 +21,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "card.h"
 #include "feed.h"
 #include "relay/base/check.h"
+#include "relay/base/queue.h"
 #include "relay/base/text.h"
 #include "relay/downstream/downstream.h"
 #include "relay/net/conn.h"

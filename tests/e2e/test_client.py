@@ -200,7 +200,7 @@ def test_password_files(lab):
 
     def link():
         nonlocal client
-        client = client or redis.Redis(port=relay.port, password="down")
+        client = client or redis.Redis(host="127.0.0.1", port=relay.port, password="down")
         return client.info("replication")["master_link_status"]
 
     wait.equal("link", link, "up")

@@ -105,7 +105,7 @@ class Service:
         return int(self.machine.show(self.unit, "MainPID"))
 
     def info(self):
-        with redis.Redis(port=self.port, socket_timeout=wait.limit(20)) as client:
+        with redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=wait.limit(20)) as client:
             return client.info("everything")
 
     def wait_up(self):
@@ -183,7 +183,7 @@ def test_reload_is_told_and_the_ini_is_written(machine, main):
     journal = "journalctl --no-pager -o cat -u psync-relay"
     wait.until("SIGHUP was heard", lambda: "cause=SIGHUP" in machine.say(journal))
     assert (main.pid(), main.state()) == (pid, "active")
-    with redis.Redis(port=main.port) as client:
+    with redis.Redis(host="127.0.0.1", port=main.port) as client:
         client.config_set("ack", "durable")
         client.config_rewrite()
     assert "\nack = durable\n" in ini.read_text()
@@ -213,7 +213,7 @@ def test_who_is_killed_or_silent_is_started_again(machine, main):
 def test_shutdown_is_an_end(machine, main):
     main.enable()
     main.wait_up()
-    with redis.Redis(port=main.port) as client, pytest.raises(redis.ConnectionError):
+    with redis.Redis(host="127.0.0.1", port=main.port) as client, pytest.raises(redis.ConnectionError):
         client.execute_command("SHUTDOWN")
     wait.equal("its state", main.state, "inactive")
     assert (machine.show(main.unit, "Result"), machine.show(main.unit, "NRestarts")) == ("success", "0")

@@ -121,7 +121,7 @@ class Relay(Process):
     def client(self, **options):
         user, password = self.login or (None, self.password)
         options = {"username": user, "password": password, **options}
-        return redis.Redis(port=self.port, socket_timeout=wait.limit(20), **options)
+        return redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=wait.limit(20), **options)
 
     def info(self, section="everything"):
         with self.client() as client:

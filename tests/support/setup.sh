@@ -18,9 +18,14 @@ apt_dir=$root/build/apt
 build_set="gcc libc6-dev make pkg-config libevent-dev libssl-dev libinih-dev"
 server_set="libatomic1 libjemalloc2 liblzf1 libssl3 libsystemd0" # what the servers are linked with
 python_set="python3 python3-redis"
-deb_set="debhelper dpkg-dev"
+deb_set="debhelper dpkg-dev build-essential"
 # What looks at what is installed: manual pages, units, the package, the manifests.
 install_set="$deb_set lintian man-db mandoc systemd logrotate shellcheck python3-yaml python3-jsonschema debootstrap"
+# Another machine and another C library, to compile for. They are named so on amd64 only.
+cross_set=""
+if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then
+    cross_set="gcc-aarch64-linux-gnu libc6-dev-arm64-cross musl-tools"
+fi
 clang_set="clang libclang-rt-14-dev"
 browser_set="chromium chromium-driver python3-selenium" # the status page is looked at in a real one
 
@@ -29,7 +34,7 @@ build) packages=$build_set kinds="" ;;
 test)
     packages="$build_set $server_set $clang_set clang-format libcmocka-dev"
     packages="$packages $python_set python3-pytest python3-pytest-xdist python3-pytest-timeout openssl iproute2"
-    packages="$packages $install_set $browser_set"
+    packages="$packages $install_set $cross_set $browser_set"
     kinds="redis-7.0 valkey-8 prometheus"
     ;;
 demo) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;

@@ -6,7 +6,11 @@
 #ifndef RELAY_ADMIN_MEMORY_H
 #define RELAY_ADMIN_MEMORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+
+#include "relay/base/check.h"
 
 struct memory {
     uint64_t used;     /* allocated; the resident memory that is no file's where malloc won't say */
@@ -16,5 +20,11 @@ struct memory {
 };
 
 void memory_read(struct memory *memory);
+
+/* Gives what is free back to the system, where the C library can. */
+void memory_purge(void);
+
+/* The allocator's own account of itself, as XML. False: it has none. */
+MUST_CHECK bool memory_write_statistics(FILE *into);
 
 #endif
