@@ -47,7 +47,7 @@ again = $(Q)$(MAKE) --no-print-directory
 
 .DELETE_ON_ERROR:
 .PHONY: all build check unit replay style e2e test around demo format install clean help
-.PHONY: setup-build setup-test setup-demo setup-deb setup-fuzz FORCE
+.PHONY: servers setup-build setup-servers setup-test setup-demo setup-deb setup-fuzz FORCE
 all: build
 
 build: setup-build ## build the program as build/psync-relay (the default)
@@ -77,7 +77,7 @@ $(B)/obj/status/page.o: $(wildcard relay/status/page/*)
 include tests/tests.mk
 include etc/install.mk
 
-setup-build setup-test setup-demo setup-deb setup-fuzz: setup-%:
+setup-build setup-servers setup-test setup-demo setup-deb setup-fuzz: setup-%:
 	$(Q)tests/support/setup.sh $*
 
 check: ## unit, replay and style tests: no network, no servers, under ten seconds
@@ -90,6 +90,8 @@ test: setup-test ## install what the tests need, build, then run all of them
 # What is installed waits for a machine to start, mostly: beside the servers it costs no time.
 around:
 	$(again) -k -j2 --output-sync=target installed e2e
+
+servers: setup-servers ## unpack Redis 7.0 and Valkey 8 under build/servers/, to try things with
 
 demo: setup-demo ## show the main job on servers that are started for it
 	$(again) build

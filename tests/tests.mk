@@ -71,13 +71,16 @@ include tests/bench/bench.mk
 
 # ---- long ones: not part of `make test`
 
-.PHONY: sanitize big chaos
+.PHONY: sanitize big chaos bare
 sanitize: ## check and e2e whole under both sanitizers, with a sum (ten minutes; SANS=thread: one)
 	$(Q)tests/support/setup.sh test
 	$(Q)tests/support/sanitize.sh $(SANS)
 
 big: $(PROGRAM) ## full syncs of gigabytes under TLS with a running stream (BIG=3)
 	$(Q)BIG=$(or $(BIG),3) $(MAKE) --no-print-directory e2e E2E_ARGS='-k full_sync_of_gigabytes' E2E_JOBS=0
+
+bare: ## the quick start, make demo and make test on a bare Debian 12 (root only; half an hour)
+	$(Q)tests/install/bare.sh
 
 chaos: $(PROGRAM) ## kill -9, damaged files, fail-overs, long (ROUNDS=300, CHAOS_SEED to repeat)
 	$(Q)CHAOS_ROUNDS=$(or $(ROUNDS),300) $(MAKE) --no-print-directory e2e E2E_ARGS='-k chaos'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Installs what one of our jobs needs on Debian 12: setup.sh build|test|demo|deb|fuzz|bench
+# Installs what one of our jobs needs on Debian 12: setup.sh build|servers|test|demo|deb|fuzz|bench
 #
 # Says nothing and changes nothing when all is there. Compilers, libraries and Python come through
 # apt-get install. The servers do not: their packages would start a service, so we download them
@@ -37,12 +37,13 @@ test)
     packages="$packages $install_set $cross_set $browser_set"
     kinds="redis-7.0 valkey-8 prometheus"
     ;;
+servers) packages="$server_set" kinds="redis-7.0 valkey-8" ;;
 demo) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;
 bench) packages="$build_set $server_set $python_set openssl iproute2 valgrind" kinds="redis-7.0 valkey-8" ;;
 deb) packages="$build_set $deb_set" kinds="" ;;
 fuzz) packages="$build_set $clang_set libcmocka-dev" kinds="" ;;
 *)
-    echo "usage: setup.sh build|test|demo|deb|fuzz|bench" >&2
+    echo "usage: setup.sh build|servers|test|demo|deb|fuzz|bench" >&2
     exit 2
     ;;
 esac
