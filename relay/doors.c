@@ -95,7 +95,7 @@ static void on_link_news(enum link_news news, void *arg)
         close_strays(rooms, CLOSE_WITHDRAWN);
         break;
     case LINK_NEWS_RENAMED:
-        downstream_close_replicas(rooms->downstream, CLOSE_RENAMED, 0);
+        downstream_renamed(rooms->downstream);
         break;
     case LINK_NEWS_REWOUND: /* the cursors beyond the new end notice when they look */
         downstream_rewound(rooms->downstream);

@@ -426,7 +426,16 @@ void downstream_rewound(struct downstream *downstream)
     if (scope.branches == NULL)
         return;
     for (unsigned i = 0; i < downstream->worker_count; i++)
-        worker_confirm(downstream->workers[i], scope.history_number, scope.branches->current);
+        worker_confirm(downstream->workers[i], scope.history_number, scope.branches->current,
+                       branches_start(scope.branches));
+}
+
+void downstream_renamed(struct downstream *downstream)
+{
+    const struct cards_scope scope = current_scope(downstream);
+    CHECK(scope.branches != NULL);
+    for (unsigned i = 0; i < downstream->worker_count; i++)
+        worker_rename(downstream->workers[i], branches_start(scope.branches));
 }
 
 void downstream_watch_acknowledged(struct downstream *downstream, bool watch)

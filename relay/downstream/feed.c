@@ -204,7 +204,9 @@ enum feed_result feed_check(struct feed *feed)
     if (!feed->has_stream)
         return FEED_IDLE;
     struct bytes view;
-    return cannot_read(cursor_peek(&feed->cursor, &view));
+    enum feed_result standing = cannot_read(cursor_peek(&feed->cursor, &view));
+    /* What comes before the stream is not touched by a new id. */
+    return standing == FEED_RENAMED && feed->step < FEED_STREAM ? FEED_IDLE : standing;
 }
 
 bool feed_acknowledge(struct feed *feed)

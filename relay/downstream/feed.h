@@ -11,6 +11,9 @@
  *
  * Parts that a replica does not get are empty and passed over.
  *
+ * Where the history goes on under another id, the feed ends there (FEED_RENAMED), and not before: RDB and
+ * stream up to that place are as good under the id that the replica was told.
+ *
  * Thread: that of the replica.
  */
 #ifndef RELAY_DOWNSTREAM_FEED_H
@@ -73,7 +76,7 @@ enum feed_result feed_pump(struct feed *feed, struct conn *conn);
 /* Sends what fits of the head alone: to one that waits. */
 enum feed_result feed_flush(struct feed *feed, struct conn *conn);
 
-/* Looks whether what is still to be sent can still be sent: FEED_IDLE, or one of the last three. For
+/* Looks whether what is still to be sent can still be sent: FEED_IDLE, or a reason why not. For
  * replicas that are blocked, whose segments the writer may be waiting for. */
 enum feed_result feed_check(struct feed *feed);
 

@@ -124,13 +124,34 @@ static const struct {
     [FEED_RENAMED] = {.closes = true, .reason = CLOSE_RENAMED},
 };
 
+/* Has it been attached with an RDB, of which it has not said yet that it has loaded it? What was sent last may
+ * still lie in the kernel, where closing would throw it away. SYNC never says so. */
+static bool is_full_syncing(const struct replica *replica)
+{
+    const struct card *card = replica->card;
+    if (replica->state == REPLICA_LOADING)
+        return true;
+    return card->full_sync && card->acknowledges && !CARD_GET(card, has_acknowledged);
+}
+
 static void settle(struct replica *replica, enum feed_result result)
 {
     CHECK(result < LENGTH_OF(outcomes));
-    if (outcomes[result].closes)
+    replica->is_renamed = result == FEED_RENAMED && is_full_syncing(replica);
+    if (replica->is_renamed)
+        want(replica, false);
+    else if (outcomes[result].closes)
         replica_close(replica, outcomes[result].reason);
     else
         want(replica, outcomes[result].wants_write);
+}
+
+/* Segments that are needed elsewhere are let go of here, also where nothing can be sent. */
+static void check(struct replica *replica)
+{
+    enum feed_result standing = feed_check(&replica->feed);
+    if (standing != FEED_IDLE)
+        settle(replica, standing);
 }
 
 static void note_life(struct replica *replica)
@@ -182,6 +203,8 @@ static void on_ack(struct replica *replica, uint64_t offset)
         replica->on_acknowledged(replica->on_acknowledged_arg);
     if (is_first)
         pump(replica);
+    else if (replica->is_renamed)
+        check(replica);
 }
 
 static void on_command(struct replica *replica, const struct command *command)
@@ -298,7 +321,9 @@ static void log_closed(const struct replica *replica)
 static void enter_closing(struct replica *replica)
 {
     log_closed(replica);
-    bool is_served = replica->card->reason == CLOSE_SERVED;
+    /* It has all that it was to have, maybe in the kernel still. */
+    bool is_served = replica->card->reason == CLOSE_SERVED ||
+                     (replica->card->reason == CLOSE_RENAMED && replica->card->full_sync);
     feed_fini(&replica->feed);
     if (is_served)
         conn_drain(&replica->conn, DRAIN_MS);
@@ -369,18 +394,30 @@ static bool is_silent(const struct replica *replica)
     return clock_silence_ms(later(life_ms, replica->progress_ms)) > replica->timeout_ms;
 }
 
-/* Segments that are needed elsewhere are let go of here, also where nothing can be sent. */
-static void check(struct replica *replica)
+/* Is it sent an RDB alone that was taken beyond `offset`? With a stream its cursor would tell. */
+static bool is_beyond(const struct replica *replica, uint64_t offset)
 {
-    enum feed_result standing = feed_check(&replica->feed);
-    if (standing != FEED_IDLE)
-        settle(replica, standing);
+    return !replica->feed.has_stream && replica->feed.snapshot != NULL &&
+           snapshot_offset(replica->feed.snapshot) > offset;
+}
+
+void replica_rename(struct replica *replica, uint64_t offset)
+{
+    if (is_beyond(replica, offset))
+        replica_close(replica, CLOSE_REWOUND);
+    else if (is_full_syncing(replica))
+        check(replica);
+    else
+        replica_close(replica, CLOSE_RENAMED);
 }
 
 /* No acknowledgement beyond the cursor is taken (note_offset), and the cursor is not beyond the cut. */
-void replica_confirm_branch(struct replica *replica, uint64_t branch)
+void replica_confirm_branch(struct replica *replica, uint64_t branch, uint64_t offset)
 {
-    check(replica);
+    if (is_beyond(replica, offset))
+        replica_close(replica, CLOSE_REWOUND);
+    else
+        check(replica);
     if (replica->state != REPLICA_CLOSING)
         CARD_SET(replica->card, branch, branch);
 }

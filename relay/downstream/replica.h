@@ -56,6 +56,8 @@ struct replica {
     enum replica_state state;
     struct conn *conn; /* NULL: closed */
     bool wants_write;
+    bool
+        is_renamed; /* has been sent all that is known under its id, and has not loaded its RDB yet */
     struct card *card; /* NULL: given back through on_gone */
     struct feed feed;
     int64_t timeout_ms;
@@ -94,9 +96,15 @@ void replica_handle(struct replica *replica, enum replica_event event);
 /* The same for conn.h; `arg` is the replica. */
 conn_event_fn replica_on_conn;
 
-/* The history has been cut, and `branch` begins there: closes it where it stands beyond the cut, else says on
- * its card that it goes on with that branch. */
-void replica_confirm_branch(struct replica *replica, uint64_t branch);
+/* The history goes on under another id from `offset` on, which a replica learns by coming back: closes it,
+ * unless it is in the middle of a full sync. That is finished first, RDB and stream up to `offset`, and it is
+ * closed when it has said that it has loaded it: so it comes back for a partial resync. A snapshot that was
+ * taken beyond `offset` is of a branch that was lost. */
+void replica_rename(struct replica *replica, uint64_t offset);
+
+/* The history has been cut at `offset`, and `branch` begins there: closes it where it stands beyond the cut,
+ * else says on its card that it goes on with that branch. */
+void replica_confirm_branch(struct replica *replica, uint64_t branch, uint64_t offset);
 
 /* Closes it, whatever its state; once closed, has no effect. */
 void replica_close(struct replica *replica, enum close_reason reason);

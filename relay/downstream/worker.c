@@ -48,6 +48,7 @@ enum order_kind {
     ORDER_TAKE,
     ORDER_CLOSE,
     ORDER_CLOSE_ALL,
+    ORDER_RENAME,
     ORDER_CONFIRM,
     ORDER_TIMEOUT,
     ORDER_STOP,
@@ -60,6 +61,7 @@ struct order {
     const char *cause;
     uint64_t id; /* of a replica; of a history */
     uint64_t branch;
+    uint64_t offset;
     enum close_reason reason;
     int64_t timeout_ms;
 };
@@ -149,14 +151,24 @@ static void close_all(struct worker *worker, enum close_reason reason, uint64_t 
     }
 }
 
-static void confirm(struct worker *worker, uint64_t number, uint64_t branch)
+static void rename_all(struct worker *worker, uint64_t offset)
+{
+    struct replica *next;
+    for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
+         replica = next) {
+        next = TAILQ_NEXT(replica, entry);
+        replica_rename(replica, offset);
+    }
+}
+
+static void confirm(struct worker *worker, uint64_t number, uint64_t branch, uint64_t offset)
 {
     struct replica *next;
     for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
          replica = next) {
         next = TAILQ_NEXT(replica, entry);
         if (replica->card->history_number == number)
-            replica_confirm_branch(replica, branch);
+            replica_confirm_branch(replica, branch, offset);
     }
     worker->has_acknowledgements = true; /* that did not count, and do now */
 }
@@ -185,7 +197,10 @@ static void on_letter(struct letter *letter, void *arg)
         close_all(worker, order->reason, order->id);
         break;
     case ORDER_CONFIRM:
-        confirm(worker, order->id, order->branch);
+        confirm(worker, order->id, order->branch, order->offset);
+        break;
+    case ORDER_RENAME:
+        rename_all(worker, order->offset);
         break;
     case ORDER_TIMEOUT:
         set_timeout(worker, order->timeout_ms);
@@ -331,9 +346,17 @@ void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t 
     give(worker, (struct order){.kind = ORDER_CLOSE_ALL, .id = number_spared, .reason = reason});
 }
 
-void worker_confirm(struct worker *worker, uint64_t history_number, uint64_t branch)
+void worker_rename(struct worker *worker, uint64_t offset)
 {
-    give(worker, (struct order){.kind = ORDER_CONFIRM, .id = history_number, .branch = branch});
+    give(worker, (struct order){.kind = ORDER_RENAME, .offset = offset});
+}
+
+void worker_confirm(struct worker *worker, uint64_t history_number, uint64_t branch,
+                    uint64_t offset)
+{
+    give(worker,
+         (struct order){
+             .kind = ORDER_CONFIRM, .id = history_number, .branch = branch, .offset = offset});
 }
 
 void worker_set_timeout(struct worker *worker, int64_t timeout_ms)

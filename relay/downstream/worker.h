@@ -35,9 +35,13 @@ void worker_close(struct worker *worker, uint64_t id, enum close_reason reason);
 /* Closes all but those of history `number_spared`. */
 void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t number_spared);
 
-/* Its replicas of that history which can go on after a rewind are on `branch` from now on: it says so on
- * their cards. The others close. */
-void worker_confirm(struct worker *worker, uint64_t history_number, uint64_t branch);
+/* replica_rename for each. */
+void worker_rename(struct worker *worker, uint64_t offset);
+
+/* Its replicas of that history which can go on after a rewind to `offset` are on `branch` from now on: it says
+ * so on their cards. The others close. */
+void worker_confirm(struct worker *worker, uint64_t history_number, uint64_t branch,
+                    uint64_t offset);
 
 /* Another repl-timeout for all replicas that it has. */
 void worker_set_timeout(struct worker *worker, int64_t timeout_ms);

@@ -34,3 +34,8 @@ uint64_t branches_common_end(const struct branches *branches, uint64_t branch)
     }
     return UINT64_MAX;
 }
+
+uint64_t branches_start(const struct branches *branches)
+{
+    return branches->count > 0 ? branches->starts[branches->count - 1].offset : 0;
+}

@@ -67,6 +67,41 @@ def test_promotion(lab, kind):
     digest.compare(new, replicas)
 
 
+@pytest.mark.threads
+def test_a_full_sync_under_way_is_finished(lab, kind):
+    """RDB and stream up to the new id are as good as before; the replica comes back when it has loaded them."""
+    old = lab.origin(kind, name="old", rdbcompression="no", **WITHOUT_PINGS)
+    load.populate(old, 30)
+    new = lab.replica(old, kind, name="new", **WITHOUT_PINGS).wait_online()
+    relay = lab.relay(old).wait_link()
+    bystander = lab.replica(relay, kind, name="bystander").wait_online()
+    loading = lab.closing(psync_client.PsyncClient(relay.port, receive_buffer=65536))
+    assert loading.handshake().psync()[0] == "+FULLRESYNC"
+    length, first = int(loading.rdb_header()), loading.replid
+    load.fill(old, rounds=3, seed=3)
+    hush(old)
+    wait_same_offset(old, [new, relay, bystander])
+    end = old.offset()
+
+    promote(new)
+    relay.follow(new)
+    wait_follows(relay, new)
+    wait.equal("the bystander has learnt", lambda: identity(bystander), identity(relay))
+    load.fill(new, rounds=3, seed=4)
+    wait_same_offset(new, [relay, bystander])
+
+    assert len(loading.take(length)) == length
+    loading.stream_to(end)
+    wait.stays("it loads", relay.replicas, lambda seen: loading.listening_port in seen, seconds=1.5)
+    loading.ack()
+    with pytest.raises(EOFError):
+        loading.take(1)
+    again = lab.closing(psync_client.PsyncClient(relay.port, listening_port=loading.listening_port))
+    assert again.handshake().psync(first, end + 1) == ["+CONTINUE", identity(relay)[0]]
+    again.stream_to(new.offset())
+    assert relay.syncs()[0] == 2, "nobody needed another full sync"
+
+
 def test_earlier_ids_are_kept_with_their_limits(lab):
     """Three promotions later, whoever comes with the first id is still continued up to its limit."""
     servers = [lab.origin(name="one", **WITHOUT_PINGS)]

@@ -105,6 +105,11 @@ bool downstream_expel(struct downstream *downstream, uint64_t id, enum close_rea
  * count. */
 void downstream_rewound(struct downstream *downstream);
 
+/* The current history goes on under another id: who is up to date is closed with CLOSE_RENAMED, to come back for
+ * it. A full sync that is under way is finished first: RDB and stream up to here are as good as they were, and
+ * it would have to begin anew; it is closed when it has loaded them. */
+void downstream_renamed(struct downstream *downstream);
+
 enum { ACKNOWLEDGED_RANK_MAX = 1024 };
 
 /* Of the current history alone, and of what is common with its newest branch, as it is at the time of the

@@ -37,4 +37,7 @@ void branches_begin(struct branches *branches, uint64_t offset);
 /* What was sent on `branch` is part of the history up to this offset; UINT64_MAX: all of it. */
 uint64_t branches_common_end(const struct branches *branches, uint64_t branch);
 
+/* Where the current branch begins; 0 where it is the first. */
+uint64_t branches_start(const struct branches *branches);
+
 #endif

@@ -223,6 +223,115 @@ TEST(the_empty_rdb_is_followed_by_the_stream)
     stage_expect_state(REPLICA_STREAMING);
 }
 
+/* ---- another id meanwhile ---- */
+
+static void rename_now(void)
+{
+    fake_history_set_fate(stage.history, CURSOR_RENAMED);
+    replica_rename(stage.replica, STAGE_X);
+    fake_loop_turn(stage.loop);
+}
+
+/* What is on its way is not thrown away: it goes when it has loaded, and comes back for a partial resync. */
+TEST(a_new_id_lets_a_full_sync_finish)
+{
+    stage_have_snapshot("0123456789");
+    fake_snapshot_announce_length(stage.snapshot);
+    fake_snapshot_set_readable(stage.snapshot, 3);
+    stage_attach(ASK_PSYNC, 0);
+    rename_now();
+    stage_pass_seconds(3);
+    stage_expect_state(REPLICA_LOADING);
+    fake_conn_forget_sent(stage.peer);
+    fake_snapshot_set_state(stage.snapshot, SNAPSHOT_COMPLETE);
+    stage_wake();
+    stage_expect_sent("3456789");
+    stage_expect_state(REPLICA_STREAMING);
+    for (int i = 0; i < 100; i++) { /* it loads for longer than repl-timeout */
+        stage_hear("\n");
+        stage_pass_seconds(1);
+        stage_wake();
+    }
+    stage_expect_state(REPLICA_STREAMING);
+    stage_hear("REPLCONF ACK 100\r\n");
+    assert_int_equal(CARD_GET(&stage.card, acknowledged), 100);
+    stage_expect_gone(CLOSE_RENAMED);
+    assert_true(fake_conn_is_drained(stage.peer));
+}
+
+TEST(a_new_id_after_an_end_mark_waits_for_the_first_ack)
+{
+    char mark[41];
+    cut_through_to_mark(mark);
+    rename_now();
+    stage_pass_seconds(3);
+    stage_expect_state(REPLICA_LOADING);
+    stage_hear("REPLCONF ACK 100\r\n");
+    stage_expect_gone(CLOSE_RENAMED);
+}
+
+/* One that has been sent its RDB may still be loading it: that takes longer than the transfer. */
+TEST(a_new_id_waits_for_one_that_has_its_rdb_and_loads)
+{
+    stage_have_whole_snapshot("the RDB");
+    stage_attach(ASK_PSYNC, 0);
+    stage_expect_state(REPLICA_STREAMING);
+    rename_now();
+    stage_expect_state(REPLICA_STREAMING);
+    stage_pass_seconds(STAGE_TIMEOUT_MS / 1000 + 1); /* but not for ever */
+    stage_expect_gone(CLOSE_SILENT);
+}
+
+TEST(a_new_id_closes_who_has_loaded)
+{
+    stage_have_whole_snapshot("the RDB");
+    stage_append("stream");
+    stage_attach(ASK_PSYNC, 0);
+    stage_hear("REPLCONF ACK 103\r\n");
+    rename_now();
+    stage_expect_gone(CLOSE_RENAMED);
+}
+
+/* SYNC says nothing: it goes when all has been sent. */
+TEST(a_new_id_lets_sync_have_its_rdb)
+{
+    stage_have_snapshot("0123456789");
+    fake_snapshot_announce_length(stage.snapshot);
+    fake_snapshot_set_readable(stage.snapshot, 3);
+    stage_attach(ASK_SYNC, 0);
+    rename_now();
+    stage_expect_state(REPLICA_LOADING);
+    fake_conn_forget_sent(stage.peer);
+    fake_snapshot_set_state(stage.snapshot, SNAPSHOT_COMPLETE);
+    stage_wake();
+    stage_expect_sent("3456789");
+    stage_expect_gone(CLOSE_RENAMED);
+    assert_true(fake_conn_is_drained(stage.peer));
+}
+
+/* A backup goes on, but not of a branch that was lost. */
+TEST(a_new_id_is_none_of_a_backups_business)
+{
+    static const uint64_t begins[] = {STAGE_X, STAGE_X - 1};
+    for (size_t i = 0; i < LENGTH_OF(begins); i++) {
+        stage.terms.rdb_only = true;
+        stage_have_snapshot("0123456789");
+        fake_snapshot_announce_length(stage.snapshot);
+        fake_snapshot_set_readable(stage.snapshot, 3);
+        stage_attach(ASK_SYNC, 0);
+        replica_rename(stage.replica, begins[i]);
+        if (i == 1) {
+            stage_expect_gone(CLOSE_REWOUND);
+            return;
+        }
+        fake_snapshot_set_state(stage.snapshot, SNAPSHOT_COMPLETE);
+        stage_wake();
+        stage_expect_gone(CLOSE_SERVED);
+        stage_tear_down(NULL);
+        stage_set_up(NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +347,12 @@ int main(void)
         STAGE_TEST(rdb_only_is_served_and_drained),
         STAGE_TEST(rdb_only_is_served_the_mark_too),
         STAGE_TEST(the_empty_rdb_is_followed_by_the_stream),
+        STAGE_TEST(a_new_id_lets_a_full_sync_finish),
+        STAGE_TEST(a_new_id_after_an_end_mark_waits_for_the_first_ack),
+        STAGE_TEST(a_new_id_waits_for_one_that_has_its_rdb_and_loads),
+        STAGE_TEST(a_new_id_closes_who_has_loaded),
+        STAGE_TEST(a_new_id_lets_sync_have_its_rdb),
+        STAGE_TEST(a_new_id_is_none_of_a_backups_business),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
