@@ -2,7 +2,9 @@
 #include "feed.h"
 
 #include "relay/base/check.h"
+#include "relay/base/clock.h"
 #include "relay/net/conn.h"
+#include "relay/store/page_cache.h"
 
 /* Sends some of its part, at most *share bytes, which it takes off *share. */
 typedef enum feed_result step_fn(struct feed *feed, struct conn *conn, size_t *share);
@@ -21,7 +23,7 @@ static step_fn *const steps[FEED_STEPS] = {
 
 void feed_init(struct feed *feed, struct text *head)
 {
-    *feed = (struct feed){.head = *head};
+    *feed = (struct feed){.head = *head, .behind_since_ms = INT64_MIN / 2};
     text_init(head, head->limit);
 }
 
@@ -35,6 +37,25 @@ void feed_fini(struct feed *feed)
 static size_t least(size_t a, uint64_t b)
 {
     return b < a ? (size_t)b : a;
+}
+
+/* How many of `length` bytes, of which `at` is the first, may be sent without a wait for the disk; they
+ * are at `position` of the file. */
+static size_t cached_length(struct feed *feed, int file, uint64_t position, uint64_t at,
+                            size_t length)
+{
+    int64_t now_ms = clock_ms();
+    if (feed->cached_until <= at || now_ms - feed->cached_ms > FEED_AHEAD_MS) {
+        size_t piece = length < FEED_AHEAD_BYTES ? length : FEED_AHEAD_BYTES;
+        feed->cached_until = at;
+        if (!page_cache_has(file, position, piece)) {
+            feed->is_cold = true;
+            return 0;
+        }
+        feed->cached_until = at + piece;
+        feed->cached_ms = now_ms;
+    }
+    return least(length, feed->cached_until - at);
 }
 
 /* Books what the connection took. FEED_NEXT: something went, go on; also when it was less than was given,
@@ -98,9 +119,13 @@ static enum feed_result send_rdb(struct feed *feed, struct conn *conn, size_t *s
     while (feed->snapshot_sent < readable) {
         if (*share == 0)
             return FEED_MORE;
+        int file = snapshot_file(feed->snapshot);
+        uint64_t at = feed->snapshot_sent;
+        size_t cached = cached_length(feed, file, at, at, least(FEED_AHEAD_BYTES, readable - at));
+        if (cached == 0)
+            return FEED_COLD;
         size_t sent = 0;
-        enum conn_io io = conn_send_file(conn, snapshot_file(feed->snapshot), feed->snapshot_sent,
-                                         least(*share, readable - feed->snapshot_sent), &sent);
+        enum conn_io io = conn_send_file(conn, file, at, least(*share, cached), &sent);
         enum feed_result result = book(feed, io, sent, share);
         if (result != FEED_NEXT)
             return result;
@@ -109,6 +134,8 @@ static enum feed_result send_rdb(struct feed *feed, struct conn *conn, size_t *s
     if (state != SNAPSHOT_COMPLETE)
         return FEED_IDLE;
     snapshot_release(&feed->snapshot);
+    feed->cached_until = 0; /* of the stream nothing is known yet */
+    feed->is_cold = false;
     return FEED_NEXT;
 }
 
@@ -147,26 +174,46 @@ static enum feed_result cannot_read(enum cursor_view view)
     UNREACHABLE("no such view");
 }
 
+/* What is published wakes us, so one that was at the end has before it what is new by now. */
+static void note_end(struct feed *feed, bool is_at_end)
+{
+    if (feed->is_at_end && !is_at_end)
+        feed->behind_since_ms = clock_ms();
+    feed->is_at_end = is_at_end;
+}
+
+static enum conn_io send_piece(struct feed *feed, struct conn *conn, struct bytes piece,
+                               size_t *sent)
+{
+    if (piece.length < FEED_FILE_BYTES || !conn_moves_files(conn))
+        return conn_send(conn, piece, false, sent);
+    uint64_t position;
+    int file = cursor_file(&feed->cursor, &position);
+    return conn_send_file(conn, file, position, piece.length, sent);
+}
+
 static enum feed_result send_stream(struct feed *feed, struct conn *conn, size_t *share)
 {
     CHECK(feed->has_stream);
     for (;;) {
         struct bytes view;
         enum cursor_view found = cursor_peek(&feed->cursor, &view);
+        if (found == CURSOR_BYTES || found == CURSOR_AT_END)
+            note_end(feed, found == CURSOR_AT_END);
         if (found != CURSOR_BYTES)
             return cannot_read(found);
         if (*share == 0)
             return FEED_MORE;
-        size_t length = least(*share, view.length);
-        size_t sent = 0;
-        enum conn_io io;
-        if (length >= FEED_FILE_BYTES && conn_moves_files(conn)) {
+        if (feed_is_behind(feed)) {
             uint64_t position;
             int file = cursor_file(&feed->cursor, &position);
-            io = conn_send_file(conn, file, position, length, &sent);
-        } else {
-            io = conn_send(conn, bytes_first(view, length), false, &sent);
+            view.length = cached_length(feed, file, position, feed->cursor.offset, view.length);
+            if (view.length == 0)
+                return FEED_COLD;
         }
+        size_t sent = 0;
+        enum conn_io io =
+            send_piece(feed, conn, bytes_first(view, least(*share, view.length)), &sent);
         enum feed_result result = book(feed, io, sent, share);
         if (result != FEED_NEXT)
             return result;
@@ -174,12 +221,11 @@ static enum feed_result send_stream(struct feed *feed, struct conn *conn, size_t
     }
 }
 
-enum feed_result feed_pump(struct feed *feed, struct conn *conn)
+enum feed_result feed_pump(struct feed *feed, struct conn *conn, size_t share)
 {
     enum feed_result standing = feed_check(feed);
     if (standing != FEED_IDLE)
         return standing;
-    size_t share = FEED_TURN_BYTES;
     for (;;) {
         enum feed_result result = steps[feed->step](feed, conn, &share);
         if (result != FEED_NEXT)
@@ -207,6 +253,72 @@ enum feed_result feed_check(struct feed *feed)
     enum feed_result standing = cannot_read(cursor_peek(&feed->cursor, &view));
     /* What comes before the stream is not touched by a new id. */
     return standing == FEED_RENAMED && feed->step < FEED_STREAM ? FEED_IDLE : standing;
+}
+
+bool feed_is_behind(struct feed *feed)
+{
+    if (feed->step != FEED_STREAM)
+        return true;
+    return !feed->is_at_end && clock_ms() - feed->behind_since_ms > FEED_NEW_MS;
+}
+
+/* Where the next byte is, and how many there are from it on in one file. False: none. */
+static bool find_next(struct feed *feed, struct feed_piece *piece, uint64_t *at, uint64_t *length)
+{
+    struct bytes view;
+    piece->step = feed->step;
+    switch (feed->step) {
+    case FEED_RDB:
+        if (feed->snapshot == NULL || snapshot_readable(feed->snapshot) <= feed->snapshot_sent)
+            return false;
+        piece->file = snapshot_file(feed->snapshot);
+        piece->position = *at = feed->snapshot_sent;
+        *length = snapshot_readable(feed->snapshot) - *at;
+        return true;
+    case FEED_STREAM:
+        if (cursor_peek(&feed->cursor, &view) != CURSOR_BYTES)
+            return false;
+        piece->file = cursor_file(&feed->cursor, &piece->position);
+        *at = feed->cursor.offset;
+        *length = view.length;
+        return true;
+    case FEED_HEAD:
+    case FEED_MARK:
+    case FEED_FIRST_ACK:
+    case FEED_STEPS:
+        return false;
+    }
+    UNREACHABLE("no such step");
+}
+
+bool feed_wants(struct feed *feed, struct feed_piece *piece)
+{
+    uint64_t at;
+    uint64_t length;
+    if (!feed->is_cold || !find_next(feed, piece, &at, &length))
+        return false;
+    uint64_t held = feed->cached_until > at ? feed->cached_until - at : 0;
+    if (held >= FEED_AHEAD_BYTES || held >= length)
+        return false;
+    piece->position += held;
+    piece->length = least(FEED_AHEAD_BYTES, length - held);
+    piece->until = at + held + piece->length;
+    return true;
+}
+
+void feed_note_read(struct feed *feed, const struct feed_piece *piece, bool was_cached)
+{
+    if (piece->step != feed->step)
+        return;
+    uint64_t at = feed->step == FEED_RDB ? feed->snapshot_sent : feed->cursor.offset;
+    uint64_t held_until = feed->cached_until > at ? feed->cached_until : at;
+    /* What is before it may have been dropped meanwhile, and is looked for again. */
+    if (piece->until - piece->length > held_until)
+        return;
+    if (feed->cached_until < piece->until)
+        feed->cached_until = piece->until;
+    feed->cached_ms = clock_ms();
+    feed->is_cold = !was_cached;
 }
 
 bool feed_acknowledge(struct feed *feed)

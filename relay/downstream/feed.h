@@ -14,6 +14,11 @@
  * Where the history goes on under another id, the feed ends there (FEED_RENAMED), and not before: RDB and
  * stream up to that place are as good under the id that the replica was told.
  *
+ * No send waits for the disk. A replica that is up to date is sent what was published in the last
+ * seconds, which is in the page cache. Of all else the page cache is asked first, in pieces; what it
+ * does not have makes the pump return FEED_COLD, and feed_wants says what is to be read ahead
+ * (readahead.h), one piece further than what is being sent.
+ *
  * Thread: that of the replica.
  */
 #ifndef RELAY_DOWNSTREAM_FEED_H
@@ -31,8 +36,13 @@
 struct conn;
 
 enum {
-    FEED_TURN_BYTES = 1024 * 1024, /* sent to one replica in one go, then others have their turn */
-    FEED_FILE_BYTES = 64 * 1024,   /* a piece of the stream from here on is sent from its file */
+    FEED_TURN_BYTES = 1024 * 1024,  /* sent to one replica in one go, then others have their turn */
+    FEED_BEHIND_BYTES = 256 * 1024, /* the same, to one that is behind */
+    FEED_FILE_BYTES = 64 * 1024,    /* a piece of the stream from here on is sent from its file */
+    FEED_AHEAD_BYTES =
+        1024 * 1024,          /* a piece that the page cache is asked for, or that is read ahead */
+    FEED_AHEAD_MS = 2 * 1000, /* so long we believe the page cache to keep it */
+    FEED_NEW_MS = 5 * 1000,   /* so long it surely keeps what we have written */
 };
 
 enum feed_step { FEED_HEAD, FEED_RDB, FEED_MARK, FEED_FIRST_ACK, FEED_STREAM, FEED_STEPS };
@@ -49,12 +59,29 @@ struct feed {
     bool has_stream; /* false: wants the RDB only */
     struct cursor cursor;
     uint64_t sent_bytes; /* all of the above */
+
+    bool is_at_end;          /* all that was published at the last look has been sent */
+    int64_t behind_since_ms; /* else: since when that is not so */
+    uint64_t
+        cached_until; /* of the RDB, or an offset of the stream: the page cache has it up to here */
+    int64_t cached_ms; /* when that was so */
+    bool is_cold;      /* it had not the last time that it was asked */
+};
+
+/* A piece to be read into the page cache. */
+struct feed_piece {
+    enum feed_step step;
+    int file;
+    uint64_t position;
+    size_t length;
+    uint64_t until; /* the feed has it up to here, then */
 };
 
 enum feed_result {
     FEED_IDLE,     /* what is there has been sent: more is told by a wake-up, or by the first ACK */
     FEED_BLOCKED,  /* the connection takes no more now */
     FEED_MORE,     /* the turn's share has been sent, and there is more */
+    FEED_COLD,     /* what comes next must be read from the disk first: feed_wants */
     FEED_FINISHED, /* all that this replica wanted has been sent */
     FEED_BROKEN,   /* the connection is */
     FEED_NOT_WHOLE,
@@ -70,8 +97,17 @@ void feed_init(struct feed *feed, struct text *head);
 /* Lets go of snapshot and backlog. */
 void feed_fini(struct feed *feed);
 
-/* Sends what fits, at most FEED_TURN_BYTES. */
-enum feed_result feed_pump(struct feed *feed, struct conn *conn);
+/* Sends what fits, at most `share` bytes. */
+enum feed_result feed_pump(struct feed *feed, struct conn *conn, size_t share);
+
+/* Is it behind: does it get anything but what was published in the last seconds? */
+bool feed_is_behind(struct feed *feed);
+
+/* What should be read ahead now? False: nothing. */
+bool feed_wants(struct feed *feed, struct feed_piece *piece);
+
+/* The piece is in the page cache. `was_cached`: it had been before. */
+void feed_note_read(struct feed *feed, const struct feed_piece *piece, bool was_cached);
 
 /* Sends what fits of the head alone: to one that waits. */
 enum feed_result feed_flush(struct feed *feed, struct conn *conn);

@@ -2,10 +2,12 @@
 #include "replica.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "readahead.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "replconf.h"
@@ -116,6 +118,7 @@ static const struct {
     [FEED_IDLE] = {.wants_write = false},
     [FEED_BLOCKED] = {.wants_write = true},
     [FEED_MORE] = {.wants_write = true},
+    [FEED_COLD] = {.wants_write = false},
     [FEED_FINISHED] = {.closes = true, .reason = CLOSE_SERVED},
     [FEED_BROKEN] = {.closes = true, .reason = CLOSE_FAILED},
     [FEED_NOT_WHOLE] = {.closes = true, .reason = CLOSE_SNAPSHOT},
@@ -154,6 +157,8 @@ static void check(struct replica *replica)
         settle(replica, standing);
 }
 
+static void queue_for_piece(struct replica *replica);
+
 static void note_life(struct replica *replica)
 {
     CARD_SET(replica->card, life_ms, clock_ms());
@@ -170,14 +175,58 @@ static void note_rdb_sent(struct replica *replica)
     note_life(replica);
 }
 
-static void pump(struct replica *replica)
+/* Where descriptors or memory are out, the next tick tries again. */
+static void read_ahead(struct replica *replica)
 {
-    enum feed_result result = feed_pump(&replica->feed, replica->conn);
+    if (replica->job == NULL)
+        replica->job = calloc(1, sizeof(*replica->job));
+    struct readahead_job *job = replica->job;
+    struct feed_piece piece;
+    if (job == NULL || job->is_under_way || !feed_wants(&replica->feed, &piece))
+        return;
+    job->owner = replica;
+    job->file = piece.file;
+    job->position = piece.position;
+    job->length = piece.length;
+    replica->piece = piece;
+    if (!readahead_submit(replica->readahead, job))
+        log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read ahead", replica->card->id,
+                 replica->card->peer);
+}
+
+static void pump(struct replica *replica, size_t share)
+{
+    enum feed_result result = feed_pump(&replica->feed, replica->conn, share);
     show_sent(replica);
     note_rdb_sent(replica);
     if (replica->state == REPLICA_LOADING && replica->feed.step == FEED_STREAM)
         replica_enter(replica, REPLICA_STREAMING, "rdb-sent");
-    settle(replica, result);
+    replica->waits_for_disk = result == FEED_COLD;
+    if (result == FEED_MORE && feed_is_behind(&replica->feed))
+        queue_for_piece(replica);
+    else
+        settle(replica, result);
+    if (replica->state != REPLICA_CLOSING && replica->feed.is_cold)
+        read_ahead(replica);
+}
+
+static void pump_piece(void *arg)
+{
+    pump(arg, FEED_BEHIND_BYTES);
+}
+
+static void queue_for_piece(struct replica *replica)
+{
+    if (!chore_is_queued(&replica->chore))
+        loop_put_off(replica->loop, &replica->chore, pump_piece, replica);
+}
+
+static void send_on(struct replica *replica)
+{
+    if (replica->waits_for_disk || feed_is_behind(&replica->feed))
+        queue_for_piece(replica);
+    else
+        pump(replica, FEED_TURN_BYTES);
 }
 
 /* Offsets only move forward. One beyond what was sent is none of ours: it counts as life, no more. */
@@ -202,7 +251,7 @@ static void on_ack(struct replica *replica, uint64_t offset)
     if (replica->on_acknowledged != NULL)
         replica->on_acknowledged(replica->on_acknowledged_arg);
     if (is_first)
-        pump(replica);
+        send_on(replica);
     else if (replica->is_renamed)
         check(replica);
 }
@@ -292,7 +341,7 @@ void replica_start(struct replica *replica, const char *cause)
     conn_want(replica->conn, true, false);
     replica_enter(replica, replica->card->full_sync ? REPLICA_LOADING : REPLICA_STREAMING, cause);
     if (replica->state != REPLICA_CLOSING)
-        pump(replica);
+        send_on(replica);
 }
 
 static void enter_loading(struct replica *replica)
@@ -318,9 +367,22 @@ static void log_closed(const struct replica *replica)
            close_reason_text(reason), error[0] != '\0' ? ": " : "", error);
 }
 
+/* One that is under way frees itself when it comes home. */
+static void let_go_of_job(struct replica *replica)
+{
+    if (replica->job->is_under_way)
+        replica->job->owner = NULL;
+    else
+        free(replica->job);
+    replica->job = NULL;
+}
+
 static void enter_closing(struct replica *replica)
 {
     log_closed(replica);
+    chore_leave(replica->loop, &replica->chore);
+    if (replica->job != NULL)
+        let_go_of_job(replica);
     /* It has all that it was to have, maybe in the kernel still. */
     bool is_served = replica->card->reason == CLOSE_SERVED ||
                      (replica->card->reason == CLOSE_RENAMED && replica->card->full_sync);
@@ -422,6 +484,11 @@ void replica_confirm_branch(struct replica *replica, uint64_t branch, uint64_t o
         CARD_SET(replica->card, branch, branch);
 }
 
+static bool is_waiting(const struct replica *replica)
+{
+    return replica->wants_write || replica->waits_for_disk || chore_is_queued(&replica->chore);
+}
+
 static void on_attached(struct replica *replica, enum replica_event event)
 {
     switch (event) {
@@ -429,24 +496,58 @@ static void on_attached(struct replica *replica, enum replica_event event)
         receive(replica);
         return;
     case REPLICA_EVENT_WRITABLE:
-        pump(replica);
+        send_on(replica);
         return;
     case REPLICA_EVENT_DOWN:
         replica_close(replica, CLOSE_FAILED);
         return;
     case REPLICA_EVENT_WAKE:
-        if (replica->wants_write)
+        if (is_waiting(replica))
             check(replica);
         else
-            pump(replica);
+            send_on(replica);
         return;
     case REPLICA_EVENT_TICK:
         check(replica);
         if (replica->state != REPLICA_CLOSING && is_silent(replica))
             replica_close(replica, CLOSE_SILENT);
+        if (replica->state != REPLICA_CLOSING && replica->waits_for_disk)
+            read_ahead(replica);
         return;
     }
     UNREACHABLE("no such event");
+}
+
+/* What was only to be read for later is asked for again when it is due. */
+static void on_unreadable(struct replica *replica, int error)
+{
+    if (!replica->waits_for_disk)
+        return;
+    check(replica);
+    if (replica->state == REPLICA_CLOSING)
+        return;
+    errno = error;
+    log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read what comes next",
+             replica->card->id, replica->card->peer);
+    replica_close(replica, CLOSE_UNREADABLE);
+}
+
+void replica_on_read(struct readahead_job *job)
+{
+    struct replica *replica = job->owner;
+    job->is_under_way = false;
+    if (replica == NULL) {
+        free(job);
+        return;
+    }
+    if (job->error != 0) {
+        on_unreadable(replica, job->error);
+        return;
+    }
+    feed_note_read(&replica->feed, &replica->piece, job->was_cached);
+    if (replica->waits_for_disk)
+        queue_for_piece(replica);
+    read_ahead(replica);
 }
 
 /* It has no connection any more, and may still be met in a list before it is freed. */

@@ -14,6 +14,10 @@
  * It waits on thread 0, and belongs to one worker from then on. It is told events and never asks for
  * the time to pass by itself. What it sends is feed.h; what it says is counted on its card.
  *
+ * One that is up to date is sent what is new at once. One that is behind, or loads, queues for its
+ * piece (loop_put_off), behind all that are up to date; and it waits, without a place in that queue, while
+ * its next bytes are read ahead from the disk (readahead.h).
+ *
  * Owner: who made it until replica_start, then the worker. Thread: that of its connection's loop.
  */
 #ifndef RELAY_DOWNSTREAM_REPLICA_H
@@ -29,9 +33,12 @@
 #include "relay/base/text.h"
 #include "relay/downstream/downstream.h"
 #include "relay/net/conn.h"
+#include "relay/net/loop.h"
 #include "relay/resp/psync.h"
 #include "relay/resp/reader.h"
 
+struct readahead;
+struct readahead_job;
 struct replica;
 
 enum { REPLICA_INPUT_BYTES = 512 }; /* the longest command that it may send has a quarter of that */
@@ -61,6 +68,12 @@ struct replica {
     struct card *card; /* NULL: given back through on_gone */
     struct feed feed;
     int64_t timeout_ms;
+    struct loop *loop;           /* of the worker, */
+    struct readahead *readahead; /* and what reads for it; NULL both: thread 0 has it */
+    struct chore chore;          /* it is behind, and its turn comes */
+    struct readahead_job *job;   /* NULL: it has not needed one */
+    struct feed_piece piece;     /* what the job reads, while it is under way */
+    bool waits_for_disk;
     uint64_t sent_seen;  /* feed.sent_bytes at the last look, and */
     int64_t progress_ms; /* when it had grown */
     replica_gone_fn *on_gone;
@@ -92,6 +105,9 @@ void replica_begin(struct replica *replica, struct conn *conn, struct bytes inpu
 void replica_start(struct replica *replica, const char *cause);
 
 void replica_handle(struct replica *replica, enum replica_event event);
+
+/* The job that it has submitted has come home. Frees the job of a replica that has closed meanwhile. */
+void replica_on_read(struct readahead_job *job);
 
 /* The same for conn.h; `arg` is the replica. */
 conn_event_fn replica_on_conn;

@@ -38,6 +38,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "readahead.h"
 #include "relay/base/log.h"
 #include "relay/net/loop.h"
 #include "replica.h"
@@ -71,6 +72,8 @@ struct worker {
     struct mailbox *home;
     struct bell *acknowledged;
     struct mailbox *mailbox;
+    struct mailbox *jobs; /* of replicas, that come home */
+    struct readahead *readahead;
     struct loop *loop;
     struct bell *bell;
     struct timer *timer;
@@ -107,6 +110,8 @@ static void on_acknowledged(void *arg)
 static void take(struct worker *worker, struct replica *replica, const char *cause)
 {
     TAILQ_INSERT_TAIL(&worker->replicas, replica, entry);
+    replica->loop = worker->loop;
+    replica->readahead = worker->readahead;
     replica->on_gone = on_gone;
     replica->on_gone_arg = worker;
     replica->on_acknowledged = on_acknowledged;
@@ -213,6 +218,12 @@ static void on_letter(struct letter *letter, void *arg)
     free(order);
 }
 
+static void on_job(struct letter *letter, void *arg)
+{
+    (void)arg;
+    replica_on_read((struct readahead_job *)letter);
+}
+
 static void on_tick(void *arg)
 {
     struct worker *worker = arg;
@@ -265,9 +276,14 @@ static bool make_parts(struct worker *worker)
         return false;
     loop_at_turn_end(worker->loop, on_turn_end, worker);
     worker->mailbox = mailbox_new(worker->loop, on_letter, worker);
+    worker->jobs = mailbox_new(worker->loop, on_job, worker);
     worker->bell = bell_new(worker->loop, on_bell, worker);
     worker->timer = timer_new(worker->loop, on_tick, worker);
-    return worker->mailbox != NULL && worker->bell != NULL && worker->timer != NULL;
+    if (worker->mailbox == NULL || worker->jobs == NULL || worker->bell == NULL ||
+        worker->timer == NULL)
+        return false;
+    worker->readahead = readahead_start(worker->jobs);
+    return worker->readahead != NULL;
 }
 
 /* Signals are thread 0's: a thread begins with the mask of the one that makes it. */
@@ -288,8 +304,10 @@ static bool start_thread(struct worker *worker)
 static void free_worker(struct worker *worker)
 {
     CHECK(TAILQ_EMPTY(&worker->replicas));
+    readahead_stop(&worker->readahead);
     timer_free(&worker->timer);
     bell_free(&worker->bell);
+    mailbox_free(&worker->jobs); /* after those who post to it */
     mailbox_free(&worker->mailbox);
     loop_free(&worker->loop);
     free(worker);

@@ -206,7 +206,7 @@ static void secure_in_line(struct conn *conn)
         secure(conn);
         return;
     }
-    if (conn->chore.link != NULL)
+    if (chore_is_queued(&conn->chore))
         return;
     (void)listen_for(conn, 0);
     loop_put_off(conn->loop, &conn->chore, secure_at_last, conn);

@@ -11,13 +11,11 @@
 #include <unistd.h>
 
 #include "loop_private.h"
+#include "relay/base/bounds.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 
-enum {
-    DESCRIPTORS_OF_A_LOOP = 6, /* what libevent takes for one, and one to spare */
-    CHORES_MS = 2,             /* a turn; the last one may be longer */
-};
+enum { DESCRIPTORS_OF_A_LOOP = 6 }; /* what libevent takes for one, and one to spare */
 
 struct deferred {
     loop_fn *fn;
@@ -157,24 +155,32 @@ void chore_leave(struct loop *loop, struct chore *chore)
     chore->link = NULL;
 }
 
+static void run_hook(struct loop *loop)
+{
+    if (loop->at_turn_end != NULL)
+        loop->at_turn_end(loop->at_turn_end_arg);
+}
+
+/* The last one of a turn may go on beyond the time. */
 static void run_chores(struct loop *loop)
 {
-    int64_t until_ms = clock_ms() + CHORES_MS;
+    int64_t until_us = clock_us() + TURN_CHORES_US_MAX;
     do {
         struct chore *chore = loop->chores;
         chore_leave(loop, chore);
         chore->fn(chore->arg);
-    } while (loop->chores != NULL && clock_ms() < until_ms);
+    } while (loop->chores != NULL && clock_us() < until_us);
 }
 
 static void turn(struct loop *loop)
 {
     int wait = loop->chores == NULL ? 0 : EVLOOP_NONBLOCK;
     CHECK(event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | wait) != -1);
-    if (loop->chores != NULL)
+    run_hook(loop); /* the stream does not wait for chores */
+    if (loop->chores != NULL) {
         run_chores(loop);
-    if (loop->at_turn_end != NULL)
-        loop->at_turn_end(loop->at_turn_end_arg);
+        run_hook(loop);
+    }
     run_deferred(loop);
 }
 

@@ -27,20 +27,4 @@ void loop_adopt(struct loop *loop, struct orphan *orphan, loop_fn *hurry, void *
 /* Does nothing for one that was never adopted. */
 void orphan_leave(struct orphan *orphan);
 
-/* Work that keeps the thread for a while and may come in crowds: a step of a client's TLS handshake.
- * First come, first served, and a few milliseconds of it a turn, so that whatever else is ready is
- * looked after in between. A member of what has the work, and waiting at most once. */
-struct chore {
-    struct chore *next;
-    struct chore **link; /* what points here; NULL: not with a loop */
-    loop_fn *fn;
-    void *arg;
-};
-
-/* `fn(arg)` is run once, in this turn or a later one, before the turn's hook. */
-void loop_put_off(struct loop *loop, struct chore *chore, loop_fn *fn, void *arg);
-
-/* Does nothing for one that does not wait. */
-void chore_leave(struct loop *loop, struct chore *chore);
-
 #endif

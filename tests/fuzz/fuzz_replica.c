@@ -12,6 +12,7 @@
 #include "fake_clock.h"
 #include "fake_conn.h"
 #include "fake_loop.h"
+#include "fake_readahead.h"
 #include "fake_store.h"
 
 #define ID "8e7f0123456789abcdef0123456789abcdef0123"
@@ -94,6 +95,8 @@ static void on_attached(struct replica *replica, const char *cause, void *arg)
     scene.is_attached = true;
     scene.continues = !scene.card.full_sync;
     CHECK(!scene.continues || CARD_GET(&scene.card, sent_offset) == scene.offset);
+    replica->loop = scene.room.loop;
+    replica->readahead = readahead_start(NULL);
     replica_start(replica, cause);
 }
 

@@ -21,6 +21,7 @@ TOLD = {
     "TLS_UNSENT_MAX": "records of {kb} KB that its socket does not take",
     "TRANSACTION_COMMANDS_MAX": "| {0}, of ",
     "TRANSACTION_BYTES_MAX": "of {kb} KB in all",
+    "TURN_CHORES_US_MAX": "{0} µs of each turn",
     "SUBSCRIPTIONS_MAX": "{0} channels and {0} patterns",
     "TOPIC_NAME_MAX": "names of {0} bytes",
 }

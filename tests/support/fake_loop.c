@@ -43,6 +43,9 @@ struct loop {
     struct call hook;
     struct call *deferred;
     size_t deferred_count;
+    struct chore *chores;
+    struct chore **last_chore;
+    size_t chores_max; /* a turn */
     struct watch watches[SIGNALS_MAX];
     size_t watch_count;
     uint64_t armings;
@@ -59,7 +62,10 @@ static void *allocate(size_t size)
 
 struct loop *loop_new(void)
 {
-    return allocate(sizeof(struct loop));
+    struct loop *loop = allocate(sizeof(struct loop));
+    loop->last_chore = &loop->chores;
+    loop->chores_max = TURNS_MAX;
+    return loop;
 }
 
 static void run_deferred(struct loop *loop)
@@ -80,6 +86,7 @@ void loop_free(struct loop **where)
     run_deferred(loop);
     CHECK(loop->timers == NULL);
     CHECK(loop->bells == NULL);
+    CHECK(loop->chores == NULL);
     free(loop->deferred);
     free(loop);
 }
@@ -240,13 +247,64 @@ static bool has_rung(const struct loop *loop)
     return false;
 }
 
+/* ---- chores ---- */
+
+void loop_put_off(struct loop *loop, struct chore *chore, loop_fn *fn, void *arg)
+{
+    CHECK(chore->link == NULL);
+    *chore = (struct chore){.link = loop->last_chore, .fn = fn, .arg = arg};
+    *loop->last_chore = chore;
+    loop->last_chore = &chore->next;
+}
+
+void chore_leave(struct loop *loop, struct chore *chore)
+{
+    if (chore->link == NULL)
+        return;
+    *chore->link = chore->next;
+    if (chore->next != NULL)
+        chore->next->link = chore->link;
+    else
+        loop->last_chore = chore->link;
+    chore->link = NULL;
+}
+
+void fake_loop_set_chores_max(struct loop *loop, size_t chores_max)
+{
+    loop->chores_max = chores_max;
+}
+
+bool fake_loop_has_chores(const struct loop *loop)
+{
+    return loop->chores != NULL;
+}
+
+static void run_chores(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->chores_max && loop->chores != NULL; i++) {
+        CHECK(i + 1 < TURNS_MAX);
+        struct chore *chore = loop->chores;
+        chore_leave(loop, chore);
+        chore->fn(chore->arg);
+    }
+}
+
 /* ---- turns ---- */
+
+static void run_hook(struct loop *loop)
+{
+    if (loop->hook.fn != NULL)
+        loop->hook.fn(loop->hook.arg);
+}
 
 void fake_loop_end_turn(struct loop *loop)
 {
     loop->turns++;
-    if (loop->hook.fn != NULL)
-        loop->hook.fn(loop->hook.arg);
+    run_hook(loop);
+    if (loop->chores != NULL) {
+        run_chores(loop);
+        run_hook(loop);
+    }
     run_deferred(loop);
 }
 

@@ -22,8 +22,12 @@
 /* Runs the bells that were rung, then the hook, then what was deferred; again while that rang a bell. */
 void fake_loop_turn(struct loop *loop);
 
-/* The hook and what was deferred; fake_conn calls it after each event. */
+/* The hook, chores, and what was deferred; fake_conn calls it after each event. */
 void fake_loop_end_turn(struct loop *loop);
+
+/* How many chores a turn has time for; all that are there at first. */
+void fake_loop_set_chores_max(struct loop *loop, size_t chores_max);
+bool fake_loop_has_chores(const struct loop *loop);
 
 /* Lets time go by; each timer that comes due has its own turn, at its own time. Timers that are due
  * at the same time fire in the order in which they were armed. */

@@ -3,6 +3,9 @@
 
 #include "../../relay/downstream/attach.h"
 
+#include <errno.h>
+
+#include "fake_readahead.h"
 #include "relay/base/log.h"
 
 struct stage stage;
@@ -23,7 +26,10 @@ int stage_tear_down(void **state)
     (void)state;
     if (!stage.gone && stage.replica != NULL)
         replica_close(stage.replica, CLOSE_SHUTDOWN);
+    while (fake_readahead_count() > 0)
+        fake_readahead_do(ECANCELED, replica_on_read);
     loop_free(&stage.loop);
+    fake_readahead_reset();
     fake_conn_reset();
     fake_store_reset();
     return 0;
@@ -82,9 +88,12 @@ void stage_answer(enum ask ask)
                                .terms = &stage.terms};
     struct attach_plan plan = attach_decide(&fake_store, &wish);
     assert_true(attach_perform(&plan, &wish, &stage.replica->feed));
+    stage.replica->loop = stage.loop;
+    stage.replica->readahead = readahead_start(NULL);
     stage.card.full_sync = plan.verdict != ATTACH_CONTINUE;
     CARD_SET(&stage.card, sent_offset, plan.offset);
     replica_start(stage.replica, attach_cause(&plan));
+    fake_loop_turn(stage.loop);
 }
 
 void stage_attach(enum ask ask, uint64_t offset)

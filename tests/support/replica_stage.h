@@ -61,7 +61,7 @@ enum ask { ASK_PSYNC, ASK_SYNC, ASK_CONTINUE };
 void stage_come(enum ask ask, uint64_t offset, struct bytes input, size_t room);
 void stage_wait_for_answer(enum ask ask, uint64_t offset, struct bytes input);
 
-/* What waiting.c does when the store has what is needed; on the same loop here. */
+/* What waiting.c does when the store has what is needed; on the same loop here, which turns once. */
 void stage_answer(enum ask ask);
 
 /* Both, and everything that fits is sent. */

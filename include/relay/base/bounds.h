@@ -29,6 +29,10 @@ enum {
     TRANSACTION_COMMANDS_MAX = 256,
     TRANSACTION_BYTES_MAX = 256 * 1024,
 
+    /* Of a turn of a thread, for all clients' commands and TLS handshakes, or for all replicas that
+     * catch up, together: the rest goes on in the next turn, behind the stream. */
+    TURN_CHORES_US_MAX = 1000,
+
     SUBSCRIPTIONS_MAX = 256, /* of one subscriber, to channels, and as many to patterns */
     TOPIC_NAME_MAX = 512,    /* bytes */
 };

@@ -30,6 +30,7 @@
     REASON(REPLACED, replaced, INFO, "the origin has a new history")                               \
     REASON(RENAMED, renamed, INFO, "the origin has a new replication id")                          \
     REASON(SNAPSHOT, snapshot, WARNING, "the RDB it was being sent turned out not to be whole")    \
+    REASON(UNREADABLE, unreadable, ERROR, "the disk cannot read what it should be sent next")      \
     REASON(WITHDRAWN, withdrawn, WARNING, "the disk could not keep the history it was being sent") \
     REASON(OVERFLOW, overflow, WARNING, "it does not read its replies")                            \
     REASON(MEMORY, memory, ERROR, "memory is out")

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * One event loop a thread. A turn: wait, run the callbacks of what is ready, then the turn's end:
- * the hook first (publish, wake workers), then everything that was put aside to be freed. No
- * callback frees what it runs on; it puts it aside with loop_defer.
+ * the hook first (publish, wake workers), then chores, for a bounded time, and the hook again, then
+ * everything that was put aside to be freed. No callback frees what it runs on; it puts it aside with
+ * loop_defer.
  *
  * Owner: the thread that calls loop_run. All functions are for that thread (before loop_run: for the
  * one that made the loop), except bell_ring, which is for any.
@@ -11,6 +12,7 @@
 #define RELAY_NET_LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "relay/base/check.h"
@@ -39,6 +41,29 @@ void loop_at_turn_end(struct loop *loop, loop_fn *fn, void *arg);
 
 /* `fn(arg)` is run once, after this turn's hook: for freeing. */
 void loop_defer(struct loop *loop, loop_fn *fn, void *arg);
+
+/* Work that keeps the thread for a while and may come in crowds: a step of a client's TLS handshake, a
+ * client's commands, bytes for a replica that catches up. First come, first served, and a bounded time
+ * of it a turn (TURN_CHORES_US_MAX), so that everything else that is ready is served in between. A
+ * member of what has the work, and queued at most once. */
+struct chore {
+    struct chore *next;
+    struct chore **link; /* what points here; NULL: not queued */
+    loop_fn *fn;
+    void *arg;
+};
+
+/* Queues it: `fn(arg)` is run once, in this turn or a later one, behind the hook of the turn. The hook is
+ * run again behind the chores of a turn. */
+void loop_put_off(struct loop *loop, struct chore *chore, loop_fn *fn, void *arg);
+
+static inline bool chore_is_queued(const struct chore *chore)
+{
+    return chore->link != NULL;
+}
+
+/* Does nothing for one that is not queued. */
+void chore_leave(struct loop *loop, struct chore *chore);
 
 /* `fn` is run, on the loop, when the process gets `signo`. Thread 0's loop only. */
 MUST_CHECK bool loop_on_signal(struct loop *loop, int signo, loop_fn *fn, void *arg);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A worker of the real kind, with replicas on real sockets over a real store, and a disk that does not
+ * answer: those that need it wait, however long, and the one that is up to date is sent all that is new.
+ * Were the worker to wait for the disk, the test would hang.
+ */
+#include <inttypes.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../../relay/downstream/attach.h"
+#include "../../../relay/downstream/replica.h"
+#include "../../../relay/downstream/worker.h"
+#include "../store/depot.h"
+#include "relay/base/log.h"
+#include "relay/net/loop.h"
+#include "stuck_page_cache.h"
+
+enum { X = 1000, COLD = 5, TIMEOUT_MS = 60 * 1000, SEEN_MAX = 64 * 1024 };
+
+struct peer {
+    int fd;
+    struct card card;
+    uint64_t offset; /* of the next byte of the stream */
+};
+
+static struct depot depot;
+static struct loop *loop; /* thread 0's */
+static struct mailbox *home;
+static struct bell *bell;
+static struct worker *worker;
+static unsigned gone;
+
+static void on_home(struct letter *letter, void *arg)
+{
+    (void)letter;
+    (void)arg;
+    gone++;
+}
+
+static void on_bell(void *arg)
+{
+    (void)arg;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    log_set_level(LOG_LEVEL_ERROR);
+    gone = 0;
+    depot_init(&depot);
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', X);
+    depot_stream(&depot, 3000, 0);
+    loop = loop_new();
+    home = mailbox_new(loop, on_home, NULL);
+    bell = bell_new(loop, on_bell, NULL);
+    worker = worker_start(home, bell);
+    assert_non_null(worker);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    worker_stop(&worker);
+    mailbox_free(&home);
+    bell_free(&bell);
+    loop_free(&loop);
+    depot_fini(&depot);
+    return 0;
+}
+
+static void on_conn(struct conn *conn, enum conn_event event, void *arg)
+{
+    (void)conn;
+    if (event == CONN_EVENT_UP)
+        loop_stop(arg);
+}
+
+/* A replica that has the stream up to `offset`. */
+static void come(struct peer *peer, uint64_t id, uint64_t offset)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    const struct conn_options options = {.keepalive_s = 0};
+    struct conn *conn = conn_accept(loop, pair[0], &options, on_conn, loop);
+    assert_non_null(conn);
+    loop_run(loop); /* until it is up */
+    *peer = (struct peer){.fd = pair[1], .card = {.id = id, .acknowledges = true}};
+    peer->offset = offset;
+    struct psync_request request = {.has_replid = true, .offset = offset, .replid = depot_id('a')};
+    struct text owed;
+    text_init(&owed, 100);
+    struct replica *replica = replica_new(&peer->card, &owed, TIMEOUT_MS, &request);
+    assert_non_null(replica);
+    replica->conn = conn;
+    assert_true(cursor_attach(&replica->feed.cursor, depot_backlog(&depot), offset));
+    replica->feed.has_stream = true;
+    conn_detach(conn);
+    worker_take(worker, replica, "continue");
+}
+
+/* Waits for what it has not got yet; every byte is the right one. */
+static void receive_until(struct peer *peer, uint64_t end)
+{
+    static uint8_t bytes[SEEN_MAX];
+    while (peer->offset < end) {
+        ssize_t got = read(peer->fd, bytes, sizeof(bytes));
+        assert_true(got > 0);
+        assert_stream(bytes_at(bytes, (size_t)got), peer->offset, 0);
+        peer->offset += (uint64_t)got;
+    }
+    assert_int_equal(peer->offset, end);
+}
+
+/* It has nothing to send, and has looked: its acknowledgement is read in a later turn. */
+static void wait_until_at_end(struct peer *peer)
+{
+    char ack[60];
+    int length = snprintf(ack, sizeof(ack), "REPLCONF ACK %" PRIu64 "\r\n", peer->offset);
+    assert_int_equal(write(peer->fd, ack, (size_t)length), length);
+    while (CARD_GET(&peer->card, acknowledged) != peer->offset)
+        usleep(100);
+}
+
+static bool has_something(const struct peer *peer)
+{
+    uint8_t byte;
+    return recv(peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+static uint64_t publish(size_t length)
+{
+    depot_stream(&depot, length, 0);
+    worker_wake(worker);
+    return backlog_published(depot_backlog(&depot));
+}
+
+TEST(a_disk_that_does_not_answer_stops_nobody_who_is_up_to_date)
+{
+    static struct peer cold[COLD]; /* their cards come home after this */
+    static struct peer fresh;
+    come(&fresh, COLD + 1, backlog_published(depot_backlog(&depot)));
+    wait_until_at_end(&fresh);
+    stuck_disk_hold();
+    for (unsigned i = 0; i < COLD; i++)
+        come(&cold[i], i + 1, X + i);
+    stuck_disk_await(2); /* all readers; the others are queued */
+    uint64_t end = 0;
+    for (int i = 0; i < 200; i++) {
+        end = publish(100);
+        receive_until(&fresh, end);
+    }
+    for (unsigned i = 0; i < COLD; i++)
+        assert_false(has_something(&cold[i]));
+    stuck_disk_release();
+    for (unsigned i = 0; i < COLD; i++)
+        receive_until(&cold[i], end);
+    assert_true(stuck_disk_reads() >= COLD);
+    for (int i = 0; i < 20; i++) {
+        end = publish(100);
+        for (unsigned k = 0; k < COLD; k++)
+            receive_until(&cold[k], end);
+    }
+    worker_stop(&worker);
+    for (unsigned i = 0; i < COLD; i++)
+        close(cold[i].fd);
+    close(fresh.fd);
+}
+
+/* Those who wait may go, and the worker may end, while their bytes are being read. */
+TEST(who_leaves_while_the_disk_is_stuck_leaves_nothing_behind)
+{
+    static struct peer cold[COLD]; /* their cards come home after this */
+    stuck_disk_hold();
+    for (unsigned i = 0; i < COLD; i++)
+        come(&cold[i], i + 1, X);
+    stuck_disk_await(2);
+    for (unsigned i = 0; i < COLD; i++) {
+        worker_close(worker, i + 1, CLOSE_KILLED);
+        uint8_t byte;
+        assert_int_equal(read(cold[i].fd, &byte, 1), 0);
+        close(cold[i].fd);
+    }
+    stuck_disk_release();
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_disk_that_does_not_answer_stops_nobody_who_is_up_to_date),
+        CASE(who_leaves_while_the_disk_is_stuck_leaves_nothing_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
