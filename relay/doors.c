@@ -62,12 +62,21 @@ static bool is_upstream_streaming(void *arg)
     return status.state == LINK_STREAMING;
 }
 
+static bool is_history_old(void *arg)
+{
+    struct rooms *rooms = arg;
+    struct link_status status;
+    link_status(rooms->link, &status);
+    return status.old_history_since_ms != 0;
+}
+
 struct downstream_doors doors_of_downstream(struct rooms *rooms)
 {
     return (struct downstream_doors){
         .on_command = on_command,
         .on_snapshot_wanted = on_snapshot_wanted,
         .is_upstream_streaming = is_upstream_streaming,
+        .is_history_old = is_history_old,
         .on_acknowledged = on_acknowledged,
         .arg = rooms,
     };
@@ -152,6 +161,20 @@ void doors_note_told(struct rooms *rooms)
         return;
     memo_keep(rooms->store, rooms->config, told, MEMO_TELLER_SENTINEL);
     rooms->noted = *told;
+}
+
+/* --- status --- */
+
+struct status_sources doors_of_status(const struct rooms *rooms)
+{
+    const struct downstream_options *options = &rooms->config->downstream;
+    return (struct status_sources){
+        .store = rooms->store,
+        .link = rooms->link,
+        .downstream = rooms->downstream,
+        .clients_max = options->clients_max,
+        .serves_old_history = options->serves_old_history,
+    };
 }
 
 /* --- admin --- */

@@ -182,12 +182,7 @@ static bool open_admin(struct rooms *rooms)
 static bool open_status(struct rooms *rooms, struct text *why)
 {
     const struct status_options *options = &rooms->config->status;
-    const struct status_sources sources = {
-        .store = rooms->store,
-        .link = rooms->link,
-        .downstream = rooms->downstream,
-        .clients_max = rooms->config->downstream.clients_max,
-    };
+    const struct status_sources sources = doors_of_status(rooms);
     if (options->port == 0)
         return true;
     rooms->status = status_open(rooms->loop, options, &sources, why);

@@ -21,6 +21,10 @@ static void tell_rooms(struct rooms *rooms)
     link_change(rooms->link, &config->upstream);
     link_set_credentials(rooms->link, config->upstream.user, config->upstream.password);
     admin_change(rooms->admin, &config->admin);
+    if (rooms->status != NULL) {
+        const struct status_sources sources = doors_of_status(rooms);
+        status_change(rooms->status, &sources);
+    }
     doors_lend_tls(rooms);
     doors_watch_acknowledged(rooms);
 }

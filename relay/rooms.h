@@ -47,6 +47,7 @@ struct rooms {
 
 struct downstream_doors doors_of_downstream(struct rooms *rooms);
 struct link_doors doors_of_link(struct rooms *rooms);
+struct status_sources doors_of_status(const struct rooms *rooms);
 struct admin_doors doors_of_admin(struct rooms *rooms);
 
 /* A Sentinel says where the origin is; `arg` is the rooms. */

@@ -283,6 +283,10 @@ static void report_relay(const struct info_moment *moment, struct report *report
     report_u64(report, "upstream_acknowledged_offset", origin->acknowledged);
     report_text(report, "upstream_last_error", "%s", origin->last_error);
     report_wait(report, &origin->wait);
+    report_u64(report, "serving_old_history", origin->old_history_since_ms != 0);
+    if (origin->old_history_since_ms != 0)
+        report_i64(report, "serving_old_history_since_seconds",
+                   info_moment_seconds_since(moment, origin->old_history_since_ms));
     report_u64(report, "replicas_waiting", moment->counts.replicas_waiting);
     text_fini(&rule);
 }

@@ -123,6 +123,12 @@ static const struct setting settings[] = {
      "connections at a time, replicas included"},
     {"downstream", "repl-timeout", &kind_patience, AT(downstream.replica_timeout_ms), "60",
      SETTING_LIVE, "silence of a replica after which it is closed"},
+    {"downstream", "serve-old-history", &kind_switch, AT(serve_old_history), "no", SETTING_LIVE,
+     "while the RDB of a new history arrives: no: a replica that needs a full sync gets that one, "
+     "as it "
+     "comes or when it is whole; yes: it gets the one of the history before it at once, and "
+     "another when "
+     "the new one is whole"},
     {"downstream", "timeout", &kind_duration, AT(downstream.client_timeout_ms), "0", SETTING_LIVE,
      "silence after which a client that is no replica is closed; 0: never"},
     {"downstream", "tcp-keepalive", &kind_seconds, AT(downstream.keepalive_s), "300", SETTING_LIVE,

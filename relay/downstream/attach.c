@@ -73,7 +73,7 @@ static struct attach_plan decide_snapshot(struct history *history, struct snapsh
 static struct attach_plan decide_full(const struct store *store, const struct attach_wish *wish)
 {
     struct history *current = store_current(store);
-    if (current != NULL) {
+    if (current != NULL && !wish->awaits_new_history) {
         struct snapshot *snapshot = history_usable_snapshot(current);
         if (snapshot != NULL)
             return decide_snapshot(current, snapshot, wish);
@@ -85,7 +85,7 @@ static struct attach_plan decide_full(const struct store *store, const struct at
             return decide_snapshot(arriving, snapshot, wish);
         return wait_for(ATTACH_WAIT);
     }
-    if (current == NULL || history_arriving_snapshot(current) != NULL)
+    if (current == NULL || wish->awaits_new_history || history_arriving_snapshot(current) != NULL)
         return wait_for(ATTACH_WAIT);
     return wait_for(ATTACH_WANT);
 }
@@ -105,7 +105,7 @@ struct attach_plan attach_decide(const struct store *store, const struct attach_
             return wait_for(ATTACH_WAIT);
     }
     if (terms->filter_empty && !terms->rdb_only)
-        return decide_empty(store);
+        return wish->awaits_new_history ? wait_for(ATTACH_WAIT) : decide_empty(store);
     return decide_full(store, wish);
 }
 

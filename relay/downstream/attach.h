@@ -23,6 +23,8 @@ struct attach_wish {
     const struct psync_request *request; /* NULL: SYNC */
     const struct replica_terms *terms;
     bool hold_is_over; /* it has been ahead of us for too long: no more waiting for that */
+    bool
+        awaits_new_history; /* no full sync from the current one, since another is about to replace it */
 };
 
 enum attach_verdict {

@@ -246,6 +246,7 @@ static void init_parts(struct downstream *downstream, const struct store *store,
     downstream->doors = *doors;
     waiting_init(&downstream->waiting, store, &downstream->doors, options->replica_timeout_ms,
                  on_attached, downstream);
+    downstream->waiting.serves_old_history = options->serves_old_history;
     TAILQ_INIT(&downstream->cards);
 }
 
@@ -311,6 +312,7 @@ void downstream_change(struct downstream *downstream, const struct downstream_op
     downstream->clients.must_authenticate = options->must_authenticate;
     downstream->clients.timeout_ms = options->client_timeout_ms;
     downstream->clients.keepalive_s = options->keepalive_s;
+    downstream->waiting.serves_old_history = options->serves_old_history;
     if (downstream->options.replica_timeout_ms == options->replica_timeout_ms)
         return;
     downstream->options.replica_timeout_ms = options->replica_timeout_ms;

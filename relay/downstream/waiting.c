@@ -76,6 +76,20 @@ static bool is_hold_over(const struct waiting *waiting, const struct replica *re
     return clock_silence_ms(since_ms) > waiting->timeout_ms;
 }
 
+/* The RDB of a history that is about to end would only be followed by another. While the new one arrives a
+ * full sync waits for it, or takes it as it comes; when the transfer has broken off, for repl-timeout. */
+static void look_for_new_history(struct waiting *waiting)
+{
+    int64_t now_ms = clock_ms();
+    const struct downstream_doors *doors = waiting->doors;
+    bool is_old = doors->is_history_old != NULL && doors->is_history_old(doors->arg);
+    if (waiting->serves_old_history || !is_old)
+        waiting->new_until_ms = 0;
+    else if (store_arriving(waiting->store) != NULL || waiting->new_until_ms == 0)
+        waiting->new_until_ms = now_ms + waiting->timeout_ms;
+    waiting->awaits_new_history = now_ms < waiting->new_until_ms;
+}
+
 static void want_snapshot(struct waiting *waiting, int64_t now_ms)
 {
     if (waiting->wanted_ms != 0 && now_ms - waiting->wanted_ms < WANT_AGAIN_MS)
@@ -189,6 +203,7 @@ static void ask(struct waiting *waiting, struct replica *replica)
         .request = replica->has_request ? &replica->request : NULL,
         .terms = &replica->card->terms,
         .hold_is_over = is_hold_over(waiting, replica),
+        .awaits_new_history = waiting->awaits_new_history,
     };
     struct attach_plan plan = attach_decide(waiting->store, &wish);
     switch (plan.verdict) {
@@ -211,6 +226,7 @@ static void ask(struct waiting *waiting, struct replica *replica)
 
 void waiting_ask(struct waiting *waiting)
 {
+    look_for_new_history(waiting);
     struct replica *next;
     for (struct replica *replica = TAILQ_FIRST(&waiting->replicas); replica != NULL;
          replica = next) {

@@ -25,7 +25,10 @@ struct waiting {
     const struct downstream_doors *doors; /* for snapshots, and how upstream is */
     waiting_attached_fn *on_attached;
     void *on_attached_arg;
-    int64_t timeout_ms; /* for how long one that is ahead of us is held */
+    int64_t timeout_ms;      /* for how long one that is ahead of us is held */
+    bool serves_old_history; /* no full sync waits for a new history that is on its way */
+    bool awaits_new_history; /* looked at before those who wait are asked */
+    int64_t new_until_ms;    /* a new history was arriving, and may again until then; 0: none was */
     struct replicas replicas;
     size_t count;
     struct resync_throttle throttle;

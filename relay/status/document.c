@@ -5,12 +5,14 @@
 
 #include "findings.h"
 #include "json.h"
+#include "readiness.h"
 
 /* --- parts --- */
 
 static void write_relay(struct json *json, const struct picture *picture)
 {
-    const char *why = picture_not_ready(picture);
+    char why[READINESS_WHY_MAX];
+    bool is_ready = readiness_look(picture, why);
     json_open_object(json, "relay");
     json_string(json, "version", RELAY_VERSION);
     json_seconds(json, "time", picture->wall_us / 1000);
@@ -18,8 +20,8 @@ static void write_relay(struct json *json, const struct picture *picture)
     json_seconds(json, "uptime_seconds", picture->uptime_ms);
     json_u64(json, "port", picture->port);
     json_u64(json, "tls_port", picture->tls_port);
-    json_bool(json, "ready", why == NULL);
-    json_string(json, "not_ready_because", why != NULL ? why : "");
+    json_bool(json, "ready", is_ready);
+    json_string(json, "not_ready_because", why);
     json_close_object(json);
 }
 
@@ -102,6 +104,7 @@ static void write_origin(struct json *json, const struct picture *picture)
     json_string(json, "state", link->state_name);
     json_seconds(json, "up_seconds", link->is_up ? age_ms(picture, link->up_since_ms) : -1);
     json_seconds(json, "down_seconds", link->is_up ? -1 : age_ms(picture, link->down_since_ms));
+    json_seconds(json, "old_history_seconds", picture->old_history_ms);
     /* As in INFO: what was tried meanwhile is no life of the link. */
     json_seconds(json, "last_io_seconds", link->is_up ? age_ms(picture, link->last_io_ms) : -1);
     json_string(json, "last_error", link->last_error);

@@ -127,6 +127,24 @@ static bool finds_other_history(const struct picture *picture, struct finding *f
         wait->left_ms >= 0 ? " (failover-grace)" : "", wait->host, (unsigned)wait->port);
 }
 
+/* The link is well, and everything that replicas have is dead. */
+static bool finds_old_history(const struct picture *picture, struct finding *finding)
+{
+    char since[WORDS_MAX];
+    if (picture->old_history_ms < 0 || !picture->store.is_served)
+        return false;
+    say(finding->what,
+        "For %s an old history has been served: the origin has another, whose RDB is not here yet.",
+        time_words(picture->old_history_ms, since));
+    return say(
+        finding->advice,
+        "Replicas get nothing new until the new one is whole, and are told of it then; %s. If "
+        "the origin should still have its data, see what has happened there.",
+        picture->serves_old_history
+            ? "those that need a full sync get two (serve-old-history = yes)"
+            : "those that need a full sync wait for it");
+}
+
 static bool finds_sync(const struct picture *picture, struct finding *finding)
 {
     char read[WORDS_MAX];
@@ -372,6 +390,7 @@ static const struct rule {
     {SEVERITY_PROBLEM, "disk_trouble", finds_disk_trouble},
     {SEVERITY_PROBLEM, "other_history", finds_other_history},
     {SEVERITY_PROBLEM, "link_down", finds_link_down},
+    {SEVERITY_PROBLEM, "old_history", finds_old_history},
     {SEVERITY_PROBLEM, "no_origin", finds_no_origin},
     {SEVERITY_PROBLEM, "replica_cannot_load", finds_failing},
     {SEVERITY_PROBLEM, "replica_nearly_cut", finds_nearly_cut},

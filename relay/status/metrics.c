@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "escape.h"
+#include "readiness.h"
 #include "relay/base/check.h"
 
 /* --- values that have no label: a table --- */
@@ -49,11 +50,17 @@ static const struct snapshot_status *served(const struct picture *picture)
 VALUE(start_time, known((double)(picture->wall_us / 1000 - picture->uptime_ms) / 1000))
 VALUE(cpu, known(picture->cpu_seconds))
 VALUE(resident, known((double)picture->memory.resident))
-VALUE(ready, known(picture_not_ready(picture) == NULL))
+static struct value ready(const struct picture *picture)
+{
+    char why[READINESS_WHY_MAX];
+    return known(readiness_look(picture, why));
+}
+
 VALUE(allocated, known((double)picture->memory.used))
 
 VALUE(link_up, known(picture->link.is_up))
 VALUE(link_silence, since(picture, picture->link.is_up ? picture->link.last_io_ms : 0))
+VALUE(old_history, known(picture->old_history_ms > 0 ? (double)picture->old_history_ms / 1000 : 0))
 VALUE(link_received, known((double)picture->link.received_bytes))
 VALUE(link_attempts, known((double)picture->link.attempts))
 VALUE(link_full_syncs, known((double)picture->link.full_syncs))
@@ -125,6 +132,9 @@ static const struct metric {
     {"psync_relay_link_up", GAUGE, "Whether the link to the origin is up.", link_up},
     {"psync_relay_link_silence_seconds", GAUGE,
      "Since the last byte from the origin, while the link is up.", link_silence},
+    {"psync_relay_old_history_seconds", GAUGE,
+     "For how long the origin has had another history than the one that is served; 0: it has not.",
+     old_history},
     {"psync_relay_link_received_bytes_total", COUNTER, "Bytes received from the origin.",
      link_received},
     {"psync_relay_link_attempts_total", COUNTER, "Connections to the origin tried.", link_attempts},

@@ -221,9 +221,14 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
     picture->port = downstream_port(sources->downstream);
     picture->tls_port = downstream_tls_port(sources->downstream);
     picture->clients_max = sources->clients_max;
+    picture->serves_old_history = sources->serves_old_history;
     picture->cpu_seconds = cpu_seconds();
     memory_read(&picture->memory);
     link_status(sources->link, &picture->link);
+    picture->old_history_ms =
+        picture->link.old_history_since_ms == 0
+            ? -1
+            : at_least_0(picture->now_ms - picture->link.old_history_since_ms);
     picture->ack = link_ack(sources->link);
     store_status(sources->store, &picture->store);
 
@@ -242,14 +247,4 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
     gathering.rows_max = rows_max;
     downstream_observe(sources->downstream, &picture->counts, on_replica, &gathering);
     downstream_each_sync_failure(sources->downstream, on_sync_failure, picture);
-}
-
-const char *picture_not_ready(const struct picture *picture)
-{
-    if (picture->store.is_served)
-        return NULL;
-    if (picture->link.sync_in_progress)
-        return "the first RDB is still arriving from the origin";
-    return picture->link.last_error[0] != '\0' ? picture->link.last_error
-                                               : "there is no RDB from the origin yet";
 }

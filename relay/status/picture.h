@@ -64,6 +64,8 @@ struct picture {
     uint16_t port;
     uint16_t tls_port;
     unsigned clients_max;
+    bool serves_old_history; /* full syncs, while a new one arrives */
+    int64_t old_history_ms;  /* for how long the origin has had another history; -1: it has not */
     struct memory memory;
     double cpu_seconds;
     struct link_status link;
@@ -92,8 +94,5 @@ enum { PICTURE_BEHIND_MS = 10 * 1000, PICTURE_SILENT_MS = 10 * 1000 };
 void picture_take(struct picture *picture, const struct status_sources *sources,
                   const struct samples *samples, int64_t started_ms, enum picture_order order,
                   size_t rows_max);
-
-/* Can replicas be served at all? NULL: yes; else why not. */
-const char *picture_not_ready(const struct picture *picture);
 
 #endif

@@ -9,6 +9,7 @@
 #include "metrics.h"
 #include "page.h"
 #include "picture.h"
+#include "readiness.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/random.h"
@@ -126,10 +127,13 @@ static void serve_readiness(struct status *status, const char *query, struct htt
 {
     (void)query;
     take(status, PICTURE_OLDEST, 0);
-    const char *why = picture_not_ready(&status->picture);
-    if (why != NULL)
-        reply->code = 503;
-    text_format(&reply->body, why == NULL ? "ok\n" : "not ready: %s\n", why);
+    char why[READINESS_WHY_MAX];
+    if (readiness_look(&status->picture, why)) {
+        text_append_string(&reply->body, "ok\n");
+        return;
+    }
+    reply->code = 503;
+    text_format(&reply->body, "not ready: %s\n", why);
 }
 
 static const struct {
@@ -202,6 +206,12 @@ struct status *status_open(struct loop *loop, const struct status_options *optio
                   "is no password",
                   options->bind, (unsigned)http_port(status->http));
     return status;
+}
+
+void status_change(struct status *status, const struct status_sources *sources)
+{
+    status->sources = *sources;
+    status->document.made_ms = status->metrics.made_ms = 0;
 }
 
 void status_tick(struct status *status)

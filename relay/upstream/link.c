@@ -386,6 +386,7 @@ static void follow(struct link *link, const struct origin_address *origin)
     log_info("upstream: told to follow %s:%" PRIu16, origin->host, origin->port);
     fetch_cancel(link->renewal.fetch, "the origin is another now");
     let_go(link);
+    link->old_history_since_ms = 0; /* that was said by the one before */
     link->failures = 0;
     if (link->state != LINK_RESTING && link->state != LINK_IDLE)
         link_enter(link, LINK_RESTING, "replicaof: told to follow another origin");
@@ -498,12 +499,13 @@ void link_status(const struct link *link, struct link_status *out)
         .candidates = link->candidates.list.count,
         .state = link->state,
         .state_name = states[link->state].name,
-        .is_up = link->state == LINK_STREAMING || (loading && store_current(link->store) != NULL),
+        .is_up = link->state == LINK_STREAMING,
         .sync_in_progress = loading,
         .sync_total_bytes = loading && payload->has_length ? payload->length : 0,
         .sync_read_bytes = loading ? payload->received : 0,
         .last_io_ms = link->dialog.last_io_ms,
         .down_since_ms = link->down_since_ms,
+        .old_history_since_ms = link->old_history_since_ms,
         .up_since_ms = link->up_since_ms,
         .received_bytes = dialog_received(&link->dialog),
         .acknowledged = link->acker.acknowledged,

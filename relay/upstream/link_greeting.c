@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/store/store.h"
@@ -46,6 +47,8 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply)
         link_note_full_failure(link);
         link_fail_store(link, text_string(&why));
     } else {
+        if (store_current(link->store) != NULL && link->old_history_since_ms == 0)
+            link->old_history_since_ms = clock_ms();
         delivery_begin(&link->delivery, history_arriving_snapshot(history));
         link_enter(link, LINK_LOADING, "fullresync replid=%s offset=%" PRIu64, reply->replid.hex,
                    reply->offset);

@@ -54,6 +54,7 @@ struct link {
     uint64_t began_offset;   /* the boundary when streaming began */
     int64_t opened_ms;
     int64_t down_since_ms;
+    int64_t old_history_since_ms; /* the origin has told of a history that is not here yet; 0: no */
     int64_t up_since_ms;
     uint64_t full_syncs;
     uint64_t partial_syncs;

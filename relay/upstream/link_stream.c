@@ -64,6 +64,7 @@ void link_begin_stream(struct link *link)
     note_chain(link);
     link->began_offset = history_boundary(store_current(link->store));
     link->up_since_ms = clock_ms();
+    link->old_history_since_ms = 0;
     link->last_error[0] = '\0';
     link->told_no_space = false;
     candidates_settle(&link->candidates);

@@ -78,6 +78,7 @@ struct config {
     enum config_switch protected_mode;
     enum config_snapshot snapshot;
     enum config_switch replica_announced;
+    enum config_switch serve_old_history;
     struct user_settings user_settings;
     struct users users; /* of requirepass and [users]; admin.users points here */
 

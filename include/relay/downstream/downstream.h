@@ -46,6 +46,7 @@ struct downstream_options {
     bool local_only;            /* who comes from another machine is sent away */
     int64_t replica_timeout_ms; /* repl-timeout */
     int64_t client_timeout_ms;  /* timeout; 0: never */
+    bool serves_old_history;    /* full syncs from the history before, while a new one arrives */
     int keepalive_s;
 };
 
@@ -56,6 +57,8 @@ struct downstream_doors {
         void *arg); /* a replica waits for a full sync that cannot be served */
     /* A replica that is ahead of us is held; how long it may be counts only while this is true. */
     bool (*is_upstream_streaming)(void *arg);
+    /* Has the origin another history than what is served, which is on its way here? NULL: never. */
+    bool (*is_history_old)(void *arg);
     /* See downstream_watch_acknowledged. NULL where nobody ever watches. */
     void (*on_acknowledged)(void *arg);
     void *arg;
@@ -72,7 +75,7 @@ MUST_CHECK struct downstream *downstream_open(struct loop *loop, struct store *s
 MUST_CHECK bool downstream_probe(const struct downstream_options *options, struct text *taken,
                                  struct text *why);
 
-/* Of the options, takes what may change while it is open: clients_max, both timeouts, and keepalive_s for
+/* Of the options, takes what may change while it is open: clients_max, both timeouts, serves_old_history, and keepalive_s for
  * connections that come. Who is there already stays, also where there are more than clients_max. */
 void downstream_change(struct downstream *downstream, const struct downstream_options *options);
 

@@ -6,7 +6,7 @@
  *     /status.json  what it shows
  *     /metrics      for Prometheus
  *     /healthz      200 while the process turns
- *     /readyz       200 when replicas can be served; else 503, and why not
+ *     /readyz       200 when replicas can be served, and with what is true; else 503, and why not
  *
  * Nothing can be changed through it. It has no password: it is meant for this machine, and where it
  * listens only there, it answers only requests that were meant for this machine (a page of another
@@ -17,6 +17,7 @@
 #ifndef RELAY_STATUS_STATUS_H
 #define RELAY_STATUS_STATUS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "relay/base/check.h"
@@ -40,11 +41,15 @@ struct status_sources {
     const struct link *link;
     const struct downstream *downstream;
     unsigned clients_max;
+    bool serves_old_history; /* [downstream] serve-old-history */
 };
 
 /* NULL: `why`. */
 MUST_CHECK struct status *status_open(struct loop *loop, const struct status_options *options,
                                       const struct status_sources *sources, struct text *why);
+
+/* What it tells of has other bounds now; the components are the same. */
+void status_change(struct status *status, const struct status_sources *sources);
 
 /* For --check: would status_open find its port free? What somebody else has is told in `taken`, all else in
  * `why`, a line each. False: `why` has grown. */

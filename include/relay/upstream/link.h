@@ -181,13 +181,16 @@ struct link_status {
     size_t candidates; /* how many there are to choose from */
     enum link_state state;
     const char *state_name;
-    bool is_up;            /* streaming; or loading a new history while the one before is served */
-    bool sync_in_progress; /* a full sync: waiting for or receiving the RDB */
+    bool is_up;                /* streaming; as of a server, not while a full sync is under way */
+    bool sync_in_progress;     /* a full sync: waiting for or receiving the RDB */
     uint64_t sync_total_bytes; /* of the RDB, 0 while not known */
     uint64_t sync_read_bytes;
     int64_t last_io_ms;    /* clock_ms of the last byte received; 0: never */
     int64_t down_since_ms; /* clock_ms; 0: never up */
     int64_t up_since_ms;
+    /* clock_ms since when the history that is held is not the origin's any more: a full sync has begun, and
+     * is not over, or came to nothing. 0: it is, as far as is known. */
+    int64_t old_history_since_ms;
     uint64_t received_bytes; /* from the origin, all connections so far */
     uint64_t acknowledged;   /* the offset acknowledged last */
     uint64_t full_syncs;     /* asked for and begun, this process */

@@ -130,6 +130,7 @@ function showOrigin(origin, last) {
   facts("origin-facts", [
     ["Software", software],
     sync ? ["RDB arriving", sync] : null,
+    origin.old_history_seconds === null ? null : ["Old history served for", span(origin.old_history_seconds)],
     ["Last byte", origin.last_io_seconds === null ? "–" : origin.last_io_seconds < 2 ? "just now" : `${span(origin.last_io_seconds)} ago`],
     ["Full syncs, partial", `${whole(origin.full_syncs)}, ${whole(origin.partial_syncs)}`],
     ["Acknowledges", origin.ack],

@@ -6,6 +6,7 @@
 #include "fake_conn.h"
 #include "fake_loop.h"
 #include "link_stage.h"
+#include "relay/base/clock.h"
 #include "relay/resp/payload.h"
 #include "test.h"
 
@@ -357,6 +358,8 @@ TEST(the_old_history_is_served_until_the_new_one_is_whole)
     stage_expect_state(LINK_LOADING);
     stage_expect_held(STAGE_ID, STAGE_X, SET_K MULTI_COMMAND SET_K "*3\r\n$3\r\nSE");
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 1);
+    assert_false(stage_status().is_up);
+    assert_int_equal(stage_status().old_history_since_ms, clock_ms());
     struct text rdb;
     text_init(&rdb, WIRE_MAX);
     temp_store_rdb(&rdb, STAGE_RDB_BODY);
@@ -367,6 +370,8 @@ TEST(the_old_history_is_served_until_the_new_one_is_whole)
     stage_say(origin, PING_COMMAND);
     stage_expect_held(STAGE_OTHER_ID, 9000, PING_COMMAND);
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 2);
+    assert_true(stage_status().is_up);
+    assert_int_equal(stage_status().old_history_since_ms, 0);
 }
 
 /* An RDB that fails, and the partial resync that is asked for next. */
@@ -383,6 +388,7 @@ static void fail_rdb(struct bytes wire, bool ends, const char *error)
     stage_expect_state(LINK_RESTING);
     stage_expect_error(error);
     assert_true(fake_conn_is_closed(origin));
+    assert_true(stage_status().old_history_since_ms > 0);
     assert_null(store_arriving(stage.temp.store));
     stage_expect_held(STAGE_ID, STAGE_X, SET_K MULTI_COMMAND SET_K "*3\r\n$3\r\nSE");
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 1);

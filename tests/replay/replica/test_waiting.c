@@ -10,6 +10,7 @@
 #include "test.h"
 
 #define ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define OTHER_ID "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
 enum { X = 100, TIMEOUT_MS = 60 * 1000, REPLICAS_MAX = 8 };
 
@@ -18,6 +19,7 @@ struct stage {
     struct waiting waiting;
     struct downstream_doors doors;
     bool is_upstream_streaming;
+    bool is_history_old;
     unsigned snapshots_wanted;
     struct card cards[REPLICAS_MAX];
     struct conn *peers[REPLICAS_MAX];
@@ -41,6 +43,12 @@ static bool is_upstream_streaming(void *arg)
     return stage.is_upstream_streaming;
 }
 
+static bool is_history_old(void *arg)
+{
+    assert_ptr_equal(arg, &stage);
+    return stage.is_history_old;
+}
+
 static void on_attached(struct replica *replica, const char *cause, void *arg)
 {
     assert_ptr_equal(arg, &stage);
@@ -55,6 +63,7 @@ static int set_up(void **state)
     stage = (struct stage){.loop = loop_new()};
     stage.doors = (struct downstream_doors){.on_snapshot_wanted = on_snapshot_wanted,
                                             .is_upstream_streaming = is_upstream_streaming,
+                                            .is_history_old = is_history_old,
                                             .arg = &stage};
     waiting_init(&stage.waiting, &fake_store, &stage.doors, TIMEOUT_MS, on_attached, &stage);
     return 0;
@@ -163,6 +172,45 @@ TEST(a_snapshot_is_asked_for_once_in_a_while_for_all)
     assert_string_equal(stage.cause, "full-sync");
     pass_seconds(10);
     assert_int_equal(stage.snapshots_wanted, 2);
+}
+
+TEST(a_full_sync_waits_for_the_history_that_arrives)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    fake_store.arriving = fake_history_new(2, OTHER_ID, X);
+    stage.is_history_old = true;
+    ask(1, 0);
+    pass_seconds(10 * TIMEOUT_MS / 1000);
+    assert_int_equal(stage.waiting.count, 1);
+    ask(2, X); /* who can continue does */
+    assert_string_equal(stage.cause, "continue");
+
+    /* The transfer breaks off: for repl-timeout it may come again, and does. */
+    struct history *arriving = fake_store.arriving;
+    fake_store.arriving = NULL;
+    pass_seconds(TIMEOUT_MS / 1000 - 1);
+    fake_store.arriving = arriving;
+    pass_seconds(1);
+    fake_store.arriving = NULL;
+    pass_seconds(TIMEOUT_MS / 1000 - 1);
+    assert_int_equal(stage.waiting.count, 1);
+    assert_int_equal(stage.snapshots_wanted, 0);
+    pass_seconds(1);
+    assert_int_equal(stage.waiting.count, 0);
+    assert_string_equal(stage.cause, "full-sync");
+}
+
+TEST(a_full_sync_of_the_old_history_where_the_operator_wants_it)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    fake_store.arriving = fake_history_new(2, OTHER_ID, X);
+    stage.is_history_old = true;
+    stage.waiting.serves_old_history = true;
+    ask(1, 0);
+    assert_int_equal(stage.attached_count, 1);
+    assert_string_equal(stage.cause, "full-sync");
 }
 
 TEST(who_can_continue_does_at_once)
@@ -431,6 +479,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WAITING_TEST(with_no_history_all_wait_and_nothing_is_asked_for),
         WAITING_TEST(a_snapshot_is_asked_for_once_in_a_while_for_all),
+        WAITING_TEST(a_full_sync_waits_for_the_history_that_arrives),
+        WAITING_TEST(a_full_sync_of_the_old_history_where_the_operator_wants_it),
         WAITING_TEST(who_can_continue_does_at_once),
         WAITING_TEST(a_partial_sync_that_becomes_a_full_one_is_counted),
         WAITING_TEST(one_that_is_ahead_is_held_until_we_have_caught_up),

@@ -367,6 +367,7 @@ TEST(relay_tells_of_upstream)
                               "upstream_acknowledged_offset:90200\r\n"
                               "upstream_last_error:refused  forged:1\r\n"
                               "upstream_other_history:0\r\n"
+                              "serving_old_history:0\r\n"
                               "replicas_waiting:6\r\n");
     fake_rooms.ack = (struct ack_rule){.policy = ACK_REPLICAS, .replicas = 3};
     expect_part("info relay", "\r\nack:replicas 3\r\n");
@@ -379,6 +380,8 @@ TEST(relay_tells_of_upstream)
                               "upstream_other_history_seconds_left:2\r\n");
     fake_rooms.link.wait.left_ms = -1;
     expect_part("info relay", "upstream_other_history_seconds_left:-1\r\n");
+    fake_rooms.link.old_history_since_ms = clock_ms() - 7500;
+    expect_part("info relay", "serving_old_history:1\r\nserving_old_history_since_seconds:7\r\n");
 }
 
 TEST(the_run_id_is_told_to_others)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "../../../relay/status/findings.h"
+#include "../../../relay/status/readiness.h"
 
 #include "status_test.h"
 
@@ -27,11 +28,20 @@ static const char *found(void)
     return names;
 }
 
+/* "": it is ready. */
+static const char *not_ready(void)
+{
+    static char why[READINESS_WHY_MAX];
+    bool is_ready = readiness_look(&picture, why);
+    assert_int_equal(is_ready, why[0] == '\0');
+    return why;
+}
+
 TEST(all_is_well)
 {
     set_up();
     assert_string_equal(found(), "");
-    assert_null(picture_not_ready(&picture));
+    assert_string_equal(not_ready(), "");
     /* Nobody is there yet, which is no fault. */
     fake_rooms.replica_count = 0;
     assert_string_equal(found(), "");
@@ -49,13 +59,13 @@ TEST(the_link_is_down)
     assert_string_equal(words,
                         "The link to the origin origin.example:6379 has been down for 3 min: "
                         "Connection refused\n");
-    assert_null(picture_not_ready(&picture)); /* what is held is served */
+    assert_string_equal(not_ready(), ""); /* what is held is served */
 
     fake_rooms.link.down_since_ms = 0; /* never up */
     assert_string_equal(found(), "link_down");
     fake_rooms.store = (struct store_status){.replid = replid_none(), .error = ""};
     assert_string_equal(found(), "link_down");
-    assert_string_equal(picture_not_ready(&picture), "Connection refused");
+    assert_string_equal(not_ready(), "Connection refused");
 
     fake_rooms.link.host = "";
     fake_rooms.link.candidates = 0;
@@ -91,8 +101,21 @@ TEST(an_rdb_arrives)
     fake_rooms.link.sync_total_bytes = 4 * MIB;
     assert_string_equal(found(), "sync_in_progress");
     assert_string_equal(words, "An RDB arrives from the origin: 1.0 MiB of 4.0 MiB.\n");
-    assert_string_equal(picture_not_ready(&picture),
-                        "the first RDB is still arriving from the origin");
+    assert_string_equal(not_ready(), "the first RDB is still arriving from the origin");
+}
+
+TEST(an_old_history_is_served)
+{
+    set_up();
+    fake_rooms.link.is_up = false;
+    fake_rooms.link.sync_in_progress = true;
+    fake_rooms.link.sync_read_bytes = MIB;
+    fake_rooms.link.old_history_since_ms = NOW_MS - 35 * 1000;
+    assert_string_equal(found(), "old_history sync_in_progress");
+    assert_string_equal(not_ready(), "it has been serving an old history for 35 s: the origin has "
+                                     "another, whose RDB is not here yet");
+    picture.serves_old_history = true;
+    assert_string_equal(not_ready(), "");
 }
 
 TEST(a_replica_is_behind)
@@ -200,7 +223,7 @@ TEST(no_rdb_to_serve)
     assert_string_equal(found(), "snapshot_unusable");
     assert_string_equal(words, "No RDB can be served now: the stream that follows on it has left "
                                "the window.\n");
-    assert_null(picture_not_ready(&picture)); /* it is fetched when a replica comes */
+    assert_string_equal(not_ready(), ""); /* it is fetched when a replica comes */
 }
 
 TEST(a_newer_rdb_did_not_come)
@@ -259,6 +282,7 @@ int main(void)
         cmocka_unit_test(the_link_is_down),
         cmocka_unit_test(another_history_waits),
         cmocka_unit_test(an_rdb_arrives),
+        cmocka_unit_test(an_old_history_is_served),
         cmocka_unit_test(a_replica_is_behind),
         cmocka_unit_test(a_replica_is_about_to_be_cut),
         cmocka_unit_test(a_replica_is_silent),

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include "readiness.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "relay/base/check.h"
+
+static bool PRINTF_LIKE(2, 3) refuse(char why[READINESS_WHY_MAX], const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vsnprintf(why, READINESS_WHY_MAX, format, list);
+    va_end(list);
+    return false;
+}
+
+static bool refuse_without_history(const struct picture *picture, char why[READINESS_WHY_MAX])
+{
+    if (picture->link.sync_in_progress)
+        return refuse(why, "the first RDB is still arriving from the origin");
+    if (picture->link.last_error[0] != '\0')
+        return refuse(why, "%s", picture->link.last_error);
+    return refuse(why, "there is no RDB from the origin yet");
+}
+
+bool readiness_look(const struct picture *picture, char why[READINESS_WHY_MAX])
+{
+    why[0] = '\0';
+    if (!picture->store.is_served)
+        return refuse_without_history(picture, why);
+    if (picture->old_history_ms >= 0 && !picture->serves_old_history)
+        return refuse(why,
+                      "it has been serving an old history for %" PRId64
+                      " s: the origin has another, "
+                      "whose RDB is not here yet",
+                      picture->old_history_ms / 1000);
+    return true;
+}
