@@ -10,40 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backlog_writer.h"
 #include "files.h"
-#include "history_keeper.h"
+#include "history_private.h"
 #include "relay/base/log.h"
 #include "segment.h"
-#include "shelf.h"
-#include "syncer.h"
-#include "tail.h"
 
 enum {
-    WHY_MAX = 512,
     IDENTITY_LENGTH_MAX = 64 * 1024 * 1024, /* about half a million segments */
     SYNC_SEGMENTS_MAX = 256,                /* at once: each takes a descriptor meanwhile */
-};
-
-struct history {
-    struct history_ties ties; /* what it stands in: the store's */
-    uint64_t number;
-    int directory;
-    int backlog_dir;
-    int snapshot_dir;
-    struct identity identity;
-    struct tail *tail;
-    struct backlog *backlog;
-    struct shelf shelf;
-    uint64_t submitted;      /* the end that was given to the syncer last */
-    uint64_t snapshot_asked; /* X + 1 of the snapshot that was; 0: none */
-    bool has_jobs;           /* the syncer was given something that points here */
-    uint64_t seen_readable;  /* of the arriving snapshot, at the last publish */
-    bool changed;            /* a snapshot changed its state since then */
-    bool has_name;           /* it may be found at the next start: its identity may be written */
-    struct text error;       /* what the disk said to the last snapshot that failed for it */
-    struct syncer_claim claim;
-    struct branches branches;
 };
 
 /* ------------------------------------------------------------------ made, loaded, ended */
@@ -96,10 +70,11 @@ static struct history *history_make(const struct history_ties *ties, uint64_t nu
     }
     history->ties = *ties;
     history->number = number;
+    history->snapshot_serial = 1; /* of one that is found */
     history->directory = -1;
     history->backlog_dir = -1;
     history->snapshot_dir = -1;
-    text_init(&history->error, WHY_MAX);
+    text_init(&history->error, HISTORY_WHY_MAX);
     if (!open_directories(history, why)) {
         int error = errno;
         history_free(&history);
@@ -152,18 +127,18 @@ struct history *history_new(const struct history_ties *ties, uint64_t number,
     return history;
 }
 
-/* Reads one of the two files. UNPROVEN, REFUSED: `why` (added to what is there). */
-static enum history_proof read_identity(struct history *history, const char *name, struct text *why)
+enum history_proof history_read_identity(const struct history *history, const char *name,
+                                         struct identity *out, struct text *why)
 {
     struct text file;
     text_init(&file, IDENTITY_LENGTH_MAX);
     struct text reason;
-    text_init(&reason, WHY_MAX);
+    text_init(&reason, HISTORY_WHY_MAX);
     bool good = files_read(history->directory, name, &file, &reason);
     int error = good ? 0 : errno;
     if (good) {
         errno = 0; /* of what parsing does, only memory can set it */
-        good = identity_parse(text_bytes(&file), &history->identity, &reason);
+        good = identity_parse(text_bytes(&file), out, &reason);
         error = errno;
     }
     if (!good)
@@ -182,10 +157,11 @@ static enum history_proof read_identity(struct history *history, const char *nam
  * one before it, that the syncer keeps beside it, then tells what was proven a moment earlier. */
 static enum history_proof load_identity(struct history *history, struct text *why)
 {
-    enum history_proof proof = read_identity(history, "identity", why);
+    enum history_proof proof = history_read_identity(history, "identity", &history->identity, why);
     if (proof != HISTORY_UNPROVEN && proof != HISTORY_BEGUN)
         return proof;
-    enum history_proof kept = read_identity(history, SYNCER_IDENTITY_KEPT, why);
+    enum history_proof kept =
+        history_read_identity(history, SYNCER_IDENTITY_KEPT, &history->identity, why);
     if (kept == HISTORY_BEGUN)
         return proof;
     if (kept != HISTORY_PROVEN)
@@ -205,23 +181,6 @@ static enum history_proof load_backlog(struct history *history, struct text *why
     return files_is_refusal(errno) ? HISTORY_REFUSED : HISTORY_UNPROVEN;
 }
 
-/* A snapshot that cannot be proven is let go; the window is of use without it. */
-static enum history_proof load_snapshot(struct history *history, struct text *why)
-{
-    struct identity_snapshot *row = &history->identity.snapshot;
-    if (!row->exists)
-        return HISTORY_PROVEN;
-    history->shelf.complete = snapshot_load(history->snapshot_dir, row, why);
-    if (history->shelf.complete != NULL)
-        return HISTORY_PROVEN;
-    if (files_is_refusal(errno))
-        return HISTORY_REFUSED;
-    log_warnx("store: snapshot %s: it is not served", text_string(why));
-    text_clear(why);
-    row->exists = false;
-    return HISTORY_PROVEN;
-}
-
 /* Segments that are not in the chain, left by a kill between two steps. */
 static void remove_stray_segment(const char *name, void *arg)
 {
@@ -239,30 +198,13 @@ static void remove_stray_segment(const char *name, void *arg)
         unlinkat(history->backlog_dir, name, 0);
 }
 
-static void remove_stray_snapshot(const char *name, void *arg)
-{
-    struct history *history = arg;
-    uint64_t offset;
-    if (!snapshot_parse_name(name, &offset)) {
-        log_warnx("store: history-%" PRIu64 "/snapshot/%s is not ours and is left alone",
-                  history->number, name);
-        return;
-    }
-    char good[SNAPSHOT_NAME_MAX] = "";
-    if (history->shelf.complete != NULL)
-        snapshot_name(snapshot_offset(history->shelf.complete), good);
-    if (strcmp(name, good) != 0)
-        unlinkat(history->snapshot_dir, name, 0);
-}
-
 /* What cannot be done now (a full disk) is done at the next start: no reason not to serve. */
 static void tidy(struct history *history)
 {
     struct text why;
-    text_init(&why, WHY_MAX);
+    text_init(&why, HISTORY_WHY_MAX);
     if (!files_each(history->backlog_dir, remove_stray_segment, history, &why) ||
-        !files_each(history->snapshot_dir, remove_stray_snapshot, history, &why) ||
-        !history_save(history, true, &why))
+        !history_tidy_snapshots(history, &why) || !history_save(history, true, &why))
         log_warnx("store: history-%" PRIu64 ": %s", history->number, text_string(&why));
     text_fini(&why);
 }
@@ -274,7 +216,7 @@ static enum history_proof look_at_files(struct history *history, struct text *wh
     if (proof == HISTORY_PROVEN)
         proof = load_backlog(history, why);
     if (proof == HISTORY_PROVEN)
-        proof = load_snapshot(history, why);
+        proof = history_load_snapshots(history, why);
     return proof;
 }
 
@@ -313,7 +255,7 @@ void history_close(struct history **history)
         snapshot_before = it->snapshot_asked;
         history_sync(it);
     } while (it->submitted != before || it->snapshot_asked != snapshot_before);
-    shelf_drop_ahead(&it->shelf, it->snapshot_dir); /* the identity does not tell of it */
+    history_settle_snapshots(it);
     history_free(history);
 }
 
@@ -331,6 +273,18 @@ void history_remove(struct history **history)
     history_remove_files(data_dir, number);
 }
 
+/* The copy that the syncer keeps tells of what is no more, or not yet: this one takes its place. */
+static bool keep_saved(const struct history *history, struct text *why)
+{
+    syncer_drain(history->ties.syncer); /* it may be at that file */
+    if (syncer_keep_identity(history->directory) && fsync(history->directory) == 0)
+        return true;
+    int error = errno;
+    text_format(why, "%s: cannot replace: %s", SYNCER_IDENTITY_KEPT, strerror(error));
+    errno = error;
+    return false;
+}
+
 bool history_save(struct history *history, bool durable, struct text *why)
 {
     struct text content;
@@ -339,12 +293,15 @@ bool history_save(struct history *history, bool durable, struct text *why)
     bool good = !content.failed;
     int error = ENOMEM;
     if (good) {
-        good = files_replace(history->directory, "identity", text_bytes(&content), durable, why);
+        good = files_replace(history->directory, "identity", text_bytes(&content), durable, why) &&
+               (!durable || keep_saved(history, why));
         error = errno;
     } else {
         text_format(why, "memory is out");
     }
     text_fini(&content);
+    if (good)
+        history->is_unnamed = false;
     errno = error;
     return good;
 }
@@ -398,53 +355,6 @@ enum continuity history_may_continue(const struct history *history, const struct
                                  backlog_published(history->backlog), replid, offset);
 }
 
-enum snapshot_use history_snapshot_use(const struct history *history,
-                                       const struct snapshot *snapshot)
-{
-    if (snapshot == NULL)
-        return SNAPSHOT_USE_NONE;
-    if (snapshot_offset(snapshot) < backlog_first(history->backlog))
-        return SNAPSHOT_USE_BEHIND_WINDOW;
-    if (snapshot_offset(snapshot) > backlog_published(history->backlog))
-        return SNAPSHOT_USE_AHEAD_OF_STREAM;
-    if (snapshot_received(snapshot) == 0)
-        return SNAPSHOT_USE_NOT_BEGUN;
-    return SNAPSHOT_USE_NOW;
-}
-
-struct snapshot *history_usable_snapshot(const struct history *history)
-{
-    return shelf_usable(&history->shelf, backlog_first(history->backlog));
-}
-
-struct snapshot *history_snapshot(const struct history *history)
-{
-    return shelf_newest(&history->shelf);
-}
-
-struct snapshot *history_served_snapshot(const struct history *history)
-{
-    return history->shelf.complete;
-}
-
-struct snapshot *history_arriving_snapshot(const struct history *history)
-{
-    return history->shelf.arriving;
-}
-
-bool history_is_snapshot_durable(const struct history *history)
-{
-    return history->shelf.complete != NULL &&
-           atomic_load_explicit(&history->claim.snapshot, memory_order_acquire) ==
-               snapshot_offset(history->shelf.complete) + 1;
-}
-
-bool history_is_snapshot_asked(const struct history *history)
-{
-    return history->shelf.complete != NULL &&
-           history->snapshot_asked == snapshot_offset(history->shelf.complete) + 1;
-}
-
 const char *history_error(const struct history *history)
 {
     const char *window = backlog_error(history->backlog);
@@ -453,100 +363,16 @@ const char *history_error(const struct history *history)
 
 /* ------------------------------------------------------------------ done to */
 
-/* The disk is full while a snapshot arrives. */
-static bool make_room(void *arg)
-{
-    const struct history *history = arg;
-    return history->ties.make_room(history, history->ties.arg);
-}
-
 bool history_shorten(struct history *history, uint64_t keep_from)
 {
     if (!backlog_shorten(history->backlog, keep_from))
         return false;
     struct text why;
-    text_init(&why, WHY_MAX);
+    text_init(&why, HISTORY_WHY_MAX);
     if (!save_now(history, false, &why)) /* of a segment that is not there the next start knows */
         log_warnx("store: %s", text_string(&why));
     text_fini(&why);
     return true;
-}
-
-static void set_error(struct history *history, const struct text *why)
-{
-    text_clear(&history->error);
-    text_append(&history->error, text_bytes(why));
-}
-
-struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset, struct text *why)
-{
-    history_fail_snapshot(history);
-    history->shelf.arriving =
-        snapshot_create(history->snapshot_dir, offset, make_room, history, why);
-    if (history->shelf.arriving == NULL) {
-        int error = errno;
-        set_error(history, why);
-        errno = error;
-    }
-    history->seen_readable = 0;
-    history->changed = true;
-    return history->shelf.arriving;
-}
-
-/* The identity tells of the one that is served: one ahead may yet turn out to be of a lost branch. */
-static void name_snapshot(struct history *history)
-{
-    struct text why;
-    text_init(&why, WHY_MAX);
-    history->changed = true;
-    history->identity.snapshot = snapshot_row(history->shelf.complete);
-    /* It is good and is served; only a restart would not know of it, and the next save mends that. */
-    if (!history_save(history, false, &why))
-        log_warnx("store: %s", text_string(&why));
-    text_fini(&why);
-}
-
-bool history_complete_snapshot(struct history *history, struct text *why)
-{
-    CHECK(history->shelf.arriving != NULL);
-    history->changed = true;
-    if (!snapshot_complete(history->shelf.arriving, history->snapshot_dir, why)) {
-        set_error(history, why);
-        snapshot_release(&history->shelf.arriving);
-        return false;
-    }
-    text_clear(&history->error);
-    history->has_name = true;
-    shelf_put(&history->shelf, history->snapshot_dir, backlog_first(history->backlog),
-              backlog_published(history->backlog));
-    name_snapshot(history);
-    return true;
-}
-
-void history_fail_snapshot(struct history *history)
-{
-    if (history->shelf.arriving == NULL)
-        return;
-    const char *error = snapshot_error(history->shelf.arriving);
-    if (error[0] != '\0') {
-        text_clear(&history->error);
-        text_format(&history->error, "%" PRIu64 ".rdb: %s",
-                    snapshot_offset(history->shelf.arriving), error);
-    }
-    snapshot_fail(history->shelf.arriving, history->snapshot_dir);
-    snapshot_release(&history->shelf.arriving);
-    history->changed = true;
-}
-
-/* Snapshots that were taken beyond `offset` are of another branch from now on. */
-static void drop_beyond(struct history *history, uint64_t offset)
-{
-    shelf_cut(&history->shelf, history->snapshot_dir, offset);
-    if (history->shelf.complete == NULL)
-        history->identity.snapshot.exists = false;
-    if (history->shelf.arriving != NULL && snapshot_offset(history->shelf.arriving) > offset)
-        history_fail_snapshot(history);
-    history->changed = true;
 }
 
 bool history_rewind(struct history *history, uint64_t offset, struct text *why)
@@ -555,7 +381,7 @@ bool history_rewind(struct history *history, uint64_t offset, struct text *why)
     syncer_drain(history->ties.syncer);
     bool good = backlog_rewind(history->backlog, offset, why);
     if (good || !history->identity.snapshot.exists) /* it got so far */
-        drop_beyond(history, offset);
+        history_drop_beyond(history, offset);
     /* What was durable before the cut still is: the marks of it are kept, and so are its bytes. */
     if (history->submitted > offset)
         history->submitted = offset;
@@ -568,17 +394,23 @@ bool history_rename(struct history *history, const struct replid *replid, struct
 {
     uint64_t end = backlog_end(history->backlog);
     CHECK(history_boundary(history) == end);
-    /* What the primary before this one had at the X of such a snapshot, nobody has got any more. */
-    drop_beyond(history, end);
-    branches_begin(&history->branches, end);
-    if (!backlog_begin_era(history->backlog, why))
-        return false;
+    bool good = backlog_begin_era(history->backlog, why);
     struct identity before = history->identity; /* the segments are not touched */
-    identity_rename(&history->identity, replid, end);
-    if (history_save(history, true, why))
-        return true;
-    history->identity = before;
-    return false;
+    if (good) {
+        identity_rename(&history->identity, replid, end);
+        if (before.snapshot.offset > end)
+            history->identity.snapshot.exists = false;
+        good = history_save(history, true, why);
+    }
+    int error = errno;
+    if (!good)
+        history->identity = before;
+    /* What the primary before this one had at the X of such a snapshot, nobody has got any more. Not before
+     * the identity says so: a kill in between finds all that there was. */
+    history_drop_beyond(history, end);
+    branches_begin(&history->branches, end);
+    errno = error;
+    return good;
 }
 
 void history_take_options(struct history *history)
@@ -590,17 +422,17 @@ void history_take_options(struct history *history)
 void history_trim(struct history *history)
 {
     struct text why;
-    text_init(&why, WHY_MAX);
+    text_init(&why, HISTORY_WHY_MAX);
     if (backlog_trim(history->backlog) && !save_now(history, false, &why))
         log_warnx("store: %s", text_string(&why));
     text_fini(&why);
+    history_settle_snapshots(history);
 }
 
 bool history_publish(struct history *history)
 {
     bool news = backlog_publish(history->backlog);
-    if (shelf_advance(&history->shelf, history->snapshot_dir, backlog_published(history->backlog)))
-        name_snapshot(history);
+    history_advance_snapshots(history);
     if (history->shelf.arriving != NULL) {
         uint64_t readable = snapshot_readable(history->shelf.arriving);
         news = news || readable != history->seen_readable;
@@ -651,24 +483,6 @@ static void sync_stream(struct history *history)
     history->submitted = run.submitted;
 }
 
-/* False: it could not be submitted. */
-static bool sync_snapshot(struct history *history)
-{
-    const struct snapshot *snapshot = history->shelf.complete;
-    if (snapshot == NULL || history_is_snapshot_asked(history))
-        return true;
-    const struct syncer_snapshot job = {
-        .file = snapshot_file(snapshot),
-        .offset = snapshot_offset(snapshot),
-        .directory = history->directory,
-        .claim = &history->claim,
-    };
-    if (!syncer_submit_snapshot(history->ties.syncer, &job))
-        return false;
-    history->snapshot_asked = job.offset + 1;
-    return true;
-}
-
 /* The RDB that the history begins with comes before the stream, since no offset is durable without it. Those
  * that take its place come behind the stream, which is waited for. */
 static bool has_durable_snapshot(const struct history *history)
@@ -681,8 +495,8 @@ void history_sync(struct history *history)
     if (syncer_is_busy(history->ties.syncer))
         return;
     history->has_jobs = true;
-    if (!has_durable_snapshot(history) && !sync_snapshot(history))
+    if (!has_durable_snapshot(history) && !history_sync_snapshot(history))
         return; /* memory or descriptors are out: the next time */
     sync_stream(history);
-    (void)sync_snapshot(history);
+    (void)history_sync_snapshot(history);
 }

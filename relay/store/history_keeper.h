@@ -74,13 +74,16 @@ void history_trim(struct history *history);
 /* Gives up the oldest segment, if nobody needs it and it ends at or before `keep_from`. */
 bool history_shorten(struct history *history, uint64_t keep_from);
 
+/* Removes the snapshots that the complete one has replaced, although it may not be safe yet. False: there are
+ * none, or the identity does not name that one. */
+bool history_drop_replaced(struct history *history);
+
 /* The complete one that full syncs are served from, or will be: history_snapshot, unless that one is
  * still ahead of the stream. NULL: none. */
 struct snapshot *history_served_snapshot(const struct history *history);
 
-/* Would its complete snapshot survive a power failure? Has the syncer been asked to see to it? */
+/* Would its complete snapshot survive a power failure? */
 bool history_is_snapshot_durable(const struct history *history);
-bool history_is_snapshot_asked(const struct history *history);
 
 /* What the disk said when it refused last, for the window or for a snapshot; "" */
 const char *history_error(const struct history *history);

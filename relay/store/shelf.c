@@ -8,6 +8,8 @@ void shelf_fini(struct shelf *shelf)
     snapshot_release(&shelf->complete);
     snapshot_release(&shelf->ahead);
     snapshot_release(&shelf->arriving);
+    for (size_t i = 0; i < SHELF_REPLACED_MAX; i++)
+        snapshot_release(&shelf->replaced[i]);
 }
 
 struct snapshot *shelf_usable(const struct shelf *shelf, uint64_t first)
@@ -25,15 +27,41 @@ struct snapshot *shelf_newest(const struct shelf *shelf)
     return shelf->ahead != NULL ? shelf->ahead : shelf->complete;
 }
 
-/* `snapshot` takes the place of *place, whose file goes; not if it has the same X, and so the name. */
-static void replace(struct snapshot **place, struct snapshot *snapshot, int directory)
+static bool have_one_name(const struct snapshot *a, const struct snapshot *b)
 {
-    struct snapshot *before = *place;
-    *place = snapshot;
-    if (before != NULL &&
-        (snapshot == NULL || snapshot_offset(before) != snapshot_offset(snapshot)))
-        snapshot_unlink(before, directory);
-    snapshot_release(&before);
+    return a != NULL && b != NULL && snapshot_offset(a) == snapshot_offset(b);
+}
+
+/* Takes the file off the disk; not if it has the same X as `heir`, and so the name. */
+static void drop(struct snapshot **place, const struct snapshot *heir, int directory)
+{
+    if (*place != NULL && !have_one_name(*place, heir))
+        snapshot_unlink(*place, directory);
+    snapshot_release(place);
+}
+
+static void complete(struct shelf *shelf, struct snapshot *fresh, int directory)
+{
+    struct snapshot *before = shelf->complete;
+    shelf->complete = fresh;
+    if (have_one_name(before, fresh) || before == NULL) {
+        snapshot_release(&before);
+        return;
+    }
+    size_t i = 0;
+    while (i < SHELF_REPLACED_MAX - 1 && shelf->replaced[i] != NULL)
+        i++;
+    drop(&shelf->replaced[i], NULL, directory);
+    shelf->replaced[i] = before;
+}
+
+/* The file of `fresh` has taken the name of one that was replaced: that has none any more. */
+static void forget_namesakes(struct shelf *shelf, const struct snapshot *fresh)
+{
+    for (size_t i = 0; i < SHELF_REPLACED_MAX; i++) {
+        if (have_one_name(shelf->replaced[i], fresh))
+            snapshot_release(&shelf->replaced[i]);
+    }
 }
 
 static bool is_between(const struct snapshot *snapshot, uint64_t first, uint64_t last)
@@ -49,11 +77,12 @@ void shelf_put(struct shelf *shelf, int directory, uint64_t first, uint64_t publ
     bool has_to_wait =
         is_between(shelf->complete, first, published) && !is_between(fresh, 0, published);
     /* In either place its file may stand under the name that an older one ahead had. */
-    replace(&shelf->ahead, fresh, directory);
+    forget_namesakes(shelf, fresh);
+    drop(&shelf->ahead, fresh, directory);
     if (has_to_wait)
-        return;
-    shelf->ahead = NULL;
-    replace(&shelf->complete, fresh, directory);
+        shelf->ahead = fresh;
+    else
+        complete(shelf, fresh, directory);
 }
 
 bool shelf_advance(struct shelf *shelf, int directory, uint64_t published)
@@ -62,19 +91,39 @@ bool shelf_advance(struct shelf *shelf, int directory, uint64_t published)
         return false;
     struct snapshot *fresh = shelf->ahead;
     shelf->ahead = NULL;
-    replace(&shelf->complete, fresh, directory);
+    complete(shelf, fresh, directory);
     return true;
+}
+
+static void cut(struct snapshot **place, int directory, uint64_t offset)
+{
+    if (*place != NULL && snapshot_offset(*place) > offset)
+        drop(place, NULL, directory);
 }
 
 void shelf_cut(struct shelf *shelf, int directory, uint64_t offset)
 {
-    if (shelf->complete != NULL && snapshot_offset(shelf->complete) > offset)
-        replace(&shelf->complete, NULL, directory);
-    if (shelf->ahead != NULL && snapshot_offset(shelf->ahead) > offset)
-        replace(&shelf->ahead, NULL, directory);
+    cut(&shelf->complete, directory, offset);
+    cut(&shelf->ahead, directory, offset);
+    for (size_t i = 0; i < SHELF_REPLACED_MAX; i++)
+        cut(&shelf->replaced[i], directory, offset);
+    for (size_t i = SHELF_REPLACED_MAX; i > 0 && shelf->complete == NULL; i--) {
+        shelf->complete = shelf->replaced[i - 1];
+        shelf->replaced[i - 1] = NULL;
+    }
 }
 
-void shelf_drop_ahead(struct shelf *shelf, int directory)
+bool shelf_has_replaced(const struct shelf *shelf)
 {
-    replace(&shelf->ahead, NULL, directory);
+    return shelf->replaced[0] != NULL || shelf->replaced[1] != NULL;
+}
+
+bool shelf_settle(struct shelf *shelf, int directory, bool is_safe)
+{
+    bool went = false;
+    for (size_t i = is_safe ? 0 : 1; i < SHELF_REPLACED_MAX; i++) {
+        went = went || shelf->replaced[i] != NULL;
+        drop(&shelf->replaced[i], NULL, directory);
+    }
+    return went;
 }

@@ -10,6 +10,9 @@
  * has, nobody can be served from it, so the one before it stays; and should another server become the
  * primary meanwhile, what is ahead is of a branch that has been lost.
  *
+ * What `complete` has replaced stays on the disk, with its name, until shelf_settle is told that what came
+ * after it is safe (history_snapshots.c).
+ *
  * Owner: a history. Thread: thread 0.
  */
 #ifndef RELAY_STORE_SHELF_H
@@ -20,11 +23,15 @@
 
 #include "snapshot_writer.h"
 
+enum { SHELF_REPLACED_MAX = 2 };
+
 /* NULL: none. */
 struct shelf {
     struct snapshot *complete;
     struct snapshot *ahead;
     struct snapshot *arriving;
+    /* The oldest first: that one was safe. Of those between it and `complete` one is kept. */
+    struct snapshot *replaced[SHELF_REPLACED_MAX];
 };
 
 void shelf_fini(struct shelf *shelf);
@@ -41,10 +48,14 @@ void shelf_put(struct shelf *shelf, int directory, uint64_t first, uint64_t publ
 /* The stream has come to `published`. True: what was ahead is `complete` now. */
 bool shelf_advance(struct shelf *shelf, int directory, uint64_t published);
 
-/* What is whole and stands beyond `offset` goes. `arriving` is not touched. */
+/* What is whole and stands beyond `offset` goes; where that was the complete one, the newest that it has
+ * replaced, and that is still there, is the complete one again. `arriving` is not touched. */
 void shelf_cut(struct shelf *shelf, int directory, uint64_t offset);
 
-/* What is ahead goes. */
-void shelf_drop_ahead(struct shelf *shelf, int directory);
+bool shelf_has_replaced(const struct shelf *shelf);
+
+/* The identity on the disk names `complete`: what that has replaced goes, all but the oldest. `is_safe`: that
+ * goes as well. True: something went. */
+bool shelf_settle(struct shelf *shelf, int directory, bool is_safe);
 
 #endif

@@ -157,6 +157,12 @@ static bool has_magic(const uint8_t magic[SNAPSHOT_MAGIC_LENGTH])
     return memcmp(magic, "REDIS", 5) == 0 || memcmp(magic, "VALKEY", 6) == 0;
 }
 
+static bool has_checksum(const struct snapshot *snapshot)
+{
+    static const uint8_t switched_off[FOOTER_LENGTH] = {0};
+    return memcmp(snapshot->ending + 1, switched_off, FOOTER_LENGTH) != 0;
+}
+
 /* Does it begin and end as an RDB does? That is also what a file of zeros fails, whose CRC-64 is as
  * good as that of a whole RDB. */
 static bool has_edges(const struct snapshot *snapshot, struct text *why)
@@ -215,28 +221,78 @@ static bool is_as_told(struct snapshot *snapshot, const struct identity_snapshot
     return read_edges(snapshot, why);
 }
 
-struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row, struct text *why)
+static struct snapshot *open_complete(int directory, uint64_t offset, struct text *why)
 {
     char name[SNAPSHOT_NAME_MAX];
-    snapshot_name(row->offset, name);
+    snapshot_name(offset, name);
     int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
-    struct snapshot *snapshot = snapshot_new(row->offset, file, why);
-    if (snapshot == NULL)
-        return NULL;
-    snapshot->received = row->length;
-    snapshot->verified = row->verified;
-    text_format(why, "%s: ", name);
-    if (!is_as_told(snapshot, row, why)) {
+    struct snapshot *snapshot = snapshot_new(offset, file, why);
+    if (snapshot != NULL)
+        text_format(why, "%s: ", name);
+    return snapshot;
+}
+
+/* `good`: it is proven, and ready to be read. NULL: errno and `why` stay. */
+static struct snapshot *settle_proof(struct snapshot *snapshot, bool good, struct text *why)
+{
+    if (!good) {
         int error = errno;
         snapshot_release(&snapshot);
         errno = error;
         return NULL;
     }
     text_clear(why);
-    atomic_store_explicit(&snapshot->length, row->length, memory_order_relaxed);
-    atomic_store_explicit(&snapshot->readable, row->length, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->length, snapshot->received, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->readable, snapshot->received, memory_order_relaxed);
     atomic_store_explicit(&snapshot->state, SNAPSHOT_COMPLETE, memory_order_release);
     return snapshot;
+}
+
+struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row, struct text *why)
+{
+    struct snapshot *snapshot = open_complete(directory, row->offset, why);
+    if (snapshot == NULL)
+        return NULL;
+    snapshot->received = row->length;
+    snapshot->verified = row->verified;
+    return settle_proof(snapshot, is_as_told(snapshot, row, why), why);
+}
+
+/* As snapshot_complete would. */
+static bool proves_itself(struct snapshot *snapshot, bool is_this_boot, struct text *why)
+{
+    struct stat about;
+    if (fstat(snapshot->file, &about) == -1) {
+        text_format(why, "%s", strerror(errno));
+        return false;
+    }
+    if (!S_ISREG(about.st_mode)) {
+        text_format(why, "it is no file");
+        errno = EBADMSG;
+        return false;
+    }
+    snapshot->received = (uint64_t)about.st_size;
+    snapshot->completed_ms = clock_ms() - age_ms(&about);
+    if (!read_edges(snapshot, why) ||
+        !files_crc64(snapshot->file, snapshot->received, &snapshot->crc, why))
+        return false;
+    snapshot->verified = has_checksum(snapshot);
+    errno = EBADMSG;
+    if (snapshot->verified && snapshot->crc != 0)
+        text_format(why, "the RDB's CRC-64 does not match its bytes");
+    else if (!snapshot->verified && !is_this_boot)
+        text_format(why, "it has no checksum that could prove it");
+    else
+        return true;
+    return false;
+}
+
+struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool is_this_boot, struct text *why)
+{
+    struct snapshot *snapshot = open_complete(directory, offset, why);
+    return snapshot == NULL
+               ? NULL
+               : settle_proof(snapshot, proves_itself(snapshot, is_this_boot, why), why);
 }
 
 void snapshot_expect(struct snapshot *snapshot, uint64_t length)
@@ -289,7 +345,6 @@ bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *w
 
 static bool prove(struct snapshot *snapshot, struct text *why)
 {
-    static const uint8_t switched_off[FOOTER_LENGTH] = {0};
     uint64_t length;
     if (snapshot_length(snapshot, &length) && length != snapshot->received) {
         text_format(why, "%" PRIu64 " of %" PRIu64 " bytes came", snapshot->received, length);
@@ -297,7 +352,7 @@ static bool prove(struct snapshot *snapshot, struct text *why)
     }
     if (!has_edges(snapshot, why))
         return false;
-    snapshot->verified = memcmp(snapshot->ending + 1, switched_off, FOOTER_LENGTH) != 0;
+    snapshot->verified = has_checksum(snapshot);
     if (snapshot->verified && snapshot->crc != 0) {
         text_format(why, "the RDB's CRC-64 does not match its %" PRIu64 " bytes",
                     snapshot->received);

@@ -31,6 +31,11 @@ MUST_CHECK struct snapshot *snapshot_create(int directory, uint64_t offset,
 MUST_CHECK struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row,
                                           struct text *why);
 
+/* One that nobody names, by what it says itself: its checksum, or where that is off, and `is_this_boot`, its
+ * name, which it got when it was whole. NULL: errno and `why`. */
+MUST_CHECK struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool is_this_boot,
+                                           struct text *why);
+
 /* Everything was received: proves it and gives it its name. False: it is not whole, `why`; it has
  * failed then. */
 MUST_CHECK bool snapshot_complete(struct snapshot *snapshot, int directory, struct text *why);

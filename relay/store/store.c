@@ -209,16 +209,21 @@ static void retire(struct store *store, struct history *history)
         drop_retired(store);
 }
 
-/* What replaced them has been made durable, or the disk has failed it: there is no more to wait for. */
+/* They go when what replaced them would survive a power failure; where the disk has failed that, they stay
+ * until their room is needed. Without an RDB the current one has lost what it began with, and only its
+ * stream is to be safe. */
 static void tick_retired(struct store *store)
 {
-    if (store->retired_count > 0 && !syncer_is_busy(store->syncer) &&
-        history_is_snapshot_asked(store->current))
+    if (store->retired_count == 0 || syncer_is_busy(store->syncer))
+        return;
+    const struct history *current = store->current;
+    if (store->options.fsync == STORE_FSYNC_NO || history_served_snapshot(current) == NULL ||
+        history_is_snapshot_durable(current))
         drop_retired(store);
 }
 
 /* The disk is full while a snapshot of `history` arrives (NULL: while a history is begun). What was
- * replaced goes first, then the window is shortened: down to what is pinned, and to what the snapshot
+ * replaced goes first, histories and snapshots, then the window is shortened: down to what is pinned, and to what the snapshot
  * itself will need. */
 static bool make_room(const struct history *history, void *arg)
 {
@@ -229,6 +234,8 @@ static bool make_room(const struct history *history, void *arg)
     }
     if (store->current == NULL)
         return false;
+    if (history_drop_replaced(store->current))
+        return true;
     uint64_t keep_from = UINT64_MAX;
     if (history == store->current)
         keep_from = snapshot_offset(history_arriving_snapshot(history));

@@ -42,7 +42,7 @@ struct syncer {
 
 /* The identity of this moment gets a second name and is fsynced, then takes the place of the copy
  * before it. Thread 0 may replace `identity` meanwhile, without harm. */
-static bool keep_identity(int directory)
+bool syncer_keep_identity(int directory)
 {
     static const char beside[] = SYNCER_IDENTITY_KEPT ".new";
     unlinkat(directory, beside, 0);
@@ -71,7 +71,7 @@ static bool sync_place(int directory, struct syncer_claim *claim)
 /* `identity`, the names of the files in `folder`, and those of all above. */
 static bool sync_names(int directory, const char *folder, struct syncer_claim *claim)
 {
-    return files_sync_directory(directory, folder) && keep_identity(directory) &&
+    return files_sync_directory(directory, folder) && syncer_keep_identity(directory) &&
            fsync(directory) == 0 && sync_place(directory, claim);
 }
 
@@ -93,7 +93,7 @@ static bool sync_snapshot(struct syncer *syncer, const struct queued *queued)
 {
     const struct syncer_snapshot *job = &queued->snapshot;
     if (fdatasync(queued->file) == 0 && sync_names(job->directory, "snapshot", job->claim)) {
-        atomic_store_explicit(&job->claim->snapshot, job->offset + 1, memory_order_release);
+        atomic_store_explicit(&job->claim->snapshot, job->serial, memory_order_release);
         return true;
     }
     atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);

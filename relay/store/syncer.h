@@ -35,7 +35,7 @@ struct syncer_claim {
     uint64_t broken_until;    /* the syncer's: an fsync of bytes before this offset has failed */
     bool
         has_place; /* the syncer's: the names of the history's directory and of those above are durable */
-    _Atomic uint64_t snapshot; /* X + 1 of the last snapshot that would; 0: none */
+    _Atomic uint64_t snapshot; /* the serial of the last snapshot that would; 0: none */
 };
 
 struct syncer_job {
@@ -53,9 +53,13 @@ struct syncer_job {
 struct syncer_snapshot {
     int file; /* as above: only looked at in syncer_submit_snapshot */
     uint64_t offset;
-    int directory; /* of the history: its names and its identity are fsynced, and its own name */
+    uint64_t serial; /* not 0: tells it from another of that offset */
+    int directory;   /* of the history: its names and its identity are fsynced, and its own name */
     struct syncer_claim *claim;
 };
+
+/* Makes the copy, and fsyncs it; its name is the caller's to fsync. False: errno. Any thread, one at a time. */
+MUST_CHECK bool syncer_keep_identity(int directory);
 
 /* NULL: no thread or no memory. */
 MUST_CHECK struct syncer *syncer_start(void);

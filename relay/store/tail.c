@@ -34,6 +34,7 @@ struct tail {
     /* What the file holds, or should: the live marks are thread 0's, the durable ones the syncer's. */
     struct page page;
     bool is_stale; /* thread 0's: the head of the page is not in the file yet */
+    bool is_of_this_boot;
     uint64_t live_sequence;
     uint64_t durable_sequence;
 };
@@ -85,6 +86,7 @@ static bool adopt_page(struct tail *tail, const char boot_id[BOOT_ID_LENGTH + 4]
     }
     bool same_boot =
         boot_id[0] != '\0' && memcmp(page->boot_id, boot_id, sizeof(page->boot_id)) == 0;
+    tail->is_of_this_boot = is_ours && same_boot;
     if (!same_boot) {
         memset(page->live, 0, sizeof(page->live));
         memcpy(page->boot_id, boot_id, sizeof(page->boot_id));
@@ -173,6 +175,11 @@ struct tail *tail_open(int directory, struct text *why)
 struct tail *tail_look(int directory, struct text *why)
 {
     return open_page(directory, false, why);
+}
+
+bool tail_is_of_this_boot(const struct tail *tail)
+{
+    return tail->is_of_this_boot;
 }
 
 void tail_close(struct tail **tail)

@@ -46,6 +46,9 @@ MUST_CHECK struct tail *tail_open(int directory, struct text *why);
 /* As tail_open for one who only looks: the file must be there, and is not changed. */
 MUST_CHECK struct tail *tail_look(int directory, struct text *why);
 
+/* Was it written since the machine was booted? Then all that was written to files is there. */
+bool tail_is_of_this_boot(const struct tail *tail);
+
 void tail_close(struct tail **tail);
 
 enum { TAIL_MARKS_MAX = 4 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -86,6 +87,8 @@ static bool fails(const char *name)
     pthread_mutex_lock(&lock);
     calls++;
     bool failed = wanted.nth != 0 && (wanted.stays ? calls >= wanted.nth : calls == wanted.nth);
+    if (failed && wanted.kills)
+        (void)kill(getpid(), SIGKILL);
     if (failed && count++ == 0)
         first_name = name;
     pthread_mutex_unlock(&lock);

@@ -23,6 +23,7 @@ struct fault {
     bool stays;     /* so do all that follow, until fault_lift */
     int disk_error; /* of preallocations, writes, fsyncs, renames: ENOSPC, EIO */
     int open_error; /* of opens: EMFILE, ENFILE */
+    bool kills;     /* nothing fails: the process is killed (SIGKILL) instead of the call */
 };
 
 void fault_begin(const struct fault *fault);

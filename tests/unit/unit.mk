@@ -12,6 +12,6 @@ $(call stand_ins,unit,net/test_fake_conn upstream/test_dialog,fake_clock fake_co
 $(call stand_ins,unit,net/test_fake_loop,fake_clock fake_loop)
 $(call stand_ins,unit,net/test_tls net/test_tls_context net/test_tls_peers,certificates)
 $(call stand_ins,unit,status/test_document status/test_findings status/test_metrics,fake_clock fake_rooms)
-$(call stand_ins,unit,store/test_fault store/test_full_disk store/test_slow_disk,fault,$(FAULT))
+$(call stand_ins,unit,store/test_fault store/test_full_disk store/test_kill_points store/test_slow_disk,fault,$(FAULT))
 $(call stand_ins,unit,upstream/test_delivery,fake_clock temp_store)
 $(call stand_ins,unit,upstream/test_intake,fake_clock fake_conn fake_loop temp_store)

@@ -15,6 +15,13 @@ struct rdb {
     size_t length;
 };
 
+static inline void rdb_sum(struct rdb *rdb)
+{
+    uint64_t crc = crc64(0, rdb->data, rdb->length - RDB_FOOTER);
+    for (size_t i = 0; i < RDB_FOOTER; i++)
+        rdb->data[rdb->length - RDB_FOOTER + i] = (uint8_t)(crc >> (8 * i));
+}
+
 /* `branch` makes two of one length different. length > 20. */
 static inline struct rdb rdb_make(size_t length, unsigned branch)
 {
@@ -22,11 +29,27 @@ static inline struct rdb rdb_make(size_t length, unsigned branch)
     assert_non_null(rdb.data);
     stream_fill(rdb.data, 0, length, branch);
     memcpy(rdb.data, "REDIS0011", 9);
+    rdb.data[9] = 0xfe; /* no field comes first */
     rdb.data[length - RDB_FOOTER - 1] = 0xff;
-    uint64_t crc = crc64(0, rdb.data, length - RDB_FOOTER);
-    for (size_t i = 0; i < RDB_FOOTER; i++)
-        rdb.data[length - RDB_FOOTER + i] = (uint8_t)(crc >> (8 * i));
+    rdb_sum(&rdb);
     return rdb;
+}
+
+/* It says where it was taken, as servers from Redis 4 on do. length > 130. */
+static inline void rdb_say_origin(struct rdb *rdb, char id_digit, uint64_t offset)
+{
+    char fields[128];
+    char digits[24];
+    int count = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)offset);
+    int length = snprintf(fields, sizeof(fields),
+                          "\xfa\x09redis-ver\x05"
+                          "7.0.0\xfa\x07repl-id\x28");
+    memset(fields + length, id_digit, 40);
+    length += 40;
+    length += snprintf(fields + length, sizeof(fields) - (size_t)length,
+                       "\xfa\x0brepl-offset%c%s\xfe", (char)count, digits);
+    memcpy(rdb->data + 9, fields, (size_t)length);
+    rdb_sum(rdb);
 }
 
 /* As an origin with `rdbchecksum no` sends it. */

@@ -150,8 +150,8 @@ static void child_cut(void)
     must(history_rewind(history, cut, &depot.why));
     struct replid id = depot_id(id_of(now.branch + 1));
     must(history_rename(history, &id, &depot.why));
-    if (history_snapshot(history) == NULL)
-        now.snapshot = 0;
+    const struct snapshot *snapshot = history_snapshot(history);
+    now.snapshot = snapshot == NULL ? 0 : snapshot_offset(snapshot);
     now.deed = AT_REST;
     now.published = cut;
     now.boundary = cut;
@@ -241,7 +241,9 @@ static void assert_snapshot(struct history *history, bool replaced)
     if (replaced) {
         assert_non_null(snapshot);
         assert_int_equal(snapshot_offset(snapshot), *next_joint());
-    } else if (account()->deed != REFRESHING && account()->deed != CUTTING) {
+    } else if (account()->deed == REFRESHING) {
+        assert_int_equal(snapshot == NULL && account()->snapshot != 0, false);
+    } else if (account()->deed != CUTTING) {
         assert_int_equal(snapshot != NULL, account()->snapshot != 0);
         if (snapshot != NULL)
             assert_int_equal(snapshot_offset(snapshot), account()->snapshot);

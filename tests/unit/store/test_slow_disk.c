@@ -151,6 +151,41 @@ TEST(a_new_history_is_served_before_it_is_durable)
     end();
 }
 
+static bool has_snapshot(uint64_t offset)
+{
+    char name[80];
+    snprintf(name, sizeof(name), "data/history-1/snapshot/%llu.rdb", (unsigned long long)offset);
+    return place_has(&depot.place, name);
+}
+
+/* So does an old snapshot; of several, the one that was safe, and the newest. */
+TEST(a_snapshot_is_served_before_it_is_durable)
+{
+    start(STORE_FSYNC_EVERYSEC);
+    struct history *history = store_current(depot.store);
+    expect_refresh();
+    for (int i = 0; i < 3; i++) {
+        depot_stream(&depot, 1000, 0);
+        store_tick(depot.store);
+        expect_refresh();
+    }
+    assert_int_equal(snapshot_offset(history_snapshot(history)), 4500);
+    assert_true(has_snapshot(1000));
+    assert_false(has_snapshot(1500));
+    assert_false(has_snapshot(2500));
+    assert_true(has_snapshot(4500));
+    assert_int_equal(fault_own_fsyncs(), 0);
+    fault_release_disk();
+    for (int i = 0; i < 5000 && has_snapshot(1000); i++) {
+        usleep(1000);
+        store_tick(depot.store);
+    }
+    assert_false(has_snapshot(1000));
+    assert_false(has_snapshot(3500));
+    assert_true(has_snapshot(4500));
+    end();
+}
+
 /* More of them than are kept for that: the oldest go. */
 TEST(a_history_a_second_while_the_disk_hangs)
 {
@@ -236,6 +271,7 @@ int main(void)
         cmocka_unit_test(always_delays_what_is_durable_alone),
         cmocka_unit_test(a_new_history_is_served_before_it_is_durable),
         cmocka_unit_test(a_new_history_is_durable_with_all_that_leads_to_it),
+        cmocka_unit_test(a_snapshot_is_served_before_it_is_durable),
         cmocka_unit_test(a_history_a_second_while_the_disk_hangs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
