@@ -224,8 +224,8 @@ static bool is_acceptable(struct request *request, const struct visitor *visitor
         refuse_unauthenticated(request);
         return false;
     }
-    if (row != NULL && visitor != NULL && visitor->transaction.is_open &&
-        (row->flags & COMMAND_NO_MULTI) != 0) {
+    bool is_in_multi = request->is_queued || (visitor != NULL && visitor->transaction.is_open);
+    if (row != NULL && is_in_multi && (row->flags & COMMAND_NO_MULTI) != 0) {
         write_error(request->writer, "ERR Command not allowed inside a transaction");
         return false;
     }
@@ -245,15 +245,30 @@ static bool is_acceptable(struct request *request, const struct visitor *visitor
     return row != NULL;
 }
 
+/* The error that has been written from `before` on refuses the transaction as a whole. */
+static void spoil(const struct request *request, struct transaction *transaction, size_t before)
+{
+    char name[64];
+    char error[TRANSACTION_REFUSAL_MAX - sizeof(name)];
+    struct bytes reply = bytes_skip(text_bytes(request->writer->out), before);
+    reply = bytes_first(reply, reply.length > 2 ? reply.length - 2 : 0); /* without its end */
+    if (!transaction->is_spoiled)
+        snprintf(transaction->refusal, sizeof(transaction->refusal), "'%s': %s",
+                 bytes_printable(argument(request, 0), name, sizeof(name)),
+                 bytes_printable(bytes_skip(reply, reply.length > 0), error, sizeof(error)));
+    transaction->is_spoiled = true;
+}
+
 static void queue(struct request *request, struct transaction *transaction)
 {
     if (transaction_add(transaction, request->command)) {
         write_simple(request->writer, "QUEUED");
         return;
     }
-    transaction->is_spoiled = true;
+    size_t before = request->writer->out->length;
     write_error(request->writer, "ERR psync-relay queues up to %d commands of %d bytes in all",
                 TRANSACTION_COMMANDS_MAX, TRANSACTION_BYTES_MAX);
+    spoil(request, transaction, before);
 }
 
 static void handle(struct request *request)
@@ -262,16 +277,40 @@ static void handle(struct request *request)
     request->row->handler(request);
 }
 
+static bool is_replicaof(const struct request *request)
+{
+    return argument_is(request, 0, "slaveof") || argument_is(request, 0, "replicaof");
+}
+
+/* Behind a REPLICAOF anything is queued that is not about the transaction itself. */
+static bool is_left_for_later(const struct request *request, const struct transaction *transaction)
+{
+    if (transaction == NULL || !transaction->is_lenient ||
+        !is_authenticated(request->admin, request->session))
+        return false;
+    const struct command_row *row = command_find(commands(), argument(request, 0));
+    return row == NULL || (row->flags & COMMAND_IMMEDIATE) == 0;
+}
+
 static void run(struct request *request)
 {
     struct visitor *visitor = visitor_find(request->client);
     struct transaction *transaction =
         visitor != NULL && visitor->transaction.is_open ? &visitor->transaction : NULL;
-    if (!is_acceptable(request, visitor)) {
-        if (transaction != NULL)
-            transaction->is_spoiled = true;
+    size_t before = request->writer->out->length;
+    if (transaction != NULL && is_replicaof(request))
+        transaction->has_replicaof = true;
+    if (is_left_for_later(request, transaction)) {
+        queue(request, transaction);
         return;
     }
+    if (!is_acceptable(request, visitor)) {
+        if (transaction != NULL)
+            spoil(request, transaction, before);
+        return;
+    }
+    if (transaction != NULL && is_replicaof(request) && !transaction->is_spoiled)
+        transaction->is_lenient = true;
     client_set_last_command(request->client, request->row->name);
     if (transaction != NULL && (request->row->flags & COMMAND_IMMEDIATE) == 0)
         queue(request, transaction);
@@ -281,13 +320,12 @@ static void run(struct request *request)
 
 void run_queued(const struct request *exec, const struct command *command)
 {
-    enum data_command data;
     struct request request = *exec;
     request.command = command;
     request.parent = NULL;
     request.is_queued = true;
-    CHECK(find_row(&request, &data)); /* it was accepted when it was queued, */
-    if (is_permitted(&request))       /* but an AUTH may have come before it */
+    /* It was accepted when it was queued, but an AUTH may have come before it, or a REPLICAOF. */
+    if (is_acceptable(&request, NULL))
         handle(&request);
 }
 

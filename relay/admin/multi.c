@@ -4,6 +4,7 @@
  * transaction (protocol 5.2). The dispatcher queues what comes in between (admin.c).
  */
 #include "commands.h"
+#include "relay/base/log.h"
 #include "request.h"
 #include "visitor.h"
 
@@ -39,6 +40,21 @@ void on_discard(struct request *request)
     reply_ok(request);
 }
 
+/* Of a transaction whose REPLICAOF took effect all the same. */
+static void tell_refused(const struct request *request, const struct command *command,
+                         size_t before)
+{
+    char name[64];
+    char error[TRANSACTION_REFUSAL_MAX];
+    struct bytes reply = bytes_skip(text_bytes(request->writer->out), before);
+    if (reply.length < 3 || reply.data[0] != '-')
+        return;
+    reply = bytes_skip(bytes_first(reply, reply.length - 2), 1);
+    log_info("admin: REPLICAOF took effect, and '%s' in the same transaction was refused: %s",
+             bytes_printable(command->argument[0], name, sizeof(name)),
+             bytes_printable(reply, error, sizeof(error)));
+}
+
 /* The visitor may go while its commands run; what they need is taken out before. */
 void on_exec(struct request *request)
 {
@@ -49,12 +65,20 @@ void on_exec(struct request *request)
     }
     struct transaction ready = transaction_take(transaction);
     if (ready.is_spoiled) {
+        if (ready.has_replicaof)
+            log_warnx("admin: a transaction with REPLICAOF by %s was refused as a whole: %s; the "
+                      "origin stays",
+                      client_peer(request->client), ready.refusal);
         write_error(request->writer, "EXECABORT Transaction discarded because of previous errors.");
     } else {
         struct command command;
         write_array(request->writer, ready.count);
-        while (transaction_next(&ready, &command))
+        while (transaction_next(&ready, &command)) {
+            size_t before = request->writer->out->length;
             run_queued(request, &command);
+            if (ready.is_lenient)
+                tell_refused(request, &command, before);
+        }
     }
     transaction_fini(&ready);
 }

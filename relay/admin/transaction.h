@@ -11,6 +11,10 @@
  *         run(&command);                        views into `ready`
  *     transaction_fini(&ready);
  *
+ * Sentinel re-points us by a transaction with SLAVEOF, CONFIG REWRITE and CLIENT KILLs (protocol 5.2). In a
+ * group that renames CONFIG or CLIENT it says words that we do not know: behind a REPLICAOF these are queued,
+ * too, and refused one by one when they are run, so that the REPLICAOF takes effect.
+ *
  * Pure. Owner: the visitor. Thread: thread 0.
  */
 #ifndef RELAY_ADMIN_TRANSACTION_H
@@ -24,9 +28,14 @@
 #include "relay/base/text.h"
 #include "relay/resp/reader.h"
 
+enum { TRANSACTION_REFUSAL_MAX = 256 };
+
 struct transaction {
     bool is_open;
-    bool is_spoiled; /* a command was refused: EXEC will refuse the rest */
+    bool is_spoiled;    /* a command was refused: EXEC will refuse the rest */
+    bool has_replicaof; /* a REPLICAOF is among them, queued or refused: Sentinel's */
+    bool is_lenient; /* one is queued: what follows is refused when it is run, and spoils nothing */
+    char refusal[TRANSACTION_REFUSAL_MAX]; /* what spoiled it first */
     size_t count;
     struct text queue;
     size_t taken; /* of the queue, by transaction_next */

@@ -53,6 +53,11 @@ const struct value_kind kind_sentinel = {
     VALUE_SENTINEL,
     .expected =
         "\"MASTER-NAME HOST:PORT HOST:PORT ...\", as in: mymaster 10.0.0.1:26379 [::1]:26379"};
+const struct value_kind kind_renames = {
+    VALUE_RENAMES,
+    .expected =
+        "\"COMMAND WORD\", several with commas between them, of AUTH, CONFIG, INFO, PING, PSYNC "
+        "and REPLCONF, as in: PSYNC xyz, REPLCONF abc"};
 const struct value_kind kind_ack = {
     VALUE_ACK, .expected = "one of: received, durable, all, replicas N (from 1 to 1000)"};
 const struct value_kind kind_addresses = {

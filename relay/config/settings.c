@@ -42,6 +42,9 @@ static const struct setting settings[] = {
      "password to log in with at the origin; empty: none"},
     {"upstream", "masterauth-file", &kind_path, AT(masterauth_file), "", SETTING_ACCESS,
      "file whose only line is that password, instead of masterauth"},
+    {"upstream", "rename-command", &kind_renames, AT(upstream.rename_command), "", SETTING_SECRET,
+     "words of an origin that renames commands in its redis.conf, as REPLCONF abc, INFO xyz; of "
+     "AUTH, CONFIG, INFO, PING, PSYNC, REPLCONF"},
     {"upstream", "sentinel", &kind_sentinel, AT(sentinel), "", 0,
      "Sentinels that know where the origin is, as master-name host:port host:port ...; what they "
      "say goes over replicaof"},

@@ -7,6 +7,7 @@
 #include "relay/config/value.h"
 #include "relay/upstream/ack.h"
 #include "relay/upstream/origin.h"
+#include "relay/upstream/renames.h"
 #include "relay/upstream/sentinel.h"
 
 enum { WHY_MAX = 512 };
@@ -169,4 +170,13 @@ void value_print_ack(const struct value_kind *kind, const void *place, enum valu
     (void)kind;
     (void)style;
     ack_rule_format(*(const struct ack_rule *)place, out);
+}
+
+/* --- renamed commands --- */
+
+/* Who renames a command hides it: the words are told to nobody. */
+bool value_parse_renames(const struct value_kind *kind, const char *string, void *place)
+{
+    struct renames renames;
+    return renames_parse(bytes_of(string), &renames) && value_parse_string(kind, string, place);
 }

@@ -94,7 +94,8 @@ bool dialog_acknowledge(struct dialog *dialog, uint64_t offset, bool is_durable)
     if (dialog->out.length == 0) {
         char number[24];
         snprintf(number, sizeof(number), "%" PRIu64, offset);
-        const char *const words[] = {"REPLCONF", "ACK", number, "FACK", number};
+        const char *command = renames_word(dialog->greeting.terms.renames, "REPLCONF");
+        const char *const words[] = {command, "ACK", number, "FACK", number};
         struct writer writer = {&dialog->out, 2};
         write_command(&writer, words, is_durable ? LENGTH_OF(words) : 3);
     }

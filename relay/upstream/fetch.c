@@ -304,8 +304,11 @@ static bool finish(struct fetch *fetch, struct text *why)
 static bool read_some(struct fetch *fetch, struct text *why)
 {
     struct dialog *dialog = &fetch->dialog;
-    if (!dialog_receive(dialog, why))
+    if (!dialog_receive(dialog, why)) {
+        if (fetch->state == FETCH_GREETING)
+            text_format(why, " after %s", greeting_step(&dialog->greeting));
         return false;
+    }
     while (dialog->pending.length > 0 && fetch->state == FETCH_GREETING) {
         if (!greet(fetch, why))
             return false;

@@ -16,13 +16,21 @@ struct step {
     enum verdict (*judge)(struct greeting *greeting, struct bytes answer);
 };
 
-static void send_words(struct writer *writer, const char *const *words, size_t count)
+enum { WORDS_MAX = 8 };
+
+/* The first word is the command, which may have another name there. */
+static void send_words(const struct greeting *greeting, struct writer *writer,
+                       const char *const *words, size_t count)
 {
-    write_command(writer, words, count);
+    const char *renamed[WORDS_MAX];
+    CHECK(count > 0 && count <= WORDS_MAX);
+    memcpy(renamed, words, count * sizeof(*words));
+    renamed[0] = renames_word(greeting->terms.renames, words[0]);
+    write_command(writer, renamed, count);
 }
 
-#define SEND(writer, ...)                                                                          \
-    send_words(writer, (const char *const[]){__VA_ARGS__},                                         \
+#define SEND(greeting, writer, ...)                                                                \
+    send_words(greeting, writer, (const char *const[]){__VA_ARGS__},                               \
                LENGTH_OF(((const char *const[]){__VA_ARGS__})))
 
 /* ------------------------------------------------------------------ when a step is needed */
@@ -68,52 +76,52 @@ static bool is_fetch(const struct greeting *greeting)
 static void send_ping(const struct greeting *greeting, struct writer *writer)
 {
     (void)greeting;
-    SEND(writer, "PING");
+    SEND(greeting, writer, "PING");
 }
 
 static void send_auth(const struct greeting *greeting, struct writer *writer)
 {
     const struct greeting_terms *terms = &greeting->terms;
     if (has_text(terms->user))
-        SEND(writer, "AUTH", terms->user, terms->password);
+        SEND(greeting, writer, "AUTH", terms->user, terms->password);
     else
-        SEND(writer, "AUTH", terms->password);
+        SEND(greeting, writer, "AUTH", terms->password);
 }
 
 static void send_info_server(const struct greeting *greeting, struct writer *writer)
 {
     (void)greeting;
-    SEND(writer, "INFO", "server");
+    SEND(greeting, writer, "INFO", "server");
 }
 
 static void send_info_replication(const struct greeting *greeting, struct writer *writer)
 {
     (void)greeting;
-    SEND(writer, "INFO", "replication");
+    SEND(greeting, writer, "INFO", "replication");
 }
 
 static void send_info_keyspace(const struct greeting *greeting, struct writer *writer)
 {
     (void)greeting;
-    SEND(writer, "INFO", "keyspace");
+    SEND(greeting, writer, "INFO", "keyspace");
 }
 
 static void send_listening_port(const struct greeting *greeting, struct writer *writer)
 {
     char port[8];
     snprintf(port, sizeof(port), "%" PRIu16, greeting->terms.announce_port);
-    SEND(writer, "REPLCONF", "listening-port", port);
+    SEND(greeting, writer, "REPLCONF", "listening-port", port);
 }
 
 static void send_ip_address(const struct greeting *greeting, struct writer *writer)
 {
-    SEND(writer, "REPLCONF", "ip-address", greeting->terms.announce_ip);
+    SEND(greeting, writer, "REPLCONF", "ip-address", greeting->terms.announce_ip);
 }
 
 static void send_capa(const struct greeting *greeting, struct writer *writer)
 {
     (void)greeting;
-    SEND(writer, "REPLCONF", "capa", "eof", "capa", "psync2");
+    SEND(greeting, writer, "REPLCONF", "capa", "eof", "capa", "psync2");
 }
 
 /* A Valkey of 9.1 and later chooses the RDB format by it, and falls back to an old one for a replica
@@ -121,14 +129,14 @@ static void send_capa(const struct greeting *greeting, struct writer *writer)
 static void send_version(const struct greeting *greeting, struct writer *writer)
 {
     const struct origin_info *info = &greeting->info;
-    SEND(writer, "REPLCONF", "version",
+    SEND(greeting, writer, "REPLCONF", "version",
          info->valkey_version[0] != '\0' ? info->valkey_version : info->server_version);
 }
 
 static void send_rdb_only(const struct greeting *greeting, struct writer *writer)
 {
     (void)greeting;
-    SEND(writer, "REPLCONF", "rdb-only", "1");
+    SEND(greeting, writer, "REPLCONF", "rdb-only", "1");
 }
 
 static void send_psync(const struct greeting *greeting, struct writer *writer)
@@ -138,7 +146,7 @@ static void send_psync(const struct greeting *greeting, struct writer *writer)
     const struct greeting_terms *terms = &greeting->terms;
     psync_request_format(terms->has_history ? &terms->replid : NULL, terms->offset, id,
                          first_wanted);
-    SEND(writer, "PSYNC", id, first_wanted);
+    SEND(greeting, writer, "PSYNC", id, first_wanted);
 }
 
 /* ------------------------------------------------------------------ how the answer is judged */
@@ -284,8 +292,11 @@ void greeting_start(struct greeting *greeting, const struct greeting_terms *term
 static enum greeting_result fail(struct greeting *greeting, const char *what, struct bytes answer)
 {
     char shown[160];
-    snprintf(greeting->error, sizeof(greeting->error), "%s: %s%s", steps[greeting->step].name, what,
-             bytes_printable(answer, shown, sizeof(shown)));
+    const char *hint = bytes_starts(answer, "-ERR unknown command")
+                           ? " (an origin that renames commands needs rename-command)"
+                           : "";
+    snprintf(greeting->error, sizeof(greeting->error), "%s: %s%s%s", steps[greeting->step].name,
+             what, bytes_printable(answer, shown, sizeof(shown)), hint);
     return GREETING_FAILED;
 }
 
@@ -343,6 +354,12 @@ static enum greeting_result end_line(struct greeting *greeting, struct text *out
         return GREETING_MORE; /* keepalive: the origin has not made up its mind (protocol 1.4) */
     if (line.data[0] != '$')
         return act(greeting, out);
+    if (greeting->step ==
+        LAST_STEP) /* Redis and Valkey look at the word itself: not "psync" is SYNC */
+        return fail(greeting,
+                    "the origin took it for SYNC, as it does where its rename-command renames "
+                    "PSYNC, which no replica can do with: ",
+                    line);
     uint64_t length;
     if (!bytes_to_u64(bytes_skip(line, 1), &length) || length > GREETING_BULK_MAX)
         return fail(greeting, "no answer of this protocol: ", line);
@@ -379,4 +396,9 @@ enum greeting_result greeting_feed(struct greeting *greeting, struct bytes *inpu
         result =
             greeting->in_bulk ? feed_bulk(greeting, input, out) : feed_line(greeting, input, out);
     return result;
+}
+
+const char *greeting_step(const struct greeting *greeting)
+{
+    return steps[greeting->step].name;
 }

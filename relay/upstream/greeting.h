@@ -21,12 +21,14 @@
 #include "relay/base/bytes.h"
 #include "relay/base/text.h"
 #include "relay/resp/psync.h"
+#include "relay/upstream/renames.h"
 
 /* Who we are and what we ask for. Strings live as long as the greeting. */
 struct greeting_terms {
     const char *user;
     const char *password;
     const char *announce_ip;
+    const struct renames *renames; /* NULL: none */
     uint16_t announce_port;
     bool rdb_only;    /* a fetch: the RDB and no stream (Redis 6.2; older ones do not know it) */
     bool has_history; /* ask to continue at `offset` of `replid`, else for a full sync */
@@ -81,5 +83,8 @@ void greeting_start(struct greeting *greeting, const struct greeting_terms *term
  * what is left of the input is what follows the PSYNC reply: RDB or stream. */
 enum greeting_result greeting_feed(struct greeting *greeting, struct bytes *input,
                                    struct text *out);
+
+/* The command whose answer is awaited: "REPLCONF capa". Constant. */
+const char *greeting_step(const struct greeting *greeting);
 
 #endif

@@ -142,9 +142,19 @@ void link_fail_store(struct link *link, const char *why)
     leave(link, "store", why, true);
 }
 
+/* In the handshake the reason names the command that was not answered. */
+static const char *at_step(const struct link *link, const char *why, char out[LINK_WHY_MAX])
+{
+    bool is_greeting = link->state == LINK_GREETING;
+    snprintf(out, LINK_WHY_MAX, "%s%s%s", why, is_greeting ? " after " : "",
+             is_greeting ? greeting_step(&link->dialog.greeting) : "");
+    return out;
+}
+
 void link_fail_broken(struct link *link)
 {
-    link_fail(link, "broken", conn_error(link->dialog.conn));
+    char why[LINK_WHY_MAX];
+    link_fail(link, "broken", at_step(link, conn_error(link->dialog.conn), why));
 }
 
 static void on_resting(struct link *link, enum link_event event)
@@ -345,6 +355,8 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
     link->loop = loop;
     link->store = store;
     link->options = *options;
+    if (options->rename_command != NULL) /* the settings have looked at it */
+        CHECK(renames_parse(bytes_of(options->rename_command), &link->renames));
     link->doors = *doors;
     link->acker.rule = options->ack;
     link->opened_ms = clock_ms();
@@ -482,8 +494,10 @@ void link_tick(struct link *link)
         link_acknowledge(link);
     bool listens = link->dialog.conn != NULL && !link->dialog.is_resting;
     /* Also one that was good is not asked again first: it may be behind us, or hang. */
+    char why[LINK_WHY_MAX];
     if (listens && clock_silence_ms(link->dialog.last_io_ms) > link->options.timeout_ms)
-        leave(link, "silent", "nothing came from the origin for repl-timeout", false);
+        leave(link, "silent", at_step(link, "nothing came from the origin for repl-timeout", why),
+              false);
     fetch_tick(link->renewal.fetch, link->options.timeout_ms);
     consider_renewal(link);
 }

@@ -20,6 +20,7 @@ struct greeting_terms link_terms(struct link *link)
         .user = link->options.user,
         .password = link->options.password,
         .announce_ip = link->options.announce_ip,
+        .renames = &link->renames,
         .announce_port = link->options.announce_port,
         .veto = link_judge,
         .wants_keys = link_wants_keys,
@@ -156,6 +157,7 @@ void link_greet(struct link *link)
     struct text why;
     text_init(&why, LINK_WHY_MAX);
     if (!dialog_receive(dialog, &why)) {
+        text_format(&why, " after %s", greeting_step(&dialog->greeting));
         link_fail(link, "broken", text_string(&why));
     } else if (dialog->pending.length > 0) {
         switch (greeting_feed(&dialog->greeting, &dialog->pending, &dialog->out)) {

@@ -34,6 +34,7 @@ struct link {
     struct store *store;
     struct link_options options;
     struct link_doors doors;
+    struct renames renames;
     const char *run_id; /* NULL: not told */
     enum link_state state;
     struct timer *timer;

@@ -45,13 +45,14 @@ struct tls_context;
 struct link_options {
     struct origin_candidates origin;
     struct ack_rule ack;
-    const char *user;          /* NULL or "": AUTH with the password alone */
-    const char *password;      /* NULL or "": no AUTH */
-    const char *announce_ip;   /* NULL or "": the origin takes our address from the connection */
-    uint16_t announce_port;    /* what `listening-port` says */
-    int64_t timeout_ms;        /* repl-timeout: silence that ends a connection */
-    int64_t refresh_pause_ms;  /* snapshot-min-interval: between two refreshes nobody waits for */
-    int64_t failover_grace_ms; /* failover-grace: 0: none; negative: for ever */
+    const char *rename_command; /* of renames.h; NULL or "": no command has another name */
+    const char *user;           /* NULL or "": AUTH with the password alone */
+    const char *password;       /* NULL or "": no AUTH */
+    const char *announce_ip;    /* NULL or "": the origin takes our address from the connection */
+    uint16_t announce_port;     /* what `listening-port` says */
+    int64_t timeout_ms;         /* repl-timeout: silence that ends a connection */
+    int64_t refresh_pause_ms;   /* snapshot-min-interval: between two refreshes nobody waits for */
+    int64_t failover_grace_ms;  /* failover-grace: 0: none; negative: for ever */
     bool asks_sentinels; /* some are asked who the primary is: link_follow_primary is to come */
     bool snapshot_always_ready; /* renew before the window leaves X behind; else when wanted */
 };

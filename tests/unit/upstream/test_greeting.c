@@ -314,7 +314,8 @@ TEST(psync_errors_are_never_answered_with_sync)
                 "PSYNC: the origin answered: -NOMASTERLINK Can't SYNC while not connected with my "
                 "master");
     check_psync(true, "-ERR unknown command 'PSYNC'\r\n",
-                "PSYNC: the origin answered: -ERR unknown command 'PSYNC'");
+                "PSYNC: the origin answered: -ERR unknown command 'PSYNC' (an origin that renames "
+                "commands needs rename-command)");
     check_psync(false, "-NOAUTH Authentication required.\r\n",
                 "PSYNC: the origin answered: -NOAUTH Authentication required.");
     check_psync(false, "\n\n-LOADING\r\n", "PSYNC: the origin answered: -LOADING");
@@ -326,7 +327,17 @@ TEST(psync_replies_that_make_no_sense)
     check_psync(false, "+FULLRESYNC 12 34\r\n", "PSYNC: the origin answered: +FULLRESYNC 12 34");
     check_psync(true, "+DUALCHANNELSYNC\r\n", "PSYNC: the origin answered: +DUALCHANNELSYNC");
     check_psync(true, "+OK\r\n", "PSYNC: the origin answered: +OK");
-    check_psync(true, "$5\r\nREDIS\r\n", "PSYNC: the origin answered: $5");
+    /* A server whose rename-command gives PSYNC another word: with a length, and with an end mark. */
+    static const char told[] = "PSYNC: the origin took it for SYNC, as it does where its "
+                               "rename-command renames PSYNC, which no replica can do with: $";
+    static const char *const begins[] = {"5", "EOF:0123456789012345678901234567890123456789"};
+    for (size_t i = 0; i < LENGTH_OF(begins); i++) {
+        char answer[64];
+        char error[GREETING_ERROR_MAX];
+        snprintf(answer, sizeof(answer), "$%s\r\n", begins[i]);
+        snprintf(error, sizeof(error), "%s%s", told, begins[i]);
+        check_psync(true, answer, error);
+    }
 }
 
 TEST(a_line_without_an_end)
