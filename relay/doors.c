@@ -54,6 +54,34 @@ static void on_snapshot_wanted(void *arg)
     link_refresh(rooms->link);
 }
 
+static void on_version(uint32_t version, void *arg)
+{
+    struct rooms *rooms = arg;
+    link_note_replica(rooms->link, version);
+}
+
+static void on_unreadable(uint32_t version, void *arg)
+{
+    struct rooms *rooms = arg;
+    link_note_unreadable(rooms->link, version);
+}
+
+static void note_version(const struct peer_status *replica, void *arg)
+{
+    struct rooms *rooms = arg;
+    uint32_t version;
+    if (!replica->is_online || !replica->acknowledges || replica->listening_port == 0)
+        return;
+    if (!server_version_parse(bytes_of(replica->version), &version))
+        version = 0;
+    link_note_replica(rooms->link, version);
+}
+
+void doors_note_versions(struct rooms *rooms)
+{
+    downstream_each_replica(rooms->downstream, note_version, rooms);
+}
+
 static bool is_upstream_streaming(void *arg)
 {
     struct rooms *rooms = arg;
@@ -75,6 +103,8 @@ struct downstream_doors doors_of_downstream(struct rooms *rooms)
     return (struct downstream_doors){
         .on_command = on_command,
         .on_snapshot_wanted = on_snapshot_wanted,
+        .on_version = on_version,
+        .on_unreadable = on_unreadable,
         .is_upstream_streaming = is_upstream_streaming,
         .is_history_old = is_history_old,
         .on_acknowledged = on_acknowledged,

@@ -21,7 +21,7 @@
 #include "rooms.h"
 #include "secrecy.h"
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = 1000, TICKS_BETWEEN_VERSIONS = 60 };
 
 /* --- turns, seconds, signals --- */
 
@@ -63,6 +63,8 @@ static void on_tick(void *arg)
     doors_note_told(rooms);
     store_tick(rooms->store);
     downstream_tick(rooms->downstream);
+    if (rooms->ticks++ % TICKS_BETWEEN_VERSIONS == 0)
+        doors_note_versions(rooms);
     if (rooms->status != NULL)
         status_tick(rooms->status);
     tell_manager(rooms);

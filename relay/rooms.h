@@ -42,6 +42,7 @@ struct rooms {
     struct origin_address told;  /* by a Sentinel, last; port 0: nothing yet */
     struct origin_address noted; /* remembered over a restart, as far as this process knows */
     bool admin_watches;          /* a client waits for acknowledgements */
+    unsigned ticks;
     const char *stop_cause;
 };
 
@@ -59,6 +60,9 @@ void doors_note_told(struct rooms *rooms);
 /* Workers tell of acknowledgements while somebody wants to know: the rule of what is acknowledged to the
  * origin, or a client. */
 void doors_watch_acknowledged(struct rooms *rooms);
+
+/* Which versions the replicas have that are here: the link announces the lowest. */
+void doors_note_versions(struct rooms *rooms);
 
 /* The TLS that we have now, for the connections that come. */
 void doors_lend_tls(struct rooms *rooms);

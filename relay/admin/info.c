@@ -18,6 +18,7 @@
 #include "relay/admin/memory.h"
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
+#include "relay/resp/rdb_version.h"
 #include "relay/store/status.h"
 #include "relay/store/store.h"
 #include "replication_info.h"
@@ -268,6 +269,7 @@ static void report_relay(const struct info_moment *moment, struct report *report
 {
     const struct link_status *origin = &moment->link;
     struct text rule;
+    char version[SERVER_VERSION_MAX];
     text_init(&rule, 64);
     ack_rule_format(link_ack(moment->admin->link), &rule);
     report_section(report, "Relay");
@@ -278,6 +280,8 @@ static void report_relay(const struct info_moment *moment, struct report *report
     report_u64(report, "upstream_refreshes", origin->refreshes);
     report_u64(report, "upstream_refresh_failures", origin->refresh_failures);
     report_refreshes(report, moment);
+    report_text(report, "upstream_announced_version", "%s",
+                server_version_format(origin->announced_version, version));
     report_u64(report, "upstream_received_bytes", origin->received_bytes);
     report_text(report, "ack", "%s", text_string(&rule));
     report_u64(report, "upstream_acknowledged_offset", origin->acknowledged);

@@ -60,6 +60,8 @@ const struct value_kind kind_renames = {
         "and REPLCONF, as in: PSYNC xyz, REPLCONF abc"};
 const struct value_kind kind_ack = {
     VALUE_ACK, .expected = "one of: received, durable, all, replicas N (from 1 to 1000)"};
+const struct value_kind kind_version = {
+    VALUE_VERSION, .expected = "auto, or a version of three numbers, as in: 8.1.0"};
 const struct value_kind kind_addresses = {
     VALUE_BIND, .expected = "numeric addresses with blanks between them, as in: 127.0.0.1 -::1"};
 const struct value_kind kind_port_or_0 = {VALUE_PORT, .least = 0, .most = 65535,

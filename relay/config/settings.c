@@ -71,6 +71,10 @@ static const struct setting settings[] = {
      "whether Sentinels list the relay among the replicas that clients may read from, which it "
      "cannot "
      "serve; they re-point it either way: yes, no"},
+    {"upstream", "announce-version", &kind_version, AT(upstream.announce_version), "auto",
+     SETTING_LIVE,
+     "version that the origin is told that we have; Valkey 9.1 and later chooses the version of "
+     "the RDB by it: auto (what all replicas can read), or one as in 8.1.0"},
     {"upstream", "tls", &kind_switch, AT(upstream_has_tls), "no", 0,
      "TLS to the origin, or to the relay that is followed: yes, no"},
     {"upstream", "tls-ca-cert-file", &kind_path, AT(upstream_tls.ca_file), "", SETTING_LIVE,

@@ -5,6 +5,7 @@
 
 #include "relay/base/bytes.h"
 #include "relay/config/value.h"
+#include "relay/resp/rdb_version.h"
 #include "relay/upstream/ack.h"
 #include "relay/upstream/origin.h"
 #include "relay/upstream/renames.h"
@@ -179,4 +180,29 @@ bool value_parse_renames(const struct value_kind *kind, const char *string, void
 {
     struct renames renames;
     return renames_parse(bytes_of(string), &renames) && value_parse_string(kind, string, place);
+}
+
+/* --- the version that is announced --- */
+
+bool value_parse_version(const struct value_kind *kind, const char *string, void *place)
+{
+    (void)kind;
+    uint32_t *version = place;
+    uint32_t parsed = 0;
+    char shown[SERVER_VERSION_MAX];
+    if (strcmp(string, "auto") != 0 && (!server_version_parse(bytes_of(string), &parsed) ||
+                                        strcmp(server_version_format(parsed, shown), string) != 0))
+        return false;
+    *version = parsed;
+    return true;
+}
+
+void value_print_version(const struct value_kind *kind, const void *place, enum value_style style,
+                         struct text *out)
+{
+    (void)kind;
+    (void)style;
+    const uint32_t *version = place;
+    char shown[SERVER_VERSION_MAX];
+    text_append_string(out, *version == 0 ? "auto" : server_version_format(*version, shown));
 }

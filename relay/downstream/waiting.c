@@ -50,9 +50,25 @@ static void log_asked(const struct replica *replica)
              card->terms.version[0] != '\0' ? card->terms.version : "?");
 }
 
+static uint32_t version_of(const struct card *card)
+{
+    uint32_t version;
+    return server_version_parse(bytes_of(card->terms.version), &version) ? version : 0;
+}
+
+/* A server that stays, and no tool that looks. */
+static bool is_server(const struct card *card)
+{
+    const struct replica_terms *terms = &card->terms;
+    return card->acknowledges && terms->listening_port != 0 && !terms->rdb_only &&
+           !terms->filter_empty;
+}
+
 void waiting_add(struct waiting *waiting, struct replica *replica)
 {
     log_asked(replica);
+    if (is_server(replica->card))
+        waiting->doors->on_version(version_of(replica->card), waiting->doors->arg);
     TAILQ_INSERT_TAIL(&waiting->replicas, replica, entry);
     waiting->count++;
 }
@@ -108,10 +124,7 @@ static struct resync_source source_of(const struct attach_plan *plan)
 
 static enum rdb_reading reading_of(const struct card *card)
 {
-    uint32_t version;
-    if (!server_version_parse(bytes_of(card->terms.version), &version))
-        version = 0;
-    return rdb_version_reading(card->source.rdb, version);
+    return rdb_version_reading(card->source.rdb, version_of(card));
 }
 
 static void log_delayed(const struct card *card, int64_t wait_ms)
@@ -145,6 +158,15 @@ static void delay_full_sync(struct waiting *waiting, struct replica *replica,
         log_delayed(card, wait_ms);
 }
 
+/* A server that announces no version is a Redis, or older than what writes Valkey's own formats. It is served
+ * all the same. */
+static void tell_unreadable(struct waiting *waiting, const struct card *card)
+{
+    bool is_foreign = card->terms.version[0] == '\0' && card->source.rdb.is_valkey;
+    if (card->reading == RDB_UNREADABLE || (is_foreign && is_server(card)))
+        waiting->doors->on_unreadable(version_of(card), waiting->doors->arg);
+}
+
 /* True: this full sync has to wait. Decided when it could be had, and anew when it would be of another
  * RDB. One that arrives may be what a replica that cannot read this one can read. */
 static bool has_to_wait(struct waiting *waiting, struct replica *replica,
@@ -154,6 +176,7 @@ static bool has_to_wait(struct waiting *waiting, struct replica *replica,
     struct resync_source source = source_of(plan);
     if (card->not_before_ms == 0 || !resync_source_equal(&card->source, &source))
         delay_full_sync(waiting, replica, &source, now_ms);
+    tell_unreadable(waiting, card);
     const struct snapshot *arriving = history_arriving_snapshot(plan->history);
     return now_ms < card->not_before_ms ||
            (card->reading == RDB_UNREADABLE && arriving != NULL && arriving != plan->snapshot);

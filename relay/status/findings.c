@@ -276,6 +276,34 @@ static bool finds_refresh_outrun(const struct picture *picture, struct finding *
                needed, link->refresh_next_ms != 0 ? ", or when it is due" : "");
 }
 
+static bool finds_version_raised(const struct picture *picture, struct finding *finding)
+{
+    char now[SERVER_VERSION_MAX];
+    char lowest[SERVER_VERSION_MAX];
+    char magic[RDB_MAGIC_LENGTH + 1];
+    const struct link_status *link = &picture->link;
+    struct rdb_version rdb = rdb_version_newest(link->announced_version);
+    if (rdb_version_reading(rdb, link->replicas_version) != RDB_UNREADABLE)
+        return false;
+    say(finding->what,
+        "The origin is asked for an RDB of version %s (%s), and a replica that is here, or was in "
+        "the "
+        "last day, is of version %s, or announces none, and cannot read that.",
+        server_version_format(link->announced_version, now), rdb_version_format(rdb, magic),
+        server_version_format(link->replicas_version, lowest));
+    if (link->announce_is_fixed)
+        return say(finding->advice,
+                   "announce-version says so: set it to auto or to %s, or upgrade the "
+                   "replica.",
+                   lowest);
+    return say(
+        finding->advice,
+        "The origin ended the connection when it was asked for an older one: its data needs the "
+        "newer, as times to live of a hash's fields do. Upgrade the replica; or remove what "
+        "needs it, and set announce-version to %s.",
+        lowest);
+}
+
 static bool finds_behind(const struct picture *picture, struct finding *finding)
 {
     char who[SUBJECT_MAX];
@@ -401,6 +429,7 @@ static const struct rule {
     {SEVERITY_WARNING, "snapshot_unusable", finds_no_snapshot},
     {SEVERITY_WARNING, "snapshot_refresh_failed", finds_refresh_failed},
     {SEVERITY_WARNING, "snapshot_outrun", finds_refresh_outrun},
+    {SEVERITY_WARNING, "rdb_version_raised", finds_version_raised},
     {SEVERITY_NOTE, "sync_in_progress", finds_sync},
     {SEVERITY_NOTE, "replica_waiting", finds_waiting},
 };

@@ -76,7 +76,7 @@ static bool look_at_lock(struct data_dir *data_dir, const char *path, struct tex
     return good;
 }
 
-static const char *const notes[] = {STORE_NOTE_ORIGIN, STORE_NOTE_REFRESH};
+static const char *const notes[] = {STORE_NOTE_ORIGIN, STORE_NOTE_REFRESH, STORE_NOTE_VERSIONS};
 
 bool data_dir_is_note(const char *name)
 {

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "announced_version.h"
 #include "delivery.h"
 #include "dialog.h"
+#include "origin_choice.h"
 #include "refresh_note.h"
 #include "refresh_pace.h"
 #include "relay/base/clock.h"
@@ -24,6 +26,7 @@ struct fetch {
     struct loop *loop;
     struct store *store;
     struct tls_context *tls;
+    struct announced_version *announced;
     enum fetch_state state;
     struct dialog dialog;
     struct delivery delivery;
@@ -67,13 +70,14 @@ static void PRINTF_LIKE(4, 5) fetch_enter(struct fetch *fetch, enum fetch_state 
     fetch->state = state;
 }
 
-struct fetch *fetch_new(struct loop *loop, struct store *store)
+struct fetch *fetch_new(struct loop *loop, struct store *store, struct announced_version *announced)
 {
     struct fetch *fetch = calloc(1, sizeof(*fetch));
     if (fetch == NULL)
         return NULL;
     fetch->loop = loop;
     fetch->store = store;
+    fetch->announced = announced;
     refresh_note_recall(store, &fetch->pace);
     return fetch;
 }
@@ -288,6 +292,7 @@ static bool finish(struct fetch *fetch, struct text *why)
     if (!history_complete_snapshot(history, why))
         return false;
     const struct snapshot *snapshot = history_snapshot(history);
+    fetch->announced->tried = fetch->terms.announce_version;
     fetch->count++;
     fetch_enter(fetch, FETCH_IDLE, LOG_LEVEL_INFO,
                 "complete offset=%" PRIu64 " bytes=%" PRIu64 " proof=%s duration=%.1fs",
@@ -300,6 +305,13 @@ static bool finish(struct fetch *fetch, struct text *why)
     return true;
 }
 
+/* The connection has ended in the midst of the RDB, and not by our doing. */
+static void note_cut_off(struct fetch *fetch)
+{
+    if (fetch->state == FETCH_LOADING)
+        origin_cut_off(fetch->announced, &fetch->dialog.greeting, fetch->store);
+}
+
 /* One buffer full a turn, so that the stream on the link goes first. */
 static bool read_some(struct fetch *fetch, struct text *why)
 {
@@ -307,6 +319,7 @@ static bool read_some(struct fetch *fetch, struct text *why)
     if (!dialog_receive(dialog, why)) {
         if (fetch->state == FETCH_GREETING)
             text_format(why, " after %s", greeting_step(&dialog->greeting));
+        note_cut_off(fetch);
         return false;
     }
     while (dialog->pending.length > 0 && fetch->state == FETCH_GREETING) {
@@ -349,6 +362,7 @@ static void on_event(struct conn *conn, enum conn_event event, void *arg)
         good = dialog_flush(&fetch->dialog);
         break;
     case CONN_EVENT_DOWN:
+        note_cut_off(fetch);
         good = false;
         break;
     }

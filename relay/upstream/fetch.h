@@ -18,13 +18,15 @@
 #include "relay/base/check.h"
 #include "relay/upstream/link.h"
 
+struct announced_version;
 struct fetch;
 struct loop;
 struct store;
 struct tls_context;
 
-/* NULL: memory is out. */
-MUST_CHECK struct fetch *fetch_new(struct loop *loop, struct store *store);
+/* `announced` is the link's. NULL: memory is out. */
+MUST_CHECK struct fetch *fetch_new(struct loop *loop, struct store *store,
+                                   struct announced_version *announced);
 void fetch_free(struct fetch **fetch);
 
 bool fetch_is_busy(const struct fetch *fetch);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "relay/resp/rdb_version.h"
 #include "relay/resp/writer.h"
 
 enum verdict { NEXT, PASSED, FAILED, DONE };
@@ -56,9 +57,9 @@ static bool has_announce_ip(const struct greeting *greeting)
     return has_text(greeting->terms.announce_ip);
 }
 
-static bool knows_version(const struct greeting *greeting)
+static bool announces_version(const struct greeting *greeting)
 {
-    return greeting->info.server_version[0] != '\0' || greeting->info.valkey_version[0] != '\0';
+    return greeting->terms.announce_version != 0;
 }
 
 static bool asks_keys(const struct greeting *greeting)
@@ -124,13 +125,12 @@ static void send_capa(const struct greeting *greeting, struct writer *writer)
     SEND(greeting, writer, "REPLCONF", "capa", "eof", "capa", "psync2");
 }
 
-/* A Valkey of 9.1 and later chooses the RDB format by it, and falls back to an old one for a replica
- * that says nothing (protocol 7.4). Its own version gets what its own replicas would get. */
+/* A Valkey of 9.1 and later chooses the RDB format by it (protocol 7.4, announced_version.h). */
 static void send_version(const struct greeting *greeting, struct writer *writer)
 {
-    const struct origin_info *info = &greeting->info;
+    char version[SERVER_VERSION_MAX];
     SEND(greeting, writer, "REPLCONF", "version",
-         info->valkey_version[0] != '\0' ? info->valkey_version : info->server_version);
+         server_version_format(greeting->terms.announce_version, version));
 }
 
 static void send_rdb_only(const struct greeting *greeting, struct writer *writer)
@@ -174,6 +174,12 @@ static enum verdict judge_option(struct greeting *greeting, struct bytes answer)
 {
     (void)greeting;
     return bytes_starts(answer, "+") || bytes_starts(answer, "-") ? NEXT : FAILED;
+}
+
+static enum verdict judge_version(struct greeting *greeting, struct bytes answer)
+{
+    greeting->took_version = bytes_starts(answer, "+");
+    return judge_option(greeting, answer);
 }
 
 /* A user without the right to ask is no hindrance: then we do not know. */
@@ -240,7 +246,7 @@ static const struct step steps[] = {
     {"REPLCONF listening-port", always, send_listening_port, judge_option},
     {"REPLCONF ip-address", has_announce_ip, send_ip_address, judge_option},
     {"REPLCONF capa", always, send_capa, judge_option},
-    {"REPLCONF version", knows_version, send_version, judge_option},
+    {"REPLCONF version", announces_version, send_version, judge_version},
     {"REPLCONF rdb-only", is_fetch, send_rdb_only, judge_option},
     {"PSYNC", always, send_psync, judge_psync},
 };
@@ -285,6 +291,7 @@ void greeting_start(struct greeting *greeting, const struct greeting_terms *term
     greeting->error[0] = '\0';
     greeting->asks_keys = false;
     greeting->info.has_role = false; /* this server has not said yet what it is */
+    greeting->took_version = false;
     greeting->reply = (struct psync_reply){.verdict = PSYNC_NONSENSE};
     send_step(greeting, out);
 }

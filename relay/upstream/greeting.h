@@ -30,6 +30,7 @@ struct greeting_terms {
     const char *announce_ip;
     const struct renames *renames; /* NULL: none */
     uint16_t announce_port;
+    uint32_t announce_version; /* SERVER_VERSION; 0: none */
     bool rdb_only;    /* a fetch: the RDB and no stream (Redis 6.2; older ones do not know it) */
     bool has_history; /* ask to continue at `offset` of `replid`, else for a full sync */
     struct replid replid;
@@ -65,6 +66,7 @@ struct greeting {
     char line[GREETING_LINE_MAX];
     struct text bulk_line;
     struct origin_info info; /* outlasts the connection, until a server answers again */
+    bool took_version;       /* it knows `REPLCONF version`: a Valkey of 8.0 or later, or a relay */
     struct psync_reply reply;
     char error[GREETING_ERROR_MAX]; /* what was said, and to which command */
 };

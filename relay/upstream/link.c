@@ -240,6 +240,7 @@ static void on_dialog(struct link *link, enum link_event event, void (*take)(str
             link_fail_broken(link);
         return;
     case LINK_DOWN:
+        link_note_cut_off(link);
         link_fail_broken(link);
         return;
     case LINK_UP:
@@ -274,6 +275,7 @@ static void finish_loading(struct link *link, struct text *why)
     }
     link->must_start_anew = false;
     candidates_current_row(&link->candidates)->full_failures = 0;
+    link->announced.tried = link->dialog.greeting.terms.announce_version;
     struct history *history = store_current(link->store);
     const struct snapshot *snapshot = history_snapshot(history);
     link->doors.on_news(LINK_NEWS_REPLACED, link->doors.arg);
@@ -292,6 +294,7 @@ static void load(struct link *link)
     struct text why;
     text_init(&why, LINK_WHY_MAX);
     if (dialog->pending.length == 0 && !dialog_receive(dialog, &why)) {
+        link_note_cut_off(link);
         link_fail(link, "broken", text_string(&why));
     } else {
         switch (delivery_feed(&link->delivery, &dialog->pending, &why)) {
@@ -341,7 +344,7 @@ static bool prepare(struct link *link)
 {
     const struct link_options *options = &link->options;
     link->timer = timer_new(link->loop, on_timer, link);
-    bool renewal = renewal_init(&link->renewal, link->loop, link->store,
+    bool renewal = renewal_init(&link->renewal, link->loop, link->store, &link->announced,
                                 options->snapshot_always_ready, options->refresh_pause_ms);
     return dialog_init(&link->dialog) && renewal && link->timer != NULL;
 }
@@ -361,6 +364,8 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
     link->acker.rule = options->ack;
     link->opened_ms = clock_ms();
     link->is_unconfirmed = options->asks_sentinels;
+    link->announced.fixed = options->announce_version;
+    announced_version_recall(store, &link->announced);
     candidates_init(&link->candidates, &options->origin);
     static_assert(LINK_IDLE == 0, "a new link is idle");
     if (!prepare(link)) {
@@ -449,6 +454,7 @@ void link_change(struct link *link, const struct link_options *options)
     link_set_ack(link, options->ack);
     link->options.timeout_ms = options->timeout_ms;
     link->options.failover_grace_ms = options->failover_grace_ms;
+    link->announced.fixed = options->announce_version;
     link->renewal.always_ready = options->snapshot_always_ready;
     link->renewal.pause_ms = options->refresh_pause_ms;
 }
@@ -463,7 +469,7 @@ void link_set_run_id(struct link *link, const char *run_id)
     link->run_id = run_id;
 }
 
-static void consider_renewal(struct link *link)
+void link_consider_renewal(struct link *link)
 {
     if (link->state != LINK_STREAMING)
         return;
@@ -474,7 +480,7 @@ static void consider_renewal(struct link *link)
 void link_refresh(struct link *link)
 {
     renewal_wish(&link->renewal);
-    consider_renewal(link);
+    link_consider_renewal(link);
 }
 
 const char *link_renew(struct link *link)
@@ -499,7 +505,7 @@ void link_tick(struct link *link)
         leave(link, "silent", at_step(link, "nothing came from the origin for repl-timeout", why),
               false);
     fetch_tick(link->renewal.fetch, link->options.timeout_ms);
-    consider_renewal(link);
+    link_consider_renewal(link);
 }
 
 void link_status(const struct link *link, struct link_status *out)
@@ -534,5 +540,8 @@ void link_status(const struct link *link, struct link_status *out)
     out->chain = link->state == LINK_STREAMING ? link->chain : "";
     out->chain_is_complete = link->state == LINK_STREAMING && link->chain_is_complete;
     fetch_report(link->renewal.fetch, out);
+    out->announced_version = link_version_now(link);
+    out->announce_is_fixed = link->announced.fixed != 0;
+    out->replicas_version = announced_version_lowest(&link->announced, clock_wall_us() / 1000);
     out->refresh_next_ms = renewal_next_ms(&link->renewal);
 }

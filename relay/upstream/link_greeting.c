@@ -24,6 +24,7 @@ struct greeting_terms link_terms(struct link *link)
         .announce_port = link->options.announce_port,
         .veto = link_judge,
         .wants_keys = link_wants_keys,
+        .announce_version = link_version_now(link),
         .veto_arg = link,
     };
     struct history *history = store_current(link->store);

@@ -2,7 +2,7 @@
  *
  * The link from inside, for the files that are its parts: link.c is the machine, link_greeting.c what we
  * ask for and what the answer makes of our history, link_choice.c whom we follow and whose history may be
- * taken, link_stream.c the stream and its acknowledgement.
+ * taken, link_version.c the version that is announced, link_stream.c the stream and its acknowledgement.
  * Thread: thread 0.
  */
 #ifndef RELAY_UPSTREAM_LINK_PARTS_H
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "acker.h"
+#include "announced_version.h"
 #include "candidates.h"
 #include "delivery.h"
 #include "dialog.h"
@@ -44,6 +45,7 @@ struct link {
     struct intake intake;     /* streaming */
     struct acker acker;       /* streaming */
     struct renewal renewal;
+    struct announced_version announced;
     bool told_no_space;      /* that nothing is read, and not yet that it goes on */
     bool must_be_primary;    /* who told of it says that it is: a replica is passed over */
     bool is_unconfirmed;     /* a Sentinel is to say who the primary is, and none has yet */
@@ -97,6 +99,12 @@ MUST_CHECK bool link_may_begin(struct link *link, const struct psync_reply *repl
                                struct text *why);
 void link_wait_status(const struct link *link, struct link_wait *out);
 void link_tell_wait(struct link *link);
+/* link_version.c: what is announced; the origin has ended the connection. */
+uint32_t link_version_now(const struct link *link);
+void link_note_cut_off(struct link *link);
+
+/* Fetches a newer snapshot, if there is need and it is time. */
+void link_consider_renewal(struct link *link);
 
 /* link_stream.c: takes what has come; acknowledges now. */
 void link_begin_stream(struct link *link);

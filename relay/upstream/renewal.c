@@ -5,11 +5,11 @@
 #include "relay/store/store.h"
 
 bool renewal_init(struct renewal *renewal, struct loop *loop, struct store *store,
-                  bool always_ready, int64_t pause_ms)
+                  struct announced_version *announced, bool always_ready, int64_t pause_ms)
 {
     *renewal = (struct renewal){
         .store = store,
-        .fetch = fetch_new(loop, store),
+        .fetch = fetch_new(loop, store, announced),
         .always_ready = always_ready,
         .pause_ms = pause_ms,
     };
@@ -27,19 +27,43 @@ void renewal_wish(struct renewal *renewal)
     renewal->wish_ms = clock_ms();
 }
 
+void renewal_wish_other(struct renewal *renewal)
+{
+    renewal->has_other_wish = true;
+    renewal->other_wish_ms = clock_ms();
+}
+
 int64_t renewal_next_ms(const struct renewal *renewal)
 {
     return renewal->always_ready ? fetch_next_ms(renewal->fetch, false, renewal->pause_ms) : 0;
 }
 
+static bool is_old(int64_t wish_ms)
+{
+    return clock_ms() - wish_ms > RENEWAL_WISH_MS;
+}
+
 /* Who waits says so again and again. A wish that is old is of one who has left; and once there is one that can
  * be served, who waits is served that. */
-static void forget_old_wish(struct renewal *renewal)
+static void forget_old_wishes(struct renewal *renewal)
 {
     struct history *history = store_current(renewal->store);
-    bool is_old = clock_ms() - renewal->wish_ms > RENEWAL_WISH_MS;
-    if (is_old || history == NULL || history_usable_snapshot(history) != NULL)
+    if (is_old(renewal->wish_ms) || history == NULL || history_usable_snapshot(history) != NULL)
         renewal->has_wish = false;
+    if (is_old(renewal->other_wish_ms) || history == NULL)
+        renewal->has_other_wish = false;
+}
+
+/* NULL: there is no need. */
+static const char *cause_of(const struct renewal *renewal)
+{
+    if (renewal->has_wish)
+        return "a replica waits for it";
+    if (renewal->has_other_wish)
+        return "a replica cannot read the one that is held";
+    if (renewal->always_ready && store_snapshot_is_due(renewal->store))
+        return "the window leaves the old one behind";
+    return NULL;
 }
 
 void renewal_consider(struct renewal *renewal, const struct origin_address *origin,
@@ -47,15 +71,14 @@ void renewal_consider(struct renewal *renewal, const struct origin_address *orig
 {
     if (fetch_is_busy(renewal->fetch))
         return;
-    forget_old_wish(renewal);
-    bool waits = renewal->has_wish;
-    if (!waits && !(renewal->always_ready && store_snapshot_is_due(renewal->store)))
-        return;
-    if (clock_ms() < fetch_next_ms(renewal->fetch, waits, renewal->pause_ms))
+    forget_old_wishes(renewal);
+    bool waits = renewal->has_wish || renewal->has_other_wish;
+    const char *cause = cause_of(renewal);
+    if (cause == NULL || clock_ms() < fetch_next_ms(renewal->fetch, waits, renewal->pause_ms))
         return;
     renewal->has_wish = false;
-    fetch_start(renewal->fetch, origin->host, origin->port, terms,
-                waits ? "a replica waits for it" : "the window leaves the old one behind");
+    renewal->has_other_wish = false;
+    fetch_start(renewal->fetch, origin->host, origin->port, terms, cause);
 }
 
 bool renewal_demand(struct renewal *renewal, const struct origin_address *origin,

@@ -20,6 +20,8 @@ struct renewal {
     int64_t pause_ms; /* between two that nobody waits for */
     bool has_wish;    /* somebody waits, or did when they said so last: */
     int64_t wish_ms;
+    bool has_other_wish; /* or cannot read the one that there is */
+    int64_t other_wish_ms;
 };
 
 /* Somebody waits, and says so every few seconds. That is believed for RENEWAL_WISH_MS, or until a fetch begins for
@@ -27,12 +29,16 @@ struct renewal {
 enum { RENEWAL_WISH_MS = 8 * 1000 };
 void renewal_wish(struct renewal *renewal);
 
+/* Somebody waits who cannot read the one that there is, and could one of another version of the format. */
+void renewal_wish_other(struct renewal *renewal);
+
 /* See link_status.refresh_next_ms. */
 int64_t renewal_next_ms(const struct renewal *renewal);
 
 /* False: memory is out; renewal_fini is due all the same. */
 MUST_CHECK bool renewal_init(struct renewal *renewal, struct loop *loop, struct store *store,
-                             bool always_ready, int64_t pause_ms);
+                             struct announced_version *announced, bool always_ready,
+                             int64_t pause_ms);
 void renewal_fini(struct renewal *renewal);
 
 /* The link streams from `origin`: begin a fetch if one is due. */

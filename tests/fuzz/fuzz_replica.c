@@ -106,6 +106,12 @@ static void on_snapshot_wanted(void *arg)
     scene.wanted++;
 }
 
+static void on_version(uint32_t version, void *arg)
+{
+    (void)version;
+    (void)arg;
+}
+
 static bool is_upstream_streaming(void *arg)
 {
     (void)arg;
@@ -115,6 +121,8 @@ static bool is_upstream_streaming(void *arg)
 static void open_scene(void)
 {
     scene = (struct scene){.doors = {.on_snapshot_wanted = on_snapshot_wanted,
+                                     .on_version = on_version,
+                                     .on_unreadable = on_version,
                                      .is_upstream_streaming = is_upstream_streaming},
                            .room = {.loop = loop_new(),
                                     .on_command = on_command,

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 
+import crc64
 import ports
 import resp
 import wait
@@ -18,6 +19,15 @@ REPLID = "0123456789abcdef" * 2 + "01234567"
 INFO = b"# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\n"
 ANSWERS = {"PING": b"+PONG\r\n", "INFO": b"$%d\r\n%s\r\n" % (len(INFO), INFO)}
 MARK = b"m" * 20 + b"k" * 20
+
+
+# What Valkey 9.1 and later write for a replica that announces a version (protocol 7.4): the newest of these
+# that it can read and the origin can write.
+RDB_FORMATS = (((0,), b"REDIS0011"), ((9, 0, 0), b"VALKEY080"), ((9, 2, 0), b"VALKEY081"))
+
+
+def version_of(text):
+    return tuple(int(part) for part in text.split("."))
 
 
 class Peer:
@@ -82,6 +92,15 @@ class Peer:
                 return words
             known = replies.get(" ".join([name, *words[1:2]]), replies.get(name))
             self.send(known or ANSWERS.get(name, b"+OK\r\n"))
+
+    def announced(self):
+        """The version in its last REPLCONF version, as a tuple; (0,) when it has said none."""
+        versions = [
+            words[2]
+            for words in self.owner.commands("REPLCONF", self.number)
+            if words[1].lower() == "version"
+        ]
+        return version_of(versions[-1]) if versions else (0,)
 
     def send_full(self, rdb, offset=0, replid=REPLID, eof=False):
         self.send(f"+FULLRESYNC {replid} {offset}\r\n".encode())
@@ -171,3 +190,51 @@ class FakePrimary:
 def command(*words):
     """Stream bytes."""
     return resp.encode(*words)
+
+
+class Choosing:
+    """A Valkey of `version` (9.1.0 or later) as origin: writes the RDB in the format that the announced version
+    can read, and ends the connection in the midst of it where the data needs a newer one (`needs`, a version).
+    `can_info` is whether INFO is allowed. It stands in for a server that is not at hand: what it does is from
+    protocol 7.4, not measured."""
+
+    def __init__(self, lab, version="9.1.0", needs=(0,), can_info=True):
+        self.version = version_of(version)
+        self.needs = needs
+        self.rdbs = []  # (version that was announced, magic; None where it was cut off)
+        self.links = []  # that stream
+        info = f"# Server\r\nredis_version:7.2.4\r\nvalkey_version:{version}\r\n".encode()
+        self.replies = {
+            "INFO": b"$%d\r\n%s\r\n" % (len(info), info)
+            if can_info
+            else b"-NOPERM User relay has no permissions to run the 'info' command\r\n"
+        }
+        self.fake = lab.fake_primary(self._script)
+
+    def _format(self, announced):
+        return [
+            magic for since, magic in RDB_FORMATS if since <= announced and since <= self.version
+        ][-1]
+
+    def _script(self, peer):
+        words = peer.greet(self.replies)
+        is_fetch = ["REPLCONF", "rdb-only", "1"] in self.fake.commands("REPLCONF", peer.number)
+        if words[1] != "?":
+            peer.send(f"+CONTINUE {REPLID}\r\n".encode())
+        else:
+            self._send_rdb(peer)
+        if not is_fetch:
+            self.links.append(peer)
+        peer.hold()
+
+    def _send_rdb(self, peer):
+        announced = peer.announced()
+        magic = self._format(announced)
+        rdb = crc64.rdb([(b"key:%d" % i, b"v" * 900) for i in range(200)], magic=magic)
+        if magic == self._format(self.needs) or announced >= self.needs:
+            self.rdbs.append((announced, magic))
+            peer.send_full(rdb)
+            return
+        self.rdbs.append((announced, None))
+        peer.send(f"+FULLRESYNC {REPLID} 0\r\n$EOF:".encode() + MARK + b"\r\n" + rdb[:50_000])
+        raise EOFError("the child ends: can't store key in this RDB version")

@@ -24,8 +24,8 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "relay/downstream/client.h"
+#include "relay/downstream/peer_status.h"
 #include "relay/downstream/reasons.h"
-#include "relay/resp/rdb_version.h"
 
 struct downstream;
 struct loop;
@@ -55,6 +55,9 @@ struct downstream_doors {
     client_command_fn *on_command;
     void (*on_snapshot_wanted)(
         void *arg); /* a replica waits for a full sync that cannot be served */
+    /* One that announces this version (SERVER_VERSION; 0: none) has come; cannot read what it would be served. */
+    void (*on_version)(uint32_t version, void *arg);
+    void (*on_unreadable)(uint32_t version, void *arg); /* said again while it waits */
     /* A replica that is ahead of us is held; how long it may be counts only while this is true. */
     bool (*is_upstream_streaming)(void *arg);
     /* Has the origin another history than what is served, which is on its way here? NULL: never. */
@@ -142,74 +145,17 @@ uint16_t downstream_tls_port(const struct downstream *downstream);
  * one before it was, until the next call or downstream_close. `knows_callers` as in the options. */
 void downstream_set_tls(struct downstream *downstream, struct tls_context *tls, bool knows_callers);
 
-enum replica_state {
-    REPLICA_WAITING,
-    REPLICA_LOADING,
-    REPLICA_STREAMING,
-    REPLICA_CLOSING,
-};
-
-/* One downstream connection, as slaveN lines and CLIENT LIST show it. Strings live until the callee
- * returns. */
-struct peer_status {
-    uint64_t id;
-    const char *peer; /* "address:port" of the connection */
-    const char *local;
-    struct client *client; /* NULL: a replica */
-    /* of replicas */
-    enum replica_state state;
-    const char *state_name;
-    const char *user;    /* who had logged in when it became one; "": nobody */
-    const char *address; /* announced, else the connection's */
-    uint16_t listening_port;
-    const char *version;   /* announced, or "" */
-    bool is_online;        /* has the RDB, gets the stream, counts as slaveN state=online */
-    bool acknowledges;     /* false for SYNC, which never does */
-    uint64_t acknowledged; /* offset, as far as it counts for the current history */
-    uint64_t sent_offset;  /* next byte of the stream to send */
-    int64_t last_ack_ms;   /* clock_ms of the last sign of life */
-    int64_t connected_ms;
-    uint64_t sent_bytes;
-    int64_t delayed_ms; /* its full sync could be had, and waits for so long yet; 0: it does not */
-};
 typedef void peer_status_fn(const struct peer_status *status, void *arg);
 
 /* Calls `fn` for each replica, oldest first; for each client. `fn` closes nobody. */
 void downstream_each_replica(const struct downstream *downstream, peer_status_fn *fn, void *arg);
 void downstream_each_client(const struct downstream *downstream, peer_status_fn *fn, void *arg);
 
-/* A replica that takes full syncs and acknowledges none, or that has announced a version which cannot read
- * the RDB. It may be away just now. Strings live until the callee returns. */
-struct sync_failure {
-    const char *address;
-    uint16_t listening_port;
-    const char *version; /* announced, or "" */
-    unsigned failures;   /* in a row */
-    struct rdb_version rdb;
-    enum rdb_reading reading;
-    int64_t delayed_ms; /* until it gets the next one; 0: it waits for none */
-};
+/* Those that cannot load what they are given. */
 typedef void sync_failure_fn(const struct sync_failure *failure, void *arg);
 void downstream_each_sync_failure(const struct downstream *downstream, sync_failure_fn *fn,
                                   void *arg);
 
-struct downstream_counts {
-    uint64_t clients;              /* now; replicas not counted */
-    uint64_t replicas;             /* now; waiting ones included */
-    uint64_t replicas_waiting;     /* now */
-    uint64_t connections_received; /* since start, as the rest */
-    uint64_t connections_rejected; /* sent away at the door */
-    uint64_t replicas_refused;     /* connections that wanted to replicate, and may not */
-    uint64_t commands;
-    uint64_t sync_full;
-    uint64_t sync_partial_ok;
-    uint64_t sync_partial_err;         /* asked for a partial one, got a full one */
-    uint64_t sync_full_unacknowledged; /* full syncs whose replica left without acknowledging one */
-    uint64_t sent_bytes;               /* to everybody who has left, and is here */
-    uint64_t received_bytes;
-    uint64_t replica_sent_bytes; /* the part of sent_bytes that went to replicas */
-    uint64_t closed[CLOSE_REASON_COUNT];
-};
 void downstream_counts(const struct downstream *downstream, struct downstream_counts *out);
 
 /* Both in one pass: what `fn` is told of each replica is what the counts are made of, though the workers

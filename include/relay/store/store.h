@@ -94,6 +94,7 @@ void store_tick(struct store *store);
  * replaced at once: it survives a power failure when it returns. False: `why`. */
 #define STORE_NOTE_ORIGIN "origin"
 #define STORE_NOTE_REFRESH "refresh"
+#define STORE_NOTE_VERSIONS "versions"
 MUST_CHECK bool store_keep_note(struct store *store, const char *name, struct bytes content,
                                 struct text *why);
 

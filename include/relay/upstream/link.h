@@ -35,6 +35,7 @@
 #include "relay/base/check.h"
 #include "relay/base/report.h"
 #include "relay/upstream/ack.h"
+#include "relay/upstream/link_status.h"
 #include "relay/upstream/origin.h"
 
 struct link;
@@ -50,21 +51,13 @@ struct link_options {
     const char *password;       /* NULL or "": no AUTH */
     const char *announce_ip;    /* NULL or "": the origin takes our address from the connection */
     uint16_t announce_port;     /* what `listening-port` says */
-    int64_t timeout_ms;         /* repl-timeout: silence that ends a connection */
-    int64_t refresh_pause_ms;   /* snapshot-min-interval: between two refreshes nobody waits for */
-    int64_t failover_grace_ms;  /* failover-grace: 0: none; negative: for ever */
+    uint32_t
+        announce_version;     /* what `version` says (SERVER_VERSION); 0: see announced_version.h */
+    int64_t timeout_ms;       /* repl-timeout: silence that ends a connection */
+    int64_t refresh_pause_ms; /* snapshot-min-interval: between two refreshes nobody waits for */
+    int64_t failover_grace_ms; /* failover-grace: 0: none; negative: for ever */
     bool asks_sentinels; /* some are asked who the primary is: link_follow_primary is to come */
     bool snapshot_always_ready; /* renew before the window leaves X behind; else when wanted */
-};
-
-enum link_state {
-    LINK_IDLE,
-    LINK_CONNECTING,
-    LINK_GREETING,
-    LINK_LOADING,
-    LINK_STREAMING,
-    LINK_RESTING,
-    LINK_STOPPED,
 };
 
 /* What has become of the history, so that whoever serves it can tell its replicas. Called inside the
@@ -137,6 +130,13 @@ void link_set_run_id(struct link *link, const char *run_id);
  * one fetch. To be said again every few seconds for as long as somebody waits. */
 void link_refresh(struct link *link);
 
+/* A replica is here that announces this version; 0: none. Also said of those who stay, once a minute. */
+void link_note_replica(struct link *link, uint32_t version);
+
+/* One that announces this version waits, and cannot read the snapshot that it would be served: fetch one that it
+ * can read, if the origin can write one. To be said again every few seconds, as link_refresh. */
+void link_note_unreadable(struct link *link, uint32_t version);
+
 /* An operator wants a newer snapshot now, whatever there is. NULL: it is being fetched; else why not. */
 MUST_CHECK const char *link_renew(struct link *link);
 
@@ -146,72 +146,6 @@ void link_turn_end(struct link *link);
 
 /* Every second: acknowledges, looks at silence, renews the snapshot where that is due. */
 void link_tick(struct link *link);
-
-enum { LINK_REFRESHES_KEPT = 4 };
-
-/* One fetch of a newer snapshot on a second connection. */
-struct link_refresh_report {
-    int64_t began_ms;    /* clock_ms */
-    const char *cause;   /* who wanted it */
-    const char *outcome; /* running, complete, behind_window, failed, cancelled */
-    uint64_t offset;     /* X; 0 before it is known */
-};
-
-/* An RDB that could not be served when it was there, since more of the stream had been written meanwhile than the
- * window holds. */
-struct link_refresh_outrun {
-    uint64_t bytes; /* so much; 0: the last one could be served */
-    int64_t duration_ms;
-};
-
-/* A server has another history, and it is not taken (yet): who knows ours may only be silent. */
-struct link_wait {
-    bool is_waiting;
-    bool is_foreign; /* it was there beside ours */
-    bool is_held;    /* no Sentinel has answered yet; also while nothing waits */
-    const char *host;
-    uint16_t port;
-    const char *replid; /* of that history; "": it did not tell */
-    int64_t since_ms;   /* clock_ms */
-    int64_t left_ms;    /* until it is taken; -1: never by itself */
-};
-
-struct link_status {
-    const char *host;
-    uint16_t port;
-    size_t candidates; /* how many there are to choose from */
-    enum link_state state;
-    const char *state_name;
-    bool is_up;                /* streaming; as of a server, not while a full sync is under way */
-    bool sync_in_progress;     /* a full sync: waiting for or receiving the RDB */
-    uint64_t sync_total_bytes; /* of the RDB, 0 while not known */
-    uint64_t sync_read_bytes;
-    int64_t last_io_ms;    /* clock_ms of the last byte received; 0: never */
-    int64_t down_since_ms; /* clock_ms; 0: never up */
-    int64_t up_since_ms;
-    /* clock_ms since when the history that is held is not the origin's any more: a full sync has begun, and
-     * is not over, or came to nothing. 0: it is, as far as is known. */
-    int64_t old_history_since_ms;
-    uint64_t received_bytes; /* from the origin, all connections so far */
-    uint64_t acknowledged;   /* the offset acknowledged last */
-    uint64_t full_syncs;     /* asked for and begun, this process */
-    uint64_t partial_syncs;
-    uint64_t attempts;         /* connections tried, this process */
-    uint64_t refreshes;        /* snapshots fetched on a second connection */
-    uint64_t refresh_failures; /* that failed, or came too late to be of use */
-    size_t last_refresh_count; /* of the array below */
-    struct link_refresh_report last_refreshes[LINK_REFRESHES_KEPT]; /* the newest first */
-    const char *refresh_error; /* why the last one that failed did; NULL or "": none */
-    struct link_refresh_outrun refresh_outrun;
-    int64_t
-        refresh_next_ms; /* clock_ms before which none is fetched that nobody waits for; 0: none is */
-    const char *last_error; /* why it rests, or rested last; "" */
-    struct link_wait wait;
-    const char *chain;      /* run ids above us, the one that is followed first, with commas; "" */
-    bool chain_is_complete; /* the last of them is a primary */
-    const char *server_version; /* the origin's redis_version, "" while not known */
-    const char *valkey_version; /* the origin's valkey_version, "" where it is no Valkey */
-};
 
 /* Strings are valid until the next call into this file. */
 void link_status(const struct link *link, struct link_status *out);

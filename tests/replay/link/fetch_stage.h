@@ -36,6 +36,8 @@ static inline struct conn *greet_fetch(void)
     stage_say(second, "+OK\r\n");
     stage_expect(second, "REPLCONF capa eof capa psync2");
     stage_say(second, "+OK\r\n");
+    stage_expect(second, "REPLCONF version 7.2.0");
+    stage_say(second, "-ERR Unrecognized REPLCONF option: version\r\n");
     stage_expect(second, "REPLCONF rdb-only 1");
     stage_say(second, "+OK\r\n");
     stage_expect(second, "PSYNC ? -1");

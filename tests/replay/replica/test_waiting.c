@@ -21,6 +21,9 @@ struct stage {
     bool is_upstream_streaming;
     bool is_history_old;
     unsigned snapshots_wanted;
+    unsigned versions;   /* told */
+    unsigned unreadable; /* told */
+    uint32_t version;    /* of the last of both */
     struct card cards[REPLICAS_MAX];
     struct conn *peers[REPLICAS_MAX];
     unsigned count;
@@ -35,6 +38,20 @@ static void on_snapshot_wanted(void *arg)
 {
     assert_ptr_equal(arg, &stage);
     stage.snapshots_wanted++;
+}
+
+static void on_version(uint32_t version, void *arg)
+{
+    assert_ptr_equal(arg, &stage);
+    stage.versions++;
+    stage.version = version;
+}
+
+static void on_unreadable(uint32_t version, void *arg)
+{
+    assert_ptr_equal(arg, &stage);
+    stage.unreadable++;
+    stage.version = version;
 }
 
 static bool is_upstream_streaming(void *arg)
@@ -62,6 +79,8 @@ static int set_up(void **state)
     log_set_level(LOG_LEVEL_ERROR);
     stage = (struct stage){.loop = loop_new()};
     stage.doors = (struct downstream_doors){.on_snapshot_wanted = on_snapshot_wanted,
+                                            .on_version = on_version,
+                                            .on_unreadable = on_unreadable,
                                             .is_upstream_streaming = is_upstream_streaming,
                                             .is_history_old = is_history_old,
                                             .arg = &stage};
@@ -439,6 +458,9 @@ TEST(it_waits_for_a_refresh_that_it_may_be_able_to_read)
     fake_store.current = fake_history_new(1, ID, X);
     ask_as("8.1.0");
     have_served("VALKEY080 and so on");
+    pass_seconds(3);
+    assert_int_equal(stage.unreadable, 3); /* it is asked for, and again for as long as it waits */
+    assert_int_equal(stage.version, SERVER_VERSION(8, 1, 0));
     struct snapshot *old = history_usable_snapshot(fake_store.current);
     struct snapshot *arriving = fake_snapshot_new(X, LITERAL("REDIS0011 and so on"));
     fake_history_set_snapshots(fake_store.current, old, arriving);
@@ -449,6 +471,30 @@ TEST(it_waits_for_a_refresh_that_it_may_be_able_to_read)
     waiting_ask(&stage.waiting);
     assert_int_equal(stage.attached_count, 1);
     assert_int_equal(stage.cards[0].reading, RDB_READABLE);
+}
+
+/* A Redis, or an older server: it is served all the same, and comes back if it cannot read that. */
+TEST(one_without_a_version_is_taken_for_one_that_cannot_read_valkeys_own)
+{
+    fake_store.current = fake_history_new(1, ID, X);
+    have_served("VALKEY080 and so on");
+    ask(1, 0);
+    assert_int_equal(stage.attached_count, 1);
+    assert_int_equal(stage.unreadable, 1);
+    assert_int_equal(stage.version, 0);
+    have_served("REDIS0011 and so on");
+    ask(2, 0);
+    assert_int_equal(stage.attached_count, 2);
+    assert_int_equal(stage.unreadable, 1);
+}
+
+TEST(versions_of_servers_are_told)
+{
+    ask(1, 0);
+    assert_int_equal(stage.versions, 1);
+    assert_int_equal(stage.version, 0);
+    ask(0, 0); /* a tool: it listens nowhere */
+    assert_int_equal(stage.versions, 1);
 }
 
 TEST(one_that_we_have_closed_does_not)
@@ -493,6 +539,8 @@ int main(void)
         WAITING_TEST(one_that_leaves_at_the_head_of_the_rdb_has_failed),
         WAITING_TEST(one_that_has_said_that_it_cannot_read_the_rdb_waits_at_first),
         WAITING_TEST(it_waits_for_a_refresh_that_it_may_be_able_to_read),
+        WAITING_TEST(one_without_a_version_is_taken_for_one_that_cannot_read_valkeys_own),
+        WAITING_TEST(versions_of_servers_are_told),
         WAITING_TEST(one_that_we_have_closed_does_not),
         WAITING_TEST(one_of_several_can_be_closed),
     };

@@ -346,6 +346,7 @@ TEST(relay_tells_of_upstream)
     fake_rooms.link.last_refreshes[1] = (struct link_refresh_report){
         .began_ms = clock_ms() - 70000, .cause = "the window", .outcome = "complete", .offset = 9};
     fake_rooms.link.refresh_error = "the origin is silent";
+    fake_rooms.link.announced_version = 0x080100;
     fake_rooms.link.acknowledged = 90200;
     fake_rooms.link.received_bytes = 99000;
     fake_rooms.link.last_error = "refused\r\nforged:1";
@@ -362,6 +363,7 @@ TEST(relay_tells_of_upstream)
                               "upstream_refresh1:age=70,outcome=complete,offset=9,"
                               "cause=the window\r\n"
                               "upstream_refresh_last_error:the origin is silent\r\n"
+                              "upstream_announced_version:8.1.0\r\n"
                               "upstream_received_bytes:99000\r\n"
                               "ack:received\r\n"
                               "upstream_acknowledged_offset:90200\r\n"

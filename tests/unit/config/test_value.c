@@ -10,6 +10,7 @@ union place {
     struct origin_candidates candidates;
     struct sentinel_options sentinel;
     struct ack_rule ack;
+    uint32_t version;
     uint16_t port;
     unsigned count;
     uint64_t size;
@@ -251,6 +252,17 @@ TEST(sentinels_leave_the_rest_alone)
     assert_string_equal(options.password, "p");
 }
 
+TEST(versions)
+{
+    static const struct value_kind version = {VALUE_VERSION, .expected = "a version"};
+    static const struct row rows[] = {{"auto", "auto", NULL},         {"8.1.0", "8.1.0", NULL},
+                                      {"9.10.255", "9.10.255", NULL}, {"8.1", NULL, NULL},
+                                      {"8.1.0-rc1", NULL, NULL},      {"08.1.0", NULL, NULL},
+                                      {"0.0.0", NULL, NULL},          {"", NULL, NULL},
+                                      {"latest", NULL, NULL},         {"8.1.256", NULL, NULL}};
+    CHECK_ROWS(version, rows);
+}
+
 TEST(acks)
 {
     static const struct value_kind ack = {VALUE_ACK, .expected = "a rule"};
@@ -365,9 +377,9 @@ int main(void)
         cmocka_unit_test(binds),      cmocka_unit_test(secrets_are_not_shown),
         cmocka_unit_test(candidates), cmocka_unit_test(hosts),
         cmocka_unit_test(sentinels),  cmocka_unit_test(sentinels_leave_the_rest_alone),
-        cmocka_unit_test(acks),       cmocka_unit_test(numbers),
-        cmocka_unit_test(sizes),      cmocka_unit_test(durations),
-        cmocka_unit_test(names),
+        cmocka_unit_test(acks),       cmocka_unit_test(versions),
+        cmocka_unit_test(numbers),    cmocka_unit_test(sizes),
+        cmocka_unit_test(durations),  cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

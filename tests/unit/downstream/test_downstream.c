@@ -87,6 +87,12 @@ static void on_snapshot_wanted(void *arg)
     (void)arg;
 }
 
+static void on_version(uint32_t version, void *arg)
+{
+    (void)version;
+    (void)arg;
+}
+
 static bool is_upstream_streaming(void *arg)
 {
     (void)arg;
@@ -182,6 +188,8 @@ static int set_up(void **state)
     const struct downstream_doors doors = {
         .on_command = on_command,
         .on_snapshot_wanted = on_snapshot_wanted,
+        .on_version = on_version,
+        .on_unreadable = on_version,
         .is_upstream_streaming = is_upstream_streaming,
         .on_acknowledged = on_acknowledged,
     };

@@ -258,6 +258,22 @@ TEST(a_newer_rdb_came_too_late)
     assert_string_equal(found(), "");
 }
 
+TEST(the_rdb_is_of_a_version_that_a_replica_cannot_read)
+{
+    set_up();
+    fake_rooms.link.announced_version = SERVER_VERSION(9, 0, 0);
+    assert_string_equal(found(), "");
+    fake_rooms.link.replicas_version = SERVER_VERSION(9, 1, 0);
+    assert_string_equal(found(), "");
+    fake_rooms.link.replicas_version = SERVER_VERSION(8, 1, 0);
+    assert_string_equal(found(), "rdb_version_raised");
+    assert_non_null(strstr(words, "an RDB of version 9.0.0 (VALKEY080)"));
+    assert_non_null(strstr(advice, "set announce-version to 8.1.0"));
+    fake_rooms.link.announce_is_fixed = true;
+    assert_string_equal(found(), "rdb_version_raised");
+    assert_non_null(strstr(advice, "set it to auto or to 8.1.0"));
+}
+
 TEST(the_disk)
 {
     set_up();
@@ -292,6 +308,7 @@ int main(void)
         cmocka_unit_test(no_rdb_to_serve),
         cmocka_unit_test(a_newer_rdb_did_not_come),
         cmocka_unit_test(a_newer_rdb_came_too_late),
+        cmocka_unit_test(the_rdb_is_of_a_version_that_a_replica_cannot_read),
         cmocka_unit_test(the_disk),
         cmocka_unit_test(the_house_is_full),
     };

@@ -5,6 +5,7 @@
  */
 #include "../../../relay/upstream/greeting.h"
 
+#include "relay/resp/rdb_version.h"
 #include "test.h"
 
 #define ID "8e7f0123456789abcdef0123456789abcdef0123"
@@ -151,13 +152,14 @@ TEST(redis_28_knows_few_options_and_continues_without_an_id)
 
 SERVER(redis_40, {PING, "+PONG\r\n"}, {AUTH, "+OK\r\n"},
        {INFO, "$32\r\n# Server\r\nredis_version:4.0.14\r\n\r\n"}, {ROLE, MASTER}, {PORT, "+OK\r\n"},
-       {ADDRESS, "+OK\r\n"}, {CAPA, "+OK\r\n"}, {VERSION("6", "4.0.14"), UNKNOWN_OPTION},
+       {ADDRESS, "+OK\r\n"}, {CAPA, "+OK\r\n"}, {VERSION("5", "7.2.0"), UNKNOWN_OPTION},
        {PSYNC_ALL, "\n\n\r\n+FULLRESYNC " ID " 0\r\n"});
 
 TEST(redis_40_with_a_password_and_an_address_and_keepalives_before_the_reply)
 {
     redis_40.terms.password = "secret";
     redis_40.terms.user = "";
+    redis_40.terms.announce_version = SERVER_VERSION(7, 2, 0);
     redis_40.terms.announce_ip = "192.0.2.9";
     talk_all_ways(&redis_40);
     assert_int_equal(greeting.reply.verdict, PSYNC_FULLRESYNC);
@@ -168,11 +170,12 @@ TEST(redis_40_with_a_password_and_an_address_and_keepalives_before_the_reply)
 
 SERVER(redis_70, {PING, "-NOAUTH Authentication required.\r\n"}, {AUTH_USER, "+OK\r\n"},
        {INFO, INFO_70}, {ROLE, MASTER}, {PORT, "+OK\r\n"}, {CAPA, "+OK\r\n"},
-       {VERSION("6", "7.0.15"), UNKNOWN_OPTION}, {PSYNC_FROM_4712, "+CONTINUE " OTHER_ID "\r\n"});
+       {VERSION("5", "7.2.0"), UNKNOWN_OPTION}, {PSYNC_FROM_4712, "+CONTINUE " OTHER_ID "\r\n"});
 
 TEST(redis_70_with_a_user_and_a_new_id)
 {
     redis_70.terms.user = "relay";
+    redis_70.terms.announce_version = SERVER_VERSION(7, 2, 0);
     redis_70.terms.password = "secret";
     redis_70.terms.has_history = true;
     redis_70.terms.offset = 4711;
@@ -183,20 +186,23 @@ TEST(redis_70_with_a_user_and_a_new_id)
     assert_string_equal(greeting.reply.replid.hex, OTHER_ID);
     assert_string_equal(greeting.info.server_version, "7.0.15");
     assert_string_equal(greeting.info.valkey_version, "");
+    assert_false(greeting.took_version);
 }
 
 SERVER(valkey, {PING, "+PONG\r\n"}, {INFO, INFO_VALKEY}, {ROLE, MASTER}, {PORT, "+OK\r\n"},
        {CAPA, "+OK\r\n"}, {VERSION("5", "8.0.1"), "+OK\r\n"}, {RDB_ONLY, "+OK\r\n"},
        {PSYNC_ALL, "+FULLRESYNC " ID " 4611686018427387904\r\n"});
 
-TEST(valkey_is_told_its_own_version_and_a_fetch_is_rdb_only)
+TEST(valkey_takes_the_version_and_a_fetch_is_rdb_only)
 {
+    valkey.terms.announce_version = SERVER_VERSION(8, 0, 1);
     valkey.terms.rdb_only = true;
     talk_all_ways(&valkey);
     assert_int_equal(greeting.reply.verdict, PSYNC_FULLRESYNC);
     assert_int_equal(greeting.reply.offset, OFFSET_FIRST_MAX);
     assert_string_equal(greeting.info.server_version, "7.2.4");
     assert_string_equal(greeting.info.valkey_version, "8.0.1");
+    assert_true(greeting.took_version);
 }
 
 SERVER(restricted, {PING, "-NOPERM this user has no permissions to run the 'ping' command\r\n"},
@@ -614,7 +620,7 @@ int main(void)
         ROW(redis_28_knows_few_options_and_continues_without_an_id),
         ROW(redis_40_with_a_password_and_an_address_and_keepalives_before_the_reply),
         ROW(redis_70_with_a_user_and_a_new_id),
-        ROW(valkey_is_told_its_own_version_and_a_fetch_is_rdb_only),
+        ROW(valkey_takes_the_version_and_a_fetch_is_rdb_only),
         ROW(a_user_who_may_only_psync_is_enough),
         ROW(a_second_greeting_forgets_the_first),
         ROW(what_follows_the_reply_is_left_alone),

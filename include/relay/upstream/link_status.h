@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How the link to the origin is, as plain values for whoever tells of it. Filled in by link_status.
+ * Thread: thread 0.
+ */
+#ifndef RELAY_UPSTREAM_LINK_STATUS_H
+#define RELAY_UPSTREAM_LINK_STATUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum link_state {
+    LINK_IDLE,
+    LINK_CONNECTING,
+    LINK_GREETING,
+    LINK_LOADING,
+    LINK_STREAMING,
+    LINK_RESTING,
+    LINK_STOPPED,
+};
+
+enum { LINK_REFRESHES_KEPT = 4 };
+
+/* One fetch of a newer snapshot on a second connection. */
+struct link_refresh_report {
+    int64_t began_ms;    /* clock_ms */
+    const char *cause;   /* who wanted it */
+    const char *outcome; /* running, complete, behind_window, failed, cancelled */
+    uint64_t offset;     /* X; 0 before it is known */
+};
+
+/* An RDB that could not be served when it was there, since more of the stream had been written meanwhile than the
+ * window holds. */
+struct link_refresh_outrun {
+    uint64_t bytes; /* so much; 0: the last one could be served */
+    int64_t duration_ms;
+};
+
+/* A server has another history, and it is not taken (yet): who knows ours may only be silent. */
+struct link_wait {
+    bool is_waiting;
+    bool is_foreign; /* it was there beside ours */
+    bool is_held;    /* no Sentinel has answered yet; also while nothing waits */
+    const char *host;
+    uint16_t port;
+    const char *replid; /* of that history; "": it did not tell */
+    int64_t since_ms;   /* clock_ms */
+    int64_t left_ms;    /* until it is taken; -1: never by itself */
+};
+
+struct link_status {
+    const char *host;
+    uint16_t port;
+    size_t candidates; /* how many there are to choose from */
+    enum link_state state;
+    const char *state_name;
+    bool is_up;                /* streaming; as of a server, not while a full sync is under way */
+    bool sync_in_progress;     /* a full sync: waiting for or receiving the RDB */
+    uint64_t sync_total_bytes; /* of the RDB, 0 while not known */
+    uint64_t sync_read_bytes;
+    int64_t last_io_ms;    /* clock_ms of the last byte received; 0: never */
+    int64_t down_since_ms; /* clock_ms; 0: never up */
+    int64_t up_since_ms;
+    /* clock_ms since when the history that is held is not the origin's any more: a full sync has begun, and
+     * is not over, or came to nothing. 0: it is, as far as is known. */
+    int64_t old_history_since_ms;
+    uint64_t received_bytes; /* from the origin, all connections so far */
+    uint64_t acknowledged;   /* the offset acknowledged last */
+    uint64_t full_syncs;     /* asked for and begun, this process */
+    uint64_t partial_syncs;
+    uint64_t attempts;         /* connections tried, this process */
+    uint64_t refreshes;        /* snapshots fetched on a second connection */
+    uint64_t refresh_failures; /* that failed, or came too late to be of use */
+    size_t last_refresh_count; /* of the array below */
+    struct link_refresh_report last_refreshes[LINK_REFRESHES_KEPT]; /* the newest first */
+    const char *refresh_error; /* why the last one that failed did; NULL or "": none */
+    struct link_refresh_outrun refresh_outrun;
+    int64_t
+        refresh_next_ms; /* clock_ms before which none is fetched that nobody waits for; 0: none is */
+    const char *last_error; /* why it rests, or rested last; "" */
+    struct link_wait wait;
+    const char *chain;      /* run ids above us, the one that is followed first, with commas; "" */
+    bool chain_is_complete; /* the last of them is a primary */
+    uint32_t announced_version; /* for the next handshake with the origin (SERVER_VERSION) */
+    bool announce_is_fixed;     /* by announce-version */
+    uint32_t replicas_version;  /* the lowest of our replicas'; 0: none is known */
+    const char *server_version; /* the origin's redis_version, "" while not known */
+    const char *valkey_version; /* the origin's valkey_version, "" where it is no Valkey */
+};
+
+#endif
