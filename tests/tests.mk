@@ -9,7 +9,7 @@ LIBRARY      := $(B)/obj/relay.a
 
 # What support/fault.c stands in for: a row that is linked with it names these flags as its last word.
 FAULT := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc mmap open openat fcntl mkdirat \
-         posix_fallocate write pwrite ftruncate renameat linkat unlinkat fsync fdatasync msync)
+         posix_fallocate write pwrite ftruncate renameat linkat unlinkat close fsync fdatasync msync)
 
 # $(1) unit or replay, $(2) test
 define test_program

@@ -167,6 +167,7 @@ static void write_store(struct json *json, const struct store_status *store)
     else
         json_null(json, "next_history");
     json_u64(json, "disk_free_bytes", store->disk_free_bytes);
+    json_u64(json, "disk_freeing_bytes", store->freeing_bytes);
     json_u64(json, "disk_bytes", store->disk_bytes);
     json_u64(json, "fsync_failures", store->fsync_failures);
     json_string(json, "last_error", store->error);

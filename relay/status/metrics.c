@@ -83,6 +83,7 @@ VALUE(segments, known((double)picture->store.segments))
 VALUE(segment_bytes, known((double)picture->store.segment_disk_bytes))
 VALUE(pinned, known((double)picture->store.pinned_bytes))
 VALUE(disk_free, known_if(picture->store.has_disk, (double)picture->store.disk_free_bytes))
+VALUE(disk_freeing, known((double)picture->store.freeing_bytes))
 VALUE(disk_size, known_if(picture->store.has_disk, (double)picture->store.disk_bytes))
 VALUE(fsync_failures, known((double)picture->store.fsync_failures))
 VALUE(store_failing, known(picture->store.error[0] != '\0'))
@@ -168,6 +169,8 @@ static const struct metric {
     {"psync_relay_store_pinned_bytes", GAUGE, "The part that is kept only for slow replicas.",
      pinned},
     {"psync_relay_store_disk_free_bytes", GAUGE, "Free on the disk of data-dir.", disk_free},
+    {"psync_relay_store_disk_freeing_bytes", GAUGE, "Of removed files that are not freed yet.",
+     disk_freeing},
     {"psync_relay_store_disk_size_bytes", GAUGE, "Size of that disk.", disk_size},
     {"psync_relay_store_fsync_failures_total", COUNTER, "Calls of fsync that failed.",
      fsync_failures},

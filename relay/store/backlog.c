@@ -36,6 +36,7 @@ static struct backlog *backlog_make(const struct backlog_ties *ties, struct text
     }
     backlog->ties = *ties;
     backlog->space = space;
+    space->reclaimer = ties->reclaimer;
     backlog->buffer = buffer;
     atomic_init(&space->references, 1);
     return backlog;

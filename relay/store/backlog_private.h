@@ -33,6 +33,7 @@ struct backlog {
     uint8_t *buffer;             /* what is received before it is written */
     size_t owed_at;              /* of the buffer: what the disk has refused to take so far */
     size_t owed;
+    uint64_t given;                /* see reclaimer_gives */
     char error[BACKLOG_ERROR_MAX]; /* not a text: it can be told when memory is out, too */
 };
 

@@ -9,6 +9,9 @@
 #include "files.h"
 #include "relay/base/log.h"
 
+/* How much may be on its way off the disk beside the cap: a part of it, and these bytes. */
+enum { FREEING_PART = 4, FREEING_LEAST = 64 * 1024 * 1024 };
+
 uint64_t backlog_space(const struct backlog *backlog)
 {
     return atomic_load_explicit(&backlog->space->bytes, memory_order_relaxed);
@@ -116,14 +119,21 @@ bool backlog_make_room(struct backlog *backlog)
         drop_head(backlog, "repl-backlog-max-size is reached");
     if (backlog->head == backlog->last && backlog_held(backlog) == 0)
         return true; /* there is no less, whatever the sizes were when it was made */
-    return backlog_space(backlog) + wanted <= cap_of(backlog);
+    /* What nobody holds is gone as soon as the disk has got round to it: it may go over the cap by a part
+     * of it, so that a disk that is slow at that does not slow the stream down. */
+    uint64_t slack = cap_of(backlog) / FREEING_PART + FREEING_LEAST;
+    uint64_t freeing = atomic_load_explicit(&backlog->space->freeing, memory_order_relaxed);
+    return backlog_space(backlog) + wanted <= cap_of(backlog) && freeing <= slack;
 }
 
 enum backlog_room backlog_give_way(struct backlog *backlog, int error, uint64_t beside)
 {
     if (!files_is_full(error))
         return BACKLOG_NO_SPACE;
-    if (backlog_held(backlog) > beside) /* its space comes back soon: no need to give up more */
+    /* Not what was freed since the last try, where that may have been what is `beside` of that one. */
+    bool gives = beside == 0 ? reclaimer_gives(backlog->ties.reclaimer, &backlog->given)
+                             : reclaimer_is_busy(backlog->ties.reclaimer);
+    if (backlog_held(backlog) > beside || gives) /* room comes soon: no need to give up more */
         return BACKLOG_HELD;
     if (backlog->head == backlog->last)
         return BACKLOG_NO_SPACE;
@@ -252,7 +262,9 @@ static enum backlog_room write_owed(struct backlog *backlog, struct text *why)
             backlog->owed_at += length;
             backlog->owed -= length;
         } else if (files_is_full(errno)) {
-            room = gave_way ? BACKLOG_NO_SPACE : backlog_give_way(backlog, errno, 0);
+            room = gave_way && !reclaimer_is_busy(backlog->ties.reclaimer)
+                       ? BACKLOG_NO_SPACE
+                       : backlog_give_way(backlog, ENOSPC, 0);
             gave_way = true;
         } else {
             room = leave_segment(backlog, why);

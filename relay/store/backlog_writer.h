@@ -24,6 +24,7 @@ struct backlog_ties {
     uint64_t segment_bytes;
     struct identity *identity; /* sealed segments are added to it, trimmed ones dropped */
     struct tail *tail;
+    struct reclaimer *reclaimer; /* NULL: files are freed at once */
     /* Writes the identity to disk, now; `durable`: so that it survives a power failure. False: `why`
      * and errno. */
     bool (*save)(void *arg, bool durable, struct text *why);

@@ -11,6 +11,7 @@
 
 #include "files.h"
 #include "history_keeper.h"
+#include "reclaimer.h"
 #include "relay/base/log.h"
 #include "relay/store/store.h"
 
@@ -102,7 +103,8 @@ static bool is_half_a_note(const char *name)
 /* What else belongs there. */
 static bool is_ours(const char *name)
 {
-    return strcmp(name, "lock") == 0 || data_dir_is_note(name) || is_half_a_note(name);
+    return strcmp(name, "lock") == 0 || strcmp(name, RECLAIMER_TRASH) == 0 ||
+           data_dir_is_note(name) || is_half_a_note(name);
 }
 
 struct search {

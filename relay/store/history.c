@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,7 @@ static struct backlog_ties ties_of(struct history *history)
         .segment_bytes = options->segment_bytes,
         .identity = &history->identity,
         .tail = history->tail,
+        .reclaimer = history->ties.reclaimer,
         .save = save_now,
         .arg = history,
     };
@@ -111,7 +113,7 @@ struct history *history_new(const struct history_ties *ties, uint64_t number,
     struct history *history = history_make(ties, number, why);
     int error = errno;
     if (history == NULL) {
-        history_remove_files(ties->data_dir, number); /* it may have come as far as a directory */
+        history_erase(ties->data_dir, number); /* it may have come as far as a directory */
         errno = error;
         return NULL;
     }
@@ -195,7 +197,7 @@ static void remove_stray_segment(const char *name, void *arg)
     for (size_t i = 0; i < history->identity.segment_count && !known; i++)
         known = history->identity.segments[i].first == first;
     if (!known)
-        unlinkat(history->backlog_dir, name, 0);
+        (void)reclaimer_unlink(history->ties.reclaimer, history->backlog_dir, name);
 }
 
 /* What cannot be done now (a full disk) is done at the next start: no reason not to serve. */
@@ -259,18 +261,26 @@ void history_close(struct history **history)
     history_free(history);
 }
 
+/* Behind the syncer: what it still does for this history points here. */
+static void remove_in_turn(struct reclaim_job *job)
+{
+    struct history *it = (void *)((uint8_t *)job - offsetof(struct history, job));
+    int data_dir = reclaimer_directory(it->ties.reclaimer);
+    uint64_t number = it->number;
+    history_free(&it);
+    history_erase(data_dir, number);
+}
+
 void history_remove(struct history **history)
 {
     struct history *it = *history;
+    *history = NULL;
     if (it == NULL)
         return;
-    int data_dir = it->ties.data_dir;
-    uint64_t number = it->number;
     history_fail_snapshot(it);
-    if (it->backlog != NULL)
-        backlog_unlink(it->backlog);
-    history_free(history);
-    history_remove_files(data_dir, number);
+    history_forget(it->directory);
+    it->job.work = remove_in_turn;
+    reclaimer_take(it->ties.reclaimer, &it->job);
 }
 
 /* The copy that the syncer keeps tells of what is no more, or not yet: this one takes its place. */

@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "files.h"
 #include "history_keeper.h"
+#include "reclaimer.h"
 #include "relay/base/bytes.h"
 #include "relay/base/log.h"
 #include "segment.h"
@@ -56,21 +58,51 @@ static void remove_known(int directory, const char *name)
     text_fini(&why);
 }
 
-void history_remove_files(int data_dir, uint64_t number)
+void history_forget(int directory)
+{
+    static const char *const files[] = {"identity", "identity.new", SYNCER_IDENTITY_KEPT,
+                                        SYNCER_IDENTITY_KEPT ".new", "tail"};
+    for (size_t i = 0; i < LENGTH_OF(files); i++)
+        unlinkat(directory, files[i], 0);
+}
+
+void history_erase(int data_dir, uint64_t number)
 {
     char name[HISTORY_NAME_MAX];
     history_name(number, name);
     int directory = openat(data_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory != -1) {
         /* The identity first: a history that is half removed must not look like one. */
-        static const char *const files[] = {"identity", "identity.new", SYNCER_IDENTITY_KEPT,
-                                            SYNCER_IDENTITY_KEPT ".new", "tail"};
-        for (size_t i = 0; i < LENGTH_OF(files); i++)
-            unlinkat(directory, files[i], 0);
+        history_forget(directory);
         remove_known(directory, "backlog");
         remove_known(directory, "snapshot");
         close(directory);
     }
     if (unlinkat(data_dir, name, AT_REMOVEDIR) == -1 && errno != ENOENT)
         log_warn("store: %s: not removed whole, look what is left in it", name);
+}
+
+/* The reclaimer's job. */
+struct erasure {
+    struct reclaim_job job;
+    const struct reclaimer *reclaimer;
+    uint64_t number;
+};
+
+static void erase_in_turn(struct reclaim_job *job)
+{
+    struct erasure *erasure = (struct erasure *)(void *)job;
+    history_erase(reclaimer_directory(erasure->reclaimer), erasure->number);
+    free(erasure);
+}
+
+void history_remove_files(struct reclaimer *reclaimer, uint64_t number)
+{
+    struct erasure *erasure = calloc(1, sizeof(*erasure));
+    if (erasure == NULL) { /* it waits for the disk, but they do go */
+        history_erase(reclaimer_directory(reclaimer), number);
+        return;
+    }
+    *erasure = (struct erasure){{.work = erase_in_turn}, reclaimer, number};
+    reclaimer_take(reclaimer, &erasure->job);
 }

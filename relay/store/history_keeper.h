@@ -14,6 +14,7 @@
 #include "relay/store/history.h"
 #include "relay/store/store.h"
 
+struct reclaimer;
 struct syncer;
 
 enum { HISTORY_NAME_MAX = 40 };
@@ -27,6 +28,7 @@ struct history_ties {
     int data_dir;
     const struct store_options *options;
     struct syncer *syncer;
+    struct reclaimer *reclaimer;
     /* A snapshot of `history` finds the disk full: makes some room. False: there is none. */
     bool (*make_room)(const struct history *history, void *arg);
     void *arg;
@@ -53,11 +55,16 @@ MUST_CHECK enum history_proof history_load(const struct history_ties *ties, uint
 /* Makes all of it durable and lets go; the files stay. */
 void history_close(struct history **history);
 
-/* Lets go, and takes its files off the disk. */
+/* Lets go. No start finds it any more; the reclaimer takes its files off the disk. */
 void history_remove(struct history **history);
 
-/* Takes the files of a history that is not open off the disk; what is not ours stays. */
-void history_remove_files(int data_dir, uint64_t number);
+/* Has the files of a history that is not open taken off the disk; what is not ours stays. */
+void history_remove_files(struct reclaimer *reclaimer, uint64_t number);
+
+/* For the two above: the identity and its copies; then all that is left. The first waits for no disk that
+ * is busy with large files; the second does. Any thread. */
+void history_forget(int directory);
+void history_erase(int data_dir, uint64_t number);
 
 /* Writes the identity. `durable`: it survives a power failure on return. False: `why`. */
 MUST_CHECK bool history_save(struct history *history, bool durable, struct text *why);

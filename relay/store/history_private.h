@@ -11,6 +11,7 @@
 
 #include "backlog_writer.h"
 #include "history_keeper.h"
+#include "reclaimer.h"
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "relay/store/branches.h"
@@ -42,6 +43,7 @@ struct history {
     struct text error;      /* what the disk said to the last snapshot that failed for it */
     struct syncer_claim claim;
     struct branches branches;
+    struct reclaim_job job; /* of its end */
 };
 
 /* Reads `identity`, or the copy of it. Not HISTORY_PROVEN: `why` (added to what is there), and *out is not

@@ -198,6 +198,8 @@ static struct snapshot *find_newest(struct search *search, bool ahead, struct te
         bool is_ahead = offset > backlog_published(backlog);
         if (is_ahead == ahead && offset >= backlog_first(backlog))
             found = load(search, offset, why);
+        if (found != NULL)
+            snapshot_set_reclaimer(found, search->history->ties.reclaimer);
     }
     return found;
 }
@@ -260,7 +262,7 @@ static void remove_stray_snapshot(const char *name, void *arg)
         is_ours = is_ours || strcmp(name, whole) == 0;
     }
     if (!is_ours)
-        unlinkat(history->snapshot_dir, name, 0);
+        (void)reclaimer_unlink(history->ties.reclaimer, history->snapshot_dir, name);
 }
 
 bool history_tidy_snapshots(struct history *history, struct text *why)
@@ -292,6 +294,8 @@ struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset
         int error = errno;
         set_error(history, why);
         errno = error;
+    } else {
+        snapshot_set_reclaimer(history->shelf.arriving, history->ties.reclaimer);
     }
     history->seen_readable = 0;
     history->changed = true;

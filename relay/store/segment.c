@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,16 +55,33 @@ static struct segment *segment_new(uint64_t first, uint64_t capacity, struct seg
     return segment;
 }
 
+/* It is in nobody's hands. Its file, if it has lost its name, is on the disk a little longer. */
+static void drop_bytes(struct segment *segment)
+{
+    segment->job.bytes = segment->has_name ? 0 : segment->disk_bytes;
+    atomic_fetch_add_explicit(&segment->space->freeing, segment->job.bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&segment->space->bytes, segment->disk_bytes, memory_order_relaxed);
+}
+
+/* To what was received. */
+static bool cut_file(const struct segment *segment)
+{
+    if (ftruncate(segment->file, (off_t)(segment->written - segment->first)) == 0)
+        return true;
+    log_warn("store: segment %" PRIu64 ".seg: cannot cut it to its length", segment->first);
+    return false;
+}
+
 /* Frees one that may be half built. Its next and its cut are the caller's. */
 static void segment_free(struct segment *segment)
 {
     if (segment->map != NULL)
         munmap((void *)(uintptr_t)segment->map, segment->capacity);
     if (segment->is_cut && segment->has_name)
-        segment_seal(segment);
+        (void)cut_file(segment);
     if (segment->file != -1)
         close(segment->file);
-    atomic_fetch_sub_explicit(&segment->space->bytes, segment->disk_bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&segment->space->freeing, segment->job.bytes, memory_order_relaxed);
     segment_space_release(segment->space);
     free(segment);
 }
@@ -97,7 +115,8 @@ struct segment *segment_create(int directory, uint64_t first, uint64_t capacity,
     if (segment->file == -1 || !map(segment, why)) {
         int error = errno;
         if (segment->file != -1)
-            unlinkat(directory, name, 0);
+            segment_unlink(segment, directory);
+        drop_bytes(segment);
         segment_free(segment);
         errno = error;
         return NULL;
@@ -169,6 +188,7 @@ struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64
         extend(segment, capacity);
     if (!good || !has_capacity(segment, why) || !map(segment, why)) {
         int error = errno;
+        drop_bytes(segment);
         segment_free(segment);
         errno = error;
         return NULL;
@@ -194,6 +214,7 @@ struct segment *segment_twin(struct segment *empty, struct text *why)
     if (twin->file == -1)
         text_format(why, "%" PRIu64 ".seg: %s", empty->first, strerror(errno));
     if (twin->file == -1 || !map(twin, why)) {
+        drop_bytes(twin);
         segment_free(twin);
         return NULL;
     }
@@ -266,6 +287,19 @@ void segment_retain(struct segment *segment)
     CHECK(before > 0);
 }
 
+static void free_in_turn(struct reclaim_job *job)
+{
+    segment_free((void *)((uint8_t *)job - offsetof(struct segment, job)));
+}
+
+/* Nobody holds it: to unmap and to close what is many GB takes its time. */
+static void reclaim(struct segment *segment)
+{
+    drop_bytes(segment);
+    segment->job.work = free_in_turn;
+    reclaimer_take(segment->space->reclaimer, &segment->job);
+}
+
 static void release_list(struct segment *cut)
 {
     while (cut != NULL) {
@@ -286,7 +320,7 @@ void segment_release(struct segment *segment)
             return;
         struct segment *next = atomic_load_explicit(&segment->next, memory_order_relaxed);
         struct segment *cut = segment->cut;
-        segment_free(segment);
+        reclaim(segment);
         release_list(cut);
         segment = next;
     }
@@ -352,10 +386,8 @@ void segment_seal(struct segment *segment)
     /* Readers touch nothing beyond `published`, so a shorter file is safe under their mappings, unless
      * `published` was moved back. */
     uint64_t length = segment->written - segment->first;
-    if (ftruncate(segment->file, (off_t)length) == -1) {
-        log_warn("store: segment %" PRIu64 ".seg: cannot cut it to its length", segment->first);
+    if (!cut_file(segment))
         return;
-    }
     atomic_fetch_sub_explicit(&segment->space->bytes, segment->disk_bytes - length,
                               memory_order_relaxed);
     segment->disk_bytes = length;
@@ -365,7 +397,7 @@ void segment_unlink(struct segment *segment, int directory)
 {
     char name[SEGMENT_NAME_MAX];
     segment_name(segment->first, name);
-    if (segment->has_name && unlinkat(directory, name, 0) == -1)
+    if (segment->has_name && !reclaimer_unlink(segment->space->reclaimer, directory, name))
         log_warn("store: cannot remove %s", name);
     segment->has_name = false;
 }

@@ -2,7 +2,8 @@
  *
  * One file of the backlog: preallocated, mapped, appended to by thread 0 and read by any thread below
  * its published end. Counted: the backlog holds the oldest of its chain, each segment holds the next,
- * each cursor holds the one it stands in; who lets go last unmaps it and gives its space back.
+ * each cursor holds the one it stands in; who lets go last has the reclaimer unmap and close it, and its
+ * bytes count as `freeing` until that is done.
  *
  *      first                published         written          capacity
  *        |######################|##################|.................|
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "reclaimer.h"
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
 #include "relay/base/text.h"
@@ -32,7 +34,9 @@ enum segment_fate {
  * segment may outlive its backlog. */
 struct segment_space {
     _Atomic uint64_t bytes;
+    _Atomic uint64_t freeing; /* beside them: nobody holds these any more, the disk still does */
     _Atomic unsigned references;
+    struct reclaimer *reclaimer; /* constant; who frees them. NULL: who lets go last */
 };
 
 struct segment {
@@ -57,6 +61,7 @@ struct segment {
     struct segment *cut;
     struct segment *cut_next; /* of the list that this one is in the `cut` of */
     uint64_t cut_bytes;       /* the capacity of all that `cut` holds */
+    struct reclaim_job job;   /* of its end: whoever let go of it last has handed it over */
 };
 
 enum { SEGMENT_NAME_MAX = 32 };
@@ -91,7 +96,7 @@ MUST_CHECK struct segment *segment_load_proven(int directory, uint64_t first, ui
 MUST_CHECK struct segment *segment_load_empty(int directory, uint64_t first, uint64_t capacity,
                                               struct segment_space *space, struct text *why);
 
-/* Any thread. segment_release frees what nobody holds any more, along the chain. */
+/* Any thread. segment_release hands over to the reclaimer what nobody holds any more, along the chain. */
 void segment_retain(struct segment *segment);
 void segment_release(struct segment *segment);
 
@@ -118,7 +123,7 @@ void segment_keep_cut(struct segment *segment, struct segment *old);
  * there. `holders`: how many references are no readers'. Thread 0. */
 void segment_drop_cut(struct segment *segment, unsigned holders);
 
-/* Takes the file off the disk; who holds the segment reads on. Thread 0. */
+/* Its name goes at once, the file in its turn; who holds the segment reads on. Thread 0. */
 void segment_unlink(struct segment *segment, int directory);
 
 void segment_space_release(struct segment_space *space);

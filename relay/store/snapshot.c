@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "reclaimer.h"
 #include "relay/base/clock.h"
 #include "relay/base/crc64.h"
 #include "relay/base/log.h"
@@ -34,6 +36,9 @@ struct snapshot {
     _Atomic uint64_t length; /* LENGTH_UNKNOWN while it is */
     uint64_t offset;         /* constant */
     int file;                /* constant */
+    struct reclaimer *reclaimer;
+    struct reclaim_job job; /* of its end */
+    bool is_removed;        /* its file has no name any more: closing frees it */
     /* thread 0 */
     uint64_t received;
     uint64_t crc;
@@ -72,14 +77,22 @@ void snapshot_retain(struct snapshot *snapshot)
     CHECK(before > 0);
 }
 
+static void close_in_turn(struct reclaim_job *job)
+{
+    struct snapshot *it = (void *)((uint8_t *)job - offsetof(struct snapshot, job));
+    close(it->file);
+    free(it);
+}
+
 void snapshot_release(struct snapshot **snapshot)
 {
     struct snapshot *it = *snapshot;
     *snapshot = NULL;
     if (it == NULL || atomic_fetch_sub_explicit(&it->references, 1, memory_order_acq_rel) > 1)
         return;
-    close(it->file);
-    free(it);
+    it->job.work = close_in_turn;
+    it->job.bytes = it->is_removed ? it->received : 0;
+    reclaimer_take(it->reclaimer, &it->job);
 }
 
 uint64_t snapshot_offset(const struct snapshot *snapshot)
@@ -295,6 +308,11 @@ struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool is_this_boo
                : settle_proof(snapshot, proves_itself(snapshot, is_this_boot, why), why);
 }
 
+void snapshot_set_reclaimer(struct snapshot *snapshot, struct reclaimer *reclaimer)
+{
+    snapshot->reclaimer = reclaimer;
+}
+
 void snapshot_expect(struct snapshot *snapshot, uint64_t length)
 {
     CHECK(snapshot->received == 0);
@@ -388,7 +406,8 @@ void snapshot_fail(struct snapshot *snapshot, int directory)
 {
     char part[SNAPSHOT_NAME_MAX];
     part_name(snapshot->offset, part);
-    unlinkat(directory, part, 0);
+    (void)reclaimer_unlink(snapshot->reclaimer, directory, part);
+    snapshot->is_removed = true;
     atomic_store_explicit(&snapshot->state, SNAPSHOT_FAILED, memory_order_release);
 }
 
@@ -396,8 +415,9 @@ void snapshot_unlink(struct snapshot *snapshot, int directory)
 {
     char name[SNAPSHOT_NAME_MAX];
     snapshot_name(snapshot->offset, name);
-    if (unlinkat(directory, name, 0) == -1)
+    if (!reclaimer_unlink(snapshot->reclaimer, directory, name))
         log_warn("store: cannot remove %s", name);
+    snapshot->is_removed = true;
 }
 
 const char *snapshot_error(const struct snapshot *snapshot)

@@ -13,6 +13,8 @@
 #include "relay/store/identity.h"
 #include "relay/store/snapshot.h"
 
+struct reclaimer;
+
 enum { SNAPSHOT_NAME_MAX = 40 };
 void snapshot_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX]);
 
@@ -35,6 +37,9 @@ MUST_CHECK struct snapshot *snapshot_load(int directory, const struct identity_s
  * name, which it got when it was whole. NULL: errno and `why`. */
 MUST_CHECK struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool is_this_boot,
                                            struct text *why);
+
+/* Who lets go of it last has `reclaimer` close it, and so it is with files that it leaves. */
+void snapshot_set_reclaimer(struct snapshot *snapshot, struct reclaimer *reclaimer);
 
 /* Everything was received: proves it and gives it its name. False: it is not whole, `why`; it has
  * failed then. */

@@ -86,6 +86,7 @@ void store_report(const struct store *store, struct report *report)
         report_u64(report, "disk_free_bytes", status.disk_free_bytes);
     if (status.has_disk)
         report_u64(report, "disk_total_bytes", status.disk_bytes);
+    report_u64(report, "disk_freeing_bytes", status.freeing_bytes);
     report_text(report, "fsync", "%s", status.fsync);
     report_u64(report, "fsync_in_progress", status.is_syncing);
     report_u64(report, "fsync_failures", status.fsync_failures);

@@ -13,12 +13,19 @@
 #include "data_dir.h"
 #include "files.h"
 #include "history_keeper.h"
+#include "reclaimer.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/store/status.h"
 #include "syncer.h"
 
-enum { WHY_MAX = 512, RETIRED_MAX = 4 };
+enum {
+    WHY_MAX = 512,
+    RETIRED_MAX = 4,
+    RECLAIM_LIMIT_MS = 2000, /* at the end: what is left then is freed by the next start */
+    RECLAIM_WAIT_MS = 10,    /* of thread 0 on a full disk, for files that are being freed, */
+    RECLAIM_PATIENCE = 10,   /* so many times a second */
+};
 
 struct store {
     struct store_options options; /* data_dir is only used while opening */
@@ -30,6 +37,9 @@ struct store {
     struct history *retired[RETIRED_MAX];
     size_t retired_count;
     struct syncer *syncer;
+    struct reclaimer *reclaimer;
+    unsigned patience; /* how often thread 0 may still wait for the reclaimer in this second */
+    uint64_t given;    /* see reclaimer_gives */
     struct text error; /* of the last history that was not begun, or did not become whole; "" */
     bool changed; /* another history became current, or one was abandoned, since the last publish */
 };
@@ -55,6 +65,7 @@ static struct history_ties ties_of(struct store *store)
         .data_dir = store->data_dir.directory,
         .options = &store->options,
         .syncer = store->syncer,
+        .reclaimer = store->reclaimer,
         .make_room = make_room,
         .arg = store,
     };
@@ -80,7 +91,7 @@ static bool load_history(struct store *store, uint64_t number, struct text *why)
         log_warnx("store: history-%" PRIu64 " cannot be served%s: %s", number,
                   proof == HISTORY_UNPROVEN ? " and is removed" : "", text_string(&reason));
     if (proof == HISTORY_UNPROVEN || proof == HISTORY_BEGUN)
-        history_remove_files(store->data_dir.directory, number);
+        history_remove_files(store->reclaimer, number);
     text_fini(&reason);
     return proof != HISTORY_REFUSED;
 }
@@ -91,7 +102,7 @@ static bool load_histories(struct store *store, struct text *why)
     const struct data_dir *data_dir = &store->data_dir;
     for (size_t i = 0; i < data_dir->count; i++) {
         if (store->current != NULL)
-            history_remove_files(data_dir->directory, data_dir->numbers[i]);
+            history_remove_files(store->reclaimer, data_dir->numbers[i]);
         else if (!load_history(store, data_dir->numbers[i], why))
             return false;
     }
@@ -112,14 +123,16 @@ struct store *store_open(const struct store_options *options, struct text *why)
         return NULL;
     }
     store->options = *options;
+    store->patience = RECLAIM_PATIENCE;
     text_init(&store->error, WHY_MAX);
     if (!data_dir_open(&store->data_dir, options->data_dir, true, why)) {
         free(store);
         return NULL;
     }
     store->syncer = syncer_start();
-    if (store->syncer == NULL) {
-        text_format(why, "cannot start the thread that fsyncs");
+    store->reclaimer = reclaimer_start(store->data_dir.directory);
+    if (store->syncer == NULL || store->reclaimer == NULL) {
+        text_format(why, "cannot start the threads that fsync and that remove files");
         store_close(&store);
         return NULL;
     }
@@ -190,7 +203,6 @@ struct history *store_arriving(const struct store *store)
 
 /* ------------------------------------------------------------------ replaced ones */
 
-/* Waits for the syncer, if it works for one of them. */
 static void drop_retired(struct store *store)
 {
     while (store->retired_count > 0)
@@ -223,13 +235,18 @@ static void tick_retired(struct store *store)
 }
 
 /* The disk is full while a snapshot of `history` arrives (NULL: while a history is begun). What was
- * replaced goes first, histories and snapshots, then the window is shortened: down to what is pinned, and to what the snapshot
- * itself will need. */
+ * replaced goes first, histories and snapshots, and what is being freed already is waited for, for a moment;
+ * then the window is shortened: down to what is pinned, and to what the snapshot itself will need. */
 static bool make_room(const struct history *history, void *arg)
 {
     struct store *store = arg;
     if (store->retired_count > 0) {
         drop_retired(store);
+        return true;
+    }
+    if (reclaimer_gives(store->reclaimer, &store->given) && store->patience > 0) {
+        store->patience--;
+        reclaimer_wait(store->reclaimer, RECLAIM_WAIT_MS);
         return true;
     }
     if (store->current == NULL)
@@ -250,6 +267,7 @@ void store_close(struct store **store)
     history_remove(&it->arriving);
     history_close(&it->current);
     drop_retired(it);
+    reclaimer_stop(&it->reclaimer, RECLAIM_LIMIT_MS);
     syncer_stop(&it->syncer);
     data_dir_close(&it->data_dir);
     text_fini(&it->error);
@@ -351,6 +369,7 @@ bool store_publish(struct store *store)
 
 void store_tick(struct store *store)
 {
+    store->patience = RECLAIM_PATIENCE;
     if (store->current == NULL)
         return;
     history_trim(store->current);
@@ -447,6 +466,8 @@ void store_status(const struct store *store, struct store_status *out)
         out->next_number = history_number(store->arriving);
         describe_snapshot(store->arriving, history_arriving_snapshot(store->arriving), &out->next);
     }
+    out->is_freeing = reclaimer_is_busy(store->reclaimer);
+    out->freeing_bytes = reclaimer_bytes(store->reclaimer);
     struct statvfs disk;
     out->has_disk = fstatvfs(store->data_dir.directory, &disk) == 0;
     if (out->has_disk) {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +25,8 @@ static bool held;
 static pthread_t holder;
 static unsigned own_fsyncs;
 static unsigned waiting_fsyncs;
+static unsigned own_frees;
+static unsigned waiting_frees;
 
 enum { SYNCED_MAX = 4096 };
 
@@ -103,6 +106,7 @@ void fault_hold_disk(void)
     held = true;
     holder = pthread_self();
     own_fsyncs = 0;
+    own_frees = 0;
     pthread_mutex_unlock(&lock);
 }
 
@@ -130,16 +134,32 @@ unsigned fault_waiting_fsyncs(void)
     return seen;
 }
 
-static void wait_for_disk(void)
+unsigned fault_own_frees(void)
+{
+    pthread_mutex_lock(&lock);
+    unsigned seen = own_frees;
+    pthread_mutex_unlock(&lock);
+    return seen;
+}
+
+unsigned fault_waiting_frees(void)
+{
+    pthread_mutex_lock(&lock);
+    unsigned seen = waiting_frees;
+    pthread_mutex_unlock(&lock);
+    return seen;
+}
+
+static void wait_for_disk(unsigned *own, unsigned *waiting)
 {
     pthread_mutex_lock(&lock);
     if (held && pthread_equal(holder, pthread_self())) {
-        own_fsyncs++;
+        (*own)++;
     } else {
-        waiting_fsyncs++;
+        (*waiting)++;
         while (held)
             pthread_cond_wait(&changed, &lock);
-        waiting_fsyncs--;
+        (*waiting)--;
     }
     pthread_mutex_unlock(&lock);
 }
@@ -175,6 +195,13 @@ bool fault_was_synced(const char *path)
         found = synced[i].device == key.device && synced[i].number == key.number;
     pthread_mutex_unlock(&lock);
     return found;
+}
+
+/* By its name, or by the number that it has in the trash. */
+static bool is_large(const char *name)
+{
+    return strstr(name, ".seg") != NULL || strstr(name, ".rdb") != NULL ||
+           strspn(name, "0123456789-") == strlen(name);
 }
 
 /* ------------------------------------------------------------------ what the linker sends here */
@@ -312,13 +339,24 @@ WRAPPED(int, linkat, int from, const char *old, int to, const char *name, int fl
 
 WRAPPED(int, unlinkat, int directory, const char *name, int flags)
 {
+    struct stat about;
+    if (is_large(name) && fstatat(directory, name, &about, AT_SYMLINK_NOFOLLOW) == 0)
+        wait_for_disk(&own_frees, &waiting_frees);
     REFUSE("unlinkat", EIO, -1);
     return __real_unlinkat(directory, name, flags);
 }
 
+WRAPPED(int, close, int file)
+{
+    struct stat about;
+    if (fstat(file, &about) == 0 && S_ISREG(about.st_mode) && about.st_nlink == 0)
+        wait_for_disk(&own_frees, &waiting_frees);
+    return __real_close(file);
+}
+
 WRAPPED(int, fsync, int file)
 {
-    wait_for_disk();
+    wait_for_disk(&own_fsyncs, &waiting_fsyncs);
     REFUSE("fsync", wanted.disk_error, -1);
     int result = __real_fsync(file);
     if (result == 0)
@@ -328,7 +366,7 @@ WRAPPED(int, fsync, int file)
 
 WRAPPED(int, fdatasync, int file)
 {
-    wait_for_disk();
+    wait_for_disk(&own_fsyncs, &waiting_fsyncs);
     REFUSE("fdatasync", wanted.disk_error, -1);
     int result = __real_fdatasync(file);
     if (result == 0)
@@ -338,7 +376,7 @@ WRAPPED(int, fdatasync, int file)
 
 WRAPPED(int, msync, void *address, size_t length, int flags)
 {
-    wait_for_disk();
+    wait_for_disk(&own_fsyncs, &waiting_fsyncs);
     REFUSE("msync", wanted.disk_error, -1);
     return __real_msync(address, length, flags);
 }

@@ -43,11 +43,14 @@ void fault_reserve_nothing(bool on);
 /* Has the file or directory of that path been fsynced since fault_begin? */
 bool fault_was_synced(const char *path);
 
-/* The disk does not answer: fsyncs wait until it does. Those of the calling thread are counted instead,
- * and come back at once. */
+/* The disk does not answer: fsyncs wait until it does, and so does what frees a file of the stream or an
+ * RDB (taking its name off, or closing it when that is gone). Those of the calling thread are counted
+ * instead, and come back at once. */
 void fault_hold_disk(void);
 void fault_release_disk(void);
 unsigned fault_own_fsyncs(void);
 unsigned fault_waiting_fsyncs(void);
+unsigned fault_own_frees(void);
+unsigned fault_waiting_frees(void);
 
 #endif

@@ -57,8 +57,10 @@ struct store_status {
     bool has_disk;             /* the system could be asked for the two below */
     uint64_t disk_free_bytes;
     uint64_t disk_bytes;
-    const char *fsync; /* "no", "everysec", "always" */
-    bool is_syncing;   /* one is under way, or waits for its turn */
+    bool is_freeing;        /* removed files are being freed */
+    uint64_t freeing_bytes; /* about what that gives back */
+    const char *fsync;      /* "no", "everysec", "always" */
+    bool is_syncing;        /* one is under way, or waits for its turn */
     uint64_t fsync_failures;
     const char
         *error; /* the newest trouble that is not over, or ""; valid until the store is used */

@@ -5,6 +5,7 @@
  *     data-dir/
  *       lock                          flock: who has it
  *       origin                        a note of the composition: whom we were told to follow
+ *       trash/                        removed files that are not freed yet  (store/reclaimer.h)
  *       history-<n>/                  one unbroken history
  *         identity                    who it is, what is proven           (identity.h)
  *         identity.kept               one that is surely on the disk  (store/syncer.h)
@@ -17,7 +18,8 @@
  * served. At opening, the newest history that can be proven is taken; whatever cannot is set aside
  * with a line in the log, files that are not ours are left alone and named.
  *
- * Thread: thread 0. A thread of the store's own does the fsyncs.
+ * Thread: thread 0. A thread of the store's own does the fsyncs, another one frees the space of removed
+ * files: neither thread 0 nor a worker waits for a disk that is busy with that.
  */
 #ifndef RELAY_STORE_STORE_H
 #define RELAY_STORE_STORE_H

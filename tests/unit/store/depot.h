@@ -8,6 +8,7 @@
 #include "../../../relay/store/backlog_writer.h"
 #include "place.h"
 #include "rdb.h"
+#include "relay/store/status.h"
 #include "relay/store/store.h"
 #include "stream.h"
 
@@ -90,11 +91,45 @@ static inline struct backlog *depot_backlog(const struct depot *depot)
     return history_backlog(store_current(depot->store));
 }
 
+/* Waits until what was removed is freed. True: something was. */
+static inline bool depot_await_freed(const struct depot *depot)
+{
+    struct store_status status;
+    store_status(depot->store, &status);
+    bool waits = status.is_freeing;
+    for (int i = 0; i < 100000 && status.is_freeing; i++) {
+        usleep(100);
+        store_status(depot->store, &status);
+    }
+    assert_false(status.is_freeing);
+    return waits;
+}
+
+/* As upstream does it: where the room is not free yet, that is waited for. */
+static inline enum backlog_room depot_append(const struct depot *depot, size_t length,
+                                             unsigned branch)
+{
+    struct backlog *backlog = depot_backlog(depot);
+    uint64_t end = backlog_end(backlog) + length;
+    enum backlog_room room = BACKLOG_HELD;
+    for (int idle = 0; room == BACKLOG_HELD && idle < 50; idle++) {
+        uint8_t *into;
+        size_t capacity;
+        uint64_t before = backlog_end(backlog);
+        room = backlog_reserve(backlog, &into, &capacity); /* what is owed is written first */
+        if (room == BACKLOG_ROOM)
+            room = stream_append(backlog, (size_t)(end - backlog_end(backlog)), branch);
+        if (room == BACKLOG_HELD && (depot_await_freed(depot) || backlog_end(backlog) > before))
+            idle = 0;
+    }
+    return room;
+}
+
 /* Bytes of a branch come, and are shown; all commands are whole. */
 static inline void depot_stream(struct depot *depot, size_t length, unsigned branch)
 {
     struct backlog *backlog = depot_backlog(depot);
-    enum backlog_room room = stream_append(backlog, length, branch);
+    enum backlog_room room = depot_append(depot, length, branch);
     if (room != BACKLOG_ROOM)
         fail_msg("no room (%d): %s", (int)room, backlog_error(backlog));
     history_set_boundary(store_current(depot->store), backlog_end(backlog));

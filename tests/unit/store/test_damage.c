@@ -98,6 +98,7 @@ static void assert_serves_nothing(void)
 {
     depot_open(&depot);
     assert_null(store_current(depot.store));
+    (void)depot_await_freed(&depot);
     assert_false(place_has(&depot.place, "data/history-1"));
 }
 

@@ -174,7 +174,7 @@ static void stream(size_t length, unsigned branch)
     struct backlog *backlog = depot_backlog(&depot);
     uint64_t end = truth.end + length;
     for (int tries = 0; truth.end < end; tries++) {
-        enum backlog_room room = stream_append(backlog, (size_t)(end - truth.end), branch);
+        enum backlog_room room = depot_append(&depot, (size_t)(end - truth.end), branch);
         if (room == BACKLOG_ROOM) {
             show();
             expect_window();

@@ -107,7 +107,7 @@ TEST(without_any_room_it_stands_still_and_goes_on_later)
     /* What the window gives up goes into the next segments, until somebody takes that as well. */
     enum backlog_room room = BACKLOG_ROOM;
     for (int i = 0; i < 10 && room == BACKLOG_ROOM; i++) {
-        room = stream_append(backlog, DEPOT_SEGMENT, 0);
+        room = depot_append(&depot, DEPOT_SEGMENT, 0);
         char path[PLACE_PATH_MAX];
         int file = open(place_path(&mounted, "ballast", path), O_WRONLY | O_APPEND);
         static const uint8_t block[4096];
@@ -120,9 +120,9 @@ TEST(without_any_room_it_stands_still_and_goes_on_later)
     (void)store_publish(depot.store);
     uint64_t end = backlog_end(backlog);
     assert_whole(); /* what is held is served */
-    assert_int_equal(stream_append(backlog, 1, 0), BACKLOG_NO_SPACE);
+    assert_int_equal(depot_append(&depot, 1, 0), BACKLOG_NO_SPACE);
     free_disk();
-    assert_int_equal(stream_append(backlog, 10 * DEPOT_SEGMENT, 0), BACKLOG_ROOM);
+    assert_int_equal(depot_append(&depot, 10 * DEPOT_SEGMENT, 0), BACKLOG_ROOM);
     assert_string_equal(backlog_error(backlog), "");
     (void)store_publish(depot.store);
     assert_int_equal(backlog_end(backlog), end + 10 * DEPOT_SEGMENT);
@@ -138,6 +138,7 @@ TEST(a_reader_of_what_was_given_up_does_not_cost_the_rest)
     struct cursor quick;
     assert_true(cursor_attach(&slow, backlog, 10));
     assert_true(cursor_attach(&quick, backlog, 19 * DEPOT_SEGMENT));
+    (void)depot_await_freed(&depot);
     fill_disk(0);
     uint8_t *into;
     size_t capacity;
@@ -271,17 +272,17 @@ TEST(a_write_that_finds_no_room_stands_still_and_goes_on_later)
     fill_disk(0);
     struct backlog *backlog = depot_backlog(&depot);
     /* The first page is there; the one segment that there is cannot be given up. */
-    assert_int_equal(stream_append(backlog, DEPOT_SEGMENT - 100, 0), BACKLOG_ROOM);
+    assert_int_equal(depot_append(&depot, DEPOT_SEGMENT - 100, 0), BACKLOG_ROOM);
     (void)store_publish(depot.store);
-    assert_int_equal(stream_append(backlog, 700, 0), BACKLOG_NO_SPACE);
+    assert_int_equal(depot_append(&depot, 700, 0), BACKLOG_NO_SPACE);
     assert_non_null(strstr(backlog_error(backlog), "No space left on device"));
     (void)store_publish(depot.store);
     uint64_t end = backlog_end(backlog);
-    assert_int_equal(stream_append(backlog, 1, 0), BACKLOG_NO_SPACE);
+    assert_int_equal(depot_append(&depot, 1, 0), BACKLOG_NO_SPACE);
     assert_int_equal(backlog_end(backlog), end);
     assert_whole();
     free_disk();
-    assert_int_equal(stream_append(backlog, 10 * DEPOT_SEGMENT, 0), BACKLOG_ROOM);
+    assert_int_equal(depot_append(&depot, 10 * DEPOT_SEGMENT, 0), BACKLOG_ROOM);
     assert_string_equal(backlog_error(backlog), "");
     (void)store_publish(depot.store);
     assert_whole();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A disk that does not answer: every fsync hangs until the test says otherwise, however long that may
- * be. Stream, readers and snapshots go on meanwhile, and thread 0 asks for no fsync itself; were it to
- * wait for one of the syncer's, the test would hang as well.
+ * A disk that does not answer: every fsync, and whatever frees a large file, hangs until the test says
+ * otherwise, however long that may be. Stream, readers and snapshots go on meanwhile, and thread 0 does
+ * nothing of that kind itself; were it to wait for the syncer or the reclaimer, the test would hang as well.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,6 +27,7 @@ static void start(enum store_fsync mode)
 static void end(void)
 {
     assert_int_equal(fault_own_fsyncs(), 0);
+    assert_int_equal(fault_own_frees(), 0);
     fault_release_disk();
     depot_fini(&depot);
 }
@@ -263,6 +264,39 @@ TEST(a_new_history_is_durable_with_all_that_leads_to_it)
     }
 }
 
+/* A smaller window, a newer RDB, one that failed, another history; and a reader that lets go last. */
+TEST(what_frees_large_files_delays_nobody)
+{
+    start(STORE_FSYNC_NO);
+    struct cursor cursor;
+    assert_true(cursor_attach(&cursor, depot_backlog(&depot), 1000));
+    struct snapshot *snapshot = history_snapshot(store_current(depot.store));
+    snapshot_retain(snapshot);
+    depot_stream(&depot, 20 * DEPOT_SEGMENT, 0);
+    cursor_detach(&cursor);
+    depot.options.window_bytes = 2 * DEPOT_SEGMENT;
+    store_change(depot.store, &depot.options);
+    store_tick(depot.store);
+    assert_true(backlog_segment_count(depot_backlog(&depot)) < 5);
+    expect_refresh();
+    snapshot_release(&snapshot);
+    struct history *history = store_current(depot.store);
+    assert_non_null(history_begin_snapshot(history, 1000, &depot.why));
+    history_fail_snapshot(history);
+    (void)depot_resync(&depot, 'b', 70);
+    struct store_status status;
+    store_status(depot.store, &status);
+    assert_true(status.is_freeing);
+    assert_true(status.freeing_bytes > 15 * DEPOT_SEGMENT);
+    assert_int_equal(fault_own_frees(), 0);
+    fault_release_disk();
+    (void)depot_await_freed(&depot);
+    store_status(depot.store, &status);
+    assert_int_equal(status.freeing_bytes, 0);
+    assert_false(place_has(&depot.place, "data/history-1"));
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +307,7 @@ int main(void)
         cmocka_unit_test(a_new_history_is_durable_with_all_that_leads_to_it),
         cmocka_unit_test(a_snapshot_is_served_before_it_is_durable),
         cmocka_unit_test(a_history_a_second_while_the_disk_hangs),
+        cmocka_unit_test(what_frees_large_files_delays_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

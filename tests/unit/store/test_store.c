@@ -99,6 +99,8 @@ TEST(the_one_before_is_served_until_then_and_gone_afterwards)
     assert_string_equal(current_id()->hex, b.hex);
     assert_true(history_number(next) > number);
     assert_true(place_has(&depot.place, "data/history-2"));
+    assert_false(place_has(&depot.place, "data/history-1/identity")); /* no start would find it */
+    (void)depot_await_freed(&depot);
     assert_false(place_has(&depot.place, "data/history-1"));
 
     assert_int_equal(stream_read(&cursor, 0), CURSOR_AT_END); /* who reads it reads on */
@@ -139,6 +141,7 @@ TEST(one_that_does_not_become_whole_leaves_nothing)
         assert_true(store_publish(depot.store));
         assert_string_equal(current_id()->hex, depot_id('a').hex);
     }
+    (void)depot_await_freed(&depot);
     for (int number = 2; number < 6; number++) {
         char name[40];
         snprintf(name, sizeof(name), "data/history-%d", number);
@@ -265,6 +268,7 @@ TEST(what_is_not_ours_is_left_alone)
         if (place_length(&depot.place, foreign[i]) != 4)
             fail_msg("%s is gone", foreign[i]);
     }
+    (void)depot_await_freed(&depot);
     assert_false(place_has(&depot.place, "data/history-1/identity"));
     assert_false(place_has(&depot.place, "data/history-1/backlog/7.seg"));
 }
@@ -378,6 +382,7 @@ TEST(a_history_that_was_still_arriving_goes_without_a_warning)
     assert_non_null(memmem(said, length, "history-2 was still arriving", 28));
     assert_null(memmem(said, length, "warning", 7));
     free(said);
+    (void)depot_await_freed(&depot);
     assert_false(place_has(&depot.place, "data/history-2"));
     assert_int_equal(history_number(store_current(depot.store)), 1);
     text_fini(&text);
