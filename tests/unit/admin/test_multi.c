@@ -55,6 +55,40 @@ TEST(sentinel_points_a_relay_elsewhere)
 }
 
 /* It says so when the address is refused, and goes on, as any transaction does. */
+/* In a group that renames CONFIG and CLIENT, and with what else nobody knows. */
+TEST(replicaof_takes_effect_with_words_behind_it_that_are_refused)
+{
+    static const char *const words[] = {"c0nf1g rewrite", "cl13nt kill type normal",
+                                        "config nonsense", "echo", "get x", "psync ? -1"};
+    say("multi");
+    expect("slaveof 10.0.0.2 6379", "+QUEUED\r\n");
+    for (size_t i = 0; i < LENGTH_OF(words); i++)
+        expect(words[i], "+QUEUED\r\n");
+    expect("ping", "+QUEUED\r\n");
+    expect_part("exec", "*8\r\n+OK\r\n-ERR unknown command 'c0nf1g', with args");
+    assert_string_equal(followed, "10.0.0.2 6379");
+    assert_false(fake_client_is_gone(caller));
+    say("multi");
+    say("replicaof 10.0.0.3 6379");
+    say("psync ? -1");
+    expect("exec", "*2\r\n+OK\r\n-ERR Command not allowed inside a transaction\r\n");
+    say("multi");
+    say("replicaof 10.0.0.4 6379");
+    say("nonsense");
+    expect("discard", "+OK\r\n");
+    assert_string_equal(followed, "10.0.0.3 6379");
+}
+
+TEST(replicaof_behind_what_is_refused_does_not)
+{
+    say("multi");
+    expect_part("nonsense", "-ERR unknown command");
+    expect("slaveof 10.0.0.2 6379", "+QUEUED\r\n");
+    expect_part("nonsense", "-ERR unknown command");
+    expect("exec", "-EXECABORT Transaction discarded because of previous errors.\r\n");
+    assert_string_equal(followed, "");
+}
+
 TEST(an_error_in_a_transaction_is_one_of_its_replies)
 {
     may_follow = false;
@@ -176,6 +210,8 @@ int main(void)
         MULTI_TEST(commands_are_run_at_exec_in_their_order),
         MULTI_TEST(an_empty_transaction_is_an_empty_array),
         MULTI_TEST(sentinel_points_a_relay_elsewhere),
+        MULTI_TEST(replicaof_takes_effect_with_words_behind_it_that_are_refused),
+        MULTI_TEST(replicaof_behind_what_is_refused_does_not),
         MULTI_TEST(an_error_in_a_transaction_is_one_of_its_replies),
         MULTI_TEST(what_is_refused_spoils_the_transaction),
         MULTI_TEST(some_commands_are_not_queued),
