@@ -10,7 +10,6 @@
 
 enum {
     DESCRIPTORS_SPARE = 32, /* for a segment, an RDB, the link, while a crowd is at the door */
-    TELL_AGAIN_MS = 60 * 1000,
 };
 
 /* The words of servers of this protocol, which clients look for. */
@@ -52,20 +51,26 @@ enum entry doorman_judge(const struct doorman *doorman, int fd, bool is_local, u
 
 static void tell(struct doorman *doorman, enum entry entry, int fd)
 {
-    int64_t now_ms = clock_ms();
+    char sum[LOG_REPEAT_SUM_MAX];
     doorman->refused++;
-    doorman->refusals[entry].count++;
-    if (doorman->refusals[entry].was_told &&
-        now_ms - doorman->refusals[entry].told_ms < TELL_AGAIN_MS)
+    if (!log_repeat_note(&doorman->refusals[entry], "", clock_ms(), sum))
         return;
     char peer[CALLER_NAME_MAX];
     caller_format(fd, peer);
-    log_warnx("downstream: connection addr=%s refused count=%" PRIu64
-              ": %s (told once a minute at the most)",
-              peer, doorman->refusals[entry].count, refusals[entry].cause);
-    doorman->refusals[entry].was_told = true;
-    doorman->refusals[entry].told_ms = now_ms;
-    doorman->refusals[entry].count = 0;
+    log_warnx("downstream: connection addr=%s refused%s: %s (summed up from now on)", peer, sum,
+              refusals[entry].cause);
+}
+
+/* Somebody is let in: what had no room has it again. */
+static void tell_end(struct doorman *doorman)
+{
+    static const enum entry of_room[] = {ENTRY_CLIENTS, ENTRY_DESCRIPTORS};
+    char sum[LOG_REPEAT_SUM_MAX];
+    for (size_t i = 0; i < LENGTH_OF(of_room); i++) {
+        if (log_repeat_goes_on(&doorman->refusals[of_room[i]]) &&
+            log_repeat_end(&doorman->refusals[of_room[i]], clock_ms(), sum))
+            log_info("downstream: connections are let in again%s", sum);
+    }
 }
 
 bool doorman_admit(struct doorman *doorman, int fd, uint64_t connected, bool is_tls)
@@ -73,8 +78,10 @@ bool doorman_admit(struct doorman *doorman, int fd, uint64_t connected, bool is_
     bool is_known = is_tls && doorman->tls_knows_callers;
     bool is_local = !doorman->local_only || is_known || caller_is_local(fd);
     enum entry entry = doorman_judge(doorman, fd, is_local, connected);
-    if (entry == ENTRY_FREE)
+    if (entry == ENTRY_FREE) {
+        tell_end(doorman);
         return true;
+    }
     tell(doorman, entry, fd);
     caller_turn_away(fd, bytes_of(is_tls ? "" : refusals[entry].words));
     return false;

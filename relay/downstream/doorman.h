@@ -2,7 +2,8 @@
  *
  * Who is let in. A connection that is not is told why in one send and closed at once: it takes no
  * memory and no time, so that strangers who come in crowds stop nobody who is in, nor the store, which
- * needs descriptors of its own. The log hears of each kind of refusal once a minute at the most.
+ * needs descriptors of its own. The log hears of each kind of refusal when it begins, of how many there
+ * were ever more rarely, and when room is there again.
  *
  * Owner: downstream.c. Thread: thread 0.
  */
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "relay/base/check.h"
+#include "relay/base/log_repeat.h"
 
 enum entry {
     ENTRY_FREE,
@@ -30,11 +32,7 @@ struct doorman {
     bool tls_knows_callers; /* the TLS port asks for certificates: that is as good as a password */
 
     uint64_t refused; /* since start */
-    struct {
-        bool was_told;
-        int64_t told_ms;
-        uint64_t count; /* since then */
-    } refusals[ENTRY_COUNT];
+    struct log_repeat refusals[ENTRY_COUNT];
 };
 
 /* What is to be done with one that was given the descriptor `fd` while `connected` others are there:

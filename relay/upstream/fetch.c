@@ -15,6 +15,7 @@
 #include "refresh_pace.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/base/log_repeat.h"
 #include "relay/base/text.h"
 #include "relay/store/store.h"
 
@@ -35,6 +36,7 @@ struct fetch {
     int64_t loading_ms; /* when the RDB began to come */
     uint64_t count;
     uint64_t failures_total;
+    struct log_repeat trouble;         /* none comes whole */
     struct link_refresh_outrun outrun; /* of the last one that came whole */
     size_t report_count;
     struct link_refresh_report reports[LINK_REFRESHES_KEPT]; /* the newest first */
@@ -55,6 +57,19 @@ static const struct state_row {
     [FETCH_LOADING] = {"loading", TO(IDLE)},
 };
 
+/* What fails is told when that begins, then summed up; it is over when an RDB has come whole. */
+static enum log_level level_of_change(struct fetch *fetch, enum fetch_state state,
+                                      enum log_level level, const char *cause,
+                                      char sum[LOG_REPEAT_SUM_MAX])
+{
+    struct log_repeat *trouble = &fetch->trouble;
+    sum[0] = '\0';
+    if (level > LOG_LEVEL_INFO)
+        return log_repeat_note(trouble, cause, clock_ms(), sum) ? level : LOG_LEVEL_DEBUG;
+    bool is_begin = state == FETCH_CONNECTING || state == FETCH_GREETING;
+    return is_begin && log_repeat_goes_on(trouble) ? LOG_LEVEL_DEBUG : level;
+}
+
 /* The only place where the state changes. */
 static void PRINTF_LIKE(4, 5) fetch_enter(struct fetch *fetch, enum fetch_state state,
                                           enum log_level level, const char *cause, ...)
@@ -65,8 +80,10 @@ static void PRINTF_LIKE(4, 5) fetch_enter(struct fetch *fetch, enum fetch_state 
     vsnprintf(text, sizeof(text), cause, list);
     va_end(list);
     CHECK(states[fetch->state].next & 1u << state);
-    log_at(level, "upstream: snapshot fetch state=%s->%s cause=%s", states[fetch->state].name,
-           states[state].name, text);
+    char sum[LOG_REPEAT_SUM_MAX];
+    log_at(level_of_change(fetch, state, level, text, sum),
+           "upstream: snapshot fetch state=%s->%s%s cause=%s", states[fetch->state].name,
+           states[state].name, sum, text);
     fetch->state = state;
 }
 
@@ -299,6 +316,9 @@ static bool finish(struct fetch *fetch, struct text *why)
                 snapshot_offset(snapshot), snapshot_received(snapshot),
                 snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark",
                 (double)(clock_ms() - fetch->reports[0].began_ms) / 1000);
+    char sum[LOG_REPEAT_SUM_MAX];
+    if (log_repeat_end(&fetch->trouble, clock_ms(), sum))
+        log_info("upstream: snapshots can be fetched again%s", sum);
     uint64_t end = backlog_end(history_backlog(history));
     uint64_t x = snapshot_offset(snapshot);
     note_use(fetch, history_snapshot_use(history, snapshot), end > x ? end - x : 0);

@@ -58,6 +58,34 @@ const struct origin_address *link_origin(const struct link *link)
     return current != NULL ? current : &nobody;
 }
 
+/* An origin that cannot be had is told of when that begins, then summed up, and when it ends. */
+static enum log_level level_of_change(struct link *link, enum link_state state, const char *cause,
+                                      char sum[LOG_REPEAT_SUM_MAX])
+{
+    char reason[LINK_WHY_MAX + ORIGIN_HOST_MAX + 16];
+    struct log_repeat *trouble = &link->trouble;
+    const struct origin_address *origin = link_origin(link);
+    sum[0] = '\0';
+    switch (state) {
+    case LINK_RESTING:
+        snprintf(reason, sizeof(reason), "%s:%u %s", origin->host, (unsigned)origin->port, cause);
+        return log_repeat_note(trouble, reason, clock_ms(), sum) ? LOG_LEVEL_WARNING
+                                                                 : LOG_LEVEL_DEBUG;
+    case LINK_CONNECTING:
+    case LINK_GREETING:
+        return log_repeat_goes_on(trouble) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+    case LINK_STREAMING:
+        if (log_repeat_goes_on(trouble) && !log_repeat_end(trouble, clock_ms(), sum))
+            return LOG_LEVEL_DEBUG;
+        return LOG_LEVEL_INFO;
+    case LINK_IDLE:
+    case LINK_LOADING:
+    case LINK_STOPPED:
+        return LOG_LEVEL_INFO;
+    }
+    UNREACHABLE("a state without a case");
+}
+
 void link_enter(struct link *link, enum link_state state, const char *cause, ...)
 {
     char text[LINK_WHY_MAX];
@@ -66,9 +94,10 @@ void link_enter(struct link *link, enum link_state state, const char *cause, ...
     vsnprintf(text, sizeof(text), cause, list);
     va_end(list);
     CHECK(states[link->state].next & 1u << state);
-    log_at(state == LINK_RESTING ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
-           "upstream: link state=%s->%s origin=%s:%" PRIu16 " cause=%s", states[link->state].name,
-           states[state].name, link_origin(link)->host, link_origin(link)->port, text);
+    char sum[LOG_REPEAT_SUM_MAX];
+    log_at(level_of_change(link, state, text, sum),
+           "upstream: link state=%s->%s origin=%s:%" PRIu16 "%s cause=%s", states[link->state].name,
+           states[state].name, link_origin(link)->host, link_origin(link)->port, sum, text);
     timer_disarm(link->timer);
     link->state = state;
     if (states[state].enter != NULL)
@@ -94,11 +123,13 @@ void link_note_full_failure(struct link *link)
     candidate->full_failures++;
     int64_t pause_ms = backoff_ms(full_backoff, candidate->full_failures);
     candidates_note_full_failure(&link->candidates, clock_ms(), pause_ms);
-    log_warnx("upstream: full syncs with %s:%" PRIu16 " that came to nothing in a row: %u; since "
-              "each costs it a fork, the next attempt at it is in %.1f s (REPLICAOF and a restart "
-              "end the wait)",
-              link_origin(link)->host, link_origin(link)->port, candidate->full_failures,
-              (double)pause_ms / 1000);
+    bool is_news = (candidate->full_failures & (candidate->full_failures - 1)) == 0; /* 1, 2, 4 */
+    log_at(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+           "upstream: full syncs with %s:%" PRIu16 " that came to nothing in a row: %u; since "
+           "each costs it a fork, the next attempt at it is in %.1f s (REPLICAOF and a restart "
+           "end the wait)",
+           link_origin(link)->host, link_origin(link)->port, candidate->full_failures,
+           (double)pause_ms / 1000);
 }
 
 /* Until the next turn. One that is of use is waited for; else all who may be asked are. */
@@ -407,6 +438,7 @@ static void follow(struct link *link, const struct origin_address *origin)
     link->failures = 0;
     if (link->state != LINK_RESTING && link->state != LINK_IDLE)
         link_enter(link, LINK_RESTING, "replicaof: told to follow another origin");
+    link->trouble = (struct log_repeat){.count = 0}; /* that was with the one before */
     const struct origin_candidates list = {.count = 1, .at = {*origin}};
     candidates_init(&link->candidates, &list);
     link_tell_wait(link);

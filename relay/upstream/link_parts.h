@@ -18,6 +18,7 @@
 #include "dialog.h"
 #include "intake.h"
 #include "relay/base/check.h"
+#include "relay/base/log_repeat.h"
 #include "relay/upstream/link.h"
 #include "renewal.h"
 
@@ -36,7 +37,8 @@ struct link {
     struct link_options options;
     struct link_doors doors;
     struct renames renames;
-    const char *run_id; /* NULL: not told */
+    struct log_repeat trouble; /* the origin cannot be had */
+    const char *run_id;        /* NULL: not told */
     enum link_state state;
     struct timer *timer;
     struct candidates candidates;

@@ -12,6 +12,7 @@
 #include "backoff.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/base/log_repeat.h"
 #include "relay/base/text.h"
 #include "relay/net/conn.h"
 #include "relay/net/loop.h"
@@ -23,9 +24,10 @@ enum {
     WHY_MAX = 512,
     OUT_MAX = 16 * 1024, /* a password of the longest kind fits */
     KEEPALIVE_S = 60,
-    ANSWER_MS_MAX = 2000,  /* to connect and to tell the address */
-    SILENCE_MS_MAX = 4000, /* while listening; a PING goes out every second */
-    ASK_PAUSE_MS = 1000,   /* between two askings for the sake of a link that finds nobody */
+    ANSWER_MS_MAX = 2000,      /* to connect and to tell the address */
+    SILENCE_MS_MAX = 4000,     /* while listening; a PING goes out every second */
+    DOUBT_OVER_MS = 60 * 1000, /* when the link finds nobody again after that, it is news */
+    ASK_PAUSE_MS = 1000,       /* between two askings for the sake of a link that finds nobody */
 };
 
 /* Nobody waits for the one that is tried next before all have failed once. */
@@ -64,6 +66,9 @@ struct sentinel {
     int64_t asked_ms;        /* clock_ms when it was asked last */
     int64_t last_io_ms;      /* clock_ms of the last byte received, or of coming up */
     struct origin_address told; /* last; port 0: nothing yet */
+    struct log_repeat trouble;  /* none of them answers */
+    struct log_repeat doubt;    /* the link finds nobody where they say */
+    bool is_quiet;              /* asked for the sake of that once more: not news */
     struct text out;
     size_t in_length;
     uint8_t in[REPLY_LENGTH_MAX];
@@ -96,6 +101,26 @@ static const struct origin_address *address_of(const struct sentinel *sentinel)
     return &sentinel->options.sentinels.at[sentinel->turn];
 }
 
+/* Sentinels that do not answer are told of when that begins, then summed up, and when it ends; and so is that
+ * they are asked again since the link finds nobody. */
+static enum log_level level_of_change(struct sentinel *sentinel, enum sentinel_state state,
+                                      enum log_level level, const char *cause,
+                                      char sum[LOG_REPEAT_SUM_MAX])
+{
+    char reason[WHY_MAX + ORIGIN_HOST_MAX + 16];
+    const struct origin_address *address = address_of(sentinel);
+    bool was_in_trouble = log_repeat_goes_on(&sentinel->trouble);
+    sum[0] = '\0';
+    if (level > LOG_LEVEL_INFO) {
+        snprintf(reason, sizeof(reason), "%s:%u %s", address->host, (unsigned)address->port, cause);
+        return log_repeat_note(&sentinel->trouble, reason, clock_ms(), sum) ? level
+                                                                            : LOG_LEVEL_DEBUG;
+    }
+    if (state == SENTINEL_LISTENING && was_in_trouble)
+        return log_repeat_end(&sentinel->trouble, clock_ms(), sum) ? level : LOG_LEVEL_DEBUG;
+    return was_in_trouble || sentinel->is_quiet ? LOG_LEVEL_DEBUG : level;
+}
+
 /* The only place where the state changes. `cause` ends the log line: a word, then what belongs to it. */
 static void PRINTF_LIKE(4, 5) sentinel_enter(struct sentinel *sentinel, enum sentinel_state state,
                                              enum log_level level, const char *cause, ...)
@@ -107,9 +132,11 @@ static void PRINTF_LIKE(4, 5) sentinel_enter(struct sentinel *sentinel, enum sen
     va_end(list);
     CHECK(states[sentinel->state].next & 1u << state);
     const struct origin_address *address = address_of(sentinel);
-    log_at(level, "upstream: sentinel state=%s->%s name=%s sentinel=%s:%" PRIu16 " cause=%s",
+    char sum[LOG_REPEAT_SUM_MAX];
+    log_at(level_of_change(sentinel, state, level, text, sum),
+           "upstream: sentinel state=%s->%s name=%s sentinel=%s:%" PRIu16 "%s cause=%s",
            states[sentinel->state].name, states[state].name, sentinel->options.name, address->host,
-           address->port, text);
+           address->port, sum, text);
     timer_disarm(sentinel->timer);
     sentinel->state = state;
     states[state].enter(sentinel);
@@ -222,9 +249,12 @@ static bool tell(struct sentinel *sentinel, const struct origin_address *address
 {
     struct origin_address *told = &sentinel->told;
     bool is_news = told->port != address->port || strcmp(told->host, address->host) != 0;
-    if (is_news)
+    if (is_news) {
+        sentinel->doubt = (struct log_repeat){.count = 0};
+        sentinel->is_quiet = false;
         log_info("upstream: sentinel name=%s says that the primary is %s:%" PRIu16,
                  sentinel->options.name, address->host, address->port);
+    }
     *told = *address;
     sentinel->fn(address, sentinel->arg);
     return is_news;
@@ -534,6 +564,7 @@ static void on_asking(struct sentinel *sentinel, enum sentinel_event event)
 
 static void enter_listening(struct sentinel *sentinel)
 {
+    sentinel->is_quiet = false;
     sentinel->last_io_ms = clock_ms();
 }
 
@@ -613,6 +644,11 @@ void sentinel_ask(struct sentinel *sentinel)
     /* While resting or asking, the answer is on its way. */
     if (sentinel->state != SENTINEL_LISTENING)
         return;
+    int64_t now_ms = clock_ms();
+    char sum[LOG_REPEAT_SUM_MAX];
+    if (now_ms - sentinel->doubt.last_ms > DOUBT_OVER_MS)
+        sentinel->doubt = (struct log_repeat){.count = 0};
+    sentinel->is_quiet = !log_repeat_note(&sentinel->doubt, "lost", now_ms, sum);
     sentinel->in_doubt = true;
     ask_again(sentinel);
 }

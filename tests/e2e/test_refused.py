@@ -82,3 +82,16 @@ def test_health_checks_are_not_told(lab):
         web.ask(relay, "/metrics")
     wait.equal("they have gone", lambda: relay.info("clients")["connected_clients"], 1)
     assert relay.log() == before
+
+
+def test_an_unreachable_origin_is_summed_up(lab):
+    """Tried thirty times and more, told once; and its end is told."""
+    origin = lab.origin(servers.REDIS, start=False)
+    relay = lab.relay(origin, {"relay.log-level": "info"})
+    wait.until("it has tried often", lambda: relay.info("relay")["upstream_attempts"] >= 6, seconds=40)
+    told = lines(relay, "upstream: link")
+    assert len(told) == 2, told  # connecting, and unreachable
+    assert "cause=unreachable: Connection refused" in told[1]
+    origin.start()
+    relay.wait_link()
+    relay.wait_log(r"link state=\S+->streaming .* count=\d+ for=\d+s cause=")

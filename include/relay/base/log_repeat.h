@@ -26,7 +26,7 @@
 #include "relay/base/check.h"
 
 enum {
-    LOG_REPEAT_REASONS = 8,
+    LOG_REPEAT_REASONS = 16,
     LOG_REPEAT_SUM_MAX = 64,
     LOG_REPEAT_FIRST_MS = 60 * 1000,
     LOG_REPEAT_PAUSE_MS_MAX = 60 * 60 * 1000,

@@ -58,8 +58,9 @@ TEST(sentinel_points_a_relay_elsewhere)
 /* In a group that renames CONFIG and CLIENT, and with what else nobody knows. */
 TEST(replicaof_takes_effect_with_words_behind_it_that_are_refused)
 {
-    static const char *const words[] = {"c0nf1g rewrite", "cl13nt kill type normal",
-                                        "config nonsense", "echo", "get x", "psync ? -1"};
+    static const char *const words[] = {"c0nf1g rewrite",  "cl13nt kill type normal",
+                                        "config nonsense", "echo",
+                                        "get x",           "psync ? -1"};
     say("multi");
     expect("slaveof 10.0.0.2 6379", "+QUEUED\r\n");
     for (size_t i = 0; i < LENGTH_OF(words); i++)

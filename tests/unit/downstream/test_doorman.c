@@ -72,16 +72,26 @@ static void refuse_one(void)
     close(ends[1]);
 }
 
-TEST(the_log_hears_of_a_crowd_once_a_minute)
+/* The first is told, and a sum after a minute, two, four; then that there is room again. */
+TEST(the_log_hears_of_a_crowd_ever_more_rarely)
 {
+    const struct log_repeat *repeat = &doorman.refusals[ENTRY_CLIENTS];
     fake_clock_advance(1000);
     for (int i = 0; i < 100; i++)
         refuse_one();
     assert_int_equal(doorman.refused, 100);
-    assert_int_equal(doorman.refusals[ENTRY_CLIENTS].count, 99); /* not told yet */
-    fake_clock_advance(60 * 1000);
+    assert_int_equal(repeat->count, 100);
+    assert_int_equal(repeat->pause_ms, LOG_REPEAT_FIRST_MS); /* no sum yet */
+    fake_clock_advance(LOG_REPEAT_FIRST_MS);
     refuse_one();
-    assert_int_equal(doorman.refusals[ENTRY_CLIENTS].count, 0);
+    assert_int_equal(repeat->pause_ms, 2 * LOG_REPEAT_FIRST_MS);
+    assert_true(log_repeat_goes_on(repeat));
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_true(doorman_admit(&doorman, pair[0], 0, false));
+    assert_false(log_repeat_goes_on(repeat));
+    close(pair[0]);
+    close(pair[1]);
 }
 
 #define DOOR_TEST(test) cmocka_unit_test_setup(test, begin)
@@ -94,7 +104,7 @@ int main(void)
         DOOR_TEST(the_last_descriptors_are_not_for_clients),
         DOOR_TEST(without_a_password_only_those_from_here_are_let_in),
         DOOR_TEST(who_is_sent_away_is_told_and_closed_at_once),
-        DOOR_TEST(the_log_hears_of_a_crowd_once_a_minute),
+        DOOR_TEST(the_log_hears_of_a_crowd_ever_more_rarely),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
