@@ -204,6 +204,7 @@ struct status_sources doors_of_status(const struct rooms *rooms)
         .downstream = rooms->downstream,
         .clients_max = options->clients_max,
         .serves_old_history = options->serves_old_history,
+        .max_silence_ms = rooms->config->status.ready_max_silence_ms,
     };
 }
 

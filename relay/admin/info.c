@@ -287,6 +287,10 @@ static void report_relay(const struct info_moment *moment, struct report *report
     report_u64(report, "upstream_acknowledged_offset", origin->acknowledged);
     report_text(report, "upstream_last_error", "%s", origin->last_error);
     report_wait(report, &origin->wait);
+    report_i64(report, "upstream_stream_silence_seconds",
+               info_moment_seconds_since(moment, origin->stream_heard_ms != 0
+                                                     ? origin->stream_heard_ms
+                                                     : moment->admin->started_ms));
     report_u64(report, "serving_old_history", origin->old_history_since_ms != 0);
     if (origin->old_history_since_ms != 0)
         report_i64(report, "serving_old_history_since_seconds",

@@ -159,6 +159,11 @@ static const struct setting settings[] = {
      "addresses to serve the status page and /metrics on; they have no password"},
     {"http", "port", &kind_port_or_0, AT(status.port), "6390", 0,
      "port for them; a second relay on one machine needs another; 0: none"},
+    {"http", "ready-max-silence", &kind_duration, AT(status.ready_max_silence_ms), "0",
+     SETTING_LIVE,
+     "/readyz and metrics say not ready when nothing has come from the origin for this long, 30s "
+     "say; "
+     "0: however long, since what is held is served; /readyz?max-silence=30s asks so once"},
 };
 
 _Static_assert(LENGTH_OF(settings) <= SETTINGS_MAX, "SETTINGS_MAX is too small");

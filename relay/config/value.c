@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "relay/base/bytes.h"
+#include "relay/base/duration.h"
 
 static bool is_in_range(const struct value_kind *kind, uint64_t value)
 {
@@ -219,20 +220,10 @@ void value_print_size(const struct value_kind *kind, const void *place, enum val
     text_format(out, "%" PRIu64 "%s", bytes, names[power]);
 }
 
-static const struct unit duration_units_ms[] = {
-    {"", 1000},
-    {"ms", 1},
-    {"s", 1000},
-    {"m", 60 * 1000},
-    {"h", 60 * 60 * 1000},
-    {"d", 24 * 60 * 60 * 1000},
-    {NULL, 0},
-};
-
 bool value_parse_duration(const struct value_kind *kind, const char *string, void *place)
 {
     uint64_t duration_ms;
-    if (!parse_unit(string, duration_units_ms, &duration_ms) || !is_in_range(kind, duration_ms))
+    if (!duration_parse_ms(bytes_of(string), &duration_ms) || !is_in_range(kind, duration_ms))
         return false;
     *(int64_t *)place = (int64_t)duration_ms;
     return true;

@@ -12,7 +12,7 @@
 static void write_relay(struct json *json, const struct picture *picture)
 {
     char why[READINESS_WHY_MAX];
-    bool is_ready = readiness_look(picture, why);
+    bool is_ready = readiness_look(picture, picture->max_silence_ms, why);
     json_open_object(json, "relay");
     json_string(json, "version", RELAY_VERSION);
     json_seconds(json, "time", picture->wall_us / 1000);
@@ -107,6 +107,7 @@ static void write_origin(struct json *json, const struct picture *picture)
     json_seconds(json, "old_history_seconds", picture->old_history_ms);
     /* As in INFO: what was tried meanwhile is no life of the link. */
     json_seconds(json, "last_io_seconds", link->is_up ? age_ms(picture, link->last_io_ms) : -1);
+    json_seconds(json, "silence_seconds", picture->silence_ms);
     json_string(json, "last_error", link->last_error);
     write_other_history(json, &link->wait);
     write_sync(json, link);

@@ -53,13 +53,14 @@ VALUE(resident, known((double)picture->memory.resident))
 static struct value ready(const struct picture *picture)
 {
     char why[READINESS_WHY_MAX];
-    return known(readiness_look(picture, why));
+    return known(readiness_look(picture, picture->max_silence_ms, why));
 }
 
 VALUE(allocated, known((double)picture->memory.used))
 
 VALUE(link_up, known(picture->link.is_up))
 VALUE(link_silence, since(picture, picture->link.is_up ? picture->link.last_io_ms : 0))
+VALUE(stream_silence, known((double)picture->silence_ms / 1000))
 VALUE(old_history, known(picture->old_history_ms > 0 ? (double)picture->old_history_ms / 1000 : 0))
 VALUE(link_received, known((double)picture->link.received_bytes))
 VALUE(link_attempts, known((double)picture->link.attempts))
@@ -133,6 +134,8 @@ static const struct metric {
     {"psync_relay_link_up", GAUGE, "Whether the link to the origin is up.", link_up},
     {"psync_relay_link_silence_seconds", GAUGE,
      "Since the last byte from the origin, while the link is up.", link_silence},
+    {"psync_relay_stream_silence_seconds", GAUGE,
+     "Since the last byte of the stream, whether the link is up or not.", stream_silence},
     {"psync_relay_old_history_seconds", GAUGE,
      "For how long the origin has had another history than the one that is served; 0: it has not.",
      old_history},

@@ -222,9 +222,12 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
     picture->tls_port = downstream_tls_port(sources->downstream);
     picture->clients_max = sources->clients_max;
     picture->serves_old_history = sources->serves_old_history;
+    picture->max_silence_ms = sources->max_silence_ms;
     picture->cpu_seconds = cpu_seconds();
     memory_read(&picture->memory);
     link_status(sources->link, &picture->link);
+    int64_t heard_ms = picture->link.stream_heard_ms;
+    picture->silence_ms = at_least_0(clock_silence_ms(heard_ms != 0 ? heard_ms : started_ms));
     picture->old_history_ms =
         picture->link.old_history_since_ms == 0
             ? -1

@@ -65,6 +65,8 @@ struct picture {
     uint16_t tls_port;
     unsigned clients_max;
     bool serves_old_history; /* full syncs, while a new one arrives */
+    int64_t max_silence_ms;  /* of /readyz, where it is not asked otherwise; 0: any */
+    int64_t silence_ms;      /* since the last byte of the stream, or the start */
     int64_t old_history_ms;  /* for how long the origin has had another history; -1: it has not */
     struct memory memory;
     double cpu_seconds;

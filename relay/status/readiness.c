@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "relay/base/check.h"
+#include "relay/base/bytes.h"
+#include "relay/base/duration.h"
 
 static bool PRINTF_LIKE(2, 3) refuse(char why[READINESS_WHY_MAX], const char *format, ...)
 {
@@ -25,7 +27,8 @@ static bool refuse_without_history(const struct picture *picture, char why[READI
     return refuse(why, "there is no RDB from the origin yet");
 }
 
-bool readiness_look(const struct picture *picture, char why[READINESS_WHY_MAX])
+bool readiness_look(const struct picture *picture, int64_t max_silence_ms,
+                    char why[READINESS_WHY_MAX])
 {
     why[0] = '\0';
     if (!picture->store.is_served)
@@ -36,5 +39,26 @@ bool readiness_look(const struct picture *picture, char why[READINESS_WHY_MAX])
                       " s: the origin has another, "
                       "whose RDB is not here yet",
                       picture->old_history_ms / 1000);
+    if (max_silence_ms > 0 && picture->silence_ms > max_silence_ms)
+        return refuse(why, "nothing has come from the origin for %" PRId64 " s%s%s",
+                      picture->silence_ms / 1000, picture->link.last_error[0] != '\0' ? ": " : "",
+                      picture->link.last_error);
+    return true;
+}
+
+bool readiness_read_query(const char *query, int64_t *max_silence_ms)
+{
+    static const char key[] = "max-silence=";
+    uint64_t ms;
+    for (const char *rest = query; *rest != '\0';) {
+        struct bytes pair = bytes_at(rest, strcspn(rest, "&"));
+        rest += pair.length;
+        rest += *rest == '&';
+        if (!bytes_starts(pair, key))
+            continue;
+        if (!duration_parse_ms(bytes_skip(pair, sizeof(key) - 1), &ms) || ms > INT64_MAX)
+            return false;
+        *max_silence_ms = (int64_t)ms;
+    }
     return true;
 }

@@ -7,10 +7,15 @@
 #define RELAY_STATUS_READINESS_H
 
 #include "picture.h"
+#include "relay/base/check.h"
 
 enum { READINESS_WHY_MAX = 512 };
 
-/* True: it is. False: `why`. */
-bool readiness_look(const struct picture *picture, char why[READINESS_WHY_MAX]);
+/* True: it is. False: `why`. `max_silence_ms`: for how long the origin may have been silent; 0: any time. */
+bool readiness_look(const struct picture *picture, int64_t max_silence_ms,
+                    char why[READINESS_WHY_MAX]);
+
+/* "max-silence=30s" in the query goes before the setting; without it *out is left. False: it is no time. */
+MUST_CHECK bool readiness_read_query(const char *query, int64_t *max_silence_ms);
 
 #endif

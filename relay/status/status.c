@@ -125,10 +125,15 @@ static void serve_health(struct status *status, const char *query, struct http_r
 
 static void serve_readiness(struct status *status, const char *query, struct http_reply *reply)
 {
-    (void)query;
-    take(status, PICTURE_OLDEST, 0);
     char why[READINESS_WHY_MAX];
-    if (readiness_look(&status->picture, why)) {
+    int64_t max_silence_ms = status->sources.max_silence_ms;
+    if (!readiness_read_query(query, &max_silence_ms)) {
+        reply->code = 400;
+        text_append_string(&reply->body, "max-silence is a time, as in: /readyz?max-silence=30s\n");
+        return;
+    }
+    take(status, PICTURE_OLDEST, 0);
+    if (readiness_look(&status->picture, max_silence_ms, why)) {
         text_append_string(&reply->body, "ok\n");
         return;
     }

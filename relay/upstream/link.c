@@ -305,6 +305,7 @@ static void finish_loading(struct link *link, struct text *why)
         return;
     }
     link->must_start_anew = false;
+    link->stream_heard_ms = clock_ms();
     candidates_current_row(&link->candidates)->full_failures = 0;
     link->announced.tried = link->dialog.greeting.terms.announce_version;
     struct history *history = store_current(link->store);
@@ -559,6 +560,7 @@ void link_status(const struct link *link, struct link_status *out)
         .down_since_ms = link->down_since_ms,
         .old_history_since_ms = link->old_history_since_ms,
         .up_since_ms = link->up_since_ms,
+        .stream_heard_ms = link->stream_heard_ms,
         .received_bytes = dialog_received(&link->dialog),
         .acknowledged = link->acker.acknowledged,
         .full_syncs = link->full_syncs,

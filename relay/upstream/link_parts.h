@@ -61,6 +61,8 @@ struct link {
     int64_t down_since_ms;
     int64_t old_history_since_ms; /* the origin has told of a history that is not here yet; 0: no */
     int64_t up_since_ms;
+    int64_t
+        stream_heard_ms; /* the last byte of the stream, or of an RDB that was whole; 0: never */
     uint64_t full_syncs;
     uint64_t partial_syncs;
     uint64_t attempts;

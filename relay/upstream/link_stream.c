@@ -125,6 +125,7 @@ void link_take_stream(struct link *link)
     struct dialog *dialog = &link->dialog;
     struct text why;
     text_init(&why, LINK_WHY_MAX);
+    uint64_t received = dialog_received(dialog) - dialog->pending.length;
     enum intake_result result = INTAKE_OK;
     if (dialog->pending.length > 0)
         result = intake_feed(&link->intake, &dialog->pending, &why);
@@ -133,6 +134,8 @@ void link_take_stream(struct link *link)
     switch (result) {
     case INTAKE_OK:
         dialog->last_io_ms = clock_ms();
+        if (dialog_received(dialog) != received)
+            link->stream_heard_ms = dialog->last_io_ms;
         note_flow(link);
         go_on_reading(link);
         break;

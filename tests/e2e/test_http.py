@@ -103,6 +103,19 @@ def test_ready_and_healthy(lab):
     origin.stop()
     relay.wait_link("down")
     assert web.ask(relay, "/readyz")[0] == 200  # what it holds is served
+    assert web.ask(relay, "/readyz?max-silence=1h")[0] == 200
+    wait.equal("it is too old", lambda: web.ask(relay, "/readyz?max-silence=1s")[0], 503)
+    body = web.ask(relay, "/readyz?max-silence=1s")[2]
+    assert body.startswith("not ready: nothing has come from the origin for "), body
+    assert "refused" in body or "closed" in body, body
+    assert web.ask(relay, "/readyz?max-silence=soon")[0] == 400
+    relay.set("ready-max-silence", "1")
+    assert web.ask(relay, "/readyz")[0] == 503
+    assert web.ask(relay, "/readyz?max-silence=0")[0] == 200
+    assert web.metrics(relay)["psync_relay_ready"] == 0
+    assert web.status(relay)["origin"]["silence_seconds"] >= 1
+    origin.start()
+    wait.equal("it is heard again", lambda: web.ask(relay, "/readyz")[0], 200)
 
 
 def test_only_questions_to_this_machine(lab):

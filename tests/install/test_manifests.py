@@ -138,7 +138,7 @@ def test_ports_are_those_of_the_ini():
     assert probes == {
         "startupProbe": {"path": "/healthz", "port": "http"},
         "livenessProbe": {"path": "/healthz", "port": "http"},
-        "readinessProbe": {"path": "/readyz", "port": "http"},
+        "readinessProbe": {"path": "/readyz?max-silence=30s", "port": "http"},
     }
 
 

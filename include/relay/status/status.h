@@ -6,7 +6,8 @@
  *     /status.json  what it shows
  *     /metrics      for Prometheus
  *     /healthz      200 while the process turns
- *     /readyz       200 when replicas can be served, and with what is true; else 503, and why not
+ *     /readyz       200 when replicas can be served, and with what is true; else 503, and why not;
+ *                   ?max-silence=30s: and has the origin been heard in that time?
  *
  * Nothing can be changed through it. It has no password: it is meant for this machine, and where it
  * listens only there, it answers only requests that were meant for this machine (a page of another
@@ -33,6 +34,7 @@ struct store;
 struct status_options {
     const char *bind; /* addresses separated by blanks */
     uint16_t port;    /* 0: nothing is served (the room is not opened) */
+    int64_t ready_max_silence_ms;
 };
 
 /* What it tells of. All outlive it. */
@@ -42,6 +44,7 @@ struct status_sources {
     const struct downstream *downstream;
     unsigned clients_max;
     bool serves_old_history; /* [downstream] serve-old-history */
+    int64_t max_silence_ms;  /* [http] ready-max-silence; 0: any */
 };
 
 /* NULL: `why`. */

@@ -62,6 +62,9 @@ struct link_status {
     int64_t last_io_ms;    /* clock_ms of the last byte received; 0: never */
     int64_t down_since_ms; /* clock_ms; 0: never up */
     int64_t up_since_ms;
+    /* clock_ms of the last byte of the stream, or of an RDB that was whole: the origin is silent, or out of
+     * reach, since then. 0: none since the start. */
+    int64_t stream_heard_ms;
     /* clock_ms since when the history that is held is not the origin's any more: a full sync has begun, and
      * is not over, or came to nothing. 0: it is, as far as is known. */
     int64_t old_history_since_ms;

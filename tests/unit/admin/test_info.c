@@ -369,6 +369,7 @@ TEST(relay_tells_of_upstream)
                               "upstream_acknowledged_offset:90200\r\n"
                               "upstream_last_error:refused  forged:1\r\n"
                               "upstream_other_history:0\r\n"
+                              "upstream_stream_silence_seconds:0\r\n"
                               "serving_old_history:0\r\n"
                               "replicas_waiting:6\r\n");
     fake_rooms.ack = (struct ack_rule){.policy = ACK_REPLICAS, .replicas = 3};

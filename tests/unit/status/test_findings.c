@@ -32,7 +32,7 @@ static const char *found(void)
 static const char *not_ready(void)
 {
     static char why[READINESS_WHY_MAX];
-    bool is_ready = readiness_look(&picture, why);
+    bool is_ready = readiness_look(&picture, picture.max_silence_ms, why);
     assert_int_equal(is_ready, why[0] == '\0');
     return why;
 }
@@ -116,6 +116,59 @@ TEST(an_old_history_is_served)
                                      "another, whose RDB is not here yet");
     picture.serves_old_history = true;
     assert_string_equal(not_ready(), "");
+}
+
+TEST(an_origin_that_is_silent_for_too_long)
+{
+    set_up();
+    fake_rooms.link.stream_heard_ms = NOW_MS - 31 * 1000;
+    assert_string_equal(found(), "");
+    assert_string_equal(not_ready(), ""); /* by default what is held is served, however old */
+    picture.max_silence_ms = 32 * 1000;
+    assert_string_equal(not_ready(), "");
+    picture.max_silence_ms = 30 * 1000;
+    assert_string_equal(not_ready(), "nothing has come from the origin for 31 s");
+    fake_rooms.link.is_up = false;
+    fake_rooms.link.last_error = "Connection refused";
+    found();
+    picture.max_silence_ms = 30 * 1000;
+    assert_string_equal(not_ready(),
+                        "nothing has come from the origin for 31 s: Connection refused");
+    fake_rooms.link.stream_heard_ms = 0; /* never: since the start, 90 s ago */
+    found();
+    picture.max_silence_ms = 90 * 1000;
+    assert_string_equal(not_ready(), "");
+    picture.max_silence_ms = 89 * 1000;
+    assert_string_equal(not_ready(),
+                        "nothing has come from the origin for 90 s: Connection refused");
+}
+
+TEST(how_silent_it_may_be_is_asked_in_the_query)
+{
+    static const struct {
+        const char *query;
+        int64_t ms; /* -1: refused */
+    } rows[] = {
+        {"", 7},
+        {"other=1&x", 7},
+        {"max-silence=30s", 30 * 1000},
+        {"max-silence=30", 30 * 1000},
+        {"max-silence=500ms&other=1", 500},
+        {"other=1&max-silence=2m", 2 * 60 * 1000},
+        {"max-silence=0", 0},
+        {"max-silence=", -1},
+        {"max-silence=soon", -1},
+        {"max-silence=-1s", -1},
+        {"max-silence=30s30s", -1},
+        {"max-silence=99999999999999999999", -1},
+        {"max-silence=9223372036854775808ms", -1},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        int64_t ms = 7;
+        bool good = readiness_read_query(rows[i].query, &ms);
+        assert_int_equal(good, rows[i].ms >= 0);
+        assert_int_equal(ms, good ? rows[i].ms : 7);
+    }
 }
 
 TEST(a_replica_is_behind)
@@ -299,6 +352,8 @@ int main(void)
         cmocka_unit_test(another_history_waits),
         cmocka_unit_test(an_rdb_arrives),
         cmocka_unit_test(an_old_history_is_served),
+        cmocka_unit_test(an_origin_that_is_silent_for_too_long),
+        cmocka_unit_test(how_silent_it_may_be_is_asked_in_the_query),
         cmocka_unit_test(a_replica_is_behind),
         cmocka_unit_test(a_replica_is_about_to_be_cut),
         cmocka_unit_test(a_replica_is_silent),
