@@ -187,10 +187,17 @@ static const struct command_row relay_rows[] = {
      "[host port]", NULL},
     {"relay|drop", 3, ADMIN, on_relay_drop, "0.1.0", "server", PER_REPLICA,
      "Closes the connection of a replica, which may come back.", "replica-id", NULL},
+    {"relay|forget", 3, ADMIN, on_relay_forget, "0.1.0", "server", PER_REPLICA,
+     "Forgets replicas that were taken away for good, so that `ack = all` waits for them no "
+     "longer; "
+     "those that are attached when they leave. Returns how many.",
+     "<replica-id | ip | ip:port | ALL>", NULL},
     {"relay|help", 2, ALWAYS, on_help, "0.1.0", "server", CONSTANT,
      "Returns what the subcommands do.", "", NULL},
     {"relay|replicas", 2, LOOK, on_relay_replicas, "0.1.0", "server", PER_REPLICA,
-     "Returns a map for each replica: id, address, version, state, offset, how far it is behind.",
+     "Returns a map for each replica: id, address, version, state, offset, how far it is behind; "
+     "also "
+     "for those that are away and known to `ack = all`.",
      "", NULL},
     {"relay|snapshot", 2, ADMIN, on_relay_snapshot, "0.1.0", "server", CONSTANT,
      "Begins to fetch a newer snapshot now, for which the origin forks. INFO relay tells its "

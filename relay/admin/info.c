@@ -18,6 +18,7 @@
 #include "relay/admin/memory.h"
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
+#include "relay/downstream/known.h"
 #include "relay/resp/rdb_version.h"
 #include "relay/store/status.h"
 #include "relay/store/store.h"
@@ -264,6 +265,17 @@ static void report_wait(struct report *report, const struct link_wait *wait)
                wait->left_ms < 0 ? -1 : (wait->left_ms + 999) / 1000);
 }
 
+/* Whom `ack = all` waits for: those that are known, of which some may be away, and after a start those of
+ * whom nothing is known. */
+static void report_known(struct report *report, const struct admin *admin)
+{
+    struct known_counts known;
+    known_count(downstream_known(admin->downstream), &known);
+    report_u64(report, "replicas_known", known.attached + known.away);
+    report_u64(report, "replicas_away", known.away);
+    report_i64(report, "replicas_unsure_seconds", (known.unsure_ms + 999) / 1000);
+}
+
 /* What an operator of a relay wants to know and no server has a field for. */
 static void report_relay(const struct info_moment *moment, struct report *report)
 {
@@ -296,6 +308,7 @@ static void report_relay(const struct info_moment *moment, struct report *report
         report_i64(report, "serving_old_history_since_seconds",
                    info_moment_seconds_since(moment, origin->old_history_since_ms));
     report_u64(report, "replicas_waiting", moment->counts.replicas_waiting);
+    report_known(report, moment->admin);
     text_fini(&rule);
 }
 

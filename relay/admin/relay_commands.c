@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
+#include "relay/downstream/known.h"
 #include "relay/store/backlog.h"
 #include "relay/store/history.h"
 #include "relay/store/status.h"
@@ -94,7 +95,7 @@ static void list_replica(const struct peer_status *replica, void *arg)
     struct listing *listing = arg;
     struct writer *writer = &listing->writer;
     listing->count++;
-    write_map(writer, 13);
+    write_map(writer, 14);
     write_number(writer, "id", (int64_t)replica->id);
     write_text(writer, "addr", replica->peer);
     write_text(writer, "ip", replica->address);
@@ -109,6 +110,30 @@ static void list_replica(const struct peer_status *replica, void *arg)
     write_number(writer, "lag", seconds_since(listing, replica->last_ack_ms));
     write_number(writer, "age", seconds_since(listing, replica->connected_ms));
     write_number(writer, "sent_bytes", (int64_t)replica->sent_bytes);
+    write_number(writer, "forgotten_in", -1);
+}
+
+/* One that has left, and is still waited for by `ack = all`. */
+static void list_away(const struct known_status *replica, void *arg)
+{
+    struct listing *listing = arg;
+    struct writer *writer = &listing->writer;
+    listing->count++;
+    write_map(writer, 14);
+    write_number(writer, "id", (int64_t)replica->id);
+    write_text(writer, "addr", replica->peer);
+    write_text(writer, "ip", replica->address);
+    write_number(writer, "port", replica->listening_port);
+    write_text(writer, "version", replica->version);
+    write_text(writer, "state", "away");
+    write_text(writer, "acknowledges", "yes");
+    write_number(writer, "offset", (int64_t)replica->acknowledged);
+    write_number(writer, "sent_offset", 0);
+    write_number(writer, "lag_bytes", -1);
+    write_number(writer, "lag", seconds_since(listing, replica->heard_ms));
+    write_number(writer, "age", 0);
+    write_number(writer, "sent_bytes", 0);
+    write_number(writer, "forgotten_in", (replica->left_ms + 999) / 1000);
 }
 
 void on_relay_replicas(struct request *request)
@@ -123,6 +148,7 @@ void on_relay_replicas(struct request *request)
         .now_ms = clock_ms(),
     };
     downstream_each_replica(admin->downstream, list_replica, &listing);
+    known_each_away(downstream_known(admin->downstream), list_away, &listing);
     if (out.failed) {
         write_error(request->writer, "ERR the list is too long");
     } else {
@@ -143,4 +169,51 @@ void on_relay_drop(struct request *request)
         write_error(request->writer, "ERR No such replica");
     else
         reply_ok(request);
+}
+
+/* ---------------------------------------------------------------- RELAY FORGET */
+
+/* "address", "address:port" or "[address]:port". Without brackets, several colons are of IPv6. */
+static bool parse_address(struct bytes word, struct known_who *who)
+{
+    size_t colon = word.length;
+    size_t colons = 0;
+    for (size_t i = 0; i < word.length; i++) {
+        if (word.data[i] == ':') {
+            colon = i;
+            colons++;
+        }
+    }
+    bool has_brackets = word.length > 0 && word.data[0] == '[';
+    who->has_port = colons == 1 || (has_brackets && colon > 0 && word.data[colon - 1] == ']');
+    who->address = who->has_port ? bytes_first(word, colon) : word;
+    if (has_brackets) {
+        size_t length = who->address.length;
+        if (length < 3 || who->address.data[length - 1] != ']')
+            return false;
+        who->address = bytes_first(bytes_skip(who->address, 1), length - 2);
+    }
+    uint64_t port = 0;
+    if (who->has_port && (!bytes_to_u64(bytes_skip(word, colon + 1), &port) || port > UINT16_MAX))
+        return false;
+    who->port = (uint16_t)port;
+    return who->address.length > 0;
+}
+
+void on_relay_forget(struct request *request)
+{
+    struct bytes word = argument(request, 2);
+    struct known_who who = {.is_anybody = bytes_is(word, "all")};
+    bool good =
+        who.is_anybody || (bytes_to_u64(word, &who.id) && who.id > 0) || parse_address(word, &who);
+    if (!good) {
+        write_error(request->writer, "ERR a replica is named by its id, its ip or its ip:port, as "
+                                     "RELAY REPLICAS tells them, or all that are away by ALL");
+        return;
+    }
+    size_t count = known_forget(downstream_known(request->admin->downstream), &who);
+    if (count == 0 && !who.is_anybody)
+        write_error(request->writer, "ERR No such replica");
+    else
+        write_integer(request->writer, (int64_t)count);
 }

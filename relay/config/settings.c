@@ -60,7 +60,8 @@ static const struct setting settings[] = {
      "until REPLICAOF or RELAY ACCEPT"},
     {"upstream", "ack", &kind_ack, AT(upstream.ack), "received", SETTING_LIVE,
      "what the origin is told that we have, and so what WAIT means there: received, durable "
-     "(fsynced), all (all our replicas have it), replicas N (N of them have it)"},
+     "(fsynced), all (all our known replicas have it: those that are attached, or were until "
+     "repl-timeout ago), replicas N (N of them have it)"},
     {"upstream", "repl-timeout", &kind_patience, AT(upstream.timeout_ms), "60", SETTING_LIVE,
      "silence of the origin after which the link is made anew"},
     {"upstream", "replica-announce-ip", &kind_host, AT(upstream.announce_ip), "", 0,

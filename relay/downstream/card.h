@@ -20,6 +20,7 @@
 #include "relay/net/mailbox.h"
 #include "relay/resp/rdb_version.h"
 
+struct known_replica;
 struct worker;
 
 enum { CARD_ADDRESS_MAX = 80 };
@@ -33,14 +34,16 @@ struct resync_source {
 struct card {
     struct letter gone; /* first: the letter is the card */
     TAILQ_ENTRY(card) entry;
-    struct worker *worker; /* NULL: it waits on thread 0 */
+    struct worker *worker;       /* NULL: it waits on thread 0 */
+    struct known_replica *known; /* thread 0's; NULL: it is none that `ack = all` is about */
 
     /* Written by thread 0 before the card is lent, read by both. */
     uint64_t id;
     uint64_t history_number; /* of the history that it is attached to */
     int64_t connected_ms;
-    bool acknowledges; /* false for SYNC */
-    bool full_sync;    /* it was attached with an RDB */
+    bool acknowledges;        /* false for SYNC */
+    bool full_sync;           /* it was attached with an RDB */
+    uint64_t attached_offset; /* its stream begins here */
     struct replica_terms terms;
     char peer[CARD_ADDRESS_MAX];
     char local[CARD_ADDRESS_MAX];

@@ -72,9 +72,9 @@ static bool least_of_all(const struct cards *cards, const struct cards_scope *sc
     const struct card *card;
     TAILQ_FOREACH(card, cards, entry)
     {
-        if (!counts(card, scope))
+        if (card->known == NULL)
             continue;
-        uint64_t acknowledged = cards_offset(card, scope);
+        uint64_t acknowledged = counts(card, scope) ? cards_offset(card, scope) : 0;
         if (!found || acknowledged < *offset)
             *offset = acknowledged;
         found = true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the cards of all replicas say together: who has acknowledged how much, and who is there. Only
- * replicas that are online and acknowledge count: not those that wait or load, and not SYNC.
+ * replicas that are online and acknowledge count: not those that wait or load, and not SYNC. For rank 0, the one
+ * that has least, all that are known count (known.h): who waits, loads or closes has nothing yet.
  *
  * An acknowledged offset belongs to the history, and to the branch of it (store/branches.h), that the
  * replica was attached to. It counts up to where that branch is still common with the current one, and

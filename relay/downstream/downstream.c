@@ -11,6 +11,7 @@
 #include "cards.h"
 #include "client_room.h"
 #include "doorman.h"
+#include "known_private.h"
 #include "ports.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
@@ -37,6 +38,7 @@ struct downstream {
     struct client_room clients;
     struct waiting waiting;
     struct cards cards; /* of all replicas, oldest first */
+    struct known known;
     uint64_t card_count;
     bool will_ask; /* somebody has come who must be asked at the end of this turn */
     uint64_t newest_id;
@@ -108,6 +110,10 @@ static void on_newcomer(const struct newcomer *newcomer, void *arg)
     struct downstream *downstream = arg;
     struct conn *conn = newcomer->conn;
     struct card *card = make_card(newcomer);
+    if (card != NULL && known_is_about(card) && !known_arrive(&downstream->known, card)) {
+        free(card);
+        card = NULL;
+    }
     struct replica *replica =
         card == NULL ? NULL
                      : replica_new(card, newcomer->owed, downstream->options.replica_timeout_ms,
@@ -115,6 +121,8 @@ static void on_newcomer(const struct newcomer *newcomer, void *arg)
     if (replica == NULL || !conn_attach(conn, downstream->loop, replica_on_conn, replica)) {
         if (replica != NULL)
             replica_free(replica);
+        if (card != NULL && card->known != NULL)
+            known_leave(&downstream->known, card, clock_ms());
         free(card);
         refuse(downstream, &conn);
         return;
@@ -144,6 +152,7 @@ static void on_attached(struct replica *replica, const char *cause, void *arg)
     unsigned number = least_loaded(downstream);
     downstream->loads[number]++;
     replica->card->worker = downstream->workers[number];
+    known_unpin_one(replica->card->known); /* its own cursor holds what it needs now */
     conn_detach(replica->conn);
     worker_take(downstream->workers[number], replica, cause);
 }
@@ -170,6 +179,8 @@ static void on_card_back(struct letter *letter, void *arg)
     downstream->received_bytes += CARD_GET(card, received_bytes);
     TAILQ_REMOVE(&downstream->cards, card, entry);
     downstream->card_count--;
+    if (card->known != NULL)
+        known_leave(&downstream->known, card, clock_ms());
     free(card);
     /* Who is left may have more than the one who has gone. */
     if (downstream->watches)
@@ -248,6 +259,8 @@ static void init_parts(struct downstream *downstream, const struct store *store,
                  on_attached, downstream);
     downstream->waiting.serves_old_history = options->serves_old_history;
     TAILQ_INIT(&downstream->cards);
+    known_init(&downstream->known, &downstream->cards, options->replica_timeout_ms,
+               store_current(store) != NULL, clock_ms());
 }
 
 struct downstream *downstream_open(struct loop *loop, struct store *store,
@@ -301,6 +314,7 @@ void downstream_close(struct downstream **where)
     mailbox_free(&downstream->mailbox);
     bell_free(&downstream->bell);
     CHECK(TAILQ_EMPTY(&downstream->cards));
+    known_fini(&downstream->known);
     /* What was put aside on the loop, ask_all maybe, comes before this. */
     loop_defer(downstream->loop, free_downstream, downstream);
 }
@@ -316,9 +330,15 @@ void downstream_change(struct downstream *downstream, const struct downstream_op
     if (downstream->options.replica_timeout_ms == options->replica_timeout_ms)
         return;
     downstream->options.replica_timeout_ms = options->replica_timeout_ms;
+    downstream->known.timeout_ms = options->replica_timeout_ms;
     waiting_set_timeout(&downstream->waiting, options->replica_timeout_ms);
     for (unsigned i = 0; i < downstream->worker_count; i++)
         worker_set_timeout(downstream->workers[i], options->replica_timeout_ms);
+}
+
+struct known *downstream_known(struct downstream *downstream)
+{
+    return &downstream->known;
 }
 
 uint16_t downstream_port(const struct downstream *downstream)
@@ -352,12 +372,15 @@ void downstream_wake(struct downstream *downstream)
 void downstream_tick(struct downstream *downstream)
 {
     waiting_tick(&downstream->waiting);
+    known_tick(&downstream->known, clock_ms());
     client_room_tick(&downstream->clients);
 }
 
 void downstream_close_replicas(struct downstream *downstream, enum close_reason reason,
                                uint64_t number_spared)
 {
+    if (reason == CLOSE_REPLACED)
+        known_unpin(&downstream->known);
     for (unsigned i = 0; i < downstream->worker_count; i++)
         worker_close_all(downstream->workers[i], reason, number_spared);
 }
@@ -436,6 +459,7 @@ void downstream_renamed(struct downstream *downstream)
 {
     const struct cards_scope scope = current_scope(downstream);
     CHECK(scope.branches != NULL);
+    known_pin(&downstream->known, store_current(downstream->waiting.store));
     for (unsigned i = 0; i < downstream->worker_count; i++)
         worker_rename(downstream->workers[i], branches_start(scope.branches));
 }
@@ -453,6 +477,8 @@ void downstream_watch_acknowledged(struct downstream *downstream, bool watch)
 bool downstream_acknowledged(const struct downstream *downstream, unsigned rank, uint64_t *offset)
 {
     const struct cards_scope scope = current_scope(downstream);
+    if (rank == 0 && !known_is_complete(&downstream->known, clock_ms()))
+        return false;
     return cards_acknowledged(&downstream->cards, &scope, rank, offset);
 }
 

@@ -207,6 +207,7 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
     struct card *card = replica->card;
     card->not_before_ms = 0;
     card->history_number = history_number(plan->history);
+    card->attached_offset = plan->offset;
     CARD_SET(card, branch, history_branches(plan->history)->current);
     card->full_sync = plan->verdict != ATTACH_CONTINUE;
     card->attached_ms = clock_ms();

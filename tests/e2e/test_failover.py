@@ -73,7 +73,8 @@ def test_a_full_sync_under_way_is_finished(lab, kind):
     old = lab.origin(kind, name="old", rdbcompression="no", **WITHOUT_PINGS)
     load.populate(old, 30)
     new = lab.replica(old, kind, name="new", **WITHOUT_PINGS).wait_online()
-    relay = lab.relay(old).wait_link()
+    small = {"store.repl-backlog-size": "1mb", "store.segment-size": "256kb"}
+    relay = lab.relay(old, small).wait_link()
     bystander = lab.replica(relay, kind, name="bystander").wait_online()
     loading = lab.closing(psync_client.PsyncClient(relay.port, receive_buffer=65536))
     assert loading.handshake().psync()[0] == "+FULLRESYNC"
@@ -87,7 +88,7 @@ def test_a_full_sync_under_way_is_finished(lab, kind):
     relay.follow(new)
     wait_follows(relay, new)
     wait.equal("the bystander has learnt", lambda: identity(bystander), identity(relay))
-    load.fill(new, rounds=3, seed=4)
+    load.populate(new, 4)  # more than the window holds
     wait_same_offset(new, [relay, bystander])
 
     assert len(loading.take(length)) == length
@@ -96,9 +97,12 @@ def test_a_full_sync_under_way_is_finished(lab, kind):
     loading.ack()
     with pytest.raises(EOFError):
         loading.take(1)
+    held = lambda: relay.info("replication")["repl_backlog_first_byte_offset"]
+    wait.stays("what it needs is held", held, lambda first: first <= end + 1, seconds=2.5)
     again = lab.closing(psync_client.PsyncClient(relay.port, listening_port=loading.listening_port))
     assert again.handshake().psync(first, end + 1) == ["+CONTINUE", identity(relay)[0]]
     again.stream_to(new.offset())
+    wait.until("no more than that", held, lambda first: first > end + 1)
     assert relay.syncs()[0] == 2, "nobody needed another full sync"
 
 

@@ -114,7 +114,8 @@ def test_wait_is_a_round_trip(lab, kind, rule):
 
 
 def test_replicas_come_and_go(lab):
-    """Who leaves is not counted any more, who comes is; `all` is about those who are here."""
+    """Who leaves is not counted any more, who comes is; `all` is about those who are known, until they are
+    forgotten."""
     origin, relay, (first, second) = start(lab, count=2, ack="replicas 2")
     expect(origin, 1)
     second.kill9()
@@ -127,13 +128,90 @@ def test_replicas_come_and_go(lab):
     expect(origin, 0)
     with waiting(origin) as answers:
         third.kill9()
-    assert answers[0][0] == 1, "the one that held it up has left"
+        wait.equal("it is away", lambda: known(relay), (1, 2))
+        assert not answers, "it may be back in a moment"
+        assert forget(relay, f"127.0.0.1:{second.port}") == 1
+        assert forget(relay, f"127.0.0.1:{third.port}") == 1
+    assert answers[0][0] == 1, "the ones that held it up are forgotten"
     second.start().wait_online()
     expect(origin, 1)
-    first.kill9()
-    second.kill9()
+    for replica in (first, second):
+        assert forget(relay, f"127.0.0.1:{replica.port}") == 1, "when it leaves"
+        replica.kill9()
     wait.equal("nobody is left", lambda: len(relay.replicas()), 0)
     expect(origin, 0)
+
+
+def known(relay):
+    """(attached, away)"""
+    info = relay.info("relay")
+    return info["replicas_known"] - info["replicas_away"], info["replicas_away"]
+
+
+def forget(relay, who):
+    return relay.client().execute_command("RELAY", "FORGET", who)
+
+
+def disconnect(relay):
+    """All replicas at once, as when a switch goes down."""
+    relay.client().execute_command("CLIENT", "KILL", "TYPE", "replica")
+
+
+def test_the_first_one_back_is_not_all(lab, kind):
+    origin, relay, (first, second) = start(lab, kind, ack="all", count=2)
+    expect(origin, 1)
+    with paused(second):
+        disconnect(relay)
+        first.wait_online()
+        wait.equal("one is away", lambda: known(relay), (1, 1))
+        (away,) = [
+            dict(zip(row[::2], row[1::2]))
+            for row in relay.client().execute_command("RELAY", "REPLICAS")
+            if b"away" in row or "away" in row
+        ]
+        text = {str(key.decode() if isinstance(key, bytes) else key): away[key] for key in away}
+        assert text["port"] == second.port and 0 < text["forgotten_in"] <= 60
+        expect(origin, 0)
+    second.wait_online()
+    expect(origin, 1)
+    relay.set("repl-timeout", "2")
+    second.kill9()
+    with waiting(origin) as answers:
+        pass
+    assert answers[0][0] == 1, "repl-timeout has passed"
+
+
+def test_all_after_a_restart(lab):
+    """Nobody knows who was there, for repl-timeout or until somebody says that all are here."""
+    origin, relay, replicas = start(lab, ack="all", count=1)
+    expect(origin, 1)
+    relay.restart(kill=True).wait_link()
+    for replica in replicas:
+        replica.wait_online()
+    assert 0 < relay.info("relay")["replicas_unsure_seconds"] <= 60
+    expect(origin, 0)
+    with waiting(origin) as answers:
+        assert forget(relay, "ALL") == 0
+    assert answers[0][0] == 1
+    relay.restart().wait_link()
+    with waiting(origin) as answers:
+        relay.set("repl-timeout", "1")
+    assert answers[0][0] == 1
+
+
+@pytest.mark.threads
+def test_one_that_loads_has_nothing_yet(lab):
+    origin, relay, _ = start(lab, ack="all", count=1)
+    load.populate(origin, 30)
+    expect(origin, 1)
+    relay.client().execute_command("RELAY", "SNAPSHOT")
+    loading = lab.closing(psync_client.PsyncClient(relay.port, receive_buffer=65536))
+    assert loading.handshake().psync()[0] == "+FULLRESYNC"
+    loading.rdb_header()
+    expect(origin, 0)
+    with waiting(origin) as answers:
+        loading.close()
+    assert answers[0][0] == 1, "it never was in sync, and is not missed"
 
 
 def test_changed_at_run_time(lab, kind):

@@ -294,6 +294,35 @@ void downstream_each_client(const struct downstream *downstream, peer_status_fn 
     }
 }
 
+struct known *downstream_known(struct downstream *downstream)
+{
+    CHECK(downstream == handle(OTHER));
+    return handle(OTHER);
+}
+
+void known_each_away(const struct known *known, known_fn *fn, void *arg)
+{
+    CHECK(known == handle(OTHER));
+    for (size_t i = 0; i < fake_rooms.known.away; i++)
+        fn(&fake_rooms.away[i], arg);
+}
+
+void known_count(const struct known *known, struct known_counts *out)
+{
+    CHECK(known == handle(OTHER));
+    *out = fake_rooms.known;
+}
+
+size_t known_forget(struct known *known, const struct known_who *who)
+{
+    CHECK(known == handle(OTHER));
+    fake_rooms.forgotten = *who;
+    snprintf(fake_rooms.forgotten_address, sizeof(fake_rooms.forgotten_address), "%.*s",
+             (int)who->address.length,
+             who->address.data != NULL ? (const char *)who->address.data : "");
+    return fake_rooms.forgets;
+}
+
 bool downstream_drop(struct downstream *downstream, uint64_t id)
 {
     CHECK(downstream == handle(OTHER));

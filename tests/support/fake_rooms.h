@@ -12,6 +12,7 @@
 
 #include "relay/downstream/client.h"
 #include "relay/downstream/downstream.h"
+#include "relay/downstream/known.h"
 #include "relay/store/branches.h"
 #include "relay/store/identity.h"
 #include "relay/store/status.h"
@@ -47,6 +48,11 @@ struct fake_rooms {
     struct downstream_counts counts;
     struct peer_status replicas[FAKE_PEERS_MAX];
     size_t replica_count;
+    struct known_status away[FAKE_PEERS_MAX];
+    struct known_counts known;  /* `away` as it counts */
+    struct known_who forgotten; /* whom known_forget was given last; its address is the test's */
+    char forgotten_address[64];
+    size_t forgets; /* what it says */
     struct sync_failure sync_failures[FAKE_PEERS_MAX];
     size_t sync_failure_count;
     size_t crowd;   /* so many more like the first one, each a byte further behind */

@@ -106,21 +106,20 @@ bool downstream_kill(struct downstream *downstream, uint64_t id);
 /* The same for another reason. */
 bool downstream_expel(struct downstream *downstream, uint64_t id, enum close_reason reason);
 
-/* The current history has lost its end, and goes on under the same id: who stands at the cut or before it goes
- * on, too, and its worker is asked to say so. Until it has, what is acknowledged beyond the cut does not
- * count. */
+/* The current history has lost its end, under the same id: who stands at the cut or before it goes on, and its
+ * worker is asked to say so. Until it has, what is acknowledged beyond the cut does not count. */
 void downstream_rewound(struct downstream *downstream);
 
-/* The current history goes on under another id: who is up to date is closed with CLOSE_RENAMED, to come back for
- * it. A full sync that is under way is finished first: RDB and stream up to here are as good as they were, and
- * it would have to begin anew; it is closed when it has loaded them. */
+/* The current history goes on under another id: closes with CLOSE_RENAMED who is up to date, to come back for it. A
+ * full sync that is under way is finished first, RDB and stream up to here, and closed when it is loaded. */
 void downstream_renamed(struct downstream *downstream);
 
 enum { ACKNOWLEDGED_RANK_MAX = 1024 };
 
 /* Of the current history alone, and of what is common with its newest branch, as it is at the time of the
  * call (cards.h): what the rank-th best of the online replicas that acknowledge has acknowledged: rank 1 is the one that
- * has most; rank 0 is the one that has least; at most ACKNOWLEDGED_RANK_MAX. One that has not told yet
+ * has most; rank 0 is what all have
+ * that are known (known.h); at most ACKNOWLEDGED_RANK_MAX. One that has not told yet
  * counts with 0. False: there are fewer than that (none, for rank 0). Looks at each replica. */
 MUST_CHECK bool downstream_acknowledged(const struct downstream *downstream, unsigned rank,
                                         uint64_t *offset);

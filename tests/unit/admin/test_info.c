@@ -371,7 +371,10 @@ TEST(relay_tells_of_upstream)
                               "upstream_other_history:0\r\n"
                               "upstream_stream_silence_seconds:0\r\n"
                               "serving_old_history:0\r\n"
-                              "replicas_waiting:6\r\n");
+                              "replicas_waiting:6\r\n"
+                              "replicas_known:0\r\n"
+                              "replicas_away:0\r\n"
+                              "replicas_unsure_seconds:0\r\n");
     fake_rooms.ack = (struct ack_rule){.policy = ACK_REPLICAS, .replicas = 3};
     expect_part("info relay", "\r\nack:replicas 3\r\n");
     fake_rooms.link.wait = (struct link_wait){

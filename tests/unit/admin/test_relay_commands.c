@@ -41,21 +41,22 @@ static void two_replicas(void)
     "streaming\r\n$12\r\nacknowledges\r\n$3\r\nyes\r\n$6\r\noffset\r\n:4000\r\n$11\r\nsent_"       \
     "offset\r\n:4500\r\n$9\r\nlag_bytes\r\n:1000\r\n$3\r\nlag\r\n:2\r\n$3\r\nage\r\n:61\r\n$"      \
     "10\r\n"                                                                                       \
-    "sent_bytes\r\n:777\r\n"
+    "sent_bytes\r\n:777\r\n$12\r\nforgotten_in\r\n:-1\r\n"
 #define SECOND                                                                                     \
     "$2\r\nid\r\n:12\r\n$4\r\naddr\r\n$15\r\n192.0.2.2:40000\r\n$2\r\nip\r\n$9\r\n192.0.2.2\r\n"   \
     "$4\r\nport\r\n:0\r\n$7\r\nversion\r\n$0\r\n\r\n$5\r\nstate\r\n$7\r\nwaiting\r\n$12\r\n"       \
     "acknowledges\r\n$2\r\nno\r\n$6\r\noffset\r\n:0\r\n$11\r\nsent_offset\r\n:0\r\n$9\r\nlag_"     \
-    "bytes\r\n:-1\r\n$3\r\nlag\r\n:0\r\n$3\r\nage\r\n:0\r\n$10\r\nsent_bytes\r\n:0\r\n"
+    "bytes\r\n:-1\r\n$3\r\nlag\r\n:0\r\n$3\r\nage\r\n:0\r\n$10\r\nsent_bytes\r\n:0\r\n$"           \
+    "12\r\nforgotten_in\r\n:-1\r\n"
 
 TEST(replicas_are_maps)
 {
     expect("relay replicas", "*0\r\n");
     fake_clock_advance(100000);
     two_replicas();
-    expect("RELAY REPLICAS", "*2\r\n*26\r\n" FIRST "*26\r\n" SECOND);
+    expect("RELAY REPLICAS", "*2\r\n*28\r\n" FIRST "*28\r\n" SECOND);
     say("hello 3");
-    expect("relay replicas", "*2\r\n%13\r\n" FIRST "%13\r\n" SECOND);
+    expect("relay replicas", "*2\r\n%14\r\n" FIRST "%14\r\n" SECOND);
     assert_true(is_one_value(say("relay replicas"), 3));
 }
 
@@ -85,6 +86,69 @@ TEST(a_replica_is_dropped_by_its_id)
     }
     expect("relay drop", "-ERR wrong number of arguments for 'relay|drop' command\r\n");
     assert_int_equal(fake_rooms.killed_count, 1);
+}
+
+TEST(one_that_is_away_is_listed)
+{
+    two_replicas();
+    fake_rooms.known = (struct known_counts){.attached = 1, .away = 1, .unsure_ms = 1500};
+    fake_rooms.away[0] = (struct known_status){.id = 9,
+                                               .peer = "192.0.2.3:40000",
+                                               .address = "192.0.2.3",
+                                               .listening_port = 6379,
+                                               .version = "7.2.4",
+                                               .acknowledged = 4711,
+                                               .heard_ms = clock_ms(),
+                                               .left_ms = 58100};
+    expect_part("relay replicas", "$2\r\nid\r\n:9\r\n$4\r\naddr\r\n$15\r\n192.0.2.3:40000\r\n");
+    expect_part("relay replicas", "$5\r\nstate\r\n$4\r\naway\r\n");
+    expect_part("relay replicas", "$6\r\noffset\r\n:4711\r\n");
+    expect_part("relay replicas", "$12\r\nforgotten_in\r\n:59\r\n");
+    assert_true(is_one_value(say("relay replicas"), 2));
+    expect_part("info relay", "\r\nreplicas_known:2\r\n");
+    expect_part("info relay", "\r\nreplicas_away:1\r\n");
+    expect_part("info relay", "\r\nreplicas_unsure_seconds:2\r\n");
+}
+
+TEST(replicas_are_forgotten_by_id_or_address)
+{
+    static const struct {
+        const char *word;
+        struct known_who who;
+        const char *address;
+    } rows[] = {
+        {"12", {.id = 12}, ""},
+        {"ALL", {.is_anybody = true}, ""},
+        {"192.0.2.3", {.has_port = false}, "192.0.2.3"},
+        {"192.0.2.3:6379", {.has_port = true, .port = 6379}, "192.0.2.3"},
+        {"replica.example:0", {.has_port = true}, "replica.example"},
+        {"2001:db8::7", {.has_port = false}, "2001:db8::7"},
+        {"[2001:db8::7]:6379", {.has_port = true, .port = 6379}, "2001:db8::7"},
+        {"[2001:db8::7]", {.has_port = false}, "2001:db8::7"},
+    };
+    fake_rooms.forgets = 3;
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "relay forget %s", rows[i].word);
+        expect(line, ":3\r\n");
+        assert_int_equal(fake_rooms.forgotten.is_anybody, rows[i].who.is_anybody);
+        assert_int_equal(fake_rooms.forgotten.id, rows[i].who.id);
+        assert_int_equal(fake_rooms.forgotten.has_port, rows[i].who.has_port);
+        assert_int_equal(fake_rooms.forgotten.port, rows[i].who.port);
+        assert_string_equal(fake_rooms.forgotten_address, rows[i].address);
+    }
+    static const char *const nonsense[] = {"\"\"",     "0:x",   "1.2.3.4:99999",
+                                           "1.2.3.4:", ":6379", "[]:1"};
+    for (size_t i = 0; i < LENGTH_OF(nonsense); i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "relay forget %s", nonsense[i]);
+        expect_part(line,
+                    "-ERR a replica is named by its id, its ip or its ip:port, as RELAY REPLICAS");
+    }
+    fake_rooms.forgets = 0;
+    expect("relay forget 13", "-ERR No such replica\r\n");
+    expect("relay forget all", ":0\r\n");
+    expect_part("relay help", "FORGET <replica-id | ip | ip:port | ALL>");
 }
 
 TEST(a_snapshot_is_asked_for)
@@ -136,6 +200,8 @@ int main(void)
         ROOM_TEST(replicas_are_maps),
         ROOM_TEST(how_far_one_is_behind),
         ROOM_TEST(a_replica_is_dropped_by_its_id),
+        ROOM_TEST(one_that_is_away_is_listed),
+        ROOM_TEST(replicas_are_forgotten_by_id_or_address),
         ROOM_TEST(a_snapshot_is_asked_for),
         ROOM_TEST(another_history_is_accepted),
         ROOM_TEST(the_store_is_a_map),

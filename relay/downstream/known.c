@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/downstream/known.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "known_private.h"
+#include "relay/base/clock.h"
+#include "relay/store/history.h"
+
+void known_init(struct known *known, const struct cards *cards, int64_t timeout_ms,
+                bool was_running, int64_t now_ms)
+{
+    *known = (struct known){.cards = cards, .timeout_ms = timeout_ms};
+    TAILQ_INIT(&known->away);
+    known->unsure_since_ms = was_running ? now_ms : KNOWN_SURE;
+}
+
+static void free_replica(struct known_replica *replica)
+{
+    cursor_detach(&replica->pin);
+    free(replica);
+}
+
+static void forget(struct known *known, struct known_replica *replica)
+{
+    CHECK(known->away_count > 0);
+    TAILQ_REMOVE(&known->away, replica, entry);
+    known->away_count--;
+    free_replica(replica);
+}
+
+void known_fini(struct known *known)
+{
+    struct known_replica *replica;
+    while ((replica = TAILQ_FIRST(&known->away)) != NULL)
+        forget(known, replica);
+}
+
+bool known_is_about(const struct card *card)
+{
+    return card->acknowledges && !card->terms.rdb_only;
+}
+
+/* A version is none of it: a replica that was upgraded meanwhile is the same. */
+static bool is_alike(const struct known_replica *replica, const struct card *card)
+{
+    return strcmp(replica->address, card->address) == 0 && strcmp(replica->user, card->user) == 0 &&
+           strcmp(replica->terms.address, card->terms.address) == 0 &&
+           replica->terms.listening_port == card->terms.listening_port;
+}
+
+/* They are in the order in which they were heard last, as far as clocks go: the first is over first. */
+static struct known_replica *take_alike(struct known *known, const struct card *card)
+{
+    struct known_replica *replica;
+    TAILQ_FOREACH(replica, &known->away, entry)
+    {
+        if (!is_alike(replica, card))
+            continue;
+        TAILQ_REMOVE(&known->away, replica, entry);
+        known->away_count--;
+        return replica;
+    }
+    return NULL;
+}
+
+bool known_arrive(struct known *known, struct card *card)
+{
+    CHECK(card->known == NULL && known_is_about(card));
+    struct known_replica *replica = take_alike(known, card);
+    if (replica == NULL)
+        replica = calloc(1, sizeof(*replica));
+    if (replica == NULL)
+        return false;
+    replica->id = card->id;
+    replica->terms = card->terms;
+    snprintf(replica->peer, sizeof(replica->peer), "%s", card->peer);
+    snprintf(replica->address, sizeof(replica->address), "%s", card->address);
+    snprintf(replica->user, sizeof(replica->user), "%s", card->user);
+    card->known = replica;
+    return true;
+}
+
+static void add_away(struct known *known, struct known_replica *replica)
+{
+    if (known->away_count == KNOWN_AWAY_MAX) {
+        struct known_replica *first = TAILQ_FIRST(&known->away);
+        if (known->unsure_since_ms < first->heard_ms)
+            known->unsure_since_ms = first->heard_ms;
+        forget(known, first);
+    }
+    struct known_replica *before = TAILQ_LAST(&known->away, known_replicas);
+    while (before != NULL && before->heard_ms > replica->heard_ms)
+        before = TAILQ_PREV(before, known_replicas, entry);
+    if (before != NULL)
+        TAILQ_INSERT_AFTER(&known->away, before, replica, entry);
+    else
+        TAILQ_INSERT_HEAD(&known->away, replica, entry);
+    known->away_count++;
+}
+
+/* Who goes on from where it stands has by that what was before. */
+static bool was_in_sync(const struct card *card)
+{
+    return card->worker != NULL && (!card->full_sync || CARD_GET(card, has_acknowledged));
+}
+
+void known_leave(struct known *known, struct card *card, int64_t now_ms)
+{
+    struct known_replica *replica = card->known;
+    card->known = NULL;
+    replica->was_in_sync = replica->was_in_sync || was_in_sync(card);
+    replica->acknowledged = CARD_GET(card, acknowledged);
+    /* One that was given up for its silence has been away since it was heard. */
+    replica->heard_ms = card->reason == CLOSE_SILENT ? CARD_GET(card, life_ms) : now_ms;
+    if (card->reason != CLOSE_RENAMED)
+        cursor_detach(&replica->pin);
+    if (replica->is_retired || !replica->was_in_sync)
+        free_replica(replica);
+    else
+        add_away(known, replica);
+}
+
+static int64_t left_ms(const struct known *known, const struct known_replica *replica,
+                       int64_t now_ms)
+{
+    int64_t left = replica->heard_ms + known->timeout_ms - now_ms;
+    return left > 0 ? left : 0;
+}
+
+void known_tick(struct known *known, int64_t now_ms)
+{
+    struct known_replica *replica;
+    while ((replica = TAILQ_FIRST(&known->away)) != NULL && left_ms(known, replica, now_ms) == 0)
+        forget(known, replica);
+}
+
+static int64_t unsure_ms(const struct known *known, int64_t now_ms)
+{
+    int64_t left = known->unsure_since_ms + known->timeout_ms - now_ms;
+    return left > 0 ? left : 0;
+}
+
+bool known_is_complete(const struct known *known, int64_t now_ms)
+{
+    const struct known_replica *last = TAILQ_LAST(&known->away, known_replicas);
+    return unsure_ms(known, now_ms) == 0 && (last == NULL || left_ms(known, last, now_ms) == 0);
+}
+
+/* ---------------------------------------------------------------- what is held of the backlog */
+
+/* The new one first, so that nothing is let go of in between. */
+static void pin_at(struct known_replica *replica, struct backlog *backlog, uint64_t offset)
+{
+    uint64_t first = backlog_first(backlog);
+    struct cursor pin = {.segment = NULL};
+    if (!cursor_attach(&pin, backlog, offset > first ? offset : first))
+        pin.segment = NULL;
+    cursor_detach(&replica->pin);
+    replica->pin = pin;
+}
+
+void known_pin(struct known *known, struct history *history)
+{
+    const struct card *card;
+    TAILQ_FOREACH(card, known->cards, entry)
+    {
+        if (card->known == NULL || card->worker == NULL ||
+            card->history_number != history_number(history))
+            continue;
+        uint64_t acknowledged = CARD_GET(card, acknowledged);
+        uint64_t offset =
+            acknowledged > card->attached_offset ? acknowledged : card->attached_offset;
+        uint64_t common = branches_common_end(history_branches(history), CARD_GET(card, branch));
+        pin_at(card->known, history_backlog(history), offset < common ? offset : common);
+    }
+}
+
+void known_unpin_one(struct known_replica *replica)
+{
+    if (replica != NULL)
+        cursor_detach(&replica->pin);
+}
+
+void known_unpin(struct known *known)
+{
+    struct known_replica *replica;
+    TAILQ_FOREACH(replica, &known->away, entry)
+    {
+        cursor_detach(&replica->pin);
+    }
+    const struct card *card;
+    TAILQ_FOREACH(card, known->cards, entry)
+    {
+        known_unpin_one(card->known);
+    }
+}
+
+/* ---------------------------------------------------------------- told to operators, and by them */
+
+static bool is_address(const struct known_replica *replica, struct bytes address)
+{
+    return bytes_equal(address, bytes_of(replica->address)) ||
+           bytes_equal(address, bytes_of(replica->terms.address));
+}
+
+static bool matches(const struct known_replica *replica, const struct known_who *who)
+{
+    if (who->is_anybody)
+        return true;
+    if (who->address.data == NULL)
+        return replica->id == who->id;
+    return is_address(replica, who->address) &&
+           (!who->has_port || replica->terms.listening_port == who->port);
+}
+
+static size_t forget_away(struct known *known, const struct known_who *who)
+{
+    size_t count = 0;
+    struct known_replica *next;
+    for (struct known_replica *replica = TAILQ_FIRST(&known->away); replica != NULL;
+         replica = next) {
+        next = TAILQ_NEXT(replica, entry);
+        if (!matches(replica, who))
+            continue;
+        forget(known, replica);
+        count++;
+    }
+    return count;
+}
+
+/* "Everybody" are those that are missed; one that is attached is named to be taken away. */
+size_t known_forget(struct known *known, const struct known_who *who)
+{
+    size_t count = forget_away(known, who);
+    if (who->is_anybody) {
+        known->unsure_since_ms = KNOWN_SURE;
+        return count;
+    }
+    const struct card *card;
+    TAILQ_FOREACH(card, known->cards, entry)
+    {
+        if (card->known == NULL || !matches(card->known, who))
+            continue;
+        card->known->is_retired = true;
+        count++;
+    }
+    return count;
+}
+
+void known_each_away(const struct known *known, known_fn *fn, void *arg)
+{
+    int64_t now_ms = clock_ms();
+    const struct known_replica *replica;
+    TAILQ_FOREACH(replica, &known->away, entry)
+    {
+        const struct known_status status = {
+            .id = replica->id,
+            .peer = replica->peer,
+            .address =
+                replica->terms.address[0] != '\0' ? replica->terms.address : replica->address,
+            .listening_port = replica->terms.listening_port,
+            .version = replica->terms.version,
+            .acknowledged = replica->acknowledged,
+            .heard_ms = replica->heard_ms,
+            .left_ms = left_ms(known, replica, now_ms),
+        };
+        fn(&status, arg);
+    }
+}
+
+void known_count(const struct known *known, struct known_counts *out)
+{
+    *out =
+        (struct known_counts){.away = known->away_count, .unsure_ms = unsure_ms(known, clock_ms())};
+    const struct card *card;
+    TAILQ_FOREACH(card, known->cards, entry)
+    {
+        out->attached += card->known != NULL;
+    }
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "../../../relay/downstream/known_private.h"
+
+#include "test.h"
+
+enum { CARDS = 8, TIMEOUT_MS = 60 * 1000 };
+
+static struct known known;
+static struct cards cards;
+static struct card all[CARDS];
+static struct worker *const somewhere = (struct worker *)&all;
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(all, 0, sizeof(all));
+    TAILQ_INIT(&cards);
+    known_init(&known, &cards, TIMEOUT_MS, false, 0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    struct card *card;
+    TAILQ_FOREACH(card, &cards, entry)
+    {
+        known_leave(&known, card, 0);
+    }
+    known_fini(&known);
+    return 0;
+}
+
+/* A connection from behind one address, as NAT makes it. */
+static struct card *come(uint64_t id, uint16_t port)
+{
+    struct card *card = &all[id];
+    memset(card, 0, sizeof(*card));
+    card->id = id;
+    card->acknowledges = true;
+    card->terms.listening_port = port;
+    snprintf(card->address, sizeof(card->address), "192.0.2.1");
+    assert_true(known_arrive(&known, card));
+    TAILQ_INSERT_TAIL(&cards, card, entry);
+    return card;
+}
+
+/* It has its RDB, and says so. */
+static struct card *sync_up(struct card *card)
+{
+    card->worker = somewhere;
+    card->full_sync = true;
+    CARD_SET(card, has_acknowledged, true);
+    return card;
+}
+
+static void leave(struct card *card, int64_t now_ms)
+{
+    TAILQ_REMOVE(&cards, card, entry);
+    known_leave(&known, card, now_ms);
+    assert_null(card->known);
+}
+
+static size_t forget(struct known_who who)
+{
+    return known_forget(&known, &who);
+}
+
+TEST(one_that_was_in_sync_is_missed_for_a_while)
+{
+    struct card *card = sync_up(come(1, 6379));
+    assert_true(known_is_complete(&known, 0));
+    leave(card, 1000);
+    assert_false(known_is_complete(&known, 1000));
+    known_tick(&known, 1000 + TIMEOUT_MS - 1);
+    assert_false(known_is_complete(&known, 1000 + TIMEOUT_MS - 1));
+    assert_true(known_is_complete(&known, 1000 + TIMEOUT_MS));
+    assert_int_equal(known.away_count, 1);
+    known_tick(&known, 1000 + TIMEOUT_MS);
+    assert_int_equal(known.away_count, 0);
+}
+
+/* A tool that had seen enough of the RDB, a replica that could not load it. */
+TEST(one_that_was_never_in_sync_is_not_missed)
+{
+    leave(come(1, 6379), 0);
+    struct card *card = come(2, 6379);
+    card->worker = somewhere;
+    card->full_sync = true;
+    leave(card, 0);
+    assert_int_equal(known.away_count, 0);
+    card = come(3, 6379); /* it continued: by that it has what was before */
+    card->worker = somewhere;
+    leave(card, 0);
+    assert_int_equal(known.away_count, 1);
+}
+
+/* It comes back for a full sync, and breaks off in it: what it was before is not forgotten by that. */
+TEST(one_that_was_in_sync_before_is_missed_still)
+{
+    leave(sync_up(come(1, 6379)), 0);
+    struct card *card = come(2, 6379);
+    assert_true(known_is_complete(&known, 1));
+    leave(card, 5000);
+    assert_false(known_is_complete(&known, TIMEOUT_MS + 4999));
+    assert_true(known_is_complete(&known, TIMEOUT_MS + 5000));
+}
+
+/* Two behind NAT that say the same: the first one back does not stand for both. */
+TEST(of_two_alike_the_first_back_is_one)
+{
+    struct card *a = sync_up(come(1, 6379));
+    struct card *b = sync_up(come(2, 6379));
+    leave(a, 1000);
+    leave(b, 2000);
+    assert_int_equal(known.away_count, 2);
+    (void)come(3, 6379);
+    assert_int_equal(known.away_count, 1);
+    assert_false(known_is_complete(&known, TIMEOUT_MS + 1999)); /* the later one is missed */
+    assert_true(known_is_complete(&known, TIMEOUT_MS + 2000));
+    (void)come(4, 6379);
+    assert_true(known_is_complete(&known, 3000));
+    (void)come(5, 6380); /* one more, that is not alike */
+    assert_int_equal(known.away_count, 0);
+}
+
+TEST(another_port_user_or_address_is_another)
+{
+    leave(sync_up(come(1, 6379)), 0);
+    (void)come(2, 6380);
+    struct card *card = &all[3];
+    *card = (struct card){.id = 3, .acknowledges = true, .terms = {.listening_port = 6379}};
+    snprintf(card->address, sizeof(card->address), "192.0.2.1");
+    snprintf(card->user, sizeof(card->user), "other");
+    assert_true(known_arrive(&known, card));
+    TAILQ_INSERT_TAIL(&cards, card, entry);
+    assert_int_equal(known.away_count, 1);
+    card = &all[4];
+    *card = (struct card){.id = 4, .acknowledges = true, .terms = {.listening_port = 6379}};
+    snprintf(card->terms.version, sizeof(card->terms.version), "9.0.0"); /* upgraded meanwhile */
+    snprintf(card->address, sizeof(card->address), "192.0.2.1");
+    assert_true(known_arrive(&known, card));
+    TAILQ_INSERT_TAIL(&cards, card, entry);
+    assert_int_equal(known.away_count, 0);
+}
+
+/* Given up for its silence: it has been away for as long already. */
+TEST(a_silent_one_has_been_away_since_it_was_heard)
+{
+    struct card *card = sync_up(come(1, 6379));
+    CARD_SET(card, life_ms, 1000);
+    card->reason = CLOSE_SILENT;
+    leave(card, 1000 + TIMEOUT_MS);
+    assert_true(known_is_complete(&known, 1000 + TIMEOUT_MS));
+}
+
+TEST(who_is_about_and_who_is_not)
+{
+    struct card card = {.acknowledges = false};
+    assert_false(known_is_about(&card));
+    card.acknowledges = true;
+    assert_true(known_is_about(&card));
+    card.terms.rdb_only = true;
+    assert_false(known_is_about(&card));
+}
+
+TEST(an_operator_ends_the_wait)
+{
+    leave(sync_up(come(1, 6379)), 0);
+    leave(sync_up(come(2, 6380)), 0);
+    leave(sync_up(come(3, 6381)), 0);
+    assert_int_equal(forget((struct known_who){.id = 4}), 0);
+    assert_int_equal(forget((struct known_who){.id = 1}), 1);
+    assert_int_equal(forget((struct known_who){
+                         .address = bytes_of("192.0.2.1"), .has_port = true, .port = 6380}),
+                     1);
+    assert_int_equal(forget((struct known_who){.address = bytes_of("192.0.2.2")}), 0);
+    assert_false(known_is_complete(&known, 0));
+    assert_int_equal(forget((struct known_who){.address = bytes_of("192.0.2.1")}), 1);
+    assert_true(known_is_complete(&known, 0));
+}
+
+/* To be taken away: it counts while it is attached, and is not missed. */
+TEST(one_that_is_attached_is_forgotten_when_it_leaves)
+{
+    struct card *card = sync_up(come(1, 6379));
+    assert_int_equal(forget((struct known_who){.is_anybody = true}), 0); /* those away alone */
+    assert_int_equal(forget((struct known_who){.id = 1}), 1);
+    struct known_counts counts;
+    known_count(&known, &counts);
+    assert_int_equal(counts.attached, 1);
+    leave(card, 0);
+    assert_true(known_is_complete(&known, 0));
+    leave(sync_up(come(2, 6379)), 0); /* it was not taken away after all */
+    assert_false(known_is_complete(&known, 0));
+}
+
+TEST(after_a_start_nobody_knows)
+{
+    known_fini(&known);
+    known_init(&known, &cards, TIMEOUT_MS, true, 500);
+    assert_false(known_is_complete(&known, TIMEOUT_MS + 499));
+    assert_true(known_is_complete(&known, TIMEOUT_MS + 500));
+    assert_int_equal(forget((struct known_who){.is_anybody = true}), 0);
+    assert_true(known_is_complete(&known, 500));
+}
+
+TEST(there_is_an_end_to_what_is_remembered)
+{
+    for (unsigned i = 0; i < KNOWN_AWAY_MAX; i++)
+        leave(sync_up(come(1, (uint16_t)(1000 + i))), 100);
+    assert_int_equal(known.away_count, KNOWN_AWAY_MAX);
+    leave(sync_up(come(1, 1)), 200);
+    assert_int_equal(known.away_count, KNOWN_AWAY_MAX);
+    for (unsigned i = 1; i < KNOWN_AWAY_MAX; i++)
+        (void)forget((struct known_who){
+            .address = bytes_of("192.0.2.1"), .has_port = true, .port = (uint16_t)(1000 + i)});
+    (void)forget((struct known_who){.address = bytes_of("192.0.2.1"), .has_port = true, .port = 1});
+    assert_int_equal(known.away_count, 0);
+    assert_false(
+        known_is_complete(&known, TIMEOUT_MS + 99)); /* for the one that there was no place for */
+    assert_true(known_is_complete(&known, TIMEOUT_MS + 100));
+}
+
+#define KNOWN_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        KNOWN_TEST(one_that_was_in_sync_is_missed_for_a_while),
+        KNOWN_TEST(one_that_was_never_in_sync_is_not_missed),
+        KNOWN_TEST(one_that_was_in_sync_before_is_missed_still),
+        KNOWN_TEST(of_two_alike_the_first_back_is_one),
+        KNOWN_TEST(another_port_user_or_address_is_another),
+        KNOWN_TEST(a_silent_one_has_been_away_since_it_was_heard),
+        KNOWN_TEST(who_is_about_and_who_is_not),
+        KNOWN_TEST(an_operator_ends_the_wait),
+        KNOWN_TEST(one_that_is_attached_is_forgotten_when_it_leaves),
+        KNOWN_TEST(after_a_start_nobody_knows),
+        KNOWN_TEST(there_is_an_end_to_what_is_remembered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
