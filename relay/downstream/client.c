@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client_room.h"
+#include "inbox.h"
 #include "outbox.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
@@ -15,9 +16,6 @@
 #include "replconf.h"
 
 enum {
-    INPUT_FIRST = 1024,
-    INPUT_MAX = COMMAND_LENGTH_MAX + 4096, /* the reader gives up before it is full */
-    COMMANDS_A_TURN = 256,
     DRAIN_MS = 5 * 1000,
     COMMAND_NAME_MAX = 32,
 };
@@ -35,18 +33,17 @@ struct client {
     int64_t finish_ms;          /* 0: goes on; else when client_finish was called, */
     enum close_reason finished; /* and why */
     bool is_running;            /* a command: `input` and `output` are in use further up */
-    bool has_commands;       /* there may be whole commands in the input: go on in the next turn */
-    bool is_held;            /* a command of it is answered later, */
-    bool is_muted;           /* and CLIENT REPLY wants no answer */
-    bool will_settle;        /* at the end of this turn */
-    bool is_refused;         /* it has wanted to replicate, and may not */
-    int64_t paused_until_ms; /* nothing is sent, read or run before that; 0: it goes on */
+    bool has_input;             /* bytes have come; they are read when its turn comes */
+    bool has_commands;          /* there may be whole commands in the input: it goes on then */
+    struct chore chore;         /* its place in the queue for turns */
+    bool is_held;               /* a command of it is answered later, */
+    bool is_muted;              /* and CLIENT REPLY wants no answer */
+    bool will_settle;           /* at the end of this turn */
+    bool is_refused;            /* it has wanted to replicate, and may not */
+    int64_t paused_until_ms;    /* nothing is sent, read or run before that; 0: it goes on */
 
     struct reader reader;
-    uint8_t *input; /* NULL while there is nothing in it */
-    size_t input_length;
-    size_t input_capacity;
-    size_t input_taken; /* commands that have been run, the one that runs included */
+    struct inbox input;
 
     struct outbox output;
     struct writer writer;
@@ -161,7 +158,7 @@ static void free_client(void *arg)
 {
     struct client *client = arg;
     CHECK(client->conn == NULL);
-    free(client->input);
+    inbox_fini(&client->input);
     outbox_fini(&client->output);
     text_fini(&client->pushed);
     free(client);
@@ -173,6 +170,7 @@ static void leave_room(struct client *client)
     CHECK(client->room->count > 0);
     client->room->count--;
     TAILQ_REMOVE(&client->room->clients, client, entry);
+    chore_leave(client->room->loop, &client->chore);
     client_gone_fn *gone = client->gone;
     client->gone = NULL;
     if (gone != NULL)
@@ -261,7 +259,22 @@ static bool has_much_output(const struct client *client)
 static bool may_read(const struct client *client)
 {
     return client->finish_ms == 0 && !has_much_output(client) && !client->has_commands &&
-           (!client->is_held || client->input_length < INPUT_MAX);
+           (!client->is_held || client->input.length < INBOX_MAX);
+}
+
+static bool may_run(const struct client *client)
+{
+    return client->conn != NULL && client->finish_ms == 0 && !client->is_held &&
+           client->paused_until_ms == 0 && !client->output.text.failed && !has_much_output(client);
+}
+
+static void go(void *arg);
+
+/* Clients have their turns one after the other, for a bounded time in all, behind the stream. */
+static void queue_for_turn(struct client *client)
+{
+    if (!chore_is_queued(&client->chore))
+        loop_put_off(client->room->loop, CHORE_WORK, &client->chore, go, client);
 }
 
 /* What is to be done after commands have run: send, and say which events shall come. */
@@ -286,8 +299,9 @@ static void settle(struct client *client)
         leave_room(client);
         return;
     }
-    /* Wanting to write brings us back in the next turn, when all others have had theirs. */
-    conn_want(client->conn, may_read(client), has_output || client->has_commands);
+    conn_want(client->conn, may_read(client), has_output);
+    if (client->has_commands && may_run(client))
+        queue_for_turn(client);
 }
 
 static void settle_now(void *arg)
@@ -363,14 +377,8 @@ void client_resume(struct client *client, struct bytes reply)
     client->active_ms = clock_ms();
     if (!client->is_muted)
         text_append(&client->output.text, reply);
-    client->has_commands = client->input_length > 0 && client->finish_ms == 0;
+    client->has_commands = client->input.length > 0 && client->finish_ms == 0;
     settle_later(client);
-}
-
-static bool may_run(const struct client *client)
-{
-    return client->conn != NULL && client->finish_ms == 0 && !client->is_held &&
-           client->paused_until_ms == 0 && !client->output.text.failed && !has_much_output(client);
 }
 
 /* A browser, or an attacker through one: what follows would be commands of its choice. Servers of this
@@ -384,9 +392,9 @@ static bool is_http(const struct command *command)
 static bool run_next(struct client *client)
 {
     struct command command;
-    size_t taken = client->input_taken;
+    struct inbox *input = &client->input;
     reader_set_stranger(&client->reader, is_stranger(client));
-    switch (reader_next(&client->reader, client->input + taken, client->input_length - taken,
+    switch (reader_next(&client->reader, input->bytes + input->taken, input->length - input->taken,
                         &command)) {
     case READER_MORE:
         return false;
@@ -395,7 +403,7 @@ static bool run_next(struct client *client)
         client_finish(client, CLOSE_PROTOCOL);
         return false;
     case READER_COMMAND:
-        client->input_taken += command.length;
+        client->input.taken += command.length;
         if (command.argument_count == 0)
             return true;
         if (is_http(&command)) {
@@ -408,80 +416,49 @@ static bool run_next(struct client *client)
     UNREACHABLE("no such result");
 }
 
-/* An idle client holds no input, and of what has been run, a password maybe, nothing is left. */
-static void drop_taken(struct client *client)
-{
-    size_t left = client->input_length - client->input_taken;
-    size_t length = client->input_length;
-    if (left == 0) {
-        if (length > 0)
-            explicit_bzero(client->input, length);
-        free(client->input);
-        client->input = NULL;
-        client->input_capacity = 0;
-    } else {
-        memmove(client->input, client->input + client->input_taken, left);
-        explicit_bzero(client->input + left, length - left);
-    }
-    client->input_length = left;
-    client->input_taken = 0;
-}
-
 static void run_commands(struct client *client)
 {
-    bool has_more = client->input_length > 0;
-    for (int i = 0; i < COMMANDS_A_TURN && has_more && may_run(client); i++)
-        has_more = run_next(client) && client->input_taken < client->input_length;
+    bool has_more = client->input.length > 0;
+    int64_t until_us = clock_us() + CLIENT_GO_US_MAX;
+    for (int i = 0; i < CLIENT_GO_COMMANDS_MAX && has_more && may_run(client); i++) {
+        has_more = run_next(client) && client->input.taken < client->input.length;
+        if (clock_us() >= until_us)
+            break;
+    }
     if (client->conn == NULL)
         return;
     client->has_commands = has_more && client->finish_ms == 0 && !client->is_held;
-    drop_taken(client);
+    inbox_drop_taken(&client->input);
 }
 
 /* ---------------------------------------------------------------- input */
 
-static bool make_room(struct client *client)
-{
-    if (client->input_length < client->input_capacity)
-        return true;
-    size_t capacity = client->input_capacity == 0 ? INPUT_FIRST : client->input_capacity * 2;
-    if (capacity > INPUT_MAX)
-        capacity = INPUT_MAX;
-    CHECK(capacity > client->input_capacity);
-    uint8_t *input = realloc(client->input, capacity);
-    if (input == NULL)
-        return false;
-    client->input = input;
-    client->input_capacity = capacity;
-    return true;
-}
-
 /* One that speaks TLS to the plain port would wait for our answer, and we for its first command. */
 static bool is_tls_hello(const struct client *client)
 {
-    return conn_received_total(client->conn) == client->input_length &&
-           tls_is_hello(bytes_at(client->input, client->input_length));
+    return conn_received_total(client->conn) == client->input.length &&
+           tls_is_hello(bytes_at(client->input.bytes, client->input.length));
 }
 
 /* False: nothing came, or the client has been closed. */
 static bool receive(struct client *client)
 {
-    if (!make_room(client)) {
+    if (!inbox_make_room(&client->input)) {
         client_close(client, CLOSE_MEMORY);
         return false;
     }
     size_t received = 0;
-    switch (conn_receive(client->conn, client->input + client->input_length,
-                         client->input_capacity - client->input_length, &received)) {
+    switch (conn_receive(client->conn, client->input.bytes + client->input.length,
+                         client->input.capacity - client->input.length, &received)) {
     case CONN_OK:
-        client->input_length += received;
+        client->input.length += received;
         if (is_tls_hello(client)) {
             client_close(client, CLOSE_TLS);
             return false;
         }
         return true;
     case CONN_AGAIN:
-        drop_taken(client); /* frees the room that was made for nothing */
+        inbox_drop_taken(&client->input); /* frees the room that was made for nothing */
         return false;
     case CONN_END:
         client_close(client, CLOSE_ENDED);
@@ -491,6 +468,17 @@ static bool receive(struct client *client)
         return false;
     }
     UNREACHABLE("no such result");
+}
+
+/* Its turn has come. */
+static void go(void *arg)
+{
+    struct client *client = arg;
+    bool reads = client->has_input && may_read(client); /* else it is told of them again */
+    client->has_input = false;
+    if (!reads || receive(client))
+        run_commands(client);
+    settle(client);
 }
 
 static void on_conn(struct conn *conn, enum conn_event event, void *arg)
@@ -503,17 +491,15 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
         settle(client);
         return;
     case CONN_EVENT_READABLE:
-        if (receive(client)) {
-            run_commands(client);
-            settle(client);
-        }
+        /* Told again while it is queued, it has to wait, and is told no more. */
+        if (client->has_input)
+            conn_want(conn, false, outbox_left(&client->output) > 0);
+        client->has_input = true;
+        queue_for_turn(client);
         return;
     case CONN_EVENT_WRITABLE:
-        if (!flush(client))
-            return;
-        if (client->has_commands)
-            run_commands(client);
-        settle(client);
+        if (flush(client))
+            settle(client);
         return;
     case CONN_EVENT_DOWN:
         client_close(client, CLOSE_FAILED);
@@ -638,7 +624,6 @@ void client_room_close_all(struct client_room *room, enum close_reason reason)
 static void become_replica(struct client *client, const struct psync_request *request)
 {
     struct client_room *room = client->room;
-    size_t taken = client->input_taken;
     outbox_forget_sent(&client->output);
     conn_detach(client->conn);
     struct newcomer newcomer = {
@@ -650,7 +635,7 @@ static void become_replica(struct client *client, const struct psync_request *re
         .user = client->session.user,
         .request = request,
         .owed = &client->output.text,
-        .input = bytes_at(client->input + taken, client->input_length - taken),
+        .input = inbox_left(&client->input),
     };
     client->conn = NULL;
     leave_room(client);

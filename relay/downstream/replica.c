@@ -218,7 +218,7 @@ static void pump_piece(void *arg)
 static void queue_for_piece(struct replica *replica)
 {
     if (!chore_is_queued(&replica->chore))
-        loop_put_off(replica->loop, &replica->chore, pump_piece, replica);
+        loop_put_off(replica->loop, CHORE_WORK, &replica->chore, pump_piece, replica);
 }
 
 static void send_on(struct replica *replica)

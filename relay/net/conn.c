@@ -209,7 +209,7 @@ static void secure_in_line(struct conn *conn)
     if (chore_is_queued(&conn->chore))
         return;
     (void)listen_for(conn, 0);
-    loop_put_off(conn->loop, &conn->chore, secure_at_last, conn);
+    loop_put_off(conn->loop, CHORE_HANDSHAKE, &conn->chore, secure_at_last, conn);
 }
 
 /* The first turn after conn_accept, and the deadline of the handshake. */

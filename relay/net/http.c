@@ -35,6 +35,9 @@ enum {
 struct slot {
     struct bufferevent *stream; /* NULL: free */
     int64_t since_ms;           /* it was accepted, or had a whole request */
+    struct http *http;
+    struct evhttp_request *request; /* NULL: none waits for its answer */
+    struct chore chore;             /* to give it */
 };
 
 struct http {
@@ -131,6 +134,8 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
     bufferevent_incref(slot->stream);
     bufferevent_setwatermark(slot->stream, EV_READ, 0, PIPELINED_MAX);
     slot->since_ms = clock_ms();
+    slot->http = http;
+    slot->request = NULL;
     set_accepting(http, taken + 1 < HTTP_CONNECTIONS_MAX);
     timer_arm(http->sweep, SWEEP_MS);
     return slot->stream;
@@ -210,15 +215,8 @@ static const char *phrase(int code)
     return "Internal Server Error";
 }
 
-static void on_request(struct evhttp_request *request, void *arg)
+static void answer_request(struct http *http, struct evhttp_request *request)
 {
-    struct http *http = arg;
-    struct bufferevent *stream =
-        evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
-    struct slot *slot = find_slot(http, stream);
-    if (slot != NULL)
-        slot->since_ms = clock_ms();
-
     enum evhttp_cmd_type method = evhttp_request_get_command(request);
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     struct http_reply reply = {
@@ -239,6 +237,43 @@ static void on_request(struct evhttp_request *request, void *arg)
                            reply.body.length) == 0);
     evhttp_send_reply(request, reply.code, phrase(reply.code), NULL);
     text_fini(&reply.body);
+}
+
+static void forget_request(struct slot *slot)
+{
+    chore_leave(slot->http->loop, &slot->chore);
+    slot->request = NULL;
+}
+
+static void on_lost(struct evhttp_connection *connection, void *arg)
+{
+    (void)connection;
+    forget_request(arg);
+}
+
+static void answer_at_last(void *arg)
+{
+    struct slot *slot = arg;
+    struct evhttp_request *request = slot->request;
+    slot->request = NULL;
+    answer_request(slot->http, request);
+}
+
+/* A page or a scrape takes its time: they stand in line with the commands of clients. libevent reads
+ * nothing more from the connection before it has its answer. */
+static void on_request(struct evhttp_request *request, void *arg)
+{
+    struct http *http = arg;
+    struct evhttp_connection *connection = evhttp_request_get_connection(request);
+    struct slot *slot = find_slot(http, evhttp_connection_get_bufferevent(connection));
+    if (slot == NULL || slot->request != NULL) {
+        answer_request(http, request);
+        return;
+    }
+    slot->since_ms = clock_ms();
+    slot->request = request;
+    evhttp_connection_set_closecb(connection, on_lost, slot);
+    loop_put_off(http->loop, CHORE_WORK, &slot->chore, answer_at_last, slot);
 }
 
 /* --- opening and closing --- */
@@ -374,6 +409,10 @@ void http_close(struct http **where)
     *where = NULL;
     if (http == NULL)
         return;
+    for (size_t i = 0; i < LENGTH_OF(http->slots); i++) {
+        if (http->slots[i].request != NULL)
+            forget_request(&http->slots[i]);
+    }
     if (http->server != NULL)
         evhttp_free(http->server);
     CHECK(reap(http) == 0);

@@ -29,6 +29,11 @@ struct signal_watch {
     void *arg;
 };
 
+struct chores {
+    struct chore *first;
+    struct chore **last; /* where the next one goes */
+};
+
 struct loop {
     struct event_base *base;
     bool stopping;
@@ -39,8 +44,7 @@ struct loop {
     size_t deferred_capacity;
     struct signal_watch *signals;
     struct orphan *orphans;
-    struct chore *chores;
-    struct chore **last_chore; /* where the next one goes */
+    struct chores chores[CHORE_KINDS];
 };
 
 /* What libevent said last, for the moment when it ends the process. */
@@ -110,7 +114,8 @@ struct loop *loop_new(void)
     struct loop *loop = calloc(1, sizeof *loop);
     if (loop == NULL)
         return NULL;
-    loop->last_chore = &loop->chores;
+    for (size_t i = 0; i < CHORE_KINDS; i++)
+        loop->chores[i].last = &loop->chores[i].first;
     loop->base = new_base();
     if (loop->base == NULL) {
         free(loop);
@@ -135,12 +140,14 @@ static void run_deferred(struct loop *loop)
     loop->deferred_count = 0;
 }
 
-void loop_put_off(struct loop *loop, struct chore *chore, loop_fn *fn, void *arg)
+void loop_put_off(struct loop *loop, enum chore_kind kind, struct chore *chore, loop_fn *fn,
+                  void *arg)
 {
     CHECK(chore->link == NULL);
-    *chore = (struct chore){.link = loop->last_chore, .fn = fn, .arg = arg};
-    *loop->last_chore = chore;
-    loop->last_chore = &chore->next;
+    struct chores *chores = &loop->chores[kind];
+    *chore = (struct chore){.link = chores->last, .kind = kind, .fn = fn, .arg = arg};
+    *chores->last = chore;
+    chores->last = &chore->next;
 }
 
 void chore_leave(struct loop *loop, struct chore *chore)
@@ -151,8 +158,17 @@ void chore_leave(struct loop *loop, struct chore *chore)
     if (chore->next != NULL)
         chore->next->link = chore->link;
     else
-        loop->last_chore = chore->link;
+        loop->chores[chore->kind].last = chore->link;
     chore->link = NULL;
+}
+
+static bool has_chores(const struct loop *loop)
+{
+    for (size_t i = 0; i < CHORE_KINDS; i++) {
+        if (loop->chores[i].first != NULL)
+            return true;
+    }
+    return false;
 }
 
 static void run_hook(struct loop *loop)
@@ -162,23 +178,26 @@ static void run_hook(struct loop *loop)
 }
 
 /* The last one of a turn may go on beyond the time. */
-static void run_chores(struct loop *loop)
+static void run_chores(struct loop *loop, struct chores *chores)
 {
     int64_t until_us = clock_us() + TURN_CHORES_US_MAX;
     do {
-        struct chore *chore = loop->chores;
+        struct chore *chore = chores->first;
         chore_leave(loop, chore);
         chore->fn(chore->arg);
-    } while (loop->chores != NULL && clock_us() < until_us);
+    } while (chores->first != NULL && clock_us() < until_us);
 }
 
 static void turn(struct loop *loop)
 {
-    int wait = loop->chores == NULL ? 0 : EVLOOP_NONBLOCK;
+    int wait = has_chores(loop) ? EVLOOP_NONBLOCK : 0;
     CHECK(event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | wait) != -1);
     run_hook(loop); /* the stream does not wait for chores */
-    if (loop->chores != NULL) {
-        run_chores(loop);
+    if (has_chores(loop)) {
+        for (size_t i = 0; i < CHORE_KINDS; i++) {
+            if (loop->chores[i].first != NULL)
+                run_chores(loop, &loop->chores[i]);
+        }
         run_hook(loop);
     }
     run_deferred(loop);
@@ -293,7 +312,7 @@ void loop_free(struct loop **where)
     *where = NULL;
     if (loop == NULL)
         return;
-    CHECK(loop->chores == NULL);
+    CHECK(!has_chores(loop));
     end_orphans(loop);
     run_deferred(loop);
     free_signals(loop);

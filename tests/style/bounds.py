@@ -22,6 +22,8 @@ TOLD = {
     "TRANSACTION_COMMANDS_MAX": "| {0}, of ",
     "TRANSACTION_BYTES_MAX": "of {kb} KB in all",
     "TURN_CHORES_US_MAX": "{0} µs of each turn",
+    "CLIENT_GO_COMMANDS_MAX": "{0} commands, ",
+    "CLIENT_GO_US_MAX": "or {0} µs, ",
     "SUBSCRIPTIONS_MAX": "{0} channels and {0} patterns",
     "TOPIC_NAME_MAX": "names of {0} bytes",
 }

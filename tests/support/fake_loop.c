@@ -249,10 +249,11 @@ static bool has_rung(const struct loop *loop)
 
 /* ---- chores ---- */
 
-void loop_put_off(struct loop *loop, struct chore *chore, loop_fn *fn, void *arg)
+void loop_put_off(struct loop *loop, enum chore_kind kind, struct chore *chore, loop_fn *fn,
+                  void *arg)
 {
     CHECK(chore->link == NULL);
-    *chore = (struct chore){.link = loop->last_chore, .fn = fn, .arg = arg};
+    *chore = (struct chore){.link = loop->last_chore, .kind = kind, .fn = fn, .arg = arg};
     *loop->last_chore = chore;
     loop->last_chore = &chore->next;
 }
@@ -316,7 +317,7 @@ void fake_loop_turn(struct loop *loop)
         for (int bells = 0; run_a_bell(loop); bells++)
             CHECK(bells < TURNS_MAX);
         fake_loop_end_turn(loop);
-    } while (has_rung(loop));
+    } while (has_rung(loop) || (loop->chores != NULL && loop->chores_max == TURNS_MAX));
 }
 
 /* Nothing comes from outside, so a loop that is run has to be stopped by what it does itself. */

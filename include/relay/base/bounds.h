@@ -29,9 +29,12 @@ enum {
     TRANSACTION_COMMANDS_MAX = 256,
     TRANSACTION_BYTES_MAX = 256 * 1024,
 
-    /* Of a turn of a thread, for all clients' commands and TLS handshakes, or for all replicas that
-     * catch up, together: the rest goes on in the next turn, behind the stream. */
+    /* Of a turn of a thread, for the commands and scrapes of all clients together, as much for all TLS
+     * handshakes, and for all replicas of a worker that catch up: the rest goes on in the next turn, behind
+     * the stream. */
     TURN_CHORES_US_MAX = 1000,
+    CLIENT_GO_COMMANDS_MAX = 64, /* of one client; then it queues behind the others, */
+    CLIENT_GO_US_MAX = 250,      /* as it does after that time, whichever is sooner */
 
     SUBSCRIPTIONS_MAX = 256, /* of one subscriber, to channels, and as many to patterns */
     TOPIC_NAME_MAX = 512,    /* bytes */

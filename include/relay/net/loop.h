@@ -42,20 +42,27 @@ void loop_at_turn_end(struct loop *loop, loop_fn *fn, void *arg);
 /* `fn(arg)` is run once, after this turn's hook: for freeing. */
 void loop_defer(struct loop *loop, loop_fn *fn, void *arg);
 
-/* Work that keeps the thread for a while and may come in crowds: a step of a client's TLS handshake, a
- * client's commands, bytes for a replica that catches up. First come, first served, and a bounded time
- * of it a turn (TURN_CHORES_US_MAX), so that everything else that is ready is served in between. A
- * member of what has the work, and queued at most once. */
+/* Work that keeps the thread for a while and may come in crowds. First come, first served, and a bounded
+ * time of each kind a turn (TURN_CHORES_US_MAX), so that everything else that is ready is served in
+ * between. A chore is a member of what has the work, and queued at most once. */
+enum chore_kind {
+    CHORE_WORK,      /* a client's commands, a scrape, bytes for a replica that catches up */
+    CHORE_HANDSHAKE, /* a step of TLS with somebody unknown, who may not delay the others */
+    CHORE_KINDS,
+};
+
 struct chore {
     struct chore *next;
     struct chore **link; /* what points here; NULL: not queued */
+    enum chore_kind kind;
     loop_fn *fn;
     void *arg;
 };
 
 /* Queues it: `fn(arg)` is run once, in this turn or a later one, behind the hook of the turn. The hook is
  * run again behind the chores of a turn. */
-void loop_put_off(struct loop *loop, struct chore *chore, loop_fn *fn, void *arg);
+void loop_put_off(struct loop *loop, enum chore_kind kind, struct chore *chore, loop_fn *fn,
+                  void *arg);
 
 static inline bool chore_is_queued(const struct chore *chore)
 {

@@ -208,7 +208,7 @@ static void on_chore(void *arg)
 
 static void put_off(int i)
 {
-    loop_put_off(loop, &chores[i], on_chore, &chores[i]);
+    loop_put_off(loop, CHORE_WORK, &chores[i], on_chore, &chores[i]);
 }
 
 static void end_a_turn(void *arg)
