@@ -61,7 +61,8 @@ bool log_repeat_note(struct log_repeat *repeat, const char *reason, int64_t now_
                      char sum[LOG_REPEAT_SUM_MAX])
 {
     bool is_back = repeat->ended_ms != 0 && now_ms - repeat->ended_ms <= LOG_REPEAT_QUIET_MS;
-    if (repeat->count == 0 || (repeat->ended_ms != 0 && !is_back))
+    bool is_old = now_ms - repeat->last_ms > LOG_REPEAT_OVER_MS;
+    if (repeat->count == 0 || is_old || (repeat->ended_ms != 0 && !is_back))
         begin(repeat, now_ms);
     repeat->ended_ms = 0;
     repeat->count++;
@@ -97,7 +98,7 @@ static struct log_repeat_place *find(struct log_repeats *repeats, const char *ke
         struct log_repeat_place *place = &repeats->place[i];
         if (strncmp(place->key, key, LOG_REPEAT_KEY_MAX - 1) == 0 && place->key[0] != '\0')
             return place;
-        bool is_over = now_ms - place->repeat.last_ms > LOG_REPEATS_OVER_MS;
+        bool is_over = now_ms - place->repeat.last_ms > LOG_REPEAT_OVER_MS;
         if (unused == NULL && (place->key[0] == '\0' || is_over))
             unused = place;
     }
@@ -113,11 +114,8 @@ bool log_repeats_note(struct log_repeats *repeats, const char *key, const char *
 {
     CHECK(key[0] != '\0');
     struct log_repeat_place *place = find(repeats, key, now_ms);
-    if (place != NULL) {
-        if (place->repeat.count > 0 && now_ms - place->repeat.last_ms > LOG_REPEATS_OVER_MS)
-            begin(&place->repeat, now_ms);
+    if (place != NULL)
         return log_repeat_note(&place->repeat, reason, now_ms, sum);
-    }
     bool is_told = log_repeat_note(&repeats->others, reason, now_ms, sum);
     if (is_told) {
         size_t length = strlen(sum);
@@ -131,7 +129,7 @@ bool log_repeats_take_over(struct log_repeats *repeats, int64_t now_ms,
 {
     for (int i = 0; i < LOG_REPEATS_PLACES; i++) {
         struct log_repeat_place *place = &repeats->place[i];
-        if (place->key[0] == '\0' || now_ms - place->repeat.last_ms <= LOG_REPEATS_OVER_MS)
+        if (place->key[0] == '\0' || now_ms - place->repeat.last_ms <= LOG_REPEAT_OVER_MS)
             continue;
         bool is_news = place->repeat.count > 1;
         snprintf(key, LOG_REPEAT_KEY_MAX, "%s", place->key);

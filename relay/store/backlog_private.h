@@ -11,6 +11,7 @@
 
 #include "backlog_writer.h"
 #include "relay/base/check.h"
+#include "relay/base/log_repeat.h"
 #include "relay/base/text.h"
 #include "segment.h"
 
@@ -33,6 +34,8 @@ struct backlog {
     uint8_t *buffer;             /* what is received before it is written */
     size_t owed_at;              /* of the buffer: what the disk has refused to take so far */
     size_t owed;
+    struct log_repeat full;        /* the disk is: the window is shortened */
+    struct log_repeat given_up;    /* segments that replicas need */
     uint64_t given;                /* see reclaimer_gives */
     char error[BACKLOG_ERROR_MAX]; /* not a text: it can be told when memory is out, too */
 };

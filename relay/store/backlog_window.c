@@ -7,6 +7,7 @@
 
 #include "backlog_private.h"
 #include "files.h"
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 
 /* How much may be on its way off the disk beside the cap: a part of it, and these bytes. */
@@ -47,9 +48,11 @@ static void drop_head(struct backlog *backlog, const char *cause)
     struct segment *head = backlog->head;
     struct segment *next = segment_next(head);
     CHECK(next != NULL);
-    if (cause != NULL && is_pinned(head))
-        log_warnx("store: segment %" PRIu64 ".seg is given up although a replica needs it: %s",
-                  head->first, cause);
+    char sum[LOG_REPEAT_SUM_MAX];
+    if (cause != NULL && is_pinned(head) &&
+        log_repeat_note(&backlog->given_up, cause, clock_ms(), sum))
+        log_warnx("store: segment %" PRIu64 ".seg is given up although a replica needs it%s: %s",
+                  head->first, sum, cause);
     atomic_store_explicit(&head->fate, SEGMENT_GIVEN_UP, memory_order_relaxed);
     backlog->news = backlog->news || cause != NULL; /* who stands there is woken, and lets go */
     segment_retain(next);
@@ -86,14 +89,33 @@ void backlog_set_window(struct backlog *backlog, uint64_t window_bytes, uint64_t
     backlog->ties.window_bytes_max = window_bytes_max;
 }
 
+/* For what: "", or ", for a snapshot". One segment after the other goes while the disk is full. */
+static void tell_full(struct backlog *backlog, const char *what)
+{
+    char sum[LOG_REPEAT_SUM_MAX];
+    if (log_repeat_note(&backlog->full, what, clock_ms(), sum))
+        log_warnx("store: the disk is full: the window is shortened by segment %" PRIu64 ".seg%s%s",
+                  backlog->head->first, what, sum);
+}
+
+/* The window has its whole size again. */
+static void tell_whole(struct backlog *backlog)
+{
+    char sum[LOG_REPEAT_SUM_MAX];
+    if (log_repeat_goes_on(&backlog->full) && log_repeat_end(&backlog->full, clock_ms(), sum))
+        log_info("store: the disk has room for the whole window again%s", sum);
+}
+
 bool backlog_trim(struct backlog *backlog)
 {
     size_t before = backlog->count;
     drop_cuts(backlog);
     while (backlog->head != backlog->last && !is_pinned(backlog->head) &&
            backlog->last->written - segment_next(backlog->head)->first >=
-               backlog->ties.window_bytes)
+               backlog->ties.window_bytes) {
         drop_head(backlog, NULL);
+        tell_whole(backlog);
+    }
     return backlog->count != before;
 }
 
@@ -102,9 +124,7 @@ bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
     struct segment *head = backlog->head;
     if (head == backlog->last || is_pinned(head) || segment_next(head)->first > keep_from)
         return false;
-    log_warnx("store: the disk is full: the window is shortened by segment %" PRIu64
-              ".seg, for a snapshot",
-              head->first);
+    tell_full(backlog, ", for a snapshot");
     drop_head(backlog, NULL);
     return true;
 }
@@ -137,8 +157,7 @@ enum backlog_room backlog_give_way(struct backlog *backlog, int error, uint64_t 
         return BACKLOG_HELD;
     if (backlog->head == backlog->last)
         return BACKLOG_NO_SPACE;
-    log_warnx("store: the disk is full: the window is shortened by segment %" PRIu64 ".seg",
-              backlog->head->first);
+    tell_full(backlog, "");
     drop_head(backlog, "the disk is full");
     return BACKLOG_ROOM;
 }

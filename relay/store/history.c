@@ -13,6 +13,7 @@
 
 #include "files.h"
 #include "history_private.h"
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "segment.h"
 
@@ -295,6 +296,21 @@ static bool keep_saved(const struct history *history, struct text *why)
     return false;
 }
 
+void history_tell_unsaved(struct history *history, const char *why)
+{
+    char sum[LOG_REPEAT_SUM_MAX];
+    if (log_repeat_note(&history->unsaved, why, clock_ms(), sum))
+        log_warnx("store: history-%" PRIu64 "%s: %s", history->number, sum, why);
+}
+
+static void tell_saved(struct history *history)
+{
+    char sum[LOG_REPEAT_SUM_MAX];
+    if (log_repeat_goes_on(&history->unsaved) && log_repeat_end(&history->unsaved, clock_ms(), sum))
+        log_info("store: history-%" PRIu64 ": its identity can be written again%s", history->number,
+                 sum);
+}
+
 bool history_save(struct history *history, bool durable, struct text *why)
 {
     struct text content;
@@ -310,8 +326,10 @@ bool history_save(struct history *history, bool durable, struct text *why)
         text_format(why, "memory is out");
     }
     text_fini(&content);
-    if (good)
+    if (good) {
         history->is_unnamed = false;
+        tell_saved(history);
+    }
     errno = error;
     return good;
 }
@@ -380,7 +398,7 @@ bool history_shorten(struct history *history, uint64_t keep_from)
     struct text why;
     text_init(&why, HISTORY_WHY_MAX);
     if (!save_now(history, false, &why)) /* of a segment that is not there the next start knows */
-        log_warnx("store: %s", text_string(&why));
+        history_tell_unsaved(history, text_string(&why));
     text_fini(&why);
     return true;
 }
@@ -434,7 +452,7 @@ void history_trim(struct history *history)
     struct text why;
     text_init(&why, HISTORY_WHY_MAX);
     if (backlog_trim(history->backlog) && !save_now(history, false, &why))
-        log_warnx("store: %s", text_string(&why));
+        history_tell_unsaved(history, text_string(&why));
     text_fini(&why);
     history_settle_snapshots(history);
 }

@@ -13,6 +13,7 @@
 #include "history_keeper.h"
 #include "reclaimer.h"
 #include "relay/base/check.h"
+#include "relay/base/log_repeat.h"
 #include "relay/base/text.h"
 #include "relay/store/branches.h"
 #include "relay/store/history.h"
@@ -37,14 +38,18 @@ struct history {
     uint64_t snapshot_asked;  /* the serial that was given to the syncer last */
     bool is_unnamed; /* the identity on the disk does not tell of the complete snapshot yet */
     bool has_jobs;   /* the syncer was given something that points here */
-    uint64_t seen_readable; /* of the arriving snapshot, at the last publish */
-    bool changed;           /* a snapshot changed its state since then */
-    bool has_name;          /* it may be found at the next start: its identity may be written */
-    struct text error;      /* what the disk said to the last snapshot that failed for it */
+    uint64_t seen_readable;    /* of the arriving snapshot, at the last publish */
+    bool changed;              /* a snapshot changed its state since then */
+    bool has_name;             /* it may be found at the next start: its identity may be written */
+    struct log_repeat unsaved; /* its identity cannot be written */
+    struct text error;         /* what the disk said to the last snapshot that failed for it */
     struct syncer_claim claim;
     struct branches branches;
     struct reclaim_job job; /* of its end */
 };
+
+/* The identity could not be written, which is made up for the next time: told when it begins, then summed up. */
+void history_tell_unsaved(struct history *history, const char *why);
 
 /* Reads `identity`, or the copy of it. Not HISTORY_PROVEN: `why` (added to what is there), and *out is not
  * initialised; HISTORY_BEGUN: there is none. */

@@ -308,7 +308,7 @@ static void save_name(struct history *history)
     struct text why;
     text_init(&why, HISTORY_WHY_MAX);
     if (!history_save(history, false, &why))
-        log_warnx("store: %s", text_string(&why));
+        history_tell_unsaved(history, text_string(&why));
     text_fini(&why);
 }
 

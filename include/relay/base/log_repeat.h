@@ -33,7 +33,7 @@ enum {
     LOG_REPEAT_QUIET_MS = 10 * 1000,
     LOG_REPEAT_KEY_MAX = 96,
     LOG_REPEATS_PLACES = 32,
-    LOG_REPEATS_OVER_MS = 10 * 60 * 1000, /* without one more it is over */
+    LOG_REPEAT_OVER_MS = 10 * 60 * 1000, /* without one more it is over */
 };
 
 /* All zeros: nothing has failed. */
@@ -74,7 +74,7 @@ struct log_repeats {
 MUST_CHECK bool log_repeats_note(struct log_repeats *repeats, const char *key, const char *reason,
                                  int64_t now_ms, char sum[LOG_REPEAT_SUM_MAX]);
 
-/* One that has been quiet for LOG_REPEATS_OVER_MS and had not been told whole: its key and its sum. False:
+/* One that has been quiet for LOG_REPEAT_OVER_MS and had not been told whole: its key and its sum. False:
  * there is none. Ask until it says so. */
 MUST_CHECK bool log_repeats_take_over(struct log_repeats *repeats, int64_t now_ms,
                                       char key[LOG_REPEAT_KEY_MAX], char sum[LOG_REPEAT_SUM_MAX]);

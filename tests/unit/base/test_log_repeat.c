@@ -95,6 +95,15 @@ TEST(a_new_failure_after_a_while_is_told_anew)
     assert_string_equal(sum, "");
 }
 
+/* Of some failures there is no end to be seen. */
+TEST(what_has_not_failed_for_long_is_over)
+{
+    assert_true(note("full", START_MS));
+    assert_false(note("full", START_MS + 1));
+    assert_true(note("full", START_MS + 2 + LOG_REPEAT_OVER_MS));
+    assert_string_equal(sum, "");
+}
+
 TEST(what_flaps_is_summed_up)
 {
     unsigned told = 0;
@@ -134,7 +143,7 @@ TEST(one_that_is_over_is_told_and_makes_room)
     assert_true(log_repeats_note(&repeats, "10.0.0.1", "noauth", START_MS, sum));
     assert_true(log_repeats_note(&repeats, "10.0.0.2", "noauth", START_MS, sum));
     assert_false(log_repeats_note(&repeats, "10.0.0.2", "noauth", START_MS + SECOND, sum));
-    int64_t now_ms = START_MS + SECOND + LOG_REPEATS_OVER_MS;
+    int64_t now_ms = START_MS + SECOND + LOG_REPEAT_OVER_MS;
     assert_false(log_repeats_take_over(&repeats, now_ms, key, sum)); /* one is none to sum up */
     assert_true(log_repeats_take_over(&repeats, now_ms + 1, key, sum));
     assert_string_equal(key, "10.0.0.2");
@@ -153,6 +162,7 @@ int main(void)
         cmocka_unit_test_setup(ever_new_reasons_are_summed_up, begin),
         cmocka_unit_test_setup(its_end_is_told_once, begin),
         cmocka_unit_test_setup(a_new_failure_after_a_while_is_told_anew, begin),
+        cmocka_unit_test_setup(what_has_not_failed_for_long_is_over, begin),
         cmocka_unit_test_setup(what_flaps_is_summed_up, begin),
         cmocka_unit_test_setup(each_key_is_told_by_itself, begin),
         cmocka_unit_test_setup(a_crowd_is_told_as_one, begin),
