@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "relay/base/check.h"
+#include "relay/upstream/origin_rights.h"
 
 enum {
     WORDS_MAX = 48,
@@ -244,6 +245,35 @@ static bool finds_refresh_failed(const struct picture *picture, struct finding *
     return say(finding->advice, "The RDB that is held is served; the relay tries again by itself.");
 }
 
+static bool tells_rights(const struct picture *picture, struct finding *finding)
+{
+    struct text words;
+    struct text costs;
+    const struct link_status *link = &picture->link;
+    text_init(&words, FINDING_LENGTH_MAX);
+    text_init(&costs, FINDING_LENGTH_MAX);
+    origin_rights_words(link->denied_rights, &words);
+    origin_rights_costs(link->denied_rights, &costs);
+    say(finding->what, "The user \"%s\" lacks rights at the origin: %s.", link->user,
+        text_string(&words));
+    say(finding->advice, "%s At the origin: ACL SETUSER %s %s", text_string(&costs), link->user,
+        text_string(&words));
+    text_fini(&words);
+    text_fini(&costs);
+    return true;
+}
+
+static bool finds_no_rights(const struct picture *picture, struct finding *finding)
+{
+    return !origin_rights_suffice(picture->link.denied_rights) && tells_rights(picture, finding);
+}
+
+static bool finds_few_rights(const struct picture *picture, struct finding *finding)
+{
+    unsigned denied = picture->link.denied_rights;
+    return denied != 0 && origin_rights_suffice(denied) && tells_rights(picture, finding);
+}
+
 /* A quarter of the window is what a newer RDB has to arrive in (store_snapshot_is_due). */
 static bool finds_refresh_outrun(const struct picture *picture, struct finding *finding)
 {
@@ -420,6 +450,7 @@ static const struct rule {
     {SEVERITY_PROBLEM, "link_down", finds_link_down},
     {SEVERITY_PROBLEM, "old_history", finds_old_history},
     {SEVERITY_PROBLEM, "no_origin", finds_no_origin},
+    {SEVERITY_PROBLEM, "rights_missing", finds_no_rights},
     {SEVERITY_PROBLEM, "replica_cannot_load", finds_failing},
     {SEVERITY_PROBLEM, "replica_nearly_cut", finds_nearly_cut},
     {SEVERITY_WARNING, "replica_behind", finds_behind},
@@ -429,6 +460,7 @@ static const struct rule {
     {SEVERITY_WARNING, "snapshot_unusable", finds_no_snapshot},
     {SEVERITY_WARNING, "snapshot_refresh_failed", finds_refresh_failed},
     {SEVERITY_WARNING, "snapshot_outrun", finds_refresh_outrun},
+    {SEVERITY_WARNING, "rights_missing", finds_few_rights},
     {SEVERITY_WARNING, "rdb_version_raised", finds_version_raised},
     {SEVERITY_NOTE, "sync_in_progress", finds_sync},
     {SEVERITY_NOTE, "replica_waiting", finds_waiting},

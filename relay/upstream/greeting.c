@@ -7,6 +7,7 @@
 
 #include "relay/resp/rdb_version.h"
 #include "relay/resp/writer.h"
+#include "relay/upstream/origin_rights.h"
 
 enum verdict { NEXT, PASSED, FAILED, DONE };
 
@@ -15,6 +16,7 @@ struct step {
     bool (*is_needed)(const struct greeting *greeting);
     void (*send)(const struct greeting *greeting, struct writer *writer);
     enum verdict (*judge)(struct greeting *greeting, struct bytes answer);
+    unsigned right; /* ORIGIN_RIGHT_*: what it takes; 0: everybody may */
 };
 
 enum { WORDS_MAX = 8 };
@@ -238,17 +240,17 @@ static enum verdict judge_psync(struct greeting *greeting, struct bytes answer)
 }
 
 static const struct step steps[] = {
-    {"PING", always, send_ping, judge_ping},
-    {"AUTH", has_password, send_auth, judge_auth},
-    {"INFO server", always, send_info_server, judge_info},
-    {"INFO replication", always, send_info_replication, judge_role},
-    {"INFO keyspace", asks_keys, send_info_keyspace, judge_keys},
-    {"REPLCONF listening-port", always, send_listening_port, judge_option},
-    {"REPLCONF ip-address", has_announce_ip, send_ip_address, judge_option},
-    {"REPLCONF capa", always, send_capa, judge_option},
-    {"REPLCONF version", announces_version, send_version, judge_version},
-    {"REPLCONF rdb-only", is_fetch, send_rdb_only, judge_option},
-    {"PSYNC", always, send_psync, judge_psync},
+    {"PING", always, send_ping, judge_ping, 0},
+    {"AUTH", has_password, send_auth, judge_auth, 0},
+    {"INFO server", always, send_info_server, judge_info, ORIGIN_RIGHT_INFO},
+    {"INFO replication", always, send_info_replication, judge_role, ORIGIN_RIGHT_INFO},
+    {"INFO keyspace", asks_keys, send_info_keyspace, judge_keys, ORIGIN_RIGHT_INFO},
+    {"REPLCONF listening-port", always, send_listening_port, judge_option, ORIGIN_RIGHT_REPLCONF},
+    {"REPLCONF ip-address", has_announce_ip, send_ip_address, judge_option, ORIGIN_RIGHT_REPLCONF},
+    {"REPLCONF capa", always, send_capa, judge_option, ORIGIN_RIGHT_REPLCONF},
+    {"REPLCONF version", announces_version, send_version, judge_version, ORIGIN_RIGHT_REPLCONF},
+    {"REPLCONF rdb-only", is_fetch, send_rdb_only, judge_option, ORIGIN_RIGHT_REPLCONF},
+    {"PSYNC", always, send_psync, judge_psync, ORIGIN_RIGHT_PSYNC},
 };
 
 enum { LAST_STEP = LENGTH_OF(steps) - 1 };
@@ -292,6 +294,7 @@ void greeting_start(struct greeting *greeting, const struct greeting_terms *term
     greeting->asks_keys = false;
     greeting->info.has_role = false; /* this server has not said yet what it is */
     greeting->took_version = false;
+    greeting->denied = 0;
     greeting->reply = (struct psync_reply){.verdict = PSYNC_NONSENSE};
     send_step(greeting, out);
 }
@@ -307,10 +310,20 @@ static enum greeting_result fail(struct greeting *greeting, const char *what, st
     return GREETING_FAILED;
 }
 
+/* A command that is not known is one that was renamed, where all servers have it. */
+static void note_rights(struct greeting *greeting, struct bytes answer)
+{
+    unsigned right = steps[greeting->step].right;
+    bool is_unknown = right == ORIGIN_RIGHT_INFO && bytes_starts(answer, "-ERR unknown command");
+    if (bytes_starts(answer, "-NOPERM") || is_unknown)
+        greeting->denied |= right;
+}
+
 /* A whole answer has come: a line, and what a bulk string held. */
 static enum greeting_result act(struct greeting *greeting, struct text *out)
 {
     struct bytes answer = bytes_at(greeting->line, greeting->line_length);
+    note_rights(greeting, answer);
     switch (steps[greeting->step].judge(greeting, answer)) {
     case NEXT:
         CHECK(greeting->step < LAST_STEP);

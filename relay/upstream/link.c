@@ -58,6 +58,12 @@ const struct origin_address *link_origin(const struct link *link)
     return current != NULL ? current : &nobody;
 }
 
+const char *link_user(const struct link *link)
+{
+    const char *user = link->options.user;
+    return user != NULL && user[0] != '\0' ? user : "default";
+}
+
 /* An origin that cannot be had is told of when that begins, then summed up, and when it ends. */
 static enum log_level level_of_change(struct link *link, enum link_state state, const char *cause,
                                       char sum[LOG_REPEAT_SUM_MAX])
@@ -574,6 +580,8 @@ void link_status(const struct link *link, struct link_status *out)
     out->chain = link->state == LINK_STREAMING ? link->chain : "";
     out->chain_is_complete = link->state == LINK_STREAMING && link->chain_is_complete;
     fetch_report(link->renewal.fetch, out);
+    out->denied_rights = link->denied;
+    out->user = link_user(link);
     out->announced_version = link_version_now(link);
     out->announce_is_fixed = link->announced.fixed != 0;
     out->replicas_version = announced_version_lowest(&link->announced, clock_wall_us() / 1000);

@@ -11,6 +11,7 @@
 #include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/store/store.h"
+#include "relay/upstream/origin_rights.h"
 
 /* Who we are; and to continue where the last complete command of the current history ends, if the
  * window still holds that place. */
@@ -133,6 +134,29 @@ static void continue_stream(struct link *link, const struct psync_reply *reply)
     text_fini(&why);
 }
 
+/* It is told once, and again when it has changed. */
+static void note_rights(struct link *link)
+{
+    unsigned denied = link->dialog.greeting.denied;
+    if (denied == link->denied)
+        return;
+    link->denied = denied;
+    if (denied == 0)
+        return;
+    struct text words;
+    struct text costs;
+    text_init(&words, LINK_WHY_MAX);
+    text_init(&costs, 4 * LINK_WHY_MAX);
+    origin_rights_words(denied, &words);
+    origin_rights_costs(denied, &costs);
+    const struct origin_address *origin = link_origin(link);
+    log_warnx(
+        "upstream: user \"%s\" lacks rights at %s:%" PRIu16 ": %s (ACL SETUSER gives them). %s",
+        link_user(link), origin->host, origin->port, text_string(&words), text_string(&costs));
+    text_fini(&words);
+    text_fini(&costs);
+}
+
 static void act_on_reply(struct link *link)
 {
     /* A copy: the state that follows may overwrite the greeting's. */
@@ -167,12 +191,15 @@ void link_greet(struct link *link)
                 link_fail_broken(link);
             break;
         case GREETING_DONE:
+            note_rights(link);
             act_on_reply(link);
             break;
         case GREETING_PASSED:
             link_fail(link, "passed_over", dialog->greeting.error);
             break;
         case GREETING_FAILED:
+            if (greeting_has_asked(&dialog->greeting))
+                note_rights(link);
             link_fail(link, "refused", dialog->greeting.error);
             break;
         }

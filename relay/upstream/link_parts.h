@@ -57,6 +57,7 @@ struct link {
     unsigned broken_streams; /* that were refused at broken_at, one after the other */
     uint64_t broken_at;      /* the boundary */
     uint64_t began_offset;   /* the boundary when streaming began */
+    unsigned denied;         /* ORIGIN_RIGHT_*, at the last server that answered to PSYNC */
     int64_t opened_ms;
     int64_t down_since_ms;
     int64_t old_history_since_ms; /* the origin has told of a history that is not here yet; 0: no */
@@ -74,6 +75,9 @@ struct link {
 
 /* Who is followed, or tried; a nobody while it is not known where the origin is. */
 const struct origin_address *link_origin(const struct link *link);
+
+/* Whom we log in as at the origin. */
+const char *link_user(const struct link *link);
 
 /* The only place where the state changes. `cause` ends the log line: a word, then what belongs to it. */
 void link_enter(struct link *link, enum link_state state, const char *cause, ...) PRINTF_LIKE(3, 4);

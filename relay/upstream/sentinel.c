@@ -447,6 +447,12 @@ static void take_pong(struct sentinel *sentinel)
 static bool take_answer(struct sentinel *sentinel, const struct reply *reply, struct text *why)
 {
     if (sentinel->state != SENTINEL_ASKING || sentinel->step == STEPS) {
+        char shown[160];
+        if (sentinel->is_pinged && reply->item[0].kind == REPLY_ERROR) {
+            text_format(why, "PING: it answered: %s",
+                        bytes_printable(reply->item[0].text, shown, sizeof(shown)));
+            return false;
+        }
         text_format(why, "it sent what nobody asked for");
         return false;
     }

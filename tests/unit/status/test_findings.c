@@ -2,6 +2,7 @@
 #include "../../../relay/status/findings.h"
 #include "../../../relay/status/readiness.h"
 
+#include "relay/upstream/origin_rights.h"
 #include "status_test.h"
 
 static char names[500];
@@ -327,6 +328,21 @@ TEST(the_rdb_is_of_a_version_that_a_replica_cannot_read)
     assert_non_null(strstr(advice, "set it to auto or to 8.1.0"));
 }
 
+TEST(rights_that_are_missing)
+{
+    set_up();
+    fake_rooms.link.user = "relay";
+    fake_rooms.link.denied_rights = ORIGIN_RIGHT_INFO;
+    assert_string_equal(found(), "rights_missing");
+    assert_string_equal(words, "The user \"relay\" lacks rights at the origin: +info.\n");
+    assert_non_null(strstr(advice, "costs a full sync"));
+    assert_non_null(strstr(advice, "ACL SETUSER relay +info"));
+    fake_rooms.link.denied_rights = ORIGIN_RIGHT_REPLCONF | ORIGIN_RIGHT_PSYNC | ORIGIN_RIGHT_INFO;
+    fake_rooms.store.error = "write: No space left on device";
+    assert_string_equal(found(), "disk_trouble rights_missing"); /* a problem, and whole */
+    assert_non_null(strstr(advice, "ACL SETUSER relay +info +replconf +psync"));
+}
+
 TEST(the_disk)
 {
     set_up();
@@ -364,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_newer_rdb_did_not_come),
         cmocka_unit_test(a_newer_rdb_came_too_late),
         cmocka_unit_test(the_rdb_is_of_a_version_that_a_replica_cannot_read),
+        cmocka_unit_test(rights_that_are_missing),
         cmocka_unit_test(the_disk),
         cmocka_unit_test(the_house_is_full),
     };

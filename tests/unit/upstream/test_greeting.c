@@ -6,6 +6,7 @@
 #include "../../../relay/upstream/greeting.h"
 
 #include "relay/resp/rdb_version.h"
+#include "relay/upstream/origin_rights.h"
 #include "test.h"
 
 #define ID "8e7f0123456789abcdef0123456789abcdef0123"
@@ -214,6 +215,8 @@ TEST(a_user_who_may_only_psync_is_enough)
 {
     talk_all_ways(&restricted);
     assert_int_equal(greeting.reply.verdict, PSYNC_FULLRESYNC);
+    assert_int_equal(greeting.denied,
+                     ORIGIN_RIGHT_INFO); /* an option that is not known is no right */
 }
 
 TEST(a_second_greeting_forgets_the_first)
