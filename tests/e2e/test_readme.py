@@ -42,7 +42,7 @@ END
 }
 knows_all()
 {
-    until_prints slaves=1,sentinels=3 LIMIT <<<"redis-cli -h $1 -p 26379 info sentinel"
+    until_prints slaves=2,sentinels=3 LIMIT <<<"redis-cli -h $1 -p 26379 info sentinel"
 }
 server 10.0.0.1
 redis-cli -h 10.0.0.1 set greeting hello
@@ -66,7 +66,9 @@ MOVING = "Moving replicas onto a relay, and off it"
 GIVEN = {
     MOVING: "server 10.0.0.2; follow 10.0.0.2\n",
     "Another region behind TLS": "server 10.1.0.2\n",
-    "Fail-over with Sentinel": "server 10.0.0.2; follow 10.0.0.2; server 10.0.0.3\n" + SENTINELS,
+    "Fail-over with Sentinel": "server 10.0.0.2; follow 10.0.0.2; server 10.0.0.3\n"
+    # So that it is the other who is promoted.
+    "server 10.0.0.4; redis-cli -h 10.0.0.4 config set replica-priority 0; follow 10.0.0.4\n" + SENTINELS,
     "Backups": "",
     "Upgrading the relay": "server 10.0.0.2\n" + readme.files_of(MOVING) + RUNNING,
 }

@@ -463,3 +463,63 @@ def test_told_nonsense(lab, text):
     load.fill(new, rounds=3, seed=3)
     digest.compare(new, [replica])
     assert syncs(new) == (0, 1, 0)
+
+
+# Of the quickest of three Sentinels; all three must have forgotten a replica within it.
+FAILOVER_SECONDS = 12
+
+
+def follows(replica):
+    return replica.info("replication")["master_port"]
+
+
+def forget(group):
+    """SENTINEL RESET, one after the other: the next when this one knows everybody again who is to be known."""
+    for sentinel in group.sentinels:
+        assert sentinel.ask("RESET", GROUP) == 1
+        wait.until(
+            f"{sentinel.name} knows the others again",
+            lambda sentinel=sentinel: len(sentinel.ask("SENTINELS", GROUP)),
+            lambda count: count == len(group.sentinels) - 1,
+            seconds=30,
+        )
+
+
+@pytest.mark.seconds(180)
+def test_a_known_replica_behind_the_relay(lab):
+    """Sentinels move it back after their failover-timeout; once they have forgotten it they leave it there, also
+    longer than that, and in a fail-over."""
+    group = Watched(lab, servers.REDIS, failover_seconds=FAILOVER_SECONDS)
+    group.wait_known([*group.direct_ports(), group.relay.port])
+    stays, moved = group.direct
+    moved.follow(group.relay)
+    wait.equal("it is behind the relay", lambda: follows(moved), group.relay.port)
+    wait.equal("moved back", lambda: follows(moved), group.primary.port, seconds=60)
+    assert any(sentinel.events("+fix-slave-config", f":{moved.port} ") for sentinel in group.sentinels)
+    for sentinel in group.sentinels:
+        wait.equal(
+            f"{sentinel.name} has seen it, and has nothing more to correct",
+            lambda sentinel=sentinel: sentinel.replicas()[moved.port]["master-port"],
+            str(group.primary.port),
+            seconds=30,
+        )
+
+    moved.follow(group.relay)
+    moved.wait_online()
+    forget(group)
+    group.wait_known([stays.port, group.relay.port])
+    # It asks every ten seconds, and then gives it the time of a fail-over.
+    wait.stays(
+        "it is left behind the relay",
+        lambda: follows(moved),
+        lambda port: port == group.relay.port,
+        seconds=FAILOVER_SECONDS + 4 + 15,
+        every=0.2,
+    )
+    assert group.sentinels[0].ask("FAILOVER", GROUP) == "OK"
+    wait.until("the other is promoted", lambda: stays.info()["role"] == "master", seconds=30)
+    wait_follows(group.relay, stays)
+    load.fill(stays, rounds=5, seed=9)
+    wait.equal("still behind the relay", lambda: follows(moved), group.relay.port)
+    moved.wait_online()
+    digest.compare(stays, [moved, *group.behind])

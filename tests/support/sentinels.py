@@ -115,7 +115,7 @@ def _rows(reply):
 class Watched:
     """What the Sentinels watch: a primary, two replicas of it, the relay, three replicas behind it."""
 
-    def __init__(self, lab, kind, count=3, relay_settings=None, relay_origin=True):
+    def __init__(self, lab, kind, count=3, relay_settings=None, relay_origin=True, failover_seconds=5):
         self.primary = lab.origin(kind, name="primary")
         load.fill(self.primary, rounds=20)
         self.direct = [
@@ -130,7 +130,7 @@ class Watched:
         # Where each votes for itself (a busy disk holds up their ballots) none wins: the next time they do
         # not all begin at once.
         self.sentinels = [
-            lab.sentinel(kind, self.primary, name=f"sentinel-{n}", failover_seconds=5 + 2 * n)
+            lab.sentinel(kind, self.primary, name=f"sentinel-{n}", failover_seconds=failover_seconds + 2 * n)
             for n in range(count)
         ]
         if not relay_origin:
