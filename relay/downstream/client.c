@@ -464,6 +464,7 @@ static bool receive(struct client *client)
         client_close(client, CLOSE_ENDED);
         return false;
     case CONN_FAILED:
+    case CONN_UNREADABLE:
         client_close(client, CLOSE_FAILED);
         return false;
     }

@@ -73,6 +73,9 @@ static enum feed_result book(struct feed *feed, enum conn_io io, size_t sent, si
     case CONN_END:
     case CONN_FAILED:
         return FEED_BROKEN;
+    case CONN_UNREADABLE:
+        feed_note_unreadable(feed);
+        return FEED_UNREADABLE;
     }
     UNREACHABLE("no such result");
 }
@@ -185,7 +188,7 @@ static void note_end(struct feed *feed, bool is_at_end)
 static enum conn_io send_piece(struct feed *feed, struct conn *conn, struct bytes piece,
                                size_t *sent)
 {
-    if (piece.length < FEED_FILE_BYTES || !conn_moves_files(conn))
+    if (piece.length < FEED_FILE_BYTES && conn_moves_files(conn))
         return conn_send(conn, piece, false, sent);
     uint64_t position;
     int file = cursor_file(&feed->cursor, &position);
@@ -253,6 +256,14 @@ enum feed_result feed_check(struct feed *feed)
     enum feed_result standing = cannot_read(cursor_peek(&feed->cursor, &view));
     /* What comes before the stream is not touched by a new id. */
     return standing == FEED_RENAMED && feed->step < FEED_STREAM ? FEED_IDLE : standing;
+}
+
+void feed_note_unreadable(struct feed *feed)
+{
+    if (feed->step == FEED_RDB && feed->snapshot != NULL)
+        snapshot_note_unreadable(feed->snapshot);
+    else if (feed->step == FEED_STREAM && feed->cursor.segment != NULL)
+        cursor_note_unreadable(&feed->cursor);
 }
 
 bool feed_is_behind(struct feed *feed)

@@ -84,6 +84,7 @@ enum feed_result {
     FEED_COLD,     /* what comes next must be read from the disk first: feed_wants */
     FEED_FINISHED, /* all that this replica wanted has been sent */
     FEED_BROKEN,   /* the connection is */
+    FEED_UNREADABLE, /* the disk cannot read what comes next; the store has been told */
     FEED_NOT_WHOLE,
     FEED_LAGGED,
     FEED_REWOUND,
@@ -105,6 +106,9 @@ bool feed_is_behind(struct feed *feed);
 
 /* What should be read ahead now? False: nothing. */
 bool feed_wants(struct feed *feed, struct feed_piece *piece);
+
+/* The disk cannot read what comes next: the store is told. */
+void feed_note_unreadable(struct feed *feed);
 
 /* The piece is in the page cache. `was_cached`: it had been before. */
 void feed_note_read(struct feed *feed, const struct feed_piece *piece, bool was_cached);

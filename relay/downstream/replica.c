@@ -121,6 +121,7 @@ static const struct {
     [FEED_COLD] = {.wants_write = false},
     [FEED_FINISHED] = {.closes = true, .reason = CLOSE_SERVED},
     [FEED_BROKEN] = {.closes = true, .reason = CLOSE_FAILED},
+    [FEED_UNREADABLE] = {.closes = true, .reason = CLOSE_UNREADABLE},
     [FEED_NOT_WHOLE] = {.closes = true, .reason = CLOSE_SNAPSHOT},
     [FEED_LAGGED] = {.closes = true, .reason = CLOSE_LAGGED},
     [FEED_REWOUND] = {.closes = true, .reason = CLOSE_REWOUND},
@@ -529,6 +530,8 @@ static void on_unreadable(struct replica *replica, int error)
     errno = error;
     log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read what comes next",
              replica->card->id, replica->card->peer);
+    if (error == EIO || error == ENODATA)
+        feed_note_unreadable(&replica->feed);
     replica_close(replica, CLOSE_UNREADABLE);
 }
 

@@ -181,6 +181,7 @@ static void secure(struct conn *conn)
         return;
     case CONN_END:
     case CONN_FAILED:
+    case CONN_UNREADABLE:
         break_off(conn);
         return;
     case CONN_OK:
@@ -314,6 +315,7 @@ static void discard(struct conn *conn)
             keep_draining(conn);
             return;
         case CONN_FAILED:
+        case CONN_UNREADABLE:
             close_now(conn);
             return;
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* What Linux moves at most in one call; a longer length would be cut there anyway. */
 static const size_t LENGTH_MAX = 0x7ffff000;
@@ -25,6 +26,8 @@ static enum conn_io judge(struct channel *channel, ssize_t moved, size_t *count)
     *count = 0;
     if (errno == EAGAIN || errno == EWOULDBLOCK)
         return CONN_AGAIN;
+    if (errno == EFAULT) /* of a mapped file, where the disk fails */
+        return CONN_UNREADABLE;
     snprintf(channel->error, sizeof channel->error, "%s", strerror(errno));
     return CONN_FAILED;
 }
@@ -60,19 +63,34 @@ static enum conn_io plain_send(struct channel *channel, struct bytes view, bool 
     return judge(channel, moved, sent);
 }
 
+/* Is it the file that failed, and not the socket? */
+static bool is_unreadable(int file, uint64_t position)
+{
+    int error = errno;
+    uint8_t byte;
+    ssize_t got;
+    do
+        got = pread(file, &byte, 1, (off_t)position);
+    while (got == -1 && errno == EINTR);
+    errno = error;
+    return got != 1;
+}
+
 static enum conn_io plain_send_file(struct channel *channel, int file, uint64_t position,
                                     size_t length, size_t *sent)
 {
     off_t from = (off_t)position;
     ssize_t moved;
-    do
+    do {
+        errno = 0;
         moved = sendfile(channel->fd, file, &from, bounded(length));
-    while (moved == -1 && errno == EINTR);
-    if (moved == 0) {
+    } while (moved == -1 && errno == EINTR);
+    if (moved <= 0 && errno != EAGAIN && is_unreadable(file, position)) {
         *sent = 0;
-        snprintf(channel->error, sizeof channel->error, "the file is shorter than what is due");
-        return CONN_FAILED;
+        return CONN_UNREADABLE;
     }
+    if (moved == 0)
+        errno = EIO;
     return judge(channel, moved, sent);
 }
 

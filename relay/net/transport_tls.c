@@ -278,10 +278,8 @@ static enum conn_io gather(struct channel *channel, const struct supply *supply,
     ERR_clear_error();
     for (; room > 0 && *sent < supply->length; room--) {
         struct bytes bytes;
-        if (!next_bytes(supply, *sent, record, &bytes))
-            return fail(channel, strerror(errno));
-        if (bytes.length == 0)
-            return fail(channel, "the file is shorter than what is due");
+        if (!next_bytes(supply, *sent, record, &bytes) || bytes.length == 0)
+            return CONN_UNREADABLE;
         size_t written;
         enum conn_io io = write_record(channel, bytes.data, bytes.length, &written);
         *sent += written;

@@ -21,14 +21,21 @@ static struct segment *last_before(const struct backlog *backlog, uint64_t offse
 
 /* The identity as it will be: `kept`, the last that stays, ends at `offset` (NULL: nothing stays). It
  * has its row already where the cut is at its very end. False: memory is out. */
-static bool rewind_identity(struct identity *identity, const struct segment *kept, uint64_t offset)
+static bool rewind_identity(struct identity *identity, const struct segment *kept, uint64_t offset,
+                            struct text *why)
 {
     identity_rewind(identity, offset);
     size_t count = identity->segment_count;
     if (kept == NULL || (count > 0 && identity->segments[count - 1].first == kept->first))
         return true;
-    struct identity_segment row = {kept->first, offset, segment_crc_until(kept, offset), offset};
-    return identity_add_segment(identity, row);
+    struct identity_segment row = {kept->first, offset, 0, offset};
+    if (!segment_crc_until(kept, offset, &row.crc, why))
+        return false;
+    if (identity_add_segment(identity, row))
+        return true;
+    text_format(why, "memory is out");
+    errno = ENOMEM;
+    return false;
 }
 
 /* Writes the rewound identity; on failure it and the tail are as they were. The live mark comes first,
@@ -48,11 +55,9 @@ static bool save_rewound(struct backlog *backlog, const struct segment *kept, ui
     int error = errno;
     if (!is_marked)
         text_format(why, "tail: cannot write: %s", strerror(error));
-    bool good = is_marked && rewind_identity(identity, kept, offset);
-    if (is_marked && !good) {
-        text_format(why, "memory is out");
-        error = ENOMEM;
-    }
+    bool good = is_marked && rewind_identity(identity, kept, offset, why);
+    if (is_marked)
+        error = errno;
     if (good) {
         good = backlog->ties.save(backlog->ties.arg, true, why);
         error = errno;
@@ -86,7 +91,8 @@ static void cut_at(struct backlog *backlog, struct segment *kept, uint64_t offse
     /* A border that was cut off is where the cut is: no older id reaches further. */
     for (const struct segment *s = old; s != NULL; s = segment_next(s))
         segment_set_border(kept, atomic_load_explicit(&s->border, memory_order_relaxed));
-    kept->crc = segment_crc_until(kept, offset);
+    const struct identity *identity = backlog->ties.identity;
+    kept->crc = identity->segments[identity->segment_count - 1].crc;
     kept->written = offset;
     kept->is_cut = true;
     /* Readers beyond it see that they are; a reader that stands at it goes on in the new next. */

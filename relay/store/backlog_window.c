@@ -119,6 +119,54 @@ bool backlog_trim(struct backlog *backlog)
     return backlog->count != before;
 }
 
+/* The newest one ends here, full or not. */
+static enum backlog_room end_segment(struct backlog *backlog)
+{
+    struct segment *last = backlog->last;
+    if (!backlog_make_room(backlog))
+        return BACKLOG_HELD;
+    struct text why;
+    text_init(&why, BACKLOG_ERROR_MAX);
+    enum backlog_room room = backlog_roll(backlog, 0, &why);
+    if (room == BACKLOG_NO_SPACE)
+        backlog_set_error(backlog, &why);
+    text_fini(&why);
+    if (room == BACKLOG_ROOM && !last->is_cut)
+        segment_seal(last);
+    return room;
+}
+
+/* The newest that readers could not read; NULL: none. */
+static struct segment *find_unreadable(const struct backlog *backlog)
+{
+    struct segment *found = NULL;
+    for (struct segment *s = backlog->head; s != NULL; s = segment_next(s)) {
+        if (atomic_load_explicit(&s->is_unreadable, memory_order_relaxed))
+            found = s;
+    }
+    return found;
+}
+
+bool backlog_drop_unreadable(struct backlog *backlog)
+{
+    /* Acquire: as in cursor_note_unreadable. */
+    if (!atomic_exchange_explicit(&backlog->space->has_unreadable, false, memory_order_acquire))
+        return false;
+    const struct segment *bad = find_unreadable(backlog);
+    if (bad == NULL)
+        return false;
+    uint64_t end = bad->written;
+    log_warnx("store: the disk cannot read segment %" PRIu64 ".seg: the window begins behind it",
+              bad->first);
+    if (bad == backlog->last && end_segment(backlog) != BACKLOG_ROOM) {
+        atomic_store_explicit(&backlog->space->has_unreadable, true, memory_order_relaxed);
+        return false; /* the next second */
+    }
+    while (backlog->head != backlog->last && backlog->head->first < end)
+        drop_head(backlog, "the disk cannot read it, or one behind it");
+    return true;
+}
+
 bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
 {
     struct segment *head = backlog->head;
@@ -249,18 +297,10 @@ static enum backlog_room leave_segment(struct backlog *backlog, const struct tex
     struct segment *last = backlog->last;
     if (last->written == last->first)
         return BACKLOG_NO_SPACE;
-    if (!backlog_make_room(backlog))
-        return BACKLOG_HELD;
-    struct text of_the_next;
-    text_init(&of_the_next, BACKLOG_ERROR_MAX);
-    enum backlog_room room = backlog_roll(backlog, 0, &of_the_next);
-    text_fini(&of_the_next);
-    if (room != BACKLOG_ROOM)
-        return room;
-    log_warnx("store: %s: the stream goes on in another segment", text_string(why));
-    if (!last->is_cut)
-        segment_seal(last);
-    return BACKLOG_ROOM;
+    enum backlog_room room = end_segment(backlog);
+    if (room == BACKLOG_ROOM)
+        log_warnx("store: %s: the stream goes on in another segment", text_string(why));
+    return room;
 }
 
 /* A file system that reserves nothing refuses here what others refuse when a segment is made. One segment

@@ -57,6 +57,10 @@ void backlog_set_window(struct backlog *backlog, uint64_t window_bytes, uint64_t
 /* Gives up what the window need not hold. True if anything was: the identity has changed. */
 bool backlog_trim(struct backlog *backlog);
 
+/* Readers have told of segments that the disk cannot read: gives them up, and all before them. True if
+ * anything was: the identity has changed. */
+bool backlog_drop_unreadable(struct backlog *backlog);
+
 /* Somebody else needs the disk: gives up the oldest segment, if nobody stands in it, it is not the
  * newest, and it ends at or before `keep_from`. False: there is none. */
 bool backlog_shorten(struct backlog *backlog, uint64_t keep_from);

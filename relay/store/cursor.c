@@ -2,6 +2,9 @@
  *
  * The readers' side of the backlog. Nothing in here is thread 0's: it touches only what is shared.
  */
+#include <errno.h>
+#include <unistd.h>
+
 #include "backlog_writer.h"
 #include "relay/store/backlog.h"
 #include "segment.h"
@@ -46,6 +49,33 @@ int cursor_file(const struct cursor *cursor, uint64_t *position)
 {
     *position = cursor->offset - cursor->segment->first;
     return cursor->segment->file;
+}
+
+bool cursor_read(const struct cursor *cursor, uint8_t *into, size_t length)
+{
+    uint64_t position;
+    int file = cursor_file(cursor, &position);
+    while (length > 0) {
+        ssize_t got = pread(file, into, length, (off_t)position);
+        if (got == -1 && errno == EINTR)
+            continue;
+        if (got == 0)
+            errno = ENODATA;
+        if (got <= 0)
+            return false;
+        into += got;
+        position += (uint64_t)got;
+        length -= (size_t)got;
+    }
+    return true;
+}
+
+void cursor_note_unreadable(const struct cursor *cursor)
+{
+    struct segment *segment = cursor->segment;
+    atomic_store_explicit(&segment->is_unreadable, true, memory_order_relaxed);
+    /* Release: who finds the one set finds the other. */
+    atomic_store_explicit(&segment->space->has_unreadable, true, memory_order_release);
 }
 
 void cursor_advance(struct cursor *cursor, size_t length)

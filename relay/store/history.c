@@ -451,9 +451,11 @@ void history_trim(struct history *history)
 {
     struct text why;
     text_init(&why, HISTORY_WHY_MAX);
-    if (backlog_trim(history->backlog) && !save_now(history, false, &why))
+    bool dropped = backlog_drop_unreadable(history->backlog);
+    if ((backlog_trim(history->backlog) || dropped) && !save_now(history, false, &why))
         history_tell_unsaved(history, text_string(&why));
     text_fini(&why);
+    history_drop_unreadable(history);
     history_settle_snapshots(history);
 }
 

@@ -73,6 +73,9 @@ void history_advance_snapshots(struct history *history);
 /* Snapshots that were taken beyond `offset` are of another branch from now on. */
 void history_drop_beyond(struct history *history, uint64_t offset);
 
+/* Readers have told that the disk cannot read the complete one: it goes. */
+void history_drop_unreadable(struct history *history);
+
 /* Gives the complete one to the syncer, unless it has it. False: it could not be submitted. */
 bool history_sync_snapshot(struct history *history);
 

@@ -365,17 +365,36 @@ void history_fail_snapshot(struct history *history)
     history->changed = true;
 }
 
-void history_drop_beyond(struct history *history, uint64_t offset)
+/* The complete one may have gone: then it is another, or there is none. */
+static void note_complete(struct history *history, const struct snapshot *before)
 {
-    const struct snapshot *before = history->shelf.complete;
-    shelf_cut(&history->shelf, history->snapshot_dir, offset);
+    history->changed = true;
     if (history->shelf.complete == NULL)
         history->identity.snapshot.exists = false;
     else if (history->shelf.complete != before)
         name_snapshot(history);
+}
+
+void history_drop_beyond(struct history *history, uint64_t offset)
+{
+    const struct snapshot *before = history->shelf.complete;
+    shelf_cut(&history->shelf, history->snapshot_dir, offset);
+    note_complete(history, before);
     if (history->shelf.arriving != NULL && snapshot_offset(history->shelf.arriving) > offset)
         history_fail_snapshot(history);
-    history->changed = true;
+}
+
+void history_drop_unreadable(struct history *history)
+{
+    const struct snapshot *before = history->shelf.complete;
+    if (before == NULL || !snapshot_is_unreadable(before))
+        return;
+    log_warnx("store: the disk cannot read snapshot %" PRIu64 ".rdb: it is not served any more",
+              snapshot_offset(before));
+    shelf_drop_complete(&history->shelf, history->snapshot_dir);
+    note_complete(history, before);
+    if (history->shelf.complete == NULL)
+        save_name(history);
 }
 
 void history_advance_snapshots(struct history *history)

@@ -374,11 +374,19 @@ bool segment_append(struct segment *segment, struct bytes view, struct text *why
     return true;
 }
 
-uint64_t segment_crc_until(const struct segment *segment, uint64_t end)
+bool segment_crc_until(const struct segment *segment, uint64_t end, uint64_t *crc, struct text *why)
 {
     CHECK(end >= segment->first);
     CHECK(end <= segment->written);
-    return crc64(0, segment->map, (size_t)(end - segment->first));
+    struct text reason;
+    text_init(&reason, WHY_MAX);
+    bool good = files_crc64(segment->file, end - segment->first, crc, &reason);
+    int error = errno;
+    if (!good)
+        text_format(why, "%" PRIu64 ".seg: cannot read: %s", segment->first, text_string(&reason));
+    text_fini(&reason);
+    errno = error;
+    return good;
 }
 
 void segment_seal(struct segment *segment)

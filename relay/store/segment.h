@@ -34,7 +34,8 @@ enum segment_fate {
  * segment may outlive its backlog. */
 struct segment_space {
     _Atomic uint64_t bytes;
-    _Atomic uint64_t freeing; /* beside them: nobody holds these any more, the disk still does */
+    _Atomic uint64_t freeing;    /* beside them: nobody holds these any more, the disk still does */
+    _Atomic bool has_unreadable; /* there is one that a reader could not read */
     _Atomic unsigned references;
     struct reclaimer *reclaimer; /* constant; who frees them. NULL: who lets go last */
 };
@@ -45,6 +46,7 @@ struct segment {
     _Atomic enum segment_fate fate;
     _Atomic uint64_t published;     /* absolute offset; moves back only in a rewind */
     _Atomic(struct segment *) next; /* set when `published` is final */
+    _Atomic bool is_unreadable;     /* the disk failed a reader */
     _Atomic unsigned border;        /* the era that begins at its end; 0: none. Set before `next` */
     uint64_t first;                 /* constant, as the four below */
     uint64_t capacity;
@@ -108,8 +110,10 @@ bool segment_is_full(const struct segment *segment);
  * SIGBUS. False: errno and `why`; nothing was added. Thread 0. */
 MUST_CHECK bool segment_append(struct segment *segment, struct bytes view, struct text *why);
 
-/* The CRC of first..end, from the bytes themselves; end <= written. Thread 0. */
-uint64_t segment_crc_until(const struct segment *segment, uint64_t end);
+/* The CRC of first..end, from the bytes themselves; end <= written. False: errno and `why`; they cannot be
+ * read. Thread 0. */
+MUST_CHECK bool segment_crc_until(const struct segment *segment, uint64_t end, uint64_t *crc,
+                                  struct text *why);
 
 /* No byte comes any more: gives the preallocated rest back. Not after a rewind: a reader may still be
  * sending, from the mapping, what was cut off, and would be killed for it (SIGBUS); such a segment is

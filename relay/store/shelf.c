@@ -101,16 +101,27 @@ static void cut(struct snapshot **place, int directory, uint64_t offset)
         drop(place, NULL, directory);
 }
 
+static void fall_back(struct shelf *shelf)
+{
+    for (size_t i = SHELF_REPLACED_MAX; i > 0 && shelf->complete == NULL; i--) {
+        shelf->complete = shelf->replaced[i - 1];
+        shelf->replaced[i - 1] = NULL;
+    }
+}
+
 void shelf_cut(struct shelf *shelf, int directory, uint64_t offset)
 {
     cut(&shelf->complete, directory, offset);
     cut(&shelf->ahead, directory, offset);
     for (size_t i = 0; i < SHELF_REPLACED_MAX; i++)
         cut(&shelf->replaced[i], directory, offset);
-    for (size_t i = SHELF_REPLACED_MAX; i > 0 && shelf->complete == NULL; i--) {
-        shelf->complete = shelf->replaced[i - 1];
-        shelf->replaced[i - 1] = NULL;
-    }
+    fall_back(shelf);
+}
+
+void shelf_drop_complete(struct shelf *shelf, int directory)
+{
+    drop(&shelf->complete, NULL, directory);
+    fall_back(shelf);
 }
 
 bool shelf_has_replaced(const struct shelf *shelf)

@@ -52,6 +52,9 @@ bool shelf_advance(struct shelf *shelf, int directory, uint64_t published);
  * replaced, and that is still there, is the complete one again. `arriving` is not touched. */
 void shelf_cut(struct shelf *shelf, int directory, uint64_t offset);
 
+/* The complete one goes, and the newest that it has replaced, if that is still there, takes its place. */
+void shelf_drop_complete(struct shelf *shelf, int directory);
+
 bool shelf_has_replaced(const struct shelf *shelf);
 
 /* The identity on the disk names `complete`: what that has replaced goes, all but the oldest. `is_safe`: that

@@ -34,8 +34,9 @@ struct snapshot {
     _Atomic enum snapshot_state state; /* released after `readable`, loaded before it */
     _Atomic uint64_t readable;
     _Atomic uint64_t length; /* LENGTH_UNKNOWN while it is */
-    uint64_t offset;         /* constant */
-    int file;                /* constant */
+    _Atomic bool is_unreadable;
+    uint64_t offset; /* constant */
+    int file;        /* constant */
     struct reclaimer *reclaimer;
     struct reclaim_job job; /* of its end */
     bool is_removed;        /* its file has no name any more: closing frees it */
@@ -117,6 +118,16 @@ bool snapshot_length(const struct snapshot *snapshot, uint64_t *length)
 uint64_t snapshot_readable(const struct snapshot *snapshot)
 {
     return atomic_load_explicit(&snapshot->readable, memory_order_acquire);
+}
+
+void snapshot_note_unreadable(struct snapshot *snapshot)
+{
+    atomic_store_explicit(&snapshot->is_unreadable, true, memory_order_relaxed);
+}
+
+bool snapshot_is_unreadable(const struct snapshot *snapshot)
+{
+    return atomic_load_explicit(&snapshot->is_unreadable, memory_order_relaxed);
 }
 
 int snapshot_file(const struct snapshot *snapshot)

@@ -117,6 +117,7 @@ bool dialog_receive(struct dialog *dialog, struct text *why)
         text_format(why, "the origin closed the connection");
         return false;
     case CONN_FAILED:
+    case CONN_UNREADABLE:
         text_format(why, "%s", conn_error(dialog->conn));
         return false;
     }

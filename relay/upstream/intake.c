@@ -9,6 +9,7 @@
 
 enum {
     PIECE_MAX = 512 * 1024,     /* of one receive */
+    OVERLAP_PIECE = 16 * 1024,  /* of what is compared */
     TURN_MAX = 4 * 1024 * 1024, /* of one turn: the replicas' side must get its share of thread 0 */
 };
 
@@ -42,17 +43,15 @@ static enum intake_result no_stream(const struct intake *intake, struct text *wh
     return INTAKE_BROKEN;
 }
 
-/* Other bytes under the same id, between the last complete command and our end: nobody can have applied
- * what was held there, since it ends before its command does. */
-static enum intake_result cut_off(struct intake *intake, struct text *why)
+/* What is held between the last complete command and our end is of no use: nobody can have applied it,
+ * since it ends before its command does. `cause` says why. */
+static enum intake_result cut_off(struct intake *intake, const char *cause, struct text *why)
 {
     uint64_t boundary = history_boundary(intake->history);
     cursor_detach(&intake->overlap);
     if (!history_rewind(intake->history, boundary, why))
         return INTAKE_LOST;
-    text_format(
-        why, "the bytes after the boundary %" PRIu64 " came again and were others: cut off there",
-        boundary);
+    text_format(why, "the bytes after the boundary %" PRIu64 " %s: cut off there", boundary, cause);
     return INTAKE_REWOUND;
 }
 
@@ -61,11 +60,16 @@ static enum intake_result feed_overlap(struct intake *intake, struct bytes *inpu
 {
     while (input->length > 0) {
         struct bytes held;
+        uint8_t piece[OVERLAP_PIECE];
         if (cursor_peek(&intake->overlap, &held) != CURSOR_BYTES)
             break;
         size_t length = held.length < input->length ? held.length : input->length;
-        if (memcmp(held.data, input->data, length) != 0)
-            return cut_off(intake, why);
+        if (length > sizeof(piece))
+            length = sizeof(piece);
+        if (!cursor_read(&intake->overlap, piece, length))
+            return cut_off(intake, "cannot be read", why);
+        if (memcmp(piece, input->data, length) != 0) /* other bytes under the same id */
+            return cut_off(intake, "came again and were others", why);
         if (!tokenizer_feed(&intake->tokenizer, bytes_first(*input, length)))
             return no_stream(intake, why);
         *input = bytes_skip(*input, length);

@@ -508,6 +508,7 @@ static bool receive(struct sentinel *sentinel, struct text *why)
         text_format(why, "it closed the connection");
         return false;
     case CONN_FAILED:
+    case CONN_UNREADABLE:
         text_format(why, "%s", conn_error(sentinel->conn));
         return false;
     }

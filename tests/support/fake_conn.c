@@ -295,7 +295,7 @@ enum conn_io conn_send_file(struct conn *conn, int file, uint64_t position, size
         return CONN_AGAIN;
     ssize_t found = pread(file, chunk, count, (off_t)position);
     if (found <= 0)
-        return break_off(conn, "the file is shorter than what is due");
+        return CONN_UNREADABLE;
     *sent = (size_t)found;
     keep_sent(conn, chunk, *sent);
     conn->sent_by_file += *sent;

@@ -18,6 +18,7 @@ struct snapshot {
     bool has_length;
     uint64_t readable;
     int file;
+    bool is_unreadable; /* it was said to be */
 };
 
 struct backlog {
@@ -30,6 +31,7 @@ struct backlog {
     enum cursor_view fate; /* CURSOR_BYTES: none */
     size_t piece_max;
     size_t cursors;
+    bool is_unreadable; /* it was said to be */
 };
 
 /* A cursor holds "its segment": here the backlog. */
@@ -280,6 +282,18 @@ int cursor_file(const struct cursor *cursor, uint64_t *position)
     return cursor->segment->backlog.file;
 }
 
+bool cursor_read(const struct cursor *cursor, uint8_t *into, size_t length)
+{
+    const struct backlog *backlog = &cursor->segment->backlog;
+    memcpy(into, backlog->data + (cursor->offset - backlog->base), length);
+    return true;
+}
+
+void cursor_note_unreadable(const struct cursor *cursor)
+{
+    cursor->segment->backlog.is_unreadable = true;
+}
+
 void cursor_advance(struct cursor *cursor, size_t length)
 {
     cursor->offset += length;
@@ -381,6 +395,16 @@ uint64_t snapshot_readable(const struct snapshot *snapshot)
 uint64_t snapshot_received(const struct snapshot *snapshot)
 {
     return snapshot->readable;
+}
+
+void snapshot_note_unreadable(struct snapshot *snapshot)
+{
+    snapshot->is_unreadable = true;
+}
+
+bool snapshot_is_unreadable(const struct snapshot *snapshot)
+{
+    return snapshot->is_unreadable;
 }
 
 int snapshot_file(const struct snapshot *snapshot)

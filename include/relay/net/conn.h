@@ -48,6 +48,8 @@ enum conn_io {
     CONN_AGAIN,  /* none now; an event will tell */
     CONN_END,    /* the peer sends no more (receive only); no READABLE comes after it */
     CONN_FAILED, /* the connection is broken; conn_error says why; DOWN follows if it stays */
+    CONN_UNREADABLE, /* what should be sent cannot be read (send and send_file only): the disk fails, or the file
+                      * is shorter. The connection is as it was */
 };
 
 struct conn_options {
@@ -72,16 +74,18 @@ MUST_CHECK struct conn *conn_accept(struct loop *loop, int fd, const struct conn
 /* Puts at most `capacity` bytes at `into`; capacity > 0. */
 enum conn_io conn_receive(struct conn *conn, void *into, size_t capacity, size_t *received);
 
-/* Sends what fits of `view`; view.length > 0. `more` promises that further bytes follow at once. */
+/* Sends what fits of `view`; view.length > 0. `more` promises that further bytes follow at once. A view of a
+ * mapped file is for transports that move files (below): the kernel notices where the disk fails it, and who
+ * reads it in this process gets SIGBUS. */
 enum conn_io conn_send(struct conn *conn, struct bytes view, bool more, size_t *sent);
 
 /* Sends what fits of `length` bytes at `position` of the file; length > 0. The kernel moves them
- * where the transport lets it. A file that is shorter than that is CONN_FAILED. */
+ * where the transport lets it. */
 enum conn_io conn_send_file(struct conn *conn, int file, uint64_t position, size_t length,
                             size_t *sent);
 
-/* Does the kernel move them? Else conn_send of the same bytes, for one who has them mapped, saves a
- * copy. */
+/* Does the kernel move them? Then conn_send of the same bytes, for one who has them mapped, is quicker where
+ * they are few. */
 bool conn_moves_files(const struct conn *conn);
 
 /* Which events shall come. Nothing is wanted before the first call. */

@@ -85,11 +85,19 @@ const char *backlog_error(const struct backlog *backlog);
 MUST_CHECK bool cursor_attach(struct cursor *cursor, struct backlog *backlog, uint64_t offset);
 
 /* Sets *view to bytes that lie in one piece at the cursor, steps over to the next segment by itself.
- * The bytes stay valid until the cursor moves or is detached. Owner of the cursor. */
+ * The bytes stay valid until the cursor moves or is detached. They are mapped, and for the kernel to be sent
+ * from, which notices where the disk cannot read them; a process that reads them itself gets SIGBUS then. Owner
+ * of the cursor. */
 enum cursor_view cursor_peek(struct cursor *cursor, struct bytes *view);
 
 /* The same bytes as a place in a file, for sending without copying: after CURSOR_BYTES. */
 int cursor_file(const struct cursor *cursor, uint64_t *position);
+
+/* Reads `length` bytes of what was peeked. False: errno. */
+MUST_CHECK bool cursor_read(const struct cursor *cursor, uint8_t *into, size_t length);
+
+/* The disk cannot read what was peeked: the segment, and what is before it, is given up within a second. */
+void cursor_note_unreadable(const struct cursor *cursor);
 
 /* Moves over `length` bytes of what was peeked. */
 void cursor_advance(struct cursor *cursor, size_t length);

@@ -49,6 +49,11 @@ bool snapshot_length(const struct snapshot *snapshot, uint64_t *length);
 uint64_t snapshot_readable(const struct snapshot *snapshot);
 int snapshot_file(const struct snapshot *snapshot);
 
+/* The disk cannot read it: a history gives it up within a second, and is without one. Any thread that holds a
+ * reference. */
+void snapshot_note_unreadable(struct snapshot *snapshot);
+bool snapshot_is_unreadable(const struct snapshot *snapshot);
+
 /* Told when the origin announces it ("$<length>"), before the first byte. Thread 0. */
 void snapshot_expect(struct snapshot *snapshot, uint64_t length);
 

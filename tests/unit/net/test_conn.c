@@ -2,6 +2,7 @@
 #include "relay/net/conn.h"
 
 #include <netinet/tcp.h>
+#include <sys/mman.h>
 
 #include "echo_worker.h"
 #include "sockets.h"
@@ -336,15 +337,38 @@ TEST(sends_a_part_of_a_file)
     assert_string_equal(got, "3456");
     assert_int_equal(conn_sent_total(owner.conn), 4);
 
-    /* A file that is shorter than was promised: what is there goes, then it is an error. */
+    /* A file that is shorter than was promised: what is there goes, then the file is to blame. */
     assert_int_equal(conn_send_file(owner.conn, file, 8, 5, &sent), CONN_OK);
     assert_int_equal(sent, 2);
-    assert_int_equal(conn_send_file(owner.conn, file, 10, 3, &sent), CONN_FAILED);
+    assert_int_equal(conn_send_file(owner.conn, file, 10, 3, &sent), CONN_UNREADABLE);
     assert_int_equal(sent, 0);
-    assert_string_equal(conn_error(owner.conn), "the file is shorter than what is due");
+    assert_int_equal(conn_send_file(owner.conn, -1, 0, 3, &sent), CONN_UNREADABLE);
+    assert_int_equal(conn_send_file(owner.conn, file, 0, 1, &sent), CONN_OK);
     assert_int_equal(owner.downs, 0);
-    run(owner.loop, "DOWN");
-    assert_int_equal(owner.downs, 1);
+    close(file);
+    close(peer);
+    end(&owner);
+}
+
+/* A page that the disk cannot read is as one that has gone from the file: a signal for who reads it, and an
+ * error for who has it sent. */
+TEST(sends_no_byte_of_a_mapping_that_cannot_be_read)
+{
+    struct owner owner;
+    int peer = begin_up(&owner);
+    int file = make_file("", NULL);
+    assert_int_equal(ftruncate(file, 8192), 0);
+    uint8_t *map = mmap(NULL, 8192, PROT_READ, MAP_SHARED, file, 0);
+    assert_true(map != MAP_FAILED);
+    assert_int_equal(ftruncate(file, 4096), 0);
+    size_t sent;
+    assert_int_equal(conn_send(owner.conn, bytes_at(map + 4000, 96), false, &sent), CONN_OK);
+    assert_int_equal(sent, 96);
+    assert_int_equal(conn_send(owner.conn, bytes_at(map + 4096, 904), false, &sent),
+                     CONN_UNREADABLE);
+    assert_int_equal(sent, 0);
+    assert_int_equal(conn_send(owner.conn, bytes_of("on"), false, &sent), CONN_OK);
+    munmap(map, 8192);
     close(file);
     close(peer);
     end(&owner);
@@ -596,6 +620,7 @@ int main(void)
         cmocka_unit_test(a_full_connection_says_again_and_tells_when_there_is_room),
         cmocka_unit_test(sends_with_more_to_follow),
         cmocka_unit_test(sends_a_part_of_a_file),
+        cmocka_unit_test(sends_no_byte_of_a_mapping_that_cannot_be_read),
         cmocka_unit_test(a_reset_fails_the_receive_and_then_tells_down),
         cmocka_unit_test(sending_to_a_peer_that_has_gone_is_an_error_and_no_signal),
         cmocka_unit_test(one_may_be_closed_in_its_own_callback),

@@ -160,6 +160,48 @@ TEST(a_new_id_keeps_the_old_one_up_to_the_joint)
     }
 }
 
+/* What a reader says of the disk costs what is there, and no more. */
+TEST(a_segment_that_cannot_be_read_is_given_up)
+{
+    depot_stream(&depot, 2 * DEPOT_SEGMENT + 500, 0);
+    struct cursor first;
+    struct cursor bad;
+    struct cursor last;
+    struct backlog *backlog = history_backlog(history);
+    assert_true(cursor_attach(&first, backlog, 1000));
+    assert_true(cursor_attach(&bad, backlog, 1000 + DEPOT_SEGMENT + 7));
+    assert_true(cursor_attach(&last, backlog, 1000 + 2 * DEPOT_SEGMENT));
+    cursor_note_unreadable(&bad);
+    store_tick(depot.store);
+    assert_int_equal(backlog_first(backlog), 1000 + 2 * DEPOT_SEGMENT);
+    struct bytes view;
+    assert_int_equal(cursor_peek(&first, &view), CURSOR_LAGGED);
+    assert_int_equal(cursor_peek(&bad, &view), CURSOR_LAGGED);
+    assert_int_equal(stream_read(&last, 0), CURSOR_AT_END);
+    cursor_detach(&first);
+    cursor_detach(&bad);
+    cursor_note_unreadable(&last); /* the newest: the stream goes on behind it */
+    store_tick(depot.store);
+    assert_int_equal(backlog_first(backlog), 1500 + 2 * DEPOT_SEGMENT);
+    cursor_detach(&last);
+    depot_stream(&depot, 100, 0);
+    reopen();
+    depot_assert_window(&depot, 1500 + 2 * DEPOT_SEGMENT, UINT64_MAX, 1600 + 2 * DEPOT_SEGMENT);
+}
+
+TEST(a_snapshot_that_cannot_be_read_is_given_up)
+{
+    snapshot_note_unreadable(history_snapshot(history));
+    store_tick(depot.store);
+    assert_null(history_snapshot(history));
+    assert_true(store_snapshot_is_due(depot.store));
+    assert_false(place_has(&depot.place, "data/history-1/snapshot/1000.rdb"));
+    refresh(1000, 1);
+    depot_assert_snapshot(history_usable_snapshot(history), 1);
+    store_tick(depot.store);
+    depot_assert_snapshot(history_usable_snapshot(history), 1);
+}
+
 /* The primary died with what it had beyond our end: that is nobody's any more. */
 TEST(a_new_id_drops_what_was_taken_beyond_its_beginning)
 {
@@ -327,6 +369,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_DEPOT(a_refresh_takes_the_place_of_the_snapshot),
         IN_DEPOT(a_refresh_ahead_of_the_stream_waits_its_turn),
+        IN_DEPOT(a_segment_that_cannot_be_read_is_given_up),
+        IN_DEPOT(a_snapshot_that_cannot_be_read_is_given_up),
         IN_DEPOT(a_refresh_ahead_is_not_there_for_the_next_start),
         IN_DEPOT(a_refresh_that_fails_leaves_the_snapshot),
         IN_DEPOT(a_snapshot_that_the_window_has_left_is_not_usable),

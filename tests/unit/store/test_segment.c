@@ -104,12 +104,31 @@ TEST(a_file_in_the_way_is_replaced_not_overwritten)
     segment_release(segment);
 }
 
+static uint64_t crc_until(const struct segment *segment, uint64_t end)
+{
+    uint64_t crc;
+    assert_true(segment_crc_until(segment, end, &crc, &why));
+    return crc;
+}
+
+TEST(bytes_that_cannot_be_read_have_no_sum)
+{
+    struct segment *segment = create(9, 4096);
+    put(segment, 100);
+    place_cut(&place, "9.seg", 50);
+    uint64_t crc;
+    assert_false(segment_crc_until(segment, 109, &crc, &why));
+    assert_string_equal(text_string(&why), "9.seg: cannot read: it is shorter than it should be");
+    text_clear(&why);
+    segment_release(segment);
+}
+
 TEST(the_sum_follows_the_bytes)
 {
     struct segment *segment = create(9, 4096);
     for (size_t length = 0; length <= 4096; length += 512) {
         assert_int_equal(segment->crc, crc_of(9, length));
-        assert_int_equal(segment_crc_until(segment, 9 + length / 2), crc_of(9, length / 2));
+        assert_int_equal(crc_until(segment, 9 + length / 2), crc_of(9, length / 2));
         if (length < 4096)
             put(segment, 512);
     }
@@ -133,8 +152,7 @@ TEST(what_was_written_is_loaded)
         assert_int_equal(segment->written, rows[i].end);
         assert_int_equal(segment->crc, 77);
         assert_int_equal(atomic_load(&segment->published), rows[i].end);
-        assert_int_equal(segment_crc_until(segment, rows[i].end),
-                         crc_of(9, (size_t)(rows[i].end - 9)));
+        assert_int_equal(crc_until(segment, rows[i].end), crc_of(9, (size_t)(rows[i].end - 9)));
         segment_release(segment);
     }
     assert_int_equal(place_length(&place, "9.seg"), 100); /* sealed: to its length */
@@ -218,6 +236,7 @@ int main(void)
         IN_PLACE(a_name_is_read_only_as_it_is_written),
         IN_PLACE(a_new_one_is_really_there),
         IN_PLACE(a_file_in_the_way_is_replaced_not_overwritten),
+        IN_PLACE(bytes_that_cannot_be_read_have_no_sum),
         IN_PLACE(the_sum_follows_the_bytes),
         IN_PLACE(what_was_written_is_loaded),
         IN_PLACE(the_last_to_let_go_frees_along_the_chain),
