@@ -155,10 +155,13 @@ def test_another_history_is_passed_over(lab):
 
 
 def test_no_candidate_is_a_primary(lab):
-    """All are replicas for a while; the one that is promoted is found."""
+    """All are replicas of a dead primary for a while; the one that is promoted is found."""
     origin = lab.origin()
     load.fill(origin, rounds=10)
     pair = [lab.replica(origin, name=name).wait_online() for name in ("one", "two")]
+    origin.kill9()
+    for server in pair:
+        wait.equal("its link", lambda: server.info("replication")["master_link_status"], "down")
     relay = lab.relay(None, {"upstream.replicaof": addresses(*pair)})
     for server in pair:
         wait_passed_over(relay, server, REPLICA)
