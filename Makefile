@@ -36,7 +36,7 @@ endif
 # Asked once, and only when something is compiled: `make test` may have to install pkg-config first.
 packages = $(if $(filter undefined,$(origin packages_$(1))),$(eval \
            packages_$(1) := $(shell pkg-config --$(1) $(PACKAGES))))$(packages_$(1))
-ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -Iinclude -DRELAY_VERSION='"$(VERSION)"' $(WARNINGS) $(HARDEN) \
+ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -DRELAY_VERSION='"$(VERSION)"' $(WARNINGS) $(HARDEN) \
               $(CPPFLAGS) $(CFLAGS) $(FLAGS_$(SAN)) $(call packages,cflags)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS) $(FLAGS_$(SAN))
 LIBS        = $(call packages,libs) -lpthread

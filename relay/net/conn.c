@@ -529,7 +529,7 @@ enum conn_io conn_send_file(struct conn *conn, int file, uint64_t position, size
                             size_t *sent)
 {
     CHECK(length > 0);
-    CHECK(position <= INT64_MAX - length);
+    CHECK(position <= (uint64_t)INT64_MAX - length);
     *sent = 0;
     if (!is_working(conn))
         return CONN_FAILED;

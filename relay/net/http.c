@@ -350,8 +350,8 @@ bool http_probe(const struct http_options *options, bool *is_taken, struct text 
 
 static bool make_server(struct http *http)
 {
-    const struct timeval patience = {.tv_sec = http->patience_ms / 1000,
-                                     .tv_usec = http->patience_ms % 1000 * 1000};
+    const struct timeval patience = {.tv_sec = (time_t)(http->patience_ms / 1000),
+                                     .tv_usec = (suseconds_t)(http->patience_ms % 1000 * 1000)};
     http->sweep = timer_new(http->loop, on_sweep, http);
     http->server = evhttp_new(loop_base(http->loop));
     if (http->sweep == NULL || http->server == NULL)

@@ -67,12 +67,14 @@ static void die_of_libevent(int code)
     UNREACHABLE(complaint);
 }
 
-/* send(2) can be told not to raise SIGPIPE, sendfile(2) cannot. */
+/* send(2) can be told not to raise SIGPIPE, sendfile(2) cannot. A file that may not grow any more (ulimit -f)
+ * is an error of the write. */
 static void prepare_process(void)
 {
     event_set_log_callback(log_libevent);
     event_set_fatal_callback(die_of_libevent);
     CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
 }
 
 /* NOLOCK: other threads reach a loop by its bells only, which are descriptors. */

@@ -6,7 +6,13 @@
 #ifndef RELAY_NET_TRANSPORT_H
 #define RELAY_NET_TRANSPORT_H
 
+#include <assert.h>
+#include <sys/types.h>
+
 #include "relay/net/conn.h"
+
+/* Files that are sent from are larger than 4 GB, also where a pointer has 32 bits. */
+static_assert(sizeof(off_t) == sizeof(uint64_t), "build with -D_FILE_OFFSET_BITS=64");
 
 enum { WAITS_READ = 1, WAITS_WRITE = 2 };
 

@@ -140,7 +140,7 @@ static const uint8_t *take_whole(struct tokenizer *t, const uint8_t *start, cons
                 return place;
             if (body[number] != '\r' || body[number + 1] != '\n')
                 return place;
-            end_argument(t, body, number);
+            end_argument(t, body, (size_t)number);
             place = body + number + LINE_END;
         }
         end_command(t, t->offset + (uint64_t)(place - start));

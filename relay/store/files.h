@@ -7,13 +7,18 @@
 #ifndef RELAY_STORE_FILES_H
 #define RELAY_STORE_FILES_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
 #include "relay/base/text.h"
+
+/* Files are larger than 4 GB, also where a pointer has 32 bits. */
+static_assert(sizeof(off_t) == sizeof(uint64_t), "build with -D_FILE_OFFSET_BITS=64");
 
 /* Is there no room on the disk, for us? */
 bool files_is_full(int error);

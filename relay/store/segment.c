@@ -76,7 +76,7 @@ static bool cut_file(const struct segment *segment)
 static void segment_free(struct segment *segment)
 {
     if (segment->map != NULL)
-        munmap((void *)(uintptr_t)segment->map, segment->capacity);
+        munmap((void *)(uintptr_t)segment->map, (size_t)segment->capacity);
     if (segment->is_cut && segment->has_name)
         (void)cut_file(segment);
     if (segment->file != -1)
@@ -88,7 +88,12 @@ static void segment_free(struct segment *segment)
 
 static bool map(struct segment *segment, struct text *why)
 {
-    void *map = mmap(NULL, segment->capacity, PROT_READ, MAP_SHARED, segment->file, 0);
+    /* Of 32 bits there may be too few for it. */
+    size_t length = (size_t)segment->capacity;
+    void *map = MAP_FAILED;
+    errno = ENOMEM;
+    if (length == segment->capacity)
+        map = mmap(NULL, length, PROT_READ, MAP_SHARED, segment->file, 0);
     if (map != MAP_FAILED) {
         segment->map = map;
         return true;

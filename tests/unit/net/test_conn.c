@@ -350,6 +350,25 @@ TEST(sends_a_part_of_a_file)
     end(&owner);
 }
 
+TEST(sends_from_beyond_4_gb)
+{
+    struct owner owner;
+    int peer = begin_up(&owner);
+    int file = make_file("", NULL);
+    const uint64_t position = (UINT64_C(5) << 30) + 7; /* all before it is a hole */
+    assert_int_equal(pwrite(file, "beyond", 6, (off_t)position), 6);
+    size_t sent;
+    assert_int_equal(conn_send_file(owner.conn, file, position, 6, &sent), CONN_OK);
+    assert_int_equal(sent, 6);
+    char got[7] = {0};
+    assert_int_equal(recv(peer, got, 6, MSG_WAITALL), 6);
+    assert_string_equal(got, "beyond");
+    assert_int_equal(conn_send_file(owner.conn, file, position + 6, 6, &sent), CONN_UNREADABLE);
+    close(file);
+    close(peer);
+    end(&owner);
+}
+
 /* A page that the disk cannot read is as one that has gone from the file: a signal for who reads it, and an
  * error for who has it sent. */
 TEST(sends_no_byte_of_a_mapping_that_cannot_be_read)
@@ -620,6 +639,7 @@ int main(void)
         cmocka_unit_test(a_full_connection_says_again_and_tells_when_there_is_room),
         cmocka_unit_test(sends_with_more_to_follow),
         cmocka_unit_test(sends_a_part_of_a_file),
+        cmocka_unit_test(sends_from_beyond_4_gb),
         cmocka_unit_test(sends_no_byte_of_a_mapping_that_cannot_be_read),
         cmocka_unit_test(a_reset_fails_the_receive_and_then_tells_down),
         cmocka_unit_test(sending_to_a_peer_that_has_gone_is_an_error_and_no_signal),
