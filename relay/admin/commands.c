@@ -185,6 +185,9 @@ static const struct command_row relay_rows[] = {
      "of "
      "this one.",
      "[host port]", NULL},
+    {"relay|away", 2, LOOK, on_relay_away, "0.1.0", "server", PER_REPLICA,
+     "Returns a map for each replica that has left and that `ack = all` still waits for.", "",
+     NULL},
     {"relay|drop", 3, ADMIN, on_relay_drop, "0.1.0", "server", PER_REPLICA,
      "Closes the connection of a replica, which may come back.", "replica-id", NULL},
     {"relay|forget", 3, ADMIN, on_relay_forget, "0.1.0", "server", PER_REPLICA,
@@ -195,9 +198,7 @@ static const struct command_row relay_rows[] = {
     {"relay|help", 2, ALWAYS, on_help, "0.1.0", "server", CONSTANT,
      "Returns what the subcommands do.", "", NULL},
     {"relay|replicas", 2, LOOK, on_relay_replicas, "0.1.0", "server", PER_REPLICA,
-     "Returns a map for each replica: id, address, version, state, offset, how far it is behind; "
-     "also "
-     "for those that are away and known to `ack = all`.",
+     "Returns a map for each replica: id, address, version, state, offset, how far it is behind.",
      "", NULL},
     {"relay|snapshot", 2, ADMIN, on_relay_snapshot, "0.1.0", "server", CONSTANT,
      "Begins to fetch a newer snapshot now, for which the origin forks. INFO relay tells its "

@@ -116,6 +116,7 @@ command_fn on_punsubscribe, on_subscribe, on_unsubscribe;
 
 /* admin/relay_commands.c */
 command_fn on_relay_accept, on_relay_drop, on_relay_replicas, on_relay_snapshot, on_relay_store;
+command_fn on_relay_accept, on_relay_away, on_relay_replicas, on_relay_snapshot, on_relay_store;
 command_fn on_relay_accept, on_relay_forget, on_relay_replicas, on_relay_snapshot, on_relay_store;
 
 /* admin/replication.c */

@@ -95,7 +95,7 @@ static void list_replica(const struct peer_status *replica, void *arg)
     struct listing *listing = arg;
     struct writer *writer = &listing->writer;
     listing->count++;
-    write_map(writer, 14);
+    write_map(writer, 13);
     write_number(writer, "id", (int64_t)replica->id);
     write_text(writer, "addr", replica->peer);
     write_text(writer, "ip", replica->address);
@@ -110,30 +110,16 @@ static void list_replica(const struct peer_status *replica, void *arg)
     write_number(writer, "lag", seconds_since(listing, replica->last_ack_ms));
     write_number(writer, "age", seconds_since(listing, replica->connected_ms));
     write_number(writer, "sent_bytes", (int64_t)replica->sent_bytes);
-    write_number(writer, "forgotten_in", -1);
 }
 
-/* One that has left, and is still waited for by `ack = all`. */
-static void list_away(const struct known_status *replica, void *arg)
+static void reply_list(struct request *request, const struct listing *listing)
 {
-    struct listing *listing = arg;
-    struct writer *writer = &listing->writer;
-    listing->count++;
-    write_map(writer, 14);
-    write_number(writer, "id", (int64_t)replica->id);
-    write_text(writer, "addr", replica->peer);
-    write_text(writer, "ip", replica->address);
-    write_number(writer, "port", replica->listening_port);
-    write_text(writer, "version", replica->version);
-    write_text(writer, "state", "away");
-    write_text(writer, "acknowledges", "yes");
-    write_number(writer, "offset", (int64_t)replica->acknowledged);
-    write_number(writer, "sent_offset", 0);
-    write_number(writer, "lag_bytes", -1);
-    write_number(writer, "lag", seconds_since(listing, replica->heard_ms));
-    write_number(writer, "age", 0);
-    write_number(writer, "sent_bytes", 0);
-    write_number(writer, "forgotten_in", (replica->left_ms + 999) / 1000);
+    if (listing->writer.out->failed) {
+        write_error(request->writer, "ERR the list is too long");
+    } else {
+        write_array(request->writer, listing->count);
+        text_append(request->writer->out, text_bytes(listing->writer.out));
+    }
 }
 
 void on_relay_replicas(struct request *request)
@@ -148,13 +134,7 @@ void on_relay_replicas(struct request *request)
         .now_ms = clock_ms(),
     };
     downstream_each_replica(admin->downstream, list_replica, &listing);
-    known_each_away(downstream_known(admin->downstream), list_away, &listing);
-    if (out.failed) {
-        write_error(request->writer, "ERR the list is too long");
-    } else {
-        write_array(request->writer, listing.count);
-        text_append(request->writer->out, text_bytes(&out));
-    }
+    reply_list(request, &listing);
     text_fini(&out);
 }
 
@@ -171,7 +151,35 @@ void on_relay_drop(struct request *request)
         reply_ok(request);
 }
 
-/* ---------------------------------------------------------------- RELAY FORGET */
+/* ---------------------------------------------------------------- RELAY AWAY, RELAY FORGET */
+
+static void list_away(const struct known_status *replica, void *arg)
+{
+    struct listing *listing = arg;
+    struct writer *writer = &listing->writer;
+    listing->count++;
+    write_map(writer, 8);
+    write_number(writer, "id", (int64_t)replica->id);
+    write_text(writer, "addr", replica->peer);
+    write_text(writer, "ip", replica->address);
+    write_number(writer, "port", replica->listening_port);
+    write_text(writer, "version", replica->version);
+    write_number(writer, "offset", (int64_t)replica->acknowledged);
+    write_number(writer, "lag", seconds_since(listing, replica->heard_ms));
+    write_number(writer, "forgotten_in", (replica->left_ms + 999) / 1000);
+}
+
+/* Those that have left, and that `ack = all` still waits for. */
+void on_relay_away(struct request *request)
+{
+    struct text out;
+    text_init(&out, REPLICAS_LENGTH_MAX);
+    struct listing listing = {.writer = {.out = &out, .protocol = request->writer->protocol},
+                              .now_ms = clock_ms()};
+    known_each_away(downstream_known(request->admin->downstream), list_away, &listing);
+    reply_list(request, &listing);
+    text_fini(&out);
+}
 
 /* "address", "address:port" or "[address]:port". Without brackets, several colons are of IPv6. */
 static bool parse_address(struct bytes word, struct known_who *who)
