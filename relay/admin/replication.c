@@ -39,6 +39,7 @@ static const char *role_state(enum link_state state)
     case LINK_CONNECTING:
         return "connecting";
     case LINK_GREETING:
+    case LINK_REWINDING:
         return "handshake";
     case LINK_LOADING:
         return "sync";

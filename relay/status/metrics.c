@@ -261,9 +261,10 @@ static void write_labelled(struct text *out, const char *name, const char *label
 static void write_states(const struct picture *picture, struct text *out)
 {
     static const char *const states[] = {
-        [LINK_IDLE] = "idle",       [LINK_CONNECTING] = "connecting", [LINK_GREETING] = "greeting",
-        [LINK_LOADING] = "loading", [LINK_STREAMING] = "streaming",   [LINK_RESTING] = "resting",
-        [LINK_STOPPED] = "stopped",
+        [LINK_IDLE] = "idle",           [LINK_CONNECTING] = "connecting",
+        [LINK_GREETING] = "greeting",   [LINK_LOADING] = "loading",
+        [LINK_REWINDING] = "rewinding", [LINK_STREAMING] = "streaming",
+        [LINK_RESTING] = "resting",     [LINK_STOPPED] = "stopped",
     };
     write_head(out, "psync_relay_build_info", GAUGE, "The version, as a label.");
     write_labelled(out, "psync_relay_build_info", "version", RELAY_VERSION, 1);

@@ -59,7 +59,7 @@ static bool save_rewound(struct backlog *backlog, const struct segment *kept, ui
     if (is_marked)
         error = errno;
     if (good) {
-        good = backlog->ties.save(backlog->ties.arg, true, why);
+        good = backlog->ties.save(backlog->ties.arg, why);
         error = errno;
     }
     if (good) {
@@ -112,7 +112,8 @@ static void start_over(struct backlog *backlog, struct segment *next)
     backlog_chain(backlog, next);
 }
 
-/* In this order: a kill in the middle finds the history as it was before, or as it is afterwards. */
+/* In this order: a kill in the middle finds the history as it was before, or as it is afterwards. For a power
+ * failure the syncer sees to it (syncer_cut). */
 bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
 {
     CHECK(offset >= backlog_first(backlog));
@@ -125,9 +126,8 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
         text_clear(why);
         kept = last_before(backlog, offset);
     }
-    bool forgotten = tail_forget(backlog->ties.tail, offset);
-    if (!forgotten)
-        text_format(why, "tail: cannot write: %s", strerror(errno));
+    /* If it fails: the next live mark writes it, and until then it does not fit the identity. */
+    (void)!tail_forget_live(backlog->ties.tail, offset);
     if (kept != NULL)
         cut_at(backlog, kept, offset);
     else
@@ -148,7 +148,7 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
     backlog->boundary = offset;
     backlog->published_boundary = offset;
     (void)backlog_set_mark(backlog);
-    return forgotten;
+    return true;
 }
 
 /* ------------------------------------------------------------------ another id */

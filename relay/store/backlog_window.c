@@ -243,7 +243,7 @@ static enum backlog_room seal_last(struct backlog *backlog, const struct segment
     enum backlog_room room = BACKLOG_ROOM;
     while (room == BACKLOG_ROOM) {
         text_clear(why);
-        if (backlog->ties.save(backlog->ties.arg, false, why))
+        if (backlog->ties.save(backlog->ties.arg, why))
             return BACKLOG_ROOM;
         room = backlog_give_way(backlog, errno, next->capacity);
     }

@@ -25,9 +25,8 @@ struct backlog_ties {
     struct identity *identity; /* sealed segments are added to it, trimmed ones dropped */
     struct tail *tail;
     struct reclaimer *reclaimer; /* NULL: files are freed at once */
-    /* Writes the identity to disk, now; `durable`: so that it survives a power failure. False: `why`
-     * and errno. */
-    bool (*save)(void *arg, bool durable, struct text *why);
+    /* Writes the identity, for a kill to find. False: `why` and errno. */
+    bool (*save)(void *arg, struct text *why);
     void *arg;
 };
 
@@ -65,7 +64,8 @@ bool backlog_drop_unreadable(struct backlog *backlog);
  * newest, and it ends at or before `keep_from`. False: there is none. */
 bool backlog_shorten(struct backlog *backlog, uint64_t keep_from);
 
-/* Forgets every byte from `offset` on; the boundary becomes `offset`. False: the disk refused. */
+/* Forgets every byte from `offset` on; the boundary becomes `offset`. A kill finds it so; for a power failure the
+ * durable marks of the tail have to be forgotten, too (syncer_cut). False: the disk refused. */
 MUST_CHECK bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why);
 
 /* What is appended from now on is known under another id: cursors that are attached already are told

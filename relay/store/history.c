@@ -85,11 +85,11 @@ static struct history *history_make(const struct history_ties *ties, uint64_t nu
     return history;
 }
 
-static bool save_now(void *arg, bool durable, struct text *why)
+static bool save_now(void *arg, struct text *why)
 {
     struct history *history = arg;
     /* Before its snapshot is complete, a kill must not leave anything that looks like a history. */
-    return !history->has_name || history_save(history, durable, why);
+    return !history->has_name || history_save(history, why);
 }
 
 static struct backlog_ties ties_of(struct history *history)
@@ -207,8 +207,11 @@ static void tidy(struct history *history)
     struct text why;
     text_init(&why, HISTORY_WHY_MAX);
     if (!files_each(history->backlog_dir, remove_stray_segment, history, &why) ||
-        !history_tidy_snapshots(history, &why) || !history_save(history, true, &why))
+        !history_tidy_snapshots(history, &why) || !history_save(history, &why))
         log_warnx("store: history-%" PRIu64 ": %s", history->number, text_string(&why));
+    /* The copy may tell of what is no more. */
+    history->has_jobs = true;
+    (void)!syncer_submit_names(history->ties.syncer, history->directory, &history->claim);
     text_fini(&why);
 }
 
@@ -284,18 +287,6 @@ void history_remove(struct history **history)
     reclaimer_take(it->ties.reclaimer, &it->job);
 }
 
-/* The copy that the syncer keeps tells of what is no more, or not yet: this one takes its place. */
-static bool keep_saved(const struct history *history, struct text *why)
-{
-    syncer_drain(history->ties.syncer); /* it may be at that file */
-    if (syncer_keep_identity(history->directory) && fsync(history->directory) == 0)
-        return true;
-    int error = errno;
-    text_format(why, "%s: cannot replace: %s", SYNCER_IDENTITY_KEPT, strerror(error));
-    errno = error;
-    return false;
-}
-
 void history_tell_unsaved(struct history *history, const char *why)
 {
     char sum[LOG_REPEAT_SUM_MAX];
@@ -311,7 +302,7 @@ static void tell_saved(struct history *history)
                  sum);
 }
 
-bool history_save(struct history *history, bool durable, struct text *why)
+bool history_save(struct history *history, struct text *why)
 {
     struct text content;
     text_init(&content, IDENTITY_LENGTH_MAX);
@@ -319,8 +310,7 @@ bool history_save(struct history *history, bool durable, struct text *why)
     bool good = !content.failed;
     int error = ENOMEM;
     if (good) {
-        good = files_replace(history->directory, "identity", text_bytes(&content), durable, why) &&
-               (!durable || keep_saved(history, why));
+        good = files_replace(history->directory, "identity", text_bytes(&content), false, why);
         error = errno;
     } else {
         text_format(why, "memory is out");
@@ -397,38 +387,62 @@ bool history_shorten(struct history *history, uint64_t keep_from)
         return false;
     struct text why;
     text_init(&why, HISTORY_WHY_MAX);
-    if (!save_now(history, false, &why)) /* of a segment that is not there the next start knows */
+    if (!save_now(history, &why)) /* of a segment that is not there the next start knows */
         history_tell_unsaved(history, text_string(&why));
     text_fini(&why);
     return true;
 }
 
+enum history_cut history_cut(const struct history *history)
+{
+    if (atomic_load_explicit(&history->claim.cuts, memory_order_acquire) < history->cuts)
+        return HISTORY_CUT_PENDING;
+    return atomic_load_explicit(&history->claim.has_failed_cut, memory_order_relaxed)
+               ? HISTORY_CUT_FAILED
+               : HISTORY_CUT_DONE;
+}
+
 bool history_rewind(struct history *history, uint64_t offset, struct text *why)
 {
+    struct syncer *syncer = history->ties.syncer;
+    struct syncer_place *place = syncer_reserve();
+    if (place == NULL) {
+        text_format(why, "memory is out");
+        return false;
+    }
     branches_begin(&history->branches, offset);
-    syncer_drain(history->ties.syncer);
+    uint64_t durable = syncer_cut_claim(syncer, &history->claim, offset);
     bool good = backlog_rewind(history->backlog, offset, why);
     if (good || !history->identity.snapshot.exists) /* it got so far */
         history_drop_beyond(history, offset);
-    /* What was durable before the cut still is: the marks of it are kept, and so are its bytes. */
+    /* What was durable before the cut still is. What the syncer was at has claimed nothing: once more. */
     if (history->submitted > offset)
         history->submitted = offset;
-    if (history_durable(history) > offset)
-        atomic_store_explicit(&history->claim.durable, offset, memory_order_relaxed);
-    return good;
+    if (history->submitted > durable)
+        history->submitted = durable;
+    if (!good) {
+        syncer_unreserve(place);
+        return false;
+    }
+    const struct syncer_cut job = {history->directory, history->tail, offset, &history->claim};
+    history->has_jobs = true;
+    history->cuts++;
+    syncer_submit_cut(syncer, place, &job);
+    return true;
 }
 
 bool history_rename(struct history *history, const struct replid *replid, struct text *why)
 {
     uint64_t end = backlog_end(history->backlog);
     CHECK(history_boundary(history) == end);
+    CHECK(history_cut(history) == HISTORY_CUT_DONE);
     bool good = backlog_begin_era(history->backlog, why);
     struct identity before = history->identity; /* the segments are not touched */
     if (good) {
         identity_rename(&history->identity, replid, end);
         if (before.snapshot.offset > end)
             history->identity.snapshot.exists = false;
-        good = history_save(history, true, why);
+        good = history_save(history, why);
     }
     int error = errno;
     if (!good)
@@ -437,6 +451,9 @@ bool history_rename(struct history *history, const struct replid *replid, struct
      * the identity says so: a kill in between finds all that there was. */
     history_drop_beyond(history, end);
     branches_begin(&history->branches, end);
+    /* If it cannot be submitted, it goes with the first bytes that come under the new id. */
+    history->has_jobs = true;
+    (void)!syncer_submit_names(history->ties.syncer, history->directory, &history->claim);
     errno = error;
     return good;
 }
@@ -452,7 +469,7 @@ void history_trim(struct history *history)
     struct text why;
     text_init(&why, HISTORY_WHY_MAX);
     bool dropped = backlog_drop_unreadable(history->backlog);
-    if ((backlog_trim(history->backlog) || dropped) && !save_now(history, false, &why))
+    if ((backlog_trim(history->backlog) || dropped) && !save_now(history, &why))
         history_tell_unsaved(history, text_string(&why));
     text_fini(&why);
     history_drop_unreadable(history);

@@ -66,8 +66,8 @@ void history_remove_files(struct reclaimer *reclaimer, uint64_t number);
 void history_forget(int directory);
 void history_erase(int data_dir, uint64_t number);
 
-/* Writes the identity. `durable`: it survives a power failure on return. False: `why`. */
-MUST_CHECK bool history_save(struct history *history, bool durable, struct text *why);
+/* Writes the identity, for a kill to find; the syncer makes it durable. False: `why`. */
+MUST_CHECK bool history_save(struct history *history, struct text *why);
 
 /* Shows readers what has come. True if anything is new to them. */
 bool history_publish(struct history *history);

@@ -44,6 +44,7 @@ struct history {
     struct log_repeat unsaved; /* its identity cannot be written */
     struct text error;         /* what the disk said to the last snapshot that failed for it */
     struct syncer_claim claim;
+    unsigned cuts; /* that were submitted to the syncer */
     struct branches branches;
     struct reclaim_job job; /* of its end */
 };

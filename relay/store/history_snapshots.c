@@ -104,6 +104,18 @@ static void note_file(const char *name, void *arg)
     search->found[at] = offset;
 }
 
+/* Is what the copy says of a snapshot said of this branch? An id that came since may have begun before it. */
+static bool is_of_this_branch(const struct identity *identity, const struct identity *kept)
+{
+    if (replid_equal(&identity->replid, &kept->replid))
+        return true;
+    for (size_t i = 0; i < identity->earlier_count; i++) {
+        if (replid_equal(&identity->earlier[i].replid, &kept->replid))
+            return kept->snapshot.offset <= identity->earlier[i].limit;
+    }
+    return false;
+}
+
 /* The copy may tell of the one that the newest identity does not tell of any more. */
 static void read_rows(struct search *search)
 {
@@ -113,7 +125,8 @@ static void read_rows(struct search *search)
     text_init(&why, HISTORY_WHY_MAX);
     search->rows[0] = history->identity.snapshot;
     if (history_read_identity(history, SYNCER_IDENTITY_KEPT, &kept, &why) == HISTORY_PROVEN) {
-        search->rows[1] = kept.snapshot;
+        if (is_of_this_branch(&history->identity, &kept))
+            search->rows[1] = kept.snapshot;
         identity_fini(&kept);
     }
     text_fini(&why);
@@ -307,7 +320,7 @@ static void save_name(struct history *history)
 {
     struct text why;
     text_init(&why, HISTORY_WHY_MAX);
-    if (!history_save(history, false, &why))
+    if (!history_save(history, &why))
         history_tell_unsaved(history, text_string(&why));
     text_fini(&why);
 }

@@ -163,7 +163,10 @@ bool store_keep_note(struct store *store, const char *name, struct bytes content
 {
     CHECK(data_dir_is_note(name));
     CHECK(content.length > 0);
-    return files_replace(store->data_dir.directory, name, content, true, why);
+    if (!files_replace(store->data_dir.directory, name, content, false, why))
+        return false;
+    (void)!syncer_submit_file(store->syncer, store->data_dir.directory, name);
+    return true;
 }
 
 bool store_jot_note(struct store *store, const char *name, struct bytes content, struct text *why)
@@ -301,7 +304,7 @@ struct history *store_begin_history(struct store *store, const struct replid *re
 /* Its identity on the disk is what makes a history. */
 static bool save_arriving(struct store *store, struct text *why)
 {
-    while (!history_save(store->arriving, false, why)) {
+    while (!history_save(store->arriving, why)) {
         if (!files_is_full(errno) || !make_room(NULL, store))
             return false;
         text_clear(why);

@@ -14,27 +14,32 @@
 #include "relay/base/log.h"
 #include "segment.h"
 
-struct queued {
-    struct queued *next;
+struct syncer_place {
+    struct syncer_place *next;
     /* True: more is durable than before; whoever found the syncer busy may look again. */
-    bool (*work)(struct syncer *syncer, const struct queued *queued);
+    bool (*work)(struct syncer *syncer, const struct syncer_place *queued);
     union {
         struct syncer_job job;
         struct syncer_snapshot snapshot;
+        struct syncer_cut cut;
     };
-    int file;       /* ours */
-    uint64_t first; /* of the segment */
-    uint64_t until; /* its last offset, if it were full */
+    int file;        /* ours; -1: none */
+    int directory;   /* the same */
+    unsigned branch; /* of the claim, when it was submitted */
+    uint64_t first;  /* of the segment */
+    uint64_t until;  /* its last offset, if it were full */
 };
 
 struct syncer {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct queued *first; /* under the lock, as the five below */
-    struct queued **last;
+    struct syncer_place *first; /* under the lock, as all below but the last */
+    struct syncer_place **last;
     bool busy;
     bool stopping;
+    uint64_t submitted; /* jobs */
+    uint64_t done;
     void (*on_durable)(void *arg); /* NULL: nobody wants to know */
     void *on_durable_arg;
     _Atomic uint64_t failures;
@@ -77,7 +82,7 @@ static bool sync_names(int directory, const char *folder, struct syncer_claim *c
 
 /* After a failed fsync the kernel may forget what it could not write and say yes the next time: of
  * this segment nothing is claimed any more, and of the window nothing while it holds the segment. */
-static void note_failure(struct syncer *syncer, const struct queued *queued)
+static void note_failure(struct syncer *syncer, const struct syncer_place *queued)
 {
     struct syncer_claim *claim = queued->job.claim;
     atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);
@@ -89,7 +94,7 @@ static void note_failure(struct syncer *syncer, const struct queued *queued)
     claim->broken_until = queued->until;
 }
 
-static bool sync_snapshot(struct syncer *syncer, const struct queued *queued)
+static bool sync_snapshot(struct syncer *syncer, const struct syncer_place *queued)
 {
     const struct syncer_snapshot *job = &queued->snapshot;
     if (fdatasync(queued->file) == 0 && sync_names(job->directory, "snapshot", job->claim)) {
@@ -103,8 +108,20 @@ static bool sync_snapshot(struct syncer *syncer, const struct queued *queued)
     return false;
 }
 
+/* False: it speaks of bytes that were cut off meanwhile. */
+static bool claim_durable(struct syncer *syncer, const struct syncer_place *queued)
+{
+    struct syncer_claim *claim = queued->job.claim;
+    pthread_mutex_lock(&syncer->lock);
+    bool counts = queued->branch == claim->branch;
+    if (counts)
+        atomic_store_explicit(&claim->durable, queued->job.mark.end, memory_order_release);
+    pthread_mutex_unlock(&syncer->lock);
+    return counts;
+}
+
 /* True: more is durable than before. */
-static bool sync_segment(struct syncer *syncer, const struct queued *queued)
+static bool sync_segment(struct syncer *syncer, const struct syncer_place *queued)
 {
     const struct syncer_job *job = &queued->job;
     struct syncer_claim *claim = job->claim;
@@ -122,9 +139,43 @@ static bool sync_segment(struct syncer *syncer, const struct queued *queued)
     bool is_awaited =
         job->after_snapshot && atomic_load_explicit(&claim->snapshot, memory_order_relaxed) == 0;
     bool moved = job->held_from >= claim->broken_until && !is_awaited;
-    if (moved)
-        atomic_store_explicit(&claim->durable, job->mark.end, memory_order_release);
-    return moved;
+    return moved && claim_durable(syncer, queued);
+}
+
+static bool sync_cut(struct syncer *syncer, const struct syncer_place *queued)
+{
+    const struct syncer_cut *job = &queued->cut;
+    bool good = files_sync_directory(job->directory, "snapshot") &&
+                sync_names(job->directory, "backlog", job->claim) &&
+                tail_forget_durable(job->tail, job->offset);
+    if (!good) {
+        atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);
+        atomic_store_explicit(&job->claim->has_failed_cut, true, memory_order_relaxed);
+        log_error("store: cannot fsync that the history ends at offset %" PRIu64 " now",
+                  job->offset);
+    }
+    atomic_fetch_add_explicit(&job->claim->cuts, 1, memory_order_release);
+    return true;
+}
+
+static bool sync_identity(struct syncer *syncer, const struct syncer_place *queued)
+{
+    const struct syncer_cut *job = &queued->cut;
+    if (syncer_keep_identity(job->directory) && fsync(job->directory) == 0 &&
+        sync_place(job->directory, job->claim))
+        return true;
+    atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);
+    log_error("store: cannot fsync the identity: a power failure may bring back the one before it");
+    return false;
+}
+
+static bool sync_file(struct syncer *syncer, const struct syncer_place *queued)
+{
+    if (fsync(queued->file) == 0 && fsync(queued->directory) == 0)
+        return true;
+    atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);
+    log_error("store: cannot fsync a note in the data directory: a power failure may cost it");
+    return false;
 }
 
 static void *run(void *arg)
@@ -134,7 +185,7 @@ static void *run(void *arg)
     for (;;) {
         while (syncer->first == NULL && !syncer->stopping)
             pthread_cond_wait(&syncer->changed, &syncer->lock);
-        struct queued *queued = syncer->first;
+        struct syncer_place *queued = syncer->first;
         if (queued == NULL)
             break;
         syncer->first = queued->next;
@@ -143,10 +194,10 @@ static void *run(void *arg)
         syncer->busy = true;
         pthread_mutex_unlock(&syncer->lock);
         bool moved = queued->work(syncer, queued);
-        close(queued->file);
-        free(queued);
+        syncer_unreserve(queued);
         pthread_mutex_lock(&syncer->lock);
         syncer->busy = false;
+        syncer->done++;
         pthread_cond_broadcast(&syncer->changed);
         /* Not before: who is told may submit at once. Under the lock: see syncer_on_durable. */
         if (moved && syncer->on_durable != NULL)
@@ -194,32 +245,54 @@ void syncer_stop(struct syncer **syncer)
     *syncer = NULL;
 }
 
-/* With a descriptor of our own for `file`; NULL: memory or descriptors are out. */
-static struct queued *queued_new(int file)
+struct syncer_place *syncer_reserve(void)
 {
-    struct queued *queued = calloc(1, sizeof(*queued));
-    if (queued == NULL)
+    struct syncer_place *place = calloc(1, sizeof(*place));
+    if (place == NULL)
         return NULL;
-    queued->file = fcntl(file, F_DUPFD_CLOEXEC, 0);
-    if (queued->file == -1) {
-        free(queued);
-        return NULL;
-    }
-    return queued;
+    place->file = -1;
+    place->directory = -1;
+    return place;
 }
 
-static void enqueue(struct syncer *syncer, struct queued *queued)
+void syncer_unreserve(struct syncer_place *place)
+{
+    if (place->file != -1)
+        close(place->file);
+    if (place->directory != -1)
+        close(place->directory);
+    free(place);
+}
+
+/* With a descriptor of our own for `file`; NULL: memory or descriptors are out. */
+static struct syncer_place *reserve_for(int file)
+{
+    struct syncer_place *place = syncer_reserve();
+    if (place == NULL)
+        return NULL;
+    place->file = fcntl(file, F_DUPFD_CLOEXEC, 0);
+    if (place->file != -1)
+        return place;
+    syncer_unreserve(place);
+    return NULL;
+}
+
+/* `claim`: that it will be told in; NULL: none. */
+static void enqueue(struct syncer *syncer, struct syncer_place *place,
+                    const struct syncer_claim *claim)
 {
     pthread_mutex_lock(&syncer->lock);
-    *syncer->last = queued;
-    syncer->last = &queued->next;
+    place->branch = claim != NULL ? claim->branch : 0;
+    *syncer->last = place;
+    syncer->last = &place->next;
+    syncer->submitted++;
     pthread_cond_broadcast(&syncer->changed);
     pthread_mutex_unlock(&syncer->lock);
 }
 
 bool syncer_submit(struct syncer *syncer, const struct syncer_job *job)
 {
-    struct queued *queued = queued_new(job->segment->file);
+    struct syncer_place *queued = reserve_for(job->segment->file);
     if (queued == NULL)
         return false;
     queued->work = sync_segment;
@@ -227,18 +300,68 @@ bool syncer_submit(struct syncer *syncer, const struct syncer_job *job)
     queued->job.segment = NULL;
     queued->first = job->segment->first;
     queued->until = job->segment->first + job->segment->capacity;
-    enqueue(syncer, queued);
+    enqueue(syncer, queued, job->claim);
     return true;
 }
 
 bool syncer_submit_snapshot(struct syncer *syncer, const struct syncer_snapshot *job)
 {
-    struct queued *queued = queued_new(job->file);
+    struct syncer_place *queued = reserve_for(job->file);
     if (queued == NULL)
         return false;
     queued->work = sync_snapshot;
     queued->snapshot = *job;
-    enqueue(syncer, queued);
+    enqueue(syncer, queued, NULL);
+    return true;
+}
+
+uint64_t syncer_cut_claim(struct syncer *syncer, struct syncer_claim *claim, uint64_t offset)
+{
+    pthread_mutex_lock(&syncer->lock);
+    claim->branch++;
+    uint64_t before = atomic_load_explicit(&claim->durable, memory_order_relaxed);
+    if (before > offset)
+        atomic_store_explicit(&claim->durable, offset, memory_order_relaxed);
+    pthread_mutex_unlock(&syncer->lock);
+    return before;
+}
+
+void syncer_submit_cut(struct syncer *syncer, struct syncer_place *place,
+                       const struct syncer_cut *job)
+{
+    place->work = sync_cut;
+    place->cut = *job;
+    enqueue(syncer, place, NULL);
+}
+
+bool syncer_submit_names(struct syncer *syncer, int directory, struct syncer_claim *claim)
+{
+    struct syncer_place *place = syncer_reserve();
+    if (place == NULL)
+        return false;
+    place->work = sync_identity;
+    place->cut = (struct syncer_cut){.directory = directory, .claim = claim};
+    enqueue(syncer, place, NULL);
+    return true;
+}
+
+bool syncer_submit_file(struct syncer *syncer, int directory, const char *name)
+{
+    int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    struct syncer_place *place = file == -1 ? NULL : syncer_reserve();
+    if (place == NULL) {
+        if (file != -1)
+            close(file);
+        return false;
+    }
+    place->file = file;
+    place->directory = fcntl(directory, F_DUPFD_CLOEXEC, 0);
+    if (place->directory == -1) {
+        syncer_unreserve(place);
+        return false;
+    }
+    place->work = sync_file;
+    enqueue(syncer, place, NULL);
     return true;
 }
 
@@ -261,7 +384,8 @@ bool syncer_is_busy(struct syncer *syncer)
 void syncer_drain(struct syncer *syncer)
 {
     pthread_mutex_lock(&syncer->lock);
-    while (syncer->busy || syncer->first != NULL)
+    uint64_t last = syncer->submitted;
+    while (syncer->done < last)
         pthread_cond_wait(&syncer->changed, &syncer->lock);
     pthread_mutex_unlock(&syncer->lock);
 }

@@ -36,6 +36,9 @@ struct syncer_claim {
     bool
         has_place; /* the syncer's: the names of the history's directory and of those above are durable */
     _Atomic uint64_t snapshot; /* the serial of the last snapshot that would; 0: none */
+    unsigned branch; /* the syncer's lock: counted up by each cut; jobs of before claim nothing */
+    _Atomic unsigned cuts; /* that are on the disk for good */
+    _Atomic bool has_failed_cut;
 };
 
 struct syncer_job {
@@ -61,6 +64,28 @@ struct syncer_snapshot {
 /* Makes the copy, and fsyncs it; its name is the caller's to fsync. False: errno. Any thread, one at a time. */
 MUST_CHECK bool syncer_keep_identity(int directory);
 
+/* The end of a history was cut off. Jobs of before it speak of bytes that are no more, so:
+ *
+ *     1  syncer_cut_claim: from now on they claim nothing
+ *     2  thread 0 has written the identity of the rest (which a kill then finds), removed what is beyond it
+ *     3  syncer_submit_cut, behind those jobs: the names in backlog/ and snapshot/, identity.kept, and then
+ *        the marks in the tail that speak of bytes beyond are forgotten
+ *     4  `cuts` is counted up: only now may bytes come under another id. Before, a power failure might find
+ *        the new id and a mark of the old branch, and prove by it bytes that were never known under that id
+ */
+struct syncer_cut {
+    int directory; /* of the history */
+    struct tail *tail;
+    uint64_t offset; /* the history ends here now */
+    struct syncer_claim *claim;
+};
+
+/* A place in the queue, so that a cut that has begun cannot fail for want of memory. NULL: that is out.
+ * syncer_submit_cut takes it. */
+struct syncer_place;
+MUST_CHECK struct syncer_place *syncer_reserve(void);
+void syncer_unreserve(struct syncer_place *place);
+
 /* NULL: no thread or no memory. */
 MUST_CHECK struct syncer *syncer_start(void);
 void syncer_stop(struct syncer **syncer);
@@ -70,10 +95,24 @@ MUST_CHECK bool syncer_submit(struct syncer *syncer, const struct syncer_job *jo
 
 MUST_CHECK bool syncer_submit_snapshot(struct syncer *syncer, const struct syncer_snapshot *job);
 
+/* Jobs that were submitted before claim nothing for it; `durable` is at most `offset`. Returns what it was.
+ * Thread 0. */
+uint64_t syncer_cut_claim(struct syncer *syncer, struct syncer_claim *claim, uint64_t offset);
+void syncer_submit_cut(struct syncer *syncer, struct syncer_place *place,
+                       const struct syncer_cut *job);
+
+/* The identity of a history was replaced, and is to be durable soon. False: memory is out. Thread 0. */
+MUST_CHECK bool syncer_submit_names(struct syncer *syncer, int directory,
+                                    struct syncer_claim *claim);
+
+/* `name` in the directory was replaced, and is to be durable soon. False: memory or descriptors are out. */
+MUST_CHECK bool syncer_submit_file(struct syncer *syncer, int directory, const char *name);
+
 /* Is there a job that is not done? Thread 0. */
 bool syncer_is_busy(struct syncer *syncer);
 
-/* Waits until all jobs are done: before what they point to goes away. Thread 0. */
+/* Waits until all jobs that were submitted by now are done: before what they point to goes away. Any thread but
+ * its own. */
 void syncer_drain(struct syncer *syncer);
 
 /* From now on calls `fn`, on its own thread, whenever something more is durable and the syncer is ready

@@ -255,16 +255,24 @@ bool tail_set_durable(struct tail *tail, struct tail_mark mark)
     return true;
 }
 
-bool tail_forget(struct tail *tail, uint64_t offset)
+static void forget(struct tail_mark marks[2], uint64_t offset)
 {
-    struct tail_mark *kinds[] = {tail->page.live, tail->page.durable};
-    for (size_t i = 0; i < TAIL_MARKS_MAX; i++) {
-        struct tail_mark *mark = &kinds[i / 2][i % 2];
-        if (mark->end > offset)
-            memset(mark, 0, sizeof(*mark));
+    for (int i = 0; i < 2; i++) {
+        if (marks[i].end > offset)
+            memset(&marks[i], 0, sizeof(marks[i]));
     }
-    tail->is_stale = true; /* whatever fails now is written before the next live mark */
-    return write_head(tail) &&
-           write_at(tail, offsetof(struct page, durable), sizeof(tail->page.durable)) &&
+}
+
+bool tail_forget_live(struct tail *tail, uint64_t offset)
+{
+    forget(tail->page.live, offset);
+    tail->is_stale = true; /* if it fails now, it is written before the next live mark */
+    return write_head(tail);
+}
+
+bool tail_forget_durable(struct tail *tail, uint64_t offset)
+{
+    forget(tail->page.durable, offset);
+    return write_at(tail, offsetof(struct page, durable), sizeof(tail->page.durable)) &&
            fdatasync(tail->file) == 0;
 }

@@ -62,8 +62,10 @@ MUST_CHECK bool tail_set_live(struct tail *tail, struct tail_mark mark);
 /* Writes the mark and fsyncs the page. False: errno; the mark before it stays the newest durable. */
 MUST_CHECK bool tail_set_durable(struct tail *tail, struct tail_mark mark);
 
-/* Forgets, for good, every mark that speaks of bytes from `offset` on: they are no longer of this
- * history. False: errno; the next start may find them. */
-MUST_CHECK bool tail_forget(struct tail *tail, uint64_t offset);
+/* Forget every mark of their kind that speaks of bytes from `offset` on: they are no longer of this history.
+ * The durable ones are forgotten for good when it returns. False: errno; they are forgotten unless the process
+ * (of durable ones: unless the power) fails now. Threads: as those that set them. */
+MUST_CHECK bool tail_forget_live(struct tail *tail, uint64_t offset);
+MUST_CHECK bool tail_forget_durable(struct tail *tail, uint64_t offset);
 
 #endif

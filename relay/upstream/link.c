@@ -16,6 +16,8 @@
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
 
+enum { REWIND_LOOK_MS = 100 }; /* beside what the store tells */
+
 static const struct backoff link_backoff = {.ms_min = 100, .ms_max = 5000};
 
 /* Each costs the origin a fork, and all of its data once over the network. */
@@ -31,10 +33,12 @@ struct state_row {
 #define TO(state) (1u << LINK_##state)
 
 static void enter_connecting(struct link *link);
+static void enter_rewinding(struct link *link);
 static void on_idle(struct link *link, enum link_event event);
 static void on_connecting(struct link *link, enum link_event event);
 static void on_greeting(struct link *link, enum link_event event);
 static void on_loading(struct link *link, enum link_event event);
+static void on_rewinding(struct link *link, enum link_event event);
 static void on_streaming(struct link *link, enum link_event event);
 static void on_resting(struct link *link, enum link_event event);
 static void on_stopped(struct link *link, enum link_event event);
@@ -43,9 +47,12 @@ static const struct state_row states[] = {
     [LINK_IDLE] = {"idle", TO(CONNECTING) | TO(STOPPED), NULL, on_idle},
     [LINK_CONNECTING] = {"connecting", TO(GREETING) | TO(RESTING) | TO(STOPPED), enter_connecting,
                          on_connecting},
-    [LINK_GREETING] = {"greeting", TO(LOADING) | TO(STREAMING) | TO(RESTING) | TO(STOPPED), NULL,
-                       on_greeting},
+    [LINK_GREETING] = {"greeting",
+                       TO(LOADING) | TO(REWINDING) | TO(STREAMING) | TO(RESTING) | TO(STOPPED),
+                       NULL, on_greeting},
     [LINK_LOADING] = {"loading", TO(STREAMING) | TO(RESTING) | TO(STOPPED), NULL, on_loading},
+    [LINK_REWINDING] = {"rewinding", TO(STREAMING) | TO(RESTING) | TO(STOPPED), enter_rewinding,
+                        on_rewinding},
     [LINK_STREAMING] = {"streaming", TO(RESTING) | TO(STOPPED), link_begin_stream, on_streaming},
     [LINK_RESTING] = {"resting", TO(CONNECTING) | TO(STOPPED), NULL, on_resting},
     [LINK_STOPPED] = {"stopped", 0, NULL, on_stopped},
@@ -86,6 +93,7 @@ static enum log_level level_of_change(struct link *link, enum link_state state, 
         return LOG_LEVEL_INFO;
     case LINK_IDLE:
     case LINK_LOADING:
+    case LINK_REWINDING:
     case LINK_STOPPED:
         return LOG_LEVEL_INFO;
     }
@@ -297,6 +305,40 @@ static void greet(struct link *link)
 static void on_greeting(struct link *link, enum link_event event)
 {
     on_dialog(link, event, greet);
+}
+
+/* ------------------------------------------------------------------ rewinding */
+
+static void enter_rewinding(struct link *link)
+{
+    dialog_rest(&link->dialog, true);
+    timer_arm(link->timer, REWIND_LOOK_MS);
+}
+
+/* What came behind the reply waits, in the dialog and in the socket. */
+static void look_at_rewind(struct link *link)
+{
+    timer_arm(link->timer, REWIND_LOOK_MS);
+    link_rewind(link);
+    if (link->state != LINK_STREAMING)
+        return;
+    dialog_rest(&link->dialog, false);
+    states[link->state].on(link, LINK_READABLE);
+}
+
+static void on_rewinding(struct link *link, enum link_event event)
+{
+    if (event == LINK_TIMER)
+        look_at_rewind(link);
+    else
+        on_dialog(link, event, look_at_rewind);
+}
+
+void link_look(struct link *link)
+{
+    if (link->state == LINK_REWINDING &&
+        history_cut(store_current(link->store)) != HISTORY_CUT_PENDING)
+        timer_arm(link->timer, 0); /* what comes then is published by the end of that turn */
 }
 
 /* ------------------------------------------------------------------ loading */

@@ -75,22 +75,40 @@ static bool cut_at(struct link *link, uint64_t from, struct text *why)
     return false;
 }
 
-/* The same bytes go on under another id: another server is the primary now. A snapshot that is being
- * fetched comes from the one before it. */
-static bool adopt_id(struct link *link, const struct replid *replid, uint64_t from,
-                     struct text *why)
+/* The same bytes go on under another id: another server is the primary now. */
+static bool adopt_id(struct link *link, const struct replid *replid, struct text *why)
 {
     struct history *history = store_current(link->store);
-    bool is_cut = from < backlog_end(history_backlog(history));
-    log_info("upstream: replication id %s goes on as %s from offset %" PRIu64,
-             history_identity(history)->replid.hex, replid->hex, from);
-    fetch_cancel(link->renewal.fetch, "another server is the primary");
-    if (!cut_at(link, from, why))
-        return false;
     bool is_renamed = history_rename(history, replid, why);
-    if (is_renamed || is_cut)
-        link->doors.on_news(is_renamed ? LINK_NEWS_RENAMED : LINK_NEWS_REWOUND, link->doors.arg);
+    if (is_renamed)
+        link->doors.on_news(LINK_NEWS_RENAMED, link->doors.arg);
     return is_renamed;
+}
+
+static void stream_on(struct link *link)
+{
+    struct history *history = store_current(link->store);
+    link->partial_syncs++;
+    link_enter(link, LINK_STREAMING, "continue replid=%s offset=%" PRIu64,
+               history_identity(history)->replid.hex, history_boundary(history));
+}
+
+void link_rewind(struct link *link)
+{
+    enum history_cut cut = history_cut(store_current(link->store));
+    if (cut == HISTORY_CUT_PENDING)
+        return;
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    if (cut == HISTORY_CUT_FAILED) {
+        link->must_start_anew = true;
+        text_format(&why, "the disk refused to cut the end of the history off");
+    }
+    if (cut == HISTORY_CUT_DONE && adopt_id(link, &link->next_id, &why))
+        stream_on(link);
+    else
+        link_fail_store(link, text_string(&why));
+    text_fini(&why);
 }
 
 /* Where it goes on from before our boundary, it has parted from the id that we have, also if its answer
@@ -105,17 +123,40 @@ static struct replid id_from_now_on(const struct link *link, const struct psync_
     return from < history_boundary(history) ? link->dialog.greeting.info.replid : *ours;
 }
 
-static bool rejoin(struct link *link, const struct psync_reply *reply, uint64_t from,
-                   struct text *why)
+/* What is beyond `from` goes; a snapshot that is being fetched comes from the primary before. */
+static bool leave_branch(struct link *link, const struct replid *replid, uint64_t from,
+                         struct text *why)
 {
     struct history *history = store_current(link->store);
+    bool is_cut = from < backlog_end(history_backlog(history));
+    log_info("upstream: replication id %s goes on as %s from offset %" PRIu64,
+             history_identity(history)->replid.hex, replid->hex, from);
+    fetch_cancel(link->renewal.fetch, "another server is the primary");
+    if (!cut_at(link, from, why))
+        return false;
+    if (is_cut)
+        link->doors.on_news(LINK_NEWS_REWOUND, link->doors.arg);
+    link->next_id = *replid;
+    return true;
+}
+
+/* False: `why`. *has_to_wait: for the disk. */
+static bool rejoin(struct link *link, const struct psync_reply *reply, uint64_t from,
+                   bool *has_to_wait, struct text *why)
+{
+    struct history *history = store_current(link->store);
+    *has_to_wait = false;
     if (from < backlog_first(history_backlog(history))) {
         text_format(why, "the window has left offset %" PRIu64 " behind meanwhile", from);
         return false;
     }
     struct replid replid = id_from_now_on(link, reply, from);
-    return replid_equal(&replid, &history_identity(history)->replid) ||
-           adopt_id(link, &replid, from, why);
+    if (replid_equal(&replid, &history_identity(history)->replid))
+        return true;
+    if (!leave_branch(link, &replid, from, why))
+        return false;
+    *has_to_wait = history_cut(history) != HISTORY_CUT_DONE;
+    return *has_to_wait || adopt_id(link, &replid, why);
 }
 
 static void continue_stream(struct link *link, const struct psync_reply *reply)
@@ -123,14 +164,13 @@ static void continue_stream(struct link *link, const struct psync_reply *reply)
     struct text why;
     text_init(&why, LINK_WHY_MAX);
     uint64_t from = link->dialog.greeting.terms.offset;
-    if (rejoin(link, reply, from, &why)) {
-        link->partial_syncs++;
-        struct history *history = store_current(link->store);
-        link_enter(link, LINK_STREAMING, "continue replid=%s offset=%" PRIu64,
-                   history_identity(history)->replid.hex, from);
-    } else {
+    bool has_to_wait;
+    if (!rejoin(link, reply, from, &has_to_wait, &why))
         link_fail_store(link, text_string(&why));
-    }
+    else if (has_to_wait)
+        link_enter(link, LINK_REWINDING, "cut offset=%" PRIu64, from);
+    else
+        stream_on(link);
     text_fini(&why);
 }
 

@@ -19,6 +19,7 @@
 #include "intake.h"
 #include "relay/base/check.h"
 #include "relay/base/log_repeat.h"
+#include "relay/base/replid.h"
 #include "relay/upstream/link.h"
 #include "renewal.h"
 
@@ -63,7 +64,8 @@ struct link {
     int64_t old_history_since_ms; /* the origin has told of a history that is not here yet; 0: no */
     int64_t up_since_ms;
     int64_t
-        stream_heard_ms; /* the last byte of the stream, or of an RDB that was whole; 0: never */
+        stream_heard_ms;   /* the last byte of the stream, or of an RDB that was whole; 0: never */
+    struct replid next_id; /* rewinding: the stream goes on under it */
     uint64_t full_syncs;
     uint64_t partial_syncs;
     uint64_t attempts;
@@ -96,6 +98,10 @@ void link_note_full_failure(struct link *link);
 /* link_greeting.c: who we are and what we ask for; the answers so far. */
 struct greeting_terms link_terms(struct link *link);
 void link_greet(struct link *link);
+
+/* link.c: the turn ends, and the disk may have what a rewind waits for; link_greeting.c: goes on if it has. */
+void link_look(struct link *link);
+void link_rewind(struct link *link);
 
 /* link_choice.c: the rule by which another history is taken; what a server says of itself, judged (for
  * greeting_terms, `arg` is the link); may its full sync begin? (false: `why`); what waits, and that in the

@@ -166,6 +166,7 @@ void link_take_stream(struct link *link)
 
 void link_turn_end(struct link *link)
 {
+    link_look(link);
     if (link->state != LINK_STREAMING)
         return;
     if (intake_take_getack(&link->intake)) {

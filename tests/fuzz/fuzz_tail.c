@@ -84,9 +84,11 @@ static void use(struct tail *tail)
     static const struct tail_mark fresh = {.segment_first = 10, .end = 30, .boundary = 20};
     size_t count = check_marks(tail, marks);
     if (count > 0)
-        CHECK(tail_forget(tail, marks[0].end > 0 ? marks[0].end - 1 : 0));
+        CHECK(tail_forget_live(tail, marks[0].end > 0 ? marks[0].end - 1 : 0));
+    CHECK(tail_forget_durable(tail, marks[0].end > 0 ? marks[0].end - 1 : 0));
     CHECK(check_marks(tail, marks) < (count > 0 ? count : 1) || marks[0].end == 0);
-    CHECK(tail_forget(tail, 0));
+    CHECK(tail_forget_live(tail, 0));
+    CHECK(tail_forget_durable(tail, 0));
     CHECK(tail_set_live(tail, fresh));
     CHECK(tail_set_durable(tail, fresh));
     bool was_read = false;

@@ -9,6 +9,8 @@
 #include "relay/resp/writer.h"
 #include "test.h"
 
+#include <unistd.h>
+
 enum { TEXT_MAX = 1 << 20, WORDS_MAX = 16, AWAIT_MS = 20000 };
 
 struct stage stage;
@@ -171,10 +173,21 @@ struct conn *stage_stream(void)
 
 /* ---- bytes ---- */
 
+/* The disk is no part of the play. */
+static void await_disk(void)
+{
+    for (int i = 0; stage.link != NULL && stage_status().state == LINK_REWINDING; i++) {
+        assert_true(i < AWAIT_MS);
+        usleep(1000);
+        fake_loop_pass(stage.loop, 0);
+    }
+}
+
 void stage_say_bytes(struct conn *origin, struct bytes bytes)
 {
     fake_conn_feed(origin, bytes);
     fake_conn_run(origin);
+    await_disk();
 }
 
 void stage_say(struct conn *origin, const char *string)

@@ -85,11 +85,20 @@ MUST_CHECK bool history_complete_snapshot(struct history *history, struct text *
 void history_fail_snapshot(struct history *history);
 
 /* Forgets every byte from `offset` on (first <= offset <= end). The bytes before it, and who reads
- * them, are not touched; cursors beyond are told CURSOR_REWOUND; snapshots with X > offset go.
- * False: the disk refused, the history cannot go on (the caller asks for a new one). */
+ * them, are not touched; cursors beyond are told CURSOR_REWOUND; snapshots with X > offset go. A kill finds it
+ * so from now on, a power failure when the disk has got round to it (history_cut); until then bytes may come
+ * under the same id alone. False: the disk refused, the history cannot go on (the caller asks for a new one). */
 MUST_CHECK bool history_rewind(struct history *history, uint64_t offset, struct text *why);
 
-/* Goes on under a new id from its end on; must stand at a boundary. Snapshots with X > end go, as in a
+/* Are rewinds on the disk for good? The caller of store_on_durable is told when one is. */
+enum history_cut {
+    HISTORY_CUT_DONE, /* all of them are, or there was none */
+    HISTORY_CUT_PENDING,
+    HISTORY_CUT_FAILED, /* nor ever will be: the history cannot go on under another id */
+};
+enum history_cut history_cut(const struct history *history);
+
+/* Goes on under a new id from its end on; must stand at a boundary, and no cut be pending or failed. Snapshots with X > end go, as in a
  * rewind, also when it fails: they are of the branch that ends here. */
 MUST_CHECK bool history_rename(struct history *history, const struct replid *replid,
                                struct text *why);

@@ -93,7 +93,8 @@ bool store_publish(struct store *store);
 void store_tick(struct store *store);
 
 /* A small text of somebody else's, kept beside the histories under a name of those that belong there, and
- * replaced at once: it survives a power failure when it returns. False: `why`. */
+ * replaced at once: it survives a kill when it returns, and a power failure as soon as the disk has got round
+ * to it. False: `why`. */
 #define STORE_NOTE_ORIGIN "origin"
 #define STORE_NOTE_REFRESH "refresh"
 #define STORE_NOTE_VERSIONS "versions"

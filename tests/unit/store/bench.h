@@ -26,7 +26,7 @@ struct bench {
     enum bench_death death;
 };
 
-static inline bool bench_save(void *arg, bool durable, struct text *why)
+static inline bool bench_save(void *arg, struct text *why)
 {
     struct bench *bench = arg;
     bench->saves++;
@@ -40,8 +40,7 @@ static inline bool bench_save(void *arg, bool durable, struct text *why)
     struct text content;
     text_init(&content, 1 << 20);
     identity_format(&bench->identity, &content);
-    bool good =
-        files_replace(bench->place.directory, "identity", text_bytes(&content), durable, why);
+    bool good = files_replace(bench->place.directory, "identity", text_bytes(&content), false, why);
     text_fini(&content);
     if (bench->death == BENCH_DIES_AFTER_SAVE)
         _exit(good ? 0 : 1);
@@ -72,7 +71,7 @@ static inline void bench_init(struct bench *bench, uint64_t first, uint64_t wind
     bench->backlog = backlog_new(&bench->ties, first, &why);
     if (bench->backlog == NULL)
         fail_msg("%s", text_string(&why));
-    assert_true(bench_save(bench, false, &why));
+    assert_true(bench_save(bench, &why));
     text_fini(&why);
 }
 

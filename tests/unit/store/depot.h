@@ -105,6 +105,27 @@ static inline bool depot_await_freed(const struct depot *depot)
     return waits;
 }
 
+/* Waits until the disk has all rewinds for good. False: it has refused one. */
+static inline bool depot_await_cut(const struct history *history)
+{
+    for (int i = 0; i < 100000 && history_cut(history) == HISTORY_CUT_PENDING; i++)
+        usleep(100);
+    assert_int_not_equal(history_cut(history), HISTORY_CUT_PENDING);
+    return history_cut(history) == HISTORY_CUT_DONE;
+}
+
+/* Waits until what was submitted to the syncer is done. */
+static inline void depot_await_synced(const struct depot *depot)
+{
+    struct store_status status;
+    store_status(depot->store, &status);
+    for (int i = 0; i < 100000 && status.is_syncing; i++) {
+        usleep(100);
+        store_status(depot->store, &status);
+    }
+    assert_false(status.is_syncing);
+}
+
 /* As upstream does it: where the room is not free yet, that is waited for. */
 static inline enum backlog_room depot_append(const struct depot *depot, size_t length,
                                              unsigned branch)

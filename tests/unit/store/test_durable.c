@@ -294,6 +294,7 @@ TEST(power_lost_right_after_a_rewind_brings_nothing_back)
     depot_stream(&depot, 5000, 0);
     sync_all();
     assert_true(history_rewind(history, 5500, &depot.why));
+    assert_true(depot_await_cut(history));
     struct replid b = depot_id('b');
     assert_true(history_rename(history, &b, &depot.why));
     struct kept tail = keep(DIRECTORY "tail");
@@ -310,6 +311,7 @@ TEST(nor_does_the_old_file_at_the_beginning_of_a_segment)
     sync_all();
     struct kept old = keep(DIRECTORY "backlog/9192.seg");
     assert_true(history_rewind(history, 9192, &depot.why));
+    assert_true(depot_await_cut(history));
     struct replid b = depot_id('b');
     assert_true(history_rename(history, &b, &depot.why));
     struct kept tail = keep(DIRECTORY "tail");

@@ -223,14 +223,18 @@ static void refresh(void)
 static void rewind_to(uint64_t offset)
 {
     step = "rewind";
-    if (history_rewind(current(), offset, &depot.why)) {
+    bool is_cut = history_rewind(current(), offset, &depot.why);
+    if (is_cut) {
         truth.joint = offset;
         truth.end = offset;
         note_shortening();
         expect_window();
-        return;
+    } else {
+        expect_told();
     }
-    expect_told(); /* it cannot go on: upstream asks for a new one, as it does here */
+    if (is_cut && depot_await_cut(current()))
+        return;
+    /* It cannot go on: upstream asks for a new one, as it does here. */
     resync('e', offset);
     truth.joint = offset;
 }

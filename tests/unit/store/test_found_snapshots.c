@@ -210,8 +210,10 @@ TEST(the_copy_of_the_identity_does_not_outlive_a_new_id)
     depot_open(&depot);
     uint64_t cut = 1000 + DEPOT_SEGMENT; /* where a segment ends: its row is good in both */
     assert_true(history_rewind(history(), cut, &depot.why));
+    assert_true(depot_await_cut(history()));
     struct replid id = depot_id('b');
     assert_true(history_rename(history(), &id, &depot.why));
+    depot_await_synced(&depot);
     size_t length;
     uint8_t *kept = place_read(&depot.place, DIRECTORY "identity.kept", &length);
     uint8_t *newest = place_read(&depot.place, DIRECTORY "identity", &length);

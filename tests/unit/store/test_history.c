@@ -39,6 +39,7 @@ static void rewind_to(uint64_t offset)
 
 static void rename_to(char digit)
 {
+    assert_true(depot_await_cut(history));
     struct replid id = depot_id(digit);
     if (!history_rename(history, &id, &depot.why))
         fail_msg("%s", text_string(&depot.why));

@@ -153,6 +153,8 @@ static void child_cut(void)
     now.deed = CUTTING;
     tell(&now);
     must(history_rewind(history, cut, &depot.why));
+    while (history_cut(history) == HISTORY_CUT_PENDING)
+        usleep(20);
     struct replid id = depot_id(id_of(now.branch + 1));
     must(history_rename(history, &id, &depot.why));
     const struct snapshot *snapshot = history_snapshot(history);

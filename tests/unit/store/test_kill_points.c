@@ -111,6 +111,8 @@ static void cut(uint64_t offset, char digit, uint64_t snapshot)
     account->after = digit;
     account->snapshot_after = snapshot;
     must(history_rewind(current(), offset, &depot.why));
+    while (history_cut(current()) == HISTORY_CUT_PENDING)
+        continue;
     struct replid id = depot_id(digit);
     must(history_rename(current(), &id, &depot.why));
     done();

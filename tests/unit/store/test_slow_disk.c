@@ -264,6 +264,64 @@ TEST(a_new_history_is_durable_with_all_that_leads_to_it)
     }
 }
 
+/* The end goes, for readers and for a kill at once; for good when the disk has it. Only then another id may
+ * come. */
+TEST(a_rewind_delays_nobody)
+{
+    start(STORE_FSYNC_EVERYSEC);
+    depot_stream(&depot, 3 * DEPOT_SEGMENT, 0);
+    store_tick(depot.store);
+    struct history *history = store_current(depot.store);
+    uint64_t cut = 1000 + DEPOT_SEGMENT + 100;
+    assert_true(history_rewind(history, cut, &depot.why));
+    assert_int_equal(history_cut(history), HISTORY_CUT_PENDING);
+    depot_assert_window(&depot, 1000, UINT64_MAX, cut);
+    depot_stream(&depot, 2 * DEPOT_SEGMENT, 1); /* under the id that it has */
+    assert_true(history_rewind(history, cut, &depot.why));
+    assert_int_equal(history_cut(history), HISTORY_CUT_PENDING);
+    assert_true(history_durable(history) <= cut);
+    assert_int_equal(fault_own_fsyncs(), 0);
+    fault_release_disk();
+    assert_true(depot_await_cut(history));
+    fault_hold_disk();
+    struct replid b = depot_id('b');
+    assert_true(history_rename(history, &b, &depot.why));
+    depot_stream(&depot, 100, 1);
+    depot_assert_window(&depot, 1000, cut, cut + 100);
+    end();
+}
+
+/* What the syncer was at when the end was cut off says nothing of what comes in its place. */
+TEST(nothing_that_was_cut_off_is_claimed)
+{
+    start(STORE_FSYNC_EVERYSEC);
+    depot_stream(&depot, 2000, 0);
+    wait_until_syncer_hangs();
+    store_tick(depot.store);
+    struct history *history = store_current(depot.store);
+    uint64_t cut = 1600;
+    assert_true(history_rewind(history, cut, &depot.why));
+    assert_int_equal(fault_own_fsyncs(), 0);
+    fault_release_disk();
+    assert_true(depot_await_cut(history));
+    assert_true(history_durable(history) <= cut);
+    for (int i = 0; i < 50000 && history_durable(history) < cut; i++) {
+        store_tick(depot.store);
+        usleep(100);
+    }
+    assert_int_equal(history_durable(history), cut);
+    fault_hold_disk();
+    end();
+}
+
+TEST(a_note_delays_nobody)
+{
+    start(STORE_FSYNC_EVERYSEC);
+    assert_true(store_keep_note(depot.store, STORE_NOTE_ORIGIN, bytes_of("a note"), &depot.why));
+    assert_int_equal(place_length(&depot.place, "data/" STORE_NOTE_ORIGIN), 6);
+    end();
+}
+
 /* A smaller window, a newer RDB, one that failed, another history; and a reader that lets go last. */
 TEST(what_frees_large_files_delays_nobody)
 {
@@ -307,6 +365,9 @@ int main(void)
         cmocka_unit_test(a_new_history_is_durable_with_all_that_leads_to_it),
         cmocka_unit_test(a_snapshot_is_served_before_it_is_durable),
         cmocka_unit_test(a_history_a_second_while_the_disk_hangs),
+        cmocka_unit_test(a_rewind_delays_nobody),
+        cmocka_unit_test(nothing_that_was_cut_off_is_claimed),
+        cmocka_unit_test(a_note_delays_nobody),
         cmocka_unit_test(what_frees_large_files_delays_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

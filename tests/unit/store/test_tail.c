@@ -167,7 +167,8 @@ TEST(what_is_forgotten_stays_forgotten)
         unlinkat(place.directory, "tail", 0);
         write_marks();
         struct tail *tail = open_tail();
-        assert_true(tail_forget(tail, rows[i].offset));
+        assert_true(tail_forget_live(tail, rows[i].offset));
+        assert_true(tail_forget_durable(tail, rows[i].offset));
         tail_close(&tail);
         assert_ends(rows[i].left);
     }
