@@ -25,7 +25,7 @@
 #include "replication_info.h"
 #include "request.h"
 
-enum { INFO_LENGTH_MAX = 8 * 1024 * 1024, HUMAN_MAX = 32 };
+enum { INFO_LENGTH_MAX = 8 * 1024 * 1024, HUMAN_MAX = 32, HOP_LINE_MAX = 512 };
 
 static const char *human(uint64_t bytes, char out[HUMAN_MAX])
 {
@@ -265,6 +265,24 @@ static void report_wait(struct report *report, const struct link_wait *wait)
                wait->left_ms < 0 ? -1 : (wait->left_ms + 999) / 1000);
 }
 
+/* Our link, and those above it: a line for each, which the relays below read (upstream/hop.h). */
+static void report_hops(struct report *report, const struct link *link)
+{
+    struct hops hops;
+    link_hops(link, &hops);
+    report_u64(report, "upstream_hops", hops.count);
+    for (size_t i = 0; i < hops.count; i++) {
+        char name[32];
+        struct text line;
+        text_init(&line, HOP_LINE_MAX);
+        hop_format(&hops.at[i], &line);
+        snprintf(name, sizeof(name), "upstream_hop%zu", i);
+        report_text(report, name, "%s", text_string(&line));
+        text_fini(&line);
+    }
+    report_i64(report, "upstream_root_silence_seconds", hops_silence_ms(&hops) / 1000);
+}
+
 /* Whom `ack = all` waits for: those that are known, of which some may be away, and after a start those of
  * whom nothing is known. */
 static void report_known(struct report *report, const struct admin *admin)
@@ -303,6 +321,8 @@ static void report_relay(const struct info_moment *moment, struct report *report
                info_moment_seconds_since(moment, origin->stream_heard_ms != 0
                                                      ? origin->stream_heard_ms
                                                      : moment->admin->started_ms));
+    report_i64(report, "upstream_ping_period_seconds", (origin->ping_period_ms + 500) / 1000);
+    report_hops(report, moment->admin->link);
     report_u64(report, "serving_old_history", origin->old_history_since_ms != 0);
     if (origin->old_history_since_ms != 0)
         report_i64(report, "serving_old_history_since_seconds",

@@ -8,7 +8,15 @@
 
 #include <string.h>
 
-enum word { WORD_OTHER, WORD_MULTI, WORD_EXEC, WORD_DISCARD, WORD_REPLCONF, WORD_GETACK };
+enum word {
+    WORD_OTHER,
+    WORD_MULTI,
+    WORD_EXEC,
+    WORD_DISCARD,
+    WORD_REPLCONF,
+    WORD_GETACK,
+    WORD_PING
+};
 
 enum { LINE_END = 2, PLAIN_DIGITS_MAX = 9, NAME_TOO_LONG = TOKENIZER_NAME_MAX + 1 };
 
@@ -41,7 +49,9 @@ static enum word first_word(const uint8_t *data, size_t length)
 {
     switch (length) {
     case 4:
-        return is_word(data, "exec", 4) ? WORD_EXEC : WORD_OTHER;
+        return is_word(data, "exec", 4)   ? WORD_EXEC
+               : is_word(data, "ping", 4) ? WORD_PING
+                                          : WORD_OTHER;
     case 5:
         return is_word(data, "multi", 5) ? WORD_MULTI : WORD_OTHER;
     case 7:
@@ -98,6 +108,8 @@ static inline void end_command(struct tokenizer *t, uint64_t offset)
         t->in_multi = false;
     else if (t->word == WORD_GETACK)
         t->getacks++;
+    else if (t->word == WORD_PING)
+        t->pings++;
     mark_boundary(t, offset);
 }
 

@@ -87,6 +87,21 @@ static void write_other_history(struct json *json, const struct link_wait *wait)
     json_close_object(json);
 }
 
+static void write_hops(struct json *json, const struct hops *hops)
+{
+    json_open_array(json, "hops");
+    for (size_t i = 0; i < hops->count; i++) {
+        const struct hop *hop = &hops->at[i];
+        json_open_object(json, NULL);
+        json_string(json, "host", hop->to.host);
+        json_u64(json, "port", hop->to.port);
+        json_string(json, "link", hop_link_name(hop->link));
+        json_seconds(json, "silence_seconds", hop->silence_ms);
+        json_close_object(json);
+    }
+    json_close_array(json);
+}
+
 static void write_origin(struct json *json, const struct picture *picture)
 {
     const struct link_status *link = &picture->link;
@@ -108,6 +123,9 @@ static void write_origin(struct json *json, const struct picture *picture)
     /* As in INFO: what was tried meanwhile is no life of the link. */
     json_seconds(json, "last_io_seconds", link->is_up ? age_ms(picture, link->last_io_ms) : -1);
     json_seconds(json, "silence_seconds", picture->silence_ms);
+    json_seconds(json, "root_silence_seconds", picture->root_silence_ms);
+    json_seconds(json, "ping_period_seconds", link->ping_period_ms);
+    write_hops(json, &picture->hops);
     json_string(json, "last_error", link->last_error);
     write_other_history(json, &link->wait);
     write_sync(json, link);

@@ -13,6 +13,7 @@ enum {
     WORDS_MAX = 48,
     SUBJECT_MAX = ROW_ADDRESS_MAX + 48,
     LINK_GRACE_MS = 5 * 1000, /* a link that is made anew at once is no problem yet */
+    SILENCE_SLACK_MS = 1000,  /* beyond two PING periods */
     FULL_PERCENT = 90,
 };
 
@@ -126,6 +127,57 @@ static bool finds_other_history(const struct picture *picture, struct finding *f
         wait->left_ms >= 0 ? " for another " : held,
         wait->left_ms >= 0 ? time_words(wait->left_ms, left) : "",
         wait->left_ms >= 0 ? " (failover-grace)" : "", wait->host, (unsigned)wait->port);
+}
+
+static bool is_hop_down(const struct hop *hop)
+{
+    return hop->link != HOP_UP && hop->silence_ms >= LINK_GRACE_MS;
+}
+
+unsigned findings_hops_down(const struct hops *hops)
+{
+    unsigned count = 0;
+    for (size_t i = 1; i < hops->count; i++)
+        count += is_hop_down(&hops->at[i]);
+    return count;
+}
+
+/* Our link is up, and above it one is not: nothing new can come. */
+static bool finds_hop_down(const struct picture *picture, struct finding *finding)
+{
+    char since[WORDS_MAX];
+    const struct hops *hops = &picture->hops;
+    for (size_t i = 1; i < hops->count; i++) {
+        const struct hop *hop = &hops->at[i];
+        const struct origin_address *from = &hops->at[i - 1].to;
+        if (!is_hop_down(hop))
+            continue;
+        say(finding->what,
+            "The relay %s:%u above this one has no link to %s:%u (%s), and got nothing for %s.",
+            from->host, (unsigned)from->port, hop->to.host, (unsigned)hop->to.port,
+            hop_link_name(hop->link), time_words(hop->silence_ms, since));
+        return say(finding->advice,
+                   "Nothing new can come here until it has. Look there, and at %s:%u.",
+                   hop->to.host, (unsigned)hop->to.port);
+    }
+    return false;
+}
+
+/* The link is up and says nothing, not even PING. */
+static bool finds_silent_stream(const struct picture *picture, struct finding *finding)
+{
+    char since[WORDS_MAX];
+    char period[WORDS_MAX];
+    const struct link_status *link = &picture->link;
+    if (!link->is_up || picture->silence_ms <= 2 * link->ping_period_ms + SILENCE_SLACK_MS)
+        return false;
+    say(finding->what, "Nothing has come from %s:%u for %s, though it is to be heard every %s.",
+        link->host, (unsigned)link->port, time_words(picture->silence_ms, since),
+        time_words(link->ping_period_ms, period));
+    return say(finding->advice,
+               "The link is up, but the other side sends nothing, not even PING: see whether it "
+               "hangs or is "
+               "paused, and if it is a replica or a relay, whether it has lost its own primary.");
 }
 
 /* The link is well, and everything that replicas have is dead. */
@@ -449,6 +501,8 @@ static const struct rule {
     {SEVERITY_PROBLEM, "other_history", finds_other_history},
     {SEVERITY_PROBLEM, "link_down", finds_link_down},
     {SEVERITY_PROBLEM, "old_history", finds_old_history},
+    {SEVERITY_PROBLEM, "hop_down", finds_hop_down},
+    {SEVERITY_PROBLEM, "stream_silent", finds_silent_stream},
     {SEVERITY_PROBLEM, "no_origin", finds_no_origin},
     {SEVERITY_PROBLEM, "rights_missing", finds_no_rights},
     {SEVERITY_PROBLEM, "replica_cannot_load", finds_failing},

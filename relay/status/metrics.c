@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "escape.h"
+#include "findings.h"
 #include "readiness.h"
 #include "relay/base/check.h"
 
@@ -61,6 +62,9 @@ VALUE(allocated, known((double)picture->memory.used))
 VALUE(link_up, known(picture->link.is_up))
 VALUE(link_silence, since(picture, picture->link.is_up ? picture->link.last_io_ms : 0))
 VALUE(stream_silence, known((double)picture->silence_ms / 1000))
+VALUE(root_silence, known((double)picture->root_silence_ms / 1000))
+VALUE(hops_down, known((double)findings_hops_down(&picture->hops)))
+VALUE(ping_period, known((double)picture->link.ping_period_ms / 1000))
 VALUE(old_history, known(picture->old_history_ms > 0 ? (double)picture->old_history_ms / 1000 : 0))
 VALUE(link_received, known((double)picture->link.received_bytes))
 VALUE(link_attempts, known((double)picture->link.attempts))
@@ -136,6 +140,13 @@ static const struct metric {
      "Since the last byte from the origin, while the link is up.", link_silence},
     {"psync_relay_stream_silence_seconds", GAUGE,
      "Since the last byte of the stream, whether the link is up or not.", stream_silence},
+    {"psync_relay_ping_period_seconds", GAUGE, "How often the origin is to be heard at least.",
+     ping_period},
+    {"psync_relay_root_silence_seconds", GAUGE,
+     "The same, or longer: since the relay above that has heard nothing for the longest heard "
+     "something.",
+     root_silence},
+    {"psync_relay_hops_down", GAUGE, "Links of relays above this one that are down.", hops_down},
     {"psync_relay_old_history_seconds", GAUGE,
      "For how long the origin has had another history than the one that is served; 0: it has not.",
      old_history},

@@ -226,8 +226,9 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
     picture->cpu_seconds = cpu_seconds();
     memory_read(&picture->memory);
     link_status(sources->link, &picture->link);
-    int64_t heard_ms = picture->link.stream_heard_ms;
-    picture->silence_ms = at_least_0(clock_silence_ms(heard_ms != 0 ? heard_ms : started_ms));
+    link_hops(sources->link, &picture->hops);
+    picture->silence_ms = picture->hops.at[0].silence_ms;
+    picture->root_silence_ms = hops_silence_ms(&picture->hops);
     picture->old_history_ms =
         picture->link.old_history_since_ms == 0
             ? -1

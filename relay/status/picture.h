@@ -66,7 +66,9 @@ struct picture {
     unsigned clients_max;
     bool serves_old_history; /* full syncs, while a new one arrives */
     int64_t max_silence_ms;  /* of /readyz, where it is not asked otherwise; 0: any */
+    struct hops hops;        /* our link, and those of the relays above */
     int64_t silence_ms;      /* since the last byte of the stream, or the start */
+    int64_t root_silence_ms; /* since the last that a relay above got; not below silence_ms */
     int64_t old_history_ms;  /* for how long the origin has had another history; -1: it has not */
     struct memory memory;
     double cpu_seconds;

@@ -39,10 +39,10 @@ bool readiness_look(const struct picture *picture, int64_t max_silence_ms,
                       " s: the origin has another, "
                       "whose RDB is not here yet",
                       picture->old_history_ms / 1000);
-    if (max_silence_ms > 0 && picture->silence_ms > max_silence_ms)
+    if (max_silence_ms > 0 && picture->root_silence_ms > max_silence_ms)
         return refuse(why, "nothing has come from the origin for %" PRId64 " s%s%s",
-                      picture->silence_ms / 1000, picture->link.last_error[0] != '\0' ? ": " : "",
-                      picture->link.last_error);
+                      picture->root_silence_ms / 1000,
+                      picture->link.last_error[0] != '\0' ? ": " : "", picture->link.last_error);
     return true;
 }
 

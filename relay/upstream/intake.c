@@ -193,3 +193,10 @@ bool intake_take_getack(struct intake *intake)
     intake->answered = intake->tokenizer.getacks;
     return seen;
 }
+
+bool intake_take_ping(struct intake *intake)
+{
+    bool seen = intake->noticed != intake->tokenizer.pings;
+    intake->noticed = intake->tokenizer.pings;
+    return seen;
+}

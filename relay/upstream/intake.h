@@ -32,6 +32,7 @@ struct intake {
     uint8_t *scratch;      /* where those go */
     size_t scratch_length;
     uint64_t answered; /* GETACKs that were answered, of tokenizer.getacks */
+    uint64_t noticed;  /* PINGs that were taken notice of, of tokenizer.pings */
 };
 
 enum intake_result {
@@ -59,5 +60,8 @@ enum intake_result intake_receive(struct intake *intake, struct conn *conn, stru
 
 /* Was a GETACK seen since the last call? */
 bool intake_take_getack(struct intake *intake);
+
+/* Was a PING seen since the last call? */
+bool intake_take_ping(struct intake *intake);
 
 #endif

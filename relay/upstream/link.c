@@ -410,6 +410,7 @@ void link_set_tls(struct link *link, struct tls_context *tls)
 {
     link->dialog.tls = tls;
     fetch_set_tls(link->renewal.fetch, tls);
+    link->parent.tls = tls;
 }
 
 void link_set_credentials(struct link *link, const char *user, const char *password)
@@ -418,6 +419,8 @@ void link_set_credentials(struct link *link, const char *user, const char *passw
     link->options.password = password;
     dialog_set_credentials(&link->dialog, user, password);
     fetch_set_credentials(link->renewal.fetch, user, password);
+    link->parent.user = user;
+    link->parent.password = password;
 }
 
 static bool prepare(struct link *link)
@@ -442,6 +445,9 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
         CHECK(renames_parse(bytes_of(options->rename_command), &link->renames));
     link->doors = *doors;
     link->acker.rule = options->ack;
+    parent_watch_init(&link->parent, loop);
+    link->parent.user = options->user;
+    link->parent.password = options->password;
     link->opened_ms = clock_ms();
     link->is_unconfirmed = options->asks_sentinels;
     link->announced.fixed = options->announce_version;
@@ -462,6 +468,7 @@ void link_close(struct link **link)
     if (it == NULL)
         return;
     renewal_fini(&it->renewal);
+    parent_watch_fini(&it->parent);
     let_go(it);
     if (it->timer != NULL) {
         link_enter(it, LINK_STOPPED, "close");
@@ -587,45 +594,11 @@ void link_tick(struct link *link)
               false);
     fetch_tick(link->renewal.fetch, link->options.timeout_ms);
     link_consider_renewal(link);
+    bool is_relay = link->state == LINK_STREAMING && link->dialog.greeting.info.is_relay;
+    parent_watch_tick(&link->parent, is_relay ? link_origin(link) : NULL);
 }
 
-void link_status(const struct link *link, struct link_status *out)
+const char *link_state_name(const struct link *link)
 {
-    const struct payload *payload = &link->delivery.payload;
-    const struct origin_info *info = &link->dialog.greeting.info;
-    bool loading = link->state == LINK_LOADING;
-    *out = (struct link_status){
-        .host = link_origin(link)->host,
-        .port = link_origin(link)->port,
-        .candidates = link->candidates.list.count,
-        .state = link->state,
-        .state_name = states[link->state].name,
-        .is_up = link->state == LINK_STREAMING,
-        .sync_in_progress = loading,
-        .sync_total_bytes = loading && payload->has_length ? payload->length : 0,
-        .sync_read_bytes = loading ? payload->received : 0,
-        .last_io_ms = link->dialog.last_io_ms,
-        .down_since_ms = link->down_since_ms,
-        .old_history_since_ms = link->old_history_since_ms,
-        .up_since_ms = link->up_since_ms,
-        .stream_heard_ms = link->stream_heard_ms,
-        .received_bytes = dialog_received(&link->dialog),
-        .acknowledged = link->acker.acknowledged,
-        .full_syncs = link->full_syncs,
-        .partial_syncs = link->partial_syncs,
-        .attempts = link->attempts,
-        .last_error = link->last_error,
-        .server_version = info->server_version,
-        .valkey_version = info->valkey_version,
-    };
-    link_wait_status(link, &out->wait);
-    out->chain = link->state == LINK_STREAMING ? link->chain : "";
-    out->chain_is_complete = link->state == LINK_STREAMING && link->chain_is_complete;
-    fetch_report(link->renewal.fetch, out);
-    out->denied_rights = link->denied;
-    out->user = link_user(link);
-    out->announced_version = link_version_now(link);
-    out->announce_is_fixed = link->announced.fixed != 0;
-    out->replicas_version = announced_version_lowest(&link->announced, clock_wall_us() / 1000);
-    out->refresh_next_ms = renewal_next_ms(&link->renewal);
+    return states[link->state].name;
 }

@@ -17,6 +17,8 @@
 #include "delivery.h"
 #include "dialog.h"
 #include "intake.h"
+#include "parent_watch.h"
+#include "ping_period.h"
 #include "relay/base/check.h"
 #include "relay/base/log_repeat.h"
 #include "relay/base/replid.h"
@@ -48,6 +50,8 @@ struct link {
     struct intake intake;     /* streaming */
     struct acker acker;       /* streaming */
     struct renewal renewal;
+    struct ping_period ping_period;
+    struct parent_watch parent;
     struct announced_version announced;
     bool told_no_space;      /* that nothing is read, and not yet that it goes on */
     bool must_be_primary;    /* who told of it says that it is: a replica is passed over */
@@ -74,6 +78,8 @@ struct link {
     char last_error[LINK_WHY_MAX];
     char veto[LINK_WHY_MAX]; /* why a server was passed over */
 };
+
+const char *link_state_name(const struct link *link);
 
 /* Who is followed, or tried; a nobody while it is not known where the origin is. */
 const struct origin_address *link_origin(const struct link *link);

@@ -70,6 +70,8 @@ void link_begin_stream(struct link *link)
     candidates_settle(&link->candidates);
     link_tell_wait(link);
     acker_begin(&link->acker);
+    ping_period_restart(&link->ping_period);
+    parent_watch_restart(&link->parent);
     intake_begin(&link->intake, store_current(link->store), link->dialog.buffer, DIALOG_BUFFER);
 }
 
@@ -120,6 +122,14 @@ static void note_broken(struct link *link)
     link->must_start_anew = true;
 }
 
+/* The origin lives; its PINGs tell how often it says so. */
+static void note_heard(struct link *link)
+{
+    link->stream_heard_ms = link->dialog.last_io_ms;
+    if (intake_take_ping(&link->intake))
+        ping_period_note(&link->ping_period, link->stream_heard_ms);
+}
+
 void link_take_stream(struct link *link)
 {
     struct dialog *dialog = &link->dialog;
@@ -135,7 +145,7 @@ void link_take_stream(struct link *link)
     case INTAKE_OK:
         dialog->last_io_ms = clock_ms();
         if (dialog_received(dialog) != received)
-            link->stream_heard_ms = dialog->last_io_ms;
+            note_heard(link);
         note_flow(link);
         go_on_reading(link);
         break;

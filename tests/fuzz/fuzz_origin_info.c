@@ -6,6 +6,7 @@
 #include "fuzz.h"
 
 #include "../../relay/upstream/origin_info.h"
+#include "relay/upstream/hop.h"
 
 enum { OURS = 4711 };
 
@@ -26,12 +27,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct origin_info whole;
     struct origin_info lines;
+    struct hops hops;
     struct bytes input = bytes_at(data, size);
     memset(&whole, 0, sizeof(whole));
     origin_info_init(&whole);
     origin_info_init(&lines);
     uint8_t *copy = exact_copy(input);
     origin_info_read(&whole, bytes_at(copy, size));
+    hops_read(bytes_at(copy, size), &hops);
+    CHECK(hops.count <= HOPS_MAX);
+    CHECK(hops_silence_ms(&hops) >= 0);
     free(copy);
     while (input.length > 0) {
         size_t end = bytes_find(input, '\n');

@@ -190,6 +190,20 @@ void link_status(const struct link *link, struct link_status *out)
     *out = fake_rooms.link;
 }
 
+void link_hops(const struct link *link, struct hops *out)
+{
+    CHECK(link == handle(OTHER));
+    const struct link_status *own = &fake_rooms.link;
+    *out = (struct hops){.count = 1};
+    snprintf(out->at[0].to.host, sizeof(out->at[0].to.host), "%s", own->host);
+    out->at[0].to.port = own->port;
+    out->at[0].link = own->is_up ? HOP_UP : own->sync_in_progress ? HOP_SYNC : HOP_DOWN;
+    out->at[0].silence_ms =
+        own->stream_heard_ms != 0 ? clock_ms() - own->stream_heard_ms : fake_rooms.silence_ms;
+    for (size_t i = 0; i < fake_rooms.above.count; i++)
+        out->at[out->count++] = fake_rooms.above.at[i];
+}
+
 const char *link_renew(struct link *link)
 {
     CHECK(link == handle(OTHER));

@@ -36,6 +36,8 @@ struct fake_rooms {
     struct store_status store;
 
     struct link_status link;
+    struct hops above;  /* what relays above tell */
+    int64_t silence_ms; /* while link.stream_heard_ms is 0 */
     struct ack_rule ack;
     unsigned renewals;              /* asked for by link_renew */
     const char *renewal_refusal;    /* what it says; NULL: nothing against it */

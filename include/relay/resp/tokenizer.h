@@ -35,6 +35,7 @@ struct tokenizer {
     uint64_t boundary;  /* <= offset */
     uint64_t commands;  /* complete ones so far */
     uint64_t getacks;   /* complete REPLCONF GETACK so far */
+    uint64_t pings;     /* complete PING so far: a primary sends one now and then */
     uint64_t arguments; /* still to come in this command, the one in hand included */
     uint64_t remaining; /* of this body and its line end */
     uint64_t number;    /* digits read so far */

@@ -38,6 +38,7 @@
 #include "relay/base/check.h"
 #include "relay/base/report.h"
 #include "relay/upstream/ack.h"
+#include "relay/upstream/hop.h"
 #include "relay/upstream/link_status.h"
 #include "relay/upstream/origin.h"
 
@@ -149,6 +150,9 @@ void link_turn_end(struct link *link);
 
 /* Every second: acknowledges, looks at silence, renews the snapshot where that is due. */
 void link_tick(struct link *link);
+
+/* Our link, and those above it as far as relays tell: at least one. */
+void link_hops(const struct link *link, struct hops *out);
 
 /* Strings are valid until the next call into this file. */
 void link_status(const struct link *link, struct link_status *out);

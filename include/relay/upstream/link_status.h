@@ -66,6 +66,7 @@ struct link_status {
     /* clock_ms of the last byte of the stream, or of an RDB that was whole: the origin is silent, or out of
      * reach, since then. 0: none since the start. */
     int64_t stream_heard_ms;
+    int64_t ping_period_ms; /* how often the origin is to be heard at least, as far as is known */
     /* clock_ms since when the history that is held is not the origin's any more: a full sync has begun, and
      * is not over, or came to nothing. 0: it is, as far as is known. */
     int64_t old_history_since_ms;

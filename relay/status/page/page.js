@@ -130,6 +130,9 @@ function showOrigin(origin, last) {
   facts("origin-facts", [
     ["Software", software],
     sync ? ["RDB arriving", sync] : null,
+    ...origin.hops.slice(1).map((hop, i) => [
+      `Above: ${address(origin.hops[i].host, origin.hops[i].port)}`,
+      `${hop.link === "up" ? "follows" : `link ${hop.link} to`} ${hop.host ? address(hop.host, hop.port) : "nobody"}, heard ${hop.silence_seconds < 2 ? "just now" : `${span(hop.silence_seconds)} ago`}`]),
     origin.old_history_seconds === null ? null : ["Old history served for", span(origin.old_history_seconds)],
     ["Last byte", origin.last_io_seconds === null ? "–" : origin.last_io_seconds < 2 ? "just now" : `${span(origin.last_io_seconds)} ago`],
     ["Full syncs, partial", `${whole(origin.full_syncs)}, ${whole(origin.partial_syncs)}`],

@@ -370,6 +370,10 @@ TEST(relay_tells_of_upstream)
                               "upstream_last_error:refused  forged:1\r\n"
                               "upstream_other_history:0\r\n"
                               "upstream_stream_silence_seconds:0\r\n"
+                              "upstream_ping_period_seconds:0\r\n"
+                              "upstream_hops:1\r\n"
+                              "upstream_hop0:host=origin.example,port=6379,link=down,silence=0\r\n"
+                              "upstream_root_silence_seconds:0\r\n"
                               "serving_old_history:0\r\n"
                               "replicas_waiting:6\r\n"
                               "replicas_known:0\r\n"
@@ -386,6 +390,11 @@ TEST(relay_tells_of_upstream)
                               "upstream_other_history_seconds_left:2\r\n");
     fake_rooms.link.wait.left_ms = -1;
     expect_part("info relay", "upstream_other_history_seconds_left:-1\r\n");
+    fake_rooms.above = (struct hops){
+        .count = 1, .at = {{.to = {"::1", 7}, .link = HOP_SYNC, .silence_ms = 31999}}};
+    expect_part("info relay", "upstream_hops:2\r\n");
+    expect_part("info relay", "upstream_hop1:host=::1,port=7,link=sync,silence=31\r\n"
+                              "upstream_root_silence_seconds:31\r\n");
     fake_rooms.link.old_history_since_ms = clock_ms() - 7500;
     expect_part("info relay", "serving_old_history:1\r\nserving_old_history_since_seconds:7\r\n");
 }

@@ -16,6 +16,7 @@ struct outcome {
     size_t boundary; /* position after the last complete command outside MULTI */
     unsigned commands;
     unsigned getacks;
+    unsigned pings;
     bool broken;
     bool in_multi;
 };
@@ -90,6 +91,7 @@ static bool read_command(struct bytes in, size_t *at, struct outcome *o)
     }
     o->commands++;
     o->getacks += bytes_is(argument[0], "replconf") && bytes_is(argument[1], "getack");
+    o->pings += bytes_is(argument[0], "ping");
     if (bytes_is(argument[0], "multi"))
         o->in_multi = true;
     if (bytes_is(argument[0], "exec") || bytes_is(argument[0], "discard"))
@@ -155,7 +157,7 @@ static void compare(void *context)
     struct outcome o = plain_reading(bytes_first(fed->all, fed->done));
     if ((t->state == TOKENIZER_BROKEN) != o.broken || t->offset != START + o.taken ||
         t->boundary != START + o.boundary || t->commands != o.commands || t->getacks != o.getacks ||
-        t->in_multi != o.in_multi) {
+        t->pings != o.pings || t->in_multi != o.in_multi) {
         char shown[300];
         fail_msg("\"%s\" (%zu bytes): broken %d offset %d boundary %d commands %d getacks %d, "
                  "expected %d %d %d %d %d",

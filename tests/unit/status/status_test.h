@@ -48,6 +48,8 @@ static inline void set_up(void)
     fake_rooms.link.state_name = "streaming";
     fake_rooms.link.candidates = 1;
     fake_rooms.link.last_io_ms = NOW_MS - 100;
+    fake_rooms.link.stream_heard_ms = NOW_MS - 100;
+    fake_rooms.link.ping_period_ms = 10 * 1000;
     fake_rooms.link.up_since_ms = NOW_MS - 60 * 1000;
     fake_rooms.store = (struct store_status){
         .exists = true,

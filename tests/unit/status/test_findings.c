@@ -122,8 +122,13 @@ TEST(an_old_history_is_served)
 TEST(an_origin_that_is_silent_for_too_long)
 {
     set_up();
-    fake_rooms.link.stream_heard_ms = NOW_MS - 31 * 1000;
+    fake_rooms.link.stream_heard_ms = NOW_MS - 21 * 1000;
     assert_string_equal(found(), "");
+    fake_rooms.link.stream_heard_ms = NOW_MS - 31 * 1000;
+    assert_string_equal(found(), "stream_silent");
+    assert_string_equal(words,
+                        "Nothing has come from origin.example:6379 for 31 s, though it is to "
+                        "be heard every 10 s.\n");
     assert_string_equal(not_ready(), ""); /* by default what is held is served, however old */
     picture.max_silence_ms = 32 * 1000;
     assert_string_equal(not_ready(), "");
@@ -135,13 +140,38 @@ TEST(an_origin_that_is_silent_for_too_long)
     picture.max_silence_ms = 30 * 1000;
     assert_string_equal(not_ready(),
                         "nothing has come from the origin for 31 s: Connection refused");
-    fake_rooms.link.stream_heard_ms = 0; /* never: since the start, 90 s ago */
+    fake_rooms.link.stream_heard_ms = 0; /* never: since the start */
+    fake_rooms.silence_ms = 90 * 1000;
     found();
     picture.max_silence_ms = 90 * 1000;
     assert_string_equal(not_ready(), "");
     picture.max_silence_ms = 89 * 1000;
     assert_string_equal(not_ready(),
                         "nothing has come from the origin for 90 s: Connection refused");
+}
+
+TEST(a_relay_above_has_lost_its_origin)
+{
+    set_up();
+    fake_rooms.above =
+        (struct hops){.count = 2,
+                      .at = {{.to = {"middle.example", 6380}, .link = HOP_UP, .silence_ms = 8000},
+                             {.to = {"root.example", 6379}, .link = HOP_DOWN, .silence_ms = 4999}}};
+    assert_string_equal(found(), ""); /* for a moment */
+    fake_rooms.above.at[1].silence_ms = 25 * 1000;
+    assert_string_equal(found(), "hop_down");
+    assert_string_equal(words, "The relay middle.example:6380 above this one has no link to "
+                               "root.example:6379 (down), and got nothing for 25 s.\n");
+    assert_int_equal(findings_hops_down(&picture.hops), 1);
+    assert_int_equal(picture.silence_ms, 100);
+    assert_int_equal(picture.root_silence_ms, 25 * 1000);
+    picture.max_silence_ms = 24 * 1000;
+    assert_string_equal(not_ready(), "nothing has come from the origin for 25 s");
+    fake_rooms.above.at[0] =
+        (struct hop){.to = {"middle.example", 6380}, .link = HOP_SYNC, .silence_ms = 6000};
+    found();
+    assert_string_equal(words, "The relay origin.example:6379 above this one has no link to "
+                               "middle.example:6380 (sync), and got nothing for 6 s.\n");
 }
 
 TEST(how_silent_it_may_be_is_asked_in_the_query)
@@ -369,6 +399,7 @@ int main(void)
         cmocka_unit_test(an_rdb_arrives),
         cmocka_unit_test(an_old_history_is_served),
         cmocka_unit_test(an_origin_that_is_silent_for_too_long),
+        cmocka_unit_test(a_relay_above_has_lost_its_origin),
         cmocka_unit_test(how_silent_it_may_be_is_asked_in_the_query),
         cmocka_unit_test(a_replica_is_behind),
         cmocka_unit_test(a_replica_is_about_to_be_cut),

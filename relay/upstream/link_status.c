@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How the link is, told.
+ */
+#include "relay/upstream/link_status.h"
+
+#include "link_parts.h"
+#include "relay/base/clock.h"
+#include "relay/store/store.h"
+
+void link_hops(const struct link *link, struct hops *out)
+{
+    struct hops above;
+    int64_t heard_ms = link->stream_heard_ms != 0 ? link->stream_heard_ms : link->opened_ms;
+    parent_watch_hops(&link->parent, &above);
+    out->count = 1;
+    out->at[0] = (struct hop){
+        .to = *link_origin(link),
+        .link = link->state == LINK_STREAMING ? HOP_UP
+                : link->state == LINK_LOADING ? HOP_SYNC
+                                              : HOP_DOWN,
+        .silence_ms = clock_silence_ms(heard_ms),
+    };
+    for (size_t i = 0; i < above.count && out->count < HOPS_MAX; i++)
+        out->at[out->count++] = above.at[i];
+}
+
+void link_status(const struct link *link, struct link_status *out)
+{
+    const struct payload *payload = &link->delivery.payload;
+    const struct origin_info *info = &link->dialog.greeting.info;
+    bool loading = link->state == LINK_LOADING;
+    *out = (struct link_status){
+        .host = link_origin(link)->host,
+        .port = link_origin(link)->port,
+        .candidates = link->candidates.list.count,
+        .state = link->state,
+        .state_name = link_state_name(link),
+        .is_up = link->state == LINK_STREAMING,
+        .sync_in_progress = loading,
+        .sync_total_bytes = loading && payload->has_length ? payload->length : 0,
+        .sync_read_bytes = loading ? payload->received : 0,
+        .last_io_ms = link->dialog.last_io_ms,
+        .down_since_ms = link->down_since_ms,
+        .old_history_since_ms = link->old_history_since_ms,
+        .up_since_ms = link->up_since_ms,
+        .stream_heard_ms = link->stream_heard_ms,
+        .ping_period_ms = ping_period_ms(&link->ping_period),
+        .received_bytes = dialog_received(&link->dialog),
+        .acknowledged = link->acker.acknowledged,
+        .full_syncs = link->full_syncs,
+        .partial_syncs = link->partial_syncs,
+        .attempts = link->attempts,
+        .last_error = link->last_error,
+        .server_version = info->server_version,
+        .valkey_version = info->valkey_version,
+    };
+    link_wait_status(link, &out->wait);
+    out->chain = link->state == LINK_STREAMING ? link->chain : "";
+    out->chain_is_complete = link->state == LINK_STREAMING && link->chain_is_complete;
+    fetch_report(link->renewal.fetch, out);
+    out->denied_rights = link->denied;
+    out->user = link_user(link);
+    out->announced_version = link_version_now(link);
+    out->announce_is_fixed = link->announced.fixed != 0;
+    out->replicas_version = announced_version_lowest(&link->announced, clock_wall_us() / 1000);
+    out->refresh_next_ms = renewal_next_ms(&link->renewal);
+}

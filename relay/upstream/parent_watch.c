@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "parent_watch.h"
+
+#include <string.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "relay/net/conn.h"
+#include "relay/resp/writer.h"
+
+enum { OUT_MAX = 8 * 1024, SHOWN_MAX = 160 };
+
+void parent_watch_init(struct parent_watch *watch, struct loop *loop)
+{
+    memset(watch, 0, sizeof(*watch));
+    watch->loop = loop;
+    text_init(&watch->out, OUT_MAX);
+}
+
+static void hang_up(struct parent_watch *watch)
+{
+    if (watch->conn != NULL)
+        conn_close(&watch->conn);
+    watch->in_length = 0;
+    text_clear(&watch->out);
+}
+
+void parent_watch_fini(struct parent_watch *watch)
+{
+    hang_up(watch);
+    text_fini(&watch->out);
+}
+
+void parent_watch_restart(struct parent_watch *watch)
+{
+    hang_up(watch);
+    watch->is_refused = false;
+    watch->asked_ms = watch->answered_ms = 0;
+    watch->told.count = 0;
+}
+
+/* ------------------------------------------------------------------ one asking */
+
+static bool has_text(const char *string)
+{
+    return string != NULL && string[0] != '\0';
+}
+
+static void write_question(struct parent_watch *watch)
+{
+    struct writer writer = {&watch->out, 2};
+    const char *const login[] = {"AUTH", watch->user, watch->password};
+    const char *const short_login[] = {"AUTH", watch->password};
+    const char *const question[] = {"INFO", "relay"};
+    watch->awaited = 1;
+    if (has_text(watch->password)) {
+        watch->awaited++;
+        if (has_text(watch->user))
+            write_command(&writer, login, LENGTH_OF(login));
+        else
+            write_command(&writer, short_login, LENGTH_OF(short_login));
+    }
+    write_command(&writer, question, LENGTH_OF(question));
+}
+
+static void flush(struct parent_watch *watch)
+{
+    while (watch->out.length > 0) {
+        size_t sent;
+        enum conn_io io = conn_send(watch->conn, text_bytes(&watch->out), false, &sent);
+        if (io == CONN_AGAIN)
+            break;
+        if (io != CONN_OK) {
+            hang_up(watch);
+            return;
+        }
+        text_skip(&watch->out, sent);
+    }
+    conn_want(watch->conn, true, watch->out.length > 0);
+}
+
+static void refuse(struct parent_watch *watch, struct bytes words)
+{
+    char shown[SHOWN_MAX];
+    log_info("upstream: the relay that is followed does not tell how its own link is: %s",
+             bytes_printable(words, shown, sizeof(shown)));
+    watch->is_refused = true;
+    hang_up(watch);
+}
+
+/* True: more replies may be there. */
+static bool take_reply(struct parent_watch *watch, const struct reply *reply)
+{
+    const struct reply_item *item = &reply->item[0];
+    if (item->kind == REPLY_ERROR) {
+        refuse(watch, item->text);
+        return false;
+    }
+    watch->awaited--;
+    if (watch->awaited > 0)
+        return true;
+    if (item->kind == REPLY_BULK) {
+        hops_read(item->text, &watch->told);
+        watch->answered_ms = clock_ms();
+    }
+    hang_up(watch);
+    return false;
+}
+
+static void take_replies(struct parent_watch *watch)
+{
+    struct reply reply;
+    for (;;) {
+        struct bytes input = bytes_at(watch->in, watch->in_length);
+        switch (reply_read(input, &reply)) {
+        case REPLY_MORE:
+            if (watch->in_length == sizeof(watch->in))
+                refuse(watch, bytes_of("its answer is too long"));
+            return;
+        case REPLY_NONSENSE:
+            refuse(watch, bytes_of(reply.error));
+            return;
+        case REPLY_WHOLE:
+            if (!take_reply(watch, &reply))
+                return;
+            watch->in_length -= reply.length;
+            memmove(watch->in, watch->in + reply.length, watch->in_length);
+            break;
+        }
+        if (watch->in_length == 0)
+            return;
+    }
+}
+
+static void receive(struct parent_watch *watch)
+{
+    size_t received;
+    size_t room = sizeof(watch->in) - watch->in_length;
+    switch (conn_receive(watch->conn, watch->in + watch->in_length, room, &received)) {
+    case CONN_OK:
+        watch->in_length += received;
+        take_replies(watch);
+        return;
+    case CONN_AGAIN:
+        return;
+    case CONN_END:
+    case CONN_UNREADABLE: /* of files that are sent */
+    case CONN_FAILED:
+        hang_up(watch);
+        return;
+    }
+}
+
+static void on_event(struct conn *conn, enum conn_event event, void *arg)
+{
+    (void)conn;
+    struct parent_watch *watch = arg;
+    switch (event) {
+    case CONN_EVENT_UP:
+        write_question(watch);
+        flush(watch);
+        return;
+    case CONN_EVENT_READABLE:
+        receive(watch);
+        return;
+    case CONN_EVENT_WRITABLE:
+        flush(watch);
+        return;
+    case CONN_EVENT_DOWN: /* asked again when it is time */
+        hang_up(watch);
+        return;
+    }
+}
+
+/* ------------------------------------------------------------------ again and again */
+
+void parent_watch_tick(struct parent_watch *watch, const struct origin_address *parent)
+{
+    int64_t now_ms = clock_ms();
+    if (parent == NULL) {
+        if (watch->asked_ms != 0)
+            parent_watch_restart(watch);
+        return;
+    }
+    if (watch->conn != NULL && now_ms - watch->asked_ms >= PARENT_WATCH_LIMIT_MS)
+        hang_up(watch);
+    bool is_due = watch->asked_ms == 0 || now_ms - watch->asked_ms >= PARENT_WATCH_PERIOD_MS;
+    if (watch->conn != NULL || watch->is_refused || !is_due)
+        return;
+    const struct conn_options options = {.tls = watch->tls};
+    watch->asked_ms = now_ms;
+    watch->conn = conn_connect(watch->loop, parent->host, parent->port, &options, on_event, watch);
+}
+
+void parent_watch_hops(const struct parent_watch *watch, struct hops *out)
+{
+    int64_t age_ms = clock_silence_ms(watch->answered_ms);
+    out->count = 0;
+    if (watch->answered_ms == 0 || age_ms > PARENT_WATCH_KEPT_MS)
+        return;
+    *out = watch->told;
+    for (size_t i = 0; i < out->count; i++)
+        out->at[i].silence_ms += age_ms;
+}
