@@ -205,6 +205,7 @@ struct status_sources doors_of_status(const struct rooms *rooms)
         .clients_max = options->clients_max,
         .serves_old_history = options->serves_old_history,
         .max_silence_ms = rooms->config->status.ready_max_silence_ms,
+        .certificates = &rooms->tls.certificates,
     };
 }
 
@@ -258,6 +259,7 @@ struct admin_doors doors_of_admin(struct rooms *rooms)
         .rewrite = rewrite,
         .watch_acknowledged = watch_acknowledged,
         .each_setting = each_setting,
+        .certificates = &rooms->tls.certificates,
         .arg = rooms,
     };
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "tls_sides.h"
 
+#include <inttypes.h>
+
 #include "relay/base/bytes.h"
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
 #include "relay/net/tls.h"
@@ -96,6 +99,26 @@ static struct tls_context *make_or_complain(enum tls_use use, const struct confi
     return context;
 }
 
+/* The Sentinels' context is made of the files of [upstream]: told once. */
+static void gather_certificates(struct tls_sides *sides)
+{
+    struct tls_certificates *all = &sides->certificates;
+    all->count = 0;
+    for (enum tls_use use = 0; use < TLS_USES; use++) {
+        if (sides->context[use] == NULL ||
+            (use == TLS_SENTINEL && sides->context[TLS_UPSTREAM] != NULL))
+            continue;
+        const struct tls_certificates *own = tls_context_certificates(sides->context[use]);
+        for (size_t i = 0; i < own->count; i++) {
+            CHECK(all->count < LENGTH_OF(all->at));
+            all->at[all->count] = own->at[i];
+            all->at[all->count++].section = rows[use].section;
+        }
+    }
+    for (size_t i = 0; i < LENGTH_OF(sides->told); i++)
+        sides->told[i] = 0;
+}
+
 static void take(struct tls_sides *sides, enum tls_use use, struct tls_context *context,
                  const struct config *config)
 {
@@ -104,6 +127,7 @@ static void take(struct tls_sides *sides, enum tls_use use, struct tls_context *
     sides->context[use] = context;
     text_clear(&sides->made_of[use]);
     tell_options(&options, &sides->made_of[use]);
+    gather_certificates(sides);
 }
 
 /* ---- all of them ---- */
@@ -140,6 +164,39 @@ void tls_sides_close(struct tls_sides *sides)
     for (enum tls_use use = 0; use < TLS_USES; use++) {
         tls_context_release(&sides->context[use]);
         text_fini(&sides->made_of[use]);
+    }
+    sides->certificates.count = 0;
+}
+
+/* ---- certificates that end ---- */
+
+/* 0: not soon. */
+static unsigned nearness(int64_t left_s)
+{
+    static const int days[] = {TLS_EXPIRY_WARNING_DAYS, TLS_EXPIRY_PROBLEM_DAYS, 0};
+    unsigned near = 0;
+    while (near < LENGTH_OF(days) && left_s <= (int64_t)days[near] * TLS_DAY_S)
+        near++;
+    return near;
+}
+
+static void log_end(const struct tls_certificate *one, int64_t left_s)
+{
+    int64_t days = (left_s < 0 ? -left_s : left_s) / TLS_DAY_S;
+    log_warnx("relay: [%s] %s: certificate %s %s %" PRId64 " days%s: renew it, then send SIGHUP",
+              one->section, one->setting, one->subject, left_s <= 0 ? "has EXPIRED" : "expires in",
+              days, left_s <= 0 ? " ago" : "");
+}
+
+void tls_sides_tick(struct tls_sides *sides)
+{
+    int64_t wall_us = clock_wall_us();
+    for (size_t i = 0; i < sides->certificates.count; i++) {
+        const struct tls_certificate *one = &sides->certificates.at[i];
+        int64_t left_s = tls_certificate_left_s(one, wall_us);
+        if (nearness(left_s) > sides->told[i])
+            log_end(one, left_s);
+        sides->told[i] = nearness(left_s);
     }
 }
 

@@ -13,6 +13,7 @@
 
 #include "relay/base/check.h"
 #include "relay/base/text.h"
+#include "relay/net/tls_certificates.h"
 
 struct config;
 struct tls_context;
@@ -22,6 +23,8 @@ enum tls_use { TLS_UPSTREAM, TLS_SENTINEL, TLS_DOWNSTREAM, TLS_USES };
 struct tls_sides {
     struct tls_context *context[TLS_USES]; /* NULL: those connections are plain */
     struct text made_of[TLS_USES];         /* the settings, to see what has changed */
+    struct tls_certificates certificates;  /* of all contexts, by section and setting */
+    unsigned told[TLS_CERTIFICATES_MAX];   /* how near its end each was when that was logged */
 };
 
 /* Reads the files. False: `why`, a line for each side at fault; there is nothing to close. */
@@ -32,6 +35,10 @@ MUST_CHECK bool tls_sides_open(struct tls_sides *sides, const struct config *con
 void tls_sides_log(const struct tls_sides *sides);
 
 void tls_sides_close(struct tls_sides *sides);
+
+/* Every second: logs each certificate that ends soon, once when 30 days are left, when 7 are, and when it
+ * has ended, and again after its files have been read again. */
+void tls_sides_tick(struct tls_sides *sides);
 
 /* Reads the files again. A side whose files do not fit keeps what it has, and the log says why. The
  * rooms are to be told: what they were lent is gone. */

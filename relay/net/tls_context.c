@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "tls_expiry.h"
 #include "tls_private.h"
 
 /* How many sessions of TLS 1.2 clients without tickets a server keeps: anybody can make one. */
@@ -28,6 +29,7 @@ struct tls_context {
     enum tls_side side;
     SSL_CTX *ssl;
     char *server_name; /* NULL: the host's */
+    struct tls_certificates certificates;
     _Atomic(struct memento *) memento;
 };
 
@@ -188,6 +190,7 @@ static bool take_certificate(struct tls_context *context, const struct tls_optio
     if (SSL_CTX_use_PrivateKey_file(context->ssl, options->key_file, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context->ssl) != 1)
         return refuse(why, "tls-key-file", options->key_file);
+    tls_expiry_add_own(&context->certificates, context->ssl);
     return true;
 }
 
@@ -206,6 +209,7 @@ static bool take_cas(struct tls_context *context, const struct tls_options *opti
             return false;
         if (SSL_CTX_load_verify_file(context->ssl, options->ca_file) != 1)
             return refuse(why, "tls-ca-cert-file", options->ca_file);
+        tls_expiry_add_ca_file(&context->certificates, context->ssl);
         if (is_server) /* tells a client that has several which of them to show */
             SSL_CTX_set_client_CA_list(context->ssl, SSL_load_client_CA_file(options->ca_file));
     }
@@ -214,6 +218,7 @@ static bool take_cas(struct tls_context *context, const struct tls_options *opti
             return false;
         if (SSL_CTX_load_verify_dir(context->ssl, options->ca_dir) != 1)
             return refuse(why, "tls-ca-cert-dir", options->ca_dir);
+        tls_expiry_add_ca_dir(&context->certificates, options->ca_dir);
     }
     if (!is_server && !has_any && SSL_CTX_set_default_verify_paths(context->ssl) != 1)
         return refuse(why, "the CAs of", "the system");
@@ -340,6 +345,11 @@ void tls_context_release(struct tls_context **where)
     SSL_CTX_free(context->ssl);
     free(context->server_name);
     free(context);
+}
+
+const struct tls_certificates *tls_context_certificates(const struct tls_context *context)
+{
+    return &context->certificates;
 }
 
 void tls_context_describe(const struct tls_context *context, struct text *out)

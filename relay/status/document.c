@@ -257,6 +257,24 @@ static void write_traffic(struct json *json, const struct picture *picture)
     json_close_object(json);
 }
 
+static void write_certificates(struct json *json, const struct picture *picture)
+{
+    json_open_array(json, "certificates");
+    for (size_t i = 0; i < picture->certificates->count; i++) {
+        const struct tls_certificate *one = &picture->certificates->at[i];
+        json_open_object(json, NULL);
+        json_string(json, "section", one->section);
+        json_string(json, "setting", one->setting);
+        json_string(json, "subject", one->subject);
+        json_string(json, "serial", one->serial);
+        json_u64(json, "count", one->count);
+        json_i64(json, "expires", one->expires_s);
+        json_i64(json, "expires_in_seconds", tls_certificate_left_s(one, picture->wall_us));
+        json_close_object(json);
+    }
+    json_close_array(json);
+}
+
 /* --- the whole --- */
 
 void document_write(const struct picture *picture, struct text *out)
@@ -272,6 +290,7 @@ void document_write(const struct picture *picture, struct text *out)
     write_store(&json, &picture->store);
     write_replicas(&json, picture);
     write_traffic(&json, picture);
+    write_certificates(&json, picture);
 }
 
 /* Bytes a second between a sample and the one before it; 0 for the first. */

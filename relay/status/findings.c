@@ -492,6 +492,54 @@ static bool finds_full_house(const struct picture *picture, struct finding *find
     return say(finding->advice, "More are turned away at the door: raise maxclients.");
 }
 
+/* How many have at most so many days left, and the one that has the least. */
+static size_t ending(const struct picture *picture, int days, const struct tls_certificate **first)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < picture->certificates->count; i++) {
+        const struct tls_certificate *one = &picture->certificates->at[i];
+        count += tls_certificate_left_s(one, picture->wall_us) <= (int64_t)days * TLS_DAY_S;
+    }
+    *first = tls_certificates_soonest(picture->certificates);
+    return count;
+}
+
+static bool tells_ending(const struct picture *picture, size_t count,
+                         const struct tls_certificate *first, struct finding *finding)
+{
+    char left[WORDS_MAX];
+    char others[WORDS_MAX] = "";
+    int64_t left_s = tls_certificate_left_s(first, picture->wall_us);
+    bool is_own = strcmp(first->setting, "tls-cert-file") == 0;
+    time_words((left_s < 0 ? -left_s : left_s) * 1000, left);
+    if (count > 1)
+        snprintf(others, sizeof(others), ", and %zu more will soon", count - 1);
+    say(finding->what, "The %s %s of [%s] %s %s%s%s.", is_own ? "certificate" : "CA",
+        first->subject, first->section, left_s <= 0 ? "expired" : "expires in", left,
+        left_s <= 0 ? " ago" : "", others);
+    return say(finding->advice,
+               "%s Put the new one where [%s] %s points to, and send SIGHUP (or set it by CONFIG "
+               "SET): it is taken over without dropping a connection.",
+               is_own ? "No new TLS connection is made with it after that."
+                      : "What it has signed is refused after that.",
+               first->section, first->setting);
+}
+
+static bool finds_certificate_expires(const struct picture *picture, struct finding *finding)
+{
+    const struct tls_certificate *first;
+    size_t count = ending(picture, TLS_EXPIRY_PROBLEM_DAYS, &first);
+    return count > 0 && tells_ending(picture, count, first, finding);
+}
+
+static bool finds_certificate_expires_soon(const struct picture *picture, struct finding *finding)
+{
+    const struct tls_certificate *first;
+    size_t count = ending(picture, TLS_EXPIRY_WARNING_DAYS, &first);
+    return count > 0 && ending(picture, TLS_EXPIRY_PROBLEM_DAYS, &first) == 0 &&
+           tells_ending(picture, count, first, finding);
+}
+
 static const struct rule {
     enum severity severity;
     const char *name;
@@ -507,9 +555,11 @@ static const struct rule {
     {SEVERITY_PROBLEM, "rights_missing", finds_no_rights},
     {SEVERITY_PROBLEM, "replica_cannot_load", finds_failing},
     {SEVERITY_PROBLEM, "replica_nearly_cut", finds_nearly_cut},
+    {SEVERITY_PROBLEM, "certificate_expires", finds_certificate_expires},
     {SEVERITY_WARNING, "replica_behind", finds_behind},
     {SEVERITY_WARNING, "replica_silent", finds_silent},
     {SEVERITY_WARNING, "disk_low", finds_disk_low},
+    {SEVERITY_WARNING, "certificate_expires_soon", finds_certificate_expires_soon},
     {SEVERITY_WARNING, "connections_full", finds_full_house},
     {SEVERITY_WARNING, "snapshot_unusable", finds_no_snapshot},
     {SEVERITY_WARNING, "snapshot_refresh_failed", finds_refresh_failed},

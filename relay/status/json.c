@@ -61,6 +61,12 @@ void json_u64(struct json *json, const char *name, uint64_t value)
     text_format(json->out, "%" PRIu64, value);
 }
 
+void json_i64(struct json *json, const char *name, int64_t value)
+{
+    begin(json, name);
+    text_format(json->out, "%" PRId64, value);
+}
+
 void json_bool(struct json *json, const char *name, bool value)
 {
     begin(json, name);

@@ -22,6 +22,7 @@ void json_open_array(struct json *json, const char *name);
 void json_close_array(struct json *json);
 void json_string(struct json *json, const char *name, const char *value);
 void json_u64(struct json *json, const char *name, uint64_t value);
+void json_i64(struct json *json, const char *name, int64_t value);
 void json_bool(struct json *json, const char *name, bool value);
 void json_null(struct json *json, const char *name);
 

@@ -238,10 +238,10 @@ static void write_head(struct text *out, const char *name, enum metric_type type
 /* Whole numbers to the last digit: an offset is one. */
 static void write_number(struct text *out, double number)
 {
-    bool is_whole =
-        number >= 0 && number < 9007199254740992.0 && number == (double)(uint64_t)number;
+    bool is_whole = number > -9007199254740992.0 && number < 9007199254740992.0 &&
+                    number == (double)(int64_t)number;
     if (is_whole)
-        text_format(out, " %" PRIu64 "\n", (uint64_t)number);
+        text_format(out, " %" PRId64 "\n", (int64_t)number);
     else
         text_format(out, " %.3f\n", number);
 }
@@ -292,6 +292,23 @@ static void write_states(const struct picture *picture, struct text *out)
     for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
         write_labelled(out, "psync_relay_connections_closed_total", "reason",
                        close_reason_name((enum close_reason)i), (double)picture->counts.closed[i]);
+}
+
+/* --- certificates: by the setting that names them --- */
+
+static void write_certificates(const struct picture *picture, struct text *out)
+{
+    static const char name[] = "psync_relay_tls_certificate_expires_in_seconds";
+    write_head(out, name, GAUGE,
+               "Until the certificate expires; negative: since. Of several in a file, the first.");
+    for (size_t i = 0; i < picture->certificates->count; i++) {
+        const struct tls_certificate *one = &picture->certificates->at[i];
+        text_format(out, "%s{section=\"%s\",setting=\"%s\",subject=\"", name, one->section,
+                    one->setting);
+        escape_label(out, one->subject);
+        text_append_string(out, "\"}");
+        write_number(out, (double)tls_certificate_left_s(one, picture->wall_us));
+    }
 }
 
 /* --- replicas --- */
@@ -397,5 +414,6 @@ void metrics_write(struct picture *picture, struct text *out)
     settle_rows(picture);
     write_plain(picture, out);
     write_states(picture, out);
+    write_certificates(picture, out);
     write_replicas(picture, out);
 }

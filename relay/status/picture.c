@@ -223,6 +223,8 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
     picture->clients_max = sources->clients_max;
     picture->serves_old_history = sources->serves_old_history;
     picture->max_silence_ms = sources->max_silence_ms;
+    static const struct tls_certificates none;
+    picture->certificates = sources->certificates != NULL ? sources->certificates : &none;
     picture->cpu_seconds = cpu_seconds();
     memory_read(&picture->memory);
     link_status(sources->link, &picture->link);

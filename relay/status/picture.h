@@ -15,6 +15,7 @@
 
 #include "relay/admin/memory.h"
 #include "relay/downstream/downstream.h"
+#include "relay/net/tls_certificates.h"
 #include "relay/status/status.h"
 #include "relay/store/status.h"
 #include "relay/upstream/link.h"
@@ -76,6 +77,7 @@ struct picture {
     struct ack_rule ack;
     struct store_status store;
     struct downstream_counts counts;
+    const struct tls_certificates *certificates; /* never NULL */
     /* Of all replicas. */
     uint64_t states[ROW_STATE_COUNT];
     uint64_t lag_bytes_max;

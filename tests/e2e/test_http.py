@@ -6,6 +6,7 @@ import re
 import socket
 import time
 
+import certificates
 import load
 import ports
 import psync_client
@@ -74,7 +75,8 @@ def flatten(value, name=""):
 def test_every_field_is_documented(lab):
     origin = lab.origin()
     load.fill(origin, rounds=2)
-    relay = lab.relay(origin, http=True).wait_link()
+    papers = certificates.for_everyone(lab.directory / "papers")
+    relay = lab.relay(origin, papers.downstream("relay"), http=True).wait_link()
     lab.replica(relay).wait_online()
     origin.stop()
     relay.wait_link("down")

@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 
+import certificates
 import load
 import ports
 import process
@@ -25,7 +26,8 @@ def busy_relay(lab):
     """One with a replica, so that every metric has a sample."""
     origin = lab.origin()
     load.fill(origin, rounds=3)
-    relay = lab.relay(origin, http=True).wait_link()
+    papers = certificates.for_everyone(lab.directory / "papers")
+    relay = lab.relay(origin, papers.downstream("relay"), http=True).wait_link()
     lab.replica(relay).wait_online()
     load.fill(origin, rounds=3, seed=3)
     wait.until("it has acknowledged", lambda: web.status(relay)["replicas"]["list"][0]["offset"])

@@ -59,10 +59,15 @@ static void write_certificate(X509 *certificate, const char *path)
 
 struct issuer *issuer_new(const char *name, const char *path)
 {
+    return issuer_new_for(name, ISSUER_DAYS, path);
+}
+
+struct issuer *issuer_new_for(const char *name, int days, const char *path)
+{
     struct issuer *issuer = calloc(1, sizeof *issuer);
     CHECK(issuer != NULL);
     issuer->key = EVP_EC_gen("P-256");
-    X509 *certificate = issuer->certificate = begin(name, issuer->key, -HOUR_S, 30 * DAY_S);
+    X509 *certificate = issuer->certificate = begin(name, issuer->key, -HOUR_S, (long)days * DAY_S);
     CHECK(X509_set_issuer_name(certificate, X509_get_subject_name(certificate)) == 1);
     extend(certificate, certificate, NID_basic_constraints, "critical,CA:TRUE");
     extend(certificate, certificate, NID_subject_key_identifier, "hash");

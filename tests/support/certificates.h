@@ -8,8 +8,11 @@
 
 struct issuer;
 
-/* An authority that has signed itself; its certificate goes to `path`. */
+enum { ISSUER_DAYS = 30 };
+
+/* An authority that has signed itself, for ISSUER_DAYS or another time; its certificate goes to `path`. */
 struct issuer *issuer_new(const char *name, const char *path);
+struct issuer *issuer_new_for(const char *name, int days, const char *path);
 void issuer_free(struct issuer **issuer);
 
 /* Signs a certificate that is valid from an hour ago (or `days` ago where that is negative) for that

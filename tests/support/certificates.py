@@ -44,13 +44,13 @@ class Papers:
     def key(self, name):
         return self.folder / f"{name}.key"
 
-    def authority(self, name):
+    def authority(self, name, days=365):
         openssl(
             "req", "-x509", *EC, "-keyout", self.key(name), "-out", self.certificate(name),
-            "-subj", f"/CN={name}", "-days", "30",
+            "-subj", f"/CN={name}", "-days", days,
         )  # fmt: skip
 
-    def issue(self, authority, name, names=HERE, days=30):
+    def issue(self, authority, name, names=HERE, days=365):
         """With days=-1 it has expired."""
         request = self.folder / f"{name}.csr"
         extensions = self.folder / f"{name}.ext"

@@ -23,6 +23,7 @@ struct downstream;
 struct link;
 struct loop;
 struct store;
+struct tls_certificates;
 
 /* One setting as CONFIG GET shows it: secrets are empty there, as in redis-server. */
 typedef void admin_setting_fn(const char *name, const char *value, void *arg);
@@ -54,6 +55,7 @@ struct admin_doors {
     /* A client waits for acknowledgements (WAIT), or no longer: see admin_on_acknowledged. */
     void (*watch_acknowledged)(bool watch, void *arg);
     void (*each_setting)(admin_setting_fn *fn, void *fn_arg, void *arg);
+    const struct tls_certificates *certificates; /* those in use, for INFO; NULL: none */
     void *arg;
 };
 

@@ -23,6 +23,7 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 
+struct tls_certificates;
 struct tls_context;
 
 enum tls_side { TLS_CLIENT, TLS_SERVER };
@@ -52,6 +53,9 @@ void tls_context_release(struct tls_context **context);
 
 /* For the log: "certificate /CN=relay valid until Jan 1 00:00:00 2027 GMT", "no certificate". */
 void tls_context_describe(const struct tls_context *context, struct text *out);
+
+/* When what it was made of ends; as long as the context lives. */
+const struct tls_certificates *tls_context_certificates(const struct tls_context *context);
 
 /* Connections of this context that went on with a session of an earlier one. */
 unsigned tls_context_resumed(const struct tls_context *context);

@@ -30,6 +30,7 @@ struct link;
 struct loop;
 struct status;
 struct store;
+struct tls_certificates;
 
 struct status_options {
     const char *bind; /* addresses separated by blanks */
@@ -43,8 +44,9 @@ struct status_sources {
     const struct link *link;
     const struct downstream *downstream;
     unsigned clients_max;
-    bool serves_old_history; /* [downstream] serve-old-history */
-    int64_t max_silence_ms;  /* [http] ready-max-silence; 0: any */
+    bool serves_old_history;                     /* [downstream] serve-old-history */
+    int64_t max_silence_ms;                      /* [http] ready-max-silence; 0: any */
+    const struct tls_certificates *certificates; /* those in use; NULL: none */
 };
 
 /* NULL: `why`. */

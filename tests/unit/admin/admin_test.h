@@ -12,6 +12,7 @@
 #include "fake_loop.h"
 #include "fake_rooms.h"
 #include "relay/admin/admin.h"
+#include "relay/net/tls_certificates.h"
 #include "test.h"
 #include "value_length.h"
 
@@ -28,6 +29,7 @@ static char settings_set[400]; /* "name=value;" each */
 static bool may_rewrite;
 static bool watches_acknowledged;
 static unsigned watch_changes;
+static struct tls_certificates certificates;
 
 static inline void count_shutdown(void *arg)
 {
@@ -116,6 +118,7 @@ static inline void open_room(const char *password, const char *config_file)
     may_rewrite = true;
     watches_acknowledged = false;
     watch_changes = 0;
+    certificates.count = 0;
     const struct admin_options options = {.users = &users,
                                           .config_file = config_file,
                                           .backlog_bytes = 1048576,
@@ -126,6 +129,7 @@ static inline void open_room(const char *password, const char *config_file)
                                       .rewrite = rewrite,
                                       .watch_acknowledged = watch_acknowledged,
                                       .each_setting = tell_settings,
+                                      .certificates = &certificates,
                                       .arg = &room};
     loop = loop_new();
     room = admin_open(loop, fake_store(), fake_link(), fake_downstream(), &options, &doors);

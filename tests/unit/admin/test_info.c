@@ -427,6 +427,30 @@ static void expect_sections(const char *line, const char *titles)
     "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster Keyspace " \
     "Relay Store"
 
+/* Valkey's fields tell of each side, and a line of each file. */
+TEST(certificates_are_told_of)
+{
+    expect_text("INFO tls", "");
+    int64_t now_s = clock_wall_us() / 1000000;
+    certificates = (struct tls_certificates){
+        .count = 3,
+        .at = {{"upstream", "tls-cert-file", 1, now_s + 500, "/CN=link", "0A"},
+               {"upstream", "tls-ca-cert-file", 2, now_s - 60, "/O=x,/CN=ca", "0B"},
+               {"downstream", "tls-cert-file", 1, now_s + 90, "/CN=relay", "0C"}},
+    };
+    expect_text("INFO tls",
+                "# TLS\r\n"
+                "tls_server_cert_serial:0C\r\ntls_server_cert_expires_in_seconds:90\r\n"
+                "tls_client_cert_serial:0A\r\ntls_client_cert_expires_in_seconds:500\r\n"
+                "tls_ca_cert_serial:0B\r\ntls_ca_cert_expires_in_seconds:-60\r\n"
+                "tls_certificate0:section=upstream,setting=tls-cert-file,expires_in_seconds=500,"
+                "serial=0A,subject=/CN=link\r\n"
+                "tls_certificate1:section=upstream,setting=tls-ca-cert-file,expires_in_seconds=-60,"
+                "serial=0B,subject=/O=x,/CN=ca\r\n"
+                "tls_certificate2:section=downstream,setting=tls-cert-file,expires_in_seconds=90,"
+                "serial=0C,subject=/CN=relay\r\n");
+}
+
 TEST(sections_are_chosen)
 {
     expect_sections("info", ALL);
@@ -457,6 +481,7 @@ int main(void)
         ROOM_TEST(stats_tell_the_counts),
         ROOM_TEST(relay_tells_of_upstream),
         ROOM_TEST(the_run_id_is_told_to_others),
+        ROOM_TEST(certificates_are_told_of),
         ROOM_TEST(sections_are_chosen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

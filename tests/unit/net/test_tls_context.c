@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/net/tls.h"
 
+#include <sys/stat.h>
+
+#include "relay/base/clock.h"
+#include "relay/net/tls_certificates.h"
+
 #include "tls_stage.h"
 
 /* ---- what does not fit is refused with the reason ---- */
@@ -66,6 +71,90 @@ TEST(protocols_and_ciphers_that_there_are_not_are_refused)
     options = client_options();
     options.ciphersuites = "NO_SUCH_SUITE";
     assert_refused(TLS_CLIENT, &options, "tls-ciphersuites NO_SUCH_SUITE: no cipher match");
+}
+
+/* ---- when they end ---- */
+
+static void concatenate(const char *to, const char *first, const char *second)
+{
+    const char *const parts[] = {first, second};
+    FILE *out = fopen(to, "w");
+    assert_non_null(out);
+    for (size_t i = 0; i < LENGTH_OF(parts); i++) {
+        FILE *in = fopen(parts[i], "r");
+        assert_non_null(in);
+        for (int c; (c = fgetc(in)) != EOF;)
+            fputc(c, out);
+        fclose(in);
+    }
+    fclose(out);
+}
+
+static int64_t days_left(const struct tls_certificate *one)
+{
+    return (tls_certificate_left_s(one, clock_wall_us()) + 3600) / TLS_DAY_S;
+}
+
+static void expect_row(const struct tls_certificate *row, const char *setting, const char *subject,
+                       size_t count, int64_t days)
+{
+    assert_string_equal(row->setting, setting);
+    assert_string_equal(row->subject, subject);
+    assert_int_equal(row->count, count);
+    assert_int_equal(days_left(row), days);
+    assert_true(row->serial[0] != '\0');
+}
+
+/* Of a chain the one that ends first, of CAs the one that ends first and has no successor. */
+TEST(a_context_says_when_its_certificates_end)
+{
+    struct tls_options options = server_options();
+    options.cert_file = at("chain.crt");
+    options.ca_file = at("cas.crt");
+    concatenate(at("chain.crt"), at("server.crt"), at("expired.crt"));
+    struct issuer *long_ca = issuer_new_for("Other CA", 300, at("long-ca.crt"));
+    concatenate(at("cas.crt"), at("other-ca.crt"), at("long-ca.crt"));
+    struct tls_context *context = context_of(TLS_SERVER, &options);
+    const struct tls_certificates *rows = tls_context_certificates(context);
+    assert_int_equal(rows->count, 2);
+    expect_row(&rows->at[0], "tls-cert-file", "/CN=expired.test", 2, 0);
+    expect_row(&rows->at[1], "tls-ca-cert-file", "/CN=Other CA", 2, 300);
+    assert_ptr_equal(tls_certificates_soonest(rows), &rows->at[0]);
+    tls_context_release(&context);
+
+    concatenate(at("cas.crt"), at("ca.crt"), at("long-ca.crt"));
+    context = context_of(TLS_SERVER, &options);
+    expect_row(&tls_context_certificates(context)->at[1], "tls-ca-cert-file", "/CN=Test CA", 2,
+               ISSUER_DAYS);
+    tls_context_release(&context);
+    issuer_free(&long_ca);
+    unlink(at("chain.crt"));
+    unlink(at("cas.crt"));
+    unlink(at("long-ca.crt"));
+}
+
+TEST(a_directory_of_cas_is_looked_through)
+{
+    struct tls_options options = client_options();
+    struct text why;
+    options.ca_file = NULL;
+    options.ca_dir = at("cas");
+    assert_int_equal(mkdir(at("cas"), 0700), 0);
+    concatenate(at("cas/01234567.0"), at("ca.crt"), at("other-ca.crt"));
+    concatenate(at("cas/README"), at("expired.crt"), at("expired.crt"));
+    concatenate(at("cas/89abcdef.0"), at("garbage.crt"), at("garbage.crt"));
+    text_init(&why, 1000);
+    struct tls_context *context = tls_context_new(TLS_CLIENT, &options, &why);
+    assert_non_null(context);
+    const struct tls_certificates *rows = tls_context_certificates(context);
+    assert_int_equal(rows->count, 2);
+    expect_row(&rows->at[1], "tls-ca-cert-dir", rows->at[1].subject, 2, ISSUER_DAYS);
+    tls_context_release(&context);
+    text_fini(&why);
+    unlink(at("cas/01234567.0"));
+    unlink(at("cas/README"));
+    unlink(at("cas/89abcdef.0"));
+    rmdir(at("cas"));
 }
 
 TEST(a_context_says_which_certificate_it_has)
@@ -323,6 +412,8 @@ int main(void)
         cmocka_unit_test(files_that_do_not_fit_are_refused_by_name),
         cmocka_unit_test(what_belongs_together_is_wanted_together),
         cmocka_unit_test(protocols_and_ciphers_that_there_are_not_are_refused),
+        cmocka_unit_test(a_context_says_when_its_certificates_end),
+        cmocka_unit_test(a_directory_of_cas_is_looked_through),
         cmocka_unit_test(a_context_says_which_certificate_it_has),
         cmocka_unit_test(a_hello_is_known_by_two_bytes),
         cmocka_unit_test(each_side_accepts_whom_it_should_and_says_why_not),

@@ -9,12 +9,14 @@
 #include "fake_clock.h"
 #include "fake_rooms.h"
 #include "parts.h"
+#include "relay/base/clock.h"
 #include "test.h"
 
 enum { NOW_MS = 1000 * 1000, MIB = 1024 * 1024 };
 
 static struct samples samples;
 static struct picture picture;
+static struct tls_certificates certificates;
 
 /* One that is in step. */
 static inline struct peer_status replica(uint64_t id, const char *address, uint16_t port)
@@ -43,6 +45,7 @@ static inline void set_up(void)
     fake_rooms_reset();
     fake_clock_set(NOW_MS);
     samples = (struct samples){.count = 0};
+    certificates.count = 0;
     fake_rooms.link.is_up = true;
     fake_rooms.link.state = LINK_STREAMING;
     fake_rooms.link.state_name = "streaming";
@@ -84,6 +87,19 @@ static inline void set_up(void)
     fake_rooms.replica_count = 1;
 }
 
+/* One that ends so many seconds from now. */
+static inline void add_certificate(const char *section, const char *setting, const char *subject,
+                                   int64_t left_s)
+{
+    struct tls_certificate *one = &certificates.at[certificates.count++];
+    *one = (struct tls_certificate){.section = section,
+                                    .setting = setting,
+                                    .count = 1,
+                                    .expires_s = clock_wall_us() / 1000000 + left_s,
+                                    .serial = "0A"};
+    snprintf(one->subject, sizeof(one->subject), "%s", subject);
+}
+
 static inline void take(enum picture_order order, size_t rows_max)
 {
     const struct status_sources sources = {
@@ -91,6 +107,7 @@ static inline void take(enum picture_order order, size_t rows_max)
         .link = fake_link(),
         .downstream = fake_downstream(),
         .clients_max = 10000,
+        .certificates = &certificates,
     };
     picture_take(&picture, &sources, &samples, NOW_MS - 90 * 1000, order, rows_max);
 }

@@ -73,6 +73,25 @@ TEST(the_link_is_down)
     assert_string_equal(found(), "no_origin");
 }
 
+TEST(certificates_end)
+{
+    enum { DAY_S = 24 * 60 * 60 };
+    set_up();
+    add_certificate("upstream", "tls-ca-cert-file", "/CN=ca", 30 * DAY_S + 1);
+    assert_string_equal(found(), "");
+    add_certificate("downstream", "tls-cert-file", "/CN=relay", 29 * DAY_S + 1);
+    assert_string_equal(found(), "certificate_expires_soon");
+    assert_string_equal(words, "The certificate /CN=relay of [downstream] expires in 29 days.\n");
+    expect(advice, "where [downstream] tls-cert-file points to, and send SIGHUP");
+    add_certificate("upstream", "tls-ca-cert-file", "/CN=other ca", 6 * DAY_S);
+    assert_string_equal(found(), "certificate_expires");
+    assert_string_equal(words, "The CA /CN=other ca of [upstream] expires in 6 days.\n");
+    add_certificate("upstream", "tls-cert-file", "/CN=relay", -3 * DAY_S);
+    assert_string_equal(found(), "certificate_expires");
+    assert_string_equal(words, "The certificate /CN=relay of [upstream] expired 3 days ago, and 1 "
+                               "more will soon.\n");
+}
+
 TEST(another_history_waits)
 {
     set_up();
@@ -395,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_is_well),
         cmocka_unit_test(the_link_is_down),
+        cmocka_unit_test(certificates_end),
         cmocka_unit_test(another_history_waits),
         cmocka_unit_test(an_rdb_arrives),
         cmocka_unit_test(an_old_history_is_served),

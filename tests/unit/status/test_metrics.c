@@ -33,6 +33,25 @@ TEST(tells_what_there_is)
     expect(text, "\npsync_relay_ready 1\n");
 }
 
+TEST(certificates_by_their_settings)
+{
+    set_up();
+    add_certificate("downstream", "tls-cert-file", "/CN=a \"relay\"", 3600);
+    add_certificate("upstream", "tls-ca-cert-file", "/CN=ca", -60);
+    const char *text = metrics(10);
+    const char *name = "\npsync_relay_tls_certificate_expires_in_seconds";
+    char line[200];
+    snprintf(line, sizeof(line),
+             "%s{section=\"downstream\",setting=\"tls-cert-file\","
+             "subject=\"/CN=a \\\"relay\\\"\"} 3600\n",
+             name);
+    expect(text, line);
+    snprintf(line, sizeof(line),
+             "%s{section=\"upstream\",setting=\"tls-ca-cert-file\",subject=\"/CN=ca\"} -60\n",
+             name);
+    expect(text, line);
+}
+
 /* What is not known is left out rather than made up. */
 TEST(without_a_history)
 {
@@ -90,6 +109,7 @@ TEST(series_are_bounded)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_what_there_is), cmocka_unit_test(certificates_by_their_settings),
         cmocka_unit_test(tells_what_there_is), cmocka_unit_test(without_a_history),
         cmocka_unit_test(each_series_once),    cmocka_unit_test(a_peer_cannot_break_out),
         cmocka_unit_test(series_are_bounded),
