@@ -102,7 +102,10 @@ class Server(Process):
             return redis.Redis(host="127.0.0.1", port=self.port, db=db, password=self.password, **options)
         if self._client is None:
             self._client = redis.Redis(
-                port=self.port, password=self.password, socket_timeout=wait.limit(60)
+                host="127.0.0.1",
+                port=self.port,
+                password=self.password,
+                socket_timeout=wait.limit(60),
             )
         return self._client
 
