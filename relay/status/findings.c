@@ -297,6 +297,15 @@ static bool finds_refresh_failed(const struct picture *picture, struct finding *
     return say(finding->advice, "The RDB that is held is served; the relay tries again by itself.");
 }
 
+static bool finds_cut_off(const struct picture *picture, struct finding *finding)
+{
+    const struct link_status *link = &picture->link;
+    if (link->cut_off == NULL || link->cut_off[0] == '\0')
+        return false;
+    say(finding->what, "%s", link->cut_off);
+    return say(finding->advice, "%s", link->cut_off_advice);
+}
+
 static bool tells_rights(const struct picture *picture, struct finding *finding)
 {
     struct text words;
@@ -553,6 +562,7 @@ static const struct rule {
     {SEVERITY_PROBLEM, "stream_silent", finds_silent_stream},
     {SEVERITY_PROBLEM, "no_origin", finds_no_origin},
     {SEVERITY_PROBLEM, "rights_missing", finds_no_rights},
+    {SEVERITY_PROBLEM, "full_sync_cut_off", finds_cut_off},
     {SEVERITY_PROBLEM, "replica_cannot_load", finds_failing},
     {SEVERITY_PROBLEM, "replica_nearly_cut", finds_nearly_cut},
     {SEVERITY_PROBLEM, "certificate_expires", finds_certificate_expires},

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "announced_version.h"
+#include "cut_off.h"
 #include "delivery.h"
 #include "dialog.h"
 #include "origin_choice.h"
@@ -209,6 +210,7 @@ void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
     fetch->terms = *terms;
     fetch->terms.rdb_only = true;
     fetch->terms.has_history = false;
+    fetch->terms.asks_limits = false;
     fetch->terms.veto = NULL;
     fetch_enter(fetch, FETCH_CONNECTING, LOG_LEVEL_INFO, "%s", cause);
     bool made = dialog_init(&fetch->dialog);
@@ -326,10 +328,20 @@ static bool finish(struct fetch *fetch, struct text *why)
 }
 
 /* The connection has ended in the midst of the RDB, and not by our doing. */
-static void note_cut_off(struct fetch *fetch)
+static void note_cut_off(struct fetch *fetch, struct text *why)
 {
-    if (fetch->state == FETCH_LOADING)
-        origin_cut_off(fetch->announced, &fetch->dialog.greeting, fetch->store);
+    if (fetch->state != FETCH_LOADING)
+        return;
+    const struct payload *payload = &fetch->delivery.payload;
+    const struct cut_off cut = {
+        .phase = payload->state == PAYLOAD_HEADER ? CUT_OFF_BEFORE_RDB : CUT_OFF_IN_RDB,
+        .received = payload->received,
+        .total = payload->has_length ? payload->length : 0,
+        .began_ms = fetch->loading_ms,
+        .ended_ms = clock_ms(),
+    };
+    cut_off_causes(&cut, false, why);
+    origin_cut_off(fetch->announced, &fetch->dialog.greeting, fetch->store);
 }
 
 /* One buffer full a turn, so that the stream on the link goes first. */
@@ -339,7 +351,7 @@ static bool read_some(struct fetch *fetch, struct text *why)
     if (!dialog_receive(dialog, why)) {
         if (fetch->state == FETCH_GREETING)
             text_format(why, " after %s", greeting_step(&dialog->greeting));
-        note_cut_off(fetch);
+        note_cut_off(fetch, why);
         return false;
     }
     while (dialog->pending.length > 0 && fetch->state == FETCH_GREETING) {
@@ -382,7 +394,8 @@ static void on_event(struct conn *conn, enum conn_event event, void *arg)
         good = dialog_flush(&fetch->dialog);
         break;
     case CONN_EVENT_DOWN:
-        note_cut_off(fetch);
+        text_format(&why, "%s", conn_error(conn));
+        note_cut_off(fetch, &why);
         good = false;
         break;
     }

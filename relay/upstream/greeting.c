@@ -69,6 +69,11 @@ static bool asks_keys(const struct greeting *greeting)
     return greeting->asks_keys;
 }
 
+static bool asks_limits(const struct greeting *greeting)
+{
+    return greeting->terms.asks_limits;
+}
+
 static bool is_fetch(const struct greeting *greeting)
 {
     return greeting->terms.rdb_only;
@@ -107,6 +112,22 @@ static void send_info_keyspace(const struct greeting *greeting, struct writer *w
 {
     (void)greeting;
     SEND(greeting, writer, "INFO", "keyspace");
+}
+
+static void send_info_stats(const struct greeting *greeting, struct writer *writer)
+{
+    SEND(greeting, writer, "INFO", "stats");
+}
+
+static void send_info_memory(const struct greeting *greeting, struct writer *writer)
+{
+    SEND(greeting, writer, "INFO", "memory");
+}
+
+/* Before PSYNC: behind it no command may be sent that is answered. */
+static void send_config(const struct greeting *greeting, struct writer *writer)
+{
+    SEND(greeting, writer, "CONFIG", "GET", "client-output-buffer-limit");
 }
 
 static void send_listening_port(const struct greeting *greeting, struct writer *writer)
@@ -222,6 +243,12 @@ static enum verdict judge_keys(struct greeting *greeting, struct bytes answer)
     return judge_info(greeting, answer) == FAILED ? FAILED : judge_server(greeting);
 }
 
+/* Servers that do not know it answer with an empty array. */
+static enum verdict judge_config(struct greeting *greeting, struct bytes answer)
+{
+    return bytes_starts(answer, "*0") ? NEXT : judge_info(greeting, answer);
+}
+
 static enum verdict judge_psync(struct greeting *greeting, struct bytes answer)
 {
     greeting->reply = psync_reply_parse(answer);
@@ -245,6 +272,9 @@ static const struct step steps[] = {
     {"INFO server", always, send_info_server, judge_info, ORIGIN_RIGHT_INFO},
     {"INFO replication", always, send_info_replication, judge_role, ORIGIN_RIGHT_INFO},
     {"INFO keyspace", asks_keys, send_info_keyspace, judge_keys, ORIGIN_RIGHT_INFO},
+    {"INFO stats", asks_limits, send_info_stats, judge_info, ORIGIN_RIGHT_INFO},
+    {"INFO memory", asks_limits, send_info_memory, judge_info, ORIGIN_RIGHT_INFO},
+    {"CONFIG GET", asks_limits, send_config, judge_config, 0},
     {"REPLCONF listening-port", always, send_listening_port, judge_option, ORIGIN_RIGHT_REPLCONF},
     {"REPLCONF ip-address", has_announce_ip, send_ip_address, judge_option, ORIGIN_RIGHT_REPLCONF},
     {"REPLCONF capa", always, send_capa, judge_option, ORIGIN_RIGHT_REPLCONF},
@@ -281,6 +311,7 @@ static void send_step(struct greeting *greeting, struct text *out)
     CHECK(greeting->step <= LAST_STEP);
     greeting->line_length = 0;
     greeting->in_bulk = false;
+    greeting->items = 0;
     text_clear(&greeting->bulk_line);
     struct writer writer = {out, 2};
     steps[greeting->step].send(greeting, &writer);
@@ -362,7 +393,26 @@ static enum greeting_result feed_bulk(struct greeting *greeting, struct bytes *i
     take_bulk(greeting, bytes_first(*input, (size_t)take));
     *input = bytes_skip(*input, (size_t)take);
     greeting->awaited -= take;
-    return greeting->awaited == 0 ? act(greeting, out) : GREETING_MORE;
+    if (greeting->awaited > 0)
+        return GREETING_MORE;
+    if (greeting->items <= 1)
+        return act(greeting, out);
+    greeting->items--;
+    greeting->in_bulk = false;
+    greeting->line_length = 0;
+    return GREETING_MORE;
+}
+
+/* "*2": an array, of bulk strings, where one may be the answer. */
+static bool takes_array(struct greeting *greeting, struct bytes line)
+{
+    uint64_t count;
+    if (steps[greeting->step].judge != judge_config || greeting->items > 0 ||
+        !bytes_starts(line, "*") || !bytes_to_u64(bytes_skip(line, 1), &count) || count == 0 ||
+        count > GREETING_ITEMS_MAX)
+        return false;
+    greeting->items = (unsigned)count;
+    return true;
 }
 
 static enum greeting_result end_line(struct greeting *greeting, struct text *out)
@@ -372,6 +422,8 @@ static enum greeting_result end_line(struct greeting *greeting, struct text *out
     struct bytes line = bytes_at(greeting->line, greeting->line_length);
     if (line.length == 0)
         return GREETING_MORE; /* keepalive: the origin has not made up its mind (protocol 1.4) */
+    if (takes_array(greeting, line))
+        return GREETING_MORE;
     if (line.data[0] != '$')
         return act(greeting, out);
     if (greeting->step ==

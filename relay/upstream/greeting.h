@@ -30,6 +30,7 @@ struct greeting_terms {
     const char *announce_ip;
     const struct renames *renames; /* NULL: none */
     uint16_t announce_port;
+    bool asks_limits;          /* also for client-output-buffer-limit, and who was closed for it */
     uint32_t announce_version; /* SERVER_VERSION; 0: none */
     bool rdb_only;    /* a fetch: the RDB and no stream (Redis 6.2; older ones do not know it) */
     bool has_history; /* ask to continue at `offset` of `replid`, else for a full sync */
@@ -54,12 +55,14 @@ enum {
     GREETING_LINE_MAX = 1024,
     GREETING_BULK_MAX = 64 * 1024 * 1024, /* of an INFO, of which a line is held at a time */
     GREETING_ERROR_MAX = 256,
+    GREETING_ITEMS_MAX = 64, /* of an array */
 };
 
 struct greeting {
     struct greeting_terms terms;
     size_t step;
     bool asks_keys; /* INFO keyspace is needed */
+    unsigned items; /* of an array: how many bulk strings are to come, with the one that comes */
     bool in_bulk;   /* the answer is a bulk string: `awaited` bytes of it are to come */
     uint64_t awaited;
     size_t line_length;

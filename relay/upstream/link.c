@@ -20,8 +20,9 @@ enum { REWIND_LOOK_MS = 100 }; /* beside what the store tells */
 
 static const struct backoff link_backoff = {.ms_min = 100, .ms_max = 5000};
 
-/* Each costs the origin a fork, and all of its data once over the network. */
+/* Each costs the origin a fork, and all of its data once over the network; a relay serves from its disk. */
 static const struct backoff full_backoff = {.ms_min = 1000, .ms_max = 5 * 60 * 1000};
+static const struct backoff relay_full_backoff = {.ms_min = 500, .ms_max = 10 * 1000};
 
 struct state_row {
     const char *name;
@@ -135,15 +136,16 @@ void link_note_full_failure(struct link *link)
 {
     struct candidate *candidate = candidates_current_row(&link->candidates);
     candidate->full_failures++;
-    int64_t pause_ms = backoff_ms(full_backoff, candidate->full_failures);
+    bool forks = !link->dialog.greeting.info.is_relay;
+    int64_t pause_ms =
+        backoff_ms(forks ? full_backoff : relay_full_backoff, candidate->full_failures);
     candidates_note_full_failure(&link->candidates, clock_ms(), pause_ms);
     bool is_news = (candidate->full_failures & (candidate->full_failures - 1)) == 0; /* 1, 2, 4 */
     log_at(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
-           "upstream: full syncs with %s:%" PRIu16 " that came to nothing in a row: %u; since "
-           "each costs it a fork, the next attempt at it is in %.1f s (REPLICAOF and a restart "
-           "end the wait)",
+           "upstream: full syncs with %s:%" PRIu16 " that came to nothing in a row: %u; %sthe next "
+           "attempt at it is in %.1f s (REPLICAOF and a restart end the wait)",
            link_origin(link)->host, link_origin(link)->port, candidate->full_failures,
-           (double)pause_ms / 1000);
+           forks ? "since each costs it a fork, " : "", (double)pause_ms / 1000);
 }
 
 /* Until the next turn. One that is of use is waited for; else all who may be asked are. */
@@ -285,8 +287,10 @@ static void on_dialog(struct link *link, enum link_event event, void (*take)(str
             link_fail_broken(link);
         return;
     case LINK_DOWN:
-        link_note_cut_off(link);
-        link_fail_broken(link);
+        if (link->state == LINK_LOADING)
+            link_fail_cut_off(link, conn_error(link->dialog.conn));
+        else
+            link_fail_broken(link);
         return;
     case LINK_UP:
     case LINK_TIMER:
@@ -374,8 +378,7 @@ static void load(struct link *link)
     struct text why;
     text_init(&why, LINK_WHY_MAX);
     if (dialog->pending.length == 0 && !dialog_receive(dialog, &why)) {
-        link_note_cut_off(link);
-        link_fail(link, "broken", text_string(&why));
+        link_fail_cut_off(link, text_string(&why));
     } else {
         switch (delivery_feed(&link->delivery, &dialog->pending, &why)) {
         case DELIVERY_MORE:

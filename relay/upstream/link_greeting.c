@@ -26,6 +26,7 @@ struct greeting_terms link_terms(struct link *link)
         .veto = link_judge,
         .wants_keys = link_wants_keys,
         .announce_version = link_version_now(link),
+        .asks_limits = link_asks_limits(link),
         .veto_arg = link,
     };
     struct history *history = store_current(link->store);
@@ -52,6 +53,7 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply)
     } else {
         if (store_current(link->store) != NULL && link->old_history_since_ms == 0)
             link->old_history_since_ms = clock_ms();
+        link->full_sync_ms = clock_ms();
         delivery_begin(&link->delivery, history_arriving_snapshot(history));
         link_enter(link, LINK_LOADING, "fullresync replid=%s offset=%" PRIu64, reply->replid.hex,
                    reply->offset);
@@ -232,6 +234,7 @@ void link_greet(struct link *link)
             break;
         case GREETING_DONE:
             note_rights(link);
+            link_judge_cut_off(link);
             act_on_reply(link);
             break;
         case GREETING_PASSED:

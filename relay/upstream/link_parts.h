@@ -14,6 +14,7 @@
 #include "acker.h"
 #include "announced_version.h"
 #include "candidates.h"
+#include "cut_off.h"
 #include "delivery.h"
 #include "dialog.h"
 #include "intake.h"
@@ -63,6 +64,12 @@ struct link {
     uint64_t broken_at;      /* the boundary */
     uint64_t began_offset;   /* the boundary when streaming began */
     unsigned denied;         /* ORIGIN_RIGHT_*, at the last server that answered to PSYNC */
+    int64_t full_sync_ms;    /* when the one began behind which no stream has come yet; 0: none */
+    struct cut_off cut_off;  /* the last full sync, where the origin ended it */
+    bool has_disconnections; /* it told how many it has closed: */
+    uint64_t disconnections;
+    char cut_what[CUT_OFF_WORDS_MAX]; /* what it said when it was asked; "": it was not yet */
+    char cut_advice[CUT_OFF_WORDS_MAX];
     int64_t opened_ms;
     int64_t down_since_ms;
     int64_t old_history_since_ms; /* the origin has told of a history that is not here yet; 0: no */
@@ -119,9 +126,16 @@ MUST_CHECK bool link_may_begin(struct link *link, const struct psync_reply *repl
                                struct text *why);
 void link_wait_status(const struct link *link, struct link_wait *out);
 void link_tell_wait(struct link *link);
-/* link_version.c: what is announced; the origin has ended the connection. */
+/* link_version.c: what is announced. */
 uint32_t link_version_now(const struct link *link);
-void link_note_cut_off(struct link *link);
+
+/* link_cut_off.c: the origin has ended the connection while loading; while streaming; the stream flows; is this
+ * server to be asked why it did; it has been. */
+void link_fail_cut_off(struct link *link, const char *why);
+void link_fail_stream(struct link *link, const char *why);
+void link_forget_cut_off(struct link *link);
+bool link_asks_limits(const struct link *link);
+void link_judge_cut_off(struct link *link);
 
 /* Fetches a newer snapshot, if there is need and it is time. */
 void link_consider_renewal(struct link *link);

@@ -59,6 +59,8 @@ void link_status(const struct link *link, struct link_status *out)
     out->chain = link->state == LINK_STREAMING ? link->chain : "";
     out->chain_is_complete = link->state == LINK_STREAMING && link->chain_is_complete;
     fetch_report(link->renewal.fetch, out);
+    out->cut_off = link->cut_what;
+    out->cut_off_advice = link->cut_advice;
     out->denied_rights = link->denied;
     out->user = link_user(link);
     out->announced_version = link_version_now(link);

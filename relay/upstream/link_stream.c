@@ -102,8 +102,10 @@ static void go_on_reading(struct link *link)
  * be asked for it without a rest. */
 static void note_flow(struct link *link)
 {
-    if (history_boundary(store_current(link->store)) > link->began_offset)
-        link->failures = 0;
+    if (history_boundary(store_current(link->store)) <= link->began_offset)
+        return;
+    link->failures = 0;
+    link_forget_cut_off(link);
 }
 
 /* What comes is no stream, at this place again and again: it is not for us to be mended by asking. */
@@ -154,7 +156,7 @@ void link_take_stream(struct link *link)
         pause_reading(link, result);
         break;
     case INTAKE_END:
-        link_fail(link, "broken", text_string(&why));
+        link_fail_stream(link, text_string(&why));
         break;
     case INTAKE_REWOUND:
         fetch_cancel(link->renewal.fetch, "the end of the history was cut off");

@@ -48,9 +48,3 @@ void link_note_unreadable(struct link *link, uint32_t version)
     renewal_wish_other(&link->renewal);
     link_consider_renewal(link);
 }
-
-void link_note_cut_off(struct link *link)
-{
-    if (link->state == LINK_LOADING)
-        origin_cut_off(&link->announced, &link->dialog.greeting, link->store);
-}

@@ -107,6 +107,41 @@ static void read_keys(struct origin_info *info, struct bytes value)
     info->has_keys = info->has_keys || !bytes_starts(value, "keys=0,");
 }
 
+static void read_disconnections(struct origin_info *info, struct bytes value)
+{
+    info->has_disconnections = bytes_to_u64(value, &info->disconnections);
+}
+
+static void read_dataset(struct origin_info *info, struct bytes value)
+{
+    if (!bytes_to_u64(value, &info->dataset_bytes))
+        info->dataset_bytes = 0;
+}
+
+static bool take_word(struct bytes *line, struct bytes *word)
+{
+    while (line->length > 0 && line->data[0] == ' ')
+        *line = bytes_skip(*line, 1);
+    *word = bytes_first(*line, bytes_find(*line, ' '));
+    *line = bytes_skip(*line, word->length);
+    return word->length > 0;
+}
+
+/* "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60" */
+static void read_output_limit(struct origin_info *info, struct bytes line)
+{
+    struct bytes class;
+    struct bytes word[3];
+    while (take_word(&line, &class) && take_word(&line, &word[0]) && take_word(&line, &word[1]) &&
+           take_word(&line, &word[2])) {
+        struct origin_output_limit limit = {.is_known = true};
+        bool is_ours = bytes_is(class, "slave") || bytes_is(class, "replica");
+        if (is_ours && bytes_to_u64(word[0], &limit.hard) && bytes_to_u64(word[1], &limit.soft) &&
+            bytes_to_u64(word[2], &limit.soft_seconds))
+            info->output_limit = limit;
+    }
+}
+
 static const struct field {
     const char *name;
     void (*read)(struct origin_info *info, struct bytes value);
@@ -116,6 +151,8 @@ static const struct field {
     {"psync_relay_version:", read_relay_version},
     {"run_id:", read_run_id},
     {"uptime_in_seconds:", read_uptime},
+    {"client_output_buffer_limit_disconnections:", read_disconnections},
+    {"used_memory_dataset:", read_dataset},
     {"role:", read_role},
     {"master_host:", read_master_host},
     {"master_port:", read_master_port},
@@ -138,6 +175,8 @@ void origin_info_read(struct origin_info *info, struct bytes section)
             if (bytes_starts(line, fields[i].name))
                 fields[i].read(info, bytes_skip(line, strlen(fields[i].name)));
         }
+        if (bytes_starts(line, "normal "))
+            read_output_limit(info, line);
         size_t name_length = bytes_find(line, ':');
         if (bytes_starts(line, "db") && name_length < line.length)
             read_keys(info, bytes_skip(line, name_length + 1));

@@ -15,6 +15,14 @@
 
 enum { ORIGIN_VERSION_MAX = 32 };
 
+/* Of client-output-buffer-limit, what is for replicas; 0: none. */
+struct origin_output_limit {
+    bool is_known;
+    uint64_t hard; /* bytes */
+    uint64_t soft; /* bytes, for so long: */
+    uint64_t soft_seconds;
+};
+
 struct origin_info {
     char server_version[ORIGIN_VERSION_MAX]; /* redis_version; "" while not known */
     char valkey_version[ORIGIN_VERSION_MAX]; /* "" where it is no Valkey */
@@ -30,13 +38,19 @@ struct origin_info {
     struct run_id_chain chain;     /* of a relay: who is above it */
     struct replid replid;
     struct replid replid2;
+    bool has_disconnections; /* INFO stats told of */
+    uint64_t disconnections; /* clients that it closed for client-output-buffer-limit */
+    struct origin_output_limit output_limit;
+    uint64_t
+        dataset_bytes; /* of memory, which is more than the RDB takes as a rule; 0: not known */
     uint64_t second_offset; /* bytes that are common to replid and replid2; 0 without replid2 */
 };
 
 /* Nothing is known. */
 void origin_info_init(struct origin_info *info);
 
-/* Takes over what a section of INFO tells; what it does not tell is left as it is. */
+/* Takes over what a section of INFO tells, or the value of client-output-buffer-limit; what it does not tell is left
+ * as it is. */
 void origin_info_read(struct origin_info *info, struct bytes section);
 
 /* From which offset on can this server go on with us, who have `offset` bytes of `replid`? A replica that

@@ -30,6 +30,7 @@ static struct greeting_terms terms_of(unsigned choice)
         .password = (choice & 3) != 0 ? "secret" : "",
         .announce_ip = (choice & 4) != 0 ? "192.0.2.1" : NULL,
         .announce_port = 6380,
+        .asks_limits = (choice & 64) != 0,
         .announce_version = (choice & 32) != 0 ? 0x080103 : 0,
         .rdb_only = (choice & 8) != 0,
         .has_history = (choice & 16) != 0,

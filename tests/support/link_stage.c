@@ -71,6 +71,8 @@ int stage_open(void **state)
     stage.server = "redis_version:7.0.15\r\n";
     stage.replication = "role:master\r\n";
     stage.own_replica = "";
+    stage.stats = "total_commands_processed:1\r\n";
+    stage.limits = "-NOPERM\r\n";
     return 0;
 }
 
@@ -141,8 +143,23 @@ void stage_introduce(struct conn *origin)
     stage_say_bulk(origin, stage.replication);
 }
 
+/* After a full sync that the origin has ended it is asked why. */
+static void answer_limits(struct conn *origin)
+{
+    static const char info_stats[] = "*2\r\n$4\r\nINFO\r\n$5\r\nstats\r\n";
+    if (!bytes_equal(fake_conn_sent(origin), LITERAL(info_stats)))
+        return;
+    fake_conn_forget_sent(origin);
+    stage_say_bulk(origin, stage.stats);
+    stage_expect(origin, "INFO memory");
+    stage_say_bulk(origin, "used_memory:1\r\n");
+    stage_expect(origin, "CONFIG GET client-output-buffer-limit");
+    stage_say(origin, stage.limits);
+}
+
 void stage_ask(struct conn *origin, const char *psync)
 {
+    answer_limits(origin);
     stage_expect(origin, "REPLCONF listening-port 6380");
     stage_say(origin, "+OK\r\n");
     stage_expect(origin, "REPLCONF capa eof capa psync2");

@@ -48,6 +48,9 @@ struct stage {
     size_t connections; /* that stage_connect has seen */
     const char *server; /* what the origin answers to INFO server, and to INFO replication */
     const char *replication;
+    const char
+        *stats; /* and to INFO stats; and to CONFIG GET client-output-buffer-limit, on the wire */
+    const char *limits;
     size_t replica_count; /* ours, and what they have acknowledged, the best first */
     uint64_t replicas[STAGE_REPLICAS_MAX];
     const char *own_replica; /* one of ours listens there; "": none does */

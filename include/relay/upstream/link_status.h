@@ -87,8 +87,10 @@ struct link_status {
     struct link_wait wait;
     const char *chain;      /* run ids above us, the one that is followed first, with commas; "" */
     bool chain_is_complete; /* the last of them is a primary */
-    unsigned denied_rights; /* ORIGIN_RIGHT_*: what our user may not do there */
-    const char *user;       /* whom we log in as */
+    const char *cut_off;    /* the last full sync, which the origin ended; NULL or "": none */
+    const char *cut_off_advice;
+    unsigned denied_rights;     /* ORIGIN_RIGHT_*: what our user may not do there */
+    const char *user;           /* whom we log in as */
     uint32_t announced_version; /* for the next handshake with the origin (SERVER_VERSION) */
     bool announce_is_fixed;     /* by announce-version */
     uint32_t replicas_version;  /* the lowest of our replicas'; 0: none is known */

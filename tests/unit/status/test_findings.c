@@ -377,6 +377,16 @@ TEST(the_rdb_is_of_a_version_that_a_replica_cannot_read)
     assert_non_null(strstr(advice, "set it to auto or to 8.1.0"));
 }
 
+TEST(a_full_sync_that_was_cut_off)
+{
+    set_up();
+    fake_rooms.link.cut_off = "The origin closed the connection in a full sync.";
+    fake_rooms.link.cut_off_advice = "That limit ended it.";
+    assert_string_equal(found(), "full_sync_cut_off");
+    assert_string_equal(words, "The origin closed the connection in a full sync.\n");
+    assert_string_equal(advice, "That limit ended it.");
+}
+
 TEST(rights_that_are_missing)
 {
     set_up();
@@ -431,6 +441,7 @@ int main(void)
         cmocka_unit_test(a_newer_rdb_did_not_come),
         cmocka_unit_test(a_newer_rdb_came_too_late),
         cmocka_unit_test(the_rdb_is_of_a_version_that_a_replica_cannot_read),
+        cmocka_unit_test(a_full_sync_that_was_cut_off),
         cmocka_unit_test(rights_that_are_missing),
         cmocka_unit_test(the_disk),
         cmocka_unit_test(the_house_is_full),

@@ -227,6 +227,54 @@ TEST(a_second_greeting_forgets_the_first)
     assert_string_equal(greeting.info.valkey_version, "");
 }
 
+#define STATS "*2\r\n$4\r\nINFO\r\n$5\r\nstats\r\n"
+#define MEMORY "*2\r\n$4\r\nINFO\r\n$6\r\nmemory\r\n"
+#define LIMIT "*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$26\r\nclient-output-buffer-limit\r\n"
+#define LIMIT_IS(length, value)                                                                    \
+    "*2\r\n$26\r\nclient-output-buffer-limit\r\n$" length "\r\n" value "\r\n"
+
+SERVER(limits, {PING, "+PONG\r\n"}, {INFO, INFO_70}, {ROLE, MASTER},
+       {STATS, "$54\r\n# Stats\r\nclient_output_buffer_limit_disconnections:3\r\n\r\n"},
+       {MEMORY, "$28\r\nused_memory_dataset:123456\r\n\r\n"},
+       {LIMIT, LIMIT_IS("42", "normal 0 0 0 slave 9 5 60 pubsub 32 8 60  ")}, {PORT, "+OK\r\n"},
+       {CAPA, "+OK\r\n"}, {PSYNC_ALL, "+FULLRESYNC " ID " 1\r\n"});
+
+TEST(the_limits_are_asked_for_before_psync)
+{
+    limits.terms.asks_limits = true;
+    talk_all_ways(&limits);
+    assert_true(greeting.info.has_disconnections);
+    assert_int_equal(greeting.info.disconnections, 3);
+    assert_int_equal(greeting.info.dataset_bytes, 123456);
+    assert_true(greeting.info.output_limit.is_known);
+    assert_int_equal(greeting.info.output_limit.hard, 9);
+    assert_int_equal(greeting.info.output_limit.soft, 5);
+    assert_int_equal(greeting.info.output_limit.soft_seconds, 60);
+}
+
+SERVER(no_limits, {PING, "+PONG\r\n"}, {INFO, INFO_70}, {ROLE, MASTER}, {STATS, "-NOPERM\r\n"},
+       {MEMORY, "-NOPERM\r\n"}, {LIMIT, "*0\r\n"}, {PORT, "+OK\r\n"}, {CAPA, "+OK\r\n"},
+       {PSYNC_ALL, "+FULLRESYNC " ID " 1\r\n"});
+
+TEST(limits_that_are_not_told_are_no_hindrance)
+{
+    no_limits.terms.asks_limits = true;
+    talk_all_ways(&no_limits);
+    assert_false(greeting.info.has_disconnections);
+    assert_false(greeting.info.output_limit.is_known);
+}
+
+SERVER(many_limits, {PING, "+PONG\r\n"}, {INFO, INFO_70}, {ROLE, MASTER}, {STATS, "-NOPERM\r\n"},
+       {MEMORY, "-NOPERM\r\n"}, {LIMIT, "*65\r\n"});
+
+TEST(an_array_without_an_end_is_refused)
+{
+    many_limits.terms.asks_limits = true;
+    many_limits.result = GREETING_FAILED;
+    many_limits.error = "CONFIG GET: the origin answered: *65";
+    talk_all_ways(&many_limits);
+}
+
 /* ------------------------------------------------------------------ what follows the reply */
 
 static void check_left(const char *reply, const char *behind)
@@ -626,6 +674,9 @@ int main(void)
         ROW(valkey_takes_the_version_and_a_fetch_is_rdb_only),
         ROW(a_user_who_may_only_psync_is_enough),
         ROW(a_second_greeting_forgets_the_first),
+        ROW(the_limits_are_asked_for_before_psync),
+        ROW(limits_that_are_not_told_are_no_hindrance),
+        ROW(an_array_without_an_end_is_refused),
         ROW(what_follows_the_reply_is_left_alone),
         ROW(errors_to_ping_other_than_a_missing_auth_end_it),
         ROW(what_is_no_server_is_found_out),
