@@ -25,6 +25,7 @@ import wait
 from process import ROOT
 
 README = ROOT / "README.md"
+FILES = ("ini", "haproxy", "keepalived")  # languages of blocks that are files
 
 ADDRESSES = ["10.0.0.%d" % i for i in range(1, 10)] + ["10.1.0.%d" % i for i in range(1, 10)]
 
@@ -85,7 +86,7 @@ def script_of(title):
     """A bash script that does what the blocks of a section say, in their order."""
     return "".join(
         file_line(body)
-        if language == "ini"
+        if language in FILES
         else "".join(shell_line(line) + "\n" for line in body.splitlines())
         for language, body in blocks(section(title))
     )
@@ -93,7 +94,7 @@ def script_of(title):
 
 def files_of(title):
     """The same for its ini files alone."""
-    return "".join(file_line(body) for language, body in blocks(section(title)) if language == "ini")
+    return "".join(file_line(body) for language, body in blocks(section(title)) if language in FILES)
 
 
 def file_line(ini):
@@ -101,8 +102,8 @@ def file_line(ini):
 
 
 def name_of(ini):
-    name = re.match(r"# ([\w.-]+\.ini)$", ini, re.M)
-    assert name, f"an ini block without a first line '# name.ini':\n{ini}"
+    name = re.match(r"# ([\w.-]+\.\w+)$", ini, re.M)
+    assert name, f"a file without a first line '# name.ini':\n{ini}"
     return name.group(1)
 
 

@@ -35,7 +35,7 @@ test)
     packages="$build_set $server_set $clang_set clang-format libcmocka-dev"
     packages="$packages $python_set python3-pytest python3-pytest-xdist python3-pytest-timeout openssl iproute2"
     packages="$packages $install_set $cross_set $browser_set"
-    kinds="redis-7.0 valkey-8 prometheus"
+    kinds="redis-7.0 valkey-8 prometheus haproxy keepalived"
     ;;
 servers) packages="$server_set" kinds="redis-7.0 valkey-8" ;;
 demo) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;
@@ -125,6 +125,36 @@ fetch_prometheus()
     system_apt update && system_apt download prometheus
 }
 
+# A package with those of its libraries that this system has not.
+fetch_with_libraries()
+{
+    system_apt update
+    packages=$(apt-cache -o Dir::State::lists="$apt_dir/lists-system" depends --recurse --no-recommends --no-suggests \
+        --no-conflicts --no-breaks --no-replaces --no-enhances "$1" | sed -n 's/^\(lib[a-z0-9.+-]*\)$/\1/p' | sort -u)
+    # shellcheck disable=SC2046 # a list of words
+    system_apt download "$1" $(missing_packages)
+}
+
+fetch_haproxy() { fetch_with_libraries haproxy; }
+
+fetch_keepalived() { fetch_with_libraries keepalived; }
+
+# What a package has in sbin runs with the libraries that came with it.
+wrap()
+{
+    mkdir -p "$1/usr/bin"
+    cat >"$1/usr/bin/$2" <<END
+#!/bin/sh
+up=\$(dirname "\$(readlink -f "\$0")")/..
+for folder in "\$up"/lib/*-linux-gnu "\$up"/../lib/*-linux-gnu; do
+    LD_LIBRARY_PATH=\$folder\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
+done
+export LD_LIBRARY_PATH
+exec "\$up/sbin/$2" "\$@"
+END
+    chmod +x "$1/usr/bin/$2"
+}
+
 # The mirror that this system itself uses for its release, and the release's name.
 mirror()
 {
@@ -168,6 +198,7 @@ unpack()
     kind=$1
     fetch=$2
     program=$3
+    version=${4:---version}
     part=$servers/$kind.tmp
     say "fetching $kind to build/servers/$kind"
     rm -rf "$part"
@@ -177,7 +208,8 @@ unpack()
         dpkg -x "$deb" "$part" >>"$apt_dir/$kind.log" 2>&1 || return 1
     done
     rm -rf "$part/debs"
-    "$part/usr/bin/$program" --version >>"$apt_dir/$kind.log" 2>&1 || return 1
+    [ -e "$part/usr/bin/$program" ] || wrap "$part" "$program"
+    "$part/usr/bin/$program" "$version" >>"$apt_dir/$kind.log" 2>&1 || return 1
     mv "$part" "$servers/$kind"
 }
 
@@ -201,6 +233,15 @@ fetch_servers()
         fi
         ;;
     esac
+    for kind in haproxy keepalived; do
+        case " $kinds " in
+        *" $kind "*)
+            if [ ! -d "$servers/$kind" ] && ! unpack "$kind" "fetch_$kind" "$kind" -v; then
+                say "could not fetch $kind (see build/apt/$kind.log): the tests with it are skipped"
+            fi
+            ;;
+        esac
+    done
     exec 9>&-
 }
 
