@@ -124,6 +124,7 @@ static const struct {
     [FEED_UNREADABLE] = {.closes = true, .reason = CLOSE_UNREADABLE},
     [FEED_NOT_WHOLE] = {.closes = true, .reason = CLOSE_SNAPSHOT},
     [FEED_LAGGED] = {.closes = true, .reason = CLOSE_LAGGED},
+    [FEED_NO_ROOM] = {.closes = true, .reason = CLOSE_DISK_FULL},
     [FEED_REWOUND] = {.closes = true, .reason = CLOSE_REWOUND},
     [FEED_RENAMED] = {.closes = true, .reason = CLOSE_RENAMED},
 };

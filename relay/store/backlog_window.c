@@ -41,10 +41,18 @@ static bool is_pinned(const struct segment *segment)
     return atomic_load_explicit(&segment->references, memory_order_relaxed) > 1;
 }
 
-/* Takes the oldest segment out of the chain. Whoever stands in it, or before, is told; `cause` says
- * why that must be, NULL where nobody does. */
-static void drop_head(struct backlog *backlog, const char *cause)
+/* Why a segment is given up although somebody needs it. */
+static const char *const causes[] = {
+    [SEGMENT_CAPPED] = "repl-backlog-max-size is reached",
+    [SEGMENT_NO_ROOM] = "the disk is full",
+    [SEGMENT_UNREADABLE] = "the disk cannot read it, or one behind it",
+};
+
+/* Takes the oldest segment out of the chain. Whoever stands in it, or before, is told why; where nobody does it is
+ * SEGMENT_LEFT. */
+static void drop_head(struct backlog *backlog, enum segment_fate fate)
 {
+    const char *cause = fate == SEGMENT_LEFT ? NULL : causes[fate];
     struct segment *head = backlog->head;
     struct segment *next = segment_next(head);
     CHECK(next != NULL);
@@ -53,7 +61,7 @@ static void drop_head(struct backlog *backlog, const char *cause)
         log_repeat_note(&backlog->given_up, cause, clock_ms(), sum))
         log_warnx("store: segment %" PRIu64 ".seg is given up although a replica needs it%s: %s",
                   head->first, sum, cause);
-    atomic_store_explicit(&head->fate, SEGMENT_GIVEN_UP, memory_order_relaxed);
+    atomic_store_explicit(&head->fate, fate, memory_order_relaxed);
     backlog->news = backlog->news || cause != NULL; /* who stands there is woken, and lets go */
     segment_retain(next);
     backlog->head = next;
@@ -113,7 +121,7 @@ bool backlog_trim(struct backlog *backlog)
     while (backlog->head != backlog->last && !is_pinned(backlog->head) &&
            backlog->last->written - segment_next(backlog->head)->first >=
                backlog->ties.window_bytes) {
-        drop_head(backlog, NULL);
+        drop_head(backlog, SEGMENT_LEFT);
         tell_whole(backlog);
     }
     return backlog->count != before;
@@ -163,7 +171,7 @@ bool backlog_drop_unreadable(struct backlog *backlog)
         return false; /* the next second */
     }
     while (backlog->head != backlog->last && backlog->head->first < end)
-        drop_head(backlog, "the disk cannot read it, or one behind it");
+        drop_head(backlog, SEGMENT_UNREADABLE);
     return true;
 }
 
@@ -173,7 +181,7 @@ bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
     if (head == backlog->last || is_pinned(head) || segment_next(head)->first > keep_from)
         return false;
     tell_full(backlog, ", for a snapshot");
-    drop_head(backlog, NULL);
+    drop_head(backlog, SEGMENT_LEFT);
     return true;
 }
 
@@ -184,7 +192,7 @@ bool backlog_make_room(struct backlog *backlog)
     uint64_t wanted = backlog->ties.segment_bytes;
     (void)backlog_trim(backlog);
     while (backlog_charge(backlog) + wanted > cap_of(backlog) && backlog->head != backlog->last)
-        drop_head(backlog, "repl-backlog-max-size is reached");
+        drop_head(backlog, SEGMENT_CAPPED);
     if (backlog->head == backlog->last && backlog_held(backlog) == 0)
         return true; /* there is no less, whatever the sizes were when it was made */
     /* What nobody holds is gone as soon as the disk has got round to it: it may go over the cap by a part
@@ -206,7 +214,7 @@ enum backlog_room backlog_give_way(struct backlog *backlog, int error, uint64_t 
     if (backlog->head == backlog->last)
         return BACKLOG_NO_SPACE;
     tell_full(backlog, "");
-    drop_head(backlog, "the disk is full");
+    drop_head(backlog, SEGMENT_NO_ROOM);
     return BACKLOG_ROOM;
 }
 

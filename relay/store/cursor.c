@@ -9,6 +9,13 @@
 #include "relay/store/backlog.h"
 #include "segment.h"
 
+/* What a reader that still stands in it is told. */
+static const enum cursor_view views[] = {
+    [SEGMENT_LEFT] = CURSOR_LAGGED,     [SEGMENT_CAPPED] = CURSOR_LAGGED,
+    [SEGMENT_NO_ROOM] = CURSOR_NO_ROOM, [SEGMENT_UNREADABLE] = CURSOR_UNREADABLE,
+    [SEGMENT_REWOUND] = CURSOR_REWOUND,
+};
+
 enum cursor_view cursor_peek(struct cursor *cursor, struct bytes *view)
 {
     for (;;) {
@@ -16,7 +23,7 @@ enum cursor_view cursor_peek(struct cursor *cursor, struct bytes *view)
         CHECK(segment != NULL);
         enum segment_fate fate = atomic_load_explicit(&segment->fate, memory_order_relaxed);
         if (fate != SEGMENT_LIVES)
-            return fate == SEGMENT_GIVEN_UP ? CURSOR_LAGGED : CURSOR_REWOUND;
+            return views[fate];
         /* The order matters: `next` is set after the final `published`, so who sees the one and then
          * loads the other has all of this segment. Acquire on both: the bytes, and the next segment's
          * fields, are there. */

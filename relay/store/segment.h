@@ -26,8 +26,12 @@
 /* Why a cursor can no longer go on in a segment. */
 enum segment_fate {
     SEGMENT_LIVES,
-    SEGMENT_GIVEN_UP, /* trimmed at the cap although somebody stood in it */
-    SEGMENT_REWOUND,  /* cut off the history */
+    /* Trimmed: nobody needs it; or somebody does, and the cap is reached, the disk is full, or cannot read it. */
+    SEGMENT_LEFT,
+    SEGMENT_CAPPED,
+    SEGMENT_NO_ROOM,
+    SEGMENT_UNREADABLE,
+    SEGMENT_REWOUND, /* cut off the history */
 };
 
 /* Bytes on disk of all segments that live, in the chain or only in somebody's hands. Counted, since a

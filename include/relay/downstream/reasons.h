@@ -26,6 +26,7 @@
     REASON(UNEXPECTED, unexpected, WARNING, "a command on a replication link that needs a reply")  \
     REASON(SILENT, silent, WARNING, "no acknowledgement and no progress for repl-timeout")         \
     REASON(LAGGED, lagged, WARNING, "it fell behind repl-backlog-max-size")                        \
+    REASON(DISK_FULL, disk_full, WARNING, "the disk was full, and what it needed was given up")    \
     REASON(REWOUND, rewound, INFO, "it had bytes that the origin has lost")                        \
     REASON(REPLACED, replaced, INFO, "the origin has a new history")                               \
     REASON(RENAMED, renamed, INFO, "the origin has a new replication id")                          \

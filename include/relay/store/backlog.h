@@ -12,7 +12,7 @@
  *      cursor   cursor       a cursor holds its segment, a segment holds the next
  *
  * Trimming takes a segment out of the chain and off the disk; a cursor that still holds it is told
- * CURSOR_LAGGED at its next peek, unless the segment was held for it: segments that a cursor stands
+ * why at its next peek, unless the segment was held for it: segments that a cursor stands
  * in, and all behind, are kept beyond `window_bytes` up to `window_bytes_max`. What cursors make us
  * hold although it is out of the window counts against the cap as well, and when there is no more
  * room the writer is refused (backlog_reserve), never a byte overwritten.
@@ -40,11 +40,13 @@ struct cursor {
 };
 
 enum cursor_view {
-    CURSOR_BYTES,   /* there is something to read */
-    CURSOR_AT_END,  /* all that is published has been read */
-    CURSOR_LAGGED,  /* what it would read next has been given up */
-    CURSOR_REWOUND, /* it stands where the history was cut off */
-    CURSOR_RENAMED, /* what comes next is known under an id that is newer than the cursor */
+    CURSOR_BYTES,      /* there is something to read */
+    CURSOR_AT_END,     /* all that is published has been read */
+    CURSOR_LAGGED,     /* what it would read next has been given up: the cap was reached */
+    CURSOR_REWOUND,    /* it stands where the history was cut off */
+    CURSOR_RENAMED,    /* what comes next is known under an id that is newer than the cursor */
+    CURSOR_NO_ROOM,    /* what it would read next has been given up: the disk was full, */
+    CURSOR_UNREADABLE, /* or cannot read it */
 };
 
 /* The first and end offset of the window, as thread 0 has it (end: published or not). Thread 0. */

@@ -276,6 +276,16 @@ TEST(a_blocked_replica_lets_go_of_what_is_given_up)
     lose(CURSOR_LAGGED, CLOSE_LAGGED);
 }
 
+TEST(a_blocked_replica_is_told_of_a_full_disk)
+{
+    lose(CURSOR_NO_ROOM, CLOSE_DISK_FULL);
+}
+
+TEST(a_blocked_replica_is_told_of_a_disk_that_cannot_read)
+{
+    lose(CURSOR_UNREADABLE, CLOSE_UNREADABLE);
+}
+
 TEST(a_blocked_replica_lets_go_of_what_was_cut_off)
 {
     lose(CURSOR_REWOUND, CLOSE_REWOUND);
@@ -432,6 +442,8 @@ int main(void)
         STAGE_TEST(a_command_that_needs_a_reply_ends_the_link),
         STAGE_TEST(a_command_without_end_ends_the_link),
         STAGE_TEST(a_blocked_replica_lets_go_of_what_is_given_up),
+        STAGE_TEST(a_blocked_replica_is_told_of_a_full_disk),
+        STAGE_TEST(a_blocked_replica_is_told_of_a_disk_that_cannot_read),
         STAGE_TEST(a_blocked_replica_lets_go_of_what_was_cut_off),
         STAGE_TEST(a_blocked_replica_goes_where_the_id_ends),
         STAGE_TEST(a_loading_replica_lets_go_as_well),

@@ -176,8 +176,8 @@ TEST(a_segment_that_cannot_be_read_is_given_up)
     store_tick(depot.store);
     assert_int_equal(backlog_first(backlog), 1000 + 2 * DEPOT_SEGMENT);
     struct bytes view;
-    assert_int_equal(cursor_peek(&first, &view), CURSOR_LAGGED);
-    assert_int_equal(cursor_peek(&bad, &view), CURSOR_LAGGED);
+    assert_int_equal(cursor_peek(&first, &view), CURSOR_UNREADABLE);
+    assert_int_equal(cursor_peek(&bad, &view), CURSOR_UNREADABLE);
     assert_int_equal(stream_read(&last, 0), CURSOR_AT_END);
     cursor_detach(&first);
     cursor_detach(&bad);
