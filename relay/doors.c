@@ -206,6 +206,8 @@ struct status_sources doors_of_status(const struct rooms *rooms)
         .serves_old_history = options->serves_old_history,
         .max_silence_ms = rooms->config->status.ready_max_silence_ms,
         .certificates = &rooms->tls.certificates,
+        .allowed_hosts = rooms->config->status.allowed_hosts,
+        .password = rooms->config->status.has_password ? &rooms->config->status.password : NULL,
     };
 }
 

@@ -22,6 +22,7 @@ static const struct {
     {"[upstream] masterauth-file", AT(masterauth_file)},
     {"[upstream] tls-key-file", AT(upstream_tls.key_file)},
     {"[downstream] requirepass-file", AT(requirepass_file)},
+    {"[http] requirepass-file", AT(http_requirepass_file)},
     {"[downstream] tls-key-file", AT(downstream_tls.key_file)},
 };
 

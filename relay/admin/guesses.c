@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "guesses.h"
+#include "relay/admin/guesses.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -54,6 +54,16 @@ struct guess guesses_take(struct guesses *guesses, struct guess_key key, int64_t
     if (!is_refused)
         place->paid_ms = now_ms + owed_ms + GUESS_COST_MS;
     return guess;
+}
+
+bool guesses_may_try(const struct guesses *guesses, struct guess_key key, int64_t now_ms)
+{
+    for (int i = 0; i < GUESSES_PLACES; i++) {
+        const struct guess_place *place = &guesses->place[i];
+        if (place->paid_ms != 0 && memcmp(&place->key, &key, sizeof(key)) == 0)
+            return place->paid_ms - now_ms <= (GUESSES_FREE - 1) * GUESS_COST_MS;
+    }
+    return true;
 }
 
 void guesses_pardon(struct guesses *guesses, struct guess_key key)

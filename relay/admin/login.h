@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guesses.h"
+#include "relay/admin/guesses.h"
 #include "relay/admin/users.h"
 #include "relay/base/check.h"
 #include "relay/base/queue.h"

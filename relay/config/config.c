@@ -190,10 +190,10 @@ static void settle_masterauth(struct config *config, struct errors *errors)
 }
 
 /* Only its digest is kept: the text is of no use any more. */
-static void forget_requirepass(struct config *config)
+static void forget_text(const char **password)
 {
-    if (config->requirepass[0] != '\0')
-        CHECK(kind_secret.parse(&kind_secret, "***", &config->requirepass));
+    if ((*password)[0] != '\0')
+        CHECK(kind_secret.parse(&kind_secret, "***", password));
 }
 
 /* requirepass is the password of the user `default`, who may do everything then. */
@@ -213,12 +213,29 @@ static void settle_users(struct config *config, struct errors *errors)
     else if (has_password && !user_password_parse(bytes_of(password), &user.password))
         complain_of(errors, config, place, "expected 64 hexadecimal digits behind sha256:");
     explicit_bzero(from_file, sizeof(from_file));
-    forget_requirepass(config);
+    forget_text(&config->requirepass);
     users_init(&config->users);
     if (has_password || config->user_settings.count == 0)
         CHECK(users_add(&config->users, &user));
     user_settings_settle(&config->user_settings, &config->users, errors);
     config->admin.users = &config->users;
+}
+
+/* The password of the HTTP port. */
+static void settle_http(struct config *config, struct errors *errors)
+{
+    char from_file[SECRET_MAX];
+    struct status_options *status = &config->status;
+    const void *place = config->http_requirepass[0] != '\0'
+                            ? (const void *)&config->http_requirepass
+                            : &config->http_requirepass_file;
+    const char *password = read_password(config, &config->http_requirepass,
+                                         &config->http_requirepass_file, from_file, errors);
+    status->has_password = password != NULL && password[0] != '\0';
+    if (status->has_password && !user_password_parse(bytes_of(password), &status->password))
+        complain_of(errors, config, place, "expected 64 hexadecimal digits behind sha256:");
+    explicit_bzero(from_file, sizeof(from_file));
+    forget_text(&config->http_requirepass);
 }
 
 /* --- the whole --- */
@@ -276,6 +293,7 @@ static void settle(struct config *config, struct errors *errors)
 {
     settle_masterauth(config, errors);
     settle_users(config, errors);
+    settle_http(config, errors);
     struct misfits misfits = {errors, config};
     fit_look(config, complain_of_misfit, &misfits);
     check_ports(config, errors);
@@ -403,5 +421,7 @@ void config_adopt_access(struct config *config, struct config *fresh)
     SWAP(config->upstream.password, fresh->upstream.password);
     SWAP(config->user_settings, fresh->user_settings);
     SWAP(config->users, fresh->users);
+    SWAP(config->status.has_password, fresh->status.has_password);
+    SWAP(config->status.password, fresh->status.password);
     fit_settle(config);
 }

@@ -64,6 +64,9 @@ const struct value_kind kind_version = {
     VALUE_VERSION, .expected = "auto, or a version of three numbers, as in: 8.1.0"};
 const struct value_kind kind_addresses = {
     VALUE_BIND, .expected = "numeric addresses with blanks between them, as in: 127.0.0.1 -::1"};
+const struct value_kind kind_host_names = {
+    VALUE_HOST_NAMES,
+    .expected = "host names with blanks between them, as in: relay.example.com .example.org"};
 const struct value_kind kind_port_or_0 = {VALUE_PORT, .least = 0, .most = 65535,
                                           .expected = "a port from 0 to 65535"};
 const struct value_kind kind_workers = {VALUE_COUNT, .least = 1, .most = 64,

@@ -157,9 +157,20 @@ static const struct setting settings[] = {
      "pause between two RDBs fetched to stay always-ready: the origin forks for each"},
 
     {"http", "bind", &kind_addresses, AT(status.bind), "127.0.0.1", 0,
-     "addresses to serve the status page and /metrics on; they have no password"},
+     "addresses to serve the status page and /metrics on"},
     {"http", "port", &kind_port_or_0, AT(status.port), "6390", 0,
      "port for them; a second relay on one machine needs another; 0: none"},
+    {"http", "requirepass", &kind_secret, AT(http_requirepass), "", SETTING_SECRET | SETTING_ACCESS,
+     "password for them (HTTP Basic, with any user name): in clear, or as sha256:<its SHA-256 in "
+     "hexadecimal>; /healthz and /readyz answer without it; empty: none"},
+    {"http", "requirepass-file", &kind_path, AT(http_requirepass_file), "", SETTING_ACCESS,
+     "file whose only line is that password, instead of requirepass"},
+    {"http", "allowed-hosts", &kind_host_names, AT(status.allowed_hosts), "", SETTING_LIVE,
+     "names that requests may be for (the Host header) beside localhost and addresses, as a "
+     "reverse "
+     "proxy passes them on; .example.com with all below it, * for any; empty: none where bind is "
+     "only "
+     "this machine, else any"},
     {"http", "ready-max-silence", &kind_duration, AT(status.ready_max_silence_ms), "0",
      SETTING_LIVE,
      "/readyz and metrics say not ready when nothing has come from the origin for this long, 30s "

@@ -120,6 +120,32 @@ bool value_parse_bind(const struct value_kind *kind, const char *string, void *p
     return value_parse_string(kind, string, place);
 }
 
+static bool is_host_name_or_all(struct bytes word)
+{
+    static const char *const allowed =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    if (bytes_is(word, "*"))
+        return true;
+    for (size_t i = 0; i < word.length; i++) {
+        if (strchr(allowed, word.data[i]) == NULL)
+            return false;
+    }
+    return word.length <= 253 && !bytes_is(word, ".");
+}
+
+bool value_parse_host_names(const struct value_kind *kind, const char *string, void *place)
+{
+    const char *rest = string + strspn(string, " \t");
+    while (*rest != '\0') {
+        struct bytes word = bytes_at(rest, strcspn(rest, " \t"));
+        if (!is_host_name_or_all(word))
+            return false;
+        rest += word.length;
+        rest += strspn(rest, " \t");
+    }
+    return value_parse_string(kind, string, place);
+}
+
 /* --- numbers --- */
 
 static bool parse_number(const struct value_kind *kind, const char *string, uint64_t *out)

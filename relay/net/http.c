@@ -172,6 +172,11 @@ static void add_headers(struct evkeyvalq *headers, const struct http_reply *repl
     };
     for (size_t i = 0; i < LENGTH_OF(all); i++)
         CHECK(evhttp_add_header(headers, all[i].name, all[i].value) == 0);
+    if (reply->code == 401)
+        CHECK(evhttp_add_header(headers, "WWW-Authenticate",
+                                "Basic realm=\"psync-relay\", charset=\"UTF-8\"") == 0);
+    if (reply->code == 429)
+        CHECK(evhttp_add_header(headers, "Retry-After", "1") == 0);
 }
 
 static void fail(struct http_reply *reply, int code, const char *words)
@@ -182,16 +187,36 @@ static void fail(struct http_reply *reply, int code, const char *words)
     reply->type = "text/plain; charset=utf-8";
 }
 
+/* "": it is gone. */
+static void tell_peer(struct evhttp_request *request, char out[ADDRESS_PEER_MAX])
+{
+    struct evhttp_connection *connection = evhttp_request_get_connection(request);
+    struct address address = {.length = sizeof address.storage};
+    char host[ADDRESS_TEXT_MAX];
+    int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
+    out[0] = '\0';
+    if (getpeername(fd, (struct sockaddr *)&address.storage, &address.length) == -1)
+        return;
+    address_format(&address, host);
+    address_format_peer(host, address_port(&address), out);
+}
+
 static void answer(struct http *http, struct evhttp_request *request, struct http_reply *reply)
 {
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
     const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
     const char *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
     const char *host = evhttp_request_get_host(request);
+    const char *authorization =
+        evhttp_find_header(evhttp_request_get_input_headers(request), "Authorization");
+    char peer[ADDRESS_PEER_MAX];
+    tell_peer(request, peer);
     const struct http_request asked = {
         .path = path != NULL ? path : "",
         .query = query != NULL ? query : "",
         .host = host != NULL ? host : "",
+        .authorization = authorization != NULL ? authorization : "",
+        .peer = peer,
     };
     http->fn(&asked, reply, http->arg);
     if (reply->body.failed)
@@ -204,9 +229,14 @@ static const char *phrase(int code)
         int code;
         const char *phrase;
     } known[] = {
-        {200, "OK"},          {403, "Forbidden"},
-        {404, "Not Found"},   {405, "Method Not Allowed"},
-        {400, "Bad Request"}, {503, "Service Unavailable"},
+        {200, "OK"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {429, "Too Many Requests"},
+        {503, "Service Unavailable"},
     };
     for (size_t i = 0; i < LENGTH_OF(known); i++) {
         if (known[i].code == code)

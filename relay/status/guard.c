@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "relay/base/bytes.h"
+
 static bool is_localhost(const char *host)
 {
     static const char name[] = "localhost";
@@ -14,6 +16,31 @@ static bool is_localhost(const char *host)
         return false;
     /* What ends in .localhost never leaves the machine (RFC 6761). */
     return length == wanted || host[length - wanted - 1] == '.';
+}
+
+static bool is_one(const char *host, struct bytes name)
+{
+    size_t length = strlen(host);
+    const char *own = (const char *)name.data;
+    if (bytes_is(name, "*"))
+        return true;
+    if (own[0] != '.')
+        return length == name.length && strncasecmp(host, own, length) == 0;
+    if (length + 1 == name.length)
+        return strncasecmp(host, own + 1, length) == 0;
+    return length > name.length && strncasecmp(host + length - name.length, own, name.length) == 0;
+}
+
+bool guard_is_listed(const char *host, const char *names)
+{
+    for (const char *rest = names + strspn(names, " \t"); *rest != '\0';
+         rest += strspn(rest, " \t")) {
+        struct bytes name = bytes_at(rest, strcspn(rest, " \t"));
+        if (is_one(host, name))
+            return true;
+        rest += name.length;
+    }
+    return false;
 }
 
 bool guard_is_no_foreign_name(const char *host)

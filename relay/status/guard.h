@@ -8,6 +8,10 @@
 
 #include <stdbool.h>
 
+/* Does `host` stand in a list of names with blanks between? ".example.com" is example.com and all that ends
+ * in that; "*" is every name. Letter case is ignored. */
+bool guard_is_listed(const char *host, const char *names);
+
 /* Does `host` (no port) name a machine by an address, or this machine by localhost? "" does: no
  * browser leaves it out. */
 bool guard_is_no_foreign_name(const char *host);

@@ -8,8 +8,10 @@
 #include "guard.h"
 #include "metrics.h"
 #include "page.h"
+#include "password.h"
 #include "picture.h"
 #include "readiness.h"
+#include "relay/admin/guesses.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/random.h"
@@ -39,6 +41,8 @@ struct status {
     struct kept document;
     struct kept metrics;
     struct samples samples;
+    struct guesses guesses; /* passwords that were tried */
+    bool is_trusted;        /* who asks now has the password, where there is one */
     struct picture picture; /* the last one that was taken: large, so it is not on the stack */
 };
 
@@ -138,34 +142,83 @@ static void serve_readiness(struct status *status, const char *query, struct htt
         return;
     }
     reply->code = 503;
-    text_format(&reply->body, "not ready: %s\n", why);
+    if (status->is_trusted)
+        text_format(&reply->body, "not ready: %s\n", why);
+    else
+        text_append_string(&reply->body, "not ready\n");
 }
 
 static const struct {
     const char *path;
     serve_fn *serve;
+    bool is_open; /* without the password, too: who looks there, a load balancer, may know none */
 } routes[] = {
-    {"/", serve_page},          {"/status.json", serve_document}, {"/metrics", serve_metrics},
-    {"/healthz", serve_health}, {"/readyz", serve_readiness},
+    {"/", serve_page, false},           {"/status.json", serve_document, false},
+    {"/metrics", serve_metrics, false}, {"/healthz", serve_health, true},
+    {"/readyz", serve_readiness, true},
 };
+
+/* --- who asks --- */
+
+static bool is_meant_for_us(const struct status *status, const char *host)
+{
+    const char *allowed = status->sources.allowed_hosts;
+    bool has_list = allowed != NULL && allowed[0] != '\0';
+    return (!http_is_local(status->http) && !has_list) || guard_is_no_foreign_name(host) ||
+           (has_list && guard_is_listed(host, allowed));
+}
+
+/* 0: yes, else the code that says why not. A right password is looked at no sooner than a wrong one. */
+static int judge(struct status *status, const struct http_request *request)
+{
+    const struct digest *password = status->sources.password;
+    struct guess_key key = guess_key_of(request->peer);
+    int64_t now_ms = clock_ms();
+    if (password == NULL)
+        return 0;
+    if (request->authorization[0] == '\0')
+        return 401;
+    if (!guesses_may_try(&status->guesses, key, now_ms))
+        return 429;
+    CHECK(guesses_take(&status->guesses, key, now_ms).wait_ms == 0);
+    if (password_is_in(request->authorization, password)) {
+        guesses_pardon(&status->guesses, key);
+        return 0;
+    }
+    if (guesses_is_wrong_news(&status->guesses, key))
+        log_warnx("status: a wrong password addr=%s: more of them are not told", request->peer);
+    return 401;
+}
+
+static void refuse(struct http_reply *reply, int code, const char *words)
+{
+    reply->code = code;
+    text_append_string(&reply->body, words);
+}
 
 static void on_request(const struct http_request *request, struct http_reply *reply, void *arg)
 {
     struct status *status = arg;
-    if (http_is_local(status->http) && !guard_is_no_foreign_name(request->host)) {
-        reply->code = 403;
-        text_append_string(&reply->body, "by that name this is another machine: ask for localhost, "
-                                         "or for an address such as 127.0.0.1\n");
+    if (!is_meant_for_us(status, request->host)) {
+        refuse(reply, 403,
+               "host name not allowed: add it to [http] allowed-hosts of the relay, or ask for "
+               "localhost, or for an address such as 127.0.0.1\n");
         return;
     }
-    for (size_t i = 0; i < LENGTH_OF(routes); i++) {
-        if (strcmp(request->path, routes[i].path) == 0) {
-            routes[i].serve(status, request->query, reply);
-            return;
-        }
-    }
-    reply->code = 404;
-    text_append_string(&reply->body, "there are: / /status.json /metrics /healthz /readyz\n");
+    int refusal = judge(status, request);
+    size_t i = 0;
+    status->is_trusted = refusal == 0;
+    while (i < LENGTH_OF(routes) && strcmp(request->path, routes[i].path) != 0)
+        i++;
+    if (refusal != 0 && (i == LENGTH_OF(routes) || !routes[i].is_open))
+        refuse(reply, refusal,
+               refusal == 429 ? "too many wrong passwords have come from this address: try again "
+                                "in a second\n"
+                              : "the password is needed ([http] requirepass of the relay)\n");
+    else if (i == LENGTH_OF(routes))
+        refuse(reply, 404, "there are: / /status.json /metrics /healthz /readyz\n");
+    else
+        routes[i].serve(status, request->query, reply);
 }
 
 /* --- opening, turning, closing --- */
@@ -206,9 +259,9 @@ struct status *status_open(struct loop *loop, const struct status_options *optio
         return NULL;
     }
     log_info("status: http on port %u of %s", (unsigned)http_port(status->http), options->bind);
-    if (!http_is_local(status->http))
+    if (!http_is_local(status->http) && !options->has_password)
         log_warnx("status: [http] bind = %s: whoever reaches port %u sees how the relay is; there "
-                  "is no password",
+                  "is no password ([http] requirepass)",
                   options->bind, (unsigned)http_port(status->http));
     return status;
 }

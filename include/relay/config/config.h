@@ -75,6 +75,8 @@ struct config {
     const char *masterauth_file;
     const char *requirepass; /* "***", once config_load has taken its digest */
     const char *requirepass_file;
+    const char *http_requirepass; /* the same; its digest is in status.password */
+    const char *http_requirepass_file;
     enum config_switch protected_mode;
     enum config_snapshot snapshot;
     enum config_switch replica_announced;

@@ -9,9 +9,11 @@
  *     /readyz       200 when replicas can be served, and with what is true; else 503, and why not;
  *                   ?max-silence=30s: and has the origin been heard in that time?
  *
- * Nothing can be changed through it. It has no password: it is meant for this machine, and where it
- * listens only there, it answers only requests that were meant for this machine (a page of another
- * site cannot read it through a name that it lets point here).
+ * Nothing can be changed through it. Where it listens only on this machine, it answers only requests that
+ * were meant for this machine (a page of another site cannot read it through a name that it lets point
+ * here), or for one of `allowed_hosts`. With a password it is asked for everywhere but at /healthz and
+ * /readyz, which tell who does not have it no more than yes or no. Who tries passwords is slowed down by
+ * address (relay/admin/guesses.h).
  *
  * Owner: the composition. Thread: thread 0.
  */
@@ -23,6 +25,7 @@
 
 #include "relay/base/check.h"
 #include "relay/base/text.h"
+#include "relay/net/digest.h"
 
 struct admin;
 struct downstream;
@@ -36,6 +39,9 @@ struct status_options {
     const char *bind; /* addresses separated by blanks */
     uint16_t port;    /* 0: nothing is served (the room is not opened) */
     int64_t ready_max_silence_ms;
+    const char *allowed_hosts; /* names with blanks between: see guard.h of the component */
+    bool has_password;
+    struct digest password;
 };
 
 /* What it tells of. All outlive it. */
@@ -46,6 +52,8 @@ struct status_sources {
     unsigned clients_max;
     bool serves_old_history;                     /* [downstream] serve-old-history */
     int64_t max_silence_ms;                      /* [http] ready-max-silence; 0: any */
+    const char *allowed_hosts;                   /* [http] allowed-hosts */
+    const struct digest *password;               /* NULL: none is needed */
     const struct tls_certificates *certificates; /* those in use; NULL: none */
 };
 

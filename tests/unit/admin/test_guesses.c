@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "test.h"
 
-#include "../../../relay/admin/guesses.h"
+#include "relay/admin/guesses.h"
 
 static struct guesses guesses;
 
@@ -49,6 +49,21 @@ TEST(ten_are_free_then_one_a_second)
         assert_int_equal(take("192.0.2.7:5", 5000), GUESS_REFUSED);
     assert_int_equal(take("192.0.2.7:5", 6000), 3000);
     assert_int_equal(take("192.0.2.8:1", 6000), 0);
+}
+
+TEST(who_is_sent_away_pays_nothing)
+{
+    struct guess_key key = guess_key_of("192.0.2.7:1");
+    for (int i = 0; i < GUESSES_FREE; i++) {
+        assert_true(guesses_may_try(&guesses, key, 5000));
+        assert_int_equal(take("192.0.2.7:1", 5000), 0);
+    }
+    for (int i = 0; i < 100; i++)
+        assert_false(guesses_may_try(&guesses, key, 5999));
+    assert_true(guesses_may_try(&guesses, guess_key_of("192.0.2.8:1"), 5000));
+    assert_true(guesses_may_try(&guesses, key, 6000));
+    assert_int_equal(take("192.0.2.7:1", 6000), 0);
+    assert_false(guesses_may_try(&guesses, key, 6000));
 }
 
 TEST(time_pays)
@@ -129,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GUESSES_TEST(an_address_is_known_whatever_the_port),
         GUESSES_TEST(ten_are_free_then_one_a_second),
+        GUESSES_TEST(who_is_sent_away_pays_nothing),
         GUESSES_TEST(time_pays),
         GUESSES_TEST(nobody_gets_more_by_asking_otherwise),
         GUESSES_TEST(right_ones_are_free),

@@ -22,11 +22,34 @@ TEST(names_of_others)
         assert_false(guard_is_no_foreign_name(foreign[i]));
 }
 
+TEST(names_that_are_allowed)
+{
+    const char *names = " relay.example.com\t.example.org ";
+    assert_true(guard_is_listed("relay.example.com", names));
+    assert_true(guard_is_listed("Relay.Example.COM", names));
+    assert_true(guard_is_listed("example.org", names));
+    assert_true(guard_is_listed("a.b.EXAMPLE.org", names));
+    static const char *const others[] = {"example.com",
+                                         "x.relay.example.com",
+                                         "relay.example.com.",
+                                         "relay.example",
+                                         "badexample.org",
+                                         "example.org.evil.example",
+                                         ".example.org",
+                                         "",
+                                         "*"};
+    for (size_t i = 0; i < LENGTH_OF(others); i++)
+        assert_false(guard_is_listed(others[i], names));
+    assert_false(guard_is_listed("relay.example.com", ""));
+    assert_true(guard_is_listed("anything.example", "one.example *"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(this_machine),
         cmocka_unit_test(names_of_others),
+        cmocka_unit_test(names_that_are_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

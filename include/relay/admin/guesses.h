@@ -52,6 +52,10 @@ struct guess {
 struct guess_key guess_key_of(const char *peer);
 
 struct guess guesses_take(struct guesses *guesses, struct guess_key key, int64_t now_ms);
+
+/* For those who are sent away rather than kept waiting: would a try be answered at once? Costs nothing. */
+bool guesses_may_try(const struct guesses *guesses, struct guess_key key, int64_t now_ms);
+
 void guesses_pardon(struct guesses *guesses, struct guess_key key);
 
 /* A guess was wrong: is it the first of a burst? */
