@@ -14,6 +14,8 @@
 
 enum {
     RECEIVES_A_TURN = 4,
+    KEEPALIVE_SHARE = 6,  /* of repl-timeout: the system of a silent one is asked after it */
+    VANISHED_SHARE = 3,   /* of repl-timeout: no answer from its system for so long ends it */
     DRAIN_MS = 10 * 1000, /* for the last bytes of an RDB to arrive */
 };
 
@@ -336,11 +338,19 @@ void replica_begin(struct replica *replica, struct conn *conn, struct bytes inpu
         replica_handle(replica, REPLICA_EVENT_WRITABLE);
 }
 
+/* A replica says something each second, so tcp-keepalive, which is for clients, is far too long. */
+static void keep_alive(const struct replica *replica)
+{
+    int64_t keepalive_s = replica->timeout_ms / 1000 / KEEPALIVE_SHARE;
+    conn_keep_alive(replica->conn, keepalive_s > 0 ? (int)keepalive_s : 1);
+}
+
 void replica_start(struct replica *replica, const char *cause)
 {
     CHECK(replica->state == REPLICA_WAITING);
     replica->wants_write = false;
     conn_want(replica->conn, true, false);
+    keep_alive(replica);
     replica_enter(replica, replica->card->full_sync ? REPLICA_LOADING : REPLICA_STREAMING, cause);
     if (replica->state != REPLICA_CLOSING)
         send_on(replica);
@@ -486,6 +496,19 @@ void replica_confirm_branch(struct replica *replica, uint64_t branch, uint64_t o
         CARD_SET(replica->card, branch, branch);
 }
 
+/* A program may be busy for long, and stop reading; its system answers TCP all the same, and when that is
+ * silent the host or the way to it is gone. Asked once a second; each answer begins it anew. */
+static bool has_vanished(struct replica *replica)
+{
+    int64_t now_ms = clock_ms();
+    if (!conn_is_unanswered(replica->conn))
+        replica->unanswered_since_ms = 0;
+    else if (replica->unanswered_since_ms == 0)
+        replica->unanswered_since_ms = now_ms;
+    return replica->unanswered_since_ms != 0 &&
+           now_ms - replica->unanswered_since_ms > replica->timeout_ms / VANISHED_SHARE;
+}
+
 static bool is_waiting(const struct replica *replica)
 {
     return replica->wants_write || replica->waits_for_disk || chore_is_queued(&replica->chore);
@@ -513,6 +536,8 @@ static void on_attached(struct replica *replica, enum replica_event event)
         check(replica);
         if (replica->state != REPLICA_CLOSING && is_silent(replica))
             replica_close(replica, CLOSE_SILENT);
+        if (replica->state != REPLICA_CLOSING && has_vanished(replica))
+            replica_close(replica, CLOSE_VANISHED);
         if (replica->state != REPLICA_CLOSING && replica->waits_for_disk)
             read_ahead(replica);
         return;

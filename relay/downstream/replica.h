@@ -74,8 +74,9 @@ struct replica {
     struct readahead_job *job;   /* NULL: it has not needed one */
     struct feed_piece piece;     /* what the job reads, while it is under way */
     bool waits_for_disk;
-    uint64_t sent_seen;  /* feed.sent_bytes at the last look, and */
-    int64_t progress_ms; /* when it had grown */
+    int64_t unanswered_since_ms; /* its system has not answered TCP since then; 0: it has */
+    uint64_t sent_seen;          /* feed.sent_bytes at the last look, and */
+    int64_t progress_ms;         /* when it had grown */
     replica_gone_fn *on_gone;
     void *on_gone_arg;
     replica_acknowledged_fn *on_acknowledged; /* NULL: nobody is told */

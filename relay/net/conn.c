@@ -427,6 +427,8 @@ static bool take_fd(struct conn *conn, int fd)
 {
     conn->channel.fd = fd;
     socket_tune(fd, conn->options.keepalive_s);
+    if (conn->options.unanswered_ms > 0)
+        socket_limit_unanswered(fd, conn->options.unanswered_ms);
     socket_look_up_peer(fd, &conn->peer);
     struct socket_end local = {.port = 0};
     socket_look_up_local(fd, &local);
@@ -461,7 +463,10 @@ struct conn *conn_connect(struct loop *loop, const char *host, uint16_t port,
     if (conn == NULL)
         return NULL;
     address_format_peer(host, port, conn->peer_text);
-    conn->dialer = dialer_new(loop, &dialer_defaults, host, port, on_dialed, conn);
+    struct dialer_options dialing = dialer_defaults;
+    if (options->connect_ms_max > 0 && options->connect_ms_max < dialing.limit_ms)
+        dialing.limit_ms = options->connect_ms_max;
+    conn->dialer = dialer_new(loop, &dialing, host, port, on_dialed, conn);
     if (conn->dialer == NULL) {
         free_newborn(conn);
         return NULL;
@@ -580,6 +585,18 @@ uint16_t conn_peer_port(const struct conn *conn)
 const char *conn_local(const struct conn *conn)
 {
     return conn->local_text;
+}
+
+void conn_keep_alive(struct conn *conn, int keepalive_s)
+{
+    CHECK(keepalive_s > 0);
+    if (conn->channel.fd != -1)
+        socket_keep_alive(conn->channel.fd, keepalive_s);
+}
+
+bool conn_is_unanswered(const struct conn *conn)
+{
+    return conn->channel.fd != -1 && socket_is_unanswered(conn->channel.fd);
 }
 
 uint64_t conn_received_total(const struct conn *conn)

@@ -10,102 +10,170 @@
 #include <unistd.h>
 
 #include "loop_private.h"
+#include "patience.h"
+#include "relay/base/clock.h"
 #include "resolver.h"
 
-const struct dialer_options dialer_defaults = {.resolve = resolve_by_system, .try_ms = 3000};
+const struct dialer_options dialer_defaults = {
+    .resolve = resolve_by_system,
+    .stagger_ms = 250,
+    .first_ms = 1500, /* a lost packet is sent again after a second */
+    .limit_ms = 12 * 1000,
+};
+
+/* At one address. */
+struct attempt {
+    struct dialer *dialer;
+    const struct address *to;
+    int fd;                     /* -1: not under way */
+    struct event *on_connected; /* NULL: not under way */
+    int64_t until_ms;
+};
 
 struct dialer {
     struct loop *loop;
-    int64_t try_ms;
+    struct dialer_options options;
     struct lookup *lookup; /* NULL: done */
     struct addresses found;
-    size_t next;                /* the address to try when the present one fails */
-    int fd;                     /* of the try under way, or -1 */
-    struct event *on_connected; /* of the try under way, or NULL */
-    struct timer *limit;
-    char error[LOOKUP_ERROR_MAX]; /* of the last try */
+    struct attempt attempts[LOOKUP_ADDRESSES_MAX]; /* one for each address */
+    size_t next;                                   /* the one that begins next */
+    int64_t next_ms;                               /* and when */
+    struct timer *timer;                           /* for that, and for the limits */
+    char error[LOOKUP_ERROR_MAX];                  /* of the attempt that ended last */
     dialer_fn *fn;
     void *arg;
 };
 
-static void end_try(struct dialer *dialer)
+static bool is_under_way(const struct attempt *attempt)
 {
-    timer_disarm(dialer->limit);
-    if (dialer->on_connected != NULL)
-        event_free(dialer->on_connected);
-    dialer->on_connected = NULL;
-    if (dialer->fd != -1)
-        close(dialer->fd);
-    dialer->fd = -1;
+    return attempt->on_connected != NULL;
+}
+
+static void end_attempt(struct attempt *attempt)
+{
+    if (attempt->on_connected != NULL)
+        event_free(attempt->on_connected);
+    attempt->on_connected = NULL;
+    if (attempt->fd != -1)
+        close(attempt->fd);
+    attempt->fd = -1;
+}
+
+static void end_all(struct dialer *dialer)
+{
+    timer_disarm(dialer->timer);
+    for (size_t i = 0; i < dialer->next; i++)
+        end_attempt(&dialer->attempts[i]);
 }
 
 /* With several addresses the reason says whose it is. */
-static void fail_try(struct dialer *dialer, int error)
+static void fail_attempt(struct attempt *attempt, int error)
 {
-    end_try(dialer);
+    struct dialer *dialer = attempt->dialer;
+    end_attempt(attempt);
     char text[ADDRESS_TEXT_MAX];
-    address_format(&dialer->found.list[dialer->next - 1], text);
+    address_format(attempt->to, text);
     bool is_one_of_many = dialer->found.count > 1;
     snprintf(dialer->error, sizeof dialer->error, "%s%s%s", is_one_of_many ? text : "",
              is_one_of_many ? ": " : "", strerror(error));
 }
 
-static void try_next(struct dialer *dialer);
+static void go_on(struct dialer *dialer);
 
 static void on_connected(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
-    struct dialer *dialer = arg;
+    struct attempt *attempt = arg;
+    struct dialer *dialer = attempt->dialer;
     int error = 0;
     socklen_t length = sizeof error;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == -1)
         error = errno;
+    if (error != ETIMEDOUT)
+        patience_note_answer(loop_patience(dialer->loop), attempt->to);
     if (error != 0) {
-        fail_try(dialer, error);
-        try_next(dialer);
+        fail_attempt(attempt, error);
+        dialer->next_ms = clock_ms(); /* no reason to wait */
+        go_on(dialer);
         return;
     }
-    dialer->fd = -1; /* given away */
-    end_try(dialer);
+    attempt->fd = -1; /* given away */
+    end_all(dialer);
     dialer->fn(fd, "", dialer->arg); /* last: it may free the dialer */
 }
 
-static void on_limit(void *arg)
-{
-    struct dialer *dialer = arg;
-    fail_try(dialer, ETIMEDOUT);
-    try_next(dialer);
-}
-
 /* False: errno. What connects at once is told like the rest, by an event. */
-static bool begin_try(struct dialer *dialer, const struct address *to)
+static bool begin_attempt(struct dialer *dialer, struct attempt *attempt)
 {
-    dialer->fd = socket(to->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (dialer->fd == -1)
+    const struct address *to = attempt->to;
+    const struct dialer_options *options = &dialer->options;
+    attempt->until_ms = clock_ms() + patience_ms(loop_patience(dialer->loop), to, options->first_ms,
+                                                 options->limit_ms);
+    attempt->fd = socket(to->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (attempt->fd == -1)
         return false;
-    if (connect(dialer->fd, (const struct sockaddr *)&to->storage, to->length) == -1 &&
+    if (connect(attempt->fd, (const struct sockaddr *)&to->storage, to->length) == -1 &&
         errno != EINPROGRESS)
         return false;
-    dialer->on_connected =
-        event_new(loop_base(dialer->loop), dialer->fd, EV_WRITE, on_connected, dialer);
-    if (dialer->on_connected != NULL && event_add(dialer->on_connected, NULL) == 0)
+    attempt->on_connected =
+        event_new(loop_base(dialer->loop), attempt->fd, EV_WRITE, on_connected, attempt);
+    if (attempt->on_connected != NULL && event_add(attempt->on_connected, NULL) == 0)
         return true;
     errno = ENOMEM; /* libevent's own errno is not to be trusted */
     return false;
 }
 
-static void try_next(struct dialer *dialer)
+/* The next address has its attempt, where it is time for it. */
+static void begin_next(struct dialer *dialer, int64_t now_ms)
 {
-    while (dialer->next < dialer->found.count) {
-        const struct address *to = &dialer->found.list[dialer->next++];
-        if (begin_try(dialer, to)) {
-            if (dialer->next < dialer->found.count)
-                timer_arm(dialer->limit, dialer->try_ms);
-            return;
-        }
-        fail_try(dialer, errno);
+    while (dialer->next < dialer->found.count && dialer->next_ms <= now_ms) {
+        struct attempt *attempt = &dialer->attempts[dialer->next];
+        *attempt =
+            (struct attempt){.dialer = dialer, .to = &dialer->found.list[dialer->next], .fd = -1};
+        dialer->next++;
+        if (begin_attempt(dialer, attempt))
+            dialer->next_ms = now_ms + dialer->options.stagger_ms;
+        else
+            fail_attempt(attempt, errno);
     }
-    dialer->fn(-1, dialer->error, dialer->arg); /* last: it may free the dialer */
+}
+
+/* When there is something to be done next. INT64_MAX: never, all have failed. */
+static int64_t next_moment(const struct dialer *dialer)
+{
+    int64_t moment_ms = dialer->next < dialer->found.count ? dialer->next_ms : INT64_MAX;
+    for (size_t i = 0; i < dialer->next; i++) {
+        const struct attempt *attempt = &dialer->attempts[i];
+        if (is_under_way(attempt) && attempt->until_ms < moment_ms)
+            moment_ms = attempt->until_ms;
+    }
+    return moment_ms;
+}
+
+static void go_on(struct dialer *dialer)
+{
+    int64_t now_ms = clock_ms();
+    begin_next(dialer, now_ms);
+    int64_t moment_ms = next_moment(dialer);
+    if (moment_ms != INT64_MAX)
+        timer_arm(dialer->timer, moment_ms > now_ms ? moment_ms - now_ms : 0);
+    else
+        dialer->fn(-1, dialer->error, dialer->arg); /* last: it may free the dialer */
+}
+
+static void on_timer(void *arg)
+{
+    struct dialer *dialer = arg;
+    int64_t now_ms = clock_ms();
+    for (size_t i = 0; i < dialer->next; i++) {
+        struct attempt *attempt = &dialer->attempts[i];
+        if (!is_under_way(attempt) || attempt->until_ms > now_ms)
+            continue;
+        patience_note_silence(loop_patience(dialer->loop), attempt->to);
+        fail_attempt(attempt, ETIMEDOUT);
+        dialer->next_ms = now_ms;
+    }
+    go_on(dialer);
 }
 
 static void on_found(const struct addresses *found, const char *error, void *arg)
@@ -114,7 +182,8 @@ static void on_found(const struct addresses *found, const char *error, void *arg
     dialer->lookup = NULL;
     dialer->found = *found;
     snprintf(dialer->error, sizeof dialer->error, "%s", error);
-    try_next(dialer);
+    dialer->next_ms = clock_ms();
+    go_on(dialer);
 }
 
 struct dialer *dialer_new(struct loop *loop, const struct dialer_options *options, const char *host,
@@ -125,12 +194,11 @@ struct dialer *dialer_new(struct loop *loop, const struct dialer_options *option
     if (dialer == NULL)
         return NULL;
     dialer->loop = loop;
-    dialer->try_ms = options->try_ms;
-    dialer->fd = -1;
+    dialer->options = *options;
     dialer->fn = fn;
     dialer->arg = arg;
-    dialer->limit = timer_new(loop, on_limit, dialer);
-    if (dialer->limit != NULL)
+    dialer->timer = timer_new(loop, on_timer, dialer);
+    if (dialer->timer != NULL)
         dialer->lookup = lookup_start(loop, options->resolve, host, port, on_found, dialer);
     if (dialer->lookup == NULL)
         dialer_free(&dialer);
@@ -144,8 +212,8 @@ void dialer_free(struct dialer **where)
     if (dialer == NULL)
         return;
     lookup_cancel(&dialer->lookup);
-    if (dialer->limit != NULL)
-        end_try(dialer);
-    timer_free(&dialer->limit);
+    if (dialer->timer != NULL)
+        end_all(dialer);
+    timer_free(&dialer->timer);
     free(dialer);
 }

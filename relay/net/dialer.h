@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The way from a host and a port to a connected descriptor: the name is resolved, then its addresses
- * are tried in turn until one takes us. Owner: a connection that is opening. Thread: the loop's.
+ * The way from a host and a port to a connected descriptor. The name is resolved, then its addresses
+ * race (RFC 8305): the next attempt begins when one fails, or `stagger_ms` after the one before it, while
+ * those go on; the first that connects wins.
+ *
+ * Each attempt has a limit of its own, since a host that has vanished says nothing for minutes. It begins
+ * at `first_ms` and doubles with each attempt at that address that comes to nothing so, up to
+ * `limit_ms`, so that a long way is not given up for ever; an answer of any kind takes it back
+ * (patience.h).
+ *
+ * Owner: a connection that is opening. Thread: the loop's.
  */
 #ifndef RELAY_NET_DIALER_H
 #define RELAY_NET_DIALER_H
@@ -16,9 +24,9 @@ struct loop;
 
 struct dialer_options {
     resolve_fn *resolve; /* asks for the addresses of a name */
-    /* How long an address may keep us from the next one; the last has the time that the owner
-     * gives. A first address whose packets vanish would otherwise use it up at every attempt. */
-    int64_t try_ms;
+    int64_t stagger_ms;
+    int64_t first_ms;
+    int64_t limit_ms; /* of the first attempt, too */
 };
 
 extern const struct dialer_options dialer_defaults;

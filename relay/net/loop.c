@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "loop_private.h"
+#include "patience.h"
 #include "relay/base/bounds.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
@@ -43,6 +44,7 @@ struct loop {
     size_t deferred_count;
     size_t deferred_capacity;
     struct signal_watch *signals;
+    struct patience patience;
     struct orphan *orphans;
     struct chores chores[CHORE_KINDS];
 };
@@ -130,6 +132,11 @@ struct event_base *loop_base(struct loop *loop)
 {
     CHECK(loop != NULL);
     return loop->base;
+}
+
+struct patience *loop_patience(struct loop *loop)
+{
+    return &loop->patience;
 }
 
 /* What is deferred meanwhile is run as well: a freed object may put aside its parts. */

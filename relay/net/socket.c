@@ -2,6 +2,7 @@
 #include "socket.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -21,14 +22,33 @@ void socket_tune(int fd, int keepalive_s)
     CHECK(fcntl(fd, F_SETFL, flags | O_NONBLOCK) != -1);
     CHECK(fcntl(fd, F_SETFD, FD_CLOEXEC) != -1);
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (keepalive_s <= 0)
-        return;
+    if (keepalive_s > 0)
+        socket_keep_alive(fd, keepalive_s);
+}
+
+void socket_keep_alive(int fd, int keepalive_s)
+{
     /* Three probes in one more period, as servers of this protocol do it. */
     int interval_s = keepalive_s / 3;
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_s);
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval_s > 0 ? interval_s : 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+}
+
+void socket_limit_unanswered(int fd, int64_t limit_ms)
+{
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, limit_ms < INT_MAX ? (int)limit_ms : INT_MAX);
+}
+
+bool socket_is_unanswered(int fd)
+{
+    struct tcp_info info = {.tcpi_unacked = 0};
+    socklen_t length = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == -1)
+        return false;
+    /* Bytes that were sent again already, or a probe of a peer that is idle or has closed its window. */
+    return (info.tcpi_unacked > 0 && info.tcpi_retransmits > 0) || info.tcpi_probes > 0;
 }
 
 typedef int name_fn(int fd, struct sockaddr *address, socklen_t *length);

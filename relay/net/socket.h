@@ -5,6 +5,7 @@
 #ifndef RELAY_NET_SOCKET_H
 #define RELAY_NET_SOCKET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "address.h"
@@ -16,6 +17,15 @@ struct socket_end {
 
 /* Non-blocking, close-on-exec, no delay; keepalive after that many idle seconds, 0: none. */
 void socket_tune(int fd, int keepalive_s);
+
+/* Asks the peer's system whether it is there, after that many idle seconds; > 0. */
+void socket_keep_alive(int fd, int keepalive_s);
+
+/* The connection breaks when the peer has not acknowledged for so long what we have sent. */
+void socket_limit_unanswered(int fd, int64_t limit_ms);
+
+/* Does TCP wait for an answer of the peer's system that is late? For a moment it does with everybody. */
+bool socket_is_unanswered(int fd);
 
 /* The two ends. Left empty where the peer has gone already. */
 void socket_look_up_peer(int fd, struct socket_end *end);

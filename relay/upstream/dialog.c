@@ -9,7 +9,7 @@
 #include "relay/base/clock.h"
 #include "relay/resp/writer.h"
 
-enum { KEEPALIVE_S = 60 };
+enum { KEEPALIVE_S = 10 }; /* a vanished host is noticed after twice that */
 
 bool dialog_init(struct dialog *dialog)
 {
@@ -33,7 +33,12 @@ bool dialog_open(struct dialog *dialog, struct loop *loop, const char *host, uin
                  conn_event_fn *fn, void *arg)
 {
     CHECK(dialog->conn == NULL);
-    const struct conn_options options = {.keepalive_s = KEEPALIVE_S, .tls = dialog->tls};
+    const struct conn_options options = {
+        .keepalive_s = KEEPALIVE_S,
+        .unanswered_ms = dialog->unanswered_ms > 0 ? dialog->unanswered_ms : DIALOG_UNANSWERED_MS,
+        .connect_ms_max = dialog->connect_ms_max,
+        .tls = dialog->tls,
+    };
     text_clear(&dialog->out);
     dialog->pending = bytes_at(NULL, 0);
     dialog->is_resting = false;

@@ -21,11 +21,20 @@
 struct loop;
 struct tls_context;
 
-enum { DIALOG_BUFFER = 256 * 1024, DIALOG_OUT_MAX = 8 * 1024 };
+enum {
+    DIALOG_BUFFER = 256 * 1024,
+    DIALOG_OUT_MAX = 8 * 1024,
+    DIALOG_UNANSWERED_MS =
+        20 * 1000, /* a primary sends something every ten seconds, and we each second */
+};
 
 struct dialog {
     struct conn *conn;       /* NULL: not open */
     struct tls_context *tls; /* of the next connection; NULL: plain. The owner's to set */
+    int64_t
+        connect_ms_max; /* of the next connection, to one address; 0: as net/ has it. The owner's */
+    int64_t
+        unanswered_ms; /* so long its system may be silent; 0: DIALOG_UNANSWERED_MS. The owner's */
     struct greeting greeting;
     struct text out;      /* to be sent */
     uint8_t *buffer;      /* DIALOG_BUFFER bytes */

@@ -24,6 +24,13 @@ static const struct backoff link_backoff = {.ms_min = 100, .ms_max = 5000};
 static const struct backoff full_backoff = {.ms_min = 1000, .ms_max = 5 * 60 * 1000};
 static const struct backoff relay_full_backoff = {.ms_min = 500, .ms_max = 10 * 1000};
 
+/* Where there are others to be asked. */
+enum {
+    CHOICE_CONNECT_MS = 3000,
+    CHOICE_ANSWER_MS =
+        10 * 1000, /* to the name of its host, to connect, to each step of the handshake */
+};
+
 struct state_row {
     const char *name;
     unsigned next; /* states that may follow: TO() of each */
@@ -248,6 +255,9 @@ static void enter_connecting(struct link *link)
     link->attempts++;
     candidates_current_row(&link->candidates)->answer = CANDIDATE_SILENT;
     const struct origin_address *origin = link_origin(link);
+    bool has_choice = candidates_have_choice(&link->candidates);
+    link->dialog.connect_ms_max = has_choice ? CHOICE_CONNECT_MS : 0;
+    link->dialog.unanswered_ms = link->options.timeout_ms / 3;
     if (!dialog_open(&link->dialog, link->loop, origin->host, origin->port, on_conn_event, link))
         timer_arm(link->timer, 0);
 }
@@ -585,6 +595,16 @@ const char *link_renew(struct link *link)
                : "one is being fetched already";
 }
 
+/* Where there are others, one that does not answer does not keep us from them for repl-timeout. */
+static int64_t silence_ms_max(const struct link *link)
+{
+    bool is_asked = link->state == LINK_CONNECTING || link->state == LINK_GREETING;
+    int64_t limit_ms = link->options.timeout_ms;
+    if (is_asked && candidates_have_choice(&link->candidates) && limit_ms > CHOICE_ANSWER_MS)
+        limit_ms = CHOICE_ANSWER_MS;
+    return limit_ms;
+}
+
 void link_tick(struct link *link)
 {
     if (link->state == LINK_STREAMING)
@@ -592,9 +612,12 @@ void link_tick(struct link *link)
     bool listens = link->dialog.conn != NULL && !link->dialog.is_resting;
     /* Also one that was good is not asked again first: it may be behind us, or hang. */
     char why[LINK_WHY_MAX];
-    if (listens && clock_silence_ms(link->dialog.last_io_ms) > link->options.timeout_ms)
-        leave(link, "silent", at_step(link, "nothing came from the origin for repl-timeout", why),
-              false);
+    int64_t limit_ms = silence_ms_max(link);
+    const char *words = limit_ms == link->options.timeout_ms
+                            ? "nothing came from the origin for repl-timeout"
+                            : "it does not answer, and there are others to be asked";
+    if (listens && clock_silence_ms(link->dialog.last_io_ms) > limit_ms)
+        leave(link, "silent", at_step(link, words, why), false);
     fetch_tick(link->renewal.fetch, link->options.timeout_ms);
     link_consider_renewal(link);
     bool is_relay = link->state == LINK_STREAMING && link->dialog.greeting.info.is_relay;

@@ -54,6 +54,9 @@ struct conn {
     uint16_t port;
     int fd;
     int keepalive_s;
+    int64_t unanswered_ms_max;
+    int64_t connect_ms_max;
+    bool is_unanswered;
     struct tls_context *tls;
     int64_t drain_limit_ms;
     char peer[300];
@@ -147,6 +150,8 @@ static struct conn *new_conn(struct loop *loop, const struct conn_options *optio
     conn->fn = fn;
     conn->arg = arg;
     conn->keepalive_s = options->keepalive_s;
+    conn->unanswered_ms_max = options->unanswered_ms;
+    conn->connect_ms_max = options->connect_ms_max;
     conn->tls = options->tls;
     conn->room = SIZE_MAX;
     conn->send_max = SIZE_MAX;
@@ -621,6 +626,32 @@ uint16_t fake_conn_port(const struct conn *conn)
 struct tls_context *fake_conn_tls(const struct conn *conn)
 {
     return conn->tls;
+}
+
+int64_t fake_conn_unanswered_ms_max(const struct conn *conn)
+{
+    return conn->unanswered_ms_max;
+}
+
+int64_t fake_conn_connect_ms_max(const struct conn *conn)
+{
+    return conn->connect_ms_max;
+}
+
+void fake_conn_set_unanswered(struct conn *conn, bool is_unanswered)
+{
+    conn->is_unanswered = is_unanswered;
+}
+
+void conn_keep_alive(struct conn *conn, int keepalive_s)
+{
+    CHECK(keepalive_s > 0);
+    conn->keepalive_s = keepalive_s;
+}
+
+bool conn_is_unanswered(const struct conn *conn)
+{
+    return conn->is_unanswered;
 }
 
 int fake_conn_keepalive_s(const struct conn *conn)

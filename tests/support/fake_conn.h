@@ -106,6 +106,11 @@ int64_t fake_conn_drain_limit_ms(const struct conn *conn);
 const char *fake_conn_host(const struct conn *conn);
 uint16_t fake_conn_port(const struct conn *conn);
 int fake_conn_keepalive_s(const struct conn *conn);
+int64_t fake_conn_unanswered_ms_max(const struct conn *conn);
+int64_t fake_conn_connect_ms_max(const struct conn *conn);
+
+/* Its peer's system answers no more, whatever is sent. */
+void fake_conn_set_unanswered(struct conn *conn, bool is_unanswered);
 struct tls_context *fake_conn_tls(const struct conn *conn);
 
 /* The descriptor that conn_accept was given, or -1. It is neither used nor closed. */

@@ -25,6 +25,8 @@
     REASON(TLS, tls, WARNING, "it speaks TLS to the plain port")                                   \
     REASON(UNEXPECTED, unexpected, WARNING, "a command on a replication link that needs a reply")  \
     REASON(SILENT, silent, WARNING, "no acknowledgement and no progress for repl-timeout")         \
+    REASON(VANISHED, vanished, WARNING,                                                            \
+           "its host answers TCP no more: it is gone, or the way to it")                           \
     REASON(LAGGED, lagged, WARNING, "it fell behind repl-backlog-max-size")                        \
     REASON(DISK_FULL, disk_full, WARNING, "the disk was full, and what it needed was given up")    \
     REASON(REWOUND, rewound, INFO, "it had bytes that the origin has lost")                        \

@@ -53,7 +53,12 @@ enum conn_io {
 };
 
 struct conn_options {
-    int keepalive_s;         /* TCP keepalive after that many idle seconds; 0: none */
+    int keepalive_s; /* TCP keepalive after that many idle seconds; 0: none */
+    int64_t
+        unanswered_ms; /* what we have sent may be unacknowledged by TCP for so long; 0: until the
+                              * system gives up. Not for a peer that may stop reading for longer: it would
+                              * be cut off for that, too */
+    int64_t connect_ms_max;  /* at most, for one address; 0: as dialer.h says */
     struct tls_context *tls; /* NULL: plain. The connection keeps its own hold of it */
     int64_t
         handshake_ms; /* an accepted one's time to come up; 0: no limit. A connecting one's owner
@@ -104,6 +109,14 @@ const char *conn_local(const struct conn *conn);
  * and 0 while not connected. */
 const char *conn_peer_address(const struct conn *conn);
 uint16_t conn_peer_port(const struct conn *conn);
+
+/* Another keepalive from now on, > 0. */
+void conn_keep_alive(struct conn *conn, int keepalive_s);
+
+/* Is TCP waiting for an answer of the peer's system that is late? A moment of it means nothing; who finds it
+ * so each time, for many seconds, has a peer that is gone. A program that is busy and does not read does not
+ * make it so. False where that cannot be known. */
+bool conn_is_unanswered(const struct conn *conn);
 
 uint64_t conn_received_total(const struct conn *conn);
 uint64_t conn_sent_total(const struct conn *conn);

@@ -198,6 +198,25 @@ TEST(what_is_still_to_be_sent_cannot_be_acknowledged)
     expect_acknowledged("REPLCONF ACK 105\r\n", 105);
 }
 
+/* A third of repl-timeout without an answer of its system; what its program says does not matter. */
+TEST(one_whose_host_is_gone_is_closed_before_the_time_out)
+{
+    stage_append("stream");
+    stage_attach(ASK_CONTINUE, STAGE_X);
+    assert_int_equal(fake_conn_keepalive_s(stage.peer), STAGE_TIMEOUT_MS / 6000);
+    for (int i = 0; i < 3; i++) {
+        fake_conn_set_unanswered(stage.peer, true);
+        stage_pass_seconds(STAGE_TIMEOUT_MS / 3000);
+        stage_expect_state(REPLICA_STREAMING);
+        fake_conn_set_unanswered(stage.peer, false);
+        stage_pass_seconds(1); /* an answer: from the beginning */
+        stage_hear("\n");
+    }
+    fake_conn_set_unanswered(stage.peer, true);
+    stage_pass_seconds(STAGE_TIMEOUT_MS / 3000 + 2);
+    stage_expect_gone(CLOSE_VANISHED);
+}
+
 TEST(sync_never_acknowledges)
 {
     stage_have_whole_snapshot("RDB");
@@ -437,6 +456,7 @@ int main(void)
         STAGE_TEST(a_connection_may_fill_up_anywhere),
         STAGE_TEST(acknowledgements_move_forward_within_what_was_sent),
         STAGE_TEST(what_is_still_to_be_sent_cannot_be_acknowledged),
+        STAGE_TEST(one_whose_host_is_gone_is_closed_before_the_time_out),
         STAGE_TEST(sync_never_acknowledges),
         STAGE_TEST(commands_may_be_cut_anywhere),
         STAGE_TEST(a_command_that_needs_a_reply_ends_the_link),

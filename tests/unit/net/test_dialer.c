@@ -39,7 +39,8 @@ static struct caller dial(const char *first, const char *second, uint16_t port, 
 {
     first_address = first;
     second_address = second;
-    const struct dialer_options dialing = {.resolve = resolve_many, .try_ms = try_ms};
+    const struct dialer_options dialing = {
+        .resolve = resolve_many, .stagger_ms = try_ms, .first_ms = 1000, .limit_ms = 4000};
     struct caller caller = {.loop = new_loop(), .fd = -1};
     caller.dialer = dialer_new(caller.loop, &dialing, "many.test", port, on_dialed, &caller);
     assert_non_null(caller.dialer);
@@ -77,6 +78,67 @@ TEST(the_next_address_is_tried_when_one_does_not_answer)
     close(clients[0]);
     close(clients[1]);
     close(listening);
+}
+
+/* One that does not answer is not given up while others are tried: here it answers last, and wins. */
+TEST(a_slow_address_may_still_win)
+{
+    int listening = listening_socket(1);
+    int clients[2];
+    int slow = full_socket("127.0.0.2", port_of(listening), clients);
+    first_address = "127.0.0.2";
+    second_address = "127.0.0.3"; /* refuses */
+    const struct dialer_options dialing = {
+        .resolve = resolve_many, .stagger_ms = 10, .first_ms = 8000, .limit_ms = 8000};
+    struct caller caller = {.loop = new_loop(), .fd = -1};
+    caller.dialer =
+        dialer_new(caller.loop, &dialing, "many.test", port_of(listening), on_dialed, &caller);
+    run_for(caller.loop, 50);
+    assert_int_equal(caller.told, 0);
+    for (int i = 0; i < 2; i++) { /* room in its queue: the next SYN is taken */
+        close(accept(slow, NULL, NULL));
+        close(clients[i]);
+    }
+    run(caller.loop, "the slow address");
+    assert_true(caller.fd != -1);
+    struct sockaddr_in peer;
+    socklen_t length = sizeof peer;
+    assert_int_equal(getpeername(caller.fd, (struct sockaddr *)&peer, &length), 0);
+    assert_int_equal(ntohl(peer.sin_addr.s_addr), INADDR_LOOPBACK + 1);
+    close(caller.fd);
+    close(slow);
+    close(listening);
+    loop_free(&caller.loop);
+}
+
+/* All at once, and each for its own time: twice as long the next time, up to the limit. */
+TEST(attempts_have_limits_that_double)
+{
+    int clients[4];
+    int silent = full_socket("127.0.0.1", 0, clients);
+    int other = full_socket("127.0.0.2", port_of(silent), clients + 2);
+    first_address = "127.0.0.1";
+    second_address = "127.0.0.2";
+    const struct dialer_options dialing = {
+        .resolve = resolve_many, .stagger_ms = 10, .first_ms = 100, .limit_ms = 300};
+    struct caller caller = {.loop = new_loop(), .fd = -1};
+    static const int64_t least_ms[] = {100, 200, 300, 300};
+    for (size_t i = 0; i < LENGTH_OF(least_ms); i++) {
+        int64_t begun_ms = clock_ms();
+        caller.told = 0;
+        caller.dialer =
+            dialer_new(caller.loop, &dialing, "many.test", port_of(silent), on_dialed, &caller);
+        run(caller.loop, "that nobody answers");
+        assert_int_equal(caller.told, 1);
+        assert_int_equal(caller.fd, -1);
+        assert_non_null(strstr(caller.error, "Connection timed out"));
+        assert_true(clock_ms() - begun_ms >= least_ms[i] + 10);
+    }
+    for (int i = 0; i < 4; i++)
+        close(clients[i]);
+    close(silent);
+    close(other);
+    loop_free(&caller.loop);
 }
 
 TEST(when_all_refuse_the_last_reason_is_told_with_its_address)
@@ -121,6 +183,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_next_address_is_tried_when_one_refuses),
         cmocka_unit_test(the_next_address_is_tried_when_one_does_not_answer),
+        cmocka_unit_test(a_slow_address_may_still_win),
+        cmocka_unit_test(attempts_have_limits_that_double),
         cmocka_unit_test(when_all_refuse_the_last_reason_is_told_with_its_address),
         cmocka_unit_test(a_dialer_may_be_freed_at_any_time),
     };
