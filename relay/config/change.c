@@ -120,6 +120,16 @@ static bool change_by_name(struct change *change, const struct admin_pair *pair)
     return change_one(change, setting, pair->name, pair->value);
 }
 
+/* What was given does not fit to a setting that was not. */
+static void tell_how(struct change *change, const struct setting *setting)
+{
+    struct text value;
+    text_init(&value, VALUE_MAX);
+    setting->kind->print(setting->kind, setting_value(setting, &change->config), VALUE_INI, &value);
+    text_format(change->why, "; it is %s: set both in one CONFIG SET", text_string(&value));
+    text_fini(&value);
+}
+
 static void note_misfit(const void *place, const char *reason, void *arg)
 {
     struct change *change = arg;
@@ -132,6 +142,8 @@ static void note_misfit(const void *place, const char *reason, void *arg)
     text_init(&name, SHOWN_MAX);
     setting_append_shown_name(setting_at(at), &name);
     refuse(change->why, text_string(&name), reason, "");
+    if (!change->is_own[at])
+        tell_how(change, setting_at(at));
     text_fini(&name);
 }
 

@@ -89,7 +89,10 @@ bool descriptors_extend(const struct config *before, const struct config *after,
     if (plan.clients_max == after->downstream.clients_max)
         return true;
     bool is_of_clients = after->downstream.clients_max > before->downstream.clients_max;
-    *name = is_of_clients ? "maxclients" : "repl-backlog-max-size";
+    bool is_of_segments = after->store.segment_bytes < before->store.segment_bytes;
+    *name = is_of_clients    ? "maxclients"
+            : is_of_segments ? "segment-size"
+                             : "repl-backlog-max-size";
     if (is_of_clients) /* in the words of redis-server */
         text_format(why,
                     "The operating system is not able to handle the specified number of clients, "

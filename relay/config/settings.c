@@ -146,8 +146,9 @@ static const struct setting settings[] = {
      "how much of the stream is kept anyway, for replicas that come back"},
     {"store", "repl-backlog-max-size", &kind_size, AT(store.window_bytes_max), "4gb", SETTING_LIVE,
      "how much is kept for replicas that are loading or behind; then they are cut"},
-    {"store", "segment-size", &kind_size, AT(store.segment_bytes), "64mb", 0,
-     "size of the files that the stream is kept in"},
+    {"store", "segment-size", &kind_size, AT(store.segment_bytes), "64mb", SETTING_LIVE,
+     "size of the files that the stream is kept in; the newest one keeps its size until it is "
+     "full"},
     {"store", "fsync", &kind_fsync_when, AT(store.fsync), "everysec", SETTING_LIVE,
      "when the stream is forced to disk: no, everysec, always"},
     {"store", "snapshot", &kind_snapshot_when, AT(snapshot), "always-ready", SETTING_LIVE,

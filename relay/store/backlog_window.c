@@ -74,12 +74,17 @@ static void drop_head(struct backlog *backlog, enum segment_fate fate)
     identity_drop_oldest(backlog->ties.identity, 1);
 }
 
+/* The oldest one may have been made when segments were larger: it counts as one of today, or a replica that
+ * is not far behind would be cut because of the size of the file that it stands in. */
 static uint64_t cap_of(const struct backlog *backlog)
 {
     /* One segment to read and one to write are the least there can be. */
     uint64_t least = backlog->ties.segment_bytes * 2;
     uint64_t cap = backlog->ties.window_bytes_max;
-    return cap < least ? least : cap;
+    uint64_t oldest = backlog->head->disk_bytes;
+    uint64_t extra =
+        oldest > backlog->ties.segment_bytes ? oldest - backlog->ties.segment_bytes : 0;
+    return (cap < least ? least : cap) + extra;
 }
 
 /* Segments that were cut off in a rewind go as soon as nobody can be stepping into them. */
@@ -91,8 +96,10 @@ static void drop_cuts(struct backlog *backlog)
     }
 }
 
-void backlog_set_window(struct backlog *backlog, uint64_t window_bytes, uint64_t window_bytes_max)
+void backlog_set_sizes(struct backlog *backlog, uint64_t window_bytes, uint64_t window_bytes_max,
+                       uint64_t segment_bytes)
 {
+    backlog->ties.segment_bytes = segment_bytes;
     backlog->ties.window_bytes = window_bytes;
     backlog->ties.window_bytes_max = window_bytes_max;
 }

@@ -50,8 +50,10 @@ void backlog_set_boundary(struct backlog *backlog, uint64_t boundary);
 /* Writes the live mark, then shows readers everything. True if there was anything new. */
 bool backlog_publish(struct backlog *backlog);
 
-/* Other sizes from now on. */
-void backlog_set_window(struct backlog *backlog, uint64_t window_bytes, uint64_t window_bytes_max);
+/* Other sizes from now on. A segment keeps the size that it was made with: the newest one goes on until it is
+ * full, and the window is whole segments, of whatever size they are. */
+void backlog_set_sizes(struct backlog *backlog, uint64_t window_bytes, uint64_t window_bytes_max,
+                       uint64_t segment_bytes);
 
 /* Gives up what the window need not hold. True if anything was: the identity has changed. */
 bool backlog_trim(struct backlog *backlog);

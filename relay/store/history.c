@@ -461,7 +461,8 @@ bool history_rename(struct history *history, const struct replid *replid, struct
 void history_take_options(struct history *history)
 {
     const struct store_options *options = history->ties.options;
-    backlog_set_window(history->backlog, options->window_bytes, options->window_bytes_max);
+    backlog_set_sizes(history->backlog, options->window_bytes, options->window_bytes_max,
+                      options->segment_bytes);
 }
 
 void history_trim(struct history *history)

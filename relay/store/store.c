@@ -145,6 +145,7 @@ void store_change(struct store *store, const struct store_options *options)
 {
     store->options.window_bytes = options->window_bytes;
     store->options.window_bytes_max = options->window_bytes_max;
+    store->options.segment_bytes = options->segment_bytes;
     store->options.fsync = options->fsync;
     if (store->current != NULL)
         history_take_options(store->current);

@@ -7,6 +7,7 @@ import signal
 import pytest
 import redis
 
+import digest
 import load
 import psync_client
 import relay as relay_module
@@ -291,3 +292,40 @@ def test_log_file_is_opened_again(lab):
     rotated = (relay.directory / "rotated-SIGHUP").read_text()
     assert "cause=SIGUSR1" in rotated
     assert "read again" not in rotated, "SIGUSR1 reads nothing"
+
+
+def segments_of(relay):
+    return sorted(path.stat().st_size for path in relay.data_dir.glob("history-*/backlog/*.seg"))
+
+
+def test_a_window_smaller_than_a_segment_is_set_with_smaller_segments(lab):
+    """Without a restart, and without a replica that loses its link."""
+    origin = lab.origin(client_output_buffer_limit='"replica 0 0 0"')
+    relay = lab.relay(
+        origin, {"store.segment-size": "4mb", "store.repl-backlog-size": "16mb"}
+    ).wait_link()
+    replica = lab.replica(relay).wait_online()
+    client = relay.client()
+    with pytest.raises(redis.ResponseError, match=r"segment-size'\) - .*; it is 4mb: set both in one CONFIG SET"):
+        client.config_set("repl-backlog-size", "1mb")
+    client.config_set("repl-backlog-size", "1mb", "segment-size", "128kb")
+    assert client.config_get("segment-size") == {"segment-size": str(128 * 1024)}
+    writes = origin.client()
+    for number in range(800):
+        writes.set(f"key {number % 10}", "x" * 10000)
+    wait.equal("the relay has all", lambda: origin.offset() - relay.offset(), 0)
+    wait.until("only small ones", lambda: segments_of(relay), lambda sizes: max(sizes) <= 128 * 1024)
+    wait.until("a window of 1 MB", lambda: len(segments_of(relay)), lambda count: 8 <= count <= 11)
+    # And larger ones again, which a restart finds beside the small.
+    client.config_set("repl-backlog-size", "8mb", "segment-size", "2mb")
+    for number in range(200):
+        writes.set(f"key {number % 10}", "y" * 10000)
+    wait.until("a large one", lambda: segments_of(relay), lambda sizes: max(sizes) == 2 * 1024 * 1024)
+    wait.equal("the replica has all", lambda: origin.offset() - replica.offset(), 0)
+    assert replica.full_syncs() == 1
+    relay.restart(kill=True)  # with the 4 MB of its ini
+    replica.wait_online()
+    writes.set("last", 1)
+    wait.equal("the replica has it", lambda: origin.offset() - replica.offset(), 0)
+    assert replica.full_syncs() == 1
+    digest.compare(origin, [replica])

@@ -197,6 +197,47 @@ TEST(a_smaller_segment_size_after_a_restart_is_no_obstacle)
     bench_fini(&bench);
 }
 
+TEST(segments_of_another_size_are_made_from_then_on)
+{
+    enum { LARGE = 16 * SEGMENT };
+    bench_init(&bench, 0, LARGE, 4 * LARGE);
+    backlog_set_sizes(bench.backlog, LARGE, 4 * LARGE, LARGE);
+    grow(SEGMENT + 10); /* the first one was small: this begins a large one */
+    assert_int_equal(backlog_disk_bytes(bench.backlog), SEGMENT + LARGE);
+    backlog_set_sizes(bench.backlog, 2 * SEGMENT, 4 * SEGMENT, SEGMENT);
+    grow(LARGE - 10); /* it keeps its size until it is full */
+    assert_true(backlog_trim(bench.backlog));
+    assert_int_equal(backlog_segment_count(bench.backlog), 1);
+    assert_int_equal(backlog_disk_bytes(bench.backlog), LARGE);
+    grow(3 * SEGMENT);
+    (void)backlog_trim(bench.backlog);
+    assert_true(backlog_first(bench.backlog) >= SEGMENT + LARGE);
+    assert_true(backlog_disk_bytes(bench.backlog) <= 3 * SEGMENT);
+    bench_fini(&bench);
+}
+
+/* A replica that is behind by less than repl-backlog-max-size is not cut for the size of an old segment. */
+TEST(a_reader_in_a_large_segment_has_the_whole_cap_before_it)
+{
+    enum { LARGE = 16 * SEGMENT };
+    bench_init(&bench, 0, LARGE, 4 * LARGE);
+    backlog_set_sizes(bench.backlog, LARGE, 4 * LARGE, LARGE);
+    grow(SEGMENT + LARGE - 1);
+    struct cursor slow = attach(SEGMENT + LARGE - 10);
+    backlog_set_sizes(bench.backlog, SEGMENT, 6 * SEGMENT, SEGMENT);
+    grow(4 * SEGMENT);
+    assert_int_equal(backlog_first(bench.backlog), SEGMENT);
+    assert_int_equal(stream_read(&slow, 0), CURSOR_AT_END);
+    cursor_detach(&slow);
+    slow = attach(SEGMENT + LARGE + SEGMENT);
+    grow(3 * SEGMENT);
+    assert_true(backlog_first(bench.backlog) >= SEGMENT + LARGE); /* nobody stood there */
+    cursor_detach(&slow);
+    grow(8 * SEGMENT);
+    assert_true(backlog_disk_bytes(bench.backlog) <= 6 * SEGMENT);
+    bench_fini(&bench);
+}
+
 TEST(bytes_shown_by_a_roll_are_news_at_the_end_of_the_turn)
 {
     bench_init(&bench, 0, 1 << 20, 1 << 20);
@@ -282,6 +323,8 @@ int main(void)
         cmocka_unit_test(a_window_that_was_held_shrinks_when_it_is_let_go),
         cmocka_unit_test(a_cap_below_two_segments_still_lets_the_stream_through),
         cmocka_unit_test(a_smaller_segment_size_after_a_restart_is_no_obstacle),
+        cmocka_unit_test(segments_of_another_size_are_made_from_then_on),
+        cmocka_unit_test(a_reader_in_a_large_segment_has_the_whole_cap_before_it),
         cmocka_unit_test(bytes_shown_by_a_roll_are_news_at_the_end_of_the_turn),
         cmocka_unit_test(an_identity_that_cannot_be_written_is_tried_again),
         cmocka_unit_test(a_disk_too_full_for_the_identity_shortens_the_window),
