@@ -273,7 +273,7 @@ static void report_hops(struct report *report, const struct link *link)
     link_hops(link, &hops);
     report_u64(report, "upstream_hops", hops.count);
     for (size_t i = 0; i < hops.count; i++) {
-        char name[32];
+        char name[48];
         struct text line;
         text_init(&line, HOP_LINE_MAX);
         hop_format(&hops.at[i], &line);

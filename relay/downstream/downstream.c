@@ -546,7 +546,8 @@ static void tell_failing_card(const struct card *card, int64_t now_ms, sync_fail
 {
     bool is_over = CARD_GET(card, has_acknowledged) || CARD_GET(card, state) == REPLICA_CLOSING ||
                    (card->worker != NULL && !card->full_sync);
-    if (is_over || (card->failures <= RESYNC_FREE && card->reading != RDB_UNREADABLE))
+    bool is_unreadable = card->reading == RDB_UNREADABLE && !card->terms.is_relay;
+    if (is_over || (card->failures <= RESYNC_FREE && !is_unreadable))
         return;
     const struct sync_failure failure = {
         .address = first_set(card->terms.address, card->address),
@@ -562,7 +563,8 @@ static void tell_failing_card(const struct card *card, int64_t now_ms, sync_fail
 
 static void tell_failing_place(const struct resync_place *place, sync_failure_fn *fn, void *arg)
 {
-    if (place->failures <= RESYNC_FREE && place->reading != RDB_UNREADABLE)
+    bool is_unreadable = place->reading == RDB_UNREADABLE && !place->terms.is_relay;
+    if (place->failures <= RESYNC_FREE && !is_unreadable)
         return;
     const struct sync_failure failure = {
         .address = first_set(place->terms.address, place->address),

@@ -91,6 +91,8 @@ static enum outcome set_capability(struct replica_terms *terms, struct bytes val
         terms->capa_eof = true;
     else if (bytes_is(value, "psync2"))
         terms->capa_psync2 = true;
+    else if (bytes_is(value, "psync-relay"))
+        terms->is_relay = true;
     return APPLIED;
 }
 

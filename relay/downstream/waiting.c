@@ -131,7 +131,13 @@ static void log_delayed(const struct card *card, int64_t wait_ms)
 {
     char magic[RDB_MAGIC_LENGTH + 1];
     rdb_version_format(card->source.rdb, magic);
-    if (card->reading == RDB_UNREADABLE)
+    if (card->reading == RDB_UNREADABLE && card->terms.is_relay && card->failures == 0)
+        log_info("downstream: replica id=%" PRIu64
+                 " addr=%s listening-port=%u version=%s rdb=%s: a relay, "
+                 "whose replicas cannot read this RDB: it waits for up to %.1f s for another",
+                 card->id, card->peer, card->terms.listening_port, card->terms.version, magic,
+                 (double)wait_ms / 1000);
+    else if (card->reading == RDB_UNREADABLE)
         log_warnx("downstream: replica id=%" PRIu64 " addr=%s listening-port=%u version=%s "
                   "rdb=%s failed=%u: its full sync waits for %.1f s: this version cannot "
                   "read the RDB, %s can",
@@ -152,7 +158,9 @@ static void delay_full_sync(struct waiting *waiting, struct replica *replica,
     card->source = *source;
     card->reading = reading_of(card);
     card->failures = resync_throttle_take(&waiting->throttle, card, source, now_ms);
-    int64_t wait_ms = resync_wait_ms(card->failures, card->reading);
+    /* A relay can keep it all the same: it waits once. */
+    bool is_proven = card->terms.is_relay && card->failures > 0;
+    int64_t wait_ms = resync_wait_ms(card->failures, is_proven ? RDB_UNKNOWN : card->reading);
     card->not_before_ms = now_ms + wait_ms;
     if (wait_ms > 0)
         log_delayed(card, wait_ms);
@@ -333,7 +341,9 @@ void waiting_note_gone(struct waiting *waiting, const struct card *card)
     int64_t now_ms = clock_ms();
     unsigned failures = card->failures;
     bool was_attached = card->worker != NULL;
-    bool is_known = card->terms.listening_port != 0 && card->acknowledges;
+    const struct replica_terms *terms = &card->terms;
+    /* Who wants the RDB only acknowledges nothing. */
+    bool is_known = terms->listening_port != 0 && card->acknowledges && !terms->rdb_only;
     if (!is_known || card->source.history_number == 0 ||
         (was_attached && (!card->full_sync || CARD_GET(card, has_acknowledged))))
         return;

@@ -74,6 +74,11 @@ static bool asks_limits(const struct greeting *greeting)
     return greeting->terms.asks_limits;
 }
 
+static bool is_at_relay(const struct greeting *greeting)
+{
+    return greeting->info.is_relay;
+}
+
 static bool is_fetch(const struct greeting *greeting)
 {
     return greeting->terms.rdb_only;
@@ -146,6 +151,12 @@ static void send_capa(const struct greeting *greeting, struct writer *writer)
 {
     (void)greeting;
     SEND(greeting, writer, "REPLCONF", "capa", "eof", "capa", "psync2");
+}
+
+/* A relay knows by this that we can keep an RDB that the version which we announce cannot read. */
+static void send_relay_capa(const struct greeting *greeting, struct writer *writer)
+{
+    SEND(greeting, writer, "REPLCONF", "capa", "psync-relay");
 }
 
 /* A Valkey of 9.1 and later chooses the RDB format by it (protocol 7.4, announced_version.h). */
@@ -278,6 +289,7 @@ static const struct step steps[] = {
     {"REPLCONF listening-port", always, send_listening_port, judge_option, ORIGIN_RIGHT_REPLCONF},
     {"REPLCONF ip-address", has_announce_ip, send_ip_address, judge_option, ORIGIN_RIGHT_REPLCONF},
     {"REPLCONF capa", always, send_capa, judge_option, ORIGIN_RIGHT_REPLCONF},
+    {"REPLCONF capa psync-relay", is_at_relay, send_relay_capa, judge_option, 0},
     {"REPLCONF version", announces_version, send_version, judge_version, ORIGIN_RIGHT_REPLCONF},
     {"REPLCONF rdb-only", is_fetch, send_rdb_only, judge_option, ORIGIN_RIGHT_REPLCONF},
     {"PSYNC", always, send_psync, judge_psync, ORIGIN_RIGHT_PSYNC},

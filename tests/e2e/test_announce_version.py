@@ -103,3 +103,36 @@ def test_a_fixed_version(lab):
     assert origin.rdbs == [((9, 0, 0), b"VALKEY080")]
     replica(lab, relay, "8.1.0")
     wait.stays("it stays", lambda: len(origin.rdbs), lambda count: count == 1, seconds=2)
+
+
+def test_replicas_of_a_relay_behind(lab):
+    """What they can read is told up the chain, and each relay fetches another RDB once."""
+    origin = Choosing(lab)
+    fixed = {"upstream.announce-version": "9.1.0"}
+    near = lab.relay(origin.fake, fixed, name="near").wait_link()
+    far = lab.relay(near, fixed, name="far").wait_link()
+    assert origin.rdbs == [((9, 1, 0), b"VALKEY080")]
+    for relay in near, far:
+        relay.set("announce-version", "auto")
+    assert take_rdb(replica(lab, far, "8.1.0")) == b"REDIS0011"
+    assert origin.rdbs[1:] == [((8, 1, 0), b"REDIS0011")]
+    assert near.info("relay")["upstream_announced_version"] == "8.1.0"
+    assert take_rdb(replica(lab, near, "8.1.0")) == b"REDIS0011"
+    assert len(origin.rdbs) == 2
+
+
+def test_a_relay_behind_keeps_any_rdb(lab):
+    """It announces what its replicas could read, and is given what there is; that is no failure."""
+    origin = Choosing(lab, needs=(9, 0, 0))
+    near = lab.relay(origin.fake, name="near", http=True).wait_link()
+    far = lab.relay(near, name="far").wait_link()
+    assert take_rdb(replica(lab, far, "9.0.0")) == b"VALKEY080"
+    for _ in range(3):
+        refreshes = far.info("relay")["upstream_refreshes"]
+        far.client().execute_command("RELAY", "SNAPSHOT")
+        wait.equal(
+            "another", lambda: far.info("relay")["upstream_refreshes"], refreshes + 1, seconds=15
+        )
+    assert near.info("stats")["sync_full_unacknowledged"] == 0
+    assert "replica_cannot_load" not in [one["name"] for one in web.status(near)["findings"]]
+    assert len(origin.rdbs) == 2

@@ -164,6 +164,10 @@ void stage_ask(struct conn *origin, const char *psync)
     stage_say(origin, "+OK\r\n");
     stage_expect(origin, "REPLCONF capa eof capa psync2");
     stage_say(origin, "+OK\r\n");
+    if (strstr(stage.server, "psync_relay_version:") != NULL) {
+        stage_expect(origin, "REPLCONF capa psync-relay");
+        stage_say(origin, "+OK\r\n");
+    }
     stage_expect(origin, "REPLCONF version 7.2.0");
     stage_say(origin, "-ERR Unrecognized REPLCONF option: version\r\n");
     stage_expect(origin, psync);

@@ -35,6 +35,7 @@ enum { CLIENT_NAME_MAX = 64 };
 struct replica_terms {
     bool capa_eof;
     bool capa_psync2;
+    bool is_relay;     /* a relay, which keeps any RDB; its version is that of its replicas */
     bool rdb_only;     /* wants the RDB and no stream */
     bool filter_empty; /* `rdb-filter-only ""`: wants the stream and an empty RDB */
     uint16_t listening_port;

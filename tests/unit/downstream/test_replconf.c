@@ -65,6 +65,9 @@ static void takes_what_replicas_say(void **state)
     assert_string_equal(dialog->terms.address, "10.0.0.7");
     assert_true(dialog->terms.capa_eof);
     assert_true(dialog->terms.capa_psync2);
+    assert_false(dialog->terms.is_relay);
+    expect_reply(dialog, "REPLCONF capa psync-relay", "+OK\r\n");
+    assert_true(dialog->terms.is_relay);
     assert_true(dialog->terms.rdb_only);
     assert_string_equal(dialog->terms.version, "8.1.0-rc1");
     expect_reply(dialog, "REPLCONF rdb-only 0", "+OK\r\n");
