@@ -124,20 +124,32 @@ static void report_memory(const struct info_moment *moment, struct report *repor
     report_u64(report, "mem_file_backed", memory.file_backed);
 }
 
+static const char *status_word(bool is_good)
+{
+    return is_good ? "ok" : "err";
+}
+
+/* The window is what an append-only file is to a server, an RDB from the origin what one that it saves is. */
 static void report_persistence(const struct info_moment *moment, struct report *report)
 {
+    const struct link_status *origin = &moment->link;
+    bool has_refresh_error = origin->refresh_error != NULL && origin->refresh_error[0] != '\0';
+    struct store_status store;
+    store_status(moment->admin->store, &store);
     report_section(report, "Persistence");
     report_u64(report, "loading", 0);
     report_u64(report, "async_loading", 0);
     report_u64(report, "rdb_changes_since_last_save", 0);
     report_u64(report, "rdb_bgsave_in_progress", 0);
     report_i64(report, "rdb_last_save_time", last_save_s(moment->admin));
-    report_text(report, "rdb_last_bgsave_status", "ok");
+    report_text(report, "rdb_last_bgsave_status", "%s",
+                status_word(!has_refresh_error && origin->full_sync_failures == 0));
     report_u64(report, "aof_enabled", 0);
     report_u64(report, "aof_rewrite_in_progress", 0);
     report_u64(report, "aof_rewrite_scheduled", 0);
     report_text(report, "aof_last_bgrewrite_status", "ok");
-    report_text(report, "aof_last_write_status", "ok");
+    report_text(report, "aof_last_write_status", "%s",
+                status_word(store.error[0] == '\0' && !origin->is_stalled));
 }
 
 static void report_stats(const struct info_moment *moment, struct report *report)

@@ -78,7 +78,7 @@ static void follow(struct request *request, const struct origin_address *origin,
     struct link_status now;
     link_status(request->admin->link, &now);
     if (is_followed(&now, origin)) {
-        if (!now.is_up)
+        if (!now.is_up && !now.is_stalled)
             link_retry(request->admin->link);
         write_simple(request->writer, "OK Already connected to specified master");
         return;

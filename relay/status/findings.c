@@ -94,7 +94,8 @@ static bool finds_link_down(const struct picture *picture, struct finding *findi
     const struct link_status *link = &picture->link;
     bool was_up = link->down_since_ms > 0;
     int64_t down_ms = was_up ? picture->now_ms - link->down_since_ms : picture->uptime_ms;
-    if (link->is_up || link->sync_in_progress || down_ms < LINK_GRACE_MS || link->host[0] == '\0')
+    if (link->is_up || link->is_stalled || link->sync_in_progress || down_ms < LINK_GRACE_MS ||
+        link->host[0] == '\0')
         return false;
     say(finding->what, "The link to the origin %s:%u has been down for %s%s%s", link->host,
         (unsigned)link->port, time_words(down_ms, since), link->last_error[0] != '\0' ? ": " : ".",
@@ -220,9 +221,16 @@ static bool finds_sync(const struct picture *picture, struct finding *finding)
 
 static bool finds_disk_trouble(const struct picture *picture, struct finding *finding)
 {
-    if (picture->store.error[0] == '\0')
+    char since[WORDS_MAX];
+    const struct link_status *link = &picture->link;
+    if (picture->store.error[0] == '\0' && !link->is_stalled)
         return false;
-    say(finding->what, "The store is in trouble: %s", picture->store.error);
+    if (link->is_stalled)
+        say(finding->what,
+            "For %s nothing has been read from the origin, since the disk does not take it: %s",
+            time_words(picture->now_ms - link->down_since_ms, since), picture->store.error);
+    else
+        say(finding->what, "The store is in trouble: %s", picture->store.error);
     return say(finding->advice, "Make room on the disk of data-dir, or give it another one; the "
                                 "relay goes on by itself when the disk takes what it writes.");
 }
@@ -277,12 +285,20 @@ static bool finds_no_snapshot(const struct picture *picture, struct finding *fin
                           : "there is none";
     say(finding->what, "No RDB can be served now: %s.", why);
     if (link->refresh_error != NULL && link->refresh_error[0] != '\0')
-        return say(finding->advice,
-                   "A replica that needs a full sync waits for one. The last try "
-                   "to fetch one failed: %s",
+        return say(finding->advice, "A replica that needs a full sync waits for one. %s: %s",
+                   link->refresh_lacks_room ? "None is fetched"
+                                            : "The last try to fetch one failed",
                    link->refresh_error);
     return say(finding->advice, "Partial resyncs work. A replica that needs a full sync makes the "
                                 "relay fetch one from the origin, and waits for it.");
+}
+
+static bool tells_no_room(const struct picture *picture, struct finding *finding)
+{
+    say(finding->what, "No newer RDB is fetched: %s.", picture->link.refresh_error);
+    return say(finding->advice,
+               "Make room on the disk of data-dir: the relay fetches one by itself then. RELAY "
+               "SNAPSHOT has it tried now.");
 }
 
 static bool finds_refresh_failed(const struct picture *picture, struct finding *finding)
@@ -291,6 +307,8 @@ static bool finds_refresh_failed(const struct picture *picture, struct finding *
     bool failed = link->refresh_error != NULL && link->refresh_error[0] != '\0' &&
                   link->last_refresh_count > 0 &&
                   link->last_refreshes[0].outcome[0] == 'f'; /* failed */
+    if (link->refresh_lacks_room)
+        return tells_no_room(picture, finding);
     if (!failed || !has_usable_snapshot(&picture->store))
         return false;
     say(finding->what, "The last try to fetch a newer RDB failed: %s", link->refresh_error);

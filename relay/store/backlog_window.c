@@ -192,6 +192,15 @@ bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
     return true;
 }
 
+uint64_t backlog_spare_bytes(const struct backlog *backlog)
+{
+    uint64_t bytes = 0;
+    for (const struct segment *s = backlog->head; s != backlog->last && !is_pinned(s);
+         s = segment_next(s))
+        bytes += s->disk_bytes;
+    return bytes;
+}
+
 /* Makes room for one more segment under the cap. No more is given up than is needed once those who
  * hold what was given up have let go. False: they have not. */
 bool backlog_make_room(struct backlog *backlog)

@@ -66,6 +66,10 @@ bool backlog_drop_unreadable(struct backlog *backlog);
  * newest, and it ends at or before `keep_from`. False: there is none. */
 bool backlog_shorten(struct backlog *backlog, uint64_t keep_from);
 
+/* What it could give up in all: the bytes on disk of all segments but the newest, up to the first one that somebody
+ * stands in. */
+uint64_t backlog_spare_bytes(const struct backlog *backlog);
+
 /* Forgets every byte from `offset` on; the boundary becomes `offset`. A kill finds it so; for a power failure the
  * durable marks of the tail have to be forgotten, too (syncer_cut). False: the disk refused. */
 MUST_CHECK bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why);

@@ -85,6 +85,9 @@ bool history_shorten(struct history *history, uint64_t keep_from);
  * none, or the identity does not name that one. */
 bool history_drop_replaced(struct history *history);
 
+/* About what history_shorten and history_drop_replaced could give back in all. */
+uint64_t history_spare_bytes(const struct history *history);
+
 /* The complete one that full syncs are served from, or will be: history_snapshot, unless that one is
  * still ahead of the stream. NULL: none. */
 struct snapshot *history_served_snapshot(const struct history *history);

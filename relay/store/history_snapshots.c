@@ -423,6 +423,16 @@ bool history_drop_replaced(struct history *history)
     return !history->is_unnamed && shelf_settle(&history->shelf, history->snapshot_dir, true);
 }
 
+uint64_t history_spare_bytes(const struct history *history)
+{
+    uint64_t bytes = backlog_spare_bytes(history->backlog);
+    for (size_t i = 0; i < SHELF_REPLACED_MAX; i++) {
+        if (history->shelf.replaced[i] != NULL)
+            bytes += snapshot_received(history->shelf.replaced[i]);
+    }
+    return bytes;
+}
+
 bool history_sync_snapshot(struct history *history)
 {
     const struct snapshot *snapshot = history->shelf.complete;

@@ -13,6 +13,7 @@
 #include "data_dir.h"
 #include "files.h"
 #include "history_keeper.h"
+#include "rdb_room.h"
 #include "reclaimer.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
@@ -40,6 +41,7 @@ struct store {
     struct reclaimer *reclaimer;
     unsigned patience; /* how often thread 0 may still wait for the reclaimer in this second */
     uint64_t given;    /* see reclaimer_gives */
+    struct rdb_room room;
     struct text error; /* of the last history that was not begun, or did not become whole; "" */
     bool changed; /* another history became current, or one was abandoned, since the last publish */
 };
@@ -241,9 +243,8 @@ static void tick_retired(struct store *store)
 /* The disk is full while a snapshot of `history` arrives (NULL: while a history is begun). What was
  * replaced goes first, histories and snapshots, and what is being freed already is waited for, for a moment;
  * then the window is shortened: down to what is pinned, and to what the snapshot itself will need. */
-static bool make_room(const struct history *history, void *arg)
+static bool give_room(struct store *store, const struct history *history)
 {
-    struct store *store = arg;
     if (store->retired_count > 0) {
         drop_retired(store);
         return true;
@@ -261,6 +262,60 @@ static bool make_room(const struct history *history, void *arg)
     if (history == store->current)
         keep_from = snapshot_offset(history_arriving_snapshot(history));
     return history_shorten(store->current, keep_from);
+}
+
+/* One that arrives takes what it says it has, or more than has come of it. */
+static void note_refused(struct store *store, const struct history *history)
+{
+    uint64_t length = 0;
+    const struct snapshot *snapshot = history != NULL ? history_arriving_snapshot(history) : NULL;
+    bool is_known = snapshot != NULL && snapshot_length(snapshot, &length);
+    if (snapshot != NULL && !is_known)
+        length = snapshot_received(snapshot);
+    rdb_room_note_refused(&store->room, length, is_known, clock_ms());
+}
+
+static bool make_room(const struct history *history, void *arg)
+{
+    struct store *store = arg;
+    bool has_room = give_room(store, history);
+    if (!has_room)
+        note_refused(store, history);
+    return has_room;
+}
+
+/* Free, being freed, and what is given up where an RDB needs it. False: that cannot be told, or is still to be
+ * seen. */
+static bool read_room(const struct store *store, uint64_t *available)
+{
+    struct statvfs disk;
+    if (store->retired_count > 0 || fstatvfs(store->data_dir.directory, &disk) == -1)
+        return false;
+    *available = (uint64_t)disk.f_bavail * disk.f_frsize + reclaimer_bytes(store->reclaimer);
+    if (store->current != NULL)
+        *available += history_spare_bytes(store->current);
+    return true;
+}
+
+bool store_expects_room(struct store *store, bool is_refresh, struct text *why)
+{
+    const struct snapshot *last = store->current != NULL ? history_snapshot(store->current) : NULL;
+    uint64_t last_bytes = last != NULL ? snapshot_received(last) : 0;
+    uint64_t expected =
+        rdb_room_refused(&store->room, last != NULL ? snapshot_completed_ms(last) : 0);
+    if (is_refresh && expected < last_bytes)
+        expected = last_bytes;
+    if (!is_refresh && expected > 0) /* a history of its own begins with a segment */
+        expected += store->options.segment_bytes;
+    uint64_t available;
+    if (!read_room(store, &available) ||
+        rdb_room_allows(&store->room, expected, available, clock_ms()))
+        return true;
+    text_format(why,
+                "there is no room on the disk for an RDB: it takes %" PRIu64
+                " bytes or more, and %" PRIu64 " are free, or can be made free",
+                expected, available);
+    return false;
 }
 
 void store_close(struct store **store)

@@ -41,6 +41,7 @@ struct fetch {
     struct link_refresh_outrun outrun; /* of the last one that came whole */
     size_t report_count;
     struct link_refresh_report reports[LINK_REFRESHES_KEPT]; /* the newest first */
+    bool lacks_room; /* `error` is about the disk, and nothing was tried */
     char error[WHY_MAX];
 };
 
@@ -135,6 +136,7 @@ void fetch_report(const struct fetch *fetch, struct link_status *out)
     out->last_refresh_count = fetch->report_count;
     memcpy(out->last_refreshes, fetch->reports, sizeof(fetch->reports));
     out->refresh_error = fetch->error;
+    out->refresh_lacks_room = fetch->lacks_room;
     out->refresh_outrun = fetch->outrun;
 }
 
@@ -189,6 +191,21 @@ static void fail(struct fetch *fetch, const char *why)
     note_end(fetch, end, "failed");
 }
 
+void fetch_note_no_room(struct fetch *fetch, const char *why)
+{
+    char sum[LOG_REPEAT_SUM_MAX];
+    if (why == NULL) {
+        if (fetch->lacks_room)
+            fetch->error[0] = '\0';
+        fetch->lacks_room = false;
+        return;
+    }
+    fetch->lacks_room = true;
+    snprintf(fetch->error, sizeof(fetch->error), "%s", why);
+    if (log_repeat_note(&fetch->trouble, "no room", clock_ms(), sum))
+        log_warnx("upstream: no snapshot is fetched%s: %s", sum, why);
+}
+
 void fetch_set_tls(struct fetch *fetch, struct tls_context *tls)
 {
     fetch->tls = tls;
@@ -206,6 +223,7 @@ void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
 {
     CHECK(fetch->state == FETCH_IDLE);
     CHECK(store_current(fetch->store) != NULL);
+    fetch_note_no_room(fetch, NULL);
     note_begin(fetch, cause);
     fetch->terms = *terms;
     fetch->terms.rdb_only = true;

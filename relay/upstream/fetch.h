@@ -42,6 +42,10 @@ void fetch_set_credentials(struct fetch *fetch, const char *user, const char *pa
 void fetch_start(struct fetch *fetch, const char *host, uint16_t port,
                  const struct greeting_terms *terms, const char *cause);
 
+/* One is due, and the disk has no room for it, as `why` says: told, and told of in the report, until one begins, or
+ * none is due any more (NULL). */
+void fetch_note_no_room(struct fetch *fetch, const char *why);
+
 /* Gives it up: the history it was for goes, or the origin is another. Idle: no effect. */
 void fetch_cancel(struct fetch *fetch, const char *why);
 

@@ -213,7 +213,7 @@ void link_fail_broken(struct link *link)
 
 static void on_resting(struct link *link, enum link_event event)
 {
-    if (event == LINK_TIMER)
+    if (event == LINK_TIMER && !link_waits_for_room(link))
         link_enter(link, LINK_CONNECTING, "retry attempt=%u", link->failures + 1);
 }
 

@@ -2,7 +2,8 @@
  *
  * The link from inside, for the files that are its parts: link.c is the machine, link_greeting.c what we
  * ask for and what the answer makes of our history, link_choice.c whom we follow and whose history may be
- * taken, link_version.c the version that is announced, link_stream.c the stream and its acknowledgement.
+ * taken, link_room.c the wait for room for the RDB, link_version.c the version that is announced, link_stream.c
+ * the stream and its acknowledgement.
  * Thread: thread 0.
  */
 #ifndef RELAY_UPSTREAM_LINK_PARTS_H
@@ -54,7 +55,6 @@ struct link {
     struct ping_period ping_period;
     struct parent_watch parent;
     struct announced_version announced;
-    bool told_no_space;      /* that nothing is read, and not yet that it goes on */
     bool must_be_primary;    /* who told of it says that it is: a replica is passed over */
     bool is_unconfirmed;     /* a Sentinel is to say who the primary is, and none has yet */
     bool told_wait;          /* that another history waits to be taken */
@@ -74,6 +74,7 @@ struct link {
     int64_t down_since_ms;
     int64_t old_history_since_ms; /* the origin has told of a history that is not here yet; 0: no */
     int64_t up_since_ms;
+    int64_t stalled_since_ms; /* nothing is read, since the disk has no room for it; 0: it is */
     int64_t
         stream_heard_ms;   /* the last byte of the stream, or of an RDB that was whole; 0: never */
     struct replid next_id; /* rewinding: the stream goes on under it */
@@ -139,6 +140,10 @@ void link_judge_cut_off(struct link *link);
 
 /* Fetches a newer snapshot, if there is need and it is time. */
 void link_consider_renewal(struct link *link);
+
+/* link_room.c: it rests, and its time has come: should it rest on, since the RDB would find no room? True: the timer
+ * is armed. */
+MUST_CHECK bool link_waits_for_room(struct link *link);
 
 /* link_stream.c: takes what has come; acknowledges now. */
 void link_begin_stream(struct link *link);

@@ -8,6 +8,17 @@
 #include "relay/base/clock.h"
 #include "relay/store/store.h"
 
+/* A stream that nobody reads is none: what watches us is to see that. */
+static bool is_stalled(const struct link *link)
+{
+    return link->state == LINK_STREAMING && link->stalled_since_ms != 0;
+}
+
+static bool is_flowing(const struct link *link)
+{
+    return link->state == LINK_STREAMING && link->stalled_since_ms == 0;
+}
+
 void link_hops(const struct link *link, struct hops *out)
 {
     struct hops above;
@@ -16,7 +27,7 @@ void link_hops(const struct link *link, struct hops *out)
     out->count = 1;
     out->at[0] = (struct hop){
         .to = *link_origin(link),
-        .link = link->state == LINK_STREAMING ? HOP_UP
+        .link = is_flowing(link)              ? HOP_UP
                 : link->state == LINK_LOADING ? HOP_SYNC
                                               : HOP_DOWN,
         .silence_ms = clock_silence_ms(heard_ms),
@@ -35,13 +46,14 @@ void link_status(const struct link *link, struct link_status *out)
         .port = link_origin(link)->port,
         .candidates = link->candidates.list.count,
         .state = link->state,
-        .state_name = link_state_name(link),
-        .is_up = link->state == LINK_STREAMING,
+        .state_name = is_stalled(link) ? "stalled" : link_state_name(link),
+        .is_up = is_flowing(link),
+        .is_stalled = is_stalled(link),
         .sync_in_progress = loading,
         .sync_total_bytes = loading && payload->has_length ? payload->length : 0,
         .sync_read_bytes = loading ? payload->received : 0,
         .last_io_ms = link->dialog.last_io_ms,
-        .down_since_ms = link->down_since_ms,
+        .down_since_ms = is_stalled(link) ? link->stalled_since_ms : link->down_since_ms,
         .old_history_since_ms = link->old_history_since_ms,
         .up_since_ms = link->up_since_ms,
         .stream_heard_ms = link->stream_heard_ms,
@@ -58,6 +70,9 @@ void link_status(const struct link *link, struct link_status *out)
     link_wait_status(link, &out->wait);
     out->chain = link->state == LINK_STREAMING ? link->chain : "";
     out->chain_is_complete = link->state == LINK_STREAMING && link->chain_is_complete;
+    out->full_sync_failures = link->candidates.list.count > 0
+                                  ? link->candidates.at[link->candidates.index].full_failures
+                                  : 0;
     fetch_report(link->renewal.fetch, out);
     out->cut_off = link->cut_what;
     out->cut_off_advice = link->cut_advice;

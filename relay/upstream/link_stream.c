@@ -66,7 +66,7 @@ void link_begin_stream(struct link *link)
     link->up_since_ms = clock_ms();
     link->old_history_since_ms = 0;
     link->last_error[0] = '\0';
-    link->told_no_space = false;
+    link->stalled_since_ms = 0;
     candidates_settle(&link->candidates);
     link_tell_wait(link);
     acker_begin(&link->acker);
@@ -78,12 +78,12 @@ void link_begin_stream(struct link *link)
 /* Stops reading for a moment: the stream waits in the origin's buffer, what is held is served on. */
 static void pause_reading(struct link *link, enum intake_result result)
 {
-    if (result == INTAKE_NO_SPACE && !link->told_no_space) {
+    if (result == INTAKE_NO_SPACE && link->stalled_since_ms == 0) {
         const struct backlog *backlog = history_backlog(store_current(link->store));
         log_warnx("upstream: the store has no room for more: %s: not reading from the origin until "
                   "it has; what is held is still served",
                   backlog_error(backlog));
-        link->told_no_space = true;
+        link->stalled_since_ms = clock_ms();
     }
     dialog_rest(&link->dialog, true);
     timer_arm(link->timer, result == INTAKE_HELD ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);
@@ -93,9 +93,9 @@ static void go_on_reading(struct link *link)
 {
     if (link->dialog.is_resting)
         dialog_rest(&link->dialog, false);
-    if (link->told_no_space)
+    if (link->stalled_since_ms != 0)
         log_info("upstream: the store has room again: reads again from the origin");
-    link->told_no_space = false;
+    link->stalled_since_ms = 0;
 }
 
 /* Not before something came that was good, or an origin that sends the same nonsense each time would

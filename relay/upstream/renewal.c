@@ -66,6 +66,17 @@ static const char *cause_of(const struct renewal *renewal)
     return NULL;
 }
 
+static bool lacks_room(struct renewal *renewal)
+{
+    struct text why;
+    text_init(&why, 256);
+    bool lacks = !store_expects_room(renewal->store, true, &why);
+    if (lacks)
+        fetch_note_no_room(renewal->fetch, text_string(&why));
+    text_fini(&why);
+    return lacks;
+}
+
 void renewal_consider(struct renewal *renewal, const struct origin_address *origin,
                       const struct greeting_terms *terms)
 {
@@ -74,7 +85,11 @@ void renewal_consider(struct renewal *renewal, const struct origin_address *orig
     forget_old_wishes(renewal);
     bool waits = renewal->has_wish || renewal->has_other_wish;
     const char *cause = cause_of(renewal);
+    if (cause == NULL)
+        fetch_note_no_room(renewal->fetch, NULL);
     if (cause == NULL || clock_ms() < fetch_next_ms(renewal->fetch, waits, renewal->pause_ms))
+        return;
+    if (lacks_room(renewal))
         return;
     renewal->has_wish = false;
     renewal->has_other_wish = false;

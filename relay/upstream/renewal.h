@@ -2,7 +2,7 @@
  *
  * When a newer snapshot is fetched: when a replica waits and there is none that it could be served, or,
  * with `snapshot = always-ready`, before the window leaves the one there is behind. One fetch at a time,
- * whatever the number waiting, and not sooner than refresh_pace.h allows. Thread: thread 0.
+ * whatever the number waiting, not sooner than refresh_pace.h allows, and not where the disk has no room for it. Thread: thread 0.
  */
 #ifndef RELAY_UPSTREAM_RENEWAL_H
 #define RELAY_UPSTREAM_RENEWAL_H
@@ -45,7 +45,7 @@ void renewal_fini(struct renewal *renewal);
 void renewal_consider(struct renewal *renewal, const struct origin_address *origin,
                       const struct greeting_terms *terms);
 
-/* The same, but now, due or not: an operator wants it. False: one is being fetched already. */
+/* The same, but now, due or not, room or none: an operator wants it. False: one is being fetched already. */
 MUST_CHECK bool renewal_demand(struct renewal *renewal, const struct origin_address *origin,
                                const struct greeting_terms *terms);
 

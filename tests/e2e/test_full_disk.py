@@ -13,6 +13,7 @@ import fake_primary
 import load
 import psync_client
 import wait
+import web
 
 SETTINGS = {
     "store.segment-size": "1mb",
@@ -41,6 +42,15 @@ def small_disk(tmp_path):
 def free_bytes(folder):
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize
+
+
+def states(relay):
+    """What monitors of servers look at, and our own word."""
+    return (
+        relay.info("persistence")["aof_last_write_status"],
+        relay.info("replication")["master_link_status"],
+        relay.info("relay")["upstream_state"],
+    )
 
 
 def cpu_seconds(process):
@@ -76,6 +86,7 @@ def test_no_room_at_all(lab, small_disk):
     relay = lab.relay(
         origin,
         {**SETTINGS, "relay.data-dir": small_disk / "data", "store.repl-backlog-size": "1mb"},
+        http=True,
     ).wait_link()
     replica = lab.replica(relay).wait_online()
     hog = small_disk / "hog"
@@ -85,6 +96,13 @@ def test_no_room_at_all(lab, small_disk):
     load.populate(origin, 8)
     relay.wait_log(r"the store has no room for more: .*No space left on device", after=end)
     assert relay.info("store")["store_last_error"]
+    assert states(relay) == ("err", "down", "stalled")
+    assert relay.info("replication")["master_link_down_since_seconds"] >= 0
+    status = web.status(relay)
+    assert not status["origin"]["up"] and status["origin"]["state"] == "stalled"
+    findings = {finding["name"]: finding["what"] for finding in status["findings"]}
+    assert "nothing has been read from the origin" in findings["disk_trouble"]
+    assert "link_down" not in findings
     held = relay.offset()
     assert held < origin.offset()
     with psync_client.PsyncClient(relay.port).handshake() as client:
@@ -97,6 +115,7 @@ def test_no_room_at_all(lab, small_disk):
     digest.compare(origin, [replica])
     relay.wait_log(r"the store has room again: reads again", after=end)
     assert relay.info("store")["store_last_error"] == ""
+    assert states(relay) == ("ok", "up", "streaming")
     assert origin.info()["sync_full"] == 1
 
 
@@ -110,9 +129,42 @@ def test_no_room_for_the_rdb(lab, small_disk):
     relay = lab.relay(origin, {**SETTINGS, "relay.data-dir": small_disk / "data"})
     relay.wait_log(r"cause=rdb: .*No space left on device")
     assert relay.snapshots() == []
+    relay.wait_log(r"is not asked for an RDB until there is room.*: it takes \d+ bytes or more")
+    assert relay.info("persistence")["rdb_last_bgsave_status"] == "err"
+    wait.stays("one full sync", lambda: origin.info()["sync_full"], lambda count: count == 1, seconds=4)
     hog.unlink()
     relay.wait_link(seconds=30)
+    assert origin.info()["sync_full"] == 2
+    assert relay.info("persistence")["rdb_last_bgsave_status"] == "ok"
     digest.compare(origin, [lab.replica(relay).wait_online()])
+
+
+def test_no_fetch_without_room(lab, small_disk):
+    """A newer RDB would not fit: the origin is not asked for it, which is told; with room it is."""
+    origin = lab.origin()
+    load.populate(origin, 8)
+    relay = lab.relay(
+        origin,
+        {**SETTINGS, "relay.data-dir": small_disk / "data", "store.repl-backlog-size": "1mb"},
+        http=True,
+    ).wait_link()
+    load.fill(origin, rounds=5)
+    load.populate(origin, 3)  # the window leaves the RDB behind
+    wait.until("the RDB is behind", lambda: relay.info("store")["snapshot_state"] == "behind_window")
+    hog = small_disk / "hog"
+    with open(hog, "wb") as file:
+        file.write(b"h" * (free_bytes(small_disk) - 2_000_000))
+    replica = lab.replica(relay)
+    relay.wait_log(r"no snapshot is fetched.*: there is no room on the disk for an RDB: it takes \d+ bytes")
+    assert "no room on the disk" in relay.info("relay")["upstream_refresh_last_error"]
+    assert relay.info("persistence")["rdb_last_bgsave_status"] == "err"
+    assert "None is fetched" in str(web.status(relay)["findings"])
+    wait.stays("no other sync", lambda: origin.info()["sync_full"], lambda count: count == 1, seconds=3)
+    hog.unlink()
+    replica.wait_online()
+    digest.compare(origin, [replica])
+    assert origin.info()["sync_full"] == 2
+    assert relay.info("persistence")["rdb_last_bgsave_status"] == "ok"
 
 
 MEGABYTE = 1024 * 1024

@@ -85,6 +85,12 @@ void store_abandon(struct store *store);
  * while there is no current history: that one brings its own. */
 bool store_snapshot_is_due(const struct store *store);
 
+/* Would an RDB find room on the disk, with what would be given up for it? Asked before the origin is, which forks
+ * for each. `is_refresh`: of the current history, where the last one tells how long it will be; else only one that
+ * found no room does. False: not now, `why` says how much is missing; who asks again and again is told true once
+ * in a while all the same (rdb_room.h). */
+MUST_CHECK bool store_expects_room(struct store *store, bool is_refresh, struct text *why);
+
 /* The end of a turn: shows readers what was appended, and asks for an fsync where it is time. True if
  * there is something new to read (stream or snapshot bytes, a state). */
 bool store_publish(struct store *store);

@@ -56,8 +56,9 @@ struct link_status {
     size_t candidates; /* how many there are to choose from */
     enum link_state state;
     const char *state_name;
-    bool is_up;                /* streaming; as of a server, not while a full sync is under way */
-    bool sync_in_progress;     /* a full sync: waiting for or receiving the RDB */
+    bool is_up;            /* streaming; as of a server, not while a full sync is under way */
+    bool is_stalled;       /* connected, but nothing is read: the disk has no room for the stream */
+    bool sync_in_progress; /* a full sync: waiting for or receiving the RDB */
     uint64_t sync_total_bytes; /* of the RDB, 0 while not known */
     uint64_t sync_read_bytes;
     int64_t last_io_ms;    /* clock_ms of the last byte received; 0: never */
@@ -74,12 +75,14 @@ struct link_status {
     uint64_t acknowledged;   /* the offset acknowledged last */
     uint64_t full_syncs;     /* asked for and begun, this process */
     uint64_t partial_syncs;
-    uint64_t attempts;         /* connections tried, this process */
-    uint64_t refreshes;        /* snapshots fetched on a second connection */
-    uint64_t refresh_failures; /* that failed, or came too late to be of use */
-    size_t last_refresh_count; /* of the array below */
+    unsigned full_sync_failures; /* that came to nothing, in a row, with this origin */
+    uint64_t attempts;           /* connections tried, this process */
+    uint64_t refreshes;          /* snapshots fetched on a second connection */
+    uint64_t refresh_failures;   /* that failed, or came too late to be of use */
+    size_t last_refresh_count;   /* of the array below */
     struct link_refresh_report last_refreshes[LINK_REFRESHES_KEPT]; /* the newest first */
     const char *refresh_error; /* why the last one that failed did; NULL or "": none */
+    bool refresh_lacks_room;   /* it was not tried: the disk has no room */
     struct link_refresh_outrun refresh_outrun;
     int64_t
         refresh_next_ms; /* clock_ms before which none is fetched that nobody waits for; 0: none is */

@@ -181,7 +181,7 @@ function showCrowd(status, last) {
   ]);
   const arrow = by("rate-out").parentElement;
   set("rate-out", total ? rate(last ? last[2] : 0) : "nobody yet");
-  arrow.classList.toggle("flows", replicas.online > 0);
+  arrow.classList.toggle("flows", replicas.online > 0 && status.origin.up);
 }
 
 // --- what is held, to scale ---

@@ -281,6 +281,8 @@ TEST(other_sections_have_their_fields)
     assert_false(contains(info("info memory"), "used_memory_rss:0\r\n"));
     expect_fields(info("info persistence"), persistence, LENGTH_OF(persistence));
     expect_part("info persistence", "loading:0\r\n");
+    expect_part("info persistence", "rdb_last_bgsave_status:ok\r\n");
+    expect_part("info persistence", "aof_last_write_status:ok\r\n");
     expect_fields(info("info cpu"), cpu, LENGTH_OF(cpu));
     expect_text("info keyspace", "# Keyspace\r\n");
     expect_text("info cluster", "# Cluster\r\ncluster_enabled:0\r\n");
