@@ -50,6 +50,7 @@ void backlog_chain(struct backlog *backlog, struct segment *segment)
         atomic_store_explicit(&backlog->last->next, segment, memory_order_release);
     backlog->last = segment;
     backlog->count++;
+    backlog->charge += segment->disk_bytes + segment->cut_bytes;
 }
 
 struct backlog *backlog_new(const struct backlog_ties *ties, uint64_t first, struct text *why)

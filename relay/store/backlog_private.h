@@ -26,7 +26,9 @@ struct backlog {
     struct segment *head; /* the oldest, held */
     struct segment *last; /* the one that is written to, held by the chain */
     size_t count;
-    unsigned era; /* how many ids came after the first one */
+    uint64_t charge; /* see backlog_charge */
+    bool has_cuts;   /* some segment holds what a rewind cut off behind it */
+    unsigned era;    /* how many ids came after the first one */
     uint64_t boundary;
     uint64_t published_boundary; /* that the live mark carries */
     bool news;                   /* something was shown to readers in the middle of a turn */
@@ -48,6 +50,9 @@ static inline struct segment *segment_next(const struct segment *segment)
 
 /* What backlog_error tells. */
 void backlog_set_error(struct backlog *backlog, const struct text *why);
+
+/* The chain was changed but by appending and by giving up the oldest: adds its charge up anew. */
+void backlog_recount(struct backlog *backlog);
 
 /* Puts it behind the newest. */
 void backlog_chain(struct backlog *backlog, struct segment *segment);

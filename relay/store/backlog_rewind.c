@@ -137,6 +137,7 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
     if (fresh == NULL && kept == NULL) {
         segment_retain(backlog->last); /* of no more use than to be there until the history goes */
         start_over(backlog, backlog->last);
+        backlog_recount(backlog);
         return false;
     }
     if (kept == NULL)
@@ -145,6 +146,7 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
         backlog_chain(backlog, fresh);
     else /* backlog_reserve tries again */
         backlog_set_error(backlog, why);
+    backlog_recount(backlog);
     backlog->boundary = offset;
     backlog->published_boundary = offset;
     (void)backlog_set_mark(backlog);
@@ -198,6 +200,7 @@ bool backlog_begin_era(struct backlog *backlog, struct text *why)
                                              : end_segment(backlog, era, why);
     if (good)
         backlog->era = era;
+    backlog_recount(backlog);
     backlog->news = backlog->news || good;
     return good;
 }

@@ -22,10 +22,17 @@ uint64_t backlog_space(const struct backlog *backlog)
  * been told to let go of it. */
 uint64_t backlog_charge(const struct backlog *backlog)
 {
-    uint64_t charge = 0;
-    for (const struct segment *s = backlog->head; s != NULL; s = segment_next(s))
-        charge += s->disk_bytes + s->cut_bytes;
-    return charge;
+    return backlog->charge;
+}
+
+void backlog_recount(struct backlog *backlog)
+{
+    backlog->charge = 0;
+    backlog->has_cuts = false;
+    for (const struct segment *s = backlog->head; s != NULL; s = segment_next(s)) {
+        backlog->charge += s->disk_bytes + s->cut_bytes;
+        backlog->has_cuts = backlog->has_cuts || s->cut != NULL;
+    }
 }
 
 uint64_t backlog_held(const struct backlog *backlog)
@@ -66,6 +73,7 @@ static void drop_head(struct backlog *backlog, enum segment_fate fate)
     segment_retain(next);
     backlog->head = next;
     backlog->count--;
+    backlog->charge -= head->disk_bytes + head->cut_bytes;
     segment_unlink(head, backlog->ties.directory);
     segment_release(head);
     const struct identity *identity = backlog->ties.identity;
@@ -90,10 +98,21 @@ static uint64_t cap_of(const struct backlog *backlog)
 /* Segments that were cut off in a rewind go as soon as nobody can be stepping into them. */
 static void drop_cuts(struct backlog *backlog)
 {
+    if (!backlog->has_cuts)
+        return;
     for (struct segment *s = backlog->head; s != NULL; s = segment_next(s)) {
         if (s->cut != NULL)
             segment_drop_cut(s, 1);
     }
+    backlog_recount(backlog);
+}
+
+/* The preallocated rest goes. */
+static void seal(struct backlog *backlog, struct segment *segment)
+{
+    uint64_t before = segment->disk_bytes;
+    segment_seal(segment);
+    backlog->charge -= before - segment->disk_bytes;
 }
 
 void backlog_set_sizes(struct backlog *backlog, uint64_t window_bytes, uint64_t window_bytes_max,
@@ -146,8 +165,8 @@ static enum backlog_room end_segment(struct backlog *backlog)
     if (room == BACKLOG_NO_SPACE)
         backlog_set_error(backlog, &why);
     text_fini(&why);
-    if (room == BACKLOG_ROOM && !last->is_cut)
-        segment_seal(last);
+    if (room == BACKLOG_ROOM && !last->is_cut && last != backlog->last)
+        seal(backlog, last);
     return room;
 }
 
@@ -267,7 +286,7 @@ static enum backlog_room seal_last(struct backlog *backlog, const struct segment
     enum backlog_room room = BACKLOG_ROOM;
     while (room == BACKLOG_ROOM) {
         text_clear(why);
-        if (backlog->ties.save(backlog->ties.arg, why))
+        if (backlog->ties.name(backlog->ties.arg, &row, why))
             return BACKLOG_ROOM;
         room = backlog_give_way(backlog, errno, next->capacity);
     }

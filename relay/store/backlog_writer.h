@@ -25,8 +25,10 @@ struct backlog_ties {
     struct identity *identity; /* sealed segments are added to it, trimmed ones dropped */
     struct tail *tail;
     struct reclaimer *reclaimer; /* NULL: files are freed at once */
-    /* Writes the identity, for a kill to find. False: `why` and errno. */
+    /* Writes the identity after a cut, for a kill to find. False: `why` and errno. */
     bool (*save)(void *arg, struct text *why);
+    /* The row was added to the identity as its newest: names it on the disk, for a kill to find. The same. */
+    bool (*name)(void *arg, const struct identity_segment *row, struct text *why);
     void *arg;
 };
 

@@ -19,7 +19,8 @@
 
 enum {
     IDENTITY_LENGTH_MAX = 64 * 1024 * 1024, /* about half a million segments */
-    SYNC_SEGMENTS_MAX = 256,                /* at once: each takes a descriptor meanwhile */
+    LOG_ROWS_LEAST = 256,    /* behind the identity, before it is written whole again */
+    SYNC_SEGMENTS_MAX = 256, /* at once: each takes a descriptor meanwhile */
 };
 
 /* ------------------------------------------------------------------ made, loaded, ended */
@@ -34,6 +35,7 @@ static void history_free(struct history **history)
     backlog_free(&it->backlog);
     shelf_fini(&it->shelf);
     tail_close(&it->tail);
+    segment_log_fini(&it->log);
     identity_fini(&it->identity);
     text_fini(&it->error);
     int directories[] = {it->snapshot_dir, it->backlog_dir, it->directory};
@@ -52,6 +54,7 @@ static bool open_directories(struct history *history, struct text *why)
     history->directory = files_open_directory(history->ties.data_dir, name, why);
     if (history->directory == -1)
         return false;
+    segment_log_init(&history->log, history->directory);
     history->backlog_dir = files_open_directory(history->directory, "backlog", why);
     history->snapshot_dir = files_open_directory(history->directory, "snapshot", why);
     if (history->backlog_dir == -1 || history->snapshot_dir == -1)
@@ -73,6 +76,7 @@ static struct history *history_make(const struct history_ties *ties, uint64_t nu
     history->ties = *ties;
     history->number = number;
     history->snapshot_serial = 1; /* of one that is found */
+    segment_log_init(&history->log, -1);
     history->directory = -1;
     history->backlog_dir = -1;
     history->snapshot_dir = -1;
@@ -85,11 +89,27 @@ static struct history *history_make(const struct history_ties *ties, uint64_t nu
     return history;
 }
 
-static bool save_now(void *arg, struct text *why)
+static bool save(struct history *history, bool is_cut, struct text *why);
+
+/* Before its snapshot is complete, a kill must not leave anything that looks like a history. */
+static bool save_cut(void *arg, struct text *why)
 {
     struct history *history = arg;
-    /* Before its snapshot is complete, a kill must not leave anything that looks like a history. */
-    return !history->has_name || history_save(history, why);
+    return !history->has_name || save(history, true, why);
+}
+
+/* As many rows as there are segments are written for each that is sealed, when half of them are new. */
+static bool name_segment(void *arg, const struct identity_segment *row, struct text *why)
+{
+    struct history *history = arg;
+    if (!history->has_name)
+        return true;
+    size_t rows = history->log.rows;
+    bool is_long = rows >= LOG_ROWS_LEAST && rows >= history->identity.segment_count / 2;
+    /* At a start the identity may not have been written yet: the disk was full. */
+    if (is_long || !segment_log_has_base(&history->log))
+        return history_save(history, why);
+    return segment_log_add(&history->log, row, why);
 }
 
 static struct backlog_ties ties_of(struct history *history)
@@ -103,7 +123,8 @@ static struct backlog_ties ties_of(struct history *history)
         .identity = &history->identity,
         .tail = history->tail,
         .reclaimer = history->ties.reclaimer,
-        .save = save_now,
+        .save = save_cut,
+        .name = name_segment,
         .arg = history,
     };
 }
@@ -175,6 +196,16 @@ static enum history_proof load_identity(struct history *history, struct text *wh
     return HISTORY_PROVEN;
 }
 
+/* With what was sealed since it was written. */
+static enum history_proof load_rows(struct history *history, struct text *why)
+{
+    uint64_t newest;
+    if (!segment_log_apply(history->directory, &history->identity, &newest, why))
+        return HISTORY_REFUSED;
+    history->log.base = newest;
+    return HISTORY_PROVEN;
+}
+
 static enum history_proof load_backlog(struct history *history, struct text *why)
 {
     struct backlog_ties ties = ties_of(history);
@@ -207,7 +238,7 @@ static void tidy(struct history *history)
     struct text why;
     text_init(&why, HISTORY_WHY_MAX);
     if (!files_each(history->backlog_dir, remove_stray_segment, history, &why) ||
-        !history_tidy_snapshots(history, &why) || !history_save(history, &why))
+        !history_tidy_snapshots(history, &why) || !save(history, true, &why))
         log_warnx("store: history-%" PRIu64 ": %s", history->number, text_string(&why));
     /* The copy may tell of what is no more. */
     history->has_jobs = true;
@@ -219,6 +250,8 @@ static void tidy(struct history *history)
 static enum history_proof look_at_files(struct history *history, struct text *why)
 {
     enum history_proof proof = load_identity(history, why);
+    if (proof == HISTORY_PROVEN)
+        proof = load_rows(history, why);
     if (proof == HISTORY_PROVEN)
         proof = load_backlog(history, why);
     if (proof == HISTORY_PROVEN)
@@ -302,10 +335,11 @@ static void tell_saved(struct history *history)
                  sum);
 }
 
-bool history_save(struct history *history, struct text *why)
+static bool save(struct history *history, bool is_cut, struct text *why)
 {
     struct text content;
     text_init(&content, IDENTITY_LENGTH_MAX);
+    history->identity.base = history->log.base + 1;
     identity_format(&history->identity, &content);
     bool good = !content.failed;
     int error = ENOMEM;
@@ -317,11 +351,20 @@ bool history_save(struct history *history, struct text *why)
     }
     text_fini(&content);
     if (good) {
+        segment_log_follow(&history->log, history->identity.base, is_cut);
+        if (history->ties.options->fsync ==
+            STORE_FSYNC_NO) /* else the syncer does, when it is kept */
+            segment_log_remove_before(history->directory, history->identity.base);
         history->is_unnamed = false;
         tell_saved(history);
     }
     errno = error;
     return good;
+}
+
+bool history_save(struct history *history, struct text *why)
+{
+    return save(history, false, why);
 }
 
 /* ------------------------------------------------------------------ asked */
@@ -381,16 +424,10 @@ const char *history_error(const struct history *history)
 
 /* ------------------------------------------------------------------ done to */
 
+/* Of a segment that is not there the next start knows by itself. */
 bool history_shorten(struct history *history, uint64_t keep_from)
 {
-    if (!backlog_shorten(history->backlog, keep_from))
-        return false;
-    struct text why;
-    text_init(&why, HISTORY_WHY_MAX);
-    if (!save_now(history, &why)) /* of a segment that is not there the next start knows */
-        history_tell_unsaved(history, text_string(&why));
-    text_fini(&why);
-    return true;
+    return backlog_shorten(history->backlog, keep_from);
 }
 
 enum history_cut history_cut(const struct history *history)
@@ -442,7 +479,7 @@ bool history_rename(struct history *history, const struct replid *replid, struct
         identity_rename(&history->identity, replid, end);
         if (before.snapshot.offset > end)
             history->identity.snapshot.exists = false;
-        good = history_save(history, why);
+        good = save(history, true, why);
     }
     int error = errno;
     if (!good)
@@ -467,12 +504,8 @@ void history_take_options(struct history *history)
 
 void history_trim(struct history *history)
 {
-    struct text why;
-    text_init(&why, HISTORY_WHY_MAX);
-    bool dropped = backlog_drop_unreadable(history->backlog);
-    if ((backlog_trim(history->backlog) || dropped) && !save_now(history, &why))
-        history_tell_unsaved(history, text_string(&why));
-    text_fini(&why);
+    (void)backlog_drop_unreadable(history->backlog);
+    (void)backlog_trim(history->backlog);
     history_drop_unreadable(history);
     history_settle_snapshots(history);
 }

@@ -16,6 +16,7 @@
 #include "relay/base/bytes.h"
 #include "relay/base/log.h"
 #include "segment.h"
+#include "segment_log.h"
 #include "snapshot_writer.h"
 #include "syncer.h"
 
@@ -64,6 +65,7 @@ void history_forget(int directory)
                                         SYNCER_IDENTITY_KEPT ".new", "tail"};
     for (size_t i = 0; i < LENGTH_OF(files); i++)
         unlinkat(directory, files[i], 0);
+    segment_log_remove_before(directory, UINT64_MAX);
 }
 
 void history_erase(int data_dir, uint64_t number)

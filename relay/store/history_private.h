@@ -17,6 +17,7 @@
 #include "relay/base/text.h"
 #include "relay/store/branches.h"
 #include "relay/store/history.h"
+#include "segment_log.h"
 #include "shelf.h"
 #include "syncer.h"
 #include "tail.h"
@@ -30,6 +31,7 @@ struct history {
     int backlog_dir;
     int snapshot_dir;
     struct identity identity;
+    struct segment_log log;
     struct tail *tail;
     struct backlog *backlog;
     struct shelf shelf;

@@ -9,9 +9,11 @@
 #include "relay/base/crc64.h"
 
 #define FORMAT_NAME "psync-relay identity "
-static const char first_line[] = FORMAT_NAME "1";
+static const char first_line[] = FORMAT_NAME "2";
+static const char first_line_before[] = FORMAT_NAME "1"; /* it had no base */
+static const char base_word[] = "base ";
 
-enum { WORDS_MAX = 6 };
+enum { WORDS_MAX = 6, PLACES_LEAST = 16 };
 
 void identity_init(struct identity *identity, const struct replid *replid)
 {
@@ -21,7 +23,7 @@ void identity_init(struct identity *identity, const struct replid *replid)
 
 void identity_fini(struct identity *identity)
 {
-    free(identity->segments);
+    free(identity->allocated);
     memset(identity, 0, sizeof(*identity));
 }
 
@@ -36,7 +38,33 @@ bool identity_copy(const struct identity *identity, struct identity *out)
     }
     *out = *identity;
     out->segments = segments;
+    out->allocated = segments;
     out->segment_capacity = identity->segment_count;
+    return true;
+}
+
+/* At the end. The places of rows that were dropped are used again when they are as many as those in use, so
+ * that a row costs the same however many there are. False: memory is out. */
+static bool make_place(struct identity *identity)
+{
+    size_t count = identity->segment_count;
+    size_t dropped = (size_t)(identity->segments - identity->allocated);
+    if (dropped > count) {
+        memmove(identity->allocated, identity->segments, count * sizeof(identity->segments[0]));
+        identity->segments = identity->allocated;
+        identity->segment_capacity += dropped;
+        return true;
+    }
+    size_t capacity = count < PLACES_LEAST ? PLACES_LEAST : count * 2;
+    struct identity_segment *larger = malloc(capacity * sizeof(identity->segments[0]));
+    if (larger == NULL)
+        return false;
+    if (count > 0)
+        memcpy(larger, identity->segments, count * sizeof(identity->segments[0]));
+    free(identity->allocated);
+    identity->allocated = larger;
+    identity->segments = larger;
+    identity->segment_capacity = capacity;
     return true;
 }
 
@@ -46,15 +74,8 @@ bool identity_add_segment(struct identity *identity, struct identity_segment seg
     CHECK(segment.boundary <= segment.end);
     if (identity->segment_count > 0)
         CHECK(identity->segments[identity->segment_count - 1].end == segment.first);
-    if (identity->segment_count == identity->segment_capacity) {
-        size_t capacity = identity->segment_capacity == 0 ? 16 : identity->segment_capacity * 2;
-        struct identity_segment *larger =
-            realloc(identity->segments, capacity * sizeof(identity->segments[0]));
-        if (larger == NULL)
-            return false;
-        identity->segments = larger;
-        identity->segment_capacity = capacity;
-    }
+    if (identity->segment_count == identity->segment_capacity && !make_place(identity))
+        return false;
     identity->segments[identity->segment_count++] = segment;
     return true;
 }
@@ -65,8 +86,8 @@ void identity_drop_oldest(struct identity *identity, size_t count)
     if (count == 0)
         return;
     identity->segment_count -= count;
-    memmove(identity->segments, identity->segments + count,
-            identity->segment_count * sizeof(identity->segments[0]));
+    identity->segment_capacity -= count;
+    identity->segments += count;
 }
 
 void identity_drop_newest(struct identity *identity)
@@ -106,18 +127,24 @@ void identity_rewind(struct identity *identity, uint64_t offset)
         identity->snapshot.exists = false;
 }
 
+void identity_format_segment(const struct identity_segment *segment, struct text *out)
+{
+    text_format(out, "segment %" PRIu64 " %" PRIu64 " %016" PRIx64 " %" PRIu64, segment->first,
+                segment->end, segment->crc, segment->boundary);
+}
+
 void identity_format(const struct identity *identity, struct text *out)
 {
     size_t start = out->length;
     text_format(out, "%s\n", first_line);
     text_format(out, "replid %s\n", identity->replid.hex);
+    text_format(out, "%s%" PRIu64 "\n", base_word, identity->base);
     for (size_t i = 0; i < identity->earlier_count; i++)
         text_format(out, "earlier %s %" PRIu64 "\n", identity->earlier[i].replid.hex,
                     identity->earlier[i].limit);
     for (size_t i = 0; i < identity->segment_count; i++) {
-        const struct identity_segment *segment = &identity->segments[i];
-        text_format(out, "segment %" PRIu64 " %" PRIu64 " %016" PRIx64 " %" PRIu64 "\n",
-                    segment->first, segment->end, segment->crc, segment->boundary);
+        identity_format_segment(&identity->segments[i], out);
+        text_append_string(out, "\n");
     }
     const struct identity_snapshot *snapshot = &identity->snapshot;
     if (snapshot->exists)
@@ -180,13 +207,23 @@ static bool parse_earlier(struct identity *identity, const struct bytes *words)
     return true;
 }
 
+static bool parse_base(struct identity *identity, const struct bytes *words)
+{
+    return identity->base == 0 && bytes_to_u64(words[1], &identity->base) &&
+           identity->base <= OFFSET_MAX;
+}
+
+static bool parse_row(const struct bytes *words, struct identity_segment *out)
+{
+    return bytes_to_u64(words[1], &out->first) && bytes_to_u64(words[2], &out->end) &&
+           parse_crc(words[3], &out->crc) && bytes_to_u64(words[4], &out->boundary) &&
+           out->end <= OFFSET_MAX && out->first < out->end && out->boundary <= out->end;
+}
+
 static bool parse_segment(struct identity *identity, const struct bytes *words)
 {
     struct identity_segment segment;
-    if (!bytes_to_u64(words[1], &segment.first) || !bytes_to_u64(words[2], &segment.end) ||
-        !parse_crc(words[3], &segment.crc) || !bytes_to_u64(words[4], &segment.boundary))
-        return false;
-    if (segment.end > OFFSET_MAX || segment.first >= segment.end || segment.boundary > segment.end)
+    if (!parse_row(words, &segment))
         return false;
     size_t count = identity->segment_count;
     if (count > 0 && identity->segments[count - 1].end != segment.first)
@@ -211,11 +248,33 @@ static const struct line_kind {
     size_t words;
     bool (*parse)(struct identity *identity, const struct bytes *words);
 } line_kinds[] = {
-    {"replid", 2, parse_replid},
-    {"earlier", 3, parse_earlier},
-    {"segment", 5, parse_segment},
-    {"snapshot", 5, parse_snapshot},
+    {"replid", 2, parse_replid},   {"base", 2, parse_base},         {"earlier", 3, parse_earlier},
+    {"segment", 5, parse_segment}, {"snapshot", 5, parse_snapshot},
 };
+
+bool identity_parse_segment(struct bytes line, struct identity_segment *out)
+{
+    struct bytes words[WORDS_MAX];
+    size_t count;
+    return split(line, words, &count) && count == 5 && bytes_is(words[0], "segment") &&
+           parse_row(words, out);
+}
+
+uint64_t identity_peek_base(struct bytes head)
+{
+    uint64_t base = 0;
+    while (head.length > 0) {
+        size_t length = bytes_find(head, '\n');
+        struct bytes line = bytes_first(head, length);
+        if (length == head.length)
+            return 0;
+        if (bytes_starts(line, base_word) &&
+            bytes_to_u64(bytes_skip(line, sizeof(base_word) - 1), &base))
+            return base;
+        head = bytes_skip(head, length + 1);
+    }
+    return 0;
+}
 
 static bool parse_line(struct identity *identity, struct bytes line)
 {
@@ -256,7 +315,7 @@ static bool take_sum(struct bytes *file, struct text *why)
 /* One of another version is not damaged: errno tells. */
 static bool parse_first_line(struct bytes line, struct text *why)
 {
-    if (bytes_equal(line, bytes_of(first_line)))
+    if (bytes_equal(line, bytes_of(first_line)) || bytes_equal(line, bytes_of(first_line_before)))
         return true;
     if (bytes_starts(line, FORMAT_NAME)) {
         text_format(why, "it was written by a newer version: ");

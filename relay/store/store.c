@@ -22,6 +22,8 @@
 
 enum {
     WHY_MAX = 512,
+    SEGMENTS_MANY = 2048, /* of a window; but segments of this size may be more: */
+    SEGMENT_LEAST_MAX = 1024 * 1024,
     RETIRED_MAX = 4,
     RECLAIM_LIMIT_MS = 2000, /* at the end: what is left then is freed by the next start */
     RECLAIM_WAIT_MS = 10,    /* of thread 0 on a full disk, for files that are being freed, */
@@ -117,6 +119,21 @@ static bool load_histories(struct store *store, struct text *why)
     return true;
 }
 
+/* A file system takes its time for each file, more so where others have just been removed (ext4 looks for an
+ * inode among those): of a window that is large, small segments would be thousands a second. */
+static void raise_segment_bytes(struct store_options *options)
+{
+    uint64_t least = options->window_bytes / SEGMENTS_MANY;
+    if (least > SEGMENT_LEAST_MAX)
+        least = SEGMENT_LEAST_MAX;
+    if (options->segment_bytes >= least)
+        return;
+    log_info("store: segment-size is %" PRIu64 ", little for a repl-backlog-size of %" PRIu64
+             ": segments of %" PRIu64 " bytes are made",
+             options->segment_bytes, options->window_bytes, least);
+    options->segment_bytes = least;
+}
+
 struct store *store_open(const struct store_options *options, struct text *why)
 {
     struct store *store = calloc(1, sizeof(*store));
@@ -125,6 +142,7 @@ struct store *store_open(const struct store_options *options, struct text *why)
         return NULL;
     }
     store->options = *options;
+    raise_segment_bytes(&store->options);
     store->patience = RECLAIM_PATIENCE;
     text_init(&store->error, WHY_MAX);
     if (!data_dir_open(&store->data_dir, options->data_dir, true, why)) {

@@ -12,7 +12,11 @@
 
 #include "files.h"
 #include "relay/base/log.h"
+#include "relay/store/identity.h"
 #include "segment.h"
+#include "segment_log.h"
+
+enum { IDENTITY_HEAD = 256 }; /* the base is in it */
 
 struct syncer_place {
     struct syncer_place *next;
@@ -73,11 +77,27 @@ static bool sync_place(int directory, struct syncer_claim *claim)
     return claim->has_place;
 }
 
-/* `identity`, the names of the files in `folder`, and those of all above. */
+/* What goes behind an identity that is older than the copy is of no use any more. */
+static void remove_old_rows(int directory)
+{
+    char head[IDENTITY_HEAD];
+    int kept = openat(directory, SYNCER_IDENTITY_KEPT, O_RDONLY | O_CLOEXEC);
+    ssize_t got = kept == -1 ? -1 : read(kept, head, sizeof(head));
+    if (kept != -1)
+        close(kept);
+    uint64_t base = got > 0 ? identity_peek_base(bytes_at(head, (size_t)got)) : 0;
+    if (base > 0)
+        segment_log_remove_before(directory, base);
+}
+
+/* `identity` and the rows behind it, the names of the files in `folder`, and those of all above. */
 static bool sync_names(int directory, const char *folder, struct syncer_claim *claim)
 {
-    return files_sync_directory(directory, folder) && syncer_keep_identity(directory) &&
-           fsync(directory) == 0 && sync_place(directory, claim);
+    if (!files_sync_directory(directory, folder) || !segment_log_sync(directory) ||
+        !syncer_keep_identity(directory) || fsync(directory) == -1 || !sync_place(directory, claim))
+        return false;
+    remove_old_rows(directory);
+    return true;
 }
 
 /* After a failed fsync the kernel may forget what it could not write and say yes the next time: of

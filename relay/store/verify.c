@@ -14,6 +14,7 @@
 #include "history_keeper.h"
 #include "relay/store/identity.h"
 #include "segment.h"
+#include "segment_log.h"
 #include "snapshot_writer.h"
 #include "tail.h"
 
@@ -79,6 +80,11 @@ static bool check_identity(struct check *check)
     text_init(&why, WHY_MAX);
     bool good = files_read(check->directory, "identity", &file, &why) &&
                 identity_parse(text_bytes(&file), &check->identity, &why);
+    uint64_t newest;
+    if (good && !segment_log_apply(check->directory, &check->identity, &newest, &why)) {
+        identity_fini(&check->identity);
+        good = false;
+    }
     if (good)
         text_format(&why, "replid %s, %zu earlier", check->identity.replid.hex,
                     check->identity.earlier_count);

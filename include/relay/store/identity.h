@@ -4,15 +4,17 @@
  * how each file is proven. A plain value; the file `identity` is its text, replaced as a whole, with
  * a checksum of itself as its last line, so that a cut or altered file is known for what it is:
  *
- *     psync-relay identity 1
+ *     psync-relay identity 2
  *     replid 8e7f... 
+ *     base 14                               counted up with each identity that is written (segment_log.h)
  *     earlier 51ab... 90210                 an id before that one, valid up to an offset
  *     segment 0 65536 4f1c09be22a01733 65501   sealed: first offset, end, CRC-64 of its bytes, and
  *                                           the boundary when it was sealed
  *     snapshot 4711 8400123 0000000000000000 verified      X, length, CRC-64 of the file
  *     sum 02b7cf4e2d8a9c11
  *
- * Only what is complete is in it. The segment that is still written to, and how far it is good, is
+ * Only what is complete is in it; segments that were sealed since it was written are in files beside it
+ * (segment_log.h). The segment that is still written to, and how far it is good, is
  * told by the file `tail` beside it (tail.h). Pure. Any thread.
  */
 #ifndef RELAY_STORE_IDENTITY_H
@@ -52,11 +54,13 @@ struct identity_snapshot {
 
 struct identity {
     struct replid replid;
+    uint64_t base;        /* 0: of a version before there was one */
     size_t earlier_count; /* newest first */
     struct identity_earlier earlier[IDENTITY_EARLIER_MAX];
     size_t segment_count; /* oldest first, without holes */
     struct identity_segment *segments;
     size_t segment_capacity;
+    struct identity_segment *allocated; /* `segments` is in it: behind those that were dropped */
     struct identity_snapshot snapshot;
 };
 
@@ -82,6 +86,13 @@ void identity_rename(struct identity *identity, const struct replid *replid, uin
 /* Bytes from `offset` on are forgotten: earlier ids are valid no further, segments that reach beyond
  * it are gone (the caller adds the part before it again), and so is a snapshot with X > offset. */
 void identity_rewind(struct identity *identity, uint64_t offset);
+
+/* The row as in the file, without an end of line; and back. False: it is none. */
+void identity_format_segment(const struct identity_segment *segment, struct text *out);
+MUST_CHECK bool identity_parse_segment(struct bytes line, struct identity_segment *out);
+
+/* The base, of the first lines of a file. 0: they do not tell. */
+uint64_t identity_peek_base(struct bytes head);
 
 void identity_format(const struct identity *identity, struct text *out);
 

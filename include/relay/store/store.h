@@ -8,6 +8,7 @@
  *       trash/                        removed files that are not freed yet  (store/reclaimer.h)
  *       history-<n>/                  one unbroken history
  *         identity                    who it is, what is proven           (identity.h)
+ *         segments.<n>                segments sealed since it was written  (store/segment_log.h)
  *         identity.kept               one that is surely on the disk  (store/syncer.h)
  *         tail                        how far the newest segment is good  (store/tail.h)
  *         backlog/<first offset>.seg  raw stream bytes                    (backlog.h)
@@ -38,7 +39,7 @@ struct store_options {
     const char *data_dir;
     uint64_t window_bytes;     /* repl-backlog-size: kept anyway */
     uint64_t window_bytes_max; /* repl-backlog-max-size: kept for those who are behind */
-    uint64_t segment_bytes;    /* segment-size */
+    uint64_t segment_bytes; /* segment-size; a 2048th of window_bytes, or 1 MB, where it is less */
     enum store_fsync fsync;
 };
 

@@ -47,6 +47,12 @@ static inline bool bench_save(void *arg, struct text *why)
     return good;
 }
 
+static inline bool bench_name(void *arg, const struct identity_segment *row, struct text *why)
+{
+    (void)row;
+    return bench_save(arg, why);
+}
+
 static inline void bench_init(struct bench *bench, uint64_t first, uint64_t window, uint64_t max)
 {
     memset(bench, 0, sizeof(*bench));
@@ -66,6 +72,7 @@ static inline void bench_init(struct bench *bench, uint64_t first, uint64_t wind
         .identity = &bench->identity,
         .tail = bench->tail,
         .save = bench_save,
+        .name = bench_name,
         .arg = bench,
     };
     bench->backlog = backlog_new(&bench->ties, first, &why);

@@ -91,12 +91,13 @@ static inline uint8_t *place_read(const struct place *place, const char *name, s
     int64_t whole = place_length(place, name);
     if (whole == -1)
         fail_msg("%s is not there", name);
-    uint8_t *data = malloc((size_t)whole + 1);
+    size_t size = whole > 0 ? (size_t)whole : 0;
+    uint8_t *data = malloc(size + 1);
     assert_non_null(data);
     int file = openat(place->directory, name, O_RDONLY | O_CLOEXEC);
-    assert_int_equal(read(file, data, (size_t)whole), whole);
+    assert_int_equal(read(file, data, size), whole);
     close(file);
-    *length = (size_t)whole;
+    *length = size;
     return data;
 }
 

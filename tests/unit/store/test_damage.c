@@ -35,6 +35,8 @@ static int make_contents(void **state)
     for (int i = 0; i < SEALED; i++)
         depot_stream(&depot, DEPOT_SEGMENT, 0); /* so that each ends with a command */
     depot_stream(&depot, 700, 0);
+    store_close(&depot.store);
+    depot_open(&depot); /* writes all rows into the identity */
     depot_stream(&depot, 77, 0);
     store_close(&depot.store);
     for (size_t i = 0; i < FILES; i++) {
@@ -270,7 +272,7 @@ TEST(what_a_newer_version_wrote_is_left_alone)
     restore();
     struct text newer;
     text_init(&newer, 500);
-    text_append_string(&newer, "psync-relay identity 2\nreplid of another kind\n");
+    text_append_string(&newer, "psync-relay identity 3\nreplid of another kind\n");
     text_format(&newer, "sum %016" PRIx64 "\n",
                 crc64(0, (const uint8_t *)newer.data, newer.length));
     place_write(&depot.place, names[IDENTITY], text_bytes(&newer));

@@ -28,6 +28,7 @@ static void fill(struct identity *identity)
     identity_init(identity, &a);
     identity_rename(identity, &b, 100);
     identity_rename(identity, &c, 200);
+    identity->base = 14;
     add(identity, 0, 64);
     add(identity, 64, 150);
     add(identity, 150, OFFSET_MAX - 7);
@@ -37,6 +38,7 @@ static void fill(struct identity *identity)
 static void assert_same(const struct identity *a, const struct identity *b)
 {
     assert_string_equal(a->replid.hex, b->replid.hex);
+    assert_int_equal(a->base, b->base);
     assert_int_equal(a->earlier_count, b->earlier_count);
     for (size_t i = 0; i < a->earlier_count; i++) {
         assert_string_equal(a->earlier[i].replid.hex, b->earlier[i].replid.hex);
@@ -135,11 +137,14 @@ TEST(a_cut_or_altered_file_is_never_taken)
 TEST(what_this_version_does_not_know_is_refused)
 {
     assert_true(body_accepted(HEAD));
+    assert_true(body_accepted("psync-relay identity 2\nreplid " ID40 "\nbase 7\n"));
     assert_true(body_accepted(HEAD "segment 0 5 0000000000000001 5\n"));
     static const char *const bodies[] = {
         "",
         "psync-relay identity 1\n",
-        "psync-relay identity 2\nreplid " ID40 "\n",
+        "psync-relay identity 3\nreplid " ID40 "\n",
+        HEAD "base -1\n",
+        HEAD "base 1\nbase 2\n",
         "replid " ID40 "\npsync-relay identity 1\n",
         "psync-relay identity 1\nreplid " ID40 "a\n",
         "psync-relay identity 1\nreplid 0000000000000000000000000000000000000000\n",

@@ -152,7 +152,7 @@ TEST(what_a_newer_version_wrote_is_refused_in_the_same_words)
     struct text newer;
     text_init(&newer, 500);
     fill();
-    text_append_string(&newer, "psync-relay identity 2\nreplid of another kind\n");
+    text_append_string(&newer, "psync-relay identity 3\nreplid of another kind\n");
     uint64_t sum = crc64(0, (const uint8_t *)newer.data, newer.length);
     text_format(&newer, "sum %016llx\n", (unsigned long long)sum);
     place_write(&depot.place, HISTORY "identity", text_bytes(&newer));
