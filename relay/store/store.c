@@ -25,9 +25,8 @@ enum {
     SEGMENTS_MANY = 2048, /* of a window; but segments of this size may be more: */
     SEGMENT_LEAST_MAX = 1024 * 1024,
     RETIRED_MAX = 4,
-    RECLAIM_LIMIT_MS = 2000, /* at the end: what is left then is freed by the next start */
-    RECLAIM_WAIT_MS = 10,    /* of thread 0 on a full disk, for files that are being freed, */
-    RECLAIM_PATIENCE = 10,   /* so many times a second */
+    RECLAIM_LIMIT_MS = 2000,   /* at the end: what is left then is freed by the next start */
+    RECLAIM_PATIENCE_MS = 100, /* of each second, of thread 0, for files that are being freed */
 };
 
 struct store {
@@ -41,8 +40,8 @@ struct store {
     size_t retired_count;
     struct syncer *syncer;
     struct reclaimer *reclaimer;
-    unsigned patience; /* how often thread 0 may still wait for the reclaimer in this second */
-    uint64_t given;    /* see reclaimer_gives */
+    int64_t patience_ms; /* how long thread 0 may still wait for the reclaimer in this second */
+    uint64_t given;      /* see reclaimer_gives */
     struct rdb_room room;
     struct text error; /* of the last history that was not begun, or did not become whole; "" */
     bool changed; /* another history became current, or one was abandoned, since the last publish */
@@ -143,7 +142,7 @@ struct store *store_open(const struct store_options *options, struct text *why)
     }
     store->options = *options;
     raise_segment_bytes(&store->options);
-    store->patience = RECLAIM_PATIENCE;
+    store->patience_ms = RECLAIM_PATIENCE_MS;
     text_init(&store->error, WHY_MAX);
     if (!data_dir_open(&store->data_dir, options->data_dir, true, why)) {
         free(store);
@@ -267,9 +266,10 @@ static bool give_room(struct store *store, const struct history *history)
         drop_retired(store);
         return true;
     }
-    if (reclaimer_gives(store->reclaimer, &store->given) && store->patience > 0) {
-        store->patience--;
-        reclaimer_wait(store->reclaimer, RECLAIM_WAIT_MS);
+    if (reclaimer_gives(store->reclaimer, &store->given) && store->patience_ms > 0) {
+        int64_t since_ms = clock_ms();
+        reclaimer_wait(store->reclaimer, store->patience_ms);
+        store->patience_ms -= clock_ms() - since_ms;
         return true;
     }
     if (store->current == NULL)
@@ -446,7 +446,7 @@ bool store_publish(struct store *store)
 
 void store_tick(struct store *store)
 {
-    store->patience = RECLAIM_PATIENCE;
+    store->patience_ms = RECLAIM_PATIENCE_MS;
     if (store->current == NULL)
         return;
     history_trim(store->current);
