@@ -345,9 +345,28 @@ static void report_relay(const struct info_moment *moment, struct report *report
     text_fini(&rule);
 }
 
+/* Who makes the window larger than repl-backlog-size: a line for each of those that hold most of it. */
+static void report_holders(const struct info_moment *moment, struct report *report)
+{
+    const struct holders *holders = &moment->holders;
+    report_u64(report, "window_holders", holders->count);
+    report_u64(report, "window_holders_loading", holders->loading);
+    for (size_t i = 0; i < holders->listed; i++) {
+        const struct holder *one = &holders->most[i];
+        char name[32];
+        char address[INFO_ADDRESS_MAX];
+        snprintf(name, sizeof(name), "window_holder%zu", i);
+        report_text(report, name,
+                    "id=%" PRIu64 ",ip=%s,port=%u,state=%s,offset=%" PRIu64 ",bytes=%" PRIu64,
+                    one->id, info_plain_address(one->address, address), (unsigned)one->port,
+                    one->is_loading ? "send_bulk" : "online", one->offset, one->bytes);
+    }
+}
+
 static void report_store(const struct info_moment *moment, struct report *report)
 {
     store_report(moment->admin->store, report);
+    report_holders(moment, report);
 }
 
 /* Under Valkey's names: of our side for replicas, of our side for the origin, and of all CAs the one that
@@ -443,8 +462,10 @@ void on_info(struct request *request)
     struct info_moment moment;
     bool has_lines = false;
     for (size_t i = 0; i < LENGTH_OF(sections); i++)
-        has_lines = has_lines ||
-                    (sections[i].write == report_replication && is_section_asked_for(request, i));
+        has_lines =
+            has_lines ||
+            ((sections[i].write == report_replication || sections[i].write == report_store) &&
+             is_section_asked_for(request, i));
     info_moment_take(&moment, request->admin, has_lines);
     for (size_t i = 0; i < LENGTH_OF(sections); i++) {
         if (is_section_asked_for(request, i))

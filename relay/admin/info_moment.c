@@ -6,9 +6,10 @@
 
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
+#include "relay/store/status.h"
 #include "request.h"
 
-enum { LINES_LENGTH_MAX = 8 * 1024 * 1024, LINE_ADDRESS_MAX = 256 };
+enum { LINES_LENGTH_MAX = 8 * 1024 * 1024 };
 
 /* The state as a primary would name it; NULL: it is on its way out, and not listed. */
 static const char *replica_state(const struct peer_status *replica)
@@ -26,11 +27,10 @@ static const char *replica_state(const struct peer_status *replica)
     UNREACHABLE("a replica state that is none");
 }
 
-/* Monitors take the line apart at ',' and '=': an announced address must not bring any. */
-static const char *plain_address(const char *address, char out[LINE_ADDRESS_MAX])
+const char *info_plain_address(const char *address, char out[INFO_ADDRESS_MAX])
 {
     size_t i = 0;
-    for (; address[i] != '\0' && i < LINE_ADDRESS_MAX - 1; i++)
+    for (; address[i] != '\0' && i < INFO_ADDRESS_MAX - 1; i++)
         out[i] = address[i] == ',' || address[i] == '=' ? '?' : address[i];
     out[i] = '\0';
     return out;
@@ -39,8 +39,9 @@ static const char *plain_address(const char *address, char out[LINE_ADDRESS_MAX]
 static void add_line(const struct peer_status *replica, void *arg)
 {
     struct info_moment *moment = arg;
+    holders_note(&moment->holders, replica);
     char name[32];
-    char address[LINE_ADDRESS_MAX];
+    char address[INFO_ADDRESS_MAX];
     const char *state = replica_state(replica);
     if (state == NULL)
         return;
@@ -50,7 +51,7 @@ static void add_line(const struct peer_status *replica, void *arg)
     struct report report = {.out = &moment->replica_lines};
     snprintf(name, sizeof(name), "slave%" PRIu64, moment->replicas++);
     report_text(&report, name, "ip=%s,port=%u,state=%s,offset=%" PRIu64 ",lag=%" PRId64,
-                plain_address(replica->address, address), replica->listening_port, state,
+                info_plain_address(replica->address, address), replica->listening_port, state,
                 replica->acknowledged, lag_s);
 }
 
@@ -59,6 +60,9 @@ void info_moment_take(struct info_moment *moment, const struct admin *admin, boo
     *moment = (struct info_moment){.admin = admin, .now_ms = clock_ms()};
     text_init(&moment->replica_lines, LINES_LENGTH_MAX);
     link_status(admin->link, &moment->link);
+    struct store_status store;
+    store_status(admin->store, &store);
+    holders_init(&moment->holders, store.published, store.window_bytes);
     if (has_lines)
         downstream_observe(admin->downstream, &moment->counts, add_line, moment);
     else

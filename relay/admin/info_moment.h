@@ -13,6 +13,7 @@
 
 #include "relay/base/text.h"
 #include "relay/downstream/downstream.h"
+#include "relay/downstream/holders.h"
 #include "relay/upstream/link.h"
 
 struct admin;
@@ -23,12 +24,17 @@ struct info_moment {
     struct link_status link;
     struct downstream_counts counts;
     uint64_t replicas;         /* of which there is a line */
+    struct holders holders;    /* of the window; as the lines */
     struct text replica_lines; /* "slave0:ip=...,port=...", as primaries show them */
 };
 
-/* `has_lines`: a line for each replica is wanted. */
+/* `has_lines`: each replica is looked at. */
 void info_moment_take(struct info_moment *moment, const struct admin *admin, bool has_lines);
 void info_moment_fini(struct info_moment *moment);
+
+/* Monitors take a line apart at ',' and '=': an announced address must not bring any. */
+enum { INFO_ADDRESS_MAX = 256 };
+const char *info_plain_address(const char *address, char out[INFO_ADDRESS_MAX]);
 
 /* Whole seconds from then until the moment, none below 0. */
 int64_t info_moment_seconds_since(const struct info_moment *moment, int64_t then_ms);

@@ -159,8 +159,29 @@ static void write_snapshot(struct json *json, const char *name,
     json_close_object(json);
 }
 
-static void write_store(struct json *json, const struct store_status *store)
+/* Those that hold most of what is kept beyond repl-backlog-size. */
+static void write_holders(struct json *json, const struct holders *holders)
 {
+    json_u64(json, "holders", holders->count);
+    json_u64(json, "holders_loading", holders->loading);
+    json_open_array(json, "held_by");
+    for (size_t i = 0; i < holders->listed; i++) {
+        const struct holder *one = &holders->most[i];
+        json_open_object(json, NULL);
+        json_u64(json, "id", one->id);
+        json_string(json, "address", one->address);
+        json_u64(json, "port", one->port);
+        json_string(json, "state", one->is_loading ? "loading" : "online");
+        json_u64(json, "offset", one->offset);
+        json_u64(json, "bytes", one->bytes);
+        json_close_object(json);
+    }
+    json_close_array(json);
+}
+
+static void write_store(struct json *json, const struct picture *picture)
+{
+    const struct store_status *store = &picture->store;
     json_open_object(json, "store");
     json_string(json, "history",
                 store->is_served ? "current"
@@ -177,6 +198,7 @@ static void write_store(struct json *json, const struct store_status *store)
     json_u64(json, "segments", store->segments);
     json_u64(json, "segment_disk_bytes", store->segment_disk_bytes);
     json_u64(json, "pinned_bytes", store->pinned_bytes);
+    write_holders(json, &picture->holders);
     json_open_array(json, "snapshots");
     for (size_t i = 0; i < store->snapshot_count; i++)
         write_snapshot(json, NULL, &store->snapshots[i]);
@@ -287,7 +309,7 @@ void document_write(const struct picture *picture, struct text *out)
     findings_each(picture, write_finding, &json);
     json_close_array(&json);
     write_origin(&json, picture);
-    write_store(&json, &picture->store);
+    write_store(&json, picture);
     write_replicas(&json, picture);
     write_traffic(&json, picture);
     write_certificates(&json, picture);

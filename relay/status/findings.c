@@ -509,6 +509,27 @@ static bool finds_waiting(const struct picture *picture, struct finding *finding
                                 "Nothing to do while the link is up.");
 }
 
+/* The window is larger than it was made, and the disk fuller. */
+static bool finds_window_held(const struct picture *picture, struct finding *finding)
+{
+    char who[SUBJECT_MAX];
+    char beyond[WORDS_MAX];
+    char size[WORDS_MAX];
+    const struct holders *holders = &picture->holders;
+    if (picture->store.pinned_bytes == 0 || holders->count == 0)
+        return false;
+    const struct holder *most = &holders->most[0];
+    say(finding->what, "%s %s %s of the window beyond repl-backlog-size (%s).",
+        subject(holders->count, most->address, most->port, who),
+        holders->count == 1 ? "holds" : "hold", size_words(picture->store.pinned_bytes, beyond),
+        size_words(picture->store.window_bytes, size));
+    return say(
+        finding->advice,
+        "%" PRIu64 " of them take an RDB, and the stream from there on is kept for them; "
+        "the others are behind. It is given up when they have it, or at repl-backlog-max-size.",
+        holders->loading);
+}
+
 static bool finds_full_house(const struct picture *picture, struct finding *finding)
 {
     uint64_t taken = picture->counts.clients + picture->counts.replicas;
@@ -596,6 +617,7 @@ static const struct rule {
     {SEVERITY_WARNING, "rdb_version_raised", finds_version_raised},
     {SEVERITY_NOTE, "sync_in_progress", finds_sync},
     {SEVERITY_NOTE, "replica_waiting", finds_waiting},
+    {SEVERITY_NOTE, "window_held", finds_window_held},
 };
 
 void findings_each(const struct picture *picture, finding_fn *fn, void *arg)

@@ -87,6 +87,7 @@ VALUE(undurable, known(picture->store.published > picture->store.durable
 VALUE(segments, known((double)picture->store.segments))
 VALUE(segment_bytes, known((double)picture->store.segment_disk_bytes))
 VALUE(pinned, known((double)picture->store.pinned_bytes))
+VALUE(holders, known((double)picture->holders.count))
 VALUE(disk_free, known_if(picture->store.has_disk, (double)picture->store.disk_free_bytes))
 VALUE(disk_freeing, known((double)picture->store.freeing_bytes))
 VALUE(disk_size, known_if(picture->store.has_disk, (double)picture->store.disk_bytes))
@@ -180,8 +181,10 @@ static const struct metric {
      undurable},
     {"psync_relay_store_segments", GAUGE, "Files of the window.", segments},
     {"psync_relay_store_segments_bytes", GAUGE, "What they take on the disk.", segment_bytes},
-    {"psync_relay_store_pinned_bytes", GAUGE, "The part that is kept only for slow replicas.",
+    {"psync_relay_store_pinned_bytes", GAUGE,
+     "The part kept beyond repl-backlog-size, for replicas that are behind or take an RDB.",
      pinned},
+    {"psync_relay_store_window_holders", GAUGE, "Replicas for which it is kept.", holders},
     {"psync_relay_store_disk_free_bytes", GAUGE, "Free on the disk of data-dir.", disk_free},
     {"psync_relay_store_disk_freeing_bytes", GAUGE, "Of removed files that are not freed yet.",
      disk_freeing},

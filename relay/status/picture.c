@@ -169,6 +169,7 @@ static void on_replica(const struct peer_status *replica, void *arg)
         .sent_bytes = replica->sent_bytes,
         .delayed_ms = replica->delayed_ms,
     };
+    holders_note(&picture->holders, replica);
     picture->delayed += replica->delayed_ms > 0;
     picture->states[row.state]++;
     if (row.state == ROW_ONLINE && row.acknowledges)
@@ -237,6 +238,7 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
             : at_least_0(picture->now_ms - picture->link.old_history_since_ms);
     picture->ack = link_ack(sources->link);
     store_status(sources->store, &picture->store);
+    holders_init(&picture->holders, picture->store.published, picture->store.window_bytes);
 
     for (size_t i = 0; i < ROW_STATE_COUNT; i++)
         picture->states[i] = 0;

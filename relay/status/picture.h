@@ -15,6 +15,7 @@
 
 #include "relay/admin/memory.h"
 #include "relay/downstream/downstream.h"
+#include "relay/downstream/holders.h"
 #include "relay/net/tls_certificates.h"
 #include "relay/status/status.h"
 #include "relay/store/status.h"
@@ -82,11 +83,12 @@ struct picture {
     uint64_t states[ROW_STATE_COUNT];
     uint64_t lag_bytes_max;
     struct row latest; /* of those online that acknowledge: the one behind for the longest time, */
-    struct row silentest; /* and the one not heard for the longest time; ids 0: there is none */
-    uint64_t behind;      /* how many are behind by PICTURE_BEHIND_MS or more */
-    uint64_t silent;      /* how many were not heard for PICTURE_SILENT_MS */
-    uint64_t delayed;     /* how many wait since full syncs before came to nothing */
-    uint64_t failing;     /* how many take full syncs and acknowledge none, */
+    struct row silentest;   /* and the one not heard for the longest time; ids 0: there is none */
+    uint64_t behind;        /* how many are behind by PICTURE_BEHIND_MS or more */
+    uint64_t silent;        /* how many were not heard for PICTURE_SILENT_MS */
+    struct holders holders; /* of the window */
+    uint64_t delayed;       /* how many wait since full syncs before came to nothing */
+    uint64_t failing;       /* how many take full syncs and acknowledge none, */
     struct failing_row failing_most; /* and which has done so most often */
     /* The ones that are kept, in no order. */
     size_t row_count;

@@ -181,10 +181,16 @@ size_t backlog_segment_count(const struct backlog *backlog)
 uint64_t backlog_pinned_bytes(const struct backlog *backlog)
 {
     uint64_t chained = 0;
-    for (const struct segment *s = backlog->head; s != NULL; s = segment_next(s))
+    uint64_t beyond = 0;
+    for (const struct segment *s = backlog->head; s != NULL; s = segment_next(s)) {
         chained += s->disk_bytes;
+        if (backlog_is_beyond(backlog, s))
+            beyond += s->disk_bytes;
+    }
     uint64_t all = backlog_space(backlog);
-    return all > chained ? all - chained : 0;
+    /* What nobody stands in goes within the second. */
+    uint64_t held = backlog_is_pinned(backlog->head) ? beyond : 0;
+    return held + (all > chained ? all - chained : 0);
 }
 
 uint64_t backlog_boundary(const struct backlog *backlog)

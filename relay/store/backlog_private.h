@@ -65,6 +65,19 @@ bool backlog_show(struct backlog *backlog);
  * publish. False: errno and backlog_error. */
 bool backlog_set_mark(struct backlog *backlog);
 
+/* Does a cursor stand in it, or in one before it that is out of the chain already? */
+static inline bool backlog_is_pinned(const struct segment *segment)
+{
+    return atomic_load_explicit(&segment->references, memory_order_relaxed) > 1;
+}
+
+/* Would the window be whole without it, which is in the chain, and without all before it? */
+static inline bool backlog_is_beyond(const struct backlog *backlog, const struct segment *segment)
+{
+    return segment != backlog->last &&
+           backlog->last->written - segment_next(segment)->first >= backlog->ties.window_bytes;
+}
+
 /* Bytes on the disk; the part of them that is the chain's to give up; and the rest, in the hands of cursors
  * that have been told to let go of it. */
 uint64_t backlog_space(const struct backlog *backlog);

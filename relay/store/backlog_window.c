@@ -42,12 +42,6 @@ uint64_t backlog_held(const struct backlog *backlog)
     return space > charge ? space - charge : 0;
 }
 
-/* Does a cursor stand in it, or in one before it that is out of the chain already? */
-static bool is_pinned(const struct segment *segment)
-{
-    return atomic_load_explicit(&segment->references, memory_order_relaxed) > 1;
-}
-
 /* Why a segment is given up although somebody needs it. */
 static const char *const causes[] = {
     [SEGMENT_CAPPED] = "repl-backlog-max-size is reached",
@@ -64,7 +58,7 @@ static void drop_head(struct backlog *backlog, enum segment_fate fate)
     struct segment *next = segment_next(head);
     CHECK(next != NULL);
     char sum[LOG_REPEAT_SUM_MAX];
-    if (cause != NULL && is_pinned(head) &&
+    if (cause != NULL && backlog_is_pinned(head) &&
         log_repeat_note(&backlog->given_up, cause, clock_ms(), sum))
         log_warnx("store: segment %" PRIu64 ".seg is given up although a replica needs it%s: %s",
                   head->first, sum, cause);
@@ -144,9 +138,7 @@ bool backlog_trim(struct backlog *backlog)
 {
     size_t before = backlog->count;
     drop_cuts(backlog);
-    while (backlog->head != backlog->last && !is_pinned(backlog->head) &&
-           backlog->last->written - segment_next(backlog->head)->first >=
-               backlog->ties.window_bytes) {
+    while (!backlog_is_pinned(backlog->head) && backlog_is_beyond(backlog, backlog->head)) {
         drop_head(backlog, SEGMENT_LEFT);
         tell_whole(backlog);
     }
@@ -204,7 +196,7 @@ bool backlog_drop_unreadable(struct backlog *backlog)
 bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
 {
     struct segment *head = backlog->head;
-    if (head == backlog->last || is_pinned(head) || segment_next(head)->first > keep_from)
+    if (head == backlog->last || backlog_is_pinned(head) || segment_next(head)->first > keep_from)
         return false;
     tell_full(backlog, ", for a snapshot");
     drop_head(backlog, SEGMENT_LEFT);
@@ -214,7 +206,7 @@ bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
 uint64_t backlog_spare_bytes(const struct backlog *backlog)
 {
     uint64_t bytes = 0;
-    for (const struct segment *s = backlog->head; s != backlog->last && !is_pinned(s);
+    for (const struct segment *s = backlog->head; s != backlog->last && !backlog_is_pinned(s);
          s = segment_next(s))
         bytes += s->disk_bytes;
     return bytes;

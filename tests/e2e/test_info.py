@@ -224,3 +224,34 @@ def test_one_reply_is_of_one_moment(lab):
         assert sum(row["sent_bytes"] for row in rows) <= status["traffic"]["replica_sent_bytes"]
         newest = status["samples"]["list"][-1][0]
         assert newest <= status["relay"]["time"] + 0.001, "a sample of after the reply"
+
+
+def test_who_holds_the_window(lab):
+    """A replica that takes nothing makes the window many times as large: INFO and the page say who."""
+    settings = {
+        "store.segment-size": "256kb",
+        "store.repl-backlog-size": "1mb",
+        "store.repl-backlog-max-size": "64mb",
+    }
+    origin = lab.origin()
+    relay = lab.relay(origin, settings, http=True).wait_link()
+    replid, held = relay.info()["master_replid"], relay.offset()
+    slow = lab.closing(psync_client.PsyncClient(relay.port, receive_buffer=4096)).handshake()
+    assert slow.psync(replid, held + 1)[0] == "+CONTINUE"
+    slow.chatter(lambda client: client.ack())
+    load.populate(origin, 12)
+    end = origin.offset()
+    wait.until("all came", lambda: relay.offset() >= end)
+    wait.until("it is held", lambda: relay.info("store")["pinned_bytes"] > 4 * 1024 * 1024)
+    store = relay.info("store")
+    assert store["window_holders"] == 1 and store["window_holders_loading"] == 0
+    holder = store["window_holder0"]
+    assert holder["ip"] == "127.0.0.1" and holder["state"] == "online", holder
+    assert holder["bytes"] == store["window_end_offset"] - 1024 * 1024 - holder["offset"]
+    status = web.status(relay)
+    assert status["store"]["held_by"][0]["id"] == holder["id"]
+    assert "window_held" in [finding["name"] for finding in status["findings"]]
+    assert web.metrics(relay)["psync_relay_store_window_holders"] == 1
+    slow.close()
+    wait.equal("nobody does", lambda: relay.info("store")["window_holders"], 0)
+    wait.equal("nothing is", lambda: relay.info("store")["pinned_bytes"], 0)

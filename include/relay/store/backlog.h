@@ -55,7 +55,7 @@ uint64_t backlog_end(const struct backlog *backlog);
 uint64_t backlog_published(const struct backlog *backlog);
 
 /* Bytes on disk for it, preallocation and pinned segments included; how many segments; how much of
- * it only cursors hold. Thread 0. */
+ * it only cursors hold: beyond window_bytes, or given up already. Thread 0. */
 uint64_t backlog_disk_bytes(const struct backlog *backlog);
 size_t backlog_segment_count(const struct backlog *backlog);
 uint64_t backlog_pinned_bytes(const struct backlog *backlog);

@@ -42,8 +42,8 @@ struct store_status {
     uint64_t durable;
     size_t segments;
     uint64_t segment_disk_bytes;
-    uint64_t pinned_bytes;
-    bool has_served; /* snapshots[0] is the one that full syncs are served from, or will be */
+    uint64_t pinned_bytes; /* kept beyond window_bytes, for readers */
+    bool has_served;       /* snapshots[0] is the one that full syncs are served from, or will be */
     enum snapshot_use served_use;
     size_t snapshot_count;
     struct snapshot_status snapshots[STORE_SNAPSHOTS_MAX];

@@ -236,6 +236,15 @@ function legend(id, keys) {
   keys.forEach(([, text], i) => set(box.children[i], text));
 }
 
+function heldFor(store) {
+  const most = store.held_by[0];
+  if (!most) return "beyond repl-backlog-size";
+  const name = most.port ? address(most.address, most.port) : most.address;
+  const why = most.state === "loading" ? "takes an RDB" : "is behind";
+  if (store.holders === 1) return `for ${name}, which ${why}`;
+  return `for ${whole(store.holders)} replicas (${name} the most, which ${why})`;
+}
+
 function showDisk(store) {
   const box = by("disk");
   const width = box.clientWidth || 600;
@@ -252,7 +261,7 @@ function showDisk(store) {
   legend("disk-legend", [
     ["rdb", `RDB, ${size(rdb)}`],
     ["window", `window, ${size(held)} in ${plural(store.segments, "file")}` +
-      (store.pinned_bytes ? `, ${size(store.pinned_bytes)} of it only for slow replicas` : "")],
+      (store.pinned_bytes ? `, ${size(store.pinned_bytes)} of it ${heldFor(store)}` : "")],
     ["spare", `may still be used, ${size(most - rdb - held)} (${size(store.disk_free_bytes)} free on the disk)`],
   ]);
 }

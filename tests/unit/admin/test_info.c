@@ -287,7 +287,8 @@ TEST(other_sections_have_their_fields)
     expect_text("info keyspace", "# Keyspace\r\n");
     expect_text("info cluster", "# Cluster\r\ncluster_enabled:0\r\n");
     expect_text("info modules", "# Modules\r\n");
-    expect_text("info store", "# Store\r\nstore_histories:0\r\n");
+    expect_text("info store", "# Store\r\nstore_histories:0\r\nwindow_holders:0\r\n"
+                              "window_holders_loading:0\r\n");
 }
 
 TEST(stats_tell_the_counts)
