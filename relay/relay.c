@@ -63,6 +63,7 @@ static void on_tick(void *arg)
     doors_note_told(rooms);
     store_tick(rooms->store);
     downstream_tick(rooms->downstream);
+    admin_tick(rooms->admin);
     tls_sides_tick(&rooms->tls);
     if (rooms->ticks++ % TICKS_BETWEEN_VERSIONS == 0)
         doors_note_versions(rooms);

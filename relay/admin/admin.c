@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "relay/admin/memory.h"
 #include "relay/base/clock.h"
 #include "relay/base/random.h"
 #include "request.h"
@@ -67,6 +68,26 @@ const char *admin_run_id(const struct admin *admin)
 void admin_on_acknowledged(struct admin *admin)
 {
     waiters_look(admin);
+}
+
+void admin_tick(struct admin *admin)
+{
+    struct link_status origin;
+    struct downstream_counts counts;
+    struct memory memory;
+    link_status(admin->link, &origin);
+    downstream_counts(admin->downstream, &counts);
+    memory_read(&memory);
+    const struct rates_sample sample = {
+        .at_ms = clock_ms(),
+        .commands = counts.commands,
+        .input_bytes = counts.received_bytes + origin.received_bytes,
+        .output_bytes = counts.sent_bytes,
+        .repl_input_bytes = origin.received_bytes,
+        .repl_output_bytes = counts.replica_sent_bytes,
+    };
+    rates_add(&admin->rates, &sample);
+    rates_note_memory(&admin->rates, memory.used);
 }
 
 /* "unknown command 'x', with args beginning with: 'a' 'b' ", cut where redis-server cuts it. */

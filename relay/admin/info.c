@@ -107,15 +107,16 @@ static void report_clients(const struct info_moment *moment, struct report *repo
 
 static void report_memory(const struct info_moment *moment, struct report *report)
 {
-    (void)moment;
     struct memory memory;
     memory_read(&memory);
+    uint64_t peak = moment->admin->rates.memory_peak;
     /* The pages of the backlog's files are no fragments of ours. */
     double own = (double)(memory.resident - memory.file_backed);
     double ratio = memory.used > 0 ? own / (double)memory.used : 0;
     report_section(report, "Memory");
     report_bytes(report, "used_memory", memory.used);
     report_bytes(report, "used_memory_rss", memory.resident);
+    report_bytes(report, "used_memory_peak", peak > memory.used ? peak : memory.used);
     report_bytes(report, "total_system_memory", memory.system);
     report_bytes(report, "maxmemory", 0);
     report_text(report, "maxmemory_policy", "noeviction");
@@ -152,6 +153,14 @@ static void report_persistence(const struct info_moment *moment, struct report *
                 status_word(store.error[0] == '\0' && !origin->is_stalled));
 }
 
+static void report_rates(const struct rates *rates, struct report *report)
+{
+    report_text(report, "instantaneous_input_kbps", "%.2f", rates->input_bytes / 1024);
+    report_text(report, "instantaneous_output_kbps", "%.2f", rates->output_bytes / 1024);
+    report_text(report, "instantaneous_input_repl_kbps", "%.2f", rates->repl_input_bytes / 1024);
+    report_text(report, "instantaneous_output_repl_kbps", "%.2f", rates->repl_output_bytes / 1024);
+}
+
 static void report_stats(const struct info_moment *moment, struct report *report)
 {
     static const char *const closed[] = {
@@ -168,12 +177,14 @@ static void report_stats(const struct info_moment *moment, struct report *report
     report_u64(report, "total_connections_received",
                now->connections_received - then->connections_received);
     report_u64(report, "total_commands_processed", now->commands - then->commands);
+    report_text(report, "instantaneous_ops_per_sec", "%.0f", admin->rates.commands);
     report_u64(report, "total_net_input_bytes",
                now->received_bytes - then->received_bytes + from_origin);
     report_u64(report, "total_net_output_bytes", now->sent_bytes - then->sent_bytes);
     report_u64(report, "total_net_repl_input_bytes", from_origin);
     report_u64(report, "total_net_repl_output_bytes",
                now->replica_sent_bytes - then->replica_sent_bytes);
+    report_rates(&admin->rates, report);
     report_u64(report, "rejected_connections",
                now->connections_rejected - then->connections_rejected);
     report_u64(report, "replicas_refused", now->replicas_refused - then->replicas_refused);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "login.h"
+#include "rates.h"
 #include "relay/admin/admin.h"
 #include "relay/admin/users.h"
 #include "relay/base/bytes.h"
@@ -55,6 +56,7 @@ struct admin {
     struct downstream_counts counts_at_reset;
     uint64_t received_upstream_at_reset;
 
+    struct rates rates;
     uint64_t error_replies;
     unsigned error_kinds;
     struct error_count errors[ERROR_KINDS_MAX];

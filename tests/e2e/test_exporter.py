@@ -26,6 +26,7 @@ FIELDS = {
     "Memory": {
         "used_memory": r"\d+",
         "used_memory_rss": r"\d+",
+        "used_memory_peak": r"\d+",
         "mem_fragmentation_ratio": NUMBER,
         "total_system_memory": r"\d+",
         "maxmemory": "0",
@@ -46,6 +47,11 @@ FIELDS = {
     "Stats": {
         "total_connections_received": r"\d+",
         "total_commands_processed": r"\d+",
+        "instantaneous_ops_per_sec": r"\d+",
+        "instantaneous_input_kbps": r"\d+\.\d\d",
+        "instantaneous_output_kbps": r"\d+\.\d\d",
+        "instantaneous_input_repl_kbps": r"\d+\.\d\d",
+        "instantaneous_output_repl_kbps": r"\d+\.\d\d",
         "total_net_input_bytes": r"\d+",
         "total_net_output_bytes": r"\d+",
         "rejected_connections": r"\d+",
@@ -86,7 +92,7 @@ FIELDS = {
     "Keyspace": {},
 }
 # Read by it, where they are there: a relay holds no keys, so it does not have them.
-OF_DATA = ("expired_keys", "keyspace_hits", "instantaneous_ops_per_sec", "used_memory_dataset")
+OF_DATA = ("expired_keys", "keyspace_hits", "used_memory_dataset")
 
 SLAVE = re.compile(r"ip=[^,=]+,port=\d+,state=(online|wait_bgsave|send_bulk),offset=\d+,lag=\d+")
 
@@ -120,6 +126,32 @@ def test_fields_of_redis_exporter(lab, kind):
     assert len(slaves) == 2
     assert all(SLAVE.fullmatch(value) for value in slaves), slaves
     assert not any(name in fields for fields in found.values() for name in OF_DATA)
+
+
+def test_rates(lab):
+    """They are of the last second: of a stream that flows, and 0 when it has ended."""
+    origin = lab.origin()
+    relay = lab.relay(origin).wait_link()
+    lab.replica(relay).wait_online()
+
+    def flowing():
+        load.populate(origin, 2)
+        return relay.info("stats")
+
+    def is_seen(stats):
+        return (
+            stats["instantaneous_input_repl_kbps"] > 100
+            and stats["instantaneous_output_repl_kbps"] > 100
+            and stats["instantaneous_input_kbps"] >= stats["instantaneous_input_repl_kbps"]
+            and stats["instantaneous_ops_per_sec"] >= 1
+        )
+
+    wait.until("the stream is seen", flowing, is_seen)
+    wait.until(
+        "its end is seen", lambda: relay.info("stats")["instantaneous_output_repl_kbps"] < 5
+    )
+    memory = relay.info("memory")
+    assert memory["used_memory_peak"] >= memory["used_memory"] > 0
 
 
 def test_while_the_origin_is_away(lab):

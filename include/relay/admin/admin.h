@@ -77,6 +77,9 @@ const char *admin_run_id(const struct admin *admin);
 /* Replicas have acknowledged something: answers those WAITs that it satisfies. */
 void admin_on_acknowledged(struct admin *admin);
 
+/* Every second: takes a sample for the rates of INFO. */
+void admin_tick(struct admin *admin);
+
 /* Other users may stand in options.users than before the last call: closes the connections, those of
  * replicas included, whose user is gone or has not the role any more that they need. A password that has
  * changed concerns who comes. */

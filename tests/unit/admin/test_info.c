@@ -250,6 +250,7 @@ TEST(other_sections_have_their_fields)
                                           "blocked_clients", "tracking_clients"};
     static const char *const memory[] = {"used_memory",         "used_memory_human",
                                          "used_memory_rss",     "used_memory_rss_human",
+                                         "used_memory_peak",    "used_memory_peak_human",
                                          "total_system_memory", "total_system_memory_human",
                                          "maxmemory",           "maxmemory_human",
                                          "maxmemory_policy",    "mem_fragmentation_ratio",
@@ -311,10 +312,15 @@ TEST(stats_tell_the_counts)
     expect_part("info stats", "# Stats\r\n"
                               "total_connections_received:11\r\n"
                               "total_commands_processed:13\r\n"
+                              "instantaneous_ops_per_sec:0\r\n"
                               "total_net_input_bytes:2018\r\n"
                               "total_net_output_bytes:17000\r\n"
                               "total_net_repl_input_bytes:2000\r\n"
                               "total_net_repl_output_bytes:16000\r\n"
+                              "instantaneous_input_kbps:0.00\r\n"
+                              "instantaneous_output_kbps:0.00\r\n"
+                              "instantaneous_input_repl_kbps:0.00\r\n"
+                              "instantaneous_output_repl_kbps:0.00\r\n"
                               "rejected_connections:12\r\n"
                               "replicas_refused:18\r\n"
                               "sync_full:14\r\n"
