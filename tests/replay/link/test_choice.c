@@ -302,13 +302,16 @@ TEST(a_full_sync_that_failed_delays_nobody_else)
         assert_in_range(fake_loop_next_timer_ms(stage.loop), 0, 5000);
     }
     assert_in_range(syncs, 3, 12); /* after 1, 2, 4, 8 ... seconds, and the other each five */
-    struct conn *origin = NULL;
-    do {
-        origin = stage_await();
+    struct conn *origin = stage_await();
+    stage.replication = PRIMARY_OF(STAGE_ID);
+    while (strcmp(fake_conn_host(origin), "host1.test") != 0) {
         fake_conn_up(origin);
-        stage.replication = PRIMARY_OF(STAGE_ID);
         stage_introduce(origin);
-    } while (strcmp(fake_conn_host(origin), "host1.test") != 0);
+        fail_full_sync(origin);
+        origin = stage_await();
+    }
+    fake_conn_up(origin);
+    stage_introduce(origin);
     stage_ask(origin, "PSYNC ? -1");
 }
 

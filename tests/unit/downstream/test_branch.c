@@ -151,6 +151,15 @@ static bool has_all(void)
     return sent == backlog_end(history_backlog(store_current(temp.store)));
 }
 
+/* Once it has been sent all; looked at once, since that may come true at any moment. */
+static bool acknowledge_all(uint64_t offset)
+{
+    bool has = has_all();
+    if (has)
+        acknowledge(offset);
+    return has;
+}
+
 /* ---- one who stands at the cut, and then beyond one ---- */
 
 /* True: this step is over. */
@@ -161,9 +170,7 @@ static bool take_step(void)
         append(100);
         return true;
     case 1:
-        if (has_all())
-            acknowledge(X + 100);
-        return has_all();
+        return acknowledge_all(X + 100);
     case 2:
         if (acknowledged() < X + 100)
             return false;
@@ -171,9 +178,7 @@ static bool take_step(void)
         append(50);
         return true;
     case 3:
-        if (has_all())
-            acknowledge(X + 150);
-        return has_all();
+        return acknowledge_all(X + 150);
     case 4:
         if (counts_now().received_bytes < strlen(HELLO) + 2 * strlen("REPLCONF ACK 1100\r\n"))
             return false;
