@@ -42,6 +42,9 @@ enum {
 static const struct command_row acl_rows[] = {
     {"acl|help", 2, ALWAYS, on_help, "6.0.0", "server", CONSTANT,
      "Returns what the subcommands do.", "", NULL},
+    {"acl|list", 2, ADMIN, on_acl_list, "6.0.0", "server", "O(N) where N is the number of users",
+     "Lists the users with the digests of their passwords and the commands of their roles.", "",
+     NULL},
     {"acl|users", 2, ADMIN, on_acl_users, "6.0.0", "server", "O(N) where N is the number of users",
      "Lists the names of the users.", "", NULL},
     {"acl|whoami", 2, CONNECTION, on_acl_whoami, "6.0.0", "server", CONSTANT,

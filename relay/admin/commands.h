@@ -87,7 +87,7 @@ enum data_command {
 enum data_command data_command_find(struct bytes name);
 
 /* admin/acl.c */
-command_fn on_acl_users, on_acl_whoami;
+command_fn on_acl_list, on_acl_users, on_acl_whoami;
 
 /* admin/clients.c */
 command_fn on_client_capa, on_client_getname, on_client_getredir, on_client_id, on_client_info;

@@ -74,12 +74,13 @@ TEST(a_monitor_may_look)
     expect_refused("slaveof 10.0.0.1 6379", "bob", "slaveof");
     expect_refused("publish c m", "bob", "publish");
     expect_refused("acl users", "bob", "acl|users");
+    expect_refused("acl list", "bob", "acl|list");
     expect_refused("psync ? -1", "bob", "psync");
     expect_refused("sync", "bob", "sync");
     expect_refused("replconf a b", "bob", "replconf");
     assert_string_equal(followed, "");
     assert_string_equal(settings_set, "");
-    expect_part("info stats", "acl_access_denied_auth:0\r\nacl_access_denied_cmd:9\r\n");
+    expect_part("info stats", "acl_access_denied_auth:0\r\nacl_access_denied_cmd:10\r\n");
     fake_rooms.replicas_refused = 0;
     expect_refused("psync ? -1", "bob", "psync");
     assert_int_equal(fake_rooms.replicas_refused, 1);
@@ -94,6 +95,12 @@ TEST(an_admin_may_do_everything)
     expect("config set port 1", "+OK\r\n");
     expect("replicaof 10.0.0.1 6379", "+OK\r\n");
     expect("acl users", "*3\r\n$5\r\nalice\r\n$3\r\nbob\r\n$5\r\ncarol\r\n");
+    /* The digest is that of "a"; what the role is enough for, and no more. */
+    expect_part("acl list",
+                "user alice on #ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+                " ~* &* -@all ");
+    expect_part("acl list", " ~* &* +@all\r\n");
+    expect_part("acl list", " +psync ");
     expect("replconf a b", "+OK\r\n");
     expect_part("client kill id 99", ":0");
     expect("auth carol x", WRONGPASS);
