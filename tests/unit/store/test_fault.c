@@ -164,7 +164,11 @@ static void write_owed(void)
 {
     uint8_t *into;
     size_t capacity;
-    require(backlog_reserve(depot_backlog(&depot), &into, &capacity) == BACKLOG_ROOM, "still owed");
+    enum backlog_room room;
+    do /* what was given up may still be being freed */
+        room = backlog_reserve(depot_backlog(&depot), &into, &capacity);
+    while (room == BACKLOG_HELD && depot_await_freed(&depot));
+    require(room == BACKLOG_ROOM, "still owed");
     show();
 }
 
