@@ -228,11 +228,12 @@ static enum feed_result send_stream(struct feed *feed, struct conn *conn, size_t
     }
 }
 
-enum feed_result feed_pump(struct feed *feed, struct conn *conn, size_t share)
+enum feed_result feed_pump(struct feed *feed, struct conn *conn)
 {
     enum feed_result standing = feed_check(feed);
     if (standing != FEED_IDLE)
         return standing;
+    size_t share = FEED_TURN_BYTES;
     for (;;) {
         enum feed_result result = steps[feed->step](feed, conn, &share);
         if (result != FEED_NEXT)

@@ -36,9 +36,8 @@
 struct conn;
 
 enum {
-    FEED_TURN_BYTES = 1024 * 1024,  /* sent to one replica in one go, then others have their turn */
-    FEED_BEHIND_BYTES = 256 * 1024, /* the same, to one that is behind */
-    FEED_FILE_BYTES = 64 * 1024,    /* a piece of the stream from here on is sent from its file */
+    FEED_TURN_BYTES = 1024 * 1024, /* sent to one replica in one go, then others have their turn */
+    FEED_FILE_BYTES = 64 * 1024,   /* a piece of the stream from here on is sent from its file */
     FEED_AHEAD_BYTES =
         1024 * 1024,          /* a piece that the page cache is asked for, or that is read ahead */
     FEED_AHEAD_MS = 2 * 1000, /* so long we believe the page cache to keep it */
@@ -99,8 +98,8 @@ void feed_init(struct feed *feed, struct text *head);
 /* Lets go of snapshot and backlog. */
 void feed_fini(struct feed *feed);
 
-/* Sends what fits, at most `share` bytes. */
-enum feed_result feed_pump(struct feed *feed, struct conn *conn, size_t share);
+/* Sends what fits, at most FEED_TURN_BYTES. */
+enum feed_result feed_pump(struct feed *feed, struct conn *conn);
 
 /* Is it behind: does it get anything but what was published in the last seconds? */
 bool feed_is_behind(struct feed *feed);

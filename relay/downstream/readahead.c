@@ -26,7 +26,7 @@ struct readahead {
     struct readahead_job *first; /* under the lock, as the two below */
     struct readahead_job **last;
     bool is_stopping;
-    unsigned thread_count;
+    unsigned thread_count; /* the worker's */
     struct reader_thread threads[READERS];
 };
 
@@ -88,10 +88,10 @@ static bool start_threads(struct readahead *readahead)
     }
     CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
     errno = error;
-    return error == 0;
+    return readahead->thread_count > 0; /* one does, too */
 }
 
-struct readahead *readahead_start(struct mailbox *home)
+struct readahead *readahead_new(struct mailbox *home)
 {
     struct readahead *readahead = calloc(1, sizeof(*readahead));
     if (readahead == NULL)
@@ -100,17 +100,14 @@ struct readahead *readahead_start(struct mailbox *home)
     readahead->last = &readahead->first;
     pthread_mutex_init(&readahead->lock, NULL);
     pthread_cond_init(&readahead->changed, NULL);
-    if (!start_threads(readahead)) {
-        int error = errno;
-        readahead_stop(&readahead);
-        errno = error;
-    }
     return readahead;
 }
 
 bool readahead_submit(struct readahead *readahead, struct readahead_job *job)
 {
     CHECK(!job->is_under_way);
+    if (readahead->thread_count == 0 && !start_threads(readahead))
+        return false;
     int file = fcntl(job->file, F_DUPFD_CLOEXEC, 0);
     if (file == -1)
         return false;
@@ -135,7 +132,7 @@ static void cancel_all(struct readahead *readahead)
     }
 }
 
-void readahead_stop(struct readahead **where)
+void readahead_free(struct readahead **where)
 {
     struct readahead *readahead = *where;
     *where = NULL;

@@ -17,7 +17,7 @@
  * A job has a descriptor of its own: it keeps no segment and no snapshot, and a replica that closes
  * does not wait for it.
  *
- * Owner: the worker. Thread: the worker's, but for start and stop. The lock in here is taken a few
+ * Owner: the worker. Thread: the worker's, but for new and free. The lock in here is taken a few
  * times a job, never per byte.
  */
 #ifndef RELAY_DOWNSTREAM_READAHEAD_H
@@ -48,14 +48,15 @@ struct readahead_job {
     bool was_cached; /* nothing had to be read */
 };
 
-/* Starts the threads. Jobs come back as letters to `home`. NULL: threads or memory are out (errno). */
-MUST_CHECK struct readahead *readahead_start(struct mailbox *home);
+/* Jobs come back as letters to `home`. The threads are started for the first one: where everything is in
+ * the page cache there are none. NULL: out of memory. */
+MUST_CHECK struct readahead *readahead_new(struct mailbox *home);
 
-/* False: descriptors are out (errno), and the job is not under way. */
+/* False: out of descriptors, threads or memory (errno), and the job is not under way. */
 MUST_CHECK bool readahead_submit(struct readahead *readahead, struct readahead_job *job);
 
 /* Ends the threads when they have done what they are at; jobs that nobody has begun come home with
  * ECANCELED. */
-void readahead_stop(struct readahead **readahead);
+void readahead_free(struct readahead **readahead);
 
 #endif

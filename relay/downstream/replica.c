@@ -198,25 +198,22 @@ static void read_ahead(struct replica *replica)
                  replica->card->peer);
 }
 
-static void pump(struct replica *replica, size_t share)
+static void pump(struct replica *replica)
 {
-    enum feed_result result = feed_pump(&replica->feed, replica->conn, share);
+    enum feed_result result = feed_pump(&replica->feed, replica->conn);
     show_sent(replica);
     note_rdb_sent(replica);
     if (replica->state == REPLICA_LOADING && replica->feed.step == FEED_STREAM)
         replica_enter(replica, REPLICA_STREAMING, "rdb-sent");
     replica->waits_for_disk = result == FEED_COLD;
-    if (result == FEED_MORE && feed_is_behind(&replica->feed))
-        queue_for_piece(replica);
-    else
-        settle(replica, result);
+    settle(replica, result);
     if (replica->state != REPLICA_CLOSING && replica->feed.is_cold)
         read_ahead(replica);
 }
 
 static void pump_piece(void *arg)
 {
-    pump(arg, FEED_BEHIND_BYTES);
+    pump(arg);
 }
 
 static void queue_for_piece(struct replica *replica)
@@ -230,7 +227,7 @@ static void send_on(struct replica *replica)
     if (replica->waits_for_disk || feed_is_behind(&replica->feed))
         queue_for_piece(replica);
     else
-        pump(replica, FEED_TURN_BYTES);
+        pump(replica);
 }
 
 /* Offsets only move forward. One beyond what was sent is none of ours: it counts as life, no more. */

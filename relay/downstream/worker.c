@@ -282,7 +282,7 @@ static bool make_parts(struct worker *worker)
     if (worker->mailbox == NULL || worker->jobs == NULL || worker->bell == NULL ||
         worker->timer == NULL)
         return false;
-    worker->readahead = readahead_start(worker->jobs);
+    worker->readahead = readahead_new(worker->jobs);
     return worker->readahead != NULL;
 }
 
@@ -304,7 +304,7 @@ static bool start_thread(struct worker *worker)
 static void free_worker(struct worker *worker)
 {
     CHECK(TAILQ_EMPTY(&worker->replicas));
-    readahead_stop(&worker->readahead);
+    readahead_free(&worker->readahead);
     timer_free(&worker->timer);
     bell_free(&worker->bell);
     mailbox_free(&worker->jobs); /* after those who post to it */

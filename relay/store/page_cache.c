@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-    STRIDE = 128 * 1024, /* pages are read in larger pieces than that */
+    STRIDE = 256 * 1024, /* pages are read in larger pieces than that */
     PAGE_MIN = 4096,
     MINCORE_BYTES = 1024 * 1024, /* asked for at once */
 };

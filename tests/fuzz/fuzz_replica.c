@@ -96,7 +96,7 @@ static void on_attached(struct replica *replica, const char *cause, void *arg)
     scene.continues = !scene.card.full_sync;
     CHECK(!scene.continues || CARD_GET(&scene.card, sent_offset) == scene.offset);
     replica->loop = scene.room.loop;
-    replica->readahead = readahead_start(NULL);
+    replica->readahead = readahead_new(NULL);
     replica_start(replica, cause);
 }
 

@@ -43,7 +43,7 @@ bool page_cache_fill(int file, uint64_t position, size_t length, uint8_t *throug
     UNREACHABLE("nobody reads here");
 }
 
-struct readahead *readahead_start(struct mailbox *home)
+struct readahead *readahead_new(struct mailbox *home)
 {
     (void)home;
     return &queue;
@@ -66,7 +66,7 @@ bool readahead_submit(struct readahead *readahead, struct readahead_job *job)
     return true;
 }
 
-void readahead_stop(struct readahead **readahead)
+void readahead_free(struct readahead **readahead)
 {
     *readahead = NULL;
 }

@@ -89,7 +89,7 @@ void stage_answer(enum ask ask)
     struct attach_plan plan = attach_decide(&fake_store, &wish);
     assert_true(attach_perform(&plan, &wish, &stage.replica->feed));
     stage.replica->loop = stage.loop;
-    stage.replica->readahead = readahead_start(NULL);
+    stage.replica->readahead = readahead_new(NULL);
     stage.card.full_sync = plan.verdict != ATTACH_CONTINUE;
     CARD_SET(&stage.card, sent_offset, plan.offset);
     replica_start(stage.replica, attach_cause(&plan));

@@ -219,17 +219,21 @@ TEST(one_that_waits_for_its_rdb_is_not_silent)
 /* One that is behind gets a piece a turn, whatever it could take; the turn's other work comes first. */
 TEST(one_that_is_behind_is_sent_a_piece_a_turn)
 {
-    enum { PIECES = 5 };
-    stage_append(long_text(PIECES * FEED_BEHIND_BYTES));
-    fake_loop_set_chores_max(stage.loop, 1);
+    enum { PIECES = 3 };
+    stage_append(long_text(PIECES * FEED_TURN_BYTES));
+    fake_loop_set_chores_max(stage.loop, 0);
     stage_wait_for_answer(ASK_CONTINUE, STAGE_X, bytes_at(NULL, 0));
     uint64_t owed = stage.replica->feed.sent_bytes;
     stage_answer(ASK_CONTINUE);
+    assert_true(fake_loop_has_chores(stage.loop)); /* nothing is sent before its turn */
+    assert_int_equal(stage.replica->feed.sent_bytes, owed);
+    fake_loop_set_chores_max(stage.loop, 1);
+    fake_loop_turn(stage.loop);
     for (uint64_t i = 1; i <= PIECES; i++) {
-        assert_int_equal(stage.replica->feed.sent_bytes - owed, i * FEED_BEHIND_BYTES);
-        fake_loop_turn(stage.loop);
+        assert_int_equal(stage.replica->feed.sent_bytes - owed, i * FEED_TURN_BYTES);
+        assert_true(fake_conn_step(stage.peer));
     }
-    assert_int_equal(stage.replica->feed.cursor.offset, STAGE_X + PIECES * FEED_BEHIND_BYTES);
+    assert_int_equal(stage.replica->feed.cursor.offset, STAGE_X + PIECES * FEED_TURN_BYTES);
     assert_false(fake_loop_has_chores(stage.loop));
 }
 
