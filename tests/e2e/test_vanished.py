@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""A host that has vanished says nothing, not even that it refuses."""
+
+import socket
+
+import failover
+import wait
+
+
+class Hole:
+    """Something that listens and answers nothing, with connections that fill its queue."""
+
+    def __init__(self, port, backlog, fillers):
+        self.sockets = [socket.socket() for _ in range(1 + fillers)]
+        self.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sockets[0].bind(("127.0.0.1", port))
+        self.sockets[0].listen(backlog)
+        for filler in self.sockets[1:]:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+
+    def stop(self):
+        for each in self.sockets:
+            each.close()
+
+
+def lose_first(lab, backlog, fillers):
+    """A relay with two candidates. The first one is dead, and what stands in its place answers nothing; the
+    second one, its replica, is promoted. Returns the relay and the second one."""
+    first = lab.origin(name="first")
+    second = lab.replica(first, name="second").wait_online()
+    candidates = failover.addresses(first, second)
+    relay = lab.relay(None, {"upstream.replicaof": candidates}).wait_link()
+    wait.equal("both have the same", lambda: relay.offset() - second.offset(), 0)
+    first.kill9()
+    lab.keep(Hole(first.port, backlog, fillers))
+    failover.promote(second)
+    return relay, second
+
+
+def test_a_vanished_candidate_holds_up_nobody(lab):
+    """Connections to a socket whose queue is full hang, as those to a host that is gone. With the default
+    settings the next one is asked long before repl-timeout."""
+    relay, second = lose_first(lab, backlog=0, fillers=3)
+    failover.wait_follows(relay, second, seconds=20)
+    assert second.info()["sync_full"] == 0, "it goes on with a partial resync"
+
+
+def test_a_candidate_that_accepts_and_is_silent_is_left(lab):
+    """A process that is stopped: the kernel accepts for it, and nothing answers."""
+    relay, second = lose_first(lab, backlog=50, fillers=0)
+    failover.wait_follows(relay, second, seconds=30)
+    assert "cause=silent: it does not answer" in relay.log()
