@@ -39,6 +39,7 @@ struct backlog {
     struct log_repeat full;        /* the disk is: the window is shortened */
     struct log_repeat given_up;    /* segments that replicas need */
     uint64_t given;                /* see reclaimer_gives */
+    uint64_t given_beside;         /* the same, since a segment stands beside the chain */
     char error[BACKLOG_ERROR_MAX]; /* not a text: it can be told when memory is out, too */
 };
 

@@ -233,9 +233,8 @@ enum backlog_room backlog_give_way(struct backlog *backlog, int error, uint64_t 
 {
     if (!files_is_full(error))
         return BACKLOG_NO_SPACE;
-    /* Not what was freed since the last try, where that may have been what is `beside` of that one. */
-    bool gives = beside == 0 ? reclaimer_gives(backlog->ties.reclaimer, &backlog->given)
-                             : reclaimer_is_busy(backlog->ties.reclaimer);
+    uint64_t *given = beside == 0 ? &backlog->given : &backlog->given_beside;
+    bool gives = reclaimer_gives(backlog->ties.reclaimer, given);
     if (backlog_held(backlog) > beside || gives) /* room comes soon: no need to give up more */
         return BACKLOG_HELD;
     if (backlog->head == backlog->last)
@@ -275,6 +274,8 @@ static enum backlog_room seal_last(struct backlog *backlog, const struct segment
         text_format(why, "memory is out");
         return BACKLOG_NO_SPACE;
     }
+    /* What has been freed until now may be the `next` of an earlier try, which gave nothing. */
+    (void)reclaimer_gives(backlog->ties.reclaimer, &backlog->given_beside);
     enum backlog_room room = BACKLOG_ROOM;
     while (room == BACKLOG_ROOM) {
         text_clear(why);
