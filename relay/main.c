@@ -5,16 +5,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "examine.h"
 #include "relay.h"
 #include "relay/base/check.h"
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/config/config.h"
 #include "relay/store/verify.h"
 
-enum { TABLE_LENGTH_MAX = 64 * 1024 * 1024, NOTES_MAX = 64 * 1024 };
+enum {
+    TABLE_LENGTH_MAX = 64 * 1024 * 1024,
+    NOTES_MAX = 64 * 1024,
+    PROGRESS_MS = 200,
+    PROGRESS_LINE_MS = 5000,
+};
 
 enum job { JOB_RUN, JOB_CHECK, JOB_PRINT_CONFIG, JOB_VERIFY };
 
@@ -180,12 +187,30 @@ static bool do_job(enum job job, struct config *config, struct text *why)
     UNREACHABLE("no such job");
 }
 
+/* To stderr, in one line of a terminal, or a line every few seconds of anything else. */
+static void tell_progress(const char *part, uint64_t done, uint64_t total, void *arg)
+{
+    int64_t *told_ms = arg;
+    bool is_terminal = isatty(STDERR_FILENO) == 1;
+    int64_t now_ms = clock_ms();
+    if (now_ms - *told_ms < (is_terminal ? PROGRESS_MS : PROGRESS_LINE_MS))
+        return;
+    *told_ms = now_ms;
+    double share = total > 0 ? (double)done * 100 / (double)total : 0;
+    fprintf(stderr, "%s%5.1f%% of %.1f MB, %s%s", is_terminal ? "\r" : "", share,
+            (double)total / (1024 * 1024), part, is_terminal ? "\033[K" : "\n");
+    fflush(stderr);
+}
+
 /* The table goes to stdout, good or not; what is wrong with the directory itself to stderr. */
 static bool verify(const char *data_dir, struct text *why)
 {
     struct text table;
     text_init(&table, TABLE_LENGTH_MAX);
-    bool good = store_verify(data_dir, &table, why);
+    int64_t told_ms = clock_ms();
+    bool good = store_verify(data_dir, tell_progress, &told_ms, &table, why);
+    if (isatty(STDERR_FILENO) == 1)
+        fputs("\r\033[K", stderr);
     fputs(text_string(&table), stdout);
     text_fini(&table);
     return good;

@@ -85,7 +85,8 @@ static struct attach_plan decide_full(const struct store *store, const struct at
             return decide_snapshot(arriving, snapshot, wish);
         return wait_for(ATTACH_WAIT);
     }
-    if (current == NULL || wish->awaits_new_history || history_arriving_snapshot(current) != NULL)
+    if (current == NULL || wish->awaits_new_history || history_arriving_snapshot(current) != NULL ||
+        history_is_proving_snapshot(current))
         return wait_for(ATTACH_WAIT);
     return wait_for(ATTACH_WANT);
 }
@@ -101,6 +102,8 @@ struct attach_plan attach_decide(const struct store *store, const struct attach_
                 .verdict = ATTACH_CONTINUE, .history = current, .offset = wish->request->offset};
         if (continuity == CONTINUITY_AHEAD && !wish->hold_is_over)
             return wait_for(ATTACH_HOLD);
+        if (continuity == CONTINUITY_UNPROVEN)
+            return wait_for(ATTACH_WAIT); /* for the proof, or for its failure */
         if (continuity == CONTINUITY_STRANGE && is_arriving_its_own(store, wish))
             return wait_for(ATTACH_WAIT);
     }

@@ -195,6 +195,9 @@ static void write_store(struct json *json, const struct picture *picture)
     json_u64(json, "window_bytes", store->published - store->first);
     json_u64(json, "repl_backlog_size", store->window_bytes);
     json_u64(json, "repl_backlog_max_size", store->window_bytes_max);
+    json_bool(json, "proof_in_progress", store->is_proving);
+    json_u64(json, "proof_total_bytes", store->proof_bytes);
+    json_u64(json, "proof_left_bytes", store->proof_bytes_left);
     json_u64(json, "segments", store->segments);
     json_u64(json, "segment_disk_bytes", store->segment_disk_bytes);
     json_u64(json, "pinned_bytes", store->pinned_bytes);

@@ -283,6 +283,13 @@ static bool finds_no_snapshot(const struct picture *picture, struct finding *fin
                       : store->served_use == SNAPSHOT_USE_AHEAD_OF_STREAM
                           ? "the stream has not come so far yet"
                           : "there is none";
+    if (store->served_use == SNAPSHOT_USE_UNPROVEN) {
+        char left[WORDS_MAX];
+        say(finding->what, "No RDB can be served now: it is being proven, %s are left to read.",
+            size_words(store->proof_bytes_left, left));
+        return say(finding->advice,
+                   "Partial resyncs work, and full syncs wait: there is nothing to do.");
+    }
     say(finding->what, "No RDB can be served now: %s.", why);
     if (link->refresh_error != NULL && link->refresh_error[0] != '\0')
         return say(finding->advice, "A replica that needs a full sync waits for one. %s: %s",

@@ -115,8 +115,14 @@ static void open_behind(struct backlog *backlog, const struct identity_segment *
 static void chain_up(struct backlog *backlog, struct proven *proven)
 {
     const struct identity *identity = backlog->ties.identity;
-    for (size_t i = 0; i < identity->segment_count; i++)
-        backlog_chain(backlog, proven->sealed[i]);
+    backlog->unproven = proven->unproven;
+    for (size_t i = 0; i < identity->segment_count; i++) {
+        const struct identity_segment *row = &identity->segments[i];
+        if (i < proven->unproven)
+            backlog->unproven_bytes += row->end - row->first;
+        else
+            backlog_chain(backlog, proven->sealed[i]);
+    }
     if (proven->newest != NULL) {
         backlog_chain(backlog, proven->newest);
         backlog->boundary = proven->mark.boundary;
@@ -125,7 +131,7 @@ static void chain_up(struct backlog *backlog, struct proven *proven)
         open_behind(backlog, row);
         backlog->boundary = row->boundary;
     }
-    if (backlog->boundary < backlog->head->first)
+    if (backlog->boundary < backlog_first(backlog))
         log_warnx("store: the last command boundary, %" PRIu64 ", is before the window: it can be "
                   "served, but upstream cannot go on behind it",
                   backlog->boundary);
@@ -153,11 +159,6 @@ struct backlog *backlog_load(const struct backlog_ties *ties, struct text *why)
 
 /* ------------------------------------------------------------------ what thread 0 asks */
 
-uint64_t backlog_first(const struct backlog *backlog)
-{
-    return backlog->head->first;
-}
-
 uint64_t backlog_end(const struct backlog *backlog)
 {
     return backlog->last->written;
@@ -180,7 +181,7 @@ size_t backlog_segment_count(const struct backlog *backlog)
 
 uint64_t backlog_pinned_bytes(const struct backlog *backlog)
 {
-    uint64_t chained = 0;
+    uint64_t chained = backlog->unproven_bytes;
     uint64_t beyond = 0;
     for (const struct segment *s = backlog->head; s != NULL; s = segment_next(s)) {
         chained += s->disk_bytes;
@@ -256,9 +257,23 @@ bool backlog_show(struct backlog *backlog)
     return news;
 }
 
+/* Once for some MB. Without it the next start reads the whole segment. */
+static void set_point(struct backlog *backlog)
+{
+    const struct segment *last = backlog->last;
+    const struct segment_point *point = segment_point_until(last, backlog->boundary);
+    if (point == NULL || point->offset == last->first || point->offset == backlog->told_point)
+        return;
+    const struct tail_point told = {
+        .segment_first = last->first, .offset = point->offset, .crc = point->crc};
+    if (tail_set_point(backlog->ties.tail, told))
+        backlog->told_point = point->offset;
+}
+
 bool backlog_set_mark(struct backlog *backlog)
 {
     backlog->is_unmarked = !tail_set_live(backlog->ties.tail, backlog_mark(backlog));
+    set_point(backlog);
     if (!backlog->is_unmarked) {
         backlog->published_boundary = backlog->boundary;
         return true;

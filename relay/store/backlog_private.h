@@ -26,12 +26,16 @@ struct backlog {
     struct segment *head; /* the oldest, held */
     struct segment *last; /* the one that is written to, held by the chain */
     size_t count;
-    uint64_t charge; /* see backlog_charge */
-    bool has_cuts;   /* some segment holds what a rewind cut off behind it */
-    unsigned era;    /* how many ids came after the first one */
+    size_t unproven; /* segments of the identity, the oldest, that are not in the chain yet */
+    uint64_t unproven_bytes;
+    bool is_head_broken; /* what the head has before its point cannot be proven */
+    uint64_t charge;     /* see backlog_charge */
+    bool has_cuts;       /* some segment holds what a rewind cut off behind it */
+    unsigned era;        /* how many ids came after the first one */
     uint64_t boundary;
     uint64_t published_boundary; /* that the live mark carries */
     bool news;                   /* something was shown to readers in the middle of a turn */
+    uint64_t told_point;         /* the last that the tail was given */
     bool is_unmarked;            /* the live mark of the newest segment could not be written yet */
     uint8_t *buffer;             /* what is received before it is written */
     size_t owed_at;              /* of the buffer: what the disk has refused to take so far */
@@ -78,6 +82,8 @@ static inline bool backlog_is_beyond(const struct backlog *backlog, const struct
     return segment != backlog->last &&
            backlog->last->written - segment_next(segment)->first >= backlog->ties.window_bytes;
 }
+/* Takes the oldest that is not proven yet off the disk, and out of the identity; there is one. */
+void backlog_drop_unproven(struct backlog *backlog);
 
 /* Bytes on the disk; the part of them that is the chain's to give up; and the rest, in the hands of cursors
  * that have been told to let go of it. */

@@ -15,14 +15,15 @@ enum { FREEING_PART = 4, FREEING_LEAST = 64 * 1024 * 1024 };
 
 uint64_t backlog_space(const struct backlog *backlog)
 {
-    return atomic_load_explicit(&backlog->space->bytes, memory_order_relaxed);
+    return atomic_load_explicit(&backlog->space->bytes, memory_order_relaxed) +
+           backlog->unproven_bytes;
 }
 
 /* The part of the space that is the chain's to give up. The rest is in the hands of cursors that have
  * been told to let go of it. */
 uint64_t backlog_charge(const struct backlog *backlog)
 {
-    return backlog->charge;
+    return backlog->charge + backlog->unproven_bytes;
 }
 
 void backlog_recount(struct backlog *backlog)
@@ -74,6 +75,32 @@ static void drop_head(struct backlog *backlog, enum segment_fate fate)
     CHECK(identity->segment_count > 0);
     CHECK(identity->segments[0].first < next->first);
     identity_drop_oldest(backlog->ties.identity, 1);
+    backlog->is_head_broken = false;
+}
+
+/* What is not proven yet is the oldest there is, and in nobody's hands. */
+static bool has_oldest(const struct backlog *backlog)
+{
+    return backlog->unproven > 0 || backlog->head != backlog->last;
+}
+
+static uint64_t end_of_oldest(const struct backlog *backlog)
+{
+    return backlog->unproven > 0 ? backlog->ties.identity->segments[0].end
+                                 : segment_next(backlog->head)->first;
+}
+
+static bool is_oldest_pinned(const struct backlog *backlog)
+{
+    return backlog->unproven == 0 && backlog_is_pinned(backlog->head);
+}
+
+static void drop_oldest(struct backlog *backlog, enum segment_fate fate)
+{
+    if (backlog->unproven > 0)
+        backlog_drop_unproven(backlog);
+    else
+        drop_head(backlog, fate);
 }
 
 /* The oldest one may have been made when segments were larger: it counts as one of today, or a replica that
@@ -123,7 +150,7 @@ static void tell_full(struct backlog *backlog, const char *what)
     char sum[LOG_REPEAT_SUM_MAX];
     if (log_repeat_note(&backlog->full, what, clock_ms(), sum))
         log_warnx("store: the disk is full: the window is shortened by segment %" PRIu64 ".seg%s%s",
-                  backlog->head->first, what, sum);
+                  backlog_unproven_first(backlog), what, sum);
 }
 
 /* The window has its whole size again. */
@@ -136,13 +163,15 @@ static void tell_whole(struct backlog *backlog)
 
 bool backlog_trim(struct backlog *backlog)
 {
-    size_t before = backlog->count;
+    bool trimmed = false;
     drop_cuts(backlog);
-    while (!backlog_is_pinned(backlog->head) && backlog_is_beyond(backlog, backlog->head)) {
-        drop_head(backlog, SEGMENT_LEFT);
+    while (has_oldest(backlog) && !is_oldest_pinned(backlog) &&
+           backlog->last->written - end_of_oldest(backlog) >= backlog->ties.window_bytes) {
+        drop_oldest(backlog, SEGMENT_LEFT);
         tell_whole(backlog);
+        trimmed = true;
     }
-    return backlog->count != before;
+    return trimmed;
 }
 
 /* The newest one ends here, full or not. */
@@ -188,18 +217,17 @@ bool backlog_drop_unreadable(struct backlog *backlog)
         atomic_store_explicit(&backlog->space->has_unreadable, true, memory_order_relaxed);
         return false; /* the next second */
     }
-    while (backlog->head != backlog->last && backlog->head->first < end)
-        drop_head(backlog, SEGMENT_UNREADABLE);
+    while (backlog->unproven > 0 || (backlog->head != backlog->last && backlog->head->first < end))
+        drop_oldest(backlog, SEGMENT_UNREADABLE);
     return true;
 }
 
 bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
 {
-    struct segment *head = backlog->head;
-    if (head == backlog->last || backlog_is_pinned(head) || segment_next(head)->first > keep_from)
+    if (!has_oldest(backlog) || is_oldest_pinned(backlog) || end_of_oldest(backlog) > keep_from)
         return false;
     tell_full(backlog, ", for a snapshot");
-    drop_head(backlog, SEGMENT_LEFT);
+    drop_oldest(backlog, SEGMENT_LEFT);
     return true;
 }
 
@@ -218,9 +246,9 @@ bool backlog_make_room(struct backlog *backlog)
 {
     uint64_t wanted = backlog->ties.segment_bytes;
     (void)backlog_trim(backlog);
-    while (backlog_charge(backlog) + wanted > cap_of(backlog) && backlog->head != backlog->last)
-        drop_head(backlog, SEGMENT_CAPPED);
-    if (backlog->head == backlog->last && backlog_held(backlog) == 0)
+    while (backlog_charge(backlog) + wanted > cap_of(backlog) && has_oldest(backlog))
+        drop_oldest(backlog, SEGMENT_CAPPED);
+    if (!has_oldest(backlog) && backlog_held(backlog) == 0)
         return true; /* there is no less, whatever the sizes were when it was made */
     /* What nobody holds is gone as soon as the disk has got round to it: it may go over the cap by a part
      * of it, so that a disk that is slow at that does not slow the stream down. */
@@ -237,10 +265,10 @@ enum backlog_room backlog_give_way(struct backlog *backlog, int error, uint64_t 
     bool gives = reclaimer_gives(backlog->ties.reclaimer, given);
     if (backlog_held(backlog) > beside || gives) /* room comes soon: no need to give up more */
         return BACKLOG_HELD;
-    if (backlog->head == backlog->last)
+    if (!has_oldest(backlog))
         return BACKLOG_NO_SPACE;
     tell_full(backlog, "");
-    drop_head(backlog, SEGMENT_NO_ROOM);
+    drop_oldest(backlog, SEGMENT_NO_ROOM);
     return BACKLOG_ROOM;
 }
 

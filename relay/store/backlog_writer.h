@@ -25,6 +25,8 @@ struct backlog_ties {
     struct identity *identity; /* sealed segments are added to it, trimmed ones dropped */
     struct tail *tail;
     struct reclaimer *reclaimer; /* NULL: files are freed at once */
+    const struct clean_mark
+        *clean; /* of backlog_load: what need not be read; NULL: nothing is told */
     /* Writes the identity after a cut, for a kill to find. False: `why` and errno. */
     bool (*save)(void *arg, struct text *why);
     /* The row was added to the identity as its newest: names it on the disk, for a kill to find. The same. */
@@ -36,10 +38,38 @@ struct backlog_ties {
 MUST_CHECK struct backlog *backlog_new(const struct backlog_ties *ties, uint64_t first,
                                        struct text *why);
 
-/* From disk: as much of what the identity and the tail say as the files prove. Segments that cannot be
- * proven are dropped, from the identity as well, each with a line in the log. NULL: nothing of it can
+/* From disk: the end of what the identity and the tail say, as far as the files prove it, back to the last command
+ * boundary. The window begins there; it grows as more is proven, the newest first. Segments that turn out not to
+ * be provable are dropped, from the identity as well, each with a line in the log. NULL: nothing of it can
  * be served; `why`. */
 MUST_CHECK struct backlog *backlog_load(const struct backlog_ties *ties, struct text *why);
+
+/* What is to be proven next: bytes that end where the window begins. */
+struct backlog_gap {
+    uint64_t first;
+    uint64_t end;
+    uint64_t crc;    /* of first..end */
+    bool is_in_head; /* the beginning of the segment that the window begins in; else a segment */
+};
+
+/* False: all is proven. */
+MUST_CHECK bool backlog_next_unproven(const struct backlog *backlog, struct backlog_gap *out);
+
+/* The gap is proven: the window begins with it. `segment`: it, held, unless the gap is in the newest; NULL then.
+ * False: that is not what is to be proven next by now; nothing was done, and the segment is the caller's. */
+MUST_CHECK bool backlog_admit(struct backlog *backlog, const struct backlog_gap *gap,
+                              struct segment *segment);
+
+/* The gap cannot be proven: all that is before the window goes off the disk. The identity has changed. */
+void backlog_give_up_unproven(struct backlog *backlog);
+
+/* What is not proven yet begins here (at backlog_first: there is nothing); and has so many bytes. */
+uint64_t backlog_unproven_first(const struct backlog *backlog);
+uint64_t backlog_unproven_bytes(const struct backlog *backlog);
+
+struct segment_space;
+/* For one who loads a segment to be admitted: to be let go of by segment_space_release. */
+struct segment_space *backlog_hold_space(const struct backlog *backlog);
 
 /* Seals what is open (so that files hold just the stream) and lets go; cursors live on. */
 void backlog_free(struct backlog **backlog);

@@ -200,7 +200,47 @@ int files_create(int directory, const char *name, uint64_t length, struct text *
     return -1;
 }
 
-bool files_crc64(int file, uint64_t length, uint64_t *crc, struct text *why)
+static struct files_key key_of(const struct stat *about)
+{
+    return (struct files_key){
+        .inode = (uint64_t)about->st_ino,
+        .length = (uint64_t)about->st_size,
+        .modified_ns = (int64_t)about->st_mtim.tv_sec * 1000000000 + about->st_mtim.tv_nsec,
+    };
+}
+
+bool files_key_of(int directory, const char *name, struct files_key *out)
+{
+    struct stat about;
+    if (fstatat(directory, name, &about, AT_SYMLINK_NOFOLLOW) == -1)
+        return false;
+    *out = key_of(&about);
+    return true;
+}
+
+bool files_is_trusted(int file, const struct files_pace *pace)
+{
+    struct stat about;
+    if (pace == NULL || pace->trusted == NULL || fstat(file, &about) == -1)
+        return false;
+    const struct files_key now = key_of(&about);
+    return now.inode == pace->trusted->inode && now.length == pace->trusted->length &&
+           now.modified_ns == pace->trusted->modified_ns;
+}
+
+/* How many bytes came; 0: the file ends. -1: errno. */
+static ssize_t read_piece(int file, uint8_t *piece, uint64_t from, uint64_t until)
+{
+    uint64_t wanted = until - from < READ_PIECE ? until - from : READ_PIECE;
+    ssize_t got;
+    do
+        got = pread(file, piece, (size_t)wanted, (off_t)from);
+    while (got == -1 && errno == EINTR);
+    return got;
+}
+
+bool files_crc64_from(int file, uint64_t from, uint64_t until, uint64_t *crc,
+                      const struct files_pace *pace, struct text *why)
 {
     uint8_t *piece = malloc(READ_PIECE);
     if (piece == NULL) {
@@ -208,26 +248,30 @@ bool files_crc64(int file, uint64_t length, uint64_t *crc, struct text *why)
         errno = ENOMEM;
         return false;
     }
-    uint64_t sum = 0;
-    uint64_t position = 0;
     int error = 0;
-    while (position < length) {
-        uint64_t wanted = length - position < READ_PIECE ? length - position : READ_PIECE;
-        ssize_t got = pread(file, piece, (size_t)wanted, (off_t)position);
-        if (got == -1 && errno == EINTR)
-            continue;
+    while (from < until && error == 0) {
+        ssize_t got = read_piece(file, piece, from, until);
         if (got <= 0) {
             error = got == 0 ? ENODATA : errno;
             text_format(why, "%s", got == 0 ? "it is shorter than it should be" : strerror(error));
             break;
         }
-        sum = crc64(sum, piece, (size_t)got);
-        position += (uint64_t)got;
+        *crc = crc64(*crc, piece, (size_t)got);
+        from += (uint64_t)got;
+        if (pace != NULL && pace->go_on != NULL && !pace->go_on(pace->arg, (size_t)got)) {
+            error = ECANCELED;
+            text_format(why, "the relay ends");
+        }
     }
     free(piece);
-    *crc = sum;
     errno = error;
-    return position == length;
+    return error == 0;
+}
+
+bool files_crc64(int file, uint64_t length, uint64_t *crc, struct text *why)
+{
+    *crc = 0;
+    return files_crc64_from(file, 0, length, crc, NULL, why);
 }
 
 bool files_each(int directory, files_entry_fn *fn, void *arg, struct text *why)

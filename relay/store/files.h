@@ -52,6 +52,34 @@ int files_create(int directory, const char *name, uint64_t length, struct text *
 /* Gives an open file room up to `length`. 0, or the error. */
 int files_preallocate(int file, uint64_t length);
 
+/* What tells that a file is the one it was, and has not been written since: as far as the file system notes
+ * it. */
+struct files_key {
+    uint64_t inode;
+    uint64_t length;
+    int64_t modified_ns;
+};
+
+/* False: errno. */
+MUST_CHECK bool files_key_of(int directory, const char *name, struct files_key *out);
+
+/* How one reads a large file who is in no hurry. */
+struct files_pace {
+    /* After each piece of some hundred KB: may take its time. False: stop, with ECANCELED. NULL: go on. */
+    bool (*go_on)(void *arg, size_t bytes);
+    void *arg;
+    const struct files_key
+        *trusted; /* what it was when it was proven before: is it still, it is not read;
+                                      * NULL: it is read */
+};
+
+/* Is it what `pace` trusts? */
+bool files_is_trusted(int file, const struct files_pace *pace);
+
+/* Goes on with *crc, that of what is before `from`, to `until`. False as below. */
+MUST_CHECK bool files_crc64_from(int file, uint64_t from, uint64_t until, uint64_t *crc,
+                                 const struct files_pace *pace, struct text *why);
+
 /* The CRC-64 of the first `length` bytes of a file. False: it is shorter (ENODATA), or cannot be read. */
 MUST_CHECK bool files_crc64(int file, uint64_t length, uint64_t *crc, struct text *why);
 

@@ -33,6 +33,8 @@ static void history_free(struct history **history)
     if (it->has_jobs)
         syncer_drain(it->ties.syncer);
     backlog_free(&it->backlog);
+    history_search_end(it);
+    clean_mark_fini(&it->clean);
     shelf_fini(&it->shelf);
     tail_close(&it->tail);
     segment_log_fini(&it->log);
@@ -123,6 +125,7 @@ static struct backlog_ties ties_of(struct history *history)
         .identity = &history->identity,
         .tail = history->tail,
         .reclaimer = history->ties.reclaimer,
+        .clean = &history->clean,
         .save = save_cut,
         .name = name_segment,
         .arg = history,
@@ -250,12 +253,15 @@ static void tidy(struct history *history)
 static enum history_proof look_at_files(struct history *history, struct text *why)
 {
     enum history_proof proof = load_identity(history, why);
+    clean_mark_read(&history->clean, history->directory);
     if (proof == HISTORY_PROVEN)
         proof = load_rows(history, why);
     if (proof == HISTORY_PROVEN)
         proof = load_backlog(history, why);
     if (proof == HISTORY_PROVEN)
-        proof = history_load_snapshots(history, why);
+        proof = history_find_snapshots(history, why);
+    if (proof == HISTORY_PROVEN && !history_may_prove(history, why))
+        proof = HISTORY_REFUSED;
     return proof;
 }
 
@@ -274,9 +280,58 @@ enum history_proof history_load(const struct history_ties *ties, uint64_t number
         return proof;
     }
     history->has_name = true;
+    clean_mark_remove(history->directory);
     tidy(history);
+    history_begin_proof(history);
     *out = history;
     return HISTORY_PROVEN;
+}
+
+/* All that is proven, if it is on the disk for good: see clean_mark.h. */
+static bool fill_mark(const struct history *history, struct clean_mark *mark, size_t unproven,
+                      bool has_newest, uint64_t newest)
+{
+    char name[SNAPSHOT_NAME_MAX];
+    bool good = true;
+    for (size_t i = unproven; i < history->identity.segment_count && good; i++) {
+        uint64_t first = history->identity.segments[i].first;
+        segment_name(first, name);
+        good = clean_mark_add(mark, CLEAN_SEGMENT, first, history->backlog_dir, name);
+    }
+    segment_name(newest, name);
+    if (has_newest)
+        good = good && clean_mark_add(mark, CLEAN_SEGMENT, newest, history->backlog_dir, name);
+    if (history_is_snapshot_durable(history)) {
+        uint64_t offset = snapshot_offset(history->shelf.complete);
+        snapshot_name(offset, name);
+        good = good && clean_mark_add(mark, CLEAN_SNAPSHOT, offset, history->snapshot_dir, name);
+    }
+    return good;
+}
+
+/* Closes the backlog, since that cuts the newest segment to its length. */
+static void leave_mark(struct history *history)
+{
+    const struct backlog *backlog = history->backlog;
+    const struct segment *last = backlog_newest(backlog);
+    uint64_t newest = last->first;
+    bool is_durable = history_durable(history) == backlog_end(backlog);
+    bool has_newest = last->points[0].offset == newest && last->written > newest;
+    /* What begins with a part that is not proven is read the next time. */
+    size_t unproven = 0;
+    while (unproven < history->identity.segment_count &&
+           history->identity.segments[unproven].first < backlog_first(backlog))
+        unproven++;
+    struct clean_mark mark = {.count = 0};
+    struct text why;
+    text_init(&why, HISTORY_WHY_MAX);
+    backlog_free(&history->backlog);
+    if (is_durable && fill_mark(history, &mark, unproven, has_newest, newest) &&
+        !clean_mark_write(&mark, history->directory, &why))
+        log_warnx("store: history-%" PRIu64 ": the next start reads all that is held: %s",
+                  history->number, text_string(&why));
+    clean_mark_fini(&mark);
+    text_fini(&why);
 }
 
 void history_close(struct history **history)
@@ -284,6 +339,7 @@ void history_close(struct history **history)
     struct history *it = *history;
     if (it == NULL)
         return;
+    history_end_proof(it);
     history_fail_snapshot(it);
     (void)history_publish(it);
     uint64_t before;
@@ -295,6 +351,7 @@ void history_close(struct history **history)
         history_sync(it);
     } while (it->submitted != before || it->snapshot_asked != snapshot_before);
     history_settle_snapshots(it);
+    leave_mark(it);
     history_free(history);
 }
 
@@ -314,6 +371,7 @@ void history_remove(struct history **history)
     *history = NULL;
     if (it == NULL)
         return;
+    history_end_proof(it);
     history_fail_snapshot(it);
     history_forget(it->directory);
     it->job.work = remove_in_turn;
@@ -412,8 +470,14 @@ uint64_t history_durable(const struct history *history)
 enum continuity history_may_continue(const struct history *history, const struct replid *replid,
                                      uint64_t offset)
 {
-    return identity_may_continue(&history->identity, backlog_first(history->backlog),
-                                 backlog_published(history->backlog), replid, offset);
+    uint64_t published = backlog_published(history->backlog);
+    enum continuity continuity = identity_may_continue(
+        &history->identity, backlog_first(history->backlog), published, replid, offset);
+    if (continuity != CONTINUITY_GONE || !history_is_proving(history))
+        return continuity;
+    continuity = identity_may_continue(&history->identity, backlog_unproven_first(history->backlog),
+                                       published, replid, offset);
+    return continuity == CONTINUITY_YES ? CONTINUITY_UNPROVEN : continuity;
 }
 
 const char *history_error(const struct history *history)
@@ -512,6 +576,7 @@ void history_trim(struct history *history)
 
 bool history_publish(struct history *history)
 {
+    history_take_proof(history);
     bool news = backlog_publish(history->backlog);
     history_advance_snapshots(history);
     if (history->shelf.arriving != NULL) {
@@ -544,7 +609,7 @@ static void submit_segment(struct segment *segment, void *arg)
         .directory = newest && segment->first >= history->submitted ? history->directory : -1,
         .tail = newest ? history->tail : NULL,
         .mark = run->mark,
-        .after_snapshot = history->shelf.complete != NULL,
+        .after_snapshot = history->shelf.complete != NULL || history_search_goes_on(history),
         .held_from = backlog_first(history->backlog),
         .claim = &history->claim,
     };

@@ -14,6 +14,7 @@
 #include "relay/store/history.h"
 #include "relay/store/store.h"
 
+struct prover;
 struct reclaimer;
 struct syncer;
 
@@ -29,6 +30,7 @@ struct history_ties {
     const struct store_options *options;
     struct syncer *syncer;
     struct reclaimer *reclaimer;
+    struct prover *prover;
     /* A snapshot of `history` finds the disk full: makes some room. False: there is none. */
     bool (*make_room)(const struct history *history, void *arg);
     void *arg;

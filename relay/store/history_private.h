@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 #include "backlog_writer.h"
+#include "clean_mark.h"
 #include "history_keeper.h"
+#include "prover.h"
 #include "reclaimer.h"
 #include "relay/base/check.h"
 #include "relay/base/log_repeat.h"
@@ -48,7 +50,16 @@ struct history {
     struct syncer_claim claim;
     unsigned cuts; /* that were submitted to the syncer */
     struct branches branches;
-    struct reclaim_job job; /* of its end */
+    struct reclaim_job job;         /* of its end */
+    struct snapshot_search *search; /* of those that were found at the start; NULL: it is over */
+    struct clean_mark clean;        /* what need not be read */
+    bool is_proving;                /* not all that was found at the start is proven yet */
+    bool has_proof;                 /* the prover is at something */
+    bool proves_snapshot;           /* namely a snapshot */
+    int64_t prove_not_before_ms;    /* the system has refused; 0: it has not */
+    unsigned proof_refusals;        /* in a row */
+    int64_t proof_began_ms;
+    uint64_t proof_total;
 };
 
 /* The identity could not be written, which is made up for the next time: told when it begins, then summed up. */
@@ -59,12 +70,45 @@ void history_tell_unsaved(struct history *history, const char *why);
 MUST_CHECK enum history_proof history_read_identity(const struct history *history, const char *name,
                                                     struct identity *out, struct text *why);
 
-/* Finds the snapshots that full syncs can be served from, once the window is known: the newest that is
- * proven and lies in it, and one ahead of it. HISTORY_REFUSED: errno and `why`. */
-MUST_CHECK enum history_proof history_load_snapshots(struct history *history, struct text *why);
+/* history_found.c. Looks what is in snapshot/, once the window is known; nothing is read yet. HISTORY_REFUSED:
+ * errno and `why`. */
+MUST_CHECK enum history_proof history_find_snapshots(struct history *history, struct text *why);
 
-/* Removes what is in snapshot/ and is none of those. */
+/* Removes what is in snapshot/ and is none of those that were found. */
 MUST_CHECK bool history_tidy_snapshots(struct history *history, struct text *why);
+
+/* Is there one that may still be proven? Which is the next, if any; how long, as far as it is known; may it be
+ * one that full syncs wait for? */
+bool history_search_goes_on(const struct history *history);
+MUST_CHECK bool history_search_next(const struct history *history, uint64_t *offset);
+uint64_t history_search_bytes(const struct history *history);
+bool history_search_is_awaited(const struct history *history);
+
+/* The proof of the next; NULL: memory or descriptors are out. Takes it back when it is done, and frees it. False:
+ * the system refused, errno and `why`: it is the next once more. */
+MUST_CHECK struct proof *history_search_proof(const struct history *history);
+MUST_CHECK bool history_search_take(struct history *history, struct proof *proof, struct text *why);
+
+/* Those beyond `offset` are of a branch that was left. */
+void history_search_limit(struct history *history, uint64_t offset);
+
+/* Removes what was found and is of no use, if the search is over; gives it up. */
+void history_search_settle(struct history *history);
+void history_search_end(struct history *history);
+
+/* history_proof.c. Does the system let us open what is to be proven (some of it, if it is much)? False: errno and `why`. */
+MUST_CHECK bool history_may_prove(const struct history *history, struct text *why);
+
+/* All that was found is proven from now on, behind the back of who is served. */
+void history_begin_proof(struct history *history);
+
+/* What has been proven is served, and the next is submitted. */
+void history_take_proof(struct history *history);
+void history_end_proof(struct history *history);
+
+/* The complete one is another: it is named; the identity is written. */
+void history_name_snapshot(struct history *history);
+void history_save_name(struct history *history);
 
 /* Names the complete snapshot in the identity, if that could not be done when it became it; and lets go of
  * those before it as soon as they are not needed. */

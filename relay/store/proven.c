@@ -2,9 +2,12 @@
 #include "proven.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "clean_mark.h"
 #include "files.h"
 #include "segment.h"
 
@@ -26,16 +29,57 @@ static enum look look_at(struct segment *found, struct segment **out)
     return files_is_refusal(errno) ? LOOK_REFUSED : LOOK_UNPROVEN;
 }
 
+/* One that is what it was when it was proven last is not read. */
+static struct files_pace trust_in(const struct search *search, uint64_t first)
+{
+    const struct clean_mark *clean = search->ties->clean;
+    return (struct files_pace){
+        .trusted = clean == NULL ? NULL : clean_mark_find(clean, CLEAN_SEGMENT, first)};
+}
+
+/* Asked before it is opened, since it is made longer then. */
+static bool is_trusted(const struct search *search, uint64_t first)
+{
+    char name[SEGMENT_NAME_MAX];
+    segment_name(first, name);
+    int file = openat(search->ties->directory, name, O_RDONLY | O_CLOEXEC);
+    if (file == -1)
+        return false;
+    const struct files_pace pace = trust_in(search, first);
+    bool trusted = files_is_trusted(file, &pace);
+    close(file);
+    return trusted;
+}
+
+/* What is before the point is proven later, unless nothing has touched the file since it was. */
+static struct segment *load_behind_point(const struct search *search, const struct tail_mark *mark)
+{
+    const struct backlog_ties *ties = search->ties;
+    struct tail_point point;
+    uint64_t limit = mark->boundary < mark->end ? mark->boundary : mark->end;
+    if (!tail_find_point(ties->tail, mark->segment_first, limit, &point))
+        return NULL;
+    bool trusted = is_trusted(search, mark->segment_first);
+    struct segment *segment = segment_load_behind(ties->directory, mark, &point,
+                                                  ties->segment_bytes, search->space, search->why);
+    if (segment != NULL && trusted)
+        segment->points[0] = (struct segment_point){mark->segment_first, 0};
+    return segment;
+}
+
 static enum look look_by_mark(const struct search *search, const struct tail_mark *mark)
 {
     const struct backlog_ties *ties = search->ties;
-    bool empty = mark->end == mark->segment_first;
-    return look_at(empty ? segment_load_empty(ties->directory, mark->segment_first,
-                                              ties->segment_bytes, search->space, search->why)
-                         : segment_load_proven(ties->directory, mark->segment_first, mark->end,
-                                               mark->crc, ties->segment_bytes, search->space,
-                                               search->why),
-                   &search->proven->newest);
+    struct segment **out = &search->proven->newest;
+    if (mark->end == mark->segment_first)
+        return look_at(segment_load_empty(ties->directory, mark->segment_first, ties->segment_bytes,
+                                          search->space, search->why),
+                       out);
+    struct segment *segment = load_behind_point(search, mark);
+    if (segment == NULL)
+        segment = segment_load_proven(ties->directory, mark->segment_first, mark->end, mark->crc,
+                                      ties->segment_bytes, search->space, NULL, search->why);
+    return look_at(segment, out);
 }
 
 /* The segment behind the sealed ones, as far as one of the tail's marks is borne out by its bytes; or
@@ -62,8 +106,9 @@ static enum look find_newest(const struct search *search, bool empty)
 static enum look find_sealed(const struct search *search, size_t position)
 {
     const struct identity_segment *row = &search->ties->identity->segments[position];
+    const struct files_pace pace = trust_in(search, row->first);
     return look_at(segment_load_proven(search->ties->directory, row->first, row->end, row->crc, 0,
-                                       search->space, search->why),
+                                       search->space, &pace, search->why),
                    &search->proven->sealed[position]);
 }
 
@@ -85,14 +130,25 @@ static enum look find_end(const struct search *search)
     return look == LOOK_UNPROVEN ? find_newest(search, true) : look;
 }
 
-/* Further back, a hole makes all before it useless. */
-static enum look find_beginning(const struct search *search)
+/* Upstream goes on behind the boundary. */
+static uint64_t boundary_of(const struct search *search)
+{
+    const struct identity *identity = search->ties->identity;
+    if (search->proven->newest != NULL)
+        return search->proven->mark.boundary;
+    return identity->segments[identity->segment_count - 1].boundary;
+}
+
+/* Back to the boundary. Further back, a hole makes all before it useless. */
+static enum look find_boundary(const struct search *search)
 {
     struct identity *identity = search->ties->identity;
     struct segment **sealed = search->proven->sealed;
+    uint64_t boundary = boundary_of(search);
     size_t first = identity->segment_count;
     enum look look = LOOK_PROVEN;
-    while (first > 0 && look == LOOK_PROVEN) {
+    while (first > 0 && look == LOOK_PROVEN &&
+           (sealed[first - 1] != NULL || identity->segments[first - 1].end > boundary)) {
         if (sealed[first - 1] == NULL)
             look = find_sealed(search, first - 1);
         if (look == LOOK_PROVEN)
@@ -100,15 +156,21 @@ static enum look find_beginning(const struct search *search)
     }
     if (look == LOOK_REFUSED)
         return look;
-    identity_drop_oldest(identity, first);
-    memmove(sealed, sealed + first, identity->segment_count * sizeof(struct segment *));
+    if (look == LOOK_UNPROVEN) {
+        identity_drop_oldest(identity, first);
+        memmove(sealed, sealed + first, identity->segment_count * sizeof(struct segment *));
+        first = 0;
+    }
+    search->proven->unproven = first;
     return LOOK_PROVEN;
 }
 
 static void let_go(struct proven *proven, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        segment_release(proven->sealed[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (proven->sealed[i] != NULL)
+            segment_release(proven->sealed[i]);
+    }
     segment_release(proven->newest);
     proven_fini(proven);
 }
@@ -126,7 +188,7 @@ bool proven_load(struct proven *proven, const struct backlog_ties *ties,
     const struct search search = {proven, ties, space, why};
     enum look look = find_end(&search);
     if (look == LOOK_PROVEN)
-        look = find_beginning(&search);
+        look = find_boundary(&search);
     if (look == LOOK_PROVEN)
         return true;
     int error = errno;

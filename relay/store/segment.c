@@ -16,8 +16,13 @@
 #include "relay/base/bytes.h"
 #include "relay/base/crc64.h"
 #include "relay/base/log.h"
+#include "tail.h"
 
-enum { WHY_MAX = 256 };
+enum {
+    WHY_MAX = 256,
+    POINTS_LATE = 3, /* beside the first */
+    POINT_DISTANCE = 1024 * 1024,
+};
 
 void segment_name(uint64_t first, char name[SEGMENT_NAME_MAX])
 {
@@ -47,6 +52,8 @@ static struct segment *segment_new(uint64_t first, uint64_t capacity, struct seg
     segment->capacity = capacity;
     segment->disk_bytes = capacity;
     segment->written = first;
+    segment->points[0].offset = first;
+    segment->point_count = 1;
     segment->has_name = true;
     segment->space = space;
     atomic_fetch_add_explicit(&space->references, 1, memory_order_relaxed);
@@ -232,10 +239,11 @@ struct segment *segment_twin(struct segment *empty, struct text *why)
 }
 
 /* Through read(2), not the mapping: a sector that cannot be read is an error then, and not a SIGBUS. */
-static bool is_proven(const struct segment *segment, struct text *why)
+bool segment_prove(const struct segment *segment, uint64_t from, uint64_t crc,
+                   const struct files_pace *pace, struct text *why)
 {
-    uint64_t crc;
-    if (!files_crc64(segment->file, segment->written - segment->first, &crc, why))
+    if (!files_crc64_from(segment->file, from - segment->first, segment->written - segment->first,
+                          &crc, pace, why))
         return false;
     if (crc == segment->crc)
         return true;
@@ -244,24 +252,56 @@ static bool is_proven(const struct segment *segment, struct text *why)
     return false;
 }
 
+/* `reason`: why not, in the log or in `why`. */
+static void tell_unproven(uint64_t first, uint64_t end, const struct text *reason, int error,
+                          struct text *why)
+{
+    if (files_is_refusal(error))
+        text_format(why, "segment %" PRIu64 ".seg: %s", first, text_string(reason));
+    else
+        log_warnx("store: segment %" PRIu64 ".seg is not proven up to %" PRIu64 ": %s", first, end,
+                  text_string(reason));
+}
+
 struct segment *segment_load_proven(int directory, uint64_t first, uint64_t end, uint64_t crc,
                                     uint64_t capacity, struct segment_space *space,
-                                    struct text *why)
+                                    const struct files_pace *pace, struct text *why)
 {
     struct text reason;
     text_init(&reason, WHY_MAX);
     struct segment *segment = segment_load(directory, first, end, crc, capacity, space, &reason);
     int error = errno;
-    if (segment != NULL && !is_proven(segment, &reason)) {
+    if (segment != NULL && !files_is_trusted(segment->file, pace) &&
+        !segment_prove(segment, first, 0, pace, &reason)) {
         error = errno;
         segment_release(segment);
         segment = NULL;
     }
-    if (segment == NULL && files_is_refusal(error))
-        text_format(why, "segment %" PRIu64 ".seg: %s", first, text_string(&reason));
-    else if (segment == NULL)
-        log_warnx("store: segment %" PRIu64 ".seg is not proven up to %" PRIu64 ": %s", first, end,
-                  text_string(&reason));
+    if (segment == NULL)
+        tell_unproven(first, end, &reason, error, why);
+    text_fini(&reason);
+    errno = error;
+    return segment;
+}
+
+struct segment *segment_load_behind(int directory, const struct tail_mark *mark,
+                                    const struct tail_point *point, uint64_t capacity,
+                                    struct segment_space *space, struct text *why)
+{
+    struct text reason;
+    text_init(&reason, WHY_MAX);
+    struct segment *segment = segment_load(directory, mark->segment_first, mark->end, mark->crc,
+                                           capacity, space, &reason);
+    int error = errno;
+    if (segment != NULL && !segment_prove(segment, point->offset, point->crc, NULL, &reason)) {
+        error = errno;
+        segment_release(segment);
+        segment = NULL;
+    }
+    if (segment == NULL)
+        tell_unproven(mark->segment_first, mark->end, &reason, error, why);
+    else
+        segment->points[0] = (struct segment_point){point->offset, point->crc};
     text_fini(&reason);
     errno = error;
     return segment;
@@ -356,6 +396,31 @@ bool segment_is_full(const struct segment *segment)
     return segment->is_cut || segment->written - segment->first == segment->capacity;
 }
 
+/* One for each POINT_DISTANCE; the first stays. */
+static void note_point(struct segment *segment)
+{
+    unsigned newest = segment->point_count <= 1 ? 0 : 1 + (segment->point_count - 2) % POINTS_LATE;
+    if (segment->written - segment->points[newest].offset < POINT_DISTANCE)
+        return;
+    unsigned place = 1 + (segment->point_count - 1) % POINTS_LATE;
+    segment->points[place] = (struct segment_point){segment->written, segment->crc};
+    segment->point_count++;
+}
+
+const struct segment_point *segment_point_until(const struct segment *segment, uint64_t limit)
+{
+    const struct segment_point *found = NULL;
+    unsigned count = segment->point_count < LENGTH_OF(segment->points)
+                         ? segment->point_count
+                         : (unsigned)LENGTH_OF(segment->points);
+    for (unsigned i = 0; i < count; i++) {
+        const struct segment_point *point = &segment->points[i];
+        if (point->offset <= limit && (found == NULL || point->offset > found->offset))
+            found = point;
+    }
+    return found;
+}
+
 bool segment_append(struct segment *segment, struct bytes view, struct text *why)
 {
     CHECK(view.length <= segment->capacity - (segment->written - segment->first));
@@ -376,6 +441,7 @@ bool segment_append(struct segment *segment, struct bytes view, struct text *why
     }
     segment->crc = crc64(segment->crc, view.data, view.length);
     segment->written += view.length;
+    note_point(segment);
     return true;
 }
 
@@ -383,9 +449,13 @@ bool segment_crc_until(const struct segment *segment, uint64_t end, uint64_t *cr
 {
     CHECK(end >= segment->first);
     CHECK(end <= segment->written);
+    const struct segment_point *point = segment_point_until(segment, end);
+    CHECK(point != NULL);
+    *crc = point->crc;
     struct text reason;
     text_init(&reason, WHY_MAX);
-    bool good = files_crc64(segment->file, end - segment->first, crc, &reason);
+    bool good = files_crc64_from(segment->file, point->offset - segment->first,
+                                 end - segment->first, crc, NULL, &reason);
     int error = errno;
     if (!good)
         text_format(why, "%" PRIu64 ".seg: cannot read: %s", segment->first, text_string(&reason));

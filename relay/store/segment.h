@@ -44,6 +44,10 @@ struct segment_space {
     struct reclaimer *reclaimer; /* constant; who frees them. NULL: who lets go last */
 };
 
+struct files_pace;
+struct tail_mark;
+struct tail_point;
+
 struct segment {
     /* shared */
     _Atomic unsigned references;
@@ -62,7 +66,13 @@ struct segment {
     uint64_t crc;        /* of first..written */
     uint64_t disk_bytes; /* `capacity`, or less once it is sealed */
     bool has_name;       /* the file is still in its directory */
-    bool is_cut;         /* it ends at `written` for good: a rewind cut it there */
+    /* The CRC-64 of what is before some offsets: the first as far back as is proven, the others the newest. */
+    struct segment_point {
+        uint64_t offset;
+        uint64_t crc;
+    } points[4];
+    unsigned point_count; /* points that came, the first included */
+    bool is_cut;          /* it ends at `written` for good: a rewind cut it there */
     /* What `next` was before rewinds, newest first: held, since a reader may just be stepping. */
     struct segment *cut;
     struct segment *cut_next; /* of the list that this one is in the `cut` of */
@@ -95,6 +105,12 @@ MUST_CHECK struct segment *segment_twin(struct segment *empty, struct text *why)
  * says why not, or the system refused us (files_is_refusal of errno), and `why` says so. */
 MUST_CHECK struct segment *segment_load_proven(int directory, uint64_t first, uint64_t end,
                                                uint64_t crc, uint64_t capacity,
+                                               struct segment_space *space,
+                                               const struct files_pace *pace, struct text *why);
+
+/* The same by the bytes behind `point` alone; what is before it is proven later, and begins the points. */
+MUST_CHECK struct segment *segment_load_behind(int directory, const struct tail_mark *mark,
+                                               const struct tail_point *point, uint64_t capacity,
                                                struct segment_space *space, struct text *why);
 
 /* One that holds nothing yet needs no proof, nor a file: a rewind may have been killed before it made
@@ -113,6 +129,14 @@ bool segment_is_full(const struct segment *segment);
  * faults of a fresh mapping (tests/bench/README.md), and a disk that refuses is an error and not a
  * SIGBUS. False: errno and `why`; nothing was added. Thread 0. */
 MUST_CHECK bool segment_append(struct segment *segment, struct bytes view, struct text *why);
+
+/* The farthest of its points that is not behind `limit`; NULL: none. Thread 0. */
+const struct segment_point *segment_point_until(const struct segment *segment, uint64_t limit);
+
+/* Do the bytes from `from` on, behind which the CRC-64 is `crc`, lead to the segment's? From `first` on it is 0.
+ * False: errno and `why`. Any thread that alone has it. */
+MUST_CHECK bool segment_prove(const struct segment *segment, uint64_t from, uint64_t crc,
+                              const struct files_pace *pace, struct text *why);
 
 /* The CRC of first..end, from the bytes themselves; end <= written. False: errno and `why`; they cannot be
  * read. Thread 0. */

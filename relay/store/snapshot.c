@@ -226,7 +226,7 @@ static int64_t age_ms(const struct stat *about)
 }
 
 static bool is_as_told(struct snapshot *snapshot, const struct identity_snapshot *row,
-                       struct text *why)
+                       const struct files_pace *pace, struct text *why)
 {
     struct stat about;
     errno = EBADMSG;
@@ -235,7 +235,9 @@ static bool is_as_told(struct snapshot *snapshot, const struct identity_snapshot
         return false;
     }
     snapshot->completed_ms = clock_ms() - age_ms(&about);
-    if (!files_crc64(snapshot->file, row->length, &snapshot->crc, why))
+    if (files_is_trusted(snapshot->file, pace))
+        snapshot->crc = row->crc;
+    else if (!files_crc64_from(snapshot->file, 0, row->length, &snapshot->crc, pace, why))
         return false;
     if (snapshot->crc != row->crc) {
         text_format(why, "its checksum does not match");
@@ -272,18 +274,20 @@ static struct snapshot *settle_proof(struct snapshot *snapshot, bool good, struc
     return snapshot;
 }
 
-struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row, struct text *why)
+struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row,
+                               const struct files_pace *pace, struct text *why)
 {
     struct snapshot *snapshot = open_complete(directory, row->offset, why);
     if (snapshot == NULL)
         return NULL;
     snapshot->received = row->length;
     snapshot->verified = row->verified;
-    return settle_proof(snapshot, is_as_told(snapshot, row, why), why);
+    return settle_proof(snapshot, is_as_told(snapshot, row, pace, why), why);
 }
 
 /* As snapshot_complete would. */
-static bool proves_itself(struct snapshot *snapshot, bool is_this_boot, struct text *why)
+static bool proves_itself(struct snapshot *snapshot, bool is_this_boot,
+                          const struct files_pace *pace, struct text *why)
 {
     struct stat about;
     if (fstat(snapshot->file, &about) == -1) {
@@ -298,7 +302,7 @@ static bool proves_itself(struct snapshot *snapshot, bool is_this_boot, struct t
     snapshot->received = (uint64_t)about.st_size;
     snapshot->completed_ms = clock_ms() - age_ms(&about);
     if (!read_edges(snapshot, why) ||
-        !files_crc64(snapshot->file, snapshot->received, &snapshot->crc, why))
+        !files_crc64_from(snapshot->file, 0, snapshot->received, &snapshot->crc, pace, why))
         return false;
     snapshot->verified = has_checksum(snapshot);
     errno = EBADMSG;
@@ -311,12 +315,13 @@ static bool proves_itself(struct snapshot *snapshot, bool is_this_boot, struct t
     return false;
 }
 
-struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool is_this_boot, struct text *why)
+struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool is_this_boot,
+                                const struct files_pace *pace, struct text *why)
 {
     struct snapshot *snapshot = open_complete(directory, offset, why);
     return snapshot == NULL
                ? NULL
-               : settle_proof(snapshot, proves_itself(snapshot, is_this_boot, why), why);
+               : settle_proof(snapshot, proves_itself(snapshot, is_this_boot, pace, why), why);
 }
 
 void snapshot_set_reclaimer(struct snapshot *snapshot, struct reclaimer *reclaimer)

@@ -13,6 +13,7 @@
 #include "relay/store/identity.h"
 #include "relay/store/snapshot.h"
 
+struct files_pace;
 struct reclaimer;
 
 enum { SNAPSHOT_NAME_MAX = 40 };
@@ -31,12 +32,12 @@ MUST_CHECK struct snapshot *snapshot_create(int directory, uint64_t offset,
 
 /* One that the identity names: its length and its CRC-64 are compared. NULL: errno and `why`. */
 MUST_CHECK struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row,
-                                          struct text *why);
+                                          const struct files_pace *pace, struct text *why);
 
 /* One that nobody names, by what it says itself: its checksum, or where that is off, and `is_this_boot`, its
  * name, which it got when it was whole. NULL: errno and `why`. */
 MUST_CHECK struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool is_this_boot,
-                                           struct text *why);
+                                           const struct files_pace *pace, struct text *why);
 
 /* Who lets go of it last has `reclaimer` close it, and so it is with files that it leaves. */
 void snapshot_set_reclaimer(struct snapshot *snapshot, struct reclaimer *reclaimer);

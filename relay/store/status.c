@@ -58,6 +58,10 @@ static void report_window(struct report *report, const struct store_status *stat
     report_u64(report, "window_end_offset", status->published);
     report_u64(report, "window_bytes", status->published - status->first);
     report_u64(report, "window_boundary", status->boundary);
+    report_u64(report, "proof_in_progress", status->is_proving);
+    report_u64(report, "proof_total_bytes", status->proof_bytes);
+    report_u64(report, "proof_left_bytes", status->proof_bytes_left);
+    report_u64(report, "window_unproven_first_offset", status->unproven_first);
     report_u64(report, "segments", status->segments);
     report_u64(report, "segment_disk_bytes", status->segment_disk_bytes);
     report_u64(report, "pinned_bytes", status->pinned_bytes);

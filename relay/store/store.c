@@ -13,6 +13,7 @@
 #include "data_dir.h"
 #include "files.h"
 #include "history_keeper.h"
+#include "prover.h"
 #include "rdb_room.h"
 #include "reclaimer.h"
 #include "relay/base/clock.h"
@@ -40,6 +41,7 @@ struct store {
     size_t retired_count;
     struct syncer *syncer;
     struct reclaimer *reclaimer;
+    struct prover *prover;
     int64_t patience_ms; /* how long thread 0 may still wait for the reclaimer in this second */
     uint64_t given;      /* see reclaimer_gives */
     struct rdb_room room;
@@ -57,7 +59,9 @@ static void log_loaded(struct history *history)
              " boundary=%" PRIu64 " snapshot=%s",
              history_number(history), history_identity(history)->replid.hex, backlog_first(backlog),
              backlog_end(backlog), history_boundary(history),
-             snapshot != NULL ? "complete" : "none");
+             snapshot != NULL                       ? "complete"
+             : history_is_proving_snapshot(history) ? "unproven"
+                                                    : "none");
 }
 
 static bool make_room(const struct history *history, void *arg);
@@ -69,6 +73,7 @@ static struct history_ties ties_of(struct store *store)
         .options = &store->options,
         .syncer = store->syncer,
         .reclaimer = store->reclaimer,
+        .prover = store->prover,
         .make_room = make_room,
         .arg = store,
     };
@@ -150,8 +155,9 @@ struct store *store_open(const struct store_options *options, struct text *why)
     }
     store->syncer = syncer_start();
     store->reclaimer = reclaimer_start(store->data_dir.directory);
-    if (store->syncer == NULL || store->reclaimer == NULL) {
-        text_format(why, "cannot start the threads that fsync and that remove files");
+    store->prover = prover_start();
+    if (store->syncer == NULL || store->reclaimer == NULL || store->prover == NULL) {
+        text_format(why, "cannot start the threads that fsync, remove files and prove them");
         store_close(&store);
         return NULL;
     }
@@ -175,6 +181,7 @@ void store_change(struct store *store, const struct store_options *options)
 void store_on_durable(struct store *store, void (*fn)(void *arg), void *arg)
 {
     syncer_on_durable(store->syncer, fn, arg);
+    prover_on_done(store->prover, fn, arg);
 }
 
 /* ------------------------------------------------------------------ notes */
@@ -343,6 +350,7 @@ void store_close(struct store **store)
         return;
     history_remove(&it->arriving);
     history_close(&it->current);
+    prover_stop(&it->prover);
     drop_retired(it);
     reclaimer_stop(&it->reclaimer, RECLAIM_LIMIT_MS);
     syncer_stop(&it->syncer);
@@ -421,7 +429,7 @@ bool store_snapshot_is_due(const struct store *store)
     const struct snapshot *snapshot = history_snapshot(store->current);
     if (history_snapshot_use(store->current, snapshot) == SNAPSHOT_USE_BEHIND_WINDOW ||
         snapshot == NULL)
-        return true;
+        return !history_is_proving_snapshot(store->current);
     /* A quarter of the window is left for the new one to arrive in. */
     uint64_t end = backlog_end(history_backlog(store->current));
     uint64_t x = snapshot_offset(snapshot);
@@ -481,7 +489,9 @@ static void describe_snapshots(const struct history *history, struct store_statu
     const struct snapshot *ahead = newest != served ? newest : NULL;
     const struct snapshot *const all[STORE_SNAPSHOTS_MAX] = {served, ahead,
                                                              history_arriving_snapshot(history)};
-    out->served_use = history_snapshot_use(history, served);
+    out->served_use = served == NULL && history_is_proving_snapshot(history)
+                          ? SNAPSHOT_USE_UNPROVEN
+                          : history_snapshot_use(history, served);
     out->has_served = served != NULL;
     for (size_t i = 0; i < LENGTH_OF(all); i++) {
         if (all[i] == NULL)
@@ -501,6 +511,9 @@ static void describe_history(struct history *history, struct store_status *out)
     out->published = backlog_published(backlog);
     out->boundary = history_published_boundary(history);
     out->durable = history_durable(history);
+    out->is_proving = history_is_proving(history);
+    out->unproven_first = history_window_first(history);
+    history_proof_status(history, &out->proof_bytes, &out->proof_bytes_left);
     out->segments = backlog_segment_count(backlog);
     out->segment_disk_bytes = backlog_disk_bytes(backlog);
     out->pinned_bytes = backlog_pinned_bytes(backlog);

@@ -181,8 +181,7 @@ static bool sync_cut(struct syncer *syncer, const struct syncer_place *queued)
 static bool sync_identity(struct syncer *syncer, const struct syncer_place *queued)
 {
     const struct syncer_cut *job = &queued->cut;
-    if (syncer_keep_identity(job->directory) && fsync(job->directory) == 0 &&
-        sync_place(job->directory, job->claim))
+    if (sync_names(job->directory, "backlog", job->claim))
         return true;
     atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);
     log_error("store: cannot fsync the identity: a power failure may bring back the one before it");

@@ -21,6 +21,7 @@ struct page {
     char boot_id[BOOT_ID_LENGTH + 4];
     struct tail_mark live[2];
     struct tail_mark durable[2];
+    struct tail_point points[2]; /* a page of an earlier version has zeros here */
 };
 static_assert(sizeof(struct page) <= TAIL_LENGTH, "the tail is one page");
 
@@ -37,6 +38,7 @@ struct tail {
     bool is_of_this_boot;
     uint64_t live_sequence;
     uint64_t durable_sequence;
+    unsigned next_point;
 };
 
 /* All zeros where the system has none. False: errno; it has one, and did not let us look, so that it
@@ -231,6 +233,38 @@ static bool write_head(struct tail *tail)
     if (tail->is_stale && !write_at(tail, 0, offsetof(struct page, durable)))
         return false;
     tail->is_stale = false;
+    return true;
+}
+
+static uint64_t sum_of_point(const struct tail_point *point)
+{
+    return crc64(0, point, offsetof(struct tail_point, sum));
+}
+
+bool tail_find_point(const struct tail *tail, uint64_t segment_first, uint64_t limit,
+                     struct tail_point *out)
+{
+    bool found = false;
+    for (size_t i = 0; i < LENGTH_OF(tail->page.points); i++) {
+        const struct tail_point *point = &tail->page.points[i];
+        if (point->sum != sum_of_point(point) || point->segment_first != segment_first ||
+            point->offset <= segment_first || point->offset > limit)
+            continue;
+        if (!found || point->offset > out->offset)
+            *out = *point;
+        found = true;
+    }
+    return found;
+}
+
+bool tail_set_point(struct tail *tail, struct tail_point point)
+{
+    point.sum = sum_of_point(&point);
+    struct tail_point *place = &tail->page.points[tail->next_point % LENGTH_OF(tail->page.points)];
+    *place = point;
+    if (!write_at(tail, (size_t)((const char *)place - (const char *)&tail->page), sizeof(point)))
+        return false;
+    tail->next_point++;
     return true;
 }
 

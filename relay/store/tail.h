@@ -12,6 +12,10 @@
  * torn by a kill is passed over, and the one before it is whole. That one also holds while the
  * identity, a file of its own, does not yet agree with the newest.
  *
+ * Beside them is a point in the newest segment with the CRC-64 of what is before it, at most some MB back: with it a
+ * mark is proven by the bytes from there on, and a start need not read the whole segment before it goes on. What is
+ * before the point has its CRC-64 in it, and is proven later.
+ *
  * The page is written with pwrite(2), a mark at a time, and never mapped: a file system that reserves
  * nothing (ZFS, NFS, btrfs with compression) refuses a write with an error, and a store through a mapping
  * with SIGBUS.
@@ -37,6 +41,13 @@ struct tail_mark {
     uint64_t sum;           /* CRC-64 of the fields before */
 };
 
+struct tail_point {
+    uint64_t segment_first; /* of the segment it speaks of */
+    uint64_t offset;
+    uint64_t crc; /* of the segment's bytes from first to offset */
+    uint64_t sum; /* CRC-64 of the fields before */
+};
+
 struct tail;
 
 /* Opens the file `tail`, or makes it. One that is there is taken although the disk has no room: it is
@@ -55,6 +66,13 @@ enum { TAIL_MARKS_MAX = 4 };
 
 /* All marks that are whole and count, the one that reaches farthest first. Returns how many. */
 size_t tail_read(const struct tail *tail, struct tail_mark marks[TAIL_MARKS_MAX]);
+
+/* The farthest point in that segment that is not behind `limit`. False: there is none. */
+MUST_CHECK bool tail_find_point(const struct tail *tail, uint64_t segment_first, uint64_t limit,
+                                struct tail_point *out);
+
+/* In the place of the one before the last. False: errno. Thread 0. */
+MUST_CHECK bool tail_set_point(struct tail *tail, struct tail_point point);
 
 /* False: errno; the mark before it stays the newest live one. */
 MUST_CHECK bool tail_set_live(struct tail *tail, struct tail_mark mark);

@@ -26,6 +26,11 @@ struct check {
     int directory;
     struct identity identity;
     bool good; /* so far */
+    store_verify_fn *tell;
+    void *arg;
+    const char *part; /* the file that is read */
+    uint64_t done;    /* bytes of the history */
+    uint64_t total;
 };
 
 static void row(struct check *check, const char *part, const char *from, const char *to, bool good,
@@ -46,9 +51,29 @@ static void span_row(struct check *check, const char *part, uint64_t from, uint6
     row(check, part, first, last, good, what);
 }
 
+static bool note_read(void *arg, size_t bytes)
+{
+    struct check *check = arg;
+    check->done += bytes;
+    char part[HISTORY_NAME_MAX + 128];
+    snprintf(part, sizeof(part), "%s/%s", check->history, check->part);
+    if (check->tell != NULL)
+        check->tell(part, check->done, check->total, check->arg);
+    return true;
+}
+
+/* The newest segment is not in it: nobody knows its length before it is looked at. */
+static uint64_t bytes_of_all(const struct identity *identity)
+{
+    uint64_t bytes = identity->snapshot.exists ? identity->snapshot.length : 0;
+    for (size_t i = 0; i < identity->segment_count; i++)
+        bytes += identity->segments[i].end - identity->segments[i].first;
+    return bytes;
+}
+
 /* Do the first `length` bytes of a file have this CRC-64? `exact`: and is that all of it? */
-static bool is_proven(const struct check *check, const char *folder, const char *name,
-                      uint64_t length, bool exact, uint64_t crc, struct text *why)
+static bool is_proven(struct check *check, const char *folder, const char *name, uint64_t length,
+                      bool exact, uint64_t crc, struct text *why)
 {
     char path[128];
     snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -61,10 +86,12 @@ static bool is_proven(const struct check *check, const char *folder, const char 
         return false;
     }
     uint64_t found = 0;
+    const struct files_pace pace = {.go_on = note_read, .arg = check};
+    check->part = path;
     bool good = !exact || (uint64_t)about.st_size == length;
     if (!good)
         text_format(why, "it has %" PRIu64 " bytes, not %" PRIu64, (uint64_t)about.st_size, length);
-    good = good && files_crc64(file, length, &found, why);
+    good = good && files_crc64_from(file, 0, length, &found, &pace, why);
     close(file);
     if (good && found != crc)
         text_format(why, "its checksum does not match its bytes");
@@ -138,6 +165,7 @@ static void check_newest(struct check *check)
         char name[SEGMENT_NAME_MAX];
         segment_name(mark.segment_first, name);
         uint64_t length = mark.end - mark.segment_first;
+        check->total += length;
         bool good = length == 0 || is_proven(check, "backlog", name, length, false, mark.crc, &why);
         if (good)
             text_format(&why, "boundary %" PRIu64, mark.boundary);
@@ -167,9 +195,10 @@ static void check_snapshot(struct check *check)
     text_fini(&why);
 }
 
-static bool check_history(int data_dir, uint64_t number, struct text *table)
+static bool check_history(int data_dir, uint64_t number, store_verify_fn *tell, void *arg,
+                          struct text *table)
 {
-    struct check check = {.table = table, .good = true};
+    struct check check = {.table = table, .good = true, .tell = tell, .arg = arg};
     history_name(number, check.history);
     check.directory = openat(data_dir, check.history, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (check.directory == -1) {
@@ -177,6 +206,7 @@ static bool check_history(int data_dir, uint64_t number, struct text *table)
         return false;
     }
     if (check_identity(&check)) {
+        check.total = bytes_of_all(&check.identity);
         check_sealed(&check);
         check_newest(&check);
         check_snapshot(&check);
@@ -186,7 +216,8 @@ static bool check_history(int data_dir, uint64_t number, struct text *table)
     return check.good;
 }
 
-bool store_verify(const char *data_dir, struct text *table, struct text *why)
+bool store_verify(const char *data_dir, store_verify_fn *tell, void *arg, struct text *table,
+                  struct text *why)
 {
     struct data_dir opened;
     if (!data_dir_open(&opened, data_dir, false, why))
@@ -198,7 +229,7 @@ bool store_verify(const char *data_dir, struct text *table, struct text *why)
         text_format(why, "data-dir %s: there is no history in it", data_dir);
     /* The newest first: an older one is a left-over that the next start removes. */
     for (size_t i = 0; i < opened.count; i++) {
-        bool proven = check_history(opened.directory, opened.numbers[i], table);
+        bool proven = check_history(opened.directory, opened.numbers[i], tell, arg, table);
         if (i == 0)
             good = proven;
     }

@@ -35,7 +35,7 @@ struct greeting_terms link_terms(struct link *link)
         terms.has_history = true;
         terms.replid = history_identity(history)->replid;
         terms.offset = history_boundary(history);
-        terms.offset_min = backlog_first(history_backlog(history));
+        terms.offset_min = history_window_first(history);
     }
     return terms;
 }
@@ -149,7 +149,11 @@ static bool rejoin(struct link *link, const struct psync_reply *reply, uint64_t 
     struct history *history = store_current(link->store);
     *has_to_wait = false;
     if (from < backlog_first(history_backlog(history))) {
-        text_format(why, "the window has left offset %" PRIu64 " behind meanwhile", from);
+        text_format(why,
+                    from >= history_window_first(history)
+                        ? "offset %" PRIu64 " is in a part of the window that is being proven"
+                        : "the window has left offset %" PRIu64 " behind meanwhile",
+                    from);
         return false;
     }
     struct replid replid = id_from_now_on(link, reply, from);

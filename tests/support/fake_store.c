@@ -227,6 +227,12 @@ struct snapshot *history_usable_snapshot(const struct history *history)
     return NULL;
 }
 
+bool history_is_proving_snapshot(const struct history *history)
+{
+    (void)history;
+    return false;
+}
+
 struct snapshot *history_snapshot(const struct history *history)
 {
     return history->complete;

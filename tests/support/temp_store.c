@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "relay/base/crc64.h"
+#include "relay/store/status.h"
 
 enum { WHY_MAX = 512, RDB_SEED = 1 };
 
@@ -24,6 +25,11 @@ static void open_it(struct temp_store *temp)
     if (temp->store == NULL)
         fprintf(stderr, "%s\n", text_string(&why));
     CHECK(temp->store != NULL);
+    struct store_status status;
+    do {
+        (void)store_publish(temp->store);
+        store_status(temp->store, &status);
+    } while (status.is_proving);
     text_fini(&why);
 }
 

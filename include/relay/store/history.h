@@ -46,6 +46,17 @@ uint64_t history_durable(const struct history *history);
 enum continuity history_may_continue(const struct history *history, const struct replid *replid,
                                      uint64_t offset);
 
+/* Is what a start has found still being proven? Then it will be told, as news of the store, that more of the window is
+ * there. Is it a snapshot, and may it become one that a full sync is served from? */
+bool history_is_proving(const struct history *history);
+bool history_is_proving_snapshot(const struct history *history);
+
+/* The first offset of the window, with what of it is still being proven. */
+uint64_t history_window_first(const struct history *history);
+
+/* How much there was to be proven at the start, and how much of it is left. */
+void history_proof_status(const struct history *history, uint64_t *total, uint64_t *left);
+
 /* The snapshot that a full sync can be served from now, complete or still arriving; NULL when there
  * is none. A complete one is preferred. Usable is: the stream has been received up to its X, and the window
  * holds every byte from there on. */
@@ -55,6 +66,7 @@ struct snapshot *history_usable_snapshot(const struct history *history);
 #define SNAPSHOT_USES(ROW)                                                                         \
     ROW(NOW, usable)                      /* yes */                                                \
     ROW(NONE, none)                       /* there is none */                                      \
+    ROW(UNPROVEN, unproven)               /* it is being proven */                                 \
     ROW(BEHIND_WINDOW, behind_window)     /* the stream behind its X was given up */               \
     ROW(AHEAD_OF_STREAM, ahead_of_stream) /* its X has not been received yet */                    \
     ROW(NOT_BEGUN, not_begun)             /* no byte of it has come */

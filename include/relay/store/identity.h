@@ -104,6 +104,7 @@ enum continuity {
     CONTINUITY_YES,   /* the replica's bytes are ours: go on behind them */
     CONTINUITY_AHEAD, /* ours, too, but it has more of them than we: wait until we have caught up */
     CONTINUITY_GONE,  /* ours, but the window begins behind them */
+    CONTINUITY_UNPROVEN, /* ours, in a part of the window that is being proven: wait (history_may_continue) */
     CONTINUITY_STRANGE /* another history */
 };
 

@@ -40,6 +40,10 @@ struct store_status {
     uint64_t published;
     uint64_t boundary;
     uint64_t durable;
+    bool is_proving;         /* what the start has found is still being proven */
+    uint64_t unproven_first; /* what may still be proven begins here; else `first` */
+    uint64_t proof_bytes;    /* that were to be proven when it was started, and that are left */
+    uint64_t proof_bytes_left;
     size_t segments;
     uint64_t segment_disk_bytes;
     uint64_t pinned_bytes; /* kept beyond window_bytes, for readers */

@@ -10,14 +10,16 @@
  *         identity                    who it is, what is proven           (identity.h)
  *         segments.<n>                segments sealed since it was written  (store/segment_log.h)
  *         identity.kept               one that is surely on the disk  (store/syncer.h)
+ *         clean                       what a clean stop has left proven    (store/clean_mark.h)
  *         tail                        how far the newest segment is good  (store/tail.h)
  *         backlog/<first offset>.seg  raw stream bytes                    (backlog.h)
  *         snapshot/<X>.rdb            the RDB as received; .part while it arrives (snapshot.h)
  *
  * There is at most one *current* history, which is served, and one *arriving*, whose snapshot is being
  * received; it becomes current when its snapshot is complete. Until then the current one goes on being
- * served. At opening, the newest history that can be proven is taken; whatever cannot is set aside
- * with a line in the log, files that are not ours are left alone and named.
+ * served. At opening, the newest history whose end can be proven is taken; whatever cannot is set aside
+ * with a line in the log, files that are not ours are left alone and named. The rest of it is proven while it is
+ * served, by a thread of the store's own, and is served when it is.
  *
  * Thread: thread 0. A thread of the store's own does the fsyncs, another one frees the space of removed
  * files: neither thread 0 nor a worker waits for a disk that is busy with that.

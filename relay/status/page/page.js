@@ -157,6 +157,7 @@ function showRelay(status) {
       : `${size(oldest.bytes)}, ${span(oldest.age_seconds)} old`],
     ["Offset", whole(store.end_offset)],
     ["Not fsynced yet", size(Math.max(0, store.end_offset - store.durable_offset))],
+    store.proof_in_progress ? ["Being proven", `${size(store.proof_left_bytes)} of ${size(store.proof_total_bytes)} left`] : null,
     ["Disk free", size(store.disk_free_bytes)],
   ]);
 }

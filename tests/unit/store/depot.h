@@ -37,12 +37,26 @@ static inline void depot_init(struct depot *depot)
     };
 }
 
+/* Turns pass until all that the start has found is proven, or not. */
+static inline void depot_await_proven(const struct depot *depot)
+{
+    struct store_status status;
+    store_status(depot->store, &status);
+    for (int i = 0; i < 200000 && status.is_proving; i++) {
+        usleep(50);
+        (void)store_publish(depot->store);
+        store_status(depot->store, &status);
+    }
+    assert_false(status.is_proving);
+}
+
 static inline void depot_open(struct depot *depot)
 {
     text_clear(&depot->why);
     depot->store = store_open(&depot->options, &depot->why);
     if (depot->store == NULL)
         fail_msg("%s", text_string(&depot->why));
+    depot_await_proven(depot);
 }
 
 static inline void depot_fini(struct depot *depot)

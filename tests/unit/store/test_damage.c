@@ -307,6 +307,7 @@ TEST(too_few_descriptors_are_told_and_cost_nothing)
         text_clear(&depot.why);
     }
     assert_true(refused > 5);
+    depot_await_proven(&depot);
     depot_assert_window(&depot, FIRST, UINT64_MAX, END);
     depot_assert_snapshot(history_snapshot(store_current(depot.store)), 0);
     store_close(&depot.store);

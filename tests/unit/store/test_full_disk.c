@@ -163,7 +163,7 @@ TEST(a_start_on_a_full_disk_serves_what_is_there)
         assert_int_equal(backlog_first(backlog), 0);
         assert_int_equal(backlog_end(backlog), 3 * DEPOT_SEGMENT + extra);
         depot_assert_snapshot(history_usable_snapshot(store_current(depot.store)), 0);
-        depot_stream(&depot, DEPOT_SEGMENT, 0); /* the window is shortened for it */
+        depot_stream(&depot, 3 * DEPOT_SEGMENT, 0); /* the window is shortened for it */
         assert_true(backlog_first(backlog) > 0);
         store_close(&depot.store);
         depot_open(&depot);

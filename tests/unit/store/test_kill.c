@@ -193,6 +193,7 @@ static _Noreturn void child_work(void)
 {
     depot.store = store_open(&depot.options, &depot.why);
     must(depot.store != NULL);
+    depot_await_proven(&depot);
     for (;;) {
         uint64_t choice = below(100);
         if (store_current(depot.store) == NULL || choice == 0)

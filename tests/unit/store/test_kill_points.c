@@ -123,12 +123,14 @@ static void reopen(void)
     store_close(&depot.store);
     depot.store = store_open(&depot.options, &depot.why);
     must(depot.store != NULL);
+    depot_await_proven(&depot);
 }
 
 static void live(void)
 {
     depot.store = store_open(&depot.options, &depot.why);
     must(depot.store != NULL);
+    depot_await_proven(&depot);
     resync('a', 1000);
     stream(DEPOT_SEGMENT + 904);
     refresh(); /* at 6000, before the first one is safe */

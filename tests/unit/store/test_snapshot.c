@@ -234,7 +234,7 @@ TEST(a_half_received_one_is_begun_anew)
 static bool loads(struct identity_snapshot row)
 {
     text_clear(&why);
-    struct snapshot *snapshot = snapshot_load(place.directory, &row, &why);
+    struct snapshot *snapshot = snapshot_load(place.directory, &row, NULL, &why);
     if (snapshot == NULL) {
         assert_true(why.length > 0);
         return false;
