@@ -97,6 +97,9 @@ struct snapshot *history_served_snapshot(const struct history *history);
 /* Would its complete snapshot survive a power failure? */
 bool history_is_snapshot_durable(const struct history *history);
 
+/* What is not proven yet will not be: it has been replaced, or it ends. */
+void history_end_proof(struct history *history);
+
 /* What the disk said when it refused last, for the window or for a snapshot; "" */
 const char *history_error(const struct history *history);
 

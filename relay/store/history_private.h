@@ -104,7 +104,6 @@ void history_begin_proof(struct history *history);
 
 /* What has been proven is served, and the next is submitted. */
 void history_take_proof(struct history *history);
-void history_end_proof(struct history *history);
 
 /* The complete one is another: it is named; the identity is written. */
 void history_name_snapshot(struct history *history);

@@ -16,6 +16,7 @@ enum {
     PRIORITY_LEAST = 19,
     IO_WHO_PROCESS = 1,
     IO_LEAST = 2 << 13 | 7, /* best effort, the last of its levels */
+    REST_PART = 4,          /* of the time that a piece took */
     REST_MS_MAX = 100,
 };
 
@@ -41,12 +42,13 @@ static bool is_wanted(struct prover *prover, const struct proof *proof)
     return wanted;
 }
 
-/* As long as the piece took; it ends at once when it is not wanted any more. */
+/* A part of what the piece took; it ends at once when it is not wanted any more. */
 static void rest(struct prover *prover, int64_t took_ms)
 {
     struct timespec until;
     CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
-    until.tv_nsec += (took_ms < REST_MS_MAX ? took_ms : REST_MS_MAX) * 1000000;
+    int64_t rest_ms = took_ms / REST_PART < REST_MS_MAX ? took_ms / REST_PART : REST_MS_MAX;
+    until.tv_nsec += rest_ms * 1000000;
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
@@ -64,7 +66,7 @@ static bool go_on(void *arg, size_t bytes)
     struct prover *prover = proof->prover;
     atomic_fetch_add_explicit(&prover->bytes, bytes, memory_order_relaxed);
     int64_t took_ms = clock_ms() - prover->piece_ms;
-    if (took_ms > 0)
+    if (took_ms >= REST_PART)
         rest(prover, took_ms);
     prover->piece_ms = clock_ms();
     return is_wanted(prover, proof);

@@ -5,7 +5,7 @@
  * is thread 0's (history_proof.c).
  *
  * It is in nobody's way: it has the lowest priority for processor and disk, reads in small pieces, and rests after
- * each that the disk had to be waited for, as long as that took. It needs one piece of memory. What is abandoned, and
+ * each that the disk had to be waited for, a quarter of what that took. It needs one piece of memory. What is abandoned, and
  * the end of the relay, wait for a piece at most.
  */
 #ifndef RELAY_STORE_PROVER_H

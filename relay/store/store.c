@@ -244,6 +244,7 @@ static void retire(struct store *store, struct history *history)
 {
     if (history == NULL)
         return;
+    history_end_proof(history);
     if (store->retired_count == RETIRED_MAX)
         drop_retired(store);
     store->retired[store->retired_count++] = history;
@@ -350,8 +351,8 @@ void store_close(struct store **store)
         return;
     history_remove(&it->arriving);
     history_close(&it->current);
-    prover_stop(&it->prover);
     drop_retired(it);
+    prover_stop(&it->prover);
     reclaimer_stop(&it->reclaimer, RECLAIM_LIMIT_MS);
     syncer_stop(&it->syncer);
     data_dir_close(&it->data_dir);
