@@ -58,6 +58,8 @@ static enum answer ask_cachestat(int file, uint64_t position, size_t length)
     return counts.cached >= pages ? ANSWER_YES : ANSWER_NO;
 }
 
+#ifdef RWF_NOWAIT
+
 static enum answer look_at_byte(int file, uint64_t position)
 {
     uint8_t byte;
@@ -70,6 +72,17 @@ static enum answer look_at_byte(int file, uint64_t position)
         return ANSWER_YES;
     return got == -1 && errno == EAGAIN ? ANSWER_NO : ANSWER_UNKNOWN;
 }
+
+#else /* musl before 1.2.5 */
+
+static enum answer look_at_byte(int file, uint64_t position)
+{
+    (void)file;
+    (void)position;
+    return ANSWER_UNKNOWN;
+}
+
+#endif
 
 static enum answer look_at_strides(int file, uint64_t position, size_t length)
 {
