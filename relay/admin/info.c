@@ -364,7 +364,7 @@ static void report_holders(const struct info_moment *moment, struct report *repo
     report_u64(report, "window_holders_loading", holders->loading);
     for (size_t i = 0; i < holders->listed; i++) {
         const struct holder *one = &holders->most[i];
-        char name[32];
+        char name[40];
         char address[INFO_ADDRESS_MAX];
         snprintf(name, sizeof(name), "window_holder%zu", i);
         report_text(report, name,
