@@ -87,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     if (store_current(depot.store) != NULL) {
+        depot_await_proven(&depot);
         uint64_t end = backlog_published(depot_backlog(&depot));
         (void)read_window(&before);
         if (end < UINT64_MAX - 100)
