@@ -120,3 +120,17 @@ size_t bytes_find(struct bytes view, uint8_t byte)
     const uint8_t *found = memchr(view.data, byte, view.length);
     return found != NULL ? (size_t)(found - view.data) : view.length;
 }
+
+bool bytes_is_blank(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+struct bytes bytes_trim(struct bytes view)
+{
+    while (view.length > 0 && bytes_is_blank(view.data[0]))
+        view = bytes_skip(view, 1);
+    while (view.length > 0 && bytes_is_blank(view.data[view.length - 1]))
+        view = bytes_first(view, view.length - 1);
+    return view;
+}

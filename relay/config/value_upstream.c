@@ -13,28 +13,14 @@
 
 enum { WHY_MAX = 512 };
 
-static bool is_blank(uint8_t byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-static struct bytes trim(struct bytes view)
-{
-    while (view.length > 0 && is_blank(view.data[0]))
-        view = bytes_skip(view, 1);
-    while (view.length > 0 && is_blank(view.data[view.length - 1]))
-        view = bytes_first(view, view.length - 1);
-    return view;
-}
-
 /* The word that the view begins with; the blanks behind it are skipped. */
 static struct bytes take_word(struct bytes *view)
 {
     size_t length = 0;
-    while (length < view->length && !is_blank(view->data[length]))
+    while (length < view->length && !bytes_is_blank(view->data[length]))
         length++;
     struct bytes word = bytes_first(*view, length);
-    *view = trim(bytes_skip(*view, length));
+    *view = bytes_trim(bytes_skip(*view, length));
     return word;
 }
 
@@ -63,7 +49,7 @@ static bool add_address(struct origin_candidates *candidates, struct bytes host,
 /* "host port" */
 static bool add_candidate(struct origin_candidates *candidates, struct bytes view)
 {
-    struct bytes port = trim(view);
+    struct bytes port = bytes_trim(view);
     struct bytes host = take_word(&port);
     return add_address(candidates, host, port);
 }
@@ -72,7 +58,7 @@ bool value_parse_candidates(const struct value_kind *kind, const char *string, v
 {
     (void)kind;
     struct origin_candidates candidates = {.count = 0};
-    struct bytes rest = trim(bytes_of(string));
+    struct bytes rest = bytes_trim(bytes_of(string));
     for (bool ended = rest.length == 0; !ended;) {
         size_t length = bytes_find(rest, ',');
         if (!add_candidate(&candidates, bytes_first(rest, length)))
@@ -127,7 +113,7 @@ bool value_parse_sentinel(const struct value_kind *kind, const char *string, voi
     (void)kind;
     struct sentinel_options *options = place;
     struct origin_candidates sentinels = {.count = 0};
-    struct bytes rest = trim(bytes_of(string));
+    struct bytes rest = bytes_trim(bytes_of(string));
     struct bytes name = take_word(&rest);
     if (name.length >= SENTINEL_NAME_MAX || !is_printable(name))
         return false;

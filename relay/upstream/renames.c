@@ -8,24 +8,10 @@ static const char *const commands[] = {"AUTH", "CONFIG", "INFO", "PING", "PSYNC"
 
 _Static_assert(LENGTH_OF(commands) <= RENAMES_MAX, "each may be renamed");
 
-static bool is_blank(uint8_t byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-static struct bytes trim(struct bytes view)
-{
-    while (view.length > 0 && is_blank(view.data[0]))
-        view = bytes_skip(view, 1);
-    while (view.length > 0 && is_blank(view.data[view.length - 1]))
-        view = bytes_first(view, view.length - 1);
-    return view;
-}
-
 static size_t word_length(struct bytes view)
 {
     size_t length = 0;
-    while (length < view.length && !is_blank(view.data[length]))
+    while (length < view.length && !bytes_is_blank(view.data[length]))
         length++;
     return length;
 }
@@ -60,10 +46,10 @@ static bool is_renamed(const struct renames *renames, const char *command)
 /* "PSYNC xyz" */
 static bool add(struct renames *renames, struct bytes pair)
 {
-    pair = trim(pair);
+    pair = bytes_trim(pair);
     size_t length = word_length(pair);
     const char *command = find_command(bytes_first(pair, length));
-    struct bytes word = trim(bytes_skip(pair, length));
+    struct bytes word = bytes_trim(bytes_skip(pair, length));
     if (command == NULL || is_renamed(renames, command) || !is_word(word))
         return false;
     struct rename *rename = &renames->at[renames->count++];
@@ -76,7 +62,7 @@ static bool add(struct renames *renames, struct bytes pair)
 bool renames_parse(struct bytes text, struct renames *out)
 {
     struct renames renames = {.count = 0};
-    struct bytes rest = trim(text);
+    struct bytes rest = bytes_trim(text);
     for (bool ended = rest.length == 0; !ended;) {
         size_t length = bytes_find(rest, ',');
         if (!add(&renames, bytes_first(rest, length)))

@@ -54,4 +54,8 @@ const char *bytes_printable(struct bytes view, char *out, size_t capacity);
 /* The position of the first `byte` in the view, or view.length. */
 size_t bytes_find(struct bytes view, uint8_t byte);
 
+/* A blank is a space or a tab. `bytes_trim`: without those at both ends. */
+bool bytes_is_blank(uint8_t byte);
+struct bytes bytes_trim(struct bytes view);
+
 #endif
