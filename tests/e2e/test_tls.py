@@ -39,7 +39,10 @@ def tls_replica(lab, papers, relay, kind=servers.REDIS, **more):
 
 
 def established(port):
-    """Connections to that port of loopback, as the kernel lists them: their local ends' ports."""
+    """Connections to that port of loopback, as the kernel lists them: their local ends' ports.
+
+    A relay also connects for a moment to ask for INFO: who wants a number waits for it with `wait_established`.
+    """
     found = set()
     with open("/proc/net/tcp", encoding="ascii") as table:
         for line in list(table)[1:]:
@@ -47,6 +50,14 @@ def established(port):
             if state == "01" and int(remote.split(":")[1], 16) == int(port):
                 found.add(int(local.split(":")[1], 16))
     return found
+
+
+def wait_established(port, count):
+    return wait.until(
+        f"{count} connections to port {port}",
+        lambda: established(port),
+        lambda found: len(found) == count,
+    )
 
 
 # --- it works ------------------------------------------------------------------------------------
@@ -75,7 +86,7 @@ def test_everything_under_tls(lab, papers, kind):
     digest.compare(origin, replicas, seconds=60)
     assert origin.info()["sync_full"] == 1
     assert established(origin.config["tls-port"])
-    assert len(established(relay.settings["downstream.tls-port"])) == 3
+    wait_established(relay.settings["downstream.tls-port"], 3)
     expected = {replicas[0].config["tls-port"], replicas[1].config["tls-port"]}
     assert set(relay.replicas()) == expected | {second.settings["downstream.tls-port"]}
     # What a server under TLS announces is its TLS port, and so do we.
@@ -96,7 +107,7 @@ def test_the_relay_is_where_tls_begins_and_where_it_ends(lab, papers, kind):
     writer.wait_rounds(20)
     writer.stop()
     digest.compare(plain, replicas)
-    assert len(established(relay.settings["downstream.tls-port"])) == 1
+    wait_established(relay.settings["downstream.tls-port"], 1)
     assert plain.info("replication")["slave0"]["port"] == relay.port
 
     origin = tls_origin(lab, papers, kind)
@@ -107,7 +118,7 @@ def test_the_relay_is_where_tls_begins_and_where_it_ends(lab, papers, kind):
     writer.wait_rounds(20)
     writer.stop()
     digest.compare(origin, [replica])
-    assert len(established(origin.config["tls-port"])) == 1
+    wait_established(origin.config["tls-port"], 1)
 
 
 @pytest.mark.seconds(120)
@@ -229,8 +240,7 @@ def test_new_certificates_are_taken_over_under_load(lab, papers):
     old = tls_replica(lab, papers, relay, name="old").wait_online()
     writer = lab.writer(origin)
     port = relay.settings["downstream.tls-port"]
-    link, replicas = established(origin.config["tls-port"]), established(port)
-    assert (len(link), len(replicas)) == (1, 1)
+    link, replicas = wait_established(origin.config["tls-port"], 1), wait_established(port, 1)
     for name in ("relay-up", "relay-down"):
         papers.copy("new-relay", name)
     papers.copy("new-ca", "relay-ca")
@@ -239,8 +249,8 @@ def test_new_certificates_are_taken_over_under_load(lab, papers):
     for _ in range(10):
         hang_up(relay, "downstream TLS .*/CN=new-relay")
         writer.wait_rounds(3)
-    assert established(origin.config["tls-port"]) == link, "the link was dropped"
-    assert established(port) == replicas, "the replica was dropped"
+    assert link <= established(origin.config["tls-port"]), "the link was dropped"
+    assert replicas <= established(port), "the replica was dropped"
 
     # A new replica meets the new certificate; the link, when it is made anew, shows it to the origin.
     fresh = lab.replica(
@@ -367,7 +377,7 @@ def test_a_mistake_of_a_client_is_named_while_a_good_replica_streams(lab, papers
     relay = tls_relay(lab, papers, origin, **{"downstream.tls-protocols": "TLSv1.3"}).wait_link()
     good = tls_replica(lab, papers, relay, name="good").wait_online()
     port = relay.settings["downstream.tls-port"]
-    connections = established(port)
+    connections = wait_established(port, 1)
     writer = lab.writer(origin)
 
     def expect(words, *options, to=port):

@@ -12,7 +12,7 @@ import load
 import relay as relay_module
 import resp
 import wait
-from test_tls import cli, established, tls_origin, tls_relay, tls_replica
+from test_tls import cli, established, tls_origin, tls_relay, tls_replica, wait_established
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_both_sides_take_over_new_papers_under_load(lab, papers):
     old = tls_replica(lab, papers, relay, name="old").wait_online()
     writer = lab.writer(origin)
     port = relay.settings["downstream.tls-port"]
-    link, replicas = established(origin.config["tls-port"]), established(port)
+    link, replicas = wait_established(origin.config["tls-port"], 1), wait_established(port, 1)
 
     new = pairs(papers, "new-relay", "new-ca")
     assert config_set(relay, *new, *pairs(papers, "new-relay", "new-ca", "upstream.")) == "OK"
@@ -60,8 +60,8 @@ def test_both_sides_take_over_new_papers_under_load(lab, papers):
     found = config_get(relay, "*tls-key-file")
     assert found == {name: str(papers.key("new-relay")) for name in found} and len(found) == 2
     writer.wait_rounds(10)
-    assert established(origin.config["tls-port"]) == link, "the link was dropped"
-    assert established(port) == replicas, "the replica was dropped"
+    assert link <= established(origin.config["tls-port"]), "the link was dropped"
+    assert replicas <= established(port), "the replica was dropped"
 
     fresh = lab.replica(
         certificates.at(relay), name="fresh", **papers.server("new-replica", authority="new-ca")
