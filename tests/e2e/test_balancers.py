@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Two relays of one origin behind one address: replicas are moved away from the one that has nothing new any more,
-with a partial resync. The files are README.md's."""
+with a partial resync. The files are those of docs/failover.md."""
 
 import re
 import subprocess
@@ -8,9 +8,9 @@ import subprocess
 import pytest
 
 import balancers
+import documents
 import load
 import own_world
-import readme
 import relay as relay_module
 import servers
 import wait
@@ -128,4 +128,4 @@ def test_keepalived_moves_the_address(tmp_path):
         "psync-relay": relay_module.PROGRAM,
         "keepalived": balancers.KEEPALIVED,
     }
-    readme.run(readme.file_line(balancers.file_of("keepalived.conf")) + MACHINE, tmp_path, programs)
+    documents.run(documents.file_line(balancers.file_of("keepalived.conf")) + MACHINE, tmp_path, programs)

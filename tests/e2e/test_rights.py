@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The smallest users at the origin and at the Sentinels: README.md's lines are enough, and what is missing
+"""The smallest users at the origin and at the Sentinels: the lines of docs/security.md are enough, and what is missing
 is named."""
 
 import re
@@ -7,8 +7,8 @@ import re
 import pytest
 
 import digest
+import documents
 import load
-import readme
 import wait
 import web
 from failover import addresses, promote, syncs, wait_follows, wait_same_offset
@@ -17,7 +17,7 @@ from sentinels import GROUP
 PASSWORD = "a-long-password"
 ORIGIN_LINE, SENTINEL_LINE = [
     line.split()
-    for language, body in readme.blocks(readme.section("Security"))
+    for language, body in documents.blocks(documents.section("docs/security", "Users at the primary and the Sentinels"))
     for line in body.splitlines()
     if line.startswith("ACL SETUSER")
 ]

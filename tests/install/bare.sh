@@ -63,8 +63,8 @@ in_bare()
 quick_start()
 {
     PYTHONPATH=$root/tests/support /usr/bin/python3 -B -c '
-import readme
-print(readme.PRELUDE.replace("ip link set lo up\n", "") + readme.script_of("Quick start"))'
+import documents
+print(documents.PRELUDE.replace("ip link set lo up\n", "") + documents.script_of("README", "Quick start"))'
 }
 
 passed=0 failed=0

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""bounds.py: README.md's "Security" tells operators every bound of include/relay/base/bounds.h, as it is."""
+"""bounds.py: docs/security.md tells operators every bound of include/relay/base/bounds.h, as it is."""
 
 import pathlib
 import re
 import sys
 
-# How the README says it; and what no row of its table has to say.
+# How the document says it; and what no row of its table has to say.
 TOLD = {
     "COMMAND_ARGUMENTS_MAX": "{0} words",
     "COMMAND_LENGTH_MAX": "{kb} KB",
@@ -43,17 +43,16 @@ def bounds_of(text):
     return values
 
 
-def findings(values, readme):
-    section = readme[readme.index("## Security") :]
+def findings(values, document):
     for name, value in values.items():
         if name in UNTOLD:
             continue
         if name not in TOLD:
-            yield f"bounds.h: {name}: give it a row in README.md and in tests/style/bounds.py"
+            yield f"bounds.h: {name}: give it a row in docs/security.md and in tests/style/bounds.py"
             continue
         words = TOLD[name].format(value, kb=value // 1024, mb=value // 1024**2, s=value // 1000)
-        if words not in section:
-            yield f'README.md: Security: expected "{words}" for {name}'
+        if words not in document:
+            yield f'docs/security.md: expected "{words}" for {name}'
     for name in TOLD.keys() - values.keys():
         yield f"tests/style/bounds.py: there is no {name} in bounds.h"
 
@@ -61,10 +60,10 @@ def findings(values, readme):
 def main():
     root = pathlib.Path(".")
     values = bounds_of((root / "include/relay/base/bounds.h").read_text())
-    found = list(findings(values, (root / "README.md").read_text()))
+    found = list(findings(values, (root / "docs/security.md").read_text()))
     for line in found:
         print(line)
-    print(f"{int(not found)} passed, {int(bool(found))} failed (bounds in the README)")
+    print(f"{int(not found)} passed, {int(bool(found))} failed (bounds in docs/security.md)")
     return 1 if found else 0
 
 

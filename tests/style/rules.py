@@ -7,6 +7,8 @@ What is allowed beyond a rule stands in the tables at its head, with the reason,
 import os
 import re
 
+import links
+
 # --- layers: design.md's drawing -------------------------------------------------------------------
 
 # Which rooms a room may include, besides itself. "top" is relay/*.c.
@@ -231,4 +233,5 @@ RULES = [
     sizes,
     header_guard,
     own_header_first,
+    links.dangling_links,
 ]

@@ -33,6 +33,9 @@ GOOD = {
     "relay/upstream/link.c": HEAD + "void link_enter(struct link *link, int state)\n{\n"
     "    link->state = state;\n}\n/* link->state = 1; strcpy(a, b) */\n"
     + function("speak", '    say("strcpy(a, b)");\n    if (link->state == 1)\n        snprintf(a, 1, b);\n'),
+    "docs/good.md": "# All is `well`, and good\n[here](#all-is-well-and-good), [there](more.md#one-1), [it](../relay/)\n"
+    "[elsewhere](https://example.com/x.md#y), `[code](gone.md)`\n```\n[code](gone.md)\n```\n",
+    "docs/more.md": "## One\n## [One](good.md)\n```sh\n# no heading\n```\n",
     "tests/good.sh": "#!/bin/sh\n# " + rules.SPDX + "\n",
 }
 
@@ -73,6 +76,11 @@ BAD = {
     "tests/unit/number.c": (HEAD + function("number", "    return atoi(text);\n"), "banned_words", 4),
     "relay/base/later.c": (HEAD + "\n/* TODO: the rest */\n", "no_loose_ends", 3),
     "docs.md": ("one\n/" + "root/somewhere\n", "no_machine_paths", 2),
+    "docs/file.md": ("\n[gone](gone.md)\n", "dangling_links", 2),
+    "docs/outside.md": ("[outside](../../README.md)\n", "dangling_links", 1),
+    "docs/heading.md": ("# One\n```\n# Two\n```\n[two](#two)\n", "dangling_links", 5),
+    "docs/other.md": ("[two](more.md#two)\n", "dangling_links", 1),
+    "docs/source.md": ("[a line](../relay/main.c#main)\n", "dangling_links", 1),
     "relay/base/naked.c": ("int x;\n", "spdx", 1),
     "tests/naked.py": ("#!/usr/bin/python3\nimport sys\n", "spdx", 1),
     "relay/base/long.c": (HEAD + "\n" * rules.FILE_LINES_MAX, "sizes", rules.FILE_LINES_MAX + 1),
@@ -117,7 +125,7 @@ static const struct setting settings[] = {
 };
 """
 INI = "[store]\n# when it is forced\n# to disk\n;fsync = everysec\n\n# must be set\n;port =\n"
-README = "## Settings\n| `[store]` | | |\n| `fsync` | `everysec` | disk |\n| `port` | | must |\n"
+DOCUMENT = "## Settings\n| `[store]` | | |\n| `fsync` | `everysec` | disk |\n| `port` | | must |\n"
 
 
 def settings_are_held_together(root):
@@ -131,10 +139,10 @@ def settings_are_held_together(root):
         ("ini: another order", settings.ini_findings(rows[::-1], INI), 1),
         ("ini: another section", settings.ini_findings(rows, INI.replace("[store]", "[relay]")), 4),
         ("ini: switched on", settings.ini_findings(rows, INI.replace(";fsync", "fsync")), 3),
-        ("README as it should be", settings.readme_findings(rows, README), 0),
-        ("README: a row too few", settings.readme_findings(rows, README.replace("`port`", "port")), 1),
-        ("README: another default", settings.readme_findings(rows, README.replace("every", "each")), 1),
-        ("README: another section", settings.readme_findings(rows, README.replace("store", "http")), 2),
+        ("document as it should be", settings.document_findings(rows, DOCUMENT), 0),
+        ("document: a row too few", settings.document_findings(rows, DOCUMENT.replace("`port`", "port")), 1),
+        ("document: another default", settings.document_findings(rows, DOCUMENT.replace("every", "each")), 1),
+        ("document: another section", settings.document_findings(rows, DOCUMENT.replace("store", "http")), 2),
     ]
     if len(rows) != 2 or rows[0].meaning != "when it is forced to disk":
         yield f"rows_of: expected 2 rows, got {rows}"

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Holds together the table of settings in relay/config/settings.c, etc/psync-relay.ini and README.md.
+"""Holds together the table of settings in relay/config/settings.c, etc/psync-relay.ini and docs/configuration.md.
 
     settings.py           checks; prints which row is missing, or differs
-    settings.py --table   prints the table as README.md should have it
+    settings.py --table   prints the tables as docs/configuration.md should have them
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ class Row:
     def __str__(self):
         return f"[{self.section}] {self.key}"
 
-    def readme(self):
+    def document(self):
         default = f"`{self.default}`" if self.default else ""
         return f"| `{self.key}` | {default} | {self.meaning} |"
 
@@ -83,7 +83,7 @@ def ini_row_findings(where, row, value, comment, is_next):
         yield f"{where}: {row}: expected above it: # {row.meaning}"
 
 
-def readme_findings(rows, text, file="README.md"):
+def document_findings(rows, text, file="docs/configuration.md"):
     """A table row whose first cell is the key, with the default in it, below or beside its section."""
     found = []
     section = None
@@ -98,7 +98,7 @@ def readme_findings(rows, text, file="README.md"):
     for row in rows:
         rest = lines.get((row.section, row.key))
         if rest is None:
-            found.append(f"{file}: {row} is missing, expected below [{row.section}]: {row.readme()}")
+            found.append(f"{file}: {row} is missing, expected below [{row.section}]: {row.document()}")
         elif row.default and f"`{row.default}`" not in rest:
             found.append(f"{file}: {row}: expected the default `{row.default}` in its row")
     return found
@@ -109,8 +109,8 @@ def print_table(rows):
     for row in rows:
         if row.section != section:
             section = row.section
-            print(f"\n### `[{section}]`\n\n| key | default | what it means |\n|---|---|---|")
-        print(row.readme())
+            print(f"\n## `[{section}]`\n\n| key | default | what it means |\n|---|---|---|")
+        print(row.document())
 
 
 def main():
@@ -120,8 +120,7 @@ def main():
         print_table(rows)
         return 0
     checks = [ini_findings(rows, (root / "etc/psync-relay.ini").read_text())]
-    if (root / "README.md").exists():
-        checks.append(readme_findings(rows, (root / "README.md").read_text()))
+    checks.append(document_findings(rows, (root / "docs/configuration.md").read_text()))
     for found in checks:
         for line in found:
             print(line)

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""What stands in front of two relays: HAProxy and keepalived, with the files that README.md shows."""
+"""What stands in front of two relays: HAProxy and keepalived, with the files of docs/failover.md."""
 
 import re
 
+import documents
 import ports
-import readme
 import wait
 from process import ROOT, Process
 
 HAPROXY = ROOT / "build" / "servers" / "haproxy" / "usr" / "bin" / "haproxy"
 KEEPALIVED = ROOT / "build" / "servers" / "keepalived" / "usr" / "bin" / "keepalived"
-TITLE = "Two relays behind one address"
+RECIPE = ("docs/failover", "Two relays behind one address")
 
 
 def file_of(name):
-    """A file of the recipe, as README.md has it."""
-    for language, body in readme.blocks(readme.section(TITLE)):
-        if language in readme.FILES and readme.name_of(body) == name:
+    """A file of the recipe, as the document has it."""
+    for language, body in documents.blocks(documents.section(*RECIPE)):
+        if language in documents.FILES and documents.name_of(body) == name:
             return body
-    raise LookupError(f"README.md has no file {name} under '{TITLE}'")
+    raise LookupError(f"{RECIPE[0]}.md has no file {name} under '{RECIPE[1]}'")
 
 
 class Haproxy(Process):

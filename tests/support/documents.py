@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""README.md's shell and ini blocks, run as they are written.
+"""The shell and ini blocks of README.md and docs/, run as they are written.
 
-Each run has a network, processes and a folder of its own, so that a block may name whatever address and
-port it likes: nothing in it is replaced. In a block
+Each run has a network, processes and a directory of its own, so a block may name any address and port:
+nothing in it is replaced. In a block
 
     ```ini
     # far.ini
@@ -11,7 +11,9 @@ is the file far.ini, and
 
     redis-cli -p 6381 get greeting   # prints: hello
 
-is a command that prints that, given once and at once, as it is when a reader pastes the block.
+is a command that must print that. It runs once, without a pause before it, as when a reader pastes the block.
+
+A document is named by its path from the top of the tree, without ".md": "README", "docs/failover".
 """
 
 import os
@@ -24,14 +26,14 @@ import own_world
 import wait
 from process import ROOT
 
-README = ROOT / "README.md"
 FILES = ("ini", "haproxy", "keepalived")  # languages of blocks that are files
+NAME = re.compile(r"# ([\w.-]+\.\w+)$", re.M)  # the first line of a block that is a file
 
 ADDRESSES = ["10.0.0.%d" % i for i in range(1, 10)] + ["10.1.0.%d" % i for i in range(1, 10)]
 
 PRELUDE = r"""
 set -euo pipefail
-trap 'echo "README: line $LINENO of the script: this command failed: $BASH_COMMAND"' ERR
+trap 'echo "document: line $LINENO of the script: this command failed: $BASH_COMMAND"' ERR
 until_prints()
 {
     local command
@@ -41,17 +43,17 @@ until_prints()
         if [[ $came == *"$1"* ]]; then return; fi
         sleep 0.05
     done
-    echo "README: expected '$command' to print '$1'; it printed: $came"
+    echo "document: expected '$command' to print '$1'; it printed: $came"
     exit 1
 }
 prints()
 {
     local command came
     command=$(cat)
-    echo "README: $command"
+    echo "document: $command"
     came=$(eval "$command" 2>&1) || true
     if [[ $came != *"$1"* ]]; then
-        echo "README: expected it to print '$1'; it printed: $came"
+        echo "document: expected it to print '$1'; it printed: $came"
         exit 1
     fi
 }
@@ -59,18 +61,43 @@ ip link set lo up
 """
 
 
-def section(title):
-    """What stands below a heading, up to the next one of its rank or above."""
-    text = README.read_text()
+def names():
+    """Every document: README and those in docs/."""
+    return ["README"] + sorted(f"docs/{path.stem}" for path in (ROOT / "docs").glob("*.md"))
+
+
+def text_of(document):
+    return (ROOT / f"{document}.md").read_text()
+
+
+def sections():
+    """(document, title) of each section with a block that belongs to it: what a reader would run."""
+    for document in names():
+        text = text_of(document)
+        headings = list(re.finditer(r"^#+ (.*)$", without_blocks(text), re.M))
+        ends = [heading.start() for heading in headings[1:]] + [len(text)]
+        for heading, end in zip(headings, ends):
+            if any(is_run(*block) for block in blocks(text[heading.end() : end])):
+                yield document, heading.group(1)
+
+
+def is_run(language, body):
+    """A block of shell, or a file with a name. An ini without one is an excerpt."""
+    return language == "sh" or language in FILES and NAME.match(body) is not None
+
+
+def section(document, title):
+    """The text below a heading, up to the next one of its rank or above."""
+    text = text_of(document)
     bare = without_blocks(text)
     heading = re.search(rf"^(#+) {re.escape(title)}$", bare, re.M)
-    assert heading, f"README.md has no section '{title}'"
+    assert heading, f"{document}.md has no section '{title}'"
     end = re.compile(rf"^#{{1,{len(heading.group(1))}}} ", re.M).search(bare, heading.end())
     return text[heading.end() : end.start() if end else len(text)]
 
 
 def without_blocks(text):
-    """The same text with blanks for fenced blocks: a # there is no heading."""
+    """The same text with blanks for fenced blocks, in which a # is no heading."""
     return re.sub(
         r"^```.*?^```", lambda match: re.sub(r"[^\n]", " ", match.group(0)), text, flags=re.M | re.S
     )
@@ -82,19 +109,21 @@ def blocks(text):
         yield match.group(1), match.group(2)
 
 
-def script_of(title):
-    """A bash script that does what the blocks of a section say, in their order."""
+def script_of(document, title):
+    """A bash script that runs the blocks of a section in their order."""
     return "".join(
         file_line(body)
         if language in FILES
         else "".join(shell_line(line) + "\n" for line in body.splitlines())
-        for language, body in blocks(section(title))
+        for language, body in blocks(section(document, title))
+        if is_run(language, body)
     )
 
 
-def files_of(title):
-    """The same for its ini files alone."""
-    return "".join(file_line(body) for language, body in blocks(section(title)) if language in FILES)
+def files_of(document, title):
+    """The same for its files alone."""
+    found = blocks(section(document, title))
+    return "".join(file_line(body) for language, body in found if language in FILES and is_run(language, body))
 
 
 def file_line(ini):
@@ -102,7 +131,7 @@ def file_line(ini):
 
 
 def name_of(ini):
-    name = re.match(r"# ([\w.-]+\.\w+)$", ini, re.M)
+    name = NAME.match(ini)
     assert name, f"a file without a first line '# name.ini':\n{ini}"
     return name.group(1)
 

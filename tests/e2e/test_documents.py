@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""README.md's quick start and recipes do what they say, as they are written."""
+"""The blocks of README.md and docs/ do what they say, as they are written."""
 
 import pytest
 
 import balancers
+import documents
 import own_world
-import readme
 import relay
 import servers
 import wait
@@ -62,17 +62,18 @@ redis-cli -h 10.0.0.2 replicaof 10.0.0.5 6380
 until_prints link_status:up LIMIT <<<"redis-cli -h 10.0.0.2 info replication"
 """.replace("LIMIT", LIMIT)
 
-MOVING = "Moving replicas onto a relay, and off it"
+QUICK_START = ("README", "Quick start")
+MOVING = ("docs/failover", "Moving replicas onto a relay, and off it")
 
 GIVEN = {
     MOVING: "server 10.0.0.2; follow 10.0.0.2\n",
-    "Another region behind TLS": "server 10.1.0.2\n",
-    "Two relays behind one address": "server 10.0.0.2\n",
-    "Fail-over with Sentinel": "server 10.0.0.2; follow 10.0.0.2; server 10.0.0.3\n"
+    ("docs/failover", "Another region behind TLS"): "server 10.1.0.2\n",
+    ("docs/failover", "Two relays behind one address"): "server 10.0.0.2\n",
+    ("docs/failover", "Fail-over with Sentinel"): "server 10.0.0.2; follow 10.0.0.2; server 10.0.0.3\n"
     # So that it is the other who is promoted.
     "server 10.0.0.4; redis-cli -h 10.0.0.4 config set replica-priority 0; follow 10.0.0.4\n" + SENTINELS,
-    "Backups": "",
-    "Upgrading the relay": "server 10.0.0.2\n" + readme.files_of(MOVING) + RUNNING,
+    ("docs/operations", "Backups"): "",
+    ("docs/operations", "Upgrading the relay"): "server 10.0.0.2\n" + documents.files_of(*MOVING) + RUNNING,
 }
 
 pytestmark = pytest.mark.skipif(
@@ -92,18 +93,16 @@ def programs(tmp_path_factory):
     return {**others, **{f"redis-{name}": servers.program(servers.REDIS, name) for name in names}, "psync-relay": ours}
 
 
-def test_every_recipe_is_tried():
-    headings = [line[4:] for line in readme.section("Recipes").splitlines() if line.startswith("### ")]
-    with_commands = [title for title in headings if list(readme.blocks(readme.section(title)))]
-    assert with_commands == list(GIVEN)
+def test_every_block_is_run():
+    assert set(documents.sections()) == {QUICK_START, *GIVEN}
 
 
 @pytest.mark.seconds(2 * SECONDS)
-@pytest.mark.parametrize("title", GIVEN)
-def test_recipe(title, tmp_path, programs):
-    if "haproxy" in readme.section(title) and "haproxy" not in programs:
+@pytest.mark.parametrize("where", GIVEN, ids=lambda where: where[1])
+def test_recipe(where, tmp_path, programs):
+    if "haproxy" in documents.section(*where) and "haproxy" not in programs:
         pytest.skip("haproxy could not be fetched (tests/support/setup.sh test)")
-    readme.run(STAGE + GIVEN[title] + readme.script_of(title), tmp_path, programs, 2 * SECONDS)
+    documents.run(STAGE + GIVEN[where] + documents.script_of(*where), tmp_path, programs, 2 * SECONDS)
 
 
 @pytest.mark.seconds(2 * SECONDS)
@@ -112,4 +111,4 @@ def test_quick_start(tmp_path, programs):
     """In a folder that looks as a clone does, with the same build folder, so that make has little to do."""
     for name in ("Makefile", "build", "etc", "include", "relay", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
-    readme.run(readme.script_of("Quick start"), tmp_path, programs, 2 * SECONDS)
+    documents.run(documents.script_of(*QUICK_START), tmp_path, programs, 2 * SECONDS)
