@@ -4,6 +4,7 @@
 
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 MANUALS := build/man/psync-relay.8 build/man/psync-relay.ini.5
+DOCDIR := $(PREFIX)/share/doc/psync-relay
 
 # A row: mode, what, where.
 INSTALLED := \
@@ -14,7 +15,8 @@ INSTALLED := \
     0644:build/units/psync-relay.service:$(UNITDIR)/psync-relay.service \
     0644:build/units/psync-relay@.service:$(UNITDIR)/psync-relay@.service \
     0644:etc/sysusers.d/psync-relay.conf:$(PREFIX)/lib/sysusers.d/psync-relay.conf \
-    0644:etc/logrotate/psync-relay:$(SYSCONFDIR)/logrotate.d/psync-relay
+    0644:etc/logrotate/psync-relay:$(SYSCONFDIR)/logrotate.d/psync-relay \
+    $(foreach d,README.md $(wildcard docs/*.md),0644:$d:$(DOCDIR)/$d)
 INI := $(DESTDIR)$(SYSCONFDIR)/psync-relay/psync-relay.ini
 
 row = $(word $(1),$(subst :, ,$(2)))
@@ -48,6 +50,8 @@ install-files: $(PROGRAM) man units
 
 uninstall: ## remove what install put there, but an ini that was changed, and all data
 	$(Q)rm -f $(foreach r,$(INSTALLED),$(DESTDIR)$(call row,3,$r))
+	$(Q)for d in $(DOCDIR)/docs $(DOCDIR); do \
+	    if test -d $(DESTDIR)$$d; then rmdir --ignore-fail-on-non-empty $(DESTDIR)$$d; fi; done
 	$(Q)if cmp -s etc/psync-relay.ini $(INI); then rm -f $(INI) && rmdir --ignore-fail-on-non-empty $(dir $(INI)); fi
 
 # A copy is built, because dpkg wants its debian/ at the top.
@@ -56,7 +60,7 @@ DEB_TREE := build/deb/psync-relay-$(VERSION)
 deb: setup-deb ## build the Debian package into build/deb
 	$(Q)rm -rf build/deb
 	$(Q)mkdir -p $(DEB_TREE)/tests
-	$(Q)tar -c --exclude='*.o' Makefile README.md CHANGELOG.md LICENSE etc include relay \
+	$(Q)tar -c --exclude='*.o' Makefile README.md CHANGELOG.md LICENSE docs etc include relay \
 	    tests/*.mk tests/*/*.mk tests/support/setup.sh | \
 	    tar -x -C $(DEB_TREE)
 	$(Q)mv $(DEB_TREE)/etc/debian $(DEB_TREE)/debian

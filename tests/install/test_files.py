@@ -7,7 +7,9 @@ import subprocess
 
 from conftest import ROOT, make, run
 
+DOCUMENTS = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 FILES = {
+    **{f"usr/share/doc/psync-relay/{name}": 0o644 for name in DOCUMENTS},
     "etc/logrotate.d/psync-relay": 0o644,
     "etc/psync-relay/psync-relay.ini": 0o640,
     "usr/bin/psync-relay": 0o755,

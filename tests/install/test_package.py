@@ -11,6 +11,7 @@ import redis
 import servers
 import wait
 from conftest import ROOT, run
+from test_files import DOCUMENTS
 
 # It is no upload to Debian; and listing units is not what systemctl must not be called for.
 NOT_MEANT = "initial-upload-closes-no-bugs,maintainer-script-calls-systemctl"
@@ -23,7 +24,7 @@ CONTENTS = {
     "./usr/bin/psync-relay",
     "./usr/lib/sysusers.d/psync-relay.conf",
     "./usr/share/bash-completion/completions/psync-relay",
-    "./usr/share/doc/psync-relay/README.md.gz",
+    *(f"./usr/share/doc/psync-relay/{name}" for name in DOCUMENTS),
     "./usr/share/doc/psync-relay/changelog.Debian.gz",
     "./usr/share/doc/psync-relay/changelog.gz",
     "./usr/share/doc/psync-relay/copyright",
