@@ -8,6 +8,7 @@ import os
 import re
 
 import links
+import references
 
 # --- layers: design.md's drawing -------------------------------------------------------------------
 
@@ -234,4 +235,5 @@ RULES = [
     header_guard,
     own_header_first,
     links.dangling_links,
+    references.references,
 ]

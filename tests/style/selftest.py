@@ -36,6 +36,8 @@ GOOD = {
     "docs/good.md": "# All is `well`, and good\n[here](#all-is-well-and-good), [there](more.md#one-1), [it](../relay/)\n"
     "[elsewhere](https://example.com/x.md#y), `[code](gone.md)`\n```\n[code](gone.md)\n```\n",
     "docs/more.md": "## One\n## [One](good.md)\n```sh\n# no heading\n```\n",
+    "docs/protocol.md": "# The protocol\n## 2. Snapshots\n### 2.2 The first `ACK`\n```\n# 3.1 no heading\n```\n",
+    "relay/base/cites.c": HEAD + "/* docs/protocol.md 2, 2.2; docs/protocol.md\n * 2.2 and\n * 2 */\n",
     "tests/good.sh": "#!/bin/sh\n# " + rules.SPDX + "\n",
 }
 
@@ -81,6 +83,9 @@ BAD = {
     "docs/heading.md": ("# One\n```\n# Two\n```\n[two](#two)\n", "dangling_links", 5),
     "docs/other.md": ("[two](more.md#two)\n", "dangling_links", 1),
     "docs/source.md": ("[a line](../relay/main.c#main)\n", "dangling_links", 1),
+    "relay/base/wrong.c": (HEAD + "\n/* docs/protocol.md 2.2 and\n * 2.3 */\n", "references", 3),
+    "relay/base/block.c": (HEAD + "/* docs/protocol.md 3.1 */\n", "references", 2),
+    "tests/lost.py": ("# " + rules.SPDX + "\n# docs/lost.md\n", "references", 2),
     "relay/base/naked.c": ("int x;\n", "spdx", 1),
     "tests/naked.py": ("#!/usr/bin/python3\nimport sys\n", "spdx", 1),
     "relay/base/long.c": (HEAD + "\n" * rules.FILE_LINES_MAX, "sizes", rules.FILE_LINES_MAX + 1),
