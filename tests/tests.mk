@@ -13,7 +13,7 @@ FAULT := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc mmap open openat
 
 # $(1) unit or replay, $(2) test
 define test_program
-$(B)/tests/$(1)/$(2): $(B)/tests/obj/$(1)/$(2).o $(LIBRARY)
+$(B)/tests/$(1)/$(2): $(B)/tests/obj/$(1)/$(2).o $(B)/tests/obj/support/test.o $(LIBRARY)
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call test_program,unit,$(test))))
 $(foreach test,$(REPLAY_TESTS),$(eval $(call test_program,replay,$(test))))

@@ -3,8 +3,8 @@
  * The link to the origin on a stage: a real store in a directory of its own, a fake loop, clock and
  * connections, turns and seconds as relay.c makes them. The test is the origin.
  *
- *     TEST(continues)                                cmocka_unit_test_setup_teardown(
- *     {                                                  continues, stage_open, stage_close)
+ *     LINK_TEST(continues)
+ *     {
  *         stage_start();
  *         struct conn *origin = stage_greet("PSYNC ? -1");
  *         stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
@@ -23,6 +23,7 @@
 #include "relay/net/conn.h"
 #include "relay/upstream/link.h"
 #include "temp_store.h"
+#include "test.h"
 
 #define STAGE_ID "8e7f0123456789abcdef0123456789abcdef0123"
 #define STAGE_OTHER_ID "51ab0123456789abcdef0123456789abcdef0123"
@@ -63,6 +64,8 @@ extern struct stage stage;
 /* For cmocka. The link is not open yet: options may be changed. */
 int stage_open(void **state);
 int stage_close(void **state);
+
+#define LINK_TEST(name) TEST_SETUP(name, stage_open, stage_close)
 
 /* Opens the link; it connects in the turn after. */
 void stage_start(void);

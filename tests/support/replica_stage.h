@@ -44,7 +44,7 @@ extern struct stage stage;
 int stage_set_up(void **state);
 int stage_tear_down(void **state);
 
-#define STAGE_TEST(test) cmocka_unit_test_setup_teardown(test, stage_set_up, stage_tear_down)
+#define STAGE_TEST(name) TEST_SETUP(name, stage_set_up, stage_tear_down)
 
 /* ---- the store ---- */
 

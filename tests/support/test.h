@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every test program begins with: cmocka with the headers it needs, in the order it needs
- * them, views compared with what was expected, and inputs cut into pieces in every way.
+ * What every test program includes: cmocka with the headers that it needs, in the order in which it needs
+ * them, tests that register themselves, comparisons of views, and inputs cut into pieces in every way.
  *
  *     TEST(reads_a_command)
  *     {
  *         assert_view(command.argument[0], "PING");
  *     }
  *
- *     int main(void)
- *     {
- *         const struct CMUnitTest tests[] = {cmocka_unit_test(reads_a_command)};
- *         return cmocka_run_group_tests(tests, NULL, NULL);
- *     }
+ * test.c holds main(): it runs the tests of the program in the order of their lines. Arguments select
+ * those whose names contain one of them, --list prints the names.
  */
 #ifndef TESTS_SUPPORT_TEST_H
 #define TESTS_SUPPORT_TEST_H
@@ -30,7 +27,42 @@
 
 #include "relay/base/bytes.h"
 
-#define TEST(name) static void name(void **state __attribute__((unused)))
+/* One test; static storage. setup and teardown run around it and may be NULL, as cmocka knows them. */
+struct test {
+    const char *name;
+    int line;
+    CMUnitTestFunction run;
+    CMFixtureFunction setup;
+    CMFixtureFunction teardown;
+    struct test *next;
+};
+
+/* Before main(). */
+void test_register(struct test *test);
+void test_register_group(CMFixtureFunction setup, CMFixtureFunction teardown);
+
+/* How many descriptors of this process are open. main() fails when the tests leave more than they found. */
+unsigned test_descriptors(void);
+
+#define TEST(name) TEST_SETUP(name, NULL, NULL)
+
+/* Files whose tests share a fixture name it once: #define STORE_TEST(name) TEST_SETUP(name, open, close) */
+#define TEST_SETUP(name, set_up, tear_down)                                                        \
+    static void name(void **state);                                                                \
+    __attribute__((constructor)) static void register_##name(void)                                 \
+    {                                                                                              \
+        static struct test test = {#name, __LINE__, name, set_up, tear_down, NULL};                \
+        test_register(&test);                                                                      \
+    }                                                                                              \
+    static void name(void **state __attribute__((unused)))
+
+/* A fixture around all tests of the program, at most one; either may be NULL. */
+#define TEST_GROUP(set_up, tear_down)                                                              \
+    __attribute__((constructor)) static void register_group(void)                                  \
+    {                                                                                              \
+        test_register_group(set_up, tear_down);                                                    \
+    }                                                                                              \
+    _Static_assert(true, "takes the semicolon")
 
 /* A view of a literal that may hold zeros. */
 #define LITERAL(string) bytes_at(string, sizeof(string) - 1)

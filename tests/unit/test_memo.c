@@ -36,6 +36,8 @@ static int set_up(void **state)
     return 0;
 }
 
+#define CONFIG_TEST(name) TEST_SETUP(name, set_up, NULL)
+
 static enum memo_verdict parse(const char *note)
 {
     struct origin_address out = address("untouched", 1);
@@ -46,7 +48,7 @@ static enum memo_verdict parse(const char *note)
     return verdict;
 }
 
-TEST(is_written_and_read)
+CONFIG_TEST(is_written_and_read)
 {
     struct text out;
     text_init(&out, 4096);
@@ -62,7 +64,7 @@ TEST(is_written_and_read)
 }
 
 /* Whatever of the two is altered in the ini, the ini wins. */
-TEST(other_settings_overrule_it)
+CONFIG_TEST(other_settings_overrule_it)
 {
     config.upstream.origin.at[1].port = 6380;
     assert_int_equal(parse(NOTE), MEMO_OVERRULED);
@@ -81,7 +83,7 @@ TEST(other_settings_overrule_it)
 }
 
 /* Cut off at any place, or with any byte altered, it never leads elsewhere. */
-TEST(damage)
+CONFIG_TEST(damage)
 {
     for (size_t length = 0; length < sizeof(NOTE) - 1; length++) {
         char cut[sizeof(NOTE)] = NOTE;
@@ -115,7 +117,7 @@ TEST(damage)
 }
 
 /* In a real store, over a restart. */
-TEST(is_remembered)
+CONFIG_TEST(is_remembered)
 {
     char path[] = "/tmp/psync-relay-memo-XXXXXX";
     assert_non_null(mkdtemp(path));
@@ -150,17 +152,4 @@ TEST(is_remembered)
     assert_int_equal(unlink(lock), 0);
     assert_int_equal(rmdir(path), 0);
     text_fini(&why);
-}
-
-#define WITH_CONFIG(test) cmocka_unit_test_setup(test, set_up)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WITH_CONFIG(is_written_and_read),
-        WITH_CONFIG(other_settings_overrule_it),
-        WITH_CONFIG(damage),
-        WITH_CONFIG(is_remembered),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

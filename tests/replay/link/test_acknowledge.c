@@ -57,7 +57,7 @@ static uint64_t durable(void)
 
 /* ------------------------------------------------------------------ replicas N, and all */
 
-TEST(the_second_best_of_our_replicas)
+LINK_TEST(the_second_best_of_our_replicas)
 {
     stage.options.ack = (struct ack_rule){ACK_REPLICAS, 2};
     struct conn *origin = stage_stream();
@@ -76,7 +76,7 @@ TEST(the_second_best_of_our_replicas)
     assert_int_equal(stage_status().acknowledged, STAGE_X + SET_LENGTH);
 }
 
-TEST(the_worst_of_all)
+LINK_TEST(the_worst_of_all)
 {
     stage.options.ack = (struct ack_rule){ACK_ALL, 0};
     struct conn *origin = stage_stream();
@@ -94,7 +94,7 @@ TEST(the_worst_of_all)
     stage_expect(origin, acknowledges(STAGE_X + 2 * SET_LENGTH));
 }
 
-TEST(replicas_that_go_take_nothing_back)
+LINK_TEST(replicas_that_go_take_nothing_back)
 {
     stage.options.ack = (struct ack_rule){ACK_REPLICAS, 1};
     struct conn *origin = stage_stream();
@@ -112,7 +112,7 @@ TEST(replicas_that_go_take_nothing_back)
 }
 
 /* A replica may say what it likes: not more than the last complete command. */
-TEST(never_more_than_is_complete)
+LINK_TEST(never_more_than_is_complete)
 {
     stage.options.ack = (struct ack_rule){ACK_REPLICAS, 1};
     struct conn *origin = stage_stream();
@@ -123,7 +123,7 @@ TEST(never_more_than_is_complete)
 }
 
 /* Who was told on the old link may not be there any more. */
-TEST(a_new_link_begins_at_nothing)
+LINK_TEST(a_new_link_begins_at_nothing)
 {
     stage.options.ack = (struct ack_rule){ACK_REPLICAS, 1};
     struct conn *origin = stage_stream();
@@ -143,7 +143,7 @@ TEST(a_new_link_begins_at_nothing)
 }
 
 /* The stream does not begin before we have said something, whatever it is. */
-TEST(an_end_mark_is_answered_at_once_under_every_rule)
+LINK_TEST(an_end_mark_is_answered_at_once_under_every_rule)
 {
     stage.options.ack = (struct ack_rule){ACK_REPLICAS, 3};
     stage_start();
@@ -159,7 +159,7 @@ TEST(an_end_mark_is_answered_at_once_under_every_rule)
 enum { ASKED = STAGE_X + SET_LENGTH + GETACK_LENGTH };
 
 /* Asked, and answered at once with what there is; then each time it moves, in that turn. */
-TEST(getack_is_answered_when_the_offset_moves)
+LINK_TEST(getack_is_answered_when_the_offset_moves)
 {
     stage.options.ack = (struct ack_rule){ACK_REPLICAS, 1};
     struct conn *origin = stage_stream();
@@ -185,7 +185,7 @@ TEST(getack_is_answered_when_the_offset_moves)
     stage_expect(origin, acknowledges(ASKED + SET_LENGTH));
 }
 
-TEST(nobody_has_asked_and_nothing_is_said_before_its_second)
+LINK_TEST(nobody_has_asked_and_nothing_is_said_before_its_second)
 {
     stage.options.ack = (struct ack_rule){ACK_REPLICAS, 1};
     struct conn *origin = stage_stream();
@@ -197,7 +197,7 @@ TEST(nobody_has_asked_and_nothing_is_said_before_its_second)
     stage_expect(origin, NULL);
 }
 
-TEST(a_second_getack_asks_for_more)
+LINK_TEST(a_second_getack_asks_for_more)
 {
     stage.options.ack = (struct ack_rule){ACK_ALL, 0};
     struct conn *origin = stage_stream();
@@ -213,7 +213,7 @@ TEST(a_second_getack_asks_for_more)
     stage_expect(origin, acknowledges(ASKED + SET_LENGTH + GETACK_LENGTH));
 }
 
-TEST(nothing_while_one_is_still_queued)
+LINK_TEST(nothing_while_one_is_still_queued)
 {
     stage.options.ack = (struct ack_rule){ACK_REPLICAS, 1};
     struct conn *origin = stage_stream();
@@ -238,7 +238,7 @@ TEST(nothing_while_one_is_still_queued)
 }
 
 /* A GETACK that came while there was no room is not forgotten. */
-TEST(a_getack_behind_a_queued_one)
+LINK_TEST(a_getack_behind_a_queued_one)
 {
     struct conn *origin = stage_stream();
     fake_conn_set_room(origin, 4);
@@ -250,7 +250,7 @@ TEST(a_getack_behind_a_queued_one)
     assert_int_equal(stage_status().acknowledged, ASKED);
 }
 
-TEST(the_connection_breaks_under_an_acknowledgement)
+LINK_TEST(the_connection_breaks_under_an_acknowledgement)
 {
     struct conn *origin = stage_stream();
     fake_conn_feed(origin, bytes_of(GETACK_COMMAND));
@@ -282,7 +282,7 @@ static void await_durable(void)
     }
 }
 
-TEST(what_is_durable_and_not_more)
+LINK_TEST(what_is_durable_and_not_more)
 {
     open_with_fsync();
     stage.options.ack = durable_rule;
@@ -297,7 +297,7 @@ TEST(what_is_durable_and_not_more)
     stage_expect(origin, acknowledges_durable(STAGE_X + SET_LENGTH));
 }
 
-TEST(getack_waits_for_the_disk)
+LINK_TEST(getack_waits_for_the_disk)
 {
     open_with_fsync();
     stage.options.ack = durable_rule;
@@ -312,7 +312,7 @@ TEST(getack_waits_for_the_disk)
     stage_expect(origin, acknowledges_durable(ASKED));
 }
 
-TEST(only_under_the_rule_is_it_said)
+LINK_TEST(only_under_the_rule_is_it_said)
 {
     open_with_fsync();
     struct conn *origin = stage_stream();
@@ -324,7 +324,7 @@ TEST(only_under_the_rule_is_it_said)
 /* ------------------------------------------------------------------ another rule at run time */
 
 /* What was acknowledged because it was received is not durable by a change of the rule. */
-TEST(from_received_to_durable)
+LINK_TEST(from_received_to_durable)
 {
     open_with_fsync();
     struct conn *origin = stage_stream();
@@ -341,7 +341,7 @@ TEST(from_received_to_durable)
     stage_expect(origin, acknowledges_durable(ASKED));
 }
 
-TEST(from_replicas_to_received_and_back)
+LINK_TEST(from_replicas_to_received_and_back)
 {
     stage.options.ack = (struct ack_rule){ACK_REPLICAS, 2};
     struct conn *origin = stage_stream();
@@ -356,29 +356,4 @@ TEST(from_replicas_to_received_and_back)
     set_replicas(2, STAGE_X, STAGE_X);
     stage_second();
     stage_expect(origin, acknowledges(ASKED));
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
-    const struct CMUnitTest tests[] = {
-        ROW(the_second_best_of_our_replicas),
-        ROW(the_worst_of_all),
-        ROW(replicas_that_go_take_nothing_back),
-        ROW(never_more_than_is_complete),
-        ROW(a_new_link_begins_at_nothing),
-        ROW(an_end_mark_is_answered_at_once_under_every_rule),
-        ROW(getack_is_answered_when_the_offset_moves),
-        ROW(nobody_has_asked_and_nothing_is_said_before_its_second),
-        ROW(a_second_getack_asks_for_more),
-        ROW(nothing_while_one_is_still_queued),
-        ROW(a_getack_behind_a_queued_one),
-        ROW(the_connection_breaks_under_an_acknowledgement),
-        ROW(what_is_durable_and_not_more),
-        ROW(getack_waits_for_the_disk),
-        ROW(only_under_the_rule_is_it_said),
-        ROW(from_received_to_durable),
-        ROW(from_replicas_to_received_and_back),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

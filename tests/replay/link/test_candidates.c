@@ -30,7 +30,7 @@ static void answer_wrong_password(size_t which)
 }
 
 /* One after the other without a rest, until somebody is good. */
-TEST(the_good_one_is_found_among_all_kinds_of_bad_ones)
+LINK_TEST(the_good_one_is_found_among_all_kinds_of_bad_ones)
 {
     stage.options.password = "secret";
     start_with(6);
@@ -52,7 +52,7 @@ TEST(the_good_one_is_found_among_all_kinds_of_bad_ones)
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 0);
 }
 
-TEST(one_rest_after_each_round_of_bad_ones)
+LINK_TEST(one_rest_after_each_round_of_bad_ones)
 {
     static const int64_t longest[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000};
     start_with(3);
@@ -67,7 +67,7 @@ TEST(one_rest_after_each_round_of_bad_ones)
     }
 }
 
-TEST(the_one_that_was_good_is_first_again)
+LINK_TEST(the_one_that_was_good_is_first_again)
 {
     start_with(3);
     refuse(0);
@@ -86,7 +86,7 @@ TEST(the_one_that_was_good_is_first_again)
     refuse(1);
 }
 
-TEST(a_demoted_primary_is_left_for_the_promoted_one)
+LINK_TEST(a_demoted_primary_is_left_for_the_promoted_one)
 {
     start_with(2);
     settle_on(0);
@@ -102,7 +102,7 @@ TEST(a_demoted_primary_is_left_for_the_promoted_one)
     assert_string_equal(stage_status().host, name_of(1));
 }
 
-TEST(a_silent_one_is_passed_over)
+LINK_TEST(a_silent_one_is_passed_over)
 {
     start_with(2);
     struct conn *origin = bring_up(0);
@@ -117,7 +117,7 @@ TEST(a_silent_one_is_passed_over)
 }
 
 /* Its RDB is of no use: perhaps another's is. */
-TEST(one_that_fails_while_loading_is_passed_over)
+LINK_TEST(one_that_fails_while_loading_is_passed_over)
 {
     stage.options.origin = (struct origin_candidates){
         .count = 2,
@@ -133,7 +133,7 @@ TEST(one_that_fails_while_loading_is_passed_over)
 }
 
 /* But a disk of ours that refuses is not its fault: no other is asked for a full sync meanwhile. */
-TEST(a_disk_that_refuses_is_no_reason_to_ask_the_next)
+LINK_TEST(a_disk_that_refuses_is_no_reason_to_ask_the_next)
 {
     stage.options.origin = (struct origin_candidates){
         .count = 2,
@@ -151,19 +151,19 @@ TEST(a_disk_that_refuses_is_no_reason_to_ask_the_next)
 
 /* ------------------------------------------------------------------ a single one */
 
-TEST(a_single_one_may_be_a_replica)
+LINK_TEST(a_single_one_may_be_a_replica)
 {
     start_with(1);
     stage_ask(introduce(0, REPLICA), FROM_X);
 }
 
-TEST(a_single_one_may_have_another_history)
+LINK_TEST(a_single_one_may_have_another_history)
 {
     start_with(1);
     take_full_sync(introduce(0, PRIMARY_OF(STAGE_OTHER_ID)));
 }
 
-TEST(never_itself)
+LINK_TEST(never_itself)
 {
     start_with(1);
     link_set_run_id(stage.link, RUN_ID);
@@ -177,7 +177,7 @@ TEST(never_itself)
 }
 
 /* An address and a port may be shared or translated, so they alone prove nothing. */
-TEST(a_replica_that_looks_like_the_origin_keeps_nobody_from_it)
+LINK_TEST(a_replica_that_looks_like_the_origin_keeps_nobody_from_it)
 {
     start_with(1);
     stage.own_replica = "192.0.2.7";
@@ -187,7 +187,7 @@ TEST(a_replica_that_looks_like_the_origin_keeps_nobody_from_it)
     stage_ask(introduce(0, HEALTHY(STAGE_ID, "4712", "")), FROM_X);
 }
 
-TEST(never_a_replica_of_its_own)
+LINK_TEST(never_a_replica_of_its_own)
 {
     start_with(1);
     stage.own_replica = "192.0.2.7";
@@ -248,7 +248,7 @@ static reach_fn *const reaches[] = {
     reach_idle, reach_connecting, reach_greeting, reach_loading, reach_streaming, reach_resting,
 };
 
-TEST(told_the_same_address_it_does_nothing_in_every_state)
+LINK_TEST(told_the_same_address_it_does_nothing_in_every_state)
 {
     for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
         reaches[i]();
@@ -269,7 +269,7 @@ TEST(told_the_same_address_it_does_nothing_in_every_state)
     }
 }
 
-TEST(told_another_address_it_goes_there_from_every_state)
+LINK_TEST(told_another_address_it_goes_there_from_every_state)
 {
     for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
         reaches[i]();
@@ -290,7 +290,7 @@ TEST(told_another_address_it_goes_there_from_every_state)
     }
 }
 
-TEST(another_port_is_another_address)
+LINK_TEST(another_port_is_another_address)
 {
     start_with(1);
     settle_on(0);
@@ -299,7 +299,7 @@ TEST(another_port_is_another_address)
     assert_int_equal(fake_conn_port(stage_await()), 7001);
 }
 
-TEST(nobody_to_follow_at_first)
+LINK_TEST(nobody_to_follow_at_first)
 {
     start_with(0);
     stage_seconds(5);
@@ -314,7 +314,7 @@ TEST(nobody_to_follow_at_first)
 }
 
 /* Whoever is told of the loss may know at once. */
-TEST(told_from_within_the_news_of_the_loss)
+LINK_TEST(told_from_within_the_news_of_the_loss)
 {
     start_with(1);
     for (int i = 0; i < 5; i++)
@@ -325,37 +325,11 @@ TEST(told_from_within_the_news_of_the_loss)
     assert_string_equal(fake_conn_host(stage_await()), "other.test");
 }
 
-TEST(told_the_same_from_within_the_news_it_rests_on)
+LINK_TEST(told_the_same_from_within_the_news_it_rests_on)
 {
     const struct origin_address same = {.host = "host0.test", .port = 7000};
     start_with(1);
     stage.told_when_lost = &same;
     refuse(0);
     expect_rest(1, 100);
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
-    const struct CMUnitTest tests[] = {
-        ROW(the_good_one_is_found_among_all_kinds_of_bad_ones),
-        ROW(one_rest_after_each_round_of_bad_ones),
-        ROW(the_one_that_was_good_is_first_again),
-        ROW(a_demoted_primary_is_left_for_the_promoted_one),
-        ROW(a_silent_one_is_passed_over),
-        ROW(one_that_fails_while_loading_is_passed_over),
-        ROW(a_disk_that_refuses_is_no_reason_to_ask_the_next),
-        ROW(a_single_one_may_be_a_replica),
-        ROW(a_single_one_may_have_another_history),
-        ROW(never_itself),
-        ROW(a_replica_that_looks_like_the_origin_keeps_nobody_from_it),
-        ROW(never_a_replica_of_its_own),
-        ROW(told_the_same_address_it_does_nothing_in_every_state),
-        ROW(told_another_address_it_goes_there_from_every_state),
-        ROW(another_port_is_another_address),
-        ROW(nobody_to_follow_at_first),
-        ROW(told_from_within_the_news_of_the_loss),
-        ROW(told_the_same_from_within_the_news_it_rests_on),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ static struct conn *meet_silent_one(size_t which)
     return origin;
 }
 
-TEST(another_history_is_taken_where_everybody_has_answered)
+LINK_TEST(another_history_is_taken_where_everybody_has_answered)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(3);
@@ -47,7 +47,7 @@ static void fail_round_with_stranger(void)
     expect_passed(meet_stranger(1), "it has another history");
 }
 
-TEST(one_that_may_have_ours_is_waited_for)
+LINK_TEST(one_that_may_have_ours_is_waited_for)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(2);
@@ -71,7 +71,7 @@ TEST(one_that_may_have_ours_is_waited_for)
 }
 
 /* Whoever goes on with ours is taken whenever he comes, from before and from behind the stranger. */
-TEST(one_that_has_ours_wins_whenever_it_comes)
+LINK_TEST(one_that_has_ours_wins_whenever_it_comes)
 {
     for (size_t good = 0; good < 3; good += 2) {
         stage.options.failover_grace_ms = GRACE_MS;
@@ -94,7 +94,7 @@ TEST(one_that_has_ours_wins_whenever_it_comes)
     }
 }
 
-TEST(a_replica_with_ours_may_be_promoted_yet)
+LINK_TEST(a_replica_with_ours_may_be_promoted_yet)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(2);
@@ -107,7 +107,7 @@ TEST(a_replica_with_ours_may_be_promoted_yet)
     settle_on(0);
 }
 
-TEST(without_a_grace_a_few_rounds_are_waited)
+LINK_TEST(without_a_grace_a_few_rounds_are_waited)
 {
     start_with(2);
     for (int round = 0; round < 10; round++)
@@ -115,7 +115,7 @@ TEST(without_a_grace_a_few_rounds_are_waited)
     take_full_sync(meet_stranger(1));
 }
 
-TEST(with_no_as_the_grace_it_is_waited_for_ever)
+LINK_TEST(with_no_as_the_grace_it_is_waited_for_ever)
 {
     stage.options.failover_grace_ms = -1;
     start_with(2);
@@ -128,7 +128,7 @@ TEST(with_no_as_the_grace_it_is_waited_for_ever)
     take_full_sync(meet_stranger(1));
 }
 
-TEST(replicaof_ends_the_wait_also_with_the_same_address)
+LINK_TEST(replicaof_ends_the_wait_also_with_the_same_address)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(2);
@@ -143,7 +143,7 @@ TEST(replicaof_ends_the_wait_also_with_the_same_address)
     take_full_sync(origin);
 }
 
-TEST(accepted_by_name)
+LINK_TEST(accepted_by_name)
 {
     static const struct origin_address good = {.host = "host1.test", .port = 7001};
     static const struct origin_address bad = {.host = "host0.test", .port = 7000};
@@ -164,7 +164,7 @@ TEST(accepted_by_name)
 
 /* A node of the list is the primary of something else: it has a history behind the one that it has, or keys,
  * and was up while ours still flowed. */
-TEST(one_that_was_there_beside_ours_is_never_taken)
+LINK_TEST(one_that_was_there_beside_ours_is_never_taken)
 {
     static const struct {
         const char *replication;
@@ -197,7 +197,7 @@ TEST(one_that_was_there_beside_ours_is_never_taken)
 }
 
 /* Our own, started anew with its data and without a memory of its id. */
-TEST(one_with_keys_that_was_started_since_is_taken_after_the_grace)
+LINK_TEST(one_with_keys_that_was_started_since_is_taken_after_the_grace)
 {
     stage.options.failover_grace_ms = 10000;
     stage.server = "redis_version:6.2.14\r\nuptime_in_seconds:1\r\n";
@@ -209,7 +209,7 @@ TEST(one_with_keys_that_was_started_since_is_taken_after_the_grace)
     }
 }
 
-TEST(what_parted_from_ours_earlier_is_another_history)
+LINK_TEST(what_parted_from_ours_earlier_is_another_history)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(2);
@@ -226,7 +226,7 @@ TEST(what_parted_from_ours_earlier_is_another_history)
 }
 
 /* Who may not ask learns it from the answer, which costs the other side a fork: once a back-off. */
-TEST(who_does_not_tell_is_not_taken_either)
+LINK_TEST(who_does_not_tell_is_not_taken_either)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(2);
@@ -242,7 +242,7 @@ TEST(who_does_not_tell_is_not_taken_either)
     expect_rest(2, 200);
 }
 
-TEST(it_stays_accepted_while_its_rdb_fails)
+LINK_TEST(it_stays_accepted_while_its_rdb_fails)
 {
     start_with(2);
     expect_passed(meet_stranger(0), "it has another history");
@@ -279,7 +279,7 @@ static void fail_full_sync(struct conn *origin)
 }
 
 /* What it costs one origin delays the others not at all. */
-TEST(a_full_sync_that_failed_delays_nobody_else)
+LINK_TEST(a_full_sync_that_failed_delays_nobody_else)
 {
     stage.options.origin = (struct origin_candidates){
         .count = 2,
@@ -315,7 +315,7 @@ TEST(a_full_sync_that_failed_delays_nobody_else)
     stage_ask(origin, "PSYNC ? -1");
 }
 
-TEST(without_a_history_any_primary_will_do)
+LINK_TEST(without_a_history_any_primary_will_do)
 {
     stage.options.origin = (struct origin_candidates){
         .count = 2,
@@ -325,7 +325,7 @@ TEST(without_a_history_any_primary_will_do)
     stage_ask(introduce(1, PRIMARY_OF(STAGE_OTHER_ID)), "PSYNC ? -1");
 }
 
-TEST(who_does_not_tell_is_asked)
+LINK_TEST(who_does_not_tell_is_asked)
 {
     start_with(2);
     struct conn *origin = meet_silent_one(0);
@@ -336,7 +336,7 @@ TEST(who_does_not_tell_is_asked)
 
 /* ------------------------------------------------------------------ replicas among several */
 
-TEST(a_healthy_replica_is_followed_where_no_primary_is_found)
+LINK_TEST(a_healthy_replica_is_followed_where_no_primary_is_found)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(3);
@@ -354,7 +354,7 @@ TEST(a_healthy_replica_is_followed_where_no_primary_is_found)
     settle_on(0);
 }
 
-TEST(without_a_history_the_first_relay_is_followed)
+LINK_TEST(without_a_history_the_first_relay_is_followed)
 {
     stage.options.origin = (struct origin_candidates){
         .count = 2,
@@ -367,7 +367,7 @@ TEST(without_a_history_the_first_relay_is_followed)
 }
 
 /* It may be behind us, as far as it shows. */
-TEST(a_replica_with_no_more_than_we_have_is_none_to_follow)
+LINK_TEST(a_replica_with_no_more_than_we_have_is_none_to_follow)
 {
     start_with(2);
     refuse(0);
@@ -379,7 +379,7 @@ TEST(a_replica_with_no_more_than_we_have_is_none_to_follow)
     stage_ask(introduce(1, HEALTHY(STAGE_ID, "4712", "")), FROM_X);
 }
 
-TEST(a_relay_with_no_more_is_followed_if_its_chain_leads_to_a_primary)
+LINK_TEST(a_relay_with_no_more_is_followed_if_its_chain_leads_to_a_primary)
 {
     const char *incomplete = HEALTHY(
         STAGE_ID, "4711", "upstream_chain:" UPSTREAM_ID "\r\nupstream_chain_complete:0\r\n");
@@ -394,7 +394,7 @@ TEST(a_relay_with_no_more_is_followed_if_its_chain_leads_to_a_primary)
 }
 
 /* However long the way round is, and also where it is the only one. */
-TEST(never_one_that_follows_us)
+LINK_TEST(never_one_that_follows_us)
 {
     for (size_t count = 1; count <= 2; count++) {
         start_with(count);
@@ -411,7 +411,7 @@ TEST(never_one_that_follows_us)
     }
 }
 
-TEST(the_chain_is_told_while_it_streams)
+LINK_TEST(the_chain_is_told_while_it_streams)
 {
     start_with(1);
     stage.server = "redis_version:7.0.15\r\nrun_id:" RUN_ID "\r\n";
@@ -426,7 +426,7 @@ TEST(the_chain_is_told_while_it_streams)
 }
 
 /* A stream that stands still may come from behind us: then somebody else is asked first. */
-TEST(one_that_was_silent_is_not_the_first_again)
+LINK_TEST(one_that_was_silent_is_not_the_first_again)
 {
     start_with(2);
     settle_on(0);
@@ -439,7 +439,7 @@ TEST(one_that_was_silent_is_not_the_first_again)
 
 static const struct origin_address told = {.host = "host0.test", .port = 7000};
 
-TEST(before_a_sentinel_answers_no_history_is_taken)
+LINK_TEST(before_a_sentinel_answers_no_history_is_taken)
 {
     stage.options.failover_grace_ms = 1000;
     stage.options.asks_sentinels = true;
@@ -458,7 +458,7 @@ TEST(before_a_sentinel_answers_no_history_is_taken)
 }
 
 /* Also not a full sync of ours, while it is not known whether that is the primary. */
-TEST(before_a_sentinel_answers_no_full_sync_is_taken)
+LINK_TEST(before_a_sentinel_answers_no_full_sync_is_taken)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     stage.options.asks_sentinels = true;
@@ -476,7 +476,7 @@ TEST(before_a_sentinel_answers_no_full_sync_is_taken)
     stage_expect_state(LINK_LOADING);
 }
 
-TEST(before_a_sentinel_answers_it_goes_on_where_it_can)
+LINK_TEST(before_a_sentinel_answers_it_goes_on_where_it_can)
 {
     stage.options.asks_sentinels = true;
     start_with(1);
@@ -485,7 +485,7 @@ TEST(before_a_sentinel_answers_it_goes_on_where_it_can)
     stage_expect_state(LINK_STREAMING);
 }
 
-TEST(what_a_sentinel_tells_waits_for_the_grace)
+LINK_TEST(what_a_sentinel_tells_waits_for_the_grace)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     stage.options.asks_sentinels = true;
@@ -497,39 +497,4 @@ TEST(what_a_sentinel_tells_waits_for_the_grace)
     if (fake_loop_next_timer_ms(stage.loop) > 0)
         expect_passed(introduce(0, PRIMARY_OF(STAGE_OTHER_ID)), "it has another history");
     take_full_sync(introduce(0, PRIMARY_OF(STAGE_OTHER_ID)));
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
-    const struct CMUnitTest tests[] = {
-        ROW(another_history_is_taken_where_everybody_has_answered),
-        ROW(one_that_may_have_ours_is_waited_for),
-        ROW(one_that_has_ours_wins_whenever_it_comes),
-        ROW(a_replica_with_ours_may_be_promoted_yet),
-        ROW(without_a_grace_a_few_rounds_are_waited),
-        ROW(with_no_as_the_grace_it_is_waited_for_ever),
-        ROW(replicaof_ends_the_wait_also_with_the_same_address),
-        ROW(accepted_by_name),
-        ROW(one_that_was_there_beside_ours_is_never_taken),
-        ROW(one_with_keys_that_was_started_since_is_taken_after_the_grace),
-        ROW(what_parted_from_ours_earlier_is_another_history),
-        ROW(who_does_not_tell_is_not_taken_either),
-        ROW(it_stays_accepted_while_its_rdb_fails),
-        ROW(a_full_sync_that_failed_delays_nobody_else),
-        ROW(without_a_history_any_primary_will_do),
-        ROW(who_does_not_tell_is_asked),
-        ROW(a_healthy_replica_is_followed_where_no_primary_is_found),
-        ROW(without_a_history_the_first_relay_is_followed),
-        ROW(a_replica_with_no_more_than_we_have_is_none_to_follow),
-        ROW(a_relay_with_no_more_is_followed_if_its_chain_leads_to_a_primary),
-        ROW(never_one_that_follows_us),
-        ROW(the_chain_is_told_while_it_streams),
-        ROW(one_that_was_silent_is_not_the_first_again),
-        ROW(before_a_sentinel_answers_no_history_is_taken),
-        ROW(before_a_sentinel_answers_no_full_sync_is_taken),
-        ROW(before_a_sentinel_answers_it_goes_on_where_it_can),
-        ROW(what_a_sentinel_tells_waits_for_the_grace),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -226,9 +226,3 @@ TEST(all_dialogues)
     print_message("%u dialogues\n", played);
     assert_true(played > 0);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_dialogues)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

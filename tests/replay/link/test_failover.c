@@ -62,7 +62,7 @@ static void expect_parted(uint64_t limit)
     assert_int_equal(stage_status().partial_syncs, 1);
 }
 
-TEST(goes_on_from_where_the_new_primary_stood)
+LINK_TEST(goes_on_from_where_the_new_primary_stood)
 {
     lose_primary(PROMOTED_AT("4743"));
     struct conn *origin = stage_greet(FROM("4743"));
@@ -77,7 +77,7 @@ TEST(goes_on_from_where_the_new_primary_stood)
     assert_non_null(history_usable_snapshot(history()));
 }
 
-TEST(reply_and_stream_in_one_read)
+LINK_TEST(reply_and_stream_in_one_read)
 {
     lose_primary(PROMOTED_AT("4743"));
     stage_say(stage_greet(FROM("4743")), RENAMED PING_COMMAND GETACK_COMMAND MULTI_COMMAND);
@@ -87,7 +87,7 @@ TEST(reply_and_stream_in_one_read)
 }
 
 /* Within a transaction, and within a command of it. */
-TEST(the_beginning_of_a_transaction_is_lost_too)
+LINK_TEST(the_beginning_of_a_transaction_is_lost_too)
 {
     struct conn *origin = stage_stream();
     stage_say(origin, SET_K SET_K SET_K MULTI_COMMAND SET_K "*3\r\n$3\r\nSE");
@@ -98,7 +98,7 @@ TEST(the_beginning_of_a_transaction_is_lost_too)
     stage_expect_held(STAGE_OTHER_ID, STAGE_X, SET_K PING_COMMAND);
 }
 
-TEST(who_had_nothing_of_the_stream)
+LINK_TEST(who_had_nothing_of_the_stream)
 {
     lose_primary(PROMOTED_AT("4712"));
     stage_say(stage_greet(FROM("4712")), RENAMED PING_COMMAND);
@@ -107,7 +107,7 @@ TEST(who_had_nothing_of_the_stream)
     assert_non_null(history_usable_snapshot(history()));
 }
 
-TEST(who_had_as_much_as_we_or_more)
+LINK_TEST(who_had_as_much_as_we_or_more)
 {
     lose_primary(PROMOTED_AT("9000"));
     stage_say(stage_greet(FROM("4805")), RENAMED PING_COMMAND);
@@ -116,7 +116,7 @@ TEST(who_had_as_much_as_we_or_more)
 }
 
 /* Nothing of ours ends there: it is believed, and the stream is read from there. */
-TEST(a_place_in_the_middle_of_a_command)
+LINK_TEST(a_place_in_the_middle_of_a_command)
 {
     lose_primary(PROMOTED_AT("4722"));
     stage_say(stage_greet(FROM("4722")), RENAMED PING_COMMAND);
@@ -125,7 +125,7 @@ TEST(a_place_in_the_middle_of_a_command)
     assert_int_equal(stage_boundary(), STAGE_X + 10 + strlen(PING_COMMAND));
 }
 
-TEST(readers_are_told_of_the_cut_and_of_the_new_id)
+LINK_TEST(readers_are_told_of_the_cut_and_of_the_new_id)
 {
     struct cursor before = {0};
     struct cursor beyond = {0};
@@ -145,7 +145,7 @@ TEST(readers_are_told_of_the_cut_and_of_the_new_id)
 }
 
 /* Who may go on afterwards: all who have no more than what is common. */
-TEST(who_really_applied_what_is_lost_cannot_continue)
+LINK_TEST(who_really_applied_what_is_lost_cannot_continue)
 {
     struct replid old_id;
     assert_true(replid_parse(bytes_of(STAGE_ID), &old_id));
@@ -174,7 +174,7 @@ static void add_snapshot(uint64_t offset)
     text_fini(&why);
 }
 
-TEST(a_snapshot_of_what_is_lost_goes)
+LINK_TEST(a_snapshot_of_what_is_lost_goes)
 {
     lose_primary(PROMOTED_AT("4743"));
     add_snapshot(S + 1);
@@ -184,7 +184,7 @@ TEST(a_snapshot_of_what_is_lost_goes)
     assert_null(history_usable_snapshot(history()));
 }
 
-TEST(a_snapshot_of_what_is_common_stays)
+LINK_TEST(a_snapshot_of_what_is_common_stays)
 {
     lose_primary(PROMOTED_AT("4743"));
     add_snapshot(S);
@@ -209,7 +209,7 @@ static const char *from_here(void)
     return words;
 }
 
-TEST(a_place_before_the_window_means_a_full_sync)
+LINK_TEST(a_place_before_the_window_means_a_full_sync)
 {
     stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
     temp_store_reopen(&stage.temp);
@@ -227,7 +227,7 @@ TEST(a_place_before_the_window_means_a_full_sync)
 }
 
 /* A reader held the window, and lets go while we wait for the answer. */
-TEST(a_window_that_moves_during_the_handshake)
+LINK_TEST(a_window_that_moves_during_the_handshake)
 {
     struct cursor reader = {0};
     stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
@@ -252,7 +252,7 @@ TEST(a_window_that_moves_during_the_handshake)
     (void)stage_greet(from_here());
 }
 
-TEST(the_disk_refuses_the_cut)
+LINK_TEST(the_disk_refuses_the_cut)
 {
     lose_primary(PROMOTED_AT("4743"));
     struct conn *origin = stage_greet(FROM("4743"));
@@ -269,7 +269,7 @@ TEST(the_disk_refuses_the_cut)
 }
 
 /* Who does not tell is asked for what we want, as ever. */
-TEST(a_server_that_does_not_tell)
+LINK_TEST(a_server_that_does_not_tell)
 {
     static const char *const replies[] = {
         "-NOPERM this user has no permissions to run the 'info' command\r\n",
@@ -295,7 +295,7 @@ TEST(a_server_that_does_not_tell)
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
 }
 
-TEST(an_id_that_is_none_of_ours)
+LINK_TEST(an_id_that_is_none_of_ours)
 {
     static const char *const others[] = {
         "role:master\r\nmaster_replid:" STAGE_ID "\r\nmaster_replid2:" NONE
@@ -332,18 +332,18 @@ static void check_odd_answer(const char *answer)
     assert_int_equal(history_may_continue(history(), &old_id, S + 1), CONTINUITY_STRANGE);
 }
 
-TEST(an_answer_without_an_id)
+LINK_TEST(an_answer_without_an_id)
 {
     check_odd_answer("+CONTINUE\r\n");
 }
 
-TEST(an_answer_with_the_old_id)
+LINK_TEST(an_answer_with_the_old_id)
 {
     check_odd_answer("+CONTINUE " STAGE_ID "\r\n");
 }
 
 /* The snapshot that is being fetched was taken behind the cut. */
-TEST(a_fetch_of_what_is_lost_ends)
+LINK_TEST(a_fetch_of_what_is_lost_ends)
 {
     stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
     temp_store_reopen(&stage.temp);
@@ -375,7 +375,7 @@ TEST(a_fetch_of_what_is_lost_ends)
     snapshot_release(&arriving);
 }
 
-TEST(a_restart_in_between)
+LINK_TEST(a_restart_in_between)
 {
     lose_primary(PROMOTED_AT("4743"));
     link_close(&stage.link);
@@ -391,7 +391,7 @@ TEST(a_restart_in_between)
 }
 
 /* The third primary stood before the place where the second had parted from the first. */
-TEST(two_in_a_row)
+LINK_TEST(two_in_a_row)
 {
 #define THIRD_ID "77ab0123456789abcdef0123456789abcdef0123"
     lose_primary(PROMOTED_AT("4774"));
@@ -410,32 +410,4 @@ TEST(two_in_a_row)
     assert_int_equal(identity->earlier[0].limit, S);
     assert_string_equal(identity->earlier[1].replid.hex, STAGE_ID);
     assert_int_equal(identity->earlier[1].limit, S);
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
-    const struct CMUnitTest tests[] = {
-        ROW(goes_on_from_where_the_new_primary_stood),
-        ROW(reply_and_stream_in_one_read),
-        ROW(the_beginning_of_a_transaction_is_lost_too),
-        ROW(who_had_nothing_of_the_stream),
-        ROW(who_had_as_much_as_we_or_more),
-        ROW(a_place_in_the_middle_of_a_command),
-        ROW(readers_are_told_of_the_cut_and_of_the_new_id),
-        ROW(who_really_applied_what_is_lost_cannot_continue),
-        ROW(a_snapshot_of_what_is_lost_goes),
-        ROW(a_snapshot_of_what_is_common_stays),
-        ROW(a_place_before_the_window_means_a_full_sync),
-        ROW(a_window_that_moves_during_the_handshake),
-        ROW(the_disk_refuses_the_cut),
-        ROW(a_server_that_does_not_tell),
-        ROW(an_id_that_is_none_of_ours),
-        ROW(an_answer_without_an_id),
-        ROW(an_answer_with_the_old_id),
-        ROW(a_fetch_of_what_is_lost_ends),
-        ROW(a_restart_in_between),
-        ROW(two_in_a_row),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

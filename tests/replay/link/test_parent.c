@@ -61,7 +61,7 @@ static void expect_hops(size_t count, enum hop_link link, int64_t silence_ms)
     assert_int_equal(hops.at[1].silence_ms, silence_ms);
 }
 
-TEST(the_relay_above_tells)
+LINK_TEST(the_relay_above_tells)
 {
     follow_a_relay();
     expect_hops(1, HOP_UP, 0);
@@ -80,7 +80,7 @@ TEST(the_relay_above_tells)
     expect_hops(2, HOP_UP, 0);
 }
 
-TEST(a_server_is_not_asked)
+LINK_TEST(a_server_is_not_asked)
 {
     stream = stage_stream();
     stage_seconds(20);
@@ -88,7 +88,7 @@ TEST(a_server_is_not_asked)
     expect_hops(1, HOP_UP, 0);
 }
 
-TEST(it_logs_in_as_the_link_does)
+LINK_TEST(it_logs_in_as_the_link_does)
 {
     stage.options.password = "secret";
     follow_a_relay();
@@ -99,7 +99,7 @@ TEST(it_logs_in_as_the_link_does)
     expect_hops(3, HOP_DOWN, 31 * 1000);
 }
 
-TEST(who_does_not_let_us_ask_is_left_alone)
+LINK_TEST(who_does_not_let_us_ask_is_left_alone)
 {
     follow_a_relay();
     struct conn *conn = asked();
@@ -118,7 +118,7 @@ TEST(who_does_not_let_us_ask_is_left_alone)
     expect_hops(3, HOP_DOWN, 31 * 1000);
 }
 
-TEST(nonsense_and_silence_are_borne)
+LINK_TEST(nonsense_and_silence_are_borne)
 {
     static const char *const answers[] = {"?\r\n", "$99999999\r\n",
                                           "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n"};
@@ -152,7 +152,7 @@ TEST(nonsense_and_silence_are_borne)
     stage_expect_state(LINK_STREAMING);
 }
 
-TEST(what_was_told_goes_with_the_link)
+LINK_TEST(what_was_told_goes_with_the_link)
 {
     follow_a_relay();
     stage_say_bulk(asked(), ANSWER);
@@ -167,7 +167,7 @@ TEST(what_was_told_goes_with_the_link)
     assert_int_equal(hops.at[0].link, HOP_DOWN);
 }
 
-TEST(the_origin_is_heard)
+LINK_TEST(the_origin_is_heard)
 {
     stream = stage_stream();
     stage_seconds(7);
@@ -182,19 +182,4 @@ TEST(the_origin_is_heard)
     assert_int_equal(stage_status().ping_period_ms, 3000);
     link_hops(stage.link, &hops);
     assert_int_equal(hops.at[0].silence_ms, 3000);
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
-    const struct CMUnitTest tests[] = {
-        ROW(the_relay_above_tells),
-        ROW(a_server_is_not_asked),
-        ROW(it_logs_in_as_the_link_does),
-        ROW(who_does_not_let_us_ask_is_left_alone),
-        ROW(nonsense_and_silence_are_borne),
-        ROW(what_was_told_goes_with_the_link),
-        ROW(the_origin_is_heard),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static void expect_given_up(struct conn *second)
     assert_int_equal(stage_status().refreshes, 0);
 }
 
-TEST(one_fetch_for_any_number_who_ask)
+LINK_TEST(one_fetch_for_any_number_who_ask)
 {
     struct conn *origin = stream_without_snapshot();
     link_refresh(stage.link);
@@ -75,7 +75,7 @@ TEST(one_fetch_for_any_number_who_ask)
     stage_expect_state(LINK_STREAMING);
 }
 
-TEST(with_a_mark_and_cut_into_bytes)
+LINK_TEST(with_a_mark_and_cut_into_bytes)
 {
     (void)stream_without_snapshot();
     link_refresh(stage.link);
@@ -93,7 +93,7 @@ TEST(with_a_mark_and_cut_into_bytes)
 }
 
 /* A server before 6.2 does not know rdb-only, and goes on with the stream. */
-TEST(an_old_server_sends_stream_behind_it)
+LINK_TEST(an_old_server_sends_stream_behind_it)
 {
     (void)stream_without_snapshot();
     link_refresh(stage.link);
@@ -110,7 +110,7 @@ TEST(an_old_server_sends_stream_behind_it)
     text_fini(&wire);
 }
 
-TEST(a_snapshot_that_the_stream_has_not_reached_yet)
+LINK_TEST(a_snapshot_that_the_stream_has_not_reached_yet)
 {
     struct conn *origin = stream_without_snapshot();
     link_refresh(stage.link);
@@ -123,7 +123,7 @@ TEST(a_snapshot_that_the_stream_has_not_reached_yet)
     stage_expect_held(STAGE_ID, x, PING_COMMAND);
 }
 
-TEST(nobody_asks_and_nothing_is_fetched)
+LINK_TEST(nobody_asks_and_nothing_is_fetched)
 {
     (void)stream_without_snapshot();
     stage_seconds(30);
@@ -131,7 +131,7 @@ TEST(nobody_asks_and_nothing_is_fetched)
 }
 
 /* Nor is the wish remembered, once it is granted. */
-TEST(who_can_be_served_needs_no_fetch)
+LINK_TEST(who_can_be_served_needs_no_fetch)
 {
     struct conn *origin = stage_stream();
     link_refresh(stage.link);
@@ -145,7 +145,7 @@ TEST(who_can_be_served_needs_no_fetch)
     assert_true(stage_has_new());
 }
 
-TEST(a_link_that_loads_brings_its_own)
+LINK_TEST(a_link_that_loads_brings_its_own)
 {
     stage_start();
     link_refresh(stage.link);
@@ -159,7 +159,7 @@ TEST(a_link_that_loads_brings_its_own)
     assert_false(stage_has_new());
 }
 
-TEST(wanted_while_the_link_was_down_it_is_fetched_afterwards)
+LINK_TEST(wanted_while_the_link_was_down_it_is_fetched_afterwards)
 {
     struct conn *origin = stream_without_snapshot();
     fake_conn_end(origin);
@@ -177,7 +177,7 @@ TEST(wanted_while_the_link_was_down_it_is_fetched_afterwards)
 
 /* ------------------------------------------------------------------ an operator wants one */
 
-TEST(an_operator_gets_a_newer_one_whatever_there_is)
+LINK_TEST(an_operator_gets_a_newer_one_whatever_there_is)
 {
     struct conn *origin = stage_stream();
     stage_say(origin, SET_K);
@@ -193,7 +193,7 @@ TEST(an_operator_gets_a_newer_one_whatever_there_is)
     assert_true(stage_has_new());
 }
 
-TEST(an_operator_is_told_why_there_can_be_none)
+LINK_TEST(an_operator_is_told_why_there_can_be_none)
 {
     stage_start();
     assert_string_equal(link_renew(stage.link), "there is no stream from the origin");
@@ -207,7 +207,7 @@ TEST(an_operator_is_told_why_there_can_be_none)
     assert_string_equal(link_renew(stage.link), "there is no stream from the origin");
 }
 
-TEST(when_it_is_renewed_may_be_changed)
+LINK_TEST(when_it_is_renewed_may_be_changed)
 {
     stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
     temp_store_reopen(&stage.temp);
@@ -222,7 +222,7 @@ TEST(when_it_is_renewed_may_be_changed)
     (void)greet_fetch();
 }
 
-TEST(the_patience_with_the_origin_may_be_changed)
+LINK_TEST(the_patience_with_the_origin_may_be_changed)
 {
     struct conn *origin = stage_stream();
     struct link_options options = stage.options;
@@ -239,7 +239,7 @@ TEST(the_patience_with_the_origin_may_be_changed)
 
 /* ------------------------------------------------------------------ before it is needed */
 
-TEST(always_ready_renews_when_a_quarter_of_the_window_is_left)
+LINK_TEST(always_ready_renews_when_a_quarter_of_the_window_is_left)
 {
     stage.options.snapshot_always_ready = true;
     stage.options.refresh_pause_ms = 10000;
@@ -292,7 +292,7 @@ static struct conn *begin_fetch(void)
     return greet_fetch();
 }
 
-TEST(an_origin_with_another_history_by_now)
+LINK_TEST(an_origin_with_another_history_by_now)
 {
     struct conn *second = begin_fetch();
     say_fullresync(second, STAGE_OTHER_ID, stage_boundary());
@@ -301,7 +301,7 @@ TEST(an_origin_with_another_history_by_now)
     expect_retry();
 }
 
-TEST(an_origin_that_refuses)
+LINK_TEST(an_origin_that_refuses)
 {
     struct conn *second = begin_fetch();
     stage_say(second, "-LOADING Redis is loading the dataset in memory\r\n");
@@ -311,7 +311,7 @@ TEST(an_origin_that_refuses)
     expect_retry();
 }
 
-TEST(an_end_half_way)
+LINK_TEST(an_end_half_way)
 {
     struct conn *second = begin_fetch();
     say_fullresync(second, STAGE_ID, stage_boundary());
@@ -326,7 +326,7 @@ TEST(an_end_half_way)
     expect_retry();
 }
 
-TEST(an_rdb_that_is_none)
+LINK_TEST(an_rdb_that_is_none)
 {
     struct conn *second = begin_fetch();
     say_fullresync(second, STAGE_ID, stage_boundary());
@@ -335,7 +335,7 @@ TEST(an_rdb_that_is_none)
     expect_retry();
 }
 
-TEST(a_disk_that_refuses)
+LINK_TEST(a_disk_that_refuses)
 {
     struct conn *second = begin_fetch();
     temp_store_refuse(true);
@@ -347,7 +347,7 @@ TEST(a_disk_that_refuses)
     expect_retry();
 }
 
-TEST(no_connection_and_no_memory_for_one)
+LINK_TEST(no_connection_and_no_memory_for_one)
 {
     (void)stream_without_snapshot();
     link_refresh(stage.link);
@@ -381,14 +381,14 @@ static void expect_patience_with(struct conn *second)
     stage_expect_state(LINK_STREAMING);
 }
 
-TEST(silence_while_connecting)
+LINK_TEST(silence_while_connecting)
 {
     (void)stream_without_snapshot();
     link_refresh(stage.link);
     expect_patience_with(stage_await());
 }
 
-TEST(silence_instead_of_the_rdb)
+LINK_TEST(silence_instead_of_the_rdb)
 {
     struct conn *second = begin_fetch();
     say_fullresync(second, STAGE_ID, stage_boundary());
@@ -429,7 +429,7 @@ static struct conn *greet_again(void)
     return stage_greet(psync);
 }
 
-TEST(the_link_falls_and_the_fetch_goes_on)
+LINK_TEST(the_link_falls_and_the_fetch_goes_on)
 {
     struct conn *second = begin_loading();
     uint64_t x = stage_boundary();
@@ -442,7 +442,7 @@ TEST(the_link_falls_and_the_fetch_goes_on)
     stage_expect_state(LINK_STREAMING);
 }
 
-TEST(a_full_sync_on_the_link_ends_the_fetch)
+LINK_TEST(a_full_sync_on_the_link_ends_the_fetch)
 {
     struct conn *second = begin_loading();
     hang_up(origin_of_link());
@@ -455,7 +455,7 @@ TEST(a_full_sync_on_the_link_ends_the_fetch)
     assert_int_equal(snapshot_offset(history_usable_snapshot(history())), 9000);
 }
 
-TEST(a_new_id_ends_the_fetch)
+LINK_TEST(a_new_id_ends_the_fetch)
 {
     struct conn *second = begin_loading();
     hang_up(origin_of_link());
@@ -468,7 +468,7 @@ TEST(a_new_id_ends_the_fetch)
 }
 
 /* The snapshot that is arriving was taken where the new primary never was. */
-TEST(a_cut_behind_which_the_arriving_snapshot_stands)
+LINK_TEST(a_cut_behind_which_the_arriving_snapshot_stands)
 {
     struct conn *second = begin_fetch();
     struct conn *origin = origin_of_link();
@@ -482,7 +482,7 @@ TEST(a_cut_behind_which_the_arriving_snapshot_stands)
     stage_expect_state(LINK_STREAMING);
 }
 
-TEST(other_bytes_end_the_fetch)
+LINK_TEST(other_bytes_end_the_fetch)
 {
     struct conn *second = begin_fetch();
     struct conn *origin = origin_of_link();
@@ -496,7 +496,7 @@ TEST(other_bytes_end_the_fetch)
     expect_given_up(second);
 }
 
-TEST(another_origin_ends_the_fetch)
+LINK_TEST(another_origin_ends_the_fetch)
 {
     struct conn *second = begin_loading();
     link_follow(stage.link, &other);
@@ -505,7 +505,7 @@ TEST(another_origin_ends_the_fetch)
     assert_string_equal(fake_conn_host(stage_await()), "other.test");
 }
 
-TEST(closed_in_every_step)
+LINK_TEST(closed_in_every_step)
 {
     for (int step = 0; step < 3; step++) {
         (void)stream_without_snapshot();
@@ -519,40 +519,4 @@ TEST(closed_in_every_step)
         stage_close(NULL);
         stage_open(NULL);
     }
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
-    const struct CMUnitTest tests[] = {
-        ROW(one_fetch_for_any_number_who_ask),
-        ROW(with_a_mark_and_cut_into_bytes),
-        ROW(an_old_server_sends_stream_behind_it),
-        ROW(a_snapshot_that_the_stream_has_not_reached_yet),
-        ROW(nobody_asks_and_nothing_is_fetched),
-        ROW(who_can_be_served_needs_no_fetch),
-        ROW(an_operator_gets_a_newer_one_whatever_there_is),
-        ROW(an_operator_is_told_why_there_can_be_none),
-        ROW(when_it_is_renewed_may_be_changed),
-        ROW(the_patience_with_the_origin_may_be_changed),
-        ROW(a_link_that_loads_brings_its_own),
-        ROW(wanted_while_the_link_was_down_it_is_fetched_afterwards),
-        ROW(always_ready_renews_when_a_quarter_of_the_window_is_left),
-        ROW(an_origin_with_another_history_by_now),
-        ROW(an_origin_that_refuses),
-        ROW(an_end_half_way),
-        ROW(an_rdb_that_is_none),
-        ROW(a_disk_that_refuses),
-        ROW(no_connection_and_no_memory_for_one),
-        ROW(silence_while_connecting),
-        ROW(silence_instead_of_the_rdb),
-        ROW(the_link_falls_and_the_fetch_goes_on),
-        ROW(a_full_sync_on_the_link_ends_the_fetch),
-        ROW(a_new_id_ends_the_fetch),
-        ROW(a_cut_behind_which_the_arriving_snapshot_stands),
-        ROW(other_bytes_end_the_fetch),
-        ROW(another_origin_ends_the_fetch),
-        ROW(closed_in_every_step),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

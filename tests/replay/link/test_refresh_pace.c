@@ -51,7 +51,7 @@ static void fetch_in_vain(struct conn *origin, struct conn *second)
 }
 
 /* Nobody waits, and none can be had in time: that costs the origin one fork in the interval. */
-TEST(one_that_is_outrun_is_not_repeated_before_the_interval_is_over)
+LINK_TEST(one_that_is_outrun_is_not_repeated_before_the_interval_is_over)
 {
     struct conn *origin = stream_of_a_busy_origin();
     for (int round = 0; round < 3; round++) {
@@ -72,7 +72,7 @@ TEST(one_that_is_outrun_is_not_repeated_before_the_interval_is_over)
 }
 
 /* For who waits it is tried, but with pauses that grow, counted from the end. */
-TEST(one_that_is_outrun_is_repeated_ever_more_slowly_while_somebody_waits)
+LINK_TEST(one_that_is_outrun_is_repeated_ever_more_slowly_while_somebody_waits)
 {
     struct conn *origin = stream_of_a_busy_origin();
     unsigned count = 0;
@@ -95,7 +95,7 @@ TEST(one_that_is_outrun_is_repeated_ever_more_slowly_while_somebody_waits)
     assert_in_range(longest, 100, 301);
 }
 
-TEST(a_wish_of_one_who_has_left_is_forgotten)
+LINK_TEST(a_wish_of_one_who_has_left_is_forgotten)
 {
     struct conn *origin = stream_of_a_busy_origin();
     fetch_in_vain(origin, greet_fetch());
@@ -108,7 +108,7 @@ TEST(a_wish_of_one_who_has_left_is_forgotten)
     expect_none_for(origin, INTERVAL_S - 10);
 }
 
-TEST(whatever_became_of_it_the_interval_holds)
+LINK_TEST(whatever_became_of_it_the_interval_holds)
 {
     struct conn *origin = stream_of_a_busy_origin();
     struct conn *second = greet_fetch();
@@ -129,7 +129,7 @@ TEST(whatever_became_of_it_the_interval_holds)
     expect_none_for(origin, INTERVAL_S - 1);
 }
 
-TEST(one_that_cost_nothing_is_tried_again_soon)
+LINK_TEST(one_that_cost_nothing_is_tried_again_soon)
 {
     struct conn *origin = stream_of_a_busy_origin();
     struct conn *second = stage_await();
@@ -170,17 +170,17 @@ static void restart_after(int64_t ms, bool in_the_middle)
     (void)greet_fetch();
 }
 
-TEST(a_restart_does_not_begin_the_interval_anew)
+LINK_TEST(a_restart_does_not_begin_the_interval_anew)
 {
     restart_after(30000, false);
 }
 
-TEST(a_restart_in_the_middle_of_one_is_an_end_of_it)
+LINK_TEST(a_restart_in_the_middle_of_one_is_an_end_of_it)
 {
     restart_after(0, true);
 }
 
-TEST(a_note_that_cannot_be_read_counts_as_just_now)
+LINK_TEST(a_note_that_cannot_be_read_counts_as_just_now)
 {
     struct text why;
     text_init(&why, 200);
@@ -191,20 +191,4 @@ TEST(a_note_that_cannot_be_read_counts_as_just_now)
     busy_second(origin);
     busy_second(origin);
     (void)greet_fetch();
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
-    const struct CMUnitTest tests[] = {
-        ROW(one_that_is_outrun_is_not_repeated_before_the_interval_is_over),
-        ROW(one_that_is_outrun_is_repeated_ever_more_slowly_while_somebody_waits),
-        ROW(a_wish_of_one_who_has_left_is_forgotten),
-        ROW(whatever_became_of_it_the_interval_holds),
-        ROW(one_that_cost_nothing_is_tried_again_soon),
-        ROW(a_restart_does_not_begin_the_interval_anew),
-        ROW(a_restart_in_the_middle_of_one_is_an_end_of_it),
-        ROW(a_note_that_cannot_be_read_counts_as_just_now),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

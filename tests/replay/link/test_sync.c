@@ -31,7 +31,7 @@ static const char *acknowledges(uint64_t offset)
 
 /* ------------------------------------------------------------------ full */
 
-TEST(a_full_sync_with_a_length)
+LINK_TEST(a_full_sync_with_a_length)
 {
     stage_start();
     assert_int_equal(stage_status().state, LINK_IDLE);
@@ -57,7 +57,7 @@ TEST(a_full_sync_with_a_length)
     assert_int_equal(stage_status().partial_syncs, 0);
 }
 
-TEST(progress_is_told_while_the_rdb_comes)
+LINK_TEST(progress_is_told_while_the_rdb_comes)
 {
     stage_start();
     struct conn *origin = stage_greet("PSYNC ? -1");
@@ -81,7 +81,7 @@ static void expect_acknowledged_mark(struct conn *origin)
     stage_expect_held(STAGE_ID, STAGE_X, SET_K);
 }
 
-TEST(a_full_sync_with_a_mark)
+LINK_TEST(a_full_sync_with_a_mark)
 {
     stage_start();
     struct conn *origin = stage_greet("PSYNC ? -1");
@@ -119,7 +119,7 @@ static void end_marked_split(void *context)
     stage_expect_held(STAGE_ID, STAGE_X, "");
 }
 
-TEST(a_mark_cut_at_every_place)
+LINK_TEST(a_mark_cut_at_every_place)
 {
     struct text wire;
     text_init(&wire, WIRE_MAX);
@@ -139,7 +139,7 @@ static void end_glued_split(void *context)
     stage_expect_held(STAGE_ID, STAGE_X, SET_K GETACK_COMMAND MULTI_COMMAND);
 }
 
-TEST(reply_rdb_and_stream_glued_and_cut_at_every_place)
+LINK_TEST(reply_rdb_and_stream_glued_and_cut_at_every_place)
 {
     struct text rdb;
     struct text wire;
@@ -155,7 +155,7 @@ TEST(reply_rdb_and_stream_glued_and_cut_at_every_place)
     text_fini(&rdb);
 }
 
-TEST(more_stream_behind_the_rdb_than_a_segment_holds)
+LINK_TEST(more_stream_behind_the_rdb_than_a_segment_holds)
 {
     struct text wire;
     stage_start();
@@ -176,7 +176,7 @@ TEST(more_stream_behind_the_rdb_than_a_segment_holds)
 
 /* ------------------------------------------------------------------ acknowledging */
 
-TEST(acknowledges_every_second_what_is_complete)
+LINK_TEST(acknowledges_every_second_what_is_complete)
 {
     struct conn *origin = stage_stream();
     stage_say(origin, SET_K "*3\r\n$3\r\nSET\r\n");
@@ -187,7 +187,7 @@ TEST(acknowledges_every_second_what_is_complete)
     }
 }
 
-TEST(answers_getack_in_its_turn)
+LINK_TEST(answers_getack_in_its_turn)
 {
     struct conn *origin = stage_stream();
     struct bytes getack = bytes_of(GETACK_COMMAND);
@@ -199,7 +199,7 @@ TEST(answers_getack_in_its_turn)
     stage_expect(origin, acknowledges(STAGE_X + strlen(SET_K GETACK_COMMAND)));
 }
 
-TEST(an_acknowledgement_that_does_not_leave_is_not_doubled)
+LINK_TEST(an_acknowledgement_that_does_not_leave_is_not_doubled)
 {
     struct conn *origin = stage_stream();
     fake_conn_set_room(origin, 4);
@@ -224,7 +224,7 @@ static void break_in_multi(void)
 
 enum { BROKEN_AT = STAGE_X + sizeof(SET_K) - 1 };
 
-TEST(a_break_asks_for_what_follows_the_last_complete_command)
+LINK_TEST(a_break_asks_for_what_follows_the_last_complete_command)
 {
     break_in_multi();
     struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
@@ -240,7 +240,7 @@ TEST(a_break_asks_for_what_follows_the_last_complete_command)
     assert_int_equal(stage_status().full_syncs, 1);
 }
 
-TEST(reply_and_stream_in_one_read)
+LINK_TEST(reply_and_stream_in_one_read)
 {
     break_in_multi();
     struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
@@ -250,7 +250,7 @@ TEST(reply_and_stream_in_one_read)
 }
 
 /* What is compared is held in the store: it must be let go of, too. */
-TEST(a_break_while_the_same_bytes_come)
+LINK_TEST(a_break_while_the_same_bytes_come)
 {
     break_in_multi();
     struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
@@ -264,7 +264,7 @@ TEST(a_break_while_the_same_bytes_come)
     stage_expect_held(STAGE_ID, STAGE_X, SET_K MULTI_COMMAND SET_K "*3\r\n$3\r\nSE");
 }
 
-TEST(a_bare_continue_keeps_the_id)
+LINK_TEST(a_bare_continue_keeps_the_id)
 {
     break_in_multi();
     struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
@@ -274,7 +274,7 @@ TEST(a_bare_continue_keeps_the_id)
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
 }
 
-TEST(continue_under_a_new_id_cuts_back_to_the_boundary)
+LINK_TEST(continue_under_a_new_id_cuts_back_to_the_boundary)
 {
     break_in_multi();
     struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
@@ -291,7 +291,7 @@ TEST(continue_under_a_new_id_cuts_back_to_the_boundary)
     stage_expect(origin, acknowledges(BROKEN_AT + strlen(PING_COMMAND)));
 }
 
-TEST(a_new_id_without_anything_to_cut)
+LINK_TEST(a_new_id_without_anything_to_cut)
 {
     struct conn *origin = stage_stream();
     stage_say(origin, SET_K);
@@ -305,7 +305,7 @@ TEST(a_new_id_without_anything_to_cut)
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 1);
 }
 
-TEST(other_bytes_after_a_break_are_news)
+LINK_TEST(other_bytes_after_a_break_are_news)
 {
     break_in_multi();
     struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
@@ -319,7 +319,7 @@ TEST(other_bytes_after_a_break_are_news)
     stage_expect_held(STAGE_ID, STAGE_X, SET_K PING_COMMAND);
 }
 
-TEST(a_restart_asks_for_what_follows)
+LINK_TEST(a_restart_asks_for_what_follows)
 {
     struct conn *origin = stage_stream();
     stage_say(origin, SET_K MULTI_COMMAND);
@@ -331,7 +331,7 @@ TEST(a_restart_asks_for_what_follows)
     stage_expect_held(STAGE_ID, STAGE_X, SET_K MULTI_COMMAND EXEC_COMMAND);
 }
 
-TEST(a_transaction_larger_than_the_window_leaves_nothing_to_continue)
+LINK_TEST(a_transaction_larger_than_the_window_leaves_nothing_to_continue)
 {
     struct conn *origin = stage_stream();
     stage_say(origin, MULTI_COMMAND);
@@ -350,7 +350,7 @@ TEST(a_transaction_larger_than_the_window_leaves_nothing_to_continue)
 
 /* ------------------------------------------------------------------ full again */
 
-TEST(the_old_history_is_served_until_the_new_one_is_whole)
+LINK_TEST(the_old_history_is_served_until_the_new_one_is_whole)
 {
     break_in_multi();
     struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
@@ -396,7 +396,7 @@ static void fail_rdb(struct bytes wire, bool ends, const char *error)
     (void)stage_greet(asks_from(BROKEN_AT + 1));
 }
 
-TEST(a_truncated_or_broken_rdb_changes_nothing)
+LINK_TEST(a_truncated_or_broken_rdb_changes_nothing)
 {
     struct text wire;
     break_in_multi();
@@ -423,32 +423,4 @@ TEST(a_truncated_or_broken_rdb_changes_nothing)
     text_append_string(&wire, STAGE_MARK);
     fail_rdb(text_bytes(&wire), false, "rdb: the RDB's CRC-64 does not match");
     text_fini(&wire);
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
-    const struct CMUnitTest tests[] = {
-        ROW(a_full_sync_with_a_length),
-        ROW(progress_is_told_while_the_rdb_comes),
-        ROW(a_full_sync_with_a_mark),
-        ROW(a_mark_cut_at_every_place),
-        ROW(reply_rdb_and_stream_glued_and_cut_at_every_place),
-        ROW(more_stream_behind_the_rdb_than_a_segment_holds),
-        ROW(acknowledges_every_second_what_is_complete),
-        ROW(answers_getack_in_its_turn),
-        ROW(an_acknowledgement_that_does_not_leave_is_not_doubled),
-        ROW(a_break_asks_for_what_follows_the_last_complete_command),
-        ROW(reply_and_stream_in_one_read),
-        ROW(a_break_while_the_same_bytes_come),
-        ROW(a_bare_continue_keeps_the_id),
-        ROW(continue_under_a_new_id_cuts_back_to_the_boundary),
-        ROW(a_new_id_without_anything_to_cut),
-        ROW(other_bytes_after_a_break_are_news),
-        ROW(a_restart_asks_for_what_follows),
-        ROW(a_transaction_larger_than_the_window_leaves_nothing_to_continue),
-        ROW(the_old_history_is_served_until_the_new_one_is_whole),
-        ROW(a_truncated_or_broken_rdb_changes_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static struct tls_context *context(char *address)
     return (struct tls_context *)(void *)address;
 }
 
-TEST(a_context_is_for_the_connections_that_come)
+LINK_TEST(a_context_is_for_the_connections_that_come)
 {
     stage_start();
     link_set_tls(stage.link, context(&one));
@@ -35,13 +35,4 @@ TEST(a_context_is_for_the_connections_that_come)
     fake_conn_down(second, "Connection refused");
     fake_conn_run(second);
     assert_null(fake_conn_tls(stage_await()));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_context_is_for_the_connections_that_come, stage_open,
-                                        stage_close),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

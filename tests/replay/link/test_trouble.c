@@ -107,7 +107,7 @@ static void start_over(void)
     stage_open(NULL);
 }
 
-TEST(closed_in_every_state)
+LINK_TEST(closed_in_every_state)
 {
     for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
         struct conn *origin = reaches[i]();
@@ -122,7 +122,7 @@ TEST(closed_in_every_state)
     link_close(&stage.link); /* of none */
 }
 
-TEST(pointed_elsewhere_in_every_state)
+LINK_TEST(pointed_elsewhere_in_every_state)
 {
     for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
         struct conn *origin = reaches[i]();
@@ -144,7 +144,7 @@ TEST(pointed_elsewhere_in_every_state)
     }
 }
 
-TEST(pointed_elsewhere_it_does_not_rest_long)
+LINK_TEST(pointed_elsewhere_it_does_not_rest_long)
 {
     stage_start();
     for (int i = 0; i < 8; i++) {
@@ -156,7 +156,7 @@ TEST(pointed_elsewhere_it_does_not_rest_long)
     assert_int_equal(fake_loop_next_timer_ms(stage.loop), 0);
 }
 
-TEST(breaks_in_every_state)
+LINK_TEST(breaks_in_every_state)
 {
     static reach_fn *const connected[] = {reach_connecting, reach_greeting, reach_loading,
                                           reach_streaming, reach_paused};
@@ -185,7 +185,7 @@ static void expect_patience(struct conn *origin)
     stage_expect_error("silent: nothing came from the origin for repl-timeout");
 }
 
-TEST(silence_ends_every_state)
+LINK_TEST(silence_ends_every_state)
 {
     static reach_fn *const connected[] = {reach_connecting, reach_greeting, reach_loading,
                                           reach_streaming};
@@ -195,7 +195,7 @@ TEST(silence_ends_every_state)
     }
 }
 
-TEST(silence_while_we_stood_still_is_not_the_origins)
+LINK_TEST(silence_while_we_stood_still_is_not_the_origins)
 {
     struct conn *origin = reach_streaming();
     fake_clock_advance(3600 * 1000);
@@ -203,7 +203,7 @@ TEST(silence_while_we_stood_still_is_not_the_origins)
     expect_patience(origin);
 }
 
-TEST(keepalives_are_no_silence)
+LINK_TEST(keepalives_are_no_silence)
 {
     struct conn *origin = reach_greeting();
     stage_seconds(50);
@@ -229,7 +229,7 @@ static int64_t fail_to_connect(void)
     return fake_loop_next_timer_ms(stage.loop);
 }
 
-TEST(rests_longer_each_time_up_to_a_limit)
+LINK_TEST(rests_longer_each_time_up_to_a_limit)
 {
     static const int64_t longest[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000};
     stage_start();
@@ -238,7 +238,7 @@ TEST(rests_longer_each_time_up_to_a_limit)
     assert_int_equal(stage_status().attempts, LENGTH_OF(longest));
 }
 
-TEST(a_stream_that_flows_ends_the_series)
+LINK_TEST(a_stream_that_flows_ends_the_series)
 {
     stage_start();
     for (int i = 0; i < 5; i++)
@@ -251,7 +251,7 @@ TEST(a_stream_that_flows_ends_the_series)
     assert_in_range(fake_loop_next_timer_ms(stage.loop), 50, 100);
 }
 
-TEST(a_stream_that_begins_with_nonsense_does_not)
+LINK_TEST(a_stream_that_begins_with_nonsense_does_not)
 {
     hang_up(stage_stream());
     for (int64_t longest = 200; longest <= 3200; longest *= 2) {
@@ -267,7 +267,7 @@ TEST(a_stream_that_begins_with_nonsense_does_not)
     (void)stage_greet("PSYNC ? -1"); /* it will not become one by asking for it once more */
 }
 
-TEST(a_refusal_is_told_and_tried_again)
+LINK_TEST(a_refusal_is_told_and_tried_again)
 {
     static const char *const answers[] = {
         "-NOMASTERLINK Can't SYNC while not connected with my master\r\n",
@@ -287,7 +287,7 @@ TEST(a_refusal_is_told_and_tried_again)
 }
 
 /* Its stream would run over the end of the numbers, and the next PSYNC could not be written. */
-TEST(an_offset_that_leaves_no_room_for_a_stream_is_refused)
+LINK_TEST(an_offset_that_leaves_no_room_for_a_stream_is_refused)
 {
     stage_start();
     struct conn *origin = stage_greet("PSYNC ? -1");
@@ -297,7 +297,7 @@ TEST(an_offset_that_leaves_no_room_for_a_stream_is_refused)
     assert_null(store_arriving(stage.temp.store));
 }
 
-TEST(memory_is_out)
+LINK_TEST(memory_is_out)
 {
     fake_conn_refuse_next();
     stage_start();
@@ -307,7 +307,7 @@ TEST(memory_is_out)
     (void)stage_greet("PSYNC ? -1");
 }
 
-TEST(a_full_socket_delays_the_handshake)
+LINK_TEST(a_full_socket_delays_the_handshake)
 {
     stage_start();
     struct conn *origin = stage_await();
@@ -322,7 +322,7 @@ TEST(a_full_socket_delays_the_handshake)
 
 /* ------------------------------------------------------------------ disks and readers */
 
-TEST(a_disk_that_refuses_a_new_history)
+LINK_TEST(a_disk_that_refuses_a_new_history)
 {
     struct conn *origin = reach_greeting();
     temp_store_refuse(true);
@@ -349,7 +349,7 @@ static void fail_full_sync(void)
 }
 
 /* As long as nobody mends our disk, the origin must not fork for us again and again. */
-TEST(full_syncs_that_fail_are_asked_for_ever_more_slowly)
+LINK_TEST(full_syncs_that_fail_are_asked_for_ever_more_slowly)
 {
     stage_start();
     fail_full_sync();
@@ -373,7 +373,7 @@ TEST(full_syncs_that_fail_are_asked_for_ever_more_slowly)
     stage_expect_state(LINK_STREAMING);
 }
 
-TEST(a_disk_that_refuses_the_rdb)
+LINK_TEST(a_disk_that_refuses_the_rdb)
 {
     struct conn *origin = reach_greeting();
     stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
@@ -387,7 +387,7 @@ TEST(a_disk_that_refuses_the_rdb)
 }
 
 /* Not reading is not the same as hearing nothing. */
-TEST(a_disk_without_room_for_the_stream)
+LINK_TEST(a_disk_without_room_for_the_stream)
 {
     struct conn *origin = stage_stream();
     temp_store_refuse_files(true);
@@ -408,7 +408,7 @@ TEST(a_disk_without_room_for_the_stream)
 }
 
 /* The RDB is whole and was perhaps served already, but its history cannot be made to last. */
-TEST(a_disk_that_cannot_keep_a_new_history)
+LINK_TEST(a_disk_that_cannot_keep_a_new_history)
 {
     stage_start();
     struct conn *origin = stage_greet("PSYNC ? -1");
@@ -424,7 +424,7 @@ TEST(a_disk_that_cannot_keep_a_new_history)
 }
 
 /* It was refused after it had been received: it is kept, and nothing more is read until it is written. */
-TEST(a_disk_that_fails_the_stream)
+LINK_TEST(a_disk_that_fails_the_stream)
 {
     struct conn *origin = stage_stream();
     temp_store_refuse(true);
@@ -439,7 +439,7 @@ TEST(a_disk_that_fails_the_stream)
     stage_expect_held(STAGE_ID, STAGE_X, SET_K);
 }
 
-TEST(no_room_for_what_came_with_the_reply)
+LINK_TEST(no_room_for_what_came_with_the_reply)
 {
     struct text wire;
     hang_up(stage_stream());
@@ -459,7 +459,7 @@ TEST(no_room_for_what_came_with_the_reply)
     text_fini(&wire);
 }
 
-TEST(readers_that_hold_on_pause_it_for_moments)
+LINK_TEST(readers_that_hold_on_pause_it_for_moments)
 {
     struct cursor reader = {0};
     stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
@@ -503,7 +503,7 @@ static void expect_full_sync_next(void)
     (void)stage_greet("PSYNC " STAGE_ID " 9001");
 }
 
-TEST(the_disk_refuses_to_cut_for_a_new_id)
+LINK_TEST(the_disk_refuses_to_cut_for_a_new_id)
 {
     struct conn *origin = break_in_command();
     temp_store_refuse(true);
@@ -513,7 +513,7 @@ TEST(the_disk_refuses_to_cut_for_a_new_id)
     expect_full_sync_next();
 }
 
-TEST(the_disk_refuses_to_cut_other_bytes)
+LINK_TEST(the_disk_refuses_to_cut_other_bytes)
 {
     struct conn *origin = break_in_command();
     temp_store_refuse(true);
@@ -522,7 +522,7 @@ TEST(the_disk_refuses_to_cut_other_bytes)
     expect_full_sync_next();
 }
 
-TEST(the_disk_refuses_the_new_id)
+LINK_TEST(the_disk_refuses_the_new_id)
 {
     hang_up(stage_stream());
     struct conn *origin = stage_greet(FROM_X);
@@ -536,37 +536,4 @@ TEST(the_disk_refuses_the_new_id)
     stage_say(origin, RENAMED PING_COMMAND);
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 1);
     stage_expect_held(STAGE_OTHER_ID, STAGE_X, PING_COMMAND);
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
-    const struct CMUnitTest tests[] = {
-        ROW(closed_in_every_state),
-        ROW(pointed_elsewhere_in_every_state),
-        ROW(pointed_elsewhere_it_does_not_rest_long),
-        ROW(breaks_in_every_state),
-        ROW(silence_ends_every_state),
-        ROW(silence_while_we_stood_still_is_not_the_origins),
-        ROW(keepalives_are_no_silence),
-        ROW(rests_longer_each_time_up_to_a_limit),
-        ROW(a_stream_that_flows_ends_the_series),
-        ROW(a_stream_that_begins_with_nonsense_does_not),
-        ROW(a_refusal_is_told_and_tried_again),
-        ROW(an_offset_that_leaves_no_room_for_a_stream_is_refused),
-        ROW(memory_is_out),
-        ROW(a_full_socket_delays_the_handshake),
-        ROW(a_disk_that_refuses_a_new_history),
-        ROW(full_syncs_that_fail_are_asked_for_ever_more_slowly),
-        ROW(a_disk_that_refuses_the_rdb),
-        ROW(a_disk_without_room_for_the_stream),
-        ROW(a_disk_that_cannot_keep_a_new_history),
-        ROW(a_disk_that_fails_the_stream),
-        ROW(no_room_for_what_came_with_the_reply),
-        ROW(readers_that_hold_on_pause_it_for_moments),
-        ROW(the_disk_refuses_to_cut_for_a_new_id),
-        ROW(the_disk_refuses_to_cut_other_bytes),
-        ROW(the_disk_refuses_the_new_id),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,6 +123,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define CLIENT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void come(void)
 {
     client_accept(&stage.room, 5, NULL, 1);
@@ -151,7 +153,7 @@ static void expect_closed(enum close_reason reason)
         assert_int_equal(stage.room.closed[i], i == (int)reason ? 1 : 0);
 }
 
-TEST(answers_inline_and_arrays)
+CLIENT_TEST(answers_inline_and_arrays)
 {
     come();
     assert_int_equal(fake_conn_keepalive_s(stage.peer), 300);
@@ -162,7 +164,7 @@ TEST(answers_inline_and_arrays)
     assert_false(fake_conn_wants_write(stage.peer));
 }
 
-TEST(commands_may_be_cut_anywhere)
+CLIENT_TEST(commands_may_be_cut_anywhere)
 {
     static const char said[] = "PING\r\n*2\r\n$4\r\nECHO\r\n$12\r\nhello, world\r\n\nTIME\r\n";
     for (size_t length = 1; length < sizeof(said); length++) {
@@ -175,7 +177,7 @@ TEST(commands_may_be_cut_anywhere)
     }
 }
 
-TEST(replies_may_be_cut_anywhere)
+CLIENT_TEST(replies_may_be_cut_anywhere)
 {
     for (size_t room = 0; room < 14; room++) {
         come();
@@ -192,7 +194,7 @@ TEST(replies_may_be_cut_anywhere)
     }
 }
 
-TEST(a_turn_runs_so_many_commands_and_the_next_goes_on)
+CLIENT_TEST(a_turn_runs_so_many_commands_and_the_next_goes_on)
 {
     come();
     char said[600 * 3 + 1];
@@ -214,7 +216,7 @@ TEST(a_turn_runs_so_many_commands_and_the_next_goes_on)
     assert_true(fake_conn_wants_read(stage.peer));
 }
 
-TEST(who_does_not_read_is_not_read)
+CLIENT_TEST(who_does_not_read_is_not_read)
 {
     come();
     fake_conn_set_room(stage.peer, 0);
@@ -229,7 +231,7 @@ TEST(who_does_not_read_is_not_read)
     assert_true(fake_conn_wants_read(stage.peer));
 }
 
-TEST(a_protocol_error_is_told_and_ends_it)
+CLIENT_TEST(a_protocol_error_is_told_and_ends_it)
 {
     come();
     hear("PING\r\n*1\r\nx\r\nPING\r\n");
@@ -238,7 +240,7 @@ TEST(a_protocol_error_is_told_and_ends_it)
     assert_true(fake_conn_is_drained(stage.peer)); /* so that the error arrives */
 }
 
-TEST(a_browser_is_shown_the_door)
+CLIENT_TEST(a_browser_is_shown_the_door)
 {
     static const char *const requests[] = {
         "POST / HTTP/1.1\r\nHost: x\r\n\r\nSHUTDOWN\r\n",
@@ -254,7 +256,7 @@ TEST(a_browser_is_shown_the_door)
     }
 }
 
-TEST(one_that_speaks_tls_to_the_plain_port_is_named_so)
+CLIENT_TEST(one_that_speaks_tls_to_the_plain_port_is_named_so)
 {
     log_set_level(LOG_LEVEL_ERROR + 1);
     come();
@@ -265,7 +267,7 @@ TEST(one_that_speaks_tls_to_the_plain_port_is_named_so)
     expect_closed(CLOSE_TLS);
 }
 
-TEST(a_context_reaches_the_connection)
+CLIENT_TEST(a_context_reaches_the_connection)
 {
     char any;
     struct tls_context *context = (struct tls_context *)(void *)&any;
@@ -273,7 +275,7 @@ TEST(a_context_reaches_the_connection)
     assert_ptr_equal(fake_conn_tls(fake_conn_newest()), context);
 }
 
-TEST(a_line_without_end_is_a_protocol_error)
+CLIENT_TEST(a_line_without_end_is_a_protocol_error)
 {
     come();
     static char flood[100 * 1024 + 1];
@@ -284,7 +286,7 @@ TEST(a_line_without_end_is_a_protocol_error)
     expect_closed(CLOSE_PROTOCOL);
 }
 
-TEST(a_command_of_the_greatest_length_is_heard)
+CLIENT_TEST(a_command_of_the_greatest_length_is_heard)
 {
     come();
     static char said[COMMAND_LENGTH_MAX + 1];
@@ -296,7 +298,7 @@ TEST(a_command_of_the_greatest_length_is_heard)
     expect_sent("+E\r\n");
 }
 
-TEST(quit_is_answered_and_nothing_after_it)
+CLIENT_TEST(quit_is_answered_and_nothing_after_it)
 {
     come();
     hear("PING\r\nQUIT\r\nPING\r\n");
@@ -304,7 +306,7 @@ TEST(quit_is_answered_and_nothing_after_it)
     expect_closed(CLOSE_QUIT);
 }
 
-TEST(the_last_replies_are_waited_for_but_not_for_ever)
+CLIENT_TEST(the_last_replies_are_waited_for_but_not_for_ever)
 {
     come();
     fake_conn_set_room(stage.peer, 3);
@@ -318,7 +320,7 @@ TEST(the_last_replies_are_waited_for_but_not_for_ever)
     expect_closed(CLOSE_QUIT);
 }
 
-TEST(one_that_kills_itself_gets_its_reply)
+CLIENT_TEST(one_that_kills_itself_gets_its_reply)
 {
     come();
     hear("KILL\r\nPING\r\n");
@@ -326,7 +328,7 @@ TEST(one_that_kills_itself_gets_its_reply)
     expect_closed(CLOSE_KILLED);
 }
 
-TEST(an_idle_client_is_closed_where_that_is_wanted)
+CLIENT_TEST(an_idle_client_is_closed_where_that_is_wanted)
 {
     come();
     fake_clock_advance(1000 * 1000);
@@ -344,7 +346,7 @@ TEST(an_idle_client_is_closed_where_that_is_wanted)
 }
 
 /* Whatever `timeout` is: its replies would be held for ever. */
-TEST(who_does_not_read_its_replies_is_closed)
+CLIENT_TEST(who_does_not_read_its_replies_is_closed)
 {
     come();
     log_set_level((enum log_level)(LOG_LEVEL_ERROR + 1));
@@ -363,14 +365,14 @@ TEST(who_does_not_read_its_replies_is_closed)
     expect_closed(CLOSE_OVERFLOW);
 }
 
-TEST(replies_can_be_switched_off)
+CLIENT_TEST(replies_can_be_switched_off)
 {
     come();
     hear("one\r\noff\r\ntwo\r\nthree\r\non\r\nskip\r\nfour\r\nfive\r\n");
     expect_sent("+one\r\n+on\r\n+five\r\n");
 }
 
-TEST(the_end_of_the_peer_is_the_end)
+CLIENT_TEST(the_end_of_the_peer_is_the_end)
 {
     come();
     fake_conn_feed(stage.peer, LITERAL("PING\r\n"));
@@ -380,7 +382,7 @@ TEST(the_end_of_the_peer_is_the_end)
     expect_closed(CLOSE_ENDED);
 }
 
-TEST(a_broken_connection_is_the_end)
+CLIENT_TEST(a_broken_connection_is_the_end)
 {
     come();
     fake_conn_fail(stage.peer, "reset by peer");
@@ -388,7 +390,7 @@ TEST(a_broken_connection_is_the_end)
     expect_closed(CLOSE_FAILED);
 }
 
-TEST(bytes_are_counted_beyond_the_end)
+CLIENT_TEST(bytes_are_counted_beyond_the_end)
 {
     come();
     hear("PING\r\n");
@@ -399,7 +401,7 @@ TEST(bytes_are_counted_beyond_the_end)
     assert_int_equal(stage.room.received_bytes, 12);
 }
 
-TEST(psync_takes_the_connection_away)
+CLIENT_TEST(psync_takes_the_connection_away)
 {
     come();
     hear("REPLCONF capa eof capa psync2 listening-port 6380\r\n");
@@ -415,7 +417,7 @@ TEST(psync_takes_the_connection_away)
     assert_int_equal(stage.room.closed[CLOSE_ENDED], 0);
 }
 
-TEST(what_was_read_and_what_is_owed_go_along)
+CLIENT_TEST(what_was_read_and_what_is_owed_go_along)
 {
     come();
     hear("REPLCONF capa eof\r\nSYNC\r\n\nREPLCONF ACK 0\r\n");
@@ -426,7 +428,7 @@ TEST(what_was_read_and_what_is_owed_go_along)
     assert_int_equal(stage.room.commands, 2);
 }
 
-TEST(a_psync_that_cannot_be_is_refused)
+CLIENT_TEST(a_psync_that_cannot_be_is_refused)
 {
     come();
     hear("PSYNC ? x\r\n");
@@ -439,7 +441,7 @@ TEST(a_psync_that_cannot_be_is_refused)
 
 /* ---- answered later ---- */
 
-TEST(a_held_client_waits_with_its_further_commands)
+CLIENT_TEST(a_held_client_waits_with_its_further_commands)
 {
     come();
     hear("one\r\nhold\r\ntwo\r\nthr");
@@ -457,7 +459,7 @@ TEST(a_held_client_waits_with_its_further_commands)
     assert_false(fake_conn_wants_write(stage.peer));
 }
 
-TEST(a_held_client_is_heard_when_it_leaves)
+CLIENT_TEST(a_held_client_is_heard_when_it_leaves)
 {
     come();
     hear("hold\r\n");
@@ -468,7 +470,7 @@ TEST(a_held_client_is_heard_when_it_leaves)
     expect_closed(CLOSE_ENDED);
 }
 
-TEST(a_held_client_makes_us_hold_no_more_than_others)
+CLIENT_TEST(a_held_client_makes_us_hold_no_more_than_others)
 {
     come();
     static char flood[200 * 1024 + 1];
@@ -486,7 +488,7 @@ TEST(a_held_client_makes_us_hold_no_more_than_others)
     expect_sent(":1\r\n+last\r\n");
 }
 
-TEST(what_is_answered_later_can_be_switched_off)
+CLIENT_TEST(what_is_answered_later_can_be_switched_off)
 {
     come();
     hear("skip\r\nhold\r\nnext\r\n");
@@ -496,7 +498,7 @@ TEST(what_is_answered_later_can_be_switched_off)
     expect_sent("+next\r\n");
 }
 
-TEST(who_waits_or_listens_is_not_idle)
+CLIENT_TEST(who_waits_or_listens_is_not_idle)
 {
     come();
     stage.room.timeout_ms = 1000;
@@ -519,7 +521,7 @@ TEST(who_waits_or_listens_is_not_idle)
 
 /* ---- sent unasked ---- */
 
-TEST(a_message_is_sent_at_the_end_of_the_turn)
+CLIENT_TEST(a_message_is_sent_at_the_end_of_the_turn)
 {
     come();
     client_push(stage.client, bytes_of("one "));
@@ -530,14 +532,14 @@ TEST(a_message_is_sent_at_the_end_of_the_turn)
     assert_false(fake_conn_wants_write(stage.peer));
 }
 
-TEST(a_message_comes_after_the_reply_of_the_command_that_runs)
+CLIENT_TEST(a_message_comes_after_the_reply_of_the_command_that_runs)
 {
     come();
     hear("push\r\nPING\r\noff\r\npush\r\n"); /* and CLIENT REPLY mutes replies only */
     expect_sent("+push\r\n(pushed)+PING\r\n(pushed)");
 }
 
-TEST(many_messages_in_a_turn_reach_who_reads)
+CLIENT_TEST(many_messages_in_a_turn_reach_who_reads)
 {
     come();
     static char message[300 * 1024 + 1];
@@ -549,7 +551,7 @@ TEST(many_messages_in_a_turn_reach_who_reads)
     assert_int_equal(fake_conn_sent(stage.peer).length, 20 * (sizeof(message) - 1));
 }
 
-TEST(who_does_not_read_its_messages_is_closed)
+CLIENT_TEST(who_does_not_read_its_messages_is_closed)
 {
     come();
     static char message[300 * 1024 + 1];
@@ -566,7 +568,7 @@ TEST(who_does_not_read_its_messages_is_closed)
     expect_closed(CLOSE_OVERFLOW);
 }
 
-TEST(a_message_to_a_broken_connection_is_no_harm)
+CLIENT_TEST(a_message_to_a_broken_connection_is_no_harm)
 {
     come();
     client_push(stage.client, bytes_of("one"));
@@ -583,7 +585,7 @@ static void count_gone(void *thing)
     (*gone)++;
 }
 
-TEST(who_keeps_something_for_a_client_hears_of_its_end)
+CLIENT_TEST(who_keeps_something_for_a_client_hears_of_its_end)
 {
     static const char *const ends[] = {"QUIT\r\n", "SYNC\r\n", "POST /\r\n"};
     for (size_t i = 0; i < LENGTH_OF(ends); i++) {
@@ -601,7 +603,7 @@ TEST(who_keeps_something_for_a_client_hears_of_its_end)
     }
 }
 
-TEST(who_keeps_nothing_any_more_hears_nothing)
+CLIENT_TEST(who_keeps_nothing_any_more_hears_nothing)
 {
     unsigned gone = 0;
     come();
@@ -612,55 +614,10 @@ TEST(who_keeps_nothing_any_more_hears_nothing)
     assert_int_equal(gone, 0);
 }
 
-TEST(out_of_memory_at_accept_is_no_client)
+CLIENT_TEST(out_of_memory_at_accept_is_no_client)
 {
     log_set_level(LOG_LEVEL_ERROR + 1);
     fake_conn_refuse_next();
     client_accept(&stage.room, 5, NULL, 1);
     assert_int_equal(stage.room.count, 0);
-}
-
-#define CLIENT_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CLIENT_TEST(answers_inline_and_arrays),
-        CLIENT_TEST(commands_may_be_cut_anywhere),
-        CLIENT_TEST(replies_may_be_cut_anywhere),
-        CLIENT_TEST(a_turn_runs_so_many_commands_and_the_next_goes_on),
-        CLIENT_TEST(who_does_not_read_is_not_read),
-        CLIENT_TEST(a_protocol_error_is_told_and_ends_it),
-        CLIENT_TEST(a_browser_is_shown_the_door),
-        CLIENT_TEST(one_that_speaks_tls_to_the_plain_port_is_named_so),
-        CLIENT_TEST(a_context_reaches_the_connection),
-        CLIENT_TEST(a_line_without_end_is_a_protocol_error),
-        CLIENT_TEST(a_command_of_the_greatest_length_is_heard),
-        CLIENT_TEST(quit_is_answered_and_nothing_after_it),
-        CLIENT_TEST(the_last_replies_are_waited_for_but_not_for_ever),
-        CLIENT_TEST(one_that_kills_itself_gets_its_reply),
-        CLIENT_TEST(an_idle_client_is_closed_where_that_is_wanted),
-        CLIENT_TEST(who_does_not_read_its_replies_is_closed),
-        CLIENT_TEST(replies_can_be_switched_off),
-        CLIENT_TEST(the_end_of_the_peer_is_the_end),
-        CLIENT_TEST(a_broken_connection_is_the_end),
-        CLIENT_TEST(bytes_are_counted_beyond_the_end),
-        CLIENT_TEST(psync_takes_the_connection_away),
-        CLIENT_TEST(what_was_read_and_what_is_owed_go_along),
-        CLIENT_TEST(a_psync_that_cannot_be_is_refused),
-        CLIENT_TEST(a_held_client_waits_with_its_further_commands),
-        CLIENT_TEST(a_held_client_is_heard_when_it_leaves),
-        CLIENT_TEST(a_held_client_makes_us_hold_no_more_than_others),
-        CLIENT_TEST(what_is_answered_later_can_be_switched_off),
-        CLIENT_TEST(who_waits_or_listens_is_not_idle),
-        CLIENT_TEST(a_message_is_sent_at_the_end_of_the_turn),
-        CLIENT_TEST(a_message_comes_after_the_reply_of_the_command_that_runs),
-        CLIENT_TEST(many_messages_in_a_turn_reach_who_reads),
-        CLIENT_TEST(who_does_not_read_its_messages_is_closed),
-        CLIENT_TEST(a_message_to_a_broken_connection_is_no_harm),
-        CLIENT_TEST(who_keeps_something_for_a_client_hears_of_its_end),
-        CLIENT_TEST(who_keeps_nothing_any_more_hears_nothing),
-        CLIENT_TEST(out_of_memory_at_accept_is_no_client),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ static void expect_job(uint64_t position, size_t length)
     assert_int_equal(fake_readahead_oldest()->length, length);
 }
 
-TEST(a_cold_rdb_and_stream_are_read_before_they_are_sent)
+STAGE_TEST(a_cold_rdb_and_stream_are_read_before_they_are_sent)
 {
     fake_page_cache_set_cold(true);
     stage_have_whole_snapshot("the RDB");
@@ -58,7 +58,7 @@ TEST(a_cold_rdb_and_stream_are_read_before_they_are_sent)
     assert_int_equal(fake_readahead_count(), 0);
 }
 
-TEST(one_that_is_up_to_date_neither_asks_nor_waits)
+STAGE_TEST(one_that_is_up_to_date_neither_asks_nor_waits)
 {
     stage_attach(ASK_CONTINUE, STAGE_X);
     stage_expect_sent("+OK\r\n+CONTINUE " STAGE_ID "\r\n");
@@ -75,7 +75,7 @@ TEST(one_that_is_up_to_date_neither_asks_nor_waits)
 }
 
 /* What it did not take may have left the page cache. */
-TEST(one_that_was_blocked_for_long_asks_again)
+STAGE_TEST(one_that_was_blocked_for_long_asks_again)
 {
     stage_attach(ASK_CONTINUE, STAGE_X);
     fake_conn_forget_sent(stage.peer);
@@ -104,7 +104,7 @@ TEST(one_that_was_blocked_for_long_asks_again)
     assert_int_equal(fake_readahead_count(), 0);
 }
 
-TEST(the_next_piece_is_read_while_one_is_sent)
+STAGE_TEST(the_next_piece_is_read_while_one_is_sent)
 {
     fake_page_cache_set_cold(true);
     stage_append(long_text(7 * MB / 2));
@@ -131,7 +131,7 @@ TEST(the_next_piece_is_read_while_one_is_sent)
 }
 
 /* It may have been dropped again; what is asked for begins where it stands. */
-TEST(what_was_read_long_ago_is_looked_for_again)
+STAGE_TEST(what_was_read_long_ago_is_looked_for_again)
 {
     fake_page_cache_set_cold(true);
     stage_append("stream");
@@ -149,7 +149,7 @@ TEST(what_was_read_long_ago_is_looked_for_again)
     stage_expect_sent("ream");
 }
 
-TEST(a_job_outlives_its_replica)
+STAGE_TEST(a_job_outlives_its_replica)
 {
     fake_page_cache_set_cold(true);
     stage_append("stream");
@@ -162,7 +162,7 @@ TEST(a_job_outlives_its_replica)
     fake_readahead_do(0, replica_on_read);
 }
 
-TEST(what_cannot_be_read_closes_it)
+STAGE_TEST(what_cannot_be_read_closes_it)
 {
     fake_page_cache_set_cold(true);
     stage_append("stream");
@@ -171,7 +171,7 @@ TEST(what_cannot_be_read_closes_it)
     stage_expect_gone(CLOSE_UNREADABLE);
 }
 
-TEST(what_is_given_up_meanwhile_has_its_own_reason)
+STAGE_TEST(what_is_given_up_meanwhile_has_its_own_reason)
 {
     fake_page_cache_set_cold(true);
     stage_append("stream");
@@ -181,7 +181,7 @@ TEST(what_is_given_up_meanwhile_has_its_own_reason)
     stage_expect_gone(CLOSE_LAGGED);
 }
 
-TEST(one_that_waits_for_the_disk_lets_go_of_what_is_given_up)
+STAGE_TEST(one_that_waits_for_the_disk_lets_go_of_what_is_given_up)
 {
     fake_page_cache_set_cold(true);
     stage_append("stream");
@@ -191,7 +191,7 @@ TEST(one_that_waits_for_the_disk_lets_go_of_what_is_given_up)
     stage_expect_gone(CLOSE_REWOUND);
 }
 
-TEST(without_descriptors_the_next_second_tries_again)
+STAGE_TEST(without_descriptors_the_next_second_tries_again)
 {
     fake_page_cache_set_cold(true);
     stage_append("stream");
@@ -205,7 +205,7 @@ TEST(without_descriptors_the_next_second_tries_again)
 }
 
 /* The disk may take longer than the time-out: that is not the replica's silence. */
-TEST(one_that_waits_for_its_rdb_is_not_silent)
+STAGE_TEST(one_that_waits_for_its_rdb_is_not_silent)
 {
     fake_page_cache_set_cold(true);
     stage_have_whole_snapshot("the RDB");
@@ -217,7 +217,7 @@ TEST(one_that_waits_for_its_rdb_is_not_silent)
 }
 
 /* One that is behind gets a piece a turn, whatever it could take; the turn's other work comes first. */
-TEST(one_that_is_behind_is_sent_a_piece_a_turn)
+STAGE_TEST(one_that_is_behind_is_sent_a_piece_a_turn)
 {
     enum { PIECES = 3 };
     stage_append(long_text(PIECES * FEED_TURN_BYTES));
@@ -235,23 +235,4 @@ TEST(one_that_is_behind_is_sent_a_piece_a_turn)
     }
     assert_int_equal(stage.replica->feed.cursor.offset, STAGE_X + PIECES * FEED_TURN_BYTES);
     assert_false(fake_loop_has_chores(stage.loop));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STAGE_TEST(a_cold_rdb_and_stream_are_read_before_they_are_sent),
-        STAGE_TEST(one_that_is_up_to_date_neither_asks_nor_waits),
-        STAGE_TEST(one_that_was_blocked_for_long_asks_again),
-        STAGE_TEST(the_next_piece_is_read_while_one_is_sent),
-        STAGE_TEST(what_was_read_long_ago_is_looked_for_again),
-        STAGE_TEST(a_job_outlives_its_replica),
-        STAGE_TEST(what_cannot_be_read_closes_it),
-        STAGE_TEST(what_is_given_up_meanwhile_has_its_own_reason),
-        STAGE_TEST(one_that_waits_for_the_disk_lets_go_of_what_is_given_up),
-        STAGE_TEST(without_descriptors_the_next_second_tries_again),
-        STAGE_TEST(one_that_waits_for_its_rdb_is_not_silent),
-        STAGE_TEST(one_that_is_behind_is_sent_a_piece_a_turn),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 
 /* ---- the RDB ---- */
 
-TEST(a_whole_rdb_is_followed_by_the_stream_at_once)
+STAGE_TEST(a_whole_rdb_is_followed_by_the_stream_at_once)
 {
     stage_have_whole_snapshot("the RDB");
     stage_append("stream");
@@ -17,7 +17,7 @@ TEST(a_whole_rdb_is_followed_by_the_stream_at_once)
 }
 
 /* The RDB comes byte by byte: what is sent is what is readable, and the stream follows the whole. */
-TEST(an_arriving_rdb_of_known_length_is_cut_through)
+STAGE_TEST(an_arriving_rdb_of_known_length_is_cut_through)
 {
     static const char rdb[] = "0123456789";
     stage_have_snapshot(rdb);
@@ -70,7 +70,7 @@ static void cut_through_to_mark(char mark[41])
     stage_expect_sent(rest);
 }
 
-TEST(after_a_mark_nothing_is_sent_until_the_first_ack)
+STAGE_TEST(after_a_mark_nothing_is_sent_until_the_first_ack)
 {
     char mark[41];
     cut_through_to_mark(mark);
@@ -88,7 +88,7 @@ TEST(after_a_mark_nothing_is_sent_until_the_first_ack)
     assert_int_equal(CARD_GET(&stage.card, acknowledged), 100);
 }
 
-TEST(any_ack_starts_the_stream)
+STAGE_TEST(any_ack_starts_the_stream)
 {
     char mark[41];
     cut_through_to_mark(mark);
@@ -97,7 +97,7 @@ TEST(any_ack_starts_the_stream)
     assert_int_equal(CARD_GET(&stage.card, acknowledged), 0);
 }
 
-TEST(an_ack_before_the_mark_starts_nothing)
+STAGE_TEST(an_ack_before_the_mark_starts_nothing)
 {
     stage_have_snapshot("the RDB");
     fake_snapshot_set_readable(stage.snapshot, 3);
@@ -113,7 +113,7 @@ TEST(an_ack_before_the_mark_starts_nothing)
 }
 
 /* A replica that loops over its full syncs is told by this; one that says so early loops, too. */
-TEST(an_ack_says_that_the_rdb_was_loaded_only_once_it_is_through)
+STAGE_TEST(an_ack_says_that_the_rdb_was_loaded_only_once_it_is_through)
 {
     stage_have_snapshot("0123456789");
     fake_snapshot_announce_length(stage.snapshot);
@@ -135,7 +135,7 @@ TEST(an_ack_says_that_the_rdb_was_loaded_only_once_it_is_through)
 }
 
 /* The mark itself is cut: nothing of the stream comes before its last byte and the ACK. */
-TEST(a_mark_may_be_cut_anywhere)
+STAGE_TEST(a_mark_may_be_cut_anywhere)
 {
     for (size_t room = 0; room < 40; room++) {
         stage_have_snapshot("RDB");
@@ -157,7 +157,7 @@ TEST(a_mark_may_be_cut_anywhere)
     }
 }
 
-TEST(nobody_gets_a_broken_rdb_as_a_whole)
+STAGE_TEST(nobody_gets_a_broken_rdb_as_a_whole)
 {
     stage_have_snapshot("the RDB");
     fake_snapshot_announce_length(stage.snapshot);
@@ -171,7 +171,7 @@ TEST(nobody_gets_a_broken_rdb_as_a_whole)
     stage_expect_gone(CLOSE_SNAPSHOT);
 }
 
-TEST(a_failed_rdb_is_noticed_while_blocked)
+STAGE_TEST(a_failed_rdb_is_noticed_while_blocked)
 {
     stage_have_snapshot("the RDB");
     fake_snapshot_announce_length(stage.snapshot);
@@ -185,7 +185,7 @@ TEST(a_failed_rdb_is_noticed_while_blocked)
     stage_expect_gone(CLOSE_SNAPSHOT);
 }
 
-TEST(rdb_only_is_served_and_drained)
+STAGE_TEST(rdb_only_is_served_and_drained)
 {
     stage.terms.rdb_only = true;
     stage_have_whole_snapshot("the RDB");
@@ -196,7 +196,7 @@ TEST(rdb_only_is_served_and_drained)
     assert_true(fake_conn_is_drained(stage.peer));
 }
 
-TEST(rdb_only_is_served_the_mark_too)
+STAGE_TEST(rdb_only_is_served_the_mark_too)
 {
     stage.terms.rdb_only = true;
     stage_have_snapshot("RDB");
@@ -210,7 +210,7 @@ TEST(rdb_only_is_served_the_mark_too)
     stage_expect_gone(CLOSE_SERVED);
 }
 
-TEST(the_empty_rdb_is_followed_by_the_stream)
+STAGE_TEST(the_empty_rdb_is_followed_by_the_stream)
 {
     stage.terms.filter_empty = true;
     stage_append("before");
@@ -233,7 +233,7 @@ static void rename_now(void)
 }
 
 /* What is on its way is not thrown away: it goes when it has loaded, and comes back for a partial resync. */
-TEST(a_new_id_lets_a_full_sync_finish)
+STAGE_TEST(a_new_id_lets_a_full_sync_finish)
 {
     stage_have_snapshot("0123456789");
     fake_snapshot_announce_length(stage.snapshot);
@@ -259,7 +259,7 @@ TEST(a_new_id_lets_a_full_sync_finish)
     assert_true(fake_conn_is_drained(stage.peer));
 }
 
-TEST(a_new_id_after_an_end_mark_waits_for_the_first_ack)
+STAGE_TEST(a_new_id_after_an_end_mark_waits_for_the_first_ack)
 {
     char mark[41];
     cut_through_to_mark(mark);
@@ -271,7 +271,7 @@ TEST(a_new_id_after_an_end_mark_waits_for_the_first_ack)
 }
 
 /* One that has been sent its RDB may still be loading it: that takes longer than the transfer. */
-TEST(a_new_id_waits_for_one_that_has_its_rdb_and_loads)
+STAGE_TEST(a_new_id_waits_for_one_that_has_its_rdb_and_loads)
 {
     stage_have_whole_snapshot("the RDB");
     stage_attach(ASK_PSYNC, 0);
@@ -282,7 +282,7 @@ TEST(a_new_id_waits_for_one_that_has_its_rdb_and_loads)
     stage_expect_gone(CLOSE_SILENT);
 }
 
-TEST(a_new_id_closes_who_has_loaded)
+STAGE_TEST(a_new_id_closes_who_has_loaded)
 {
     stage_have_whole_snapshot("the RDB");
     stage_append("stream");
@@ -293,7 +293,7 @@ TEST(a_new_id_closes_who_has_loaded)
 }
 
 /* SYNC says nothing: it goes when all has been sent. */
-TEST(a_new_id_lets_sync_have_its_rdb)
+STAGE_TEST(a_new_id_lets_sync_have_its_rdb)
 {
     stage_have_snapshot("0123456789");
     fake_snapshot_announce_length(stage.snapshot);
@@ -310,7 +310,7 @@ TEST(a_new_id_lets_sync_have_its_rdb)
 }
 
 /* A backup goes on, but not of a branch that was lost. */
-TEST(a_new_id_is_none_of_a_backups_business)
+STAGE_TEST(a_new_id_is_none_of_a_backups_business)
 {
     static const uint64_t begins[] = {STAGE_X, STAGE_X - 1};
     for (size_t i = 0; i < LENGTH_OF(begins); i++) {
@@ -330,29 +330,4 @@ TEST(a_new_id_is_none_of_a_backups_business)
         stage_tear_down(NULL);
         stage_set_up(NULL);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STAGE_TEST(a_whole_rdb_is_followed_by_the_stream_at_once),
-        STAGE_TEST(an_arriving_rdb_of_known_length_is_cut_through),
-        STAGE_TEST(after_a_mark_nothing_is_sent_until_the_first_ack),
-        STAGE_TEST(any_ack_starts_the_stream),
-        STAGE_TEST(an_ack_before_the_mark_starts_nothing),
-        STAGE_TEST(an_ack_says_that_the_rdb_was_loaded_only_once_it_is_through),
-        STAGE_TEST(a_mark_may_be_cut_anywhere),
-        STAGE_TEST(nobody_gets_a_broken_rdb_as_a_whole),
-        STAGE_TEST(a_failed_rdb_is_noticed_while_blocked),
-        STAGE_TEST(rdb_only_is_served_and_drained),
-        STAGE_TEST(rdb_only_is_served_the_mark_too),
-        STAGE_TEST(the_empty_rdb_is_followed_by_the_stream),
-        STAGE_TEST(a_new_id_lets_a_full_sync_finish),
-        STAGE_TEST(a_new_id_after_an_end_mark_waits_for_the_first_ack),
-        STAGE_TEST(a_new_id_waits_for_one_that_has_its_rdb_and_loads),
-        STAGE_TEST(a_new_id_closes_who_has_loaded),
-        STAGE_TEST(a_new_id_lets_sync_have_its_rdb),
-        STAGE_TEST(a_new_id_is_none_of_a_backups_business),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

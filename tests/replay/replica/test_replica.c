@@ -4,7 +4,7 @@
 
 /* ---- waiting ---- */
 
-TEST(one_that_waits_hears_a_newline_a_second)
+STAGE_TEST(one_that_waits_hears_a_newline_a_second)
 {
     stage_wait_for_answer(ASK_PSYNC, 0, bytes_at(NULL, 0));
     stage_expect_sent("+OK\r\n");
@@ -19,7 +19,7 @@ TEST(one_that_waits_hears_a_newline_a_second)
     stage_expect_sent("");
 }
 
-TEST(owed_replies_go_first)
+STAGE_TEST(owed_replies_go_first)
 {
     stage_come(ASK_SYNC, 0, bytes_at(NULL, 0), 2);
     stage_pass_seconds(2);
@@ -31,7 +31,7 @@ TEST(owed_replies_go_first)
     stage_expect_sent("+OK\r\n$3\r\nRDB");
 }
 
-TEST(one_that_leaves_while_waiting_is_let_go)
+STAGE_TEST(one_that_leaves_while_waiting_is_let_go)
 {
     stage_wait_for_answer(ASK_PSYNC, 0, bytes_at(NULL, 0));
     fake_conn_end(stage.peer);
@@ -39,13 +39,13 @@ TEST(one_that_leaves_while_waiting_is_let_go)
     stage_expect_gone(CLOSE_ENDED);
 }
 
-TEST(what_was_read_with_psync_is_heard)
+STAGE_TEST(what_was_read_with_psync_is_heard)
 {
     stage_wait_for_answer(ASK_PSYNC, 0, bytes_of("\nPING\r\n"));
     stage_expect_gone(CLOSE_UNEXPECTED);
 }
 
-TEST(much_that_was_read_with_psync_is_heard_in_pieces)
+STAGE_TEST(much_that_was_read_with_psync_is_heard_in_pieces)
 {
     char newlines[3 * REPLICA_INPUT_BYTES + 1];
     memset(newlines, '\n', sizeof(newlines) - 1);
@@ -56,7 +56,7 @@ TEST(much_that_was_read_with_psync_is_heard_in_pieces)
 
 /* ---- the stream ---- */
 
-TEST(a_partial_sync_streams_from_its_offset)
+STAGE_TEST(a_partial_sync_streams_from_its_offset)
 {
     stage_append("0123456789");
     stage_attach(ASK_CONTINUE, STAGE_X + 4);
@@ -69,7 +69,7 @@ TEST(a_partial_sync_streams_from_its_offset)
     assert_int_equal(CARD_GET(&stage.card, sent_offset), STAGE_X + 13);
 }
 
-TEST(a_replica_at_the_end_is_sent_nothing_but_the_reply)
+STAGE_TEST(a_replica_at_the_end_is_sent_nothing_but_the_reply)
 {
     stage_append("0123");
     stage_attach(ASK_CONTINUE, STAGE_X + 4);
@@ -80,7 +80,7 @@ TEST(a_replica_at_the_end_is_sent_nothing_but_the_reply)
     stage_expect_sent("");
 }
 
-TEST(large_pieces_go_from_the_file)
+STAGE_TEST(large_pieces_go_from_the_file)
 {
     enum { LENGTH = 3 * FEED_FILE_BYTES };
     char *bytes = malloc(LENGTH + 1);
@@ -96,7 +96,7 @@ TEST(large_pieces_go_from_the_file)
     free(bytes);
 }
 
-TEST(a_turn_sends_its_share_and_no_more)
+STAGE_TEST(a_turn_sends_its_share_and_no_more)
 {
     fake_history_set_piece_max(stage.history, 1000);
     enum { LENGTH = FEED_TURN_BYTES + 5000 };
@@ -127,7 +127,7 @@ static void stream_in_pieces(size_t send_max)
     stage_expect_sent("+CONTINUE " STAGE_ID "\r\n*1\r\n$4\r\nPING\r\ntail");
 }
 
-TEST(sends_are_cut_anywhere)
+STAGE_TEST(sends_are_cut_anywhere)
 {
     for (size_t length = 1; length < 80; length++) {
         stream_in_pieces(length);
@@ -155,7 +155,7 @@ static void block_after(size_t room, const char *whole)
     stage_expect_state(REPLICA_STREAMING);
 }
 
-TEST(a_connection_may_fill_up_anywhere)
+STAGE_TEST(a_connection_may_fill_up_anywhere)
 {
     static const char whole[] = "+FULLRESYNC " STAGE_ID " 100\r\n$9\r\nRDB bytesstream";
     for (size_t room = 0; room < sizeof(whole) - 1; room++) {
@@ -175,7 +175,7 @@ static void expect_acknowledged(const char *line, uint64_t expected)
     assert_int_equal(CARD_GET(&stage.card, acknowledged), expected);
 }
 
-TEST(acknowledgements_move_forward_within_what_was_sent)
+STAGE_TEST(acknowledgements_move_forward_within_what_was_sent)
 {
     stage_append("0123456789");
     stage_attach(ASK_CONTINUE, STAGE_X);
@@ -188,7 +188,7 @@ TEST(acknowledgements_move_forward_within_what_was_sent)
     stage_expect_state(REPLICA_STREAMING);
 }
 
-TEST(what_is_still_to_be_sent_cannot_be_acknowledged)
+STAGE_TEST(what_is_still_to_be_sent_cannot_be_acknowledged)
 {
     stage_wait_for_answer(ASK_CONTINUE, STAGE_X, bytes_at(NULL, 0));
     stage_append("0123456789");
@@ -199,7 +199,7 @@ TEST(what_is_still_to_be_sent_cannot_be_acknowledged)
 }
 
 /* A third of repl-timeout without an answer of its system; what its program says does not matter. */
-TEST(one_whose_host_is_gone_is_closed_before_the_time_out)
+STAGE_TEST(one_whose_host_is_gone_is_closed_before_the_time_out)
 {
     stage_append("stream");
     stage_attach(ASK_CONTINUE, STAGE_X);
@@ -217,7 +217,7 @@ TEST(one_whose_host_is_gone_is_closed_before_the_time_out)
     stage_expect_gone(CLOSE_VANISHED);
 }
 
-TEST(sync_never_acknowledges)
+STAGE_TEST(sync_never_acknowledges)
 {
     stage_have_whole_snapshot("RDB");
     stage_append("stream");
@@ -228,7 +228,7 @@ TEST(sync_never_acknowledges)
     stage_expect_state(REPLICA_STREAMING);
 }
 
-TEST(commands_may_be_cut_anywhere)
+STAGE_TEST(commands_may_be_cut_anywhere)
 {
     static const char said[] = "\n*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$3\r\n103\r\n\n\r\n"
                                "REPLCONF ACK 104\r\nREPLCONF GETACK *\r\nPSYNC ? -1\r\nSYNC\r\n"
@@ -246,7 +246,7 @@ TEST(commands_may_be_cut_anywhere)
     }
 }
 
-TEST(a_command_that_needs_a_reply_ends_the_link)
+STAGE_TEST(a_command_that_needs_a_reply_ends_the_link)
 {
     static const char *const lines[] = {
         "PING\r\n", "*1\r\n$4\r\nPING\r\n", "REPLCONF capa eof\r\n", "GET x\r\n", "*1\r\n$-4\r\n",
@@ -264,7 +264,7 @@ TEST(a_command_that_needs_a_reply_ends_the_link)
     }
 }
 
-TEST(a_command_without_end_ends_the_link)
+STAGE_TEST(a_command_without_end_ends_the_link)
 {
     stage_attach(ASK_CONTINUE, STAGE_X);
     char line[REPLICA_INPUT_BYTES + 1];
@@ -290,32 +290,32 @@ static void lose(enum cursor_view fate, enum close_reason reason)
     stage_expect_gone(reason);
 }
 
-TEST(a_blocked_replica_lets_go_of_what_is_given_up)
+STAGE_TEST(a_blocked_replica_lets_go_of_what_is_given_up)
 {
     lose(CURSOR_LAGGED, CLOSE_LAGGED);
 }
 
-TEST(a_blocked_replica_is_told_of_a_full_disk)
+STAGE_TEST(a_blocked_replica_is_told_of_a_full_disk)
 {
     lose(CURSOR_NO_ROOM, CLOSE_DISK_FULL);
 }
 
-TEST(a_blocked_replica_is_told_of_a_disk_that_cannot_read)
+STAGE_TEST(a_blocked_replica_is_told_of_a_disk_that_cannot_read)
 {
     lose(CURSOR_UNREADABLE, CLOSE_UNREADABLE);
 }
 
-TEST(a_blocked_replica_lets_go_of_what_was_cut_off)
+STAGE_TEST(a_blocked_replica_lets_go_of_what_was_cut_off)
 {
     lose(CURSOR_REWOUND, CLOSE_REWOUND);
 }
 
-TEST(a_blocked_replica_goes_where_the_id_ends)
+STAGE_TEST(a_blocked_replica_goes_where_the_id_ends)
 {
     lose(CURSOR_RENAMED, CLOSE_RENAMED);
 }
 
-TEST(a_loading_replica_lets_go_as_well)
+STAGE_TEST(a_loading_replica_lets_go_as_well)
 {
     stage_have_snapshot("the RDB");
     fake_snapshot_announce_length(stage.snapshot);
@@ -326,7 +326,7 @@ TEST(a_loading_replica_lets_go_as_well)
     stage_expect_gone(CLOSE_LAGGED);
 }
 
-TEST(a_silent_replica_is_given_up)
+STAGE_TEST(a_silent_replica_is_given_up)
 {
     stage_attach(ASK_CONTINUE, STAGE_X);
     stage_pass_seconds(STAGE_TIMEOUT_MS / 1000);
@@ -338,7 +338,7 @@ TEST(a_silent_replica_is_given_up)
     stage_expect_gone(CLOSE_SILENT);
 }
 
-TEST(silence_while_we_stood_still_is_not_the_replicas)
+STAGE_TEST(silence_while_we_stood_still_is_not_the_replicas)
 {
     stage_attach(ASK_CONTINUE, STAGE_X);
     fake_clock_advance(10 * STAGE_TIMEOUT_MS);
@@ -349,7 +349,7 @@ TEST(silence_while_we_stood_still_is_not_the_replicas)
     stage_expect_gone(CLOSE_SILENT);
 }
 
-TEST(one_that_loads_and_says_so_is_not)
+STAGE_TEST(one_that_loads_and_says_so_is_not)
 {
     stage_have_whole_snapshot("the RDB");
     stage_wait_for_answer(ASK_PSYNC, 0, bytes_at(NULL, 0));
@@ -365,7 +365,7 @@ TEST(one_that_loads_and_says_so_is_not)
     stage_expect_gone(CLOSE_SILENT);
 }
 
-TEST(one_that_takes_nothing_of_its_rdb_is_given_up)
+STAGE_TEST(one_that_takes_nothing_of_its_rdb_is_given_up)
 {
     stage_have_whole_snapshot("the RDB");
     stage_wait_for_answer(ASK_SYNC, 0, bytes_at(NULL, 0));
@@ -382,7 +382,7 @@ TEST(one_that_takes_nothing_of_its_rdb_is_given_up)
     stage_expect_gone(CLOSE_SILENT);
 }
 
-TEST(one_whose_rdb_does_not_come_is_kept)
+STAGE_TEST(one_whose_rdb_does_not_come_is_kept)
 {
     stage_have_snapshot("the RDB");
     fake_snapshot_announce_length(stage.snapshot);
@@ -392,7 +392,7 @@ TEST(one_whose_rdb_does_not_come_is_kept)
     stage_expect_state(REPLICA_LOADING);
 }
 
-TEST(a_slow_taker_of_the_rdb_has_its_time_for_loading)
+STAGE_TEST(a_slow_taker_of_the_rdb_has_its_time_for_loading)
 {
     stage_have_snapshot("the RDB");
     fake_snapshot_announce_length(stage.snapshot);
@@ -406,7 +406,7 @@ TEST(a_slow_taker_of_the_rdb_has_its_time_for_loading)
     stage_expect_state(REPLICA_STREAMING);
 }
 
-TEST(a_broken_connection_ends_it_in_every_state)
+STAGE_TEST(a_broken_connection_ends_it_in_every_state)
 {
     stage_attach(ASK_CONTINUE, STAGE_X);
     fake_conn_down(stage.peer, "reset by peer");
@@ -430,7 +430,7 @@ TEST(a_broken_connection_ends_it_in_every_state)
     stage_expect_gone(CLOSE_ENDED);
 }
 
-TEST(closing_twice_is_closing_once)
+STAGE_TEST(closing_twice_is_closing_once)
 {
     stage_attach(ASK_CONTINUE, STAGE_X);
     replica_close(stage.replica, CLOSE_RENAMED);
@@ -438,43 +438,4 @@ TEST(closing_twice_is_closing_once)
     replica_handle(stage.replica, REPLICA_EVENT_WAKE);
     replica_handle(stage.replica, REPLICA_EVENT_TICK);
     stage_expect_gone(CLOSE_RENAMED);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STAGE_TEST(one_that_waits_hears_a_newline_a_second),
-        STAGE_TEST(owed_replies_go_first),
-        STAGE_TEST(one_that_leaves_while_waiting_is_let_go),
-        STAGE_TEST(what_was_read_with_psync_is_heard),
-        STAGE_TEST(much_that_was_read_with_psync_is_heard_in_pieces),
-        STAGE_TEST(a_partial_sync_streams_from_its_offset),
-        STAGE_TEST(a_replica_at_the_end_is_sent_nothing_but_the_reply),
-        STAGE_TEST(large_pieces_go_from_the_file),
-        STAGE_TEST(a_turn_sends_its_share_and_no_more),
-        STAGE_TEST(sends_are_cut_anywhere),
-        STAGE_TEST(a_connection_may_fill_up_anywhere),
-        STAGE_TEST(acknowledgements_move_forward_within_what_was_sent),
-        STAGE_TEST(what_is_still_to_be_sent_cannot_be_acknowledged),
-        STAGE_TEST(one_whose_host_is_gone_is_closed_before_the_time_out),
-        STAGE_TEST(sync_never_acknowledges),
-        STAGE_TEST(commands_may_be_cut_anywhere),
-        STAGE_TEST(a_command_that_needs_a_reply_ends_the_link),
-        STAGE_TEST(a_command_without_end_ends_the_link),
-        STAGE_TEST(a_blocked_replica_lets_go_of_what_is_given_up),
-        STAGE_TEST(a_blocked_replica_is_told_of_a_full_disk),
-        STAGE_TEST(a_blocked_replica_is_told_of_a_disk_that_cannot_read),
-        STAGE_TEST(a_blocked_replica_lets_go_of_what_was_cut_off),
-        STAGE_TEST(a_blocked_replica_goes_where_the_id_ends),
-        STAGE_TEST(a_loading_replica_lets_go_as_well),
-        STAGE_TEST(a_silent_replica_is_given_up),
-        STAGE_TEST(silence_while_we_stood_still_is_not_the_replicas),
-        STAGE_TEST(one_that_loads_and_says_so_is_not),
-        STAGE_TEST(one_that_takes_nothing_of_its_rdb_is_given_up),
-        STAGE_TEST(one_whose_rdb_does_not_come_is_kept),
-        STAGE_TEST(a_slow_taker_of_the_rdb_has_its_time_for_loading),
-        STAGE_TEST(a_broken_connection_ends_it_in_every_state),
-        STAGE_TEST(closing_twice_is_closing_once),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

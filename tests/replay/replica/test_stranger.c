@@ -72,6 +72,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define STRANGER_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void hear(const char *bytes)
 {
     fake_conn_feed(stage.peer, bytes_of(bytes));
@@ -98,7 +100,7 @@ static void expect_closed(enum close_reason reason)
 
 /* ---- its time ---- */
 
-TEST(has_its_time_and_no_more)
+STRANGER_TEST(has_its_time_and_no_more)
 {
     fake_conn_up(stage.peer);
     pass(STRANGER_MS_MAX);
@@ -108,7 +110,7 @@ TEST(has_its_time_and_no_more)
 }
 
 /* Whatever it says meanwhile, bit by bit or in whole commands that are refused. */
-TEST(gets_no_more_by_talking)
+STRANGER_TEST(gets_no_more_by_talking)
 {
     fake_conn_up(stage.peer);
     hear("PING\r\n*2\r\n$4\r\nAU");
@@ -119,7 +121,7 @@ TEST(gets_no_more_by_talking)
 }
 
 /* The handshake of TLS has a deadline of its own. */
-TEST(its_time_begins_when_the_connection_is_up)
+STRANGER_TEST(its_time_begins_when_the_connection_is_up)
 {
     pass(2 * STRANGER_MS_MAX);
     assert_int_equal(stage.room.count, 1);
@@ -130,7 +132,7 @@ TEST(its_time_begins_when_the_connection_is_up)
     expect_sent("+OK\r\n");
 }
 
-TEST(who_has_authenticated_may_stay)
+STRANGER_TEST(who_has_authenticated_may_stay)
 {
     fake_conn_up(stage.peer);
     hear("AUTH\r\n");
@@ -143,7 +145,7 @@ TEST(who_has_authenticated_may_stay)
     expect_closed(CLOSE_UNAUTHENTICATED);
 }
 
-TEST(nobody_is_one_without_a_password)
+STRANGER_TEST(nobody_is_one_without_a_password)
 {
     stage.room.must_authenticate = false;
     fake_conn_up(stage.peer);
@@ -158,7 +160,7 @@ TEST(nobody_is_one_without_a_password)
 
 #define NOAUTH "-NOAUTH Authentication required.\r\n"
 
-TEST(a_replica_waits_for_its_refusal)
+STRANGER_TEST(a_replica_waits_for_its_refusal)
 {
     fake_conn_up(stage.peer);
     hear("PING\r\n");
@@ -183,7 +185,7 @@ TEST(a_replica_waits_for_its_refusal)
 }
 
 /* A replica sends several of them, and gives up when all together take long. */
-TEST(of_what_it_says_of_itself_the_first_alone_waits)
+STRANGER_TEST(of_what_it_says_of_itself_the_first_alone_waits)
 {
     fake_conn_up(stage.peer);
     hear("REPLCONF a b\r\nREPLCONF a b\r\nREPLCONF a b\r\n");
@@ -194,7 +196,7 @@ TEST(of_what_it_says_of_itself_the_first_alone_waits)
     assert_int_equal(stage.room.replicas_refused, 1);
 }
 
-TEST(it_may_leave_while_it_waits)
+STRANGER_TEST(it_may_leave_while_it_waits)
 {
     fake_conn_up(stage.peer);
     hear("PSYNC ? -1\r\n");
@@ -207,7 +209,7 @@ TEST(it_may_leave_while_it_waits)
 
 /* ---- what it makes us hold ---- */
 
-TEST(too_many_arguments_are_told_in_the_known_words)
+STRANGER_TEST(too_many_arguments_are_told_in_the_known_words)
 {
     fake_conn_up(stage.peer);
     hear("*10\r\n");
@@ -220,7 +222,7 @@ TEST(too_many_arguments_are_told_in_the_known_words)
     expect_closed(CLOSE_PROTOCOL);
 }
 
-TEST(a_long_argument_is_told_in_the_known_words)
+STRANGER_TEST(a_long_argument_is_told_in_the_known_words)
 {
     fake_conn_up(stage.peer);
     hear("*2\r\n$4\r\nAUTH\r\n$8193\r\n");
@@ -229,7 +231,7 @@ TEST(a_long_argument_is_told_in_the_known_words)
 }
 
 /* What it may say begins to count behind its AUTH, also in one piece with that. */
-TEST(a_long_command_may_follow_auth_at_once)
+STRANGER_TEST(a_long_command_may_follow_auth_at_once)
 {
     static char said[20 * 1024];
     memset(said, 'x', sizeof(said) - 1);
@@ -246,7 +248,7 @@ TEST(a_long_command_may_follow_auth_at_once)
     }
 }
 
-TEST(a_flood_without_an_end_is_not_kept)
+STRANGER_TEST(a_flood_without_an_end_is_not_kept)
 {
     static char flood[100 * 1024 + 1];
     memset(flood, 'x', sizeof(flood) - 1);
@@ -259,7 +261,7 @@ TEST(a_flood_without_an_end_is_not_kept)
 }
 
 /* It is refused again and again, and does not read that. */
-TEST(refusals_that_it_does_not_take_are_few)
+STRANGER_TEST(refusals_that_it_does_not_take_are_few)
 {
     static char said[3 * 100 * 1000 + 1];
     for (size_t i = 0; i + 3 < sizeof(said); i += 3)
@@ -274,26 +276,4 @@ TEST(refusals_that_it_does_not_take_are_few)
     assert_in_range(client_received_bytes(stage.client), 0, 2 * STRANGER_LENGTH_MAX);
     pass(STRANGER_MS_MAX + 1);
     expect_closed(CLOSE_UNAUTHENTICATED);
-}
-
-#define STRANGER_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STRANGER_TEST(a_replica_waits_for_its_refusal),
-        STRANGER_TEST(of_what_it_says_of_itself_the_first_alone_waits),
-        STRANGER_TEST(it_may_leave_while_it_waits),
-        STRANGER_TEST(has_its_time_and_no_more),
-        STRANGER_TEST(gets_no_more_by_talking),
-        STRANGER_TEST(its_time_begins_when_the_connection_is_up),
-        STRANGER_TEST(who_has_authenticated_may_stay),
-        STRANGER_TEST(nobody_is_one_without_a_password),
-        STRANGER_TEST(too_many_arguments_are_told_in_the_known_words),
-        STRANGER_TEST(a_long_argument_is_told_in_the_known_words),
-        STRANGER_TEST(a_long_command_may_follow_auth_at_once),
-        STRANGER_TEST(a_flood_without_an_end_is_not_kept),
-        STRANGER_TEST(refusals_that_it_does_not_take_are_few),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,6 +44,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define CLIENT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void come(void)
 {
     client_accept(&stage.room, 5, NULL, 1);
@@ -71,7 +73,7 @@ static void on_stream(void *arg)
     stream.turns++;
 }
 
-TEST(a_crowd_gets_one_go_between_two_looks_at_the_stream)
+CLIENT_TEST(a_crowd_gets_one_go_between_two_looks_at_the_stream)
 {
     struct conn *crowd[CROWD];
     memset(&stream, 0, sizeof(stream));
@@ -98,7 +100,7 @@ TEST(a_crowd_gets_one_go_between_two_looks_at_the_stream)
 }
 
 /* One that has said a lot does not keep the next one from its turn. */
-TEST(clients_take_turns)
+CLIENT_TEST(clients_take_turns)
 {
     char said[300 * 3 + 1];
     for (int i = 0; i < 300; i++)
@@ -123,7 +125,7 @@ TEST(clients_take_turns)
 }
 
 /* It may go while it is queued. */
-TEST(one_that_is_queued_may_be_closed)
+CLIENT_TEST(one_that_is_queued_may_be_closed)
 {
     fake_loop_set_chores_max(stage.room.loop, 0);
     come();
@@ -134,16 +136,4 @@ TEST(one_that_is_queued_may_be_closed)
     assert_false(fake_loop_has_chores(stage.room.loop));
     assert_true(fake_conn_is_closed(stage.peer));
     assert_int_equal(stage.room.commands, 0);
-}
-
-#define CLIENT_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CLIENT_TEST(a_crowd_gets_one_go_between_two_looks_at_the_stream),
-        CLIENT_TEST(clients_take_turns),
-        CLIENT_TEST(one_that_is_queued_may_be_closed),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,6 +100,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define WAITING_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void on_gone(struct replica *replica, struct card *card, void *arg)
 {
     (void)card;
@@ -160,7 +162,7 @@ static struct snapshot *have_snapshot(void)
     return snapshot;
 }
 
-TEST(with_no_history_all_wait_and_nothing_is_asked_for)
+WAITING_TEST(with_no_history_all_wait_and_nothing_is_asked_for)
 {
     ask(1, 0);
     ask(2, 50);
@@ -170,7 +172,7 @@ TEST(with_no_history_all_wait_and_nothing_is_asked_for)
     assert_int_equal(fake_conn_sent(stage.peers[0]).length, 100); /* '\n' a second */
 }
 
-TEST(a_snapshot_is_asked_for_once_in_a_while_for_all)
+WAITING_TEST(a_snapshot_is_asked_for_once_in_a_while_for_all)
 {
     fake_store.current = fake_history_new(1, ID, X);
     ask(1, 0);
@@ -193,7 +195,7 @@ TEST(a_snapshot_is_asked_for_once_in_a_while_for_all)
     assert_int_equal(stage.snapshots_wanted, 2);
 }
 
-TEST(a_full_sync_waits_for_the_history_that_arrives)
+WAITING_TEST(a_full_sync_waits_for_the_history_that_arrives)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -220,7 +222,7 @@ TEST(a_full_sync_waits_for_the_history_that_arrives)
     assert_string_equal(stage.cause, "full-sync");
 }
 
-TEST(a_full_sync_of_the_old_history_where_the_operator_wants_it)
+WAITING_TEST(a_full_sync_of_the_old_history_where_the_operator_wants_it)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -232,7 +234,7 @@ TEST(a_full_sync_of_the_old_history_where_the_operator_wants_it)
     assert_string_equal(stage.cause, "full-sync");
 }
 
-TEST(who_can_continue_does_at_once)
+WAITING_TEST(who_can_continue_does_at_once)
 {
     fake_store.current = fake_history_new(7, ID, X);
     fake_history_append(fake_store.current, LITERAL("0123456789"));
@@ -247,7 +249,7 @@ TEST(who_can_continue_does_at_once)
     assert_int_equal(stage.waiting.sync_partial_err, 0);
 }
 
-TEST(a_partial_sync_that_becomes_a_full_one_is_counted)
+WAITING_TEST(a_partial_sync_that_becomes_a_full_one_is_counted)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -259,7 +261,7 @@ TEST(a_partial_sync_that_becomes_a_full_one_is_counted)
     assert_int_equal(stage.waiting.sync_partial_err, 1);
 }
 
-TEST(one_that_is_ahead_is_held_until_we_have_caught_up)
+WAITING_TEST(one_that_is_ahead_is_held_until_we_have_caught_up)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -275,7 +277,7 @@ TEST(one_that_is_ahead_is_held_until_we_have_caught_up)
     assert_string_equal(stage.cause, "continue");
 }
 
-TEST(a_hold_lasts_while_upstream_is_down)
+WAITING_TEST(a_hold_lasts_while_upstream_is_down)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -294,7 +296,7 @@ TEST(a_hold_lasts_while_upstream_is_down)
     assert_string_equal(stage.cause, "full-sync");
 }
 
-TEST(a_hold_begins_with_the_one_who_is_held)
+WAITING_TEST(a_hold_begins_with_the_one_who_is_held)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -346,7 +348,7 @@ static void fail_often(unsigned times)
     }
 }
 
-TEST(one_that_comes_back_right_after_full_syncs_waits)
+WAITING_TEST(one_that_comes_back_right_after_full_syncs_waits)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -373,7 +375,7 @@ TEST(one_that_comes_back_right_after_full_syncs_waits)
 }
 
 /* Both say the same of themselves. */
-TEST(a_second_one_behind_the_same_address_does_not_wait)
+WAITING_TEST(a_second_one_behind_the_same_address_does_not_wait)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -386,7 +388,7 @@ TEST(a_second_one_behind_the_same_address_does_not_wait)
 }
 
 /* The one that waits had come between the failing one's leaving and its return. */
-TEST(one_that_waits_for_another_is_let_go_when_that_fails_again)
+WAITING_TEST(one_that_waits_for_another_is_let_go_when_that_fails_again)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -404,7 +406,7 @@ TEST(one_that_waits_for_another_is_let_go_when_that_fails_again)
     assert_int_equal(stage.waiting.count, 1);
 }
 
-TEST(one_that_leaves_while_it_waits_keeps_its_count)
+WAITING_TEST(one_that_leaves_while_it_waits_keeps_its_count)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -418,7 +420,7 @@ TEST(one_that_leaves_while_it_waits_keeps_its_count)
 }
 
 /* A replica that reads from the socket leaves before it has all; a bad network does later. */
-TEST(one_that_leaves_at_the_head_of_the_rdb_has_failed)
+WAITING_TEST(one_that_leaves_at_the_head_of_the_rdb_has_failed)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -437,7 +439,7 @@ TEST(one_that_leaves_at_the_head_of_the_rdb_has_failed)
     assert_int_equal(ask(1, 0)->failures, 1);
 }
 
-TEST(one_that_has_said_that_it_cannot_read_the_rdb_waits_at_first)
+WAITING_TEST(one_that_has_said_that_it_cannot_read_the_rdb_waits_at_first)
 {
     fake_store.current = fake_history_new(1, ID, X);
     ask_as("8.1.0");
@@ -453,7 +455,7 @@ TEST(one_that_has_said_that_it_cannot_read_the_rdb_waits_at_first)
     assert_int_equal(stage.attached_count, 2);
 }
 
-TEST(it_waits_for_a_refresh_that_it_may_be_able_to_read)
+WAITING_TEST(it_waits_for_a_refresh_that_it_may_be_able_to_read)
 {
     fake_store.current = fake_history_new(1, ID, X);
     ask_as("8.1.0");
@@ -474,7 +476,7 @@ TEST(it_waits_for_a_refresh_that_it_may_be_able_to_read)
 }
 
 /* A Redis, or an older server: it is served all the same, and comes back if it cannot read that. */
-TEST(one_without_a_version_is_taken_for_one_that_cannot_read_valkeys_own)
+WAITING_TEST(one_without_a_version_is_taken_for_one_that_cannot_read_valkeys_own)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_served("VALKEY080 and so on");
@@ -488,7 +490,7 @@ TEST(one_without_a_version_is_taken_for_one_that_cannot_read_valkeys_own)
     assert_int_equal(stage.unreadable, 1);
 }
 
-TEST(versions_of_servers_are_told)
+WAITING_TEST(versions_of_servers_are_told)
 {
     ask(1, 0);
     assert_int_equal(stage.versions, 1);
@@ -497,7 +499,7 @@ TEST(versions_of_servers_are_told)
     assert_int_equal(stage.versions, 1);
 }
 
-TEST(one_that_we_have_closed_does_not)
+WAITING_TEST(one_that_we_have_closed_does_not)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
@@ -506,7 +508,7 @@ TEST(one_that_we_have_closed_does_not)
     assert_int_equal(stage.attached_count, 3);
 }
 
-TEST(one_of_several_can_be_closed)
+WAITING_TEST(one_of_several_can_be_closed)
 {
     ask(1, 0);
     ask(2, 0);
@@ -516,33 +518,4 @@ TEST(one_of_several_can_be_closed)
     assert_int_equal(stage.waiting.count, 2);
     assert_true(fake_conn_is_closed(stage.peers[1]));
     assert_int_equal(stage.cards[1].reason, CLOSE_KILLED);
-}
-
-#define WAITING_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WAITING_TEST(with_no_history_all_wait_and_nothing_is_asked_for),
-        WAITING_TEST(a_snapshot_is_asked_for_once_in_a_while_for_all),
-        WAITING_TEST(a_full_sync_waits_for_the_history_that_arrives),
-        WAITING_TEST(a_full_sync_of_the_old_history_where_the_operator_wants_it),
-        WAITING_TEST(who_can_continue_does_at_once),
-        WAITING_TEST(a_partial_sync_that_becomes_a_full_one_is_counted),
-        WAITING_TEST(one_that_is_ahead_is_held_until_we_have_caught_up),
-        WAITING_TEST(a_hold_lasts_while_upstream_is_down),
-        WAITING_TEST(a_hold_begins_with_the_one_who_is_held),
-        WAITING_TEST(one_that_comes_back_right_after_full_syncs_waits),
-        WAITING_TEST(a_second_one_behind_the_same_address_does_not_wait),
-        WAITING_TEST(one_that_waits_for_another_is_let_go_when_that_fails_again),
-        WAITING_TEST(one_that_leaves_while_it_waits_keeps_its_count),
-        WAITING_TEST(one_that_leaves_at_the_head_of_the_rdb_has_failed),
-        WAITING_TEST(one_that_has_said_that_it_cannot_read_the_rdb_waits_at_first),
-        WAITING_TEST(it_waits_for_a_refresh_that_it_may_be_able_to_read),
-        WAITING_TEST(one_without_a_version_is_taken_for_one_that_cannot_read_valkeys_own),
-        WAITING_TEST(versions_of_servers_are_told),
-        WAITING_TEST(one_that_we_have_closed_does_not),
-        WAITING_TEST(one_of_several_can_be_closed),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

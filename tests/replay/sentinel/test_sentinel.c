@@ -83,6 +83,8 @@ static int end(void **state)
     return 0;
 }
 
+#define SENTINEL_TEST(name) TEST_SETUP(name, begin, end)
+
 static void start(void)
 {
     sentinel = sentinel_open(loop, &options, on_address, &told);
@@ -145,7 +147,7 @@ static void second(void)
     fake_loop_turn(loop);
 }
 
-TEST(asks_then_listens)
+SENTINEL_TEST(asks_then_listens)
 {
     start();
     struct conn *conn = await(26379);
@@ -183,7 +185,7 @@ TEST(takes_what_comes_in_any_pieces)
     }
 }
 
-TEST(takes_what_comes_byte_by_byte)
+SENTINEL_TEST(takes_what_comes_byte_by_byte)
 {
     start();
     struct conn *conn = connect_to(26379);
@@ -192,7 +194,7 @@ TEST(takes_what_comes_byte_by_byte)
     expect_told(2, "10.0.0.2 6380");
 }
 
-TEST(sends_what_does_not_fit_at_once)
+SENTINEL_TEST(sends_what_does_not_fit_at_once)
 {
     start();
     struct conn *conn = await(26379);
@@ -207,7 +209,7 @@ TEST(sends_what_does_not_fit_at_once)
     expect_told(1, "10.0.0.1 6379");
 }
 
-TEST(logs_in)
+SENTINEL_TEST(logs_in)
 {
     options.password = "geheim";
     start();
@@ -227,7 +229,7 @@ TEST(logs_in)
     expect_sent(conn, "*3\r\n$4\r\nAUTH\r\n$5\r\nrelay\r\n$6\r\ngeheim\r\n" QUESTION SUBSCRIBE);
 }
 
-TEST(a_refused_password_passes_it_over)
+SENTINEL_TEST(a_refused_password_passes_it_over)
 {
     options.password = "wrong";
     start();
@@ -271,7 +273,7 @@ TEST(one_that_is_of_no_use_is_passed_over)
     }
 }
 
-TEST(an_error_for_the_subscription_passes_it_over)
+SENTINEL_TEST(an_error_for_the_subscription_passes_it_over)
 {
     start();
     struct conn *conn = connect_to(26379);
@@ -281,7 +283,7 @@ TEST(an_error_for_the_subscription_passes_it_over)
     (void)await(26380);
 }
 
-TEST(the_silent_the_dead_and_the_unknown_are_passed_over)
+SENTINEL_TEST(the_silent_the_dead_and_the_unknown_are_passed_over)
 {
     start();
     struct conn *silent = connect_to(26379);
@@ -310,7 +312,7 @@ TEST(the_silent_the_dead_and_the_unknown_are_passed_over)
     expect_told(1, "10.0.0.1 6379");
 }
 
-TEST(rests_grow_up_to_a_limit)
+SENTINEL_TEST(rests_grow_up_to_a_limit)
 {
     options.sentinels.count = 1;
     start();
@@ -339,7 +341,7 @@ TEST(rests_grow_up_to_a_limit)
     assert_true(fake_loop_next_timer_ms(loop) <= 100);
 }
 
-TEST(a_connection_that_cannot_be_made_is_tried_again)
+SENTINEL_TEST(a_connection_that_cannot_be_made_is_tried_again)
 {
     fake_conn_refuse_next();
     start();
@@ -349,7 +351,7 @@ TEST(a_connection_that_cannot_be_made_is_tried_again)
     expect_told(1, "10.0.0.1 6379");
 }
 
-TEST(pings_and_notices_death)
+SENTINEL_TEST(pings_and_notices_death)
 {
     start();
     struct conn *conn = listen_to(26379, ADDRESS_1);
@@ -372,7 +374,7 @@ TEST(pings_and_notices_death)
     expect_told(2, "10.0.0.1 6379");
 }
 
-TEST(ends_and_breaks_while_listening)
+SENTINEL_TEST(ends_and_breaks_while_listening)
 {
     start();
     struct conn *conn = listen_to(26379, ADDRESS_1);
@@ -414,7 +416,7 @@ TEST(nonsense_while_listening_passes_it_over)
 }
 
 /* One answer too many, in one arrival with the last that was asked for. */
-TEST(an_answer_behind_the_last_passes_it_over)
+SENTINEL_TEST(an_answer_behind_the_last_passes_it_over)
 {
     start();
     struct conn *conn = connect_to(26379);
@@ -423,7 +425,7 @@ TEST(an_answer_behind_the_last_passes_it_over)
     (void)await(26380);
 }
 
-TEST(asked_again_it_asks_on_the_same_connection)
+SENTINEL_TEST(asked_again_it_asks_on_the_same_connection)
 {
     options.sentinels.count = 1;
     start();
@@ -445,7 +447,7 @@ TEST(asked_again_it_asks_on_the_same_connection)
 }
 
 /* The one that leads the fail-over tells who asks, long before it says +switch-master. */
-TEST(a_promotion_is_asked_after)
+SENTINEL_TEST(a_promotion_is_asked_after)
 {
     start();
     struct conn *conn = listen_to(26379, ADDRESS_1);
@@ -467,7 +469,7 @@ TEST(a_promotion_is_asked_after)
     assert_int_equal(fake_conn_count(), 1);
 }
 
-TEST(asked_again_and_again_it_asks_once_a_second)
+SENTINEL_TEST(asked_again_and_again_it_asks_once_a_second)
 {
     options.sentinels.count = 1;
     start();
@@ -486,7 +488,7 @@ TEST(asked_again_and_again_it_asks_once_a_second)
     expect_sent(conn, "");
 }
 
-TEST(with_nothing_new_the_next_one_is_asked)
+SENTINEL_TEST(with_nothing_new_the_next_one_is_asked)
 {
     start();
     struct conn *conn = listen_to(26379, ADDRESS_1);
@@ -511,7 +513,7 @@ TEST(with_nothing_new_the_next_one_is_asked)
     assert_false(fake_conn_is_closed(conn));
 }
 
-TEST(silence_after_being_asked_again_passes_it_over)
+SENTINEL_TEST(silence_after_being_asked_again_passes_it_over)
 {
     start();
     struct conn *conn = listen_to(26379, ADDRESS_1);
@@ -526,7 +528,7 @@ TEST(silence_after_being_asked_again_passes_it_over)
     expect_told(3, "10.0.0.1 6379");
 }
 
-TEST(a_link_that_asks_because_it_was_told_has_its_answer)
+SENTINEL_TEST(a_link_that_asks_because_it_was_told_has_its_answer)
 {
     asks_back = true;
     start();
@@ -538,7 +540,7 @@ TEST(a_link_that_asks_because_it_was_told_has_its_answer)
     assert_int_equal(fake_conn_count(), 1);
 }
 
-TEST(tls_is_for_the_connections_that_come)
+SENTINEL_TEST(tls_is_for_the_connections_that_come)
 {
     char any[2];
     struct tls_context *one = (struct tls_context *)(void *)&any[0];
@@ -558,7 +560,7 @@ TEST(tls_is_for_the_connections_that_come)
     assert_null(fake_conn_tls(await(26381)));
 }
 
-TEST(closed_in_every_state)
+SENTINEL_TEST(closed_in_every_state)
 {
     start();
     sentinel_close(&sentinel);
@@ -579,36 +581,11 @@ TEST(closed_in_every_state)
     expect_told(1, "10.0.0.1 6379");
 }
 
-#define WATCHED(test) cmocka_unit_test_setup_teardown(test, begin, end)
-
-int main(void)
+static int lower_log_level(void **state)
 {
+    (void)state;
     log_set_level(LOG_LEVEL_ERROR);
-    const struct CMUnitTest tests[] = {
-        WATCHED(asks_then_listens),
-        WATCHED(takes_what_comes_byte_by_byte),
-        WATCHED(sends_what_does_not_fit_at_once),
-        WATCHED(logs_in),
-        WATCHED(a_refused_password_passes_it_over),
-        WATCHED(an_error_for_the_subscription_passes_it_over),
-        WATCHED(the_silent_the_dead_and_the_unknown_are_passed_over),
-        WATCHED(rests_grow_up_to_a_limit),
-        WATCHED(a_connection_that_cannot_be_made_is_tried_again),
-        WATCHED(pings_and_notices_death),
-        WATCHED(ends_and_breaks_while_listening),
-        WATCHED(an_answer_behind_the_last_passes_it_over),
-        WATCHED(asked_again_it_asks_on_the_same_connection),
-        WATCHED(a_promotion_is_asked_after),
-        WATCHED(asked_again_and_again_it_asks_once_a_second),
-        WATCHED(with_nothing_new_the_next_one_is_asked),
-        WATCHED(silence_after_being_asked_again_passes_it_over),
-        WATCHED(a_link_that_asks_because_it_was_told_has_its_answer),
-        WATCHED(tls_is_for_the_connections_that_come),
-        WATCHED(closed_in_every_state),
-        /* Each of their rows begins anew. */
-        cmocka_unit_test(takes_what_comes_in_any_pieces),
-        cmocka_unit_test(one_that_is_of_no_use_is_passed_over),
-        cmocka_unit_test(nonsense_while_listening_passes_it_over),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return 0;
 }
+
+TEST_GROUP(lower_log_level, NULL);

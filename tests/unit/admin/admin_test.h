@@ -161,7 +161,7 @@ static inline int tear_down(void **state)
     return 0;
 }
 
-#define ROOM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define COMMAND_TEST(name) TEST_SETUP(name, set_up, tear_down)
 
 static inline struct bytes say_as(struct client *client, const char *line)
 {

@@ -30,7 +30,7 @@ static int set_up_peers(void **state)
     return 0;
 }
 
-#define PEERS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_peers, tear_down)
+#define PEERS_TEST(name) TEST_SETUP(name, set_up_peers, tear_down)
 
 #define IDLE_FIELDS                                                                                \
     " db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 "    \
@@ -59,7 +59,7 @@ static void name_caller(void)
     expect("client setinfo lib-ver 1.2", "+OK\r\n");
 }
 
-TEST(list_shows_clients_and_replicas)
+PEERS_TEST(list_shows_clients_and_replicas)
 {
     name_caller();
     expect_bulk("client list",
@@ -73,7 +73,7 @@ TEST(list_shows_clients_and_replicas)
     expect_bulk("client info", LINE_7("client|info"));
 }
 
-TEST(list_in_resp3_is_text)
+PEERS_TEST(list_in_resp3_is_text)
 {
     client_session(caller)->protocol = 3;
     expect("client list type master", "=4\r\ntxt:\r\n");
@@ -81,7 +81,7 @@ TEST(list_in_resp3_is_text)
     expect_part("client info", " resp=3 ");
 }
 
-TEST(list_refuses_what_it_does_not_know)
+PEERS_TEST(list_refuses_what_it_does_not_know)
 {
     expect("client list foo", "-ERR syntax error\r\n");
     expect("client list type", "-ERR syntax error\r\n");
@@ -92,7 +92,7 @@ TEST(list_refuses_what_it_does_not_know)
     expect("client list id 0", "-ERR Invalid client ID\r\n");
 }
 
-TEST(names_are_given_and_taken)
+PEERS_TEST(names_are_given_and_taken)
 {
     char line[200] = "client setname ";
     expect("client id", ":7\r\n");
@@ -126,7 +126,7 @@ static void expect_killed(const char *ids)
     fake_rooms.killed_count = 0;
 }
 
-TEST(kill_by_filter_spares_the_caller)
+PEERS_TEST(kill_by_filter_spares_the_caller)
 {
     expect("client kill type normal", ":1\r\n");
     expect_killed("8");
@@ -153,14 +153,14 @@ TEST(kill_by_filter_spares_the_caller)
 }
 
 /* The caller hears the answer, and is closed behind it; not by downstream_kill. */
-TEST(kill_may_mean_the_caller)
+PEERS_TEST(kill_may_mean_the_caller)
 {
     expect("client kill type normal skipme no", ":2\r\n");
     expect_killed("8");
     assert_int_equal(fake_client_finished(caller), CLOSE_KILLED);
 }
 
-TEST(kill_by_address_in_the_old_form)
+PEERS_TEST(kill_by_address_in_the_old_form)
 {
     expect("client kill 198.51.100.3:40000", "+OK\r\n");
     expect_killed("3");
@@ -173,7 +173,7 @@ TEST(kill_by_address_in_the_old_form)
     assert_int_equal(fake_client_finished(caller), CLOSE_KILLED);
 }
 
-TEST(kill_refuses_what_it_does_not_know)
+PEERS_TEST(kill_refuses_what_it_does_not_know)
 {
     expect("client kill id 0", "-ERR client-id should be greater than 0\r\n");
     expect("client kill id abc", "-ERR client-id should be greater than 0\r\n");
@@ -186,7 +186,7 @@ TEST(kill_refuses_what_it_does_not_know)
     expect_killed("");
 }
 
-TEST(replies_are_switched)
+PEERS_TEST(replies_are_switched)
 {
     expect("client reply off", "");
     expect("ping", "");
@@ -203,7 +203,7 @@ TEST(replies_are_switched)
     expect("ping", "+PONG\r\n");
 }
 
-TEST(switches_without_effect)
+PEERS_TEST(switches_without_effect)
 {
     expect("client no-evict on", "+OK\r\n");
     expect("client no-touch off", "+OK\r\n");
@@ -214,21 +214,4 @@ TEST(switches_without_effect)
     expect("client unblock x", "-ERR value is not an integer or out of range\r\n");
     expect("client unblock -5 error", ":0\r\n");
     expect("client unblock 5 x", "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR\r\n");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        PEERS_TEST(list_shows_clients_and_replicas),
-        PEERS_TEST(list_in_resp3_is_text),
-        PEERS_TEST(list_refuses_what_it_does_not_know),
-        PEERS_TEST(names_are_given_and_taken),
-        PEERS_TEST(kill_by_filter_spares_the_caller),
-        PEERS_TEST(kill_may_mean_the_caller),
-        PEERS_TEST(kill_by_address_in_the_old_form),
-        PEERS_TEST(kill_refuses_what_it_does_not_know),
-        PEERS_TEST(replies_are_switched),
-        PEERS_TEST(switches_without_effect),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -149,7 +149,7 @@ static void assert_arity_enforced(const struct command_row *row, const struct co
     }
 }
 
-TEST(arity_is_enforced)
+COMMAND_TEST(arity_is_enforced)
 {
     each_row(assert_arity_enforced);
 }
@@ -190,12 +190,12 @@ static void assert_one_value(const struct command_row *row, const struct command
     }
 }
 
-TEST(every_reply_is_one_value)
+COMMAND_TEST(every_reply_is_one_value)
 {
     each_row(assert_one_value);
 }
 
-TEST(unknown_commands_are_told_as_redis_server_does)
+COMMAND_TEST(unknown_commands_are_told_as_redis_server_does)
 {
     expect("foo", "-ERR unknown command 'foo', with args beginning with: \r\n");
     expect("foo a \"b c\"", "-ERR unknown command 'foo', with args beginning with: 'a' 'b c' \r\n");
@@ -207,7 +207,7 @@ TEST(unknown_commands_are_told_as_redis_server_does)
 }
 
 /* What is shown of a long command is bounded, as in redis-server. */
-TEST(unknown_commands_are_shown_in_part)
+COMMAND_TEST(unknown_commands_are_shown_in_part)
 {
     char line[700];
     char letters[401];
@@ -220,7 +220,7 @@ TEST(unknown_commands_are_shown_in_part)
     expect(line, expected);
 }
 
-TEST(data_commands_are_told_where_to_go)
+COMMAND_TEST(data_commands_are_told_where_to_go)
 {
     expect("get x", "-ERR this is psync-relay: it holds no data, ask the primary "
                     "origin.example:6379 or one of its replicas\r\n");
@@ -254,7 +254,7 @@ TEST(data_commands_are_known_by_kind)
     assert_int_equal(data_command_find(bytes_of("")), DATA_COMMAND_NONE);
 }
 
-TEST(command_info_has_ten_fields)
+COMMAND_TEST(command_info_has_ten_fields)
 {
     expect(
         "command info echo nonsense CLIENT|Id",
@@ -272,7 +272,7 @@ TEST(command_info_has_ten_fields)
 }
 
 /* As redis-server 7.0 tells of them. */
-TEST(commands_of_messages_and_transactions_have_their_categories)
+COMMAND_TEST(commands_of_messages_and_transactions_have_their_categories)
 {
     expect("command info subscribe publish",
            "*2\r\n*10\r\n$9\r\nsubscribe\r\n:-2\r\n*4\r\n+pubsub\r\n+noscript\r\n"
@@ -284,7 +284,7 @@ TEST(commands_of_messages_and_transactions_have_their_categories)
            "+allow_busy\r\n:0\r\n:0\r\n:0\r\n*2\r\n+@fast\r\n+@transaction\r\n*0\r\n*0\r\n*0\r\n");
 }
 
-TEST(command_docs_are_maps)
+COMMAND_TEST(command_docs_are_maps)
 {
     static const char body[] = "$7\r\nsummary\r\n$20\r\nReturns the message.\r\n$5\r\nsince\r\n"
                                "$5\r\n1.0.0\r\n$5\r\ngroup\r\n$10\r\nconnection\r\n"
@@ -301,7 +301,7 @@ TEST(command_docs_are_maps)
     expect_part("command docs module", "$11\r\nsubcommands\r\n%2\r\n$11\r\nmodule|help\r\n%4\r\n");
 }
 
-TEST(command_tells_all)
+COMMAND_TEST(command_tells_all)
 {
     char count[32];
     snprintf(count, sizeof(count), ":%zu\r\n", commands()->count);
@@ -320,34 +320,11 @@ TEST(command_tells_all)
     expect_part("command list", "$11\r\nclient|capa\r\n");
 }
 
-TEST(help_comes_from_the_table)
+COMMAND_TEST(help_comes_from_the_table)
 {
     expect("module help",
            "*5\r\n+MODULE <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n+HELP\r\n"
            "+    Returns what the subcommands do.\r\n+LIST\r\n"
            "+    Returns an empty list: a relay loads no modules.\r\n");
     expect_part("client help", "+REPLY <ON | OFF | SKIP>\r\n");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tables_are_sorted),
-        cmocka_unit_test(rows_are_complete),
-        cmocka_unit_test(rows_are_found_by_name),
-        cmocka_unit_test(roles_may_do_what_they_are_for),
-        cmocka_unit_test(what_changes_something_is_for_admins_only),
-        ROOM_TEST(arity_is_enforced),
-        ROOM_TEST(every_reply_is_one_value),
-        ROOM_TEST(unknown_commands_are_told_as_redis_server_does),
-        ROOM_TEST(unknown_commands_are_shown_in_part),
-        ROOM_TEST(data_commands_are_told_where_to_go),
-        cmocka_unit_test(data_commands_are_known_by_kind),
-        ROOM_TEST(command_info_has_ten_fields),
-        ROOM_TEST(commands_of_messages_and_transactions_have_their_categories),
-        ROOM_TEST(command_docs_are_maps),
-        ROOM_TEST(command_tells_all),
-        ROOM_TEST(help_comes_from_the_table),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

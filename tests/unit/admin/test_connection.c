@@ -11,9 +11,9 @@ static int set_up_with_password(void **state)
     return 0;
 }
 
-#define PASSWORD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_with_password, tear_down)
+#define PASSWORD_TEST(name) TEST_SETUP(name, set_up_with_password, tear_down)
 
-TEST(ping_and_echo)
+COMMAND_TEST(ping_and_echo)
 {
     expect("PING", "+PONG\r\n");
     expect("ping hello", "$5\r\nhello\r\n");
@@ -23,7 +23,7 @@ TEST(ping_and_echo)
     expect("echo", "-ERR wrong number of arguments for 'echo' command\r\n");
 }
 
-TEST(select_knows_as_many_databases_as_an_origin_may_have)
+COMMAND_TEST(select_knows_as_many_databases_as_an_origin_may_have)
 {
     expect("select 0", "+OK\r\n");
     expect("select 15", "+OK\r\n");
@@ -34,14 +34,14 @@ TEST(select_knows_as_many_databases_as_an_origin_may_have)
     expect("select 99999999999", "-ERR value is not an integer or out of range\r\n");
 }
 
-TEST(quit_answers_then_closes)
+COMMAND_TEST(quit_answers_then_closes)
 {
     expect("quit", "+OK\r\n");
     assert_int_equal(fake_client_finished(caller), CLOSE_QUIT);
 }
 
 /* Trap 22: a replica with a masterauth takes an error for a refusal. */
-TEST(without_a_password_every_auth_is_welcome)
+COMMAND_TEST(without_a_password_every_auth_is_welcome)
 {
     expect("auth x", "+OK\r\n");
     expect("auth someone x", "+OK\r\n");
@@ -49,7 +49,7 @@ TEST(without_a_password_every_auth_is_welcome)
     expect("auth", "-ERR wrong number of arguments for 'auth' command\r\n");
 }
 
-TEST(before_auth_nearly_nothing_is_allowed)
+PASSWORD_TEST(before_auth_nearly_nothing_is_allowed)
 {
     static const char *const refused[] = {
         "ping",        "info",     "client list", "command", "replconf a b", "sync",
@@ -68,7 +68,7 @@ TEST(before_auth_nearly_nothing_is_allowed)
     expect("quit", "+OK\r\n");
 }
 
-TEST(the_right_password_opens)
+PASSWORD_TEST(the_right_password_opens)
 {
     expect("auth sesam", WRONGPASS);
     expect("auth sesame1", WRONGPASS);
@@ -91,7 +91,7 @@ TEST(the_right_password_opens)
     "$5\r\nproto\r\n:2\r\n$2\r\nid\r\n:7\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n"                   \
     "$4\r\nrole\r\n$7\r\nreplica\r\n$7\r\nmodules\r\n*0\r\n"
 
-TEST(hello_tells_who_we_are)
+COMMAND_TEST(hello_tells_who_we_are)
 {
     expect("hello", HELLO_2("$5\r\nredis\r\n", "$5\r\n7.0.0\r\n"));
     fake_rooms.link.server_version = "7.0.15";
@@ -101,7 +101,7 @@ TEST(hello_tells_who_we_are)
     expect("hello 2", HELLO_2("$6\r\nvalkey\r\n", "$5\r\n8.0.1\r\n"));
 }
 
-TEST(hello_3_switches_the_protocol)
+COMMAND_TEST(hello_3_switches_the_protocol)
 {
     expect("client getname", "$-1\r\n");
     expect("hello 3 setname tool",
@@ -116,7 +116,7 @@ TEST(hello_3_switches_the_protocol)
     expect("client getname", "$-1\r\n");
 }
 
-TEST(hello_refuses_what_it_does_not_know)
+COMMAND_TEST(hello_refuses_what_it_does_not_know)
 {
     expect("hello 4", "-NOPROTO unsupported protocol version\r\n");
     expect("hello 1", "-NOPROTO unsupported protocol version\r\n");
@@ -129,7 +129,7 @@ TEST(hello_refuses_what_it_does_not_know)
     expect("memory usage x", "$-1\r\n"); /* still RESP2 */
 }
 
-TEST(hello_authenticates)
+PASSWORD_TEST(hello_authenticates)
 {
     expect_part("hello", "-NOAUTH HELLO must be called with the client already authenticated");
     expect_part("hello 3", "-NOAUTH HELLO must be");
@@ -138,21 +138,4 @@ TEST(hello_authenticates)
     expect("ping", NOAUTH);
     expect_part("hello 3 auth default sesame setname me", "%7\r\n");
     expect("client getname", "$2\r\nme\r\n");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ROOM_TEST(ping_and_echo),
-        ROOM_TEST(select_knows_as_many_databases_as_an_origin_may_have),
-        ROOM_TEST(quit_answers_then_closes),
-        ROOM_TEST(without_a_password_every_auth_is_welcome),
-        PASSWORD_TEST(before_auth_nearly_nothing_is_allowed),
-        PASSWORD_TEST(the_right_password_opens),
-        ROOM_TEST(hello_tells_who_we_are),
-        ROOM_TEST(hello_3_switches_the_protocol),
-        ROOM_TEST(hello_refuses_what_it_does_not_know),
-        PASSWORD_TEST(hello_authenticates),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

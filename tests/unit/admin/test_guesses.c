@@ -12,6 +12,8 @@ static int set_up(void **state)
     return 0;
 }
 
+#define GUESSES_TEST(name) TEST_SETUP(name, set_up, NULL)
+
 static bool is_same(const char *a, const char *b)
 {
     struct guess_key left = guess_key_of(a);
@@ -19,7 +21,7 @@ static bool is_same(const char *a, const char *b)
     return memcmp(&left, &right, sizeof(left)) == 0;
 }
 
-TEST(an_address_is_known_whatever_the_port)
+GUESSES_TEST(an_address_is_known_whatever_the_port)
 {
     assert_true(is_same("192.0.2.7:1", "192.0.2.7:65535"));
     assert_false(is_same("192.0.2.7:1", "192.0.2.8:1"));
@@ -37,7 +39,7 @@ static int64_t take(const char *peer, int64_t now_ms)
     return guesses_take(&guesses, guess_key_of(peer), now_ms).wait_ms;
 }
 
-TEST(ten_are_free_then_one_a_second)
+GUESSES_TEST(ten_are_free_then_one_a_second)
 {
     for (int i = 0; i < GUESSES_FREE; i++)
         assert_int_equal(take("192.0.2.7:1", 5000), 0);
@@ -51,7 +53,7 @@ TEST(ten_are_free_then_one_a_second)
     assert_int_equal(take("192.0.2.8:1", 6000), 0);
 }
 
-TEST(who_is_sent_away_pays_nothing)
+GUESSES_TEST(who_is_sent_away_pays_nothing)
 {
     struct guess_key key = guess_key_of("192.0.2.7:1");
     for (int i = 0; i < GUESSES_FREE; i++) {
@@ -66,7 +68,7 @@ TEST(who_is_sent_away_pays_nothing)
     assert_false(guesses_may_try(&guesses, key, 6000));
 }
 
-TEST(time_pays)
+GUESSES_TEST(time_pays)
 {
     for (int i = 0; i < GUESSES_FREE + 3; i++)
         (void)take("192.0.2.7:1", 5000);
@@ -79,7 +81,7 @@ TEST(time_pays)
 }
 
 /* However it is asked: in any minute no more than the free ones and one a second are let through. */
-TEST(nobody_gets_more_by_asking_otherwise)
+GUESSES_TEST(nobody_gets_more_by_asking_otherwise)
 {
     uint64_t seed = 7;
     int64_t now_ms = 1000000;
@@ -93,7 +95,7 @@ TEST(nobody_gets_more_by_asking_otherwise)
     assert_in_range(passed, 60, GUESSES_FREE + 61);
 }
 
-TEST(right_ones_are_free)
+GUESSES_TEST(right_ones_are_free)
 {
     struct guess_key key = guess_key_of("192.0.2.7:1");
     for (int i = 0; i < 10000; i++) {
@@ -106,7 +108,7 @@ TEST(right_ones_are_free)
     guesses_pardon(&guesses, guess_key_of("192.0.2.8:1")); /* was never here */
 }
 
-TEST(news_come_once_a_burst)
+GUESSES_TEST(news_come_once_a_burst)
 {
     struct guess_key key = guess_key_of("192.0.2.7:1");
     int64_t now_ms = 5000;
@@ -125,7 +127,7 @@ TEST(news_come_once_a_burst)
 }
 
 /* A crowd of addresses makes others forgotten that have paid nearly all, not the one that owes most. */
-TEST(the_table_is_bounded)
+GUESSES_TEST(the_table_is_bounded)
 {
     char peer[64];
     for (int i = 0; i < GUESSES_FREE + 3; i++)
@@ -135,21 +137,4 @@ TEST(the_table_is_bounded)
         assert_int_equal(take(peer, 5000), 0);
     }
     assert_int_equal(take("192.0.2.7:1", 5000), GUESS_REFUSED);
-}
-
-#define GUESSES_TEST(name) cmocka_unit_test_setup(name, set_up)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        GUESSES_TEST(an_address_is_known_whatever_the_port),
-        GUESSES_TEST(ten_are_free_then_one_a_second),
-        GUESSES_TEST(who_is_sent_away_pays_nothing),
-        GUESSES_TEST(time_pays),
-        GUESSES_TEST(nobody_gets_more_by_asking_otherwise),
-        GUESSES_TEST(right_ones_are_free),
-        GUESSES_TEST(news_come_once_a_burst),
-        GUESSES_TEST(the_table_is_bounded),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

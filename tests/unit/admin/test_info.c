@@ -67,7 +67,7 @@ static struct peer_status replica(enum replica_state state, const char *address)
 }
 
 /* Protocol 5.1, while nothing is there: never connected, no history, no replicas. */
-TEST(replication_of_a_fresh_relay)
+COMMAND_TEST(replication_of_a_fresh_relay)
 {
     expect_text("info replication", "# Replication\r\n"
                                     "role:slave\r\n"
@@ -96,7 +96,7 @@ TEST(replication_of_a_fresh_relay)
                                     "repl_backlog_histlen:0\r\n");
 }
 
-TEST(replication_with_everything)
+COMMAND_TEST(replication_with_everything)
 {
     have_history();
     have_link_up();
@@ -141,7 +141,7 @@ TEST(replication_with_everything)
                 "repl_backlog_histlen:89210\r\n");
 }
 
-TEST(replication_while_syncing)
+COMMAND_TEST(replication_while_syncing)
 {
     static const char *const names[] = {
         "role",
@@ -192,7 +192,7 @@ TEST(replication_while_syncing)
 }
 
 /* The setting, also where more is held for those who are behind. */
-TEST(backlog_size_is_what_was_set)
+COMMAND_TEST(backlog_size_is_what_was_set)
 {
     have_history();
     fake_rooms.published = fake_rooms.end = 5000000;
@@ -200,7 +200,7 @@ TEST(backlog_size_is_what_was_set)
     expect_part("info replication", "repl_backlog_histlen:4999000\r\n");
 }
 
-TEST(server_has_its_fields)
+COMMAND_TEST(server_has_its_fields)
 {
     static const char *const names[] = {
         "redis_version",    "psync_relay_version", "redis_mode",     "os",
@@ -230,7 +230,7 @@ static void run_id(char out[41])
     assert_int_equal(at[7 + 40], '\r');
 }
 
-TEST(run_id_is_stable_for_the_process)
+COMMAND_TEST(run_id_is_stable_for_the_process)
 {
     char first[41];
     char again[41];
@@ -244,7 +244,7 @@ TEST(run_id_is_stable_for_the_process)
     assert_string_not_equal(first, other);
 }
 
-TEST(other_sections_have_their_fields)
+COMMAND_TEST(other_sections_have_their_fields)
 {
     static const char *const clients[] = {"connected_clients", "cluster_connections", "maxclients",
                                           "blocked_clients", "tracking_clients"};
@@ -292,7 +292,7 @@ TEST(other_sections_have_their_fields)
                               "window_holders_loading:0\r\n");
 }
 
-TEST(stats_tell_the_counts)
+COMMAND_TEST(stats_tell_the_counts)
 {
     fake_rooms.counts = (struct downstream_counts){.connections_received = 11,
                                                    .connections_rejected = 12,
@@ -343,7 +343,7 @@ TEST(stats_tell_the_counts)
                 "# Errorstats\r\nerrorstat_ERR:count=1\r\nerrorstat_READONLY:count=1\r\n");
 }
 
-TEST(relay_tells_of_upstream)
+COMMAND_TEST(relay_tells_of_upstream)
 {
     fake_rooms.link.attempts = 4;
     fake_rooms.link.full_syncs = 1;
@@ -408,7 +408,7 @@ TEST(relay_tells_of_upstream)
     expect_part("info relay", "serving_old_history:1\r\nserving_old_history_since_seconds:7\r\n");
 }
 
-TEST(the_run_id_is_told_to_others)
+COMMAND_TEST(the_run_id_is_told_to_others)
 {
     char line[64];
     snprintf(line, sizeof(line), "\r\nrun_id:%s\r\n", admin_run_id(room));
@@ -437,7 +437,7 @@ static void expect_sections(const char *line, const char *titles)
     "Relay Store"
 
 /* Valkey's fields tell of each side, and a line of each file. */
-TEST(certificates_are_told_of)
+COMMAND_TEST(certificates_are_told_of)
 {
     expect_text("INFO tls", "");
     int64_t now_s = clock_wall_us() / 1000000;
@@ -460,7 +460,7 @@ TEST(certificates_are_told_of)
                 "serial=0C,subject=/CN=relay\r\n");
 }
 
-TEST(sections_are_chosen)
+COMMAND_TEST(sections_are_chosen)
 {
     expect_sections("info", ALL);
     expect_sections("INFO Default", ALL);
@@ -475,23 +475,4 @@ TEST(sections_are_chosen)
     client_session(caller)->protocol = 3;
     expect("info nonsense", "=4\r\ntxt:\r\n");
     expect("info keyspace", "=16\r\ntxt:# Keyspace\r\n\r\n");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ROOM_TEST(replication_of_a_fresh_relay),
-        ROOM_TEST(replication_with_everything),
-        ROOM_TEST(replication_while_syncing),
-        ROOM_TEST(backlog_size_is_what_was_set),
-        ROOM_TEST(server_has_its_fields),
-        ROOM_TEST(run_id_is_stable_for_the_process),
-        ROOM_TEST(other_sections_have_their_fields),
-        ROOM_TEST(stats_tell_the_counts),
-        ROOM_TEST(relay_tells_of_upstream),
-        ROOM_TEST(the_run_id_is_told_to_others),
-        ROOM_TEST(certificates_are_told_of),
-        ROOM_TEST(sections_are_chosen),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,11 +16,11 @@ static int set_up_users(void **state)
     return 0;
 }
 
-#define USERS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_users, tear_down)
+#define USERS_TEST(name) TEST_SETUP(name, set_up_users, tear_down)
 
 /* ---------------------------------------------------------------- roles */
 
-TEST(without_a_name_nobody_gets_in)
+USERS_TEST(without_a_name_nobody_gets_in)
 {
     expect("ping", NOAUTH);
     expect("auth a", WRONGPASS);
@@ -44,7 +44,7 @@ static void expect_refused(const char *line, const char *user, const char *comma
     expect(line, reply);
 }
 
-TEST(a_replica_may_replicate)
+USERS_TEST(a_replica_may_replicate)
 {
     expect("auth alice a", "+OK\r\n");
     expect("ping", "+PONG\r\n");
@@ -61,7 +61,7 @@ TEST(a_replica_may_replicate)
     assert_true(fake_client_is_gone(caller));
 }
 
-TEST(a_monitor_may_look)
+USERS_TEST(a_monitor_may_look)
 {
     expect("auth bob b", "+OK\r\n");
     expect("config get port", "*2\r\n$4\r\nport\r\n$4\r\n6380\r\n");
@@ -89,7 +89,7 @@ TEST(a_monitor_may_look)
     assert_int_equal(fake_rooms.replicas_refused, 1);
 }
 
-TEST(an_admin_may_do_everything)
+USERS_TEST(an_admin_may_do_everything)
 {
     expect("auth carol c", "+OK\r\n");
     expect("config set port 1", "+OK\r\n");
@@ -109,7 +109,7 @@ TEST(an_admin_may_do_everything)
     expect_part("info stats", "acl_access_denied_auth:0\r\n");
 }
 
-TEST(who_does_not_log_in_is_default)
+USERS_TEST(who_does_not_log_in_is_default)
 {
     add_user(USER_DEFAULT, ROLE_MONITOR, NULL);
     expect("ping", "+PONG\r\n");
@@ -122,7 +122,7 @@ TEST(who_does_not_log_in_is_default)
 }
 
 /* A role is asked for when a command is queued, and again when it is run. */
-TEST(transactions_know_roles)
+USERS_TEST(transactions_know_roles)
 {
     expect("auth bob b", "+OK\r\n");
     expect("multi", "+OK\r\n");
@@ -138,7 +138,7 @@ TEST(transactions_know_roles)
     assert_string_equal(settings_set, "");
 }
 
-TEST(clients_are_known_by_user)
+USERS_TEST(clients_are_known_by_user)
 {
     struct client *other = fake_client(8, "192.0.2.8:50000");
     fake_rooms.replica_count = 1;
@@ -168,7 +168,7 @@ static void change_users(void)
     add_user("bob", ROLE_ADMIN, "b");
 }
 
-TEST(who_is_not_known_any_more_is_closed)
+USERS_TEST(who_is_not_known_any_more_is_closed)
 {
     struct client *bob = fake_client(8, "192.0.2.8:50000");
     struct client *carol = fake_client(9, "192.0.2.9:50000");
@@ -195,7 +195,7 @@ TEST(who_is_not_known_any_more_is_closed)
 }
 
 /* requirepass, set where there was none: the replicas that are there are not cut off. */
-TEST(a_password_for_default_closes_nobody)
+USERS_TEST(a_password_for_default_closes_nobody)
 {
     users_fini(&users);
     add_user(USER_DEFAULT, ROLE_ADMIN, NULL);
@@ -218,7 +218,7 @@ static void guess_wrong(int count)
         expect("auth carol x", WRONGPASS);
 }
 
-TEST(after_ten_wrong_ones_the_answer_waits)
+USERS_TEST(after_ten_wrong_ones_the_answer_waits)
 {
     guess_wrong(10);
     expect("auth carol x", "");
@@ -239,7 +239,7 @@ TEST(after_ten_wrong_ones_the_answer_waits)
     expect_part("info stats", "acl_access_denied_auth:11\r\n");
 }
 
-TEST(more_connections_are_no_way_round)
+USERS_TEST(more_connections_are_no_way_round)
 {
     struct client *others[6];
     guess_wrong(10);
@@ -261,7 +261,7 @@ TEST(more_connections_are_no_way_round)
     expect_heard(others[2], WRONGPASS);
 }
 
-TEST(other_addresses_do_not_wait)
+USERS_TEST(other_addresses_do_not_wait)
 {
     struct client *other = fake_client(8, "192.0.2.8:50000");
     guess_wrong(10);
@@ -269,7 +269,7 @@ TEST(other_addresses_do_not_wait)
     assert_true(contains(say_as(other, "ping"), "+PONG"));
 }
 
-TEST(hello_waits_too)
+USERS_TEST(hello_waits_too)
 {
     guess_wrong(10);
     expect("hello 3 auth bob b setname me", "");
@@ -284,7 +284,7 @@ TEST(hello_waits_too)
            "-ERR Client names cannot contain spaces, newlines or special characters.\r\n");
 }
 
-TEST(in_a_transaction_nobody_waits)
+USERS_TEST(in_a_transaction_nobody_waits)
 {
     expect("auth carol c", "+OK\r\n");
     expect("multi", "+OK\r\n");
@@ -294,7 +294,7 @@ TEST(in_a_transaction_nobody_waits)
     assert_false(client_is_held(caller));
 }
 
-TEST(who_waits_when_the_users_change_is_denied)
+USERS_TEST(who_waits_when_the_users_change_is_denied)
 {
     guess_wrong(10);
     expect("auth alice a", "");
@@ -304,7 +304,7 @@ TEST(who_waits_when_the_users_change_is_denied)
     expect_heard(caller, WRONGPASS);
 }
 
-TEST(what_was_wrong_is_forgotten)
+USERS_TEST(what_was_wrong_is_forgotten)
 {
     guess_wrong(10);
     fake_loop_pass(loop, 10 * 1000);
@@ -312,27 +312,4 @@ TEST(what_was_wrong_is_forgotten)
     expect("auth carol x", "");
     assert_true(client_is_held(caller));
     fake_client_leaves(caller); /* the room closes with nobody waiting */
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        USERS_TEST(without_a_name_nobody_gets_in),
-        USERS_TEST(a_replica_may_replicate),
-        USERS_TEST(a_monitor_may_look),
-        USERS_TEST(an_admin_may_do_everything),
-        USERS_TEST(who_does_not_log_in_is_default),
-        USERS_TEST(transactions_know_roles),
-        USERS_TEST(clients_are_known_by_user),
-        USERS_TEST(who_is_not_known_any_more_is_closed),
-        USERS_TEST(a_password_for_default_closes_nobody),
-        USERS_TEST(after_ten_wrong_ones_the_answer_waits),
-        USERS_TEST(more_connections_are_no_way_round),
-        USERS_TEST(other_addresses_do_not_wait),
-        USERS_TEST(hello_waits_too),
-        USERS_TEST(in_a_transaction_nobody_waits),
-        USERS_TEST(who_waits_when_the_users_change_is_denied),
-        USERS_TEST(what_was_wrong_is_forgotten),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,9 @@ static int set_up_three(void **state)
     return 0;
 }
 
-TEST(commands_are_run_at_exec_in_their_order)
+#define MULTI_TEST(name) TEST_SETUP(name, set_up_three, tear_down)
+
+MULTI_TEST(commands_are_run_at_exec_in_their_order)
 {
     expect("multi", "+OK\r\n");
     expect("ping", "+QUEUED\r\n");
@@ -28,14 +30,14 @@ TEST(commands_are_run_at_exec_in_their_order)
     expect("exec", "-ERR EXEC without MULTI\r\n");
 }
 
-TEST(an_empty_transaction_is_an_empty_array)
+MULTI_TEST(an_empty_transaction_is_an_empty_array)
 {
     say("multi");
     expect("exec", "*0\r\n");
 }
 
 /* protocol 5.2: pipelined; the replies are thrown away, but the connection they come on must live. */
-TEST(sentinel_points_a_relay_elsewhere)
+MULTI_TEST(sentinel_points_a_relay_elsewhere)
 {
     expect("MULTI", "+OK\r\n");
     expect("SLAVEOF 192.0.2.50 6390", "+QUEUED\r\n");
@@ -56,7 +58,7 @@ TEST(sentinel_points_a_relay_elsewhere)
 
 /* It says so when the address is refused, and goes on, as any transaction does. */
 /* In a group that renames CONFIG and CLIENT, and with what else nobody knows. */
-TEST(replicaof_takes_effect_with_words_behind_it_that_are_refused)
+MULTI_TEST(replicaof_takes_effect_with_words_behind_it_that_are_refused)
 {
     static const char *const words[] = {"c0nf1g rewrite",  "cl13nt kill type normal",
                                         "config nonsense", "echo",
@@ -80,7 +82,7 @@ TEST(replicaof_takes_effect_with_words_behind_it_that_are_refused)
     assert_string_equal(followed, "10.0.0.3 6379");
 }
 
-TEST(replicaof_behind_what_is_refused_does_not)
+MULTI_TEST(replicaof_behind_what_is_refused_does_not)
 {
     say("multi");
     expect_part("nonsense", "-ERR unknown command");
@@ -90,7 +92,7 @@ TEST(replicaof_behind_what_is_refused_does_not)
     assert_string_equal(followed, "");
 }
 
-TEST(an_error_in_a_transaction_is_one_of_its_replies)
+MULTI_TEST(an_error_in_a_transaction_is_one_of_its_replies)
 {
     may_follow = false;
     say("multi");
@@ -101,7 +103,7 @@ TEST(an_error_in_a_transaction_is_one_of_its_replies)
                    "CONFIG SET - 'nonsense'\r\n+PONG\r\n");
 }
 
-TEST(what_is_refused_spoils_the_transaction)
+MULTI_TEST(what_is_refused_spoils_the_transaction)
 {
     static const char *const refused[] = {
         "nonsense",        "get",  "get x",      "set x y",  "echo",
@@ -122,7 +124,7 @@ TEST(what_is_refused_spoils_the_transaction)
     expect_part("info errorstats", "errorstat_EXECABORT:count=10\r\n");
 }
 
-TEST(some_commands_are_not_queued)
+MULTI_TEST(some_commands_are_not_queued)
 {
     say("multi");
     expect("multi", "-ERR MULTI calls can not be nested\r\n");
@@ -142,14 +144,14 @@ TEST(some_commands_are_not_queued)
     assert_int_equal(fake_client_finished(caller), CLOSE_QUIT);
 }
 
-TEST(there_is_nothing_to_watch)
+MULTI_TEST(there_is_nothing_to_watch)
 {
     expect("watch a b", "+OK\r\n");
     expect("unwatch", "+OK\r\n");
     expect("watch", "-ERR wrong number of arguments for 'watch' command\r\n");
 }
 
-TEST(so_many_commands_and_no_more)
+MULTI_TEST(so_many_commands_and_no_more)
 {
     say("multi");
     for (int i = 0; i < 256; i++)
@@ -162,7 +164,7 @@ TEST(so_many_commands_and_no_more)
     assert_true(bytes_starts(say("exec"), "*256\r\n+PONG\r\n"));
 }
 
-TEST(nobody_waits_in_a_transaction)
+MULTI_TEST(nobody_waits_in_a_transaction)
 {
     say("multi");
     expect("wait 5 0", "+QUEUED\r\n");
@@ -172,7 +174,7 @@ TEST(nobody_waits_in_a_transaction)
     assert_int_equal(watch_changes, 0);
 }
 
-TEST(resp3_is_spoken_in_transactions)
+MULTI_TEST(resp3_is_spoken_in_transactions)
 {
     client_session(caller)->protocol = 3;
     say("multi");
@@ -184,7 +186,7 @@ TEST(resp3_is_spoken_in_transactions)
            ":1\r\n>3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$2\r\nhi\r\n");
 }
 
-TEST(the_list_of_clients_tells_of_transactions)
+MULTI_TEST(the_list_of_clients_tells_of_transactions)
 {
     say_as(other, "multi");
     say_as(other, "ping");
@@ -193,7 +195,7 @@ TEST(the_list_of_clients_tells_of_transactions)
     expect_part("client list id 7", " flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 ");
 }
 
-TEST(a_password_is_asked_for_first)
+MULTI_TEST(a_password_is_asked_for_first)
 {
     close_room();
     open_room("sesame", "");
@@ -201,27 +203,4 @@ TEST(a_password_is_asked_for_first)
     expect("auth sesame", "+OK\r\n");
     expect("multi", "+OK\r\n");
     expect("exec", "*0\r\n");
-}
-
-#define MULTI_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_three, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        MULTI_TEST(commands_are_run_at_exec_in_their_order),
-        MULTI_TEST(an_empty_transaction_is_an_empty_array),
-        MULTI_TEST(sentinel_points_a_relay_elsewhere),
-        MULTI_TEST(replicaof_takes_effect_with_words_behind_it_that_are_refused),
-        MULTI_TEST(replicaof_behind_what_is_refused_does_not),
-        MULTI_TEST(an_error_in_a_transaction_is_one_of_its_replies),
-        MULTI_TEST(what_is_refused_spoils_the_transaction),
-        MULTI_TEST(some_commands_are_not_queued),
-        MULTI_TEST(there_is_nothing_to_watch),
-        MULTI_TEST(so_many_commands_and_no_more),
-        MULTI_TEST(nobody_waits_in_a_transaction),
-        MULTI_TEST(resp3_is_spoken_in_transactions),
-        MULTI_TEST(the_list_of_clients_tells_of_transactions),
-        MULTI_TEST(a_password_is_asked_for_first),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,14 +95,3 @@ TEST(all_short_patterns_end)
     }
     assert_in_range(matching, 1, 8 * 8 * 8 * 8 * 8 - 1);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_match_as_redis_server_has_it),
-        cmocka_unit_test(channels_match_with_their_case),
-        cmocka_unit_test(many_stars_take_no_time),
-        cmocka_unit_test(all_short_patterns_end),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -13,6 +13,8 @@ static int set_up_two(void **state)
     return 0;
 }
 
+#define PUBSUB_TEST(name) TEST_SETUP(name, set_up_two, tear_down)
+
 static void expect_as(struct client *client, const char *line, const char *reply)
 {
     struct client *kept = caller;
@@ -21,7 +23,7 @@ static void expect_as(struct client *client, const char *line, const char *reply
     caller = kept;
 }
 
-TEST(subscribers_get_what_is_published)
+PUBSUB_TEST(subscribers_get_what_is_published)
 {
     expect("publish a hi", ":0\r\n");
     expect_as(
@@ -35,7 +37,7 @@ TEST(subscribers_get_what_is_published)
     expect_heard(listener, "");
 }
 
-TEST(a_subscriber_in_resp3_gets_pushes)
+PUBSUB_TEST(a_subscriber_in_resp3_gets_pushes)
 {
     client_session(listener)->protocol = 3;
     expect_as(listener, "subscribe a", ">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
@@ -51,7 +53,7 @@ TEST(a_subscriber_in_resp3_gets_pushes)
 }
 
 /* Each of its subscriptions counts, as in redis-server. */
-TEST(a_message_comes_once_for_each_subscription)
+PUBSUB_TEST(a_message_comes_once_for_each_subscription)
 {
     say_as(listener, "subscribe news.x");
     expect_as(listener, "psubscribe news.* *.x other",
@@ -65,7 +67,7 @@ TEST(a_message_comes_once_for_each_subscription)
 }
 
 /* Protocol 5.2: a Sentinel publishes on one connection and listens on another, and wants to hear itself. */
-TEST(sentinels_hear_each_other_and_themselves)
+PUBSUB_TEST(sentinels_hear_each_other_and_themselves)
 {
     struct client *other = fake_client(9, "192.0.2.9:50000");
     say_as(listener, "subscribe __sentinel__:hello");
@@ -77,14 +79,14 @@ TEST(sentinels_hear_each_other_and_themselves)
     expect_heard(other, heard);
 }
 
-TEST(a_publisher_hears_itself_behind_the_reply)
+PUBSUB_TEST(a_publisher_hears_itself_behind_the_reply)
 {
     client_session(caller)->protocol = 3;
     say("subscribe a");
     expect("publish a hi", ":1\r\n>3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n");
 }
 
-TEST(subscriptions_are_ended)
+PUBSUB_TEST(subscriptions_are_ended)
 {
     say_as(listener, "subscribe a b c");
     expect_as(listener, "subscribe b", "*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:3\r\n");
@@ -102,7 +104,7 @@ TEST(subscriptions_are_ended)
     expect_as(listener, "echo x", "$1\r\nx\r\n"); /* a client like others again */
 }
 
-TEST(in_resp2_a_subscriber_may_say_little)
+PUBSUB_TEST(in_resp2_a_subscriber_may_say_little)
 {
     static const char refused[] = "-ERR Can't execute 'echo': only (P|S)SUBSCRIBE / "
                                   "(P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
@@ -127,7 +129,7 @@ TEST(in_resp2_a_subscriber_may_say_little)
     assert_int_equal(fake_client_finished(caller), CLOSE_QUIT);
 }
 
-TEST(who_leaves_is_forgotten)
+PUBSUB_TEST(who_leaves_is_forgotten)
 {
     say_as(listener, "subscribe a");
     say_as(listener, "psubscribe a*");
@@ -137,7 +139,7 @@ TEST(who_leaves_is_forgotten)
     expect("pubsub numpat", ":0\r\n");
 }
 
-TEST(pubsub_tells_who_listens)
+PUBSUB_TEST(pubsub_tells_who_listens)
 {
     struct client *other = fake_client(9, "192.0.2.9:50000");
     say_as(listener, "subscribe b ab");
@@ -159,7 +161,7 @@ TEST(pubsub_tells_who_listens)
     assert_false(contains(say("client list type normal"), "id=8 "));
 }
 
-TEST(names_have_a_limit)
+PUBSUB_TEST(names_have_a_limit)
 {
     char line[700];
     char name[514];
@@ -175,7 +177,7 @@ TEST(names_have_a_limit)
     expect_part(line, "\r\n:0\r\n");
 }
 
-TEST(subscriptions_have_a_limit)
+PUBSUB_TEST(subscriptions_have_a_limit)
 {
     char line[32];
     for (int i = 0; i < 256; i++) {
@@ -193,7 +195,7 @@ TEST(subscriptions_have_a_limit)
 }
 
 /* Many names, in an order that tells trees from lists. */
-TEST(every_channel_finds_its_own)
+PUBSUB_TEST(every_channel_finds_its_own)
 {
     char line[32];
     char expected[64];
@@ -216,31 +218,9 @@ TEST(every_channel_finds_its_own)
 }
 
 /* The room is closed while somebody subscribes, waits and queues: nothing is left over. */
-TEST(the_room_may_be_closed_at_any_time)
+PUBSUB_TEST(the_room_may_be_closed_at_any_time)
 {
     say_as(listener, "subscribe a");
     say("multi");
     say("ping");
-}
-
-#define PUBSUB_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_two, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        PUBSUB_TEST(subscribers_get_what_is_published),
-        PUBSUB_TEST(a_subscriber_in_resp3_gets_pushes),
-        PUBSUB_TEST(a_message_comes_once_for_each_subscription),
-        PUBSUB_TEST(sentinels_hear_each_other_and_themselves),
-        PUBSUB_TEST(a_publisher_hears_itself_behind_the_reply),
-        PUBSUB_TEST(subscriptions_are_ended),
-        PUBSUB_TEST(in_resp2_a_subscriber_may_say_little),
-        PUBSUB_TEST(who_leaves_is_forgotten),
-        PUBSUB_TEST(pubsub_tells_who_listens),
-        PUBSUB_TEST(names_have_a_limit),
-        PUBSUB_TEST(subscriptions_have_a_limit),
-        PUBSUB_TEST(every_channel_finds_its_own),
-        PUBSUB_TEST(the_room_may_be_closed_at_any_time),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,12 +34,3 @@ TEST(the_peak_stays)
     rates_note_memory(&rates, 3);
     assert_int_equal(rates.memory_peak, 9);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_rate_is_what_came_between_two_samples),
-        cmocka_unit_test(the_peak_stays),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -48,7 +48,7 @@ static void two_replicas(void)
     "acknowledges\r\n$2\r\nno\r\n$6\r\noffset\r\n:0\r\n$11\r\nsent_offset\r\n:0\r\n$9\r\nlag_"     \
     "bytes\r\n:-1\r\n$3\r\nlag\r\n:0\r\n$3\r\nage\r\n:0\r\n$10\r\nsent_bytes\r\n:0\r\n"
 
-TEST(replicas_are_maps)
+COMMAND_TEST(replicas_are_maps)
 {
     expect("relay replicas", "*0\r\n");
     fake_clock_advance(100000);
@@ -60,7 +60,7 @@ TEST(replicas_are_maps)
 }
 
 /* One that never acknowledges is as far as it was sent; nobody is further than the end. */
-TEST(how_far_one_is_behind)
+COMMAND_TEST(how_far_one_is_behind)
 {
     two_replicas();
     fake_rooms.replicas[0].acknowledges = false;
@@ -69,7 +69,7 @@ TEST(how_far_one_is_behind)
     expect_part("relay replicas", "$9\r\nlag_bytes\r\n:0\r\n");
 }
 
-TEST(a_replica_is_dropped_by_its_id)
+COMMAND_TEST(a_replica_is_dropped_by_its_id)
 {
     two_replicas();
     expect("relay drop 12", "+OK\r\n");
@@ -93,7 +93,7 @@ TEST(a_replica_is_dropped_by_its_id)
     "3\r\nlag\r\n"                                                                                 \
     ":1\r\n$12\r\nforgotten_in\r\n:59\r\n"
 
-TEST(one_that_is_away_is_listed)
+COMMAND_TEST(one_that_is_away_is_listed)
 {
     fake_clock_advance(100000);
     two_replicas();
@@ -118,7 +118,7 @@ TEST(one_that_is_away_is_listed)
     expect_part("info relay", "\r\nreplicas_unsure_seconds:2\r\n");
 }
 
-TEST(replicas_are_forgotten_by_id_or_address)
+COMMAND_TEST(replicas_are_forgotten_by_id_or_address)
 {
     static const struct {
         const char *word;
@@ -159,7 +159,7 @@ TEST(replicas_are_forgotten_by_id_or_address)
     expect_part("relay help", "FORGET <replica-id | ip | ip:port | ALL>");
 }
 
-TEST(a_snapshot_is_asked_for)
+COMMAND_TEST(a_snapshot_is_asked_for)
 {
     expect("relay snapshot", "+OK\r\n");
     assert_int_equal(fake_rooms.renewals, 1);
@@ -168,7 +168,7 @@ TEST(a_snapshot_is_asked_for)
            "-ERR no newer snapshot can be fetched now: one is being fetched already\r\n");
 }
 
-TEST(another_history_is_accepted)
+COMMAND_TEST(another_history_is_accepted)
 {
     expect("relay accept", "+OK\r\n");
     assert_int_equal(fake_rooms.acceptances, 1);
@@ -184,7 +184,7 @@ TEST(another_history_is_accepted)
     assert_int_equal(fake_rooms.acceptances, 3);
 }
 
-TEST(the_store_is_a_map)
+COMMAND_TEST(the_store_is_a_map)
 {
     expect("relay store", "*2\r\n$15\r\nstore_histories\r\n:0\r\n");
     say("hello 3");
@@ -192,7 +192,7 @@ TEST(the_store_is_a_map)
     expect("relay store", "%1\r\n$15\r\nstore_histories\r\n:1\r\n");
 }
 
-TEST(relay_explains_itself)
+COMMAND_TEST(relay_explains_itself)
 {
     expect_part("relay help", "DROP replica-id");
     expect_part("relay help", "SNAPSHOT");
@@ -200,20 +200,4 @@ TEST(relay_explains_itself)
     expect("relay", "-ERR wrong number of arguments for 'relay' command\r\n");
     expect_part("command docs relay|drop", "replica-id");
     expect_part("monitor", "-ERR this is psync-relay: it does not offer 'monitor'");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ROOM_TEST(replicas_are_maps),
-        ROOM_TEST(how_far_one_is_behind),
-        ROOM_TEST(a_replica_is_dropped_by_its_id),
-        ROOM_TEST(one_that_is_away_is_listed),
-        ROOM_TEST(replicas_are_forgotten_by_id_or_address),
-        ROOM_TEST(a_snapshot_is_asked_for),
-        ROOM_TEST(another_history_is_accepted),
-        ROOM_TEST(the_store_is_a_map),
-        ROOM_TEST(relay_explains_itself),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

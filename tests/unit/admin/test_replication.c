@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "admin_test.h"
 
-TEST(psync_takes_the_client_away)
+COMMAND_TEST(psync_takes_the_client_away)
 {
     fake_rooms.psync_takes = true;
     assert_int_equal(say("psync ? -1").length, 0);
     assert_true(fake_client_is_gone(caller));
 }
 
-TEST(psync_may_be_refused)
+COMMAND_TEST(psync_may_be_refused)
 {
     expect("psync ? x", "-ERR value is not an integer or out of range\r\n");
     assert_false(fake_client_is_gone(caller));
@@ -16,7 +16,7 @@ TEST(psync_may_be_refused)
     expect_part("info errorstats", "errorstat_ERR:count=2\r\n");
 }
 
-TEST(sync_takes_the_client_away)
+COMMAND_TEST(sync_takes_the_client_away)
 {
     expect("sync x", "-ERR wrong number of arguments for 'sync' command\r\n");
     assert_false(fake_client_is_gone(caller));
@@ -24,12 +24,12 @@ TEST(sync_takes_the_client_away)
     assert_true(fake_client_is_gone(caller));
 }
 
-TEST(replconf_is_downstreams)
+COMMAND_TEST(replconf_is_downstreams)
 {
     expect("replconf listening-port 7000", "+OK\r\n");
 }
 
-TEST(role_is_that_of_a_replica)
+COMMAND_TEST(role_is_that_of_a_replica)
 {
     static const struct {
         enum link_state state;
@@ -53,7 +53,7 @@ TEST(role_is_that_of_a_replica)
     expect_part("role", ":4711\r\n");
 }
 
-TEST(replicaof_points_at_another_origin)
+COMMAND_TEST(replicaof_points_at_another_origin)
 {
     expect("replicaof other.example 7000", "+OK\r\n");
     assert_string_equal(followed, "other.example 7000");
@@ -63,7 +63,7 @@ TEST(replicaof_points_at_another_origin)
     assert_string_equal(followed, "::1 6379");
 }
 
-TEST(replicaof_the_same_changes_nothing)
+COMMAND_TEST(replicaof_the_same_changes_nothing)
 {
     expect("replicaof ORIGIN.example 6379", "+OK Already connected to specified master\r\n");
     assert_string_equal(followed, "");
@@ -75,7 +75,7 @@ TEST(replicaof_the_same_changes_nothing)
     assert_string_equal(followed, "origin.example 6378");
 }
 
-TEST(replicaof_refuses)
+COMMAND_TEST(replicaof_refuses)
 {
     char line[400];
     char name[ORIGIN_HOST_MAX + 1];
@@ -98,32 +98,15 @@ TEST(replicaof_refuses)
     assert_string_equal(followed, "");
 }
 
-TEST(replicaof_may_be_refused)
+COMMAND_TEST(replicaof_may_be_refused)
 {
     may_follow = false;
     expect("replicaof other.example 7000", "-ERR that is ourselves\r\n");
     assert_string_equal(followed, "");
 }
 
-TEST(failover_is_refused_as_replicas_do)
+COMMAND_TEST(failover_is_refused_as_replicas_do)
 {
     expect("failover", "-ERR FAILOVER is not valid when server is a replica.\r\n");
     expect("failover to a 1", "-ERR FAILOVER is not valid when server is a replica.\r\n");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ROOM_TEST(psync_takes_the_client_away),
-        ROOM_TEST(psync_may_be_refused),
-        ROOM_TEST(sync_takes_the_client_away),
-        ROOM_TEST(replconf_is_downstreams),
-        ROOM_TEST(role_is_that_of_a_replica),
-        ROOM_TEST(replicaof_points_at_another_origin),
-        ROOM_TEST(replicaof_the_same_changes_nothing),
-        ROOM_TEST(replicaof_refuses),
-        ROOM_TEST(replicaof_may_be_refused),
-        ROOM_TEST(failover_is_refused_as_replicas_do),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

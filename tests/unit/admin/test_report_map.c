@@ -53,14 +53,3 @@ TEST(nothing_is_an_empty_map)
     expect("# Store\r\n", 2, "*0\r\n");
     expect("no end", 3, "%1\r\n$6\r\nno end\r\n$0\r\n\r\n");
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_are_pairs),
-        cmocka_unit_test(fields_are_a_map_in_the_map),
-        cmocka_unit_test(texts_stay_texts),
-        cmocka_unit_test(nothing_is_an_empty_map),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

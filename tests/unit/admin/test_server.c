@@ -2,7 +2,7 @@
 #include "admin_test.h"
 #include "relay/base/clock.h"
 
-TEST(time_is_seconds_and_microseconds)
+COMMAND_TEST(time_is_seconds_and_microseconds)
 {
     char expected[128];
     char seconds[24];
@@ -15,7 +15,7 @@ TEST(time_is_seconds_and_microseconds)
     expect("time", expected);
 }
 
-TEST(lastsave_is_when_the_snapshot_was_complete)
+COMMAND_TEST(lastsave_is_when_the_snapshot_was_complete)
 {
     char expected[128];
     snprintf(expected, sizeof(expected), ":%lld\r\n", (long long)(clock_wall_us() / 1000000));
@@ -28,7 +28,7 @@ TEST(lastsave_is_when_the_snapshot_was_complete)
     expect("lastsave", expected);
 }
 
-TEST(shutdown_says_nothing)
+COMMAND_TEST(shutdown_says_nothing)
 {
     expect("shutdown abort", "-ERR No shutdown in progress.\r\n");
     expect("shutdown foo", "-ERR syntax error\r\n");
@@ -42,7 +42,7 @@ TEST(shutdown_says_nothing)
     assert_int_equal(shutdowns, 3);
 }
 
-TEST(config_get_matches_names)
+COMMAND_TEST(config_get_matches_names)
 {
     expect("config get port", "*2\r\n$4\r\nport\r\n$4\r\n6380\r\n");
     expect("config get PORT nonsense", "*2\r\n$4\r\nport\r\n$4\r\n6380\r\n");
@@ -59,14 +59,14 @@ TEST(config_get_matches_names)
 }
 
 /* Names are told once: the first that has it. */
-TEST(config_get_tells_no_name_twice)
+COMMAND_TEST(config_get_tells_no_name_twice)
 {
     expect("config get maxmemory", "*2\r\n$9\r\nmaxmemory\r\n$1\r\n7\r\n");
     expect("config get port p*t", "*2\r\n$4\r\nport\r\n$4\r\n6380\r\n");
 }
 
 /* The counts go back to zero, and go on from there. */
-TEST(config_resetstat_starts_anew)
+COMMAND_TEST(config_resetstat_starts_anew)
 {
     fake_rooms.counts.sync_full = 3;
     fake_rooms.counts.commands = 10;
@@ -86,7 +86,7 @@ TEST(config_resetstat_starts_anew)
     expect("info errorstats", "$14\r\n# Errorstats\r\n\r\n");
 }
 
-TEST(stubs_are_empty)
+COMMAND_TEST(stubs_are_empty)
 {
     expect("dbsize", ":0\r\n");
     expect("latency latest", "*0\r\n");
@@ -105,18 +105,4 @@ TEST(stubs_are_empty)
     expect("latency histogram", "%0\r\n");
     expect_part("memory stats", "%4\r\n$15\r\ntotal.allocated\r\n:");
     expect_part("memory malloc-stats", "<malloc");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ROOM_TEST(time_is_seconds_and_microseconds),
-        ROOM_TEST(lastsave_is_when_the_snapshot_was_complete),
-        ROOM_TEST(shutdown_says_nothing),
-        ROOM_TEST(config_get_matches_names),
-        ROOM_TEST(config_get_tells_no_name_twice),
-        ROOM_TEST(config_resetstat_starts_anew),
-        ROOM_TEST(stubs_are_empty),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

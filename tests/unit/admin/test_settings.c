@@ -4,7 +4,7 @@
  */
 #include "admin_test.h"
 
-TEST(a_setting_is_set_through_the_door)
+COMMAND_TEST(a_setting_is_set_through_the_door)
 {
     expect("config set repl-timeout 30", "+OK\r\n");
     assert_string_equal(settings_set, "repl-timeout=30;");
@@ -12,7 +12,7 @@ TEST(a_setting_is_set_through_the_door)
     assert_string_equal(settings_set, "repl-timeout=30;Repl-Timeout=a b;");
 }
 
-TEST(the_door_says_why_not)
+COMMAND_TEST(the_door_says_why_not)
 {
     expect("config set repl-timeout bad",
            "-ERR CONFIG SET failed (possibly related to argument 'repl-timeout') - bad\r\n");
@@ -24,7 +24,7 @@ TEST(the_door_says_why_not)
     assert_string_equal(settings_set, "");
 }
 
-TEST(several_are_set_or_none)
+COMMAND_TEST(several_are_set_or_none)
 {
     expect("config set repl-timeout 30 port 7000", "+OK\r\n");
     assert_string_equal(settings_set, "repl-timeout=30;port=7000;");
@@ -39,7 +39,7 @@ TEST(several_are_set_or_none)
     assert_string_equal(settings_set, "");
 }
 
-TEST(nonsense_is_refused_in_redis_servers_words)
+COMMAND_TEST(nonsense_is_refused_in_redis_servers_words)
 {
     expect("config set repl-timeout 1 repl-timeout 2",
            "-ERR CONFIG SET failed (possibly related to argument 'repl-timeout') - duplicate "
@@ -56,21 +56,9 @@ TEST(nonsense_is_refused_in_redis_servers_words)
     assert_string_equal(settings_set, "");
 }
 
-TEST(the_door_rewrites_or_says_why_not)
+COMMAND_TEST(the_door_rewrites_or_says_why_not)
 {
     expect("config rewrite", "+OK\r\n");
     may_rewrite = false;
     expect("config rewrite", "-ERR The server is running without a config file\r\n");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ROOM_TEST(a_setting_is_set_through_the_door),
-        ROOM_TEST(the_door_says_why_not),
-        ROOM_TEST(several_are_set_or_none),
-        ROOM_TEST(nonsense_is_refused_in_redis_servers_words),
-        ROOM_TEST(the_door_rewrites_or_says_why_not),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,15 +71,3 @@ TEST(alternatives_are_one_of)
     snprintf(expected, sizeof(expected), "*1\r\n%%4\r\n%s", body);
     expect_syntax(3, "[ON | a b]", expected);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_word_is_a_value),
-        cmocka_unit_test(capitals_are_a_token),
-        cmocka_unit_test(brackets_and_dots_are_flags),
-        cmocka_unit_test(several_in_brackets_are_a_block),
-        cmocka_unit_test(alternatives_are_one_of),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -20,6 +20,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define TRANSACTION_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static struct command make(size_t words, struct bytes word)
 {
     struct command command;
@@ -29,7 +31,7 @@ static struct command make(size_t words, struct bytes word)
     return command;
 }
 
-TEST(what_was_added_comes_out)
+TRANSACTION_TEST(what_was_added_comes_out)
 {
     static char long_word[1000];
     memset(long_word, 'w', sizeof(long_word));
@@ -53,7 +55,7 @@ TEST(what_was_added_comes_out)
     transaction_fini(&ready);
 }
 
-TEST(bytes_are_limited)
+TRANSACTION_TEST(bytes_are_limited)
 {
     static char word[60 * 1024];
     memset(word, 'w', sizeof(word));
@@ -72,7 +74,7 @@ TEST(bytes_are_limited)
     transaction_fini(&ready);
 }
 
-TEST(commands_are_limited)
+TRANSACTION_TEST(commands_are_limited)
 {
     struct command small = make(1, LITERAL("p"));
     for (int i = 0; i < TRANSACTION_COMMANDS_MAX; i++)
@@ -83,16 +85,4 @@ TEST(commands_are_limited)
     assert_int_equal(transaction.count, 0);
     transaction_begin(&transaction);
     assert_true(transaction_add(&transaction, &small));
-}
-
-#define TRANSACTION_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TRANSACTION_TEST(what_was_added_comes_out),
-        TRANSACTION_TEST(bytes_are_limited),
-        TRANSACTION_TEST(commands_are_limited),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

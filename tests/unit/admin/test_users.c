@@ -35,14 +35,16 @@ static int tear_down(void **state)
     return 0;
 }
 
-TEST(an_empty_table_lets_nobody_in)
+#define USERS_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
+USERS_TEST(an_empty_table_lets_nobody_in)
 {
     assert_string_equal(judge("default", ""), "");
     assert_string_equal(judge("", ""), "");
     assert_int_equal(users.open_role, ROLE_NONE);
 }
 
-TEST(name_and_password_must_both_be_right)
+USERS_TEST(name_and_password_must_both_be_right)
 {
     assert_true(add("alice", ROLE_REPLICA, "secret"));
     assert_true(add("bob", ROLE_MONITOR, "Secret"));
@@ -59,7 +61,7 @@ TEST(name_and_password_must_both_be_right)
     assert_int_equal(users.open_role, ROLE_NONE);
 }
 
-TEST(a_name_is_there_once)
+USERS_TEST(a_name_is_there_once)
 {
     assert_true(add("alice", ROLE_REPLICA, "one"));
     assert_false(add("alice", ROLE_ADMIN, "two"));
@@ -68,7 +70,7 @@ TEST(a_name_is_there_once)
     assert_null(users_find(&users, bytes_of("bob")));
 }
 
-TEST(the_table_has_an_end)
+USERS_TEST(the_table_has_an_end)
 {
     char name[USER_NAME_MAX];
     for (int i = 0; i < USERS_MAX; i++) {
@@ -81,7 +83,7 @@ TEST(the_table_has_an_end)
 }
 
 /* Trap 22: a masterauth, and a masteruser, are welcome where nobody needs one. */
-TEST(alone_and_without_password_default_is_everybody)
+USERS_TEST(alone_and_without_password_default_is_everybody)
 {
     assert_true(add("default", ROLE_ADMIN, NULL));
     assert_int_equal(users.open_role, ROLE_ADMIN);
@@ -94,7 +96,7 @@ TEST(alone_and_without_password_default_is_everybody)
     assert_string_equal(judge("alice", "secret"), "alice");
 }
 
-TEST(another_without_password_opens_nothing_to_strangers)
+USERS_TEST(another_without_password_opens_nothing_to_strangers)
 {
     assert_true(add("guest", ROLE_MONITOR, NULL));
     assert_int_equal(users.open_role, ROLE_NONE);
@@ -145,22 +147,4 @@ TEST(passwords_are_written_in_two_ways)
     assert_false(user_password_parse(bytes_of("sha256:ba78"), &clear));
     assert_true(digest_equal(&clear, &digits));
     assert_true(user_password_parse(bytes_of("SHA256:ba78"), &clear)); /* one in clear */
-}
-
-#define USERS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        USERS_TEST(an_empty_table_lets_nobody_in),
-        USERS_TEST(name_and_password_must_both_be_right),
-        USERS_TEST(a_name_is_there_once),
-        USERS_TEST(the_table_has_an_end),
-        USERS_TEST(alone_and_without_password_default_is_everybody),
-        USERS_TEST(another_without_password_opens_nothing_to_strangers),
-        cmocka_unit_test(names_are_words),
-        cmocka_unit_test(roles_have_names),
-        cmocka_unit_test(passwords_are_written_in_two_ways),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

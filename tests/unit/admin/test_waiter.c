@@ -25,6 +25,8 @@ static int set_up_replicas(void **state)
     return 0;
 }
 
+#define WAIT_TEST(name) TEST_SETUP(name, set_up_replicas, tear_down)
+
 static void acknowledge(size_t replica, uint64_t offset)
 {
     fake_rooms.replicas[replica].acknowledged = offset;
@@ -44,7 +46,7 @@ static void expect_blocked(unsigned count)
     assert_int_equal(watches_acknowledged, count > 0);
 }
 
-TEST(what_has_been_acknowledged_is_told_at_once)
+WAIT_TEST(what_has_been_acknowledged_is_told_at_once)
 {
     expect("wait 0 0", ":0\r\n");
     expect("wait -1 0", ":0\r\n");
@@ -59,7 +61,7 @@ TEST(what_has_been_acknowledged_is_told_at_once)
     expect_blocked(0);
 }
 
-TEST(a_client_waits_for_so_many_replicas)
+WAIT_TEST(a_client_waits_for_so_many_replicas)
 {
     expect("wait 2 0", "");
     assert_true(client_is_held(caller));
@@ -77,7 +79,7 @@ TEST(a_client_waits_for_so_many_replicas)
 }
 
 /* What is published later is not waited for. */
-TEST(the_offset_is_that_of_the_moment_of_asking)
+WAIT_TEST(the_offset_is_that_of_the_moment_of_asking)
 {
     say("wait 1 0");
     fake_rooms.published = 5000;
@@ -89,7 +91,7 @@ TEST(the_offset_is_that_of_the_moment_of_asking)
     expect_heard(other, ":1\r\n");
 }
 
-TEST(time_ends_the_waiting)
+WAIT_TEST(time_ends_the_waiting)
 {
     expect("wait 3 500", "");
     fake_rooms.replicas[2].acknowledged = 2000;
@@ -101,7 +103,7 @@ TEST(time_ends_the_waiting)
     assert_int_equal(fake_loop_next_timer_ms(loop), -1);
 }
 
-TEST(each_has_its_own_time)
+WAIT_TEST(each_has_its_own_time)
 {
     struct client *third = fake_client(9, "192.0.2.10:1");
     say("wait 3 500");
@@ -122,7 +124,7 @@ TEST(each_has_its_own_time)
     expect_blocked(0);
 }
 
-TEST(a_long_time_is_waited_out)
+WAIT_TEST(a_long_time_is_waited_out)
 {
     enum { DAY_MS = 24 * 60 * 60 * 1000 };
     char line[64];
@@ -134,7 +136,7 @@ TEST(a_long_time_is_waited_out)
     expect_heard(caller, ":0\r\n");
 }
 
-TEST(who_leaves_is_forgotten)
+WAIT_TEST(who_leaves_is_forgotten)
 {
     say("wait 1 500");
     say_as(other, "wait 1 600");
@@ -146,7 +148,7 @@ TEST(who_leaves_is_forgotten)
     acknowledge(0, 1000);
 }
 
-TEST(a_wait_can_be_ended_by_another)
+WAIT_TEST(a_wait_can_be_ended_by_another)
 {
     say_as(other, "wait 3 0");
     acknowledge(0, 1000);
@@ -164,7 +166,7 @@ TEST(a_wait_can_be_ended_by_another)
 }
 
 /* Offsets of another history say nothing about what was asked for. */
-TEST(another_history_ends_the_waiting)
+WAIT_TEST(another_history_ends_the_waiting)
 {
     say("wait 1 0");
     fake_rooms.history_number = 4;
@@ -180,7 +182,7 @@ TEST(another_history_ends_the_waiting)
 
 /* The history was cut before what is waited for, and has grown beyond that place since: replicas have other
  * bytes there. */
-TEST(a_cut_ends_the_waiting_however_long_the_history_has_become)
+WAIT_TEST(a_cut_ends_the_waiting_however_long_the_history_has_become)
 {
     say("wait 1 0"); /* for 1000 */
     branches_begin(&fake_rooms.branches, 1000);
@@ -198,7 +200,7 @@ TEST(a_cut_ends_the_waiting_however_long_the_history_has_become)
     expect_heard(caller, ":0\r\n");
 }
 
-TEST(without_a_history_there_is_nothing_to_wait_for)
+WAIT_TEST(without_a_history_there_is_nothing_to_wait_for)
 {
     fake_rooms.has_history = false;
     fake_rooms.replica_count = 0;
@@ -209,7 +211,7 @@ TEST(without_a_history_there_is_nothing_to_wait_for)
 }
 
 /* Those who wait for the same are served by one look at the replicas. */
-TEST(many_who_wait_for_the_same_cost_one_look)
+WAIT_TEST(many_who_wait_for_the_same_cost_one_look)
 {
     say("wait 3 0");
     say_as(other, "wait 2 0");
@@ -222,7 +224,7 @@ TEST(many_who_wait_for_the_same_cost_one_look)
     expect_heard(other, ":2\r\n");
 }
 
-TEST(replicas_are_watched_only_while_somebody_waits)
+WAIT_TEST(replicas_are_watched_only_while_somebody_waits)
 {
     assert_int_equal(watch_changes, 0);
     say("wait 1 0");
@@ -233,7 +235,7 @@ TEST(replicas_are_watched_only_while_somebody_waits)
     assert_false(watches_acknowledged);
 }
 
-TEST(nonsense_is_refused_in_redis_servers_words)
+WAIT_TEST(nonsense_is_refused_in_redis_servers_words)
 {
     expect("wait x 0", "-ERR value is not an integer or out of range\r\n");
     expect("wait 1 x", "-ERR timeout is not an integer or out of range\r\n");
@@ -246,33 +248,9 @@ TEST(nonsense_is_refused_in_redis_servers_words)
 }
 
 /* Somebody waits when the room is closed. */
-TEST(the_room_may_be_closed_at_any_time)
+WAIT_TEST(the_room_may_be_closed_at_any_time)
 {
     say("wait 1 0");
     say_as(other, "wait 1 100");
     expect_blocked(2);
-}
-
-#define WAIT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_replicas, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WAIT_TEST(what_has_been_acknowledged_is_told_at_once),
-        WAIT_TEST(a_client_waits_for_so_many_replicas),
-        WAIT_TEST(the_offset_is_that_of_the_moment_of_asking),
-        WAIT_TEST(time_ends_the_waiting),
-        WAIT_TEST(each_has_its_own_time),
-        WAIT_TEST(a_long_time_is_waited_out),
-        WAIT_TEST(who_leaves_is_forgotten),
-        WAIT_TEST(a_wait_can_be_ended_by_another),
-        WAIT_TEST(another_history_ends_the_waiting),
-        WAIT_TEST(a_cut_ends_the_waiting_however_long_the_history_has_become),
-        WAIT_TEST(without_a_history_there_is_nothing_to_wait_for),
-        WAIT_TEST(many_who_wait_for_the_same_cost_one_look),
-        WAIT_TEST(replicas_are_watched_only_while_somebody_waits),
-        WAIT_TEST(nonsense_is_refused_in_redis_servers_words),
-        WAIT_TEST(the_room_may_be_closed_at_any_time),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,19 +139,3 @@ TEST(find_gives_the_first_or_the_length)
     assert_int_equal(bytes_find(LITERAL("a\0b"), '\0'), 1);
     assert_int_equal(bytes_find(bytes_at(NULL, 0), 'x'), 0);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(views_are_cut),
-        cmocka_unit_test(equality_looks_at_all_bytes),
-        cmocka_unit_test(secrets_are_equal_as_a_whole_or_not_at_all),
-        cmocka_unit_test(names_ignore_the_case_of_letters_only),
-        cmocka_unit_test(prefixes_observe_case),
-        cmocka_unit_test(unsigned_numbers),
-        cmocka_unit_test(signed_numbers),
-        cmocka_unit_test(printable_hides_and_cuts),
-        cmocka_unit_test(find_gives_the_first_or_the_length),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -75,13 +75,3 @@ TEST(a_check_that_holds_is_silent)
     assert_int_equal(run_apart(check_right, said, sizeof(said)), 0);
     assert_string_equal(said, "");
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_failed_check_ends_the_process_and_says_where),
-        cmocka_unit_test(unreachable_ends_the_process_and_says_why),
-        cmocka_unit_test(a_check_that_holds_is_silent),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -42,14 +42,3 @@ TEST(silence_counts_from_the_last_standstill_on)
     assert_in_range(clock_silence_ms(long_ago_ms), 0, 60 * 1000);
     assert_in_range(clock_silence_ms(clock_ms()), 0, 60 * 1000);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_clock_is_not_set_back_and_counts_milliseconds),
-        cmocka_unit_test(both_count_by_one_clock),
-        cmocka_unit_test(the_wall_clock_is_that_of_time),
-        cmocka_unit_test(silence_counts_from_the_last_standstill_on),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -92,14 +92,3 @@ TEST(a_footer_makes_the_crc_zero)
     }
     test_free(data);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_values),
-        cmocka_unit_test(all_short_lengths_at_random_alignments_and_starts),
-        cmocka_unit_test(pieces_give_the_crc_of_the_whole),
-        cmocka_unit_test(a_footer_makes_the_crc_zero),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -275,21 +275,4 @@ TEST(a_failed_check_is_in_the_log_file)
     assert_matches(taken(), TIME "error   .*test_log.c:.*CHECK failed: nobody comes here");
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_has_time_level_and_message),
-        cmocka_unit_test(errno_is_appended_and_left_alone),
-        cmocka_unit_test(a_full_disk_loses_the_line_and_nothing_else),
-        cmocka_unit_test(levels_below_the_set_one_are_silent),
-        cmocka_unit_test(a_message_cannot_forge_a_line),
-        cmocka_unit_test(long_lines_are_cut),
-        cmocka_unit_test(json_lines_are_escaped),
-        cmocka_unit_test(a_file_that_cannot_be_opened_leaves_the_old_one),
-        cmocka_unit_test(opening_again_follows_a_rotation),
-        cmocka_unit_test(without_a_path_lines_go_to_stderr),
-        cmocka_unit_test(a_failed_check_is_in_the_log_file),
-        cmocka_unit_test(lines_of_threads_do_not_mix),
-    };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+TEST_GROUP(set_up, tear_down);

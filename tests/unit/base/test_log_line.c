@@ -131,15 +131,3 @@ TEST(long_messages_are_cut_between_letters)
         }
     }
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_text_line_is_padded_to_its_message),
-        cmocka_unit_test(the_room_is_a_field_of_its_own),
-        cmocka_unit_test(control_characters_are_escaped),
-        cmocka_unit_test(letters_stay_and_nonsense_does_not),
-        cmocka_unit_test(long_messages_are_cut_between_letters),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

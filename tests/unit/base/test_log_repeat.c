@@ -21,12 +21,14 @@ static int begin(void **state)
     return 0;
 }
 
+#define SERIES_TEST(name) TEST_SETUP(name, begin, NULL)
+
 static bool note(const char *reason, int64_t now_ms)
 {
     return log_repeat_note(&repeat, reason, now_ms, sum);
 }
 
-TEST(the_first_is_told_and_the_next_are_summed_up)
+SERIES_TEST(the_first_is_told_and_the_next_are_summed_up)
 {
     assert_false(log_repeat_goes_on(&repeat));
     assert_true(note("refused", START_MS));
@@ -46,7 +48,7 @@ TEST(the_first_is_told_and_the_next_are_summed_up)
 }
 
 /* A night of it is some lines, not thousands. */
-TEST(a_failure_for_days_is_told_once_an_hour)
+SERIES_TEST(a_failure_for_days_is_told_once_an_hour)
 {
     unsigned told = 0;
     for (int64_t i = 0; i < 48 * 60 * 30; i++)
@@ -54,7 +56,7 @@ TEST(a_failure_for_days_is_told_once_an_hour)
     assert_in_range(told, 48, 55);
 }
 
-TEST(a_new_reason_is_told_at_once_and_one_that_was_told_is_not)
+SERIES_TEST(a_new_reason_is_told_at_once_and_one_that_was_told_is_not)
 {
     assert_true(note("refused", START_MS));
     assert_true(note("timed out", START_MS + 1));
@@ -65,7 +67,7 @@ TEST(a_new_reason_is_told_at_once_and_one_that_was_told_is_not)
     }
 }
 
-TEST(ever_new_reasons_are_summed_up)
+SERIES_TEST(ever_new_reasons_are_summed_up)
 {
     unsigned told = 0;
     for (int i = 0; i < 1000; i++) {
@@ -76,7 +78,7 @@ TEST(ever_new_reasons_are_summed_up)
     assert_int_equal(told, LOG_REPEAT_REASONS);
 }
 
-TEST(its_end_is_told_once)
+SERIES_TEST(its_end_is_told_once)
 {
     assert_false(log_repeat_end(&repeat, START_MS, sum));
     assert_true(note("refused", START_MS));
@@ -87,7 +89,7 @@ TEST(its_end_is_told_once)
     assert_false(log_repeat_end(&repeat, START_MS + 40 * SECOND, sum));
 }
 
-TEST(a_new_failure_after_a_while_is_told_anew)
+SERIES_TEST(a_new_failure_after_a_while_is_told_anew)
 {
     assert_true(note("refused", START_MS));
     assert_true(log_repeat_end(&repeat, START_MS, sum));
@@ -96,7 +98,7 @@ TEST(a_new_failure_after_a_while_is_told_anew)
 }
 
 /* Of some failures there is no end to be seen. */
-TEST(what_has_not_failed_for_long_is_over)
+SERIES_TEST(what_has_not_failed_for_long_is_over)
 {
     assert_true(note("full", START_MS));
     assert_false(note("full", START_MS + 1));
@@ -104,7 +106,7 @@ TEST(what_has_not_failed_for_long_is_over)
     assert_string_equal(sum, "");
 }
 
-TEST(what_flaps_is_summed_up)
+SERIES_TEST(what_flaps_is_summed_up)
 {
     unsigned told = 0;
     for (int i = 0; i < 60; i++) {
@@ -117,7 +119,7 @@ TEST(what_flaps_is_summed_up)
     assert_true(log_repeat_end(&repeat, START_MS + 61 * SECOND, sum));
 }
 
-TEST(each_key_is_told_by_itself)
+SERIES_TEST(each_key_is_told_by_itself)
 {
     assert_true(log_repeats_note(&repeats, "10.0.0.1", "noauth", START_MS, sum));
     assert_true(log_repeats_note(&repeats, "10.0.0.2", "noauth", START_MS, sum));
@@ -126,7 +128,7 @@ TEST(each_key_is_told_by_itself)
     assert_string_equal(sum, " count=3 for=60s");
 }
 
-TEST(a_crowd_is_told_as_one)
+SERIES_TEST(a_crowd_is_told_as_one)
 {
     unsigned told = 0;
     for (int i = 0; i < 1000; i++) {
@@ -138,7 +140,7 @@ TEST(a_crowd_is_told_as_one)
     assert_string_equal(sum, " count=969 for=60s others=yes");
 }
 
-TEST(one_that_is_over_is_told_and_makes_room)
+SERIES_TEST(one_that_is_over_is_told_and_makes_room)
 {
     assert_true(log_repeats_note(&repeats, "10.0.0.1", "noauth", START_MS, sum));
     assert_true(log_repeats_note(&repeats, "10.0.0.2", "noauth", START_MS, sum));
@@ -151,22 +153,4 @@ TEST(one_that_is_over_is_told_and_makes_room)
     assert_false(log_repeats_take_over(&repeats, now_ms + 1, key, sum));
     assert_true(log_repeats_note(&repeats, "10.0.0.2", "noauth", now_ms + 2, sum));
     assert_string_equal(sum, "");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(the_first_is_told_and_the_next_are_summed_up, begin),
-        cmocka_unit_test_setup(a_failure_for_days_is_told_once_an_hour, begin),
-        cmocka_unit_test_setup(a_new_reason_is_told_at_once_and_one_that_was_told_is_not, begin),
-        cmocka_unit_test_setup(ever_new_reasons_are_summed_up, begin),
-        cmocka_unit_test_setup(its_end_is_told_once, begin),
-        cmocka_unit_test_setup(a_new_failure_after_a_while_is_told_anew, begin),
-        cmocka_unit_test_setup(what_has_not_failed_for_long_is_over, begin),
-        cmocka_unit_test_setup(what_flaps_is_summed_up, begin),
-        cmocka_unit_test_setup(each_key_is_told_by_itself, begin),
-        cmocka_unit_test_setup(a_crowd_is_told_as_one, begin),
-        cmocka_unit_test_setup(one_that_is_over_is_told_and_makes_room, begin),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

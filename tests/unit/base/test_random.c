@@ -37,13 +37,3 @@ TEST(numbers_stay_below_and_reach_everywhere)
         assert_in_range(seen[i], 700, 1300); /* ten standard deviations */
     assert_true(random_below(UINT64_MAX) < UINT64_MAX);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hex_has_as_many_digits_as_asked),
-        cmocka_unit_test(hex_differs_from_call_to_call),
-        cmocka_unit_test(numbers_stay_below_and_reach_everywhere),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

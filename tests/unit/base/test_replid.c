@@ -54,14 +54,3 @@ TEST(none_is_forty_zeros)
 {
     assert_string_equal(replid_none().hex, "0000000000000000000000000000000000000000");
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_cases_are_one_id),
-        cmocka_unit_test(each_digit_counts),
-        cmocka_unit_test(anything_but_forty_hexadecimal_digits_is_refused),
-        cmocka_unit_test(none_is_forty_zeros),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -45,13 +45,3 @@ TEST(a_report_over_its_limit_is_marked)
     assert_string_equal(text_string(&out), "# Server\r\n");
     text_fini(&out);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sections_and_values_look_as_info_does),
-        cmocka_unit_test(a_value_cannot_forge_a_field),
-        cmocka_unit_test(a_report_over_its_limit_is_marked),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

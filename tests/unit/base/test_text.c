@@ -103,16 +103,3 @@ TEST(skip_drops_the_front)
     assert_string_equal(text_string(&text), "");
     text_fini(&text);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_text_is_an_empty_string),
-        cmocka_unit_test(pieces_are_put_together),
-        cmocka_unit_test(it_grows_and_keeps_what_it_has),
-        cmocka_unit_test(the_limit_is_exact_and_failing_is_for_good),
-        cmocka_unit_test(a_piece_over_the_limit_is_dropped_whole),
-        cmocka_unit_test(skip_drops_the_front),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -102,8 +102,10 @@ static int tear_down(void **state)
     return rmdir(directory); /* nothing is left beside it */
 }
 
+#define CHANGE_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 /* Asked last, and shown what is wanted; if not, all is as it was. */
-TEST(the_outside_has_the_last_word)
+CHANGE_TEST(the_outside_has_the_last_word)
 {
     load(ORIGIN "[downstream]\ntls-cert-file = old.crt\n", NULL, 0);
     may_be = false;
@@ -124,7 +126,7 @@ TEST(the_outside_has_the_last_word)
     config_fini(&config);
 }
 
-TEST(one_is_set_or_refused_in_redis_servers_words)
+CHANGE_TEST(one_is_set_or_refused_in_redis_servers_words)
 {
     static const struct {
         const char *name;
@@ -178,7 +180,7 @@ TEST(one_is_set_or_refused_in_redis_servers_words)
     config_fini(&config);
 }
 
-TEST(what_may_change_reaches_the_options_of_the_rooms)
+CHANGE_TEST(what_may_change_reaches_the_options_of_the_rooms)
 {
     const struct admin_pair pairs[] = {
         {"log-level", "debug"},
@@ -216,7 +218,7 @@ TEST(what_may_change_reaches_the_options_of_the_rooms)
 }
 
 /* Each alone would be refused: the sizes fit only together, in whatever order. */
-TEST(several_are_looked_at_together)
+CHANGE_TEST(several_are_looked_at_together)
 {
     load(ORIGIN, NULL, 0);
     const struct admin_pair grown[] = {{"repl-backlog-size", "8gb"},
@@ -236,7 +238,7 @@ TEST(several_are_looked_at_together)
     config_fini(&config);
 }
 
-TEST(more_clients_than_the_system_allows_are_refused)
+CHANGE_TEST(more_clients_than_the_system_allows_are_refused)
 {
     load(ORIGIN, NULL, 0);
     assert_true(set("maxclients", "50"));
@@ -251,7 +253,7 @@ TEST(more_clients_than_the_system_allows_are_refused)
     config_fini(&config);
 }
 
-TEST(what_was_set_is_written_and_nothing_else)
+CHANGE_TEST(what_was_set_is_written_and_nothing_else)
 {
     static const char before[] = "# mine\n" ORIGIN "masterauth = s3cr;t\n\n[downstream]\n"
                                  "port=7000\n  timeout :  1\n[store]\n;fsync = everysec\n\n# end\n";
@@ -287,7 +289,7 @@ TEST(what_was_set_is_written_and_nothing_else)
 }
 
 /* --set goes over the ini at the next start, too: it is not written, unless it was changed since. */
-TEST(what_an_override_gives_is_not_written)
+CHANGE_TEST(what_an_override_gives_is_not_written)
 {
     static const char *const overrides[] = {"store.fsync=always", "downstream.timeout=5"};
     size_t count;
@@ -301,7 +303,7 @@ TEST(what_an_override_gives_is_not_written)
     config_fini(&config);
 }
 
-TEST(a_rewrite_that_cannot_be_leaves_the_ini)
+CHANGE_TEST(a_rewrite_that_cannot_be_leaves_the_ini)
 {
     size_t count;
     const char *override = "upstream.replicaof=10.0.0.1 6379";
@@ -330,7 +332,7 @@ TEST(a_rewrite_that_cannot_be_leaves_the_ini)
 }
 
 /* The link stays one, and what it leads to is replaced. */
-TEST(a_symbolic_link_is_followed)
+CHANGE_TEST(a_symbolic_link_is_followed)
 {
     char target[96];
     size_t count;
@@ -357,7 +359,7 @@ static bool load_again(const char *content, struct config *fresh)
     return config_load_again(&config, fresh, ini, &why);
 }
 
-TEST(an_ini_that_has_changed_is_taken_over_as_far_as_may_be)
+CHANGE_TEST(an_ini_that_has_changed_is_taken_over_as_far_as_may_be)
 {
     const char *override = "store.fsync=always";
     struct config fresh;
@@ -388,7 +390,7 @@ TEST(an_ini_that_has_changed_is_taken_over_as_far_as_may_be)
     config_fini(&config);
 }
 
-TEST(sizes_of_an_ini_that_go_together_are_taken_over_together)
+CHANGE_TEST(sizes_of_an_ini_that_go_together_are_taken_over_together)
 {
     struct config fresh;
     load(ORIGIN, NULL, 0);
@@ -403,24 +405,4 @@ TEST(sizes_of_an_ini_that_go_together_are_taken_over_together)
     assert_int_equal(config.downstream.client_timeout_ms, 9000);
     config_fini(&fresh);
     config_fini(&config);
-}
-
-#define CHANGE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CHANGE_TEST(the_outside_has_the_last_word),
-        CHANGE_TEST(one_is_set_or_refused_in_redis_servers_words),
-        CHANGE_TEST(what_may_change_reaches_the_options_of_the_rooms),
-        CHANGE_TEST(several_are_looked_at_together),
-        CHANGE_TEST(more_clients_than_the_system_allows_are_refused),
-        CHANGE_TEST(what_was_set_is_written_and_nothing_else),
-        CHANGE_TEST(what_an_override_gives_is_not_written),
-        CHANGE_TEST(a_rewrite_that_cannot_be_leaves_the_ini),
-        CHANGE_TEST(a_symbolic_link_is_followed),
-        CHANGE_TEST(an_ini_that_has_changed_is_taken_over_as_far_as_may_be),
-        CHANGE_TEST(sizes_of_an_ini_that_go_together_are_taken_over_together),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,9 @@ static void assert_origin(const struct config *config, const char *host, uint16_
     assert_int_equal(config->upstream.origin.at[0].port, port);
 }
 
-TEST(defaults)
+#define PLACE_TEST(name) TEST_SETUP(name, open_place, close_place)
+
+PLACE_TEST(defaults)
 {
     struct place *place = *state;
     assert_loads(place, ORIGIN, NULL);
@@ -66,7 +68,7 @@ TEST(defaults)
     config_fini(&place->config);
 }
 
-TEST(without_a_password_others_are_kept_out)
+PLACE_TEST(without_a_password_others_are_kept_out)
 {
     struct place *place = *state;
     static const struct {
@@ -87,7 +89,7 @@ TEST(without_a_password_others_are_kept_out)
     assert_non_null(strstr(text_string(&place->errors), "expected one of: yes, no"));
 }
 
-TEST(values_stand_as_they_are)
+PLACE_TEST(values_stand_as_they_are)
 {
     struct place *place = *state;
     assert_loads(place,
@@ -111,7 +113,7 @@ TEST(values_stand_as_they_are)
     config_fini(&place->config);
 }
 
-TEST(long_lines)
+PLACE_TEST(long_lines)
 {
     struct place *place = *state;
     char ini[8192];
@@ -127,7 +129,7 @@ TEST(long_lines)
     assert_refused(place, ini, NULL, "%s:3: the line has 4114 bytes; at most 4095 are possible\n");
 }
 
-TEST(lines_that_say_nothing)
+PLACE_TEST(lines_that_say_nothing)
 {
     struct place *place = *state;
     assert_refused(place, "port 6379\n[upstream\n" ORIGIN "[store] fsync = no\nfsync\n\n= 5\n",
@@ -144,7 +146,7 @@ TEST(lines_that_say_nothing)
     assert_string_equal(text_string(&place->errors), expected);
 }
 
-TEST(unknown_names)
+PLACE_TEST(unknown_names)
 {
     struct place *place = *state;
     assert_refused(place,
@@ -159,7 +161,7 @@ TEST(unknown_names)
                    "%s:9: [store] bind: there is no such key here; it belongs in [downstream]\n");
 }
 
-TEST(bad_values)
+PLACE_TEST(bad_values)
 {
     struct place *place = *state;
     assert_refused(
@@ -177,7 +179,7 @@ TEST(bad_values)
         "%s:9: [relay] threads: it is set on line 8 already; keep one of the two\n");
 }
 
-TEST(many_errors_are_counted)
+PLACE_TEST(many_errors_are_counted)
 {
     struct place *place = *state;
     struct text ini;
@@ -198,7 +200,7 @@ TEST(many_errors_are_counted)
     text_fini(&expected);
 }
 
-TEST(files_that_cannot_be_read)
+PLACE_TEST(files_that_cannot_be_read)
 {
     struct place *place = *state;
     char expected[256];
@@ -214,7 +216,7 @@ TEST(files_that_cannot_be_read)
     assert_string_equal(text_string(&place->errors), expected);
 }
 
-TEST(overrides)
+PLACE_TEST(overrides)
 {
     struct place *place = *state;
     static const char *const list[] = {"upstream.replicaof= 10.0.0.2 7000", "store.fsync=no",
@@ -234,7 +236,7 @@ TEST(overrides)
     config_fini(&place->config);
 }
 
-TEST(bad_overrides)
+PLACE_TEST(bad_overrides)
 {
     static const struct {
         const char *override;
@@ -261,7 +263,7 @@ TEST(bad_overrides)
         assert_refused(place, ORIGIN, rows[i].override, rows[i].error);
 }
 
-TEST(what_does_not_fit_together)
+PLACE_TEST(what_does_not_fit_together)
 {
     struct place *place = *state;
     assert_refused(place, "[store]\n", NULL,
@@ -294,7 +296,7 @@ TEST(what_does_not_fit_together)
                    "repl-backlog-size\n");
 }
 
-TEST(where_the_origin_is)
+PLACE_TEST(where_the_origin_is)
 {
     struct place *place = *state;
     assert_loads(place,
@@ -327,7 +329,7 @@ static bool opens(const struct place *place, const char *password)
     return users_judge(&place->config.users, bytes_of("default"), bytes_of(password)) != NULL;
 }
 
-TEST(secrets_in_files)
+PLACE_TEST(secrets_in_files)
 {
     struct place *place = *state;
     char ini[512];
@@ -371,7 +373,7 @@ TEST(secrets_in_files)
 }
 
 /* A real directory, one that can be made, and those that cannot. */
-TEST(probes)
+PLACE_TEST(probes)
 {
     struct place *place = *state;
     char ini[512];
@@ -412,7 +414,7 @@ TEST(probes)
 }
 
 /* What --print-config prints is an ini that means the same, but for the secrets. */
-TEST(printing_and_reading_again)
+PLACE_TEST(printing_and_reading_again)
 {
     struct place *place = *state;
     struct text first;
@@ -449,7 +451,7 @@ static void gather(const char *name, const char *value, void *arg)
     text_format(arg, "%s=%s\n", name, value);
 }
 
-TEST(settings_for_config_get)
+PLACE_TEST(settings_for_config_get)
 {
     struct place *place = *state;
     struct text all;
@@ -469,7 +471,7 @@ TEST(settings_for_config_get)
 }
 
 /* The ini that we ship: as it is (everything is commented out), and with every line switched on. */
-TEST(the_shipped_ini)
+PLACE_TEST(the_shipped_ini)
 {
     struct place *place = *state;
     char text[64 * 1024];
@@ -496,31 +498,4 @@ TEST(the_shipped_ini)
     assert_string_equal(text_string(&switched_on), text_string(&by_default));
     text_fini(&by_default);
     text_fini(&switched_on);
-}
-
-#define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, open_place, close_place)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        IN_A_PLACE(defaults),
-        IN_A_PLACE(without_a_password_others_are_kept_out),
-        IN_A_PLACE(values_stand_as_they_are),
-        IN_A_PLACE(long_lines),
-        IN_A_PLACE(lines_that_say_nothing),
-        IN_A_PLACE(unknown_names),
-        IN_A_PLACE(bad_values),
-        IN_A_PLACE(many_errors_are_counted),
-        IN_A_PLACE(files_that_cannot_be_read),
-        IN_A_PLACE(overrides),
-        IN_A_PLACE(bad_overrides),
-        IN_A_PLACE(what_does_not_fit_together),
-        IN_A_PLACE(where_the_origin_is),
-        IN_A_PLACE(secrets_in_files),
-        IN_A_PLACE(probes),
-        IN_A_PLACE(printing_and_reading_again),
-        IN_A_PLACE(settings_for_config_get),
-        IN_A_PLACE(the_shipped_ini),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,12 +32,3 @@ TEST(looks_at_the_beginning_of_long_names)
     assert_int_equal(nearest_distance(a, a), 0);
     assert_int_equal(nearest_distance(a, ""), NEAREST_LENGTH_MAX);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_letters),
-        cmocka_unit_test(looks_at_the_beginning_of_long_names),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -58,7 +58,9 @@ static int forget_the_environment(void **state)
     return 0;
 }
 
-TEST(a_life_is_told_word_by_word)
+#define NOTIFY_TEST(name) TEST_SETUP(name, forget_the_environment, NULL)
+
+NOTIFY_TEST(a_life_is_told_word_by_word)
 {
     struct notify notify;
     int manager = open_manager('@');
@@ -81,7 +83,7 @@ TEST(a_life_is_told_word_by_word)
     close(manager);
 }
 
-TEST(a_path_is_a_name_too)
+NOTIFY_TEST(a_path_is_a_name_too)
 {
     struct notify notify;
     int manager = open_manager('/');
@@ -93,7 +95,7 @@ TEST(a_path_is_a_name_too)
     close(manager);
 }
 
-TEST(a_status_is_told_when_it_is_another)
+NOTIFY_TEST(a_status_is_told_when_it_is_another)
 {
     struct notify notify;
     int manager = open_manager('@');
@@ -108,7 +110,7 @@ TEST(a_status_is_told_when_it_is_another)
     close(manager);
 }
 
-TEST(what_a_peer_has_said_is_no_line_of_the_protocol)
+NOTIFY_TEST(what_a_peer_has_said_is_no_line_of_the_protocol)
 {
     struct notify notify;
     int manager = open_manager('@');
@@ -127,7 +129,7 @@ TEST(what_a_peer_has_said_is_no_line_of_the_protocol)
     close(manager);
 }
 
-TEST(each_tick_is_a_sign_of_life_for_who_is_watched)
+NOTIFY_TEST(each_tick_is_a_sign_of_life_for_who_is_watched)
 {
     char own[32];
     snprintf(own, sizeof(own), "%ld", (long)getpid());
@@ -161,7 +163,7 @@ TEST(each_tick_is_a_sign_of_life_for_who_is_watched)
 }
 
 /* Ticks fill the manager's queue; what is said then comes when there is room. */
-TEST(a_word_that_finds_no_room_is_said_again)
+NOTIFY_TEST(a_word_that_finds_no_room_is_said_again)
 {
     struct notify notify;
     int manager = open_manager('@');
@@ -188,7 +190,7 @@ TEST(a_word_that_finds_no_room_is_said_again)
     close(manager);
 }
 
-TEST(without_a_manager_nothing_is_sent)
+NOTIFY_TEST(without_a_manager_nothing_is_sent)
 {
     char endless[200];
     memset(endless, 'a', sizeof(endless));
@@ -210,7 +212,7 @@ TEST(without_a_manager_nothing_is_sent)
     log_set_level(LOG_LEVEL_INFO);
 }
 
-TEST(a_manager_that_is_gone_is_no_obstacle)
+NOTIFY_TEST(a_manager_that_is_gone_is_no_obstacle)
 {
     struct notify notify;
     close(open_manager('@'));
@@ -219,21 +221,4 @@ TEST(a_manager_that_is_gone_is_no_obstacle)
     assert_false(notify.is_word_owed);
     notify_tick(&notify, "well");
     notify_close(&notify);
-}
-
-#define ROW(test) cmocka_unit_test_setup(test, forget_the_environment)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ROW(a_life_is_told_word_by_word),
-        ROW(a_path_is_a_name_too),
-        ROW(a_status_is_told_when_it_is_another),
-        ROW(what_a_peer_has_said_is_no_line_of_the_protocol),
-        ROW(each_tick_is_a_sign_of_life_for_who_is_watched),
-        ROW(a_word_that_finds_no_room_is_said_again),
-        ROW(without_a_manager_nothing_is_sent),
-        ROW(a_manager_that_is_gone_is_no_obstacle),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

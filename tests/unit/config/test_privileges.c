@@ -102,14 +102,3 @@ TEST(users_and_groups)
     assert_false(load(NULL, "relay.user=two words", NULL));
     assert_non_null(strstr(errors_text, "expected the name of a user or a group"));
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(overrides_that_are_secrets),
-        cmocka_unit_test(the_ini_has_secrets_only_if_they_stand_in_it),
-        cmocka_unit_test(who_must_authenticate),
-        cmocka_unit_test(users_and_groups),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -31,6 +31,8 @@ static int tear_down(void **state)
     return rmdir(directory);
 }
 
+#define REPLACE_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void write_old(const char *content)
 {
     FILE *file = fopen(path, "we");
@@ -73,7 +75,7 @@ static unsigned count_files(void)
     return count - 2; /* "." and ".." */
 }
 
-TEST(the_new_content_takes_the_place_of_the_old)
+REPLACE_TEST(the_new_content_takes_the_place_of_the_old)
 {
     static const mode_t modes[] = {0600, 0640, 0444, 0755};
     for (size_t i = 0; i < LENGTH_OF(modes); i++) {
@@ -94,7 +96,7 @@ TEST(the_new_content_takes_the_place_of_the_old)
     }
 }
 
-TEST(another_owner_stays)
+REPLACE_TEST(another_owner_stays)
 {
     if (geteuid() != 0)
         skip(); /* nobody else can give a file away */
@@ -107,7 +109,7 @@ TEST(another_owner_stays)
     assert_int_equal(after.st_gid, 65533);
 }
 
-TEST(what_the_check_refuses_leaves_the_old)
+REPLACE_TEST(what_the_check_refuses_leaves_the_old)
 {
     char no[] = "no";
     write_old("old");
@@ -117,7 +119,7 @@ TEST(what_the_check_refuses_leaves_the_old)
     assert_int_equal(count_files(), 1);
 }
 
-TEST(what_the_system_refuses_is_said)
+REPLACE_TEST(what_the_system_refuses_is_said)
 {
     char nowhere[96];
     assert_false(replace_file(path, bytes_of("new"), look, NULL, &why)); /* whose mode and owner? */
@@ -129,7 +131,7 @@ TEST(what_the_system_refuses_is_said)
     assert_string_equal(text_string(&why), "No such file or directory");
 }
 
-TEST(a_file_is_read_whole)
+REPLACE_TEST(a_file_is_read_whole)
 {
     struct text out;
     text_init(&out, 8);
@@ -144,18 +146,4 @@ TEST(a_file_is_read_whole)
     assert_false(replace_read(directory, &out, &why));
     assert_string_equal(text_string(&why), "Is a directory");
     text_fini(&out);
-}
-
-#define REPLACE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        REPLACE_TEST(the_new_content_takes_the_place_of_the_old),
-        REPLACE_TEST(another_owner_stays),
-        REPLACE_TEST(what_the_check_refuses_leaves_the_old),
-        REPLACE_TEST(what_the_system_refuses_is_said),
-        REPLACE_TEST(a_file_is_read_whole),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

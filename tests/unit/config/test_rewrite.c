@@ -171,23 +171,3 @@ TEST(a_second_rewrite_changes_the_value_alone)
         text_fini(&twice);
     }
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_changes_every_byte_stays),
-        cmocka_unit_test(only_the_value_of_its_line_is_replaced),
-        cmocka_unit_test(an_empty_value_and_one_full_of_signs),
-        cmocka_unit_test(the_line_that_is_commented_out_gives_its_place),
-        cmocka_unit_test(a_comment_in_words_is_none),
-        cmocka_unit_test(the_line_that_counts_goes_first),
-        cmocka_unit_test(other_sections_and_other_keys_stay),
-        cmocka_unit_test(a_new_one_goes_behind_the_last_of_its_section),
-        cmocka_unit_test(a_section_that_is_missing_is_made),
-        cmocka_unit_test(line_ends_stay_what_they_are),
-        cmocka_unit_test(a_byte_order_mark_is_no_part_of_a_name),
-        cmocka_unit_test(several_changes_find_each_its_place),
-        cmocka_unit_test(a_second_rewrite_changes_the_value_alone),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -133,14 +133,3 @@ TEST(files_and_words_may_be_set_while_it_runs)
     text_fini(&errors);
     config_fini(&config);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_sides_are_plain_by_default),
-        cmocka_unit_test(each_side_has_its_own),
-        cmocka_unit_test(what_cannot_be_is_refused),
-        cmocka_unit_test(files_and_words_may_be_set_while_it_runs),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

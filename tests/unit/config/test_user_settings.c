@@ -34,7 +34,9 @@ static void assert_role(const struct place *place, const char *name, const char 
     assert_int_equal(user->role, role);
 }
 
-TEST(users_have_a_role_and_a_password)
+#define PLACE_TEST(name) TEST_SETUP(name, open_place, close_place)
+
+PLACE_TEST(users_have_a_role_and_a_password)
 {
     struct place *place = *state;
     char ini[512];
@@ -57,7 +59,7 @@ TEST(users_have_a_role_and_a_password)
     config_fini(&place->config);
 }
 
-TEST(a_digest_may_stand_in_a_file)
+PLACE_TEST(a_digest_may_stand_in_a_file)
 {
     struct place *place = *state;
     char ini[512];
@@ -75,7 +77,7 @@ TEST(a_digest_may_stand_in_a_file)
     assert_non_null(strstr(text_string(&place->errors), "expected 64 hexadecimal digits"));
 }
 
-TEST(requirepass_is_that_of_default)
+PLACE_TEST(requirepass_is_that_of_default)
 {
     struct place *place = *state;
     assert_loads(place, ORIGIN "[downstream]\nrequirepass = " ABC "\n[users]\nu = replica x\n",
@@ -93,7 +95,7 @@ TEST(requirepass_is_that_of_default)
                    "it is, too; keep one of the two\n");
 }
 
-TEST(default_may_be_anything)
+PLACE_TEST(default_may_be_anything)
 {
     struct place *place = *state;
     assert_loads(place, USERS "default = monitor nopass\nu = admin x\n", NULL);
@@ -106,7 +108,7 @@ TEST(default_may_be_anything)
     config_fini(&place->config);
 }
 
-TEST(bad_users_are_told_without_their_passwords)
+PLACE_TEST(bad_users_are_told_without_their_passwords)
 {
     static const struct {
         const char *line;
@@ -140,7 +142,7 @@ TEST(bad_users_are_told_without_their_passwords)
     }
 }
 
-TEST(overrides_replace_users)
+PLACE_TEST(overrides_replace_users)
 {
     struct place *place = *state;
     assert_loads(place, USERS "alice = replica a\n", "users.alice=admin b c");
@@ -155,7 +157,7 @@ TEST(overrides_replace_users)
         strstr(text_string(&place->errors), "--set users.alice: [users] alice: expected"));
 }
 
-TEST(passwords_are_not_printed)
+PLACE_TEST(passwords_are_not_printed)
 {
     struct place *place = *state;
     char ini[512];
@@ -201,7 +203,7 @@ static void assert_reloads(struct place *place)
         fail_msg("expected no error, got: %s", text_string(&place->errors));
 }
 
-TEST(access_is_read_again_and_nothing_else)
+PLACE_TEST(access_is_read_again_and_nothing_else)
 {
     struct place *place = *state;
     assert_loads(place,
@@ -223,7 +225,7 @@ TEST(access_is_read_again_and_nothing_else)
     config_fini(&place->config);
 }
 
-TEST(a_file_is_read_again)
+PLACE_TEST(a_file_is_read_again)
 {
     struct place *place = *state;
     char ini[512];
@@ -242,7 +244,7 @@ TEST(a_file_is_read_again)
     config_fini(&place->config);
 }
 
-TEST(what_does_not_fit_changes_nothing)
+PLACE_TEST(what_does_not_fit_changes_nothing)
 {
     struct place *place = *state;
     static const char *const bad[] = {
@@ -265,7 +267,7 @@ TEST(what_does_not_fit_changes_nothing)
     config_fini(&place->config);
 }
 
-TEST(protected_mode_follows)
+PLACE_TEST(protected_mode_follows)
 {
     struct place *place = *state;
     assert_loads(place, ORIGIN, NULL);
@@ -277,24 +279,4 @@ TEST(protected_mode_follows)
     assert_reloads(place);
     assert_true(place->config.downstream.local_only);
     config_fini(&place->config);
-}
-
-#define PLACE_TEST(name) cmocka_unit_test_setup_teardown(name, open_place, close_place)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        PLACE_TEST(users_have_a_role_and_a_password),
-        PLACE_TEST(a_digest_may_stand_in_a_file),
-        PLACE_TEST(requirepass_is_that_of_default),
-        PLACE_TEST(default_may_be_anything),
-        PLACE_TEST(bad_users_are_told_without_their_passwords),
-        PLACE_TEST(overrides_replace_users),
-        PLACE_TEST(passwords_are_not_printed),
-        PLACE_TEST(access_is_read_again_and_nothing_else),
-        PLACE_TEST(a_file_is_read_again),
-        PLACE_TEST(what_does_not_fit_changes_nothing),
-        PLACE_TEST(protected_mode_follows),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

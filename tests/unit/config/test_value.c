@@ -369,17 +369,3 @@ TEST(names)
     };
     CHECK_ROWS(name, rows);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings),    cmocka_unit_test(a_string_replaces_the_one_before),
-        cmocka_unit_test(binds),      cmocka_unit_test(secrets_are_not_shown),
-        cmocka_unit_test(candidates), cmocka_unit_test(hosts),
-        cmocka_unit_test(sentinels),  cmocka_unit_test(sentinels_leave_the_rest_alone),
-        cmocka_unit_test(acks),       cmocka_unit_test(versions),
-        cmocka_unit_test(numbers),    cmocka_unit_test(sizes),
-        cmocka_unit_test(durations),  cmocka_unit_test(names),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -367,20 +367,3 @@ TEST(a_window_that_moved_on_meanwhile_is_noticed)
     assert_int_equal(sent.feed.head.length, 0);
     done(&sent);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_request_meets_every_store),
-        cmocka_unit_test(a_continuing_replica_learns_the_id),
-        cmocka_unit_test(an_old_replica_gets_a_bare_continue),
-        cmocka_unit_test(a_full_sync_holds_snapshot_and_stream),
-        cmocka_unit_test(sync_gets_no_offsets),
-        cmocka_unit_test(an_rdb_of_unknown_length_is_framed_by_a_mark_of_ours),
-        cmocka_unit_test(who_wants_the_rdb_only_holds_no_stream),
-        cmocka_unit_test(the_empty_rdb_is_whole),
-        cmocka_unit_test(the_stream_alone_begins_at_a_published_boundary),
-        cmocka_unit_test(a_window_that_moved_on_meanwhile_is_noticed),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -92,6 +92,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define BRANCH_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 /* ---- what happens ---- */
 
 static void append(size_t length)
@@ -213,7 +215,7 @@ static void on_timer(void *arg)
 
 /* The first goes on, and counts beyond the cut once its worker has said so; the second counts up to the cut,
  * and closes. */
-TEST(what_is_acknowledged_belongs_to_a_branch)
+BRANCH_TEST(what_is_acknowledged_belongs_to_a_branch)
 {
     timer = timer_new(loop, on_timer, NULL);
     timer_arm(timer, 0);
@@ -244,21 +246,10 @@ static void on_replaced_timer(void *arg)
     }
 }
 
-TEST(another_history_counts_nobody)
+BRANCH_TEST(another_history_counts_nobody)
 {
     timer = timer_new(loop, on_replaced_timer, NULL);
     timer_arm(timer, 0);
     loop_run(loop);
     assert_int_equal(step, 2);
-}
-
-#define BRANCH_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        BRANCH_TEST(what_is_acknowledged_belongs_to_a_branch),
-        BRANCH_TEST(another_history_counts_nobody),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,8 @@ static int set_up(void **state)
     return 0;
 }
 
+#define CARDS_TEST(name) TEST_SETUP(name, set_up, NULL)
+
 static struct card *add(enum replica_state state, uint64_t acknowledged)
 {
     assert_true(count < CARDS_MAX);
@@ -54,14 +56,14 @@ static void expect_none(unsigned rank)
     assert_int_equal(offset, 4711);
 }
 
-TEST(nobody_has_acknowledged_nothing)
+CARDS_TEST(nobody_has_acknowledged_nothing)
 {
     expect_none(0);
     expect_none(1);
     assert_int_equal(cards_count_acknowledged(&cards, &scope, 0), 0);
 }
 
-TEST(ranks_are_from_the_best_down)
+CARDS_TEST(ranks_are_from_the_best_down)
 {
     add(REPLICA_STREAMING, 300);
     add(REPLICA_STREAMING, 100);
@@ -75,7 +77,7 @@ TEST(ranks_are_from_the_best_down)
     expect_rank(0, 100);
 }
 
-TEST(only_who_is_online_and_acknowledges_counts)
+CARDS_TEST(only_who_is_online_and_acknowledges_counts)
 {
     add(REPLICA_WAITING, 900);
     add(REPLICA_LOADING, 900);
@@ -94,7 +96,7 @@ TEST(only_who_is_online_and_acknowledges_counts)
     assert_int_equal(cards_count_acknowledged(&cards, &scope, 1), 0);
 }
 
-TEST(an_offset_counts_who_has_it)
+CARDS_TEST(an_offset_counts_who_has_it)
 {
     add(REPLICA_STREAMING, 100);
     add(REPLICA_STREAMING, 200);
@@ -113,7 +115,7 @@ static int descending(const void *a, const void *b)
 }
 
 /* Against sorting, up to the greatest rank. */
-TEST(every_rank_of_many)
+CARDS_TEST(every_rank_of_many)
 {
     static uint64_t sorted[CARDS_MAX];
     uint64_t seed = 4711;
@@ -130,7 +132,7 @@ TEST(every_rank_of_many)
 
 /* The moment another history is current, whoever is still attached to the one before it counts no more,
  * whatever its worker reports. */
-TEST(another_history_counts_nobody_of_the_one_before)
+CARDS_TEST(another_history_counts_nobody_of_the_one_before)
 {
     struct card *late = add(REPLICA_STREAMING, 900);
     scope.history_number = NUMBER + 1;
@@ -147,7 +149,7 @@ TEST(another_history_counts_nobody_of_the_one_before)
     assert_int_equal(cards_count_acknowledged(&cards, &scope, 5), 1);
 }
 
-TEST(without_a_history_nobody_counts)
+CARDS_TEST(without_a_history_nobody_counts)
 {
     add(REPLICA_STREAMING, 900)->history_number = 0;
     scope = (struct cards_scope){.branches = NULL};
@@ -157,7 +159,7 @@ TEST(without_a_history_nobody_counts)
 }
 
 /* A rewind to 500: what was common still counts, what is reported later of the lost branch does not. */
-TEST(a_lost_branch_counts_up_to_the_cut)
+CARDS_TEST(a_lost_branch_counts_up_to_the_cut)
 {
     struct card *ahead = add(REPLICA_STREAMING, 900);
     struct card *behind = add(REPLICA_STREAMING, 300);
@@ -176,7 +178,7 @@ TEST(a_lost_branch_counts_up_to_the_cut)
 }
 
 /* One that stood before the cut goes on, and counts in full once its worker has said so. */
-TEST(a_confirmed_branch_counts)
+CARDS_TEST(a_confirmed_branch_counts)
 {
     struct card *card = add(REPLICA_STREAMING, 300);
     branches_begin(&branches, 500);
@@ -188,7 +190,7 @@ TEST(a_confirmed_branch_counts)
     expect_rank(1, 700);
 }
 
-TEST(a_replica_is_known_by_address_and_port)
+CARDS_TEST(a_replica_is_known_by_address_and_port)
 {
     struct card *card = add(REPLICA_WAITING, 0);
     snprintf(card->address, sizeof(card->address), "192.0.2.7");
@@ -197,23 +199,4 @@ TEST(a_replica_is_known_by_address_and_port)
     assert_false(cards_have(&cards, "192.0.2.7", 6379));
     assert_false(cards_have(&cards, "192.0.2.8", 6380));
     assert_false(cards_have(&cards, "", 6380));
-}
-
-#define CARDS_TEST(test) cmocka_unit_test_setup(test, set_up)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CARDS_TEST(nobody_has_acknowledged_nothing),
-        CARDS_TEST(ranks_are_from_the_best_down),
-        CARDS_TEST(only_who_is_online_and_acknowledges_counts),
-        CARDS_TEST(an_offset_counts_who_has_it),
-        CARDS_TEST(every_rank_of_many),
-        CARDS_TEST(another_history_counts_nobody_of_the_one_before),
-        CARDS_TEST(without_a_history_nobody_counts),
-        CARDS_TEST(a_lost_branch_counts_up_to_the_cut),
-        CARDS_TEST(a_confirmed_branch_counts),
-        CARDS_TEST(a_replica_is_known_by_address_and_port),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

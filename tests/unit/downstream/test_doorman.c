@@ -20,19 +20,21 @@ static int begin(void **state)
     return 0;
 }
 
-TEST(one_that_fits_is_let_in)
+#define LIMITER_TEST(name) TEST_SETUP(name, begin, NULL)
+
+LIMITER_TEST(one_that_fits_is_let_in)
 {
     assert_int_equal(doorman_judge(&doorman, 67, true, 9), ENTRY_FREE);
     assert_int_equal(doorman_judge(&doorman, 67, false, 9), ENTRY_FREE);
 }
 
-TEST(one_too_many_is_not)
+LIMITER_TEST(one_too_many_is_not)
 {
     assert_int_equal(doorman_judge(&doorman, 20, true, 10), ENTRY_CLIENTS);
     assert_int_equal(doorman_judge(&doorman, 20, true, 11), ENTRY_CLIENTS);
 }
 
-TEST(the_last_descriptors_are_not_for_clients)
+LIMITER_TEST(the_last_descriptors_are_not_for_clients)
 {
     assert_int_equal(doorman_judge(&doorman, 68, true, 0), ENTRY_DESCRIPTORS);
     assert_int_equal(doorman_judge(&doorman, 99, true, 0), ENTRY_DESCRIPTORS);
@@ -40,7 +42,7 @@ TEST(the_last_descriptors_are_not_for_clients)
     assert_int_equal(doorman_judge(&doorman, 100000, true, 0), ENTRY_FREE);
 }
 
-TEST(without_a_password_only_those_from_here_are_let_in)
+LIMITER_TEST(without_a_password_only_those_from_here_are_let_in)
 {
     doorman.local_only = true;
     assert_int_equal(doorman_judge(&doorman, 20, true, 0), ENTRY_FREE);
@@ -48,7 +50,7 @@ TEST(without_a_password_only_those_from_here_are_let_in)
     assert_int_equal(doorman_judge(&doorman, 20, false, 10), ENTRY_PROTECTED);
 }
 
-TEST(who_is_sent_away_is_told_and_closed_at_once)
+LIMITER_TEST(who_is_sent_away_is_told_and_closed_at_once)
 {
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
@@ -73,7 +75,7 @@ static void refuse_one(void)
 }
 
 /* The first is told, and a sum after a minute, two, four; then that there is room again. */
-TEST(the_log_hears_of_a_crowd_ever_more_rarely)
+LIMITER_TEST(the_log_hears_of_a_crowd_ever_more_rarely)
 {
     const struct log_repeat *repeat = &doorman.refusals[ENTRY_CLIENTS];
     fake_clock_advance(1000);
@@ -92,19 +94,4 @@ TEST(the_log_hears_of_a_crowd_ever_more_rarely)
     assert_false(log_repeat_goes_on(repeat));
     close(pair[0]);
     close(pair[1]);
-}
-
-#define DOOR_TEST(test) cmocka_unit_test_setup(test, begin)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        DOOR_TEST(one_that_fits_is_let_in),
-        DOOR_TEST(one_too_many_is_not),
-        DOOR_TEST(the_last_descriptors_are_not_for_clients),
-        DOOR_TEST(without_a_password_only_those_from_here_are_let_in),
-        DOOR_TEST(who_is_sent_away_is_told_and_closed_at_once),
-        DOOR_TEST(the_log_hears_of_a_crowd_ever_more_rarely),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,6 +218,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define DOWNSTREAM_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void run(unsigned peers)
 {
     stage.peers = peers;
@@ -329,7 +331,7 @@ static void *be_peer(void *arg)
     return NULL;
 }
 
-TEST(all_get_all_of_it)
+DOWNSTREAM_TEST(all_get_all_of_it)
 {
     struct peer peers[PEERS] = {
         {.hello = "SYNC\r\n", .reads_rdb = true, .from = X},
@@ -415,7 +417,7 @@ static void *return_all(void *arg)
     return NULL;
 }
 
-TEST(no_wake_up_is_lost)
+DOWNSTREAM_TEST(no_wake_up_is_lost)
 {
     struct volley volley = {.served = 0};
     timer_free(&stage.timer);
@@ -470,7 +472,7 @@ static void on_close_timer(void *arg)
     timer_arm(stage.timer, 1);
 }
 
-TEST(replicas_can_be_closed)
+DOWNSTREAM_TEST(replicas_can_be_closed)
 {
     unsigned step = 0;
     timer_free(&stage.timer);
@@ -562,7 +564,7 @@ static void on_watch_timer(void *arg)
     assert_true(clock_ms() - watched->asked_ms < SILENCE_S * 1000);
 }
 
-TEST(acknowledgements_are_told_to_who_watches)
+DOWNSTREAM_TEST(acknowledgements_are_told_to_who_watches)
 {
     struct watched watched = {.fds = {dial(), dial()}, .asked_ms = clock_ms()};
     timer_free(&stage.timer);
@@ -589,7 +591,7 @@ static void expect_refused(const char *bind, uint16_t port, const char *expected
     text_fini(&why);
 }
 
-TEST(an_address_that_cannot_be_had_is_named)
+DOWNSTREAM_TEST(an_address_that_cannot_be_had_is_named)
 {
     expect_refused("127.0.0.1", stage.port, "Address already in use");
     expect_refused("nonsense", 0, "nonsense");
@@ -598,7 +600,7 @@ TEST(an_address_that_cannot_be_had_is_named)
     expect_refused("-192.0.2.1", 0, "no address"); /* it may be missing, but then there is none */
 }
 
-TEST(too_many_clients_are_told)
+DOWNSTREAM_TEST(too_many_clients_are_told)
 {
     int fds[11];
     for (int i = 0; i < 11; i++)
@@ -617,16 +619,4 @@ TEST(too_many_clients_are_told)
     assert_int_equal(counts.connections_rejected, 1);
     assert_int_equal(counts.closed[CLOSE_REJECTED], 1);
     assert_int_equal(counts.clients, 10);
-}
-
-#define ROOM_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ROOM_TEST(all_get_all_of_it),         ROOM_TEST(no_wake_up_is_lost),
-        ROOM_TEST(replicas_can_be_closed),    ROOM_TEST(an_address_that_cannot_be_had_is_named),
-        ROOM_TEST(too_many_clients_are_told), ROOM_TEST(acknowledgements_are_told_to_who_watches),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,13 +54,3 @@ TEST(of_many_those_that_hold_most_are_kept)
     for (size_t i = 0; i < HOLDERS_KEPT; i++)
         assert_int_equal(holders.most[i].offset, 500 + i);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_needs_more_than_the_window_holds_it),
-        cmocka_unit_test(a_window_that_is_not_full_is_held_by_nobody),
-        cmocka_unit_test(of_many_those_that_hold_most_are_kept),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

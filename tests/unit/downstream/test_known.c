@@ -31,6 +31,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define KNOWN_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 /* A connection from behind one address, as NAT makes it. */
 static struct card *come(uint64_t id, uint16_t port)
 {
@@ -66,7 +68,7 @@ static size_t forget(struct known_who who)
     return known_forget(&known, &who);
 }
 
-TEST(one_that_was_in_sync_is_missed_for_a_while)
+KNOWN_TEST(one_that_was_in_sync_is_missed_for_a_while)
 {
     struct card *card = sync_up(come(1, 6379));
     assert_true(known_is_complete(&known, 0));
@@ -81,7 +83,7 @@ TEST(one_that_was_in_sync_is_missed_for_a_while)
 }
 
 /* A tool that had seen enough of the RDB, a replica that could not load it. */
-TEST(one_that_was_never_in_sync_is_not_missed)
+KNOWN_TEST(one_that_was_never_in_sync_is_not_missed)
 {
     leave(come(1, 6379), 0);
     struct card *card = come(2, 6379);
@@ -96,7 +98,7 @@ TEST(one_that_was_never_in_sync_is_not_missed)
 }
 
 /* It comes back for a full sync, and breaks off in it: what it was before is not forgotten by that. */
-TEST(one_that_was_in_sync_before_is_missed_still)
+KNOWN_TEST(one_that_was_in_sync_before_is_missed_still)
 {
     leave(sync_up(come(1, 6379)), 0);
     struct card *card = come(2, 6379);
@@ -107,7 +109,7 @@ TEST(one_that_was_in_sync_before_is_missed_still)
 }
 
 /* Two behind NAT that say the same: the first one back does not stand for both. */
-TEST(of_two_alike_the_first_back_is_one)
+KNOWN_TEST(of_two_alike_the_first_back_is_one)
 {
     struct card *a = sync_up(come(1, 6379));
     struct card *b = sync_up(come(2, 6379));
@@ -124,7 +126,7 @@ TEST(of_two_alike_the_first_back_is_one)
     assert_int_equal(known.away_count, 0);
 }
 
-TEST(another_port_user_or_address_is_another)
+KNOWN_TEST(another_port_user_or_address_is_another)
 {
     leave(sync_up(come(1, 6379)), 0);
     (void)come(2, 6380);
@@ -145,7 +147,7 @@ TEST(another_port_user_or_address_is_another)
 }
 
 /* Given up for its silence: it has been away for as long already. */
-TEST(a_silent_one_has_been_away_since_it_was_heard)
+KNOWN_TEST(a_silent_one_has_been_away_since_it_was_heard)
 {
     struct card *card = sync_up(come(1, 6379));
     CARD_SET(card, life_ms, 1000);
@@ -154,7 +156,7 @@ TEST(a_silent_one_has_been_away_since_it_was_heard)
     assert_true(known_is_complete(&known, 1000 + TIMEOUT_MS));
 }
 
-TEST(who_is_about_and_who_is_not)
+KNOWN_TEST(who_is_about_and_who_is_not)
 {
     struct card card = {.acknowledges = false};
     assert_false(known_is_about(&card));
@@ -164,7 +166,7 @@ TEST(who_is_about_and_who_is_not)
     assert_false(known_is_about(&card));
 }
 
-TEST(an_operator_ends_the_wait)
+KNOWN_TEST(an_operator_ends_the_wait)
 {
     leave(sync_up(come(1, 6379)), 0);
     leave(sync_up(come(2, 6380)), 0);
@@ -181,7 +183,7 @@ TEST(an_operator_ends_the_wait)
 }
 
 /* To be taken away: it counts while it is attached, and is not missed. */
-TEST(one_that_is_attached_is_forgotten_when_it_leaves)
+KNOWN_TEST(one_that_is_attached_is_forgotten_when_it_leaves)
 {
     struct card *card = sync_up(come(1, 6379));
     assert_int_equal(forget((struct known_who){.is_anybody = true}), 0); /* those away alone */
@@ -195,7 +197,7 @@ TEST(one_that_is_attached_is_forgotten_when_it_leaves)
     assert_false(known_is_complete(&known, 0));
 }
 
-TEST(after_a_start_nobody_knows)
+KNOWN_TEST(after_a_start_nobody_knows)
 {
     known_fini(&known);
     known_init(&known, &cards, TIMEOUT_MS, true, 500);
@@ -205,7 +207,7 @@ TEST(after_a_start_nobody_knows)
     assert_true(known_is_complete(&known, 500));
 }
 
-TEST(there_is_an_end_to_what_is_remembered)
+KNOWN_TEST(there_is_an_end_to_what_is_remembered)
 {
     for (unsigned i = 0; i < KNOWN_AWAY_MAX; i++)
         leave(sync_up(come(1, (uint16_t)(1000 + i))), 100);
@@ -220,24 +222,4 @@ TEST(there_is_an_end_to_what_is_remembered)
     assert_false(
         known_is_complete(&known, TIMEOUT_MS + 99)); /* for the one that there was no place for */
     assert_true(known_is_complete(&known, TIMEOUT_MS + 100));
-}
-
-#define KNOWN_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        KNOWN_TEST(one_that_was_in_sync_is_missed_for_a_while),
-        KNOWN_TEST(one_that_was_never_in_sync_is_not_missed),
-        KNOWN_TEST(one_that_was_in_sync_before_is_missed_still),
-        KNOWN_TEST(of_two_alike_the_first_back_is_one),
-        KNOWN_TEST(another_port_user_or_address_is_another),
-        KNOWN_TEST(a_silent_one_has_been_away_since_it_was_heard),
-        KNOWN_TEST(who_is_about_and_who_is_not),
-        KNOWN_TEST(an_operator_ends_the_wait),
-        KNOWN_TEST(one_that_is_attached_is_forgotten_when_it_leaves),
-        KNOWN_TEST(after_a_start_nobody_knows),
-        KNOWN_TEST(there_is_an_end_to_what_is_remembered),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

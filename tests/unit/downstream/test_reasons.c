@@ -22,12 +22,3 @@ TEST(a_row_gives_all_of_it)
     assert_int_equal(close_reason_level(CLOSE_LAGGED), LOG_LEVEL_WARNING);
     assert_string_equal(close_reason_text(CLOSE_LAGGED), "it fell behind repl-backlog-max-size");
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_reason_has_a_name_of_its_own_and_a_text),
-        cmocka_unit_test(a_row_gives_all_of_it),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

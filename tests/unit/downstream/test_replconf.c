@@ -53,7 +53,9 @@ static int end(void **state)
     return 0;
 }
 
-static void takes_what_replicas_say(void **state)
+#define DIALOG_TEST(name) TEST_SETUP(name, begin, end)
+
+DIALOG_TEST(takes_what_replicas_say)
 {
     struct dialog *dialog = *state;
     expect_reply(dialog, "REPLCONF listening-port 6380", "+OK\r\n");
@@ -74,7 +76,7 @@ static void takes_what_replicas_say(void **state)
     assert_false(dialog->terms.rdb_only);
 }
 
-static void passes_over_unknown_capabilities(void **state)
+DIALOG_TEST(passes_over_unknown_capabilities)
 {
     struct dialog *dialog = *state;
     expect_reply(dialog, "REPLCONF capa dual-channel capa rdb-channel-repl capa lz4", "+OK\r\n");
@@ -84,7 +86,7 @@ static void passes_over_unknown_capabilities(void **state)
     assert_true(dialog->terms.capa_eof);
 }
 
-static void stops_at_the_first_unknown_option(void **state)
+DIALOG_TEST(stops_at_the_first_unknown_option)
 {
     struct dialog *dialog = *state;
     expect_reply(dialog, "REPLCONF listening-port 7 rdb-no-compress 1 capa eof",
@@ -93,7 +95,7 @@ static void stops_at_the_first_unknown_option(void **state)
     assert_false(dialog->terms.capa_eof);              /* what comes after is lost */
 }
 
-static void wants_pairs(void **state)
+DIALOG_TEST(wants_pairs)
 {
     struct dialog *dialog = *state;
     expect_reply(dialog, "REPLCONF capa", "-ERR syntax error\r\n");
@@ -102,7 +104,7 @@ static void wants_pairs(void **state)
     expect_reply(dialog, "REPLCONF", "+OK\r\n");
 }
 
-static void filters_nothing_or_everything(void **state)
+DIALOG_TEST(filters_nothing_or_everything)
 {
     struct dialog *dialog = *state;
     expect_reply(dialog, "REPLCONF rdb-filter-only functions",
@@ -113,7 +115,7 @@ static void filters_nothing_or_everything(void **state)
     assert_true(dialog->terms.filter_empty);
 }
 
-static void refuses_bad_values(void **state)
+DIALOG_TEST(refuses_bad_values)
 {
     struct dialog *dialog = *state;
     static const char *const numbers[] = {
@@ -131,7 +133,7 @@ static void refuses_bad_values(void **state)
     assert_string_equal(dialog->terms.address, "");
 }
 
-static void knows_where_an_address_ends(void **state)
+DIALOG_TEST(knows_where_an_address_ends)
 {
     struct dialog *dialog = *state;
     char line[320] = "REPLCONF ip-address ";
@@ -146,7 +148,7 @@ static void knows_where_an_address_ends(void **state)
     assert_int_equal(strlen(dialog->terms.address), 255);
 }
 
-static void answers_no_sign_of_life(void **state)
+DIALOG_TEST(answers_no_sign_of_life)
 {
     struct dialog *dialog = *state;
     expect_reply(dialog, "REPLCONF ACK 0", "");
@@ -154,9 +156,8 @@ static void answers_no_sign_of_life(void **state)
     expect_reply(dialog, "REPLCONF ACK 10 FACK 10", "");
 }
 
-static void hears_on_the_link(void **state)
+TEST(hears_on_the_link)
 {
-    (void)state;
     static const struct {
         const char *line;
         enum replconf_word word;
@@ -188,22 +189,4 @@ static void hears_on_the_link(void **state)
         if (word == REPLCONF_ACK)
             assert_int_equal(offset, rows[i].offset);
     }
-}
-
-#define DIALOG_TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        DIALOG_TEST(takes_what_replicas_say),
-        DIALOG_TEST(passes_over_unknown_capabilities),
-        DIALOG_TEST(stops_at_the_first_unknown_option),
-        DIALOG_TEST(wants_pairs),
-        DIALOG_TEST(filters_nothing_or_everything),
-        DIALOG_TEST(refuses_bad_values),
-        DIALOG_TEST(knows_where_an_address_ends),
-        DIALOG_TEST(answers_no_sign_of_life),
-        cmocka_unit_test(hears_on_the_link),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

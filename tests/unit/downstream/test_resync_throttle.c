@@ -35,7 +35,9 @@ static int begin(void **state)
     return 0;
 }
 
-TEST(one_that_never_failed_does_not_wait)
+#define THROTTLE_TEST(name) TEST_SETUP(name, begin, NULL)
+
+THROTTLE_TEST(one_that_never_failed_does_not_wait)
 {
     struct card card = card_of("10.0.0.1", 6379);
     assert_int_equal(take(&card, START_MS), 0);
@@ -43,7 +45,7 @@ TEST(one_that_never_failed_does_not_wait)
     assert_int_equal(resync_wait_ms(0, RDB_READABLE), 0);
 }
 
-TEST(the_wait_is_short_while_in_doubt_and_then_doubles)
+THROTTLE_TEST(the_wait_is_short_while_in_doubt_and_then_doubles)
 {
     static const int64_t expected_ms[] = {0,     0,     1000,  1500,   1500,   1500,
                                           1500,  1500,  1500,  3000,   6000,   12000,
@@ -53,7 +55,7 @@ TEST(the_wait_is_short_while_in_doubt_and_then_doubles)
     assert_int_equal(resync_wait_ms(UINT32_MAX, RDB_UNKNOWN), RESYNC_MS_MAX);
 }
 
-TEST(a_version_that_cannot_read_it_waits_from_the_first_time_on)
+THROTTLE_TEST(a_version_that_cannot_read_it_waits_from_the_first_time_on)
 {
     static const int64_t expected_ms[] = {5000,   30000,  60000,  120000,
                                           240000, 480000, 600000, 600000};
@@ -62,7 +64,7 @@ TEST(a_version_that_cannot_read_it_waits_from_the_first_time_on)
     assert_int_equal(resync_wait_ms(UINT32_MAX, RDB_UNREADABLE), RESYNC_UNREADABLE_MS_MAX);
 }
 
-TEST(a_count_is_taken_by_one_alone)
+THROTTLE_TEST(a_count_is_taken_by_one_alone)
 {
     struct card card = card_of("10.0.0.1", 6379);
     keep(&card, 7, START_MS);
@@ -70,7 +72,7 @@ TEST(a_count_is_taken_by_one_alone)
     assert_int_equal(take(&card, START_MS + 1000), 0);
 }
 
-TEST(only_one_that_says_the_same_takes_it)
+THROTTLE_TEST(only_one_that_says_the_same_takes_it)
 {
     struct card failed = card_of("10.0.0.1", 6379);
     snprintf(failed.terms.version, sizeof(failed.terms.version), "8.1.0");
@@ -92,7 +94,7 @@ TEST(only_one_that_says_the_same_takes_it)
     assert_int_equal(take(&failed, START_MS), 7);
 }
 
-TEST(another_history_or_rdb_version_begins_anew)
+THROTTLE_TEST(another_history_or_rdb_version_begins_anew)
 {
     struct card card = card_of("10.0.0.1", 6379);
     const struct resync_source other_history = {.history_number = 4, .rdb = SOURCE.rdb};
@@ -103,7 +105,7 @@ TEST(another_history_or_rdb_version_begins_anew)
     assert_int_equal(take(&card, START_MS), 7);
 }
 
-TEST(it_is_forgotten_after_a_while)
+THROTTLE_TEST(it_is_forgotten_after_a_while)
 {
     struct card card = card_of("10.0.0.1", 6379);
     keep(&card, 7, START_MS);
@@ -113,7 +115,7 @@ TEST(it_is_forgotten_after_a_while)
 }
 
 /* Two that fail in turn behind one address both keep what they have. */
-TEST(two_of_one_description_have_two_counts)
+THROTTLE_TEST(two_of_one_description_have_two_counts)
 {
     struct card card = card_of("10.0.0.1", 6379);
     keep(&card, 4, START_MS);
@@ -123,7 +125,7 @@ TEST(two_of_one_description_have_two_counts)
     assert_int_equal(take(&card, START_MS + 2), 0);
 }
 
-TEST(the_oldest_gives_way)
+THROTTLE_TEST(the_oldest_gives_way)
 {
     for (uint16_t i = 0; i <= RESYNC_PLACES; i++) {
         struct card card = card_of("10.0.0.1", (uint16_t)(1000 + i));
@@ -134,20 +136,4 @@ TEST(the_oldest_gives_way)
         struct card card = card_of("10.0.0.1", (uint16_t)(1000 + i));
         assert_int_equal(take(&card, now_ms), i == 0 ? 0 : 2);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(one_that_never_failed_does_not_wait, begin),
-        cmocka_unit_test_setup(the_wait_is_short_while_in_doubt_and_then_doubles, begin),
-        cmocka_unit_test_setup(a_version_that_cannot_read_it_waits_from_the_first_time_on, begin),
-        cmocka_unit_test_setup(a_count_is_taken_by_one_alone, begin),
-        cmocka_unit_test_setup(only_one_that_says_the_same_takes_it, begin),
-        cmocka_unit_test_setup(another_history_or_rdb_version_begins_anew, begin),
-        cmocka_unit_test_setup(it_is_forgotten_after_a_while, begin),
-        cmocka_unit_test_setup(two_of_one_description_have_two_counts, begin),
-        cmocka_unit_test_setup(the_oldest_gives_way, begin),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

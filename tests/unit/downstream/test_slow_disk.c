@@ -71,6 +71,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define SLOW_DISK_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 {
     (void)conn;
@@ -137,7 +139,7 @@ static uint64_t publish(size_t length)
     return backlog_published(depot_backlog(&depot));
 }
 
-TEST(a_disk_that_does_not_answer_stops_nobody_who_is_up_to_date)
+SLOW_DISK_TEST(a_disk_that_does_not_answer_stops_nobody_who_is_up_to_date)
 {
     static struct peer cold[COLD]; /* their cards come home after this */
     static struct peer fresh;
@@ -170,7 +172,7 @@ TEST(a_disk_that_does_not_answer_stops_nobody_who_is_up_to_date)
 }
 
 /* Those who wait may go, and the worker may end, while their bytes are being read. */
-TEST(who_leaves_while_the_disk_is_stuck_leaves_nothing_behind)
+SLOW_DISK_TEST(who_leaves_while_the_disk_is_stuck_leaves_nothing_behind)
 {
     static struct peer cold[COLD]; /* their cards come home after this */
     stuck_disk_hold();
@@ -184,15 +186,4 @@ TEST(who_leaves_while_the_disk_is_stuck_leaves_nothing_behind)
         close(cold[i].fd);
     }
     stuck_disk_release();
-}
-
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CASE(a_disk_that_does_not_answer_stops_nobody_who_is_up_to_date),
-        CASE(who_leaves_while_the_disk_is_stuck_leaves_nothing_behind),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

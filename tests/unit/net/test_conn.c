@@ -625,31 +625,3 @@ TEST(a_detached_one_may_be_closed)
     close(peer);
     end(&owner);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(connects_and_knows_both_ends),
-        cmocka_unit_test(an_accepted_one_gets_its_options),
-        cmocka_unit_test(a_refused_connection_goes_down_once_with_the_reason),
-        cmocka_unit_test(an_impossible_name_goes_down_with_the_reason),
-        cmocka_unit_test(one_that_is_closed_while_opening_tells_nothing),
-        cmocka_unit_test(receives_what_there_is_then_again_then_the_end),
-        cmocka_unit_test(what_is_left_comes_again_in_the_next_turn),
-        cmocka_unit_test(a_full_connection_says_again_and_tells_when_there_is_room),
-        cmocka_unit_test(sends_with_more_to_follow),
-        cmocka_unit_test(sends_a_part_of_a_file),
-        cmocka_unit_test(sends_from_beyond_4_gb),
-        cmocka_unit_test(sends_no_byte_of_a_mapping_that_cannot_be_read),
-        cmocka_unit_test(a_reset_fails_the_receive_and_then_tells_down),
-        cmocka_unit_test(sending_to_a_peer_that_has_gone_is_an_error_and_no_signal),
-        cmocka_unit_test(one_may_be_closed_in_its_own_callback),
-        cmocka_unit_test(draining_delivers_the_last_bytes_to_a_peer_whose_bytes_were_not_read),
-        cmocka_unit_test(draining_ends_at_its_deadline),
-        cmocka_unit_test(a_loop_that_is_freed_closes_what_drains),
-        cmocka_unit_test(one_goes_to_another_thread_with_its_unread_bytes),
-        cmocka_unit_test(an_attached_one_begins_with_nothing_wanted),
-        cmocka_unit_test(a_detached_one_may_be_closed),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

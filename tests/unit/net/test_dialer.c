@@ -177,16 +177,3 @@ TEST(a_dialer_may_be_freed_at_any_time)
     close(clients[0]);
     close(clients[1]);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_next_address_is_tried_when_one_refuses),
-        cmocka_unit_test(the_next_address_is_tried_when_one_does_not_answer),
-        cmocka_unit_test(a_slow_address_may_still_win),
-        cmocka_unit_test(attempts_have_limits_that_double),
-        cmocka_unit_test(when_all_refuse_the_last_reason_is_told_with_its_address),
-        cmocka_unit_test(a_dialer_may_be_freed_at_any_time),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

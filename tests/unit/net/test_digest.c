@@ -55,13 +55,3 @@ TEST(digits_are_64_hexadecimal_ones)
     assert_true(digest_parse(bytes_of(good), &digest));
     assert_true(digest_equal(&digest, &abc));
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digests_are_sha_256),
-        cmocka_unit_test(each_bit_counts),
-        cmocka_unit_test(digits_are_64_hexadecimal_ones),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -58,7 +58,9 @@ static int end(void **state)
     return 0;
 }
 
-TEST(comes_up_and_knows_its_ends)
+#define FAKE_CONN_TEST(name) TEST_SETUP(name, begin, end)
+
+FAKE_CONN_TEST(comes_up_and_knows_its_ends)
 {
     struct conn *peer = fake_conn_newest();
     assert_ptr_equal(peer, conn);
@@ -73,7 +75,7 @@ TEST(comes_up_and_knows_its_ends)
     assert_true(fake_conn_is_up(peer));
 }
 
-TEST(pieces_arrive_one_by_one_and_only_when_wanted)
+FAKE_CONN_TEST(pieces_arrive_one_by_one_and_only_when_wanted)
 {
     struct conn *peer = fake_conn_newest();
     fake_conn_up(peer);
@@ -94,7 +96,7 @@ TEST(pieces_arrive_one_by_one_and_only_when_wanted)
     assert_int_equal(conn_received_total(conn), 5);
 }
 
-TEST(sends_as_much_as_there_is_room_for)
+FAKE_CONN_TEST(sends_as_much_as_there_is_room_for)
 {
     struct conn *peer = fake_conn_newest();
     fake_conn_up(peer);
@@ -117,7 +119,7 @@ TEST(sends_as_much_as_there_is_room_for)
     assert_string_equal(events, "UW");
 }
 
-TEST(a_file_goes_out_and_a_short_one_breaks_the_connection)
+FAKE_CONN_TEST(a_file_goes_out_and_a_short_one_breaks_the_connection)
 {
     struct conn *peer = fake_conn_newest();
     fake_conn_up(peer);
@@ -136,7 +138,7 @@ TEST(a_file_goes_out_and_a_short_one_breaks_the_connection)
     fclose(file);
 }
 
-TEST(goes_down_once_with_a_reason)
+FAKE_CONN_TEST(goes_down_once_with_a_reason)
 {
     struct conn *peer = fake_conn_newest();
     fake_conn_down(peer, "Connection refused");
@@ -149,7 +151,7 @@ TEST(goes_down_once_with_a_reason)
     assert_false(fake_conn_is_drained(peer));
 }
 
-TEST(a_reset_comes_after_what_was_fed)
+FAKE_CONN_TEST(a_reset_comes_after_what_was_fed)
 {
     struct conn *peer = fake_conn_newest();
     fake_conn_up(peer);
@@ -163,7 +165,7 @@ TEST(a_reset_comes_after_what_was_fed)
     assert_string_equal(conn_error(conn), "Connection reset by peer");
 }
 
-TEST(nothing_comes_after_closing_or_draining)
+FAKE_CONN_TEST(nothing_comes_after_closing_or_draining)
 {
     struct conn *peer = fake_conn_newest();
     fake_conn_up(peer);
@@ -177,7 +179,7 @@ TEST(nothing_comes_after_closing_or_draining)
     assert_int_equal(fake_conn_drain_limit_ms(peer), 250);
 }
 
-TEST(detached_it_tells_nothing_until_it_is_attached)
+FAKE_CONN_TEST(detached_it_tells_nothing_until_it_is_attached)
 {
     struct conn *peer = fake_conn_newest();
     fake_conn_up(peer);
@@ -196,20 +198,4 @@ TEST(detached_it_tells_nothing_until_it_is_attached)
     assert_string_equal(events, "UR");
     assert_int_equal(fake_loop_turns(other), 1);
     loop_free(&other);
-}
-
-int main(void)
-{
-#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    const struct CMUnitTest tests[] = {
-        CASE(comes_up_and_knows_its_ends),
-        CASE(pieces_arrive_one_by_one_and_only_when_wanted),
-        CASE(sends_as_much_as_there_is_room_for),
-        CASE(a_file_goes_out_and_a_short_one_breaks_the_connection),
-        CASE(goes_down_once_with_a_reason),
-        CASE(a_reset_comes_after_what_was_fed),
-        CASE(nothing_comes_after_closing_or_draining),
-        CASE(detached_it_tells_nothing_until_it_is_attached),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,13 +91,3 @@ TEST(running_ends_with_a_timer_that_stops)
     timer_free(&timer);
     loop_free(&loop);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(time_passes_from_timer_to_timer),
-        cmocka_unit_test(a_turn_hears_bells_then_runs_the_hook_then_what_was_deferred),
-        cmocka_unit_test(running_ends_with_a_timer_that_stops),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

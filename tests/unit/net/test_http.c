@@ -301,19 +301,3 @@ TEST(closes_with_connections_open)
     await_asked(&house, 1);
     end(&house);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_get_and_head),
-        cmocka_unit_test(refuses_what_is_no_question),
-        cmocka_unit_test(a_request_has_a_limit),
-        cmocka_unit_test(a_reply_has_a_limit),
-        cmocka_unit_test(connections_have_a_limit),
-        cmocka_unit_test(the_slow_are_cut),
-        cmocka_unit_test(many_requests_on_one_connection),
-        cmocka_unit_test(a_taken_port_is_told),
-        cmocka_unit_test(closes_with_connections_open),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

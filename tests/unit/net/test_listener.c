@@ -234,19 +234,3 @@ TEST(without_descriptors_it_rests_and_says_so_once)
     close(client);
     end(&house);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts_what_connects),
-        cmocka_unit_test(a_star_is_every_address),
-        cmocka_unit_test(ipv6_takes_its_own_family_only),
-        cmocka_unit_test(a_port_that_is_taken_is_refused_in_words),
-        cmocka_unit_test(a_port_that_is_tried_is_held_until_it_is_closed),
-        cmocka_unit_test(an_address_that_is_not_ours_or_none_is_refused_in_words),
-        cmocka_unit_test(addresses_of_a_bind_have_blanks_between_them),
-        cmocka_unit_test(it_may_be_closed_in_its_callback),
-        cmocka_unit_test(without_descriptors_it_rests_and_says_so_once),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -38,6 +38,8 @@ static int end(void **state)
     return 0;
 }
 
+#define LOOP_TEST(name) TEST_SETUP(name, begin, end)
+
 struct alarm {
     struct timer *timer;
     char letter;
@@ -68,7 +70,7 @@ static void make(struct alarm *alarm, char letter, bool ends)
     assert_non_null(alarm->timer);
 }
 
-TEST(timers_fire_in_the_order_in_which_they_are_due_and_never_early)
+LOOP_TEST(timers_fire_in_the_order_in_which_they_are_due_and_never_early)
 {
     struct alarm alarms[3];
     make(&alarms[0], 'c', true);
@@ -90,7 +92,7 @@ static void work_then_arm(void *arg)
     arm(arg, 10);
 }
 
-TEST(a_delay_counts_from_the_call_however_long_the_turn_has_worked)
+LOOP_TEST(a_delay_counts_from_the_call_however_long_the_turn_has_worked)
 {
     struct alarm alarm;
     make(&alarm, 'a', true);
@@ -103,7 +105,7 @@ TEST(a_delay_counts_from_the_call_however_long_the_turn_has_worked)
     timer_free(&alarm.timer);
 }
 
-TEST(arming_again_moves_a_timer_and_disarming_stops_it)
+LOOP_TEST(arming_again_moves_a_timer_and_disarming_stops_it)
 {
     struct alarm moved;
     struct alarm other;
@@ -140,7 +142,7 @@ static void on_repeat(void *arg)
     loop_stop(loop);
 }
 
-TEST(a_timer_may_be_armed_and_freed_in_its_callback)
+LOOP_TEST(a_timer_may_be_armed_and_freed_in_its_callback)
 {
     repeating = timer_new(loop, on_repeat, NULL);
     assert_non_null(repeating);
@@ -171,7 +173,7 @@ static void on_first(void *arg)
     on_alarm(arg);
 }
 
-TEST(a_turn_is_callbacks_then_the_hook_then_what_was_deferred)
+LOOP_TEST(a_turn_is_callbacks_then_the_hook_then_what_was_deferred)
 {
     struct alarm alarm;
     make(&alarm, 'c', false);
@@ -187,7 +189,7 @@ TEST(a_turn_is_callbacks_then_the_hook_then_what_was_deferred)
     timer_free(&alarm.timer);
 }
 
-TEST(what_is_deferred_is_run_when_the_loop_is_freed)
+LOOP_TEST(what_is_deferred_is_run_when_the_loop_is_freed)
 {
     for (int i = 0; i < 40; i++) /* more than fit at first */
         loop_defer(loop, note_deferred, NULL);
@@ -226,7 +228,7 @@ static void end_a_turn(void *arg)
         loop_stop(loop);
 }
 
-TEST(chores_are_done_in_order_and_other_things_in_between)
+LOOP_TEST(chores_are_done_in_order_and_other_things_in_between)
 {
     make(&between, 'a', false);
     arm(&between, 0);
@@ -257,7 +259,7 @@ static void *ring_often(void *arg)
     return NULL;
 }
 
-TEST(many_rings_are_heard_once)
+LOOP_TEST(many_rings_are_heard_once)
 {
     struct bell *again = NULL;
     struct bell *bell = bell_new(loop, on_bell, &again);
@@ -305,7 +307,7 @@ static void *write_ring_and_wait(void *arg)
     return NULL;
 }
 
-TEST(no_ring_is_lost)
+LOOP_TEST(no_ring_is_lost)
 {
     struct bell *bell = bell_new(loop, see, NULL);
     assert_non_null(bell);
@@ -326,7 +328,7 @@ static void on_signal(void *arg)
         loop_stop(loop);
 }
 
-TEST(signals_are_told_on_the_loop)
+LOOP_TEST(signals_are_told_on_the_loop)
 {
     assert_true(loop_on_signal(loop, SIGUSR1, on_signal, (char[]){'1'}));
     assert_true(loop_on_signal(loop, SIGUSR2, on_signal, (char[]){'2'}));
@@ -339,7 +341,7 @@ TEST(signals_are_told_on_the_loop)
     assert_int_equal(strlen(happened), 2);
 }
 
-TEST(a_broken_pipe_is_no_signal)
+LOOP_TEST(a_broken_pipe_is_no_signal)
 {
     struct sigaction action;
     assert_int_equal(sigaction(SIGPIPE, NULL, &action), 0);
@@ -347,7 +349,7 @@ TEST(a_broken_pipe_is_no_signal)
 }
 
 /* libevent would end the process. */
-TEST(without_descriptors_there_is_no_loop)
+LOOP_TEST(without_descriptors_there_is_no_loop)
 {
     struct rlimit all;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
@@ -365,24 +367,4 @@ TEST(without_descriptors_there_is_no_loop)
     int still_free = dup(STDERR_FILENO);
     close(still_free);
     assert_int_equal(still_free, lowest_free);
-}
-
-int main(void)
-{
-#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    const struct CMUnitTest tests[] = {
-        CASE(timers_fire_in_the_order_in_which_they_are_due_and_never_early),
-        CASE(a_delay_counts_from_the_call_however_long_the_turn_has_worked),
-        CASE(arming_again_moves_a_timer_and_disarming_stops_it),
-        CASE(a_timer_may_be_armed_and_freed_in_its_callback),
-        CASE(a_turn_is_callbacks_then_the_hook_then_what_was_deferred),
-        CASE(what_is_deferred_is_run_when_the_loop_is_freed),
-        CASE(chores_are_done_in_order_and_other_things_in_between),
-        CASE(many_rings_are_heard_once),
-        CASE(no_ring_is_lost),
-        CASE(signals_are_told_on_the_loop),
-        CASE(a_broken_pipe_is_no_signal),
-        CASE(without_descriptors_there_is_no_loop),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,14 +138,3 @@ TEST(a_letter_may_be_posted_again_while_it_is_opened)
     mailbox_free(&round_box);
     loop_free(&round_loop);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(letters_are_opened_on_the_loop_in_the_order_of_posting),
-        cmocka_unit_test(what_is_left_is_opened_when_the_mailbox_is_freed),
-        cmocka_unit_test(many_threads_post_at_once_and_nothing_is_lost),
-        cmocka_unit_test(a_letter_may_be_posted_again_while_it_is_opened),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -49,12 +49,3 @@ TEST(the_one_that_was_asked_longest_ago_is_forgotten)
     assert_int_equal(patience_ms(&patience, &second, 1, 100), 1);
     assert_int_equal(patience_ms(&patience, &one_more, 1, 100), 2);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_doubles_to_the_limit_and_an_answer_takes_it_back),
-        cmocka_unit_test(the_one_that_was_asked_longest_ago_is_forgotten),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

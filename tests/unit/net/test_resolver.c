@@ -117,7 +117,16 @@ static struct lookup *ask_in_vain(struct loop *loop, const char *host)
     return lookup;
 }
 
-TEST(a_cancelled_lookup_tells_nothing)
+static int begin_anew(void **state)
+{
+    (void)state;
+    reset_slow();
+    return 0;
+}
+
+#define SLOW_NAME_TEST(name) TEST_SETUP(name, begin_anew, NULL)
+
+SLOW_NAME_TEST(a_cancelled_lookup_tells_nothing)
 {
     struct loop *loop = new_loop();
     struct lookup *lookup = ask_in_vain(loop, "192.0.2.7");
@@ -136,7 +145,7 @@ TEST(a_cancelled_lookup_tells_nothing)
     loop_free(&loop);
 }
 
-TEST(the_next_attempt_takes_the_answer_that_came_too_late_for_the_one_before)
+SLOW_NAME_TEST(the_next_attempt_takes_the_answer_that_came_too_late_for_the_one_before)
 {
     struct loop *loop = new_loop();
     struct lookup *lookup = ask_in_vain(loop, "slow.test");
@@ -156,7 +165,7 @@ TEST(the_next_attempt_takes_the_answer_that_came_too_late_for_the_one_before)
     await_slow(2, 2); /* an answer is used once: the name may have moved */
 }
 
-TEST(all_who_want_a_name_wait_for_one_answer)
+SLOW_NAME_TEST(all_who_want_a_name_wait_for_one_answer)
 {
     struct asker askers[3] = {{0}};
     struct loop *loop = new_loop();
@@ -176,7 +185,7 @@ TEST(all_who_want_a_name_wait_for_one_answer)
     loop_free(&loop);
 }
 
-TEST(a_name_that_hangs_does_not_hold_up_others_and_their_number_is_bounded)
+SLOW_NAME_TEST(a_name_that_hangs_does_not_hold_up_others_and_their_number_is_bounded)
 {
     struct loop *loop = new_loop();
     struct lookup *hanging[NAME_QUERIES_MAX];
@@ -201,29 +210,4 @@ TEST(a_name_that_hangs_does_not_hold_up_others_and_their_number_is_bounded)
         asker = ask(resolve_known, "known.test");
     } while (asker.found == 0 && clock_ms() < until_ms);
     assert_string_equal(asker.first, "192.0.2.44");
-}
-
-static int begin_anew(void **state)
-{
-    (void)state;
-    reset_slow();
-    return 0;
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numeric_addresses_are_not_looked_up),
-        cmocka_unit_test(a_name_has_its_addresses_and_our_port),
-        cmocka_unit_test(an_unknown_name_is_told_with_the_reason),
-        cmocka_unit_test(the_c_library_is_asked),
-        cmocka_unit_test(names_that_cannot_be_are_refused),
-        cmocka_unit_test_setup(a_cancelled_lookup_tells_nothing, begin_anew),
-        cmocka_unit_test_setup(
-            the_next_attempt_takes_the_answer_that_came_too_late_for_the_one_before, begin_anew),
-        cmocka_unit_test_setup(all_who_want_a_name_wait_for_one_answer, begin_anew),
-        cmocka_unit_test_setup(
-            a_name_that_hangs_does_not_hold_up_others_and_their_number_is_bounded, begin_anew),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

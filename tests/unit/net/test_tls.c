@@ -332,19 +332,4 @@ TEST(one_goes_to_another_thread_with_its_session)
     end_stage(&stage);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_send_much_at_once_through_small_buffers),
-        cmocka_unit_test(a_file_goes_whole_and_one_that_is_too_short_fails),
-        cmocka_unit_test(what_counts_as_sent_goes_although_the_owner_wants_nothing),
-        cmocka_unit_test(what_counts_as_sent_goes_after_the_connection_has_moved),
-        cmocka_unit_test(draining_delivers_all_and_ends_in_order),
-        cmocka_unit_test(closing_ends_in_order_too),
-        cmocka_unit_test(what_is_left_in_the_transport_comes_in_the_next_turn),
-        cmocka_unit_test(what_was_read_ahead_comes_in_the_next_turn),
-        cmocka_unit_test(a_refusal_is_named_also_by_a_send_that_fails),
-        cmocka_unit_test(one_goes_to_another_thread_with_its_session),
-    };
-    return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
-}
+TEST_GROUP(make_certificates, remove_certificates);

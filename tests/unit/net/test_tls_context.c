@@ -406,20 +406,4 @@ TEST(a_new_context_is_for_new_connections_and_the_old_one_goes_on)
     end_stage(&stage);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(files_that_do_not_fit_are_refused_by_name),
-        cmocka_unit_test(what_belongs_together_is_wanted_together),
-        cmocka_unit_test(protocols_and_ciphers_that_there_are_not_are_refused),
-        cmocka_unit_test(a_context_says_when_its_certificates_end),
-        cmocka_unit_test(a_directory_of_cas_is_looked_through),
-        cmocka_unit_test(a_context_says_which_certificate_it_has),
-        cmocka_unit_test(a_hello_is_known_by_two_bytes),
-        cmocka_unit_test(each_side_accepts_whom_it_should_and_says_why_not),
-        cmocka_unit_test(nothing_in_common_is_said_at_both_ends),
-        cmocka_unit_test(a_client_resumes_its_session),
-        cmocka_unit_test(a_new_context_is_for_new_connections_and_the_old_one_goes_on),
-    };
-    return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
-}
+TEST_GROUP(make_certificates, remove_certificates);

@@ -179,16 +179,3 @@ TEST(what_was_gathered_for_one_that_ends_goes_to_nobody)
     assert_int_equal(second.seen, 1);
     end(&second);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_leave_in_order_whatever_the_socket_takes),
-        cmocka_unit_test(nothing_is_taken_while_something_is_owed),
-        cmocka_unit_test(what_a_thread_gathers_has_a_bound),
-        cmocka_unit_test(room_is_what_the_socket_has),
-        cmocka_unit_test(a_peer_that_is_gone_is_an_error_and_nothing_stays_owed),
-        cmocka_unit_test(what_was_gathered_for_one_that_ends_goes_to_nobody),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -409,19 +409,4 @@ TEST(a_damaged_record_breaks_the_connection_behind_what_was_good)
     end_meeting(&raw, &stage, context);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_client_that_goes_halfway_is_told_apart_at_every_byte),
-        cmocka_unit_test(a_client_that_stops_halfway_is_closed_at_the_deadline),
-        cmocka_unit_test(new_keys_may_be_asked_for_while_the_socket_is_full),
-        cmocka_unit_test(half_a_message_holds_up_what_is_sent_and_nothing_else),
-        cmocka_unit_test(an_end_that_came_with_the_last_bytes_is_told),
-        cmocka_unit_test(a_handshake_may_come_byte_by_byte),
-        cmocka_unit_test(plain_text_on_the_tls_port_is_named_so),
-        cmocka_unit_test(a_record_that_is_none_is_an_error_of_the_handshake),
-        cmocka_unit_test(a_plain_server_is_named_so),
-        cmocka_unit_test(a_damaged_record_breaks_the_connection_behind_what_was_good),
-    };
-    return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
-}
+TEST_GROUP(make_certificates, remove_certificates);

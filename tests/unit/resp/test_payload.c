@@ -269,19 +269,3 @@ TEST(headers_are_written)
     assert_string_equal(text_string(&out), "$0\r\n$12345678901\r\n$EOF:" MARK "\r\n");
     text_fini(&out);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rdbs_of_every_small_length_before_a_mark),
-        cmocka_unit_test(rdbs_of_every_small_length_with_a_length),
-        cmocka_unit_test(a_large_rdb_in_random_pieces),
-        cmocka_unit_test(an_incomplete_mark_is_not_the_end),
-        cmocka_unit_test(what_is_no_header_is_kept_for_the_log),
-        cmocka_unit_test(bytes_behind_an_error_are_left),
-        cmocka_unit_test(a_line_over_the_limit_is_an_error),
-        cmocka_unit_test(signs_of_life_alone_are_no_header),
-        cmocka_unit_test(headers_are_written),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

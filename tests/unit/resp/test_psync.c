@@ -186,16 +186,3 @@ TEST(replies_are_written)
                                            "+CONTINUE\r\n");
     text_fini(&out);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replies_are_judged),
-        cmocka_unit_test(a_reply_that_lost_its_end_is_not_a_full_resync),
-        cmocka_unit_test(requests_are_read),
-        cmocka_unit_test(what_is_asked_is_what_is_read),
-        cmocka_unit_test(requests_are_written),
-        cmocka_unit_test(replies_are_written),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -126,16 +126,3 @@ TEST(readers_are_named)
     assert_string_equal(rdb_version_readers(rdb_of("REDIS0099")), "a newer Redis, and no Valkey");
     assert_string_equal(rdb_version_readers(rdb_of("VALKEY099")), "a newer Valkey");
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_magic_is_read_and_written),
-        cmocka_unit_test(what_is_no_magic_is_not_known),
-        cmocka_unit_test(a_version_is_read_and_written),
-        cmocka_unit_test(who_can_read_what),
-        cmocka_unit_test(what_is_to_be_announced_for_a_format),
-        cmocka_unit_test(readers_are_named),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -429,23 +429,3 @@ TEST(one_reader_for_many_commands)
     assert_int_equal(length, 0);
     assert_int_equal(reader_next(&reader, place, length, &command), READER_MORE);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(commands_split_at_every_byte),
-        cmocka_unit_test(a_line_is_read_up_to_a_zero_byte),
-        cmocka_unit_test(errors_split_at_every_byte),
-        cmocka_unit_test(every_short_input_at_once_and_bytewise),
-        cmocka_unit_test(an_inline_line_of_the_limit_and_one_byte_more),
-        cmocka_unit_test(an_inline_line_of_too_many_arguments),
-        cmocka_unit_test(header_lines_that_do_not_end),
-        cmocka_unit_test(an_argument_of_the_limit_and_one_byte_more),
-        cmocka_unit_test(as_many_arguments_as_allowed),
-        cmocka_unit_test(a_stranger_may_send_less),
-        cmocka_unit_test(a_stranger_is_one_to_the_end_of_the_command),
-        cmocka_unit_test(bytes_are_looked_at_once),
-        cmocka_unit_test(one_reader_for_many_commands),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

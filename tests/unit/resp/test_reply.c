@@ -181,15 +181,3 @@ TEST(noise)
     }
     assert_true(seen[REPLY_MORE] > 0 && seen[REPLY_WHOLE] > 0 && seen[REPLY_NONSENSE] > 0);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_replies_that_come_in_two_pieces),
-        cmocka_unit_test(refuses_what_is_no_reply),
-        cmocka_unit_test(many_small_arrays_do_not_pass_the_limit_of_items),
-        cmocka_unit_test(a_full_buffer_is_whole_or_nonsense),
-        cmocka_unit_test(noise),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

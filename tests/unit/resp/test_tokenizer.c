@@ -424,16 +424,3 @@ TEST(a_long_body_in_pieces)
         assert_int_equal(fed.tokenizer.boundary, START + length);
     }
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams_split_at_every_byte),
-        cmocka_unit_test(what_no_stream_has_split_at_every_byte),
-        cmocka_unit_test(every_single_mutation),
-        cmocka_unit_test(every_short_input),
-        cmocka_unit_test(random_streams_in_random_pieces),
-        cmocka_unit_test(a_long_body_in_pieces),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

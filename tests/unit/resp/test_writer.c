@@ -118,13 +118,3 @@ TEST(an_error_leaves_what_stands_before_it)
     assert_string_equal(text_string(&out), "+OK\r\n-ERR a b\r\n");
     text_fini(&out);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_reply_in_both_protocols),
-        cmocka_unit_test(a_bulk_string_may_hold_anything),
-        cmocka_unit_test(an_error_leaves_what_stands_before_it),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

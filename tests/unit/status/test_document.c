@@ -92,14 +92,3 @@ TEST(samples_since)
     expect(document(10, 500), "\"list\":[[1699999998.000,");
     text_fini(&out);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tells_what_there_is),
-        cmocka_unit_test(a_peer_cannot_break_out),
-        cmocka_unit_test(rows_are_bounded),
-        cmocka_unit_test(samples_since),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

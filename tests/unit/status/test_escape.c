@@ -104,14 +104,3 @@ TEST(what_comes_out_is_utf8)
     }
     text_fini(&out);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_strings),
-        cmocka_unit_test(labels),
-        cmocka_unit_test(what_is_no_utf8),
-        cmocka_unit_test(what_comes_out_is_utf8),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

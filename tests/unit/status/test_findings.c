@@ -418,33 +418,3 @@ TEST(the_house_is_full)
     fake_rooms.counts.replicas = 500;
     assert_string_equal(found(), "connections_full");
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_is_well),
-        cmocka_unit_test(the_link_is_down),
-        cmocka_unit_test(certificates_end),
-        cmocka_unit_test(another_history_waits),
-        cmocka_unit_test(an_rdb_arrives),
-        cmocka_unit_test(an_old_history_is_served),
-        cmocka_unit_test(an_origin_that_is_silent_for_too_long),
-        cmocka_unit_test(a_relay_above_has_lost_its_origin),
-        cmocka_unit_test(how_silent_it_may_be_is_asked_in_the_query),
-        cmocka_unit_test(a_replica_is_behind),
-        cmocka_unit_test(a_replica_is_about_to_be_cut),
-        cmocka_unit_test(a_replica_is_silent),
-        cmocka_unit_test(replicas_wait),
-        cmocka_unit_test(a_replica_cannot_read_the_rdb),
-        cmocka_unit_test(a_replica_acknowledges_no_full_sync),
-        cmocka_unit_test(no_rdb_to_serve),
-        cmocka_unit_test(a_newer_rdb_did_not_come),
-        cmocka_unit_test(a_newer_rdb_came_too_late),
-        cmocka_unit_test(the_rdb_is_of_a_version_that_a_replica_cannot_read),
-        cmocka_unit_test(a_full_sync_that_was_cut_off),
-        cmocka_unit_test(rights_that_are_missing),
-        cmocka_unit_test(the_disk),
-        cmocka_unit_test(the_house_is_full),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -43,13 +43,3 @@ TEST(names_that_are_allowed)
     assert_false(guard_is_listed("relay.example.com", ""));
     assert_true(guard_is_listed("anything.example", "one.example *"));
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(this_machine),
-        cmocka_unit_test(names_of_others),
-        cmocka_unit_test(names_that_are_allowed),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -105,14 +105,3 @@ TEST(series_are_bounded)
     assert_in_range(out.length, 100 * 1000, 1024 * 1024);
     text_fini(&out);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tells_what_there_is), cmocka_unit_test(certificates_by_their_settings),
-        cmocka_unit_test(tells_what_there_is), cmocka_unit_test(without_a_history),
-        cmocka_unit_test(each_series_once),    cmocka_unit_test(a_peer_cannot_break_out),
-        cmocka_unit_test(series_are_bounded),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

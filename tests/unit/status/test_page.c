@@ -47,13 +47,3 @@ TEST(the_policy)
                         "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
                         "frame-ancestors 'none'");
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(style_and_script_are_in_it),
-        cmocka_unit_test(it_is_whole),
-        cmocka_unit_test(the_policy),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

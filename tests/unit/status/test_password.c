@@ -45,13 +45,3 @@ TEST(a_very_long_one_is_refused)
     memset(words + 6, 'A', sizeof(words) - 7);
     assert_false(is_in(words, "secret"));
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_right_one_is_known),
-        cmocka_unit_test(others_are_not),
-        cmocka_unit_test(a_very_long_one_is_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

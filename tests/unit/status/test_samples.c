@@ -85,15 +85,3 @@ TEST(a_stream_that_was_cut_back)
     assert_int_equal(behind(120, 250, 5500), 4100);
     assert_int_equal(behind(200, 250, 5500), 1000);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_was_sampled),
-        cmocka_unit_test(keeps_the_last_ones),
-        cmocka_unit_test(tells_how_long_there_has_been_more),
-        cmocka_unit_test(agrees_with_a_plain_search),
-        cmocka_unit_test(a_stream_that_was_cut_back),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

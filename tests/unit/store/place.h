@@ -121,12 +121,4 @@ static inline void place_flip(const struct place *place, const char *name, int64
     close(file);
 }
 
-static inline unsigned place_descriptors(void)
-{
-    unsigned count = 0;
-    for (int file = 0; file < 1024; file++)
-        count += fcntl(file, F_GETFD) != -1;
-    return count;
-}
-
 #endif

@@ -297,7 +297,7 @@ TEST(a_disk_too_full_for_the_identity_shortens_the_window)
 
 TEST(no_descriptor_is_left_open)
 {
-    unsigned before = place_descriptors();
+    unsigned before = test_descriptors();
     bench_init(&bench, 0, 2 * SEGMENT, 8 * SEGMENT);
     struct cursor cursors[4];
     for (int i = 0; i < 4; i++) {
@@ -309,27 +309,5 @@ TEST(no_descriptor_is_left_open)
     for (int i = 0; i < 4; i++)
         cursor_detach(&cursors[i]); /* they outlive it */
     bench_fini(&bench);
-    assert_int_equal(place_descriptors(), before);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_are_seen_when_they_are_published),
-        cmocka_unit_test(segments_hold_the_stream_and_nothing_else),
-        cmocka_unit_test(a_cursor_begins_anywhere_in_the_window),
-        cmocka_unit_test(a_view_is_the_same_bytes_in_the_file),
-        cmocka_unit_test(the_window_is_trimmed_to_what_must_be_kept),
-        cmocka_unit_test(who_is_behind_is_waited_for_up_to_the_cap),
-        cmocka_unit_test(a_window_that_was_held_shrinks_when_it_is_let_go),
-        cmocka_unit_test(a_cap_below_two_segments_still_lets_the_stream_through),
-        cmocka_unit_test(a_smaller_segment_size_after_a_restart_is_no_obstacle),
-        cmocka_unit_test(segments_of_another_size_are_made_from_then_on),
-        cmocka_unit_test(a_reader_in_a_large_segment_has_the_whole_cap_before_it),
-        cmocka_unit_test(bytes_shown_by_a_roll_are_news_at_the_end_of_the_turn),
-        cmocka_unit_test(an_identity_that_cannot_be_written_is_tried_again),
-        cmocka_unit_test(a_disk_too_full_for_the_identity_shortens_the_window),
-        cmocka_unit_test(no_descriptor_is_left_open),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    assert_int_equal(test_descriptors(), before);
 }

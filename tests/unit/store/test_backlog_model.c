@@ -245,15 +245,3 @@ TEST(seed_3)
 {
     run(UINT64_C(0xfeedfacecafebeef));
 }
-
-int main(void)
-{
-    unsigned before = place_descriptors();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seed_1),
-        cmocka_unit_test(seed_2),
-        cmocka_unit_test(seed_3),
-    };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    return failed != 0 || place_descriptors() != before;
-}

@@ -70,14 +70,3 @@ TEST(many_are_limited_never_too_late)
     }
     assert_int_equal(branches_common_end(&branches, MANY), UINT64_MAX);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_history_with_one_branch_is_common_to_all),
-        cmocka_unit_test(a_cut_limits_those_before_it),
-        cmocka_unit_test(what_is_common_are_the_same_writers),
-        cmocka_unit_test(many_are_limited_never_too_late),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

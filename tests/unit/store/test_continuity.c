@@ -126,13 +126,3 @@ TEST(an_unknown_id_is_strange)
     for (uint64_t offset = 0; offset < 4; offset++)
         assert_int_equal(identity_may_continue(&identity, 0, 3, &none, offset), CONTINUITY_STRANGE);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_replica_continues_where_its_bytes_are_ours),
-        cmocka_unit_test(after_a_rewind_no_id_reaches_beyond_it),
-        cmocka_unit_test(an_unknown_id_is_strange),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -314,23 +314,4 @@ TEST(too_few_descriptors_are_told_and_cost_nothing)
     assert_serves(FIRST, END, true);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(undamaged_it_is_whole),
-        cmocka_unit_test(an_altered_segment_ends_the_window_before_it),
-        cmocka_unit_test(a_cut_or_lost_segment_ends_the_window_before_it),
-        cmocka_unit_test(an_altered_or_lost_newest_segment_costs_its_own_bytes),
-        cmocka_unit_test(bytes_behind_the_end_are_nothing),
-        cmocka_unit_test(without_its_last_sealed_and_its_newest_it_ends_earlier),
-        cmocka_unit_test(without_any_segment_there_is_nothing),
-        cmocka_unit_test(an_altered_identity_has_a_second),
-        cmocka_unit_test(an_altered_tail_costs_no_more_than_the_newest),
-        cmocka_unit_test(an_altered_or_lost_snapshot_leaves_the_window),
-        cmocka_unit_test(an_older_history_is_taken_where_the_newest_cannot_be),
-        cmocka_unit_test(what_the_system_refuses_now_is_not_removed),
-        cmocka_unit_test(what_a_newer_version_wrote_is_left_alone),
-        cmocka_unit_test(too_few_descriptors_are_told_and_cost_nothing),
-    };
-    return cmocka_run_group_tests(tests, make_contents, drop_contents);
-}
+TEST_GROUP(make_contents, drop_contents);

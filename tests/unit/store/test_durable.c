@@ -31,6 +31,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define DEPOT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 /* As of now everything is durable: asked for again where the syncer was busy. */
 static void sync_all(void)
 {
@@ -78,7 +80,7 @@ static void boot_anew(void)
     history = store_current(depot.store);
 }
 
-TEST(a_tick_makes_durable_what_is_there)
+DEPOT_TEST(a_tick_makes_durable_what_is_there)
 {
     assert_int_equal(history_durable(history), 0);
     depot_stream(&depot, 100, 0);
@@ -90,7 +92,7 @@ TEST(a_tick_makes_durable_what_is_there)
     assert_int_equal(history_durable(history), 1100 + 3 * DEPOT_SEGMENT);
 }
 
-TEST(always_is_with_each_publish)
+DEPOT_TEST(always_is_with_each_publish)
 {
     store_close(&depot.store);
     depot.options.fsync = STORE_FSYNC_ALWAYS;
@@ -131,7 +133,7 @@ static void wait_until_told(uint64_t end)
     assert_int_equal(atomic_load(&told), end);
 }
 
-TEST(who_wants_to_know_is_told)
+DEPOT_TEST(who_wants_to_know_is_told)
 {
     store_on_durable(depot.store, ring, &rings);
     settle();
@@ -152,7 +154,7 @@ TEST(who_wants_to_know_is_told)
 }
 
 /* Turns that only the ring makes, and no tick: what came while the syncer was at something else is next. */
-TEST(always_does_not_wait_for_a_tick)
+DEPOT_TEST(always_does_not_wait_for_a_tick)
 {
     store_close(&depot.store);
     depot.options.fsync = STORE_FSYNC_ALWAYS;
@@ -176,7 +178,7 @@ TEST(always_does_not_wait_for_a_tick)
     store_on_durable(depot.store, NULL, NULL);
 }
 
-TEST(no_is_never)
+DEPOT_TEST(no_is_never)
 {
     store_close(&depot.store);
     depot.options.fsync = STORE_FSYNC_NO;
@@ -188,7 +190,7 @@ TEST(no_is_never)
     assert_int_equal(history_durable(history), 0);
 }
 
-TEST(a_clean_close_makes_all_of_it_durable)
+DEPOT_TEST(a_clean_close_makes_all_of_it_durable)
 {
     depot_stream(&depot, 5 * DEPOT_SEGMENT + 99, 0);
     boot_anew();
@@ -196,7 +198,7 @@ TEST(a_clean_close_makes_all_of_it_durable)
     depot_assert_snapshot(history_snapshot(history), 0);
 }
 
-TEST(live_marks_do_not_count_after_another_boot)
+DEPOT_TEST(live_marks_do_not_count_after_another_boot)
 {
     depot_stream(&depot, 100, 0);
     sync_all();
@@ -218,7 +220,7 @@ TEST(live_marks_do_not_count_after_another_boot)
     assert_int_equal(history_boundary(store_current(depot.store)), 1150);
 }
 
-TEST(bytes_that_did_not_reach_the_disk_are_not_served)
+DEPOT_TEST(bytes_that_did_not_reach_the_disk_are_not_served)
 {
     depot_stream(&depot, 100, 0);
     sync_all();
@@ -234,7 +236,7 @@ TEST(bytes_that_did_not_reach_the_disk_are_not_served)
     depot_assert_window(&depot, 1000, UINT64_MAX, 10100);
 }
 
-TEST(a_sealed_segment_that_did_not_reach_the_disk_is_known_by_its_last_mark)
+DEPOT_TEST(a_sealed_segment_that_did_not_reach_the_disk_is_known_by_its_last_mark)
 {
     depot_stream(&depot, 2 * DEPOT_SEGMENT + 100, 0);
     sync_all();
@@ -253,7 +255,7 @@ TEST(a_sealed_segment_that_did_not_reach_the_disk_is_known_by_its_last_mark)
     depot_assert_window(&depot, 1000, UINT64_MAX, 10100 + 2 * DEPOT_SEGMENT);
 }
 
-TEST(an_identity_that_did_not_reach_the_disk_has_one_before_it)
+DEPOT_TEST(an_identity_that_did_not_reach_the_disk_has_one_before_it)
 {
     depot_stream(&depot, 2 * DEPOT_SEGMENT + 100, 0);
     sync_all();
@@ -275,7 +277,7 @@ TEST(an_identity_that_did_not_reach_the_disk_has_one_before_it)
     depot_assert_window(&depot, 1000, UINT64_MAX, 1100 + 2 * DEPOT_SEGMENT);
 }
 
-TEST(a_rewind_keeps_what_was_durable_before_it)
+DEPOT_TEST(a_rewind_keeps_what_was_durable_before_it)
 {
     depot_stream(&depot, 5000, 0);
     sync_all();
@@ -295,7 +297,7 @@ TEST(a_rewind_keeps_what_was_durable_before_it)
     depot_assert_window(&depot, 1000, 5500, 5510);
 }
 
-TEST(power_lost_right_after_a_rewind_brings_nothing_back)
+DEPOT_TEST(power_lost_right_after_a_rewind_brings_nothing_back)
 {
     depot_stream(&depot, 5000, 0);
     sync_all();
@@ -310,7 +312,7 @@ TEST(power_lost_right_after_a_rewind_brings_nothing_back)
     depot_assert_window(&depot, 1000, UINT64_MAX, 5500);
 }
 
-TEST(nor_does_the_old_file_at_the_beginning_of_a_segment)
+DEPOT_TEST(nor_does_the_old_file_at_the_beginning_of_a_segment)
 {
     depot_stream(&depot, 2 * DEPOT_SEGMENT, 0);
     depot_stream(&depot, 100, 0);
@@ -330,26 +332,4 @@ TEST(nor_does_the_old_file_at_the_beginning_of_a_segment)
     depot_assert_window(&depot, 1000, UINT64_MAX, 9192);
     depot_stream(&depot, 500, 1);
     depot_assert_window(&depot, 1000, 9192, 9692);
-}
-
-#define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        IN_DEPOT(a_tick_makes_durable_what_is_there),
-        IN_DEPOT(always_is_with_each_publish),
-        IN_DEPOT(who_wants_to_know_is_told),
-        IN_DEPOT(always_does_not_wait_for_a_tick),
-        IN_DEPOT(no_is_never),
-        IN_DEPOT(a_clean_close_makes_all_of_it_durable),
-        IN_DEPOT(live_marks_do_not_count_after_another_boot),
-        IN_DEPOT(bytes_that_did_not_reach_the_disk_are_not_served),
-        IN_DEPOT(a_sealed_segment_that_did_not_reach_the_disk_is_known_by_its_last_mark),
-        IN_DEPOT(an_identity_that_did_not_reach_the_disk_has_one_before_it),
-        IN_DEPOT(a_rewind_keeps_what_was_durable_before_it),
-        IN_DEPOT(power_lost_right_after_a_rewind_brings_nothing_back),
-        IN_DEPOT(nor_does_the_old_file_at_the_beginning_of_a_segment),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -317,7 +317,7 @@ static void live(void)
 /* Returns how many lives it took. */
 static unsigned lives(const struct fault *kind, unsigned stride)
 {
-    unsigned descriptors = place_descriptors();
+    unsigned descriptors = test_descriptors();
     for (unsigned n = 1;; n += stride) {
         struct fault fault = *kind;
         fault.nth = n;
@@ -328,7 +328,7 @@ static unsigned lives(const struct fault *kind, unsigned stride)
         unsigned failed = fault_lift();
         require(failed > 0 || fault_calls() >= n - 1, "it was never reached");
         depot_fini(&depot);
-        require(place_descriptors() == descriptors, "a descriptor was not closed");
+        require(test_descriptors() == descriptors, "a descriptor was not closed");
         if (failed == 0)
             return n;
     }
@@ -366,15 +366,4 @@ TEST(the_disk_fails_for_a_moment)
 TEST(the_disk_fails_until_it_is_noticed)
 {
     each_call_fails(EIO, ENFILE, true, 5);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_disk_is_full_for_a_moment),
-        cmocka_unit_test(the_disk_is_full_until_it_is_noticed),
-        cmocka_unit_test(the_disk_fails_for_a_moment),
-        cmocka_unit_test(the_disk_fails_until_it_is_noticed),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-TEST(a_file_is_replaced_at_once)
+#define PLACE_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
+PLACE_TEST(a_file_is_replaced_at_once)
 {
     static const char *const contents[] = {"one", "and two", ""};
     for (int i = 0; i < 3; i++) {
@@ -40,9 +42,9 @@ TEST(a_file_is_replaced_at_once)
     assert_int_equal(about.st_mode & 0777, 0600);
 }
 
-TEST(what_cannot_be_replaced_stays)
+PLACE_TEST(what_cannot_be_replaced_stays)
 {
-    unsigned before = place_descriptors();
+    unsigned before = test_descriptors();
     assert_int_equal(mkdirat(place.directory, "name", 0700), 0);
     assert_int_equal(mkdirat(place.directory, "name/inner", 0700), 0);
     errno = 0;
@@ -57,10 +59,10 @@ TEST(what_cannot_be_replaced_stays)
     assert_false(files_replace(place.directory, "other", bytes_of("x"), true, &why));
     assert_int_equal(errno, EISDIR);
     assert_string_equal(text_string(&why), "other.new: cannot create: Is a directory");
-    assert_int_equal(place_descriptors(), before);
+    assert_int_equal(test_descriptors(), before);
 }
 
-TEST(no_more_is_read_than_may_be)
+PLACE_TEST(no_more_is_read_than_may_be)
 {
     place_write(&place, "name", bytes_of("0123456789"));
     for (size_t limit = 8; limit < 12; limit++) {
@@ -80,7 +82,7 @@ TEST(no_more_is_read_than_may_be)
     text_fini(&read);
 }
 
-TEST(the_crc_of_a_file_is_that_of_its_bytes)
+PLACE_TEST(the_crc_of_a_file_is_that_of_its_bytes)
 {
     size_t length = 600 * 1000; /* more than one piece */
     uint8_t *bytes = malloc(length);
@@ -121,7 +123,7 @@ TEST(a_system_that_refuses_says_nothing_about_a_file)
     assert_non_null(files_advice(EIO));
 }
 
-TEST(every_entry_is_visited_each_time)
+PLACE_TEST(every_entry_is_visited_each_time)
 {
     place_write(&place, "n1", bytes_of(""));
     place_write(&place, "n2", bytes_of(""));
@@ -132,7 +134,7 @@ TEST(every_entry_is_visited_each_time)
     }
 }
 
-TEST(a_directory_is_made_once)
+PLACE_TEST(a_directory_is_made_once)
 {
     for (int i = 0; i < 2; i++) {
         int directory = files_open_directory(place.directory, "inner", &why);
@@ -142,20 +144,4 @@ TEST(a_directory_is_made_once)
     place_write(&place, "file", bytes_of(""));
     assert_int_equal(files_open_directory(place.directory, "file", &why), -1);
     assert_string_equal(text_string(&why), "file: cannot open the directory: Not a directory");
-}
-
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        IN_PLACE(a_file_is_replaced_at_once),
-        IN_PLACE(what_cannot_be_replaced_stays),
-        IN_PLACE(no_more_is_read_than_may_be),
-        IN_PLACE(the_crc_of_a_file_is_that_of_its_bytes),
-        cmocka_unit_test(a_system_that_refuses_says_nothing_about_a_file),
-        IN_PLACE(every_entry_is_visited_each_time),
-        IN_PLACE(a_directory_is_made_once),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define DEPOT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void put(uint64_t offset, const struct rdb *rdb)
 {
     char name[80];
@@ -74,7 +76,7 @@ static void expect_usable(uint64_t offset)
     assert_int_equal(snapshot_readable(snapshot), DEPOT_RDB);
 }
 
-TEST(the_newest_of_two_whole_ones_is_served)
+DEPOT_TEST(the_newest_of_two_whole_ones_is_served)
 {
     put_plain(5000, 1);
     put_plain(4000, 2);
@@ -88,7 +90,7 @@ TEST(the_newest_of_two_whole_ones_is_served)
     expect_usable(5000);
 }
 
-TEST(one_is_found_although_the_named_one_is_gone)
+DEPOT_TEST(one_is_found_although_the_named_one_is_gone)
 {
     char path[PLACE_PATH_MAX];
     assert_int_equal(unlink(place_path(&depot.place, DIRECTORY "snapshot/1000.rdb", path)), 0);
@@ -97,7 +99,7 @@ TEST(one_is_found_although_the_named_one_is_gone)
     expect_usable(3000);
 }
 
-TEST(what_is_not_whole_is_not_taken)
+DEPOT_TEST(what_is_not_whole_is_not_taken)
 {
     struct rdb rdb = rdb_make(DEPOT_RDB, 1);
     rdb.data[500] ^= 1;
@@ -115,7 +117,7 @@ TEST(what_is_not_whole_is_not_taken)
     assert_false(has(5002));
 }
 
-TEST(nor_is_what_is_outside_the_window)
+DEPOT_TEST(nor_is_what_is_outside_the_window)
 {
     put_plain(999, 1);
     put_plain(6001, 1);
@@ -125,7 +127,7 @@ TEST(nor_is_what_is_outside_the_window)
     assert_false(has(6001));
 }
 
-TEST(nor_what_says_that_it_is_of_elsewhere)
+DEPOT_TEST(nor_what_says_that_it_is_of_elsewhere)
 {
     put_of(5000, 'b', 5000);
     put_of(5001, 'a', 5002);
@@ -136,7 +138,7 @@ TEST(nor_what_says_that_it_is_of_elsewhere)
 }
 
 /* It waits until the stream has come to its X, as it did before the kill. */
-TEST(one_ahead_of_the_stream_is_kept)
+DEPOT_TEST(one_ahead_of_the_stream_is_kept)
 {
     put_of(6100, 'a', 6100);
     depot_open(&depot);
@@ -149,7 +151,7 @@ TEST(one_ahead_of_the_stream_is_kept)
     expect_usable(6100);
 }
 
-TEST(after_a_new_id_it_must_say_of_which_it_is)
+DEPOT_TEST(after_a_new_id_it_must_say_of_which_it_is)
 {
     depot_open(&depot);
     struct replid id = depot_id('b');
@@ -171,7 +173,7 @@ TEST(after_a_new_id_it_must_say_of_which_it_is)
 }
 
 /* Its name says that it was whole, and that alone: it counts as long as the page cache is the same. */
-TEST(one_without_a_checksum_is_taken_after_a_kill_alone)
+DEPOT_TEST(one_without_a_checksum_is_taken_after_a_kill_alone)
 {
     struct rdb rdb = rdb_make(DEPOT_RDB, 1);
     rdb_switch_checksum_off(&rdb);
@@ -188,7 +190,7 @@ TEST(one_without_a_checksum_is_taken_after_a_kill_alone)
 }
 
 /* The newest identity was lost with the power: the copy of it names the one without a checksum. */
-TEST(what_the_copy_of_the_identity_names_is_taken)
+DEPOT_TEST(what_the_copy_of_the_identity_names_is_taken)
 {
     struct rdb rdb = rdb_make(DEPOT_RDB, 1);
     rdb_switch_checksum_off(&rdb);
@@ -205,7 +207,7 @@ TEST(what_the_copy_of_the_identity_names_is_taken)
 }
 
 /* A rewind and a new id leave no copy of the identity that tells of the bytes that were cut off. */
-TEST(the_copy_of_the_identity_does_not_outlive_a_new_id)
+DEPOT_TEST(the_copy_of_the_identity_does_not_outlive_a_new_id)
 {
     depot_open(&depot);
     uint64_t cut = 1000 + DEPOT_SEGMENT; /* where a segment ends: its row is good in both */
@@ -220,23 +222,4 @@ TEST(the_copy_of_the_identity_does_not_outlive_a_new_id)
     assert_memory_equal(kept, newest, length);
     free(kept);
     free(newest);
-}
-
-#define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        IN_DEPOT(the_newest_of_two_whole_ones_is_served),
-        IN_DEPOT(one_is_found_although_the_named_one_is_gone),
-        IN_DEPOT(what_is_not_whole_is_not_taken),
-        IN_DEPOT(nor_is_what_is_outside_the_window),
-        IN_DEPOT(nor_what_says_that_it_is_of_elsewhere),
-        IN_DEPOT(one_ahead_of_the_stream_is_kept),
-        IN_DEPOT(after_a_new_id_it_must_say_of_which_it_is),
-        IN_DEPOT(one_without_a_checksum_is_taken_after_a_kill_alone),
-        IN_DEPOT(what_the_copy_of_the_identity_names_is_taken),
-        IN_DEPOT(the_copy_of_the_identity_does_not_outlive_a_new_id),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define DEPOT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void mount_or_skip(void)
 {
     if (mount_disk())
@@ -84,7 +86,7 @@ static void assert_whole(void)
     depot_assert_window(&depot, backlog_first(backlog), UINT64_MAX, backlog_end(backlog));
 }
 
-TEST(the_window_is_shortened_to_what_the_disk_holds)
+DEPOT_TEST(the_window_is_shortened_to_what_the_disk_holds)
 {
     start();
     depot_stream(&depot, 4 * DISK, 0);
@@ -98,7 +100,7 @@ TEST(the_window_is_shortened_to_what_the_disk_holds)
     assert_whole();
 }
 
-TEST(without_any_room_it_stands_still_and_goes_on_later)
+DEPOT_TEST(without_any_room_it_stands_still_and_goes_on_later)
 {
     start();
     depot_stream(&depot, 100, 0);
@@ -121,7 +123,7 @@ TEST(without_any_room_it_stands_still_and_goes_on_later)
     assert_whole();
 }
 
-TEST(a_reader_of_what_was_given_up_does_not_cost_the_rest)
+DEPOT_TEST(a_reader_of_what_was_given_up_does_not_cost_the_rest)
 {
     start();
     depot_stream(&depot, 20 * DEPOT_SEGMENT, 0);
@@ -147,7 +149,7 @@ TEST(a_reader_of_what_was_given_up_does_not_cost_the_rest)
     assert_whole();
 }
 
-TEST(a_start_on_a_full_disk_serves_what_is_there)
+DEPOT_TEST(a_start_on_a_full_disk_serves_what_is_there)
 {
     for (size_t extra = 0; extra < DEPOT_SEGMENT; extra += 1000) {
         if (extra == 0)
@@ -172,7 +174,7 @@ TEST(a_start_on_a_full_disk_serves_what_is_there)
     }
 }
 
-TEST(a_start_on_a_full_disk_with_an_empty_window)
+DEPOT_TEST(a_start_on_a_full_disk_with_an_empty_window)
 {
     start();
     store_close(&depot.store);
@@ -184,7 +186,7 @@ TEST(a_start_on_a_full_disk_with_an_empty_window)
     depot_stream(&depot, 2 * DEPOT_SEGMENT, 0);
 }
 
-TEST(a_rewind_on_a_full_disk)
+DEPOT_TEST(a_rewind_on_a_full_disk)
 {
     start();
     depot_stream(&depot, 5 * DEPOT_SEGMENT, 0);
@@ -205,7 +207,7 @@ TEST(a_rewind_on_a_full_disk)
     depot_assert_window(&depot, 0, 2 * DEPOT_SEGMENT + 100, 3 * DEPOT_SEGMENT + 100);
 }
 
-TEST(a_history_that_finds_no_room_is_not_begun)
+DEPOT_TEST(a_history_that_finds_no_room_is_not_begun)
 {
     start();
     depot_stream(&depot, 100, 0);
@@ -221,7 +223,7 @@ TEST(a_history_that_finds_no_room_is_not_begun)
     (void)depot_resync(&depot, 'b', 0);
 }
 
-TEST(a_snapshot_that_finds_no_room_fails)
+DEPOT_TEST(a_snapshot_that_finds_no_room_fails)
 {
     start();
     fill_disk(4096);
@@ -239,7 +241,7 @@ TEST(a_snapshot_that_finds_no_room_fails)
 
 /* ------------------------------------------------------------------ where nothing is reserved */
 
-TEST(a_write_that_finds_no_room_shortens_the_window)
+DEPOT_TEST(a_write_that_finds_no_room_shortens_the_window)
 {
     fault_reserve_nothing(true);
     start();
@@ -256,7 +258,7 @@ TEST(a_write_that_finds_no_room_shortens_the_window)
 }
 
 /* Of a segment that could not be written to its end, all that was taken is kept. */
-TEST(a_write_that_finds_no_room_stands_still_and_goes_on_later)
+DEPOT_TEST(a_write_that_finds_no_room_stands_still_and_goes_on_later)
 {
     fault_reserve_nothing(true);
     start();
@@ -281,7 +283,7 @@ TEST(a_write_that_finds_no_room_stands_still_and_goes_on_later)
 }
 
 /* A tail that was made where nothing was reserved is not written through a mapping. */
-TEST(a_mark_that_finds_no_room_is_no_signal)
+DEPOT_TEST(a_mark_that_finds_no_room_is_no_signal)
 {
     fault_reserve_nothing(true);
     start();
@@ -297,26 +299,4 @@ TEST(a_mark_that_finds_no_room_is_no_signal)
                            "tail: cannot open it: No space left on device: make room on the disk"));
     free_disk();
     depot_open(&depot);
-}
-
-#define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    unsigned before = place_descriptors();
-    const struct CMUnitTest tests[] = {
-        IN_DEPOT(the_window_is_shortened_to_what_the_disk_holds),
-        IN_DEPOT(without_any_room_it_stands_still_and_goes_on_later),
-        IN_DEPOT(a_reader_of_what_was_given_up_does_not_cost_the_rest),
-        IN_DEPOT(a_start_on_a_full_disk_serves_what_is_there),
-        IN_DEPOT(a_start_on_a_full_disk_with_an_empty_window),
-        IN_DEPOT(a_rewind_on_a_full_disk),
-        IN_DEPOT(a_history_that_finds_no_room_is_not_begun),
-        IN_DEPOT(a_snapshot_that_finds_no_room_fails),
-        IN_DEPOT(a_write_that_finds_no_room_shortens_the_window),
-        IN_DEPOT(a_write_that_finds_no_room_stands_still_and_goes_on_later),
-        IN_DEPOT(a_mark_that_finds_no_room_is_no_signal),
-    };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    return failed != 0 || place_descriptors() != before;
 }

@@ -23,6 +23,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define DEPOT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void reopen(void)
 {
     store_close(&depot.store);
@@ -61,7 +63,7 @@ static enum continuity may_continue(char digit, uint64_t offset)
     return history_may_continue(history, &id, offset);
 }
 
-TEST(a_refresh_takes_the_place_of_the_snapshot)
+DEPOT_TEST(a_refresh_takes_the_place_of_the_snapshot)
 {
     depot_stream(&depot, 5000, 0);
     struct snapshot *old = history_snapshot(history);
@@ -82,7 +84,7 @@ TEST(a_refresh_takes_the_place_of_the_snapshot)
     assert_int_equal(snapshot_offset(history_snapshot(history)), 6000);
 }
 
-TEST(a_refresh_ahead_of_the_stream_waits_its_turn)
+DEPOT_TEST(a_refresh_ahead_of_the_stream_waits_its_turn)
 {
     depot_stream(&depot, 5000, 0);
     refresh(6500, 1);
@@ -98,7 +100,7 @@ TEST(a_refresh_ahead_of_the_stream_waits_its_turn)
     depot_assert_snapshot(history_usable_snapshot(history), 1);
 }
 
-TEST(a_refresh_ahead_is_not_there_for_the_next_start)
+DEPOT_TEST(a_refresh_ahead_is_not_there_for_the_next_start)
 {
     depot_stream(&depot, 5000, 0);
     refresh(6500, 1);
@@ -109,7 +111,7 @@ TEST(a_refresh_ahead_is_not_there_for_the_next_start)
     assert_false(place_has(&depot.place, "data/history-1/snapshot/6400.rdb"));
 }
 
-TEST(a_refresh_that_fails_leaves_the_snapshot)
+DEPOT_TEST(a_refresh_that_fails_leaves_the_snapshot)
 {
     for (int how = 0; how < 3; how++) {
         struct snapshot *snapshot = history_begin_snapshot(history, 1000, &depot.why);
@@ -131,7 +133,7 @@ TEST(a_refresh_that_fails_leaves_the_snapshot)
     depot_assert_snapshot(history_usable_snapshot(history), 0);
 }
 
-TEST(a_snapshot_that_the_window_has_left_is_not_usable)
+DEPOT_TEST(a_snapshot_that_the_window_has_left_is_not_usable)
 {
     depot_stream(&depot, 4 * DEPOT_SEGMENT, 0);
     assert_non_null(history_usable_snapshot(history));
@@ -144,7 +146,7 @@ TEST(a_snapshot_that_the_window_has_left_is_not_usable)
     assert_ptr_equal(history_usable_snapshot(history), arriving);
 }
 
-TEST(a_new_id_keeps_the_old_one_up_to_the_joint)
+DEPOT_TEST(a_new_id_keeps_the_old_one_up_to_the_joint)
 {
     depot_stream(&depot, 5000, 0);
     rename_to('b');
@@ -162,7 +164,7 @@ TEST(a_new_id_keeps_the_old_one_up_to_the_joint)
 }
 
 /* What a reader says of the disk costs what is there, and no more. */
-TEST(a_segment_that_cannot_be_read_is_given_up)
+DEPOT_TEST(a_segment_that_cannot_be_read_is_given_up)
 {
     depot_stream(&depot, 2 * DEPOT_SEGMENT + 500, 0);
     struct cursor first;
@@ -190,7 +192,7 @@ TEST(a_segment_that_cannot_be_read_is_given_up)
     depot_assert_window(&depot, 1500 + 2 * DEPOT_SEGMENT, UINT64_MAX, 1600 + 2 * DEPOT_SEGMENT);
 }
 
-TEST(a_snapshot_that_cannot_be_read_is_given_up)
+DEPOT_TEST(a_snapshot_that_cannot_be_read_is_given_up)
 {
     snapshot_note_unreadable(history_snapshot(history));
     store_tick(depot.store);
@@ -204,7 +206,7 @@ TEST(a_snapshot_that_cannot_be_read_is_given_up)
 }
 
 /* The primary died with what it had beyond our end: that is nobody's any more. */
-TEST(a_new_id_drops_what_was_taken_beyond_its_beginning)
+DEPOT_TEST(a_new_id_drops_what_was_taken_beyond_its_beginning)
 {
     depot_stream(&depot, 5000, 0);
     refresh(6500, 1);
@@ -225,7 +227,7 @@ TEST(a_new_id_drops_what_was_taken_beyond_its_beginning)
 }
 
 /* The window had left the one before it, so that it is all there is. */
-TEST(a_new_id_drops_the_only_snapshot_if_it_is_beyond)
+DEPOT_TEST(a_new_id_drops_the_only_snapshot_if_it_is_beyond)
 {
     depot_stream(&depot, 8 * DEPOT_SEGMENT, 0);
     uint64_t end = backlog_end(history_backlog(history));
@@ -242,7 +244,7 @@ TEST(a_new_id_drops_the_only_snapshot_if_it_is_beyond)
     }
 }
 
-TEST(a_rename_that_cannot_be_written_has_not_happened)
+DEPOT_TEST(a_rename_that_cannot_be_written_has_not_happened)
 {
     char path[PLACE_PATH_MAX];
     place_path(&depot.place, "data/history-1/identity.new", path);
@@ -257,7 +259,7 @@ TEST(a_rename_that_cannot_be_written_has_not_happened)
     rename_to('b');
 }
 
-TEST(a_fail_over_to_one_that_has_less)
+DEPOT_TEST(a_fail_over_to_one_that_has_less)
 {
     depot_stream(&depot, 7000, 0);
     rewind_to(6500);
@@ -275,7 +277,7 @@ TEST(a_fail_over_to_one_that_has_less)
 }
 
 /* What was read before a rewind or a rename is common up to there, at once and whatever comes after. */
-TEST(readers_of_another_branch_are_told_apart)
+DEPOT_TEST(readers_of_another_branch_are_told_apart)
 {
     const struct branches *branches = history_branches(history);
     assert_int_equal(branches->current, 0);
@@ -292,7 +294,7 @@ TEST(readers_of_another_branch_are_told_apart)
     assert_int_equal(history_branches(depot_resync(&depot, 'd', 50))->current, 0);
 }
 
-TEST(snapshots_beyond_a_rewind_go)
+DEPOT_TEST(snapshots_beyond_a_rewind_go)
 {
     static const struct {
         uint64_t offset;
@@ -323,7 +325,7 @@ TEST(snapshots_beyond_a_rewind_go)
     }
 }
 
-TEST(a_rewind_that_cannot_be_written_has_not_happened)
+DEPOT_TEST(a_rewind_that_cannot_be_written_has_not_happened)
 {
     depot_stream(&depot, 5000, 0);
     refresh(5000, 1);
@@ -339,7 +341,7 @@ TEST(a_rewind_that_cannot_be_written_has_not_happened)
     depot_assert_window(&depot, 1000, UINT64_MAX, 6000);
 }
 
-TEST(everything_may_be_rewound)
+DEPOT_TEST(everything_may_be_rewound)
 {
     depot_stream(&depot, 5000, 0);
     rewind_to(1000);
@@ -349,7 +351,7 @@ TEST(everything_may_be_rewound)
     depot_assert_window(&depot, 1000, 1000, 1050);
 }
 
-TEST(before_its_snapshot_is_there_a_history_is_not_found)
+DEPOT_TEST(before_its_snapshot_is_there_a_history_is_not_found)
 {
     struct replid b = depot_id('b');
     struct history *arriving = store_begin_history(depot.store, &b, 0, &depot.why);
@@ -360,32 +362,4 @@ TEST(before_its_snapshot_is_there_a_history_is_not_found)
     assert_true(place_has(&depot.place, "data/history-2/identity"));
     reopen();
     depot_assert_window(&depot, 0, UINT64_MAX, 3 * DEPOT_SEGMENT);
-}
-
-#define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    unsigned before = place_descriptors();
-    const struct CMUnitTest tests[] = {
-        IN_DEPOT(a_refresh_takes_the_place_of_the_snapshot),
-        IN_DEPOT(a_refresh_ahead_of_the_stream_waits_its_turn),
-        IN_DEPOT(a_segment_that_cannot_be_read_is_given_up),
-        IN_DEPOT(a_snapshot_that_cannot_be_read_is_given_up),
-        IN_DEPOT(a_refresh_ahead_is_not_there_for_the_next_start),
-        IN_DEPOT(a_refresh_that_fails_leaves_the_snapshot),
-        IN_DEPOT(a_snapshot_that_the_window_has_left_is_not_usable),
-        IN_DEPOT(a_new_id_keeps_the_old_one_up_to_the_joint),
-        IN_DEPOT(a_new_id_drops_what_was_taken_beyond_its_beginning),
-        IN_DEPOT(a_new_id_drops_the_only_snapshot_if_it_is_beyond),
-        IN_DEPOT(a_rename_that_cannot_be_written_has_not_happened),
-        IN_DEPOT(a_fail_over_to_one_that_has_less),
-        IN_DEPOT(readers_of_another_branch_are_told_apart),
-        IN_DEPOT(snapshots_beyond_a_rewind_go),
-        IN_DEPOT(a_rewind_that_cannot_be_written_has_not_happened),
-        IN_DEPOT(everything_may_be_rewound),
-        IN_DEPOT(before_its_snapshot_is_there_a_history_is_not_found),
-    };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    return failed != 0 || place_descriptors() != before;
 }

@@ -268,17 +268,3 @@ TEST(segments_are_dropped_at_both_ends)
     identity_fini(&second);
     identity_fini(&identity);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_written_is_read),
-        cmocka_unit_test(a_cut_or_altered_file_is_never_taken),
-        cmocka_unit_test(what_this_version_does_not_know_is_refused),
-        cmocka_unit_test(sixteen_earlier_ids_are_kept_and_no_more_are_read),
-        cmocka_unit_test(a_rename_limits_the_ids_before_it),
-        cmocka_unit_test(a_rewind_forgets_what_reaches_beyond_it),
-        cmocka_unit_test(segments_are_dropped_at_both_ends),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -358,18 +358,25 @@ TEST(a_kill_loses_nothing_that_was_published)
     print_message("%u deeds, %u branches\n", witness->deeds, account()->branch);
 }
 
-int main(void)
+static int open_depot(void **state)
 {
+    (void)state;
     witness =
         mmap(NULL, sizeof(*witness), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (witness == MAP_FAILED)
-        return 1;
+        return -1;
     depot_init(&depot);
     depot.options.window_bytes = 8 * DEPOT_SEGMENT;
     depot.options.window_bytes_max = 16 * DEPOT_SEGMENT;
     depot.options.fsync = STORE_FSYNC_EVERYSEC;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_kill_loses_nothing_that_was_published)};
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    depot_fini(&depot);
-    return failed;
+    return 0;
 }
+
+static int close_depot(void **state)
+{
+    (void)state;
+    depot_fini(&depot);
+    return 0;
+}
+
+TEST_GROUP(open_depot, close_depot);

@@ -40,6 +40,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define PAGE_CACHE_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 /* The kernel may keep a page that something else looks at; then there is nothing to be seen here. */
 static bool drop(void)
 {
@@ -50,7 +52,7 @@ static bool drop(void)
            !page_cache_has(file, 0, LENGTH);
 }
 
-TEST(what_was_written_is_there)
+PAGE_CACHE_TEST(what_was_written_is_there)
 {
     assert_true(page_cache_has(file, 0, LENGTH));
     assert_true(page_cache_has(file, 0, 1));
@@ -58,7 +60,7 @@ TEST(what_was_written_is_there)
     assert_true(page_cache_has(file, 4095, 2));
 }
 
-TEST(what_was_dropped_is_not_until_it_is_read)
+PAGE_CACHE_TEST(what_was_dropped_is_not_until_it_is_read)
 {
     if (!drop())
         skip();
@@ -69,7 +71,7 @@ TEST(what_was_dropped_is_not_until_it_is_read)
 }
 
 /* One page that is missing anywhere is missed. */
-TEST(a_hole_is_seen)
+PAGE_CACHE_TEST(a_hole_is_seen)
 {
     enum { HOLE = 3 * 1024 * 1024, PAGES = 16 * 4096 };
     if (!drop())
@@ -83,7 +85,7 @@ TEST(a_hole_is_seen)
     assert_true(page_cache_has(file, 0, 2 * 1024 * 1024));
 }
 
-TEST(a_file_that_ends_early_is_an_error)
+PAGE_CACHE_TEST(a_file_that_ends_early_is_an_error)
 {
     assert_true(page_cache_fill(file, 0, LENGTH, through));
     errno = 0;
@@ -92,17 +94,4 @@ TEST(a_file_that_ends_early_is_an_error)
     assert_false(page_cache_fill(-1, 0, 1, through));
     assert_int_equal(errno, EBADF);
     assert_false(page_cache_has(-1, 0, 1));
-}
-
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CASE(what_was_written_is_there),
-        CASE(what_was_dropped_is_not_until_it_is_read),
-        CASE(a_hole_is_seen),
-        CASE(a_file_that_ends_early_is_an_error),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

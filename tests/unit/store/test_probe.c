@@ -35,6 +35,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define PROBE_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void fill(void)
 {
     depot_open(&depot);
@@ -65,7 +67,7 @@ static void expect_as_start(const char *case_name)
     store_close(&depot.store);
 }
 
-TEST(what_is_not_there_is_not_made)
+PROBE_TEST(what_is_not_there_is_not_made)
 {
     assert_true(probe());
     assert_false(place_has(&depot.place, "data"));
@@ -75,21 +77,21 @@ TEST(what_is_not_there_is_not_made)
     expect_as_start("an empty directory");
 }
 
-TEST(a_good_one_is_good)
+PROBE_TEST(a_good_one_is_good)
 {
     fill();
     expect_as_start("as it was left");
     expect_as_start("and once more");
 }
 
-TEST(what_is_no_directory_is_refused)
+PROBE_TEST(what_is_no_directory_is_refused)
 {
     place_write(&depot.place, "data", bytes_of("a file"));
     expect_as_start("a file");
     assert_non_null(strstr(text_string(&why), "Not a directory"));
 }
 
-TEST(who_uses_it_is_told_and_not_disturbed)
+PROBE_TEST(who_uses_it_is_told_and_not_disturbed)
 {
     fill();
     depot_open(&depot);
@@ -118,7 +120,7 @@ static void damage_by(const char *name, bool is_directory)
     close(directory);
 }
 
-TEST(every_file_that_is_missing_or_none)
+PROBE_TEST(every_file_that_is_missing_or_none)
 {
     static const char *const names[] = {
         "identity", "identity.kept", "tail", "backlog/1000.seg", "snapshot/1000.rdb",
@@ -134,7 +136,7 @@ TEST(every_file_that_is_missing_or_none)
     }
 }
 
-TEST(what_is_no_history_is_passed_over)
+PROBE_TEST(what_is_no_history_is_passed_over)
 {
     fill();
     place_write(&depot.place, "data/history-7", bytes_of("a file"));
@@ -147,7 +149,7 @@ TEST(what_is_no_history_is_passed_over)
     expect_as_start("an identity that is none");
 }
 
-TEST(what_a_newer_version_wrote_is_refused_in_the_same_words)
+PROBE_TEST(what_a_newer_version_wrote_is_refused_in_the_same_words)
 {
     struct text newer;
     text_init(&newer, 500);
@@ -160,20 +162,4 @@ TEST(what_a_newer_version_wrote_is_refused_in_the_same_words)
     text_append_string(&depot.why, "\n");
     assert_string_equal(text_string(&why), text_string(&depot.why));
     text_fini(&newer);
-}
-
-#define PROBE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        PROBE_TEST(what_is_not_there_is_not_made),
-        PROBE_TEST(a_good_one_is_good),
-        PROBE_TEST(what_is_no_directory_is_refused),
-        PROBE_TEST(who_uses_it_is_told_and_not_disturbed),
-        PROBE_TEST(every_file_that_is_missing_or_none),
-        PROBE_TEST(what_is_no_history_is_passed_over),
-        PROBE_TEST(what_a_newer_version_wrote_is_refused_in_the_same_words),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define DEPOT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static struct history *history(void)
 {
     return store_current(depot.store);
@@ -99,7 +101,7 @@ static uint64_t first(void)
 
 /* ---- after a kill ---- */
 
-TEST(a_start_waits_for_the_end_alone)
+DEPOT_TEST(a_start_waits_for_the_end_alone)
 {
     fill_and_die(fill);
     start();
@@ -131,7 +133,7 @@ TEST(a_start_waits_for_the_end_alone)
 }
 
 /* The window grows from its end to its beginning, and the RDB comes when the window has come to its X. */
-TEST(the_newest_is_proven_first)
+DEPOT_TEST(the_newest_is_proven_first)
 {
     fill_and_die(fill);
     start();
@@ -152,7 +154,7 @@ TEST(the_newest_is_proven_first)
     assert_int_equal(first(), FIRST);
 }
 
-TEST(the_window_begins_behind_what_cannot_be_proven)
+DEPOT_TEST(the_window_begins_behind_what_cannot_be_proven)
 {
     fill_and_die(fill);
     place_flip(&depot.place, HISTORY "backlog/5096.seg", 7);
@@ -168,7 +170,7 @@ TEST(the_window_begins_behind_what_cannot_be_proven)
     assert_true(store_snapshot_is_due(depot.store));
 }
 
-TEST(an_rdb_that_cannot_be_proven_is_not_served)
+DEPOT_TEST(an_rdb_that_cannot_be_proven_is_not_served)
 {
     fill_and_die(fill);
     place_flip(&depot.place, HISTORY "snapshot/9000.rdb", 1000);
@@ -184,7 +186,7 @@ TEST(an_rdb_that_cannot_be_proven_is_not_served)
 
 /* ---- what happens meanwhile ---- */
 
-TEST(a_smaller_window_gives_up_what_is_not_proven_first)
+DEPOT_TEST(a_smaller_window_gives_up_what_is_not_proven_first)
 {
     fill_and_die(fill);
     start();
@@ -196,7 +198,7 @@ TEST(a_smaller_window_gives_up_what_is_not_proven_first)
     depot_assert_window(&depot, FIRST + 4 * DEPOT_SEGMENT, UINT64_MAX, END);
 }
 
-TEST(a_newer_rdb_takes_the_place_of_one_that_is_being_proven)
+DEPOT_TEST(a_newer_rdb_takes_the_place_of_one_that_is_being_proven)
 {
     fill_and_die(fill);
     start();
@@ -209,7 +211,7 @@ TEST(a_newer_rdb_takes_the_place_of_one_that_is_being_proven)
     depot_assert_snapshot(history_usable_snapshot(history()), 0);
 }
 
-TEST(a_cut_drops_one_that_is_beyond_it)
+DEPOT_TEST(a_cut_drops_one_that_is_beyond_it)
 {
     fill_and_die(fill);
     start();
@@ -224,7 +226,7 @@ TEST(a_cut_drops_one_that_is_beyond_it)
     depot_assert_window(&depot, FIRST, UINT64_MAX, X - 100);
 }
 
-TEST(another_history_and_the_end_abandon_what_is_under_way)
+DEPOT_TEST(another_history_and_the_end_abandon_what_is_under_way)
 {
     fill_and_die(fill);
     start();
@@ -260,7 +262,7 @@ static void start_large(void)
     start();
 }
 
-TEST(of_a_large_segment_a_start_reads_its_end_alone)
+DEPOT_TEST(of_a_large_segment_a_start_reads_its_end_alone)
 {
     const uint64_t end = FIRST + 50 * 100 * 1000;
     fill_and_die(fill_large);
@@ -278,7 +280,7 @@ TEST(of_a_large_segment_a_start_reads_its_end_alone)
     depot_assert_window(&depot, FIRST, end - 50, end + 50);
 }
 
-TEST(the_beginning_of_a_large_segment_cannot_be_proven)
+DEPOT_TEST(the_beginning_of_a_large_segment_cannot_be_proven)
 {
     const uint64_t end = FIRST + 50 * 100 * 1000;
     fill_and_die(fill_large);
@@ -312,7 +314,7 @@ static struct timespec time_of(const char *name)
 }
 
 /* Bytes that are altered without a trace are not noticed: so it can be seen that they are not read. */
-TEST(a_clean_stop_spares_the_reading)
+DEPOT_TEST(a_clean_stop_spares_the_reading)
 {
     static const char *const names[] = {HISTORY "backlog/1000.seg", HISTORY "snapshot/9000.rdb"};
     fill();
@@ -330,7 +332,7 @@ TEST(a_clean_stop_spares_the_reading)
     assert_non_null(history_usable_snapshot(history()));
 }
 
-TEST(what_was_written_to_since_is_read)
+DEPOT_TEST(what_was_written_to_since_is_read)
 {
     fill();
     store_close(&depot.store);
@@ -342,7 +344,7 @@ TEST(what_was_written_to_since_is_read)
     assert_null(history_usable_snapshot(history()));
 }
 
-TEST(a_mark_that_was_altered_tells_nothing)
+DEPOT_TEST(a_mark_that_was_altered_tells_nothing)
 {
     fill();
     store_close(&depot.store);
@@ -355,7 +357,7 @@ TEST(a_mark_that_was_altered_tells_nothing)
     assert_int_equal(first(), FIRST + DEPOT_SEGMENT);
 }
 
-TEST(a_kill_leaves_no_mark)
+DEPOT_TEST(a_kill_leaves_no_mark)
 {
     fill();
     store_close(&depot.store);
@@ -364,27 +366,4 @@ TEST(a_kill_leaves_no_mark)
     start();
     depot_await_proven(&depot);
     depot_assert_window(&depot, FIRST, UINT64_MAX, END);
-}
-
-#define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        IN_DEPOT(a_start_waits_for_the_end_alone),
-        IN_DEPOT(the_newest_is_proven_first),
-        IN_DEPOT(the_window_begins_behind_what_cannot_be_proven),
-        IN_DEPOT(an_rdb_that_cannot_be_proven_is_not_served),
-        IN_DEPOT(a_smaller_window_gives_up_what_is_not_proven_first),
-        IN_DEPOT(a_newer_rdb_takes_the_place_of_one_that_is_being_proven),
-        IN_DEPOT(a_cut_drops_one_that_is_beyond_it),
-        IN_DEPOT(another_history_and_the_end_abandon_what_is_under_way),
-        IN_DEPOT(of_a_large_segment_a_start_reads_its_end_alone),
-        IN_DEPOT(the_beginning_of_a_large_segment_cannot_be_proven),
-        IN_DEPOT(a_clean_stop_spares_the_reading),
-        IN_DEPOT(what_was_written_to_since_is_read),
-        IN_DEPOT(a_mark_that_was_altered_tells_nothing),
-        IN_DEPOT(a_kill_leaves_no_mark),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

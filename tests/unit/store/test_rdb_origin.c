@@ -74,13 +74,3 @@ TEST(a_head_may_be_cut_anywhere)
         free(copy);
     }
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_id_and_the_offset_are_read),
-        cmocka_unit_test(what_does_not_say_both_says_nothing),
-        cmocka_unit_test(a_head_may_be_cut_anywhere),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

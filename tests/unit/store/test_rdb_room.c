@@ -32,13 +32,3 @@ TEST(it_waits_for_room_and_tries_once_in_a_while_all_the_same)
     assert_true(rdb_room_allows(&room, 11, 11, 1002 + RDB_ROOM_PATIENCE_MS));
     assert_false(rdb_room_allows(&room, 11, 10, 1003 + 2 * RDB_ROOM_PATIENCE_MS)); /* anew */
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_refused_is_expected_until_one_comes_whole),
-        cmocka_unit_test(one_of_unknown_length_takes_more_than_had_come_of_it),
-        cmocka_unit_test(it_waits_for_room_and_tries_once_in_a_while_all_the_same),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -172,11 +172,3 @@ TEST(every_byte_that_is_read_is_true)
     assert_int_equal(backlog_pinned_bytes(bench.backlog), 0);
     bench_fini(&bench);
 }
-
-int main(void)
-{
-    unsigned before = place_descriptors();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_byte_that_is_read_is_true)};
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    return failed != 0 || place_descriptors() != before;
-}

@@ -24,6 +24,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define PLACE_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void start(void)
 {
     reclaimer = reclaimer_start(place.directory);
@@ -71,7 +73,7 @@ static struct gate gate_make(uint64_t bytes)
                          .changed = PTHREAD_COND_INITIALIZER};
 }
 
-TEST(a_name_goes_at_once_and_can_be_used_again)
+PLACE_TEST(a_name_goes_at_once_and_can_be_used_again)
 {
     start();
     struct gate gate = gate_make(1000);
@@ -92,7 +94,7 @@ TEST(a_name_goes_at_once_and_can_be_used_again)
     assert_false(place_has(&place, RECLAIMER_TRASH)); /* nothing is left in it */
 }
 
-TEST(what_is_not_there_is_said)
+PLACE_TEST(what_is_not_there_is_said)
 {
     start();
     assert_false(reclaimer_unlink(reclaimer, place.directory, "nothing"));
@@ -103,7 +105,7 @@ TEST(what_is_not_there_is_said)
     assert_false(place_has(&place, "a"));
 }
 
-TEST(without_room_for_the_trash_files_go_all_the_same)
+PLACE_TEST(without_room_for_the_trash_files_go_all_the_same)
 {
     place_write(&place, RECLAIMER_TRASH, bytes_of("no directory"));
     start();
@@ -113,7 +115,7 @@ TEST(without_room_for_the_trash_files_go_all_the_same)
     assert_true(place_has(&place, RECLAIMER_TRASH));
 }
 
-TEST(what_a_kill_left_is_freed_by_the_next_start)
+PLACE_TEST(what_a_kill_left_is_freed_by_the_next_start)
 {
     assert_int_equal(mkdirat(place.directory, RECLAIMER_TRASH, 0700), 0);
     place_write(&place, RECLAIMER_TRASH "/1-0", bytes_of("left"));
@@ -124,7 +126,7 @@ TEST(what_a_kill_left_is_freed_by_the_next_start)
     assert_false(place_has(&place, RECLAIMER_TRASH "/1-1"));
 }
 
-TEST(the_disk_gives_as_long_as_something_is_freed_and_once_afterwards)
+PLACE_TEST(the_disk_gives_as_long_as_something_is_freed_and_once_afterwards)
 {
     start();
     await_idle();
@@ -143,7 +145,7 @@ TEST(the_disk_gives_as_long_as_something_is_freed_and_once_afterwards)
 }
 
 /* A disk that hangs does not hold up the end. */
-TEST(the_end_does_not_wait_for_ever)
+PLACE_TEST(the_end_does_not_wait_for_ever)
 {
     start();
     static struct gate gate;
@@ -156,19 +158,4 @@ TEST(the_end_does_not_wait_for_ever)
     while (!gate.done)
         pthread_cond_wait(&gate.changed, &gate.lock);
     pthread_mutex_unlock(&gate.lock);
-}
-
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        IN_PLACE(a_name_goes_at_once_and_can_be_used_again),
-        IN_PLACE(what_is_not_there_is_said),
-        IN_PLACE(without_room_for_the_trash_files_go_all_the_same),
-        IN_PLACE(what_a_kill_left_is_freed_by_the_next_start),
-        IN_PLACE(the_disk_gives_as_long_as_something_is_freed_and_once_afterwards),
-        IN_PLACE(the_end_does_not_wait_for_ever),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

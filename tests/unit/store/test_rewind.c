@@ -328,24 +328,3 @@ TEST(a_kill_behind_it_leaves_what_is_before_the_cut)
         bench_fini(&bench);
     }
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_window_goes_on_behind_the_cut),
-        cmocka_unit_test(readers_are_told_where_they_stand),
-        cmocka_unit_test(nobody_reads_on_under_an_id_that_has_ended),
-        cmocka_unit_test(an_id_that_ends_where_nothing_came_since),
-        cmocka_unit_test(an_id_costs_no_more_than_one_segment),
-        cmocka_unit_test(a_cut_before_the_border_is_where_the_old_id_ends),
-        cmocka_unit_test(what_a_reader_has_in_hand_outlives_the_cut),
-        cmocka_unit_test(a_cut_file_ends_at_the_cut_when_nobody_reads_it_any_more),
-        cmocka_unit_test(many_rewinds_in_one_segment),
-        cmocka_unit_test(the_space_of_what_was_cut_off_comes_back),
-        cmocka_unit_test(a_reader_at_a_cut_does_not_stop_the_writer_for_ever),
-        cmocka_unit_test(a_rewind_that_cannot_be_saved_has_not_happened),
-        cmocka_unit_test(a_kill_before_the_identity_is_saved_leaves_all),
-        cmocka_unit_test(a_kill_behind_it_leaves_what_is_before_the_cut),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

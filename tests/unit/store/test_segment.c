@@ -30,6 +30,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define PLACE_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static struct segment *create(uint64_t first, uint64_t capacity)
 {
     struct segment *segment = segment_create(place.directory, first, capacity, space, &why);
@@ -54,7 +56,7 @@ static uint64_t crc_of(uint64_t first, size_t length)
     return crc64(0, bytes, length);
 }
 
-TEST(a_name_is_read_only_as_it_is_written)
+PLACE_TEST(a_name_is_read_only_as_it_is_written)
 {
     static const uint64_t offsets[] = {0, 1, 4711, UINT64_MAX};
     for (size_t i = 0; i < LENGTH_OF(offsets); i++) {
@@ -76,7 +78,7 @@ TEST(a_name_is_read_only_as_it_is_written)
     }
 }
 
-TEST(a_new_one_is_really_there)
+PLACE_TEST(a_new_one_is_really_there)
 {
     struct segment *segment = create(4711, 8192);
     struct stat about;
@@ -91,7 +93,7 @@ TEST(a_new_one_is_really_there)
     segment_release(segment);
 }
 
-TEST(a_file_in_the_way_is_replaced_not_overwritten)
+PLACE_TEST(a_file_in_the_way_is_replaced_not_overwritten)
 {
     place_write(&place, "5.seg", bytes_of("precious"));
     int old = openat(place.directory, "5.seg", O_RDONLY);
@@ -111,7 +113,7 @@ static uint64_t crc_until(const struct segment *segment, uint64_t end)
     return crc;
 }
 
-TEST(bytes_that_cannot_be_read_have_no_sum)
+PLACE_TEST(bytes_that_cannot_be_read_have_no_sum)
 {
     struct segment *segment = create(9, 4096);
     put(segment, 100);
@@ -123,7 +125,7 @@ TEST(bytes_that_cannot_be_read_have_no_sum)
     segment_release(segment);
 }
 
-TEST(the_sum_follows_the_bytes)
+PLACE_TEST(the_sum_follows_the_bytes)
 {
     struct segment *segment = create(9, 4096);
     for (size_t length = 0; length <= 4096; length += 512) {
@@ -135,7 +137,7 @@ TEST(the_sum_follows_the_bytes)
     segment_release(segment);
 }
 
-TEST(what_was_written_is_loaded)
+PLACE_TEST(what_was_written_is_loaded)
 {
     struct segment *segment = create(9, 4096);
     put(segment, 100);
@@ -163,9 +165,9 @@ TEST(what_was_written_is_loaded)
     assert_string_equal(text_string(&why), "10.seg: cannot open: No such file or directory");
 }
 
-TEST(the_last_to_let_go_frees_along_the_chain)
+PLACE_TEST(the_last_to_let_go_frees_along_the_chain)
 {
-    unsigned before = place_descriptors();
+    unsigned before = test_descriptors();
     struct segment *a = create(0, 4096);
     struct segment *b = create(4096, 4096);
     struct segment *c = create(8192, 4096);
@@ -183,10 +185,10 @@ TEST(the_last_to_let_go_frees_along_the_chain)
     segment_release(b);
     assert_int_equal(atomic_load(&space->bytes), 4096);
     segment_release(cut);
-    assert_int_equal(place_descriptors(), before);
+    assert_int_equal(test_descriptors(), before);
 }
 
-TEST(what_was_cut_off_is_held_while_somebody_may_step_there)
+PLACE_TEST(what_was_cut_off_is_held_while_somebody_may_step_there)
 {
     struct segment *kept = create(0, 4096);
     segment_keep_cut(kept, create(4096, 4096));
@@ -201,7 +203,7 @@ TEST(what_was_cut_off_is_held_while_somebody_may_step_there)
     segment_release(kept);
 }
 
-TEST(a_removed_one_is_read_on)
+PLACE_TEST(a_removed_one_is_read_on)
 {
     struct segment *segment = create(3, 4096);
     put(segment, 1000);
@@ -212,9 +214,9 @@ TEST(a_removed_one_is_read_on)
     segment_release(segment);
 }
 
-TEST(a_disk_that_refuses_is_told)
+PLACE_TEST(a_disk_that_refuses_is_told)
 {
-    unsigned before = place_descriptors();
+    unsigned before = test_descriptors();
     errno = 0;
     assert_null(segment_create(place.directory, 1, UINT64_C(1) << 62, space, &why));
     assert_true(errno == ENOSPC || errno == EFBIG || errno == EINVAL || errno == ENOMEM);
@@ -225,24 +227,5 @@ TEST(a_disk_that_refuses_is_told)
     errno = 0;
     assert_null(segment_create(nowhere, 1, 4096, space, &why));
     assert_int_equal(errno, EBADF);
-    assert_int_equal(place_descriptors(), before);
-}
-
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        IN_PLACE(a_name_is_read_only_as_it_is_written),
-        IN_PLACE(a_new_one_is_really_there),
-        IN_PLACE(a_file_in_the_way_is_replaced_not_overwritten),
-        IN_PLACE(bytes_that_cannot_be_read_have_no_sum),
-        IN_PLACE(the_sum_follows_the_bytes),
-        IN_PLACE(what_was_written_is_loaded),
-        IN_PLACE(the_last_to_let_go_frees_along_the_chain),
-        IN_PLACE(what_was_cut_off_is_held_while_somebody_may_step_there),
-        IN_PLACE(a_removed_one_is_read_on),
-        IN_PLACE(a_disk_that_refuses_is_told),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    assert_int_equal(test_descriptors(), before);
 }

@@ -255,17 +255,3 @@ TEST(the_copy_is_gone_on_with)
     free(still);
     depot_fini(&depot);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_go_behind_the_identity_of_their_base),
-        cmocka_unit_test(what_is_cut_off_is_not_gone_on_with),
-        cmocka_unit_test(a_torn_row_is_the_end),
-        cmocka_unit_test(the_oldest_rows_without_a_file_are_left_out),
-        cmocka_unit_test(many_segments_cost_no_identity_each),
-        cmocka_unit_test(an_identity_of_before_is_read),
-        cmocka_unit_test(the_copy_is_gone_on_with),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -354,21 +354,3 @@ TEST(what_frees_large_files_delays_nobody)
     assert_false(place_has(&depot.place, "data/history-1"));
     end();
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everysec_delays_nobody),
-        cmocka_unit_test(no_delays_nobody),
-        cmocka_unit_test(always_delays_what_is_durable_alone),
-        cmocka_unit_test(a_new_history_is_served_before_it_is_durable),
-        cmocka_unit_test(a_new_history_is_durable_with_all_that_leads_to_it),
-        cmocka_unit_test(a_snapshot_is_served_before_it_is_durable),
-        cmocka_unit_test(a_history_a_second_while_the_disk_hangs),
-        cmocka_unit_test(a_rewind_delays_nobody),
-        cmocka_unit_test(nothing_that_was_cut_off_is_claimed),
-        cmocka_unit_test(a_note_delays_nobody),
-        cmocka_unit_test(what_frees_large_files_delays_nobody),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -30,6 +30,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define PLACE_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static bool no_room(void *arg)
 {
     (void)arg;
@@ -97,7 +99,7 @@ static void assert_readable(const struct snapshot *snapshot, struct bytes conten
     free(copy);
 }
 
-TEST(a_whole_one_is_kept_as_it_came)
+PLACE_TEST(a_whole_one_is_kept_as_it_came)
 {
     for (int with_length = 0; with_length < 2; with_length++) {
         struct snapshot *snapshot = receive(4711, rdb_bytes(&rdb), with_length ? rdb.length : 0);
@@ -125,7 +127,7 @@ TEST(a_whole_one_is_kept_as_it_came)
     }
 }
 
-TEST(a_length_that_does_not_come_true_is_refused)
+PLACE_TEST(a_length_that_does_not_come_true_is_refused)
 {
     struct bytes whole = rdb_bytes(&rdb);
     assert_refused(receive(1, bytes_first(whole, 4999), 5000), "4999 of 5000 bytes came");
@@ -133,7 +135,7 @@ TEST(a_length_that_does_not_come_true_is_refused)
     assert_refused(receive(1, bytes_at(NULL, 0), 5000), "0 of 5000 bytes came");
 }
 
-TEST(what_is_no_rdb_is_refused)
+PLACE_TEST(what_is_no_rdb_is_refused)
 {
     static const char no_rdb[] = "this is no RDB: it does not begin with REDIS or VALKEY";
     assert_refused(receive(1, bytes_at(NULL, 0), 0), no_rdb);
@@ -149,7 +151,7 @@ TEST(what_is_no_rdb_is_refused)
     snapshot_release(&snapshot);
 }
 
-TEST(an_end_mark_in_the_wrong_place_is_refused)
+PLACE_TEST(an_end_mark_in_the_wrong_place_is_refused)
 {
     for (size_t length = 30; length < 4990; length += 7) {
         struct bytes cut = bytes_first(rdb_bytes(&rdb), length);
@@ -159,7 +161,7 @@ TEST(an_end_mark_in_the_wrong_place_is_refused)
     }
 }
 
-TEST(a_flipped_bit_is_found_wherever_it_is)
+PLACE_TEST(a_flipped_bit_is_found_wherever_it_is)
 {
     for (size_t i = 0; i < rdb.length; i += i < 20 || i >= rdb.length - 20 ? 1 : 41) {
         rdb.data[i] ^= 1;
@@ -175,7 +177,7 @@ TEST(a_flipped_bit_is_found_wherever_it_is)
     assert_refused(receive(1, rdb_bytes(&rdb), 0), message);
 }
 
-TEST(without_a_checksum_length_and_end_must_do)
+PLACE_TEST(without_a_checksum_length_and_end_must_do)
 {
     rdb_switch_checksum_off(&rdb);
     struct snapshot *snapshot = receive(1, rdb_bytes(&rdb), rdb.length);
@@ -188,7 +190,7 @@ TEST(without_a_checksum_length_and_end_must_do)
                    "the RDB has no end opcode where it should end");
 }
 
-TEST(the_footer_is_held_back_until_the_whole_is_proven)
+PLACE_TEST(the_footer_is_held_back_until_the_whole_is_proven)
 {
     struct snapshot *snapshot = create(1);
     assert_int_equal(snapshot_readable(snapshot), 0);
@@ -203,7 +205,7 @@ TEST(the_footer_is_held_back_until_the_whole_is_proven)
     snapshot_release(&snapshot);
 }
 
-TEST(one_of_the_same_offset_takes_the_place_of_the_other)
+PLACE_TEST(one_of_the_same_offset_takes_the_place_of_the_other)
 {
     struct snapshot *before = receive(7, rdb_bytes(&rdb), 0);
     assert_completes(before);
@@ -220,7 +222,7 @@ TEST(one_of_the_same_offset_takes_the_place_of_the_other)
     rdb_free(&second);
 }
 
-TEST(a_half_received_one_is_begun_anew)
+PLACE_TEST(a_half_received_one_is_begun_anew)
 {
     struct snapshot *half = receive(7, bytes_first(rdb_bytes(&rdb), 2000), 0);
     struct snapshot *whole = receive(7, rdb_bytes(&rdb), 0);
@@ -246,7 +248,7 @@ static bool loads(struct identity_snapshot row)
     return true;
 }
 
-TEST(it_is_loaded_only_as_it_was)
+PLACE_TEST(it_is_loaded_only_as_it_was)
 {
     for (int checksum = 1; checksum >= 0; checksum--) {
         if (!checksum)
@@ -276,9 +278,9 @@ TEST(it_is_loaded_only_as_it_was)
     }
 }
 
-TEST(a_disk_that_refuses_is_told)
+PLACE_TEST(a_disk_that_refuses_is_told)
 {
-    unsigned before = place_descriptors();
+    unsigned before = test_descriptors();
     int nowhere = dup(place.directory);
     close(nowhere);
     assert_null(snapshot_create(nowhere, 1, no_room, NULL, &why));
@@ -287,7 +289,7 @@ TEST(a_disk_that_refuses_is_told)
     struct snapshot *snapshot = receive(1, rdb_bytes(&rdb), 0);
     unlinkat(place.directory, "1.rdb.part", 0);
     assert_refused(snapshot, "1.rdb.part: cannot rename: No such file or directory");
-    assert_int_equal(place_descriptors(), before);
+    assert_int_equal(test_descriptors(), before);
 }
 
 /* Reads it as it comes, and to its end. */
@@ -324,7 +326,7 @@ static void *read_as_it_comes(void *arg)
     return NULL;
 }
 
-TEST(readers_follow_while_it_arrives)
+PLACE_TEST(readers_follow_while_it_arrives)
 {
     for (int good = 1; good >= 0; good--) {
         rdb_free(&rdb);
@@ -350,27 +352,4 @@ TEST(readers_follow_while_it_arrives)
             assert_int_equal(readings[i].read, good ? rdb.length : rdb.length - SNAPSHOT_HELD_BACK);
         }
     }
-}
-
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    unsigned before = place_descriptors();
-    const struct CMUnitTest tests[] = {
-        IN_PLACE(a_whole_one_is_kept_as_it_came),
-        IN_PLACE(a_length_that_does_not_come_true_is_refused),
-        IN_PLACE(what_is_no_rdb_is_refused),
-        IN_PLACE(an_end_mark_in_the_wrong_place_is_refused),
-        IN_PLACE(a_flipped_bit_is_found_wherever_it_is),
-        IN_PLACE(without_a_checksum_length_and_end_must_do),
-        IN_PLACE(the_footer_is_held_back_until_the_whole_is_proven),
-        IN_PLACE(one_of_the_same_offset_takes_the_place_of_the_other),
-        IN_PLACE(a_half_received_one_is_begun_anew),
-        IN_PLACE(it_is_loaded_only_as_it_was),
-        IN_PLACE(a_disk_that_refuses_is_told),
-        IN_PLACE(readers_follow_while_it_arrives),
-    };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    return failed != 0 || place_descriptors() != before;
 }

@@ -24,6 +24,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define DEPOT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static const struct replid *current_id(void)
 {
     return &history_identity(store_current(depot.store))->replid;
@@ -36,7 +38,7 @@ static void reopen(void)
     depot_open(&depot);
 }
 
-TEST(a_new_one_is_empty)
+DEPOT_TEST(a_new_one_is_empty)
 {
     for (int i = 0; i < 2; i++) {
         depot_open(&depot);
@@ -52,7 +54,7 @@ TEST(a_new_one_is_empty)
     assert_int_equal(about.st_mode & 0777, 0700);
 }
 
-TEST(a_history_becomes_current_with_its_snapshot)
+DEPOT_TEST(a_history_becomes_current_with_its_snapshot)
 {
     depot_open(&depot);
     struct replid id = depot_id('a');
@@ -78,7 +80,7 @@ TEST(a_history_becomes_current_with_its_snapshot)
     depot_assert_window(&depot, 500, UINT64_MAX, 10500);
 }
 
-TEST(the_one_before_is_served_until_then_and_gone_afterwards)
+DEPOT_TEST(the_one_before_is_served_until_then_and_gone_afterwards)
 {
     depot_open(&depot);
     (void)depot_resync(&depot, 'a', 0);
@@ -113,7 +115,7 @@ TEST(the_one_before_is_served_until_then_and_gone_afterwards)
     depot_assert_snapshot(history_snapshot(store_current(depot.store)), 1);
 }
 
-TEST(one_that_does_not_become_whole_leaves_nothing)
+DEPOT_TEST(one_that_does_not_become_whole_leaves_nothing)
 {
     depot_open(&depot);
     (void)depot_resync(&depot, 'a', 0);
@@ -149,7 +151,7 @@ TEST(one_that_does_not_become_whole_leaves_nothing)
     }
 }
 
-TEST(a_clean_close_keeps_everything)
+DEPOT_TEST(a_clean_close_keeps_everything)
 {
     depot_open(&depot);
     (void)depot_resync(&depot, 'a', 1000);
@@ -166,7 +168,7 @@ TEST(a_clean_close_keeps_everything)
     }
 }
 
-TEST(the_files_are_an_append_only_file)
+DEPOT_TEST(the_files_are_an_append_only_file)
 {
     depot_open(&depot);
     (void)depot_resync(&depot, 'a', 1000);
@@ -177,7 +179,7 @@ TEST(the_files_are_an_append_only_file)
     assert_int_equal(place_length(&depot.place, "data/history-1/backlog/5096.seg"), 100);
 }
 
-TEST(a_boundary_inside_a_transaction_is_kept)
+DEPOT_TEST(a_boundary_inside_a_transaction_is_kept)
 {
     depot_open(&depot);
     struct history *history = depot_resync(&depot, 'a', 0);
@@ -193,7 +195,7 @@ TEST(a_boundary_inside_a_transaction_is_kept)
     assert_int_equal(history_boundary(store_current(depot.store)), 14000);
 }
 
-TEST(one_process_a_directory)
+DEPOT_TEST(one_process_a_directory)
 {
     depot_open(&depot);
     assert_null(store_open(&depot.options, &depot.why));
@@ -217,9 +219,9 @@ TEST(one_process_a_directory)
     reopen();
 }
 
-TEST(a_directory_that_cannot_be_is_told)
+DEPOT_TEST(a_directory_that_cannot_be_is_told)
 {
-    unsigned before = place_descriptors();
+    unsigned before = test_descriptors();
     place_write(&depot.place, "file", bytes_of(""));
     char path[PLACE_PATH_MAX];
     place_path(&depot.place, "file/data", path);
@@ -234,10 +236,10 @@ TEST(a_directory_that_cannot_be_is_told)
     place_path(&depot.place, "none/data", path);
     assert_null(store_open(&depot.options, &depot.why));
     assert_non_null(strstr(text_string(&depot.why), "cannot make it: No such file or directory"));
-    assert_int_equal(place_descriptors(), before);
+    assert_int_equal(test_descriptors(), before);
 }
 
-TEST(what_is_not_ours_is_left_alone)
+DEPOT_TEST(what_is_not_ours_is_left_alone)
 {
     depot_open(&depot);
     (void)depot_resync(&depot, 'a', 7);
@@ -283,7 +285,7 @@ static void assert_note(const char *expected)
     text_fini(&note);
 }
 
-TEST(a_note_is_kept)
+DEPOT_TEST(a_note_is_kept)
 {
     depot_open(&depot);
     assert_note("");
@@ -301,7 +303,7 @@ TEST(a_note_is_kept)
     assert_false(place_has(&depot.place, "data/origin"));
 }
 
-TEST(a_note_is_kept_without_waiting_for_the_disk)
+DEPOT_TEST(a_note_is_kept_without_waiting_for_the_disk)
 {
     depot_open(&depot);
     struct text note;
@@ -317,7 +319,7 @@ TEST(a_note_is_kept_without_waiting_for_the_disk)
     text_fini(&note);
 }
 
-TEST(a_note_that_cannot_be_read_is_told)
+DEPOT_TEST(a_note_that_cannot_be_read_is_told)
 {
     struct text note;
     char longer[200];
@@ -341,7 +343,7 @@ TEST(a_note_that_cannot_be_read_is_told)
     text_fini(&note);
 }
 
-TEST(what_a_kill_left_behind_is_cleaned_up)
+DEPOT_TEST(what_a_kill_left_behind_is_cleaned_up)
 {
     depot_open(&depot);
     (void)depot_resync(&depot, 'a', 7);
@@ -363,7 +365,7 @@ TEST(what_a_kill_left_behind_is_cleaned_up)
 }
 
 /* A kill in the middle of a full sync: nothing is damaged, and nothing to be warned of. */
-TEST(a_history_that_was_still_arriving_goes_without_a_warning)
+DEPOT_TEST(a_history_that_was_still_arriving_goes_without_a_warning)
 {
     depot_open(&depot);
     (void)depot_resync(&depot, 'a', 7);
@@ -388,7 +390,7 @@ TEST(a_history_that_was_still_arriving_goes_without_a_warning)
     text_fini(&text);
 }
 
-TEST(a_report_names_what_is_held)
+DEPOT_TEST(a_report_names_what_is_held)
 {
     depot_open(&depot);
     struct text out;
@@ -430,10 +432,8 @@ TEST(a_report_names_what_is_held)
     text_fini(&out);
 }
 
-#define IN_DEPOT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 /* Smaller, and larger again, while a history is there. */
-TEST(the_sizes_of_the_window_may_be_changed)
+DEPOT_TEST(the_sizes_of_the_window_may_be_changed)
 {
     depot_open(&depot);
     (void)depot_resync(&depot, 'a', 0);
@@ -454,7 +454,7 @@ TEST(the_sizes_of_the_window_may_be_changed)
     depot_assert_window(&depot, first, UINT64_MAX, 40 * DEPOT_SEGMENT);
 }
 
-TEST(when_it_fsyncs_may_be_changed)
+DEPOT_TEST(when_it_fsyncs_may_be_changed)
 {
     depot_open(&depot);
     (void)depot_resync(&depot, 'a', 0);
@@ -470,36 +470,4 @@ TEST(when_it_fsyncs_may_be_changed)
     store_status(depot.store, &status);
     assert_string_equal(status.fsync, "always");
     assert_true(status.is_syncing || status.durable == 200);
-}
-
-int main(void)
-{
-    struct text why;
-    text_init(&why, 1000);
-    if (!log_open(NULL, &why)) /* from now on the log has a descriptor of its own */
-        return 1;
-    unsigned before = place_descriptors();
-    const struct CMUnitTest tests[] = {
-        IN_DEPOT(a_new_one_is_empty),
-        IN_DEPOT(the_sizes_of_the_window_may_be_changed),
-        IN_DEPOT(when_it_fsyncs_may_be_changed),
-        IN_DEPOT(a_history_becomes_current_with_its_snapshot),
-        IN_DEPOT(the_one_before_is_served_until_then_and_gone_afterwards),
-        IN_DEPOT(one_that_does_not_become_whole_leaves_nothing),
-        IN_DEPOT(a_clean_close_keeps_everything),
-        IN_DEPOT(the_files_are_an_append_only_file),
-        IN_DEPOT(a_boundary_inside_a_transaction_is_kept),
-        IN_DEPOT(one_process_a_directory),
-        IN_DEPOT(a_directory_that_cannot_be_is_told),
-        IN_DEPOT(what_is_not_ours_is_left_alone),
-        IN_DEPOT(a_note_is_kept),
-        IN_DEPOT(a_note_is_kept_without_waiting_for_the_disk),
-        IN_DEPOT(a_note_that_cannot_be_read_is_told),
-        IN_DEPOT(what_a_kill_left_behind_is_cleaned_up),
-        IN_DEPOT(a_history_that_was_still_arriving_goes_without_a_warning),
-        IN_DEPOT(a_report_names_what_is_held),
-    };
-    text_fini(&why);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    return failed != 0 || place_descriptors() != before;
 }

@@ -39,6 +39,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define PLACE_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static struct segment *create(uint64_t first)
 {
     struct segment *segment = segment_create(place.directory, first, 4096, space, &why);
@@ -84,7 +86,7 @@ static uint64_t farthest_mark(void)
     return tail_read(tail, marks) == 0 ? 0 : marks[0].end;
 }
 
-TEST(what_is_synced_is_claimed)
+PLACE_TEST(what_is_synced_is_claimed)
 {
     struct segment *segment = create(0);
     sync_up_to(segment, 100, 0);
@@ -96,7 +98,7 @@ TEST(what_is_synced_is_claimed)
     segment_release(segment);
 }
 
-TEST(a_sealed_segment_is_synced_without_a_mark)
+PLACE_TEST(a_sealed_segment_is_synced_without_a_mark)
 {
     struct segment *segment = create(0);
     struct syncer_job job = {.segment = segment, .directory = -1, .claim = &claim};
@@ -108,9 +110,9 @@ TEST(a_sealed_segment_is_synced_without_a_mark)
     segment_release(segment);
 }
 
-TEST(a_job_is_in_nobodys_way)
+PLACE_TEST(a_job_is_in_nobodys_way)
 {
-    unsigned before = place_descriptors();
+    unsigned before = test_descriptors();
     struct segment *segment = create(0);
     struct syncer_job job = {.segment = segment, .directory = -1, .claim = &claim};
     for (int i = 0; i < 100; i++)
@@ -119,10 +121,10 @@ TEST(a_job_is_in_nobodys_way)
     assert_int_equal(atomic_load(&space->bytes), 0);
     syncer_drain(syncer);
     assert_int_equal(syncer_failures(syncer), 0);
-    assert_int_equal(place_descriptors(), before);
+    assert_int_equal(test_descriptors(), before);
 }
 
-TEST(what_was_submitted_is_done_before_it_stops)
+PLACE_TEST(what_was_submitted_is_done_before_it_stops)
 {
     struct segment *segment = create(0);
     for (uint64_t end = 1; end <= 50; end++) {
@@ -139,7 +141,7 @@ TEST(what_was_submitted_is_done_before_it_stops)
     segment_release(segment);
 }
 
-TEST(the_identity_is_kept_a_second_time)
+PLACE_TEST(the_identity_is_kept_a_second_time)
 {
     struct segment *segment = create(0);
     sync_up_to(segment, 1, 0);
@@ -158,7 +160,7 @@ TEST(the_identity_is_kept_a_second_time)
     segment_release(segment);
 }
 
-TEST(after_a_failure_nothing_is_claimed_while_the_segment_is_held)
+PLACE_TEST(after_a_failure_nothing_is_claimed_while_the_segment_is_held)
 {
     struct segment *broken = create(0);
     struct segment *next = create(4096);
@@ -180,7 +182,7 @@ TEST(after_a_failure_nothing_is_claimed_while_the_segment_is_held)
     segment_release(next);
 }
 
-TEST(names_that_cannot_be_synced_are_a_failure)
+PLACE_TEST(names_that_cannot_be_synced_are_a_failure)
 {
     struct segment *segment = create(0);
     unlinkat(place.directory, "identity", 0);
@@ -189,22 +191,4 @@ TEST(names_that_cannot_be_synced_are_a_failure)
     assert_int_equal(atomic_load(&claim.durable), 0);
     assert_int_equal(farthest_mark(), 0);
     segment_release(segment);
-}
-
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    unsigned before = place_descriptors();
-    const struct CMUnitTest tests[] = {
-        IN_PLACE(what_is_synced_is_claimed),
-        IN_PLACE(a_sealed_segment_is_synced_without_a_mark),
-        IN_PLACE(a_job_is_in_nobodys_way),
-        IN_PLACE(what_was_submitted_is_done_before_it_stops),
-        IN_PLACE(the_identity_is_kept_a_second_time),
-        IN_PLACE(after_a_failure_nothing_is_claimed_while_the_segment_is_held),
-        IN_PLACE(names_that_cannot_be_synced_are_a_failure),
-    };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    return failed != 0 || place_descriptors() != before;
 }

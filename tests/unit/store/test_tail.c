@@ -23,6 +23,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define PLACE_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static struct tail *open_tail(void)
 {
     struct text why;
@@ -72,19 +74,19 @@ static void assert_ends(const uint64_t *expected)
 #define ENDS(...) ((const uint64_t[]){__VA_ARGS__, 0})
 #define NO_ENDS ((const uint64_t[]){0})
 
-TEST(a_new_one_has_no_marks)
+PLACE_TEST(a_new_one_has_no_marks)
 {
     assert_ends(NO_ENDS);
     assert_int_equal(place_length(&place, "tail"), 4096);
 }
 
-TEST(two_marks_of_each_kind_are_kept)
+PLACE_TEST(two_marks_of_each_kind_are_kept)
 {
     write_marks();
     assert_ends(ENDS(204, 203, 152, 151));
 }
 
-TEST(marks_of_the_next_process_are_newer)
+PLACE_TEST(marks_of_the_next_process_are_newer)
 {
     write_marks();
     struct tail *tail = open_tail();
@@ -93,7 +95,7 @@ TEST(marks_of_the_next_process_are_newer)
     assert_ends(ENDS(204, 152, 151, 110));
 }
 
-TEST(an_altered_mark_is_passed_over)
+PLACE_TEST(an_altered_mark_is_passed_over)
 {
     write_marks();
     static const uint64_t ends[] = {204, 203, 152, 151}; /* sequences 4, 3, 2, 1 */
@@ -114,7 +116,7 @@ TEST(an_altered_mark_is_passed_over)
     assert_ends(ENDS(204, 203, 152, 151));
 }
 
-TEST(a_mark_torn_by_a_kill_leaves_the_one_before_it)
+PLACE_TEST(a_mark_torn_by_a_kill_leaves_the_one_before_it)
 {
     write_marks();
     size_t length;
@@ -138,7 +140,7 @@ TEST(a_mark_torn_by_a_kill_leaves_the_one_before_it)
     free(torn);
 }
 
-TEST(after_another_boot_only_durable_marks_count)
+PLACE_TEST(after_another_boot_only_durable_marks_count)
 {
     write_marks();
     place_flip(&place, "tail", BOOT_ID_AT + 3);
@@ -150,7 +152,7 @@ TEST(after_another_boot_only_durable_marks_count)
     assert_ends(ENDS(206, 152, 151));
 }
 
-TEST(what_is_forgotten_stays_forgotten)
+PLACE_TEST(what_is_forgotten_stays_forgotten)
 {
     static const struct {
         uint64_t offset;
@@ -174,7 +176,7 @@ TEST(what_is_forgotten_stays_forgotten)
     }
 }
 
-TEST(a_file_that_is_no_tail_has_no_marks)
+PLACE_TEST(a_file_that_is_no_tail_has_no_marks)
 {
     write_marks();
     place_flip(&place, "tail", 0);
@@ -186,7 +188,7 @@ TEST(a_file_that_is_no_tail_has_no_marks)
 }
 
 /* A sequence from which no next one can be counted: it is none of ours, whatever its sum. */
-TEST(a_sequence_at_the_end_of_the_numbers_does_not_count)
+PLACE_TEST(a_sequence_at_the_end_of_the_numbers_does_not_count)
 {
     write_marks();
     struct tail_mark last = mark_at(300);
@@ -201,33 +203,14 @@ TEST(a_sequence_at_the_end_of_the_numbers_does_not_count)
     assert_ends(ENDS(301, 203, 152, 151));
 }
 
-TEST(it_says_why_it_cannot_be_opened)
+PLACE_TEST(it_says_why_it_cannot_be_opened)
 {
     assert_int_equal(mkdirat(place.directory, "tail", 0700), 0);
-    unsigned before = place_descriptors();
+    unsigned before = test_descriptors();
     struct text why;
     text_init(&why, 200);
     assert_null(tail_open(place.directory, &why));
     assert_string_equal(text_string(&why), "tail: cannot open it: Is a directory");
     text_fini(&why);
-    assert_int_equal(place_descriptors(), before);
-}
-
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        IN_PLACE(a_new_one_has_no_marks),
-        IN_PLACE(two_marks_of_each_kind_are_kept),
-        IN_PLACE(marks_of_the_next_process_are_newer),
-        IN_PLACE(an_altered_mark_is_passed_over),
-        IN_PLACE(a_mark_torn_by_a_kill_leaves_the_one_before_it),
-        IN_PLACE(after_another_boot_only_durable_marks_count),
-        IN_PLACE(what_is_forgotten_stays_forgotten),
-        IN_PLACE(a_file_that_is_no_tail_has_no_marks),
-        IN_PLACE(a_sequence_at_the_end_of_the_numbers_does_not_count),
-        IN_PLACE(it_says_why_it_cannot_be_opened),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    assert_int_equal(test_descriptors(), before);
 }

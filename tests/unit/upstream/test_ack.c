@@ -106,14 +106,3 @@ TEST(which_replica_a_rule_asks)
     assert_true(ack_rule_asks_replicas((struct ack_rule){ACK_ALL, 0}, &rank));
     assert_int_equal(rank, 0);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_and_writes_rules),
-        cmocka_unit_test(every_number_of_replicas_comes_back),
-        cmocka_unit_test(looks_at_nothing_behind_the_view),
-        cmocka_unit_test(which_replica_a_rule_asks),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

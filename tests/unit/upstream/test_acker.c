@@ -99,13 +99,3 @@ TEST(a_new_link_begins_at_nothing)
 {
     each_world(check_beginning);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(neither_more_nor_less_than_the_rule_and_never_back),
-        cmocka_unit_test(owes_until_all_that_was_asked_is_acknowledged),
-        cmocka_unit_test(a_new_link_begins_at_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -22,6 +22,8 @@ static int set_up(void **state)
     return 0;
 }
 
+#define VERSION_TEST(name) TEST_SETUP(name, set_up, NULL)
+
 static void assert_announced(int64_t at_ms, uint32_t expected)
 {
     char shown[SERVER_VERSION_MAX];
@@ -30,13 +32,13 @@ static void assert_announced(int64_t at_ms, uint32_t expected)
                         server_version_format(expected, wanted));
 }
 
-TEST(without_replicas_what_most_can_read)
+VERSION_TEST(without_replicas_what_most_can_read)
 {
     assert_announced(NOW, V(7, 2));
     assert_int_equal(announced_version_lowest(&announced, NOW), 0);
 }
 
-TEST(the_lowest_of_the_replicas)
+VERSION_TEST(the_lowest_of_the_replicas)
 {
     assert_true(announced_version_note(&announced, V(9, 1), NOW));
     assert_announced(NOW, V(9, 1));
@@ -48,7 +50,7 @@ TEST(the_lowest_of_the_replicas)
     assert_announced(NOW, V(7, 2));
 }
 
-TEST(one_that_has_left_is_remembered_for_a_day)
+VERSION_TEST(one_that_has_left_is_remembered_for_a_day)
 {
     announced_version_note(&announced, V(8, 1), NOW);
     announced_version_note(&announced, V(9, 1), NOW);
@@ -60,7 +62,7 @@ TEST(one_that_has_left_is_remembered_for_a_day)
     assert_announced(NOW + ANNOUNCED_KEPT_MS, V(9, 1));
 }
 
-TEST(the_same_again_is_no_news)
+VERSION_TEST(the_same_again_is_no_news)
 {
     assert_true(announced_version_note(&announced, V(8, 1), NOW));
     assert_false(announced_version_note(&announced, V(8, 1), NOW + 60 * 1000));
@@ -68,7 +70,7 @@ TEST(the_same_again_is_no_news)
     assert_int_equal(announced.count, 1);
 }
 
-TEST(of_very_many_versions_the_oldest_is_forgotten)
+VERSION_TEST(of_very_many_versions_the_oldest_is_forgotten)
 {
     for (uint32_t i = 0; i < ANNOUNCED_PLACES + 1; i++)
         announced_version_note(&announced, V(8, i), NOW + i);
@@ -76,7 +78,7 @@ TEST(of_very_many_versions_the_oldest_is_forgotten)
     assert_announced(NOW + 100, V(8, 1));
 }
 
-TEST(what_the_origin_cannot_write_is_raised_step_by_step)
+VERSION_TEST(what_the_origin_cannot_write_is_raised_step_by_step)
 {
     announced_version_note(&announced, V(8, 1), NOW);
     assert_true(announced_version_cut_off(&announced, &valkey_92, V(8, 1), NOW));
@@ -92,7 +94,7 @@ TEST(what_the_origin_cannot_write_is_raised_step_by_step)
     assert_announced(NOW, V(8, 1));
 }
 
-TEST(what_the_data_needed_is_remembered_for_a_day)
+VERSION_TEST(what_the_data_needed_is_remembered_for_a_day)
 {
     announced_version_note(&announced, V(8, 1), NOW);
     assert_true(announced_version_cut_off(&announced, &valkey_91, V(8, 1), NOW));
@@ -101,7 +103,7 @@ TEST(what_the_data_needed_is_remembered_for_a_day)
     assert_announced(NOW + ANNOUNCED_KEPT_MS, V(8, 1));
 }
 
-TEST(who_does_not_choose_is_not_asked_for_more)
+VERSION_TEST(who_does_not_choose_is_not_asked_for_more)
 {
     assert_false(announced_version_cut_off(&announced, &redis, V(7, 2), NOW));
     assert_announced(NOW, V(7, 2));
@@ -112,7 +114,7 @@ TEST(who_does_not_choose_is_not_asked_for_more)
     assert_announced(NOW, V(8, 0));
 }
 
-TEST(a_note_is_written_and_read)
+VERSION_TEST(a_note_is_written_and_read)
 {
     struct text note;
     struct announced_version read;
@@ -134,7 +136,7 @@ TEST(a_note_is_written_and_read)
     text_fini(&note);
 }
 
-TEST(what_is_no_note_is_refused)
+VERSION_TEST(what_is_no_note_is_refused)
 {
     static const char *const bad[] = {
         "psync-relay versions 2\n",
@@ -157,7 +159,7 @@ TEST(what_is_no_note_is_refused)
     text_fini(&many);
 }
 
-TEST(who_chooses)
+VERSION_TEST(who_chooses)
 {
     static struct greeting greeting;
     assert_false(origin_choice_of(&greeting).may_choose); /* it did not take the version */
@@ -170,23 +172,4 @@ TEST(who_chooses)
     snprintf(greeting.info.valkey_version, ORIGIN_VERSION_MAX, "9.1.0");
     assert_true(origin_choice_of(&greeting).may_choose);
     assert_int_equal(origin_choice_of(&greeting).version, V(9, 1));
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup(name, set_up)
-    const struct CMUnitTest tests[] = {
-        ROW(without_replicas_what_most_can_read),
-        ROW(the_lowest_of_the_replicas),
-        ROW(one_that_has_left_is_remembered_for_a_day),
-        ROW(the_same_again_is_no_news),
-        ROW(of_very_many_versions_the_oldest_is_forgotten),
-        ROW(what_the_origin_cannot_write_is_raised_step_by_step),
-        ROW(what_the_data_needed_is_remembered_for_a_day),
-        ROW(who_does_not_choose_is_not_asked_for_more),
-        ROW(a_note_is_written_and_read),
-        ROW(what_is_no_note_is_refused),
-        ROW(who_chooses),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,13 +43,3 @@ TEST(the_smallest_there_is)
     for (unsigned failures = 1; failures < 100; failures++)
         assert_int_equal(backoff_ms(small, failures), 1);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(grows_and_is_limited),
-        cmocka_unit_test(without_a_failure_there_is_no_wait),
-        cmocka_unit_test(the_smallest_there_is),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -240,21 +240,3 @@ TEST(one_that_was_declined_is_taken_when_it_is_time)
     assert_int_equal(pass(CANDIDATE_STRANGER), CANDIDATES_CHOSEN);
     assert_int_equal(candidates_skip_resting(&candidates, now_ms), 0);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody),
-        cmocka_unit_test(a_single_one_is_a_round),
-        cmocka_unit_test(rounds_begin_with_the_one_that_was_good),
-        cmocka_unit_test(after_a_round_the_rule_chooses),
-        cmocka_unit_test(nothing_is_taken_while_it_is_held),
-        cmocka_unit_test(one_that_a_sentinel_told_of_waits_for_the_grace),
-        cmocka_unit_test(a_foreign_one_is_taken_when_it_is_accepted_and_never_else),
-        cmocka_unit_test(without_a_grace_a_few_rounds_are_waited),
-        cmocka_unit_test(only_the_one_that_failed_is_left_out),
-        cmocka_unit_test(where_all_have_failed_the_first_that_may_be_asked_is_waited_for),
-        cmocka_unit_test(one_that_was_declined_is_taken_when_it_is_time),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

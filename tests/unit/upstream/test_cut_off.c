@@ -37,6 +37,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define CUT_OFF_TEST(name) TEST_SETUP(name, set_up, tear_down)
+
 static void set_limit(uint64_t hard, uint64_t soft, uint64_t seconds)
 {
     info.output_limit = (struct origin_output_limit){true, hard, soft, seconds};
@@ -58,7 +60,7 @@ static void assert_says(const struct text *text, const char *part)
         fail_msg("\"%s\" is not in: %s", part, text_string(text));
 }
 
-TEST(what_may_have_been_by_phase)
+CUT_OFF_TEST(what_may_have_been_by_phase)
 {
     cut_off_causes(&cut, true, &what);
     assert_string_equal(text_string(&what),
@@ -80,7 +82,7 @@ TEST(what_may_have_been_by_phase)
     assert_says(&what, "before the stream: most likely");
 }
 
-TEST(the_hard_limit)
+CUT_OFF_TEST(the_hard_limit)
 {
     set_limit(8 * MB, 0, 0);
     assert_true(judge(NULL));
@@ -98,7 +100,7 @@ TEST(the_hard_limit)
     assert_says(&advice, "It was not that limit");
 }
 
-TEST(the_soft_limit)
+CUT_OFF_TEST(the_soft_limit)
 {
     set_limit(256 * MB, 8 * MB, 5);
     assert_true(judge(NULL));
@@ -106,7 +108,7 @@ TEST(the_soft_limit)
     assert_false(judge(NULL));
 }
 
-TEST(the_count_of_the_origin_is_believed)
+CUT_OFF_TEST(the_count_of_the_origin_is_believed)
 {
     uint64_t before = 4;
     set_limit(8 * MB, 0, 0);
@@ -122,7 +124,7 @@ TEST(the_count_of_the_origin_is_believed)
     assert_says(&advice, "The origin's log says whether");
 }
 
-TEST(what_is_not_known_is_not_said)
+CUT_OFF_TEST(what_is_not_known_is_not_said)
 {
     info.has_role = false;
     assert_false(judge(NULL));
@@ -134,17 +136,4 @@ TEST(what_is_not_known_is_not_said)
     assert_false(judge(NULL));
     assert_says(&what, "The origin has no client-output-buffer-limit for replicas.");
     assert_says(&advice, "It was not that limit");
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] = {
-        ROW(what_may_have_been_by_phase),
-        ROW(the_hard_limit),
-        ROW(the_soft_limit),
-        ROW(the_count_of_the_origin_is_believed),
-        ROW(what_is_not_known_is_not_said),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

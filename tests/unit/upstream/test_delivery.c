@@ -44,6 +44,8 @@ static int end(void **state)
     return 0;
 }
 
+#define RECEIVER_TEST(name) TEST_SETUP(name, begin, end)
+
 static void begin_delivery(void *context)
 {
     (void)context;
@@ -81,7 +83,7 @@ static void end_delivery(void *context)
     assert_true(history_complete_snapshot(store_current(temp.store), &why));
 }
 
-TEST(with_a_length_and_the_stream_behind_it)
+RECEIVER_TEST(with_a_length_and_the_stream_behind_it)
 {
     temp_store_rdb(&rdb, RDB_BODY);
     text_append_string(&wire, "\n\n");
@@ -100,7 +102,7 @@ TEST(with_a_length_and_the_stream_behind_it)
     assert_int_equal(length, rdb.length);
 }
 
-TEST(with_a_mark)
+RECEIVER_TEST(with_a_mark)
 {
     temp_store_rdb(&rdb, RDB_BODY);
     payload_format_mark(&wire, MARK);
@@ -110,7 +112,7 @@ TEST(with_a_mark)
     assert_true(delivery_had_mark(&delivery));
 }
 
-TEST(the_length_is_known_as_soon_as_it_is_announced)
+RECEIVER_TEST(the_length_is_known_as_soon_as_it_is_announced)
 {
     uint64_t length;
     begin_delivery(NULL);
@@ -122,7 +124,7 @@ TEST(the_length_is_known_as_soon_as_it_is_announced)
     assert_int_equal(result, DELIVERY_MORE);
 }
 
-TEST(an_error_instead)
+RECEIVER_TEST(an_error_instead)
 {
     begin_delivery(NULL);
     feed(NULL, bytes_of("\n-ERR BGSAVE failed, replication can't continue\r\n"));
@@ -131,7 +133,7 @@ TEST(an_error_instead)
                                            "replication can't continue");
 }
 
-TEST(an_rdb_of_no_bytes)
+RECEIVER_TEST(an_rdb_of_no_bytes)
 {
     begin_delivery(NULL);
     feed(NULL, bytes_of("$0\r\n*1\r\n"));
@@ -142,7 +144,7 @@ TEST(an_rdb_of_no_bytes)
                         "this is no RDB: it does not begin with REDIS or VALKEY");
 }
 
-TEST(a_disk_that_refuses)
+RECEIVER_TEST(a_disk_that_refuses)
 {
     begin_delivery(NULL);
     temp_store_refuse(true);
@@ -150,18 +152,4 @@ TEST(a_disk_that_refuses)
     temp_store_refuse(false);
     assert_int_equal(result, DELIVERY_FAILED);
     assert_string_equal(text_string(&why), "4712.rdb.part: cannot write: File too large");
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    const struct CMUnitTest tests[] = {
-        ROW(with_a_length_and_the_stream_behind_it),
-        ROW(with_a_mark),
-        ROW(the_length_is_known_as_soon_as_it_is_announced),
-        ROW(an_error_instead),
-        ROW(an_rdb_of_no_bytes),
-        ROW(a_disk_that_refuses),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

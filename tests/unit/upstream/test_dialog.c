@@ -53,7 +53,9 @@ static int end(void **state)
     return 0;
 }
 
-TEST(asks_for_reading_and_for_room_only_when_it_needs_it)
+#define DIALOG_TEST(name) TEST_SETUP(name, begin, end)
+
+DIALOG_TEST(asks_for_reading_and_for_room_only_when_it_needs_it)
 {
     struct conn *conn = open_up();
     const struct greeting_terms terms = {0};
@@ -71,7 +73,7 @@ TEST(asks_for_reading_and_for_room_only_when_it_needs_it)
     assert_false(fake_conn_wants_write(conn));
 }
 
-TEST(one_acknowledgement_at_a_time_waits_for_room)
+DIALOG_TEST(one_acknowledgement_at_a_time_waits_for_room)
 {
     struct conn *conn = open_up();
     fake_conn_set_room(conn, 3);
@@ -82,7 +84,7 @@ TEST(one_acknowledgement_at_a_time_waits_for_room)
     assert_view(fake_conn_sent(conn), ACK_7);
 }
 
-TEST(what_is_durable_is_said_to_be)
+DIALOG_TEST(what_is_durable_is_said_to_be)
 {
     struct conn *conn = open_up();
     assert_true(dialog_acknowledge(&dialog, 7, true));
@@ -95,7 +97,7 @@ TEST(what_is_durable_is_said_to_be)
                 "$4\r\nFACK\r\n$20\r\n18446744073709551615\r\n");
 }
 
-TEST(rests_and_goes_on)
+DIALOG_TEST(rests_and_goes_on)
 {
     struct conn *conn = open_up();
     assert_true(dialog_flush(&dialog));
@@ -110,7 +112,7 @@ TEST(rests_and_goes_on)
     assert_view(dialog.pending, "+OK\r\n");
 }
 
-TEST(knows_when_something_came_last_and_how_much_in_all)
+DIALOG_TEST(knows_when_something_came_last_and_how_much_in_all)
 {
     struct conn *conn = open_up();
     int64_t opened = clock_ms();
@@ -139,7 +141,7 @@ static void on_ending(struct conn *conn, enum conn_event event, void *arg)
         assert_false(dialog_receive(&dialog, &why));
 }
 
-TEST(tells_why_nothing_comes_any_more)
+DIALOG_TEST(tells_why_nothing_comes_any_more)
 {
     assert_true(dialog_open(&dialog, loop, "origin.test", 6379, on_ending, NULL));
     fake_conn_up(dialog.conn);
@@ -160,25 +162,10 @@ TEST(tells_why_nothing_comes_any_more)
     assert_false(dialog_acknowledge(&dialog, 1, false));
 }
 
-TEST(memory_is_out)
+DIALOG_TEST(memory_is_out)
 {
     fake_conn_refuse_next();
     assert_false(dialog_open(&dialog, loop, "origin.test", 6379, on_event, NULL));
     dialog_close(&dialog);
     (void)open_up();
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    const struct CMUnitTest tests[] = {
-        ROW(asks_for_reading_and_for_room_only_when_it_needs_it),
-        ROW(one_acknowledgement_at_a_time_waits_for_room),
-        ROW(what_is_durable_is_said_to_be),
-        ROW(rests_and_goes_on),
-        ROW(knows_when_something_came_last_and_how_much_in_all),
-        ROW(tells_why_nothing_comes_any_more),
-        ROW(memory_is_out),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

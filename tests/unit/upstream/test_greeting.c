@@ -73,6 +73,8 @@ static int end(void **state)
     return 0;
 }
 
+#define HANDSHAKE_TEST(name) TEST_SETUP(name, begin, end)
+
 /* A copy of exactly this size: a read behind it is seen by the sanitizer. */
 static enum greeting_result feed_piece(struct bytes piece, size_t *left)
 {
@@ -139,7 +141,7 @@ static void talk_all_ways(const struct server *server)
 SERVER(redis_28, {PING, "+PONG\r\n"}, {INFO, "$0\r\n\r\n"}, {ROLE, "$0\r\n\r\n"}, {PORT, "+OK\r\n"},
        {CAPA, UNKNOWN_OPTION}, {PSYNC_FROM_4712, "+CONTINUE\r\n"});
 
-TEST(redis_28_knows_few_options_and_continues_without_an_id)
+HANDSHAKE_TEST(redis_28_knows_few_options_and_continues_without_an_id)
 {
     redis_28.terms.has_history = true;
     redis_28.terms.offset = 4711;
@@ -156,7 +158,7 @@ SERVER(redis_40, {PING, "+PONG\r\n"}, {AUTH, "+OK\r\n"},
        {ADDRESS, "+OK\r\n"}, {CAPA, "+OK\r\n"}, {VERSION("5", "7.2.0"), UNKNOWN_OPTION},
        {PSYNC_ALL, "\n\n\r\n+FULLRESYNC " ID " 0\r\n"});
 
-TEST(redis_40_with_a_password_and_an_address_and_keepalives_before_the_reply)
+HANDSHAKE_TEST(redis_40_with_a_password_and_an_address_and_keepalives_before_the_reply)
 {
     redis_40.terms.password = "secret";
     redis_40.terms.user = "";
@@ -173,7 +175,7 @@ SERVER(redis_70, {PING, "-NOAUTH Authentication required.\r\n"}, {AUTH_USER, "+O
        {INFO, INFO_70}, {ROLE, MASTER}, {PORT, "+OK\r\n"}, {CAPA, "+OK\r\n"},
        {VERSION("5", "7.2.0"), UNKNOWN_OPTION}, {PSYNC_FROM_4712, "+CONTINUE " OTHER_ID "\r\n"});
 
-TEST(redis_70_with_a_user_and_a_new_id)
+HANDSHAKE_TEST(redis_70_with_a_user_and_a_new_id)
 {
     redis_70.terms.user = "relay";
     redis_70.terms.announce_version = SERVER_VERSION(7, 2, 0);
@@ -194,7 +196,7 @@ SERVER(valkey, {PING, "+PONG\r\n"}, {INFO, INFO_VALKEY}, {ROLE, MASTER}, {PORT, 
        {CAPA, "+OK\r\n"}, {VERSION("5", "8.0.1"), "+OK\r\n"}, {RDB_ONLY, "+OK\r\n"},
        {PSYNC_ALL, "+FULLRESYNC " ID " 4611686018427387904\r\n"});
 
-TEST(valkey_takes_the_version_and_a_fetch_is_rdb_only)
+HANDSHAKE_TEST(valkey_takes_the_version_and_a_fetch_is_rdb_only)
 {
     valkey.terms.announce_version = SERVER_VERSION(8, 0, 1);
     valkey.terms.rdb_only = true;
@@ -211,7 +213,7 @@ SERVER(restricted, {PING, "-NOPERM this user has no permissions to run the 'ping
        {ROLE, "-NOPERM this user has no permissions to run the 'info' command\r\n"},
        {PORT, "-ERR unknown\r\n"}, {CAPA, "+OK\r\n"}, {PSYNC_ALL, "+FULLRESYNC " ID " 1\r\n"});
 
-TEST(a_user_who_may_only_psync_is_enough)
+HANDSHAKE_TEST(a_user_who_may_only_psync_is_enough)
 {
     talk_all_ways(&restricted);
     assert_int_equal(greeting.reply.verdict, PSYNC_FULLRESYNC);
@@ -219,7 +221,7 @@ TEST(a_user_who_may_only_psync_is_enough)
                      ORIGIN_RIGHT_INFO); /* an option that is not known is no right */
 }
 
-TEST(a_second_greeting_forgets_the_first)
+HANDSHAKE_TEST(a_second_greeting_forgets_the_first)
 {
     talk(&valkey, 0, 3);
     talk(&restricted, 0, 3);
@@ -239,7 +241,7 @@ SERVER(limits, {PING, "+PONG\r\n"}, {INFO, INFO_70}, {ROLE, MASTER},
        {LIMIT, LIMIT_IS("42", "normal 0 0 0 slave 9 5 60 pubsub 32 8 60  ")}, {PORT, "+OK\r\n"},
        {CAPA, "+OK\r\n"}, {PSYNC_ALL, "+FULLRESYNC " ID " 1\r\n"});
 
-TEST(the_limits_are_asked_for_before_psync)
+HANDSHAKE_TEST(the_limits_are_asked_for_before_psync)
 {
     limits.terms.asks_limits = true;
     talk_all_ways(&limits);
@@ -256,7 +258,7 @@ SERVER(no_limits, {PING, "+PONG\r\n"}, {INFO, INFO_70}, {ROLE, MASTER}, {STATS, 
        {MEMORY, "-NOPERM\r\n"}, {LIMIT, "*0\r\n"}, {PORT, "+OK\r\n"}, {CAPA, "+OK\r\n"},
        {PSYNC_ALL, "+FULLRESYNC " ID " 1\r\n"});
 
-TEST(limits_that_are_not_told_are_no_hindrance)
+HANDSHAKE_TEST(limits_that_are_not_told_are_no_hindrance)
 {
     no_limits.terms.asks_limits = true;
     talk_all_ways(&no_limits);
@@ -267,7 +269,7 @@ TEST(limits_that_are_not_told_are_no_hindrance)
 SERVER(many_limits, {PING, "+PONG\r\n"}, {INFO, INFO_70}, {ROLE, MASTER}, {STATS, "-NOPERM\r\n"},
        {MEMORY, "-NOPERM\r\n"}, {LIMIT, "*65\r\n"});
 
-TEST(an_array_without_an_end_is_refused)
+HANDSHAKE_TEST(an_array_without_an_end_is_refused)
 {
     many_limits.terms.asks_limits = true;
     many_limits.result = GREETING_FAILED;
@@ -294,7 +296,7 @@ static void check_left(const char *reply, const char *behind)
     assert_int_equal(left, strlen(behind));
 }
 
-TEST(what_follows_the_reply_is_left_alone)
+HANDSHAKE_TEST(what_follows_the_reply_is_left_alone)
 {
     check_left("+FULLRESYNC " ID " 1\r\n", "\n$100\r\nREDIS0011");
     check_left("\n+FULLRESYNC " ID " 1\n", "$EOF:");
@@ -312,7 +314,7 @@ static void check_ping(const char *answer, const char *error)
     talk_all_ways(&server);
 }
 
-TEST(errors_to_ping_other_than_a_missing_auth_end_it)
+HANDSHAKE_TEST(errors_to_ping_other_than_a_missing_auth_end_it)
 {
     check_ping("-LOADING Redis is loading the dataset in memory\r\n",
                "PING: the origin answered: -LOADING Redis is loading the dataset in memory");
@@ -324,7 +326,7 @@ TEST(errors_to_ping_other_than_a_missing_auth_end_it)
                "PING: the origin answered: -ERR max number of clients reached");
 }
 
-TEST(what_is_no_server_is_found_out)
+HANDSHAKE_TEST(what_is_no_server_is_found_out)
 {
     check_ping("HTTP/1.1 400 Bad Request\r\n",
                "PING: the origin answered: HTTP/1.1 400 Bad Request");
@@ -338,7 +340,7 @@ TEST(what_is_no_server_is_found_out)
 SERVER(wrong_password, {PING, "+PONG\r\n"},
        {AUTH, "-WRONGPASS invalid username-password pair or user is disabled.\r\n"});
 
-TEST(a_wrong_password_is_fatal)
+HANDSHAKE_TEST(a_wrong_password_is_fatal)
 {
     wrong_password.terms.password = "secret";
     wrong_password.result = GREETING_FAILED;
@@ -365,7 +367,7 @@ static void check_psync(bool has_history, const char *answer, const char *error)
     talk_all_ways(&server);
 }
 
-TEST(psync_errors_are_never_answered_with_sync)
+HANDSHAKE_TEST(psync_errors_are_never_answered_with_sync)
 {
     check_psync(true, "-NOMASTERLINK Can't SYNC while not connected with my master\r\n",
                 "PSYNC: the origin answered: -NOMASTERLINK Can't SYNC while not connected with my "
@@ -378,7 +380,7 @@ TEST(psync_errors_are_never_answered_with_sync)
     check_psync(false, "\n\n-LOADING\r\n", "PSYNC: the origin answered: -LOADING");
 }
 
-TEST(psync_replies_that_make_no_sense)
+HANDSHAKE_TEST(psync_replies_that_make_no_sense)
 {
     check_psync(false, "+CONTINUE\r\n", "PSYNC: the origin answered: +CONTINUE");
     check_psync(false, "+FULLRESYNC 12 34\r\n", "PSYNC: the origin answered: +FULLRESYNC 12 34");
@@ -397,7 +399,7 @@ TEST(psync_replies_that_make_no_sense)
     }
 }
 
-TEST(a_line_without_an_end)
+HANDSHAKE_TEST(a_line_without_an_end)
 {
     char line[GREETING_LINE_MAX + 1];
     memset(line, 'x', sizeof(line));
@@ -418,7 +420,7 @@ TEST(a_line_without_an_end)
     }
 }
 
-TEST(the_longest_line_that_fits)
+HANDSHAKE_TEST(the_longest_line_that_fits)
 {
     char line[GREETING_LINE_MAX + 1];
     memset(line, '+', sizeof(line));
@@ -452,7 +454,7 @@ static enum greeting_result feed_info(size_t length)
     return result;
 }
 
-TEST(an_info_reply_has_a_limit)
+HANDSHAKE_TEST(an_info_reply_has_a_limit)
 {
     assert_int_equal(feed_info((size_t)GREETING_BULK_MAX), GREETING_MORE);
     check_sent(ROLE);
@@ -461,7 +463,7 @@ TEST(an_info_reply_has_a_limit)
     assert_int_equal(out.length, 0);
 }
 
-TEST(a_version_of_a_bold_length_is_cut)
+HANDSHAKE_TEST(a_version_of_a_bold_length_is_cut)
 {
     char body[] = "redis_version:0123456789012345678901234567890123456789\r\n";
     char answer[128];
@@ -544,7 +546,7 @@ static void expect_psync(const char *id, const char *first_wanted)
     check_sent(expected);
 }
 
-TEST(a_role_longer_than_any_buffer_cut_at_every_place)
+HANDSHAKE_TEST(a_role_longer_than_any_buffer_cut_at_every_place)
 {
     struct text answer;
     text_init(&answer, 1 << 20);
@@ -565,7 +567,7 @@ TEST(a_role_longer_than_any_buffer_cut_at_every_place)
     text_fini(&answer);
 }
 
-TEST(a_role_in_single_bytes)
+HANDSHAKE_TEST(a_role_in_single_bytes)
 {
     struct text answer;
     size_t left;
@@ -597,7 +599,7 @@ static void check_asked(const char *second, uint64_t offset, uint64_t offset_min
     text_fini(&answer);
 }
 
-TEST(asks_from_where_the_new_primary_stood)
+HANDSHAKE_TEST(asks_from_where_the_new_primary_stood)
 {
     veto_reason = NULL;
     check_asked("4001", 4711, 0, "4001");
@@ -610,7 +612,7 @@ TEST(asks_from_where_the_new_primary_stood)
     check_asked("9223372036854775807", 4711, 0, "4712");
 }
 
-TEST(a_veto_ends_it_after_the_role)
+HANDSHAKE_TEST(a_veto_ends_it_after_the_role)
 {
     size_t left;
     veto_reason = "it looks at us strangely";
@@ -622,7 +624,7 @@ TEST(a_veto_ends_it_after_the_role)
     assert_int_equal(vetoes, 1);
 }
 
-TEST(a_server_that_tells_no_role_can_be_vetoed_too)
+HANDSHAKE_TEST(a_server_that_tells_no_role_can_be_vetoed_too)
 {
     size_t left;
     veto_reason = "it is unknown";
@@ -635,7 +637,7 @@ TEST(a_server_that_tells_no_role_can_be_vetoed_too)
     expect_psync(ID, "4712");
 }
 
-TEST(a_role_that_is_no_answer)
+HANDSHAKE_TEST(a_role_that_is_no_answer)
 {
     size_t left;
     veto_reason = NULL;
@@ -648,7 +650,7 @@ TEST(a_role_that_is_no_answer)
 }
 
 /* What was said of the server before is not held for true of the next one. */
-TEST(a_role_is_forgotten_with_its_server)
+HANDSHAKE_TEST(a_role_is_forgotten_with_its_server)
 {
     struct text answer;
     size_t left;
@@ -662,38 +664,4 @@ TEST(a_role_is_forgotten_with_its_server)
     assert_false(vetoed.has_role);
     expect_psync(ID, "4712");
     text_fini(&answer);
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    const struct CMUnitTest tests[] = {
-        ROW(redis_28_knows_few_options_and_continues_without_an_id),
-        ROW(redis_40_with_a_password_and_an_address_and_keepalives_before_the_reply),
-        ROW(redis_70_with_a_user_and_a_new_id),
-        ROW(valkey_takes_the_version_and_a_fetch_is_rdb_only),
-        ROW(a_user_who_may_only_psync_is_enough),
-        ROW(a_second_greeting_forgets_the_first),
-        ROW(the_limits_are_asked_for_before_psync),
-        ROW(limits_that_are_not_told_are_no_hindrance),
-        ROW(an_array_without_an_end_is_refused),
-        ROW(what_follows_the_reply_is_left_alone),
-        ROW(errors_to_ping_other_than_a_missing_auth_end_it),
-        ROW(what_is_no_server_is_found_out),
-        ROW(a_wrong_password_is_fatal),
-        ROW(psync_errors_are_never_answered_with_sync),
-        ROW(psync_replies_that_make_no_sense),
-        ROW(a_line_without_an_end),
-        ROW(the_longest_line_that_fits),
-        ROW(an_info_reply_has_a_limit),
-        ROW(a_version_of_a_bold_length_is_cut),
-        ROW(a_role_longer_than_any_buffer_cut_at_every_place),
-        ROW(a_role_in_single_bytes),
-        ROW(asks_from_where_the_new_primary_stood),
-        ROW(a_veto_ends_it_after_the_role),
-        ROW(a_server_that_tells_no_role_can_be_vetoed_too),
-        ROW(a_role_that_is_no_answer),
-        ROW(a_role_is_forgotten_with_its_server),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

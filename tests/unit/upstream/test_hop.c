@@ -70,14 +70,3 @@ TEST(there_are_not_more_than_fit)
     assert_string_equal(hops.at[HOPS_MAX - 1].to.host, "h7");
     assert_int_equal(hops_silence_ms(&hops), 20 * 1000);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_written_is_read),
-        cmocka_unit_test(newer_relays_may_tell_more),
-        cmocka_unit_test(what_is_no_hop_is_passed_over),
-        cmocka_unit_test(there_are_not_more_than_fit),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -98,6 +98,8 @@ static int end(void **state)
     return 0;
 }
 
+#define STREAM_TEST(name) TEST_SETUP(name, begin, end)
+
 /* As what came with the RDB in one read: a view that is gone afterwards. */
 static void feed(void *context, struct bytes piece)
 {
@@ -160,7 +162,7 @@ static void end_part(void *context)
     assert_false(intake_take_getack(&intake));
 }
 
-TEST(every_split_of_the_stream)
+STREAM_TEST(every_split_of_the_stream)
 {
     by_receive = true;
     each_split(bytes_of(everything), begin_part, feed_part, end_part, NULL);
@@ -169,14 +171,14 @@ TEST(every_split_of_the_stream)
     assert_true(stream_end() > X + TEMP_WINDOW_BYTES);
 }
 
-TEST(byte_by_byte)
+STREAM_TEST(byte_by_byte)
 {
     begin_part(NULL);
     feed_pieces(bytes_of(everything), 1, receive, NULL);
     end_part(NULL);
 }
 
-TEST(a_getack_is_seen_when_it_is_whole_and_not_inside_a_value)
+STREAM_TEST(a_getack_is_seen_when_it_is_whole_and_not_inside_a_value)
 {
     struct bytes getack = bytes_of(GETACK);
     feed(NULL, bytes_of(NO_GETACK));
@@ -191,7 +193,7 @@ TEST(a_getack_is_seen_when_it_is_whole_and_not_inside_a_value)
     assert_false(intake_take_getack(&intake));
 }
 
-TEST(the_boundary_waits_for_exec_over_many_segments)
+STREAM_TEST(the_boundary_waits_for_exec_over_many_segments)
 {
     feed(NULL, bytes_of(SET MULTI));
     for (unsigned i = 0; i < FILL; i++)
@@ -203,7 +205,7 @@ TEST(the_boundary_waits_for_exec_over_many_segments)
     assert_int_equal(history_boundary(history()), stream_end());
 }
 
-TEST(a_turn_is_bounded)
+STREAM_TEST(a_turn_is_bounded)
 {
     enum { TURN = 4 * 1024 * 1024, MUCH = 9 * 1024 * 1024 };
     char *value = malloc(MUCH + 64);
@@ -260,19 +262,19 @@ static void every_break_and_split(void)
         each_split(bytes_of(tail), begin_again, feed_again, end_again, NULL);
 }
 
-TEST(what_came_before_the_break_is_not_appended_twice)
+STREAM_TEST(what_came_before_the_break_is_not_appended_twice)
 {
     by_receive = true;
     every_break_and_split();
 }
 
-TEST(nor_where_it_came_together_with_the_reply)
+STREAM_TEST(nor_where_it_came_together_with_the_reply)
 {
     by_receive = false;
     every_break_and_split();
 }
 
-TEST(a_second_break_while_the_same_bytes_come)
+STREAM_TEST(a_second_break_while_the_same_bytes_come)
 {
     feed(NULL, bytes_of(SET MULTI SET SET SET));
     for (size_t again = 0; again < strlen(MULTI SET SET SET); again++) {
@@ -288,7 +290,7 @@ TEST(a_second_break_while_the_same_bytes_come)
 }
 
 /* More than the scratch holds, over several segments. */
-TEST(a_long_overlap)
+STREAM_TEST(a_long_overlap)
 {
     static char multi[sizeof(MULTI) + FILL * (sizeof(SET) - 1)];
     size_t length = strlen(MULTI);
@@ -308,7 +310,7 @@ TEST(a_long_overlap)
     assert_int_equal(history_boundary(history()), stream_end());
 }
 
-TEST(a_restart_is_a_break_like_any_other)
+STREAM_TEST(a_restart_is_a_break_like_any_other)
 {
     receive(NULL, bytes_of(SET MULTI SET));
     intake_end(&intake);
@@ -320,7 +322,7 @@ TEST(a_restart_is_a_break_like_any_other)
     check_stored(X, bytes_of(SET MULTI SET EXEC));
 }
 
-TEST(other_bytes_are_cut_off_at_the_boundary)
+STREAM_TEST(other_bytes_are_cut_off_at_the_boundary)
 {
     for (size_t wrong = 0; wrong < strlen(MULTI SET); wrong++) {
         char other[] = MULTI SET;
@@ -347,7 +349,7 @@ TEST(other_bytes_are_cut_off_at_the_boundary)
     }
 }
 
-TEST(the_disk_refuses_the_cut)
+STREAM_TEST(the_disk_refuses_the_cut)
 {
     receive(NULL, bytes_of(SET MULTI SET));
     connect_anew();
@@ -375,7 +377,7 @@ static void check_tail_of(const struct text *stream)
     check_stored(first, bytes_skip(text_bytes(stream), (size_t)(first - X)));
 }
 
-TEST(a_disk_without_room_stops_it_without_a_loss)
+STREAM_TEST(a_disk_without_room_stops_it_without_a_loss)
 {
     struct text stream;
     make_stream(&stream, FILL);
@@ -393,7 +395,7 @@ TEST(a_disk_without_room_stops_it_without_a_loss)
     text_fini(&stream);
 }
 
-TEST(what_the_disk_fails_is_written_as_soon_as_it_can_be)
+STREAM_TEST(what_the_disk_fails_is_written_as_soon_as_it_can_be)
 {
     receive(NULL, bytes_of(SET));
     temp_store_refuse(true);
@@ -413,7 +415,7 @@ TEST(what_the_disk_fails_is_written_as_soon_as_it_can_be)
     check_stored(X, bytes_of(SET PING SET));
 }
 
-TEST(what_the_disk_failed_is_asked_for_again_by_the_next_link)
+STREAM_TEST(what_the_disk_failed_is_asked_for_again_by_the_next_link)
 {
     receive(NULL, bytes_of(SET));
     temp_store_refuse(true);
@@ -426,7 +428,7 @@ TEST(what_the_disk_failed_is_asked_for_again_by_the_next_link)
     check_stored(X, bytes_of(SET PING));
 }
 
-TEST(nor_of_what_was_received_already)
+STREAM_TEST(nor_of_what_was_received_already)
 {
     struct text stream;
     make_stream(&stream, FILL);
@@ -441,7 +443,7 @@ TEST(nor_of_what_was_received_already)
     text_fini(&stream);
 }
 
-TEST(readers_at_the_cap_hold_it_until_they_let_go)
+STREAM_TEST(readers_at_the_cap_hold_it_until_they_let_go)
 {
     struct text stream;
     struct cursor reader = {0};
@@ -467,7 +469,7 @@ TEST(readers_at_the_cap_hold_it_until_they_let_go)
 
 /* ------------------------------------------------------------------ what is no stream */
 
-TEST(nonsense_is_not_appended)
+STREAM_TEST(nonsense_is_not_appended)
 {
     receive(NULL, bytes_of(SET MULTI));
     receive(NULL, bytes_of("+PONG\r\n"));
@@ -479,7 +481,7 @@ TEST(nonsense_is_not_appended)
     assert_int_equal(history_boundary(history()), X + strlen(SET));
 }
 
-TEST(the_end_of_the_connection)
+STREAM_TEST(the_end_of_the_connection)
 {
     receive(NULL, bytes_of(SET));
     fake_conn_end(conn);
@@ -495,31 +497,4 @@ TEST(the_end_of_the_connection)
     assert_string_equal(text_string(&why), "Connection reset by peer");
     assert_int_equal(stream_end(), X + strlen(SET SET "*1"));
     assert_int_equal(history_boundary(history()), X + strlen(SET SET));
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    const struct CMUnitTest tests[] = {
-        ROW(every_split_of_the_stream),
-        ROW(byte_by_byte),
-        ROW(a_getack_is_seen_when_it_is_whole_and_not_inside_a_value),
-        ROW(the_boundary_waits_for_exec_over_many_segments),
-        ROW(a_turn_is_bounded),
-        ROW(what_came_before_the_break_is_not_appended_twice),
-        ROW(nor_where_it_came_together_with_the_reply),
-        ROW(a_second_break_while_the_same_bytes_come),
-        ROW(a_long_overlap),
-        ROW(a_restart_is_a_break_like_any_other),
-        ROW(other_bytes_are_cut_off_at_the_boundary),
-        ROW(the_disk_refuses_the_cut),
-        ROW(a_disk_without_room_stops_it_without_a_loss),
-        ROW(what_the_disk_fails_is_written_as_soon_as_it_can_be),
-        ROW(what_the_disk_failed_is_asked_for_again_by_the_next_link),
-        ROW(nor_of_what_was_received_already),
-        ROW(readers_at_the_cap_hold_it_until_they_let_go),
-        ROW(nonsense_is_not_appended),
-        ROW(the_end_of_the_connection),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,19 +158,3 @@ TEST(keys)
     assert_false(read_all("db0:keys=0,expires=0\r\n").has_keys);
     assert_true(read_all("db0:keys=0,expires=0\r\ndb12:keys=1,expires=0\r\n").has_keys);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_known_at_first),
-        cmocka_unit_test(a_primary),
-        cmocka_unit_test(a_replica),
-        cmocka_unit_test(line_by_line),
-        cmocka_unit_test(nonsense_is_not_known),
-        cmocka_unit_test(what_is_too_long_is_cut),
-        cmocka_unit_test(the_common_part_of_all_pairs),
-        cmocka_unit_test(a_relay_and_who_is_above_it),
-        cmocka_unit_test(keys),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -42,14 +42,3 @@ TEST(no_interval_spans_two_connections)
     ping_period_note(&period, 507 * 1000);
     assert_int_equal(ping_period_ms(&period), 7000);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_default_until_it_is_known),
-        cmocka_unit_test(a_longer_one_holds_at_once),
-        cmocka_unit_test(what_had_piled_up_is_no_measure),
-        cmocka_unit_test(no_interval_spans_two_connections),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -15,18 +15,20 @@ static int set_up(void **state)
     return 0;
 }
 
+#define PACE_TEST(name) TEST_SETUP(name, set_up, NULL)
+
 static int64_t pause_after(int64_t now_ms, bool somebody_waits)
 {
     return refresh_pace_next_ms(&pace, somebody_waits, HOUR) - now_ms;
 }
 
-TEST(the_first_may_begin_at_once)
+PACE_TEST(the_first_may_begin_at_once)
 {
     assert_true(refresh_pace_next_ms(&pace, false, HOUR) <= NOW);
     assert_true(refresh_pace_next_ms(&pace, true, HOUR) <= NOW);
 }
 
-TEST(the_interval_counts_from_the_end_whatever_it_was)
+PACE_TEST(the_interval_counts_from_the_end_whatever_it_was)
 {
     static const enum refresh_end ends[] = {REFRESH_GOOD, REFRESH_FAILED, REFRESH_CANCELLED};
     for (size_t i = 0; i < LENGTH_OF(ends); i++) {
@@ -37,7 +39,7 @@ TEST(the_interval_counts_from_the_end_whatever_it_was)
     }
 }
 
-TEST(who_waits_lets_the_origin_rest_as_long_as_it_worked)
+PACE_TEST(who_waits_lets_the_origin_rest_as_long_as_it_worked)
 {
     refresh_pace_ask(&pace, NOW);
     refresh_pace_end(&pace, NOW + 7000, REFRESH_GOOD, true);
@@ -47,7 +49,7 @@ TEST(who_waits_lets_the_origin_rest_as_long_as_it_worked)
     assert_int_equal(pause_after(NOW + HOUR, true), 5 * 60 * 1000);
 }
 
-TEST(failures_make_who_waits_wait_longer)
+PACE_TEST(failures_make_who_waits_wait_longer)
 {
     int64_t last = 0;
     for (int i = 0; i < 12; i++) {
@@ -63,7 +65,7 @@ TEST(failures_make_who_waits_wait_longer)
 }
 
 /* A relay serves from its disk; and who says no has not forked. */
-TEST(what_costs_no_fork_is_tried_again_sooner)
+PACE_TEST(what_costs_no_fork_is_tried_again_sooner)
 {
     for (int i = 0; i < 12; i++) {
         refresh_pace_ask(&pace, NOW);
@@ -82,7 +84,7 @@ TEST(what_costs_no_fork_is_tried_again_sooner)
     }
 }
 
-TEST(a_refusal_does_not_take_back_what_was_before)
+PACE_TEST(a_refusal_does_not_take_back_what_was_before)
 {
     refresh_pace_ask(&pace, NOW);
     refresh_pace_end(&pace, NOW, REFRESH_GOOD, true);
@@ -91,14 +93,14 @@ TEST(a_refusal_does_not_take_back_what_was_before)
     assert_int_equal(pause_after(NOW, false), HOUR);
 }
 
-TEST(a_process_before_counts)
+PACE_TEST(a_process_before_counts)
 {
     refresh_pace_recall(&pace, NOW, 1000 * 1000); /* longer ago than the clock began */
     assert_int_equal(pause_after(NOW, false), HOUR - 1000 * 1000);
     assert_true(pause_after(NOW, true) <= 0);
 }
 
-TEST(notes_are_read)
+PACE_TEST(notes_are_read)
 {
     int64_t wall_ms = 0;
     assert_true(
@@ -116,20 +118,4 @@ TEST(notes_are_read)
     };
     for (size_t i = 0; i < LENGTH_OF(bad); i++)
         assert_false(refresh_note_parse(bytes_of(bad[i]), &wall_ms));
-}
-
-int main(void)
-{
-#define ROW(name) cmocka_unit_test_setup(name, set_up)
-    const struct CMUnitTest tests[] = {
-        ROW(the_first_may_begin_at_once),
-        ROW(the_interval_counts_from_the_end_whatever_it_was),
-        ROW(who_waits_lets_the_origin_rest_as_long_as_it_worked),
-        ROW(failures_make_who_waits_wait_longer),
-        ROW(what_costs_no_fork_is_tried_again_sooner),
-        ROW(a_refusal_does_not_take_back_what_was_before),
-        ROW(a_process_before_counts),
-        ROW(notes_are_read),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,12 +40,3 @@ TEST(what_cannot_be_meant_is_refused)
     word[6 + RENAME_WORD_MAX - 1] = 'x';
     assert_false(parse(word));
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_command_has_its_word),
-        cmocka_unit_test(what_cannot_be_meant_is_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -79,13 +79,3 @@ TEST(nonsense_is_none)
     run_id_chain_parse(bytes_of(good), &chain);
     assert_int_equal(chain.count, 1);
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(grows_by_one_with_each_relay),
-        cmocka_unit_test(a_server_that_does_not_tell_has_none),
-        cmocka_unit_test(nonsense_is_none),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -178,14 +178,3 @@ TEST(what_is_said_while_listening)
         assert_string_equal(is, rows[i].is);
     }
 }
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers),
-        cmocka_unit_test(the_longest_host),
-        cmocka_unit_test(switches),
-        cmocka_unit_test(what_is_said_while_listening),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
