@@ -60,6 +60,10 @@ replay: $(REPLAY_TESTS:%=$(B)/tests/replay/%) ## the state machines against a fa
 style: ## layers, states, words: what a compiler does not see
 	$(Q)tests/style/check.sh
 
+.PHONY: docs
+docs: ## write docs/configuration.md from the table of settings and etc/psync-relay.ini
+	$(Q)PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/style/settings.py --write
+
 e2e: $(PROGRAM) ## real servers, digests compared
 	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(or $(E2E_JOBS),4) $(E2E_ARGS) tests/e2e
 

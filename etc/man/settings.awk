@@ -3,7 +3,7 @@
 # awk -f settings.awk psync-relay.ini psync-relay.ini.5: prints the manual page with the settings of the
 # commented ini in place of its line "@SETTINGS@".
 
-# What mdoc would take for its own: a backslash anywhere, a dot or an apostrophe at the start of a line.
+# Escapes what mdoc interprets: a backslash anywhere, a dot or an apostrophe at the start of a line.
 function plain(text)
 {
     gsub(/\\/, "\\e", text)
@@ -12,7 +12,7 @@ function plain(text)
     return text
 }
 
-# As an argument of a macro: with the quotes around it, what is in them is no macro itself.
+# An argument of a macro. Words inside the quotes are not taken for macros.
 function quoted(text)
 {
     gsub(/"/, "\"\"", text)
@@ -20,6 +20,36 @@ function quoted(text)
 }
 
 function add(line) { settings = settings line "\n" }
+
+function mean(line) { meaning = meaning (meaning == "" ? "" : "\n") line }
+
+# Text, in which each sentence begins a line.
+function mean_text(text)
+{
+    while (match(text, /[.] /)) {
+        mean(plain(substr(text, 1, RSTART)))
+        text = substr(text, RSTART + 2)
+    }
+    mean(plain(text))
+}
+
+# Two blanks, a value, two blanks, what it means; what is indented deeper goes on with that.
+function begin_value(line,  end)
+{
+    sub(/^ +/, "", line)
+    end = match(line, /  +/)
+    if (!in_values++)
+        mean(".Bl -tag -width Ds -compact")
+    mean(".It Ql " quoted(substr(line, 1, end - 1)))
+    mean_text(substr(line, end + RLENGTH))
+}
+
+function end_values()
+{
+    if (in_values)
+        mean(".El")
+    in_values = 0
+}
 
 function end_section()
 {
@@ -37,10 +67,14 @@ file == 1 && /^\[/ {
 
 file == 1 && /^#/ {
     sub(/^# ?/, "")
-    if ($0 ~ /^as in: /)
-        example = substr($0, 8)
-    else
-        meaning = meaning (meaning == "" ? "" : "\n") plain($0)
+    if ($0 ~ /^Example: /)
+        example = substr($0, 10)
+    else if ($0 ~ /^  [^ ].*[^ ]  +[^ ]/ || $0 ~ /^  [^ ]  +[^ ]/)
+        begin_value($0)
+    else {
+        gsub(/^ +/, "")
+        mean_text($0)
+    }
     next
 }
 
@@ -52,6 +86,7 @@ file == 1 && /^;/ {
     gsub(/^ +| +$/, "", value)
     if (!has_settings++)
         add(".Ss " quoted(section) "\n.Bl -tag -width Ds")
+    end_values()
     add(".It Cm " quoted(key))
     add(meaning)
     add(".Pp")
@@ -61,7 +96,10 @@ file == 1 && /^;/ {
 }
 
 # A comment belongs to the setting right below it.
-file == 1 { meaning = example = "" }
+file == 1 {
+    meaning = example = ""
+    in_values = 0
+}
 
 file == 2 && $0 == "@SETTINGS@" {
     end_section()

@@ -123,33 +123,83 @@ def rules_find_what_is_bad(root):
 
 TABLE = """
 static const struct setting settings[] = {
-    {"store", "fsync", &kind, AT(x), "everysec", 0,
-     "when it is forced "
-     "to disk"},
-    {"store", "port", &kind, AT(x), "", 0, "must be set"},
+    {"store", "fsync", &kind_fsync_when, AT(x), "everysec", SETTING_LIVE},
+    {"store", "port", &kind_port, AT(x), "",
+     SETTING_SECRET | SETTING_ACCESS},
 };
 """
-INI = "[store]\n# when it is forced\n# to disk\n;fsync = everysec\n\n# must be set\n;port =\n"
-DOCUMENT = "## Settings\n| `[store]` | | |\n| `fsync` | `everysec` | disk |\n| `port` | | must |\n"
+KINDS = """
+const struct value_kind kind_fsync_when = {VALUE_NAME, .names = names,
+                                           .expected = "one of: no, everysec"};
+const struct value_kind kind_port = {
+    VALUE_PORT, .least = 0, .expected = "a \\"port\\" "
+                                        "or 0"};
+"""
+INI = """[store]
+# When it is forced
+# to "disk".
+#   no        never
+#   everysec  once a
+#             second
+;fsync = everysec
+
+# Must be set.
+# Example: 6379
+;port =
+"""
+DOCUMENT = """# Settings
+<!-- settings: store -->
+
+### store.fsync
+
+When it is forced
+to `disk`.
+
+- `no`: never
+- `everysec`: once a
+  second
+
+Value: one of: no, everysec. Default: `everysec`. Changed by: `CONFIG SET` or SIGHUP.
+
+### store.port
+
+Must be set.
+
+Example: `6379`
+
+Value: a "port" or 0. Default: empty. Changed by: SIGHUP.
+
+<!-- end -->
+More.
+"""
 
 
 def settings_are_held_together(root):
     rows = settings.rows_of(TABLE)
+    kinds = settings.kinds_of(KINDS)
+
+    def ini(text):
+        return settings.ini_findings(rows, text)
+
+    def document(text):
+        return list(settings.document_findings(text, rows, INI, kinds))
+
     cases = [
-        ("ini as it should be", settings.ini_findings(rows, INI), 0),
-        ("ini: another default", settings.ini_findings(rows, INI.replace("= everysec", "= no")), 1),
-        ("ini: no description", settings.ini_findings(rows, INI.replace("# to disk\n", "")), 1),
-        ("ini: a row too few", settings.ini_findings(rows, INI.replace(";port =", "")), 1),
-        ("ini: a row too many", settings.ini_findings(rows, INI + ";extra = 1\n"), 1),
+        ("ini as it should be", ini(INI), 0),
+        ("ini: another default", ini(INI.replace("= everysec", "= no")), 1),
+        ("ini: no description", ini(INI.replace("# Must be set.\n# Example: 6379\n", "")), 1),
+        ("ini: a row too few", ini(INI.replace(";port =", "")), 1),
+        ("ini: a row too many", ini(INI + ";extra = 1\n"), 1),
         ("ini: another order", settings.ini_findings(rows[::-1], INI), 1),
-        ("ini: another section", settings.ini_findings(rows, INI.replace("[store]", "[relay]")), 4),
-        ("ini: switched on", settings.ini_findings(rows, INI.replace(";fsync", "fsync")), 3),
-        ("document as it should be", settings.document_findings(rows, DOCUMENT), 0),
-        ("document: a row too few", settings.document_findings(rows, DOCUMENT.replace("`port`", "port")), 1),
-        ("document: another default", settings.document_findings(rows, DOCUMENT.replace("every", "each")), 1),
-        ("document: another section", settings.document_findings(rows, DOCUMENT.replace("store", "http")), 2),
+        ("ini: another section", ini(INI.replace("[store]", "[relay]")), 4),
+        ("ini: switched on", ini(INI.replace(";fsync", "fsync")), 3),
+        ("document as it should be", document(DOCUMENT), 0),
+        ("document: another text", document(DOCUMENT.replace("never", "seldom")), 1),
+        ("document: a line too many", document(DOCUMENT.replace("Must", "It\nmust")), 1),
+        ("document: another default", document(DOCUMENT.replace(": `every", ": `each")), 1),
+        ("document: no marker", document(DOCUMENT.replace("settings: store", "settings: http")), 2),
     ]
-    if len(rows) != 2 or rows[0].meaning != "when it is forced to disk":
+    if len(rows) != 2 or rows[1].flags != "SETTING_SECRET | SETTING_ACCESS":
         yield f"rows_of: expected 2 rows, got {rows}"
     for name, found, count in cases:
         if len(found) != count:
