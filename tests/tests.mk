@@ -1,29 +1,30 @@
 # The test programs: each tests/unit/**/test_*.c and tests/replay/**/test_*.c is one, linked with the relay as an
-# archive. Objects of tests/support/ that a row of unit.mk, replay.mk or fuzz.mk names come before it, and so
-# stand in for the parts that they are named after (fake_conn for net/conn).
+# archive. The objects of tests/support/ whose headers it includes come before the archive, and so stand in for the
+# parts of the relay that they are named after (fake_conn for net/conn).
 
 comma := ,
 UNIT_TESTS   := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 REPLAY_TESTS := $(patsubst tests/replay/%.c,%,$(wildcard tests/replay/*/test_*.c))
 LIBRARY      := $(B)/obj/relay.a
 
-# What support/fault.c stands in for: a row that is linked with it names these flags as its last word.
+# The calls that support/fault.c makes fail: a program that is linked with it needs these flags.
 FAULT := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc mmap open openat fcntl mkdirat \
          posix_fallocate write pwrite ftruncate renameat linkat unlinkat close fsync fdatasync msync)
 
-# $(1) unit or replay, $(2) test
+# $(1) program:stand-in,stand-in
+stand_ins_of = $(patsubst %,$(B)/tests/obj/support/%.o,$(subst $(comma), ,$(word 2,$(subst :, ,$(1)))))
+program_of   = $(firstword $(subst :, ,$(1)))
 define test_program
-$(B)/tests/$(1)/$(2): $(B)/tests/obj/$(1)/$(2).o $(B)/tests/obj/support/test.o $(LIBRARY)
+$(B)/tests/$(program_of): $(B)/tests/obj/$(program_of).o $(stand_ins_of) $(B)/tests/obj/support/test.o $(LIBRARY)
+$(if $(findstring fault.o,$(stand_ins_of)),$(B)/tests/$(program_of): TEST_LDFLAGS := $(FAULT))
 endef
-$(foreach test,$(UNIT_TESTS),$(eval $(call test_program,unit,$(test))))
-$(foreach test,$(REPLAY_TESTS),$(eval $(call test_program,replay,$(test))))
-
-# $(1) unit or replay, $(2) tests, $(3) objects of tests/support/, $(4) link flags
-define stand_in_rule
-$(2:%=$(B)/tests/$(1)/%): $(3:%=$(B)/tests/obj/support/%.o)
-$(2:%=$(B)/tests/$(1)/%): TEST_LDFLAGS := $(4)
+define fuzz_program
+$(B)/$(program_of:fuzz/%=%): $(B)/tests/obj/$(program_of).o $(stand_ins_of) $(LIBRARY)
 endef
-stand_ins = $(eval $(call stand_in_rule,$(1),$(2),$(3),$(4)))
+TEST_FILES := $(wildcard $(foreach kind,unit replay fuzz support,tests/$(kind)/*.[ch] tests/$(kind)/*/*.[ch]))
+TEST_ROWS  := $(if $(TEST_FILES),$(shell awk -f tests/support/stand_ins.awk $(TEST_FILES)))
+$(foreach row,$(filter unit/% replay/%,$(TEST_ROWS)),$(eval $(call test_program,$(row))))
+$(foreach row,$(filter fuzz/%,$(TEST_ROWS)),$(eval $(call fuzz_program,$(row))))
 
 # Thin: the objects stay where they are.
 $(LIBRARY): $(filter-out $(B)/obj/main.o,$(OBJECTS))
@@ -31,8 +32,6 @@ $(LIBRARY): $(filter-out $(B)/obj/main.o,$(OBJECTS))
 	$(Q)rm -f $@
 	$(Q)$(AR) rcsT $@ $^
 
-include tests/unit/unit.mk
-include tests/replay/replay.mk
 include tests/fuzz/fuzz.mk
 
 $(B)/tests/obj/%.o: tests/%.c $(B)/flags

@@ -1,31 +1,7 @@
-# The fuzz targets: a row names a target and what stands in for parts of the relay. They are built by
-# clang under SAN=fuzz: libFuzzer's coverage, AddressSanitizer and UBSan, in build/fuzz/.
+# The fuzz targets: each tests/fuzz/fuzz_*.c is one. They are built by clang under SAN=fuzz: libFuzzer's coverage,
+# AddressSanitizer and UBSan, in build/fuzz/.
 
-FUZZ_TARGETS :=
-
-# $(1) target, $(2) objects of tests/support/
-define fuzz_program
-$(B)/fuzz_$(1): $(B)/tests/obj/fuzz/fuzz_$(1).o $(2:%=$(B)/tests/obj/support/%.o) $(LIBRARY)
-endef
-fuzz_target = $(eval FUZZ_TARGETS += $(1))$(eval $(call fuzz_program,$(1),$(2)))
-
-$(call fuzz_target,reader)
-$(call fuzz_target,tokenizer)
-$(call fuzz_target,payload)
-$(call fuzz_target,identity)
-$(call fuzz_target,greeting)
-$(call fuzz_target,link,$(on_stage))
-$(call fuzz_target,replica,fake_clock fake_conn fake_loop fake_readahead fake_store)
-$(call fuzz_target,memo)
-$(call fuzz_target,ini)
-$(call fuzz_target,tail)
-$(call fuzz_target,store)
-$(call fuzz_target,forged_store)
-$(call fuzz_target,commands,fake_clock fake_loop fake_rooms)
-$(call fuzz_target,reply)
-$(call fuzz_target,sentinel,fake_clock fake_conn fake_loop)
-$(call fuzz_target,origin_info)
-
+FUZZ_TARGETS  := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(B)/fuzz_%)
 
 $(FUZZ_PROGRAMS):

@@ -89,7 +89,7 @@ def libraries(source, root):
 def no_included_sources(source, root):
     for number, _, name in includes(source):
         if name.endswith(".c"):
-            yield number, f"{name}: link its object instead (a row in tests/*/*.mk)"
+            yield number, f"{name}: link its object instead (tests/tests.mk)"
 
 
 # --- states ----------------------------------------------------------------------------------------

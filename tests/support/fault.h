@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A system that refuses. A test program whose row asks for the fault's link flags (FAULT in unit.mk) goes
+ * A system that refuses. A test program that includes this header goes
  * through here with each allocation, open, preallocation, mapping, write, fsync, rename, link, and
  * directory it makes; the Nth of them fails, or all from the Nth on. The syncer's calls count as well.
  *

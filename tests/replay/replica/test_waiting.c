@@ -4,6 +4,7 @@
 #include "fake_clock.h"
 #include "fake_conn.h"
 #include "fake_loop.h"
+#include "fake_readahead.h"
 #include "fake_store.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "../../../relay/downstream/attach.h"
 
+#include "fake_clock.h"
+#include "fake_conn.h"
+#include "fake_loop.h"
+#include "fake_readahead.h"
 #include "fake_store.h"
 #include "relay/base/crc64.h"
 #include "test.h"

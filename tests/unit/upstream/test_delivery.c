@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "fake_clock.h"
 #include "temp_store.h"
 #include "test.h"
 
