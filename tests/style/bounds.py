@@ -8,17 +8,17 @@ import sys
 
 # How the document says it; and what no row of its table has to say.
 TOLD = {
-    "COMMAND_ARGUMENTS_MAX": "{0} words",
+    "COMMAND_ARGUMENTS_MAX": "{0} arguments",
     "COMMAND_LENGTH_MAX": "{kb} KB",
-    "STRANGER_ARGUMENTS_MAX": "{0} words",
+    "STRANGER_ARGUMENTS_MAX": "{0} arguments",
     "STRANGER_LENGTH_MAX": "{kb} KB, ",
-    "STRANGER_MS_MAX": "then {s} s |",
+    "STRANGER_MS_MAX": "then {s} s to authenticate",
     "TLS_HANDSHAKE_MS_MAX": "{s} s for a TLS handshake",
-    "CLIENT_OUTPUT_MAX": "{mb} MB, then it is not read from",
-    "STRANGER_OUTPUT_MAX": "{kb} KB, then it is not read from",
-    "CLIENT_REPLIES_MAX": "{mb} MB at once",
+    "CLIENT_OUTPUT_MAX": "{mb} MB, then its commands wait",
+    "STRANGER_OUTPUT_MAX": "{kb} KB, then its commands wait",
+    "CLIENT_REPLIES_MAX": "closed at {mb} MB",
     "CLIENT_STUCK_MS_MAX": "a minute without reading any",
-    "TLS_UNSENT_MAX": "records of {kb} KB that its socket does not take",
+    "TLS_UNSENT_MAX": "up to {kb} KB of records that its socket does not accept",
     "TRANSACTION_COMMANDS_MAX": "| {0}, of ",
     "TRANSACTION_BYTES_MAX": "of {kb} KB in all",
     "TURN_CHORES_US_MAX": "{0} µs of each turn",
@@ -44,6 +44,7 @@ def bounds_of(text):
 
 
 def findings(values, document):
+    document = " ".join(document.split())
     for name, value in values.items():
         if name in UNTOLD:
             continue
