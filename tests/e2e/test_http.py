@@ -7,6 +7,7 @@ import socket
 import time
 
 import certificates
+import documents
 import load
 import ports
 import psync_client
@@ -81,10 +82,10 @@ def test_every_field_is_documented(lab):
     origin.stop()
     relay.wait_link("down")
     status = wait.until("a finding", lambda: web.status(relay), lambda one: one["findings"])
-    text = (web.MONITORING / "README.md").read_text()
+    text = documents.section("docs/monitoring", "status.json")
     documented = set(re.findall(r"`([\w.\[\]]+)`", text[text.index("| field |") :]))
     fields = set(flatten(status))
-    assert fields - documented == set(), "etc/monitoring/README.md does not tell of them"
+    assert fields - documented == set(), "docs/monitoring.md does not have them"
     seldom = ("origin.other_history", "origin.sync", "origin.last_refreshes[].", "samples.list[]", "store.held_by[].")
     gone = {name for name in documented - fields if not name.startswith(seldom)}
     assert gone == {"store.next_history"} - fields, "it tells of what there is not"

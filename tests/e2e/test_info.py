@@ -4,6 +4,8 @@
 import re
 import time
 
+import certificates
+import documents
 import load
 import psync_client
 import wait
@@ -255,3 +257,16 @@ def test_who_holds_the_window(lab):
     slow.close()
     wait.equal("nobody does", lambda: relay.info("store")["window_holders"], 0)
     wait.equal("nothing is", lambda: relay.info("store")["pinned_bytes"], 0)
+
+
+def test_every_field_and_metric_is_documented(lab):
+    """tests/style/monitoring.py looks at the source; this at what is told, by names that are made up there."""
+    origin = lab.origin()
+    load.fill(origin, rounds=3)
+    papers = certificates.for_everyone(lab.directory / "papers")
+    relay = lab.relay(origin, papers.downstream("relay"), http=True).wait_link()
+    lab.replica(relay).wait_online()
+    told = {name.partition("{")[0] for name in web.metrics(relay)} | set(relay.info())
+    assert {"tls_certificate0", "slave0", "psync_relay_replica_online", "closed_quit"} <= told
+    documented = set(re.findall(r"`([\w<>]+)`", documents.text_of("docs/monitoring")))
+    assert {name for name in told if not {name, re.sub(r"\d+$", "<N>", name)} & documented} == set()

@@ -11,6 +11,7 @@ export PYTHONDONTWRITEBYTECODE=1
 /usr/bin/python3 tests/style/check.py || status=1
 /usr/bin/python3 tests/style/settings.py || status=1
 /usr/bin/python3 tests/style/bounds.py || status=1
+/usr/bin/python3 tests/style/monitoring.py || status=1
 
 if command -v clang-format >/dev/null; then
     if find relay include tests -name '*.[ch]' -exec clang-format -n --Werror --ferror-limit=3 {} +; then

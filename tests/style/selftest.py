@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 import check
+import monitoring
 import rules
 import settings
 
@@ -206,9 +207,56 @@ def settings_are_held_together(root):
             yield f"{name}: expected {count} findings, got {found}"
 
 
+SOURCE = """
+    report_u64(report, "segments", 1);
+    report_text(&report,
+                "ack", "%s", rule);
+    snprintf(name, sizeof(name), "slave%zu", i);
+    {"psync_relay_ready", GAUGE,
+    write_head(out, "psync_relay_build_info", GAUGE, "");
+    {SEVERITY_NOTE, "rights_missing", finds},
+    {SEVERITY_PROBLEM, "rights_missing", finds_more},
+    [LINK_IDLE] = {"idle", NULL},
+    REASON(TLS, tls, WARNING, "")
+"""
+MONITORING = """# Monitoring
+`segments`, `ack`, `slave<N>`
+## Link states
+| `idle` | |
+| `stalled` | |
+## Metrics
+| `psync_relay_ready` | |
+| `psync_relay_build_info` | `version` |
+## Findings
+| `rights_missing` | problem or note | |
+## Reasons for closing a connection
+| `tls` | `closed_tls` | |
+"""
+
+
+def monitoring_is_explained(root):
+    cases = [
+        ("as it should be", MONITORING, 0),
+        ("no field", MONITORING.replace("`ack`, ", ""), 1),
+        ("no numbered field", MONITORING.replace("<N>", ""), 1),
+        ("no field of a reason", MONITORING.replace("`closed_tls`", ""), 1),
+        ("no metric", MONITORING.replace("| `psync_relay_ready` | |\n", ""), 1),
+        ("a metric elsewhere", MONITORING.replace("## Metrics", "`psync_relay_ready`\n## Rest"), 2),
+        ("a metric too many", MONITORING.replace("_ready` |", "_ready`, `psync_relay_x` |"), 1),
+        ("no finding", MONITORING.replace("| `rights_missing`", "| rights_missing"), 1),
+        ("another severity", MONITORING.replace("problem or", ""), 1),
+        ("no state", MONITORING.replace("`idle`", "idle"), 1),
+        ("another reason", MONITORING.replace("| `tls`", "| `ssl`"), 2),
+    ]
+    for name, text, count in cases:
+        found = list(monitoring.findings(SOURCE, text))
+        if len(found) != count:
+            yield f"{name}: expected {count} findings, got {found}"
+
+
 def main():
     failed = 0
-    tests = [rules_find_what_is_bad, settings_are_held_together]
+    tests = [rules_find_what_is_bad, settings_are_held_together, monitoring_is_explained]
     for test in tests:
         with tempfile.TemporaryDirectory() as folder:
             wrong = list(test(pathlib.Path(folder)))

@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""monitoring.py: docs/monitoring.md explains every INFO field, metric, finding, close reason and link state
+that the source names, and no other."""
+
+import pathlib
+import re
+import sys
+
+import links
+
+DOCUMENT = "docs/monitoring.md"
+
+# How the sources name each of them.
+FIELD = re.compile(r'\breport_(?:u64|i64|text|bytes|time)\(\s*&?\w+,\s*"(\w+)"')
+NUMBERED = re.compile(r'snprintf\((?:name|field), sizeof\((?:name|field)\), "([a-z_]+)%zu"')
+METRIC = re.compile(r'"((?:psync_relay|process)_\w+)"(?:,\s*(?:GAUGE|COUNTER)|;)')
+FINDING = re.compile(r'\{SEVERITY_(\w+), "(\w+)",')
+REASON = re.compile(r"^ +REASON\([A-Z_]+, (\w+), [A-Z]+,", re.MULTILINE)
+STATE = re.compile(r'\[LINK_[A-Z]+\] = \{"(\w+)"')
+
+
+def section(text, title):
+    """The text below a heading, up to the next one of its rank or above; "" if there is none."""
+    prose = links.FENCE.sub(lambda match: re.sub(r"[^\n]", " ", match.group(0)), text)
+    heading = re.search(rf"^(#+) {re.escape(title)}$", prose, re.MULTILINE)
+    if not heading:
+        return ""
+    end = re.compile(rf"^#{{1,{len(heading.group(1))}}} ", re.MULTILINE).search(prose, heading.end())
+    return prose[heading.end() : end.start() if end else len(prose)]
+
+
+def named(text):
+    """Every word of code in it."""
+    return set(re.findall(r"`([^`\n]+)`", text))
+
+
+def first_cells(text):
+    """The words of code in the first cells of its tables."""
+    return named("\n".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `")))
+
+
+def compare(what, source, told, may_be_more=False):
+    yield from (f"{DOCUMENT}: it does not explain the {what} `{name}`" for name in sorted(source - told))
+    if not may_be_more:
+        yield from (f"{DOCUMENT}: there is no {what} `{name}` (left)" for name in sorted(told - source))
+
+
+def findings(source, text):
+    """`source`: all C sources, one after the other."""
+    fields = set(FIELD.findall(source)) | {f"{name}<N>" for name in NUMBERED.findall(source)}
+    reasons = REASON.findall(source)
+    fields |= {f"closed_{reason}" for reason in reasons}
+    severities = {}
+    for severity, name in FINDING.findall(source):
+        severities.setdefault(name, set()).add(severity.lower())
+    yield from compare("INFO field", fields, named(text), may_be_more=True)
+    yield from compare("metric", set(METRIC.findall(source)), first_cells(section(text, "Metrics")))
+    yield from compare("link state", set(STATE.findall(source)) | {"stalled"}, first_cells(section(text, "Link states")))
+    yield from compare("finding", set(severities), first_cells(section(text, "Findings")))
+    told = section(text, "Reasons for closing a connection")
+    yield from compare("close reason", set(reasons), first_cells(told))
+    for name, wanted in severities.items():
+        row = re.search(rf"^\| `{name}` \| ([^|]*) \|", text, re.MULTILINE)
+        if row and not all(severity in row.group(1) for severity in wanted):
+            yield f"{DOCUMENT}: the severity of `{name}` is {' or '.join(sorted(wanted))}"
+
+
+def main():
+    root = pathlib.Path(".")
+    files = sorted([*root.glob("relay/**/*.c"), *root.glob("relay/**/*.h"), *root.glob("include/**/*.h")])
+    found = list(findings("\n".join(path.read_text() for path in files), (root / DOCUMENT).read_text()))
+    for line in found:
+        print(line)
+    print(f"{0 if found else 1} passed, {1 if found else 0} failed (what monitors see, in {DOCUMENT})")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
