@@ -35,7 +35,7 @@ test)
     packages="$build_set $server_set $clang_set clang-format libcmocka-dev"
     packages="$packages $python_set python3-pytest python3-pytest-xdist python3-pytest-timeout openssl iproute2"
     packages="$packages $install_set $cross_set $browser_set"
-    kinds="redis-7.0 valkey-8 prometheus haproxy keepalived"
+    kinds="redis-7.0 valkey-8 prometheus haproxy keepalived redis-exporter collectd"
     ;;
 servers) packages="$server_set" kinds="redis-7.0 valkey-8" ;;
 demo) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;
@@ -139,6 +139,11 @@ fetch_haproxy() { fetch_with_libraries haproxy; }
 
 fetch_keepalived() { fetch_with_libraries keepalived; }
 
+fetch_redis_exporter() { system_apt update && system_apt download prometheus-redis-exporter; }
+
+# The library of its redis plugin is only suggested.
+fetch_collectd() { fetch_with_libraries collectd-core && system_apt download libhiredis0.14; }
+
 # What a package has in sbin runs with the libraries that came with it.
 wrap()
 {
@@ -226,22 +231,22 @@ fetch_servers()
     if [ ! -d "$servers/valkey-8" ] && ! unpack valkey-8 fetch_valkey_8 valkey-server; then
         say "could not fetch valkey-server (see build/apt/valkey-8.log): its tests are skipped"
     fi
-    case " $kinds " in
-    *" prometheus "*)
-        if [ ! -d "$servers/prometheus" ] && ! unpack prometheus fetch_prometheus promtool; then
-            say "could not fetch prometheus (see build/apt/prometheus.log): promtool's tests are skipped"
-        fi
-        ;;
-    esac
-    for kind in haproxy keepalived; do
+    while read -r kind program version; do
         case " $kinds " in
         *" $kind "*)
-            if [ ! -d "$servers/$kind" ] && ! unpack "$kind" "fetch_$kind" "$kind" -v; then
+            if [ ! -d "$servers/$kind" ] &&
+                ! unpack "$kind" "fetch_$(echo "$kind" | tr - _)" "$program" "$version" </dev/null; then
                 say "could not fetch $kind (see build/apt/$kind.log): the tests with it are skipped"
             fi
             ;;
         esac
-    done
+    done <<END
+prometheus promtool --version
+haproxy haproxy -v
+keepalived keepalived -v
+redis-exporter prometheus-redis-exporter -version
+collectd collectd -h
+END
     exec 9>&-
 }
 
