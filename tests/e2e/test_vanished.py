@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
 """A host that has vanished says nothing, not even that it refuses."""
 
+import pathlib
 import socket
+import subprocess
+
+import pytest
 
 import failover
+import own_world
+import vanishing
 import wait
 
 
@@ -51,3 +57,17 @@ def test_a_candidate_that_accepts_and_is_silent_is_left(lab):
     relay, second = lose_first(lab, backlog=50, fillers=0)
     failover.wait_follows(relay, second, seconds=30)
     assert "cause=silent: it does not answer" in relay.log()
+
+
+@pytest.mark.seconds(200)
+@pytest.mark.skipif(not own_world.can_run(), reason="this system gives us no network of our own (unshare -n)")
+@pytest.mark.parametrize("host", vanishing.VANISHING)
+def test_a_host_vanishes_in_the_middle_of_the_stream(tmp_path, host):
+    """It is noticed long before repl-timeout, told from a peer that is silent, and its return is a partial resync."""
+    scene = subprocess.run(
+        [*own_world.command(), "/usr/bin/python3", "-B", pathlib.Path(vanishing.__file__), tmp_path, host],
+        capture_output=True,
+        text=True,
+        timeout=wait.limit(180),
+    )
+    assert scene.returncode == 0, scene.stdout + scene.stderr

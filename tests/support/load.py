@@ -127,7 +127,7 @@ ACTIONS = (
 
 def _connect(server):
     """One connection whose replies stay as they come: inside MULTI each is QUEUED."""
-    client = redis.Redis(host="127.0.0.1", port=server.port, password=server.password, single_connection_client=True)
+    client = redis.Redis(host=server.host, port=server.port, password=server.password, single_connection_client=True)
     client.response_callbacks.clear()
     return client
 

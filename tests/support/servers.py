@@ -99,10 +99,10 @@ class Server(Process):
     def client(self, db=0, **options):
         """A connection pool of redis-py; db 0 is kept."""
         if db or options:
-            return redis.Redis(host="127.0.0.1", port=self.port, db=db, password=self.password, **options)
+            return redis.Redis(host=self.host, port=self.port, db=db, password=self.password, **options)
         if self._client is None:
             self._client = redis.Redis(
-                host="127.0.0.1",
+                host=self.host,
                 port=self.port,
                 password=self.password,
                 socket_timeout=wait.limit(60),
