@@ -46,7 +46,7 @@ say   = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 again = $(Q)$(MAKE) --no-print-directory
 
 .DELETE_ON_ERROR:
-.PHONY: all build check unit replay style e2e test around demo format install clean help
+.PHONY: all build check check-all unit replay style e2e test around demo format install clean help
 .PHONY: servers setup-build setup-servers setup-test setup-demo setup-deb setup-fuzz FORCE
 all: build
 
@@ -83,9 +83,12 @@ setup-build setup-servers setup-test setup-demo setup-deb setup-fuzz: setup-%:
 check: ## unit, replay and style tests: no network, no servers, under ten seconds
 	$(again) WERROR=-Werror -k -j3 --output-sync=target unit replay style
 
+check-all: export TESTS_ALL := 1
+check-all: check ## check, with those tests whole that try every call of the store: half a minute
+
 test: setup-test ## install what the tests need, build, then run all of them
 	$(again) WERROR=-Werror programs
-	$(again) -k -j1 check around
+	$(again) -k -j1 check-all around
 
 # What is installed waits for a machine to start, mostly: beside the servers it costs no time.
 around:

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,19 +15,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static struct fault wanted; /* under the lock, as all below */
-static unsigned calls;
-static unsigned count;
-static const char *first_name = "";
-static bool reserves_nothing;
-static bool held;
+static struct fault wanted; /* as it was begun */
+static atomic_uint nth;     /* 0: nothing fails any more */
+static atomic_uint calls;
+static atomic_uint count;
+static _Atomic(const char *) first_name = "";
+static atomic_bool reserves_nothing;
+
+static atomic_bool held;
 static pthread_t holder;
-static unsigned own_fsyncs;
-static unsigned waiting_fsyncs;
-static unsigned own_frees;
-static unsigned waiting_frees;
+static atomic_uint own_fsyncs;
+static atomic_uint waiting_fsyncs;
+static atomic_uint own_frees;
+static atomic_uint waiting_frees;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* held, under the lock */
 
 enum { SYNCED_MAX = 4096 };
 
@@ -35,42 +38,34 @@ static struct file_key {
     dev_t device;
     ino_t number;
 } synced[SYNCED_MAX];
-static unsigned synced_count;
+static unsigned synced_count; /* under the lock */
 
 void fault_begin(const struct fault *fault)
 {
-    pthread_mutex_lock(&lock);
     wanted = *fault;
     calls = 0;
     count = 0;
     first_name = "";
+    pthread_mutex_lock(&lock);
     synced_count = 0;
     pthread_mutex_unlock(&lock);
+    nth = fault->nth;
 }
 
 unsigned fault_lift(void)
 {
-    pthread_mutex_lock(&lock);
-    wanted.nth = 0;
-    unsigned failed = count;
-    pthread_mutex_unlock(&lock);
-    return failed;
+    nth = 0;
+    return count;
 }
 
 unsigned fault_count(void)
 {
-    pthread_mutex_lock(&lock);
-    unsigned failed = count;
-    pthread_mutex_unlock(&lock);
-    return failed;
+    return count;
 }
 
 unsigned fault_calls(void)
 {
-    pthread_mutex_lock(&lock);
-    unsigned made = calls;
-    pthread_mutex_unlock(&lock);
-    return made;
+    return calls;
 }
 
 const char *fault_first(void)
@@ -80,34 +75,31 @@ const char *fault_first(void)
 
 void fault_reserve_nothing(bool on)
 {
-    pthread_mutex_lock(&lock);
     reserves_nothing = on;
-    pthread_mutex_unlock(&lock);
 }
 
+/* Without a lock: the threads of the store would queue here, and take longer over that than over their calls. */
 static bool fails(const char *name)
 {
-    pthread_mutex_lock(&lock);
-    calls++;
-    bool failed = wanted.nth != 0 && (wanted.stays ? calls >= wanted.nth : calls == wanted.nth);
-    if (failed && wanted.kills)
+    unsigned call = atomic_fetch_add(&calls, 1) + 1;
+    unsigned first = nth;
+    if (first == 0 || (wanted.stays ? call < first : call != first))
+        return false;
+    if (wanted.kills)
         (void)kill(getpid(), SIGKILL);
-    if (failed && count++ == 0)
+    if (atomic_fetch_add(&count, 1) == 0)
         first_name = name;
-    pthread_mutex_unlock(&lock);
-    return failed;
+    return true;
 }
 
 /* ------------------------------------------------------------------ a disk that does not answer */
 
 void fault_hold_disk(void)
 {
-    pthread_mutex_lock(&lock);
-    held = true;
     holder = pthread_self();
     own_fsyncs = 0;
     own_frees = 0;
-    pthread_mutex_unlock(&lock);
+    held = true;
 }
 
 void fault_release_disk(void)
@@ -120,47 +112,37 @@ void fault_release_disk(void)
 
 unsigned fault_own_fsyncs(void)
 {
-    pthread_mutex_lock(&lock);
-    unsigned seen = own_fsyncs;
-    pthread_mutex_unlock(&lock);
-    return seen;
+    return own_fsyncs;
 }
 
 unsigned fault_waiting_fsyncs(void)
 {
-    pthread_mutex_lock(&lock);
-    unsigned seen = waiting_fsyncs;
-    pthread_mutex_unlock(&lock);
-    return seen;
+    return waiting_fsyncs;
 }
 
 unsigned fault_own_frees(void)
 {
-    pthread_mutex_lock(&lock);
-    unsigned seen = own_frees;
-    pthread_mutex_unlock(&lock);
-    return seen;
+    return own_frees;
 }
 
 unsigned fault_waiting_frees(void)
 {
-    pthread_mutex_lock(&lock);
-    unsigned seen = waiting_frees;
-    pthread_mutex_unlock(&lock);
-    return seen;
+    return waiting_frees;
 }
 
-static void wait_for_disk(unsigned *own, unsigned *waiting)
+static void wait_for_disk(atomic_uint *own, atomic_uint *waiting)
 {
-    pthread_mutex_lock(&lock);
-    if (held && pthread_equal(holder, pthread_self())) {
+    if (!held)
+        return;
+    if (pthread_equal(holder, pthread_self())) {
         (*own)++;
-    } else {
-        (*waiting)++;
-        while (held)
-            pthread_cond_wait(&changed, &lock);
-        (*waiting)--;
+        return;
     }
+    pthread_mutex_lock(&lock);
+    (*waiting)++;
+    while (held)
+        pthread_cond_wait(&changed, &lock);
+    (*waiting)--;
     pthread_mutex_unlock(&lock);
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A system that refuses. A test program that includes this header goes
- * through here with each allocation, open, preallocation, mapping, write, fsync, rename, link, and
- * directory it makes; the Nth of them fails, or all from the Nth on. The syncer's calls count as well.
+ * A system that refuses. A test program that includes this header goes through here with each allocation, open,
+ * preallocation, mapping, write, fsync, rename, link, and directory it makes; the Nth of them fails, or all from the
+ * Nth on. The syncer's calls count as well.
  *
  *     for (unsigned n = 1; ; n++) {
  *         fault_begin(&(struct fault){.nth = n, .disk_error = EIO});
  *         live();
- *         if (fault_end() == 0)
+ *         if (fault_lift() == 0)
  *             break;                       a whole life without a fault: done
  *     }
  *

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 1
 [ $# -gt 0 ] || set -- address thread
 for san in "$@"; do
     build "$san: build" make -j"$(nproc)" SAN="$san" programs || continue
-    run "$san: check" make SAN="$san" check
+    run "$san: check" make SAN="$san" check-all
     run "$san: e2e" make SAN="$san" e2e
 done
 tally

@@ -2,6 +2,9 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "relay/base/check.h"
 #include "relay/base/log.h"
@@ -35,6 +38,41 @@ unsigned test_descriptors(void)
     for (int file = 0; file < DESCRIPTORS_MAX; file++)
         count += fcntl(file, F_GETFD) != -1;
     return count;
+}
+
+unsigned test_stride(unsigned quick)
+{
+    return getenv("TESTS_ALL") != NULL ? 1 : quick;
+}
+
+static pid_t start_process(unsigned number, test_process_fn *run, void *arg)
+{
+    fflush(NULL);
+    pid_t process = fork();
+    assert_true(process != -1);
+    if (process != 0)
+        return process;
+    /* cmocka would go on with the next test here: a failed assertion is to end this process instead. */
+    const struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    setenv("CMOCKA_TEST_ABORT", "1", 1);
+    run(number, arg);
+    fflush(NULL);
+    _exit(0);
+}
+
+void test_in_processes(test_process_fn *run, void *arg)
+{
+    pid_t processes[TEST_PROCESSES];
+    for (unsigned i = 0; i < TEST_PROCESSES; i++)
+        processes[i] = start_process(i, run, arg);
+    unsigned failed = 0;
+    for (unsigned i = 0; i < TEST_PROCESSES; i++) {
+        int status;
+        assert_int_equal(waitpid(processes[i], &status, 0), processes[i]);
+        failed += status != 0;
+    }
+    assert_int_equal(failed, 0);
 }
 
 static bool is_selected(const struct test *test, char **words)

@@ -44,6 +44,17 @@ void test_register_group(CMFixtureFunction setup, CMFixtureFunction teardown);
 /* How many descriptors of this process are open. main() fails when the tests leave more than they found. */
 unsigned test_descriptors(void);
 
+/* The step of a search that takes too long to be whole each time: `quick`, and 1 in `make check-all`. */
+unsigned test_stride(unsigned quick);
+
+enum { TEST_PROCESSES = 4 };
+
+/* number is 0 to TEST_PROCESSES - 1. */
+typedef void test_process_fn(unsigned number, void *arg);
+
+/* Calls run in TEST_PROCESSES processes side by side; the test fails when it fails in one of them. */
+void test_in_processes(test_process_fn *run, void *arg);
+
 #define TEST(name) TEST_SETUP(name, NULL, NULL)
 
 /* Files whose tests share a fixture name it once: #define STORE_TEST(name) TEST_SETUP(name, open, close) */

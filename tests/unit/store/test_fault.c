@@ -5,8 +5,8 @@
  * fails, what is held is true and served, the error is told, and as soon as the cause is over the life
  * goes on from where it was, or with a full sync where a rewind could not be done.
  *
- * Two of the kinds of trouble are tried at every call, the others at each fifth; FAULT_STRIDE=1 in the
- * environment makes it all of them.
+ * `make check` tries each fifth call; `make check-all` tries every call with two of the kinds of trouble, and each
+ * fifth with the others. FAULT_STRIDE=1 in the environment is every call with all of them.
  */
 #include <errno.h>
 
@@ -314,12 +314,18 @@ static void live(void)
     require(place_has(&depot.place, "data/lock"), "the directory is gone");
 }
 
-/* Returns how many lives it took. */
-static unsigned lives(const struct fault *kind, unsigned stride)
+struct trouble {
+    struct fault kind;
+    unsigned stride;
+};
+
+/* The share of one of the processes: until a life passes in which nothing was left to fail. */
+static void lives(unsigned number, void *arg)
 {
+    const struct trouble *trouble = arg;
     unsigned descriptors = test_descriptors();
-    for (unsigned n = 1;; n += stride) {
-        struct fault fault = *kind;
+    for (unsigned n = 1 + number * trouble->stride;; n += TEST_PROCESSES * trouble->stride) {
+        struct fault fault = trouble->kind;
         fault.nth = n;
         depot_init(&depot);
         depot.options.fsync = STORE_FSYNC_EVERYSEC;
@@ -329,8 +335,10 @@ static unsigned lives(const struct fault *kind, unsigned stride)
         require(failed > 0 || fault_calls() >= n - 1, "it was never reached");
         depot_fini(&depot);
         require(test_descriptors() == descriptors, "a descriptor was not closed");
-        if (failed == 0)
-            return n;
+        if (failed == 0) {
+            assert_true(n > 100); /* it has gone through a life, and not past it */
+            return;
+        }
     }
 }
 
@@ -341,10 +349,12 @@ static void each_call_fails(int disk_error, int open_error, bool stays, unsigned
     if (asked != NULL && bytes_to_u64(bytes_of(asked), &asked_stride) && asked_stride > 0)
         stride = (unsigned)asked_stride;
     rdb = rdb_make(DEPOT_RDB, 0);
-    struct fault kind = {.stays = stays, .disk_error = disk_error, .open_error = open_error};
+    struct trouble trouble = {
+        .kind = {.stays = stays, .disk_error = disk_error, .open_error = open_error},
+        .stride = stride,
+    };
     is_full = disk_error == ENOSPC;
-    unsigned needed = lives(&kind, stride);
-    assert_true(needed > 100); /* it has gone through a life, and not past it */
+    test_in_processes(lives, &trouble);
     rdb_free(&rdb);
 }
 
@@ -355,12 +365,12 @@ TEST(the_disk_is_full_for_a_moment)
 
 TEST(the_disk_is_full_until_it_is_noticed)
 {
-    each_call_fails(ENOSPC, EMFILE, true, 1);
+    each_call_fails(ENOSPC, EMFILE, true, test_stride(5));
 }
 
 TEST(the_disk_fails_for_a_moment)
 {
-    each_call_fails(EIO, ENFILE, false, 1);
+    each_call_fails(EIO, ENFILE, false, test_stride(5));
 }
 
 TEST(the_disk_fails_until_it_is_noticed)

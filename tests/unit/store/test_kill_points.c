@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A whole life of the store, killed (SIGKILL) at its first call to the system, then at its second, and so on to
- * its last; the calls of the syncer count as well. What was complete before the step that was under way is
- * there afterwards, or what the step was to put in its place: never neither.
+ * its last (`make check`: at each third); the calls of the syncer count as well. What was complete before the step
+ * that was under way is there afterwards, or what the step was to put in its place: never neither.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -209,13 +209,18 @@ static bool live_until(unsigned call)
     return WIFEXITED(status);
 }
 
-static void kill_at_each_call(enum store_fsync fsync)
+/* The share of one of the processes, each with an account of its own; *arg is how the store syncs. */
+static void kill_at_each_call(unsigned number, void *arg)
 {
+    account =
+        mmap(NULL, sizeof(*account), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(account != MAP_FAILED);
+    unsigned stride = test_stride(3);
     bool is_over = false;
-    unsigned call = 1;
-    for (; !is_over; call++) {
+    unsigned call = 1 + number * stride;
+    for (; !is_over; call += TEST_PROCESSES * stride) {
         depot_init(&depot);
-        depot.options.fsync = fsync;
+        depot.options.fsync = *(const enum store_fsync *)arg;
         memset(account, 0, sizeof(*account));
         is_over = live_until(call);
         assert_found(call);
@@ -226,20 +231,12 @@ static void kill_at_each_call(enum store_fsync fsync)
 
 TEST(a_kill_at_any_call_costs_nothing_that_was_complete)
 {
-    kill_at_each_call(STORE_FSYNC_EVERYSEC);
+    enum store_fsync fsync = STORE_FSYNC_EVERYSEC;
+    test_in_processes(kill_at_each_call, &fsync);
 }
 
 TEST(nor_does_it_without_fsync)
 {
-    kill_at_each_call(STORE_FSYNC_NO);
+    enum store_fsync fsync = STORE_FSYNC_NO;
+    test_in_processes(kill_at_each_call, &fsync);
 }
-
-static int share_account(void **state)
-{
-    (void)state;
-    account =
-        mmap(NULL, sizeof(*account), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return account != MAP_FAILED ? 0 : -1;
-}
-
-TEST_GROUP(share_account, NULL);
