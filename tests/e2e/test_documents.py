@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The blocks of README.md and docs/ do what they say, as they are written."""
 
+import subprocess
+
 import pytest
 
 import balancers
@@ -95,6 +97,19 @@ def programs(tmp_path_factory):
 
 def test_every_block_is_run():
     assert set(documents.sections()) == {QUICK_START, *GIVEN}
+
+
+@pytest.mark.parametrize("document, ini", list(documents.excerpts()))
+def test_excerpts_are_settings(document, ini, tmp_path):
+    """Nothing is wrong with them but that the reader's files are not here."""
+    path = tmp_path / "excerpt.ini"
+    path.write_text(ini)
+    missing = [] if "replicaof" in ini else ["--set", "upstream.replicaof=10.0.0.1 6379"]
+    command = [relay.PROGRAM, "-c", path, "--print-config", *missing]
+    done = subprocess.run(command, capture_output=True, text=True)
+    wrong = [line for line in done.stderr.splitlines() if not line.endswith(": No such file or directory")]
+    assert wrong == [], f"an ini of {document}.md"
+    assert done.returncode == 0 or done.stderr
 
 
 @pytest.mark.seconds(2 * SECONDS)

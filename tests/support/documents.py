@@ -81,6 +81,14 @@ def sections():
                 yield document, heading.group(1)
 
 
+def excerpts():
+    """(document, ini) of each ini that is no file of a recipe: a part of one, with paths of the reader's."""
+    for document in names():
+        for language, body in blocks(text_of(document)):
+            if language == "ini" and not is_run(language, body):
+                yield document, body
+
+
 def is_run(language, body):
     """A block of shell, or a file with a name. An ini without one is an excerpt."""
     return language == "sh" or language in FILES and NAME.match(body) is not None
