@@ -37,7 +37,7 @@ static const char usage[] =
     "usage: psync-relay [-c FILE] [--set SECTION.KEY=VALUE]... [--check | --print-config]\n"
     "       psync-relay --verify DIR\n"
     "\n"
-    "A replication relay for Redis and Valkey: one replica to the origin, the primary of many.\n"
+    "A replication relay for Redis and Valkey: one replica to the primary, the primary of many.\n"
     "\n"
     "  -c, --config FILE        read the settings from this ini\n"
     "  --set SECTION.KEY=VALUE  set one on top of it, as in: --set downstream.port=6381\n"

@@ -11,14 +11,14 @@
 #include <unistd.h>
 
 #include "account.h"
-#include "memo.h"
+#include "components.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
 #include "relay/config/descriptors.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
 #include "reload.h"
-#include "rooms.h"
+#include "saved_primary.h"
 #include "secrecy.h"
 
 enum { TICK_MS = 1000, TICKS_BETWEEN_VERSIONS = 60 };
@@ -29,47 +29,47 @@ enum { TICK_MS = 1000, TICKS_BETWEEN_VERSIONS = 60 };
  * woken. */
 static void on_turn_end(void *arg)
 {
-    struct rooms *rooms = arg;
-    bool has_news = store_publish(rooms->store);
-    if (has_news || rooms->replicas_must_look)
-        downstream_wake(rooms->downstream);
-    rooms->replicas_must_look = false;
+    struct components *components = arg;
+    bool has_news = store_publish(components->store);
+    if (has_news || components->replicas_must_look)
+        downstream_wake(components->downstream);
+    components->replicas_must_look = false;
     /* What is acknowledged has been published. */
-    link_turn_end(rooms->link);
+    link_turn_end(components->link);
 }
 
 /* What `systemctl status` shows. */
-static void tell_manager(struct rooms *rooms)
+static void tell_manager(struct components *components)
 {
     struct link_status link;
     struct downstream_counts downstream;
-    link_status(rooms->link, &link);
-    downstream_counts(rooms->downstream, &downstream);
+    link_status(components->link, &link);
+    downstream_counts(components->downstream, &downstream);
     bool has_trouble = !link.is_up && link.last_error[0] != '\0';
     char status[NOTIFY_STATUS_MAX];
-    snprintf(status, sizeof(status), "origin %s:%" PRIu16 " %s, replicas=%" PRIu64 "%s%s",
+    snprintf(status, sizeof(status), "primary %s:%" PRIu16 " %s, replicas=%" PRIu64 "%s%s",
              link.host, link.port, link.state_name, downstream.replicas,
              has_trouble ? ", cause=" : "", has_trouble ? link.last_error : "");
-    notify_tick(&rooms->notify, status);
+    notify_tick(&components->notify, status);
 }
 
 static void on_tick(void *arg)
 {
-    struct rooms *rooms = arg;
-    timer_arm(rooms->tick, TICK_MS);
-    link_tick(rooms->link);
-    if (rooms->sentinel != NULL)
-        sentinel_tick(rooms->sentinel);
-    doors_note_told(rooms);
-    store_tick(rooms->store);
-    downstream_tick(rooms->downstream);
-    admin_tick(rooms->admin);
-    tls_sides_tick(&rooms->tls);
-    if (rooms->ticks++ % TICKS_BETWEEN_VERSIONS == 0)
-        doors_note_versions(rooms);
-    if (rooms->status != NULL)
-        status_tick(rooms->status);
-    tell_manager(rooms);
+    struct components *components = arg;
+    timer_arm(components->tick, TICK_MS);
+    link_tick(components->link);
+    if (components->sentinel != NULL)
+        sentinel_tick(components->sentinel);
+    wiring_note_told(components);
+    store_tick(components->store);
+    downstream_tick(components->downstream);
+    admin_tick(components->admin);
+    tls_sides_tick(&components->tls);
+    if (components->ticks++ % TICKS_BETWEEN_VERSIONS == 0)
+        wiring_note_versions(components);
+    if (components->status != NULL)
+        status_tick(components->status);
+    tell_manager(components);
 }
 
 /* More is durable: the turn's end syncs what came meanwhile, and acknowledges. */
@@ -81,24 +81,24 @@ static void on_durable(void *arg)
 /* Called by the store's own thread. */
 static void ring(void *arg)
 {
-    bell_ring(arg);
+    notifier_wake(arg);
 }
 
 static void on_terminate(void *arg)
 {
-    doors_stop(arg, "SIGTERM");
+    wiring_stop(arg, "SIGTERM");
 }
 
 static void on_interrupt(void *arg)
 {
-    doors_stop(arg, "SIGINT");
+    wiring_stop(arg, "SIGINT");
 }
 
-static void open_log_again(struct rooms *rooms, const char *cause)
+static void open_log_again(struct components *components, const char *cause)
 {
     struct text why;
     text_init(&why, 1024);
-    if (log_open(rooms->config->log_file, &why))
+    if (log_open(components->config->log_file, &why))
         log_info("relay: log opened again cause=%s", cause);
     else
         log_warnx("relay: %s; the log stays where it is cause=%s", text_string(&why), cause);
@@ -114,140 +114,142 @@ static void on_user1(void *arg)
 /* Who has changed settings, or renewed a certificate. */
 static void on_hangup(void *arg)
 {
-    struct rooms *rooms = arg;
-    notify_say(&rooms->notify, NOTIFY_RELOADING);
-    open_log_again(rooms, "SIGHUP");
-    reload_ini(rooms);
-    tls_sides_reload(&rooms->tls, rooms->config);
-    doors_lend_tls(rooms);
-    notify_say(&rooms->notify, NOTIFY_READY);
+    struct components *components = arg;
+    notify_say(&components->notify, NOTIFY_RELOADING);
+    open_log_again(components, "SIGHUP");
+    reload_ini(components);
+    tls_sides_reload(&components->tls, components->config);
+    wiring_lend_tls(components);
+    notify_say(&components->notify, NOTIFY_READY);
 }
 
 /* --- opening and closing --- */
 
-static bool open_loop(struct rooms *rooms)
+static bool open_loop(struct components *components)
 {
-    rooms->loop = loop_new();
-    if (rooms->loop == NULL)
+    components->loop = loop_new();
+    if (components->loop == NULL)
         return false;
-    rooms->tick = timer_new(rooms->loop, on_tick, rooms);
-    rooms->durable = bell_new(rooms->loop, on_durable, rooms);
-    if (rooms->durable == NULL)
+    components->tick = timer_new(components->loop, on_tick, components);
+    components->durable = notifier_new(components->loop, on_durable, components);
+    if (components->durable == NULL)
         return false;
-    store_on_durable(rooms->store, ring, rooms->durable);
-    return rooms->tick != NULL && loop_on_signal(rooms->loop, SIGTERM, on_terminate, rooms) &&
-           loop_on_signal(rooms->loop, SIGINT, on_interrupt, rooms) &&
-           loop_on_signal(rooms->loop, SIGHUP, on_hangup, rooms) &&
-           loop_on_signal(rooms->loop, SIGUSR1, on_user1, rooms);
+    store_on_durable(components->store, ring, components->durable);
+    return components->tick != NULL &&
+           loop_on_signal(components->loop, SIGTERM, on_terminate, components) &&
+           loop_on_signal(components->loop, SIGINT, on_interrupt, components) &&
+           loop_on_signal(components->loop, SIGHUP, on_hangup, components) &&
+           loop_on_signal(components->loop, SIGUSR1, on_user1, components);
 }
 
 /* As servers of this protocol do: under TLS the TLS port, where there is one. */
-static uint16_t port_to_announce(const struct rooms *rooms)
+static uint16_t port_to_announce(const struct components *components)
 {
-    uint16_t plain = downstream_port(rooms->downstream);
-    uint16_t tls = downstream_tls_port(rooms->downstream);
-    bool is_tls = plain == 0 || (rooms->tls.context[TLS_UPSTREAM] != NULL && tls != 0);
+    uint16_t plain = downstream_port(components->downstream);
+    uint16_t tls = downstream_tls_port(components->downstream);
+    bool is_tls = plain == 0 || (components->tls.context[TLS_UPSTREAM] != NULL && tls != 0);
     return is_tls ? tls : plain;
 }
 
-static bool open_link(struct rooms *rooms)
+static bool open_link(struct components *components)
 {
-    struct link_options options = rooms->config->upstream;
+    struct link_options options = components->config->upstream;
     if (options.announce_port == 0)
-        options.announce_port = port_to_announce(rooms);
-    options.asks_sentinels = rooms->config->sentinel.sentinels.count > 0;
-    if (memo_recall(rooms->store, rooms->config, &rooms->noted))
-        options.origin = (struct origin_candidates){.count = 1, .at = {rooms->noted}};
-    const struct link_doors doors = doors_of_link(rooms);
-    rooms->link = link_open(rooms->loop, rooms->store, &options, &doors);
-    return rooms->link != NULL;
+        options.announce_port = port_to_announce(components);
+    options.asks_sentinels = components->config->sentinel.sentinels.count > 0;
+    if (saved_primary_recall(components->store, components->config, &components->noted))
+        options.primary = (struct primary_candidates){.count = 1, .at = {components->noted}};
+    const struct link_callbacks callbacks = wiring_link_callbacks(components);
+    components->link = link_open(components->loop, components->store, &options, &callbacks);
+    return components->link != NULL;
 }
 
-static bool open_sentinel(struct rooms *rooms)
+static bool open_sentinel(struct components *components)
 {
-    const struct sentinel_options *options = &rooms->config->sentinel;
+    const struct sentinel_options *options = &components->config->sentinel;
     if (options->sentinels.count == 0)
         return true;
-    rooms->sentinel = sentinel_open(rooms->loop, options, doors_on_sentinel, rooms);
-    return rooms->sentinel != NULL;
+    components->sentinel = sentinel_open(components->loop, options, wiring_on_sentinel, components);
+    return components->sentinel != NULL;
 }
 
-static bool open_admin(struct rooms *rooms)
+static bool open_admin(struct components *components)
 {
-    const struct admin_doors doors = doors_of_admin(rooms);
-    rooms->admin = admin_open(rooms->loop, rooms->store, rooms->link, rooms->downstream,
-                              &rooms->config->admin, &doors);
-    if (rooms->admin == NULL)
+    const struct admin_callbacks callbacks = wiring_admin_callbacks(components);
+    components->admin = admin_open(components->loop, components->store, components->link,
+                                   components->downstream, &components->config->admin, &callbacks);
+    if (components->admin == NULL)
         return false;
-    link_set_run_id(rooms->link, admin_run_id(rooms->admin));
+    link_set_run_id(components->link, admin_run_id(components->admin));
     return true;
 }
 
-static bool open_status(struct rooms *rooms, struct text *why)
+static bool open_status(struct components *components, struct text *why)
 {
-    const struct status_options *options = &rooms->config->status;
-    const struct status_sources sources = doors_of_status(rooms);
+    const struct status_options *options = &components->config->status;
+    const struct status_sources sources = wiring_status_sources(components);
     if (options->port == 0)
         return true;
-    rooms->status = status_open(rooms->loop, options, &sources, why);
-    return rooms->status != NULL;
+    components->status = status_open(components->loop, options, &sources, why);
+    return components->status != NULL;
 }
 
 /* Nothing happens on the loop before it runs, so a door may lead to a room that is opened later. */
-static bool open_rooms(struct rooms *rooms, struct text *why)
+static bool open_components(struct components *components, struct text *why)
 {
-    const struct downstream_doors doors = doors_of_downstream(rooms);
-    rooms->store = store_open(&rooms->config->store, why);
-    if (rooms->store == NULL)
+    const struct downstream_callbacks callbacks = wiring_downstream_callbacks(components);
+    components->store = store_open(&components->config->store, why);
+    if (components->store == NULL)
         return false;
-    if (!open_loop(rooms)) {
+    if (!open_loop(components)) {
         text_format(why, "cannot make an event loop: %s%s", strerror(errno),
                     errno == EMFILE ? ": raise the limit of open files (ulimit -n, LimitNOFILE)"
                                     : "");
         return false;
     }
-    struct downstream_options options = rooms->config->downstream;
-    options.tls = rooms->tls.context[TLS_DOWNSTREAM];
-    rooms->downstream = downstream_open(rooms->loop, rooms->store, &options, &doors, why);
-    if (rooms->downstream == NULL)
+    struct downstream_options options = components->config->downstream;
+    options.tls = components->tls.context[TLS_DOWNSTREAM];
+    components->downstream =
+        downstream_open(components->loop, components->store, &options, &callbacks, why);
+    if (components->downstream == NULL)
         return false;
-    if (!open_link(rooms) || !open_sentinel(rooms) || !open_admin(rooms)) {
+    if (!open_link(components) || !open_sentinel(components) || !open_admin(components)) {
         text_append_string(why, "memory or descriptors are out");
         return false;
     }
-    if (!open_status(rooms, why))
+    if (!open_status(components, why))
         return false;
-    doors_lend_tls(rooms);
-    doors_watch_acknowledged(rooms);
+    wiring_lend_tls(components);
+    wiring_watch_acknowledged(components);
     return true;
 }
 
 /* Also of what was opened only in part. */
-static void close_rooms(struct rooms *rooms)
+static void close_components(struct components *components)
 {
-    if (rooms->status != NULL)
-        status_close(&rooms->status);
-    if (rooms->admin != NULL)
-        admin_close(&rooms->admin);
-    if (rooms->sentinel != NULL)
-        sentinel_close(&rooms->sentinel);
-    if (rooms->link != NULL)
-        link_close(&rooms->link);
-    if (rooms->downstream != NULL)
-        downstream_close(&rooms->downstream);
-    if (rooms->tick != NULL)
-        timer_free(&rooms->tick);
-    if (rooms->durable != NULL) {
-        /* The store lives a little longer than its bell. */
-        store_on_durable(rooms->store, NULL, NULL);
-        bell_free(&rooms->durable);
+    if (components->status != NULL)
+        status_close(&components->status);
+    if (components->admin != NULL)
+        admin_close(&components->admin);
+    if (components->sentinel != NULL)
+        sentinel_close(&components->sentinel);
+    if (components->link != NULL)
+        link_close(&components->link);
+    if (components->downstream != NULL)
+        downstream_close(&components->downstream);
+    if (components->tick != NULL)
+        timer_free(&components->tick);
+    if (components->durable != NULL) {
+        /* The store lives a little longer than its notifier. */
+        store_on_durable(components->store, NULL, NULL);
+        notifier_free(&components->durable);
     }
     /* What was put aside to be freed goes with the loop, and may still hold something of the store. */
-    if (rooms->loop != NULL)
-        loop_free(&rooms->loop);
-    if (rooms->store != NULL)
-        store_close(&rooms->store);
-    tls_sides_close(&rooms->tls);
+    if (components->loop != NULL)
+        loop_free(&components->loop);
+    if (components->store != NULL)
+        store_close(&components->store);
+    tls_sides_close(&components->tls);
 }
 
 /* Closing is short and not to be cut: a second SIGTERM changes nothing. Who insists has SIGINT and SIGKILL.
@@ -262,48 +264,49 @@ static void hold_signals(void)
     CHECK(pthread_sigmask(SIG_BLOCK, &held, NULL) == 0);
 }
 
-static void run(struct rooms *rooms)
+static void run(struct components *components)
 {
-    const struct config *config = rooms->config;
+    const struct config *config = components->config;
     struct text ack;
     text_init(&ack, 64);
     ack_rule_format(config->upstream.ack, &ack);
     log_info("relay: psync-relay %s runs candidates=%zu sentinels=%zu ack=%s data-dir=%s port=%u "
              "tls-port=%u threads=%u pid=%ld",
-             RELAY_VERSION, config->upstream.origin.count, config->sentinel.sentinels.count,
+             RELAY_VERSION, config->upstream.primary.count, config->sentinel.sentinels.count,
              text_string(&ack), config->store.data_dir,
-             (unsigned)downstream_port(rooms->downstream),
-             (unsigned)downstream_tls_port(rooms->downstream), config->downstream.threads,
+             (unsigned)downstream_port(components->downstream),
+             (unsigned)downstream_tls_port(components->downstream), config->downstream.threads,
              (long)getpid());
     text_fini(&ack);
-    loop_at_turn_end(rooms->loop, on_turn_end, rooms);
-    timer_arm(rooms->tick, TICK_MS);
-    tell_manager(rooms);
-    notify_say(&rooms->notify, NOTIFY_READY);
-    loop_run(rooms->loop);
+    loop_at_turn_end(components->loop, on_turn_end, components);
+    timer_arm(components->tick, TICK_MS);
+    tell_manager(components);
+    notify_say(&components->notify, NOTIFY_READY);
+    loop_run(components->loop);
     hold_signals();
-    notify_say(&rooms->notify, NOTIFY_STOPPING);
-    log_info("relay: stopping cause=%s", rooms->stop_cause);
+    notify_say(&components->notify, NOTIFY_STOPPING);
+    log_info("relay: stopping cause=%s", components->stop_cause);
 }
 
 /* What is done as root, if that is what we are, and the end of that. Then there is a log. */
-static bool settle_down(struct rooms *rooms, const struct account *account, struct text *why)
+static bool settle_down(struct components *components, const struct account *account,
+                        struct text *why)
 {
-    struct config *config = rooms->config;
-    if (!descriptors_provide(config, why) || !tls_sides_open(&rooms->tls, config, why))
+    struct config *config = components->config;
+    if (!descriptors_provide(config, why) || !tls_sides_open(&components->tls, config, why))
         return false;
     secrecy_warn_of_open_files(config);
     if (!account_become(account, config, why))
         return false;
     secrecy_guard_memory(config);
     secrecy_warn_of_closed_files(config);
-    tls_sides_log(&rooms->tls);
+    tls_sides_log(&components->tls);
     return true;
 }
 
 bool relay_run(struct config *config, struct text *why)
 {
-    struct rooms rooms = {.config = config, .stop_cause = "none"};
+    struct components components = {.config = config, .stop_cause = "none"};
     struct account account;
     log_set_level(config->log_level);
     log_set_format(config->log_format);
@@ -312,14 +315,14 @@ bool relay_run(struct config *config, struct text *why)
         !account_open_log(&account, config, why))
         return false;
 
-    notify_open(&rooms.notify);
-    bool opened = settle_down(&rooms, &account, why) && open_rooms(&rooms, why);
+    notify_open(&components.notify);
+    bool opened = settle_down(&components, &account, why) && open_components(&components, why);
     if (opened)
-        run(&rooms);
+        run(&components);
     else if (config->log_file[0] != '\0')
         log_errorx("relay: %s", text_string(why)); /* the caller tells stderr only */
-    close_rooms(&rooms);
-    notify_close(&rooms.notify);
+    close_components(&components);
+    notify_close(&components.notify);
     if (opened)
         log_info("relay: stopped");
     return opened;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The composition: opens the rooms in order, makes them known to each other through their doors, runs
+ * The composition: opens the components in order, makes them known to each other through their doors, runs
  * the turns, and closes them in the reverse order. What no room may know of another is tied together
- * here: the origin's news and the replicas, a waiting replica and the link.
+ * here: the primary's news and the replicas, a waiting replica and the link.
  *
  * Thread: thread 0, which it becomes.
  */

@@ -3,35 +3,35 @@
 
 #include <string.h>
 
+#include "components.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
 #include "relay/store/store.h"
-#include "rooms.h"
 
 enum { ERRORS_MAX = 64 * 1024 };
 
 /* All of what may change is told, changed or not. */
-static void tell_rooms(struct rooms *rooms)
+static void tell_components(struct components *components)
 {
-    const struct config *config = rooms->config;
+    const struct config *config = components->config;
     log_set_level(config->log_level);
     log_set_format(config->log_format);
-    store_change(rooms->store, &config->store);
-    downstream_change(rooms->downstream, &config->downstream);
-    link_change(rooms->link, &config->upstream);
-    link_set_credentials(rooms->link, config->upstream.user, config->upstream.password);
-    admin_change(rooms->admin, &config->admin);
-    if (rooms->status != NULL) {
-        const struct status_sources sources = doors_of_status(rooms);
-        status_change(rooms->status, &sources);
+    store_change(components->store, &config->store);
+    downstream_change(components->downstream, &config->downstream);
+    link_change(components->link, &config->upstream);
+    link_set_credentials(components->link, config->upstream.user, config->upstream.password);
+    admin_change(components->admin, &config->admin);
+    if (components->status != NULL) {
+        const struct status_sources sources = wiring_status_sources(components);
+        status_change(components->status, &sources);
     }
-    doors_lend_tls(rooms);
-    doors_watch_acknowledged(rooms);
+    wiring_lend_tls(components);
+    wiring_watch_acknowledged(components);
 }
 
 /* Who wants settings to change, and why. */
 struct change {
-    struct rooms *rooms;
+    struct components *components;
     const char *cause;
     const char *refusal; /* what `why` begins with, when files do not fit */
 };
@@ -49,7 +49,7 @@ static bool may_change(const struct config *wanted, struct text *why, void *arg)
     const struct change *change = arg;
     struct text reason;
     text_init(&reason, ERRORS_MAX);
-    bool good = tls_sides_follow(&change->rooms->tls, wanted, &reason);
+    bool good = tls_sides_follow(&change->components->tls, wanted, &reason);
     if (!good)
         text_format(why, "%s%s", change->refusal, text_string(&reason));
     text_fini(&reason);
@@ -61,27 +61,28 @@ static struct config_watcher watcher_of(struct change *change)
     return (struct config_watcher){.tell = log_change, .may = may_change, .arg = change};
 }
 
-bool reload_set(struct rooms *rooms, const struct admin_pair *pairs, size_t count, struct text *why)
+bool reload_set(struct components *components, const struct admin_pair *pairs, size_t count,
+                struct text *why)
 {
-    struct change change = {rooms, "CONFIG SET",
+    struct change change = {components, "CONFIG SET",
                             "ERR CONFIG SET failed - Unable to update TLS configuration: "};
     const struct config_watcher watcher = watcher_of(&change);
-    if (!config_set(rooms->config, pairs, count, &watcher, why))
+    if (!config_set(components->config, pairs, count, &watcher, why))
         return false;
-    tell_rooms(rooms);
+    tell_components(components);
     return true;
 }
 
-bool reload_rewrite(struct rooms *rooms, struct text *why)
+bool reload_rewrite(struct components *components, struct text *why)
 {
     size_t count = 0;
-    if (!config_rewrite(rooms->config, &count, why)) {
+    if (!config_rewrite(components->config, &count, why)) {
         log_warnx("relay: CONFIG REWRITE: %s", text_string(why));
         return false;
     }
     if (count > 0)
         log_info("relay: CONFIG REWRITE has changed %zu settings in %s", count,
-                 rooms->config->admin.config_file);
+                 components->config->admin.config_file);
     return true;
 }
 
@@ -108,22 +109,23 @@ static void log_rest(const struct config_difference *difference, void *arg)
 }
 
 /* What changes only with a restart is told; who may come in has changed with it. */
-static void take_over_access(struct rooms *rooms, struct config *fresh, struct change *change)
+static void take_over_access(struct components *components, struct config *fresh,
+                             struct change *change)
 {
-    config_compare(rooms->config, fresh, log_rest, change);
-    config_adopt_access(rooms->config, fresh);
-    tell_rooms(rooms);
-    admin_on_users_changed(rooms->admin);
+    config_compare(components->config, fresh, log_rest, change);
+    config_adopt_access(components->config, fresh);
+    tell_components(components);
+    admin_on_users_changed(components->admin);
     log_info("relay: users and passwords have been read again users=%zu cause=SIGHUP",
-             rooms->config->users.count);
+             components->config->users.count);
 }
 
-void reload_ini(struct rooms *rooms)
+void reload_ini(struct components *components)
 {
-    struct config *config = rooms->config;
+    struct config *config = components->config;
     struct config fresh;
     struct text why;
-    struct change change = {rooms, "SIGHUP", ""};
+    struct change change = {components, "SIGHUP", ""};
     const struct config_watcher watcher = watcher_of(&change);
     text_init(&why, ERRORS_MAX);
     if (!config_load_again(config, &fresh, config->source.file, &why)) {
@@ -131,7 +133,7 @@ void reload_ini(struct rooms *rooms)
     } else {
         /* Without an ini what CONFIG SET has changed stays; files with passwords may have changed. */
         if (config->source.file == NULL || config_adopt(config, &fresh, &watcher, &why)) {
-            take_over_access(rooms, &fresh, &change);
+            take_over_access(components, &fresh, &change);
             log_info("relay: %s cause=SIGHUP", config->source.file != NULL
                                                    ? "the ini has been read again"
                                                    : "there is no ini to be read again");

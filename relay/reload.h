@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Settings that change while the relay runs, by CONFIG SET or by a SIGHUP that reads the ini again, and how
- * the open rooms learn of them. What may change is said in the table of settings (SETTING_LIVE); the
+ * the open components learn of them. What may change is said in the table of settings (SETTING_LIVE); the
  * rest is named in the log, and waits for a restart.
  *
  * Thread: thread 0.
@@ -16,17 +16,17 @@
 #include "relay/base/text.h"
 
 struct admin_pair;
-struct rooms;
+struct components;
 
 /* CONFIG SET: all of it, or nothing. False: `why` is an error reply without its dash. */
-MUST_CHECK bool reload_set(struct rooms *rooms, const struct admin_pair *pairs, size_t count,
-                           struct text *why);
+MUST_CHECK bool reload_set(struct components *components, const struct admin_pair *pairs,
+                           size_t count, struct text *why);
 
 /* CONFIG REWRITE. False: `why`, as above. */
-MUST_CHECK bool reload_rewrite(struct rooms *rooms, struct text *why);
+MUST_CHECK bool reload_rewrite(struct components *components, struct text *why);
 
 /* Reads the ini again, as at the start, and takes over what may change. One with an error in it changes
  * nothing; what is wrong is in the log. */
-void reload_ini(struct rooms *rooms);
+void reload_ini(struct components *components);
 
 #endif

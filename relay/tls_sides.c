@@ -33,7 +33,7 @@ static struct tls_options upstream_options(const struct config *config)
     return config->upstream_tls;
 }
 
-/* tls-server-name is the origin's name; a Sentinel has the one by which `sentinel` names it. */
+/* tls-server-name is the primary's name; a Sentinel has the one by which `sentinel` names it. */
 static struct tls_options sentinel_options(const struct config *config)
 {
     struct tls_options options = config->upstream_tls;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * TLS of the two sides, as the settings name it and the files are at the moment: one context for the
- * origin, one for Sentinels (with the files of [upstream], but their own names), one for those who come to
- * us. The rooms are lent them.
+ * primary, one for Sentinels (with the files of [upstream], but their own names), one for those who come to
+ * us. The components are lent them.
  *
  * Owner: relay.c. Thread: thread 0.
  */
@@ -41,11 +41,11 @@ void tls_sides_close(struct tls_sides *sides);
 void tls_sides_tick(struct tls_sides *sides);
 
 /* Reads the files again. A side whose files do not fit keeps what it has, and the log says why. The
- * rooms are to be told: what they were lent is gone. */
+ * components are to be told: what they were lent is gone. */
 void tls_sides_reload(struct tls_sides *sides, const struct config *config);
 
 /* Settings may have changed: reads the files of the sides of which that is so. False: `why`, as above, and
- * all sides keep what they have. The rooms are to be told as after a reload. */
+ * all sides keep what they have. The components are to be told as after a reload. */
 MUST_CHECK bool tls_sides_follow(struct tls_sides *sides, const struct config *config,
                                  struct text *why);
 

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client_state.h"
 #include "commands.h"
 #include "relay/admin/memory.h"
 #include "relay/base/clock.h"
 #include "relay/base/random.h"
 #include "request.h"
-#include "visitor.h"
 
 enum {
     NAME_SHOWN_MAX = 128
@@ -18,12 +18,12 @@ enum {
 
 struct admin *admin_open(struct loop *loop, struct store *store, struct link *link,
                          struct downstream *downstream, const struct admin_options *options,
-                         const struct admin_doors *doors)
+                         const struct admin_callbacks *callbacks)
 {
     CHECK(loop != NULL && store != NULL && link != NULL && downstream != NULL);
-    CHECK(doors->shut_down != NULL && doors->each_setting != NULL);
-    CHECK(doors->follow != NULL && doors->set != NULL && doors->rewrite != NULL);
-    CHECK(doors->watch_acknowledged != NULL);
+    CHECK(callbacks->shut_down != NULL && callbacks->each_setting != NULL);
+    CHECK(callbacks->follow != NULL && callbacks->set != NULL && callbacks->rewrite != NULL);
+    CHECK(callbacks->watch_acknowledged != NULL);
     struct admin *admin = calloc(1, sizeof(*admin));
     if (admin == NULL)
         return NULL;
@@ -32,12 +32,12 @@ struct admin *admin_open(struct loop *loop, struct store *store, struct link *li
     admin->link = link;
     admin->downstream = downstream;
     admin->options = *options;
-    admin->doors = *doors;
+    admin->callbacks = *callbacks;
     random_hex(admin->run_id, RUN_ID_DIGITS);
     admin->started_ms = clock_ms();
     admin->started_wall_us = clock_wall_us();
     topics_init(&admin->topics);
-    TAILQ_INIT(&admin->visitors);
+    TAILQ_INIT(&admin->client_states);
     if (!waiters_open(admin) || !logins_open(admin))
         admin_close(&admin);
     return admin;
@@ -47,7 +47,7 @@ void admin_close(struct admin **where)
 {
     struct admin *admin = *where;
     *where = NULL;
-    visitors_close(admin);
+    client_states_close(admin);
     waiters_close(admin);
     logins_close(admin);
     free(admin);
@@ -72,18 +72,18 @@ void admin_on_acknowledged(struct admin *admin)
 
 void admin_tick(struct admin *admin)
 {
-    struct link_status origin;
+    struct link_status upstream;
     struct downstream_counts counts;
     struct memory memory;
-    link_status(admin->link, &origin);
+    link_status(admin->link, &upstream);
     downstream_counts(admin->downstream, &counts);
     memory_read(&memory);
     const struct rates_sample sample = {
         .at_ms = clock_ms(),
         .commands = counts.commands,
-        .input_bytes = counts.received_bytes + origin.received_bytes,
+        .input_bytes = counts.received_bytes + upstream.received_bytes,
         .output_bytes = counts.sent_bytes,
-        .repl_input_bytes = origin.received_bytes,
+        .repl_input_bytes = upstream.received_bytes,
         .repl_output_bytes = counts.replica_sent_bytes,
     };
     rates_add(&admin->rates, &sample);
@@ -111,12 +111,12 @@ static void refuse_unknown(struct request *request)
 /* Data commands, and what else only a server with data has: says who we are and whom to ask. */
 static void refuse_data(struct request *request, enum data_command kind)
 {
-    struct link_status origin;
+    struct link_status upstream;
     char name[NAME_SHOWN_MAX + 1];
-    char primary[ORIGIN_HOST_MAX + 32] = "the primary";
-    link_status(request->admin->link, &origin);
-    if (origin.port != 0) /* else it is not known yet where it is */
-        snprintf(primary, sizeof(primary), "the primary %s:%u", origin.host, origin.port);
+    char primary[PRIMARY_HOST_MAX + 32] = "the primary";
+    link_status(request->admin->link, &upstream);
+    if (upstream.port != 0) /* else it is not known yet where it is */
+        snprintf(primary, sizeof(primary), "the primary %s:%u", upstream.host, upstream.port);
     switch (kind) {
     case DATA_COMMAND_NONE:
         refuse_unknown(request);
@@ -149,8 +149,8 @@ static void refuse_subcommand(struct request *request)
     size_t length = strlen(request->row->name);
     CHECK(length < sizeof(container));
     for (size_t i = 0; i <= length; i++) {
-        char letter = request->row->name[i];
-        container[i] = letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
+        char message = request->row->name[i];
+        container[i] = message >= 'a' && message <= 'z' ? (char)(message - 'a' + 'A') : message;
     }
     write_error(request->writer, "ERR unknown subcommand '%s'. Try %s HELP.",
                 bytes_printable(argument(request, 1), word, sizeof(word)), container);
@@ -179,10 +179,11 @@ static bool find_row(struct request *request, enum data_command *data)
 }
 
 /* RESP2 has no pushes: what is no message would be taken for one. */
-static bool may_run_while_subscribed(const struct request *request, const struct visitor *visitor)
+static bool may_run_while_subscribed(const struct request *request,
+                                     const struct client_state *client_state)
 {
-    return visitor == NULL || request->session->protocol == 3 ||
-           subscriber_count(&visitor->subscriber) == 0 ||
+    return client_state == NULL || request->session->protocol == 3 ||
+           subscriber_count(&client_state->subscriber) == 0 ||
            (request->row != NULL && (request->row->flags & COMMAND_SUBSCRIBED) != 0);
 }
 
@@ -230,7 +231,7 @@ static bool is_permitted(struct request *request)
 
 /* The order of the checks and their words are redis-server's: existence, arity, authentication, what the
  * connection is in the midst of, role. False: the reply says why not. */
-static bool is_acceptable(struct request *request, const struct visitor *visitor)
+static bool is_acceptable(struct request *request, const struct client_state *client_state)
 {
     enum data_command data = DATA_COMMAND_NONE;
     if (!find_row(request, &data))
@@ -245,14 +246,15 @@ static bool is_acceptable(struct request *request, const struct visitor *visitor
         refuse_unauthenticated(request);
         return false;
     }
-    bool is_in_multi = request->is_queued || (visitor != NULL && visitor->transaction.is_open);
+    bool is_in_multi =
+        request->is_queued || (client_state != NULL && client_state->transaction.is_open);
     if (row != NULL && is_in_multi && (row->flags & COMMAND_NO_MULTI) != 0) {
         write_error(request->writer, "ERR Command not allowed inside a transaction");
         return false;
     }
     if (row != NULL && !is_permitted(request))
         return false;
-    if (!may_run_while_subscribed(request, visitor)) {
+    if (!may_run_while_subscribed(request, client_state)) {
         char name[NAME_SHOWN_MAX + 1];
         bytes_printable(argument(request, 0), name, sizeof(name));
         write_error(request->writer,
@@ -315,9 +317,10 @@ static bool is_left_for_later(const struct request *request, const struct transa
 
 static void run(struct request *request)
 {
-    struct visitor *visitor = visitor_find(request->client);
-    struct transaction *transaction =
-        visitor != NULL && visitor->transaction.is_open ? &visitor->transaction : NULL;
+    struct client_state *client_state = client_state_find(request->client);
+    struct transaction *transaction = client_state != NULL && client_state->transaction.is_open
+                                          ? &client_state->transaction
+                                          : NULL;
     size_t before = request->writer->out->length;
     if (transaction != NULL && is_replicaof(request))
         transaction->has_replicaof = true;
@@ -325,7 +328,7 @@ static void run(struct request *request)
         queue(request, transaction);
         return;
     }
-    if (!is_acceptable(request, visitor)) {
+    if (!is_acceptable(request, client_state)) {
         if (transaction != NULL)
             spoil(request, transaction, before);
         return;

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client_state.h"
 #include "commands.h"
 #include "names.h"
 #include "relay/base/clock.h"
 #include "request.h"
-#include "visitor.h"
 
 enum { LIST_LENGTH_MAX = 8 * 1024 * 1024, FLAGS_MAX = 8 };
 
@@ -74,8 +74,9 @@ static int64_t connected_ms(const struct peer_status *peer)
 
 static size_t subscriptions(const struct peer_status *peer, enum topic_kind kind)
 {
-    const struct visitor *visitor = peer->client != NULL ? visitor_find(peer->client) : NULL;
-    return visitor != NULL ? visitor->subscriber.count[kind] : 0;
+    const struct client_state *client_state =
+        peer->client != NULL ? client_state_find(peer->client) : NULL;
+    return client_state != NULL ? client_state->subscriber.count[kind] : 0;
 }
 
 static enum client_type type_of(const struct peer_status *peer)
@@ -111,18 +112,19 @@ static bool matches(const struct client_filter *filter, const struct peer_status
     return has_id(filter, peer->id);
 }
 
-/* The letters of redis-server. */
+/* The messages of redis-server. */
 static const char *flags_of(const struct peer_status *peer, char out[FLAGS_MAX])
 {
-    const struct visitor *visitor = peer->client != NULL ? visitor_find(peer->client) : NULL;
+    const struct client_state *client_state =
+        peer->client != NULL ? client_state_find(peer->client) : NULL;
     size_t length = 0;
     if (peer->client == NULL)
         out[length++] = 'S';
     if (type_of(peer) == CLIENT_TYPE_PUBSUB)
         out[length++] = 'P';
-    if (visitor != NULL && visitor->transaction.is_open)
+    if (client_state != NULL && client_state->transaction.is_open)
         out[length++] = 'x';
-    if (visitor != NULL && visitor->waiter.is_waiting)
+    if (client_state != NULL && client_state->waiter.is_waiting)
         out[length++] = 'b';
     if (length == 0)
         out[length++] = 'N';
@@ -133,9 +135,11 @@ static const char *flags_of(const struct peer_status *peer, char out[FLAGS_MAX])
 /* How many commands wait for EXEC; -1: there was no MULTI. */
 static int64_t queued_commands(const struct peer_status *peer)
 {
-    const struct visitor *visitor = peer->client != NULL ? visitor_find(peer->client) : NULL;
-    return visitor != NULL && visitor->transaction.is_open ? (int64_t)visitor->transaction.count
-                                                           : -1;
+    const struct client_state *client_state =
+        peer->client != NULL ? client_state_find(peer->client) : NULL;
+    return client_state != NULL && client_state->transaction.is_open
+               ? (int64_t)client_state->transaction.count
+               : -1;
 }
 
 struct listing {

@@ -2,16 +2,16 @@
  *
  * What a client says to see whether we live, and to end. How it begins is in login.c.
  */
+#include "client_state.h"
 #include "commands.h"
 #include "request.h"
-#include "visitor.h"
 
 /* In RESP2 a subscriber gets it in the form of a message. */
 static bool is_ping_a_message(const struct request *request)
 {
-    const struct visitor *visitor = visitor_find(request->client);
-    return request->session->protocol == 2 && visitor != NULL &&
-           subscriber_count(&visitor->subscriber) > 0;
+    const struct client_state *client_state = client_state_find(request->client);
+    return request->session->protocol == 2 && client_state != NULL &&
+           subscriber_count(&client_state->subscriber) > 0;
 }
 
 void on_ping(struct request *request)
@@ -54,7 +54,7 @@ void on_quit(struct request *request)
 
 void on_reset(struct request *request)
 {
-    visitor_forget(request->client);
+    client_state_forget(request->client);
     *request->session = (struct client_session){.protocol = 2};
     request->writer->protocol = 2;
     write_simple(request->writer, "RESET");

@@ -62,21 +62,21 @@ static uint16_t port_of(const struct admin *admin)
 static void report_server(const struct info_moment *moment, struct report *report)
 {
     const struct admin *admin = moment->admin;
-    const struct link_status *origin = &moment->link;
+    const struct link_status *upstream = &moment->link;
     struct utsname system = {.sysname = "?"};
     char executable[4096];
     ssize_t length = readlink("/proc/self/exe", executable, sizeof(executable) - 1);
     executable[length > 0 ? length : 0] = '\0';
-    bool is_valkey = origin->valkey_version[0] != '\0';
+    bool is_valkey = upstream->valkey_version[0] != '\0';
     int64_t uptime_s = info_moment_seconds_since(moment, admin->started_ms);
     const char *file = admin->options.config_file;
     (void)uname(&system); /* what it leaves out stays as it is above */
 
     report_section(report, "Server");
-    report_text(report, "redis_version", "%s", origin_version(origin));
+    report_text(report, "redis_version", "%s", primary_version(upstream));
     if (is_valkey) {
         report_text(report, "server_name", "valkey");
-        report_text(report, "valkey_version", "%s", origin->valkey_version);
+        report_text(report, "valkey_version", "%s", upstream->valkey_version);
     }
     report_text(report, "psync_relay_version", "%s", RELAY_VERSION);
     report_text(report, "redis_mode", "standalone");
@@ -130,11 +130,11 @@ static const char *status_word(bool is_good)
     return is_good ? "ok" : "err";
 }
 
-/* The window is what an append-only file is to a server, an RDB from the origin what one that it saves is. */
+/* The window is what an append-only file is to a server, an RDB from the primary what one that it saves is. */
 static void report_persistence(const struct info_moment *moment, struct report *report)
 {
-    const struct link_status *origin = &moment->link;
-    bool has_refresh_error = origin->refresh_error != NULL && origin->refresh_error[0] != '\0';
+    const struct link_status *upstream = &moment->link;
+    bool has_refresh_error = upstream->refresh_error != NULL && upstream->refresh_error[0] != '\0';
     struct store_status store;
     store_status(moment->admin->store, &store);
     report_section(report, "Persistence");
@@ -144,13 +144,13 @@ static void report_persistence(const struct info_moment *moment, struct report *
     report_u64(report, "rdb_bgsave_in_progress", 0);
     report_i64(report, "rdb_last_save_time", last_save_s(moment->admin));
     report_text(report, "rdb_last_bgsave_status", "%s",
-                status_word(!has_refresh_error && origin->full_sync_failures == 0));
+                status_word(!has_refresh_error && upstream->full_sync_failures == 0));
     report_u64(report, "aof_enabled", 0);
     report_u64(report, "aof_rewrite_in_progress", 0);
     report_u64(report, "aof_rewrite_scheduled", 0);
     report_text(report, "aof_last_bgrewrite_status", "ok");
     report_text(report, "aof_last_write_status", "%s",
-                status_word(store.error[0] == '\0' && !origin->is_stalled));
+                status_word(store.error[0] == '\0' && !upstream->is_stalled));
 }
 
 static void report_rates(const struct rates *rates, struct report *report)
@@ -171,7 +171,7 @@ static void report_stats(const struct info_moment *moment, struct report *report
     const struct admin *admin = moment->admin;
     const struct downstream_counts *now = &moment->counts;
     const struct downstream_counts *then = &admin->counts_at_reset;
-    uint64_t from_origin = moment->link.received_bytes - admin->received_upstream_at_reset;
+    uint64_t from_primary = moment->link.received_bytes - admin->received_upstream_at_reset;
 
     report_section(report, "Stats");
     report_u64(report, "total_connections_received",
@@ -179,9 +179,9 @@ static void report_stats(const struct info_moment *moment, struct report *report
     report_u64(report, "total_commands_processed", now->commands - then->commands);
     report_text(report, "instantaneous_ops_per_sec", "%.0f", admin->rates.commands);
     report_u64(report, "total_net_input_bytes",
-               now->received_bytes - then->received_bytes + from_origin);
+               now->received_bytes - then->received_bytes + from_primary);
     report_u64(report, "total_net_output_bytes", now->sent_bytes - then->sent_bytes);
-    report_u64(report, "total_net_repl_input_bytes", from_origin);
+    report_u64(report, "total_net_repl_input_bytes", from_primary);
     report_u64(report, "total_net_repl_output_bytes",
                now->replica_sent_bytes - then->replica_sent_bytes);
     report_rates(&admin->rates, report);
@@ -263,9 +263,9 @@ static void report_keyspace(const struct info_moment *moment, struct report *rep
 /* The last snapshots that were fetched on a second connection, a line for each, the newest first. */
 static void report_refreshes(struct report *report, const struct info_moment *moment)
 {
-    const struct link_status *origin = &moment->link;
-    for (size_t i = 0; i < origin->last_refresh_count; i++) {
-        const struct link_refresh_report *one = &origin->last_refreshes[i];
+    const struct link_status *upstream = &moment->link;
+    for (size_t i = 0; i < upstream->last_refresh_count; i++) {
+        const struct link_refresh_report *one = &upstream->last_refreshes[i];
         char name[48];
         snprintf(name, sizeof(name), "upstream_refresh%zu", i);
         report_text(report, name, "age=%" PRIi64 ",outcome=%s,offset=%" PRIu64 ",cause=%s",
@@ -273,7 +273,7 @@ static void report_refreshes(struct report *report, const struct info_moment *mo
                     one->cause);
     }
     report_text(report, "upstream_refresh_last_error", "%s",
-                origin->refresh_error != NULL ? origin->refresh_error : "");
+                upstream->refresh_error != NULL ? upstream->refresh_error : "");
 }
 
 /* A server has another history, which is not taken, or not yet. */
@@ -321,36 +321,36 @@ static void report_known(struct report *report, const struct admin *admin)
 /* What an operator of a relay wants to know and no server has a field for. */
 static void report_relay(const struct info_moment *moment, struct report *report)
 {
-    const struct link_status *origin = &moment->link;
+    const struct link_status *upstream = &moment->link;
     struct text rule;
     char version[SERVER_VERSION_MAX];
     text_init(&rule, 64);
     ack_rule_format(link_ack(moment->admin->link), &rule);
     report_section(report, "Relay");
-    report_text(report, "upstream_state", "%s", origin->state_name);
-    report_u64(report, "upstream_attempts", origin->attempts);
-    report_u64(report, "upstream_full_syncs", origin->full_syncs);
-    report_u64(report, "upstream_partial_syncs", origin->partial_syncs);
-    report_u64(report, "upstream_refreshes", origin->refreshes);
-    report_u64(report, "upstream_refresh_failures", origin->refresh_failures);
+    report_text(report, "upstream_state", "%s", upstream->state_name);
+    report_u64(report, "upstream_attempts", upstream->attempts);
+    report_u64(report, "upstream_full_syncs", upstream->full_syncs);
+    report_u64(report, "upstream_partial_syncs", upstream->partial_syncs);
+    report_u64(report, "upstream_refreshes", upstream->refreshes);
+    report_u64(report, "upstream_refresh_failures", upstream->refresh_failures);
     report_refreshes(report, moment);
     report_text(report, "upstream_announced_version", "%s",
-                server_version_format(origin->announced_version, version));
-    report_u64(report, "upstream_received_bytes", origin->received_bytes);
+                server_version_format(upstream->announced_version, version));
+    report_u64(report, "upstream_received_bytes", upstream->received_bytes);
     report_text(report, "ack", "%s", text_string(&rule));
-    report_u64(report, "upstream_acknowledged_offset", origin->acknowledged);
-    report_text(report, "upstream_last_error", "%s", origin->last_error);
-    report_wait(report, &origin->wait);
+    report_u64(report, "upstream_acknowledged_offset", upstream->acknowledged);
+    report_text(report, "upstream_last_error", "%s", upstream->last_error);
+    report_wait(report, &upstream->wait);
     report_i64(report, "upstream_stream_silence_seconds",
-               info_moment_seconds_since(moment, origin->stream_heard_ms != 0
-                                                     ? origin->stream_heard_ms
+               info_moment_seconds_since(moment, upstream->stream_heard_ms != 0
+                                                     ? upstream->stream_heard_ms
                                                      : moment->admin->started_ms));
-    report_i64(report, "upstream_ping_period_seconds", (origin->ping_period_ms + 500) / 1000);
+    report_i64(report, "upstream_ping_period_seconds", (upstream->ping_period_ms + 500) / 1000);
     report_hops(report, moment->admin->link);
-    report_u64(report, "serving_old_history", origin->old_history_since_ms != 0);
-    if (origin->old_history_since_ms != 0)
+    report_u64(report, "serving_old_history", upstream->old_history_since_ms != 0);
+    if (upstream->old_history_since_ms != 0)
         report_i64(report, "serving_old_history_since_seconds",
-                   info_moment_seconds_since(moment, origin->old_history_since_ms));
+                   info_moment_seconds_since(moment, upstream->old_history_since_ms));
     report_u64(report, "replicas_waiting", moment->counts.replicas_waiting);
     report_known(report, moment->admin);
     text_fini(&rule);
@@ -380,7 +380,7 @@ static void report_store(const struct info_moment *moment, struct report *report
     report_holders(moment, report);
 }
 
-/* Under Valkey's names: of our side for replicas, of our side for the origin, and of all CAs the one that
+/* Under Valkey's names: of our side for replicas, of our side for the primary, and of all CAs the one that
  * expires first. */
 static void report_valkey_certificate(struct report *report, const char *name,
                                       const struct tls_certificate *one, int64_t wall_us)
@@ -411,7 +411,7 @@ static const struct tls_certificate *first_to_expire(const struct tls_certificat
 
 static void report_tls(const struct info_moment *moment, struct report *report)
 {
-    const struct tls_certificates *all = moment->admin->doors.certificates;
+    const struct tls_certificates *all = moment->admin->callbacks.certificates;
     int64_t wall_us = clock_wall_us();
     if (all == NULL || all->count == 0)
         return;

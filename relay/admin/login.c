@@ -4,13 +4,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "client_state.h"
 #include "commands.h"
 #include "names.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/net/loop.h"
 #include "request.h"
-#include "visitor.h"
 
 enum { REPLY_MAX = 4096 };
 
@@ -24,14 +24,14 @@ static struct guess_key key_of(const struct client *client)
 static void reply_hello(struct request *request)
 {
     struct writer *writer = request->writer;
-    struct link_status origin;
-    link_status(request->admin->link, &origin);
-    bool is_valkey = origin.valkey_version[0] != '\0';
+    struct link_status upstream;
+    link_status(request->admin->link, &upstream);
+    bool is_valkey = upstream.valkey_version[0] != '\0';
     write_map(writer, 7);
     write_bulk_string(writer, "server");
     write_bulk_string(writer, is_valkey ? "valkey" : "redis");
     write_bulk_string(writer, "version");
-    write_bulk_string(writer, is_valkey ? origin.valkey_version : origin_version(&origin));
+    write_bulk_string(writer, is_valkey ? upstream.valkey_version : primary_version(&upstream));
     write_bulk_string(writer, "proto");
     write_integer(writer, request->session->protocol);
     write_bulk_string(writer, "id");
@@ -68,7 +68,7 @@ static void finish(struct request *request, const struct login *login)
         deny(request);
         return;
     }
-    guesses_pardon(&admin->logins.guesses, key_of(request->client));
+    login_throttle_pardon(&admin->logins.login_throttle, key_of(request->client));
     snprintf(request->session->user, sizeof(request->session->user), "%s", user->name);
     request->session->role = (int)user->role;
     if (login->is_hello)
@@ -132,16 +132,16 @@ static void on_timer(void *arg)
 static void wait(struct request *request, const struct login *login, int64_t wait_ms)
 {
     struct admin *admin = request->admin;
-    struct visitor *visitor = visitor_get(admin, request->client);
-    if (visitor == NULL) {
-        write_error(request->writer, "ERR memory is out");
+    struct client_state *client_state = client_state_get(admin, request->client);
+    if (client_state == NULL) {
+        write_error(request->writer, "ERR out of memory");
         return;
     }
-    visitor->login = *login;
-    visitor->login.client = request->client;
-    visitor->login.is_waiting = true;
-    visitor->login.due_ms = clock_ms() + wait_ms;
-    TAILQ_INSERT_TAIL(&admin->logins.waiting, &visitor->login, entry);
+    client_state->login = *login;
+    client_state->login.client = request->client;
+    client_state->login.is_waiting = true;
+    client_state->login.due_ms = clock_ms() + wait_ms;
+    TAILQ_INSERT_TAIL(&admin->logins.waiting, &client_state->login, entry);
     client_hold(request->client);
     arm(admin);
 }
@@ -181,7 +181,8 @@ void login_forget(struct admin *admin, struct login *login)
 static void tell_wrong(const struct request *request, struct bytes name)
 {
     const struct user *named = users_find(request->admin->options.users, name);
-    if (guesses_is_wrong_news(&request->admin->logins.guesses, key_of(request->client)))
+    if (login_throttle_is_wrong_news(&request->admin->logins.login_throttle,
+                                     key_of(request->client)))
         log_warnx("admin: client id=%" PRIu64 " addr=%s user=%s gave a wrong password (told again "
                   "after a quiet minute; INFO counts all: acl_access_denied_auth)",
                   client_id(request->client), client_peer(request->client),
@@ -192,14 +193,15 @@ static void tell_slow(const struct request *request)
 {
     log_warnx("admin: client addr=%s: %d wrong passwords came from this address: it may try one a "
               "second from now on, over all its connections",
-              client_peer(request->client), GUESSES_FREE);
+              client_peer(request->client), LOGIN_THROTTLE_FREE);
 }
 
 static void log_in(struct request *request, struct bytes name, struct bytes password,
                    struct login *login)
 {
     struct admin *admin = request->admin;
-    struct guess guess = guesses_take(&admin->logins.guesses, key_of(request->client), clock_ms());
+    struct guess guess =
+        login_throttle_take(&admin->logins.login_throttle, key_of(request->client), clock_ms());
     if (guess.is_slow_news)
         tell_slow(request);
     /* In a transaction nobody waits. */

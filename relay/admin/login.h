@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * A client says who it is, by AUTH or HELLO. Where wrong passwords have come from its address the answer
- * waits (guesses.h): the client is held, and nobody else notices. Who it is was found out at once; it is
+ * waits (login_throttle.h): the client is held, and nobody else notices. Who it is was found out at once; it is
  * told, and takes effect, when the time has come.
  *
- * Owner: its visitor. Thread: thread 0.
+ * Owner: its client state. Thread: thread 0.
  */
 #ifndef RELAY_ADMIN_LOGIN_H
 #define RELAY_ADMIN_LOGIN_H
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "relay/admin/guesses.h"
+#include "relay/admin/login_throttle.h"
 #include "relay/admin/users.h"
 #include "relay/base/check.h"
 #include "relay/base/queue.h"
@@ -38,13 +38,13 @@ struct login {
 TAILQ_HEAD(login_list, login);
 
 struct logins {
-    struct guesses guesses;
+    struct login_throttle login_throttle;
     struct login_list waiting;
     struct timer *timer;
     uint64_t denied; /* wrong passwords and users that there are not */
 };
 
-/* False: memory is out. */
+/* False: out of memory. */
 MUST_CHECK bool logins_open(struct admin *admin);
 void logins_close(struct admin *admin);
 

@@ -3,15 +3,16 @@
  * MULTI, EXEC, DISCARD, and WATCH, which has nothing to watch. Sentinel re-points its replicas by such a
  * transaction (protocol 5.2). The dispatcher queues what comes in between (admin.c).
  */
+#include "client_state.h"
 #include "commands.h"
 #include "relay/base/log.h"
 #include "request.h"
-#include "visitor.h"
 
 static struct transaction *open_transaction(const struct request *request)
 {
-    struct visitor *visitor = visitor_find(request->client);
-    return visitor != NULL && visitor->transaction.is_open ? &visitor->transaction : NULL;
+    struct client_state *client_state = client_state_find(request->client);
+    return client_state != NULL && client_state->transaction.is_open ? &client_state->transaction
+                                                                     : NULL;
 }
 
 void on_multi(struct request *request)
@@ -20,12 +21,12 @@ void on_multi(struct request *request)
         write_error(request->writer, "ERR MULTI calls can not be nested");
         return;
     }
-    struct visitor *visitor = visitor_get(request->admin, request->client);
-    if (visitor == NULL) {
-        write_error(request->writer, "ERR memory is out");
+    struct client_state *client_state = client_state_get(request->admin, request->client);
+    if (client_state == NULL) {
+        write_error(request->writer, "ERR out of memory");
         return;
     }
-    transaction_begin(&visitor->transaction);
+    transaction_begin(&client_state->transaction);
     reply_ok(request);
 }
 
@@ -55,7 +56,7 @@ static void tell_refused(const struct request *request, const struct command *co
              bytes_printable(reply, error, sizeof(error)));
 }
 
-/* The visitor may go while its commands run; what they need is taken out before. */
+/* The client state may go while its commands run; what they need is taken out before. */
 void on_exec(struct request *request)
 {
     struct transaction *transaction = open_transaction(request);
@@ -67,7 +68,7 @@ void on_exec(struct request *request)
     if (ready.is_spoiled) {
         if (ready.has_replicaof)
             log_warnx("admin: a transaction with REPLICAOF by %s was refused as a whole: %s; the "
-                      "origin stays",
+                      "primary stays",
                       client_peer(request->client), ready.refusal);
         write_error(request->writer, "EXECABORT Transaction discarded because of previous errors.");
     } else {

@@ -31,7 +31,7 @@ bool may_be_name(struct request *request, struct bytes name)
     return false;
 }
 
-const char *origin_version(const struct link_status *origin)
+const char *primary_version(const struct link_status *upstream)
 {
-    return origin->server_version[0] != '\0' ? origin->server_version : VERSION_WHILE_UNKNOWN;
+    return upstream->server_version[0] != '\0' ? upstream->server_version : VERSION_WHILE_UNKNOWN;
 }

@@ -20,7 +20,7 @@ void copy_name(char field[CLIENT_NAME_MAX], struct bytes name);
 MUST_CHECK bool may_be_name(struct request *request, struct bytes name);
 
 /* The redis_version that we report: tools gate their features on it, and what they learn here is
- * what they will find at the origin. */
-const char *origin_version(const struct link_status *origin);
+ * what they will find at the primary. */
+const char *primary_version(const struct link_status *upstream);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * SUBSCRIBE and its like, PUBLISH and PUBSUB: messages between the clients of this relay, as Sentinels
- * exchange them through every server that they watch (protocol 5.2). What is published at the origin is
+ * exchange them through every server that they watch (protocol 5.2). What is published at the primary is
  * part of the stream, and not told here.
  */
 #include <string.h>
 
+#include "client_state.h"
 #include "commands.h"
 #include "pattern.h"
 #include "request.h"
-#include "visitor.h"
 
 enum { NAMES_LENGTH_MAX = 8 * 1024 * 1024 };
 
@@ -25,41 +25,42 @@ static void confirm(struct request *request, const char *word, struct bytes name
     write_integer(writer, (int64_t)count);
 }
 
-static void note_listener(struct request *request, const struct visitor *visitor)
+static void note_listener(struct request *request, const struct client_state *client_state)
 {
-    request->session->is_listener = subscriber_count(&visitor->subscriber) > 0;
+    request->session->is_listener = subscriber_count(&client_state->subscriber) > 0;
 }
 
 /* One confirmation for each name, or an error in its place. */
 static void subscribe(struct request *request, enum topic_kind kind)
 {
-    struct visitor *visitor = visitor_get(request->admin, request->client);
-    if (visitor == NULL) {
-        write_error(request->writer, "ERR memory is out");
+    struct client_state *client_state = client_state_get(request->admin, request->client);
+    if (client_state == NULL) {
+        write_error(request->writer, "ERR out of memory");
         return;
     }
     for (size_t i = 1; i < argument_count(request); i++) {
         struct bytes name = argument(request, i);
         const char *why =
-            topics_subscribe(&request->admin->topics, &visitor->subscriber, kind, name);
+            topics_subscribe(&request->admin->topics, &client_state->subscriber, kind, name);
         if (why != NULL)
             write_error(request->writer, "%s", why);
         else
-            confirm(request, request->row->name, name, subscriber_count(&visitor->subscriber));
+            confirm(request, request->row->name, name, subscriber_count(&client_state->subscriber));
     }
-    note_listener(request, visitor);
+    note_listener(request, client_state);
 }
 
-static void unsubscribe_one(struct request *request, struct visitor *visitor, enum topic_kind kind,
-                            struct bytes name)
+static void unsubscribe_one(struct request *request, struct client_state *client_state,
+                            enum topic_kind kind, struct bytes name)
 {
-    topics_unsubscribe(&request->admin->topics, &visitor->subscriber, kind, name);
-    confirm(request, request->row->name, name, subscriber_count(&visitor->subscriber));
+    topics_unsubscribe(&request->admin->topics, &client_state->subscriber, kind, name);
+    confirm(request, request->row->name, name, subscriber_count(&client_state->subscriber));
 }
 
-static void unsubscribe_all(struct request *request, struct visitor *visitor, enum topic_kind kind)
+static void unsubscribe_all(struct request *request, struct client_state *client_state,
+                            enum topic_kind kind)
 {
-    const struct subscriber *subscriber = &visitor->subscriber;
+    const struct subscriber *subscriber = &client_state->subscriber;
     if (subscriber->count[kind] == 0)
         confirm(request, request->row->name, bytes_at(NULL, 0), subscriber_count(subscriber));
     while (subscriber->count[kind] > 0) {
@@ -67,22 +68,22 @@ static void unsubscribe_all(struct request *request, struct visitor *visitor, en
         struct bytes name = subscriber_first(subscriber, kind);
         CHECK(name.length <= sizeof(copy));
         memcpy(copy, name.data, name.length);
-        unsubscribe_one(request, visitor, kind, bytes_at(copy, name.length));
+        unsubscribe_one(request, client_state, kind, bytes_at(copy, name.length));
     }
 }
 
 static void unsubscribe(struct request *request, enum topic_kind kind)
 {
-    struct visitor *visitor = visitor_get(request->admin, request->client);
-    if (visitor == NULL) {
-        write_error(request->writer, "ERR memory is out");
+    struct client_state *client_state = client_state_get(request->admin, request->client);
+    if (client_state == NULL) {
+        write_error(request->writer, "ERR out of memory");
         return;
     }
     if (argument_count(request) == 1)
-        unsubscribe_all(request, visitor, kind);
+        unsubscribe_all(request, client_state, kind);
     for (size_t i = 1; i < argument_count(request); i++)
-        unsubscribe_one(request, visitor, kind, argument(request, i));
-    note_listener(request, visitor);
+        unsubscribe_one(request, client_state, kind, argument(request, i));
+    note_listener(request, client_state);
 }
 
 void on_subscribe(struct request *request)

@@ -12,9 +12,9 @@
 struct rates_sample {
     int64_t at_ms;
     uint64_t commands;
-    uint64_t input_bytes; /* from clients, replicas and the origin */
+    uint64_t input_bytes; /* from clients, replicas and the primary */
     uint64_t output_bytes;
-    uint64_t repl_input_bytes;  /* from the origin */
+    uint64_t repl_input_bytes;  /* from the primary */
     uint64_t repl_output_bytes; /* to replicas */
 };
 

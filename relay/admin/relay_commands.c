@@ -20,15 +20,15 @@ enum { REPORT_LENGTH_MAX = 256 * 1024, REPLICAS_LENGTH_MAX = 16 * 1024 * 1024 };
 
 void on_relay_accept(struct request *request)
 {
-    struct origin_address origin;
+    struct primary_address upstream;
     bool is_named = argument_count(request) == 4;
     if (argument_count(request) != 2 && !is_named) {
         reply_syntax_error(request);
         return;
     }
-    if (is_named && !read_address(request, 2, &origin))
+    if (is_named && !read_address(request, 2, &upstream))
         return;
-    const char *reason = link_accept(request->admin->link, is_named ? &origin : NULL);
+    const char *reason = link_accept(request->admin->link, is_named ? &upstream : NULL);
     if (reason == NULL)
         reply_ok(request);
     else
@@ -37,7 +37,7 @@ void on_relay_accept(struct request *request)
 
 void on_relay_snapshot(struct request *request)
 {
-    const char *reason = link_renew(request->admin->link);
+    const char *reason = link_refresh_now(request->admin->link);
     if (reason == NULL)
         reply_ok(request);
     else
@@ -51,7 +51,7 @@ void on_relay_store(struct request *request)
     struct report report = {.out = &out};
     store_report(request->admin->store, &report);
     if (out.failed)
-        write_error(request->writer, "ERR memory is out");
+        write_error(request->writer, "ERR out of memory");
     else
         report_write_map(request->writer, text_bytes(&out));
     text_fini(&out);

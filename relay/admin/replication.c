@@ -34,11 +34,11 @@ static const char *role_state(enum link_state state)
 {
     switch (state) {
     case LINK_IDLE:
-    case LINK_RESTING:
+    case LINK_RETRYING:
         return "connect";
     case LINK_CONNECTING:
         return "connecting";
-    case LINK_GREETING:
+    case LINK_HANDSHAKE:
     case LINK_REWINDING:
         return "handshake";
     case LINK_LOADING:
@@ -54,51 +54,52 @@ static const char *role_state(enum link_state state)
 void on_role(struct request *request)
 {
     struct writer *writer = request->writer;
-    struct link_status origin;
-    link_status(request->admin->link, &origin);
+    struct link_status upstream;
+    link_status(request->admin->link, &upstream);
     const struct history *history = store_current(request->admin->store);
     write_array(writer, 5);
     write_bulk_string(writer, "slave");
-    write_bulk_string(writer, origin.host);
-    write_integer(writer, origin.port);
-    write_bulk_string(writer, role_state(origin.state));
+    write_bulk_string(writer, upstream.host);
+    write_integer(writer, upstream.port);
+    write_bulk_string(writer, role_state(upstream.state));
     write_integer(writer, history != NULL ? (int64_t)history_published_boundary(history) : -1);
 }
 
 /* To who is followed already there is nothing to say, but where its history waits to be taken: then it is. */
-static bool is_followed(const struct link_status *now, const struct origin_address *origin)
+static bool is_followed(const struct link_status *now, const struct primary_address *upstream)
 {
-    return strcasecmp(now->host, origin->host) == 0 && now->port == origin->port &&
-           !now->wait.is_waiting && !now->wait.is_held;
+    return strcasecmp(now->host, upstream->host) == 0 && now->port == upstream->port &&
+           !now->wait.is_waiting && !now->wait.waits_for_sentinels;
 }
 
-static void follow(struct request *request, const struct origin_address *origin, struct text *why)
+static void follow(struct request *request, const struct primary_address *upstream,
+                   struct text *why)
 {
-    const struct admin_doors *doors = &request->admin->doors;
+    const struct admin_callbacks *callbacks = &request->admin->callbacks;
     struct link_status now;
     link_status(request->admin->link, &now);
-    if (is_followed(&now, origin)) {
+    if (is_followed(&now, upstream)) {
         if (!now.is_up && !now.is_stalled)
             link_retry(request->admin->link);
         write_simple(request->writer, "OK Already connected to specified master");
         return;
     }
-    log_info("admin: REPLICAOF %s %u by %s, was %s %u", origin->host, (unsigned)origin->port,
+    log_info("admin: REPLICAOF %s %u by %s, was %s %u", upstream->host, (unsigned)upstream->port,
              client_peer(request->client), now.host, now.port);
-    if (doors->follow(origin->host, origin->port, why, doors->arg))
+    if (callbacks->follow(upstream->host, upstream->port, why, callbacks->arg))
         reply_ok(request);
     else
         write_error(request->writer, "%s", text_string(why));
 }
 
-bool read_address(struct request *request, size_t at, struct origin_address *out)
+bool read_address(struct request *request, size_t at, struct primary_address *out)
 {
     struct text why;
     text_init(&why, WHY_MAX);
     /* What can never be a server is refused at once, not tried for ever. */
-    bool has_host = origin_host_parse(argument(request, at), out->host, &why);
+    bool has_host = primary_host_parse(argument(request, at), out->host, &why);
     bool good = has_host &&
-                origin_address_parse(argument(request, at), argument(request, at + 1), out, &why);
+                primary_address_parse(argument(request, at), argument(request, at + 1), out, &why);
     if (!has_host)
         write_error(request->writer, "ERR Invalid master host: %s", text_string(&why));
     else if (!good)
@@ -109,17 +110,17 @@ bool read_address(struct request *request, size_t at, struct origin_address *out
 
 void on_replicaof(struct request *request)
 {
-    struct origin_address origin;
+    struct primary_address upstream;
     struct text why;
     if (argument_is(request, 1, "no") && argument_is(request, 2, "one")) {
         write_error(request->writer, "ERR a relay holds no data set and cannot be a primary: point "
-                                     "it at another origin, or stop it with SHUTDOWN");
+                                     "it at another primary, or stop it with SHUTDOWN");
         return;
     }
-    if (!read_address(request, 1, &origin))
+    if (!read_address(request, 1, &upstream))
         return;
     text_init(&why, WHY_MAX);
-    follow(request, &origin, &why);
+    follow(request, &upstream, &why);
     text_fini(&why);
 }
 

@@ -43,38 +43,39 @@ static void read_position(const struct admin *admin, struct position *position)
 
 static void report_sync(struct report *report, const struct info_moment *moment)
 {
-    const struct link_status *origin = &moment->link;
-    uint64_t total = origin->sync_total_bytes; /* 0: the origin has not told */
-    uint64_t read = origin->sync_read_bytes;
+    const struct link_status *upstream = &moment->link;
+    uint64_t total = upstream->sync_total_bytes; /* 0: the primary has not told */
+    uint64_t read = upstream->sync_read_bytes;
     double percent = total > 0 ? (double)read / (double)total * 100 : 0;
     report_u64(report, "master_sync_total_bytes", total);
     report_u64(report, "master_sync_read_bytes", read);
     report_u64(report, "master_sync_left_bytes", total > read ? total - read : 0);
     report_text(report, "master_sync_perc", "%.2f", percent);
     report_i64(report, "master_sync_last_io_seconds_ago",
-               origin->last_io_ms > 0 ? info_moment_seconds_since(moment, origin->last_io_ms) : -1);
+               upstream->last_io_ms > 0 ? info_moment_seconds_since(moment, upstream->last_io_ms)
+                                        : -1);
 }
 
-static void report_origin(struct report *report, const struct info_moment *moment,
-                          const struct position *position)
+static void report_primary(struct report *report, const struct info_moment *moment,
+                           const struct position *position)
 {
-    const struct link_status *origin = &moment->link;
-    bool has_io = origin->is_up && origin->last_io_ms > 0;
+    const struct link_status *upstream = &moment->link;
+    bool has_io = upstream->is_up && upstream->last_io_ms > 0;
     report_text(report, "role", "slave");
-    report_text(report, "master_host", "%s", origin->host);
-    report_u64(report, "master_port", origin->port);
-    report_text(report, "master_link_status", "%s", origin->is_up ? "up" : "down");
+    report_text(report, "master_host", "%s", upstream->host);
+    report_u64(report, "master_port", upstream->port);
+    report_text(report, "master_link_status", "%s", upstream->is_up ? "up" : "down");
     report_i64(report, "master_last_io_seconds_ago",
-               has_io ? info_moment_seconds_since(moment, origin->last_io_ms) : -1);
-    report_u64(report, "master_sync_in_progress", origin->sync_in_progress);
+               has_io ? info_moment_seconds_since(moment, upstream->last_io_ms) : -1);
+    report_u64(report, "master_sync_in_progress", upstream->sync_in_progress);
     report_u64(report, "slave_read_repl_offset", position->published);
     report_u64(report, "slave_repl_offset", position->boundary);
-    if (origin->sync_in_progress)
+    if (upstream->sync_in_progress)
         report_sync(report, moment);
-    if (!origin->is_up)
+    if (!upstream->is_up)
         report_i64(report, "master_link_down_since_seconds",
-                   origin->down_since_ms > 0
-                       ? info_moment_seconds_since(moment, origin->down_since_ms)
+                   upstream->down_since_ms > 0
+                       ? info_moment_seconds_since(moment, upstream->down_since_ms)
                        : -1);
 }
 
@@ -98,7 +99,7 @@ void report_replication(const struct info_moment *moment, struct report *report)
     struct position position;
     read_position(moment->admin, &position);
     report_section(report, "Replication");
-    report_origin(report, moment, &position);
+    report_primary(report, moment, &position);
     report_u64(report, "slave_priority", 0);
     report_u64(report, "slave_read_only", 1);
     report_u64(report, "replica_announced", moment->admin->options.replica_announced);

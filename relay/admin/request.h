@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a handler is given: one command of one client, found in the table and checked, and the room
- * it runs in. A handler reads its arguments, acts through the doors of the other rooms, and writes
+ * it runs in. A handler reads its arguments, acts through the doors of the other components, and writes
  * exactly one reply to `request->writer`; or holds the client, and answers later.
  *
  * Thread: thread 0.
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client_state.h"
 #include "login.h"
 #include "rates.h"
 #include "relay/admin/admin.h"
@@ -22,11 +23,10 @@
 #include "relay/resp/writer.h"
 #include "relay/upstream/link.h"
 #include "topics.h"
-#include "visitor.h"
 #include "waiter.h"
 
 struct command_row;
-struct origin_address;
+struct primary_address;
 
 enum { RUN_ID_DIGITS = 40, ERROR_KINDS_MAX = 32, ERROR_CODE_MAX = 32 };
 
@@ -42,17 +42,17 @@ struct admin {
     struct link *link;
     struct downstream *downstream;
     struct admin_options options;
-    struct admin_doors doors;
+    struct admin_callbacks callbacks;
     char run_id[RUN_ID_DIGITS + 1];
     int64_t started_ms;      /* clock_ms */
     int64_t started_wall_us; /* clock_wall_us */
     struct topics topics;
-    struct visitors visitors;
+    struct client_states client_states;
     struct waiters waiters;
     struct logins logins;
     uint64_t denied_commands; /* to those whose role is not enough */
 
-    /* The other rooms count from their start; CONFIG RESETSTAT remembers where they stood. */
+    /* The other components count from their start; CONFIG RESETSTAT remembers where they stood. */
     struct downstream_counts counts_at_reset;
     uint64_t received_upstream_at_reset;
 
@@ -122,6 +122,6 @@ void count_error(struct admin *admin, struct bytes reply);
 int64_t last_save_s(const struct admin *admin);
 
 /* The host and the port that the arguments `at` and the next are. False: the error is written. */
-MUST_CHECK bool read_address(struct request *request, size_t at, struct origin_address *out);
+MUST_CHECK bool read_address(struct request *request, size_t at, struct primary_address *out);
 
 #endif

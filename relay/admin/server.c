@@ -54,7 +54,7 @@ void on_shutdown(struct request *request)
         return;
     }
     log_info("admin: SHUTDOWN by %s", client_peer(request->client));
-    request->admin->doors.shut_down(request->admin->doors.arg);
+    request->admin->callbacks.shut_down(request->admin->callbacks.arg);
 }
 
 void on_dbsize(struct request *request)

@@ -77,15 +77,15 @@ static void select_setting(const char *name, const char *value, void *arg)
 
 void on_config_get(struct request *request)
 {
-    const struct admin_doors *doors = &request->admin->doors;
+    const struct admin_callbacks *callbacks = &request->admin->callbacks;
     struct selection selection = {.request = request};
     text_init(&selection.seen, SETTINGS_LENGTH_MAX);
     text_init(&selection.pairs, SETTINGS_LENGTH_MAX);
-    doors->each_setting(select_setting, &selection, doors->arg);
+    callbacks->each_setting(select_setting, &selection, callbacks->arg);
     for (size_t i = 0; i < LENGTH_OF(constants); i++)
         select_setting(constants[i].name, constants[i].value, &selection);
     if (selection.seen.failed || selection.pairs.failed) {
-        write_error(request->writer, "ERR memory is out");
+        write_error(request->writer, "ERR out of memory");
     } else {
         write_map(request->writer, selection.count);
         text_append(request->writer->out, text_bytes(&selection.pairs));
@@ -97,10 +97,10 @@ void on_config_get(struct request *request)
 void on_config_resetstat(struct request *request)
 {
     struct admin *admin = request->admin;
-    struct link_status origin;
-    link_status(admin->link, &origin);
+    struct link_status upstream;
+    link_status(admin->link, &upstream);
     downstream_counts(admin->downstream, &admin->counts_at_reset);
-    admin->received_upstream_at_reset = origin.received_bytes;
+    admin->received_upstream_at_reset = upstream.received_bytes;
     admin->error_replies = 0;
     admin->error_kinds = 0;
     admin->logins.denied = 0;
@@ -196,13 +196,13 @@ static bool has_constants(struct request *request, const struct wishes *wishes)
 
 static void set_all(struct request *request)
 {
-    const struct admin_doors *doors = &request->admin->doors;
+    const struct admin_callbacks *callbacks = &request->admin->callbacks;
     struct wishes wishes = {.count = 0};
     struct text why;
     text_init(&why, WHY_MAX);
     if (take_wishes(request, &wishes) && !has_duplicates(request, &wishes) &&
         !has_constants(request, &wishes)) {
-        if (doors->set(wishes.pairs, wishes.count, &why, doors->arg))
+        if (callbacks->set(wishes.pairs, wishes.count, &why, callbacks->arg))
             reply_ok(request);
         else
             write_error(request->writer, "%s", text_string(&why));
@@ -225,10 +225,10 @@ void on_config_set(struct request *request)
  * there is nothing to be written. */
 void on_config_rewrite(struct request *request)
 {
-    const struct admin_doors *doors = &request->admin->doors;
+    const struct admin_callbacks *callbacks = &request->admin->callbacks;
     struct text why;
     text_init(&why, WHY_MAX);
-    if (doors->rewrite(&why, doors->arg))
+    if (callbacks->rewrite(&why, callbacks->arg))
         reply_ok(request);
     else
         write_error(request->writer, "%s", text_string(&why));

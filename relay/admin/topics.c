@@ -72,7 +72,7 @@ static struct topic *find(const struct topics *topics, enum topic_kind kind, str
     return found != NULL ? *found : NULL;
 }
 
-/* NULL: memory is out. */
+/* NULL: out of memory. */
 static struct topic *make(struct topics *topics, enum topic_kind kind, struct bytes name)
 {
     struct topic *topic = malloc(sizeof(*topic) + name.length);
@@ -134,7 +134,7 @@ const char *topics_subscribe(struct topics *topics, struct subscriber *subscribe
         free(subscription);
         if (topic != NULL)
             drop_if_unused(topics, topic);
-        return "ERR memory is out";
+        return "ERR out of memory";
     }
     subscription->topic = topic;
     subscription->subscriber = subscriber;
@@ -223,7 +223,7 @@ static size_t send_to_all(const struct topic *topic, struct bytes channel, struc
         int protocol = client_session(client)->protocol;
         struct bytes whole = wording(&letter, protocol);
         if (letter.text[protocol - 2].failed)
-            continue; /* memory is out */
+            continue; /* out of memory */
         client_push(client, whole);
         sent++;
     }

@@ -15,7 +15,7 @@
  * group that renames CONFIG or CLIENT it says words that we do not know: behind a REPLICAOF these are queued,
  * too, and refused one by one when they are run, so that the REPLICAOF takes effect.
  *
- * Pure. Owner: the visitor. Thread: thread 0.
+ * Pure. Owner: the client state. Thread: thread 0.
  */
 #ifndef RELAY_ADMIN_TRANSACTION_H
 #define RELAY_ADMIN_TRANSACTION_H
@@ -45,7 +45,7 @@ void transaction_init(struct transaction *transaction);
 void transaction_fini(struct transaction *transaction); /* leaves one that is not open */
 void transaction_begin(struct transaction *transaction);
 
-/* False: it would be over a limit, or memory is out; nothing was added. */
+/* False: it would be over a limit, or out of memory; nothing was added. */
 MUST_CHECK bool transaction_add(struct transaction *transaction, const struct command *command);
 
 /* Moves it out; `transaction` is not open any more. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "waiter.h"
 
+#include "client_state.h"
 #include "commands.h"
 #include "relay/base/clock.h"
 #include "relay/net/loop.h"
@@ -8,14 +9,13 @@
 #include "relay/store/history.h"
 #include "relay/store/store.h"
 #include "request.h"
-#include "visitor.h"
 
 /* The timer is armed anew when it has fired too early. */
 enum { REPLY_MAX = 256, TIMER_MS_MAX = 60 * 60 * 1000 };
 
 #define UNBLOCKED "UNBLOCKED client unblocked via CLIENT UNBLOCK"
 #define HISTORY_LOST                                                                               \
-    "UNBLOCKED what was waited for is no part of the history any more: the origin has another"
+    "UNBLOCKED what was waited for is no part of the history any more: the primary has another"
 
 /* Where the store stands. */
 struct mark {
@@ -43,7 +43,7 @@ static void leave(struct admin *admin, struct waiter *waiter)
     TAILQ_REMOVE(&admin->waiters.list, waiter, entry);
     admin->waiters.count--;
     if (admin->waiters.count == 0)
-        admin->doors.watch_acknowledged(false, admin->doors.arg);
+        admin->callbacks.watch_acknowledged(false, admin->callbacks.arg);
 }
 
 /* `error` NULL: the number. */
@@ -215,21 +215,22 @@ void on_wait(struct request *request)
     }
     if (!parse_timeout(request, argument(request, 2), &wanted.deadline_ms))
         return;
-    struct visitor *visitor = request->is_queued ? NULL : visitor_get(admin, request->client);
-    bool is_first = visitor != NULL && admin->waiters.count == 0;
+    struct client_state *client_state =
+        request->is_queued ? NULL : client_state_get(admin, request->client);
+    bool is_first = client_state != NULL && admin->waiters.count == 0;
     if (is_first)
-        admin->doors.watch_acknowledged(true, admin->doors.arg);
+        admin->callbacks.watch_acknowledged(true, admin->callbacks.arg);
     unsigned count = downstream_count_acknowledged(admin->downstream, wanted.offset);
-    if (visitor != NULL && count < wanted.replicas) {
+    if (client_state != NULL && count < wanted.replicas) {
         wanted.client = request->client;
-        visitor->waiter = wanted;
-        wait(request, &visitor->waiter);
+        client_state->waiter = wanted;
+        wait(request, &client_state->waiter);
         return;
     }
     /* Inside a transaction nobody waits, as in redis-server. */
     write_integer(request->writer, count);
     if (is_first)
-        admin->doors.watch_acknowledged(false, admin->doors.arg);
+        admin->callbacks.watch_acknowledged(false, admin->callbacks.arg);
 }
 
 void on_waitaof(struct request *request)

@@ -2,10 +2,10 @@
  *
  * A client that has said WAIT and is not answered yet: it waits for so many of our replicas to have
  * acknowledged what was published when it asked. We may put nothing into the stream, so no replica can be
- * asked for its acknowledgement: each tells by itself once a second, and at once where the origin asks
+ * asked for its acknowledgement: each tells by itself once a second, and at once where the primary asks
  * all of them (REPLCONF GETACK passes through us).
  *
- * Owner: its visitor. Thread: thread 0.
+ * Owner: its client state. Thread: thread 0.
  */
 #ifndef RELAY_ADMIN_WAITER_H
 #define RELAY_ADMIN_WAITER_H
@@ -41,7 +41,7 @@ struct waiters {
     int64_t timer_ms; /* clock_ms for which it is armed; 0: it is not */
 };
 
-/* False: memory is out. */
+/* False: out of memory. */
 MUST_CHECK bool waiters_open(struct admin *admin);
 void waiters_close(struct admin *admin);
 

@@ -262,11 +262,11 @@ static void check_ports(struct config *config, struct errors *errors)
                     "replicas are served on that port: set another one, or 0 for none");
 }
 
-static void check_origin(const struct config *config, struct errors *errors)
+static void check_primary(const struct config *config, struct errors *errors)
 {
-    if (config->upstream.origin.count == 0 && config->sentinel.sentinels.count == 0)
+    if (config->upstream.primary.count == 0 && config->sentinel.sentinels.count == 0)
         complain(errors, errors->file != NULL ? errors->file : "",
-                 "[upstream] neither replicaof nor sentinel is set: name the origin, as in "
+                 "[upstream] neither replicaof nor sentinel is set: name the primary, as in "
                  "\"replicaof = 10.0.0.1 6379\" in the ini or --set upstream.replicaof=\"10.0.0.1 "
                  "6379\"");
     if (config->upstream.user[0] != '\0' && config->masterauth[0] == '\0' &&
@@ -288,7 +288,7 @@ static void complain_of_misfit(const void *place, const char *why, void *arg)
     complain_of(misfits->errors, misfits->config, place, why);
 }
 
-/* Checks what a setting alone does not tell, and works out what the rooms get. */
+/* Checks what a setting alone does not tell, and works out what the components get. */
 static void settle(struct config *config, struct errors *errors)
 {
     settle_masterauth(config, errors);
@@ -297,7 +297,7 @@ static void settle(struct config *config, struct errors *errors)
     struct misfits misfits = {errors, config};
     fit_look(config, complain_of_misfit, &misfits);
     check_ports(config, errors);
-    check_origin(config, errors);
+    check_primary(config, errors);
     if (config->group[0] != '\0' && config->user[0] == '\0')
         complain_of(errors, config, &config->group, "a group needs a user, too");
     note_secrets(config, errors);

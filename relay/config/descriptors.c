@@ -13,7 +13,7 @@
 enum {
     OF_THE_PROCESS = 64, /* log, directories, RDBs, links, listeners, what the syncer holds */
     OF_HTTP = HTTP_CONNECTIONS_MAX,
-    OF_A_THREAD = 6, /* a loop and its bells */
+    OF_A_THREAD = 6, /* a loop and its notifier */
     CLIENTS_LEAST = 8,
 };
 

@@ -14,7 +14,7 @@ typedef void fit_fn(const void *place, const char *why, void *arg);
 /* Calls `fn` for each pair of settings that does not fit. */
 void fit_look(const struct config *config, fit_fn *fn, void *arg);
 
-/* Works the options of the rooms out of settings that may change while the relay runs. */
+/* Works the options of the components out of settings that may change while the relay runs. */
 void fit_settle(struct config *config);
 
 #endif

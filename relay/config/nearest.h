@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-/* How many letters must be put in, taken out or changed to make the one name the other; of longer
- * names only the first NEAREST_LENGTH_MAX letters are looked at. */
+/* How many messages must be put in, taken out or changed to make the one name the other; of longer
+ * names only the first NEAREST_LENGTH_MAX messages are looked at. */
 enum { NEAREST_LENGTH_MAX = 32 };
 size_t nearest_distance(const char *a, const char *b);
 

@@ -22,7 +22,8 @@ static const struct setting settings[] = {
     {"relay", "log-level", &kind_log_level, AT(log_level), "info", SETTING_LIVE,
      "the least that is logged: debug, info, warning, error"},
     {"relay", "log-format", &kind_log_format, AT(log_format), "text", SETTING_LIVE,
-     "how a line of the log is written: text, json (an object with ts, level, room and message)"},
+     "how a line of the log is written: text, json (an object with ts, level, component and "
+     "message)"},
     {"relay", "log-file", &kind_path, AT(log_file), "", 0,
      "where the log goes; empty: stderr; reopened on SIGHUP"},
     {"relay", "user", &kind_account, AT(user), "", 0,
@@ -33,20 +34,20 @@ static const struct setting settings[] = {
      "yes: a crash may leave a core dump, which holds passwords, keys and data; no: it leaves "
      "none"},
 
-    {"upstream", "replicaof", &kind_candidates, AT(upstream.origin), "", 0,
-     "the origin, as host and port; several candidates with commas between them: the one that is "
+    {"upstream", "replicaof", &kind_candidates, AT(upstream.primary), "", 0,
+     "the primary, as host and port; several candidates with commas between them: the one that is "
      "a primary is followed; this or sentinel must be set"},
     {"upstream", "masteruser", &kind_line, AT(upstream.user), "", SETTING_ACCESS,
-     "user of the origin's ACL to log in as; empty: the default one"},
+     "user of the primary's ACL to log in as; empty: the default one"},
     {"upstream", "masterauth", &kind_secret, AT(masterauth), "", SETTING_SECRET | SETTING_ACCESS,
-     "password to log in with at the origin; empty: none"},
+     "password to log in with at the primary; empty: none"},
     {"upstream", "masterauth-file", &kind_path, AT(masterauth_file), "", SETTING_ACCESS,
      "file whose only line is that password, instead of masterauth"},
     {"upstream", "rename-command", &kind_renames, AT(upstream.rename_command), "", SETTING_SECRET,
-     "words of an origin that renames commands in its redis.conf, as REPLCONF abc, INFO xyz; of "
+     "words of a primary that renames commands in its redis.conf, as REPLCONF abc, INFO xyz; of "
      "AUTH, CONFIG, INFO, PING, PSYNC, REPLCONF"},
     {"upstream", "sentinel", &kind_sentinel, AT(sentinel), "", 0,
-     "Sentinels that know where the origin is, as master-name host:port host:port ...; what they "
+     "Sentinels that know where the primary is, as master-name host:port host:port ...; what they "
      "say goes over replicaof"},
     {"upstream", "sentinel-user", &kind_line, AT(sentinel.user), "", 0,
      "user of the Sentinels' ACL to log in as; empty: the default one"},
@@ -59,38 +60,38 @@ static const struct setting settings[] = {
      "from one of several candidates or from the one that Sentinels name; 0: a few seconds; no: "
      "until REPLICAOF or RELAY ACCEPT"},
     {"upstream", "ack", &kind_ack, AT(upstream.ack), "received", SETTING_LIVE,
-     "what the origin is told that we have, and so what WAIT means there: received, durable "
+     "what the primary is told that we have, and so what WAIT means there: received, durable "
      "(fsynced), all (all our known replicas have it: those that are attached, or were until "
      "repl-timeout ago), replicas N (N of them have it)"},
     {"upstream", "repl-timeout", &kind_patience, AT(upstream.timeout_ms), "60", SETTING_LIVE,
-     "silence of the origin after which the link is made anew"},
+     "silence of the primary after which the link is made anew"},
     {"upstream", "replica-announce-ip", &kind_host, AT(upstream.announce_ip), "", 0,
-     "address that the origin shows for us; empty: the connection's own"},
+     "address that the primary shows for us; empty: the connection's own"},
     {"upstream", "replica-announce-port", &kind_port_or_0, AT(upstream.announce_port), "0", 0,
-     "port that the origin shows for us; 0: the one we listen on, with tls the TLS one"},
+     "port that the primary shows for us; 0: the one we listen on, with tls the TLS one"},
     {"upstream", "replica-announced", &kind_switch, AT(replica_announced), "no", SETTING_LIVE,
      "whether Sentinels list the relay among the replicas that clients may read from, which it "
      "cannot "
      "serve; they re-point it either way: yes, no"},
     {"upstream", "announce-version", &kind_version, AT(upstream.announce_version), "auto",
      SETTING_LIVE,
-     "version that the origin is told that we have; Valkey 9.1 and later chooses the version of "
+     "version that the primary is told that we have; Valkey 9.1 and later chooses the version of "
      "the RDB by it: auto (what all replicas can read), or one as in 8.1.0"},
     {"upstream", "tls", &kind_switch, AT(upstream_has_tls), "no", 0,
-     "TLS to the origin, or to the relay that is followed: yes, no"},
+     "TLS to the primary, or to the relay that is followed: yes, no"},
     {"upstream", "tls-ca-cert-file", &kind_path, AT(upstream_tls.ca_file), "", SETTING_LIVE,
-     "CAs that the origin's certificate must come from; empty: the system's; files are read again "
+     "CAs that the primary's certificate must come from; empty: the system's; files are read again "
      "on SIGHUP"},
     {"upstream", "tls-ca-cert-dir", &kind_path, AT(upstream_tls.ca_dir), "", SETTING_LIVE,
      "directory of such CAs, as openssl rehash makes it"},
     {"upstream", "tls-cert-file", &kind_path, AT(upstream_tls.cert_file), "", SETTING_LIVE,
-     "certificate that we show to the origin, with its chain; empty: none"},
+     "certificate that we show to the primary, with its chain; empty: none"},
     {"upstream", "tls-key-file", &kind_path, AT(upstream_tls.key_file), "", SETTING_LIVE,
      "its key"},
     {"upstream", "tls-server-name", &kind_host, AT(upstream_tls.server_name), "", SETTING_LIVE,
-     "name that the origin's certificate must have; empty: that of replicaof"},
+     "name that the primary's certificate must have; empty: that of replicaof"},
     {"upstream", "tls-protocols", &kind_line, AT(upstream_tls.protocols), "TLSv1.2 TLSv1.3",
-     SETTING_LIVE, "versions that may be spoken with the origin"},
+     SETTING_LIVE, "versions that may be spoken with the primary"},
     {"upstream", "tls-ciphers", &kind_line, AT(upstream_tls.ciphers), "", SETTING_LIVE,
      "ciphers of TLS 1.2, in OpenSSL's words; empty: its choice"},
     {"upstream", "tls-ciphersuites", &kind_line, AT(upstream_tls.ciphersuites), "", SETTING_LIVE,
@@ -155,7 +156,7 @@ static const struct setting settings[] = {
      "when a new RDB is fetched: always-ready (before it is too old to serve), on-demand"},
     {"store", "snapshot-min-interval", &kind_duration, AT(upstream.refresh_pause_ms), "3600",
      SETTING_LIVE,
-     "pause between two RDBs fetched to stay always-ready: the origin forks for each"},
+     "pause between two RDBs fetched to stay always-ready: the primary forks for each"},
 
     {"http", "bind", &kind_addresses, AT(status.bind), "127.0.0.1", 0,
      "addresses to serve the status page and /metrics on"},
@@ -174,7 +175,7 @@ static const struct setting settings[] = {
      "this machine, else any"},
     {"http", "ready-max-silence", &kind_duration, AT(status.ready_max_silence_ms), "0",
      SETTING_LIVE,
-     "/readyz and metrics say not ready when nothing has come from the origin for this long, 30s "
+     "/readyz and metrics say not ready when nothing has come from the primary for this long, 30s "
      "say; "
      "0: however long, since what is held is served; /readyz?max-silence=30s asks so once"},
 };

@@ -42,7 +42,7 @@ static void replace_string(const char **place, struct bytes view)
 void value_fini_string(void *place)
 {
     const char **string = place;
-    /* The rooms get their options as const; here is who owns them. */
+    /* The components get their options as const; here is who owns them. */
     char *own = (char *)(uintptr_t)*string;
     if (own != NULL)
         explicit_bzero(own, strlen(own));

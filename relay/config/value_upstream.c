@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The kinds of values that the upstream room has of its own: where the origin is, and what it is told. */
+ * The kinds of values that the upstream room has of its own: where the primary is, and what it is told. */
 #include <string.h>
 
 #include "relay/base/bytes.h"
 #include "relay/config/value.h"
 #include "relay/resp/rdb_version.h"
 #include "relay/upstream/ack.h"
-#include "relay/upstream/origin.h"
+#include "relay/upstream/primary_address.h"
 #include "relay/upstream/renames.h"
 #include "relay/upstream/sentinel.h"
 
@@ -35,19 +35,19 @@ static bool is_printable(struct bytes view)
 
 /* --- addresses --- */
 
-static bool add_address(struct origin_candidates *candidates, struct bytes host, struct bytes port)
+static bool add_address(struct primary_candidates *candidates, struct bytes host, struct bytes port)
 {
     struct text why; /* the setting has words of its own for what is expected */
     text_init(&why, WHY_MAX);
-    bool good = candidates->count < ORIGIN_CANDIDATES_MAX &&
-                origin_address_parse(host, port, &candidates->at[candidates->count], &why);
+    bool good = candidates->count < PRIMARY_CANDIDATES_MAX &&
+                primary_address_parse(host, port, &candidates->at[candidates->count], &why);
     candidates->count += good;
     text_fini(&why);
     return good;
 }
 
 /* "host port" */
-static bool add_candidate(struct origin_candidates *candidates, struct bytes view)
+static bool add_candidate(struct primary_candidates *candidates, struct bytes view)
 {
     struct bytes port = bytes_trim(view);
     struct bytes host = take_word(&port);
@@ -57,7 +57,7 @@ static bool add_candidate(struct origin_candidates *candidates, struct bytes vie
 bool value_parse_candidates(const struct value_kind *kind, const char *string, void *place)
 {
     (void)kind;
-    struct origin_candidates candidates = {.count = 0};
+    struct primary_candidates candidates = {.count = 0};
     struct bytes rest = bytes_trim(bytes_of(string));
     for (bool ended = rest.length == 0; !ended;) {
         size_t length = bytes_find(rest, ',');
@@ -66,7 +66,7 @@ bool value_parse_candidates(const struct value_kind *kind, const char *string, v
         ended = length == rest.length;
         rest = bytes_skip(rest, ended ? length : length + 1);
     }
-    *(struct origin_candidates *)place = candidates;
+    *(struct primary_candidates *)place = candidates;
     return true;
 }
 
@@ -75,7 +75,7 @@ void value_print_candidates(const struct value_kind *kind, const void *place,
 {
     (void)kind;
     (void)style;
-    const struct origin_candidates *candidates = place;
+    const struct primary_candidates *candidates = place;
     for (size_t i = 0; i < candidates->count; i++)
         text_format(out, "%s%s %u", i > 0 ? ", " : "", candidates->at[i].host,
                     (unsigned)candidates->at[i].port);
@@ -83,10 +83,10 @@ void value_print_candidates(const struct value_kind *kind, const void *place,
 
 bool value_parse_host(const struct value_kind *kind, const char *string, void *place)
 {
-    char host[ORIGIN_HOST_MAX] = "";
+    char host[PRIMARY_HOST_MAX] = "";
     struct text why;
     text_init(&why, WHY_MAX);
-    bool good = string[0] == '\0' || origin_host_parse(bytes_of(string), host, &why);
+    bool good = string[0] == '\0' || primary_host_parse(bytes_of(string), host, &why);
     text_fini(&why);
     return good && value_parse_string(kind, host, place);
 }
@@ -94,7 +94,7 @@ bool value_parse_host(const struct value_kind *kind, const char *string, void *p
 /* --- Sentinels --- */
 
 /* "host:port" or "[::1]:port" */
-static bool add_sentinel(struct origin_candidates *sentinels, struct bytes word)
+static bool add_sentinel(struct primary_candidates *sentinels, struct bytes word)
 {
     size_t colon = word.length;
     while (colon > 0 && word.data[colon - 1] != ':')
@@ -112,7 +112,7 @@ bool value_parse_sentinel(const struct value_kind *kind, const char *string, voi
 {
     (void)kind;
     struct sentinel_options *options = place;
-    struct origin_candidates sentinels = {.count = 0};
+    struct primary_candidates sentinels = {.count = 0};
     struct bytes rest = bytes_trim(bytes_of(string));
     struct bytes name = take_word(&rest);
     if (name.length >= SENTINEL_NAME_MAX || !is_printable(name))
@@ -137,7 +137,7 @@ void value_print_sentinel(const struct value_kind *kind, const void *place, enum
     const struct sentinel_options *options = place;
     text_append_string(out, options->name);
     for (size_t i = 0; i < options->sentinels.count; i++) {
-        const struct origin_address *at = &options->sentinels.at[i];
+        const struct primary_address *at = &options->sentinels.at[i];
         bool has_colon = strchr(at->host, ':') != NULL;
         text_format(out, has_colon ? " [%s]:%u" : " %s:%u", at->host, (unsigned)at->port);
     }

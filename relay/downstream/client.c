@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client_room.h"
+#include "client_list.h"
 #include "inbox.h"
 #include "outbox.h"
 #include "relay/base/clock.h"
@@ -22,21 +22,21 @@ enum {
 
 struct client {
     TAILQ_ENTRY(client) entry;
-    struct client_room *room;
+    struct client_list *list;
     struct conn *conn; /* NULL: closed, or a replica's now; freed at the end of the turn */
     uint64_t id;
     int64_t connected_ms;
     int64_t active_ms;
     int64_t taken_ms;           /* when it last took something, or nothing was there for it, */
     uint64_t taken_bytes;       /* and how much it had taken by then */
-    int64_t stranger_ms;        /* since when it might have authenticated; 0: not up yet */
+    int64_t unauthenticated_ms; /* since when it might have authenticated; 0: not up yet */
     int64_t finish_ms;          /* 0: goes on; else when client_finish was called, */
     enum close_reason finished; /* and why */
     bool is_running;            /* a command: `input` and `output` are in use further up */
     bool has_input;             /* bytes have come; they are read when its turn comes */
     bool has_commands;          /* there may be whole commands in the input: it goes on then */
     struct chore chore;         /* its place in the queue for turns */
-    bool is_held;               /* a command of it is answered later, */
+    bool is_blocked;            /* a command of it is answered later, */
     bool is_muted;              /* and CLIENT REPLY wants no answer */
     bool will_settle;           /* at the end of this turn */
     bool is_refused;            /* it has wanted to replicate, and may not */
@@ -105,9 +105,9 @@ struct writer *client_writer(struct client *client)
     return &client->writer;
 }
 
-bool client_is_held(const struct client *client)
+bool client_is_blocked(const struct client *client)
 {
-    return client->is_held;
+    return client->is_blocked;
 }
 
 void *client_kept(const struct client *client)
@@ -122,21 +122,21 @@ void client_keep(struct client *client, void *thing, client_gone_fn *gone)
     client->gone = gone;
 }
 
-static bool is_stranger(const struct client *client)
+static bool is_unauthenticated(const struct client *client)
 {
-    return client->room->must_authenticate && client->session.user[0] == '\0';
+    return client->list->must_authenticate && client->session.user[0] == '\0';
 }
 
 /* ---------------------------------------------------------------- the room */
 
-void client_room_init(struct client_room *room)
+void client_list_init(struct client_list *list)
 {
-    TAILQ_INIT(&room->clients);
+    TAILQ_INIT(&list->clients);
 }
 
-struct client *client_room_first(const struct client_room *room)
+struct client *client_list_first(const struct client_list *list)
 {
-    return TAILQ_FIRST(&room->clients);
+    return TAILQ_FIRST(&list->clients);
 }
 
 struct client *client_next(const struct client *client)
@@ -165,17 +165,17 @@ static void free_client(void *arg)
 }
 
 /* The memory stays until the end of the turn: a command of it may be running. */
-static void leave_room(struct client *client)
+static void client_unlist(struct client *client)
 {
-    CHECK(client->room->count > 0);
-    client->room->count--;
-    TAILQ_REMOVE(&client->room->clients, client, entry);
-    chore_leave(client->room->loop, &client->chore);
+    CHECK(client->list->count > 0);
+    client->list->count--;
+    TAILQ_REMOVE(&client->list->clients, client, entry);
+    chore_leave(client->list->loop, &client->chore);
     client_gone_fn *gone = client->gone;
     client->gone = NULL;
     if (gone != NULL)
         gone(client->kept);
-    loop_defer(client->room->loop, free_client, client);
+    loop_defer(client->list->loop, free_client, client);
 }
 
 /* Checks of health, scrapes and tools come and go all day: they are for debugging. What an operator does to
@@ -184,14 +184,14 @@ static enum log_level level_of_close(struct client *client, enum close_reason re
                                      const char *error, char sum[LOG_REPEAT_SUM_MAX])
 {
     enum log_level level = close_reason_level(reason);
-    bool was_up = client->stranger_ms != 0;
+    bool was_up = client->unauthenticated_ms != 0;
     sum[0] = '\0';
     if (reason == CLOSE_KILLED || reason == CLOSE_REVOKED || level == LOG_LEVEL_ERROR)
         return level;
     bool is_wrong = level == LOG_LEVEL_WARNING || (reason == CLOSE_FAILED && !was_up);
     const char *what = error[0] != '\0' ? error : close_reason_name(reason);
     bool is_told =
-        is_wrong && log_repeats_note(&client->room->repeats, conn_peer_address(client->conn), what,
+        is_wrong && log_repeats_note(&client->list->repeats, conn_peer_address(client->conn), what,
                                      clock_ms(), sum);
     return is_told ? level : LOG_LEVEL_DEBUG;
 }
@@ -212,9 +212,9 @@ static void log_closed(struct client *client, enum close_reason reason)
 static void account(struct client *client, enum close_reason reason)
 {
     log_closed(client, reason);
-    client->room->closed[reason]++;
-    client->room->sent_bytes += conn_sent_total(client->conn);
-    client->room->received_bytes += conn_received_total(client->conn);
+    client->list->closed[reason]++;
+    client->list->sent_bytes += conn_sent_total(client->conn);
+    client->list->received_bytes += conn_received_total(client->conn);
 }
 
 void client_close(struct client *client, enum close_reason reason)
@@ -227,7 +227,7 @@ void client_close(struct client *client, enum close_reason reason)
     }
     account(client, reason);
     conn_close(&client->conn);
-    leave_room(client);
+    client_unlist(client);
 }
 
 void client_finish(struct client *client, enum close_reason reason)
@@ -251,7 +251,7 @@ static bool flush(struct client *client)
 
 static bool has_much_output(const struct client *client)
 {
-    size_t most = is_stranger(client) ? STRANGER_OUTPUT_MAX : CLIENT_OUTPUT_MAX;
+    size_t most = is_unauthenticated(client) ? UNAUTHENTICATED_OUTPUT_MAX : CLIENT_OUTPUT_MAX;
     return outbox_left(&client->output) > most;
 }
 
@@ -259,12 +259,12 @@ static bool has_much_output(const struct client *client)
 static bool may_read(const struct client *client)
 {
     return client->finish_ms == 0 && !has_much_output(client) && !client->has_commands &&
-           (!client->is_held || client->input.length < INBOX_MAX);
+           (!client->is_blocked || client->input.length < INBOX_MAX);
 }
 
 static bool may_run(const struct client *client)
 {
-    return client->conn != NULL && client->finish_ms == 0 && !client->is_held &&
+    return client->conn != NULL && client->finish_ms == 0 && !client->is_blocked &&
            client->paused_until_ms == 0 && !client->output.text.failed && !has_much_output(client);
 }
 
@@ -274,7 +274,7 @@ static void go(void *arg);
 static void queue_for_turn(struct client *client)
 {
     if (!chore_is_queued(&client->chore))
-        loop_put_off(client->room->loop, CHORE_WORK, &client->chore, go, client);
+        loop_put_off(client->list->loop, CHORE_WORK, &client->chore, go, client);
 }
 
 /* What is to be done after commands have run: send, and say which events shall come. */
@@ -296,7 +296,7 @@ static void settle(struct client *client)
     if (client->finish_ms != 0 && !has_output) {
         account(client, client->finished);
         conn_drain(&client->conn, DRAIN_MS);
-        leave_room(client);
+        client_unlist(client);
         return;
     }
     conn_want(client->conn, may_read(client), has_output);
@@ -317,7 +317,7 @@ static void settle_later(struct client *client)
     if (client->will_settle)
         return;
     client->will_settle = true;
-    loop_defer(client->room->loop, settle_now, client);
+    loop_defer(client->list->loop, settle_now, client);
 }
 
 void client_push(struct client *client, struct bytes message)
@@ -342,23 +342,23 @@ void client_push(struct client *client, struct bytes message)
 
 static void run_command(struct client *client, const struct command *command)
 {
-    struct client_room *room = client->room;
+    struct client_list *list = client->list;
     struct client_session *session = &client->session;
-    room->commands++;
+    list->commands++;
     client->active_ms = clock_ms();
     bool is_skipped = session->reply_skip_next;
     session->reply_skip_next = false;
     size_t length = client->output.text.length;
 
     client->is_running = true;
-    room->on_command(client, command, room->on_command_arg);
+    list->on_command(client, command, list->on_command_arg);
     client->is_running = false;
     if (client->conn == NULL)
         return;
     bool is_muted = is_skipped || session->reply_off;
     if (is_muted)
         outbox_take_back(&client->output, length);
-    client->is_muted = is_muted && client->is_held;
+    client->is_muted = is_muted && client->is_blocked;
     client->output.text.failed |= client->pushed.failed;
     text_append(&client->output.text, text_bytes(&client->pushed));
     text_fini(&client->pushed);
@@ -366,14 +366,14 @@ static void run_command(struct client *client, const struct command *command)
 
 void client_hold(struct client *client)
 {
-    CHECK(client->is_running && !client->is_held);
-    client->is_held = true;
+    CHECK(client->is_running && !client->is_blocked);
+    client->is_blocked = true;
 }
 
 void client_resume(struct client *client, struct bytes reply)
 {
-    CHECK(client->is_held && !client->is_running);
-    client->is_held = false;
+    CHECK(client->is_blocked && !client->is_running);
+    client->is_blocked = false;
     client->active_ms = clock_ms();
     if (!client->is_muted)
         text_append(&client->output.text, reply);
@@ -393,7 +393,7 @@ static bool run_next(struct client *client)
 {
     struct command command;
     struct inbox *input = &client->input;
-    reader_set_stranger(&client->reader, is_stranger(client));
+    reader_set_unauthenticated(&client->reader, is_unauthenticated(client));
     switch (reader_next(&client->reader, input->bytes + input->taken, input->length - input->taken,
                         &command)) {
     case READER_MORE:
@@ -427,7 +427,7 @@ static void run_commands(struct client *client)
     }
     if (client->conn == NULL)
         return;
-    client->has_commands = has_more && client->finish_ms == 0 && !client->is_held;
+    client->has_commands = has_more && client->finish_ms == 0 && !client->is_blocked;
     inbox_drop_taken(&client->input);
 }
 
@@ -443,7 +443,7 @@ static bool is_tls_hello(const struct client *client)
 /* False: nothing came, or the client has been closed. */
 static bool receive(struct client *client)
 {
-    if (!inbox_make_room(&client->input)) {
+    if (!inbox_make_space(&client->input)) {
         client_close(client, CLOSE_MEMORY);
         return false;
     }
@@ -488,7 +488,7 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
     CHECK(client->conn == conn);
     switch (event) {
     case CONN_EVENT_UP:
-        client->stranger_ms = clock_ms();
+        client->unauthenticated_ms = clock_ms();
         settle(client);
         return;
     case CONN_EVENT_READABLE:
@@ -511,20 +511,20 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 
 /* ---------------------------------------------------------------- coming */
 
-void client_accept(struct client_room *room, int fd, struct tls_context *tls, uint64_t id)
+void client_accept(struct client_list *list, int fd, struct tls_context *tls, uint64_t id)
 {
-    struct conn_options options = {.keepalive_s = room->keepalive_s,
+    struct conn_options options = {.keepalive_s = list->keepalive_s,
                                    .tls = tls,
                                    .handshake_ms = tls != NULL ? TLS_HANDSHAKE_MS_MAX : 0};
     struct client *client = calloc(1, sizeof(*client));
-    struct conn *conn = conn_accept(room->loop, fd, &options, on_conn, client);
+    struct conn *conn = conn_accept(list->loop, fd, &options, on_conn, client);
     if (client == NULL || conn == NULL) {
-        log_errorx("downstream: a connection is refused: memory is out");
+        log_errorx("downstream: a connection is refused: out of memory");
         conn_close(&conn);
         free(client);
         return;
     }
-    client->room = room;
+    client->list = list;
     client->conn = conn;
     client->id = id;
     client->connected_ms = client->active_ms = client->taken_ms = clock_ms();
@@ -533,8 +533,8 @@ void client_accept(struct client_room *room, int fd, struct tls_context *tls, ui
     text_init(&client->pushed, CLIENT_OUTPUT_MAX);
     client->writer.out = &client->output.text;
     client->session.protocol = 2;
-    TAILQ_INSERT_TAIL(&room->clients, client, entry);
-    room->count++;
+    TAILQ_INSERT_TAIL(&list->clients, client, entry);
+    list->count++;
     log_debug("downstream: client id=%" PRIu64 " addr=%s laddr=%s accepted%s", id, conn_peer(conn),
               conn_local(conn), tls != NULL ? " tls=yes" : "");
 }
@@ -543,10 +543,10 @@ void client_accept(struct client_room *room, int fd, struct tls_context *tls, ui
 
 static bool is_idle(const struct client *client)
 {
-    if (client->is_held || client->session.is_listener)
+    if (client->is_blocked || client->session.is_listener)
         return false;
-    return client->room->timeout_ms > 0 &&
-           clock_silence_ms(client->active_ms) > client->room->timeout_ms;
+    return client->list->timeout_ms > 0 &&
+           clock_silence_ms(client->active_ms) > client->list->timeout_ms;
 }
 
 /* It asks and does not read what it is answered: it would hold its replies for ever. */
@@ -562,11 +562,12 @@ static bool is_stuck(struct client *client, int64_t now_ms)
 }
 
 /* It must authenticate, and takes its time. RESET begins a new one. */
-static bool is_slow_stranger(struct client *client, int64_t now_ms)
+static bool is_slow_unauthenticated(struct client *client, int64_t now_ms)
 {
-    if (client->stranger_ms != 0 && !is_stranger(client))
-        client->stranger_ms = now_ms;
-    return client->stranger_ms != 0 && clock_silence_ms(client->stranger_ms) > STRANGER_MS_MAX;
+    if (client->unauthenticated_ms != 0 && !is_unauthenticated(client))
+        client->unauthenticated_ms = now_ms;
+    return client->unauthenticated_ms != 0 &&
+           clock_silence_ms(client->unauthenticated_ms) > UNAUTHENTICATED_MS_MAX;
 }
 
 static void end_pause(struct client *client, int64_t now_ms)
@@ -581,28 +582,28 @@ static void end_pause(struct client *client, int64_t now_ms)
     }
 }
 
-static void tell_ends(struct client_room *room, int64_t now_ms)
+static void tell_ends(struct client_list *list, int64_t now_ms)
 {
     char address[LOG_REPEAT_KEY_MAX];
     char sum[LOG_REPEAT_SUM_MAX];
-    while (log_repeats_take_over(&room->repeats, now_ms, address, sum))
+    while (log_repeats_take_over(&list->repeats, now_ms, address, sum))
         log_info("downstream: nothing more was wrong with clients of addr=%s%s: it is over",
                  address, sum);
 }
 
-void client_room_tick(struct client_room *room)
+void client_list_tick(struct client_list *list)
 {
     int64_t now_ms = clock_ms();
-    tell_ends(room, now_ms);
+    tell_ends(list, now_ms);
     struct client *next;
-    for (struct client *client = client_room_first(room); client != NULL; client = next) {
+    for (struct client *client = client_list_first(list); client != NULL; client = next) {
         next = client_next(client);
         end_pause(client, now_ms);
         if (client->conn == NULL)
             continue;
         if (client->finish_ms != 0 && now_ms - client->finish_ms > CLIENT_FINISH_MS_MAX)
             client_close(client, client->finished);
-        else if (client->finish_ms == 0 && is_slow_stranger(client, now_ms))
+        else if (client->finish_ms == 0 && is_slow_unauthenticated(client, now_ms))
             client_close(client, CLOSE_UNAUTHENTICATED);
         else if (is_stuck(client, now_ms))
             client_close(client, CLOSE_OVERFLOW);
@@ -611,10 +612,10 @@ void client_room_tick(struct client_room *room)
     }
 }
 
-void client_room_close_all(struct client_room *room, enum close_reason reason)
+void client_list_close_all(struct client_list *list, enum close_reason reason)
 {
     struct client *next;
-    for (struct client *client = client_room_first(room); client != NULL; client = next) {
+    for (struct client *client = client_list_first(list); client != NULL; client = next) {
         next = client_next(client);
         client_close(client, reason);
     }
@@ -624,7 +625,7 @@ void client_room_close_all(struct client_room *room, enum close_reason reason)
 
 static void become_replica(struct client *client, const struct psync_request *request)
 {
-    struct client_room *room = client->room;
+    struct client_list *list = client->list;
     outbox_forget_sent(&client->output);
     conn_detach(client->conn);
     struct newcomer newcomer = {
@@ -639,8 +640,8 @@ static void become_replica(struct client *client, const struct psync_request *re
         .input = inbox_left(&client->input),
     };
     client->conn = NULL;
-    leave_room(client);
-    room->on_newcomer(&newcomer, room->on_newcomer_arg);
+    client_unlist(client);
+    list->on_newcomer(&newcomer, list->on_newcomer_arg);
 }
 
 bool client_psync(struct client *client, const struct command *command)
@@ -666,7 +667,7 @@ void client_sync(struct client *client)
 
 void client_refuse_replica(struct client *client, const char *cause, bool is_replconf)
 {
-    struct client_room *room = client->room;
+    struct client_list *list = client->list;
     int64_t now_ms = clock_ms();
     char sum[LOG_REPEAT_SUM_MAX];
     if (!is_replconf || !client->is_refused)
@@ -674,8 +675,8 @@ void client_refuse_replica(struct client *client, const char *cause, bool is_rep
     if (client->is_refused)
         return;
     client->is_refused = true;
-    room->replicas_refused++;
-    if (log_repeats_note(&room->repeats, conn_peer_address(client->conn), cause, now_ms, sum))
+    list->replicas_refused++;
+    if (log_repeats_note(&list->repeats, conn_peer_address(client->conn), cause, now_ms, sum))
         log_warnx("downstream: replica addr=%s refused%s: %s", conn_peer(client->conn), sum, cause);
 }
 

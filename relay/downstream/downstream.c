@@ -8,9 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "cards.h"
-#include "client_room.h"
-#include "doorman.h"
+#include "client_list.h"
+#include "connection_limiter.h"
 #include "known_private.h"
 #include "ports.h"
 #include "relay/base/clock.h"
@@ -19,6 +18,7 @@
 #include "relay/store/history.h"
 #include "relay/store/store.h"
 #include "replica.h"
+#include "replica_stats_list.h"
 #include "waiting.h"
 #include "worker.h"
 
@@ -27,23 +27,23 @@ enum { WORKERS_MAX = 64 };
 struct downstream {
     struct loop *loop;
     struct downstream_options options; /* `bind` is used while opening only */
-    struct downstream_doors doors;
-    struct mailbox *mailbox; /* cards that come back */
-    struct bell *bell;       /* acknowledgements have come; rung by workers */
-    bool watches;            /* and somebody wants to know */
+    struct downstream_callbacks callbacks;
+    struct mailbox *mailbox;   /* replica stats that come back */
+    struct notifier *notifier; /* acknowledgements have come; rung by workers */
+    bool watches;              /* and somebody wants to know */
     struct ports ports;
     struct worker *workers[WORKERS_MAX];
     unsigned loads[WORKERS_MAX]; /* replicas that each has */
     unsigned worker_count;
-    struct client_room clients;
+    struct client_list clients;
     struct waiting waiting;
-    struct cards cards; /* of all replicas, oldest first */
+    struct replica_stats_list replica_stats_list; /* of all replicas, oldest first */
     struct known known;
-    uint64_t card_count;
+    uint64_t replica_stats_count;
     bool will_ask; /* somebody has come who must be asked at the end of this turn */
     uint64_t newest_id;
     uint64_t connections_received;
-    struct doorman doorman;
+    struct connection_limiter connection_limiter;
     /* Of replicas that have gone. */
     uint64_t sent_bytes;
     uint64_t received_bytes;
@@ -69,38 +69,38 @@ static void ask_later(struct downstream *downstream)
     loop_defer(downstream->loop, ask_all, downstream);
 }
 
-static void copy(char out[CARD_ADDRESS_MAX], const char *string)
+static void copy(char out[REPLICA_STATS_ADDRESS_MAX], const char *string)
 {
-    snprintf(out, CARD_ADDRESS_MAX, "%s", string);
+    snprintf(out, REPLICA_STATS_ADDRESS_MAX, "%s", string);
 }
 
-static struct card *make_card(const struct newcomer *newcomer)
+static struct replica_stats *make_replica_stats(const struct newcomer *newcomer)
 {
-    struct card *card = calloc(1, sizeof(*card));
-    if (card == NULL)
+    struct replica_stats *replica_stats = calloc(1, sizeof(*replica_stats));
+    if (replica_stats == NULL)
         return NULL;
-    card->id = newcomer->id;
-    card->connected_ms = newcomer->connected_ms;
-    card->acknowledges = newcomer->request != NULL;
-    card->terms = *newcomer->terms;
-    copy(card->peer, conn_peer(newcomer->conn));
-    copy(card->local, newcomer->local);
-    snprintf(card->user, sizeof(card->user), "%s", newcomer->user);
-    copy(card->address, conn_peer_address(newcomer->conn));
-    return card;
+    replica_stats->id = newcomer->id;
+    replica_stats->connected_ms = newcomer->connected_ms;
+    replica_stats->acknowledges = newcomer->request != NULL;
+    replica_stats->terms = *newcomer->terms;
+    copy(replica_stats->peer, conn_peer(newcomer->conn));
+    copy(replica_stats->local, newcomer->local);
+    snprintf(replica_stats->user, sizeof(replica_stats->user), "%s", newcomer->user);
+    copy(replica_stats->address, conn_peer_address(newcomer->conn));
+    return replica_stats;
 }
 
-static void on_waiting_gone(struct replica *replica, struct card *card, void *arg)
+static void on_waiting_gone(struct replica *replica, struct replica_stats *replica_stats, void *arg)
 {
     struct downstream *downstream = arg;
     waiting_remove(&downstream->waiting, replica);
     loop_defer(downstream->loop, replica_free, replica);
-    mailbox_post(downstream->mailbox, &card->gone);
+    mailbox_post(downstream->mailbox, &replica_stats->gone);
 }
 
 static void refuse(struct downstream *downstream, struct conn **conn)
 {
-    log_errorx("downstream: replica addr=%s closed reason=memory: memory is out", conn_peer(*conn));
+    log_errorx("downstream: replica addr=%s closed reason=memory: out of memory", conn_peer(*conn));
     downstream->closed[CLOSE_MEMORY]++;
     conn_close(conn);
 }
@@ -109,28 +109,30 @@ static void on_newcomer(const struct newcomer *newcomer, void *arg)
 {
     struct downstream *downstream = arg;
     struct conn *conn = newcomer->conn;
-    struct card *card = make_card(newcomer);
-    if (card != NULL && known_is_about(card) && !known_arrive(&downstream->known, card)) {
-        free(card);
-        card = NULL;
+    struct replica_stats *replica_stats = make_replica_stats(newcomer);
+    if (replica_stats != NULL && known_is_about(replica_stats) &&
+        !known_arrive(&downstream->known, replica_stats)) {
+        free(replica_stats);
+        replica_stats = NULL;
     }
     struct replica *replica =
-        card == NULL ? NULL
-                     : replica_new(card, newcomer->owed, downstream->options.replica_timeout_ms,
-                                   newcomer->request);
+        replica_stats == NULL
+            ? NULL
+            : replica_new(replica_stats, newcomer->owed, downstream->options.replica_timeout_ms,
+                          newcomer->request);
     if (replica == NULL || !conn_attach(conn, downstream->loop, replica_on_conn, replica)) {
         if (replica != NULL)
             replica_free(replica);
-        if (card != NULL && card->known != NULL)
-            known_leave(&downstream->known, card, clock_ms());
-        free(card);
+        if (replica_stats != NULL && replica_stats->known != NULL)
+            known_leave(&downstream->known, replica_stats, clock_ms());
+        free(replica_stats);
         refuse(downstream, &conn);
         return;
     }
     replica->on_gone = on_waiting_gone;
     replica->on_gone_arg = downstream;
-    TAILQ_INSERT_TAIL(&downstream->cards, card, entry);
-    downstream->card_count++;
+    TAILQ_INSERT_TAIL(&downstream->replica_stats_list, replica_stats, entry);
+    downstream->replica_stats_count++;
     waiting_add(&downstream->waiting, replica);
     replica_begin(replica, conn, newcomer->input);
     ask_later(downstream);
@@ -151,8 +153,8 @@ static void on_attached(struct replica *replica, const char *cause, void *arg)
     struct downstream *downstream = arg;
     unsigned number = least_loaded(downstream);
     downstream->loads[number]++;
-    replica->card->worker = downstream->workers[number];
-    known_unpin_one(replica->card->known); /* its own cursor holds what it needs now */
+    replica->replica_stats->worker = downstream->workers[number];
+    known_unpin_one(replica->replica_stats->known); /* its own cursor holds what it needs now */
     conn_detach(replica->conn);
     worker_take(downstream->workers[number], replica, cause);
 }
@@ -167,31 +169,31 @@ static void unload(struct downstream *downstream, const struct worker *worker)
     }
 }
 
-static void on_card_back(struct letter *letter, void *arg)
+static void on_replica_stats_back(struct message *message, void *arg)
 {
     struct downstream *downstream = arg;
-    struct card *card = (struct card *)letter;
-    if (card->worker != NULL)
-        unload(downstream, card->worker);
-    waiting_note_gone(&downstream->waiting, card);
-    downstream->closed[card->reason]++;
-    downstream->sent_bytes += CARD_GET(card, sent_bytes);
-    downstream->received_bytes += CARD_GET(card, received_bytes);
-    TAILQ_REMOVE(&downstream->cards, card, entry);
-    downstream->card_count--;
-    if (card->known != NULL)
-        known_leave(&downstream->known, card, clock_ms());
-    free(card);
+    struct replica_stats *replica_stats = (struct replica_stats *)message;
+    if (replica_stats->worker != NULL)
+        unload(downstream, replica_stats->worker);
+    waiting_note_gone(&downstream->waiting, replica_stats);
+    downstream->closed[replica_stats->reason]++;
+    downstream->sent_bytes += REPLICA_STATS_GET(replica_stats, sent_bytes);
+    downstream->received_bytes += REPLICA_STATS_GET(replica_stats, received_bytes);
+    TAILQ_REMOVE(&downstream->replica_stats_list, replica_stats, entry);
+    downstream->replica_stats_count--;
+    if (replica_stats->known != NULL)
+        known_leave(&downstream->known, replica_stats, clock_ms());
+    free(replica_stats);
     /* Who is left may have more than the one who has gone. */
     if (downstream->watches)
-        bell_ring(downstream->bell);
+        notifier_wake(downstream->notifier);
 }
 
-static void on_bell(void *arg)
+static void on_notified(void *arg)
 {
     struct downstream *downstream = arg;
     if (downstream->watches)
-        downstream->doors.on_acknowledged(downstream->doors.arg);
+        downstream->callbacks.on_acknowledged(downstream->callbacks.arg);
 }
 
 /* ---------------------------------------------------------------- open and close */
@@ -208,10 +210,11 @@ static uint64_t open_files_max(void)
 static void on_accept(int fd, bool is_tls, void *arg)
 {
     struct downstream *downstream = arg;
-    downstream->doorman.descriptors_max = open_files_max();
-    uint64_t connected = downstream->clients.count + downstream->card_count + conn_draining_count();
+    downstream->connection_limiter.descriptors_max = open_files_max();
+    uint64_t connected =
+        downstream->clients.count + downstream->replica_stats_count + conn_draining_count();
     downstream->connections_received++;
-    if (doorman_admit(&downstream->doorman, fd, connected, is_tls))
+    if (connection_limiter_admit(&downstream->connection_limiter, fd, connected, is_tls))
         client_accept(&downstream->clients, fd, is_tls ? downstream->options.tls : NULL,
                       ++downstream->newest_id);
     else
@@ -223,7 +226,7 @@ static bool start_workers(struct downstream *downstream, struct text *why)
     unsigned count = downstream->options.threads;
     CHECK(count >= 1 && count <= WORKERS_MAX);
     while (downstream->worker_count < count) {
-        struct worker *worker = worker_start(downstream->mailbox, downstream->bell);
+        struct worker *worker = worker_start(downstream->mailbox, downstream->notifier);
         if (worker == NULL) {
             text_format(why, "cannot start worker %u of %u: %s", downstream->worker_count + 1,
                         count, strerror(errno));
@@ -235,50 +238,50 @@ static bool start_workers(struct downstream *downstream, struct text *why)
 }
 
 static void init_parts(struct downstream *downstream, const struct store *store,
-                       const struct downstream_doors *doors)
+                       const struct downstream_callbacks *callbacks)
 {
     const struct downstream_options *options = &downstream->options;
-    downstream->clients = (struct client_room){
+    downstream->clients = (struct client_list){
         .loop = downstream->loop,
         .timeout_ms = options->client_timeout_ms,
         .must_authenticate = options->must_authenticate,
         .keepalive_s = options->keepalive_s,
-        .on_command = doors->on_command,
-        .on_command_arg = doors->arg,
+        .on_command = callbacks->on_command,
+        .on_command_arg = callbacks->arg,
         .on_newcomer = on_newcomer,
         .on_newcomer_arg = downstream,
     };
-    client_room_init(&downstream->clients);
-    downstream->doorman = (struct doorman){
+    client_list_init(&downstream->clients);
+    downstream->connection_limiter = (struct connection_limiter){
         .clients_max = options->clients_max,
         .local_only = options->local_only,
         .tls_knows_callers = options->tls_knows_callers,
     };
-    downstream->doors = *doors;
-    waiting_init(&downstream->waiting, store, &downstream->doors, options->replica_timeout_ms,
+    downstream->callbacks = *callbacks;
+    waiting_init(&downstream->waiting, store, &downstream->callbacks, options->replica_timeout_ms,
                  on_attached, downstream);
     downstream->waiting.serves_old_history = options->serves_old_history;
-    TAILQ_INIT(&downstream->cards);
-    known_init(&downstream->known, &downstream->cards, options->replica_timeout_ms,
+    TAILQ_INIT(&downstream->replica_stats_list);
+    known_init(&downstream->known, &downstream->replica_stats_list, options->replica_timeout_ms,
                store_current(store) != NULL, clock_ms());
 }
 
 struct downstream *downstream_open(struct loop *loop, struct store *store,
                                    const struct downstream_options *options,
-                                   const struct downstream_doors *doors, struct text *why)
+                                   const struct downstream_callbacks *callbacks, struct text *why)
 {
     struct downstream *downstream = calloc(1, sizeof(*downstream));
     if (downstream == NULL) {
-        text_append_string(why, "memory is out");
+        text_append_string(why, "out of memory");
         return NULL;
     }
     downstream->loop = loop;
     downstream->options = *options;
     downstream->options.bind = NULL;
-    init_parts(downstream, store, doors);
-    downstream->mailbox = mailbox_new(loop, on_card_back, downstream);
-    downstream->bell = bell_new(loop, on_bell, downstream);
-    if (downstream->mailbox == NULL || downstream->bell == NULL)
+    init_parts(downstream, store, callbacks);
+    downstream->mailbox = mailbox_new(loop, on_replica_stats_back, downstream);
+    downstream->notifier = notifier_new(loop, on_notified, downstream);
+    if (downstream->mailbox == NULL || downstream->notifier == NULL)
         text_format(why, "cannot make a mailbox: %s", strerror(errno));
     else if (ports_open(&downstream->ports, loop, options, on_accept, downstream, why) &&
              start_workers(downstream, why))
@@ -306,14 +309,14 @@ void downstream_close(struct downstream **where)
         return;
     ports_close(&downstream->ports);
     downstream->watches = false;
-    client_room_close_all(&downstream->clients, CLOSE_SHUTDOWN);
+    client_list_close_all(&downstream->clients, CLOSE_SHUTDOWN);
     waiting_close_all(&downstream->waiting, CLOSE_SHUTDOWN);
     for (unsigned i = 0; i < downstream->worker_count; i++)
         worker_stop(&downstream->workers[i]);
-    /* All cards are on their way home, or there. */
+    /* All replica stats are on their way home, or there. */
     mailbox_free(&downstream->mailbox);
-    bell_free(&downstream->bell);
-    CHECK(TAILQ_EMPTY(&downstream->cards));
+    notifier_free(&downstream->notifier);
+    CHECK(TAILQ_EMPTY(&downstream->replica_stats_list));
     known_fini(&downstream->known);
     /* What was put aside on the loop, ask_all maybe, comes before this. */
     loop_defer(downstream->loop, free_downstream, downstream);
@@ -321,8 +324,8 @@ void downstream_close(struct downstream **where)
 
 void downstream_change(struct downstream *downstream, const struct downstream_options *options)
 {
-    downstream->doorman.clients_max = options->clients_max;
-    downstream->doorman.local_only = options->local_only;
+    downstream->connection_limiter.clients_max = options->clients_max;
+    downstream->connection_limiter.local_only = options->local_only;
     downstream->clients.must_authenticate = options->must_authenticate;
     downstream->clients.timeout_ms = options->client_timeout_ms;
     downstream->clients.keepalive_s = options->keepalive_s;
@@ -355,7 +358,7 @@ void downstream_set_tls(struct downstream *downstream, struct tls_context *tls, 
 {
     CHECK(tls != NULL);
     downstream->options.tls = tls;
-    downstream->doorman.tls_knows_callers = knows_callers;
+    downstream->connection_limiter.tls_knows_callers = knows_callers;
 }
 
 /* ---------------------------------------------------------------- what the composition asks for */
@@ -373,7 +376,7 @@ void downstream_tick(struct downstream *downstream)
 {
     waiting_tick(&downstream->waiting);
     known_tick(&downstream->known, clock_ms());
-    client_room_tick(&downstream->clients);
+    client_list_tick(&downstream->clients);
 }
 
 void downstream_close_replicas(struct downstream *downstream, enum close_reason reason,
@@ -387,31 +390,32 @@ void downstream_close_replicas(struct downstream *downstream, enum close_reason 
 
 static struct client *find_client(const struct downstream *downstream, uint64_t id)
 {
-    struct client *client = client_room_first(&downstream->clients);
+    struct client *client = client_list_first(&downstream->clients);
     while (client != NULL && client_id(client) != id)
         client = client_next(client);
     return client;
 }
 
-static const struct card *find_card(const struct downstream *downstream, uint64_t id)
+static const struct replica_stats *find_replica_stats(const struct downstream *downstream,
+                                                      uint64_t id)
 {
-    const struct card *card;
-    TAILQ_FOREACH(card, &downstream->cards, entry)
+    const struct replica_stats *replica_stats;
+    TAILQ_FOREACH(replica_stats, &downstream->replica_stats_list, entry)
     {
-        if (card->id == id)
-            return card;
+        if (replica_stats->id == id)
+            return replica_stats;
     }
     return NULL;
 }
 
 static bool close_replica(struct downstream *downstream, uint64_t id, enum close_reason reason)
 {
-    const struct card *card = find_card(downstream, id);
-    if (card == NULL)
+    const struct replica_stats *replica_stats = find_replica_stats(downstream, id);
+    if (replica_stats == NULL)
         return false;
-    if (card->worker == NULL)
+    if (replica_stats->worker == NULL)
         return waiting_close(&downstream->waiting, id, reason);
-    worker_close(card->worker, id, reason);
+    worker_close(replica_stats->worker, id, reason);
     return true;
 }
 
@@ -436,18 +440,18 @@ bool downstream_drop(struct downstream *downstream, uint64_t id)
 
 /* ---------------------------------------------------------------- acknowledgements */
 
-static struct cards_scope current_scope(const struct downstream *downstream)
+static struct replica_stats_list_scope current_scope(const struct downstream *downstream)
 {
     const struct history *history = store_current(downstream->waiting.store);
     if (history == NULL)
-        return (struct cards_scope){.branches = NULL};
-    return (struct cards_scope){.history_number = history_number(history),
-                                .branches = history_branches(history)};
+        return (struct replica_stats_list_scope){.branches = NULL};
+    return (struct replica_stats_list_scope){.history_number = history_number(history),
+                                             .branches = history_branches(history)};
 }
 
 void downstream_rewound(struct downstream *downstream)
 {
-    const struct cards_scope scope = current_scope(downstream);
+    const struct replica_stats_list_scope scope = current_scope(downstream);
     if (scope.branches == NULL)
         return;
     for (unsigned i = 0; i < downstream->worker_count; i++)
@@ -457,7 +461,7 @@ void downstream_rewound(struct downstream *downstream)
 
 void downstream_renamed(struct downstream *downstream)
 {
-    const struct cards_scope scope = current_scope(downstream);
+    const struct replica_stats_list_scope scope = current_scope(downstream);
     CHECK(scope.branches != NULL);
     known_pin(&downstream->known, store_current(downstream->waiting.store));
     for (unsigned i = 0; i < downstream->worker_count; i++)
@@ -466,7 +470,7 @@ void downstream_renamed(struct downstream *downstream)
 
 void downstream_watch_acknowledged(struct downstream *downstream, bool watch)
 {
-    CHECK(!watch || downstream->doors.on_acknowledged != NULL);
+    CHECK(!watch || downstream->callbacks.on_acknowledged != NULL);
     if (downstream->watches == watch)
         return;
     downstream->watches = watch;
@@ -476,62 +480,63 @@ void downstream_watch_acknowledged(struct downstream *downstream, bool watch)
 
 bool downstream_acknowledged(const struct downstream *downstream, unsigned rank, uint64_t *offset)
 {
-    const struct cards_scope scope = current_scope(downstream);
+    const struct replica_stats_list_scope scope = current_scope(downstream);
     if (rank == 0 && !known_is_complete(&downstream->known, clock_ms()))
         return false;
-    return cards_acknowledged(&downstream->cards, &scope, rank, offset);
+    return replica_stats_list_acknowledged(&downstream->replica_stats_list, &scope, rank, offset);
 }
 
 unsigned downstream_count_acknowledged(const struct downstream *downstream, uint64_t offset)
 {
-    const struct cards_scope scope = current_scope(downstream);
-    return cards_count_acknowledged(&downstream->cards, &scope, offset);
+    const struct replica_stats_list_scope scope = current_scope(downstream);
+    return replica_stats_list_count_acknowledged(&downstream->replica_stats_list, &scope, offset);
 }
 
 bool downstream_has_replica(const struct downstream *downstream, const char *address, uint16_t port)
 {
-    return cards_have(&downstream->cards, address, port);
+    return replica_stats_list_have(&downstream->replica_stats_list, address, port);
 }
 
 /* ---------------------------------------------------------------- lists and counts */
 
-static int64_t delayed_ms(const struct card *card, int64_t now_ms)
+static int64_t delayed_ms(const struct replica_stats *replica_stats, int64_t now_ms)
 {
-    return card->not_before_ms > now_ms ? card->not_before_ms - now_ms : 0;
+    return replica_stats->not_before_ms > now_ms ? replica_stats->not_before_ms - now_ms : 0;
 }
 
-static struct peer_status replica_status(const struct card *card, const struct cards_scope *scope)
+static struct peer_status replica_status(const struct replica_stats *replica_stats,
+                                         const struct replica_stats_list_scope *scope)
 {
-    enum replica_state state = (enum replica_state)CARD_GET(card, state);
-    const char *announced = card->terms.address;
+    enum replica_state state = (enum replica_state)REPLICA_STATS_GET(replica_stats, state);
+    const char *announced = replica_stats->terms.address;
     return (struct peer_status){
-        .id = card->id,
-        .peer = card->peer,
-        .local = card->local,
-        .user = card->user,
+        .id = replica_stats->id,
+        .peer = replica_stats->peer,
+        .local = replica_stats->local,
+        .user = replica_stats->user,
         .state = state,
         .state_name = replica_state_name(state),
-        .address = announced[0] != '\0' ? announced : card->address,
-        .listening_port = card->terms.listening_port,
-        .version = card->terms.version,
+        .address = announced[0] != '\0' ? announced : replica_stats->address,
+        .listening_port = replica_stats->terms.listening_port,
+        .version = replica_stats->terms.version,
         .is_online = state == REPLICA_STREAMING,
-        .acknowledges = card->acknowledges,
-        .acknowledged = cards_offset(card, scope),
-        .sent_offset = CARD_GET(card, sent_offset),
-        .last_ack_ms = CARD_GET(card, life_ms),
-        .connected_ms = card->connected_ms,
-        .sent_bytes = CARD_GET(card, sent_bytes),
-        .delayed_ms = delayed_ms(card, clock_ms()),
+        .acknowledges = replica_stats->acknowledges,
+        .acknowledged = replica_stats_list_offset(replica_stats, scope),
+        .sent_offset = REPLICA_STATS_GET(replica_stats, sent_offset),
+        .last_ack_ms = REPLICA_STATS_GET(replica_stats, life_ms),
+        .connected_ms = replica_stats->connected_ms,
+        .sent_bytes = REPLICA_STATS_GET(replica_stats, sent_bytes),
+        .delayed_ms = delayed_ms(replica_stats, clock_ms()),
     };
 }
 
 void downstream_each_replica(const struct downstream *downstream, peer_status_fn *fn, void *arg)
 {
-    const struct cards_scope scope = current_scope(downstream);
-    const struct card *card;
-    TAILQ_FOREACH(card, &downstream->cards, entry)
+    const struct replica_stats_list_scope scope = current_scope(downstream);
+    const struct replica_stats *replica_stats;
+    TAILQ_FOREACH(replica_stats, &downstream->replica_stats_list, entry)
     {
-        struct peer_status status = replica_status(card, &scope);
+        struct peer_status status = replica_status(replica_stats, &scope);
         fn(&status, arg);
     }
 }
@@ -541,22 +546,23 @@ static const char *first_set(const char *announced, const char *address)
     return announced[0] != '\0' ? announced : address;
 }
 
-static void tell_failing_card(const struct card *card, int64_t now_ms, sync_failure_fn *fn,
-                              void *arg)
+static void tell_failing_replica_stats(const struct replica_stats *replica_stats, int64_t now_ms,
+                                       sync_failure_fn *fn, void *arg)
 {
-    bool is_over = CARD_GET(card, has_acknowledged) || CARD_GET(card, state) == REPLICA_CLOSING ||
-                   (card->worker != NULL && !card->full_sync);
-    bool is_unreadable = card->reading == RDB_UNREADABLE && !card->terms.is_relay;
-    if (is_over || (card->failures <= RESYNC_FREE && !is_unreadable))
+    bool is_over = REPLICA_STATS_GET(replica_stats, has_acknowledged) ||
+                   REPLICA_STATS_GET(replica_stats, state) == REPLICA_CLOSING ||
+                   (replica_stats->worker != NULL && !replica_stats->full_sync);
+    bool is_unreadable = replica_stats->reading == RDB_UNREADABLE && !replica_stats->terms.is_relay;
+    if (is_over || (replica_stats->failures <= RESYNC_FREE && !is_unreadable))
         return;
     const struct sync_failure failure = {
-        .address = first_set(card->terms.address, card->address),
-        .listening_port = card->terms.listening_port,
-        .version = card->terms.version,
-        .failures = card->failures,
-        .rdb = card->source.rdb,
-        .reading = card->reading,
-        .delayed_ms = delayed_ms(card, now_ms),
+        .address = first_set(replica_stats->terms.address, replica_stats->address),
+        .listening_port = replica_stats->terms.listening_port,
+        .version = replica_stats->terms.version,
+        .failures = replica_stats->failures,
+        .rdb = replica_stats->source.rdb,
+        .reading = replica_stats->reading,
+        .delayed_ms = delayed_ms(replica_stats, now_ms),
     };
     fn(&failure, arg);
 }
@@ -582,10 +588,10 @@ void downstream_each_sync_failure(const struct downstream *downstream, sync_fail
 {
     const struct resync_throttle *throttle = &downstream->waiting.throttle;
     int64_t now_ms = clock_ms();
-    const struct card *card;
-    TAILQ_FOREACH(card, &downstream->cards, entry)
+    const struct replica_stats *replica_stats;
+    TAILQ_FOREACH(replica_stats, &downstream->replica_stats_list, entry)
     {
-        tell_failing_card(card, now_ms, fn, arg);
+        tell_failing_replica_stats(replica_stats, now_ms, fn, arg);
     }
     for (int i = 0; i < RESYNC_PLACES; i++) {
         if (!resync_place_is_over(&throttle->place[i], now_ms))
@@ -595,7 +601,7 @@ void downstream_each_sync_failure(const struct downstream *downstream, sync_fail
 
 void downstream_each_client(const struct downstream *downstream, peer_status_fn *fn, void *arg)
 {
-    for (struct client *client = client_room_first(&downstream->clients); client != NULL;
+    for (struct client *client = client_list_first(&downstream->clients); client != NULL;
          client = client_next(client)) {
         struct peer_status status = {
             .id = client_id(client),
@@ -613,16 +619,16 @@ void downstream_each_client(const struct downstream *downstream, peer_status_fn 
     }
 }
 
-static void count_rooms(const struct downstream *downstream, struct downstream_counts *out)
+static void count_components(const struct downstream *downstream, struct downstream_counts *out)
 {
-    const struct client_room *clients = &downstream->clients;
+    const struct client_list *clients = &downstream->clients;
     const struct waiting *waiting = &downstream->waiting;
     *out = (struct downstream_counts){
         .clients = clients->count,
-        .replicas = downstream->card_count,
+        .replicas = downstream->replica_stats_count,
         .replicas_waiting = waiting->count,
         .connections_received = downstream->connections_received,
-        .connections_rejected = downstream->doorman.refused,
+        .connections_rejected = downstream->connection_limiter.refused,
         .replicas_refused = clients->replicas_refused,
         .commands = clients->commands,
         .sync_full = waiting->sync_full,
@@ -635,7 +641,7 @@ static void count_rooms(const struct downstream *downstream, struct downstream_c
     };
     for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
         out->closed[i] = downstream->closed[i] + clients->closed[i];
-    for (struct client *client = client_room_first(clients); client != NULL;
+    for (struct client *client = client_list_first(clients); client != NULL;
          client = client_next(client)) {
         out->sent_bytes += client_sent_bytes(client);
         out->received_bytes += client_received_bytes(client);
@@ -645,15 +651,15 @@ static void count_rooms(const struct downstream *downstream, struct downstream_c
 void downstream_observe(const struct downstream *downstream, struct downstream_counts *out,
                         peer_status_fn *fn, void *arg)
 {
-    count_rooms(downstream, out);
-    const struct cards_scope scope = current_scope(downstream);
-    const struct card *card;
-    TAILQ_FOREACH(card, &downstream->cards, entry)
+    count_components(downstream, out);
+    const struct replica_stats_list_scope scope = current_scope(downstream);
+    const struct replica_stats *replica_stats;
+    TAILQ_FOREACH(replica_stats, &downstream->replica_stats_list, entry)
     {
-        struct peer_status status = replica_status(card, &scope);
+        struct peer_status status = replica_status(replica_stats, &scope);
         out->sent_bytes += status.sent_bytes;
         out->replica_sent_bytes += status.sent_bytes;
-        out->received_bytes += CARD_GET(card, received_bytes);
+        out->received_bytes += REPLICA_STATS_GET(replica_stats, received_bytes);
         fn(&status, arg);
     }
 }

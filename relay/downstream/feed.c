@@ -169,8 +169,8 @@ static enum feed_result cannot_read(enum cursor_view view)
         return FEED_IDLE;
     case CURSOR_LAGGED:
         return FEED_LAGGED;
-    case CURSOR_NO_ROOM:
-        return FEED_NO_ROOM;
+    case CURSOR_NO_SPACE:
+        return FEED_NO_SPACE;
     case CURSOR_UNREADABLE:
         return FEED_UNREADABLE;
     case CURSOR_REWOUND:

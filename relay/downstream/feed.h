@@ -86,7 +86,7 @@ enum feed_result {
     FEED_UNREADABLE, /* the disk cannot read what comes next; the store has been told */
     FEED_NOT_WHOLE,
     FEED_LAGGED,
-    FEED_NO_ROOM, /* what comes next was given up, since the disk was full */
+    FEED_NO_SPACE, /* what comes next was given up, since the disk was full */
     FEED_REWOUND,
     FEED_RENAMED,
     FEED_NEXT, /* between the parts only: this one is through */

@@ -19,7 +19,7 @@ struct bytes inbox_left(const struct inbox *inbox)
     return bytes_at(inbox->bytes + inbox->taken, inbox->length - inbox->taken);
 }
 
-bool inbox_make_room(struct inbox *inbox)
+bool inbox_make_space(struct inbox *inbox)
 {
     if (inbox->length < inbox->capacity)
         return true;

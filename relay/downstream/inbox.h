@@ -35,7 +35,7 @@ void inbox_fini(struct inbox *inbox);
 struct bytes inbox_left(const struct inbox *inbox);
 
 /* Makes room for some bytes behind `length`, of which there are less than INBOX_MAX. False: out of memory. */
-MUST_CHECK bool inbox_make_room(struct inbox *inbox);
+MUST_CHECK bool inbox_make_space(struct inbox *inbox);
 
 /* An idle client holds no input, and of what has been run, a password maybe, nothing is left. */
 void inbox_drop_taken(struct inbox *inbox);

@@ -9,10 +9,10 @@
 #include "relay/base/clock.h"
 #include "relay/store/history.h"
 
-void known_init(struct known *known, const struct cards *cards, int64_t timeout_ms,
-                bool was_running, int64_t now_ms)
+void known_init(struct known *known, const struct replica_stats_list *replica_stats_list,
+                int64_t timeout_ms, bool was_running, int64_t now_ms)
 {
-    *known = (struct known){.cards = cards, .timeout_ms = timeout_ms};
+    *known = (struct known){.replica_stats_list = replica_stats_list, .timeout_ms = timeout_ms};
     TAILQ_INIT(&known->away);
     known->unsure_since_ms = was_running ? now_ms : KNOWN_SURE;
 }
@@ -38,26 +38,28 @@ void known_fini(struct known *known)
         forget(known, replica);
 }
 
-bool known_is_about(const struct card *card)
+bool known_is_about(const struct replica_stats *replica_stats)
 {
-    return card->acknowledges && !card->terms.rdb_only;
+    return replica_stats->acknowledges && !replica_stats->terms.rdb_only;
 }
 
 /* A version is none of it: a replica that was upgraded meanwhile is the same. */
-static bool is_alike(const struct known_replica *replica, const struct card *card)
+static bool is_alike(const struct known_replica *replica, const struct replica_stats *replica_stats)
 {
-    return strcmp(replica->address, card->address) == 0 && strcmp(replica->user, card->user) == 0 &&
-           strcmp(replica->terms.address, card->terms.address) == 0 &&
-           replica->terms.listening_port == card->terms.listening_port;
+    return strcmp(replica->address, replica_stats->address) == 0 &&
+           strcmp(replica->user, replica_stats->user) == 0 &&
+           strcmp(replica->terms.address, replica_stats->terms.address) == 0 &&
+           replica->terms.listening_port == replica_stats->terms.listening_port;
 }
 
 /* They are in the order in which they were heard last, as far as clocks go: the first is over first. */
-static struct known_replica *take_alike(struct known *known, const struct card *card)
+static struct known_replica *take_alike(struct known *known,
+                                        const struct replica_stats *replica_stats)
 {
     struct known_replica *replica;
     TAILQ_FOREACH(replica, &known->away, entry)
     {
-        if (!is_alike(replica, card))
+        if (!is_alike(replica, replica_stats))
             continue;
         TAILQ_REMOVE(&known->away, replica, entry);
         known->away_count--;
@@ -66,20 +68,20 @@ static struct known_replica *take_alike(struct known *known, const struct card *
     return NULL;
 }
 
-bool known_arrive(struct known *known, struct card *card)
+bool known_arrive(struct known *known, struct replica_stats *replica_stats)
 {
-    CHECK(card->known == NULL && known_is_about(card));
-    struct known_replica *replica = take_alike(known, card);
+    CHECK(replica_stats->known == NULL && known_is_about(replica_stats));
+    struct known_replica *replica = take_alike(known, replica_stats);
     if (replica == NULL)
         replica = calloc(1, sizeof(*replica));
     if (replica == NULL)
         return false;
-    replica->id = card->id;
-    replica->terms = card->terms;
-    snprintf(replica->peer, sizeof(replica->peer), "%s", card->peer);
-    snprintf(replica->address, sizeof(replica->address), "%s", card->address);
-    snprintf(replica->user, sizeof(replica->user), "%s", card->user);
-    card->known = replica;
+    replica->id = replica_stats->id;
+    replica->terms = replica_stats->terms;
+    snprintf(replica->peer, sizeof(replica->peer), "%s", replica_stats->peer);
+    snprintf(replica->address, sizeof(replica->address), "%s", replica_stats->address);
+    snprintf(replica->user, sizeof(replica->user), "%s", replica_stats->user);
+    replica_stats->known = replica;
     return true;
 }
 
@@ -102,20 +104,22 @@ static void add_away(struct known *known, struct known_replica *replica)
 }
 
 /* Who goes on from where it stands has by that what was before. */
-static bool was_in_sync(const struct card *card)
+static bool was_in_sync(const struct replica_stats *replica_stats)
 {
-    return card->worker != NULL && (!card->full_sync || CARD_GET(card, has_acknowledged));
+    return replica_stats->worker != NULL &&
+           (!replica_stats->full_sync || REPLICA_STATS_GET(replica_stats, has_acknowledged));
 }
 
-void known_leave(struct known *known, struct card *card, int64_t now_ms)
+void known_leave(struct known *known, struct replica_stats *replica_stats, int64_t now_ms)
 {
-    struct known_replica *replica = card->known;
-    card->known = NULL;
-    replica->was_in_sync = replica->was_in_sync || was_in_sync(card);
-    replica->acknowledged = CARD_GET(card, acknowledged);
+    struct known_replica *replica = replica_stats->known;
+    replica_stats->known = NULL;
+    replica->was_in_sync = replica->was_in_sync || was_in_sync(replica_stats);
+    replica->acknowledged = REPLICA_STATS_GET(replica_stats, acknowledged);
     /* One that was given up for its silence has been away since it was heard. */
-    replica->heard_ms = card->reason == CLOSE_SILENT ? CARD_GET(card, life_ms) : now_ms;
-    if (card->reason != CLOSE_RENAMED)
+    replica->heard_ms =
+        replica_stats->reason == CLOSE_SILENT ? REPLICA_STATS_GET(replica_stats, life_ms) : now_ms;
+    if (replica_stats->reason != CLOSE_RENAMED)
         cursor_detach(&replica->pin);
     if (replica->is_retired || !replica->was_in_sync)
         free_replica(replica);
@@ -164,17 +168,19 @@ static void pin_at(struct known_replica *replica, struct backlog *backlog, uint6
 
 void known_pin(struct known *known, struct history *history)
 {
-    const struct card *card;
-    TAILQ_FOREACH(card, known->cards, entry)
+    const struct replica_stats *replica_stats;
+    TAILQ_FOREACH(replica_stats, known->replica_stats_list, entry)
     {
-        if (card->known == NULL || card->worker == NULL ||
-            card->history_number != history_number(history))
+        if (replica_stats->known == NULL || replica_stats->worker == NULL ||
+            replica_stats->history_number != history_number(history))
             continue;
-        uint64_t acknowledged = CARD_GET(card, acknowledged);
-        uint64_t offset =
-            acknowledged > card->attached_offset ? acknowledged : card->attached_offset;
-        uint64_t common = branches_common_end(history_branches(history), CARD_GET(card, branch));
-        pin_at(card->known, history_backlog(history), offset < common ? offset : common);
+        uint64_t acknowledged = REPLICA_STATS_GET(replica_stats, acknowledged);
+        uint64_t offset = acknowledged > replica_stats->attached_offset
+                              ? acknowledged
+                              : replica_stats->attached_offset;
+        uint64_t common = branches_common_end(history_branches(history),
+                                              REPLICA_STATS_GET(replica_stats, branch));
+        pin_at(replica_stats->known, history_backlog(history), offset < common ? offset : common);
     }
 }
 
@@ -191,10 +197,10 @@ void known_unpin(struct known *known)
     {
         cursor_detach(&replica->pin);
     }
-    const struct card *card;
-    TAILQ_FOREACH(card, known->cards, entry)
+    const struct replica_stats *replica_stats;
+    TAILQ_FOREACH(replica_stats, known->replica_stats_list, entry)
     {
-        known_unpin_one(card->known);
+        known_unpin_one(replica_stats->known);
     }
 }
 
@@ -239,12 +245,12 @@ size_t known_forget(struct known *known, const struct known_who *who)
         known->unsure_since_ms = KNOWN_SURE;
         return count;
     }
-    const struct card *card;
-    TAILQ_FOREACH(card, known->cards, entry)
+    const struct replica_stats *replica_stats;
+    TAILQ_FOREACH(replica_stats, known->replica_stats_list, entry)
     {
-        if (card->known == NULL || !matches(card->known, who))
+        if (replica_stats->known == NULL || !matches(replica_stats->known, who))
             continue;
-        card->known->is_retired = true;
+        replica_stats->known->is_retired = true;
         count++;
     }
     return count;
@@ -275,9 +281,9 @@ void known_count(const struct known *known, struct known_counts *out)
 {
     *out =
         (struct known_counts){.away = known->away_count, .unsure_ms = unsure_ms(known, clock_ms())};
-    const struct card *card;
-    TAILQ_FOREACH(card, known->cards, entry)
+    const struct replica_stats *replica_stats;
+    TAILQ_FOREACH(replica_stats, known->replica_stats_list, entry)
     {
-        out->attached += card->known != NULL;
+        out->attached += replica_stats->known != NULL;
     }
 }

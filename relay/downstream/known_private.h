@@ -29,10 +29,10 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "cards.h"
 #include "relay/base/check.h"
 #include "relay/downstream/known.h"
 #include "relay/store/backlog.h"
+#include "replica_stats_list.h"
 
 enum { KNOWN_AWAY_MAX = 1024 };
 
@@ -43,8 +43,8 @@ struct history;
 struct known_replica {
     TAILQ_ENTRY(known_replica) entry; /* while it is away, the one that left first before others */
     uint64_t id;                      /* of the connection that it has, or had last */
-    char peer[CARD_ADDRESS_MAX];
-    char address[CARD_ADDRESS_MAX];
+    char peer[REPLICA_STATS_ADDRESS_MAX];
+    char address[REPLICA_STATS_ADDRESS_MAX];
     char user[CLIENT_NAME_MAX];
     struct replica_terms terms;
     uint64_t acknowledged; /* when it left */
@@ -57,8 +57,9 @@ struct known_replica {
 TAILQ_HEAD(known_replicas, known_replica);
 
 struct known {
-    const struct cards *cards; /* of those that are attached, and others */
-    int64_t timeout_ms;        /* repl-timeout */
+    const struct replica_stats_list
+        *replica_stats_list; /* of those that are attached, and others */
+    int64_t timeout_ms;      /* repl-timeout */
     struct known_replicas away;
     size_t away_count;
     int64_t unsure_since_ms; /* clock_ms; for repl-timeout from then on there may be others, of whom
@@ -66,18 +67,18 @@ struct known {
 };
 
 /* `was_running`: there may be replicas of the process before this one. */
-void known_init(struct known *known, const struct cards *cards, int64_t timeout_ms,
-                bool was_running, int64_t now_ms);
+void known_init(struct known *known, const struct replica_stats_list *replica_stats_list,
+                int64_t timeout_ms, bool was_running, int64_t now_ms);
 void known_fini(struct known *known);
 
 /* Is it one of those, or does it want an RDB alone, or say SYNC? */
-bool known_is_about(const struct card *card);
+bool known_is_about(const struct replica_stats *replica_stats);
 
-/* One of them has come: sets card->known. False: memory is out. */
-MUST_CHECK bool known_arrive(struct known *known, struct card *card);
+/* One of them has come: sets replica stats->known. False: out of memory. */
+MUST_CHECK bool known_arrive(struct known *known, struct replica_stats *replica_stats);
 
-/* It has gone; card->known is NULL from now on. */
-void known_leave(struct known *known, struct card *card, int64_t now_ms);
+/* It has gone; replica stats->known is NULL from now on. */
+void known_leave(struct known *known, struct replica_stats *replica_stats, int64_t now_ms);
 
 /* Forgets whose time is over. */
 void known_tick(struct known *known, int64_t now_ms);

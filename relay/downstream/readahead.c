@@ -33,7 +33,7 @@ struct readahead {
 static void send_home(struct readahead *readahead, struct readahead_job *job)
 {
     close(job->file);
-    mailbox_post(readahead->home, &job->letter);
+    mailbox_post(readahead->home, &job->message);
 }
 
 static void read_job(struct readahead_job *job, uint8_t *through)

@@ -33,7 +33,7 @@
 struct readahead;
 
 struct readahead_job {
-    struct letter letter; /* first: the letter is the job */
+    struct message message; /* first: the message is the job */
     struct readahead_job *next;
     void *owner; /* the submitter's: whose bytes they are; NULL: nobody's any more */
     bool is_under_way;
@@ -48,7 +48,7 @@ struct readahead_job {
     bool was_cached; /* nothing had to be read */
 };
 
-/* Jobs come back as letters to `home`. The threads are started for the first one: where everything is in
+/* Jobs come back as messages to `home`. The threads are started for the first one: where everything is in
  * the page cache there are none. NULL: out of memory. */
 MUST_CHECK struct readahead *readahead_new(struct mailbox *home);
 

@@ -56,22 +56,23 @@ const char *replica_state_name(enum replica_state state)
 static void replica_enter(struct replica *replica, enum replica_state state, const char *cause)
 {
     CHECK((states[replica->state].next & TO(state)) != 0);
-    log_info("downstream: replica id=%" PRIu64 " addr=%s state=%s->%s cause=%s", replica->card->id,
-             replica->card->peer, states[replica->state].name, states[state].name, cause);
+    log_info("downstream: replica id=%" PRIu64 " addr=%s state=%s->%s cause=%s",
+             replica->replica_stats->id, replica->replica_stats->peer, states[replica->state].name,
+             states[state].name, cause);
     replica->state = state;
-    CARD_SET(replica->card, state, (int)state);
+    REPLICA_STATS_SET(replica->replica_stats, state, (int)state);
     if (states[state].enter != NULL)
         states[state].enter(replica);
 }
 
-struct replica *replica_new(struct card *card, struct text *owed, int64_t timeout_ms,
-                            const struct psync_request *request)
+struct replica *replica_new(struct replica_stats *replica_stats, struct text *owed,
+                            int64_t timeout_ms, const struct psync_request *request)
 {
     struct replica *replica = calloc(1, sizeof(*replica));
     if (replica == NULL)
         return NULL;
     static_assert(REPLICA_WAITING == 0, "a new replica waits");
-    replica->card = card;
+    replica->replica_stats = replica_stats;
     replica->timeout_ms = timeout_ms;
     replica->since_ms = clock_ms();
     if (request != NULL) {
@@ -80,8 +81,8 @@ struct replica *replica_new(struct card *card, struct text *owed, int64_t timeou
     }
     feed_init(&replica->feed, owed);
     reader_init(&replica->reader);
-    CARD_SET(card, state, (int)REPLICA_WAITING);
-    CARD_SET(card, life_ms, replica->since_ms);
+    REPLICA_STATS_SET(replica_stats, state, (int)REPLICA_WAITING);
+    REPLICA_STATS_SET(replica_stats, life_ms, replica->since_ms);
     return replica;
 }
 
@@ -107,8 +108,8 @@ static void show_sent(struct replica *replica)
         replica->sent_seen = replica->feed.sent_bytes;
         replica->progress_ms = clock_ms();
     }
-    CARD_SET(replica->card, sent_bytes, conn_sent_total(replica->conn));
-    CARD_SET(replica->card, sent_offset, replica->feed.cursor.offset);
+    REPLICA_STATS_SET(replica->replica_stats, sent_bytes, conn_sent_total(replica->conn));
+    REPLICA_STATS_SET(replica->replica_stats, sent_offset, replica->feed.cursor.offset);
 }
 
 /* What a feed's result means for the replica. */
@@ -126,7 +127,7 @@ static const struct {
     [FEED_UNREADABLE] = {.closes = true, .reason = CLOSE_UNREADABLE},
     [FEED_NOT_WHOLE] = {.closes = true, .reason = CLOSE_SNAPSHOT},
     [FEED_LAGGED] = {.closes = true, .reason = CLOSE_LAGGED},
-    [FEED_NO_ROOM] = {.closes = true, .reason = CLOSE_DISK_FULL},
+    [FEED_NO_SPACE] = {.closes = true, .reason = CLOSE_DISK_FULL},
     [FEED_REWOUND] = {.closes = true, .reason = CLOSE_REWOUND},
     [FEED_RENAMED] = {.closes = true, .reason = CLOSE_RENAMED},
 };
@@ -135,10 +136,11 @@ static const struct {
  * still lie in the kernel, where closing would throw it away. SYNC never says so. */
 static bool is_full_syncing(const struct replica *replica)
 {
-    const struct card *card = replica->card;
+    const struct replica_stats *replica_stats = replica->replica_stats;
     if (replica->state == REPLICA_LOADING)
         return true;
-    return card->full_sync && card->acknowledges && !CARD_GET(card, has_acknowledged);
+    return replica_stats->full_sync && replica_stats->acknowledges &&
+           !REPLICA_STATS_GET(replica_stats, has_acknowledged);
 }
 
 static void settle(struct replica *replica, enum feed_result result)
@@ -165,17 +167,18 @@ static void queue_for_piece(struct replica *replica);
 
 static void note_life(struct replica *replica)
 {
-    CARD_SET(replica->card, life_ms, clock_ms());
+    REPLICA_STATS_SET(replica->replica_stats, life_ms, clock_ms());
 }
 
 /* A replica that takes its RDB to disk says nothing until it has all of it: its time to say something
  * begins here. */
 static void note_rdb_sent(struct replica *replica)
 {
-    struct card *card = replica->card;
-    if (!card->full_sync || card->rdb_sent_ms != 0 || replica->feed.step <= FEED_MARK)
+    struct replica_stats *replica_stats = replica->replica_stats;
+    if (!replica_stats->full_sync || replica_stats->rdb_sent_ms != 0 ||
+        replica->feed.step <= FEED_MARK)
         return;
-    card->rdb_sent_ms = clock_ms();
+    replica_stats->rdb_sent_ms = clock_ms();
     note_life(replica);
 }
 
@@ -194,8 +197,8 @@ static void read_ahead(struct replica *replica)
     job->length = piece.length;
     replica->piece = piece;
     if (!readahead_submit(replica->readahead, job))
-        log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read ahead", replica->card->id,
-                 replica->card->peer);
+        log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read ahead",
+                 replica->replica_stats->id, replica->replica_stats->peer);
 }
 
 static void pump(struct replica *replica)
@@ -233,10 +236,11 @@ static void send_on(struct replica *replica)
 /* Offsets only move forward. One beyond what was sent is none of ours: it counts as life, no more. */
 static void note_offset(struct replica *replica, uint64_t offset)
 {
-    struct card *card = replica->card;
+    struct replica_stats *replica_stats = replica->replica_stats;
     bool was_sent = replica->state == REPLICA_STREAMING && offset <= replica->feed.cursor.offset;
-    if (card->acknowledges && was_sent && offset > CARD_GET(card, acknowledged))
-        CARD_SET(card, acknowledged, offset);
+    if (replica_stats->acknowledges && was_sent &&
+        offset > REPLICA_STATS_GET(replica_stats, acknowledged))
+        REPLICA_STATS_SET(replica_stats, acknowledged, offset);
 }
 
 static void on_ack(struct replica *replica, uint64_t offset)
@@ -247,7 +251,7 @@ static void on_ack(struct replica *replica, uint64_t offset)
         replica_enter(replica, REPLICA_STREAMING, "first-ack");
     /* What is said before the RDB is through does not say that it was loaded. */
     if (replica->state == REPLICA_STREAMING)
-        CARD_SET(replica->card, has_acknowledged, true);
+        REPLICA_STATS_SET(replica->replica_stats, has_acknowledged, true);
     note_offset(replica, offset);
     if (replica->on_acknowledged != NULL)
         replica->on_acknowledged(replica->on_acknowledged_arg);
@@ -312,7 +316,8 @@ static void receive(struct replica *replica)
             replica_close(replica, io == CONN_END ? CLOSE_ENDED : CLOSE_FAILED);
             return;
         }
-        CARD_SET(replica->card, received_bytes, conn_received_total(replica->conn));
+        REPLICA_STATS_SET(replica->replica_stats, received_bytes,
+                          conn_received_total(replica->conn));
         replica->input_length += (unsigned)received;
         read_commands(replica);
     }
@@ -348,7 +353,8 @@ void replica_start(struct replica *replica, const char *cause)
     replica->wants_write = false;
     conn_want(replica->conn, true, false);
     keep_alive(replica);
-    replica_enter(replica, replica->card->full_sync ? REPLICA_LOADING : REPLICA_STREAMING, cause);
+    replica_enter(replica, replica->replica_stats->full_sync ? REPLICA_LOADING : REPLICA_STREAMING,
+                  cause);
     if (replica->state != REPLICA_CLOSING)
         send_on(replica);
 }
@@ -365,15 +371,16 @@ static void enter_streaming(struct replica *replica)
 
 static void log_closed(const struct replica *replica)
 {
-    const struct card *card = replica->card;
-    enum close_reason reason = card->reason;
+    const struct replica_stats *replica_stats = replica->replica_stats;
+    enum close_reason reason = replica_stats->reason;
     const char *error = reason == CLOSE_FAILED ? conn_error(replica->conn) : "";
     log_at(close_reason_level(reason),
            "downstream: replica id=%" PRIu64 " addr=%s closed reason=%s sent=%" PRIu64
            " received=%" PRIu64 " duration=%.3fs: %s%s%s",
-           card->id, card->peer, close_reason_name(reason), conn_sent_total(replica->conn),
-           conn_received_total(replica->conn), (double)(clock_ms() - card->connected_ms) / 1000.0,
-           close_reason_text(reason), error[0] != '\0' ? ": " : "", error);
+           replica_stats->id, replica_stats->peer, close_reason_name(reason),
+           conn_sent_total(replica->conn), conn_received_total(replica->conn),
+           (double)(clock_ms() - replica_stats->connected_ms) / 1000.0, close_reason_text(reason),
+           error[0] != '\0' ? ": " : "", error);
 }
 
 /* One that is under way frees itself when it comes home. */
@@ -393,16 +400,17 @@ static void enter_closing(struct replica *replica)
     if (replica->job != NULL)
         let_go_of_job(replica);
     /* It has all that it was to have, maybe in the kernel still. */
-    bool is_served = replica->card->reason == CLOSE_SERVED ||
-                     (replica->card->reason == CLOSE_RENAMED && replica->card->full_sync);
+    bool is_served =
+        replica->replica_stats->reason == CLOSE_SERVED ||
+        (replica->replica_stats->reason == CLOSE_RENAMED && replica->replica_stats->full_sync);
     feed_fini(&replica->feed);
     if (is_served)
         conn_drain(&replica->conn, DRAIN_MS);
     else
         conn_close(&replica->conn);
-    struct card *card = replica->card;
-    replica->card = NULL;
-    replica->on_gone(replica, card, replica->on_gone_arg);
+    struct replica_stats *replica_stats = replica->replica_stats;
+    replica->replica_stats = NULL;
+    replica->on_gone(replica, replica_stats, replica->on_gone_arg);
 }
 
 static void flush_owed(struct replica *replica)
@@ -456,10 +464,11 @@ static int64_t later(int64_t a, int64_t b)
  * not once it has its RDB. */
 static bool is_silent(const struct replica *replica)
 {
-    int64_t life_ms = CARD_GET(replica->card, life_ms);
+    int64_t life_ms = REPLICA_STATS_GET(replica->replica_stats, life_ms);
     bool has_rdb = replica->feed.step > FEED_MARK;
     if (has_rdb)
-        return replica->card->acknowledges && clock_silence_ms(life_ms) > replica->timeout_ms;
+        return replica->replica_stats->acknowledges &&
+               clock_silence_ms(life_ms) > replica->timeout_ms;
     if (!replica->wants_write)
         return false;
     return clock_silence_ms(later(life_ms, replica->progress_ms)) > replica->timeout_ms;
@@ -490,7 +499,7 @@ void replica_confirm_branch(struct replica *replica, uint64_t branch, uint64_t o
     else
         check(replica);
     if (replica->state != REPLICA_CLOSING)
-        CARD_SET(replica->card, branch, branch);
+        REPLICA_STATS_SET(replica->replica_stats, branch, branch);
 }
 
 /* A program may be busy for long, and stop reading; its system answers TCP all the same, and when that is
@@ -552,7 +561,7 @@ static void on_unreadable(struct replica *replica, int error)
         return;
     errno = error;
     log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read what comes next",
-             replica->card->id, replica->card->peer);
+             replica->replica_stats->id, replica->replica_stats->peer);
     if (error == EIO || error == ENODATA)
         feed_note_unreadable(&replica->feed);
     replica_close(replica, CLOSE_UNREADABLE);
@@ -612,8 +621,8 @@ void replica_close(struct replica *replica, enum close_reason reason)
 {
     if (replica->state == REPLICA_CLOSING)
         return;
-    replica->card->reason = reason;
-    CARD_SET(replica->card, sent_bytes, conn_sent_total(replica->conn));
-    CARD_SET(replica->card, received_bytes, conn_received_total(replica->conn));
+    replica->replica_stats->reason = reason;
+    REPLICA_STATS_SET(replica->replica_stats, sent_bytes, conn_sent_total(replica->conn));
+    REPLICA_STATS_SET(replica->replica_stats, received_bytes, conn_received_total(replica->conn));
     replica_enter(replica, REPLICA_CLOSING, close_reason_name(reason));
 }

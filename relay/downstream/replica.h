@@ -12,7 +12,7 @@
  *              +----- any reason ------+---------------------------------------+----> closing
  *
  * It waits on thread 0, and belongs to one worker from then on. It is told events and never asks for
- * the time to pass by itself. What it sends is feed.h; what it says is counted on its card.
+ * the time to pass by itself. What it sends is feed.h; what it says is counted on its replica stats.
  *
  * One that is up to date is sent what is new at once. One that is behind, or loads, queues for its
  * piece (loop_put_off), behind all that are up to date; and it waits, without a place in that queue, while
@@ -26,7 +26,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "card.h"
 #include "feed.h"
 #include "relay/base/check.h"
 #include "relay/base/queue.h"
@@ -36,6 +35,7 @@
 #include "relay/net/loop.h"
 #include "relay/resp/psync.h"
 #include "relay/resp/reader.h"
+#include "replica_stats.h"
 
 struct readahead;
 struct readahead_job;
@@ -51,11 +51,12 @@ enum replica_event {
     REPLICA_EVENT_TICK, /* a second has passed */
 };
 
-/* Told when it has closed, with its card, which it has let go of: the replica is to be freed, but not
+/* Told when it has closed, with its replica stats, which it has let go of: the replica is to be freed, but not
  * at once. */
-typedef void replica_gone_fn(struct replica *replica, struct card *card, void *arg);
+typedef void replica_gone_fn(struct replica *replica, struct replica_stats *replica_stats,
+                             void *arg);
 
-/* Told when it has acknowledged something, after its card. */
+/* Told when it has acknowledged something, after its replica stats. */
 typedef void replica_acknowledged_fn(void *arg);
 
 struct replica {
@@ -65,7 +66,7 @@ struct replica {
     bool wants_write;
     bool
         is_renamed; /* has been sent all that is known under its id, and has not loaded its RDB yet */
-    struct card *card; /* NULL: given back through on_gone */
+    struct replica_stats *replica_stats; /* NULL: given back through on_gone */
     struct feed feed;
     int64_t timeout_ms;
     struct loop *loop;           /* of the worker, */
@@ -95,9 +96,9 @@ struct replica {
 TAILQ_HEAD(replicas, replica);
 
 /* Makes one that waits; the replies that are still owed to it are moved out of `owed`. `request` NULL:
- * SYNC. NULL: memory is out, nothing was taken. The caller sets on_gone. */
-MUST_CHECK struct replica *replica_new(struct card *card, struct text *owed, int64_t timeout_ms,
-                                       const struct psync_request *request);
+ * SYNC. NULL: out of memory, nothing was taken. The caller sets on_gone. */
+MUST_CHECK struct replica *replica_new(struct replica_stats *replica_stats, struct text *owed,
+                                       int64_t timeout_ms, const struct psync_request *request);
 
 /* Gives it its connection, whose events go to replica_on_conn, and what had been read already. */
 void replica_begin(struct replica *replica, struct conn *conn, struct bytes input);
@@ -120,7 +121,7 @@ conn_event_fn replica_on_conn;
 void replica_rename(struct replica *replica, uint64_t offset);
 
 /* The history has been cut at `offset`, and `branch` begins there: closes it where it stands beyond the cut,
- * else says on its card that it goes on with that branch. */
+ * else says on its replica stats that it goes on with that branch. */
 void replica_confirm_branch(struct replica *replica, uint64_t branch, uint64_t offset);
 
 /* Closes it, whatever its state; once closed, has no effect. */

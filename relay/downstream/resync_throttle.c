@@ -18,16 +18,17 @@ static bool have_equal_terms(const struct replica_terms *a, const struct replica
            strcmp(a->version, b->version) == 0;
 }
 
-bool resync_is_alike(const struct card *a, const struct card *b)
+bool resync_is_alike(const struct replica_stats *a, const struct replica_stats *b)
 {
     return strcmp(a->address, b->address) == 0 && strcmp(a->user, b->user) == 0 &&
            have_equal_terms(&a->terms, &b->terms);
 }
 
-static bool is_of(const struct resync_place *place, const struct card *card)
+static bool is_of(const struct resync_place *place, const struct replica_stats *replica_stats)
 {
-    return place->failures > 0 && strcmp(place->address, card->address) == 0 &&
-           strcmp(place->user, card->user) == 0 && have_equal_terms(&place->terms, &card->terms);
+    return place->failures > 0 && strcmp(place->address, replica_stats->address) == 0 &&
+           strcmp(place->user, replica_stats->user) == 0 &&
+           have_equal_terms(&place->terms, &replica_stats->terms);
 }
 
 bool resync_place_is_over(const struct resync_place *place, int64_t now_ms)
@@ -56,13 +57,14 @@ int64_t resync_wait_ms(unsigned failures, enum rdb_reading reading)
 }
 
 /* Of several the one with most: who fails is back sooner than others come. */
-static struct resync_place *find(struct resync_throttle *throttle, const struct card *card,
+static struct resync_place *find(struct resync_throttle *throttle,
+                                 const struct replica_stats *replica_stats,
                                  const struct resync_source *source, int64_t now_ms)
 {
     struct resync_place *found = NULL;
     for (int i = 0; i < RESYNC_PLACES; i++) {
         struct resync_place *place = &throttle->place[i];
-        if (!resync_place_is_over(place, now_ms) && is_of(place, card) &&
+        if (!resync_place_is_over(place, now_ms) && is_of(place, replica_stats) &&
             resync_source_equal(&place->source, source) &&
             (found == NULL || place->failures > found->failures))
             found = place;
@@ -70,10 +72,11 @@ static struct resync_place *find(struct resync_throttle *throttle, const struct 
     return found;
 }
 
-unsigned resync_throttle_take(struct resync_throttle *throttle, const struct card *card,
+unsigned resync_throttle_take(struct resync_throttle *throttle,
+                              const struct replica_stats *replica_stats,
                               const struct resync_source *source, int64_t now_ms)
 {
-    struct resync_place *place = find(throttle, card, source, now_ms);
+    struct resync_place *place = find(throttle, replica_stats, source, now_ms);
     if (place == NULL)
         return 0;
     unsigned failures = place->failures;
@@ -94,8 +97,9 @@ static struct resync_place *free_place(struct resync_throttle *throttle, int64_t
     return oldest;
 }
 
-void resync_throttle_keep(struct resync_throttle *throttle, const struct card *card,
-                          unsigned failures, int64_t now_ms)
+void resync_throttle_keep(struct resync_throttle *throttle,
+                          const struct replica_stats *replica_stats, unsigned failures,
+                          int64_t now_ms)
 {
     if (failures == 0)
         return;
@@ -103,10 +107,10 @@ void resync_throttle_keep(struct resync_throttle *throttle, const struct card *c
     *place = (struct resync_place){
         .failures = failures,
         .last_ms = now_ms,
-        .source = card->source,
-        .reading = card->reading,
-        .terms = card->terms,
+        .source = replica_stats->source,
+        .reading = replica_stats->reading,
+        .terms = replica_stats->terms,
     };
-    snprintf(place->address, sizeof(place->address), "%s", card->address);
-    snprintf(place->user, sizeof(place->user), "%s", card->user);
+    snprintf(place->address, sizeof(place->address), "%s", replica_stats->address);
+    snprintf(place->user, sizeof(place->user), "%s", replica_stats->user);
 }

@@ -29,8 +29,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "card.h"
 #include "relay/resp/rdb_version.h"
+#include "replica_stats.h"
 
 enum {
     RESYNC_PLACES = 64,
@@ -52,7 +52,7 @@ struct resync_throttle {
         int64_t last_ms;
         struct resync_source source;
         enum rdb_reading reading;
-        char address[CARD_ADDRESS_MAX];
+        char address[REPLICA_STATS_ADDRESS_MAX];
         char user[CLIENT_NAME_MAX];
         struct replica_terms terms;
     } place[RESYNC_PLACES];
@@ -61,15 +61,17 @@ struct resync_throttle {
 bool resync_source_equal(const struct resync_source *a, const struct resync_source *b);
 
 /* Can the two be told from one another by what they say and where they come from? */
-bool resync_is_alike(const struct card *a, const struct card *b);
+bool resync_is_alike(const struct replica_stats *a, const struct replica_stats *b);
 
 /* A replica asks for a full sync, which would be made of `source`: how many failures it takes with it. */
-unsigned resync_throttle_take(struct resync_throttle *throttle, const struct card *card,
+unsigned resync_throttle_take(struct resync_throttle *throttle,
+                              const struct replica_stats *replica_stats,
                               const struct resync_source *source, int64_t now_ms);
 
-/* One with so many failures, the last of them with card->source, has gone; it may come back. */
-void resync_throttle_keep(struct resync_throttle *throttle, const struct card *card,
-                          unsigned failures, int64_t now_ms);
+/* One with so many failures, the last of them with replica stats->source, has gone; it may come back. */
+void resync_throttle_keep(struct resync_throttle *throttle,
+                          const struct replica_stats *replica_stats, unsigned failures,
+                          int64_t now_ms);
 
 /* Is it free, or too old to count? */
 bool resync_place_is_over(const struct resync_place *place, int64_t now_ms);

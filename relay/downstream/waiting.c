@@ -8,16 +8,16 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 
-/* A fetch that failed is asked for again after this, while somebody still waits. */
+/* A refresh that failed is asked for again after this, while somebody still waits. */
 enum { WANT_AGAIN_MS = 5 * 1000 };
 
 void waiting_init(struct waiting *waiting, const struct store *store,
-                  const struct downstream_doors *doors, int64_t timeout_ms,
+                  const struct downstream_callbacks *callbacks, int64_t timeout_ms,
                   waiting_attached_fn *on_attached, void *arg)
 {
     *waiting = (struct waiting){
         .store = store,
-        .doors = doors,
+        .callbacks = callbacks,
         .on_attached = on_attached,
         .on_attached_arg = arg,
         .timeout_ms = timeout_ms,
@@ -37,38 +37,39 @@ void waiting_set_timeout(struct waiting *waiting, int64_t timeout_ms)
 
 static void log_asked(const struct replica *replica)
 {
-    const struct card *card = replica->card;
+    const struct replica_stats *replica_stats = replica->replica_stats;
     char asked[REPLID_DIGITS + 32] = "?";
     if (replica->has_request && replica->request.has_replid)
         snprintf(asked, sizeof(asked), "%s:%" PRIu64, replica->request.replid.hex,
                  replica->request.offset);
-    log_info("downstream: replica id=%" PRIu64 " addr=%s state=greeting->waiting cause=%s "
+    log_info("downstream: replica id=%" PRIu64 " addr=%s state=handshake->waiting cause=%s "
              "asked=%s listening=%s:%u version=%s",
-             card->id, card->peer, replica->has_request ? "psync" : "sync", asked,
-             card->terms.address[0] != '\0' ? card->terms.address : card->address,
-             card->terms.listening_port,
-             card->terms.version[0] != '\0' ? card->terms.version : "?");
+             replica_stats->id, replica_stats->peer, replica->has_request ? "psync" : "sync", asked,
+             replica_stats->terms.address[0] != '\0' ? replica_stats->terms.address
+                                                     : replica_stats->address,
+             replica_stats->terms.listening_port,
+             replica_stats->terms.version[0] != '\0' ? replica_stats->terms.version : "?");
 }
 
-static uint32_t version_of(const struct card *card)
+static uint32_t version_of(const struct replica_stats *replica_stats)
 {
     uint32_t version;
-    return server_version_parse(bytes_of(card->terms.version), &version) ? version : 0;
+    return server_version_parse(bytes_of(replica_stats->terms.version), &version) ? version : 0;
 }
 
 /* A server that stays, and no tool that looks. */
-static bool is_server(const struct card *card)
+static bool is_server(const struct replica_stats *replica_stats)
 {
-    const struct replica_terms *terms = &card->terms;
-    return card->acknowledges && terms->listening_port != 0 && !terms->rdb_only &&
+    const struct replica_terms *terms = &replica_stats->terms;
+    return replica_stats->acknowledges && terms->listening_port != 0 && !terms->rdb_only &&
            !terms->filter_empty;
 }
 
 void waiting_add(struct waiting *waiting, struct replica *replica)
 {
     log_asked(replica);
-    if (is_server(replica->card))
-        waiting->doors->on_version(version_of(replica->card), waiting->doors->arg);
+    if (is_server(replica->replica_stats))
+        waiting->callbacks->on_version(version_of(replica->replica_stats), waiting->callbacks->arg);
     TAILQ_INSERT_TAIL(&waiting->replicas, replica, entry);
     waiting->count++;
 }
@@ -97,8 +98,8 @@ static bool is_hold_over(const struct waiting *waiting, const struct replica *re
 static void look_for_new_history(struct waiting *waiting)
 {
     int64_t now_ms = clock_ms();
-    const struct downstream_doors *doors = waiting->doors;
-    bool is_old = doors->is_history_old != NULL && doors->is_history_old(doors->arg);
+    const struct downstream_callbacks *callbacks = waiting->callbacks;
+    bool is_old = callbacks->is_history_old != NULL && callbacks->is_history_old(callbacks->arg);
     if (waiting->serves_old_history || !is_old)
         waiting->new_until_ms = 0;
     else if (store_arriving(waiting->store) != NULL || waiting->new_until_ms == 0)
@@ -111,7 +112,7 @@ static void want_snapshot(struct waiting *waiting, int64_t now_ms)
     if (waiting->wanted_ms != 0 && now_ms - waiting->wanted_ms < WANT_AGAIN_MS)
         return;
     waiting->wanted_ms = now_ms;
-    waiting->doors->on_snapshot_wanted(waiting->doors->arg);
+    waiting->callbacks->on_snapshot_wanted(waiting->callbacks->arg);
 }
 
 static struct resync_source source_of(const struct attach_plan *plan)
@@ -122,57 +123,63 @@ static struct resync_source source_of(const struct attach_plan *plan)
     return source;
 }
 
-static enum rdb_reading reading_of(const struct card *card)
+static enum rdb_reading reading_of(const struct replica_stats *replica_stats)
 {
-    return rdb_version_reading(card->source.rdb, version_of(card));
+    return rdb_version_reading(replica_stats->source.rdb, version_of(replica_stats));
 }
 
-static void log_delayed(const struct card *card, int64_t wait_ms)
+static void log_delayed(const struct replica_stats *replica_stats, int64_t wait_ms)
 {
     char magic[RDB_MAGIC_LENGTH + 1];
-    rdb_version_format(card->source.rdb, magic);
-    if (card->reading == RDB_UNREADABLE && card->terms.is_relay && card->failures == 0)
+    rdb_version_format(replica_stats->source.rdb, magic);
+    if (replica_stats->reading == RDB_UNREADABLE && replica_stats->terms.is_relay &&
+        replica_stats->failures == 0)
         log_info("downstream: replica id=%" PRIu64
                  " addr=%s listening-port=%u version=%s rdb=%s: a relay, "
                  "whose replicas cannot read this RDB: it waits for up to %.1f s for another",
-                 card->id, card->peer, card->terms.listening_port, card->terms.version, magic,
-                 (double)wait_ms / 1000);
-    else if (card->reading == RDB_UNREADABLE)
+                 replica_stats->id, replica_stats->peer, replica_stats->terms.listening_port,
+                 replica_stats->terms.version, magic, (double)wait_ms / 1000);
+    else if (replica_stats->reading == RDB_UNREADABLE)
         log_warnx("downstream: replica id=%" PRIu64 " addr=%s listening-port=%u version=%s "
                   "rdb=%s failed=%u: its full sync waits for %.1f s: this version cannot "
                   "read the RDB, %s can",
-                  card->id, card->peer, card->terms.listening_port, card->terms.version, magic,
-                  card->failures, (double)wait_ms / 1000, rdb_version_readers(card->source.rdb));
+                  replica_stats->id, replica_stats->peer, replica_stats->terms.listening_port,
+                  replica_stats->terms.version, magic, replica_stats->failures,
+                  (double)wait_ms / 1000, rdb_version_readers(replica_stats->source.rdb));
     else
         log_warnx("downstream: replica id=%" PRIu64 " addr=%s listening-port=%u rdb=%s failed=%u: "
                   "its full sync waits for %.1f s: so many before it were not "
                   "acknowledged; its own log says why (the RDB is for %s)",
-                  card->id, card->peer, card->terms.listening_port, magic, card->failures,
-                  (double)wait_ms / 1000, rdb_version_readers(card->source.rdb));
+                  replica_stats->id, replica_stats->peer, replica_stats->terms.listening_port,
+                  magic, replica_stats->failures, (double)wait_ms / 1000,
+                  rdb_version_readers(replica_stats->source.rdb));
 }
 
 static void delay_full_sync(struct waiting *waiting, struct replica *replica,
                             const struct resync_source *source, int64_t now_ms)
 {
-    struct card *card = replica->card;
-    card->source = *source;
-    card->reading = reading_of(card);
-    card->failures = resync_throttle_take(&waiting->throttle, card, source, now_ms);
+    struct replica_stats *replica_stats = replica->replica_stats;
+    replica_stats->source = *source;
+    replica_stats->reading = reading_of(replica_stats);
+    replica_stats->failures =
+        resync_throttle_take(&waiting->throttle, replica_stats, source, now_ms);
     /* A relay can keep it all the same: it waits once. */
-    bool is_proven = card->terms.is_relay && card->failures > 0;
-    int64_t wait_ms = resync_wait_ms(card->failures, is_proven ? RDB_UNKNOWN : card->reading);
-    card->not_before_ms = now_ms + wait_ms;
+    bool is_proven = replica_stats->terms.is_relay && replica_stats->failures > 0;
+    int64_t wait_ms =
+        resync_wait_ms(replica_stats->failures, is_proven ? RDB_UNKNOWN : replica_stats->reading);
+    replica_stats->not_before_ms = now_ms + wait_ms;
     if (wait_ms > 0)
-        log_delayed(card, wait_ms);
+        log_delayed(replica_stats, wait_ms);
 }
 
 /* A server that announces no version is a Redis, or older than what writes Valkey's own formats. It is served
  * all the same. */
-static void tell_unreadable(struct waiting *waiting, const struct card *card)
+static void tell_unreadable(struct waiting *waiting, const struct replica_stats *replica_stats)
 {
-    bool is_foreign = card->terms.version[0] == '\0' && card->source.rdb.is_valkey;
-    if (card->reading == RDB_UNREADABLE || (is_foreign && is_server(card)))
-        waiting->doors->on_unreadable(version_of(card), waiting->doors->arg);
+    bool is_foreign =
+        replica_stats->terms.version[0] == '\0' && replica_stats->source.rdb.is_valkey;
+    if (replica_stats->reading == RDB_UNREADABLE || (is_foreign && is_server(replica_stats)))
+        waiting->callbacks->on_unreadable(version_of(replica_stats), waiting->callbacks->arg);
 }
 
 /* True: this full sync has to wait. Decided when it could be had, and anew when it would be of another
@@ -180,14 +187,15 @@ static void tell_unreadable(struct waiting *waiting, const struct card *card)
 static bool has_to_wait(struct waiting *waiting, struct replica *replica,
                         const struct attach_plan *plan, int64_t now_ms)
 {
-    const struct card *card = replica->card;
+    const struct replica_stats *replica_stats = replica->replica_stats;
     struct resync_source source = source_of(plan);
-    if (card->not_before_ms == 0 || !resync_source_equal(&card->source, &source))
+    if (replica_stats->not_before_ms == 0 || !resync_source_equal(&replica_stats->source, &source))
         delay_full_sync(waiting, replica, &source, now_ms);
-    tell_unreadable(waiting, card);
+    tell_unreadable(waiting, replica_stats);
     const struct snapshot *arriving = history_arriving_snapshot(plan->history);
-    return now_ms < card->not_before_ms ||
-           (card->reading == RDB_UNREADABLE && arriving != NULL && arriving != plan->snapshot);
+    return now_ms < replica_stats->not_before_ms ||
+           (replica_stats->reading == RDB_UNREADABLE && arriving != NULL &&
+            arriving != plan->snapshot);
 }
 
 static void count_sync(struct waiting *waiting, const struct replica *replica,
@@ -212,17 +220,17 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
         replica_close(replica, CLOSE_MEMORY);
         return;
     }
-    struct card *card = replica->card;
-    card->not_before_ms = 0;
-    card->history_number = history_number(plan->history);
-    card->attached_offset = plan->offset;
-    CARD_SET(card, branch, history_branches(plan->history)->current);
-    card->full_sync = plan->verdict != ATTACH_CONTINUE;
-    card->attached_ms = clock_ms();
+    struct replica_stats *replica_stats = replica->replica_stats;
+    replica_stats->not_before_ms = 0;
+    replica_stats->history_number = history_number(plan->history);
+    replica_stats->attached_offset = plan->offset;
+    REPLICA_STATS_SET(replica_stats, branch, history_branches(plan->history)->current);
+    replica_stats->full_sync = plan->verdict != ATTACH_CONTINUE;
+    replica_stats->attached_ms = clock_ms();
     /* Who continues says by that what it has. */
-    if (!card->full_sync)
-        CARD_SET(card, acknowledged, plan->offset);
-    CARD_SET(card, sent_offset, plan->offset);
+    if (!replica_stats->full_sync)
+        REPLICA_STATS_SET(replica_stats, acknowledged, plan->offset);
+    REPLICA_STATS_SET(replica_stats, sent_offset, plan->offset);
     count_sync(waiting, replica, plan->verdict);
     waiting_remove(waiting, replica);
     waiting->on_attached(replica, attach_cause(plan), waiting->on_attached_arg);
@@ -233,7 +241,7 @@ static void ask(struct waiting *waiting, struct replica *replica)
     int64_t now_ms = clock_ms();
     struct attach_wish wish = {
         .request = replica->has_request ? &replica->request : NULL,
-        .terms = &replica->card->terms,
+        .terms = &replica->replica_stats->terms,
         .hold_is_over = is_hold_over(waiting, replica),
         .awaits_new_history = waiting->awaits_new_history,
     };
@@ -269,7 +277,7 @@ void waiting_ask(struct waiting *waiting)
 
 void waiting_tick(struct waiting *waiting)
 {
-    bool is_streaming = waiting->doors->is_upstream_streaming(waiting->doors->arg);
+    bool is_streaming = waiting->callbacks->is_upstream_streaming(waiting->callbacks->arg);
     if (!is_streaming)
         waiting->streaming_since_ms = 0;
     else if (waiting->streaming_since_ms == 0)
@@ -289,7 +297,7 @@ bool waiting_close(struct waiting *waiting, uint64_t id, enum close_reason reaso
     struct replica *replica;
     TAILQ_FOREACH(replica, &waiting->replicas, entry)
     {
-        if (replica->card->id == id) {
+        if (replica->replica_stats->id == id) {
             replica_close(replica, reason);
             return true;
         }
@@ -306,52 +314,55 @@ void waiting_close_all(struct waiting *waiting, enum close_reason reason)
 
 /* Was it given a full sync that came to nothing by the replica's doing? One that leaves in the midst of
  * the RDB may have had a bad network; but one that does so at once has seen what it cannot read. */
-static bool has_failed(const struct card *card, int64_t now_ms)
+static bool has_failed(const struct replica_stats *replica_stats, int64_t now_ms)
 {
-    bool left = card->reason == CLOSE_ENDED || card->reason == CLOSE_FAILED;
-    if (card->rdb_sent_ms == 0)
-        return left && now_ms - card->attached_ms <= RESYNC_TORN_MS;
-    return left || card->reason == CLOSE_LAGGED || card->reason == CLOSE_SILENT;
+    bool left = replica_stats->reason == CLOSE_ENDED || replica_stats->reason == CLOSE_FAILED;
+    if (replica_stats->rdb_sent_ms == 0)
+        return left && now_ms - replica_stats->attached_ms <= RESYNC_TORN_MS;
+    return left || replica_stats->reason == CLOSE_LAGGED || replica_stats->reason == CLOSE_SILENT;
 }
 
 /* One without a count has failed. If one that cannot be told from it waits for the failures before this,
  * these were not its own: it waits no longer. */
-static unsigned take_over_failures(struct waiting *waiting, const struct card *failed,
+static unsigned take_over_failures(struct waiting *waiting, const struct replica_stats *failed,
                                    int64_t now_ms)
 {
     struct replica *replica;
     TAILQ_FOREACH(replica, &waiting->replicas, entry)
     {
-        struct card *card = replica->card;
-        bool is_delayed = card->failures > 0 && now_ms < card->not_before_ms;
-        if (!is_delayed || card->reading == RDB_UNREADABLE || !resync_is_alike(card, failed) ||
-            !resync_source_equal(&card->source, &failed->source))
+        struct replica_stats *replica_stats = replica->replica_stats;
+        bool is_delayed = replica_stats->failures > 0 && now_ms < replica_stats->not_before_ms;
+        if (!is_delayed || replica_stats->reading == RDB_UNREADABLE ||
+            !resync_is_alike(replica_stats, failed) ||
+            !resync_source_equal(&replica_stats->source, &failed->source))
             continue;
         log_info("downstream: replica id=%" PRIu64 " addr=%s listening-port=%u waits no longer: "
                  "addr=%s, which says the same of itself, was the one that failed",
-                 card->id, card->peer, card->terms.listening_port, failed->peer);
-        card->not_before_ms = now_ms;
-        return card->failures;
+                 replica_stats->id, replica_stats->peer, replica_stats->terms.listening_port,
+                 failed->peer);
+        replica_stats->not_before_ms = now_ms;
+        return replica_stats->failures;
     }
     return 0;
 }
 
-void waiting_note_gone(struct waiting *waiting, const struct card *card)
+void waiting_note_gone(struct waiting *waiting, const struct replica_stats *replica_stats)
 {
     int64_t now_ms = clock_ms();
-    unsigned failures = card->failures;
-    bool was_attached = card->worker != NULL;
-    const struct replica_terms *terms = &card->terms;
+    unsigned failures = replica_stats->failures;
+    bool was_attached = replica_stats->worker != NULL;
+    const struct replica_terms *terms = &replica_stats->terms;
     /* Who wants the RDB only acknowledges nothing. */
-    bool is_known = terms->listening_port != 0 && card->acknowledges && !terms->rdb_only;
-    if (!is_known || card->source.history_number == 0 ||
-        (was_attached && (!card->full_sync || CARD_GET(card, has_acknowledged))))
+    bool is_known = terms->listening_port != 0 && replica_stats->acknowledges && !terms->rdb_only;
+    if (!is_known || replica_stats->source.history_number == 0 ||
+        (was_attached &&
+         (!replica_stats->full_sync || REPLICA_STATS_GET(replica_stats, has_acknowledged))))
         return;
-    if (was_attached && has_failed(card, now_ms)) {
+    if (was_attached && has_failed(replica_stats, now_ms)) {
         if (failures == 0)
-            failures = take_over_failures(waiting, card, now_ms);
+            failures = take_over_failures(waiting, replica_stats, now_ms);
         failures++;
         waiting->sync_full_unacknowledged++;
     }
-    resync_throttle_keep(&waiting->throttle, card, failures, now_ms);
+    resync_throttle_keep(&waiting->throttle, replica_stats, failures, now_ms);
 }

@@ -22,7 +22,7 @@ typedef void waiting_attached_fn(struct replica *replica, const char *cause, voi
 
 struct waiting {
     const struct store *store;
-    const struct downstream_doors *doors; /* for snapshots, and how upstream is */
+    const struct downstream_callbacks *callbacks; /* for snapshots, and how upstream is */
     waiting_attached_fn *on_attached;
     void *on_attached_arg;
     int64_t timeout_ms;      /* for how long one that is ahead of us is held */
@@ -41,7 +41,7 @@ struct waiting {
 };
 
 void waiting_init(struct waiting *waiting, const struct store *store,
-                  const struct downstream_doors *doors, int64_t timeout_ms,
+                  const struct downstream_callbacks *callbacks, int64_t timeout_ms,
                   waiting_attached_fn *on_attached, void *arg);
 
 /* Another repl-timeout from now on, also for those who wait. */
@@ -63,6 +63,6 @@ void waiting_close_all(struct waiting *waiting, enum close_reason reason);
 
 /* A replica has gone, attached or not: where its full sync came to nothing, its next one may have to
  * wait. */
-void waiting_note_gone(struct waiting *waiting, const struct card *card);
+void waiting_note_gone(struct waiting *waiting, const struct replica_stats *replica_stats);
 
 #endif

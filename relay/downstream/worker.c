@@ -7,7 +7,7 @@
  *       wakes++               (a)                sends to those who are caught up
  *       if sleeping is set    (b)                sleeping = true       (2)
  *           clear it, ring                       if wakes != looked    (3)
- *                                                    ring its own bell
+ *                                                    ring its own notifier
  *
  * and all of (a), (b), (2), (3) are sequentially consistent, so they have one order. If (a) comes
  * before (3), the worker sees it and turns once more. If it comes after, then (2), which is before
@@ -21,8 +21,8 @@
  * The other way round, no acknowledgement is lost on who begins to watch:
  *
  *     thread 0                                 worker
- *       watched = true        (c)                writes the card                    (4)
- *       looks at the cards    (d)                at the end of the turn: watched?   (5)
+ *       watched = true        (c)                writes the replica stats                    (4)
+ *       looks at the replica stats    (d)                at the end of the turn: watched?   (5)
  *                                                    rings
  *
  * (c) and (5) both read and write `watched`, so one of them sees the other. If (5) comes after (c), it
@@ -56,7 +56,7 @@ enum order_kind {
 };
 
 struct order {
-    struct letter letter; /* first: the letter is the order */
+    struct message message; /* first: the message is the order */
     enum order_kind kind;
     struct replica *replica;
     const char *cause;
@@ -70,12 +70,12 @@ struct order {
 struct worker {
     /* Constant. */
     struct mailbox *home;
-    struct bell *acknowledged;
+    struct notifier *acknowledged;
     struct mailbox *mailbox;
     struct mailbox *jobs; /* of replicas, that come home */
     struct readahead *readahead;
     struct loop *loop;
-    struct bell *bell;
+    struct notifier *notifier;
     struct timer *timer;
     pthread_t thread;
     bool has_thread;
@@ -93,12 +93,12 @@ struct worker {
 
 /* ---------------------------------------------------------------- the worker's side */
 
-static void on_gone(struct replica *replica, struct card *card, void *arg)
+static void on_gone(struct replica *replica, struct replica_stats *replica_stats, void *arg)
 {
     struct worker *worker = arg;
     TAILQ_REMOVE(&worker->replicas, replica, entry);
     loop_defer(worker->loop, replica_free, replica);
-    mailbox_post(worker->home, &card->gone);
+    mailbox_post(worker->home, &replica_stats->gone);
 }
 
 static void on_acknowledged(void *arg)
@@ -138,7 +138,7 @@ static void close_one(struct worker *worker, uint64_t id, enum close_reason reas
     struct replica *replica;
     TAILQ_FOREACH(replica, &worker->replicas, entry)
     {
-        if (replica->card->id == id) {
+        if (replica->replica_stats->id == id) {
             replica_close(replica, reason);
             return;
         }
@@ -151,7 +151,7 @@ static void close_all(struct worker *worker, enum close_reason reason, uint64_t 
     for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
          replica = next) {
         next = TAILQ_NEXT(replica, entry);
-        if (number_spared == 0 || replica->card->history_number != number_spared)
+        if (number_spared == 0 || replica->replica_stats->history_number != number_spared)
             replica_close(replica, reason);
     }
 }
@@ -172,7 +172,7 @@ static void confirm(struct worker *worker, uint64_t number, uint64_t branch, uin
     for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
          replica = next) {
         next = TAILQ_NEXT(replica, entry);
-        if (replica->card->history_number == number)
+        if (replica->replica_stats->history_number == number)
             replica_confirm_branch(replica, branch, offset);
     }
     worker->has_acknowledgements = true; /* that did not count, and do now */
@@ -187,10 +187,10 @@ static void set_timeout(struct worker *worker, int64_t timeout_ms)
     }
 }
 
-static void on_letter(struct letter *letter, void *arg)
+static void on_message(struct message *message, void *arg)
 {
     struct worker *worker = arg;
-    struct order *order = (struct order *)letter;
+    struct order *order = (struct order *)message;
     switch (order->kind) {
     case ORDER_TAKE:
         take(worker, order->replica, order->cause);
@@ -218,10 +218,10 @@ static void on_letter(struct letter *letter, void *arg)
     free(order);
 }
 
-static void on_job(struct letter *letter, void *arg)
+static void on_job(struct message *message, void *arg)
 {
     (void)arg;
-    replica_on_read((struct readahead_job *)letter);
+    replica_on_read((struct readahead_job *)message);
 }
 
 static void on_tick(void *arg)
@@ -232,7 +232,7 @@ static void on_tick(void *arg)
 }
 
 /* The end of this turn does what there is to do. */
-static void on_bell(void *arg)
+static void on_notified(void *arg)
 {
     (void)arg;
 }
@@ -241,7 +241,7 @@ static void tell_acknowledgements(struct worker *worker)
 {
     worker->has_acknowledgements = false;
     if (atomic_fetch_or_explicit(&worker->watched, 0, memory_order_acq_rel) != 0)
-        bell_ring(worker->acknowledged);
+        notifier_wake(worker->acknowledged);
 }
 
 static void on_turn_end(void *arg)
@@ -256,7 +256,7 @@ static void on_turn_end(void *arg)
     }
     atomic_store(&worker->sleeping, true);
     if (atomic_load(&worker->wakes) != worker->looked)
-        bell_ring(worker->bell);
+        notifier_wake(worker->notifier);
 }
 
 static void *run(void *arg)
@@ -275,11 +275,11 @@ static bool make_parts(struct worker *worker)
     if (worker->loop == NULL)
         return false;
     loop_at_turn_end(worker->loop, on_turn_end, worker);
-    worker->mailbox = mailbox_new(worker->loop, on_letter, worker);
+    worker->mailbox = mailbox_new(worker->loop, on_message, worker);
     worker->jobs = mailbox_new(worker->loop, on_job, worker);
-    worker->bell = bell_new(worker->loop, on_bell, worker);
+    worker->notifier = notifier_new(worker->loop, on_notified, worker);
     worker->timer = timer_new(worker->loop, on_tick, worker);
-    if (worker->mailbox == NULL || worker->jobs == NULL || worker->bell == NULL ||
+    if (worker->mailbox == NULL || worker->jobs == NULL || worker->notifier == NULL ||
         worker->timer == NULL)
         return false;
     worker->readahead = readahead_new(worker->jobs);
@@ -306,14 +306,14 @@ static void free_worker(struct worker *worker)
     CHECK(TAILQ_EMPTY(&worker->replicas));
     readahead_free(&worker->readahead);
     timer_free(&worker->timer);
-    bell_free(&worker->bell);
+    notifier_free(&worker->notifier);
     mailbox_free(&worker->jobs); /* after those who post to it */
     mailbox_free(&worker->mailbox);
     loop_free(&worker->loop);
     free(worker);
 }
 
-struct worker *worker_start(struct mailbox *home, struct bell *acknowledged)
+struct worker *worker_start(struct mailbox *home, struct notifier *acknowledged)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
     if (worker == NULL)
@@ -335,7 +335,7 @@ static void give(struct worker *worker, struct order wanted)
     /* An order that is lost would leave a replica on bytes that are no longer so. */
     CHECK(order != NULL);
     *order = wanted;
-    mailbox_post(worker->mailbox, &order->letter);
+    mailbox_post(worker->mailbox, &order->message);
 }
 
 void worker_stop(struct worker **where)
@@ -392,5 +392,5 @@ void worker_wake(struct worker *worker)
     atomic_fetch_add(&worker->wakes, 1);
     /* A plain look first: the exchange would take the cache line from a busy worker each time. */
     if (atomic_load(&worker->sleeping) && atomic_exchange(&worker->sleeping, false))
-        bell_ring(worker->bell);
+        notifier_wake(worker->notifier);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One thread with its loop and its replicas. Thread 0 reaches it by letters, and by a wake-up when the
- * store has something new; what it has to say comes back as a card whose replica has gone.
+ * One thread with its loop and its replicas. Thread 0 reaches it by messages, and by a wake-up when the
+ * store has something new; what it has to say comes back as a replica stats whose replica has gone.
  *
  * Owner: downstream.c. Thread: thread 0 for everything in this file.
  */
@@ -15,13 +15,13 @@
 #include "relay/downstream/reasons.h"
 #include "relay/net/mailbox.h"
 
-struct bell;
+struct notifier;
 struct replica;
 struct worker;
 
 /* Starts the thread. Cards of replicas that have gone are posted to `home`; `acknowledged` is rung as
  * worker_watch says. NULL: memory, descriptors or threads are out (errno). */
-MUST_CHECK struct worker *worker_start(struct mailbox *home, struct bell *acknowledged);
+MUST_CHECK struct worker *worker_start(struct mailbox *home, struct notifier *acknowledged);
 
 /* Closes all its replicas with CLOSE_SHUTDOWN, ends and joins the thread, frees. */
 void worker_stop(struct worker **worker);
@@ -39,18 +39,18 @@ void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t 
 void worker_rename(struct worker *worker, uint64_t offset);
 
 /* Its replicas of that history which can go on after a rewind to `offset` are on `branch` from now on: it says
- * so on their cards. The others close. */
+ * so on their replica stats. The others close. */
 void worker_confirm(struct worker *worker, uint64_t history_number, uint64_t branch,
                     uint64_t offset);
 
 /* Another repl-timeout for all replicas that it has. */
 void worker_set_timeout(struct worker *worker, int64_t timeout_ms);
 
-/* With true, the bell is rung at the end of each turn in which a replica has acknowledged something: once
- * a turn, whatever the number. An acknowledgement that is not told is on its card when this returns. */
+/* With true, the notifier is rung at the end of each turn in which a replica has acknowledged something: once
+ * a turn, whatever the number. An acknowledgement that is not told is on its replica stats when this returns. */
 void worker_watch(struct worker *worker, bool watch);
 
-/* The store has published something. Costs two atomics, and a bell where the worker sleeps. */
+/* The store has published something. Costs two atomics, and a notifier where the worker sleeps. */
 void worker_wake(struct worker *worker);
 
 #endif

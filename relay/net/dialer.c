@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "connect_timeout.h"
 #include "loop_private.h"
-#include "patience.h"
 #include "relay/base/clock.h"
 #include "resolver.h"
 
@@ -90,7 +90,7 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == -1)
         error = errno;
     if (error != ETIMEDOUT)
-        patience_note_answer(loop_patience(dialer->loop), attempt->to);
+        connect_timeout_note_answer(loop_patience(dialer->loop), attempt->to);
     if (error != 0) {
         fail_attempt(attempt, error);
         dialer->next_ms = clock_ms(); /* no reason to wait */
@@ -107,8 +107,8 @@ static bool begin_attempt(struct dialer *dialer, struct attempt *attempt)
 {
     const struct address *to = attempt->to;
     const struct dialer_options *options = &dialer->options;
-    attempt->until_ms = clock_ms() + patience_ms(loop_patience(dialer->loop), to, options->first_ms,
-                                                 options->limit_ms);
+    attempt->until_ms = clock_ms() + connect_timeout_ms(loop_patience(dialer->loop), to,
+                                                        options->first_ms, options->limit_ms);
     attempt->fd = socket(to->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (attempt->fd == -1)
         return false;
@@ -169,7 +169,7 @@ static void on_timer(void *arg)
         struct attempt *attempt = &dialer->attempts[i];
         if (!is_under_way(attempt) || attempt->until_ms > now_ms)
             continue;
-        patience_note_silence(loop_patience(dialer->loop), attempt->to);
+        connect_timeout_note_silence(loop_patience(dialer->loop), attempt->to);
         fail_attempt(attempt, ETIMEDOUT);
         dialer->next_ms = now_ms;
     }

@@ -7,7 +7,7 @@
  * Each attempt has a limit of its own, since a host that has vanished says nothing for minutes. It begins
  * at `first_ms` and doubles with each attempt at that address that comes to nothing so, up to
  * `limit_ms`, so that a long way is not given up for ever; an answer of any kind takes it back
- * (patience.h).
+ * (connect_timeout.h).
  *
  * Owner: a connection that is opening. Thread: the loop's.
  */
@@ -35,7 +35,7 @@ extern const struct dialer_options dialer_defaults;
  * freed (here, if one likes). */
 typedef void dialer_fn(int fd, const char *error, void *arg);
 
-/* Tells in a later turn. NULL: memory is out. */
+/* Tells in a later turn. NULL: out of memory. */
 MUST_CHECK struct dialer *dialer_new(struct loop *loop, const struct dialer_options *options,
                                      const char *host, uint16_t port, dialer_fn *fn, void *arg);
 

@@ -42,7 +42,7 @@ struct slot {
 
 struct http {
     struct loop *loop;
-    int64_t patience_ms;
+    int64_t connect_timeout_ms;
     struct evhttp *server;
     struct evconnlistener *listeners[ADDRESSES_MAX]; /* the server's */
     size_t listener_count;
@@ -111,7 +111,7 @@ static void on_sweep(void *arg)
     int64_t now_ms = clock_ms();
     for (size_t i = 0; i < LENGTH_OF(http->slots); i++) {
         const struct slot *slot = &http->slots[i];
-        if (slot->stream != NULL && now_ms - slot->since_ms >= http->patience_ms)
+        if (slot->stream != NULL && now_ms - slot->since_ms >= http->connect_timeout_ms)
             (void)shutdown(bufferevent_getfd(slot->stream), SHUT_RDWR);
     }
     unsigned taken = reap(http);
@@ -165,7 +165,7 @@ static void add_headers(struct evkeyvalq *headers, const struct http_reply *repl
         {"Content-Length", length},
         {"Content-Security-Policy", reply->policy},
         {"Cache-Control", "no-store"},
-        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Cross-Primary-Resource-Policy", "same-origin"},
         {"Referrer-Policy", "no-referrer"},
         {"X-Content-Type-Options", "nosniff"},
         {"X-Frame-Options", "DENY"},
@@ -220,7 +220,7 @@ static void answer(struct http *http, struct evhttp_request *request, struct htt
     };
     http->fn(&asked, reply, http->arg);
     if (reply->body.failed)
-        fail(reply, 500, "the reply is too long, or memory is out\n");
+        fail(reply, 500, "the reply is too long, or out of memory\n");
 }
 
 static const char *phrase(int code)
@@ -339,7 +339,7 @@ static bool listen_on(struct http *http, const char *name, uint16_t port, struct
     evconnlistener_set_error_cb(listener, on_accept_error);
     if (evhttp_bind_listener(http->server, listener) == NULL) {
         evconnlistener_free(listener);
-        text_append_string(why, "memory is out");
+        text_append_string(why, "out of memory");
         return false;
     }
     http->is_local = http->is_local && is_loopback(&address);
@@ -380,8 +380,9 @@ bool http_probe(const struct http_options *options, bool *is_taken, struct text 
 
 static bool make_server(struct http *http)
 {
-    const struct timeval patience = {.tv_sec = (time_t)(http->patience_ms / 1000),
-                                     .tv_usec = (suseconds_t)(http->patience_ms % 1000 * 1000)};
+    const struct timeval connect_timeout = {
+        .tv_sec = (time_t)(http->connect_timeout_ms / 1000),
+        .tv_usec = (suseconds_t)(http->connect_timeout_ms % 1000 * 1000)};
     http->sweep = timer_new(http->loop, on_sweep, http);
     http->server = evhttp_new(loop_base(http->loop));
     if (http->sweep == NULL || http->server == NULL)
@@ -389,7 +390,7 @@ static bool make_server(struct http *http)
     evhttp_set_allowed_methods(http->server, ANY_METHOD);
     evhttp_set_max_headers_size(http->server, HTTP_REQUEST_MAX);
     evhttp_set_max_body_size(http->server, 0);
-    evhttp_set_timeout_tv(http->server, &patience);
+    evhttp_set_timeout_tv(http->server, &connect_timeout);
     evhttp_set_bevcb(http->server, on_connection, http);
     evhttp_set_gencb(http->server, on_request, http);
     return true;
@@ -401,14 +402,14 @@ struct http *http_open(struct loop *loop, const struct http_options *options, ht
     struct http *http = calloc(1, sizeof *http);
     if (http != NULL) {
         *http = (struct http){.loop = loop,
-                              .patience_ms = options->patience_ms,
+                              .connect_timeout_ms = options->connect_timeout_ms,
                               .fn = fn,
                               .arg = arg,
                               .is_local = true,
                               .is_accepting = true};
     }
     if (http == NULL || !make_server(http))
-        text_append_string(why, "memory is out");
+        text_append_string(why, "out of memory");
     else if (listen_on_all(http, options->addresses, options->port, why))
         return http;
     http_close(&http);

@@ -30,7 +30,7 @@ struct listener {
     void *arg;
 };
 
-static void begin_rest(struct listener *listener)
+static void begin_pause(struct listener *listener)
 {
     if (!listener->is_exhausted)
         log_warn("net: listener cannot accept, tries again every %d ms", REST_MS);
@@ -73,7 +73,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return;
         if (is_exhaustion(errno)) {
-            begin_rest(listener);
+            begin_pause(listener);
             return;
         }
         /* What is left concerns one client that has gone meanwhile (accept(2)): on to the next. */

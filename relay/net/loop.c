@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "connect_timeout.h"
 #include "loop_private.h"
-#include "patience.h"
 #include "relay/base/bounds.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
@@ -44,7 +44,7 @@ struct loop {
     size_t deferred_count;
     size_t deferred_capacity;
     struct signal_watch *signals;
-    struct patience patience;
+    struct connect_timeout connect_timeout;
     struct orphan *orphans;
     struct chores chores[CHORE_KINDS];
 };
@@ -79,7 +79,7 @@ static void prepare_process(void)
     CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
 }
 
-/* NOLOCK: other threads reach a loop by its bells only, which are descriptors. */
+/* NOLOCK: other threads reach a loop by its notifier only, which are descriptors. */
 static struct event_base *new_base(void)
 {
     struct event_config *config = event_config_new();
@@ -134,9 +134,9 @@ struct event_base *loop_base(struct loop *loop)
     return loop->base;
 }
 
-struct patience *loop_patience(struct loop *loop)
+struct connect_timeout *loop_patience(struct loop *loop)
 {
-    return &loop->patience;
+    return &loop->connect_timeout;
 }
 
 /* What is deferred meanwhile is run as well: a freed object may put aside its parts. */

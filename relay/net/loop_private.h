@@ -8,12 +8,12 @@
 #include "relay/net/loop.h"
 
 struct event_base;
-struct patience;
+struct connect_timeout;
 
 struct event_base *loop_base(struct loop *loop);
 
 /* With the addresses that its connections could not reach. */
-struct patience *loop_patience(struct loop *loop);
+struct connect_timeout *loop_patience(struct loop *loop);
 
 /* Something that winds up on its own, since its owner has let go of it: a connection that drains, a
  * name lookup that was cancelled. Nobody else could end it when the loop is freed, so the loop knows

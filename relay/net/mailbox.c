@@ -4,7 +4,7 @@
  *
  *      top -> C -> B -> A -> NULL      top -> NULL      A, B, C to fn
  *
- * Only whole stacks are taken, never one letter, so the push cannot suffer from a letter that was
+ * Only whole stacks are taken, never one message, so the push cannot suffer from a message that was
  * taken and came back in between (ABA).
  */
 #include "relay/net/mailbox.h"
@@ -15,17 +15,17 @@
 #include "relay/net/loop.h"
 
 struct mailbox {
-    _Atomic(struct letter *) top; /* the letter that came last */
-    struct bell *bell;
+    _Atomic(struct message *) top; /* the message that came last */
+    struct notifier *notifier;
     mailbox_fn *fn;
     void *arg;
 };
 
-static struct letter *turn_round(struct letter *newest)
+static struct message *turn_round(struct message *newest)
 {
-    struct letter *oldest = NULL;
+    struct message *oldest = NULL;
     while (newest != NULL) {
-        struct letter *before = newest->next;
+        struct message *before = newest->next;
         newest->next = oldest;
         oldest = newest;
         newest = before;
@@ -33,17 +33,17 @@ static struct letter *turn_round(struct letter *newest)
     return oldest;
 }
 
-static void open_letters(void *arg)
+static void open_messages(void *arg)
 {
     struct mailbox *mailbox = arg;
-    /* acquire: pairs with the release of each push, so that the letters' contents are seen. */
-    struct letter *letter =
+    /* acquire: pairs with the release of each push, so that the messages' contents are seen. */
+    struct message *message =
         turn_round(atomic_exchange_explicit(&mailbox->top, NULL, memory_order_acquire));
-    while (letter != NULL) {
-        struct letter *next = letter->next; /* fn may free the letter, or post it again */
-        letter->next = NULL;
-        mailbox->fn(letter, mailbox->arg);
-        letter = next;
+    while (message != NULL) {
+        struct message *next = message->next; /* fn may free the message, or post it again */
+        message->next = NULL;
+        mailbox->fn(message, mailbox->arg);
+        message = next;
     }
 }
 
@@ -56,26 +56,26 @@ struct mailbox *mailbox_new(struct loop *loop, mailbox_fn *fn, void *arg)
     mailbox->fn = fn;
     mailbox->arg = arg;
     atomic_init(&mailbox->top, NULL);
-    mailbox->bell = bell_new(loop, open_letters, mailbox);
-    if (mailbox->bell == NULL) {
+    mailbox->notifier = notifier_new(loop, open_messages, mailbox);
+    if (mailbox->notifier == NULL) {
         free(mailbox);
         return NULL;
     }
     return mailbox;
 }
 
-void mailbox_post(struct mailbox *mailbox, struct letter *letter)
+void mailbox_post(struct mailbox *mailbox, struct message *message)
 {
     /* relaxed: the value is only a guess that the exchange below confirms. */
-    struct letter *top = atomic_load_explicit(&mailbox->top, memory_order_relaxed);
+    struct message *top = atomic_load_explicit(&mailbox->top, memory_order_relaxed);
     do
-        letter->next = top;
-    /* release: the letter's content and `next` are written before it can be found. relaxed on
+        message->next = top;
+    /* release: the message's content and `next` are written before it can be found. relaxed on
      * failure: nothing is read through `top`. */
-    while (!atomic_compare_exchange_weak_explicit(&mailbox->top, &top, letter, memory_order_release,
-                                                  memory_order_relaxed));
-    /* After the push: a bell that was heard before it is rung again. */
-    bell_ring(mailbox->bell);
+    while (!atomic_compare_exchange_weak_explicit(&mailbox->top, &top, message,
+                                                  memory_order_release, memory_order_relaxed));
+    /* After the push: a notifier that was heard before it is rung again. */
+    notifier_wake(mailbox->notifier);
 }
 
 void mailbox_free(struct mailbox **where)
@@ -84,7 +84,7 @@ void mailbox_free(struct mailbox **where)
     *where = NULL;
     if (mailbox == NULL)
         return;
-    open_letters(mailbox);
-    bell_free(&mailbox->bell);
+    open_messages(mailbox);
+    notifier_free(&mailbox->notifier);
     free(mailbox);
 }

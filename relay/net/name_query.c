@@ -142,7 +142,7 @@ static void *run_query(void *arg)
     query->answered_ms = clock_ms();
     query->is_answered = true;
     for (struct name_waiter *waiter = query->waiters; waiter != NULL; waiter = waiter->next)
-        bell_ring(waiter->bell);
+        notifier_wake(waiter->notifier);
     drop_stale_queries(); /* this one, if it failed and nobody waits */
     give_lock();
     return NULL;
@@ -190,7 +190,7 @@ static struct name_query *start_query(const char *host, resolve_fn *resolve,
 /* ------------------------------------------------------------------ who waits */
 
 bool name_query_ask(struct name_waiter *waiter, const char *host, resolve_fn *resolve,
-                    struct bell *bell, char error[NAME_QUERY_ERROR_MAX])
+                    struct notifier *notifier, char error[NAME_QUERY_ERROR_MAX])
 {
     CHECK(waiter->query == NULL);
     CHECK(strlen(host) < ADDRESS_HOST_MAX);
@@ -200,10 +200,11 @@ bool name_query_ask(struct name_waiter *waiter, const char *host, resolve_fn *re
     if (query == NULL)
         query = start_query(host, resolve, error);
     if (query != NULL) {
-        *waiter = (struct name_waiter){.next = query->waiters, .query = query, .bell = bell};
+        *waiter =
+            (struct name_waiter){.next = query->waiters, .query = query, .notifier = notifier};
         query->waiters = waiter;
         if (query->is_answered)
-            bell_ring(bell);
+            notifier_wake(notifier);
     }
     give_lock();
     return query != NULL;

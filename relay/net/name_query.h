@@ -10,8 +10,8 @@
  *
  * At most NAME_QUERIES_MAX questions at a time in a process: a further one fails until one has ended.
  *
- *     loop's thread        ask ──► waits ──(bell)──► take (or leave, at any time)
- *     a question's thread       resolve ──► answer, rings every waiter's bell
+ *     loop's thread        ask ──► waits ──(notifier)──► take (or leave, at any time)
+ *     a question's thread       resolve ──► answer, rings every waiter's notifier
  *
  * The table of questions, the answers and the waiters are guarded by one lock, held for moments only;
  * it is not taken while the C library is asked.
@@ -26,7 +26,7 @@
 #include "address.h"
 #include "relay/base/check.h"
 
-struct bell;
+struct notifier;
 
 enum {
     LOOKUP_ADDRESSES_MAX = 16, /* of a name; more are not tried */
@@ -53,20 +53,20 @@ void resolve_by_system(const char *host, struct addresses *found, char error[NAM
 struct name_waiter {
     struct name_waiter *next;
     struct name_query *query; /* NULL: does not wait */
-    struct bell *bell;
+    struct notifier *notifier;
 };
 
-/* Waits for the addresses of `host` (shorter than ADDRESS_HOST_MAX): `bell` is rung when they are
+/* Waits for the addresses of `host` (shorter than ADDRESS_HOST_MAX): `notifier` is rung when they are
  * there, perhaps before this returns. False, with a reason in `error`: nothing is waited for. Thread:
- * any; the bell's loop for what follows. */
+ * any; the notifier's loop for what follows. */
 MUST_CHECK bool name_query_ask(struct name_waiter *waiter, const char *host, resolve_fn *resolve,
-                               struct bell *bell, char error[NAME_QUERY_ERROR_MAX]);
+                               struct notifier *notifier, char error[NAME_QUERY_ERROR_MAX]);
 
-/* The bell has rung: copies the answer and leaves. False: it has not been answered yet. */
+/* The notifier has rung: copies the answer and leaves. False: it has not been answered yet. */
 MUST_CHECK bool name_query_take(struct name_waiter *waiter, struct addresses *found,
                                 char error[NAME_QUERY_ERROR_MAX]);
 
-/* Waits no more: its bell will not be rung. Does nothing for one that does not wait. */
+/* Waits no more: its notifier will not be rung. Does nothing for one that does not wait. */
 void name_query_leave(struct name_waiter *waiter);
 
 #endif

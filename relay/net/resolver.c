@@ -9,7 +9,7 @@
 #include "relay/net/loop.h"
 
 struct lookup {
-    struct bell *bell; /* rung when there is an answer; NULL: nobody was asked */
+    struct notifier *notifier; /* rung when there is an answer; NULL: nobody was asked */
     struct timer
         *timer; /* tells what is known already; while a name is asked for, its time limit */
     struct name_waiter waiter;
@@ -28,8 +28,8 @@ static void set_error(struct lookup *lookup, const char *why)
 
 static void free_lookup(struct lookup *lookup)
 {
-    name_query_leave(&lookup->waiter); /* before its bell goes */
-    bell_free(&lookup->bell);
+    name_query_leave(&lookup->waiter); /* before its notifier goes */
+    notifier_free(&lookup->notifier);
     timer_free(&lookup->timer);
     free(lookup);
 }
@@ -70,7 +70,7 @@ static void begin(struct lookup *lookup, resolve_fn *resolve, bool is_too_long)
         lookup->found.count = 1;
     else if (is_too_long || lookup->host[0] == '\0')
         set_error(lookup, gai_strerror(EAI_NONAME));
-    else if (name_query_ask(&lookup->waiter, lookup->host, resolve, lookup->bell, error))
+    else if (name_query_ask(&lookup->waiter, lookup->host, resolve, lookup->notifier, error))
         delay_ms = LOOKUP_MS_MAX;
     else
         set_error(lookup, error);
@@ -85,8 +85,8 @@ struct lookup *lookup_start(struct loop *loop, resolve_fn *resolve, const char *
     if (lookup == NULL)
         return NULL;
     lookup->timer = timer_new(loop, on_timer, lookup);
-    lookup->bell = bell_new(loop, on_answer, lookup);
-    if (lookup->timer == NULL || lookup->bell == NULL) {
+    lookup->notifier = notifier_new(loop, on_answer, lookup);
+    if (lookup->timer == NULL || lookup->notifier == NULL) {
         free_lookup(lookup);
         return NULL;
     }

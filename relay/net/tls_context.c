@@ -326,7 +326,7 @@ struct tls_context *tls_context_new(enum tls_side side, const struct tls_options
     }
     if (context == NULL || context->ssl == NULL ||
         (is_set(options->server_name) && context->server_name == NULL))
-        text_append_string(why, "memory is out");
+        text_append_string(why, "out of memory");
     else if (take_options(context, options, why))
         return context;
     tls_context_release(&context);

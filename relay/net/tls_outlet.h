@@ -35,7 +35,7 @@ struct tls_outlet {
 };
 
 /* What OpenSSL writes to; the session's, which frees it. Records are taken while nothing is owed. NULL:
- * memory is out. */
+ * out of memory. */
 MUST_CHECK BIO *tls_outlet_bio(struct tls_outlet *outlet);
 
 /* How many records make sense before the next push: as many as the socket has room for, one at least,

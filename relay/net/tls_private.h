@@ -23,7 +23,7 @@ struct tls_peer {
     char subject[TLS_SUBJECT_MAX]; /* of a certificate that was not accepted */
 };
 
-/* An SSL that knows whom to expect, with the session to resume. NULL: memory is out. */
+/* An SSL that knows whom to expect, with the session to resume. NULL: out of memory. */
 MUST_CHECK SSL *tls_context_begin(struct tls_context *context, struct tls_peer *peer,
                                   const char *host);
 
@@ -38,7 +38,7 @@ void tls_explain(const SSL *ssl, const struct tls_peer *peer, int error,
 /* The newest reason in OpenSSL's queue, which is empty afterwards. */
 const char *tls_reason(char out[CHANNEL_ERROR_MAX]);
 
-/* Puts a channel under TLS: as a server where host is NULL. False: memory is out. */
+/* Puts a channel under TLS: as a server where host is NULL. False: out of memory. */
 MUST_CHECK bool tls_begin(struct channel *channel, struct tls_context *context, const char *host);
 
 extern const struct transport transport_tls;

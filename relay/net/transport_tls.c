@@ -114,7 +114,7 @@ static enum conn_io come_up(struct channel *channel)
     if (!session->kernel_sends) {
         BIO *outlet = tls_outlet_bio(&session->outlet);
         if (outlet == NULL)
-            return fail(channel, "memory is out");
+            return fail(channel, "out of memory");
         session->outlet.fd = channel->fd;
         SSL_set0_wbio(session->ssl, outlet);
     }
@@ -130,7 +130,7 @@ static enum conn_io tls_handshake(struct channel *channel)
 {
     struct session *session = session_of(channel);
     if (SSL_get_fd(session->ssl) == -1 && SSL_set_fd(session->ssl, channel->fd) != 1)
-        return fail(channel, "memory is out");
+        return fail(channel, "out of memory");
     ERR_clear_error();
     if (session->peer.is_server && !session->has_greeted) {
         enum conn_io io = look_at_first(channel);

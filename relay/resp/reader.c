@@ -8,7 +8,8 @@
 
 #include "relay/base/check.h"
 
-static_assert(STRANGER_LENGTH_MAX <= COMMAND_LENGTH_MAX, "a stranger may do less");
+static_assert(UNAUTHENTICATED_LENGTH_MAX <= COMMAND_LENGTH_MAX,
+              "a unauthenticated client may do less");
 static_assert(COMMAND_LENGTH_MAX <= INT32_MAX, "positions in a command must not overflow");
 
 #define EXPECTED "Protocol error: expected '$', got '%c'"
@@ -26,7 +27,7 @@ static const struct limits {
     const char *too_long;
 } limits_of[] = {
     [false] = {COMMAND_ARGUMENTS_MAX, COMMAND_LENGTH_MAX, INVALID_COUNT, INVALID_BULK},
-    [true] = {STRANGER_ARGUMENTS_MAX, STRANGER_LENGTH_MAX,
+    [true] = {UNAUTHENTICATED_ARGUMENTS_MAX, UNAUTHENTICATED_LENGTH_MAX,
               "Protocol error: unauthenticated multibulk length",
               "Protocol error: unauthenticated bulk length"},
 };
@@ -59,10 +60,10 @@ void reader_init(struct reader *reader)
     restart(reader);
 }
 
-void reader_set_stranger(struct reader *reader, bool is_stranger)
+void reader_set_unauthenticated(struct reader *reader, bool is_unauthenticated)
 {
     if (reader->position == 0)
-        reader->is_stranger = is_stranger;
+        reader->is_unauthenticated = is_unauthenticated;
 }
 
 static enum reader_result fail(struct reader *reader, const char *error)
@@ -327,7 +328,7 @@ enum reader_result reader_next(struct reader *reader, uint8_t *input, size_t len
         return READER_ERROR;
     if (length == 0)
         return READER_MORE;
-    const struct limits *limits = &limits_of[reader->is_stranger];
+    const struct limits *limits = &limits_of[reader->is_unauthenticated];
     struct input seen = {input, length < limits->length ? length : limits->length, limits};
     if (input[0] == '*')
         return next_array(reader, seen, command);

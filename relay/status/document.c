@@ -102,14 +102,14 @@ static void write_hops(struct json *json, const struct hops *hops)
     json_close_array(json);
 }
 
-static void write_origin(struct json *json, const struct picture *picture)
+static void write_primary(struct json *json, const struct picture *picture)
 {
     const struct link_status *link = &picture->link;
     bool is_valkey = link->valkey_version[0] != '\0';
     struct text ack;
     text_init(&ack, 64);
     ack_rule_format(picture->ack, &ack);
-    json_open_object(json, "origin");
+    json_open_object(json, "upstream");
     json_string(json, "host", link->host);
     json_u64(json, "port", link->port);
     json_u64(json, "candidates", link->candidates);
@@ -311,7 +311,7 @@ void document_write(const struct picture *picture, struct text *out)
     json_open_array(&json, "findings");
     findings_each(picture, write_finding, &json);
     json_close_array(&json);
-    write_origin(&json, picture);
+    write_primary(&json, picture);
     write_store(&json, picture);
     write_replicas(&json, picture);
     write_traffic(&json, picture);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "relay/base/check.h"
-#include "relay/upstream/origin_rights.h"
+#include "relay/upstream/primary_rights.h"
 
 enum {
     WORDS_MAX = 48,
@@ -79,13 +79,13 @@ static bool PRINTF_LIKE(2, 3) say(char out[FINDING_LENGTH_MAX], const char *form
 
 /* --- rules: each fills what and advice, and says whether it holds --- */
 
-static bool finds_no_origin(const struct picture *picture, struct finding *finding)
+static bool finds_no_primary(const struct picture *picture, struct finding *finding)
 {
     if (picture->link.candidates > 0 || picture->link.is_up || picture->link.host[0] != '\0')
         return false;
-    say(finding->what, "It is not known where the origin is.");
+    say(finding->what, "It is not known where the primary is.");
     return say(finding->advice, "The Sentinels have not answered yet: see the log for what they "
-                                "say, or name the origin with replicaof.");
+                                "say, or name the primary with replicaof.");
 }
 
 static bool finds_link_down(const struct picture *picture, struct finding *finding)
@@ -97,14 +97,14 @@ static bool finds_link_down(const struct picture *picture, struct finding *findi
     if (link->is_up || link->is_stalled || link->sync_in_progress || down_ms < LINK_GRACE_MS ||
         link->host[0] == '\0')
         return false;
-    say(finding->what, "The link to the origin %s:%u has been down for %s%s%s", link->host,
+    say(finding->what, "The link to the primary %s:%u has been down for %s%s%s", link->host,
         (unsigned)link->port, time_words(down_ms, since), link->last_error[0] != '\0' ? ": " : ".",
         link->last_error);
     const char *meanwhile = picture->store.is_served
                                 ? "Replicas are served what is held, and get nothing new"
                                 : "Nothing is held that could be served";
     return say(finding->advice,
-               "%s. Check that the origin runs, that it can be reached from here, and masterauth. "
+               "%s. Check that the primary runs, that it can be reached from here, and masterauth. "
                "The relay tries again by itself.",
                meanwhile);
 }
@@ -120,7 +120,8 @@ static bool finds_other_history(const struct picture *picture, struct finding *f
         "with "
         "that.",
         wait->host, (unsigned)wait->port, wait->is_foreign ? ", and had it beside ours" : "");
-    const char *held = wait->is_held ? " before a Sentinel has answered" : " without being told";
+    const char *held =
+        wait->waits_for_sentinels ? " before a Sentinel has answered" : " without being told";
     return say(
         finding->advice,
         "Its data set is not taken%s%s%s: bring a primary back that has the one held, or say "
@@ -150,7 +151,7 @@ static bool finds_hop_down(const struct picture *picture, struct finding *findin
     const struct hops *hops = &picture->hops;
     for (size_t i = 1; i < hops->count; i++) {
         const struct hop *hop = &hops->at[i];
-        const struct origin_address *from = &hops->at[i - 1].to;
+        const struct primary_address *from = &hops->at[i - 1].to;
         if (!is_hop_down(hop))
             continue;
         say(finding->what,
@@ -188,12 +189,13 @@ static bool finds_old_history(const struct picture *picture, struct finding *fin
     if (picture->old_history_ms < 0 || !picture->store.is_served)
         return false;
     say(finding->what,
-        "For %s an old history has been served: the origin has another, whose RDB is not here yet.",
+        "For %s an old history has been served: the primary has another, whose RDB is not here "
+        "yet.",
         time_words(picture->old_history_ms, since));
     return say(
         finding->advice,
         "Replicas get nothing new until the new one is whole, and are told of it then; %s. If "
-        "the origin should still have its data, see what has happened there.",
+        "the primary should still have its data, see what has happened there.",
         picture->serves_old_history
             ? "those that need a full sync get two (serve-old-history = yes)"
             : "those that need a full sync wait for it");
@@ -207,12 +209,12 @@ static bool finds_sync(const struct picture *picture, struct finding *finding)
     if (!link->sync_in_progress)
         return false;
     if (link->sync_read_bytes == 0)
-        say(finding->what, "The origin is preparing an RDB for the relay.");
+        say(finding->what, "The primary is preparing an RDB for the relay.");
     else if (link->sync_total_bytes > 0)
-        say(finding->what, "An RDB arrives from the origin: %s of %s.",
+        say(finding->what, "An RDB arrives from the primary: %s of %s.",
             size_words(link->sync_read_bytes, read), size_words(link->sync_total_bytes, total));
     else
-        say(finding->what, "An RDB arrives from the origin: %s so far.",
+        say(finding->what, "An RDB arrives from the primary: %s so far.",
             size_words(link->sync_read_bytes, read));
     return say(finding->advice, "%s",
                picture->store.is_served ? "Replicas go on with the history before it until then."
@@ -227,7 +229,7 @@ static bool finds_disk_trouble(const struct picture *picture, struct finding *fi
         return false;
     if (link->is_stalled)
         say(finding->what,
-            "For %s nothing has been read from the origin, since the disk does not take it: %s",
+            "For %s nothing has been read from the primary, since the disk does not take it: %s",
             time_words(picture->now_ms - link->down_since_ms, since), picture->store.error);
     else
         say(finding->what, "The store is in trouble: %s", picture->store.error);
@@ -293,14 +295,14 @@ static bool finds_no_snapshot(const struct picture *picture, struct finding *fin
     say(finding->what, "No RDB can be served now: %s.", why);
     if (link->refresh_error != NULL && link->refresh_error[0] != '\0')
         return say(finding->advice, "A replica that needs a full sync waits for one. %s: %s",
-                   link->refresh_lacks_room ? "None is fetched"
-                                            : "The last try to fetch one failed",
+                   link->refresh_lacks_space ? "None is fetched"
+                                             : "The last try to fetch one failed",
                    link->refresh_error);
     return say(finding->advice, "Partial resyncs work. A replica that needs a full sync makes the "
-                                "relay fetch one from the origin, and waits for it.");
+                                "relay fetch one from the primary, and waits for it.");
 }
 
-static bool tells_no_room(const struct picture *picture, struct finding *finding)
+static bool tells_no_space(const struct picture *picture, struct finding *finding)
 {
     say(finding->what, "No newer RDB is fetched: %s.", picture->link.refresh_error);
     return say(finding->advice,
@@ -314,8 +316,8 @@ static bool finds_refresh_failed(const struct picture *picture, struct finding *
     bool failed = link->refresh_error != NULL && link->refresh_error[0] != '\0' &&
                   link->last_refresh_count > 0 &&
                   link->last_refreshes[0].outcome[0] == 'f'; /* failed */
-    if (link->refresh_lacks_room)
-        return tells_no_room(picture, finding);
+    if (link->refresh_lacks_space)
+        return tells_no_space(picture, finding);
     if (!failed || !has_usable_snapshot(&picture->store))
         return false;
     say(finding->what, "The last try to fetch a newer RDB failed: %s", link->refresh_error);
@@ -338,11 +340,11 @@ static bool tells_rights(const struct picture *picture, struct finding *finding)
     const struct link_status *link = &picture->link;
     text_init(&words, FINDING_LENGTH_MAX);
     text_init(&costs, FINDING_LENGTH_MAX);
-    origin_rights_words(link->denied_rights, &words);
-    origin_rights_costs(link->denied_rights, &costs);
-    say(finding->what, "The user \"%s\" lacks rights at the origin: %s.", link->user,
+    primary_rights_words(link->denied_rights, &words);
+    primary_rights_costs(link->denied_rights, &costs);
+    say(finding->what, "The user \"%s\" lacks rights at the primary: %s.", link->user,
         text_string(&words));
-    say(finding->advice, "%s At the origin: ACL SETUSER %s %s", text_string(&costs), link->user,
+    say(finding->advice, "%s At the primary: ACL SETUSER %s %s", text_string(&costs), link->user,
         text_string(&words));
     text_fini(&words);
     text_fini(&costs);
@@ -351,13 +353,13 @@ static bool tells_rights(const struct picture *picture, struct finding *finding)
 
 static bool finds_no_rights(const struct picture *picture, struct finding *finding)
 {
-    return !origin_rights_suffice(picture->link.denied_rights) && tells_rights(picture, finding);
+    return !primary_rights_suffice(picture->link.denied_rights) && tells_rights(picture, finding);
 }
 
 static bool finds_few_rights(const struct picture *picture, struct finding *finding)
 {
     unsigned denied = picture->link.denied_rights;
-    return denied != 0 && origin_rights_suffice(denied) && tells_rights(picture, finding);
+    return denied != 0 && primary_rights_suffice(denied) && tells_rights(picture, finding);
 }
 
 /* A quarter of the window is what a newer RDB has to arrive in (store_snapshot_is_due). */
@@ -402,7 +404,7 @@ static bool finds_version_raised(const struct picture *picture, struct finding *
     if (rdb_version_reading(rdb, link->replicas_version) != RDB_UNREADABLE)
         return false;
     say(finding->what,
-        "The origin is asked for an RDB of version %s (%s), and a replica that is here, or was in "
+        "The primary is asked for an RDB of version %s (%s), and a replica that is here, or was in "
         "the "
         "last day, is of version %s, or announces none, and cannot read that.",
         server_version_format(link->announced_version, now), rdb_version_format(rdb, magic),
@@ -414,7 +416,7 @@ static bool finds_version_raised(const struct picture *picture, struct finding *
                    lowest);
     return say(
         finding->advice,
-        "The origin ended the connection when it was asked for an older one: its data needs the "
+        "The primary ended the connection when it was asked for an older one: its data needs the "
         "newer, as times to live of a hash's fields do. Upgrade the replica; or remove what "
         "needs it, and set announce-version to %s.",
         lowest);
@@ -512,8 +514,9 @@ static bool finds_waiting(const struct picture *picture, struct finding *finding
         return false;
     say(finding->what, "%" PRIu64 " replica%s for what the relay does not have yet.", count,
         count == 1 ? " waits" : "s wait");
-    return say(finding->advice, "An RDB from the origin, or the stream up to where the replica is. "
-                                "Nothing to do while the link is up.");
+    return say(finding->advice,
+               "An RDB from the primary, or the stream up to where the replica is. "
+               "Nothing to do while the link is up.");
 }
 
 /* The window is larger than it was made, and the disk fuller. */
@@ -606,7 +609,7 @@ static const struct rule {
     {SEVERITY_PROBLEM, "old_history", finds_old_history},
     {SEVERITY_PROBLEM, "hop_down", finds_hop_down},
     {SEVERITY_PROBLEM, "stream_silent", finds_silent_stream},
-    {SEVERITY_PROBLEM, "no_origin", finds_no_origin},
+    {SEVERITY_PROBLEM, "no_primary", finds_no_primary},
     {SEVERITY_PROBLEM, "rights_missing", finds_no_rights},
     {SEVERITY_PROBLEM, "full_sync_cut_off", finds_cut_off},
     {SEVERITY_PROBLEM, "replica_cannot_load", finds_failing},

@@ -136,12 +136,12 @@ static const struct metric {
     {"psync_relay_ready", GAUGE, "Whether replicas can be served (as /readyz says).", ready},
     {"psync_relay_allocated_bytes", GAUGE, "Memory allocated, without mapped files.", allocated},
 
-    {"psync_relay_link_up", GAUGE, "Whether the link to the origin is up.", link_up},
+    {"psync_relay_link_up", GAUGE, "Whether the link to the primary is up.", link_up},
     {"psync_relay_link_silence_seconds", GAUGE,
-     "Since the last byte from the origin, while the link is up.", link_silence},
+     "Since the last byte from the primary, while the link is up.", link_silence},
     {"psync_relay_stream_silence_seconds", GAUGE,
      "Since the last byte of the stream, whether the link is up or not.", stream_silence},
-    {"psync_relay_ping_period_seconds", GAUGE, "How often the origin is to be heard at least.",
+    {"psync_relay_ping_period_seconds", GAUGE, "How often the primary is to be heard at least.",
      ping_period},
     {"psync_relay_root_silence_seconds", GAUGE,
      "The same, or longer: since the relay above that has heard nothing for the longest heard "
@@ -149,23 +149,24 @@ static const struct metric {
      root_silence},
     {"psync_relay_hops_down", GAUGE, "Links of relays above this one that are down.", hops_down},
     {"psync_relay_old_history_seconds", GAUGE,
-     "For how long the origin has had another history than the one that is served; 0: it has not.",
+     "For how long the primary has had another history than the one that is served; 0: it has not.",
      old_history},
-    {"psync_relay_link_received_bytes_total", COUNTER, "Bytes received from the origin.",
+    {"psync_relay_link_received_bytes_total", COUNTER, "Bytes received from the primary.",
      link_received},
-    {"psync_relay_link_attempts_total", COUNTER, "Connections to the origin tried.", link_attempts},
-    {"psync_relay_link_full_syncs_total", COUNTER, "Full syncs of the relay with the origin.",
+    {"psync_relay_link_attempts_total", COUNTER, "Connections to the primary tried.",
+     link_attempts},
+    {"psync_relay_link_full_syncs_total", COUNTER, "Full syncs of the relay with the primary.",
      link_full_syncs},
     {"psync_relay_link_partial_syncs_total", COUNTER,
-     "Partial resyncs of the relay with the origin.", link_partial_syncs},
+     "Partial resyncs of the relay with the primary.", link_partial_syncs},
     {"psync_relay_link_acknowledged_offset_bytes", GAUGE,
-     "Offset that was acknowledged to the origin.", link_acknowledged},
-    {"psync_relay_link_sync_in_progress", GAUGE, "Whether a full sync with the origin runs.",
+     "Offset that was acknowledged to the primary.", link_acknowledged},
+    {"psync_relay_link_sync_in_progress", GAUGE, "Whether a full sync with the primary runs.",
      sync_in_progress},
     {"psync_relay_link_other_history", GAUGE,
      "Whether a server has another history, which is not taken, or not yet.", other_history},
     {"psync_relay_snapshot_refreshes_total", COUNTER,
-     "RDBs fetched from the origin on a second connection.", refreshes},
+     "RDBs fetched from the primary on a second connection.", refreshes},
     {"psync_relay_snapshot_refresh_failures_total", COUNTER, "Those that came to nothing.",
      refresh_failures},
 
@@ -276,9 +277,9 @@ static void write_states(const struct picture *picture, struct text *out)
 {
     static const char *const states[] = {
         [LINK_IDLE] = "idle",           [LINK_CONNECTING] = "connecting",
-        [LINK_GREETING] = "greeting",   [LINK_LOADING] = "loading",
+        [LINK_HANDSHAKE] = "handshake", [LINK_LOADING] = "loading",
         [LINK_REWINDING] = "rewinding", [LINK_STREAMING] = "streaming",
-        [LINK_RESTING] = "resting",     [LINK_STOPPED] = "stopped",
+        [LINK_RETRYING] = "retrying",   [LINK_STOPPED] = "stopped",
     };
     write_head(out, "psync_relay_build_info", GAUGE, "The version, as a label.");
     write_labelled(out, "psync_relay_build_info", "version", RELAY_VERSION, 1);
@@ -373,7 +374,7 @@ static int compare(const void *left, const void *right)
     return a->id > b->id ? -1 : a->id < b->id;
 }
 
-/* Replicas alone: what only fetches an RDB has no port that it would be known by. */
+/* Replicas alone: what only refreshes an RDB has no port that it would be known by. */
 static void settle_rows(struct picture *picture)
 {
     size_t kept = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The relay at one moment, as plain values: taken once from the reports of the rooms, then told as a
+ * The relay at one moment, as plain values: taken once from the reports of the components, then told as a
  * page, as JSON, as metrics. Looks at each replica once, and keeps a bounded number of them.
  *
- * Strings belong to the rooms and are valid until one of them is used; those of the rows are copies.
+ * Strings belong to the components and are valid until one of them is used; those of the rows are copies.
  * Thread: thread 0.
  */
 #ifndef RELAY_STATUS_PICTURE_H
@@ -71,7 +71,7 @@ struct picture {
     struct hops hops;        /* our link, and those of the relays above */
     int64_t silence_ms;      /* since the last byte of the stream, or the start */
     int64_t root_silence_ms; /* since the last that a relay above got; not below silence_ms */
-    int64_t old_history_ms;  /* for how long the origin has had another history; -1: it has not */
+    int64_t old_history_ms;  /* for how long the primary has had another history; -1: it has not */
     struct memory memory;
     double cpu_seconds;
     struct link_status link;

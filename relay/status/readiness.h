@@ -11,7 +11,7 @@
 
 enum { READINESS_WHY_MAX = 512 };
 
-/* True: it is. False: `why`. `max_silence_ms`: for how long the origin may have been silent; 0: any time. */
+/* True: it is. False: `why`. `max_silence_ms`: for how long the primary may have been silent; 0: any time. */
 bool readiness_look(const struct picture *picture, int64_t max_silence_ms,
                     char why[READINESS_WHY_MAX]);
 

@@ -13,7 +13,7 @@ enum { SAMPLES_MAX = 600 };
 struct sample {
     int64_t at_ms;      /* clock_ms */
     uint64_t published; /* end of the stream that replicas could have */
-    uint64_t received;  /* bytes from the origin since start */
+    uint64_t received;  /* bytes from the primary since start */
     uint64_t sent;      /* bytes to replicas since start */
     uint64_t lag_bytes; /* of the replica that is most behind */
     int64_t lag_ms;

@@ -11,7 +11,7 @@
 #include "password.h"
 #include "picture.h"
 #include "readiness.h"
-#include "relay/admin/guesses.h"
+#include "relay/admin/login_throttle.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/random.h"
@@ -21,7 +21,7 @@
 enum {
     LISTED_MAX = 200,  /* replicas on the page */
     SERIES_MAX = 1000, /* replicas with metrics of their own */
-    PATIENCE_MS = 30 * 1000,
+    CONNECT_TIMEOUT_MS = 30 * 1000,
     KEPT_MS = 500, /* whoever asks more often than that gets the same again */
     DOCUMENT_MAX = 512 * 1024,
     METRICS_MAX = 1536 * 1024,
@@ -41,8 +41,8 @@ struct status {
     struct kept document;
     struct kept metrics;
     struct samples samples;
-    struct guesses guesses; /* passwords that were tried */
-    bool is_trusted;        /* who asks now has the password, where there is one */
+    struct login_throttle login_throttle; /* passwords that were tried */
+    bool is_trusted;                      /* who asks now has the password, where there is one */
     struct picture picture; /* the last one that was taken: large, so it is not on the stack */
 };
 
@@ -178,14 +178,14 @@ static int judge(struct status *status, const struct http_request *request)
         return 0;
     if (request->authorization[0] == '\0')
         return 401;
-    if (!guesses_may_try(&status->guesses, key, now_ms))
+    if (!login_throttle_may_try(&status->login_throttle, key, now_ms))
         return 429;
-    CHECK(guesses_take(&status->guesses, key, now_ms).wait_ms == 0);
+    CHECK(login_throttle_take(&status->login_throttle, key, now_ms).wait_ms == 0);
     if (password_is_in(request->authorization, password)) {
-        guesses_pardon(&status->guesses, key);
+        login_throttle_pardon(&status->login_throttle, key);
         return 0;
     }
-    if (guesses_is_wrong_news(&status->guesses, key))
+    if (login_throttle_is_wrong_news(&status->login_throttle, key))
         log_warnx("status: a wrong password addr=%s: more of them are not told", request->peer);
     return 401;
 }
@@ -243,15 +243,16 @@ struct status *status_open(struct loop *loop, const struct status_options *optio
 {
     struct status *status = calloc(1, sizeof(*status));
     if (status == NULL) {
-        text_append_string(why, "memory is out");
+        text_append_string(why, "out of memory");
         return NULL;
     }
     status->sources = *sources;
     status->started_ms = clock_ms();
     text_init(&status->document.text, DOCUMENT_MAX);
     text_init(&status->metrics.text, METRICS_MAX);
-    const struct http_options http = {
-        .addresses = options->bind, .port = options->port, .patience_ms = PATIENCE_MS};
+    const struct http_options http = {.addresses = options->bind,
+                                      .port = options->port,
+                                      .connect_timeout_ms = CONNECT_TIMEOUT_MS};
     status->http = http_open(loop, &http, on_request, status, why);
     if (status->http == NULL) {
         text_append_string(why, advice);

@@ -9,34 +9,35 @@
 
 #include "backlog_private.h"
 #include "files.h"
-#include "proven.h"
+#include "recovery.h"
 #include "relay/base/log.h"
 #include "segment.h"
 
 void backlog_set_error(struct backlog *backlog, const struct text *why)
 {
     snprintf(backlog->error, sizeof(backlog->error), "%s",
-             why->length > 0 ? text_string(why) : "memory is out");
+             why->length > 0 ? text_string(why) : "out of memory");
 }
 
 /* ------------------------------------------------------------------ made, loaded, let go of */
 
-static struct backlog *backlog_make(const struct backlog_ties *ties, struct text *why)
+static struct backlog *backlog_make(const struct backlog_dependencies *dependencies,
+                                    struct text *why)
 {
     struct backlog *backlog = calloc(1, sizeof(*backlog));
     struct segment_space *space = calloc(1, sizeof(*space));
     uint8_t *buffer = malloc(BACKLOG_BUFFER_LENGTH);
     if (backlog == NULL || space == NULL || buffer == NULL) {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
         free(buffer);
         free(backlog);
         free(space);
         errno = ENOMEM;
         return NULL;
     }
-    backlog->ties = *ties;
+    backlog->dependencies = *dependencies;
     backlog->space = space;
-    space->reclaimer = ties->reclaimer;
+    space->reclaimer = dependencies->reclaimer;
     backlog->buffer = buffer;
     atomic_init(&space->references, 1);
     return backlog;
@@ -53,13 +54,14 @@ void backlog_chain(struct backlog *backlog, struct segment *segment)
     backlog->charge += segment->disk_bytes + segment->cut_bytes;
 }
 
-struct backlog *backlog_new(const struct backlog_ties *ties, uint64_t first, struct text *why)
+struct backlog *backlog_new(const struct backlog_dependencies *dependencies, uint64_t first,
+                            struct text *why)
 {
-    struct backlog *backlog = backlog_make(ties, why);
+    struct backlog *backlog = backlog_make(dependencies, why);
     if (backlog == NULL)
         return NULL;
-    struct segment *segment =
-        segment_create(ties->directory, first, ties->segment_bytes, backlog->space, why);
+    struct segment *segment = segment_create(dependencies->directory, first,
+                                             dependencies->segment_bytes, backlog->space, why);
     if (segment == NULL) {
         backlog_free(&backlog);
         return NULL;
@@ -70,7 +72,7 @@ struct backlog *backlog_new(const struct backlog_ties *ties, uint64_t first, str
     if (!backlog_set_mark(backlog)) {
         int error = errno;
         text_format(why, "%s", backlog->error);
-        segment_unlink(segment, ties->directory);
+        segment_unlink(segment, dependencies->directory);
         backlog_free(&backlog);
         errno = error;
     }
@@ -100,8 +102,9 @@ static void open_behind(struct backlog *backlog, const struct identity_segment *
 {
     struct text why;
     text_init(&why, BACKLOG_ERROR_MAX);
-    struct segment *segment = segment_create(backlog->ties.directory, row->end,
-                                             backlog->ties.segment_bytes, backlog->space, &why);
+    struct segment *segment =
+        segment_create(backlog->dependencies.directory, row->end,
+                       backlog->dependencies.segment_bytes, backlog->space, &why);
     if (segment != NULL) {
         backlog_chain(backlog, segment);
     } else {
@@ -114,7 +117,7 @@ static void open_behind(struct backlog *backlog, const struct identity_segment *
 /* Puts what was proven into the chain. */
 static void chain_up(struct backlog *backlog, struct proven *proven)
 {
-    const struct identity *identity = backlog->ties.identity;
+    const struct identity *identity = backlog->dependencies.identity;
     backlog->unproven = proven->unproven;
     for (size_t i = 0; i < identity->segment_count; i++) {
         const struct identity_segment *row = &identity->segments[i];
@@ -140,15 +143,15 @@ static void chain_up(struct backlog *backlog, struct proven *proven)
         log_warnx("store: %s", backlog->error);
 }
 
-struct backlog *backlog_load(const struct backlog_ties *ties, struct text *why)
+struct backlog *backlog_load(const struct backlog_dependencies *dependencies, struct text *why)
 {
-    struct backlog *backlog = backlog_make(ties, why);
+    struct backlog *backlog = backlog_make(dependencies, why);
     if (backlog == NULL)
         return NULL;
     struct proven proven;
-    if (proven_load(&proven, ties, backlog->space, why)) {
+    if (recovery_load(&proven, dependencies, backlog->space, why)) {
         chain_up(backlog, &proven);
-        proven_fini(&proven);
+        recovery_fini(&proven);
     } else {
         int error = errno;
         backlog_free(&backlog);
@@ -243,7 +246,7 @@ void backlog_each_from(const struct backlog *backlog, uint64_t offset, backlog_s
 void backlog_unlink(struct backlog *backlog)
 {
     for (struct segment *s = backlog->head; s != NULL; s = segment_next(s))
-        segment_unlink(s, backlog->ties.directory);
+        segment_unlink(s, backlog->dependencies.directory);
 }
 
 /* ------------------------------------------------------------------ publish */
@@ -266,13 +269,13 @@ static void set_point(struct backlog *backlog)
         return;
     const struct tail_point told = {
         .segment_first = last->first, .offset = point->offset, .crc = point->crc};
-    if (tail_set_point(backlog->ties.tail, told))
+    if (tail_set_point(backlog->dependencies.tail, told))
         backlog->told_point = point->offset;
 }
 
 bool backlog_set_mark(struct backlog *backlog)
 {
-    backlog->is_unmarked = !tail_set_live(backlog->ties.tail, backlog_mark(backlog));
+    backlog->is_unmarked = !tail_set_live(backlog->dependencies.tail, backlog_mark(backlog));
     set_point(backlog);
     if (!backlog->is_unmarked) {
         backlog->published_boundary = backlog->boundary;
@@ -294,7 +297,7 @@ static bool publish(struct backlog *backlog)
         return false;
     bool was_unmarked = backlog->is_unmarked;
     if (!backlog_set_mark(backlog) &&
-        (backlog_give_way(backlog, errno, 0) != BACKLOG_ROOM || !backlog_set_mark(backlog)))
+        (backlog_give_way(backlog, errno, 0) != BACKLOG_SPACE || !backlog_set_mark(backlog)))
         return false;
     if (was_unmarked && backlog->owed == 0)
         backlog->error[0] = '\0';
@@ -321,6 +324,6 @@ bool cursor_attach(struct cursor *cursor, struct backlog *backlog, uint64_t offs
     segment_retain(segment);
     cursor->segment = segment;
     cursor->offset = offset;
-    cursor->era = backlog->era;
+    cursor->replid_index = backlog->replid_index;
     return true;
 }

@@ -21,17 +21,17 @@ enum {
 };
 
 struct backlog {
-    struct backlog_ties ties;
+    struct backlog_dependencies dependencies;
     struct segment_space *space;
     struct segment *head; /* the oldest, held */
     struct segment *last; /* the one that is written to, held by the chain */
     size_t count;
     size_t unproven; /* segments of the identity, the oldest, that are not in the chain yet */
     uint64_t unproven_bytes;
-    bool is_head_broken; /* what the head has before its point cannot be proven */
-    uint64_t charge;     /* see backlog_charge */
-    bool has_cuts;       /* some segment holds what a rewind cut off behind it */
-    unsigned era;        /* how many ids came after the first one */
+    bool is_head_broken;   /* what the head has before its point cannot be proven */
+    uint64_t charge;       /* see backlog_charge */
+    bool has_cuts;         /* some segment holds what a rewind cut off behind it */
+    unsigned replid_index; /* how many ids came after the first one */
     uint64_t boundary;
     uint64_t published_boundary; /* that the live mark carries */
     bool news;                   /* something was shown to readers in the middle of a turn */
@@ -44,7 +44,7 @@ struct backlog {
     struct log_repeat given_up;    /* segments that replicas need */
     uint64_t given;                /* see reclaimer_gives */
     uint64_t given_beside;         /* the same, since a segment stands beside the chain */
-    char error[BACKLOG_ERROR_MAX]; /* not a text: it can be told when memory is out, too */
+    char error[BACKLOG_ERROR_MAX]; /* not a text: it can be told when out of memory, too */
 };
 
 static inline struct segment *segment_next(const struct segment *segment)
@@ -79,8 +79,8 @@ static inline bool backlog_is_pinned(const struct segment *segment)
 /* Would the window be whole without it, which is in the chain, and without all before it? */
 static inline bool backlog_is_beyond(const struct backlog *backlog, const struct segment *segment)
 {
-    return segment != backlog->last &&
-           backlog->last->written - segment_next(segment)->first >= backlog->ties.window_bytes;
+    return segment != backlog->last && backlog->last->written - segment_next(segment)->first >=
+                                           backlog->dependencies.window_bytes;
 }
 /* Takes the oldest that is not proven yet off the disk, and out of the identity; there is one. */
 void backlog_drop_unproven(struct backlog *backlog);
@@ -93,18 +93,18 @@ uint64_t backlog_held(const struct backlog *backlog);
 
 /* Makes room for one more segment under the cap. No more is given up than is needed once those who
  * hold what was given up have let go. False: they have not. */
-MUST_CHECK bool backlog_make_room(struct backlog *backlog);
+MUST_CHECK bool backlog_make_space(struct backlog *backlog);
 
-/* The disk refused with `error`. BACKLOG_ROOM: the window was shortened, try again. `beside`: what a segment
+/* The disk refused with `error`. BACKLOG_SPACE: the window was shortened, try again. `beside`: what a segment
  * takes that is not in the chain yet. */
-enum backlog_room backlog_give_way(struct backlog *backlog, int error, uint64_t beside);
+enum backlog_space backlog_give_way(struct backlog *backlog, int error, uint64_t beside);
 
 /* Seals the newest segment into the identity and goes on in a new one; `border`: the era that begins with
- * it, 0: none. Not BACKLOG_ROOM: `why`, and nothing has changed. */
-MUST_CHECK enum backlog_room backlog_roll(struct backlog *backlog, unsigned border,
-                                          struct text *why);
+ * it, 0: none. Not BACKLOG_SPACE: `why`, and nothing has changed. */
+MUST_CHECK enum backlog_space backlog_roll(struct backlog *backlog, unsigned replid_after,
+                                           struct text *why);
 
 /* Cursors of an earlier era do not read beyond the end of `segment`. */
-void segment_set_border(struct segment *segment, unsigned era);
+void segment_set_replid_after(struct segment *segment, unsigned replid_index);
 
 #endif

@@ -19,7 +19,8 @@ uint64_t backlog_first(const struct backlog *backlog)
 
 uint64_t backlog_unproven_first(const struct backlog *backlog)
 {
-    return backlog->unproven > 0 ? backlog->ties.identity->segments[0].first : backlog->head->first;
+    return backlog->unproven > 0 ? backlog->dependencies.identity->segments[0].first
+                                 : backlog->head->first;
 }
 
 uint64_t backlog_unproven_bytes(const struct backlog *backlog)
@@ -36,7 +37,8 @@ bool backlog_next_unproven(const struct backlog *backlog, struct backlog_gap *ou
     }
     if (backlog->unproven == 0 || backlog->is_head_broken)
         return false;
-    const struct identity_segment *row = &backlog->ties.identity->segments[backlog->unproven - 1];
+    const struct identity_segment *row =
+        &backlog->dependencies.identity->segments[backlog->unproven - 1];
     *out = (struct backlog_gap){row->first, row->end, row->crc, false};
     return true;
 }
@@ -66,14 +68,14 @@ bool backlog_admit(struct backlog *backlog, const struct backlog_gap *gap, struc
 void backlog_drop_unproven(struct backlog *backlog)
 {
     CHECK(backlog->unproven > 0);
-    const struct identity_segment *row = &backlog->ties.identity->segments[0];
+    const struct identity_segment *row = &backlog->dependencies.identity->segments[0];
     char name[SEGMENT_NAME_MAX];
     segment_name(row->first, name);
-    if (!reclaimer_unlink(backlog->ties.reclaimer, backlog->ties.directory, name))
+    if (!reclaimer_unlink(backlog->dependencies.reclaimer, backlog->dependencies.directory, name))
         log_warn("store: cannot remove %s", name);
     backlog->unproven--;
     backlog->unproven_bytes -= row->end - row->first;
-    identity_drop_oldest(backlog->ties.identity, 1);
+    identity_drop_oldest(backlog->dependencies.identity, 1);
 }
 
 void backlog_give_up_unproven(struct backlog *backlog)

@@ -20,7 +20,7 @@ static struct segment *last_before(const struct backlog *backlog, uint64_t offse
 }
 
 /* The identity as it will be: `kept`, the last that stays, ends at `offset` (NULL: nothing stays). It
- * has its row already where the cut is at its very end. False: memory is out. */
+ * has its row already where the cut is at its very end. False: out of memory. */
 static bool rewind_identity(struct identity *identity, const struct segment *kept, uint64_t offset,
                             struct text *why)
 {
@@ -33,7 +33,7 @@ static bool rewind_identity(struct identity *identity, const struct segment *kep
         return false;
     if (identity_add_segment(identity, row))
         return true;
-    text_format(why, "memory is out");
+    text_format(why, "out of memory");
     errno = ENOMEM;
     return false;
 }
@@ -43,15 +43,15 @@ static bool rewind_identity(struct identity *identity, const struct segment *kep
 static bool save_rewound(struct backlog *backlog, const struct segment *kept, uint64_t offset,
                          struct text *why)
 {
-    struct identity *identity = backlog->ties.identity;
+    struct identity *identity = backlog->dependencies.identity;
     struct identity before;
     if (!identity_copy(identity, &before)) {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
         errno = ENOMEM;
         return false;
     }
     struct tail_mark mark = {.segment_first = offset, .end = offset, .boundary = offset};
-    bool is_marked = tail_set_live(backlog->ties.tail, mark);
+    bool is_marked = tail_set_live(backlog->dependencies.tail, mark);
     int error = errno;
     if (!is_marked)
         text_format(why, "tail: cannot write: %s", strerror(error));
@@ -59,7 +59,7 @@ static bool save_rewound(struct backlog *backlog, const struct segment *kept, ui
     if (is_marked)
         error = errno;
     if (good) {
-        good = backlog->ties.save(backlog->ties.arg, why);
+        good = backlog->dependencies.save(backlog->dependencies.arg, why);
         error = errno;
     }
     if (good) {
@@ -78,7 +78,7 @@ static void cut_off(struct backlog *backlog, struct segment *from)
 {
     for (struct segment *s = from; s != NULL; s = segment_next(s)) {
         atomic_store_explicit(&s->fate, SEGMENT_REWOUND, memory_order_relaxed);
-        segment_unlink(s, backlog->ties.directory);
+        segment_unlink(s, backlog->dependencies.directory);
         backlog->count--;
     }
 }
@@ -90,8 +90,9 @@ static void cut_at(struct backlog *backlog, struct segment *kept, uint64_t offse
     cut_off(backlog, old);
     /* A border that was cut off is where the cut is: no older id reaches further. */
     for (const struct segment *s = old; s != NULL; s = segment_next(s))
-        segment_set_border(kept, atomic_load_explicit(&s->border, memory_order_relaxed));
-    const struct identity *identity = backlog->ties.identity;
+        segment_set_replid_after(kept,
+                                 atomic_load_explicit(&s->replid_after, memory_order_relaxed));
+    const struct identity *identity = backlog->dependencies.identity;
     kept->crc = identity->segments[identity->segment_count - 1].crc;
     kept->written = offset;
     kept->is_cut = true;
@@ -127,13 +128,14 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
         kept = last_before(backlog, offset);
     }
     /* If it fails: the next live mark writes it, and until then it does not fit the identity. */
-    (void)!tail_forget_live(backlog->ties.tail, offset);
+    (void)!tail_forget_live(backlog->dependencies.tail, offset);
     if (kept != NULL)
         cut_at(backlog, kept, offset);
     else
         cut_off(backlog, backlog->head);
-    struct segment *fresh = segment_create(backlog->ties.directory, offset,
-                                           backlog->ties.segment_bytes, backlog->space, why);
+    struct segment *fresh =
+        segment_create(backlog->dependencies.directory, offset, backlog->dependencies.segment_bytes,
+                       backlog->space, why);
     if (fresh == NULL && kept == NULL) {
         segment_retain(backlog->last); /* of no more use than to be there until the history goes */
         start_over(backlog, backlog->last);
@@ -157,13 +159,13 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
 
 /* Nothing was appended yet to the newest segment, in which readers may stand: they stay in it, and what
  * comes goes into its twin. */
-static bool renew_empty(struct backlog *backlog, unsigned border, struct text *why)
+static bool renew_empty(struct backlog *backlog, unsigned replid_after, struct text *why)
 {
     struct segment *empty = backlog->last;
     struct segment *twin = segment_twin(empty, why);
     if (twin == NULL)
         return false;
-    segment_set_border(empty, border);
+    segment_set_replid_after(empty, replid_after);
     backlog->count--;
     if (empty == backlog->head) {
         start_over(backlog, twin);
@@ -171,7 +173,7 @@ static bool renew_empty(struct backlog *backlog, unsigned border, struct text *w
     }
     struct segment *before = last_before(backlog, empty->first);
     CHECK(before != NULL);
-    segment_set_border(before, border);
+    segment_set_replid_after(before, replid_after);
     segment_keep_cut(before, empty); /* a reader may just be stepping into it */
     backlog->last = before;
     backlog_chain(backlog, twin);
@@ -179,10 +181,10 @@ static bool renew_empty(struct backlog *backlog, unsigned border, struct text *w
 }
 
 /* The newest segment ends here, full or not. */
-static bool end_segment(struct backlog *backlog, unsigned border, struct text *why)
+static bool end_segment(struct backlog *backlog, unsigned replid_after, struct text *why)
 {
     struct segment *last = backlog->last;
-    if (!backlog_make_room(backlog) || backlog_roll(backlog, border, why) != BACKLOG_ROOM) {
+    if (!backlog_make_space(backlog) || backlog_roll(backlog, replid_after, why) != BACKLOG_SPACE) {
         if (why->length == 0)
             text_format(why, "there is no room for a segment until readers have let go of others");
         return false;
@@ -192,14 +194,14 @@ static bool end_segment(struct backlog *backlog, unsigned border, struct text *w
     return true;
 }
 
-bool backlog_begin_era(struct backlog *backlog, struct text *why)
+bool backlog_begin_replid(struct backlog *backlog, struct text *why)
 {
-    unsigned era = backlog->era + 1;
+    unsigned replid_index = backlog->replid_index + 1;
     const struct segment *last = backlog->last;
-    bool good = last->written == last->first ? renew_empty(backlog, era, why)
-                                             : end_segment(backlog, era, why);
+    bool good = last->written == last->first ? renew_empty(backlog, replid_index, why)
+                                             : end_segment(backlog, replid_index, why);
     if (good)
-        backlog->era = era;
+        backlog->replid_index = replid_index;
     backlog_recount(backlog);
     backlog->news = backlog->news || good;
     return good;

@@ -46,7 +46,7 @@ uint64_t backlog_held(const struct backlog *backlog)
 /* Why a segment is given up although somebody needs it. */
 static const char *const causes[] = {
     [SEGMENT_CAPPED] = "repl-backlog-max-size is reached",
-    [SEGMENT_NO_ROOM] = "the disk is full",
+    [SEGMENT_NO_SPACE] = "the disk is full",
     [SEGMENT_UNREADABLE] = "the disk cannot read it, or one behind it",
 };
 
@@ -69,12 +69,12 @@ static void drop_head(struct backlog *backlog, enum segment_fate fate)
     backlog->head = next;
     backlog->count--;
     backlog->charge -= head->disk_bytes + head->cut_bytes;
-    segment_unlink(head, backlog->ties.directory);
+    segment_unlink(head, backlog->dependencies.directory);
     segment_release(head);
-    const struct identity *identity = backlog->ties.identity;
+    const struct identity *identity = backlog->dependencies.identity;
     CHECK(identity->segment_count > 0);
     CHECK(identity->segments[0].first < next->first);
-    identity_drop_oldest(backlog->ties.identity, 1);
+    identity_drop_oldest(backlog->dependencies.identity, 1);
     backlog->is_head_broken = false;
 }
 
@@ -86,7 +86,7 @@ static bool has_oldest(const struct backlog *backlog)
 
 static uint64_t end_of_oldest(const struct backlog *backlog)
 {
-    return backlog->unproven > 0 ? backlog->ties.identity->segments[0].end
+    return backlog->unproven > 0 ? backlog->dependencies.identity->segments[0].end
                                  : segment_next(backlog->head)->first;
 }
 
@@ -108,11 +108,12 @@ static void drop_oldest(struct backlog *backlog, enum segment_fate fate)
 static uint64_t cap_of(const struct backlog *backlog)
 {
     /* One segment to read and one to write are the least there can be. */
-    uint64_t least = backlog->ties.segment_bytes * 2;
-    uint64_t cap = backlog->ties.window_bytes_max;
+    uint64_t least = backlog->dependencies.segment_bytes * 2;
+    uint64_t cap = backlog->dependencies.window_bytes_max;
     uint64_t oldest = backlog->head->disk_bytes;
-    uint64_t extra =
-        oldest > backlog->ties.segment_bytes ? oldest - backlog->ties.segment_bytes : 0;
+    uint64_t extra = oldest > backlog->dependencies.segment_bytes
+                         ? oldest - backlog->dependencies.segment_bytes
+                         : 0;
     return (cap < least ? least : cap) + extra;
 }
 
@@ -139,9 +140,9 @@ static void seal(struct backlog *backlog, struct segment *segment)
 void backlog_set_sizes(struct backlog *backlog, uint64_t window_bytes, uint64_t window_bytes_max,
                        uint64_t segment_bytes)
 {
-    backlog->ties.segment_bytes = segment_bytes;
-    backlog->ties.window_bytes = window_bytes;
-    backlog->ties.window_bytes_max = window_bytes_max;
+    backlog->dependencies.segment_bytes = segment_bytes;
+    backlog->dependencies.window_bytes = window_bytes;
+    backlog->dependencies.window_bytes_max = window_bytes_max;
 }
 
 /* For what: "", or ", for a snapshot". One segment after the other goes while the disk is full. */
@@ -166,7 +167,7 @@ bool backlog_trim(struct backlog *backlog)
     bool trimmed = false;
     drop_cuts(backlog);
     while (has_oldest(backlog) && !is_oldest_pinned(backlog) &&
-           backlog->last->written - end_of_oldest(backlog) >= backlog->ties.window_bytes) {
+           backlog->last->written - end_of_oldest(backlog) >= backlog->dependencies.window_bytes) {
         drop_oldest(backlog, SEGMENT_LEFT);
         tell_whole(backlog);
         trimmed = true;
@@ -175,18 +176,18 @@ bool backlog_trim(struct backlog *backlog)
 }
 
 /* The newest one ends here, full or not. */
-static enum backlog_room end_segment(struct backlog *backlog)
+static enum backlog_space end_segment(struct backlog *backlog)
 {
     struct segment *last = backlog->last;
-    if (!backlog_make_room(backlog))
+    if (!backlog_make_space(backlog))
         return BACKLOG_HELD;
     struct text why;
     text_init(&why, BACKLOG_ERROR_MAX);
-    enum backlog_room room = backlog_roll(backlog, 0, &why);
+    enum backlog_space room = backlog_roll(backlog, 0, &why);
     if (room == BACKLOG_NO_SPACE)
         backlog_set_error(backlog, &why);
     text_fini(&why);
-    if (room == BACKLOG_ROOM && !last->is_cut && last != backlog->last)
+    if (room == BACKLOG_SPACE && !last->is_cut && last != backlog->last)
         seal(backlog, last);
     return room;
 }
@@ -213,7 +214,7 @@ bool backlog_drop_unreadable(struct backlog *backlog)
     uint64_t end = bad->written;
     log_warnx("store: the disk cannot read segment %" PRIu64 ".seg: the window begins behind it",
               bad->first);
-    if (bad == backlog->last && end_segment(backlog) != BACKLOG_ROOM) {
+    if (bad == backlog->last && end_segment(backlog) != BACKLOG_SPACE) {
         atomic_store_explicit(&backlog->space->has_unreadable, true, memory_order_relaxed);
         return false; /* the next second */
     }
@@ -242,9 +243,9 @@ uint64_t backlog_spare_bytes(const struct backlog *backlog)
 
 /* Makes room for one more segment under the cap. No more is given up than is needed once those who
  * hold what was given up have let go. False: they have not. */
-bool backlog_make_room(struct backlog *backlog)
+bool backlog_make_space(struct backlog *backlog)
 {
-    uint64_t wanted = backlog->ties.segment_bytes;
+    uint64_t wanted = backlog->dependencies.segment_bytes;
     (void)backlog_trim(backlog);
     while (backlog_charge(backlog) + wanted > cap_of(backlog) && has_oldest(backlog))
         drop_oldest(backlog, SEGMENT_CAPPED);
@@ -257,31 +258,31 @@ bool backlog_make_room(struct backlog *backlog)
     return backlog_space(backlog) + wanted <= cap_of(backlog) && freeing <= slack;
 }
 
-enum backlog_room backlog_give_way(struct backlog *backlog, int error, uint64_t beside)
+enum backlog_space backlog_give_way(struct backlog *backlog, int error, uint64_t beside)
 {
     if (!files_is_full(error))
         return BACKLOG_NO_SPACE;
     uint64_t *given = beside == 0 ? &backlog->given : &backlog->given_beside;
-    bool gives = reclaimer_gives(backlog->ties.reclaimer, given);
+    bool gives = reclaimer_gives(backlog->dependencies.reclaimer, given);
     if (backlog_held(backlog) > beside || gives) /* room comes soon: no need to give up more */
         return BACKLOG_HELD;
     if (!has_oldest(backlog))
         return BACKLOG_NO_SPACE;
     tell_full(backlog, "");
-    drop_oldest(backlog, SEGMENT_NO_ROOM);
-    return BACKLOG_ROOM;
+    drop_oldest(backlog, SEGMENT_NO_SPACE);
+    return BACKLOG_SPACE;
 }
 
-static enum backlog_room create_next(struct backlog *backlog, struct segment **next,
-                                     struct text *why)
+static enum backlog_space create_next(struct backlog *backlog, struct segment **next,
+                                      struct text *why)
 {
-    enum backlog_room room = BACKLOG_ROOM;
-    while (room == BACKLOG_ROOM) {
+    enum backlog_space room = BACKLOG_SPACE;
+    while (room == BACKLOG_SPACE) {
         text_clear(why);
-        *next = segment_create(backlog->ties.directory, backlog->last->written,
-                               backlog->ties.segment_bytes, backlog->space, why);
+        *next = segment_create(backlog->dependencies.directory, backlog->last->written,
+                               backlog->dependencies.segment_bytes, backlog->space, why);
         if (*next != NULL)
-            return BACKLOG_ROOM;
+            return BACKLOG_SPACE;
         room = backlog_give_way(backlog, errno, 0);
     }
     return room;
@@ -289,26 +290,26 @@ static enum backlog_room create_next(struct backlog *backlog, struct segment **n
 
 /* Names the newest segment in the identity, unless it is there: where a rewind or a full disk left no
  * segment behind it. `next` is made, but not in the chain. */
-static enum backlog_room seal_last(struct backlog *backlog, const struct segment *next,
-                                   struct text *why)
+static enum backlog_space seal_last(struct backlog *backlog, const struct segment *next,
+                                    struct text *why)
 {
-    struct identity *identity = backlog->ties.identity;
+    struct identity *identity = backlog->dependencies.identity;
     struct segment *last = backlog->last;
     size_t count = identity->segment_count;
     if (count > 0 && identity->segments[count - 1].first == last->first)
-        return BACKLOG_ROOM;
+        return BACKLOG_SPACE;
     struct identity_segment row = {last->first, last->written, last->crc, backlog->boundary};
     if (!identity_add_segment(identity, row)) {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
         return BACKLOG_NO_SPACE;
     }
     /* What has been freed until now may be the `next` of an earlier try, which gave nothing. */
-    (void)reclaimer_gives(backlog->ties.reclaimer, &backlog->given_beside);
-    enum backlog_room room = BACKLOG_ROOM;
-    while (room == BACKLOG_ROOM) {
+    (void)reclaimer_gives(backlog->dependencies.reclaimer, &backlog->given_beside);
+    enum backlog_space room = BACKLOG_SPACE;
+    while (room == BACKLOG_SPACE) {
         text_clear(why);
-        if (backlog->ties.name(backlog->ties.arg, &row, why))
-            return BACKLOG_ROOM;
+        if (backlog->dependencies.name(backlog->dependencies.arg, &row, why))
+            return BACKLOG_SPACE;
         room = backlog_give_way(backlog, errno, next->capacity);
     }
     identity_drop_newest(identity);
@@ -316,67 +317,67 @@ static enum backlog_room seal_last(struct backlog *backlog, const struct segment
 }
 
 /* Relaxed: the release of `next`, which is set afterwards, covers it (cursor.c). */
-void segment_set_border(struct segment *segment, unsigned era)
+void segment_set_replid_after(struct segment *segment, unsigned replid_index)
 {
-    if (era > atomic_load_explicit(&segment->border, memory_order_relaxed))
-        atomic_store_explicit(&segment->border, era, memory_order_relaxed);
+    if (replid_index > atomic_load_explicit(&segment->replid_after, memory_order_relaxed))
+        atomic_store_explicit(&segment->replid_after, replid_index, memory_order_relaxed);
 }
 
 /* Seals the newest segment into the identity and goes on in a new one. The order makes a kill at any
  * point harmless: a segment is named in the identity before the tail speaks of its successor. */
-enum backlog_room backlog_roll(struct backlog *backlog, unsigned border, struct text *why)
+enum backlog_space backlog_roll(struct backlog *backlog, unsigned replid_after, struct text *why)
 {
     struct segment *next = NULL;
-    enum backlog_room room = create_next(backlog, &next, why);
-    if (room != BACKLOG_ROOM)
+    enum backlog_space room = create_next(backlog, &next, why);
+    if (room != BACKLOG_SPACE)
         return room;
     room = seal_last(backlog, next, why);
-    if (room != BACKLOG_ROOM) {
-        segment_unlink(next, backlog->ties.directory);
+    if (room != BACKLOG_SPACE) {
+        segment_unlink(next, backlog->dependencies.directory);
         segment_release(next);
         return room;
     }
     backlog->news = backlog_show(backlog) || backlog->news;
-    segment_set_border(backlog->last, border);
+    segment_set_replid_after(backlog->last, replid_after);
     backlog_chain(backlog, next);
     /* Until it can be written, the sealed ones are what a kill leaves. */
     (void)backlog_set_mark(backlog);
-    return BACKLOG_ROOM;
+    return BACKLOG_SPACE;
 }
 
 /* A segment that can be written to is the newest. */
-static enum backlog_room go_on(struct backlog *backlog, struct text *why)
+static enum backlog_space go_on(struct backlog *backlog, struct text *why)
 {
     if (!segment_is_full(backlog->last))
-        return BACKLOG_ROOM;
-    if (!backlog_make_room(backlog))
+        return BACKLOG_SPACE;
+    if (!backlog_make_space(backlog))
         return BACKLOG_HELD;
     return backlog_roll(backlog, 0, why);
 }
 
 /* The disk fails where the newest segment is written, as `why` says: another one may lie where it does
  * not. */
-static enum backlog_room leave_segment(struct backlog *backlog, const struct text *why)
+static enum backlog_space leave_segment(struct backlog *backlog, const struct text *why)
 {
     struct segment *last = backlog->last;
     if (last->written == last->first)
         return BACKLOG_NO_SPACE;
-    enum backlog_room room = end_segment(backlog);
-    if (room == BACKLOG_ROOM)
+    enum backlog_space room = end_segment(backlog);
+    if (room == BACKLOG_SPACE)
         log_warnx("store: %s: the stream goes on in another segment", text_string(why));
     return room;
 }
 
 /* A file system that reserves nothing refuses here what others refuse when a segment is made. One segment
  * is given up at a time: some give the space of a file back only after a while. */
-static enum backlog_room write_owed(struct backlog *backlog, struct text *why)
+static enum backlog_space write_owed(struct backlog *backlog, struct text *why)
 {
     bool gave_way = false;
-    enum backlog_room room = BACKLOG_ROOM;
-    while (backlog->owed > 0 && room == BACKLOG_ROOM) {
+    enum backlog_space room = BACKLOG_SPACE;
+    while (backlog->owed > 0 && room == BACKLOG_SPACE) {
         text_clear(why);
         room = go_on(backlog, why);
-        if (room != BACKLOG_ROOM)
+        if (room != BACKLOG_SPACE)
             break;
         struct segment *last = backlog->last;
         uint64_t left = last->capacity - (last->written - last->first);
@@ -385,7 +386,7 @@ static enum backlog_room write_owed(struct backlog *backlog, struct text *why)
             backlog->owed_at += length;
             backlog->owed -= length;
         } else if (files_is_full(errno)) {
-            room = gave_way && !reclaimer_is_busy(backlog->ties.reclaimer)
+            room = gave_way && !reclaimer_is_busy(backlog->dependencies.reclaimer)
                        ? BACKLOG_NO_SPACE
                        : backlog_give_way(backlog, ENOSPC, 0);
             gave_way = true;
@@ -396,37 +397,37 @@ static enum backlog_room write_owed(struct backlog *backlog, struct text *why)
     return room;
 }
 
-static enum backlog_room settle(struct backlog *backlog, bool for_more)
+static enum backlog_space settle(struct backlog *backlog, bool for_more)
 {
     struct text why;
     text_init(&why, BACKLOG_ERROR_MAX);
-    enum backlog_room room = write_owed(backlog, &why);
-    if (room == BACKLOG_ROOM && for_more)
+    enum backlog_space room = write_owed(backlog, &why);
+    if (room == BACKLOG_SPACE && for_more)
         room = go_on(backlog, &why);
     if (room == BACKLOG_NO_SPACE)
         backlog_set_error(backlog, &why);
-    else if (room == BACKLOG_ROOM && !backlog->is_unmarked)
+    else if (room == BACKLOG_SPACE && !backlog->is_unmarked)
         backlog->error[0] = '\0';
     text_fini(&why);
     return room;
 }
 
-enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_t *capacity)
+enum backlog_space backlog_reserve(struct backlog *backlog, uint8_t **into, size_t *capacity)
 {
-    enum backlog_room room = settle(backlog, true);
+    enum backlog_space room = settle(backlog, true);
     /* Nobody is shown what the mark does not tell of: more of it only makes the gap larger. */
-    if (room == BACKLOG_ROOM && backlog->is_unmarked && !backlog_set_mark(backlog))
+    if (room == BACKLOG_SPACE && backlog->is_unmarked && !backlog_set_mark(backlog))
         room = backlog_give_way(backlog, errno, 0);
-    if (room != BACKLOG_ROOM)
+    if (room != BACKLOG_SPACE)
         return room;
     const struct segment *last = backlog->last;
     uint64_t left = last->capacity - (last->written - last->first);
     *into = backlog->buffer;
     *capacity = left < BACKLOG_BUFFER_LENGTH ? (size_t)left : BACKLOG_BUFFER_LENGTH;
-    return BACKLOG_ROOM;
+    return BACKLOG_SPACE;
 }
 
-enum backlog_room backlog_append(struct backlog *backlog, size_t length)
+enum backlog_space backlog_append(struct backlog *backlog, size_t length)
 {
     CHECK(backlog->owed == 0);
     CHECK(length <= BACKLOG_BUFFER_LENGTH);

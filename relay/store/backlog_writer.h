@@ -17,7 +17,7 @@
 #include "tail.h"
 
 /* What a backlog writes its state to. All of it outlives the backlog. */
-struct backlog_ties {
+struct backlog_dependencies {
     int directory; /* backlog/ */
     uint64_t window_bytes;
     uint64_t window_bytes_max;
@@ -35,14 +35,15 @@ struct backlog_ties {
 };
 
 /* Empty, beginning at `first`. NULL: `why`. */
-MUST_CHECK struct backlog *backlog_new(const struct backlog_ties *ties, uint64_t first,
-                                       struct text *why);
+MUST_CHECK struct backlog *backlog_new(const struct backlog_dependencies *dependencies,
+                                       uint64_t first, struct text *why);
 
 /* From disk: the end of what the identity and the tail say, as far as the files prove it, back to the last command
  * boundary. The window begins there; it grows as more is proven, the newest first. Segments that turn out not to
  * be provable are dropped, from the identity as well, each with a line in the log. NULL: nothing of it can
  * be served; `why`. */
-MUST_CHECK struct backlog *backlog_load(const struct backlog_ties *ties, struct text *why);
+MUST_CHECK struct backlog *backlog_load(const struct backlog_dependencies *dependencies,
+                                        struct text *why);
 
 /* What is to be proven next: bytes that end where the window begins. */
 struct backlog_gap {
@@ -108,7 +109,7 @@ MUST_CHECK bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct 
 
 /* What is appended from now on is known under another id: cursors that are attached already are told
  * CURSOR_RENAMED at the end, and read no byte behind it. False: no segment could be made; `why`. */
-MUST_CHECK bool backlog_begin_era(struct backlog *backlog, struct text *why);
+MUST_CHECK bool backlog_begin_replid(struct backlog *backlog, struct text *why);
 
 /* The segment that is written to, and what could be claimed of it now: for an fsync. */
 struct segment *backlog_newest(const struct backlog *backlog);

@@ -139,7 +139,7 @@ bool clean_mark_write(const struct clean_mark *mark, int directory, struct text 
     text_append_string(&file, sum);
     bool good = !file.failed;
     if (!good)
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
     good = good && files_replace(directory, CLEAN_MARK_NAME, text_bytes(&file), true, why);
     text_fini(&file);
     return good;

@@ -49,7 +49,7 @@ void clean_mark_fini(struct clean_mark *mark);
 const struct files_key *clean_mark_find(const struct clean_mark *mark, enum clean_kind kind,
                                         uint64_t offset);
 
-/* Adds a file of the folder `directory`. False: memory is out, or errno says why it cannot be looked at. */
+/* Adds a file of the folder `directory`. False: out of memory, or errno says why it cannot be looked at. */
 MUST_CHECK bool clean_mark_add(struct clean_mark *mark, enum clean_kind kind, uint64_t offset,
                                int directory, const char *name);
 

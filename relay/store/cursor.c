@@ -11,8 +11,8 @@
 
 /* What a reader that still stands in it is told. */
 static const enum cursor_view views[] = {
-    [SEGMENT_LEFT] = CURSOR_LAGGED,     [SEGMENT_CAPPED] = CURSOR_LAGGED,
-    [SEGMENT_NO_ROOM] = CURSOR_NO_ROOM, [SEGMENT_UNREADABLE] = CURSOR_UNREADABLE,
+    [SEGMENT_LEFT] = CURSOR_LAGGED,       [SEGMENT_CAPPED] = CURSOR_LAGGED,
+    [SEGMENT_NO_SPACE] = CURSOR_NO_SPACE, [SEGMENT_UNREADABLE] = CURSOR_UNREADABLE,
     [SEGMENT_REWOUND] = CURSOR_REWOUND,
 };
 
@@ -38,7 +38,8 @@ enum cursor_view cursor_peek(struct cursor *cursor, struct bytes *view)
         }
         /* Relaxed is enough: the border was set before `next` was, so who has seen the one, with its
          * acquire, sees the other. Without a `next` there is nothing to step over to yet. */
-        if (atomic_load_explicit(&segment->border, memory_order_relaxed) > cursor->era)
+        if (atomic_load_explicit(&segment->replid_after, memory_order_relaxed) >
+            cursor->replid_index)
             return CURSOR_RENAMED;
         if (next == NULL)
             return CURSOR_AT_END;

@@ -77,7 +77,7 @@ static bool look_at_lock(struct data_dir *data_dir, const char *path, struct tex
     return good;
 }
 
-static const char *const notes[] = {STORE_NOTE_ORIGIN, STORE_NOTE_REFRESH, STORE_NOTE_VERSIONS};
+static const char *const notes[] = {STORE_NOTE_PRIMARY, STORE_NOTE_REFRESH, STORE_NOTE_VERSIONS};
 
 bool data_dir_is_note(const char *name)
 {
@@ -167,7 +167,7 @@ static bool find_histories(struct search *search, struct text *why)
     if (!files_each(data_dir->directory, note_entry, search, why))
         return false;
     if (search->failed)
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
     if (data_dir->count > 0)
         qsort(data_dir->numbers, data_dir->count, sizeof(data_dir->numbers[0]), newest_first);
     return !search->failed;

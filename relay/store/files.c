@@ -163,7 +163,7 @@ bool files_read(int directory, const char *name, struct text *out, struct text *
     else if (too_large)
         text_format(why, "%s: larger than %zu bytes", name, out->limit);
     else if (out->failed)
-        text_format(why, "%s: memory is out", name);
+        text_format(why, "%s: out of memory", name);
     close(file);
     errno = too_large ? EFBIG : error;
     return got == 0 && !out->failed;
@@ -244,7 +244,7 @@ bool files_crc64_from(int file, uint64_t from, uint64_t until, uint64_t *crc,
 {
     uint8_t *piece = malloc(READ_PIECE);
     if (piece == NULL) {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
         errno = ENOMEM;
         return false;
     }

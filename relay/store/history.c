@@ -31,11 +31,11 @@ static void history_free(struct history **history)
     if (it == NULL)
         return;
     if (it->has_jobs)
-        syncer_drain(it->ties.syncer);
+        syncer_drain(it->dependencies.syncer);
     backlog_free(&it->backlog);
     history_search_end(it);
     clean_mark_fini(&it->clean);
-    shelf_fini(&it->shelf);
+    snapshot_set_fini(&it->snapshot_set);
     tail_close(&it->tail);
     segment_log_fini(&it->log);
     identity_fini(&it->identity);
@@ -53,7 +53,7 @@ static bool open_directories(struct history *history, struct text *why)
 {
     char name[HISTORY_NAME_MAX];
     history_name(history->number, name);
-    history->directory = files_open_directory(history->ties.data_dir, name, why);
+    history->directory = files_open_directory(history->dependencies.data_dir, name, why);
     if (history->directory == -1)
         return false;
     segment_log_init(&history->log, history->directory);
@@ -66,16 +66,16 @@ static bool open_directories(struct history *history, struct text *why)
 }
 
 /* One with its directories open and nothing in it yet. NULL: errno and `why`. */
-static struct history *history_make(const struct history_ties *ties, uint64_t number,
-                                    struct text *why)
+static struct history *history_make(const struct history_dependencies *dependencies,
+                                    uint64_t number, struct text *why)
 {
     struct history *history = calloc(1, sizeof(*history));
     if (history == NULL) {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
         errno = ENOMEM;
         return NULL;
     }
-    history->ties = *ties;
+    history->dependencies = *dependencies;
     history->number = number;
     history->snapshot_serial = 1; /* of one that is found */
     segment_log_init(&history->log, -1);
@@ -114,17 +114,17 @@ static bool name_segment(void *arg, const struct identity_segment *row, struct t
     return segment_log_add(&history->log, row, why);
 }
 
-static struct backlog_ties ties_of(struct history *history)
+static struct backlog_dependencies dependencies_of(struct history *history)
 {
-    const struct store_options *options = history->ties.options;
-    return (struct backlog_ties){
+    const struct store_options *options = history->dependencies.options;
+    return (struct backlog_dependencies){
         .directory = history->backlog_dir,
         .window_bytes = options->window_bytes,
         .window_bytes_max = options->window_bytes_max,
         .segment_bytes = options->segment_bytes,
         .identity = &history->identity,
         .tail = history->tail,
-        .reclaimer = history->ties.reclaimer,
+        .reclaimer = history->dependencies.reclaimer,
         .clean = &history->clean,
         .save = save_cut,
         .name = name_segment,
@@ -132,19 +132,19 @@ static struct backlog_ties ties_of(struct history *history)
     };
 }
 
-struct history *history_new(const struct history_ties *ties, uint64_t number,
+struct history *history_new(const struct history_dependencies *dependencies, uint64_t number,
                             const struct replid *replid, uint64_t offset, struct text *why)
 {
-    struct history *history = history_make(ties, number, why);
+    struct history *history = history_make(dependencies, number, why);
     int error = errno;
     if (history == NULL) {
-        history_erase(ties->data_dir, number); /* it may have come as far as a directory */
+        history_erase(dependencies->data_dir, number); /* it may have come as far as a directory */
         errno = error;
         return NULL;
     }
     identity_init(&history->identity, replid);
-    struct backlog_ties backlog_ties = ties_of(history);
-    history->backlog = backlog_new(&backlog_ties, offset, why);
+    struct backlog_dependencies backlog_dependencies = dependencies_of(history);
+    history->backlog = backlog_new(&backlog_dependencies, offset, why);
     bool good = history->backlog != NULL && history_begin_snapshot(history, offset, why) != NULL;
     if (!good) {
         error = errno;
@@ -211,8 +211,8 @@ static enum history_proof load_rows(struct history *history, struct text *why)
 
 static enum history_proof load_backlog(struct history *history, struct text *why)
 {
-    struct backlog_ties ties = ties_of(history);
-    history->backlog = backlog_load(&ties, why);
+    struct backlog_dependencies dependencies = dependencies_of(history);
+    history->backlog = backlog_load(&dependencies, why);
     if (history->backlog != NULL)
         return HISTORY_PROVEN;
     return files_is_refusal(errno) ? HISTORY_REFUSED : HISTORY_UNPROVEN;
@@ -232,7 +232,7 @@ static void remove_stray_segment(const char *name, void *arg)
     for (size_t i = 0; i < history->identity.segment_count && !known; i++)
         known = history->identity.segments[i].first == first;
     if (!known)
-        (void)reclaimer_unlink(history->ties.reclaimer, history->backlog_dir, name);
+        (void)reclaimer_unlink(history->dependencies.reclaimer, history->backlog_dir, name);
 }
 
 /* What cannot be done now (a full disk) is done at the next start: no reason not to serve. */
@@ -245,7 +245,7 @@ static void tidy(struct history *history)
         log_warnx("store: history-%" PRIu64 ": %s", history->number, text_string(&why));
     /* The copy may tell of what is no more. */
     history->has_jobs = true;
-    (void)!syncer_submit_names(history->ties.syncer, history->directory, &history->claim);
+    (void)!syncer_submit_names(history->dependencies.syncer, history->directory, &history->claim);
     text_fini(&why);
 }
 
@@ -265,10 +265,10 @@ static enum history_proof look_at_files(struct history *history, struct text *wh
     return proof;
 }
 
-enum history_proof history_load(const struct history_ties *ties, uint64_t number,
+enum history_proof history_load(const struct history_dependencies *dependencies, uint64_t number,
                                 struct history **out, struct text *why)
 {
-    struct history *history = history_make(ties, number, why);
+    struct history *history = history_make(dependencies, number, why);
     *out = NULL;
     if (history == NULL)
         return errno == ENOTDIR ? HISTORY_STRANGE : HISTORY_REFUSED;
@@ -302,7 +302,7 @@ static bool fill_mark(const struct history *history, struct clean_mark *mark, si
     if (has_newest)
         good = good && clean_mark_add(mark, CLEAN_SEGMENT, newest, history->backlog_dir, name);
     if (history_is_snapshot_durable(history)) {
-        uint64_t offset = snapshot_offset(history->shelf.complete);
+        uint64_t offset = snapshot_offset(history->snapshot_set.complete);
         snapshot_name(offset, name);
         good = good && clean_mark_add(mark, CLEAN_SNAPSHOT, offset, history->snapshot_dir, name);
     }
@@ -345,7 +345,7 @@ void history_close(struct history **history)
     uint64_t before;
     uint64_t snapshot_before;
     do {
-        syncer_drain(it->ties.syncer); /* a busy one takes nothing more */
+        syncer_drain(it->dependencies.syncer); /* a busy one takes nothing more */
         before = it->submitted;
         snapshot_before = it->snapshot_asked;
         history_sync(it);
@@ -359,7 +359,7 @@ void history_close(struct history **history)
 static void remove_in_turn(struct reclaim_job *job)
 {
     struct history *it = (void *)((uint8_t *)job - offsetof(struct history, job));
-    int data_dir = reclaimer_directory(it->ties.reclaimer);
+    int data_dir = reclaimer_directory(it->dependencies.reclaimer);
     uint64_t number = it->number;
     history_free(&it);
     history_erase(data_dir, number);
@@ -375,7 +375,7 @@ void history_remove(struct history **history)
     history_fail_snapshot(it);
     history_forget(it->directory);
     it->job.work = remove_in_turn;
-    reclaimer_take(it->ties.reclaimer, &it->job);
+    reclaimer_take(it->dependencies.reclaimer, &it->job);
 }
 
 void history_tell_unsaved(struct history *history, const char *why)
@@ -405,12 +405,12 @@ static bool save(struct history *history, bool is_cut, struct text *why)
         good = files_replace(history->directory, "identity", text_bytes(&content), false, why);
         error = errno;
     } else {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
     }
     text_fini(&content);
     if (good) {
         segment_log_follow(&history->log, history->identity.base, is_cut);
-        if (history->ties.options->fsync ==
+        if (history->dependencies.options->fsync ==
             STORE_FSYNC_NO) /* else the syncer does, when it is kept */
             segment_log_remove_before(history->directory, history->identity.base);
         history->is_unnamed = false;
@@ -505,10 +505,10 @@ enum history_cut history_cut(const struct history *history)
 
 bool history_rewind(struct history *history, uint64_t offset, struct text *why)
 {
-    struct syncer *syncer = history->ties.syncer;
+    struct syncer *syncer = history->dependencies.syncer;
     struct syncer_place *place = syncer_reserve();
     if (place == NULL) {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
         return false;
     }
     branches_begin(&history->branches, offset);
@@ -537,7 +537,7 @@ bool history_rename(struct history *history, const struct replid *replid, struct
     uint64_t end = backlog_end(history->backlog);
     CHECK(history_boundary(history) == end);
     CHECK(history_cut(history) == HISTORY_CUT_DONE);
-    bool good = backlog_begin_era(history->backlog, why);
+    bool good = backlog_begin_replid(history->backlog, why);
     struct identity before = history->identity; /* the segments are not touched */
     if (good) {
         identity_rename(&history->identity, replid, end);
@@ -554,14 +554,14 @@ bool history_rename(struct history *history, const struct replid *replid, struct
     branches_begin(&history->branches, end);
     /* If it cannot be submitted, it goes with the first bytes that come under the new id. */
     history->has_jobs = true;
-    (void)!syncer_submit_names(history->ties.syncer, history->directory, &history->claim);
+    (void)!syncer_submit_names(history->dependencies.syncer, history->directory, &history->claim);
     errno = error;
     return good;
 }
 
 void history_take_options(struct history *history)
 {
-    const struct store_options *options = history->ties.options;
+    const struct store_options *options = history->dependencies.options;
     backlog_set_sizes(history->backlog, options->window_bytes, options->window_bytes_max,
                       options->segment_bytes);
 }
@@ -579,8 +579,8 @@ bool history_publish(struct history *history)
     history_take_proof(history);
     bool news = backlog_publish(history->backlog);
     history_advance_snapshots(history);
-    if (history->shelf.arriving != NULL) {
-        uint64_t readable = snapshot_readable(history->shelf.arriving);
+    if (history->snapshot_set.arriving != NULL) {
+        uint64_t readable = snapshot_readable(history->snapshot_set.arriving);
         news = news || readable != history->seen_readable;
         history->seen_readable = readable;
     }
@@ -609,12 +609,12 @@ static void submit_segment(struct segment *segment, void *arg)
         .directory = newest && segment->first >= history->submitted ? history->directory : -1,
         .tail = newest ? history->tail : NULL,
         .mark = run->mark,
-        .after_snapshot = history->shelf.complete != NULL || history_search_goes_on(history),
+        .after_snapshot = history->snapshot_set.complete != NULL || history_search_goes_on(history),
         .held_from = backlog_first(history->backlog),
         .claim = &history->claim,
     };
     run->full = run->full || run->count++ == SYNC_SEGMENTS_MAX ||
-                !syncer_submit(history->ties.syncer, &job);
+                !syncer_submit(history->dependencies.syncer, &job);
     if (!run->full)
         run->submitted = segment->written;
 }
@@ -638,7 +638,7 @@ static bool has_durable_snapshot(const struct history *history)
 
 void history_sync(struct history *history)
 {
-    if (syncer_is_busy(history->ties.syncer))
+    if (syncer_is_busy(history->dependencies.syncer))
         return;
     history->has_jobs = true;
     if (!has_durable_snapshot(history) && !history_sync_snapshot(history))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The snapshots that a start finds. What is in snapshot/ and no identity names may be one that was received just
- * before a kill, or of a branch that was lost: it is taken if its own checksum and what it says of its origin
+ * before a kill, or of a branch that was lost: it is taken if its own checksum and what it says of its primary
  * prove it. They are read behind the start's back, one after the other (history_proof.c):
  *
  *     usable   the newest that lies in the window, and is proven
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "history_private.h"
-#include "rdb_origin.h"
+#include "rdb_aux.h"
 #include "relay/base/log.h"
 
 enum { FOUND_MAX = 8 };
@@ -116,7 +116,7 @@ enum history_proof history_find_snapshots(struct history *history, struct text *
 {
     struct snapshot_search *search = calloc(1, sizeof(*search));
     if (search == NULL) {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
         errno = ENOMEM;
         return HISTORY_REFUSED;
     }
@@ -170,7 +170,7 @@ uint64_t history_search_bytes(const struct history *history)
 
 /* ------------------------------------------------------------------ one is proven */
 
-/* On the prover's thread: nothing of the history is touched. */
+/* On the verifier's thread: nothing of the history is touched. */
 struct finding {
     struct proof proof;
     int directory; /* ours */
@@ -247,19 +247,19 @@ struct proof *history_search_proof(const struct history *history)
  * it must be of here, unless there was a branch that it could be of. */
 static bool belongs_here(const struct history *history, const struct snapshot *snapshot)
 {
-    struct rdb_origin origin;
-    uint8_t head[RDB_ORIGIN_HEAD];
+    struct rdb_aux primary;
+    uint8_t head[RDB_AUX_HEAD];
     ssize_t got = pread(snapshot_file(snapshot), head, sizeof(head), 0);
     const struct identity *identity = &history->identity;
     uint64_t offset = snapshot_offset(snapshot);
     uint64_t end = history->search->published;
-    if (got <= 0 || !rdb_origin_read(bytes_at(head, (size_t)got), &origin))
+    if (got <= 0 || !rdb_aux_read(bytes_at(head, (size_t)got), &primary))
         return identity->earlier_count == 0 && offset <= end;
     enum continuity continuity =
-        identity_may_continue(identity, history->search->first, end, &origin.replid, offset);
+        identity_may_continue(identity, history->search->first, end, &primary.replid, offset);
     bool is_ahead =
-        continuity == CONTINUITY_AHEAD && replid_equal(&origin.replid, &identity->replid);
-    return origin.offset == offset && (continuity == CONTINUITY_YES || is_ahead);
+        continuity == CONTINUITY_AHEAD && replid_equal(&primary.replid, &identity->replid);
+    return primary.offset == offset && (continuity == CONTINUITY_YES || is_ahead);
 }
 
 /* Is it what the search is for? */
@@ -288,11 +288,11 @@ static bool is_taken(const struct history *history, struct finding *finding)
 /* It takes its place, unless a newer one has come meanwhile. */
 static void place(struct history *history, struct snapshot **snapshot)
 {
-    struct shelf *shelf = &history->shelf;
-    snapshot_set_reclaimer(*snapshot, history->ties.reclaimer);
+    struct snapshot_set *snapshot_set = &history->snapshot_set;
+    snapshot_set_reclaimer(*snapshot, history->dependencies.reclaimer);
     struct snapshot **where =
-        history->search->seek == SEEK_AHEAD ? &shelf->ahead : &shelf->complete;
-    if (*where != NULL || (where == &shelf->complete && shelf->ahead != NULL))
+        history->search->seek == SEEK_AHEAD ? &snapshot_set->ahead : &snapshot_set->complete;
+    if (*where != NULL || (where == &snapshot_set->complete && snapshot_set->ahead != NULL))
         return;
     *where = *snapshot;
     *snapshot = NULL;
@@ -301,14 +301,14 @@ static void place(struct history *history, struct snapshot **snapshot)
     const struct identity_snapshot *named = &history->identity.snapshot;
     bool is_named = named->exists && named->offset == row.offset && named->crc == row.crc &&
                     named->length == row.length;
-    if (where == &shelf->complete && !is_named)
+    if (where == &snapshot_set->complete && !is_named)
         history_name_snapshot(history);
 }
 
-static bool is_kept(const struct shelf *shelf, uint64_t offset)
+static bool is_kept(const struct snapshot_set *snapshot_set, uint64_t offset)
 {
-    const struct snapshot *const kept[] = {shelf->complete, shelf->ahead, shelf->replaced[0],
-                                           shelf->replaced[1]};
+    const struct snapshot *const kept[] = {snapshot_set->complete, snapshot_set->ahead,
+                                           snapshot_set->replaced[0], snapshot_set->replaced[1]};
     for (size_t i = 0; i < LENGTH_OF(kept); i++) {
         if (kept[i] != NULL && snapshot_offset(kept[i]) == offset)
             return true;
@@ -323,13 +323,13 @@ static void end_search(struct history *history)
     for (size_t i = 0; i < search->count; i++) {
         char name[SNAPSHOT_NAME_MAX];
         snapshot_name(search->found[i], name);
-        if (!is_kept(&history->shelf, search->found[i]))
-            (void)reclaimer_unlink(history->ties.reclaimer, history->snapshot_dir, name);
+        if (!is_kept(&history->snapshot_set, search->found[i]))
+            (void)reclaimer_unlink(history->dependencies.reclaimer, history->snapshot_dir, name);
     }
     free(history->search);
     history->search = NULL;
     history->changed = true;
-    if (history->shelf.complete == NULL && history->identity.snapshot.exists) {
+    if (history->snapshot_set.complete == NULL && history->identity.snapshot.exists) {
         history->identity.snapshot.exists = false;
         history_save_name(history);
     }
@@ -389,7 +389,7 @@ static void remove_stray_snapshot(const char *name, void *arg)
         is_found = is_found || strcmp(name, whole) == 0;
     }
     if (!is_found)
-        (void)reclaimer_unlink(history->ties.reclaimer, history->snapshot_dir, name);
+        (void)reclaimer_unlink(history->dependencies.reclaimer, history->snapshot_dir, name);
 }
 
 bool history_tidy_snapshots(struct history *history, struct text *why)

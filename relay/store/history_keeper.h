@@ -14,7 +14,7 @@
 #include "relay/store/history.h"
 #include "relay/store/store.h"
 
-struct prover;
+struct verifier;
 struct reclaimer;
 struct syncer;
 
@@ -25,22 +25,22 @@ void history_name(uint64_t number, char name[HISTORY_NAME_MAX]);
 MUST_CHECK bool history_parse_name(const char *name, uint64_t *number);
 
 /* What a history stands in. All of it outlives the history. */
-struct history_ties {
+struct history_dependencies {
     int data_dir;
     const struct store_options *options;
     struct syncer *syncer;
     struct reclaimer *reclaimer;
-    struct prover *prover;
+    struct verifier *verifier;
     /* A snapshot of `history` finds the disk full: makes some room. False: there is none. */
-    bool (*make_room)(const struct history *history, void *arg);
+    bool (*make_space)(const struct history *history, void *arg);
     void *arg;
 };
 
 /* A new directory, with a snapshot that is about to arrive and an empty backlog. NULL: errno and
  * `why`, and nothing is left of it. */
-MUST_CHECK struct history *history_new(const struct history_ties *ties, uint64_t number,
-                                       const struct replid *replid, uint64_t offset,
-                                       struct text *why);
+MUST_CHECK struct history *history_new(const struct history_dependencies *dependencies,
+                                       uint64_t number, const struct replid *replid,
+                                       uint64_t offset, struct text *why);
 
 enum history_proof {
     HISTORY_PROVEN,   /* *out is what its files prove */
@@ -51,8 +51,8 @@ enum history_proof {
 };
 
 /* What a directory proves. Not PROVEN: `why`. */
-MUST_CHECK enum history_proof history_load(const struct history_ties *ties, uint64_t number,
-                                           struct history **out, struct text *why);
+MUST_CHECK enum history_proof history_load(const struct history_dependencies *dependencies,
+                                           uint64_t number, struct history **out, struct text *why);
 
 /* Makes all of it durable and lets go; the files stay. */
 void history_close(struct history **history);

@@ -12,7 +12,6 @@
 #include "backlog_writer.h"
 #include "clean_mark.h"
 #include "history_keeper.h"
-#include "prover.h"
 #include "reclaimer.h"
 #include "relay/base/check.h"
 #include "relay/base/log_repeat.h"
@@ -20,14 +19,15 @@
 #include "relay/store/branches.h"
 #include "relay/store/history.h"
 #include "segment_log.h"
-#include "shelf.h"
+#include "snapshot_set.h"
 #include "syncer.h"
 #include "tail.h"
+#include "verifier.h"
 
 enum { HISTORY_WHY_MAX = 512 };
 
 struct history {
-    struct history_ties ties; /* what it stands in: the store's */
+    struct history_dependencies dependencies; /* what it stands in: the store's */
     uint64_t number;
     int directory;
     int backlog_dir;
@@ -36,7 +36,7 @@ struct history {
     struct segment_log log;
     struct tail *tail;
     struct backlog *backlog;
-    struct shelf shelf;
+    struct snapshot_set snapshot_set;
     uint64_t submitted;       /* the end that was given to the syncer last */
     uint64_t snapshot_serial; /* of the complete snapshot: counted up with each that becomes it */
     uint64_t snapshot_asked;  /* the serial that was given to the syncer last */
@@ -54,7 +54,7 @@ struct history {
     struct snapshot_search *search; /* of those that were found at the start; NULL: it is over */
     struct clean_mark clean;        /* what need not be read */
     bool is_proving;                /* not all that was found at the start is proven yet */
-    bool has_proof;                 /* the prover is at something */
+    bool has_proof;                 /* the verifier is at something */
     bool proves_snapshot;           /* namely a snapshot */
     int64_t prove_not_before_ms;    /* the system has refused; 0: it has not */
     unsigned proof_refusals;        /* in a row */

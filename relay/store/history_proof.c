@@ -26,7 +26,7 @@ enum {
 
 /* ------------------------------------------------------------------ a gap of the window */
 
-/* On the prover's thread: nothing of the history is touched. */
+/* On the verifier's thread: nothing of the history is touched. */
 struct gap_proof {
     struct proof proof;
     int directory; /* ours */
@@ -205,7 +205,7 @@ static void submit_next(struct history *history)
     history->prove_not_before_ms = 0;
     struct proof *proof = next_proof(history);
     if (proof != NULL) {
-        prover_submit(history->ties.prover, proof);
+        verifier_submit(history->dependencies.verifier, proof);
         history->has_proof = true;
     } else if (history->prove_not_before_ms == 0) {
         note_end(history);
@@ -265,7 +265,7 @@ void history_take_proof(struct history *history)
 {
     if (!history->is_proving)
         return;
-    struct proof *proof = history->has_proof ? prover_take(history->ties.prover) : NULL;
+    struct proof *proof = history->has_proof ? verifier_take(history->dependencies.verifier) : NULL;
     if (history->has_proof && proof == NULL)
         return;
     if (proof != NULL) {
@@ -291,7 +291,7 @@ void history_take_proof(struct history *history)
 void history_end_proof(struct history *history)
 {
     if (history->has_proof)
-        prover_abandon(history->ties.prover);
+        verifier_abandon(history->dependencies.verifier);
     history->has_proof = false;
     history->is_proving = false;
     history_search_end(history);
@@ -318,6 +318,6 @@ void history_proof_status(const struct history *history, uint64_t *total, uint64
 {
     *total = history->proof_total;
     *left = history->is_proving ? bytes_left(history) : 0;
-    uint64_t read = history->has_proof ? prover_bytes(history->ties.prover) : 0;
+    uint64_t read = history->has_proof ? verifier_bytes(history->dependencies.verifier) : 0;
     *left -= read < *left ? read : *left;
 }

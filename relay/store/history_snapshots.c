@@ -39,43 +39,44 @@ enum snapshot_use history_snapshot_use(const struct history *history,
 
 struct snapshot *history_usable_snapshot(const struct history *history)
 {
-    return shelf_usable(&history->shelf, backlog_first(history->backlog));
+    return snapshot_set_usable(&history->snapshot_set, backlog_first(history->backlog));
 }
 
 struct snapshot *history_snapshot(const struct history *history)
 {
-    return shelf_newest(&history->shelf);
+    return snapshot_set_newest(&history->snapshot_set);
 }
 
 struct snapshot *history_served_snapshot(const struct history *history)
 {
-    return history->shelf.complete;
+    return history->snapshot_set.complete;
 }
 
 struct snapshot *history_arriving_snapshot(const struct history *history)
 {
-    return history->shelf.arriving;
+    return history->snapshot_set.arriving;
 }
 
 bool history_is_snapshot_durable(const struct history *history)
 {
-    return history->shelf.complete != NULL &&
+    return history->snapshot_set.complete != NULL &&
            atomic_load_explicit(&history->claim.snapshot, memory_order_acquire) ==
                history->snapshot_serial;
 }
 
 static bool is_snapshot_asked(const struct history *history)
 {
-    return history->shelf.complete != NULL && history->snapshot_asked == history->snapshot_serial;
+    return history->snapshot_set.complete != NULL &&
+           history->snapshot_asked == history->snapshot_serial;
 }
 
 /* ------------------------------------------------------------------ received, and named */
 
 /* The disk is full while a snapshot arrives. */
-static bool make_room(void *arg)
+static bool make_space(void *arg)
 {
     const struct history *history = arg;
-    return history->ties.make_room(history, history->ties.arg);
+    return history->dependencies.make_space(history, history->dependencies.arg);
 }
 
 static void set_error(struct history *history, const struct text *why)
@@ -87,18 +88,18 @@ static void set_error(struct history *history, const struct text *why)
 struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset, struct text *why)
 {
     history_fail_snapshot(history);
-    history->shelf.arriving =
-        snapshot_create(history->snapshot_dir, offset, make_room, history, why);
-    if (history->shelf.arriving == NULL) {
+    history->snapshot_set.arriving =
+        snapshot_create(history->snapshot_dir, offset, make_space, history, why);
+    if (history->snapshot_set.arriving == NULL) {
         int error = errno;
         set_error(history, why);
         errno = error;
     } else {
-        snapshot_set_reclaimer(history->shelf.arriving, history->ties.reclaimer);
+        snapshot_set_reclaimer(history->snapshot_set.arriving, history->dependencies.reclaimer);
     }
     history->seen_readable = 0;
     history->changed = true;
-    return history->shelf.arriving;
+    return history->snapshot_set.arriving;
 }
 
 /* It is good and is served; only a restart might not know of it. */
@@ -115,7 +116,7 @@ void history_save_name(struct history *history)
 void history_name_snapshot(struct history *history)
 {
     history->changed = true;
-    history->identity.snapshot = snapshot_row(history->shelf.complete);
+    history->identity.snapshot = snapshot_row(history->snapshot_set.complete);
     history->snapshot_serial++;
     history->is_unnamed = true;
     history_settle_snapshots(history);
@@ -127,40 +128,40 @@ void history_settle_snapshots(struct history *history)
         history_save_name(history);
     if (history->is_unnamed)
         return;
-    bool is_done =
-        history->ties.options->fsync == STORE_FSYNC_NO || history_is_snapshot_durable(history);
-    (void)shelf_settle(&history->shelf, history->snapshot_dir, is_done);
+    bool is_done = history->dependencies.options->fsync == STORE_FSYNC_NO ||
+                   history_is_snapshot_durable(history);
+    (void)snapshot_set_settle(&history->snapshot_set, history->snapshot_dir, is_done);
 }
 
 bool history_complete_snapshot(struct history *history, struct text *why)
 {
-    CHECK(history->shelf.arriving != NULL);
+    CHECK(history->snapshot_set.arriving != NULL);
     history->changed = true;
-    if (!snapshot_complete(history->shelf.arriving, history->snapshot_dir, why)) {
+    if (!snapshot_complete(history->snapshot_set.arriving, history->snapshot_dir, why)) {
         set_error(history, why);
-        snapshot_release(&history->shelf.arriving);
+        snapshot_release(&history->snapshot_set.arriving);
         return false;
     }
     text_clear(&history->error);
     history->has_name = true;
-    shelf_put(&history->shelf, history->snapshot_dir, backlog_first(history->backlog),
-              backlog_published(history->backlog));
+    snapshot_set_put(&history->snapshot_set, history->snapshot_dir, backlog_first(history->backlog),
+                     backlog_published(history->backlog));
     history_name_snapshot(history);
     return true;
 }
 
 void history_fail_snapshot(struct history *history)
 {
-    if (history->shelf.arriving == NULL)
+    if (history->snapshot_set.arriving == NULL)
         return;
-    const char *error = snapshot_error(history->shelf.arriving);
+    const char *error = snapshot_error(history->snapshot_set.arriving);
     if (error[0] != '\0') {
         text_clear(&history->error);
         text_format(&history->error, "%" PRIu64 ".rdb: %s",
-                    snapshot_offset(history->shelf.arriving), error);
+                    snapshot_offset(history->snapshot_set.arriving), error);
     }
-    snapshot_fail(history->shelf.arriving, history->snapshot_dir);
-    snapshot_release(&history->shelf.arriving);
+    snapshot_fail(history->snapshot_set.arriving, history->snapshot_dir);
+    snapshot_release(&history->snapshot_set.arriving);
     history->changed = true;
 }
 
@@ -168,61 +169,64 @@ void history_fail_snapshot(struct history *history)
 static void note_complete(struct history *history, const struct snapshot *before)
 {
     history->changed = true;
-    if (history->shelf.complete == NULL && !history_search_goes_on(history))
+    if (history->snapshot_set.complete == NULL && !history_search_goes_on(history))
         history->identity.snapshot.exists = false;
-    else if (history->shelf.complete != before && history->shelf.complete != NULL)
+    else if (history->snapshot_set.complete != before && history->snapshot_set.complete != NULL)
         history_name_snapshot(history);
 }
 
 void history_drop_beyond(struct history *history, uint64_t offset)
 {
-    const struct snapshot *before = history->shelf.complete;
+    const struct snapshot *before = history->snapshot_set.complete;
     history_search_limit(history, offset);
-    shelf_cut(&history->shelf, history->snapshot_dir, offset);
+    snapshot_set_cut(&history->snapshot_set, history->snapshot_dir, offset);
     note_complete(history, before);
-    if (history->shelf.arriving != NULL && snapshot_offset(history->shelf.arriving) > offset)
+    if (history->snapshot_set.arriving != NULL &&
+        snapshot_offset(history->snapshot_set.arriving) > offset)
         history_fail_snapshot(history);
 }
 
 void history_drop_unreadable(struct history *history)
 {
-    const struct snapshot *before = history->shelf.complete;
+    const struct snapshot *before = history->snapshot_set.complete;
     if (before == NULL || !snapshot_is_unreadable(before))
         return;
     log_warnx("store: the disk cannot read snapshot %" PRIu64 ".rdb: it is not served any more",
               snapshot_offset(before));
-    shelf_drop_complete(&history->shelf, history->snapshot_dir);
+    snapshot_set_drop_complete(&history->snapshot_set, history->snapshot_dir);
     note_complete(history, before);
-    if (history->shelf.complete == NULL)
+    if (history->snapshot_set.complete == NULL)
         history_save_name(history);
 }
 
 void history_advance_snapshots(struct history *history)
 {
-    if (shelf_advance(&history->shelf, history->snapshot_dir, backlog_published(history->backlog)))
+    if (snapshot_set_advance(&history->snapshot_set, history->snapshot_dir,
+                             backlog_published(history->backlog)))
         history_name_snapshot(history);
-    else if (shelf_has_replaced(&history->shelf))
+    else if (snapshot_set_has_replaced(&history->snapshot_set))
         history_settle_snapshots(history);
 }
 
 bool history_drop_replaced(struct history *history)
 {
-    return !history->is_unnamed && shelf_settle(&history->shelf, history->snapshot_dir, true);
+    return !history->is_unnamed &&
+           snapshot_set_settle(&history->snapshot_set, history->snapshot_dir, true);
 }
 
 uint64_t history_spare_bytes(const struct history *history)
 {
     uint64_t bytes = backlog_spare_bytes(history->backlog);
-    for (size_t i = 0; i < SHELF_REPLACED_MAX; i++) {
-        if (history->shelf.replaced[i] != NULL)
-            bytes += snapshot_received(history->shelf.replaced[i]);
+    for (size_t i = 0; i < SNAPSHOT_SET_REPLACED_MAX; i++) {
+        if (history->snapshot_set.replaced[i] != NULL)
+            bytes += snapshot_received(history->snapshot_set.replaced[i]);
     }
     return bytes;
 }
 
 bool history_sync_snapshot(struct history *history)
 {
-    const struct snapshot *snapshot = history->shelf.complete;
+    const struct snapshot *snapshot = history->snapshot_set.complete;
     if (snapshot == NULL || history->is_unnamed || is_snapshot_asked(history))
         return true;
     const struct syncer_snapshot job = {
@@ -232,7 +236,7 @@ bool history_sync_snapshot(struct history *history)
         .directory = history->directory,
         .claim = &history->claim,
     };
-    if (!syncer_submit_snapshot(history->ties.syncer, &job))
+    if (!syncer_submit_snapshot(history->dependencies.syncer, &job))
         return false;
     history->snapshot_asked = job.serial;
     return true;

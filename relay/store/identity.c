@@ -44,7 +44,7 @@ bool identity_copy(const struct identity *identity, struct identity *out)
 }
 
 /* At the end. The places of rows that were dropped are used again when they are as many as those in use, so
- * that a row costs the same however many there are. False: memory is out. */
+ * that a row costs the same however many there are. False: out of memory. */
 static bool make_place(struct identity *identity)
 {
     size_t count = identity->segment_count;

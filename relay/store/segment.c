@@ -117,7 +117,7 @@ struct segment *segment_create(int directory, uint64_t first, uint64_t capacity,
     CHECK(capacity > 0);
     struct segment *segment = segment_new(first, capacity, space);
     if (segment == NULL) {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
         errno = ENOMEM;
         return NULL;
     }
@@ -191,7 +191,7 @@ struct segment *segment_load(int directory, uint64_t first, uint64_t end, uint64
     uint64_t file_length;
     struct segment *segment = segment_new(first, length, space);
     if (segment == NULL) {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
         errno = ENOMEM;
         return NULL;
     }
@@ -219,7 +219,7 @@ struct segment *segment_twin(struct segment *empty, struct text *why)
     CHECK(empty->written == empty->first);
     struct segment *twin = segment_new(empty->first, empty->capacity, empty->space);
     if (twin == NULL) {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
         return NULL;
     }
     twin->file = fcntl(empty->file, F_DUPFD_CLOEXEC, 0);

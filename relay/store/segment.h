@@ -29,7 +29,7 @@ enum segment_fate {
     /* Trimmed: nobody needs it; or somebody does, and the cap is reached, the disk is full, or cannot read it. */
     SEGMENT_LEFT,
     SEGMENT_CAPPED,
-    SEGMENT_NO_ROOM,
+    SEGMENT_NO_SPACE,
     SEGMENT_UNREADABLE,
     SEGMENT_REWOUND, /* cut off the history */
 };
@@ -55,7 +55,7 @@ struct segment {
     _Atomic uint64_t published;     /* absolute offset; moves back only in a rewind */
     _Atomic(struct segment *) next; /* set when `published` is final */
     _Atomic bool is_unreadable;     /* the disk failed a reader */
-    _Atomic unsigned border;        /* the era that begins at its end; 0: none. Set before `next` */
+    _Atomic unsigned replid_after;  /* the era that begins at its end; 0: none. Set before `next` */
     uint64_t first;                 /* constant, as the four below */
     uint64_t capacity;
     const uint8_t *map; /* to be read */

@@ -176,7 +176,7 @@ static bool parse_head(struct bytes line, uint64_t base)
            since <= base;
 }
 
-/* False: memory is out. */
+/* False: out of memory. */
 static bool apply_rows(struct bytes file, struct identity *identity)
 {
     struct identity_segment row;
@@ -211,7 +211,7 @@ static bool apply_file(int directory, uint64_t base, struct identity *identity, 
         good = !*goes_on || apply_rows(file, identity);
         error = errno;
         if (!good)
-            text_format(why, "memory is out");
+            text_format(why, "out of memory");
     } else if (!files_is_refusal(error)) {
         *goes_on = false;
         text_clear(why);

@@ -47,7 +47,7 @@ struct snapshot {
     uint8_t ending[ENDING_LENGTH]; /* the last bytes received */
     bool verified;
     int64_t completed_ms;
-    snapshot_room_fn *make_room; /* of one that arrives */
+    snapshot_space_fn *make_space; /* of one that arrives */
     void *arg;
     int write_error; /* 0: none */
 };
@@ -156,7 +156,7 @@ static struct snapshot *snapshot_new(uint64_t offset, int file, struct text *why
     return snapshot;
 }
 
-struct snapshot *snapshot_create(int directory, uint64_t offset, snapshot_room_fn *make_room,
+struct snapshot *snapshot_create(int directory, uint64_t offset, snapshot_space_fn *make_space,
                                  void *arg, struct text *why)
 {
     char name[SNAPSHOT_NAME_MAX];
@@ -170,7 +170,7 @@ struct snapshot *snapshot_create(int directory, uint64_t offset, snapshot_room_f
         errno = error;
     }
     if (snapshot != NULL) {
-        snapshot->make_room = make_room;
+        snapshot->make_space = make_space;
         snapshot->arg = arg;
     }
     return snapshot;
@@ -359,7 +359,7 @@ bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *w
         if (written == -1 && errno == EINTR)
             continue;
         int error = written == -1 ? errno : 0;
-        if (files_is_full(error) && snapshot->make_room(snapshot->arg))
+        if (files_is_full(error) && snapshot->make_space(snapshot->arg))
             continue;
         if (error != 0) {
             snapshot->write_error = error;

@@ -23,11 +23,11 @@ void snapshot_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX]);
 MUST_CHECK bool snapshot_parse_name(const char *name, uint64_t *offset);
 
 /* The disk is full: makes some room on it. False: there is none to be made. */
-typedef bool snapshot_room_fn(void *arg);
+typedef bool snapshot_space_fn(void *arg);
 
 /* A file `<X>.rdb.part` to receive into. NULL: errno and `why`. */
 MUST_CHECK struct snapshot *snapshot_create(int directory, uint64_t offset,
-                                            snapshot_room_fn *make_room, void *arg,
+                                            snapshot_space_fn *make_space, void *arg,
                                             struct text *why);
 
 /* One that the identity names: its length and its CRC-64 are compared. NULL: errno and `why`. */

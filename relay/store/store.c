@@ -13,13 +13,13 @@
 #include "data_dir.h"
 #include "files.h"
 #include "history_keeper.h"
-#include "prover.h"
-#include "rdb_room.h"
+#include "rdb_space.h"
 #include "reclaimer.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/store/status.h"
 #include "syncer.h"
+#include "verifier.h"
 
 enum {
     WHY_MAX = 512,
@@ -41,10 +41,11 @@ struct store {
     size_t retired_count;
     struct syncer *syncer;
     struct reclaimer *reclaimer;
-    struct prover *prover;
-    int64_t patience_ms; /* how long thread 0 may still wait for the reclaimer in this second */
-    uint64_t given;      /* see reclaimer_gives */
-    struct rdb_room room;
+    struct verifier *verifier;
+    int64_t
+        connect_timeout_ms; /* how long thread 0 may still wait for the reclaimer in this second */
+    uint64_t given;         /* see reclaimer_gives */
+    struct rdb_space room;
     struct text error; /* of the last history that was not begun, or did not become whole; "" */
     bool changed; /* another history became current, or one was abandoned, since the last publish */
 };
@@ -64,17 +65,17 @@ static void log_loaded(struct history *history)
                                                     : "none");
 }
 
-static bool make_room(const struct history *history, void *arg);
+static bool make_space(const struct history *history, void *arg);
 
-static struct history_ties ties_of(struct store *store)
+static struct history_dependencies dependencies_of(struct store *store)
 {
-    return (struct history_ties){
+    return (struct history_dependencies){
         .data_dir = store->data_dir.directory,
         .options = &store->options,
         .syncer = store->syncer,
         .reclaimer = store->reclaimer,
-        .prover = store->prover,
-        .make_room = make_room,
+        .verifier = store->verifier,
+        .make_space = make_space,
         .arg = store,
     };
 }
@@ -85,8 +86,8 @@ static bool load_history(struct store *store, uint64_t number, struct text *why)
 {
     struct text reason;
     text_init(&reason, WHY_MAX);
-    struct history_ties ties = ties_of(store);
-    enum history_proof proof = history_load(&ties, number, &store->current, &reason);
+    struct history_dependencies dependencies = dependencies_of(store);
+    enum history_proof proof = history_load(&dependencies, number, &store->current, &reason);
     const char *advice = files_advice(errno);
     if (proof == HISTORY_REFUSED)
         text_format(why, "data-dir %s: history-%" PRIu64 ": %s: %s", store->options.data_dir,
@@ -142,12 +143,12 @@ struct store *store_open(const struct store_options *options, struct text *why)
 {
     struct store *store = calloc(1, sizeof(*store));
     if (store == NULL) {
-        text_format(why, "memory is out");
+        text_format(why, "out of memory");
         return NULL;
     }
     store->options = *options;
     raise_segment_bytes(&store->options);
-    store->patience_ms = RECLAIM_PATIENCE_MS;
+    store->connect_timeout_ms = RECLAIM_PATIENCE_MS;
     text_init(&store->error, WHY_MAX);
     if (!data_dir_open(&store->data_dir, options->data_dir, true, why)) {
         free(store);
@@ -155,8 +156,8 @@ struct store *store_open(const struct store_options *options, struct text *why)
     }
     store->syncer = syncer_start();
     store->reclaimer = reclaimer_start(store->data_dir.directory);
-    store->prover = prover_start();
-    if (store->syncer == NULL || store->reclaimer == NULL || store->prover == NULL) {
+    store->verifier = verifier_start();
+    if (store->syncer == NULL || store->reclaimer == NULL || store->verifier == NULL) {
         text_format(why, "cannot start the threads that fsync, remove files and prove them");
         store_close(&store);
         return NULL;
@@ -181,7 +182,7 @@ void store_change(struct store *store, const struct store_options *options)
 void store_on_durable(struct store *store, void (*fn)(void *arg), void *arg)
 {
     syncer_on_durable(store->syncer, fn, arg);
-    prover_on_done(store->prover, fn, arg);
+    verifier_on_done(store->verifier, fn, arg);
 }
 
 /* ------------------------------------------------------------------ notes */
@@ -274,10 +275,10 @@ static bool give_room(struct store *store, const struct history *history)
         drop_retired(store);
         return true;
     }
-    if (reclaimer_gives(store->reclaimer, &store->given) && store->patience_ms > 0) {
+    if (reclaimer_gives(store->reclaimer, &store->given) && store->connect_timeout_ms > 0) {
         int64_t since_ms = clock_ms();
-        reclaimer_wait(store->reclaimer, store->patience_ms);
-        store->patience_ms -= clock_ms() - since_ms;
+        reclaimer_wait(store->reclaimer, store->connect_timeout_ms);
+        store->connect_timeout_ms -= clock_ms() - since_ms;
         return true;
     }
     if (store->current == NULL)
@@ -298,10 +299,10 @@ static void note_refused(struct store *store, const struct history *history)
     bool is_known = snapshot != NULL && snapshot_length(snapshot, &length);
     if (snapshot != NULL && !is_known)
         length = snapshot_received(snapshot);
-    rdb_room_note_refused(&store->room, length, is_known, clock_ms());
+    rdb_space_note_refused(&store->room, length, is_known, clock_ms());
 }
 
-static bool make_room(const struct history *history, void *arg)
+static bool make_space(const struct history *history, void *arg)
 {
     struct store *store = arg;
     bool has_room = give_room(store, history);
@@ -323,19 +324,19 @@ static bool read_room(const struct store *store, uint64_t *available)
     return true;
 }
 
-bool store_expects_room(struct store *store, bool is_refresh, struct text *why)
+bool store_expects_space(struct store *store, bool is_refresh, struct text *why)
 {
     const struct snapshot *last = store->current != NULL ? history_snapshot(store->current) : NULL;
     uint64_t last_bytes = last != NULL ? snapshot_received(last) : 0;
     uint64_t expected =
-        rdb_room_refused(&store->room, last != NULL ? snapshot_completed_ms(last) : 0);
+        rdb_space_refused(&store->room, last != NULL ? snapshot_completed_ms(last) : 0);
     if (is_refresh && expected < last_bytes)
         expected = last_bytes;
     if (!is_refresh && expected > 0) /* a history of its own begins with a segment */
         expected += store->options.segment_bytes;
     uint64_t available;
     if (!read_room(store, &available) ||
-        rdb_room_allows(&store->room, expected, available, clock_ms()))
+        rdb_space_allows(&store->room, expected, available, clock_ms()))
         return true;
     text_format(why,
                 "there is no room on the disk for an RDB: it takes %" PRIu64
@@ -352,7 +353,7 @@ void store_close(struct store **store)
     history_remove(&it->arriving);
     history_close(&it->current);
     drop_retired(it);
-    prover_stop(&it->prover);
+    verifier_stop(&it->verifier);
     reclaimer_stop(&it->reclaimer, RECLAIM_LIMIT_MS);
     syncer_stop(&it->syncer);
     data_dir_close(&it->data_dir);
@@ -374,11 +375,11 @@ struct history *store_begin_history(struct store *store, const struct replid *re
 {
     store_abandon(store);
     store->number++;
-    struct history_ties ties = ties_of(store);
+    struct history_dependencies dependencies = dependencies_of(store);
     do {
         text_clear(why);
-        store->arriving = history_new(&ties, store->number, replid, offset, why);
-    } while (store->arriving == NULL && files_is_full(errno) && make_room(NULL, store));
+        store->arriving = history_new(&dependencies, store->number, replid, offset, why);
+    } while (store->arriving == NULL && files_is_full(errno) && make_space(NULL, store));
     if (store->arriving == NULL)
         set_error(store, why);
     return store->arriving;
@@ -388,7 +389,7 @@ struct history *store_begin_history(struct store *store, const struct replid *re
 static bool save_arriving(struct store *store, struct text *why)
 {
     while (!history_save(store->arriving, why)) {
-        if (!files_is_full(errno) || !make_room(NULL, store))
+        if (!files_is_full(errno) || !make_space(NULL, store))
             return false;
         text_clear(why);
     }
@@ -455,7 +456,7 @@ bool store_publish(struct store *store)
 
 void store_tick(struct store *store)
 {
-    store->patience_ms = RECLAIM_PATIENCE_MS;
+    store->connect_timeout_ms = RECLAIM_PATIENCE_MS;
     if (store->current == NULL)
         return;
     history_trim(store->current);

@@ -101,7 +101,7 @@ uint64_t syncer_cut_claim(struct syncer *syncer, struct syncer_claim *claim, uin
 void syncer_submit_cut(struct syncer *syncer, struct syncer_place *place,
                        const struct syncer_cut *job);
 
-/* The identity of a history was replaced, and is to be durable soon. False: memory is out. Thread 0. */
+/* The identity of a history was replaced, and is to be durable soon. False: out of memory. Thread 0. */
 MUST_CHECK bool syncer_submit_names(struct syncer *syncer, int directory,
                                     struct syncer_claim *claim);
 

@@ -190,7 +190,7 @@ static void check_snapshot(struct check *check)
     bool good = is_proven(check, "snapshot", name, snapshot->length, true, snapshot->crc, &why);
     if (good)
         text_format(&why, "%" PRIu64 " bytes, %s", snapshot->length,
-                    snapshot->verified ? "crc64" : "the origin's checksums are off");
+                    snapshot->verified ? "crc64" : "the primary's checksums are off");
     span_row(check, "snapshot", snapshot->offset, snapshot->offset, good, text_string(&why));
     text_fini(&why);
 }

@@ -16,7 +16,7 @@ enum {
 
 static const char first_line[] = "psync-relay versions 1\n";
 
-/* From which version on the origin writes another format. */
+/* From which version on the primary writes another format. */
 static const uint32_t steps[] = {
     ANNOUNCED_DEFAULT,
     SERVER_VERSION(9, 0, 0),
@@ -79,11 +79,11 @@ uint32_t announced_version_now(const struct announced_version *announced, int64_
     return has_least ? announced->least : lowest;
 }
 
-/* The lowest version that brings another format than `version` does; 0: the origin has none. */
-static uint32_t next_step(const struct origin_choice *origin, uint32_t version)
+/* The lowest version that brings another format than `version` does; 0: the primary has none. */
+static uint32_t next_step(const struct primary_choice *primary, uint32_t version)
 {
     for (size_t i = 0; i < LENGTH_OF(steps); i++) {
-        bool is_offered = origin->version == 0 || steps[i] <= origin->version;
+        bool is_offered = primary->version == 0 || steps[i] <= primary->version;
         if (steps[i] > version && is_offered)
             return steps[i];
     }
@@ -91,13 +91,13 @@ static uint32_t next_step(const struct origin_choice *origin, uint32_t version)
 }
 
 bool announced_version_cut_off(struct announced_version *announced,
-                               const struct origin_choice *origin, uint32_t version,
+                               const struct primary_choice *primary, uint32_t version,
                                int64_t wall_ms)
 {
-    if (!origin->may_choose || announced->fixed != 0)
+    if (!primary->may_choose || announced->fixed != 0)
         return false;
     uint32_t before = announced_version_now(announced, wall_ms);
-    announced->least = next_step(origin, version);
+    announced->least = next_step(primary, version);
     announced->least_ms = wall_ms;
     return announced_version_now(announced, wall_ms) != before;
 }

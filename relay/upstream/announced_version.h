@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What `REPLCONF version` says to the origin, and so, from Valkey 9.1 on, in which version of the format it
+ * What `REPLCONF version` says to the primary, and so, from Valkey 9.1 on, in which version of the format it
  * writes the RDB (protocol 7.4): the one that all of our replicas can read. `announce-version` fixes it;
  * with `auto` it is the lowest version of
  *
@@ -8,9 +8,9 @@
  *     needs its RDB. A replica that announces none is taken for ANNOUNCED_DEFAULT, as Valkey takes it.
  *   - ANNOUNCED_DEFAULT, while none is known: what all servers read that are likely to come.
  *
- * But an origin cannot write everything in an old format, and ends the connection in the midst of the RDB when
+ * But a primary cannot write everything in an old format, and ends the connection in the midst of the RDB when
  * it comes to what it cannot (the time to live of a hash's field, say). So after an RDB that was cut off the
- * next higher version is announced, if the origin may choose by it, until one is written; that one is then the
+ * next higher version is announced, if the primary may choose by it, until one is written; that one is then the
  * least for ANNOUNCED_KEPT_MS. Where even the highest is cut off, it was something else, and it begins anew.
  *
  * Both are kept in a note beside the histories (STORE_NOTE_VERSIONS), over restarts; times are of the wall's
@@ -53,8 +53,8 @@ struct announced_version {
         tried; /* what was announced for the last RDB that came whole; 0: by a process before us */
 };
 
-/* What an origin is, as far as this is concerned. */
-struct origin_choice {
+/* What a primary is, as far as this is concerned. */
+struct primary_choice {
     bool may_choose;  /* it is a Valkey that chooses by the version, or may be one */
     uint32_t version; /* Valkey's; 0: not known */
 };
@@ -69,9 +69,9 @@ uint32_t announced_version_lowest(const struct announced_version *announced, int
 /* What is to be announced. */
 uint32_t announced_version_now(const struct announced_version *announced, int64_t wall_ms);
 
-/* An origin to which `version` was announced has cut the RDB off. True: another is announced from now on. */
+/* A primary to which `version` was announced has cut the RDB off. True: another is announced from now on. */
 bool announced_version_cut_off(struct announced_version *announced,
-                               const struct origin_choice *origin, uint32_t version,
+                               const struct primary_choice *primary, uint32_t version,
                                int64_t wall_ms);
 
 void announced_version_format(const struct announced_version *announced, struct text *out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * How long to wait before the next attempt: twice as long with each failure, up to a limit, and jittered,
- * so that many relays that lost one origin do not come back to it in step. Any thread.
+ * so that many relays that lost one primary do not come back to it in step. Any thread.
  */
 #ifndef RELAY_UPSTREAM_BACKOFF_H
 #define RELAY_UPSTREAM_BACKOFF_H

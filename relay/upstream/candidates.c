@@ -5,14 +5,14 @@
 
 #include "relay/base/check.h"
 
-void candidates_init(struct candidates *candidates, const struct origin_candidates *list)
+void candidates_init(struct candidates *candidates, const struct primary_candidates *list)
 {
-    CHECK(list->count <= ORIGIN_CANDIDATES_MAX);
+    CHECK(list->count <= PRIMARY_CANDIDATES_MAX);
     memset(candidates, 0, sizeof(*candidates));
     candidates->list = *list;
 }
 
-const struct origin_address *candidates_current(const struct candidates *candidates)
+const struct primary_address *candidates_current(const struct candidates *candidates)
 {
     return candidates->list.count == 0 ? NULL : &candidates->list.at[candidates->index];
 }
@@ -32,20 +32,20 @@ static size_t next_of(const struct candidates *candidates, size_t index)
     return (index + 1) % candidates->list.count;
 }
 
-static bool is_resting(const struct candidate *candidate, int64_t now_ms)
+static bool is_backing_off(const struct candidate *candidate, int64_t now_ms)
 {
     return candidate->full_not_before_ms > now_ms;
 }
 
 bool candidate_has_other_history(const struct candidate *candidate)
 {
-    return candidate->answer == CANDIDATE_STRANGER || candidate->answer == CANDIDATE_FOREIGN;
+    return candidate->answer == CANDIDATE_UNRELATED || candidate->answer == CANDIDATE_FOREIGN;
 }
 
 /* ------------------------------------------------------------------ who is chosen after a round */
 
 struct found {
-    bool stranger; /* by itself another history would be taken some time */
+    bool unauthenticated; /* by itself another history would be taken some time */
     bool foreign;
     bool silence; /* one who has ours may only be silent */
 };
@@ -55,18 +55,18 @@ static struct found look(const struct candidates *candidates, const struct candi
     struct found found = {.silence = !rule->is_list};
     for (size_t i = 0; i < candidates->list.count; i++) {
         enum candidate_answer answer = candidates->at[i].answer;
-        found.stranger = found.stranger || answer == CANDIDATE_STRANGER;
+        found.unauthenticated = found.unauthenticated || answer == CANDIDATE_UNRELATED;
         found.foreign = found.foreign || answer == CANDIDATE_FOREIGN;
         found.silence = found.silence || answer == CANDIDATE_SILENT || answer == CANDIDATE_KEEPER;
     }
     return found;
 }
 
-/* May the history of a stranger be taken? */
+/* May the history of an unauthenticated client be taken? */
 static bool may_take(const struct candidates *candidates, const struct candidates_rule *rule,
                      struct found found, int64_t now_ms)
 {
-    if (rule->is_held || rule->grace_ms < 0)
+    if (rule->waits_for_sentinels || rule->grace_ms < 0)
         return false;
     if (!found.silence)
         return true;
@@ -81,7 +81,7 @@ static bool is_eligible(const struct candidate *candidate, enum candidate_answer
 {
     /* One that was only declined has not failed: when its history is wanted, it is asked. */
     return candidate->answer == wanted &&
-           (!is_resting(candidate, now_ms) || candidate->was_declined);
+           (!is_backing_off(candidate, now_ms) || candidate->was_declined);
 }
 
 static bool choose(struct candidates *candidates, enum candidate_answer wanted, bool accepted_only,
@@ -106,12 +106,12 @@ static bool choose_other_history(struct candidates *candidates, const struct can
     if (candidates->waits_since_ms == 0)
         candidates->waits_since_ms = now_ms;
     candidates->rounds = found.silence ? candidates->rounds + 1 : 0;
-    if (choose(candidates, CANDIDATE_STRANGER, true, now_ms) ||
+    if (choose(candidates, CANDIDATE_UNRELATED, true, now_ms) ||
         choose(candidates, CANDIDATE_FOREIGN, true, now_ms))
         return true;
     if (!may_take(candidates, rule, found, now_ms))
         return false;
-    return choose(candidates, CANDIDATE_STRANGER, false, now_ms) ||
+    return choose(candidates, CANDIDATE_UNRELATED, false, now_ms) ||
            (rule->grace_ms == 0 && choose(candidates, CANDIDATE_FOREIGN, false, now_ms));
 }
 
@@ -122,7 +122,7 @@ static enum candidates_turn end_round(struct candidates *candidates,
     struct found found = look(candidates, rule);
     if (choose(candidates, CANDIDATE_REPLICA, false, now_ms))
         return CANDIDATES_CHOSEN;
-    if (found.stranger || found.foreign)
+    if (found.unauthenticated || found.foreign)
         return choose_other_history(candidates, rule, found, now_ms) ? CANDIDATES_CHOSEN
                                                                      : CANDIDATES_REST;
     candidates->waits_since_ms = 0;
@@ -144,7 +144,7 @@ enum candidates_turn candidates_pass(struct candidates *candidates,
     }
     candidates->tried++;
     while (candidates->tried < candidates->list.count &&
-           is_resting(candidates_current_row(candidates), now_ms)) {
+           is_backing_off(candidates_current_row(candidates), now_ms)) {
         candidates->index = next_of(candidates, candidates->index);
         candidates->tried++;
     }
@@ -152,14 +152,14 @@ enum candidates_turn candidates_pass(struct candidates *candidates,
                                                       : end_round(candidates, rule, now_ms);
 }
 
-int64_t candidates_skip_resting(struct candidates *candidates, int64_t now_ms)
+int64_t candidates_skip_backing_off(struct candidates *candidates, int64_t now_ms)
 {
     if (candidates->list.count == 0 || candidates->is_chosen)
         return 0;
     size_t soonest = candidates->index;
     size_t at = candidates->index;
     for (size_t i = 0; i < candidates->list.count; i++, at = next_of(candidates, at)) {
-        if (!is_resting(&candidates->at[at], now_ms)) {
+        if (!is_backing_off(&candidates->at[at], now_ms)) {
             candidates->index = at;
             candidates->tried += i;
             return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whose turn it is among the servers that may be the origin, and who is taken where the best does not
+ * Whose turn it is among the servers that may be the primary, and who is taken where the best does not
  * answer. They are asked in rounds, one after the other; the one that was good is asked first when its link
  * breaks. A primary that goes on with our history is taken at its turn. What a round has found besides is
  * weighed when everybody has been asked:
@@ -10,7 +10,7 @@
  *  3. another history, by candidates_rule: at once where everybody has answered and nobody has ours; after
  *     `grace_ms` where one who has it may only be silent; never one that was there beside ours.
  *
- * Whoever is chosen so has the next turn, at once. A full sync that failed costs the origin a fork each
+ * Whoever is chosen so has the next turn, at once. A full sync that failed costs the primary a fork each
  * time, so that candidate, and no other, is left out of the rounds for a while that grows. Pure. Thread:
  * the owner's.
  */
@@ -22,24 +22,25 @@
 #include <stdint.h>
 
 #include "relay/base/replid.h"
-#include "relay/upstream/origin.h"
+#include "relay/upstream/primary_address.h"
 
 /* With `grace_ms` 0: so many rounds are given to one who is silent. */
 enum { CANDIDATES_ROUNDS_MAX = 10 };
 
 /* What one was when it was asked last. */
 enum candidate_answer {
-    CANDIDATE_SILENT,   /* did not say what it is: dead, silent, loading, wants another password */
-    CANDIDATE_USELESS,  /* a replica that has nothing for us */
-    CANDIDATE_KEEPER,   /* has our history, and cannot give it now: a replica without its link */
-    CANDIDATE_REPLICA,  /* a replica that can go on with our history */
-    CANDIDATE_STRANGER, /* has another history */
-    CANDIDATE_FOREIGN,  /* the same, and was there beside ours: another group's, or left behind */
+    CANDIDATE_SILENT,    /* did not say what it is: dead, silent, loading, wants another password */
+    CANDIDATE_USELESS,   /* a replica that has nothing for us */
+    CANDIDATE_KEEPER,    /* has our history, and cannot give it now: a replica without its link */
+    CANDIDATE_REPLICA,   /* a replica that can go on with our history */
+    CANDIDATE_UNRELATED, /* has another history */
+    CANDIDATE_FOREIGN,   /* the same, and was there beside ours: another group's, or left behind */
 };
 
 struct candidate {
     enum candidate_answer answer;
-    struct replid replid;       /* of a stranger or a foreign one; none where it did not tell */
+    struct replid
+        replid; /* of an unauthenticated client or a foreign one; none where it did not tell */
     bool is_accepted;           /* an operator takes its history, whatever it is */
     bool was_declined;          /* it began a full sync that was not wanted */
     unsigned full_failures;     /* full syncs that came to nothing, since one was complete */
@@ -49,7 +50,8 @@ struct candidate {
 struct candidates_rule {
     int64_t grace_ms; /* 0: a few rounds; negative: never without being told */
     bool is_list;     /* somebody named several; else a single one that a Sentinel told of */
-    bool is_held;     /* nothing of the kind is taken for now: the Sentinels are being asked */
+    bool
+        waits_for_sentinels; /* nothing of the kind is taken for now: the Sentinels are being asked */
 };
 
 enum candidates_turn {
@@ -59,20 +61,20 @@ enum candidates_turn {
 };
 
 struct candidates {
-    struct origin_candidates list;
-    struct candidate at[ORIGIN_CANDIDATES_MAX];
+    struct primary_candidates list;
+    struct candidate at[PRIMARY_CANDIDATES_MAX];
     size_t index;   /* whose turn it is */
     size_t tried;   /* in this round, without success */
     bool is_chosen; /* the one whose turn it is, for what `chosen_for` says */
     enum candidate_answer chosen_for;
-    unsigned rounds;        /* with a stranger and with silence, one after the other */
+    unsigned rounds; /* with an unauthenticated client and with silence, one after the other */
     int64_t waits_since_ms; /* another history could be taken, and is not; 0: no */
 };
 
-void candidates_init(struct candidates *candidates, const struct origin_candidates *list);
+void candidates_init(struct candidates *candidates, const struct primary_candidates *list);
 
 /* NULL: there is none. */
-const struct origin_address *candidates_current(const struct candidates *candidates);
+const struct primary_address *candidates_current(const struct candidates *candidates);
 struct candidate *candidates_current_row(struct candidates *candidates);
 
 /* Is there a choice? A single one is followed whatever it is: also a replica, as in a chain. */
@@ -83,7 +85,7 @@ enum candidates_turn candidates_pass(struct candidates *candidates,
                                      const struct candidates_rule *rule, int64_t now_ms);
 
 /* Before a turn after a rest: leaves out those who are not to be asked yet. Returns how long nobody is. */
-int64_t candidates_skip_resting(struct candidates *candidates, int64_t now_ms);
+int64_t candidates_skip_backing_off(struct candidates *candidates, int64_t now_ms);
 
 /* The current one is good: it begins the next round. */
 void candidates_settle(struct candidates *candidates);

@@ -71,7 +71,7 @@ struct measure {
     double needed;  /* for all of the RDB, as far as is known how large it is */
 };
 
-static struct measure measure_of(const struct cut_off *cut, const struct origin_info *info,
+static struct measure measure_of(const struct cut_off *cut, const struct primary_info *info,
                                  int64_t now_ms)
 {
     struct measure measure = {.has_rate = info->has_role && info->offset >= cut->x &&
@@ -80,7 +80,7 @@ static struct measure measure_of(const struct cut_off *cut, const struct origin_
         return measure;
     measure.rate = (double)(info->offset - cut->x) * 1000 / (double)(now_ms - cut->began_ms);
     measure.written = measure.rate * seconds_of(cut);
-    /* Where the origin does not tell how long the RDB is, it is taken to be as large as its data. */
+    /* Where the primary does not tell how long the RDB is, it is taken to be as large as its data. */
     uint64_t total = cut->total > 0 ? cut->total : info->dataset_bytes;
     bool is_known = total > cut->received && cut->received > 0;
     measure.needed = measure.written * (is_known ? (double)total / (double)cut->received : 1);
@@ -95,10 +95,10 @@ static bool is_near(double written, uint64_t limit)
     return limit > 0 && written >= 0.7 * (double)limit;
 }
 
-static enum guilt guilt_of(const struct cut_off *cut, const struct origin_info *info,
+static enum guilt guilt_of(const struct cut_off *cut, const struct primary_info *info,
                            const uint64_t *disconnections, const struct measure *measure)
 {
-    const struct origin_output_limit *limit = &info->output_limit;
+    const struct primary_output_limit *limit = &info->output_limit;
     if (info->has_disconnections && info->disconnections == 0)
         return GUILT_OTHER;
     if (info->has_disconnections && disconnections != NULL)
@@ -114,28 +114,28 @@ static enum guilt guilt_of(const struct cut_off *cut, const struct origin_info *
     return info->has_disconnections ? GUILT_UNKNOWN : GUILT_OTHER;
 }
 
-static void tell_limit(const struct origin_output_limit *limit, struct text *what)
+static void tell_limit(const struct primary_output_limit *limit, struct text *what)
 {
     char hard[SIZE_MAX_WORDS];
     char soft[SIZE_MAX_WORDS];
     if (!limit->is_known)
         return;
     if (limit->hard == 0 && limit->soft == 0)
-        text_append_string(what, " The origin has no client-output-buffer-limit for replicas.");
+        text_append_string(what, " The primary has no client-output-buffer-limit for replicas.");
     else
         text_format(
             what,
-            " The origin's client-output-buffer-limit for replicas is %s, or %s for %" PRIu64
+            " The primary's client-output-buffer-limit for replicas is %s, or %s for %" PRIu64
             " s (0: none).",
             size_words(limit->hard, hard), size_words(limit->soft, soft), limit->soft_seconds);
 }
 
-static void tell_what(const struct cut_off *cut, const struct origin_info *info,
+static void tell_what(const struct cut_off *cut, const struct primary_info *info,
                       const struct measure *measure, struct text *what)
 {
     char written[SIZE_MAX_WORDS];
     char rate[SIZE_MAX_WORDS];
-    text_append_string(what, "The origin closed the connection in a full sync, ");
+    text_append_string(what, "The primary closed the connection in a full sync, ");
     add_progress(cut, what);
     text_append_string(what, ".");
     if (measure->has_rate)
@@ -149,18 +149,18 @@ static void advise_limit(const struct measure *measure, struct text *advice)
 {
     text_append_string(advice, "That limit ended it.");
     if (!measure->has_rate) {
-        text_append_string(advice, " Raise it at the origin.");
+        text_append_string(advice, " Raise it at the primary.");
         return;
     }
     uint64_t value = ((uint64_t)measure->needed * MARGIN / MEBIBYTE + 1) * MEBIBYTE;
     char needed[SIZE_MAX_WORDS];
     text_format(advice,
-                " This RDB at this rate needs at least %s. At the origin: CONFIG SET "
+                " This RDB at this rate needs at least %s. At the primary: CONFIG SET "
                 "client-output-buffer-limit \"replica %" PRIu64 " %" PRIu64 " 60\"",
                 size_words((uint64_t)measure->needed, needed), value, value);
 }
 
-bool cut_off_judge(const struct cut_off *cut, const struct origin_info *info,
+bool cut_off_judge(const struct cut_off *cut, const struct primary_info *info,
                    const uint64_t *disconnections, int64_t now_ms, struct text *what,
                    struct text *advice)
 {
@@ -173,14 +173,14 @@ bool cut_off_judge(const struct cut_off *cut, const struct origin_info *info,
     case GUILT_OTHER:
         text_append_string(advice,
                            "It was not that limit: its child could not write the RDB, or "
-                           "somebody closed the connection. The origin's log says why: memory, "
+                           "somebody closed the connection. The primary's log says why: memory, "
                            "disk, or data that this version of the RDB cannot hold (see "
                            "announce-version).");
         return false;
     case GUILT_UNKNOWN:
         text_format(
             advice,
-            "The origin's log says whether its child could not write the RDB, or its "
+            "The primary's log says whether its child could not write the RDB, or its "
             "client-output-buffer-limit for replicas was exceeded%s.",
             info->output_limit.is_known
                 ? ""

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A full sync that the origin has ended by closing the connection: in which phase, what the causes may be, and,
+ * A full sync that the primary has ended by closing the connection: in which phase, what the causes may be, and,
  * when it has been asked in the next handshake, whether its `client-output-buffer-limit` was it and how large
  * that would have to be. Pure. Any thread.
  */
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "origin_info.h"
+#include "primary_info.h"
 #include "relay/base/text.h"
 
 enum cut_off_phase {
@@ -24,7 +24,7 @@ enum { CUT_OFF_WORDS_MAX = 512 };
 struct cut_off {
     bool exists;
     bool is_judged;
-    struct origin_address origin; /* whose doing it was */
+    struct primary_address primary; /* whose doing it was */
     enum cut_off_phase phase;
     uint64_t x;        /* from where on the stream waited for us */
     uint64_t received; /* of the RDB */
@@ -34,12 +34,12 @@ struct cut_off {
 };
 
 /* What is known at once, as the end of a sentence: " after 3.0 MB of 10.0 MB of the RDB (12.0 s): ..." `stream` is
- * whether the origin kept the stream for us meanwhile: not for one that wants the RDB only. */
+ * whether the primary kept the stream for us meanwhile: not for one that wants the RDB only. */
 void cut_off_causes(const struct cut_off *cut, bool has_stream, struct text *out);
 
-/* What the origin says afterwards. `disconnections` are those that it had counted when it was asked the last
+/* What the primary says afterwards. `disconnections` are those that it had counted when it was asked the last
  * time, NULL: it was not. `what` and `advice` are empty before. True: the limit was it. */
-bool cut_off_judge(const struct cut_off *cut, const struct origin_info *info,
+bool cut_off_judge(const struct cut_off *cut, const struct primary_info *info,
                    const uint64_t *disconnections, int64_t now_ms, struct text *what,
                    struct text *advice);
 

@@ -39,7 +39,7 @@ static bool read_host(struct bytes value, struct hop *hop)
     struct text why;
     text_init(&why, 512);
     /* Empty: that relay does not know whom to follow. */
-    bool good = value.length == 0 || origin_host_parse(value, hop->to.host, &why);
+    bool good = value.length == 0 || primary_host_parse(value, hop->to.host, &why);
     text_fini(&why);
     return good;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "backoff.h"
-#include "link_parts.h"
+#include "link_private.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
@@ -20,7 +20,7 @@ enum { REWIND_LOOK_MS = 100 }; /* beside what the store tells */
 
 static const struct backoff link_backoff = {.ms_min = 100, .ms_max = 5000};
 
-/* Each costs the origin a fork, and all of its data once over the network; a relay serves from its disk. */
+/* Each costs the primary a fork, and all of its data once over the network; a relay serves from its disk. */
 static const struct backoff full_backoff = {.ms_min = 1000, .ms_max = 5 * 60 * 1000};
 static const struct backoff relay_full_backoff = {.ms_min = 500, .ms_max = 10 * 1000};
 
@@ -44,32 +44,32 @@ static void enter_connecting(struct link *link);
 static void enter_rewinding(struct link *link);
 static void on_idle(struct link *link, enum link_event event);
 static void on_connecting(struct link *link, enum link_event event);
-static void on_greeting(struct link *link, enum link_event event);
+static void on_handshake(struct link *link, enum link_event event);
 static void on_loading(struct link *link, enum link_event event);
 static void on_rewinding(struct link *link, enum link_event event);
 static void on_streaming(struct link *link, enum link_event event);
-static void on_resting(struct link *link, enum link_event event);
+static void on_retrying(struct link *link, enum link_event event);
 static void on_stopped(struct link *link, enum link_event event);
 
 static const struct state_row states[] = {
     [LINK_IDLE] = {"idle", TO(CONNECTING) | TO(STOPPED), NULL, on_idle},
-    [LINK_CONNECTING] = {"connecting", TO(GREETING) | TO(RESTING) | TO(STOPPED), enter_connecting,
+    [LINK_CONNECTING] = {"connecting", TO(HANDSHAKE) | TO(RETRYING) | TO(STOPPED), enter_connecting,
                          on_connecting},
-    [LINK_GREETING] = {"greeting",
-                       TO(LOADING) | TO(REWINDING) | TO(STREAMING) | TO(RESTING) | TO(STOPPED),
-                       NULL, on_greeting},
-    [LINK_LOADING] = {"loading", TO(STREAMING) | TO(RESTING) | TO(STOPPED), NULL, on_loading},
-    [LINK_REWINDING] = {"rewinding", TO(STREAMING) | TO(RESTING) | TO(STOPPED), enter_rewinding,
+    [LINK_HANDSHAKE] = {"handshake",
+                        TO(LOADING) | TO(REWINDING) | TO(STREAMING) | TO(RETRYING) | TO(STOPPED),
+                        NULL, on_handshake},
+    [LINK_LOADING] = {"loading", TO(STREAMING) | TO(RETRYING) | TO(STOPPED), NULL, on_loading},
+    [LINK_REWINDING] = {"rewinding", TO(STREAMING) | TO(RETRYING) | TO(STOPPED), enter_rewinding,
                         on_rewinding},
-    [LINK_STREAMING] = {"streaming", TO(RESTING) | TO(STOPPED), link_begin_stream, on_streaming},
-    [LINK_RESTING] = {"resting", TO(CONNECTING) | TO(STOPPED), NULL, on_resting},
+    [LINK_STREAMING] = {"streaming", TO(RETRYING) | TO(STOPPED), link_begin_stream, on_streaming},
+    [LINK_RETRYING] = {"retrying", TO(CONNECTING) | TO(STOPPED), NULL, on_retrying},
     [LINK_STOPPED] = {"stopped", 0, NULL, on_stopped},
 };
 
-const struct origin_address *link_origin(const struct link *link)
+const struct primary_address *link_primary(const struct link *link)
 {
-    static const struct origin_address nobody = {.host = "", .port = 0};
-    const struct origin_address *current = candidates_current(&link->candidates);
+    static const struct primary_address nobody = {.host = "", .port = 0};
+    const struct primary_address *current = candidates_current(&link->candidates);
     return current != NULL ? current : &nobody;
 }
 
@@ -79,21 +79,21 @@ const char *link_user(const struct link *link)
     return user != NULL && user[0] != '\0' ? user : "default";
 }
 
-/* An origin that cannot be had is told of when that begins, then summed up, and when it ends. */
+/* A primary that cannot be had is told of when that begins, then summed up, and when it ends. */
 static enum log_level level_of_change(struct link *link, enum link_state state, const char *cause,
                                       char sum[LOG_REPEAT_SUM_MAX])
 {
-    char reason[LINK_WHY_MAX + ORIGIN_HOST_MAX + 16];
+    char reason[LINK_WHY_MAX + PRIMARY_HOST_MAX + 16];
     struct log_repeat *trouble = &link->trouble;
-    const struct origin_address *origin = link_origin(link);
+    const struct primary_address *primary = link_primary(link);
     sum[0] = '\0';
     switch (state) {
-    case LINK_RESTING:
-        snprintf(reason, sizeof(reason), "%s:%u %s", origin->host, (unsigned)origin->port, cause);
+    case LINK_RETRYING:
+        snprintf(reason, sizeof(reason), "%s:%u %s", primary->host, (unsigned)primary->port, cause);
         return log_repeat_note(trouble, reason, clock_ms(), sum) ? LOG_LEVEL_WARNING
                                                                  : LOG_LEVEL_DEBUG;
     case LINK_CONNECTING:
-    case LINK_GREETING:
+    case LINK_HANDSHAKE:
         return log_repeat_goes_on(trouble) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
     case LINK_STREAMING:
         if (log_repeat_goes_on(trouble) && !log_repeat_end(trouble, clock_ms(), sum))
@@ -118,32 +118,33 @@ void link_enter(struct link *link, enum link_state state, const char *cause, ...
     CHECK(states[link->state].next & 1u << state);
     char sum[LOG_REPEAT_SUM_MAX];
     log_at(level_of_change(link, state, text, sum),
-           "upstream: link state=%s->%s origin=%s:%" PRIu16 "%s cause=%s", states[link->state].name,
-           states[state].name, link_origin(link)->host, link_origin(link)->port, sum, text);
+           "upstream: link state=%s->%s primary=%s:%" PRIu16 "%s cause=%s",
+           states[link->state].name, states[state].name, link_primary(link)->host,
+           link_primary(link)->port, sum, text);
     timer_disarm(link->timer);
     link->state = state;
     if (states[state].enter != NULL)
         states[state].enter(link);
 }
 
-/* ------------------------------------------------------------------ failing and resting */
+/* ------------------------------------------------------------------ failing and retrying */
 
 /* Leaves whatever it is in the middle of; what has been received stays. */
 static void let_go(struct link *link)
 {
-    intake_end(&link->intake);
+    stream_receiver_end(&link->stream_receiver);
     if (link->state == LINK_LOADING)
         store_abandon(link->store);
     if (link->state == LINK_STREAMING)
         link->down_since_ms = clock_ms();
-    dialog_close(&link->dialog);
+    server_conn_close(&link->server_conn);
 }
 
 void link_note_full_failure(struct link *link)
 {
     struct candidate *candidate = candidates_current_row(&link->candidates);
     candidate->full_failures++;
-    bool forks = !link->dialog.greeting.info.is_relay;
+    bool forks = !link->server_conn.handshake.info.is_relay;
     int64_t pause_ms =
         backoff_ms(forks ? full_backoff : relay_full_backoff, candidate->full_failures);
     candidates_note_full_failure(&link->candidates, clock_ms(), pause_ms);
@@ -151,19 +152,19 @@ void link_note_full_failure(struct link *link)
     log_at(is_news ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
            "upstream: full syncs with %s:%" PRIu16 " that came to nothing in a row: %u; %sthe next "
            "attempt at it is in %.1f s (REPLICAOF and a restart end the wait)",
-           link_origin(link)->host, link_origin(link)->port, candidate->full_failures,
+           link_primary(link)->host, link_primary(link)->port, candidate->full_failures,
            forks ? "since each costs it a fork, " : "", (double)pause_ms / 1000);
 }
 
 /* Until the next turn. One that is of use is waited for; else all who may be asked are. */
-static int64_t rest_ms(struct link *link, bool is_of_use)
+static int64_t retry_delay_ms(struct link *link, bool is_of_use)
 {
     int64_t now_ms = clock_ms();
     link->failures++;
     int64_t pause = backoff_ms(link_backoff, link->failures);
     int64_t full_pause =
         is_of_use ? candidates_current_row(&link->candidates)->full_not_before_ms - now_ms
-                  : candidates_skip_resting(&link->candidates, now_ms);
+                  : candidates_skip_backing_off(&link->candidates, now_ms);
     return full_pause > pause ? full_pause : pause;
 }
 
@@ -176,14 +177,14 @@ static void leave(struct link *link, const char *cause, const char *why, bool is
     if (link->state == LINK_LOADING)
         link_note_full_failure(link);
     let_go(link);
-    link_enter(link, LINK_RESTING, "%s", link->last_error);
+    link_enter(link, LINK_RETRYING, "%s", link->last_error);
     const struct candidates_rule rule = link_rule(link);
     bool rests =
         is_of_use || candidates_pass(&link->candidates, &rule, clock_ms()) == CANDIDATES_REST;
-    timer_arm(link->timer, rests ? rest_ms(link, is_of_use) : 0);
+    timer_arm(link->timer, rests ? retry_delay_ms(link, is_of_use) : 0);
     link_tell_wait(link);
     if (rests) /* last: it may tell us whom to follow */
-        link->doors.on_lost(link->doors.arg);
+        link->callbacks.on_lost(link->callbacks.arg);
 }
 
 void link_fail(struct link *link, const char *cause, const char *why)
@@ -199,19 +200,19 @@ void link_fail_store(struct link *link, const char *why)
 /* In the handshake the reason names the command that was not answered. */
 static const char *at_step(const struct link *link, const char *why, char out[LINK_WHY_MAX])
 {
-    bool is_greeting = link->state == LINK_GREETING;
-    snprintf(out, LINK_WHY_MAX, "%s%s%s", why, is_greeting ? " after " : "",
-             is_greeting ? greeting_step(&link->dialog.greeting) : "");
+    bool is_handshake = link->state == LINK_HANDSHAKE;
+    snprintf(out, LINK_WHY_MAX, "%s%s%s", why, is_handshake ? " after " : "",
+             is_handshake ? handshake_step(&link->server_conn.handshake) : "");
     return out;
 }
 
 void link_fail_broken(struct link *link)
 {
     char why[LINK_WHY_MAX];
-    link_fail(link, "broken", at_step(link, conn_error(link->dialog.conn), why));
+    link_fail(link, "broken", at_step(link, conn_error(link->server_conn.conn), why));
 }
 
-static void on_resting(struct link *link, enum link_event event)
+static void on_retrying(struct link *link, enum link_event event)
 {
     if (event == LINK_TIMER && !link_waits_for_room(link))
         link_enter(link, LINK_CONNECTING, "retry attempt=%u", link->failures + 1);
@@ -229,7 +230,7 @@ static void on_stopped(struct link *link, enum link_event event)
     (void)event;
 }
 
-/* ------------------------------------------------------------------ connecting and greeting */
+/* ------------------------------------------------------------------ connecting and handshake */
 
 static void on_conn_event(struct conn *conn, enum conn_event event, void *arg)
 {
@@ -254,11 +255,12 @@ static void enter_connecting(struct link *link)
 {
     link->attempts++;
     candidates_current_row(&link->candidates)->answer = CANDIDATE_SILENT;
-    const struct origin_address *origin = link_origin(link);
+    const struct primary_address *primary = link_primary(link);
     bool has_choice = candidates_have_choice(&link->candidates);
-    link->dialog.connect_ms_max = has_choice ? CHOICE_CONNECT_MS : 0;
-    link->dialog.unanswered_ms = link->options.timeout_ms / 3;
-    if (!dialog_open(&link->dialog, link->loop, origin->host, origin->port, on_conn_event, link))
+    link->server_conn.connect_ms_max = has_choice ? CHOICE_CONNECT_MS : 0;
+    link->server_conn.unanswered_ms = link->options.timeout_ms / 3;
+    if (!server_conn_open(&link->server_conn, link->loop, primary->host, primary->port,
+                          on_conn_event, link))
         timer_arm(link->timer, 0);
 }
 
@@ -266,17 +268,17 @@ static void on_connecting(struct link *link, enum link_event event)
 {
     switch (event) {
     case LINK_UP:
-        link_enter(link, LINK_GREETING, "connected");
-        struct greeting_terms terms = link_terms(link);
-        dialog_greet(&link->dialog, &terms);
-        if (!dialog_flush(&link->dialog))
+        link_enter(link, LINK_HANDSHAKE, "connected");
+        struct handshake_terms terms = link_terms(link);
+        server_conn_start_handshake(&link->server_conn, &terms);
+        if (!server_conn_flush(&link->server_conn))
             link_fail_broken(link);
         return;
     case LINK_DOWN:
-        link_fail(link, "unreachable", conn_error(link->dialog.conn));
+        link_fail(link, "unreachable", conn_error(link->server_conn.conn));
         return;
     case LINK_TIMER:
-        link_fail(link, "unreachable", "memory is out");
+        link_fail(link, "unreachable", "out of memory");
         return;
     case LINK_READABLE:
     case LINK_WRITABLE:
@@ -284,21 +286,22 @@ static void on_connecting(struct link *link, enum link_event event)
     }
 }
 
-/* Greeting, loading and streaming differ in what they do with what has come. Up came before all three;
+/* Handshake, loading and streaming differ in what they do with what has come. Up came before all three;
  * streaming alone has a timer, and takes it itself. */
-static void on_dialog(struct link *link, enum link_event event, void (*take)(struct link *link))
+static void on_server_conn(struct link *link, enum link_event event,
+                           void (*take)(struct link *link))
 {
     switch (event) {
     case LINK_READABLE:
         take(link);
         return;
     case LINK_WRITABLE:
-        if (!dialog_flush(&link->dialog))
+        if (!server_conn_flush(&link->server_conn))
             link_fail_broken(link);
         return;
     case LINK_DOWN:
         if (link->state == LINK_LOADING)
-            link_fail_cut_off(link, conn_error(link->dialog.conn));
+            link_fail_cut_off(link, conn_error(link->server_conn.conn));
         else
             link_fail_broken(link);
         return;
@@ -316,27 +319,27 @@ static void greet(struct link *link)
         states[link->state].on(link, LINK_READABLE);
 }
 
-static void on_greeting(struct link *link, enum link_event event)
+static void on_handshake(struct link *link, enum link_event event)
 {
-    on_dialog(link, event, greet);
+    on_server_conn(link, event, greet);
 }
 
 /* ------------------------------------------------------------------ rewinding */
 
 static void enter_rewinding(struct link *link)
 {
-    dialog_rest(&link->dialog, true);
+    server_conn_pause(&link->server_conn, true);
     timer_arm(link->timer, REWIND_LOOK_MS);
 }
 
-/* What came behind the reply waits, in the dialog and in the socket. */
+/* What came behind the reply waits, in the connection and in the socket. */
 static void look_at_rewind(struct link *link)
 {
     timer_arm(link->timer, REWIND_LOOK_MS);
     link_rewind(link);
     if (link->state != LINK_STREAMING)
         return;
-    dialog_rest(&link->dialog, false);
+    server_conn_pause(&link->server_conn, false);
     states[link->state].on(link, LINK_READABLE);
 }
 
@@ -345,7 +348,7 @@ static void on_rewinding(struct link *link, enum link_event event)
     if (event == LINK_TIMER)
         look_at_rewind(link);
     else
-        on_dialog(link, event, look_at_rewind);
+        on_server_conn(link, event, look_at_rewind);
 }
 
 void link_look(struct link *link)
@@ -357,26 +360,26 @@ void link_look(struct link *link)
 
 /* ------------------------------------------------------------------ loading */
 
-/* After an end mark the origin holds the stream back until we acknowledge: at once, and every second
+/* After an end mark the primary holds the stream back until we acknowledge: at once, and every second
  * again (link_tick), since one that comes too early is lost (protocol 2.2). */
 static void finish_loading(struct link *link, struct text *why)
 {
     if (!store_promote(link->store, why)) {
-        link->doors.on_news(LINK_NEWS_WITHDRAWN, link->doors.arg);
+        link->callbacks.on_news(LINK_NEWS_WITHDRAWN, link->callbacks.arg);
         link_fail(link, "rdb", text_string(why));
         return;
     }
     link->must_start_anew = false;
     link->stream_heard_ms = clock_ms();
     candidates_current_row(&link->candidates)->full_failures = 0;
-    link->announced.tried = link->dialog.greeting.terms.announce_version;
+    link->announced.tried = link->server_conn.handshake.terms.announce_version;
     struct history *history = store_current(link->store);
     const struct snapshot *snapshot = history_snapshot(history);
-    link->doors.on_news(LINK_NEWS_REPLACED, link->doors.arg);
+    link->callbacks.on_news(LINK_NEWS_REPLACED, link->callbacks.arg);
     link_enter(link, LINK_STREAMING, "rdb_complete bytes=%" PRIu64 " proof=%s",
                snapshot_received(snapshot),
                snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark");
-    if (delivery_had_mark(&link->delivery))
+    if (rdb_receiver_had_mark(&link->rdb_receiver))
         link_acknowledge(link);
     if (link->state == LINK_STREAMING)
         on_streaming(link, LINK_READABLE);
@@ -384,19 +387,19 @@ static void finish_loading(struct link *link, struct text *why)
 
 static void load(struct link *link)
 {
-    struct dialog *dialog = &link->dialog;
+    struct server_conn *server_conn = &link->server_conn;
     struct text why;
     text_init(&why, LINK_WHY_MAX);
-    if (dialog->pending.length == 0 && !dialog_receive(dialog, &why)) {
+    if (server_conn->pending.length == 0 && !server_conn_receive(server_conn, &why)) {
         link_fail_cut_off(link, text_string(&why));
     } else {
-        switch (delivery_feed(&link->delivery, &dialog->pending, &why)) {
-        case DELIVERY_MORE:
+        switch (rdb_receiver_feed(&link->rdb_receiver, &server_conn->pending, &why)) {
+        case RDB_RECEIVER_MORE:
             break;
-        case DELIVERY_DONE:
+        case RDB_RECEIVER_DONE:
             finish_loading(link, &why);
             break;
-        case DELIVERY_FAILED:
+        case RDB_RECEIVER_FAILED:
             link_fail(link, "rdb", text_string(&why));
             break;
         }
@@ -406,7 +409,7 @@ static void load(struct link *link)
 
 static void on_loading(struct link *link, enum link_event event)
 {
-    on_dialog(link, event, load);
+    on_server_conn(link, event, load);
 }
 
 static void on_streaming(struct link *link, enum link_event event)
@@ -414,15 +417,15 @@ static void on_streaming(struct link *link, enum link_event event)
     if (event == LINK_TIMER) /* the pause is over */
         link_take_stream(link);
     else
-        on_dialog(link, event, link_take_stream);
+        on_server_conn(link, event, link_take_stream);
 }
 
 /* ------------------------------------------------------------------ opened, told, ticked */
 
 void link_set_tls(struct link *link, struct tls_context *tls)
 {
-    link->dialog.tls = tls;
-    fetch_set_tls(link->renewal.fetch, tls);
+    link->server_conn.tls = tls;
+    refresh_set_tls(link->refresh_schedule.refresh, tls);
     link->parent.tls = tls;
 }
 
@@ -430,8 +433,8 @@ void link_set_credentials(struct link *link, const char *user, const char *passw
 {
     link->options.user = user;
     link->options.password = password;
-    dialog_set_credentials(&link->dialog, user, password);
-    fetch_set_credentials(link->renewal.fetch, user, password);
+    server_conn_set_credentials(&link->server_conn, user, password);
+    refresh_set_credentials(link->refresh_schedule.refresh, user, password);
     link->parent.user = user;
     link->parent.password = password;
 }
@@ -440,13 +443,14 @@ static bool prepare(struct link *link)
 {
     const struct link_options *options = &link->options;
     link->timer = timer_new(link->loop, on_timer, link);
-    bool renewal = renewal_init(&link->renewal, link->loop, link->store, &link->announced,
-                                options->snapshot_always_ready, options->refresh_pause_ms);
-    return dialog_init(&link->dialog) && renewal && link->timer != NULL;
+    bool refresh_schedule =
+        refresh_schedule_init(&link->refresh_schedule, link->loop, link->store, &link->announced,
+                              options->snapshot_always_ready, options->refresh_pause_ms);
+    return server_conn_init(&link->server_conn) && refresh_schedule && link->timer != NULL;
 }
 
 struct link *link_open(struct loop *loop, struct store *store, const struct link_options *options,
-                       const struct link_doors *doors)
+                       const struct link_callbacks *callbacks)
 {
     struct link *link = calloc(1, sizeof(*link));
     if (link == NULL)
@@ -456,8 +460,8 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
     link->options = *options;
     if (options->rename_command != NULL) /* the settings have looked at it */
         CHECK(renames_parse(bytes_of(options->rename_command), &link->renames));
-    link->doors = *doors;
-    link->acker.rule = options->ack;
+    link->callbacks = *callbacks;
+    link->ack_tracker.rule = options->ack;
     parent_watch_init(&link->parent, loop);
     link->parent.user = options->user;
     link->parent.password = options->password;
@@ -465,7 +469,7 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
     link->is_unconfirmed = options->asks_sentinels;
     link->announced.fixed = options->announce_version;
     announced_version_recall(store, &link->announced);
-    candidates_init(&link->candidates, &options->origin);
+    candidates_init(&link->candidates, &options->primary);
     static_assert(LINK_IDLE == 0, "a new link is idle");
     if (!prepare(link)) {
         link_close(&link);
@@ -480,57 +484,57 @@ void link_close(struct link **link)
     struct link *it = *link;
     if (it == NULL)
         return;
-    renewal_fini(&it->renewal);
+    refresh_schedule_fini(&it->refresh_schedule);
     parent_watch_fini(&it->parent);
     let_go(it);
     if (it->timer != NULL) {
         link_enter(it, LINK_STOPPED, "close");
         timer_free(&it->timer);
     }
-    dialog_fini(&it->dialog);
+    server_conn_fini(&it->server_conn);
     free(it);
     *link = NULL;
 }
 
-static bool follows(const struct link *link, const struct origin_address *origin)
+static bool follows(const struct link *link, const struct primary_address *primary)
 {
-    const struct origin_address *current = link_origin(link);
-    return strcmp(current->host, origin->host) == 0 && current->port == origin->port;
+    const struct primary_address *current = link_primary(link);
+    return strcmp(current->host, primary->host) == 0 && current->port == primary->port;
 }
 
-static void follow(struct link *link, const struct origin_address *origin)
+static void follow(struct link *link, const struct primary_address *primary)
 {
-    log_info("upstream: told to follow %s:%" PRIu16, origin->host, origin->port);
-    fetch_cancel(link->renewal.fetch, "the origin is another now");
+    log_info("upstream: told to follow %s:%" PRIu16, primary->host, primary->port);
+    refresh_cancel(link->refresh_schedule.refresh, "the primary is another now");
     let_go(link);
     link->old_history_since_ms = 0; /* that was said by the one before */
     link->failures = 0;
-    if (link->state != LINK_RESTING && link->state != LINK_IDLE)
-        link_enter(link, LINK_RESTING, "replicaof: told to follow another origin");
+    if (link->state != LINK_RETRYING && link->state != LINK_IDLE)
+        link_enter(link, LINK_RETRYING, "replicaof: told to follow another primary");
     link->trouble = (struct log_repeat){.count = 0}; /* that was with the one before */
-    const struct origin_candidates list = {.count = 1, .at = {*origin}};
+    const struct primary_candidates list = {.count = 1, .at = {*primary}};
     candidates_init(&link->candidates, &list);
     link_tell_wait(link);
     timer_arm(link->timer, 0);
 }
 
-void link_follow(struct link *link, const struct origin_address *origin)
+void link_follow(struct link *link, const struct primary_address *primary)
 {
     bool waits = link->candidates.waits_since_ms != 0 ||
-                 (link->is_unconfirmed && link->state == LINK_RESTING);
+                 (link->is_unconfirmed && link->state == LINK_RETRYING);
     link->must_be_primary = false;
     link->is_unconfirmed = false;
-    if (!follows(link, origin) || waits)
-        follow(link, origin);
+    if (!follows(link, primary) || waits)
+        follow(link, primary);
 }
 
-void link_follow_primary(struct link *link, const struct origin_address *origin)
+void link_follow_primary(struct link *link, const struct primary_address *primary)
 {
-    bool was_held = link->is_unconfirmed && link->state == LINK_RESTING;
+    bool was_held = link->is_unconfirmed && link->state == LINK_RETRYING;
     link->must_be_primary = true;
     link->is_unconfirmed = false;
-    if (!follows(link, origin)) {
-        follow(link, origin);
+    if (!follows(link, primary)) {
+        follow(link, primary);
     } else if (was_held) {
         link->candidates.waits_since_ms = 0;
         link_retry(link);
@@ -541,13 +545,13 @@ void link_retry(struct link *link)
 {
     link->failures = 0;
     candidates_forget_full_failures(&link->candidates);
-    if (link->state == LINK_RESTING)
+    if (link->state == LINK_RETRYING)
         timer_arm(link->timer, 0);
 }
 
 void link_set_ack(struct link *link, struct ack_rule rule)
 {
-    link->acker.rule = rule;
+    link->ack_tracker.rule = rule;
 }
 
 void link_change(struct link *link, const struct link_options *options)
@@ -556,13 +560,13 @@ void link_change(struct link *link, const struct link_options *options)
     link->options.timeout_ms = options->timeout_ms;
     link->options.failover_grace_ms = options->failover_grace_ms;
     link->announced.fixed = options->announce_version;
-    link->renewal.always_ready = options->snapshot_always_ready;
-    link->renewal.pause_ms = options->refresh_pause_ms;
+    link->refresh_schedule.always_ready = options->snapshot_always_ready;
+    link->refresh_schedule.pause_ms = options->refresh_pause_ms;
 }
 
 struct ack_rule link_ack(const struct link *link)
 {
-    return link->acker.rule;
+    return link->ack_tracker.rule;
 }
 
 void link_set_run_id(struct link *link, const char *run_id)
@@ -570,27 +574,27 @@ void link_set_run_id(struct link *link, const char *run_id)
     link->run_id = run_id;
 }
 
-void link_consider_renewal(struct link *link)
+void link_consider_refresh(struct link *link)
 {
     if (link->state != LINK_STREAMING)
         return;
-    struct greeting_terms terms = link_terms(link);
-    renewal_consider(&link->renewal, link_origin(link), &terms);
+    struct handshake_terms terms = link_terms(link);
+    refresh_schedule_consider(&link->refresh_schedule, link_primary(link), &terms);
 }
 
 void link_refresh(struct link *link)
 {
-    renewal_wish(&link->renewal);
-    link_consider_renewal(link);
+    refresh_schedule_wish(&link->refresh_schedule);
+    link_consider_refresh(link);
 }
 
-const char *link_renew(struct link *link)
+const char *link_refresh_now(struct link *link)
 {
     if (link->state != LINK_STREAMING)
         return link->state == LINK_LOADING ? "one is being received, with a new history"
-                                           : "there is no stream from the origin";
-    struct greeting_terms terms = link_terms(link);
-    return renewal_demand(&link->renewal, link_origin(link), &terms)
+                                           : "there is no stream from the primary";
+    struct handshake_terms terms = link_terms(link);
+    return refresh_schedule_demand(&link->refresh_schedule, link_primary(link), &terms)
                ? NULL
                : "one is being fetched already";
 }
@@ -598,7 +602,7 @@ const char *link_renew(struct link *link)
 /* Where there are others, one that does not answer does not keep us from them for repl-timeout. */
 static int64_t silence_ms_max(const struct link *link)
 {
-    bool is_asked = link->state == LINK_CONNECTING || link->state == LINK_GREETING;
+    bool is_asked = link->state == LINK_CONNECTING || link->state == LINK_HANDSHAKE;
     int64_t limit_ms = link->options.timeout_ms;
     if (is_asked && candidates_have_choice(&link->candidates) && limit_ms > CHOICE_ANSWER_MS)
         limit_ms = CHOICE_ANSWER_MS;
@@ -609,19 +613,19 @@ void link_tick(struct link *link)
 {
     if (link->state == LINK_STREAMING)
         link_acknowledge(link);
-    bool listens = link->dialog.conn != NULL && !link->dialog.is_resting;
+    bool listens = link->server_conn.conn != NULL && !link->server_conn.is_paused;
     /* Also one that was good is not asked again first: it may be behind us, or hang. */
     char why[LINK_WHY_MAX];
     int64_t limit_ms = silence_ms_max(link);
     const char *words = limit_ms == link->options.timeout_ms
-                            ? "nothing came from the origin for repl-timeout"
+                            ? "nothing came from the primary for repl-timeout"
                             : "it does not answer, and there are others to be asked";
-    if (listens && clock_silence_ms(link->dialog.last_io_ms) > limit_ms)
+    if (listens && clock_silence_ms(link->server_conn.last_io_ms) > limit_ms)
         leave(link, "silent", at_step(link, words, why), false);
-    fetch_tick(link->renewal.fetch, link->options.timeout_ms);
-    link_consider_renewal(link);
-    bool is_relay = link->state == LINK_STREAMING && link->dialog.greeting.info.is_relay;
-    parent_watch_tick(&link->parent, is_relay ? link_origin(link) : NULL);
+    refresh_tick(link->refresh_schedule.refresh, link->options.timeout_ms);
+    link_consider_refresh(link);
+    bool is_relay = link->state == LINK_STREAMING && link->server_conn.handshake.info.is_relay;
+    parent_watch_tick(&link->parent, is_relay ? link_primary(link) : NULL);
 }
 
 const char *link_state_name(const struct link *link)

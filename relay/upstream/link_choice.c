@@ -15,7 +15,7 @@
  * A loop is known by run ids: a relay tells those above it. Other replicas do not; what they show that nobody
  * behind us can is a byte that we do not have.
  */
-#include "link_parts.h"
+#include "link_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ static bool is_earlier(const struct identity *identity, const struct replid *rep
     return false;
 }
 
-static enum kinship kinship_of(const struct link *link, const struct origin_info *info)
+static enum kinship kinship_of(const struct link *link, const struct primary_info *info)
 {
     const struct replid none = replid_none();
     const struct history *history = store_current(link->store);
@@ -55,7 +55,7 @@ static enum kinship kinship_of(const struct link *link, const struct origin_info
     if (replid_equal(&info->replid, &none))
         return KINSHIP_UNTOLD;
     const struct identity *identity = history_identity(history);
-    if (origin_info_knows(info, &identity->replid))
+    if (primary_info_knows(info, &identity->replid))
         return KINSHIP_OURS;
     bool earlier = is_earlier(identity, &info->replid) || is_earlier(identity, &info->replid2);
     return earlier ? KINSHIP_EARLIER : KINSHIP_NONE;
@@ -72,7 +72,7 @@ static bool takes_any_history(const struct link *link)
 static bool was_chosen_for_other_history(const struct link *link)
 {
     const struct candidates *candidates = &link->candidates;
-    return candidates->is_chosen && (candidates->chosen_for == CANDIDATE_STRANGER ||
+    return candidates->is_chosen && (candidates->chosen_for == CANDIDATE_UNRELATED ||
                                      candidates->chosen_for == CANDIDATE_FOREIGN);
 }
 
@@ -81,7 +81,7 @@ struct candidates_rule link_rule(const struct link *link)
     return (struct candidates_rule){
         .grace_ms = link->options.failover_grace_ms,
         .is_list = candidates_have_choice(&link->candidates),
-        .is_held = link->is_unconfirmed,
+        .waits_for_sentinels = link->is_unconfirmed,
     };
 }
 
@@ -102,7 +102,7 @@ static const char *refuse(struct link *link, enum candidate_answer answer, const
 
 /* It was there while ours still flowed and is none of ours: another group's primary, or one that was left
  * behind. One without keys loses nobody's, and may be ours, begun anew. */
-static bool was_there_beside_ours(const struct link *link, const struct origin_info *info)
+static bool was_there_beside_ours(const struct link *link, const struct primary_info *info)
 {
     const struct replid none = replid_none();
     if (!replid_equal(&info->replid2, &none))
@@ -112,7 +112,7 @@ static bool was_there_beside_ours(const struct link *link, const struct origin_i
     return info->has_keys && info->uptime_s > (uint64_t)without_ms / 1000;
 }
 
-static const char *judge_history(struct link *link, const struct origin_info *info,
+static const char *judge_history(struct link *link, const struct primary_info *info,
                                  enum kinship kinship)
 {
     if (kinship == KINSHIP_OURS || kinship == KINSHIP_UNTOLD || takes_any_history(link))
@@ -121,7 +121,7 @@ static const char *judge_history(struct link *link, const struct origin_info *in
                       candidates_have_choice(&link->candidates) &&
                       was_there_beside_ours(link, info);
     candidates_current_row(&link->candidates)->replid = info->replid;
-    const char *why = refuse(link, is_foreign ? CANDIDATE_FOREIGN : CANDIDATE_STRANGER,
+    const char *why = refuse(link, is_foreign ? CANDIDATE_FOREIGN : CANDIDATE_UNRELATED,
                              "it has another history%s: %s",
                              is_foreign                   ? ", which was there beside ours"
                              : kinship == KINSHIP_EARLIER ? ", which parted from ours earlier"
@@ -130,17 +130,17 @@ static const char *judge_history(struct link *link, const struct origin_info *in
     return was_chosen_for_other_history(link) ? NULL : why;
 }
 
-static bool looks_like_own_replica(const struct link *link, const struct origin_info *info)
+static bool looks_like_own_replica(const struct link *link, const struct primary_info *info)
 {
-    const struct link_doors *doors = &link->doors;
-    return doors->is_own_replica(conn_peer_address(link->dialog.conn), link_origin(link)->port,
-                                 doors->arg) ||
-           doors->is_own_replica(info->primary.host, info->primary.port, doors->arg);
+    const struct link_callbacks *callbacks = &link->callbacks;
+    return callbacks->is_own_replica(conn_peer_address(link->server_conn.conn),
+                                     link_primary(link)->port, callbacks->arg) ||
+           callbacks->is_own_replica(info->primary.host, info->primary.port, callbacks->arg);
 }
 
 /* Not behind us, as far as that can be known: a relay whose chain leads to a primary, or somebody with bytes
  * that we do not have, or with a history that we never had. */
-static bool leads_elsewhere(const struct link *link, const struct origin_info *info,
+static bool leads_elsewhere(const struct link *link, const struct primary_info *info,
                             enum kinship kinship)
 {
     struct history *history = store_current(link->store);
@@ -150,11 +150,11 @@ static bool leads_elsewhere(const struct link *link, const struct origin_info *i
 }
 
 /* Of several, a replica is followed only where the round finds no primary that goes on with ours. */
-static const char *judge_listed_replica(struct link *link, const struct origin_info *info,
+static const char *judge_listed_replica(struct link *link, const struct primary_info *info,
                                         enum kinship kinship)
 {
     const struct candidates *candidates = &link->candidates;
-    const struct origin_address *primary = &info->primary;
+    const struct primary_address *primary = &info->primary;
     bool may_be_promoted = kinship == KINSHIP_OURS && store_current(link->store) != NULL;
     enum candidate_answer otherwise = may_be_promoted ? CANDIDATE_KEEPER : CANDIDATE_USELESS;
     if (!info->link_is_up)
@@ -172,7 +172,7 @@ static const char *judge_listed_replica(struct link *link, const struct origin_i
     return candidates->is_chosen && candidates->chosen_for == CANDIDATE_REPLICA ? NULL : why;
 }
 
-static const char *judge_replica(struct link *link, const struct origin_info *info,
+static const char *judge_replica(struct link *link, const struct primary_info *info,
                                  enum kinship kinship)
 {
     if (!leads_elsewhere(link, info, kinship) && looks_like_own_replica(link, info))
@@ -188,7 +188,7 @@ static const char *judge_replica(struct link *link, const struct origin_info *in
                   info->primary.port);
 }
 
-const char *link_judge(const struct origin_info *info, void *arg)
+const char *link_judge(const struct primary_info *info, void *arg)
 {
     struct link *link = arg;
     enum kinship kinship = kinship_of(link, info);
@@ -206,7 +206,7 @@ const char *link_judge(const struct origin_info *info, void *arg)
     return judge_history(link, info, kinship);
 }
 
-bool link_wants_keys(const struct origin_info *info, void *arg)
+bool link_wants_keys(const struct primary_info *info, void *arg)
 {
     const struct link *link = arg;
     return info->is_primary && candidates_have_choice(&link->candidates) &&
@@ -218,7 +218,7 @@ bool link_wants_keys(const struct origin_info *info, void *arg)
 bool link_may_begin(struct link *link, const struct psync_reply *reply, struct text *why)
 {
     struct history *history = store_current(link->store);
-    const struct origin_info *info = &link->dialog.greeting.info;
+    const struct primary_info *info = &link->server_conn.handshake.info;
     struct candidate *candidate = candidates_current_row(&link->candidates);
     if (takes_any_history(link) || was_chosen_for_other_history(link))
         return true;
@@ -231,7 +231,7 @@ bool link_may_begin(struct link *link, const struct psync_reply *reply, struct t
         return false;
     }
     if (!is_ours && (link->options.failover_grace_ms != 0 || link->is_unconfirmed)) {
-        candidate->answer = CANDIDATE_STRANGER;
+        candidate->answer = CANDIDATE_UNRELATED;
         candidate->replid = reply->replid;
         text_format(why, "it has another history: %s", reply->replid.hex);
         return false;
@@ -249,7 +249,7 @@ void link_wait_status(const struct link *link, struct link_wait *out)
     *out = (struct link_wait){.is_waiting = false, .host = "", .replid = "", .left_ms = -1};
     if (link->state == LINK_LOADING || link->state == LINK_STREAMING)
         return;
-    out->is_held = link->is_unconfirmed;
+    out->waits_for_sentinels = link->is_unconfirmed;
     if (candidates->waits_since_ms == 0 || at == SIZE_MAX)
         return;
     const struct candidates_rule rule = link_rule(link);
@@ -260,7 +260,7 @@ void link_wait_status(const struct link *link, struct link_wait *out)
     out->replid = candidate->replid.hex;
     out->since_ms = candidates->waits_since_ms;
     out->is_foreign = candidate->answer == CANDIDATE_FOREIGN;
-    if (rule.is_held || rule.grace_ms < 0 || (out->is_foreign && rule.grace_ms > 0))
+    if (rule.waits_for_sentinels || rule.grace_ms < 0 || (out->is_foreign && rule.grace_ms > 0))
         return;
     int64_t left_ms = candidates->waits_since_ms + rule.grace_ms - clock_ms();
     out->left_ms = left_ms > 0 ? left_ms : 0;
@@ -287,7 +287,7 @@ void link_tell_wait(struct link *link)
               history_identity(store_current(link->store))->replid.hex, when, wait.host, wait.port);
 }
 
-const char *link_accept(struct link *link, const struct origin_address *address)
+const char *link_accept(struct link *link, const struct primary_address *address)
 {
     struct candidates *candidates = &link->candidates;
     struct link_wait wait;
@@ -297,7 +297,7 @@ const char *link_accept(struct link *link, const struct origin_address *address)
     size_t found = SIZE_MAX;
     unsigned count = 0;
     for (size_t i = 0; i < candidates->list.count; i++) {
-        const struct origin_address *at = &candidates->list.at[i];
+        const struct primary_address *at = &candidates->list.at[i];
         bool is_meant =
             address == NULL || (strcmp(at->host, address->host) == 0 && at->port == address->port);
         if (!is_meant || !candidate_has_other_history(&candidates->at[i]))
@@ -313,7 +313,7 @@ const char *link_accept(struct link *link, const struct origin_address *address)
              candidates->list.at[found].port);
     candidates_accept(candidates, found);
     link->failures = 0;
-    if (link->state == LINK_RESTING)
+    if (link->state == LINK_RETRYING)
         timer_arm(link->timer, 0);
     return NULL;
 }

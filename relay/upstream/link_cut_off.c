@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The origin ends the connection in a full sync: the likely causes are told at once; the next handshake with it
+ * The primary ends the connection in a full sync: the likely causes are told at once; the next handshake with it
  * asks for what tells them apart.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "link_parts.h"
-#include "origin_choice.h"
+#include "link_private.h"
+#include "primary_choice.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
@@ -15,11 +15,11 @@
 
 static struct cut_off begin(const struct link *link)
 {
-    const struct payload *payload = &link->delivery.payload;
+    const struct payload *payload = &link->rdb_receiver.payload;
     return (struct cut_off){
         .exists = true,
-        .origin = *link_origin(link),
-        .x = link->dialog.greeting.reply.offset,
+        .primary = *link_primary(link),
+        .x = link->server_conn.handshake.reply.offset,
         .received = payload->received,
         .total = payload->has_length ? payload->length : 0,
         .began_ms = link->full_sync_ms,
@@ -40,9 +40,9 @@ static void fail(struct link *link, const char *why)
 
 void link_fail_cut_off(struct link *link, const char *why)
 {
-    const struct payload *payload = &link->delivery.payload;
+    const struct payload *payload = &link->rdb_receiver.payload;
     CHECK(link->state == LINK_LOADING);
-    origin_cut_off(&link->announced, &link->dialog.greeting, link->store);
+    primary_cut_off(&link->announced, &link->server_conn.handshake, link->store);
     link->cut_off = begin(link);
     link->cut_off.phase = payload->state == PAYLOAD_HEADER ? CUT_OFF_BEFORE_RDB : CUT_OFF_IN_RDB;
     fail(link, why);
@@ -67,7 +67,7 @@ void link_forget_cut_off(struct link *link)
     link->cut_what[0] = '\0';
 }
 
-static bool is_same(const struct origin_address *a, const struct origin_address *b)
+static bool is_same(const struct primary_address *a, const struct primary_address *b)
 {
     return strcmp(a->host, b->host) == 0 && a->port == b->port;
 }
@@ -75,14 +75,14 @@ static bool is_same(const struct origin_address *a, const struct origin_address 
 bool link_asks_limits(const struct link *link)
 {
     return link->cut_off.exists && !link->cut_off.is_judged &&
-           is_same(&link->cut_off.origin, link_origin(link));
+           is_same(&link->cut_off.primary, link_primary(link));
 }
 
 void link_judge_cut_off(struct link *link)
 {
     if (!link_asks_limits(link))
         return;
-    const struct origin_info *info = &link->dialog.greeting.info;
+    const struct primary_info *info = &link->server_conn.handshake.info;
     struct text what;
     struct text advice;
     text_init(&what, CUT_OFF_WORDS_MAX - 1);

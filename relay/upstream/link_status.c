@@ -4,7 +4,7 @@
  */
 #include "relay/upstream/link_status.h"
 
-#include "link_parts.h"
+#include "link_private.h"
 #include "relay/base/clock.h"
 #include "relay/store/store.h"
 
@@ -26,7 +26,7 @@ void link_hops(const struct link *link, struct hops *out)
     parent_watch_hops(&link->parent, &above);
     out->count = 1;
     out->at[0] = (struct hop){
-        .to = *link_origin(link),
+        .to = *link_primary(link),
         .link = is_flowing(link)              ? HOP_UP
                 : link->state == LINK_LOADING ? HOP_SYNC
                                               : HOP_DOWN,
@@ -38,12 +38,12 @@ void link_hops(const struct link *link, struct hops *out)
 
 void link_status(const struct link *link, struct link_status *out)
 {
-    const struct payload *payload = &link->delivery.payload;
-    const struct origin_info *info = &link->dialog.greeting.info;
+    const struct payload *payload = &link->rdb_receiver.payload;
+    const struct primary_info *info = &link->server_conn.handshake.info;
     bool loading = link->state == LINK_LOADING;
     *out = (struct link_status){
-        .host = link_origin(link)->host,
-        .port = link_origin(link)->port,
+        .host = link_primary(link)->host,
+        .port = link_primary(link)->port,
         .candidates = link->candidates.list.count,
         .state = link->state,
         .state_name = is_stalled(link) ? "stalled" : link_state_name(link),
@@ -52,14 +52,14 @@ void link_status(const struct link *link, struct link_status *out)
         .sync_in_progress = loading,
         .sync_total_bytes = loading && payload->has_length ? payload->length : 0,
         .sync_read_bytes = loading ? payload->received : 0,
-        .last_io_ms = link->dialog.last_io_ms,
+        .last_io_ms = link->server_conn.last_io_ms,
         .down_since_ms = is_stalled(link) ? link->stalled_since_ms : link->down_since_ms,
         .old_history_since_ms = link->old_history_since_ms,
         .up_since_ms = link->up_since_ms,
         .stream_heard_ms = link->stream_heard_ms,
         .ping_period_ms = ping_period_ms(&link->ping_period),
-        .received_bytes = dialog_received(&link->dialog),
-        .acknowledged = link->acker.acknowledged,
+        .received_bytes = server_conn_received(&link->server_conn),
+        .acknowledged = link->ack_tracker.acknowledged,
         .full_syncs = link->full_syncs,
         .partial_syncs = link->partial_syncs,
         .attempts = link->attempts,
@@ -73,7 +73,7 @@ void link_status(const struct link *link, struct link_status *out)
     out->full_sync_failures = link->candidates.list.count > 0
                                   ? link->candidates.at[link->candidates.index].full_failures
                                   : 0;
-    fetch_report(link->renewal.fetch, out);
+    refresh_report(link->refresh_schedule.refresh, out);
     out->cut_off = link->cut_what;
     out->cut_off_advice = link->cut_advice;
     out->denied_rights = link->denied;
@@ -81,5 +81,5 @@ void link_status(const struct link *link, struct link_status *out)
     out->announced_version = link_version_now(link);
     out->announce_is_fixed = link->announced.fixed != 0;
     out->replicas_version = announced_version_lowest(&link->announced, clock_wall_us() / 1000);
-    out->refresh_next_ms = renewal_next_ms(&link->renewal);
+    out->refresh_next_ms = refresh_schedule_next_ms(&link->refresh_schedule);
 }

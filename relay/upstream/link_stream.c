@@ -2,7 +2,7 @@
  *
  * The stream while it flows: taken into the store, paused where there is no room, acknowledged.
  */
-#include "link_parts.h"
+#include "link_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,28 +27,28 @@ static struct ack_view ack_view_of(const struct link *link)
         .durable = history_durable(history),
     };
     unsigned rank;
-    if (ack_rule_asks_replicas(link->acker.rule, &rank))
-        view.has_replicas = link->doors.acknowledged(rank, &view.replicas, link->doors.arg);
+    if (ack_rule_asks_replicas(link->ack_tracker.rule, &rank))
+        view.has_replicas = link->callbacks.acknowledged(rank, &view.replicas, link->callbacks.arg);
     return view;
 }
 
 void link_acknowledge(struct link *link)
 {
-    if (link->dialog.out.length > 0)
+    if (link->server_conn.out.length > 0)
         return; /* the one before has not left yet */
     struct ack_view view = ack_view_of(link);
-    uint64_t offset = acker_offset(&link->acker, &view);
-    link->acker.acknowledged = offset;
+    uint64_t offset = ack_tracker_offset(&link->ack_tracker, &view);
+    link->ack_tracker.acknowledged = offset;
     /* More than is durable may have been acknowledged under the rule before: then there is no FACK yet. */
-    bool is_durable = link->acker.rule.policy == ACK_DURABLE && offset <= view.durable;
-    if (!dialog_acknowledge(&link->dialog, offset, is_durable))
+    bool is_durable = link->ack_tracker.rule.policy == ACK_DURABLE && offset <= view.durable;
+    if (!server_conn_acknowledge(&link->server_conn, offset, is_durable))
         link_fail_broken(link);
 }
 
 /* Who is above us now, for whoever asks us before it follows us. */
 static void note_chain(struct link *link)
 {
-    const struct origin_info *info = &link->dialog.greeting.info;
+    const struct primary_info *info = &link->server_conn.handshake.info;
     struct run_id_chain chain;
     struct text text;
     text_init(&text, sizeof(link->chain));
@@ -69,36 +69,38 @@ void link_begin_stream(struct link *link)
     link->stalled_since_ms = 0;
     candidates_settle(&link->candidates);
     link_tell_wait(link);
-    acker_begin(&link->acker);
+    ack_tracker_begin(&link->ack_tracker);
     ping_period_restart(&link->ping_period);
     parent_watch_restart(&link->parent);
-    intake_begin(&link->intake, store_current(link->store), link->dialog.buffer, DIALOG_BUFFER);
+    stream_receiver_begin(&link->stream_receiver, store_current(link->store),
+                          link->server_conn.buffer, SERVER_CONN_BUFFER);
 }
 
-/* Stops reading for a moment: the stream waits in the origin's buffer, what is held is served on. */
-static void pause_reading(struct link *link, enum intake_result result)
+/* Stops reading for a moment: the stream waits in the primary's buffer, what is held is served on. */
+static void pause_reading(struct link *link, enum stream_receiver_result result)
 {
-    if (result == INTAKE_NO_SPACE && link->stalled_since_ms == 0) {
+    if (result == STREAM_RECEIVER_NO_SPACE && link->stalled_since_ms == 0) {
         const struct backlog *backlog = history_backlog(store_current(link->store));
-        log_warnx("upstream: the store has no room for more: %s: not reading from the origin until "
-                  "it has; what is held is still served",
-                  backlog_error(backlog));
+        log_warnx(
+            "upstream: the store has no room for more: %s: not reading from the primary until "
+            "it has; what is held is still served",
+            backlog_error(backlog));
         link->stalled_since_ms = clock_ms();
     }
-    dialog_rest(&link->dialog, true);
-    timer_arm(link->timer, result == INTAKE_HELD ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);
+    server_conn_pause(&link->server_conn, true);
+    timer_arm(link->timer, result == STREAM_RECEIVER_HELD ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);
 }
 
 static void go_on_reading(struct link *link)
 {
-    if (link->dialog.is_resting)
-        dialog_rest(&link->dialog, false);
+    if (link->server_conn.is_paused)
+        server_conn_pause(&link->server_conn, false);
     if (link->stalled_since_ms != 0)
-        log_info("upstream: the store has room again: reads again from the origin");
+        log_info("upstream: the store has room again: reads again from the primary");
     link->stalled_since_ms = 0;
 }
 
-/* Not before something came that was good, or an origin that sends the same nonsense each time would
+/* Not before something came that was good, or a primary that sends the same nonsense each time would
  * be asked for it without a rest. */
 static void note_flow(struct link *link)
 {
@@ -117,58 +119,59 @@ static void note_broken(struct link *link)
     link->broken_at = boundary;
     if (++link->broken_streams < BROKEN_STREAMS_MAX)
         return;
-    log_warnx("upstream: what the origin sends behind offset %" PRIu64 " was no replication stream "
+    log_warnx("upstream: what the primary sends behind offset %" PRIu64
+              " was no replication stream "
               "%u times: a full sync is asked for",
               boundary, link->broken_streams);
     link->broken_streams = 0;
     link->must_start_anew = true;
 }
 
-/* The origin lives; its PINGs tell how often it says so. */
+/* The primary lives; its PINGs tell how often it says so. */
 static void note_heard(struct link *link)
 {
-    link->stream_heard_ms = link->dialog.last_io_ms;
-    if (intake_take_ping(&link->intake))
+    link->stream_heard_ms = link->server_conn.last_io_ms;
+    if (stream_receiver_take_ping(&link->stream_receiver))
         ping_period_note(&link->ping_period, link->stream_heard_ms);
 }
 
 void link_take_stream(struct link *link)
 {
-    struct dialog *dialog = &link->dialog;
+    struct server_conn *server_conn = &link->server_conn;
     struct text why;
     text_init(&why, LINK_WHY_MAX);
-    uint64_t received = dialog_received(dialog) - dialog->pending.length;
-    enum intake_result result = INTAKE_OK;
-    if (dialog->pending.length > 0)
-        result = intake_feed(&link->intake, &dialog->pending, &why);
-    if (result == INTAKE_OK)
-        result = intake_receive(&link->intake, dialog->conn, &why);
+    uint64_t received = server_conn_received(server_conn) - server_conn->pending.length;
+    enum stream_receiver_result result = STREAM_RECEIVER_OK;
+    if (server_conn->pending.length > 0)
+        result = stream_receiver_feed(&link->stream_receiver, &server_conn->pending, &why);
+    if (result == STREAM_RECEIVER_OK)
+        result = stream_receiver_receive(&link->stream_receiver, server_conn->conn, &why);
     switch (result) {
-    case INTAKE_OK:
-        dialog->last_io_ms = clock_ms();
-        if (dialog_received(dialog) != received)
+    case STREAM_RECEIVER_OK:
+        server_conn->last_io_ms = clock_ms();
+        if (server_conn_received(server_conn) != received)
             note_heard(link);
         note_flow(link);
         go_on_reading(link);
         break;
-    case INTAKE_NO_SPACE:
-    case INTAKE_HELD:
+    case STREAM_RECEIVER_NO_SPACE:
+    case STREAM_RECEIVER_HELD:
         pause_reading(link, result);
         break;
-    case INTAKE_END:
+    case STREAM_RECEIVER_END:
         link_fail_stream(link, text_string(&why));
         break;
-    case INTAKE_REWOUND:
-        fetch_cancel(link->renewal.fetch, "the end of the history was cut off");
-        link->doors.on_news(LINK_NEWS_REWOUND, link->doors.arg);
+    case STREAM_RECEIVER_REWOUND:
+        refresh_cancel(link->refresh_schedule.refresh, "the end of the history was cut off");
+        link->callbacks.on_news(LINK_NEWS_REWOUND, link->callbacks.arg);
         link_fail(link, "rewound", text_string(&why));
         break;
-    case INTAKE_LOST:
-        fetch_cancel(link->renewal.fetch, "the history cannot go on");
+    case STREAM_RECEIVER_LOST:
+        refresh_cancel(link->refresh_schedule.refresh, "the history cannot go on");
         link->must_start_anew = true;
         link_fail_store(link, text_string(&why));
         break;
-    case INTAKE_BROKEN:
+    case STREAM_RECEIVER_BROKEN:
         note_broken(link);
         link_fail(link, "stream", text_string(&why));
         break;
@@ -181,12 +184,12 @@ void link_turn_end(struct link *link)
     link_look(link);
     if (link->state != LINK_STREAMING)
         return;
-    if (intake_take_getack(&link->intake)) {
-        acker_ask(&link->acker, history_boundary(store_current(link->store)));
+    if (stream_receiver_take_getack(&link->stream_receiver)) {
+        ack_tracker_ask(&link->ack_tracker, history_boundary(store_current(link->store)));
         link_acknowledge(link);
-    } else if (acker_owes(&link->acker)) {
+    } else if (ack_tracker_owes(&link->ack_tracker)) {
         struct ack_view view = ack_view_of(link);
-        if (acker_offset(&link->acker, &view) > link->acker.acknowledged)
+        if (ack_tracker_offset(&link->ack_tracker, &view) > link->ack_tracker.acknowledged)
             link_acknowledge(link);
     }
 }

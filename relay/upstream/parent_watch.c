@@ -174,7 +174,7 @@ static void on_event(struct conn *conn, enum conn_event event, void *arg)
 
 /* ------------------------------------------------------------------ again and again */
 
-void parent_watch_tick(struct parent_watch *watch, const struct origin_address *parent)
+void parent_watch_tick(struct parent_watch *watch, const struct primary_address *parent)
 {
     int64_t now_ms = clock_ms();
     if (parent == NULL) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Asks the relay that we follow how its own link is, and those above it: its stream only falls silent when
- * its origin has died, and the link to it goes on being up. Every few seconds on a short connection of its
+ * its primary has died, and the link to it goes on being up. Every few seconds on a short connection of its
  * own (INFO relay), never on the replication link; with a limit of time and of bytes. One that does not let
  * us ask is left alone until the link is made anew.
  *
@@ -52,7 +52,7 @@ void parent_watch_fini(struct parent_watch *watch);
 void parent_watch_restart(struct parent_watch *watch);
 
 /* Every second. NULL: whom we follow is no relay, or we do not follow anybody now. */
-void parent_watch_tick(struct parent_watch *watch, const struct origin_address *parent);
+void parent_watch_tick(struct parent_watch *watch, const struct primary_address *parent);
 
 /* What is above the one that we follow, with the time since it was told in its silences. */
 void parent_watch_hops(const struct parent_watch *watch, struct hops *out);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * When the origin may be asked for another RDB on a connection of its own. Each may cost it a fork, so:
+ * When the primary may be asked for another RDB on a connection of its own. Each may cost it a fork, so:
  *
- *   - where nobody waits for it, not before `snapshot-min-interval` after the end of the last one that the origin
+ *   - where nobody waits for it, not before `snapshot-min-interval` after the end of the last one that the primary
  *     may have forked for, whatever came of that one, and over restarts (refresh_note.h);
- *   - where a replica waits, not before as much time has gone by as the last one took, so that the origin spends
+ *   - where a replica waits, not before as much time has gone by as the last one took, so that the primary spends
  *     no more than half of its time on them;
  *   - after failures, not before a pause that grows with each of them, counted from the end of the last.
  *
- * Pure. Owner: the fetch.
+ * Pure. Owner: the refresh.
  */
 #ifndef RELAY_UPSTREAM_REFRESH_PACE_H
 #define RELAY_UPSTREAM_REFRESH_PACE_H
@@ -19,7 +19,7 @@
 enum refresh_end {
     REFRESH_GOOD,      /* an RDB is there, and can be served */
     REFRESH_FAILED,    /* or it came to nothing */
-    REFRESH_REFUSED,   /* the origin said no before it did anything */
+    REFRESH_REFUSED,   /* the primary said no before it did anything */
     REFRESH_CANCELLED, /* nobody is to blame */
 };
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* All that we send to an origin. */
+/* All that we send to a primary. */
 static const char *const commands[] = {"AUTH", "CONFIG", "INFO", "PING", "PSYNC", "REPLCONF"};
 
 _Static_assert(LENGTH_OF(commands) <= RENAMES_MAX, "each may be renamed");

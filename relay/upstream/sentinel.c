@@ -18,7 +18,7 @@
 #include "relay/net/loop.h"
 #include "relay/resp/reply.h"
 #include "relay/resp/writer.h"
-#include "sighting.h"
+#include "sentinel_reply.h"
 
 enum {
     WHY_MAX = 512,
@@ -39,7 +39,7 @@ static const char switched[] = "+switch-master";
  * this message on it names the new primary to who asks. */
 static const char promoted[] = "+failover-state-reconf-slaves";
 
-enum sentinel_state { SENTINEL_RESTING, SENTINEL_ASKING, SENTINEL_LISTENING };
+enum sentinel_state { SENTINEL_RETRYING, SENTINEL_ASKING, SENTINEL_LISTENING };
 enum sentinel_event {
     SENTINEL_UP,
     SENTINEL_READABLE,
@@ -65,10 +65,10 @@ struct sentinel {
     bool is_pinged;          /* listening: the PONG has not come yet */
     int64_t asked_ms;        /* clock_ms when it was asked last */
     int64_t last_io_ms;      /* clock_ms of the last byte received, or of coming up */
-    struct origin_address told; /* last; port 0: nothing yet */
-    struct log_repeat trouble;  /* none of them answers */
-    struct log_repeat doubt;    /* the link finds nobody where they say */
-    bool is_quiet;              /* asked for the sake of that once more: not news */
+    struct primary_address told; /* last; port 0: nothing yet */
+    struct log_repeat trouble;   /* none of them answers */
+    struct log_repeat doubt;     /* the link finds nobody where they say */
+    bool is_quiet;               /* asked for the sake of that once more: not news */
     struct text out;
     size_t in_length;
     uint8_t in[REPLY_LENGTH_MAX];
@@ -76,10 +76,10 @@ struct sentinel {
 
 /* ------------------------------------------------------------------ states */
 
-static void enter_resting(struct sentinel *sentinel);
+static void enter_retrying(struct sentinel *sentinel);
 static void enter_asking(struct sentinel *sentinel);
 static void enter_listening(struct sentinel *sentinel);
-static void on_resting(struct sentinel *sentinel, enum sentinel_event event);
+static void on_retrying(struct sentinel *sentinel, enum sentinel_event event);
 static void on_asking(struct sentinel *sentinel, enum sentinel_event event);
 static void on_listening(struct sentinel *sentinel, enum sentinel_event event);
 
@@ -91,12 +91,12 @@ static const struct state_row {
     void (*enter)(struct sentinel *sentinel);
     void (*on)(struct sentinel *sentinel, enum sentinel_event event);
 } states[] = {
-    [SENTINEL_RESTING] = {"resting", TO(ASKING), enter_resting, on_resting},
-    [SENTINEL_ASKING] = {"asking", TO(LISTENING) | TO(RESTING), enter_asking, on_asking},
-    [SENTINEL_LISTENING] = {"listening", TO(ASKING) | TO(RESTING), enter_listening, on_listening},
+    [SENTINEL_RETRYING] = {"retrying", TO(ASKING), enter_retrying, on_retrying},
+    [SENTINEL_ASKING] = {"asking", TO(LISTENING) | TO(RETRYING), enter_asking, on_asking},
+    [SENTINEL_LISTENING] = {"listening", TO(ASKING) | TO(RETRYING), enter_listening, on_listening},
 };
 
-static const struct origin_address *address_of(const struct sentinel *sentinel)
+static const struct primary_address *address_of(const struct sentinel *sentinel)
 {
     return &sentinel->options.sentinels.at[sentinel->turn];
 }
@@ -107,8 +107,8 @@ static enum log_level level_of_change(struct sentinel *sentinel, enum sentinel_s
                                       enum log_level level, const char *cause,
                                       char sum[LOG_REPEAT_SUM_MAX])
 {
-    char reason[WHY_MAX + ORIGIN_HOST_MAX + 16];
-    const struct origin_address *address = address_of(sentinel);
+    char reason[WHY_MAX + PRIMARY_HOST_MAX + 16];
+    const struct primary_address *address = address_of(sentinel);
     bool was_in_trouble = log_repeat_goes_on(&sentinel->trouble);
     sum[0] = '\0';
     if (level > LOG_LEVEL_INFO) {
@@ -131,7 +131,7 @@ static void PRINTF_LIKE(4, 5) sentinel_enter(struct sentinel *sentinel, enum sen
     vsnprintf(text, sizeof(text), cause, list);
     va_end(list);
     CHECK(states[sentinel->state].next & 1u << state);
-    const struct origin_address *address = address_of(sentinel);
+    const struct primary_address *address = address_of(sentinel);
     char sum[LOG_REPEAT_SUM_MAX];
     log_at(level_of_change(sentinel, state, level, text, sum),
            "upstream: sentinel state=%s->%s name=%s sentinel=%s:%" PRIu16 "%s cause=%s",
@@ -158,7 +158,7 @@ static void pass_over(struct sentinel *sentinel, enum log_level level, const cha
     char text[WHY_MAX]; /* a copy: `why` may be the connection's, which goes */
     snprintf(text, sizeof(text), "%s: %s", cause, why);
     let_go(sentinel);
-    sentinel_enter(sentinel, SENTINEL_RESTING, level, "%s", text);
+    sentinel_enter(sentinel, SENTINEL_RETRYING, level, "%s", text);
 }
 
 static void fail(struct sentinel *sentinel, const char *cause, const char *why)
@@ -167,14 +167,14 @@ static void fail(struct sentinel *sentinel, const char *cause, const char *why)
     pass_over(sentinel, LOG_LEVEL_WARNING, cause, why);
 }
 
-static void enter_resting(struct sentinel *sentinel)
+static void enter_retrying(struct sentinel *sentinel)
 {
     size_t count = sentinel->options.sentinels.count;
     sentinel->turn = (sentinel->turn + 1) % count;
     timer_arm(sentinel->timer, backoff_ms(round_backoff, sentinel->failures / (unsigned)count));
 }
 
-static void on_resting(struct sentinel *sentinel, enum sentinel_event event)
+static void on_retrying(struct sentinel *sentinel, enum sentinel_event event)
 {
     CHECK(event == SENTINEL_TIMER);
     sentinel_enter(sentinel, SENTINEL_ASKING, LOG_LEVEL_INFO, "turn");
@@ -245,9 +245,9 @@ static void send_nothing(struct sentinel *sentinel)
 /* Something was said. False: it cannot be believed, and `why` says why. */
 typedef bool judge_fn(struct sentinel *sentinel, const struct reply *reply, struct text *why);
 
-static bool tell(struct sentinel *sentinel, const struct origin_address *address)
+static bool tell(struct sentinel *sentinel, const struct primary_address *address)
 {
-    struct origin_address *told = &sentinel->told;
+    struct primary_address *told = &sentinel->told;
     bool is_news = told->port != address->port || strcmp(told->host, address->host) != 0;
     if (is_news) {
         sentinel->doubt = (struct log_repeat){.count = 0};
@@ -273,8 +273,8 @@ static bool judge_auth(struct sentinel *sentinel, const struct reply *reply, str
 
 static bool judge_address(struct sentinel *sentinel, const struct reply *reply, struct text *why)
 {
-    struct origin_address address;
-    if (sighting_of_answer(reply, &address, why) != SIGHTING_ADDRESS)
+    struct primary_address address;
+    if (sentinel_reply_of_answer(reply, &address, why) != SENTINEL_REPLY_ADDRESS)
         return false;
     if (tell(sentinel, &address))
         sentinel->in_doubt = false;
@@ -284,7 +284,7 @@ static bool judge_address(struct sentinel *sentinel, const struct reply *reply, 
 static bool judge_subscription(const struct reply *reply, const char *word, const char *channel,
                                struct text *why)
 {
-    if (sighting_is_subscription(reply, word, channel))
+    if (sentinel_reply_is_subscription(reply, word, channel))
         return true;
     char shown[160];
     const struct reply_item *item = reply->item;
@@ -393,7 +393,7 @@ static void enter_asking(struct sentinel *sentinel)
         return;
     }
     const struct conn_options options = {.keepalive_s = KEEPALIVE_S, .tls = sentinel->tls};
-    const struct origin_address *address = address_of(sentinel);
+    const struct primary_address *address = address_of(sentinel);
     sentinel->conn = conn_connect(sentinel->loop, address->host, address->port, &options,
                                   on_conn_event, sentinel);
     /* Memory is out: that nothing answers is found when the time is over. */
@@ -402,7 +402,7 @@ static void enter_asking(struct sentinel *sentinel)
 /* ------------------------------------------------------------------ what it says */
 
 /* Whoever leaves the old primary because of it is told that it is lost, and asks us; it is answered. */
-static void hear(struct sentinel *sentinel, const struct origin_address *address)
+static void hear(struct sentinel *sentinel, const struct primary_address *address)
 {
     (void)tell(sentinel, address);
     sentinel->in_doubt = false;
@@ -420,7 +420,7 @@ static void ask_again(struct sentinel *sentinel)
 
 static bool take_message(struct sentinel *sentinel, const struct reply *reply, struct text *why)
 {
-    struct origin_address address;
+    struct primary_address address;
     const struct reply_item *item = reply->item;
     if (bytes_equal(item[2].text, bytes_of(promoted))) {
         ask_again(sentinel);
@@ -430,11 +430,11 @@ static bool take_message(struct sentinel *sentinel, const struct reply *reply, s
         text_format(why, "it sent a message of a channel that we did not ask for");
         return false;
     }
-    enum sighting sighting =
-        sighting_of_switch(item[3].text, sentinel->options.name, &address, why);
-    if (sighting == SIGHTING_ADDRESS)
+    enum sentinel_reply sentinel_reply =
+        sentinel_reply_of_switch(item[3].text, sentinel->options.name, &address, why);
+    if (sentinel_reply == SENTINEL_REPLY_ADDRESS)
         hear(sentinel, &address);
-    return sighting != SIGHTING_NONSENSE;
+    return sentinel_reply != SENTINEL_REPLY_NONSENSE;
 }
 
 /* It has told the address and lives on: that is what makes a good one. */
@@ -465,9 +465,9 @@ static bool take_answer(struct sentinel *sentinel, const struct reply *reply, st
 /* Messages and PONGs come between the answers, too. */
 static bool take_reply(struct sentinel *sentinel, const struct reply *reply, struct text *why)
 {
-    if (sighting_is_message(reply))
+    if (sentinel_reply_is_message(reply))
         return take_message(sentinel, reply, why);
-    if (sentinel->is_pinged && sighting_is_pong(reply)) {
+    if (sentinel->is_pinged && sentinel_reply_is_pong(reply)) {
         take_pong(sentinel);
         return true;
     }
@@ -609,7 +609,7 @@ struct sentinel *sentinel_open(struct loop *loop, const struct sentinel_options 
                                sentinel_fn *fn, void *arg)
 {
     CHECK(options->sentinels.count > 0);
-    CHECK(options->sentinels.count <= ORIGIN_CANDIDATES_MAX);
+    CHECK(options->sentinels.count <= PRIMARY_CANDIDATES_MAX);
     struct sentinel *sentinel = calloc(1, sizeof(*sentinel));
     if (sentinel == NULL)
         return NULL;
@@ -617,7 +617,7 @@ struct sentinel *sentinel_open(struct loop *loop, const struct sentinel_options 
     sentinel->options = *options;
     sentinel->fn = fn;
     sentinel->arg = arg;
-    static_assert(SENTINEL_RESTING == 0, "a new one is resting");
+    static_assert(SENTINEL_RETRYING == 0, "a new one is retrying");
     text_init(&sentinel->out, OUT_MAX);
     sentinel->timer = timer_new(loop, on_timer, sentinel);
     if (sentinel->timer == NULL) {
@@ -648,7 +648,7 @@ void sentinel_set_tls(struct sentinel *sentinel, struct tls_context *tls)
 
 void sentinel_ask(struct sentinel *sentinel)
 {
-    /* While resting or asking, the answer is on its way. */
+    /* While retrying or asking, the answer is on its way. */
     if (sentinel->state != SENTINEL_LISTENING)
         return;
     int64_t now_ms = clock_ms();

@@ -116,7 +116,7 @@ static void begin_history(struct store *store)
     text_fini(&why);
 }
 
-/* As the intake does it: into its place, published once a piece. */
+/* As the stream receiver does it: into its place, published once a piece. */
 static void append(struct store *store, double gigabytes)
 {
     struct history *history = store_current(store);
@@ -125,10 +125,10 @@ static void append(struct store *store, double gigabytes)
     while (backlog_end(backlog) < end) {
         uint8_t *into;
         size_t capacity;
-        CHECK(backlog_reserve(backlog, &into, &capacity) == BACKLOG_ROOM);
+        CHECK(backlog_reserve(backlog, &into, &capacity) == BACKLOG_SPACE);
         size_t length = capacity < PIECE ? capacity : PIECE;
         memcpy(into, piece, length);
-        CHECK(backlog_append(backlog, length) == BACKLOG_ROOM);
+        CHECK(backlog_append(backlog, length) == BACKLOG_SPACE);
         history_set_boundary(history, backlog_end(backlog));
         store_publish(store);
     }

@@ -39,7 +39,7 @@ CROWD = 1000
 
 
 class Stream:
-    """SETs at the origin, one after the other, and how long each takes to the replica."""
+    """SETs at the primary, one after the other, and how long each takes to the replica."""
 
     def __init__(self, origin, relay):
         self.origin = resp.Connection(origin.port)

@@ -3,7 +3,7 @@
  * The floor of streaming: one reader, N writers, memory only, nothing looked at. What the kernel asks for
  * at the least when the bytes of one connection are sent to N others. One thread: more would cost more.
  *
- *     fanout PORT ORIGIN-PORT         says "ready" when the origin's stream can come
+ *     fanout PORT ORIGIN-PORT         says "ready" when the primary's stream can come
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,7 +22,7 @@ struct peer {
     bool is_attached;
     bool is_blocked;
     uint64_t offset;
-    struct greeting *greeting;
+    struct handshake *handshake;
 };
 
 static struct {
@@ -49,7 +49,7 @@ enum { UPSTREAM = PEERS_MAX, LISTENER };
 static void lose(struct peer *peer)
 {
     close(peer->fd);
-    free(peer->greeting);
+    free(peer->handshake);
     *peer = (struct peer){.fd = -1};
 }
 
@@ -83,12 +83,12 @@ static void greet(struct peer *peer)
 {
     char head[128];
     uint8_t rdb[EMPTY_RDB_BYTES];
-    enum greeting_result result = greeting_read(peer->greeting, peer->fd);
-    if (result == GREETING_GONE) {
+    enum handshake_result result = handshake_read(peer->handshake, peer->fd);
+    if (result == HANDSHAKE_GONE) {
         lose(peer);
         return;
     }
-    if (result == GREETING_MORE)
+    if (result == HANDSHAKE_MORE)
         return;
     empty_rdb(rdb);
     size_t length = format_full_sync(head, sizeof head, fan.head, sizeof rdb);
@@ -129,9 +129,9 @@ static void take_peer(void)
         return;
     set_nonblocking(fd);
     struct peer *peer = free_place();
-    *peer = (struct peer){.fd = fd, .greeting = malloc(sizeof *peer->greeting)};
-    CHECK(peer->greeting != NULL);
-    greeting_init(peer->greeting);
+    *peer = (struct peer){.fd = fd, .handshake = malloc(sizeof *peer->handshake)};
+    CHECK(peer->handshake != NULL);
+    handshake_init(peer->handshake);
     watch(EPOLL_CTL_ADD, fd, EPOLLIN, (uint64_t)(peer - fan.peers));
 }
 
@@ -189,7 +189,7 @@ static void ask_upstream(uint16_t port)
     for (ssize_t got; wanted > 0; wanted -= (size_t)got) {
         got = recv(fan.upstream, skipped, wanted, 0);
         if (got <= 0)
-            die("the origin does not answer");
+            die("the primary does not answer");
     }
     set_nonblocking(fan.upstream);
 }

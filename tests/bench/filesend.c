@@ -22,7 +22,7 @@ struct peer {
     int fd;
     bool is_greeted;
     off_t position;
-    struct greeting greeting;
+    struct handshake handshake;
 };
 
 static int epoll;
@@ -44,13 +44,13 @@ static void lose(struct peer *peer)
 static void greet(struct peer *peer)
 {
     char head[128];
-    switch (greeting_read(&peer->greeting, peer->fd)) {
-    case GREETING_MORE:
+    switch (handshake_read(&peer->handshake, peer->fd)) {
+    case HANDSHAKE_MORE:
         return;
-    case GREETING_GONE:
+    case HANDSHAKE_GONE:
         lose(peer);
         return;
-    case GREETING_DONE:
+    case HANDSHAKE_DONE:
         break;
     }
     size_t length = format_full_sync(head, sizeof head, 0, file_bytes);
@@ -95,7 +95,7 @@ static void take_peer(int listener)
     struct peer *peer = calloc(1, sizeof *peer);
     CHECK(peer != NULL);
     peer->fd = fd;
-    greeting_init(&peer->greeting);
+    handshake_init(&peer->handshake);
     watch(EPOLL_CTL_ADD, peer, EPOLLIN);
 }
 

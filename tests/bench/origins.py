@@ -40,7 +40,7 @@ class Benchmark:
 
 
 class Script:
-    """A script's SETs: the origin makes its stream by itself, and who asks for it pays next to nothing."""
+    """A script's SETs: the primary makes its stream by itself, and who asks for it pays next to nothing."""
 
     IN_FLIGHT = 4
     LUA = """
@@ -98,7 +98,7 @@ def load(stage, writer):
 
 
 def one_replica(lab, kind):
-    """What stands between an origin of a kind and one replica, and the names that are told."""
+    """What stands between a primary of a kind and one replica, and the names that are told."""
     made = {
         f"direct {kind}": stages.direct(lab, lab.origin(kind)),
         f"relay {kind}": stages.through_relay(lab, lab.origin(kind)),
@@ -136,7 +136,7 @@ class One(Bench):
 
 
 class Origin(Bench):
-    """What 50 replicas cost the origin, in CPU seconds for each GB that is written, and in forks."""
+    """What 50 replicas cost the primary, in CPU seconds for each GB that is written, and in forks."""
 
     WRITER = Benchmark(80_000)
 
@@ -156,11 +156,11 @@ class Origin(Bench):
             wanted.rounds or 9,
         )
         ratios = seen.ratios("relay, 50 replicas", "direct, 1 replica", "origin_cpu_s")
-        return Result(self, seen, [Aim("the origin's CPU beside one direct replica", ratios, 1.1)])
+        return Result(self, seen, [Aim("the primary's CPU beside one direct replica", ratios, 1.1)])
 
 
 BENCHES = [
     One("real-1", "A real origin, redis-benchmark, one replica", Benchmark(50_000), 15),
     One("stream-1", "A real origin that makes its own stream, one replica", Script(400), 15),
-    Origin("real-50", "A real origin, redis-benchmark, 50 replicas: what the origin pays"),
+    Origin("real-50", "A real origin, redis-benchmark, 50 replicas: what the primary pays"),
 ]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Many replicas in one process, bare: they shake hands, take RDB and stream as quickly as they come,
- * acknowledge once a second, and look at nothing but the times that the origin has put into the stream.
+ * acknowledge once a second, and look at nothing but the times that the primary has put into the stream.
  *
  *     swarm PORT [tls | tls-unread]     unread: the stream's records are counted and not decrypted
  *     attach COUNT          connects that many more. Says "attached ..." when all have their RDB
@@ -28,7 +28,7 @@
 
 enum {
     REPLICAS_MAX = 12000,
-    GREETING_MAX = 256, /* of them in the handshake at a time */
+    HANDSHAKE_MAX = 256, /* of them in the handshake at a time */
     EVENTS = 256,
     SCRATCH = 1024 * 1024,
     MARK_BYTES = 40,
@@ -39,7 +39,7 @@ enum {
     PORT_LAST = 65000,
 };
 
-enum stage { GREETING, ASKING, LOADING, LOADING_TO_MARK, STREAMING };
+enum stage { HANDSHAKE, ASKING, LOADING, LOADING_TO_MARK, STREAMING };
 
 struct replica {
     struct wire wire;
@@ -286,7 +286,7 @@ static void take_line(struct replica *replica, const char *line)
     errno = 0;
     if (line[0] == '-')
         die("a replica was told %s", line);
-    if (replica->stage == GREETING) {
+    if (replica->stage == HANDSHAKE) {
         if (++replica->replies == REPLIES) {
             say(replica, "PSYNC ? -1\r\n");
             replica->stage = ASKING;
@@ -351,7 +351,7 @@ static void take(struct replica *replica, const uint8_t *data, size_t length)
     while (length > 0) {
         size_t part = length;
         switch (replica->stage) {
-        case GREETING:
+        case HANDSHAKE:
         case ASKING:
             part = take_line_bytes(replica, data, length);
             break;
@@ -494,8 +494,8 @@ static void turn(uint64_t *acknowledged_ns)
         obey();
         orders = false;
     }
-    for (unsigned i = 0; i < GREETING_MAX && swarm.count < swarm.wanted; i++) {
-        if (swarm.count - swarm.loaded < GREETING_MAX)
+    for (unsigned i = 0; i < HANDSHAKE_MAX && swarm.count < swarm.wanted; i++) {
+        if (swarm.count - swarm.loaded < HANDSHAKE_MAX)
             connect_one();
     }
     if (now_ns() - *acknowledged_ns > UINT64_C(1000000000) / ACK_SLICES) {

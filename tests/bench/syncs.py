@@ -145,8 +145,8 @@ class FirstByte(Bench):
         origin.say("hold")
         stage = stages.through_relay(lab, origin, waits=False)
         stage.swarm.say("attach 1")
-        stage.middle.wait_log("replica .*state=greeting->waiting")
-        stage.middle.wait_log("link state=greeting->loading")  # what has not begun to come
+        stage.middle.wait_log("replica .*state=handshake->waiting")
+        stage.middle.wait_log("link state=handshake->loading")  # what has not begun to come
         (released,) = origin.ask("release", "released")
         begun = stage.swarm.hear("attached")["begun"]
         return {"first_byte_ms": (begun - released) / 1e6}

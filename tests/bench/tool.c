@@ -175,10 +175,10 @@ void empty_rdb(uint8_t rdb[EMPTY_RDB_BYTES])
         rdb[10 + i] = (uint8_t)(crc >> (8 * i));
 }
 
-void greeting_init(struct greeting *greeting)
+void handshake_init(struct handshake *handshake)
 {
-    greeting->length = 0;
-    reader_init(&greeting->reader);
+    handshake->length = 0;
+    reader_init(&handshake->reader);
 }
 
 static const char INFO[] = "$20\r\nredis_version:7.0.15\r\n";
@@ -198,27 +198,27 @@ static bool is_psync(const struct command *command)
            (bytes_is(command->argument[0], "PSYNC") || bytes_is(command->argument[0], "SYNC"));
 }
 
-enum greeting_result greeting_read(struct greeting *greeting, int fd)
+enum handshake_result handshake_read(struct handshake *handshake, int fd)
 {
     static struct command command; /* too large for a stack of ours */
-    ssize_t got =
-        recv(fd, greeting->input + greeting->length, sizeof greeting->input - greeting->length, 0);
+    ssize_t got = recv(fd, handshake->input + handshake->length,
+                       sizeof handshake->input - handshake->length, 0);
     if (got == -1 && (errno == EAGAIN || errno == EINTR))
-        return GREETING_MORE;
+        return HANDSHAKE_MORE;
     if (got <= 0)
-        return GREETING_GONE;
-    greeting->length += (size_t)got;
-    while (greeting->length > 0 && reader_next(&greeting->reader, greeting->input, greeting->length,
-                                               &command) == READER_COMMAND) {
+        return HANDSHAKE_GONE;
+    handshake->length += (size_t)got;
+    while (handshake->length > 0 && reader_next(&handshake->reader, handshake->input,
+                                                handshake->length, &command) == READER_COMMAND) {
         if (is_psync(&command))
-            return GREETING_DONE;
+            return HANDSHAKE_DONE;
         const char *answer = answer_to(&command);
         if (!send_all(fd, answer, strlen(answer)))
-            return GREETING_GONE;
-        greeting->length -= command.length;
-        memmove(greeting->input, greeting->input + command.length, greeting->length);
+            return HANDSHAKE_GONE;
+        handshake->length -= command.length;
+        memmove(handshake->input, handshake->input + command.length, handshake->length);
     }
-    return greeting->length < sizeof greeting->input ? GREETING_MORE : GREETING_GONE;
+    return handshake->length < sizeof handshake->input ? HANDSHAKE_MORE : HANDSHAKE_GONE;
 }
 
 size_t format_full_sync(char *head, size_t capacity, uint64_t offset, uint64_t length)

@@ -49,18 +49,18 @@ bool discard_input(int fd);
 void empty_rdb(uint8_t rdb[EMPTY_RDB_BYTES]);
 
 /* The handshake as a primary sees it: every word is good. */
-struct greeting {
+struct handshake {
     struct reader reader;
     uint8_t input[4096];
     size_t length;
 };
 
-enum greeting_result { GREETING_MORE, GREETING_DONE, GREETING_GONE };
+enum handshake_result { HANDSHAKE_MORE, HANDSHAKE_DONE, HANDSHAKE_GONE };
 
-void greeting_init(struct greeting *greeting);
+void handshake_init(struct handshake *handshake);
 
-/* Reads once and answers. GREETING_DONE: PSYNC has come, and is not answered yet. */
-enum greeting_result greeting_read(struct greeting *greeting, int fd);
+/* Reads once and answers. HANDSHAKE_DONE: PSYNC has come, and is not answered yet. */
+enum handshake_result handshake_read(struct handshake *handshake, int fd);
 
 /* "+FULLRESYNC <REPLID> <offset>" and "$<length>". Returns the length of what stands in `head`. */
 size_t format_full_sync(char *head, size_t capacity, uint64_t offset, uint64_t length);

@@ -59,7 +59,7 @@ class Story:
     def origin_starts(self):
         stage = self.stage
         stage.chapter(
-            "An origin, with data and a writer",
+            "A primary, with data and a writer",
             "An ordinary Redis: every data type, several databases, and an application that "
             "writes to it all the time.",
         )
@@ -77,7 +77,7 @@ class Story:
         stage = self.stage
         stage.chapter(
             "The relay attaches to it",
-            "To the origin it is one more replica. It keeps the RDB and the stream on disk, "
+            "To the primary it is one more replica. It keeps the RDB and the stream on disk, "
             "and loads nothing.",
             1.5,
         )
@@ -85,23 +85,23 @@ class Story:
         self.relay = self._node("relay", process, "psync-relay", self.origin)
         stage.until("the relay's link", self.relay.state, "online")
         self._wait_current()
-        check("(full syncs, forks) of the origin", self._origin_cost(), (1, 1))
+        check("(full syncs, forks) of the primary", self._origin_cost(), (1, 1))
         size = view.size(self.origin.sent_bytes())
-        stage.done(f"Relay attached: the origin made 1 full sync, 1 fork, sent {size}", 2.5)
+        stage.done(f"Relay attached: the primary made 1 full sync, 1 fork, sent {size}", 2.5)
 
     def five_attach(self):
         stage = self.stage
         stage.chapter(
             "Five replicas attach to the relay",
-            "All at once, and each needs a full sync. The relay gives it to them; the origin does "
+            "All at once, and each needs a full sync. The relay gives it to them; the primary does "
             "not notice.",
             1.5,
         )
         self._attach(5)
-        check("(full syncs, forks) of the origin", self._origin_cost(), (1, 1))
-        check("replicas of the origin", self.origin.number("connected_slaves"), 1)
+        check("(full syncs, forks) of the primary", self._origin_cost(), (1, 1))
+        check("replicas of the primary", self.origin.number("connected_slaves"), 1)
         check("full syncs by the relay", self.relay.total("sync_full"), 5)
-        stage.done("5 replicas attached: the origin has 1 replica, 1 full sync, 1 fork", 3.5)
+        stage.done("5 replicas attached: the primary has 1 replica, 1 full sync, 1 fork", 3.5)
 
     def relay_is_killed(self):
         stage, relay = self.stage, self.relay
@@ -115,7 +115,7 @@ class Story:
         pid = relay.process.pid
         relay.process.kill9()
         relay.absent = "killed"
-        stage.now(f"kill -9 {pid}: it is gone, and the origin writes on")
+        stage.now(f"kill -9 {pid}: it is gone, and the primary writes on")
         stage.until("the replicas' links", self._states, ["link down"] * 5)
         stage.hold(2.5)
         stage.picture()
@@ -125,22 +125,22 @@ class Story:
         stage.until("relay and replicas", self._states_below, ["online"] * 6)
         self._wait_current()
         check("(full, partial) syncs of each", self._since_mark(), [(0, 1)] * 6)
-        check("(full syncs, forks) of the origin", self._origin_cost(), (1, 1))
+        check("(full syncs, forks) of the primary", self._origin_cost(), (1, 1))
         stage.done("Relay killed and back: all 6 went on with a partial sync, 0 full syncs", 3.5)
 
     def origin_is_away(self):
         stage, relay = self.stage, self.relay
         stage.chapter(
-            "The origin is shut down, and a sixth replica joins",
-            "What the relay holds it can give away without the origin: the RDB, and all of the "
+            "The primary is shut down, and a sixth replica joins",
+            "What the relay holds it can give away without the primary: the RDB, and all of the "
             "stream since then.",
             1.5,
         )
         before = relay.total("sync_full")
         status = self.origin.process.shutdown(save=True)
-        check("exit status of the origin", status, 0)
+        check("exit status of the primary", status, 0)
         self.origin.absent = "shut down"
-        stage.now("SHUTDOWN SAVE: the origin is gone; the writer gets errors, and tries on")
+        stage.now("SHUTDOWN SAVE: the primary is gone; the writer gets errors, and tries on")
         stage.until("the relay's link", relay.state, "link down")
         stage.hold(2)
         stage.now("replica 6 starts, with no data at all")
@@ -154,13 +154,13 @@ class Story:
         )
         check("syncs of replica 6", last.syncs(), (1, 0))
         check("full syncs by the relay meanwhile", relay.total("sync_full") - before, 1)
-        check("the origin still away", self.origin.process.is_running(), False)
+        check("the primary still away", self.origin.process.is_running(), False)
         stage.done("Origin shut down: replica 6 got its full sync from the relay", 3.5)
 
     def origin_comes_back(self):
         stage = self.stage
         stage.chapter(
-            "The origin comes back",
+            "The primary comes back",
             "It has read its RDB and begins a new replication id. The relay goes on under the new "
             "one and takes everybody along.",
             1.5,
@@ -175,7 +175,7 @@ class Story:
         self._wait_current()
         since = self._since_mark()
         check("full syncs of each", [full for full, _ in since], [0] * 7)
-        check("(full syncs, forks) of the origin in all", self._origin_cost(), (1, 1))
+        check("(full syncs, forks) of the primary in all", self._origin_cost(), (1, 1))
         count = sum(partial for _, partial in since)
         stage.done(f"Origin back: {count} partial syncs, 0 full syncs, 0 forks", 3.5)
 
@@ -197,7 +197,7 @@ class Story:
         table = view.digests(stage.paint, nodes, values)
         check("different digests", len(set(values)), 1)
         check("full syncs of each in all", [node.syncs()[0] for node in self._below()], [1] * 7)
-        check("(full syncs, forks) of the origin in all", self._origin_cost(), (1, 1))
+        check("(full syncs, forks) of the primary in all", self._origin_cost(), (1, 1))
         stage.done(f"{len(nodes)} servers, one digest: no write was lost, none came twice", 1)
         stage.say("", *table)
 
@@ -205,7 +205,7 @@ class Story:
         stage = self.stage
         stage.say("", *view.costs(stage.paint, self.origin, self.relay, self.replicas))
         note = (
-            "Both are measured: what the relay gave, the origin would have had to give.",
+            "Both are measured: what the relay gave, the primary would have had to give.",
             "(Replicas that come together may share a fork. The sixth could not have come.)",
         )
         stage.say("", *(stage.paint("quiet", f" {line}") for line in note))
@@ -258,7 +258,7 @@ class Story:
         return self.origin.total("sync_full"), self.origin.total("total_forks")
 
     def _wait_current(self):
-        """What the origin has now, all have soon."""
+        """What the primary has now, all have soon."""
         end = self.origin.offset()
         self.stage.until(
             f"offset {end} reached by all",

@@ -179,11 +179,11 @@ def digests(paint, nodes, values):
     return table(paint, DIGESTS, rows)
 
 
-COSTS = (("the origin gave", 18), ("without the relay", -20), ("with it", -12))
+COSTS = (("the primary gave", 18), ("without the relay", -20), ("with it", -12))
 
 
 def costs(paint, origin, relay, replicas):
-    """Without: what the relay has given in the origin's place. Both are measured."""
+    """Without: what the relay has given in the primary's place. Both are measured."""
     syncs = relay.total("sync_full")
     rows = [
         ["connections", str(len(replicas)), (str(origin.number("connected_slaves")), "strong")],

@@ -31,7 +31,7 @@ def test_origin_sees_no_lag(lab):
     relay = lab.relay(origin).wait_link()
     load.fill(origin, rounds=5, seed=3)
     wait.until(
-        "the origin's view of the relay's offset",
+        "the primary's view of the relay's offset",
         lambda: (origin.info()["slave0"]["offset"], origin.offset()),
         lambda pair: pair[0] == pair[1],
     )

@@ -31,7 +31,7 @@ PASSWORD = "a-long-password"
 
 
 def pair(lab, settings=None):
-    """An origin with a relay, which has two replicas, and with a replica that does the same job."""
+    """A primary with a relay, which has two replicas, and with a replica that does the same job."""
     origin = lab.origin(repl_ping_replica_period="3600")  # or its offset would grow by itself
     load.fill(origin, rounds=3)
     relay = lab.relay(origin, settings).wait_link()

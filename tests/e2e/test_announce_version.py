@@ -80,7 +80,7 @@ def test_one_without_a_version_that_loops(lab):
 
 
 def test_one_that_no_rdb_can_be_had_for_makes_no_loop(lab):
-    """The data needs 9.0: the origin is not asked in vain, and it is told who cannot be served."""
+    """The data needs 9.0: the primary is not asked in vain, and it is told who cannot be served."""
     origin = Choosing(lab, needs=(9, 0, 0))
     settings = {"store.snapshot-min-interval": "0"}
     relay = lab.relay(origin.fake, settings, http=True).wait_link()

@@ -16,7 +16,7 @@ MEGABYTE = 1024 * 1024
 
 @pytest.fixture
 def scene(lab):
-    """An origin, a relay and a good replica, that are well afterwards too."""
+    """A primary, a relay and a good replica, that are well afterwards too."""
     origin = lab.origin()
     load.fill(origin, rounds=5)
     relay = lab.relay(origin, {"downstream.repl-timeout": "5"}).wait_link()

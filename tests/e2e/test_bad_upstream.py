@@ -201,7 +201,7 @@ def test_bad_snapshot(lab, eof, wrong):
     relay.wait_link()
     replica.wait_online()
     assert replica.client().get("good") == b"yes"
-    relay.wait_log(r"state=loading->resting .*cause=\w+")
+    relay.wait_log(r"state=loading->retrying .*cause=\w+")
     assert [path.read_bytes() for path in relay.snapshots()] == [GOOD]
 
 

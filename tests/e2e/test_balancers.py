@@ -22,7 +22,7 @@ needs_haproxy = pytest.mark.skipif(
 
 
 def two_relays(lab, **settings):
-    """(origin, the near relay and what is between it and the origin, the far one)"""
+    """(origin, the near relay and what is between it and the primary, the far one)"""
     origin = lab.origin(repl_ping_replica_period="1")
     load.fill(origin, rounds=5)
     between = lab.mitm(origin)
@@ -80,7 +80,7 @@ def keepalived_script():
 
 
 def test_keepaliveds_check(lab):
-    """Its script says well while the origin is heard, and not when not. It is run without a shell, word by word."""
+    """Its script says well while the primary is heard, and not when not. It is run without a shell, word by word."""
     origin = lab.origin(repl_ping_replica_period="1")
     relay = lab.relay(origin, http=True).wait_link()
     words = keepalived_script().replace("6390", str(relay.http_port)).replace("=30s", "=3s").split()

@@ -41,7 +41,7 @@ def papers(tmp_path):
 
 
 def begin(lab, papers, under_tls):
-    """The origin, full, and a relay that has just begun to fetch it."""
+    """The primary, full, and a relay that has just begun to fetch it."""
     origin = lab.origin(**PATIENCE, **(papers.server("origin") if under_tls else {}))
     load.fill(origin)
     load.populate(origin, int(GIGABYTES * 1000))

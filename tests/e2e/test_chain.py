@@ -19,7 +19,7 @@ def chain(lab):
 
 def hops(relay):
     """Where each link goes and how it is: our own, then those above."""
-    return [(hop["port"], hop["link"]) for hop in web.status(relay)["origin"]["hops"]]
+    return [(hop["port"], hop["link"]) for hop in web.status(relay)["upstream"]["hops"]]
 
 
 def findings(relay):
@@ -39,7 +39,7 @@ def test_a_dead_root_is_seen_at_the_far_end(lab):
     wait.equal("the far one knows those above it", lambda: hops(far), well, seconds=30)
     wait.until(
         "it knows how often the root is heard",
-        lambda: web.status(far)["origin"]["ping_period_seconds"],
+        lambda: web.status(far)["upstream"]["ping_period_seconds"],
         lambda period: period < PERIOD + 1,
     )
     assert findings(far) == {}
@@ -55,7 +55,7 @@ def test_a_dead_root_is_seen_at_the_far_end(lab):
     assert far.info()["upstream_hops"] == 3
     assert web.metrics(far)["psync_relay_hops_down"] == 1
     wait.equal("it is not ready", lambda: web.ask(far, "/readyz?max-silence=5s")[0], 503)
-    assert web.status(far)["origin"]["root_silence_seconds"] >= 5
+    assert web.status(far)["upstream"]["root_silence_seconds"] >= 5
 
     origin.start()
     wait.equal("the link is up again", lambda: hops(far), well, seconds=40)
@@ -69,7 +69,7 @@ def test_a_silent_root_is_seen_at_the_far_end(lab):
     for relay in relays:
         wait.until(
             f"{relay.name} knows how often the root is heard",
-            lambda relay=relay: web.status(relay)["origin"]["ping_period_seconds"],
+            lambda relay=relay: web.status(relay)["upstream"]["ping_period_seconds"],
             lambda period: period < PERIOD + 1,
             seconds=30,
         )

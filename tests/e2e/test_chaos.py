@@ -68,7 +68,7 @@ def test_kill_9_at_random_moments(lab, fsync):
     writer.stop()
     relay.wait_link()
     digest.compare(origin, replicas)
-    assert origin.info()["sync_full"] == 1, "the origin gave more than one full sync"
+    assert origin.info()["sync_full"] == 1, "the primary gave more than one full sync"
     for replica in replicas:
         assert replica.log().count("Full resync from master") == 1
 

@@ -221,7 +221,7 @@ def test_relays_as_candidates(lab, kind):
 
 
 def test_relays_that_are_candidates_of_each_other(lab):
-    """Each has the origin and the other: none follows what follows it, and both are back with the origin."""
+    """Each has the primary and the other: none follows what follows it, and both are back with the primary."""
     origin = lab.origin()
     load.fill(origin)
     way = lab.mitm(origin)
@@ -251,7 +251,7 @@ def test_relays_that_are_candidates_of_each_other(lab):
 
 
 def test_a_replica_that_looks_like_the_origin(lab):
-    """It comes from the origin's address and announces its port: the relay keeps its origin."""
+    """It comes from the primary's address and announces its port: the relay keeps its origin."""
     origin = lab.origin()
     load.fill(origin)
     relay = lab.relay(origin).wait_link()

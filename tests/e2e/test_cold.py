@@ -85,7 +85,7 @@ def test_transfer_breaks_while_passed_on(lab):
 
 @pytest.mark.threads
 def test_many_wait_for_one_snapshot(lab):
-    """Ten replicas before the relay has anything: one transfer from the origin serves them all."""
+    """Ten replicas before the relay has anything: one transfer from the primary serves them all."""
     origin = lab.origin(start=False)
     relay = lab.relay(origin)
     clients = [lab.closing(psync_client.PsyncClient(relay.port)).handshake() for _ in range(10)]

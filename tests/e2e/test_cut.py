@@ -103,7 +103,7 @@ def test_cut_inside_the_snapshot(lab, diskless):
 
 
 def test_replica_killed_while_loading(lab):
-    """It comes back and is served from the same snapshot; the origin hears nothing of it."""
+    """It comes back and is served from the same snapshot; the primary hears nothing of it."""
     origin = lab.origin()
     load.populate(origin, 5)
     relay = lab.relay(origin).wait_link()

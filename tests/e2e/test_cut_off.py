@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The origin ends a full sync by closing the connection: why, and what to set, is told."""
+"""The primary ends a full sync by closing the connection: why, and what to set, is told."""
 
 import os
 import signal

@@ -161,7 +161,7 @@ def fail_over(primary, replicas, *words):
 
 @pytest.mark.parametrize("target", ["named", "any"])
 def test_relay_refuses_to_be_promoted(lab, kind, target):
-    """FAILOVER picks the relay: it says no, the origin stays what it is, and all continue."""
+    """FAILOVER picks the relay: it says no, the primary stays what it is, and all continue."""
     origin = lab.origin(kind)
     load.fill(origin)
     relay = lab.relay(origin).wait_link()

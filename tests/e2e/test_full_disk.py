@@ -99,9 +99,9 @@ def test_no_room_at_all(lab, small_disk):
     assert states(relay) == ("err", "down", "stalled")
     assert relay.info("replication")["master_link_down_since_seconds"] >= 0
     status = web.status(relay)
-    assert not status["origin"]["up"] and status["origin"]["state"] == "stalled"
+    assert not status["upstream"]["up"] and status["upstream"]["state"] == "stalled"
     findings = {finding["name"]: finding["what"] for finding in status["findings"]}
-    assert "nothing has been read from the origin" in findings["disk_trouble"]
+    assert "nothing has been read from the primary" in findings["disk_trouble"]
     assert "link_down" not in findings
     held = relay.offset()
     assert held < origin.offset()
@@ -140,7 +140,7 @@ def test_no_room_for_the_rdb(lab, small_disk):
 
 
 def test_no_fetch_without_room(lab, small_disk):
-    """A newer RDB would not fit: the origin is not asked for it, which is told; with room it is."""
+    """A newer RDB would not fit: the primary is not asked for it, which is told; with room it is."""
     origin = lab.origin()
     load.populate(origin, 8)
     relay = lab.relay(
@@ -172,7 +172,7 @@ OTHER = "f" * 40
 
 
 def bulky(label, megabytes):
-    """An RDB of an origin that has its checksums off: nobody need compute them."""
+    """An RDB of a primary that has its checksums off: nobody need compute them."""
     pairs = [(b"%s:%d" % (label, i), os.urandom(16_000)) for i in range(megabytes * 66)]
     return crc64.rdb(pairs, checksum=False)
 

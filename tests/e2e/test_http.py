@@ -34,9 +34,9 @@ def test_status_tells_what_is_so(lab, kind):
     assert status["relay"]["ready"] is True
     assert status["relay"]["port"] == relay.port
     assert [one for one in status["findings"] if one["severity"] != "note"] == []
-    assert (status["origin"]["host"], status["origin"]["port"]) == ("127.0.0.1", origin.port)
-    assert (status["origin"]["up"], status["origin"]["state"]) == (True, "streaming")
-    assert status["origin"]["full_syncs"] == 1
+    assert (status["upstream"]["host"], status["upstream"]["port"]) == ("127.0.0.1", origin.port)
+    assert (status["upstream"]["up"], status["upstream"]["state"]) == (True, "streaming")
+    assert status["upstream"]["full_syncs"] == 1
     assert status["store"]["replid"] == origin.info()["master_replid"]
     assert status["store"]["end_offset"] >= end
     assert status["store"]["snapshots"][0]["usable"] is True
@@ -86,7 +86,7 @@ def test_every_field_is_documented(lab):
     documented = set(re.findall(r"`([\w.\[\]]+)`", text[text.index("| field |") :]))
     fields = set(flatten(status))
     assert fields - documented == set(), "docs/monitoring.md does not have them"
-    seldom = ("origin.other_history", "origin.sync", "origin.last_refreshes[].", "samples.list[]", "store.held_by[].")
+    seldom = ("upstream.other_history", "upstream.sync", "upstream.last_refreshes[].", "samples.list[]", "store.held_by[].")
     gone = {name for name in documented - fields if not name.startswith(seldom)}
     assert gone == {"store.next_history"} - fields, "it tells of what there is not"
 
@@ -109,14 +109,14 @@ def test_ready_and_healthy(lab):
     assert web.ask(relay, "/readyz?max-silence=1h")[0] == 200
     wait.equal("it is too old", lambda: web.ask(relay, "/readyz?max-silence=1s")[0], 503)
     body = web.ask(relay, "/readyz?max-silence=1s")[2]
-    assert body.startswith("not ready: nothing has come from the origin for "), body
+    assert body.startswith("not ready: nothing has come from the primary for "), body
     assert "refused" in body or "closed" in body, body
     assert web.ask(relay, "/readyz?max-silence=soon")[0] == 400
     relay.set("ready-max-silence", "1")
     assert web.ask(relay, "/readyz")[0] == 503
     assert web.ask(relay, "/readyz?max-silence=0")[0] == 200
     assert web.metrics(relay)["psync_relay_ready"] == 0
-    assert web.status(relay)["origin"]["silence_seconds"] >= 1
+    assert web.status(relay)["upstream"]["silence_seconds"] >= 1
     origin.start()
     wait.equal("it is heard again", lambda: web.ask(relay, "/readyz")[0], 200)
 

@@ -122,7 +122,7 @@ def test_sections_and_run_id(lab):
 
 
 def test_relay_without_a_snapshot_yet(lab):
-    """The origin is away from the start: the relay answers, says down, and holds the replica."""
+    """The primary is away from the start: the relay answers, says down, and holds the replica."""
     origin = lab.origin(start=False)
     relay = lab.relay(origin)
     info = relay.info()

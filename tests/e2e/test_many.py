@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Many replicas at once: the origin sees one."""
+"""Many replicas at once: the primary sees one."""
 
 import pytest
 

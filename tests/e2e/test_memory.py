@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Firehose:
-    """An origin that costs nothing: a tiny RDB, then as much stream as it is told to send."""
+    """A primary that costs nothing: a tiny RDB, then as much stream as it is told to send."""
 
     def __init__(self, lab):
         self.value = os.urandom(MEGABYTE)

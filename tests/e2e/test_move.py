@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A replica moves between relays and the origin, which all serve one history: partial each time."""
+"""A replica moves between relays and the primary, which all serve one history: partial each time."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_moved_between_relays_and_origin(lab, kind):
 
 
 def test_replica_ahead_of_the_relay_is_held(lab):
-    """The replica has read more from the origin than the relay has: it waits, then continues."""
+    """The replica has read more from the primary than the relay has: it waits, then continues."""
     origin = lab.origin()
     load.fill(origin)
     middle = lab.mitm(origin)

@@ -167,7 +167,7 @@ def test_it_says_what_it_serves(lab):
     assert (info["master_link_status"], info["master_sync_in_progress"]) == ("down", 1)
     assert info["master_link_down_since_seconds"] >= 0
     assert info["serving_old_history"] == 1
-    assert not status["origin"]["up"] and status["origin"]["old_history_seconds"] >= 1
+    assert not status["upstream"]["up"] and status["upstream"]["old_history_seconds"] >= 1
     assert "old_history" in [finding["name"] for finding in status["findings"]]
     assert metrics["psync_relay_link_up"] == metrics["psync_relay_ready"] == 0
     assert metrics["psync_relay_old_history_seconds"] >= 1
@@ -178,11 +178,11 @@ def test_it_says_what_it_serves(lab):
     relay.set("serve-old-history", "no")
 
     origin.end_act(1)
-    relay.wait_log(r"state=loading->resting")
+    relay.wait_log(r"state=loading->retrying")
     relay.wait_link()
     info, status, metrics, ready = looks(relay)
     assert info["serving_old_history"] == 0 and "serving_old_history_since_seconds" not in info
-    assert status["origin"]["up"] and status["origin"]["old_history_seconds"] is None
+    assert status["upstream"]["up"] and status["upstream"]["old_history_seconds"] is None
     assert metrics["psync_relay_link_up"] == metrics["psync_relay_ready"] == 1
     assert metrics["psync_relay_old_history_seconds"] == 0
     assert ready[0] == 200
@@ -209,7 +209,7 @@ def test_newcomers_wait_when_the_new_one_breaks_off(lab):
     """They are kept alive until it comes again, or for repl-timeout; then what there is is better than nothing."""
     relay, origin, stream = begins_a_new_one(lab, settings={"downstream.repl-timeout": "3"})
     origin.end_act(1)
-    relay.wait_log(r"state=loading->resting")
+    relay.wait_log(r"state=loading->retrying")
     with psync_client.PsyncClient(relay.port).handshake() as client:
         began = time.monotonic()
         assert client.psync() == ["+FULLRESYNC", REPLID, "0"]
@@ -238,7 +238,7 @@ def test_an_origin_that_dies_half_way_costs_the_time(lab):
         wait_half(relay)
         expect_old_is_served(lab, relay, stream)
         origin.end_act(act)
-        relay.wait_log(r"state=loading->resting")
+        relay.wait_log(r"state=loading->retrying")
         expect_old_is_served(lab, relay, stream)
     origin.wait_act(3)
     wait.equal("nothing is left of it", lambda: [p.name for p in relay.histories()], ["history-1"])

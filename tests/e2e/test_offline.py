@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The origin is away: what the relay holds is served all the same."""
+"""The primary is away: what the relay holds is served all the same."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where the origin is: one of several candidates, a name, what REPLICAOF said; and where it is not."""
+"""Where the primary is: one of several candidates, a name, what REPLICAOF said; and where it is not."""
 
 import re
 import subprocess

@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 
-TEXTS = ("h1", "#verdict", "#summary", "#origin-address", "#rows th", ".pill", "dt", "dd", ".pulse")
+TEXTS = ("h1", "#verdict", "#summary", "#upstream-address", "#rows th", ".pill", "dt", "dd", ".pulse")
 
 
 class Page:
@@ -94,8 +94,8 @@ def test_a_replica_appears_lags_and_leaves(lab, driver):
     relay = lab.relay(origin, http=True).wait_link()
     page = Page(driver, relay)
     wait.equal("the page says that all is well", page.mood, "ok")
-    assert page.text("#origin-address") == f"127.0.0.1:{origin.port}"
-    assert page.text("#origin-state") == "streaming"
+    assert page.text("#upstream-address") == f"127.0.0.1:{origin.port}"
+    assert page.text("#upstream-state") == "streaming"
     assert "None is connected" in page.text("#replicas-note")
 
     replica = lab.replica(relay).wait_online()
@@ -143,9 +143,9 @@ def test_survives_a_restart_of_the_relay(lab, driver):
     assert page.run("state.points.length") >= points  # the plots go on from what they had
 
     origin.stop()
-    wait.equal("it tells of the origin", page.findings, ["link_down"])
+    wait.equal("it tells of the primary", page.findings, ["link_down"])
     assert page.mood() == "problem"
-    assert "Check that the origin runs" in page.text("#findings")
+    assert "Check that the primary runs" in page.text("#findings")
 
 
 def test_small_dark_and_hostile(lab, driver):
@@ -165,7 +165,7 @@ def test_small_dark_and_hostile(lab, driver):
         fetchStatus = async () => {
           const status = await ask();
           Object.assign(status.replicas.list[0], {address: markup, version: markup});
-          Object.assign(status.origin, {host: markup, software: markup, state: markup, ack: markup});
+          Object.assign(status.upstream, {host: markup, software: markup, state: markup, ack: markup});
           status.findings = [{name: markup, severity: "warning", what: markup, advice: markup}];
           return status;
         };""",

@@ -62,7 +62,7 @@ def test_snapshot_now(lab):
     assert (line["cause"], line["outcome"]) == ("RELAY SNAPSHOT", "complete")
     origin.kill9()
     relay.wait_link("down")
-    with pytest.raises(redis.ResponseError, match="there is no stream from the origin"):
+    with pytest.raises(redis.ResponseError, match="there is no stream from the primary"):
         client.execute_command("RELAY", "SNAPSHOT")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""rename-command: at the origin, whose words are set, and in a group whose Sentinels have their own."""
+"""rename-command: at the primary, whose words are set, and in a group whose Sentinels have their own."""
 
 import crc64
 import digest
@@ -9,7 +9,7 @@ import servers
 import wait
 
 def renaming_origin(lab, kind, pair):
-    """An origin that knows this command by its other word alone."""
+    """A primary that knows this command by its other word alone."""
     return lab.origin(kind, rename_command=pair)
 
 
@@ -63,15 +63,15 @@ def test_a_renamed_psync_of_redis(lab, kind):
         renaming_origin(lab, kind, "PSYNC sync-me-2"),
         {"upstream.rename-command": "PSYNC sync-me-2"},
     )
-    relay.wait_log("refused: PSYNC: the origin took it for SYNC, as it does where its "
+    relay.wait_log("refused: PSYNC: the primary took it for SYNC, as it does where its "
                    "rename-command renames PSYNC, which no replica can do with")
 
 
 def test_without_the_words_it_is_said_what_to_set(lab):
     origin = renaming_origin(lab, servers.REDIS, "PSYNC sync-me-2")
     relay = lab.relay(origin)
-    relay.wait_log(r"cause=refused: PSYNC: the origin answered: -ERR unknown command 'PSYNC'.* "
-                   r"\(an origin that renames commands needs rename-command\)")
+    relay.wait_log(r"cause=refused: PSYNC: the primary answered: -ERR unknown command 'PSYNC'.* "
+                   r"\(a primary that renames commands needs rename-command\)")
 
 
 def test_a_handshake_that_breaks_names_the_step(lab):
@@ -83,7 +83,7 @@ def test_a_handshake_that_breaks_names_the_step(lab):
             peer.send(b"-NOPERM no\r\n" if words[0] == "INFO" else b"+PONG\r\n")
 
     relay = lab.relay(lab.fake_primary(script))
-    relay.wait_log("broken: the origin closed the connection after REPLCONF listening-port")
+    relay.wait_log("broken: the primary closed the connection after REPLCONF listening-port")
 
 
 def transaction(relay, *commands):
@@ -126,5 +126,5 @@ def test_a_refused_transaction_with_replicaof_is_told(lab):
     said = transaction(relay, "nonsense", f"SLAVEOF 127.0.0.1 {origin.port + 1}")
     assert "EXECABORT" in str(said[-1])
     relay.wait_log(r"a transaction with REPLICAOF by 127\.0\.0\.1:\d+ was refused as a whole: "
-                   r"'nonsense': ERR unknown command 'nonsense'.*; the origin stays")
+                   r"'nonsense': ERR unknown command 'nonsense'.*; the primary stays")
     assert relay.info("replication")["master_port"] == origin.port

@@ -117,7 +117,7 @@ def test_ended_while_replicas_load(lab):
 
 
 def wait_one_history(*servers):
-    """All speak of the same replication id (the origin takes a new one for its first replica)."""
+    """All speak of the same replication id (the primary takes a new one for its first replica)."""
     wait.until(
         "one replid",
         lambda: [server.info("replication")["master_replid"] for server in servers],
@@ -165,7 +165,7 @@ def test_origin_restarted_without_its_data(lab, kind):
 
 
 def test_origin_killed_and_behind(lab):
-    """The origin comes back older than the relay: what it forgot, the replicas forget too."""
+    """The primary comes back older than the relay: what it forgot, the replicas forget too."""
     origin = lab.origin()
     load.fill(origin)
     relay = lab.relay(origin).wait_link()

@@ -168,15 +168,15 @@ def test_readers_are_not_sent_to_the_relay(lab, kind):
     though Sentinels know it. An operator may say otherwise, also while it runs."""
     group = Watched(lab, kind)
     group.wait_known([*group.direct_ports(), group.relay.port])
-    group.primary.client().set("greeting", "hello")
+    group.primary.client().set("handshake", "hello")
     for replica in group.direct:
-        wait.equal("the write", lambda replica=replica: replica.client().get("greeting"), b"hello")
+        wait.equal("the write", lambda replica=replica: replica.client().get("handshake"), b"hello")
     finder, ports = readers(group)
     assert ports == set(group.direct_ports())
     reader = finder.slave_for(GROUP, socket_timeout=wait.limit(5))
     for _ in range(40):
         reader.connection_pool.disconnect()  # another replica is picked
-        assert reader.get("greeting") == b"hello"
+        assert reader.get("handshake") == b"hello"
     assert group.relay.info("replication")["replica_announced"] == 0
 
     group.relay.set("replica-announced", "yes")

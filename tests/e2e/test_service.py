@@ -48,7 +48,7 @@ def test_a_life_is_told(lab, manager):
     origin = lab.origin()
     relay = lab.relay(origin)
     ready = manager.wait_for(r"^READY=1$")
-    streaming = f"^STATUS=origin 127.0.0.1:{origin.port} streaming, replicas="
+    streaming = f"^STATUS=primary 127.0.0.1:{origin.port} streaming, replicas="
     manager.wait_for(streaming + "0$", ready)
     lab.replica(relay).wait_online()
     manager.wait_for(streaming + "1$", ready)
@@ -59,7 +59,7 @@ def test_a_life_is_told(lab, manager):
     manager.wait_for("^READY=1$", reloading)
 
     origin.kill9()
-    manager.wait_for(f"^STATUS=origin 127.0.0.1:{origin.port} .*, replicas=1, cause=", reloading)
+    manager.wait_for(f"^STATUS=primary 127.0.0.1:{origin.port} .*, replicas=1, cause=", reloading)
     relay.signal(signal.SIGTERM)
     manager.wait_for("^STOPPING=1$", reloading)
     assert relay.exit_status() == 0

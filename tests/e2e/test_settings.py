@@ -42,8 +42,8 @@ def test_log_level_and_format(relay):
     lines = relay.log()[end:].splitlines()
     for line in lines:
         said = json.loads(line)
-        assert set(said) == {"ts", "level", "room", "message"}, line
-    rooms = {json.loads(line)["room"] for line in lines}
+        assert set(said) == {"ts", "level", "component", "message"}, line
+    rooms = {json.loads(line)["component"] for line in lines}
     assert {"relay", "downstream"} <= rooms
     assert "timeout = 71" not in relay.log()
     relay.set("log-format", "text")

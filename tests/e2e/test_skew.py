@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A replica that cannot read the origin's RDB comes again and again, and harms nobody."""
+"""A replica that cannot read the primary's RDB comes again and again, and harms nobody."""
 
 import time
 

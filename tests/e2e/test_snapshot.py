@@ -148,7 +148,7 @@ def test_failed_fetch_costs_nothing(lab):
     load.populate(origin, 4)
     wait.equal("the window has left it", lambda: store(relay)["snapshot_state"], "behind_window")
     replica = lab.replica(relay)
-    relay.wait_log(r"snapshot fetch .*cause=failed")
+    relay.wait_log(r"snapshot refresh .*cause=failed")
     replica.wait_online()
     load.fill(origin, rounds=3)
     digest.compare(origin, [replica])

@@ -26,7 +26,7 @@ def wait_settled(origin):
         seen.append(value)
         return len(seen) > 20 and len(set(seen[-20:])) == 1
 
-    wait.until("the origin's data stands still", look, stable, every=0.1)
+    wait.until("the primary's data stands still", look, stable, every=0.1)
 
 
 def load_alone(lab, name, kind, **config):

@@ -135,7 +135,7 @@ def test_a_snapshot_is_fetched_under_tls(lab, papers):
     wait.until("the relay has all of it", lambda: relay.offset() == origin.offset())
     replica = tls_replica(lab, papers, relay).wait_online(60)
     digest.compare(origin, [replica])
-    relay.wait_log("snapshot fetch .*cause=complete")
+    relay.wait_log("snapshot refresh .*cause=complete")
 
 
 @pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])
@@ -265,7 +265,7 @@ def test_new_certificates_are_taken_over_under_load(lab, papers):
     )  # fmt: skip
     after = relay.log_end()
     client.execute_command("CLIENT", "KILL", "TYPE", "replica")
-    relay.wait_log("state=greeting->streaming", after=after)
+    relay.wait_log("state=handshake->streaming", after=after)
     writer.wait_rounds(20)
     writer.stop()
     digest.compare(origin, [old, fresh])
@@ -291,7 +291,7 @@ def test_files_that_do_not_fit_are_refused_and_the_old_ones_stay(lab, papers):
     assert cli(relay, papers, "PING").stdout == b"PONG\n"
     after = relay.log_end()
     origin.client().execute_command("CLIENT", "KILL", "TYPE", "replica")
-    relay.wait_log("state=greeting->streaming", after=after)
+    relay.wait_log("state=handshake->streaming", after=after)
     load.fill(origin, seed=9)
     digest.compare(origin, [replica])
     assert replica.full_syncs() == 1
@@ -334,7 +334,7 @@ def make_bad_papers(papers):
 
 
 def at_address(port, words):
-    return rf"origin=127\.0\.0\.1:{port} .*{words}"
+    return rf"primary=127\.0\.0\.1:{port} .*{words}"
 
 
 @pytest.mark.seconds(120)
@@ -355,7 +355,7 @@ def test_an_origin_that_does_not_speak_what_we_do(lab, papers):
     relay = lab.relay(origin, {**papers.upstream("relay"), "upstream.repl-timeout": "2"})
     # Redis reads our hello as a line of a command that does not end; Valkey the same.
     relay.wait_log(
-        at_address(origin.port, "(what came is not TLS: is it a plain port|nothing came from the origin|"
+        at_address(origin.port, "(what came is not TLS: is it a plain port|nothing came from the primary|"
                                 "the peer closed the connection)"),
     )  # fmt: skip
     plain = lab.relay(certificates.at(origin), name="plain")

@@ -70,7 +70,7 @@ def test_both_sides_take_over_new_papers_under_load(lab, papers):
     client.execute_command("CONFIG", "SET", *map(str, pairs(papers, "new-origin", "new-ca")))
     after = relay.log_end()
     client.execute_command("CLIENT", "KILL", "TYPE", "replica")
-    relay.wait_log("state=greeting->streaming", after=after)
+    relay.wait_log("state=handshake->streaming", after=after)
     writer.wait_rounds(10)
     writer.stop()
     digest.compare(origin, [old, fresh])
@@ -139,7 +139,7 @@ def test_what_does_not_fit_is_refused_and_all_stays(lab, papers):
     assert config_set(relay, "ack", "durable") == "OK"
     after = relay.log_end()
     origin.client().execute_command("CLIENT", "KILL", "TYPE", "replica")
-    relay.wait_log("state=greeting->streaming", after=after)
+    relay.wait_log("state=handshake->streaming", after=after)
     load.fill(origin, seed=9)
     digest.compare(origin, [replica])
     assert replica.full_syncs() == 1

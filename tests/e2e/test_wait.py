@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Confirmed writes: what a client's WAIT at the origin, and at the relay, may rely on."""
+"""Confirmed writes: what a client's WAIT at the primary, and at the relay, may rely on."""
 
 import contextlib
 import subprocess
@@ -229,14 +229,14 @@ def test_changed_at_run_time(lab, kind):
 
 
 def test_not_confirmed_is_not_lost(lab):
-    """An acknowledgement that is held back does not make the origin think that the relay is away."""
+    """An acknowledgement that is held back does not make the primary think that the relay is away."""
     origin, relay, replicas = start(lab, ack="all", count=1)
     origin.client().config_set("repl-timeout", 3)
     with paused(*replicas):
         expect(origin, 0)
         before = origin.info()["slave0"]["offset"]
         wait.stays(
-            "the origin hears of the relay",
+            "the primary hears of the relay",
             lambda: origin.info()["slave0"]["lag"],
             lambda lag: lag <= wait.limit(2),
             seconds=4,
@@ -365,7 +365,7 @@ def test_waitaof_counts_only_what_is_durable(lab, valkey):
 
 @pytest.mark.parametrize("rule", ["replicas 1", "all"])
 def test_a_new_history_confirms_nothing_by_the_old_one(lab, kind, rule):
-    """The origin comes back empty, with offsets below those that the replica acknowledged before."""
+    """The primary comes back empty, with offsets below those that the replica acknowledged before."""
     origin, relay, (replica,) = start(lab, kind, ack=rule, count=1)
     load.populate(origin, 200)
     expect(origin, 1)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The table of commands, line by line, between fake rooms: each line is answered by whole values of the
+ * The table of commands, line by line, between fake components: each line is answered by whole values of the
  * protocol that the client has chosen, or by nothing where it asked for that. A first byte of '!' has
  * the room want a password, which is never told; one of '@' has it know users of all roles, whose
  * passwords are their names, and who does not log in as an admin changes nothing.
@@ -52,7 +52,7 @@ static void say_line(const char *line, bool may_know)
     CHECK(may_know || reply.length == 0 ||
           memmem(reply.data, reply.length, "correct horse", 13) == NULL);
     CHECK(is_values(fake_client_heard(caller)));
-    for (int i = 0; i < SECONDS_MAX && !is_gone() && client_is_held(caller); i++)
+    for (int i = 0; i < SECONDS_MAX && !is_gone() && client_is_blocked(caller); i++)
         fake_loop_pass(loop, 1000);
 }
 
@@ -72,7 +72,7 @@ static struct bytes open_for(struct bytes input)
 static bool is_untouched(void)
 {
     return shutdowns == 0 && followed[0] == '\0' && settings_set[0] == '\0' &&
-           fake_rooms.killed_count == 0;
+           fake_components.killed_count == 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_log_nowhere();
     bool may_change = size == 0 || data[0] != '@';
     input = open_for(input);
-    fake_rooms.psync_takes = true;
+    fake_components.psync_takes = true;
     for (int i = 0; i < LINES_MAX && input.length > 0; i++) {
         char line[LINE_LENGTH_MAX + 1];
         size_t length = bytes_find(input, '\n');
@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             say_line(line, may_know);
         may_change |= strcmp(client_session(caller)->user, "a") == 0;
         CHECK(may_change || is_untouched());
-        if (is_gone() || client_is_held(caller))
+        if (is_gone() || client_is_blocked(caller))
             break;
     }
     close_room();

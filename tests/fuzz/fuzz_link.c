@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The whole link over a real store, with an origin that says whatever it likes: what the history holds
+ * The whole link over a real store, with a primary that says whatever it likes: what the history holds
  * is what came behind the RDB, byte for byte. "\n@s" in the input lets a second go by, "\n@e" ends the
  * connection; the next one hears what follows.
  */
@@ -29,27 +29,27 @@ static void check_held(struct bytes said)
     text_fini(&held);
 }
 
-/* What the origin says on one connection, up to its end or ours. */
+/* What the primary says on one connection, up to its end or ours. */
 static void play(struct bytes *input, struct cuts cuts, bool is_first)
 {
-    struct conn *origin = stage_connect();
+    struct conn *primary = stage_connect();
     struct bytes start = *input;
-    while (input->length > 0 && !fake_conn_is_closed(origin)) {
+    while (input->length > 0 && !fake_conn_is_closed(primary)) {
         struct bytes part;
         char act = fuzz_part(input, &part);
-        while (part.length > 0 && !fake_conn_is_closed(origin)) {
-            fake_conn_feed(origin, cuts_next(&cuts, &part));
-            fake_conn_run(origin);
+        while (part.length > 0 && !fake_conn_is_closed(primary)) {
+            fake_conn_feed(primary, cuts_next(&cuts, &part));
+            fake_conn_run(primary);
         }
-        fake_conn_forget_sent(origin);
+        fake_conn_forget_sent(primary);
         if (is_first && act == '\0')
             check_held(start);
         is_first = is_first && act == '\0';
         if (act == 's')
             stage_second();
-        if (act == 'e' && !fake_conn_is_closed(origin)) {
-            fake_conn_end(origin);
-            fake_conn_run(origin);
+        if (act == 'e' && !fake_conn_is_closed(primary)) {
+            fake_conn_end(primary);
+            fake_conn_run(primary);
         }
     }
 }
@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stage_start();
     play(&input, cuts_of(data, size), true);
     for (int i = 1; i < CONNECTIONS_MAX && input.length > 0; i++) {
-        /* A link that streams and has not been closed goes on hearing the same origin. */
+        /* A link that streams and has not been closed goes on hearing the same primary. */
         while (!stage_has_new() && !fake_conn_is_closed(fake_conn_newest()))
             stage_second();
         play(&input, cuts_of(data, size), false);

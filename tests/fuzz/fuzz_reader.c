@@ -33,7 +33,7 @@ static size_t read_all(struct reader *reader, struct bytes input, struct text *t
         if (result == READER_COMMAND) {
             CHECK(command.length > 0 && command.length <= rest.length);
             CHECK(command.length <= COMMAND_LENGTH_MAX);
-            CHECK(!reader->is_stranger || command.length <= STRANGER_LENGTH_MAX);
+            CHECK(!reader->is_unauthenticated || command.length <= UNAUTHENTICATED_LENGTH_MAX);
             tell(told, &command);
             taken += command.length;
         }
@@ -43,14 +43,14 @@ static size_t read_all(struct reader *reader, struct bytes input, struct text *t
     return taken;
 }
 
-static void read_in_pieces(struct bytes input, struct cuts cuts, bool is_stranger,
+static void read_in_pieces(struct bytes input, struct cuts cuts, bool is_unauthenticated,
                            struct text *told)
 {
     struct reader reader;
     struct bytes left = input;
     size_t taken = 0;
     reader_init(&reader);
-    reader_set_stranger(&reader, is_stranger);
+    reader_set_unauthenticated(&reader, is_unauthenticated);
     while (left.length > 0 && reader.error == NULL) {
         (void)cuts_next(&cuts, &left);
         struct bytes seen = bytes_first(input, input.length - left.length);
@@ -59,15 +59,15 @@ static void read_in_pieces(struct bytes input, struct cuts cuts, bool is_strange
     text_format(told, "%zu: %s", taken, reader.error != NULL ? reader.error : "more");
 }
 
-static void read_twice(const uint8_t *data, size_t size, bool is_stranger)
+static void read_twice(const uint8_t *data, size_t size, bool is_unauthenticated)
 {
     struct text whole;
     struct text pieces;
     text_init(&whole, TOLD_MAX);
     text_init(&pieces, TOLD_MAX);
-    read_in_pieces(bytes_at(data, size), (struct cuts){.longest = (size_t)1 << 30}, is_stranger,
-                   &whole);
-    read_in_pieces(bytes_at(data, size), cuts_of(data, size), is_stranger, &pieces);
+    read_in_pieces(bytes_at(data, size), (struct cuts){.longest = (size_t)1 << 30},
+                   is_unauthenticated, &whole);
+    read_in_pieces(bytes_at(data, size), cuts_of(data, size), is_unauthenticated, &pieces);
     CHECK(!whole.failed && !pieces.failed);
     CHECK(bytes_equal(text_bytes(&whole), text_bytes(&pieces)));
     text_fini(&pieces);

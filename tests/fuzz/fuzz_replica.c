@@ -5,7 +5,7 @@
  * In the input "\n@s" lets a second go by, "\n@a" appends to the stream, "\n@r" has the snapshot arrive
  * a bit more and then be complete.
  */
-#include "../../relay/downstream/client_room.h"
+#include "../../relay/downstream/client_list.h"
 #include "../../relay/downstream/waiting.h"
 #include "fuzz.h"
 
@@ -22,12 +22,12 @@
 enum { X = 100, TIMEOUT_MS = 5000, APPENDS_MAX = 50 };
 
 static struct scene {
-    struct client_room room;
+    struct client_list room;
     struct waiting waiting;
-    struct downstream_doors doors;
+    struct downstream_callbacks callbacks;
     struct snapshot *snapshot;
     struct conn *peer;
-    struct card card;
+    struct replica_stats replica_stats;
     struct replica *replica; /* NULL: it is a client, or gone */
     bool is_attached;
     unsigned wanted; /* snapshots */
@@ -56,11 +56,11 @@ static void on_command(struct client *client, const struct command *command, voi
         write_bulk(client_writer(client), name);
 }
 
-static void on_gone(struct replica *replica, struct card *card, void *arg)
+static void on_gone(struct replica *replica, struct replica_stats *replica_stats, void *arg)
 {
     (void)arg;
     if (scene.is_attached)
-        waiting_note_gone(&scene.waiting, card);
+        waiting_note_gone(&scene.waiting, replica_stats);
     else
         waiting_remove(&scene.waiting, replica);
     scene.replica = NULL;
@@ -78,9 +78,11 @@ static void on_newcomer(const struct newcomer *newcomer, void *arg)
     scene.before = fake_conn_sent(newcomer->conn).length;
     scene.owed = newcomer->owed->length;
     scene.offset = newcomer->request != NULL ? newcomer->request->offset : 0;
-    scene.card = (struct card){.id = newcomer->id, .acknowledges = newcomer->request != NULL};
-    scene.card.terms = *newcomer->terms;
-    scene.replica = replica_new(&scene.card, newcomer->owed, TIMEOUT_MS, newcomer->request);
+    scene.replica_stats =
+        (struct replica_stats){.id = newcomer->id, .acknowledges = newcomer->request != NULL};
+    scene.replica_stats.terms = *newcomer->terms;
+    scene.replica =
+        replica_new(&scene.replica_stats, newcomer->owed, TIMEOUT_MS, newcomer->request);
     CHECK(scene.replica != NULL);
     CHECK(conn_attach(newcomer->conn, scene.room.loop, replica_on_conn, scene.replica));
     scene.replica->on_gone = on_gone;
@@ -93,8 +95,8 @@ static void on_attached(struct replica *replica, const char *cause, void *arg)
 {
     (void)arg;
     scene.is_attached = true;
-    scene.continues = !scene.card.full_sync;
-    CHECK(!scene.continues || CARD_GET(&scene.card, sent_offset) == scene.offset);
+    scene.continues = !scene.replica_stats.full_sync;
+    CHECK(!scene.continues || REPLICA_STATS_GET(&scene.replica_stats, sent_offset) == scene.offset);
     replica->loop = scene.room.loop;
     replica->readahead = readahead_new(NULL);
     replica_start(replica, cause);
@@ -120,17 +122,17 @@ static bool is_upstream_streaming(void *arg)
 
 static void open_scene(void)
 {
-    scene = (struct scene){.doors = {.on_snapshot_wanted = on_snapshot_wanted,
-                                     .on_version = on_version,
-                                     .on_unreadable = on_version,
-                                     .is_upstream_streaming = is_upstream_streaming},
+    scene = (struct scene){.callbacks = {.on_snapshot_wanted = on_snapshot_wanted,
+                                         .on_version = on_version,
+                                         .on_unreadable = on_version,
+                                         .is_upstream_streaming = is_upstream_streaming},
                            .room = {.loop = loop_new(),
                                     .on_command = on_command,
                                     .on_newcomer = on_newcomer,
                                     .timeout_ms = TIMEOUT_MS}};
     fuzz_log_nowhere();
-    client_room_init(&scene.room);
-    waiting_init(&scene.waiting, &fake_store, &scene.doors, TIMEOUT_MS, on_attached, NULL);
+    client_list_init(&scene.room);
+    waiting_init(&scene.waiting, &fake_store, &scene.callbacks, TIMEOUT_MS, on_attached, NULL);
     fake_store.current = fake_history_new(1, ID, X);
     fake_history_append(fake_store.current, bytes_of(STREAM));
     scene.appends = 1;
@@ -143,7 +145,7 @@ static void open_scene(void)
 
 static void close_scene(void)
 {
-    client_room_close_all(&scene.room, CLOSE_SHUTDOWN);
+    client_list_close_all(&scene.room, CLOSE_SHUTDOWN);
     if (scene.replica != NULL)
         replica_close(scene.replica, CLOSE_SHUTDOWN);
     loop_free(&scene.room.loop);
@@ -158,7 +160,7 @@ static void close_scene(void)
 static void pass_second(void)
 {
     fake_clock_advance(1000);
-    client_room_tick(&scene.room);
+    client_list_tick(&scene.room);
     waiting_tick(&scene.waiting);
     if (scene.replica != NULL && scene.is_attached)
         replica_handle(scene.replica, REPLICA_EVENT_TICK);
@@ -171,19 +173,19 @@ static void wake(void)
         replica_handle(scene.replica, REPLICA_EVENT_WAKE);
 }
 
-static void act(char letter)
+static void act(char message)
 {
-    if (letter == 's')
+    if (message == 's')
         pass_second();
-    if (letter == 'a' && scene.appends < APPENDS_MAX) {
+    if (message == 'a' && scene.appends < APPENDS_MAX) {
         fake_history_append(fake_store.current, bytes_of(STREAM));
         scene.appends++;
         wake();
     }
-    if (letter == 'r' && snapshot_readable(scene.snapshot) == 0) {
+    if (message == 'r' && snapshot_readable(scene.snapshot) == 0) {
         fake_snapshot_set_readable(scene.snapshot, 10);
         wake();
-    } else if (letter == 'r') {
+    } else if (message == 'r') {
         fake_snapshot_set_state(scene.snapshot, SNAPSHOT_COMPLETE);
         fake_history_set_snapshots(fake_store.current, scene.snapshot, NULL);
         wake();
@@ -222,16 +224,16 @@ static void check_stream(struct bytes sent, uint64_t from)
 
 static void check_rdb(struct bytes sent, struct bytes mark)
 {
-    bool is_empty = scene.card.terms.filter_empty && !scene.card.terms.rdb_only;
+    bool is_empty = scene.replica_stats.terms.filter_empty && !scene.replica_stats.terms.rdb_only;
     if (is_empty) {
         CHECK(bytes_starts(sent, "REDIS0009\xff"));
         sent = bytes_skip(sent, 18);
     } else if (is_cut_off(&sent, bytes_of(RDB)) || is_cut_off(&sent, mark)) {
         return;
     }
-    CHECK(mark.length == 0 || scene.card.terms.capa_eof);
-    CHECK(mark.length == 0 || sent.length == 0 || scene.card.has_acknowledged);
-    CHECK(!scene.card.terms.rdb_only || sent.length == 0);
+    CHECK(mark.length == 0 || scene.replica_stats.terms.capa_eof);
+    CHECK(mark.length == 0 || sent.length == 0 || scene.replica_stats.has_acknowledged);
+    CHECK(!scene.replica_stats.terms.rdb_only || sent.length == 0);
     uint64_t x = is_empty ? X + (scene.appends * strlen(STREAM)) - sent.length : X;
     if (!is_empty)
         check_stream(sent, x);
@@ -253,13 +255,14 @@ static void check_sent(void)
         return;
     }
     if (scene.continues) {
-        CHECK(take(&sent, scene.card.terms.capa_psync2 ? "+CONTINUE " ID "\r\n" : "+CONTINUE\r\n"));
+        CHECK(take(&sent, scene.replica_stats.terms.capa_psync2 ? "+CONTINUE " ID "\r\n"
+                                                                : "+CONTINUE\r\n"));
         check_stream(sent, scene.offset);
         return;
     }
-    if (scene.card.acknowledges)
+    if (scene.replica_stats.acknowledges)
         CHECK(bytes_starts(sent, "+FULLRESYNC " ID " "));
-    if (scene.card.acknowledges)
+    if (scene.replica_stats.acknowledges)
         sent = bytes_skip(sent, bytes_find(sent, '\n') + 1);
     struct bytes header = bytes_first(sent, bytes_find(sent, '\n'));
     CHECK(bytes_starts(header, "$") && header.length < sent.length);
@@ -275,14 +278,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     open_scene();
     while (input.length > 0 && !fake_conn_is_closed(scene.peer)) {
         struct bytes part;
-        char letter = fuzz_part(&input, &part);
+        char message = fuzz_part(&input, &part);
         while (part.length > 0 && !fake_conn_is_closed(scene.peer)) {
             fake_conn_feed(scene.peer, cuts_next(&cuts, &part));
             fake_conn_run(scene.peer);
         }
-        act(letter);
+        act(message);
     }
-    if (scene.card.id != 0)
+    if (scene.replica_stats.id != 0)
         check_sent();
     close_scene();
     return 0;

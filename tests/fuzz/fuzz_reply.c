@@ -5,14 +5,14 @@
  */
 #include "fuzz.h"
 
-#include "../../relay/upstream/sighting.h"
+#include "../../relay/upstream/sentinel_reply.h"
 #include "relay/resp/reply.h"
 
-static void check_address(enum sighting sighting, const struct origin_address *address,
+static void check_address(enum sentinel_reply sentinel_reply, const struct primary_address *address,
                           const struct text *why)
 {
-    CHECK((sighting == SIGHTING_NONSENSE) == (why->length > 0));
-    if (sighting != SIGHTING_ADDRESS)
+    CHECK((sentinel_reply == SENTINEL_REPLY_NONSENSE) == (why->length > 0));
+    if (sentinel_reply != SENTINEL_REPLY_ADDRESS)
         return;
     size_t length = strnlen(address->host, sizeof(address->host));
     CHECK(length > 0 && length < sizeof(address->host));
@@ -23,19 +23,19 @@ static void check_address(enum sighting sighting, const struct origin_address *a
 
 static void look(const struct reply *reply)
 {
-    struct origin_address address;
+    struct primary_address address;
     struct text why;
     text_init(&why, 1000);
-    check_address(sighting_of_answer(reply, &address, &why), &address, &why);
+    check_address(sentinel_reply_of_answer(reply, &address, &why), &address, &why);
     for (size_t i = 0; i < reply->count; i++) {
         text_clear(&why);
         if (reply->item[i].kind == REPLY_BULK)
-            check_address(sighting_of_switch(reply->item[i].text, "mymaster", &address, &why),
+            check_address(sentinel_reply_of_switch(reply->item[i].text, "mymaster", &address, &why),
                           &address, &why);
     }
-    (void)sighting_is_message(reply);
-    (void)sighting_is_pong(reply);
-    (void)sighting_is_subscription(reply, "subscribe", "+switch-master");
+    (void)sentinel_reply_is_message(reply);
+    (void)sentinel_reply_is_pong(reply);
+    (void)sentinel_reply_is_subscription(reply, "subscribe", "+switch-master");
     text_fini(&why);
 }
 

@@ -169,13 +169,13 @@ def split_sync(down):
 def keep_sync(name, down):
     answers, rdb, stream = split_sync(down)
     keep("link", name, down)
-    keep("greeting", name, answers + rdb[:60])
+    keep("handshake", name, answers + rdb[:60])
     keep("payload", name, rdb + stream[:200])
     keep("tokenizer", name, stream)
 
 
 def record_upstream(lab, kind, **config):
-    """The relay follows an origin: twice, the second time it continues."""
+    """The relay follows a primary: twice, the second time it continues."""
     origin = lab.origin(kind, **config)
     write_data(origin)
     recorder = lab._keep(Recorder(origin))
@@ -191,7 +191,7 @@ def record_upstream(lab, kind, **config):
     first, last = recorder.said[0], recorder.said[-1]
     keep_sync(name, first[1])
     keep("link", name + "-twice", first[1] + b"\n@e" + last[1])
-    keep("greeting", name + "-continue", last[1][:400] + b"\xff")
+    keep("handshake", name + "-continue", last[1][:400] + b"\xff")
     keep("reader", name + "-relay", first[0])
     return origin, relay
 

@@ -12,7 +12,7 @@ import references
 
 # --- layers: design.md's drawing -------------------------------------------------------------------
 
-# Which rooms a room may include, besides itself. "top" is relay/*.c.
+# Which components a component may include, besides itself. "top" is relay/*.c.
 BELOW = {
     "base": set(),
     "net": {"base"},
@@ -45,40 +45,40 @@ def includes(source):
 
 
 def layers(source, root):
-    room = source.room()
-    if room is None:
+    component = source.component()
+    if component is None:
         return
-    if room not in BELOW:
-        yield 1, f"room '{room}' is not in the table of layers: give it its place (tests/style/rules.py)"
+    if component not in BELOW:
+        yield 1, f"component '{component}' is not in the table of layers: give it its place (tests/style/rules.py)"
         return
     for number, quoted, name in includes(source):
         other = re.match(r"relay/(\w+)/[\w.]+$", name)
         if not quoted:
             continue
-        if other and other.group(1) != room and other.group(1) not in BELOW[room]:
-            below = ", ".join(sorted(BELOW[room])) or "nothing"
-            yield number, f"{room} includes {name}: it may include {below} (includes run down only)"
+        if other and other.group(1) != component and other.group(1) not in BELOW[component]:
+            below = ", ".join(sorted(BELOW[component])) or "nothing"
+            yield number, f"{component} includes {name}: it may include {below} (includes run down only)"
         if other and not (root / "include" / name).exists():
-            own = other.group(1) == room
-            right = f'your room\'s own is "{os.path.basename(name)}"' if own else "private headers are not for other rooms"
+            own = other.group(1) == component
+            right = f'your component\'s own is "{os.path.basename(name)}"' if own else "private headers are not for other components"
             yield number, f"{name} is not under include/: {right}"
 
 
 def private_headers(source, root):
-    if source.room() is None:
+    if source.component() is None:
         return
     folder = (root / source.path).parent
     for number, quoted, name in includes(source):
         if not quoted or name.startswith("relay/"):
             continue
         if source.path.startswith("include/"):
-            yield number, f'"{name}": a header under include/ includes "relay/<room>/<noun>.h" only'
+            yield number, f'"{name}": a header under include/ includes "relay/<component>/<noun>.h" only'
         elif "/" in name or not (folder / name).exists():
-            yield number, f'"{name}": a private header is included by its own room only, as "<noun>.h"'
+            yield number, f'"{name}": a private header is included by its own component only, as "<noun>.h"'
 
 
 def libraries(source, root):
-    if source.room() is None:
+    if source.component() is None:
         return
     for number, _, name in includes(source):
         for pattern, library, home in LIBRARIES:
@@ -99,7 +99,7 @@ def no_included_sources(source, root):
 STATE_SETTERS = {
     "relay/net/conn.c": {"conn_enter"},
     "relay/upstream/link.c": {"link_enter"},
-    "relay/upstream/fetch.c": {"fetch_enter"},
+    "relay/upstream/refresh.c": {"refresh_enter"},
     "relay/upstream/sentinel.c": {"sentinel_enter"},
     "relay/downstream/replica.c": {"replica_enter"},
 }
@@ -114,7 +114,7 @@ STATE_SET = re.compile(
 
 
 def state_setters(source, root):
-    if source.room() is None or source.path in STATE_FILES:
+    if source.component() is None or source.path in STATE_FILES:
         return
     allowed = STATE_SETTERS.get(source.path, set())
     for number, line in enumerate(source.code, 1):
@@ -199,7 +199,7 @@ def sizes(source, root):
 
 
 def header_guard(source, root):
-    if source.room() is None or not source.path.endswith(".h"):
+    if source.component() is None or not source.path.endswith(".h"):
         return
     guard = re.sub(r"\W", "_", source.path.removeprefix("include/")).upper()
     if f"#ifndef {guard}" not in source.text or f"#define {guard}" not in source.text:
@@ -208,7 +208,7 @@ def header_guard(source, root):
 
 def own_header_first(source, root):
     """A header that is included first is known to need nothing before it."""
-    if source.room() is None or not source.path.endswith(".c"):
+    if source.component() is None or not source.path.endswith(".c"):
         return
     stem = source.path[:-2]
     for header, name in ((f"{stem}.h", os.path.basename(stem) + ".h"), (f"include/{stem}.h", f"{stem}.h")):

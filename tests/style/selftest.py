@@ -20,12 +20,12 @@ def function(name, body):
     return f"static void {name}(void)\n{{\n{body}}}\n"
 
 
-# What is right: the rooms with one header each, so that the bad files have something to include.
+# What is right: the components with one header each, so that the bad files have something to include.
 GOOD = {
     **{
-        f"include/relay/{room}/noun.h": GUARD.format(f"RELAY_{room.upper()}_NOUN_H", "")
-        for room in rules.BELOW
-        if room != "top"
+        f"include/relay/{component}/noun.h": GUARD.format(f"RELAY_{component.upper()}_NOUN_H", "")
+        for component in rules.BELOW
+        if component != "top"
     },
     "relay/store/private.h": GUARD.format("RELAY_STORE_PRIVATE_H", ""),
     "relay/store/good.c": HEAD + '#include "private.h"\n#include "relay/base/noun.h"\n#include <string.h>\n',
@@ -45,13 +45,13 @@ GOOD = {
 # path -> (text, rule, line)
 BAD = {
     "relay/base/up.c": (HEAD + '#include "relay/net/noun.h"\n', "layers", 2),
-    "relay/net/stranger.c": (HEAD + '\n#include "relay/store/noun.h"\n', "layers", 3),
-    "relay/store/stranger.c": (HEAD + '#include "relay/resp/noun.h"\n', "layers", 2),
+    "relay/net/sideways2.c": (HEAD + '\n#include "relay/store/noun.h"\n', "layers", 3),
+    "relay/store/sideways2.c": (HEAD + '#include "relay/resp/noun.h"\n', "layers", 2),
     "relay/upstream/across.c": (HEAD + '#include "relay/downstream/noun.h"\n', "layers", 2),
     "relay/downstream/across.c": (HEAD + '#include "relay/upstream/noun.h"\n', "layers", 2),
     "relay/downstream/up.c": (HEAD + '#include "relay/admin/noun.h"\n', "layers", 2),
     "relay/admin/private.c": (HEAD + '#include "relay/store/private.h"\n', "layers", 2),
-    "relay/attic/room.c": (HEAD, "layers", 1),
+    "relay/attic/component.c": (HEAD, "layers", 1),
     "include/relay/resp/across.h": (
         GUARD.format("RELAY_RESP_ACROSS_H", '#include "relay/store/noun.h"'),
         "layers",

@@ -17,7 +17,7 @@ class Source:
         self.is_c = path.suffix in (".c", ".h")
         self.code = blank_out(self.text).splitlines() if self.is_c else []
 
-    def room(self):
+    def component(self):
         """"store" for relay/store/... and include/relay/store/...; "top" for relay/*; else None."""
         match = re.match(r"(?:include/)?relay/(?:(\w+)/)?[^/]+$", self.path)
         return (match.group(1) or "top") if match else None

@@ -107,7 +107,7 @@ class Papers:
 
 
 def for_everyone(folder):
-    """An authority "ca", and what it has signed for an origin, a relay, a replica and a client."""
+    """An authority "ca", and what it has signed for a primary, a relay, a replica and a client."""
     papers = Papers(folder)
     papers.authority("ca")
     for name in ("origin", "relay", "replica", "client"):

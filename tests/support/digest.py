@@ -57,7 +57,7 @@ def compare(origin, replicas, seconds=30):
             seconds=seconds,
         )
     _, offset, _, digests = look
-    assert digests[0] != "0" * 40, "the origin is empty: this comparison would prove nothing"
+    assert digests[0] != "0" * 40, "the primary is empty: this comparison would prove nothing"
     different = [
         f"  {server.name} ({server.kind}): {value}"
         for server, value in zip(replicas, digests[1:])

@@ -19,8 +19,8 @@ struct timer {
     void *arg;
 };
 
-struct bell {
-    struct bell *next;
+struct notifier {
+    struct notifier *next;
     struct loop *loop;
     bool rung;
     loop_fn *fn;
@@ -39,7 +39,7 @@ struct watch {
 
 struct loop {
     struct timer *timers;
-    struct bell *bells;
+    struct notifier *notifiers;
     struct call hook;
     struct call *deferred;
     size_t deferred_count;
@@ -85,7 +85,7 @@ void loop_free(struct loop **where)
         return;
     run_deferred(loop);
     CHECK(loop->timers == NULL);
-    CHECK(loop->bells == NULL);
+    CHECK(loop->notifiers == NULL);
     CHECK(loop->chores == NULL);
     free(loop->deferred);
     free(loop);
@@ -199,41 +199,41 @@ void fake_loop_pass(struct loop *loop, int64_t by_ms)
     fake_clock_set(until_ms);
 }
 
-/* ---- bells ---- */
+/* ---- notifier ---- */
 
-struct bell *bell_new(struct loop *loop, loop_fn *fn, void *arg)
+struct notifier *notifier_new(struct loop *loop, loop_fn *fn, void *arg)
 {
-    struct bell *bell = allocate(sizeof *bell);
-    *bell = (struct bell){.next = loop->bells, .loop = loop, .fn = fn, .arg = arg};
-    loop->bells = bell;
-    return bell;
+    struct notifier *notifier = allocate(sizeof *notifier);
+    *notifier = (struct notifier){.next = loop->notifiers, .loop = loop, .fn = fn, .arg = arg};
+    loop->notifiers = notifier;
+    return notifier;
 }
 
-void bell_ring(struct bell *bell)
+void notifier_wake(struct notifier *notifier)
 {
-    bell->rung = true;
+    notifier->rung = true;
 }
 
-void bell_free(struct bell **where)
+void notifier_free(struct notifier **where)
 {
-    struct bell *bell = *where;
+    struct notifier *notifier = *where;
     *where = NULL;
-    if (bell == NULL)
+    if (notifier == NULL)
         return;
-    struct bell **link = &bell->loop->bells;
-    while (*link != bell)
+    struct notifier **link = &notifier->loop->notifiers;
+    while (*link != notifier)
         link = &(*link)->next;
-    *link = bell->next;
-    free(bell);
+    *link = notifier->next;
+    free(notifier);
 }
 
-static bool run_a_bell(struct loop *loop)
+static bool run_a_notifier(struct loop *loop)
 {
-    for (struct bell *bell = loop->bells; bell != NULL; bell = bell->next) {
-        if (!bell->rung)
+    for (struct notifier *notifier = loop->notifiers; notifier != NULL; notifier = notifier->next) {
+        if (!notifier->rung)
             continue;
-        bell->rung = false;
-        bell->fn(bell->arg); /* it may free the bell */
+        notifier->rung = false;
+        notifier->fn(notifier->arg); /* it may free the notifier */
         return true;
     }
     return false;
@@ -241,8 +241,9 @@ static bool run_a_bell(struct loop *loop)
 
 static bool has_rung(const struct loop *loop)
 {
-    for (const struct bell *bell = loop->bells; bell != NULL; bell = bell->next)
-        if (bell->rung)
+    for (const struct notifier *notifier = loop->notifiers; notifier != NULL;
+         notifier = notifier->next)
+        if (notifier->rung)
             return true;
     return false;
 }
@@ -314,8 +315,8 @@ void fake_loop_turn(struct loop *loop)
     int rounds = 0;
     do {
         CHECK(rounds++ < TURNS_MAX);
-        for (int bells = 0; run_a_bell(loop); bells++)
-            CHECK(bells < TURNS_MAX);
+        for (int notifiers = 0; run_a_notifier(loop); notifiers++)
+            CHECK(notifiers < TURNS_MAX);
         fake_loop_end_turn(loop);
     } while (has_rung(loop) || (loop->chores != NULL && loop->chores_max == TURNS_MAX));
 }

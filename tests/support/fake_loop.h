@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Stands in for net/loop (with its timers and bells), without a socket and without waiting. The test
+ * Stands in for net/loop (with its timers and notifier), without a socket and without waiting. The test
  * turns it and moves its time:
  *
  *     struct loop *loop = loop_new();
  *     ... make the thing under test ...
- *     fake_loop_turn(loop);          bells that were rung, then the turn's end
+ *     fake_loop_turn(loop);          notifier that were rung, then the turn's end
  *     fake_loop_pass(loop, 1000);    a second goes by: timers in the order in which they are due
  *
  * Links with fake_clock. One thread.
@@ -19,7 +19,7 @@
 
 #include "relay/net/loop.h"
 
-/* Runs the bells that were rung, then the hook, then what was deferred; again while that rang a bell. */
+/* Runs the notifier that were rung, then the hook, then what was deferred; again while that rang a notifier. */
 void fake_loop_turn(struct loop *loop);
 
 /* The hook, chores, and what was deferred; fake_conn calls it after each event. */

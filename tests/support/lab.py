@@ -32,7 +32,7 @@ class Lab:
         return server.start() if start else server
 
     def replica(self, primary, kind=servers.REDIS, start=True, name="replica", **config):
-        """A real server that replicates from `primary` (a relay, a proxy, an origin)."""
+        """A real server that replicates from `primary` (a relay, a proxy, a primary)."""
         config.setdefault("replicaof", f"{primary.host} {primary.port}")
         return self.origin(kind, start, name, **config)
 

@@ -64,7 +64,7 @@ int stage_open(void **state)
     stage.loop = loop_new();
     loop_at_turn_end(stage.loop, on_turn_end, NULL);
     stage.options = (struct link_options){
-        .origin = {.count = 1, .at = {{.host = "origin.test", .port = 6379}}},
+        .primary = {.count = 1, .at = {{.host = "primary.test", .port = 6379}}},
         .announce_port = 6380,
         .timeout_ms = STAGE_TIMEOUT_MS,
     };
@@ -91,13 +91,13 @@ int stage_close(void **state)
 
 void stage_start(void)
 {
-    const struct link_doors doors = {
+    const struct link_callbacks callbacks = {
         .on_news = on_news,
         .acknowledged = acknowledged,
         .is_own_replica = is_own_replica,
         .on_lost = on_lost,
     };
-    stage.link = link_open(stage.loop, stage.temp.store, &stage.options, &doors);
+    stage.link = link_open(stage.loop, stage.temp.store, &stage.options, &callbacks);
     assert_non_null(stage.link);
 }
 
@@ -122,74 +122,74 @@ struct conn *stage_await(void)
 
 struct conn *stage_connect(void)
 {
-    struct conn *origin = stage_await();
-    fake_conn_up(origin);
-    return origin;
+    struct conn *primary = stage_await();
+    fake_conn_up(primary);
+    return primary;
 }
 
-void stage_introduce(struct conn *origin)
+void stage_introduce(struct conn *primary)
 {
-    stage_expect(origin, "PING");
-    stage_say(origin, "+PONG\r\n");
+    stage_expect(primary, "PING");
+    stage_say(primary, "+PONG\r\n");
     if (stage.options.password != NULL) {
         char words[128];
         snprintf(words, sizeof(words), "AUTH %s", stage.options.password);
-        stage_expect(origin, words);
-        stage_say(origin, "+OK\r\n");
+        stage_expect(primary, words);
+        stage_say(primary, "+OK\r\n");
     }
-    stage_expect(origin, "INFO server");
-    stage_say_bulk(origin, stage.server);
-    stage_expect(origin, "INFO replication");
-    stage_say_bulk(origin, stage.replication);
+    stage_expect(primary, "INFO server");
+    stage_say_bulk(primary, stage.server);
+    stage_expect(primary, "INFO replication");
+    stage_say_bulk(primary, stage.replication);
 }
 
-/* After a full sync that the origin has ended it is asked why. */
-static void answer_limits(struct conn *origin)
+/* After a full sync that the primary has ended it is asked why. */
+static void answer_limits(struct conn *primary)
 {
     static const char info_stats[] = "*2\r\n$4\r\nINFO\r\n$5\r\nstats\r\n";
-    if (!bytes_equal(fake_conn_sent(origin), LITERAL(info_stats)))
+    if (!bytes_equal(fake_conn_sent(primary), LITERAL(info_stats)))
         return;
-    fake_conn_forget_sent(origin);
-    stage_say_bulk(origin, stage.stats);
-    stage_expect(origin, "INFO memory");
-    stage_say_bulk(origin, "used_memory:1\r\n");
-    stage_expect(origin, "CONFIG GET client-output-buffer-limit");
-    stage_say(origin, stage.limits);
+    fake_conn_forget_sent(primary);
+    stage_say_bulk(primary, stage.stats);
+    stage_expect(primary, "INFO memory");
+    stage_say_bulk(primary, "used_memory:1\r\n");
+    stage_expect(primary, "CONFIG GET client-output-buffer-limit");
+    stage_say(primary, stage.limits);
 }
 
-void stage_ask(struct conn *origin, const char *psync)
+void stage_ask(struct conn *primary, const char *psync)
 {
-    answer_limits(origin);
-    stage_expect(origin, "REPLCONF listening-port 6380");
-    stage_say(origin, "+OK\r\n");
-    stage_expect(origin, "REPLCONF capa eof capa psync2");
-    stage_say(origin, "+OK\r\n");
+    answer_limits(primary);
+    stage_expect(primary, "REPLCONF listening-port 6380");
+    stage_say(primary, "+OK\r\n");
+    stage_expect(primary, "REPLCONF capa eof capa psync2");
+    stage_say(primary, "+OK\r\n");
     if (strstr(stage.server, "psync_relay_version:") != NULL) {
-        stage_expect(origin, "REPLCONF capa psync-relay");
-        stage_say(origin, "+OK\r\n");
+        stage_expect(primary, "REPLCONF capa psync-relay");
+        stage_say(primary, "+OK\r\n");
     }
-    stage_expect(origin, "REPLCONF version 7.2.0");
-    stage_say(origin, "-ERR Unrecognized REPLCONF option: version\r\n");
-    stage_expect(origin, psync);
+    stage_expect(primary, "REPLCONF version 7.2.0");
+    stage_say(primary, "-ERR Unrecognized REPLCONF option: version\r\n");
+    stage_expect(primary, psync);
 }
 
 struct conn *stage_greet(const char *psync)
 {
-    struct conn *origin = stage_connect();
-    stage_introduce(origin);
-    stage_ask(origin, psync);
-    return origin;
+    struct conn *primary = stage_connect();
+    stage_introduce(primary);
+    stage_ask(primary, psync);
+    return primary;
 }
 
 struct conn *stage_stream(void)
 {
     stage_start();
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     stage_expect_state(LINK_STREAMING);
-    stage_expect(origin, NULL);
-    return origin;
+    stage_expect(primary, NULL);
+    return primary;
 }
 
 /* ---- bytes ---- */
@@ -204,28 +204,28 @@ static void await_disk(void)
     }
 }
 
-void stage_say_bytes(struct conn *origin, struct bytes bytes)
+void stage_say_bytes(struct conn *primary, struct bytes bytes)
 {
-    fake_conn_feed(origin, bytes);
-    fake_conn_run(origin);
+    fake_conn_feed(primary, bytes);
+    fake_conn_run(primary);
     await_disk();
 }
 
-void stage_say(struct conn *origin, const char *string)
+void stage_say(struct conn *primary, const char *string)
 {
-    stage_say_bytes(origin, bytes_of(string));
+    stage_say_bytes(primary, bytes_of(string));
 }
 
-void stage_say_bulk(struct conn *origin, const char *content)
+void stage_say_bulk(struct conn *primary, const char *content)
 {
     struct text wire;
     text_init(&wire, TEXT_MAX);
     text_format(&wire, "$%zu\r\n%s\r\n", strlen(content), content);
-    stage_say_bytes(origin, text_bytes(&wire));
+    stage_say_bytes(primary, text_bytes(&wire));
     text_fini(&wire);
 }
 
-void stage_say_rdb(struct conn *origin, size_t body_length)
+void stage_say_rdb(struct conn *primary, size_t body_length)
 {
     struct text rdb;
     struct text wire;
@@ -234,23 +234,23 @@ void stage_say_rdb(struct conn *origin, size_t body_length)
     temp_store_rdb(&rdb, body_length);
     payload_format_length(&wire, rdb.length);
     text_append(&wire, text_bytes(&rdb));
-    stage_say_bytes(origin, text_bytes(&wire));
+    stage_say_bytes(primary, text_bytes(&wire));
     text_fini(&wire);
     text_fini(&rdb);
 }
 
-void stage_say_marked_rdb(struct conn *origin, size_t body_length)
+void stage_say_marked_rdb(struct conn *primary, size_t body_length)
 {
     struct text wire;
     text_init(&wire, TEXT_MAX);
     payload_format_mark(&wire, STAGE_MARK);
     temp_store_rdb(&wire, body_length);
     text_append_string(&wire, STAGE_MARK);
-    stage_say_bytes(origin, text_bytes(&wire));
+    stage_say_bytes(primary, text_bytes(&wire));
     text_fini(&wire);
 }
 
-void stage_expect(struct conn *origin, const char *words)
+void stage_expect(struct conn *primary, const char *words)
 {
     struct text command;
     text_init(&command, TEXT_MAX);
@@ -270,8 +270,8 @@ void stage_expect(struct conn *origin, const char *words)
         struct writer writer = {&command, 2};
         write_command(&writer, parts, count);
     }
-    assert_views_equal(fake_conn_sent(origin), text_bytes(&command));
-    fake_conn_forget_sent(origin);
+    assert_views_equal(fake_conn_sent(primary), text_bytes(&command));
+    fake_conn_forget_sent(primary);
     text_fini(&command);
 }
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The link to the origin on a stage: a real store in a directory of its own, a fake loop, clock and
- * connections, turns and seconds as relay.c makes them. The test is the origin.
+ * The link to the primary on a stage: a real store in a directory of its own, a fake loop, clock and
+ * connections, turns and seconds as relay.c makes them. The test is the primary.
  *
  *     LINK_TEST(continues)
  *     {
  *         stage_start();
- *         struct conn *origin = stage_greet("PSYNC ? -1");
- *         stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
- *         stage_say_rdb(origin, 100);
+ *         struct conn *primary = stage_greet("PSYNC ? -1");
+ *         stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+ *         stage_say_rdb(primary, 100);
  *         stage_expect_state(LINK_STREAMING);
  *         stage_second();
- *         stage_expect(origin, "REPLCONF ACK 4711");
+ *         stage_expect(primary, "REPLCONF ACK 4711");
  *     }
  */
 #ifndef TESTS_SUPPORT_LINK_STAGE_H
@@ -47,7 +47,7 @@ struct stage {
     unsigned news[4];   /* told so far, by kind */
     unsigned lost;      /* told so far */
     size_t connections; /* that stage_connect has seen */
-    const char *server; /* what the origin answers to INFO server, and to INFO replication */
+    const char *server; /* what the primary answers to INFO server, and to INFO replication */
     const char *replication;
     const char
         *stats; /* and to INFO stats; and to CONFIG GET client-output-buffer-limit, on the wire */
@@ -56,7 +56,7 @@ struct stage {
     uint64_t replicas[STAGE_REPLICAS_MAX];
     const char *own_replica; /* one of ours listens there; "": none does */
     uint16_t own_replica_port;
-    const struct origin_address *told_when_lost; /* followed from within on_lost; NULL: nobody */
+    const struct primary_address *told_when_lost; /* followed from within on_lost; NULL: nobody */
 };
 
 extern struct stage stage;
@@ -70,7 +70,7 @@ int stage_close(void **state);
 /* Opens the link; it connects in the turn after. */
 void stage_start(void);
 
-/* The next connection that the link, or a fetch, asks for; waits (in fake time) until it does. */
+/* The next connection that the link, or a refresh, asks for; waits (in fake time) until it does. */
 struct conn *stage_await(void);
 bool stage_has_new(void);
 
@@ -81,25 +81,25 @@ struct conn *stage_connect(void);
 struct conn *stage_greet(const char *psync);
 
 /* The two halves of that, on a connection that is up: until it has said what it is; then until PSYNC. */
-void stage_introduce(struct conn *origin);
-void stage_ask(struct conn *origin, const char *psync);
+void stage_introduce(struct conn *primary);
+void stage_ask(struct conn *primary, const char *psync);
 
 /* Everything from stage_start to a stream that begins at STAGE_X; nothing has been sent since. */
 struct conn *stage_stream(void);
 
-/* What the origin sends, in one arrival. */
-void stage_say(struct conn *origin, const char *string);
-void stage_say_bytes(struct conn *origin, struct bytes bytes);
+/* What the primary sends, in one arrival. */
+void stage_say(struct conn *primary, const char *string);
+void stage_say_bytes(struct conn *primary, struct bytes bytes);
 
 /* A bulk string. */
-void stage_say_bulk(struct conn *origin, const char *content);
+void stage_say_bulk(struct conn *primary, const char *content);
 
 /* "$<length>" and an RDB; the same with an end mark. */
-void stage_say_rdb(struct conn *origin, size_t body_length);
-void stage_say_marked_rdb(struct conn *origin, size_t body_length);
+void stage_say_rdb(struct conn *primary, size_t body_length);
+void stage_say_marked_rdb(struct conn *primary, size_t body_length);
 
 /* The command, words with blanks between them, is what was sent next; NULL: nothing was. */
-void stage_expect(struct conn *origin, const char *words);
+void stage_expect(struct conn *primary, const char *words);
 
 /* A second goes by, with its tick. */
 void stage_second(void);

@@ -164,7 +164,7 @@ def populate(server, megabytes, value_bytes=100_000):
 
 
 class Writer:
-    """Writes in the background until stop(). Goes on when the origin was away for a while."""
+    """Writes in the background until stop(). Goes on when the primary was away for a while."""
 
     def __init__(self, server, rounds_per_second=50, seed=2):
         self.server = server

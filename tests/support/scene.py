@@ -70,7 +70,7 @@ class Scene:
         return [resp.Connection(self.port, **options) for _ in range(count)]
 
     def keeps_up(self):
-        """What the origin has now, the replica has soon."""
+        """What the primary has now, the replica has soon."""
         self.pinger.wait_some()
         end = self.origin.offset()
         wait.until("the replica keeps up", lambda: self.replica.offset(), lambda at: at >= end)

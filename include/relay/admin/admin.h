@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What we tell people and monitors: the one table of commands (name, arity, what it needs, handler,
- * documentation), and INFO, ROLE, CONFIG and CLIENT behind it. It reads the other rooms' reports and
+ * documentation), and INFO, ROLE, CONFIG and CLIENT behind it. It reads the other components' reports and
  * acts through their doors. Data commands get a clear error: a relay holds no data.
  *
  * Thread: thread 0.
@@ -42,10 +42,10 @@ struct admin_options {
     bool replica_announced; /* Sentinels show us to clients */
 };
 
-/* What admin needs from the composition, since it sits above all rooms but below `relay.c`. */
-struct admin_doors {
+/* What admin needs from the composition, since it sits above all components but below `relay.c`. */
+struct admin_callbacks {
     void (*shut_down)(void *arg);
-    /* REPLICAOF: follows another origin, and remembers it over a restart. False: `why`, an error reply
+    /* REPLICAOF: follows another primary, and remembers it over a restart. False: `why`, an error reply
      * without its dash. */
     bool (*follow)(const char *host, uint16_t port, struct text *why, void *arg);
     /* CONFIG SET of settings that may change while it runs: all, or none. False: `why`, as above. */
@@ -59,11 +59,11 @@ struct admin_doors {
     void *arg;
 };
 
-/* The strings of `options` live longer than the room; all doors lead somewhere. NULL: memory is out. */
+/* The strings of `options` live longer than the room; all doors lead somewhere. NULL: out of memory. */
 MUST_CHECK struct admin *admin_open(struct loop *loop, struct store *store, struct link *link,
                                     struct downstream *downstream,
                                     const struct admin_options *options,
-                                    const struct admin_doors *doors);
+                                    const struct admin_callbacks *callbacks);
 
 /* Before downstream_close: it lets go of what it keeps for clients. */
 void admin_close(struct admin **admin);
@@ -85,7 +85,7 @@ void admin_tick(struct admin *admin);
  * changed concerns who comes. */
 void admin_on_users_changed(struct admin *admin);
 
-/* The door for downstream_doors.on_command: looks the command up, checks arity, state and role, and
+/* The door for downstream_callbacks.on_command: looks the command up, checks arity, state and role, and
  * runs its handler. `arg` is the admin. */
 client_command_fn admin_on_command;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What one connection to us may make us hold, and for how long: each bound once. README.md tells operators
- * of them under "Security". A stranger is one that must authenticate and has not done so.
+ * of them under "Security". An unauthenticated client is one that must authenticate and has not done so.
  */
 #ifndef RELAY_BASE_BOUNDS_H
 #define RELAY_BASE_BOUNDS_H
@@ -10,14 +10,15 @@ enum {
     /* One command, headers included; it is also all that is read ahead of the command that runs. */
     COMMAND_ARGUMENTS_MAX = 1024,
     COMMAND_LENGTH_MAX = 64 * 1024,
-    STRANGER_ARGUMENTS_MAX = 10,    /* as redis-server has it */
-    STRANGER_LENGTH_MAX = 8 * 1024, /* the longest password fits, with a user and a name */
-    STRANGER_MS_MAX = 10 * 1000, /* to authenticate, from when the connection (and its TLS) is up */
+    UNAUTHENTICATED_ARGUMENTS_MAX = 10,    /* as redis-server has it */
+    UNAUTHENTICATED_LENGTH_MAX = 8 * 1024, /* the longest password fits, with a user and a name */
+    /* To authenticate, from when the connection (and its TLS) is up. */
+    UNAUTHENTICATED_MS_MAX = 10 * 1000,
     TLS_HANDSHAKE_MS_MAX = 10 * 1000,
 
     /* Replies and messages that the client does not take: from here on it is not read from, */
     CLIENT_OUTPUT_MAX = 1024 * 1024,
-    STRANGER_OUTPUT_MAX = 8 * 1024,
+    UNAUTHENTICATED_OUTPUT_MAX = 8 * 1024,
     CLIENT_REPLIES_MAX = 16 * CLIENT_OUTPUT_MAX, /* and here it is closed: one reply may be long */
     CLIENT_STUCK_MS_MAX = 60 * 1000,             /* for taking any of them */
     CLIENT_FINISH_MS_MAX = 10 * 1000,            /* for taking the last ones */

@@ -2,7 +2,7 @@
  *
  * One line an event, one write(2) a line, so that lines of several threads never mix:
  *
- *     2026-11-21T20:34:26.123Z info    upstream: link state=greeting->streaming cause=continue
+ *     2026-11-21T20:34:26.123Z info    upstream: link state=handshake->streaming cause=continue
  *
  * The first word of a message is its room. log_warn and log_error append ": " and strerror(errno);
  * the x forms do not. Nothing is logged per command or per byte. A line is at most LOG_LINE_MAX

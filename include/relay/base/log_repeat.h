@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A failure that repeats, for the log: it is told when it begins, then summed up ever more rarely, and its
- * end is told. Without this an origin that is down for a night fills the log, and hides what else happened.
+ * end is told. Without this a primary that is down for a night fills the log, and hides what else happened.
  *
  *     char sum[LOG_REPEAT_SUM_MAX];
  *     if (log_repeat_note(&repeat, "Connection refused", now_ms, sum))
@@ -12,7 +12,7 @@
  *
  * Told are the first, each reason that is new (of a few), and then a sum after a minute, two, four, up to an
  * hour. What comes within LOG_REPEAT_QUIET_MS of an end goes on where that was, so that what flaps is summed
- * up as well. Failures without an end, those of strangers, are kept by who they are of: log_repeats.
+ * up as well. Failures without an end, those of unauthenticated clients, are kept by who they are of: log_repeats.
  *
  * Pure. Thread: the owner's.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * All settings: the options of the rooms, put together, and the one table (settings.c) that says for
+ * All settings: the options of the components, put together, and the one table (settings.c) that says for
  * each which key it has in the ini, how it is read, what it is by default, and what it means. Rooms
  * never see the ini.
  *
@@ -9,7 +9,7 @@
  *     use config.store, config.upstream, ...
  *     config_fini(&config);
  *
- * Owner: whoever called config_load; the strings in it are the config's, so it outlives the rooms.
+ * Owner: whoever called config_load; the strings in it are the config's, so it outlives the components.
  * Thread: thread 0.
  */
 #ifndef RELAY_CONFIG_CONFIG_H
@@ -70,7 +70,7 @@ struct config {
     bool file_has_secrets; /* a password stands in the ini itself */
 
     /* Settings that more than one room needs, or one in another form: config_load works the options
-     * of the rooms out of them. */
+     * of the components out of them. */
     const char *masterauth;
     const char *masterauth_file;
     const char *requirepass; /* "***", once config_load has taken its digest */
@@ -128,7 +128,7 @@ struct config_watcher {
 };
 
 /* CONFIG SET: names as config_each tells them. False: `why` is an error reply without its dash, and nothing
- * has changed. The rooms are told by the caller. */
+ * has changed. The components are told by the caller. */
 MUST_CHECK bool config_set(struct config *config, const struct admin_pair *pairs, size_t count,
                            const struct config_watcher *watcher, struct text *why);
 
@@ -148,7 +148,7 @@ MUST_CHECK bool config_adopt(struct config *config, const struct config *fresh,
 
 /* Takes over from `fresh` who may come in and with what we go out: [users], requirepass, masteruser,
  * masterauth and the files that they name. `fresh` has what was in force before, and is to be freed when the
- * rooms use the new. */
+ * components use the new. */
 void config_adopt_access(struct config *config, struct config *fresh);
 
 /* Each file that [users] names, as "[users] NAME". */

@@ -60,7 +60,7 @@ value_fini_fn value_fini_string;
 #define VALUE_BIND VALUE_OWNED(value_parse_bind, value_print_string) /* addresses, blanks between */
 #define VALUE_HOST_NAMES /* names, blanks between; may be empty */                                 \
     VALUE_OWNED(value_parse_host_names, value_print_string)
-#define VALUE_CANDIDATES /* struct origin_candidates: "host port, host port"; may be empty */      \
+#define VALUE_CANDIDATES /* struct primary_candidates: "host port, host port"; may be empty */     \
     .parse = value_parse_candidates, .print = value_print_candidates
 #define VALUE_SENTINEL /* struct sentinel_options, its name and addresses; may be empty */         \
     .parse = value_parse_sentinel, .print = value_print_sentinel

@@ -4,7 +4,7 @@
  * stops being one (replica.h). A client reads commands, hands each to the one door that the
  * composition gave the room (admin has the table of commands), and sends what was written as reply.
  * What it makes us hold is bounded (base/bounds.h): COMMAND_LENGTH_MAX of input; it is not read from while
- * more than CLIENT_OUTPUT_MAX of output waits. One that must authenticate and has not is a stranger, may
+ * more than CLIENT_OUTPUT_MAX of output waits. One that must authenticate and has not is an unauthenticated client, may
  * make us hold less, and is closed when its time is over.
  *
  * A command may answer later (client_hold), and a client may be sent what it has not asked for in this
@@ -78,7 +78,7 @@ struct writer *client_writer(struct client *client);
  * and `timeout` does not concern it. CLIENT REPLY mutes the later answer as it does others. */
 void client_hold(struct client *client);
 void client_resume(struct client *client, struct bytes reply);
-bool client_is_held(const struct client *client);
+bool client_is_blocked(const struct client *client);
 
 /* Sends a whole message that is no reply; it comes after the reply of the command that runs. A client
  * that does not read (more than CLIENT_OUTPUT_MAX waits) is closed with CLOSE_OVERFLOW. */

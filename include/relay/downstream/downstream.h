@@ -9,7 +9,7 @@
  *                                            loading (RDB) ------> streaming ----> closing
  *
  * A waiting replica hears '\n' once a second and is asked again at the end of each turn in which the
- * store has changed. An attached one belongs to its worker, and thread 0 keeps its card (replica.h):
+ * store has changed. An attached one belongs to its worker, and thread 0 keeps its replica stats (replica.h):
  * a handful of atomics that say how it is. Letters carry replicas over, wishes to close them, and the
  * news that one has gone. Nothing else is shared.
  *
@@ -42,8 +42,8 @@ struct downstream_options {
     bool tls_knows_callers;  /* the TLS port asks everybody for a certificate */
     unsigned threads;        /* workers, 1..64 */
     unsigned clients_max;
-    bool must_authenticate;     /* without that, a client is a stranger: see client.h */
-    bool local_only;            /* who comes from another machine is sent away */
+    bool must_authenticate; /* without that, a client is an unauthenticated client: see client.h */
+    bool local_only;        /* who comes from another machine is sent away */
     int64_t replica_timeout_ms; /* repl-timeout */
     int64_t client_timeout_ms;  /* timeout; 0: never */
     bool serves_old_history;    /* full syncs from the history before, while a new one arrives */
@@ -51,7 +51,7 @@ struct downstream_options {
 };
 
 /* What the room needs from outside. */
-struct downstream_doors {
+struct downstream_callbacks {
     client_command_fn *on_command;
     void (*on_snapshot_wanted)(
         void *arg); /* a replica waits for a full sync that cannot be served */
@@ -60,7 +60,7 @@ struct downstream_doors {
     void (*on_unreadable)(uint32_t version, void *arg); /* said again while it waits */
     /* A replica that is ahead of us is held; how long it may be counts only while this is true. */
     bool (*is_upstream_streaming)(void *arg);
-    /* Has the origin another history than what is served, which is on its way here? NULL: never. */
+    /* Has the primary another history than what is served, which is on its way here? NULL: never. */
     bool (*is_history_old)(void *arg);
     /* See downstream_watch_acknowledged. NULL where nobody ever watches. */
     void (*on_acknowledged)(void *arg);
@@ -70,7 +70,7 @@ struct downstream_doors {
 /* Binds, then starts the workers. NULL: `why`. */
 MUST_CHECK struct downstream *downstream_open(struct loop *loop, struct store *store,
                                               const struct downstream_options *options,
-                                              const struct downstream_doors *doors,
+                                              const struct downstream_callbacks *callbacks,
                                               struct text *why);
 
 /* Could downstream_open have its addresses and ports now? False: `why` has a line for each that it could not, but for those
@@ -117,7 +117,7 @@ void downstream_renamed(struct downstream *downstream);
 enum { ACKNOWLEDGED_RANK_MAX = 1024 };
 
 /* Of the current history alone, and of what is common with its newest branch, as it is at the time of the
- * call (cards.h): what the rank-th best of the online replicas that acknowledge has acknowledged: rank 1 is the one that
+ * call (replica_stats_list.h): what the rank-th best of the online replicas that acknowledge has acknowledged: rank 1 is the one that
  * has most; rank 0 is what all have
  * that are known (known.h); at most ACKNOWLEDGED_RANK_MAX. One that has not told yet
  * counts with 0. False: there are fewer than that (none, for rank 0). Looks at each replica. */
@@ -127,7 +127,7 @@ MUST_CHECK bool downstream_acknowledged(const struct downstream *downstream, uns
 /* How many online replicas have acknowledged `offset` of the current history or more. Looks at each replica. */
 unsigned downstream_count_acknowledged(const struct downstream *downstream, uint64_t offset);
 
-/* With true, downstream_doors.on_acknowledged is called (on thread 0, at the most once a turn) when
+/* With true, downstream_callbacks.on_acknowledged is called (on thread 0, at the most once a turn) when
  * acknowledgements have come or a replica has left; workers do not tell while nobody wants to know. What
  * was acknowledged before the call is seen by a look after it, all else is told. */
 void downstream_watch_acknowledged(struct downstream *downstream, bool watch);

@@ -29,14 +29,14 @@
            "its host answers TCP no more: it is gone, or the way to it")                           \
     REASON(LAGGED, lagged, WARNING, "it fell behind repl-backlog-max-size")                        \
     REASON(DISK_FULL, disk_full, WARNING, "the disk was full, and what it needed was given up")    \
-    REASON(REWOUND, rewound, INFO, "it had bytes that the origin has lost")                        \
-    REASON(REPLACED, replaced, INFO, "the origin has a new history")                               \
-    REASON(RENAMED, renamed, INFO, "the origin has a new replication id")                          \
+    REASON(REWOUND, rewound, INFO, "it had bytes that the primary has lost")                       \
+    REASON(REPLACED, replaced, INFO, "the primary has a new history")                              \
+    REASON(RENAMED, renamed, INFO, "the primary has a new replication id")                         \
     REASON(SNAPSHOT, snapshot, WARNING, "the RDB it was being sent turned out not to be whole")    \
     REASON(UNREADABLE, unreadable, ERROR, "the disk cannot read what it should be sent next")      \
     REASON(WITHDRAWN, withdrawn, WARNING, "the disk could not keep the history it was being sent") \
     REASON(OVERFLOW, overflow, WARNING, "it does not read its replies")                            \
-    REASON(MEMORY, memory, ERROR, "memory is out")
+    REASON(MEMORY, memory, ERROR, "out of memory")
 
 enum close_reason {
 #define REASON(upper, lower, level, text) CLOSE_##upper,

@@ -66,7 +66,7 @@ struct conn_options {
 };
 
 /* Connects to a name or address; the name is resolved without blocking. Ends in UP or in DOWN, also
- * for names that nobody knows; the owner limits the time. NULL only when memory is out. */
+ * for names that nobody knows; the owner limits the time. NULL only when out of memory. */
 MUST_CHECK struct conn *conn_connect(struct loop *loop, const char *host, uint16_t port,
                                      const struct conn_options *options, conn_event_fn *fn,
                                      void *arg);
@@ -123,7 +123,7 @@ uint64_t conn_sent_total(const struct conn *conn);
 
 /* Takes the connection, which is up, off its loop: no event comes until conn_attach, which is called
  * on the new loop's thread and begins with nothing wanted. Between the two nobody uses it, but it may
- * be closed. Attaching fails when memory is out, and leaves it detached. */
+ * be closed. Attaching fails when out of memory, and leaves it detached. */
 void conn_detach(struct conn *conn);
 MUST_CHECK bool conn_attach(struct conn *conn, struct loop *loop, conn_event_fn *fn, void *arg);
 

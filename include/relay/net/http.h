@@ -28,7 +28,7 @@ enum {
 struct http_options {
     const char *addresses; /* blanks between; "-" before one: no matter if it is missing */
     uint16_t port;         /* 0: any free one (tests) */
-    int64_t patience_ms;
+    int64_t connect_timeout_ms;
 };
 
 /* Strings live until the callee returns. */

@@ -6,7 +6,7 @@
  * loop_defer.
  *
  * Owner: the thread that calls loop_run. All functions are for that thread (before loop_run: for the
- * one that made the loop), except bell_ring, which is for any.
+ * one that made the loop), except notifier_wake, which is for any.
  */
 #ifndef RELAY_NET_LOOP_H
 #define RELAY_NET_LOOP_H
@@ -19,14 +19,14 @@
 
 struct loop;
 struct timer;
-struct bell;
+struct notifier;
 
 typedef void loop_fn(void *arg);
 
 /* NULL when the system has no room for it (errno). From the first one on the process ignores SIGPIPE. */
 MUST_CHECK struct loop *loop_new(void);
 
-/* Runs what was deferred, then frees. Timers, bells and conns of the loop must be gone; those that
+/* Runs what was deferred, then frees. Timers, notifier and conns of the loop must be gone; those that
  * drain are closed. */
 void loop_free(struct loop **loop);
 
@@ -75,7 +75,7 @@ void chore_leave(struct loop *loop, struct chore *chore);
 /* `fn` is run, on the loop, when the process gets `signo`. Thread 0's loop only. */
 MUST_CHECK bool loop_on_signal(struct loop *loop, int signo, loop_fn *fn, void *arg);
 
-/* One shot, never early by clock_ms. NULL when memory is out. */
+/* One shot, never early by clock_ms. NULL when out of memory. */
 MUST_CHECK struct timer *timer_new(struct loop *loop, loop_fn *fn, void *arg);
 
 /* Fires once, `delay_ms` from now; arming again moves it. delay_ms >= 0. */
@@ -85,8 +85,8 @@ void timer_free(struct timer **timer);
 
 /* Something that other threads can ring: any number of rings before the loop gets to it run `fn`
  * once. NULL when descriptors or memory are out. */
-MUST_CHECK struct bell *bell_new(struct loop *loop, loop_fn *fn, void *arg);
-void bell_ring(struct bell *bell);
-void bell_free(struct bell **bell);
+MUST_CHECK struct notifier *notifier_new(struct loop *loop, loop_fn *fn, void *arg);
+void notifier_wake(struct notifier *notifier);
+void notifier_free(struct notifier **notifier);
 
 #endif

@@ -36,21 +36,21 @@ enum reader_result {
 };
 
 struct reader {
-    size_t position;   /* looked at so far in the command that is being read */
-    size_t item;       /* where the header line or the body in hand begins; <= position */
-    int64_t arguments; /* announced by "*<n>", -1 while not known */
-    int64_t bulk;      /* announced by "$<n>" for the argument in hand, -1 while not known */
-    size_t complete;   /* arguments that are there already */
-    bool is_stranger;  /* whoever sends the command in hand */
+    size_t position;         /* looked at so far in the command that is being read */
+    size_t item;             /* where the header line or the body in hand begins; <= position */
+    int64_t arguments;       /* announced by "*<n>", -1 while not known */
+    int64_t bulk;            /* announced by "$<n>" for the argument in hand, -1 while not known */
+    size_t complete;         /* arguments that are there already */
+    bool is_unauthenticated; /* whoever sends the command in hand */
     const char *error; /* in redis-server's words, without the "-ERR ": "Protocol error: ..." */
     char expected[48]; /* what `error` points to where it names a byte of the input */
 };
 
 void reader_init(struct reader *reader);
 
-/* Is it a stranger who sends what comes? Then a command may have STRANGER_ARGUMENTS_MAX arguments and
- * STRANGER_LENGTH_MAX bytes. Holds from the next command on: without effect in the midst of one. */
-void reader_set_stranger(struct reader *reader, bool is_stranger);
+/* Is it an unauthenticated client who sends what comes? Then a command may have UNAUTHENTICATED_ARGUMENTS_MAX arguments and
+ * UNAUTHENTICATED_LENGTH_MAX bytes. Holds from the next command on: without effect in the midst of one. */
+void reader_set_unauthenticated(struct reader *reader, bool is_unauthenticated);
 
 /* Reads one command from the beginning of `input`. After READER_MORE the same bytes, and more
  * behind them, must be given again (they may have moved); after READER_COMMAND the caller goes on

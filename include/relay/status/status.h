@@ -7,13 +7,13 @@
  *     /metrics      for Prometheus
  *     /healthz      200 while the process turns
  *     /readyz       200 when replicas can be served, and with what is true; else 503, and why not;
- *                   ?max-silence=30s: and has the origin been heard in that time?
+ *                   ?max-silence=30s: and has the primary been heard in that time?
  *
  * Nothing can be changed through it. Where it listens only on this machine, it answers only requests that
  * were meant for this machine (a page of another site cannot read it through a name that it lets point
  * here), or for one of `allowed_hosts`. With a password it is asked for everywhere but at /healthz and
  * /readyz, which tell who does not have it no more than yes or no. Who tries passwords is slowed down by
- * address (relay/admin/guesses.h).
+ * address (relay/admin/login_throttle.h).
  *
  * Owner: the composition. Thread: thread 0.
  */

@@ -36,7 +36,7 @@ struct segment;
 struct cursor {
     struct segment *segment; /* NULL: not attached */
     uint64_t offset;         /* the next byte to read */
-    unsigned era;            /* of the ids: how many there had been when it was attached */
+    unsigned replid_index;   /* of the ids: how many there had been when it was attached */
 };
 
 enum cursor_view {
@@ -45,7 +45,7 @@ enum cursor_view {
     CURSOR_LAGGED,     /* what it would read next has been given up: the cap was reached */
     CURSOR_REWOUND,    /* it stands where the history was cut off */
     CURSOR_RENAMED,    /* what comes next is known under an id that is newer than the cursor */
-    CURSOR_NO_ROOM,    /* what it would read next has been given up: the disk was full, */
+    CURSOR_NO_SPACE,   /* what it would read next has been given up: the disk was full, */
     CURSOR_UNREADABLE, /* or cannot read it */
 };
 
@@ -60,21 +60,21 @@ uint64_t backlog_disk_bytes(const struct backlog *backlog);
 size_t backlog_segment_count(const struct backlog *backlog);
 uint64_t backlog_pinned_bytes(const struct backlog *backlog);
 
-enum backlog_room {
-    BACKLOG_ROOM,     /* *into and *capacity are set, capacity > 0 */
+enum backlog_space {
+    BACKLOG_SPACE,    /* *into and *capacity are set, capacity > 0 */
     BACKLOG_NO_SPACE, /* the disk is full even without all that may be given up, or it fails: later */
     BACKLOG_HELD,     /* the cap is reached and cursors still hold what was given up: very soon */
 };
 
 /* A place to receive the next stream bytes into; backlog_append then writes what came. Writes what is owed
  * before anything else, opens a new segment, and trims old ones, where needed. Thread 0. */
-enum backlog_room backlog_reserve(struct backlog *backlog, uint8_t **into, size_t *capacity);
+enum backlog_space backlog_reserve(struct backlog *backlog, uint8_t **into, size_t *capacity);
 
 /* `length` <= the capacity reserved last. Readers do not see it before backlog_publish. Where the disk
- * refuses to write it, the window is shortened, as for a new segment. Not BACKLOG_ROOM: the disk owes some of
+ * refuses to write it, the window is shortened, as for a new segment. Not BACKLOG_SPACE: the disk owes some of
  * it still, and backlog_error says why; the end does not cover that, and the next backlog_reserve tries
  * again. Thread 0. */
-MUST_CHECK enum backlog_room backlog_append(struct backlog *backlog, size_t length);
+MUST_CHECK enum backlog_space backlog_append(struct backlog *backlog, size_t length);
 
 /* What is owed will come again: nothing is any more. Thread 0. */
 void backlog_forget_owed(struct backlog *backlog);

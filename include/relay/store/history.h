@@ -32,7 +32,7 @@ struct backlog *history_backlog(struct history *history);
  * rename begin a new branch, at once, also when they fail half-way. */
 const struct branches *history_branches(const struct history *history);
 
-/* The offset after the last complete command outside MULTI. Set by the intake after each append. */
+/* The offset after the last complete command outside MULTI. Set by the stream receiver after each append. */
 uint64_t history_boundary(const struct history *history);
 void history_set_boundary(struct history *history, uint64_t boundary);
 

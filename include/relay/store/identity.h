@@ -46,7 +46,7 @@ struct identity_segment {
 struct identity_snapshot {
     bool exists;
     bool
-        verified; /* by its own checksum; else by length or mark: the origin has `rdbchecksum no` */
+        verified; /* by its own checksum; else by length or mark: the primary has `rdbchecksum no` */
     uint64_t offset; /* X */
     uint64_t length;
     uint64_t crc; /* of the whole file; 0 for a verified one, by the nature of its footer */
@@ -67,10 +67,10 @@ struct identity {
 void identity_init(struct identity *identity, const struct replid *replid);
 void identity_fini(struct identity *identity);
 
-/* A second one with the same content. False: memory is out, *out is not initialised. */
+/* A second one with the same content. False: out of memory, *out is not initialised. */
 MUST_CHECK bool identity_copy(const struct identity *identity, struct identity *out);
 
-/* False: memory is out, nothing has changed. */
+/* False: out of memory, nothing has changed. */
 MUST_CHECK bool identity_add_segment(struct identity *identity, struct identity_segment segment);
 
 /* Forgets the `count` oldest sealed segments; count <= segment_count. */

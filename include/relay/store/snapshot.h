@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * One RDB on disk, exactly as the origin sent it, taken at offset X. It is written by one and read by
+ * One RDB on disk, exactly as the primary sent it, taken at offset X. It is written by one and read by
  * many, also while it arrives:
  *
  *       arriving --- snapshot_complete ---> complete (proven, renamed to <X>.rdb)
  *           |                                  |
  *           +------- snapshot_fail ---> failed |   replaced: unlinked, read to its end by who has it
  *
- * It is proven by its CRC-64, which is computed as the bytes come; where the origin has switched the
+ * It is proven by its CRC-64, which is computed as the bytes come; where the primary has switched the
  * checksum off (a footer of zeros) by its length or mark, its magic and its end opcode. The last bytes
  * are not shown to readers before that, so that nobody can take a broken RDB for a whole one.
  *
@@ -40,7 +40,7 @@ void snapshot_release(struct snapshot **snapshot);
 uint64_t snapshot_offset(const struct snapshot *snapshot); /* X */
 enum snapshot_state snapshot_state(const struct snapshot *snapshot);
 
-/* The length of the whole RDB. False while it is not known: the origin sends it with an end mark, and
+/* The length of the whole RDB. False while it is not known: the primary sends it with an end mark, and
  * it has not ended. */
 bool snapshot_length(const struct snapshot *snapshot, uint64_t *length);
 
@@ -54,7 +54,7 @@ int snapshot_file(const struct snapshot *snapshot);
 void snapshot_note_unreadable(struct snapshot *snapshot);
 bool snapshot_is_unreadable(const struct snapshot *snapshot);
 
-/* Told when the origin announces it ("$<length>"), before the first byte. Thread 0. */
+/* Told when the primary announces it ("$<length>"), before the first byte. Thread 0. */
 void snapshot_expect(struct snapshot *snapshot, uint64_t length);
 
 /* Appends RDB bytes. False: the disk refused them; `why` says so. Thread 0. */

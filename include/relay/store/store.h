@@ -4,7 +4,7 @@
  *
  *     data-dir/
  *       lock                          flock: who has it
- *       origin                        a note of the composition: whom we were told to follow
+ *       primary                        a note of the composition: whom we were told to follow
  *       trash/                        removed files that are not freed yet  (store/reclaimer.h)
  *       history-<n>/                  one unbroken history
  *         identity                    who it is, what is proven           (identity.h)
@@ -88,11 +88,11 @@ void store_abandon(struct store *store);
  * while there is no current history: that one brings its own. */
 bool store_snapshot_is_due(const struct store *store);
 
-/* Would an RDB find room on the disk, with what would be given up for it? Asked before the origin is, which forks
+/* Would an RDB find room on the disk, with what would be given up for it? Asked before the primary is, which forks
  * for each. `is_refresh`: of the current history, where the last one tells how long it will be; else only one that
  * found no room does. False: not now, `why` says how much is missing; who asks again and again is told true once
- * in a while all the same (rdb_room.h). */
-MUST_CHECK bool store_expects_room(struct store *store, bool is_refresh, struct text *why);
+ * in a while all the same (rdb_space.h). */
+MUST_CHECK bool store_expects_space(struct store *store, bool is_refresh, struct text *why);
 
 /* The end of a turn: shows readers what was appended, and asks for an fsync where it is time. True if
  * there is something new to read (stream or snapshot bytes, a state). */
@@ -104,7 +104,7 @@ void store_tick(struct store *store);
 /* A small text of somebody else's, kept beside the histories under a name of those that belong there, and
  * replaced at once: it survives a kill when it returns, and a power failure as soon as the disk has got round
  * to it. False: `why`. */
-#define STORE_NOTE_ORIGIN "origin"
+#define STORE_NOTE_PRIMARY "origin"
 #define STORE_NOTE_REFRESH "refresh"
 #define STORE_NOTE_VERSIONS "versions"
 MUST_CHECK bool store_keep_note(struct store *store, const char *name, struct bytes content,

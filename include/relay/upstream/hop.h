@@ -19,7 +19,7 @@
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
 #include "relay/base/text.h"
-#include "relay/upstream/origin.h"
+#include "relay/upstream/primary_address.h"
 
 enum { HOPS_MAX = 8 };
 
@@ -27,7 +27,7 @@ enum hop_link { HOP_UP, HOP_SYNC /* a full sync is under way */, HOP_DOWN };
 
 /* A relay's link to whom it follows. */
 struct hop {
-    struct origin_address to;
+    struct primary_address to;
     enum hop_link link;
     int64_t silence_ms; /* since the last byte of the stream came over it */
 };

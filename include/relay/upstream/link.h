@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Our one link to the origin, on which we are exactly one replica:
+ * Our one link to the primary, on which we are exactly one replica:
  *
  *      +------ link_open ------> idle
  *                                  | a turn later, or link_follow
@@ -8,23 +8,23 @@
  *      +----------------------> connecting --- refused, unknown, too slow ------+
  *      |                           | up                                         |
  *      |                           v                                            |
- *      |  back-off is over      greeting --- error, silence, nonsense ----------+
+ *      |  back-off is over      handshake --- error, silence, nonsense ----------+
  *      |                        |       |                                       |
  *      |           +FULLRESYNC  v       |  +CONTINUE                            |
  *      |                     loading    |                                       |
  *      |                        |       |    torn, RDB not whole, disk refused  |
  *      |          RDB is whole  v       v    (from loading and streaming) ------+
  *      |                        streaming                                       v
- *      +------------------------------------------------------------------- resting
+ *      +------------------------------------------------------------------- retrying
  *                          any state --- link_close ---> stopped
  *
  * Where the answer says that the end of our history is lost and goes on under another id, it is cut off, and
- * between greeting and streaming it is `rewinding`: nothing is read until the disk has the cut for good.
+ * between handshake and streaming it is `rewinding`: nothing is read until the disk has the cut for good.
  *
  * It ends only when it is closed: whatever goes wrong, it rests for a while that grows with each
  * failure (jittered) and tries again, asking for a partial resync at its boundary. A PSYNC error is
  * never answered with SYNC. The stream goes into the store's backlog, an RDB into a snapshot; a second
- * connection fetches a newer snapshot without touching the stream (link_refresh).
+ * connection refreshes a newer snapshot without touching the stream (link_refresh).
  *
  * Owner: the composition. Thread: thread 0.
  */
@@ -40,7 +40,7 @@
 #include "relay/upstream/ack.h"
 #include "relay/upstream/hop.h"
 #include "relay/upstream/link_status.h"
-#include "relay/upstream/origin.h"
+#include "relay/upstream/primary_address.h"
 
 struct link;
 struct loop;
@@ -48,12 +48,12 @@ struct store;
 struct tls_context;
 
 struct link_options {
-    struct origin_candidates origin;
+    struct primary_candidates primary;
     struct ack_rule ack;
     const char *rename_command; /* of renames.h; NULL or "": no command has another name */
     const char *user;           /* NULL or "": AUTH with the password alone */
     const char *password;       /* NULL or "": no AUTH */
-    const char *announce_ip;    /* NULL or "": the origin takes our address from the connection */
+    const char *announce_ip;    /* NULL or "": the primary takes our address from the connection */
     uint16_t announce_port;     /* what `listening-port` says */
     uint32_t
         announce_version;     /* what `version` says (SERVER_VERSION); 0: see announced_version.h */
@@ -74,14 +74,14 @@ enum link_news {
 };
 
 /* What the link needs from outside. Called on thread 0. */
-struct link_doors {
+struct link_callbacks {
     void (*on_news)(enum link_news news, void *arg);
     /* What the rank-th best of our replicas has acknowledged (1: the best; 0: the worst of all). False:
      * there are not so many. */
     bool (*acknowledged)(unsigned rank, uint64_t *offset, void *arg);
     /* Is there a replica of ours that listens at this address, as far as it shows? Others may, too. */
     bool (*is_own_replica)(const char *address, uint16_t port, void *arg);
-    /* The origin could not be reached or was passed over: whoever knows where it may be, look. */
+    /* The primary could not be reached or was passed over: whoever knows where it may be, look. */
     void (*on_lost)(void *arg);
     void *arg;
 };
@@ -90,7 +90,7 @@ struct link_doors {
  * the caller's and outlive the link. NULL: memory or descriptors are out. */
 MUST_CHECK struct link *link_open(struct loop *loop, struct store *store,
                                   const struct link_options *options,
-                                  const struct link_doors *doors);
+                                  const struct link_callbacks *callbacks);
 
 /* Closes both connections and frees. What was received stays in the store. */
 void link_close(struct link **link);
@@ -99,21 +99,21 @@ void link_close(struct link **link);
  * The context is the caller's until the next call or link_close. */
 void link_set_tls(struct link *link, struct tls_context *tls);
 
-/* Whom we log in as at the origin, from the next AUTH on. As those of the options the strings are the
+/* Whom we log in as at the primary, from the next AUTH on. As those of the options the strings are the
  * caller's; the ones before are not used any more. */
 void link_set_credentials(struct link *link, const char *user, const char *password);
 
-/* Follows another origin from now on: leaves the one it has, asks the new one to continue; it was named, so
+/* Follows another primary from now on: leaves the one it has, asks the new one to continue; it was named, so
  * that its history is taken whatever it is. The address that is followed already: no effect, but where its
  * history waits to be taken: then it is. */
-void link_follow(struct link *link, const struct origin_address *origin);
+void link_follow(struct link *link, const struct primary_address *primary);
 
 /* The same, told by somebody who says that it is a primary: while it is a replica it is passed over. */
-void link_follow_primary(struct link *link, const struct origin_address *origin);
+void link_follow_primary(struct link *link, const struct primary_address *primary);
 
 /* An operator takes the history that waits to be taken (link_status): that of this server, NULL: of the only
  * one. NULL: it is being taken; else why not. */
-MUST_CHECK const char *link_accept(struct link *link, const struct origin_address *address);
+MUST_CHECK const char *link_accept(struct link *link, const struct primary_address *address);
 
 /* An operator wants it to be tried now: ends a wait, also the long one after full syncs that failed. */
 void link_retry(struct link *link);
@@ -131,18 +131,18 @@ void link_set_run_id(struct link *link, const char *run_id);
 
 /* Somebody waits for a snapshot: fetch one on a second connection, unless one is arriving already or
  * the link is not streaming (then the one it is about to receive is meant). Any number of calls make
- * one fetch. To be said again every few seconds for as long as somebody waits. */
+ * one refresh. To be said again every few seconds for as long as somebody waits. */
 void link_refresh(struct link *link);
 
 /* A replica is here that announces this version; 0: none. Also said of those who stay, once a minute. */
 void link_note_replica(struct link *link, uint32_t version);
 
 /* One that announces this version waits, and cannot read the snapshot that it would be served: fetch one that it
- * can read, if the origin can write one. To be said again every few seconds, as link_refresh. */
+ * can read, if the primary can write one. To be said again every few seconds, as link_refresh. */
 void link_note_unreadable(struct link *link, uint32_t version);
 
 /* An operator wants a newer snapshot now, whatever there is. NULL: it is being fetched; else why not. */
-MUST_CHECK const char *link_renew(struct link *link);
+MUST_CHECK const char *link_refresh_now(struct link *link);
 
 /* The end of a turn, after publishing: answers GETACK, and acknowledges where the rule's offset has moved
  * since a GETACK. Every turn; costs nothing when there is nothing to do. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How the link to the origin is, as plain values for whoever tells of it. Filled in by link_status.
+ * How the link to the primary is, as plain values for whoever tells of it. Filled in by link_status.
  * Thread: thread 0.
  */
 #ifndef RELAY_UPSTREAM_LINK_STATUS_H
@@ -13,11 +13,11 @@
 enum link_state {
     LINK_IDLE,
     LINK_CONNECTING,
-    LINK_GREETING,
+    LINK_HANDSHAKE,
     LINK_LOADING,
     LINK_REWINDING,
     LINK_STREAMING,
-    LINK_RESTING,
+    LINK_RETRYING,
     LINK_STOPPED,
 };
 
@@ -41,8 +41,8 @@ struct link_refresh_outrun {
 /* A server has another history, and it is not taken (yet): who knows ours may only be silent. */
 struct link_wait {
     bool is_waiting;
-    bool is_foreign; /* it was there beside ours */
-    bool is_held;    /* no Sentinel has answered yet; also while nothing waits */
+    bool is_foreign;          /* it was there beside ours */
+    bool waits_for_sentinels; /* no Sentinel has answered yet; also while nothing waits */
     const char *host;
     uint16_t port;
     const char *replid; /* of that history; "": it did not tell */
@@ -64,25 +64,25 @@ struct link_status {
     int64_t last_io_ms;    /* clock_ms of the last byte received; 0: never */
     int64_t down_since_ms; /* clock_ms; 0: never up */
     int64_t up_since_ms;
-    /* clock_ms of the last byte of the stream, or of an RDB that was whole: the origin is silent, or out of
+    /* clock_ms of the last byte of the stream, or of an RDB that was whole: the primary is silent, or out of
      * reach, since then. 0: none since the start. */
     int64_t stream_heard_ms;
-    int64_t ping_period_ms; /* how often the origin is to be heard at least, as far as is known */
-    /* clock_ms since when the history that is held is not the origin's any more: a full sync has begun, and
+    int64_t ping_period_ms; /* how often the primary is to be heard at least, as far as is known */
+    /* clock_ms since when the history that is held is not the primary's any more: a full sync has begun, and
      * is not over, or came to nothing. 0: it is, as far as is known. */
     int64_t old_history_since_ms;
-    uint64_t received_bytes; /* from the origin, all connections so far */
+    uint64_t received_bytes; /* from the primary, all connections so far */
     uint64_t acknowledged;   /* the offset acknowledged last */
     uint64_t full_syncs;     /* asked for and begun, this process */
     uint64_t partial_syncs;
-    unsigned full_sync_failures; /* that came to nothing, in a row, with this origin */
+    unsigned full_sync_failures; /* that came to nothing, in a row, with this primary */
     uint64_t attempts;           /* connections tried, this process */
     uint64_t refreshes;          /* snapshots fetched on a second connection */
     uint64_t refresh_failures;   /* that failed, or came too late to be of use */
     size_t last_refresh_count;   /* of the array below */
     struct link_refresh_report last_refreshes[LINK_REFRESHES_KEPT]; /* the newest first */
     const char *refresh_error; /* why the last one that failed did; NULL or "": none */
-    bool refresh_lacks_room;   /* it was not tried: the disk has no room */
+    bool refresh_lacks_space;  /* it was not tried: the disk has no room */
     struct link_refresh_outrun refresh_outrun;
     int64_t
         refresh_next_ms; /* clock_ms before which none is fetched that nobody waits for; 0: none is */
@@ -90,15 +90,15 @@ struct link_status {
     struct link_wait wait;
     const char *chain;      /* run ids above us, the one that is followed first, with commas; "" */
     bool chain_is_complete; /* the last of them is a primary */
-    const char *cut_off;    /* the last full sync, which the origin ended; NULL or "": none */
+    const char *cut_off;    /* the last full sync, which the primary ended; NULL or "": none */
     const char *cut_off_advice;
     unsigned denied_rights;     /* ORIGIN_RIGHT_*: what our user may not do there */
     const char *user;           /* whom we log in as */
-    uint32_t announced_version; /* for the next handshake with the origin (SERVER_VERSION) */
+    uint32_t announced_version; /* for the next handshake with the primary (SERVER_VERSION) */
     bool announce_is_fixed;     /* by announce-version */
     uint32_t replicas_version;  /* the lowest of our replicas'; 0: none is known */
-    const char *server_version; /* the origin's redis_version, "" while not known */
-    const char *valkey_version; /* the origin's valkey_version, "" where it is no Valkey */
+    const char *server_version; /* the primary's redis_version, "" while not known */
+    const char *valkey_version; /* the primary's valkey_version, "" where it is no Valkey */
 };
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The words that an origin with `rename-command` in its redis.conf has for the commands that we send it.
+ * The words that a primary with `rename-command` in its redis.conf has for the commands that we send it.
  * Redis and Valkey themselves take PSYNC under another word for SYNC; servers of others, and proxies, do not.
  * Plain values. Pure. Any thread.
  */

@@ -4,7 +4,7 @@
  * are tried in turn, and one that is silent, does not know the name, or answers nonsense is passed over
  * with a line in the log.
  *
- *     resting --- back-off ---> asking --- get-master-addr-by-name ---> listening (+switch-master)
+ *     retrying --- back-off ---> asking --- get-master-addr-by-name ---> listening (+switch-master)
  *        ^                        |                                        |
  *        +------ refused, silent, unknown name, nonsense ------------------+
  *
@@ -15,7 +15,7 @@
 #define RELAY_UPSTREAM_SENTINEL_H
 
 #include "relay/base/check.h"
-#include "relay/upstream/origin.h"
+#include "relay/upstream/primary_address.h"
 
 struct loop;
 struct sentinel;
@@ -24,15 +24,15 @@ struct tls_context;
 enum { SENTINEL_NAME_MAX = 128 };
 
 struct sentinel_options {
-    char name[SENTINEL_NAME_MAX];       /* of the group, as in `sentinel monitor NAME ...` */
-    struct origin_candidates sentinels; /* count 0: not used */
-    const char *user;                   /* sentinel-user; NULL or "": none */
-    const char *password;               /* sentinel-pass; NULL or "": none */
+    char name[SENTINEL_NAME_MAX];        /* of the group, as in `sentinel monitor NAME ...` */
+    struct primary_candidates sentinels; /* count 0: not used */
+    const char *user;                    /* sentinel-user; NULL or "": none */
+    const char *password;                /* sentinel-pass; NULL or "": none */
 };
 
-typedef void sentinel_fn(const struct origin_address *primary, void *arg);
+typedef void sentinel_fn(const struct primary_address *primary, void *arg);
 
-/* Options are copied, user and password are the caller's. NULL: memory is out. */
+/* Options are copied, user and password are the caller's. NULL: out of memory. */
 MUST_CHECK struct sentinel *sentinel_open(struct loop *loop, const struct sentinel_options *options,
                                           sentinel_fn *fn, void *arg);
 void sentinel_close(struct sentinel **sentinel);

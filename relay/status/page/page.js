@@ -85,7 +85,7 @@ function showVerdict(status) {
   document.body.dataset.mood = worst;
   set("verdict", HEADLINES[worst]);
   const parts = [];
-  parts.push(status.origin.up ? "The link to the origin is up" : "The link to the origin is not up");
+  parts.push(status.upstream.up ? "The link to the primary is up" : "The link to the primary is not up");
   const online = status.replicas.online;
   parts.push(online === 0 ? "no replica is online" : `${plural(online, "replica")} ${online === 1 ? "is" : "are"} online`);
   set("summary", parts.join(", ") + ".");
@@ -114,34 +114,34 @@ function showFindings(findings) {
   if (!same) box.replaceChildren(...wanted);
 }
 
-// --- origin, relay, replicas ---
+// --- upstream, relay, replicas ---
 
-const LINK_KINDS = { streaming: "ok", loading: "busy", greeting: "busy", connecting: "busy" };
+const LINK_KINDS = { streaming: "ok", loading: "busy", handshake: "busy", connecting: "busy" };
 
-function showOrigin(origin, last) {
-  const software = origin.software_version ? `${origin.software} ${origin.software_version}` : "not known yet";
-  set("origin-address", origin.host ? address(origin.host, origin.port) : "not known yet");
-  pill(by("origin-state"), origin.state, origin.up ? LINK_KINDS[origin.state] || "ok" : origin.sync ? "busy" : "bad");
-  const since = origin.up ? origin.up_seconds : origin.down_seconds;
-  set("origin-since", since === null ? "" : `${origin.up ? "up" : "down"} for ${span(since)}`);
-  const sync = origin.sync && (origin.sync.total_bytes
-    ? `${size(origin.sync.read_bytes)} of ${size(origin.sync.total_bytes)}`
-    : `${size(origin.sync.read_bytes)}`);
-  facts("origin-facts", [
+function showUpstream(upstream, last) {
+  const software = upstream.software_version ? `${upstream.software} ${upstream.software_version}` : "not known yet";
+  set("upstream-address", upstream.host ? address(upstream.host, upstream.port) : "not known yet");
+  pill(by("upstream-state"), upstream.state, upstream.up ? LINK_KINDS[upstream.state] || "ok" : upstream.sync ? "busy" : "bad");
+  const since = upstream.up ? upstream.up_seconds : upstream.down_seconds;
+  set("upstream-since", since === null ? "" : `${upstream.up ? "up" : "down"} for ${span(since)}`);
+  const sync = upstream.sync && (upstream.sync.total_bytes
+    ? `${size(upstream.sync.read_bytes)} of ${size(upstream.sync.total_bytes)}`
+    : `${size(upstream.sync.read_bytes)}`);
+  facts("upstream-facts", [
     ["Software", software],
     sync ? ["RDB arriving", sync] : null,
-    ...origin.hops.slice(1).map((hop, i) => [
-      `Above: ${address(origin.hops[i].host, origin.hops[i].port)}`,
+    ...upstream.hops.slice(1).map((hop, i) => [
+      `Above: ${address(upstream.hops[i].host, upstream.hops[i].port)}`,
       `${hop.link === "up" ? "follows" : `link ${hop.link} to`} ${hop.host ? address(hop.host, hop.port) : "nobody"}, heard ${hop.silence_seconds < 2 ? "just now" : `${span(hop.silence_seconds)} ago`}`]),
-    origin.old_history_seconds === null ? null : ["Old history served for", span(origin.old_history_seconds)],
-    ["Last byte", origin.last_io_seconds === null ? "–" : origin.last_io_seconds < 2 ? "just now" : `${span(origin.last_io_seconds)} ago`],
-    ["Full syncs, partial", `${whole(origin.full_syncs)}, ${whole(origin.partial_syncs)}`],
-    ["Acknowledges", origin.ack],
+    upstream.old_history_seconds === null ? null : ["Old history served for", span(upstream.old_history_seconds)],
+    ["Last byte", upstream.last_io_seconds === null ? "–" : upstream.last_io_seconds < 2 ? "just now" : `${span(upstream.last_io_seconds)} ago`],
+    ["Full syncs, partial", `${whole(upstream.full_syncs)}, ${whole(upstream.partial_syncs)}`],
+    ["Acknowledges", upstream.ack],
   ]);
   const arrow = by("rate-in").parentElement;
-  set("rate-in", origin.up ? rate(last ? last[1] : 0) : origin.sync ? "RDB" : "no stream");
-  arrow.classList.toggle("flows", origin.up);
-  arrow.classList.toggle("broken", !origin.up && !origin.sync);
+  set("rate-in", upstream.up ? rate(last ? last[1] : 0) : upstream.sync ? "RDB" : "no stream");
+  arrow.classList.toggle("flows", upstream.up);
+  arrow.classList.toggle("broken", !upstream.up && !upstream.sync);
 }
 
 function showRelay(status) {
@@ -182,7 +182,7 @@ function showCrowd(status, last) {
   ]);
   const arrow = by("rate-out").parentElement;
   set("rate-out", total ? rate(last ? last[2] : 0) : "nobody yet");
-  arrow.classList.toggle("flows", replicas.online > 0 && status.origin.up);
+  arrow.classList.toggle("flows", replicas.online > 0 && status.upstream.up);
 }
 
 // --- what is held, to scale ---
@@ -350,7 +350,7 @@ function hideTip(box) {
 }
 
 function showPlots() {
-  plot("plot-rate", [[1, "a", "from the origin"], [2, "b", "to replicas"]], rate, 1024, 1024, "no samples yet");
+  plot("plot-rate", [[1, "a", "from the primary"], [2, "b", "to replicas"]], rate, 1024, 1024, "no samples yet");
   plot("plot-lag", [[4, "c", "lag"]], (value) => `${value < 10 ? +value.toFixed(1) : Math.round(value)} s`, 2, 1000, "no samples yet");
 }
 
@@ -463,7 +463,7 @@ function show(status) {
   by("body").hidden = false;
   showVerdict(status);
   showFindings(status.findings);
-  showOrigin(status.origin, last);
+  showUpstream(status.upstream, last);
   showRelay(status);
   showCrowd(status, last);
   showDrawings(status);

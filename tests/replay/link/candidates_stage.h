@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Several servers that may be the origin, on the link's stage: host0.test:7000 and so on.
+ * Several servers that may be the primary, on the link's stage: host0.test:7000 and so on.
  */
 #ifndef TESTS_REPLAY_LINK_CANDIDATES_STAGE_H
 #define TESTS_REPLAY_LINK_CANDIDATES_STAGE_H
@@ -42,9 +42,9 @@ static const char *name_of(size_t which)
 static inline void start_with(size_t count)
 {
     temp_store_fill(&stage.temp, STAGE_ID, STAGE_X);
-    stage.options.origin.count = count;
+    stage.options.primary.count = count;
     for (size_t i = 0; i < count; i++) {
-        struct origin_address *at = &stage.options.origin.at[i];
+        struct primary_address *at = &stage.options.primary.at[i];
         snprintf(at->host, sizeof(at->host), "%s", name_of(i));
         at->port = (uint16_t)(7000 + i);
     }
@@ -54,57 +54,57 @@ static inline void start_with(size_t count)
 /* It is this candidate's turn. */
 static inline struct conn *await_turn(size_t which)
 {
-    struct conn *origin = stage_await();
-    assert_string_equal(fake_conn_host(origin), name_of(which));
-    assert_int_equal(fake_conn_port(origin), 7000 + which);
-    return origin;
+    struct conn *primary = stage_await();
+    assert_string_equal(fake_conn_host(primary), name_of(which));
+    assert_int_equal(fake_conn_port(primary), 7000 + which);
+    return primary;
 }
 
 static inline struct conn *bring_up(size_t which)
 {
-    struct conn *origin = await_turn(which);
-    fake_conn_up(origin);
-    return origin;
+    struct conn *primary = await_turn(which);
+    fake_conn_up(primary);
+    return primary;
 }
 
 /* This candidate says of itself; it is taken up to PSYNC, or passed over. */
 static inline struct conn *introduce(size_t which, const char *replication)
 {
-    struct conn *origin = bring_up(which);
+    struct conn *primary = bring_up(which);
     stage.replication = replication;
-    stage_introduce(origin);
-    return origin;
+    stage_introduce(primary);
+    return primary;
 }
 
 /* The same, where it must also be known whether it has keys: one of several has a history of its own. */
-static inline struct conn *introduce_stranger(size_t which, const char *replication,
-                                              const char *keyspace)
+static inline struct conn *introduce_unrelated(size_t which, const char *replication,
+                                               const char *keyspace)
 {
-    struct conn *origin = introduce(which, replication);
-    stage_expect(origin, "INFO keyspace");
-    stage_say_bulk(origin, keyspace);
-    return origin;
+    struct conn *primary = introduce(which, replication);
+    stage_expect(primary, "INFO keyspace");
+    stage_say_bulk(primary, keyspace);
+    return primary;
 }
 
 static inline void expect_next_at_once(void)
 {
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
     assert_int_equal(fake_loop_next_timer_ms(stage.loop), 0);
 }
 
 static inline void expect_rest(unsigned round, int64_t longest)
 {
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
     assert_int_equal(stage.lost, round);
     assert_in_range(fake_loop_next_timer_ms(stage.loop), longest / 2, longest);
 }
 
-static inline void expect_passed(struct conn *origin, const char *why)
+static inline void expect_passed(struct conn *primary, const char *why)
 {
     char error[128];
     snprintf(error, sizeof(error), "passed_over: %s", why);
-    assert_true(fake_conn_is_closed(origin));
-    stage_expect(origin, NULL);
+    assert_true(fake_conn_is_closed(primary));
+    stage_expect(primary, NULL);
     stage_expect_error(error);
 }
 
@@ -115,18 +115,18 @@ static inline void refuse(size_t which)
     stage_expect_error("unreachable: Connection refused");
 }
 
-static inline void hang_up(struct conn *origin)
+static inline void hang_up(struct conn *primary)
 {
-    fake_conn_end(origin);
-    fake_conn_run(origin);
-    stage_expect_state(LINK_RESTING);
+    fake_conn_end(primary);
+    fake_conn_run(primary);
+    stage_expect_state(LINK_RETRYING);
 }
 
 static inline void settle_on(size_t which)
 {
-    struct conn *origin = introduce(which, PRIMARY_OF(STAGE_ID));
-    stage_ask(origin, FROM_X);
-    stage_say(origin, CONTINUE);
+    struct conn *primary = introduce(which, PRIMARY_OF(STAGE_ID));
+    stage_ask(primary, FROM_X);
+    stage_say(primary, CONTINUE);
     stage_expect_state(LINK_STREAMING);
     assert_string_equal(stage_status().host, name_of(which));
 }
@@ -137,12 +137,12 @@ enum { GRACE_MS = 180000 };
     "role:slave\r\nmaster_host:elsewhere.test\r\nmaster_port:6399\r\nmaster_"                      \
     "replid:" STAGE_OTHER_ID "\r\n"
 
-static inline void take_full_sync(struct conn *origin)
+static inline void take_full_sync(struct conn *primary)
 {
-    stage_ask(origin, FROM_X);
-    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
-    stage_say_rdb(origin, STAGE_RDB_BODY);
-    stage_say(origin, PING_COMMAND);
+    stage_ask(primary, FROM_X);
+    stage_say(primary, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
+    stage_say_rdb(primary, STAGE_RDB_BODY);
+    stage_say(primary, PING_COMMAND);
     stage_expect_held(STAGE_OTHER_ID, 9000, PING_COMMAND);
 }
 

@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: MIT
  *
- * Several servers may be the origin, or another one is to be followed: who is asked, and when there is a
+ * Several servers may be the primary, or another one is to be followed: who is asked, and when there is a
  * rest.
  */
 #include "candidates_stage.h"
 
-static const struct origin_address other = {.host = "other.test", .port = 7000};
+static const struct primary_address other = {.host = "other.test", .port = 7000};
 
 /* ------------------------------------------------------------------ rounds */
 
 static void answer_loading(size_t which)
 {
-    struct conn *origin = bring_up(which);
-    stage_expect(origin, "PING");
-    stage_say(origin, "-LOADING Redis is loading the dataset in memory\r\n");
-    assert_true(fake_conn_is_closed(origin));
-    stage_expect_error("refused: PING: the origin answered: -LOADING");
+    struct conn *primary = bring_up(which);
+    stage_expect(primary, "PING");
+    stage_say(primary, "-LOADING Redis is loading the dataset in memory\r\n");
+    assert_true(fake_conn_is_closed(primary));
+    stage_expect_error("refused: PING: the primary answered: -LOADING");
 }
 
 static void answer_wrong_password(size_t which)
 {
-    struct conn *origin = bring_up(which);
-    stage_expect(origin, "PING");
-    stage_say(origin, "-NOAUTH Authentication required.\r\n");
-    stage_expect(origin, "AUTH secret");
-    stage_say(origin, "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
-    assert_true(fake_conn_is_closed(origin));
-    stage_expect_error("refused: AUTH: the origin answered: -WRONGPASS");
+    struct conn *primary = bring_up(which);
+    stage_expect(primary, "PING");
+    stage_say(primary, "-NOAUTH Authentication required.\r\n");
+    stage_expect(primary, "AUTH secret");
+    stage_say(primary, "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
+    assert_true(fake_conn_is_closed(primary));
+    stage_expect_error("refused: AUTH: the primary answered: -WRONGPASS");
 }
 
 /* One after the other without a rest, until somebody is good. */
@@ -39,7 +39,7 @@ LINK_TEST(the_good_one_is_found_among_all_kinds_of_bad_ones)
     expect_next_at_once();
     expect_passed(introduce(1, REPLICA), "it is a replica of elsewhere.test:6399");
     expect_next_at_once();
-    expect_passed(introduce_stranger(2, PRIMARY_OF(STAGE_OTHER_ID), EMPTY),
+    expect_passed(introduce_unrelated(2, PRIMARY_OF(STAGE_OTHER_ID), EMPTY),
                   "it has another history");
     expect_next_at_once();
     answer_loading(3);
@@ -93,11 +93,11 @@ LINK_TEST(a_demoted_primary_is_left_for_the_promoted_one)
     hang_up(fake_conn_newest());
     expect_passed(introduce(0, REPLICA), "it is a replica of");
     expect_next_at_once();
-    struct conn *origin =
+    struct conn *primary =
         introduce(1, "role:master\r\nmaster_replid:" STAGE_OTHER_ID "\r\nmaster_replid2:" STAGE_ID
                      "\r\nsecond_repl_offset:4712\r\n");
-    stage_ask(origin, FROM_X);
-    stage_say(origin, "+CONTINUE " STAGE_OTHER_ID "\r\n" PING_COMMAND);
+    stage_ask(primary, FROM_X);
+    stage_say(primary, "+CONTINUE " STAGE_OTHER_ID "\r\n" PING_COMMAND);
     stage_expect_held(STAGE_OTHER_ID, STAGE_X, PING_COMMAND);
     assert_string_equal(stage_status().host, name_of(1));
 }
@@ -105,13 +105,13 @@ LINK_TEST(a_demoted_primary_is_left_for_the_promoted_one)
 LINK_TEST(a_silent_one_is_passed_over)
 {
     start_with(2);
-    struct conn *origin = bring_up(0);
-    assert_int_equal(fake_conn_connect_ms_max(origin), 3000);
-    assert_int_equal(fake_conn_unanswered_ms_max(origin), 20 * 1000);
+    struct conn *primary = bring_up(0);
+    assert_int_equal(fake_conn_connect_ms_max(primary), 3000);
+    assert_int_equal(fake_conn_unanswered_ms_max(primary), 20 * 1000);
     stage_seconds(10);
-    assert_false(fake_conn_is_closed(origin));
+    assert_false(fake_conn_is_closed(primary));
     stage_seconds(2); /* there is another: repl-timeout is not waited for */
-    assert_true(fake_conn_is_closed(origin));
+    assert_true(fake_conn_is_closed(primary));
     stage_expect_error("silent: ");
     settle_on(1);
 }
@@ -119,15 +119,15 @@ LINK_TEST(a_silent_one_is_passed_over)
 /* Its RDB is of no use: perhaps another's is. */
 LINK_TEST(one_that_fails_while_loading_is_passed_over)
 {
-    stage.options.origin = (struct origin_candidates){
+    stage.options.primary = (struct primary_candidates){
         .count = 2,
         .at = {{.host = "host0.test", .port = 7000}, {.host = "host1.test", .port = 7001}}};
     stage_start();
-    struct conn *origin = introduce(0, PRIMARY_OF(STAGE_ID));
-    stage_ask(origin, "PSYNC ? -1");
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    struct conn *primary = introduce(0, PRIMARY_OF(STAGE_ID));
+    stage_ask(primary, "PSYNC ? -1");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
     stage_expect_state(LINK_LOADING);
-    stage_say(origin, "-ERR BGSAVE failed, replication can't continue\r\n");
+    stage_say(primary, "-ERR BGSAVE failed, replication can't continue\r\n");
     expect_next_at_once();
     (void)await_turn(1);
 }
@@ -135,14 +135,14 @@ LINK_TEST(one_that_fails_while_loading_is_passed_over)
 /* But a disk of ours that refuses is not its fault: no other is asked for a full sync meanwhile. */
 LINK_TEST(a_disk_that_refuses_is_no_reason_to_ask_the_next)
 {
-    stage.options.origin = (struct origin_candidates){
+    stage.options.primary = (struct primary_candidates){
         .count = 2,
         .at = {{.host = "host0.test", .port = 7000}, {.host = "host1.test", .port = 7001}}};
     stage_start();
-    struct conn *origin = introduce(0, PRIMARY_OF(STAGE_ID));
-    stage_ask(origin, "PSYNC ? -1");
+    struct conn *primary = introduce(0, PRIMARY_OF(STAGE_ID));
+    stage_ask(primary, "PSYNC ? -1");
     temp_store_refuse(true);
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
     temp_store_refuse(false);
     stage_expect_error("store: ");
     expect_rest(1, 1000);
@@ -177,7 +177,7 @@ LINK_TEST(never_itself)
 }
 
 /* An address and a port may be shared or translated, so they alone prove nothing. */
-LINK_TEST(a_replica_that_looks_like_the_origin_keeps_nobody_from_it)
+LINK_TEST(a_replica_that_looks_like_the_primary_keeps_nobody_from_it)
 {
     start_with(1);
     stage.own_replica = "192.0.2.7";
@@ -215,19 +215,19 @@ static void reach_connecting(void)
     stage_expect_state(LINK_CONNECTING);
 }
 
-static void reach_greeting(void)
+static void reach_handshake(void)
 {
     start_with(2);
     (void)bring_up(0);
-    stage_expect_state(LINK_GREETING);
+    stage_expect_state(LINK_HANDSHAKE);
 }
 
 static void reach_loading(void)
 {
     start_with(2);
-    struct conn *origin = introduce(0, PRIMARY_OF(STAGE_ID));
-    stage_ask(origin, FROM_X);
-    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
+    struct conn *primary = introduce(0, PRIMARY_OF(STAGE_ID));
+    stage_ask(primary, FROM_X);
+    stage_say(primary, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
     stage_expect_state(LINK_LOADING);
 }
 
@@ -245,7 +245,7 @@ static void reach_resting(void)
 }
 
 static reach_fn *const reaches[] = {
-    reach_idle, reach_connecting, reach_greeting, reach_loading, reach_streaming, reach_resting,
+    reach_idle, reach_connecting, reach_handshake, reach_loading, reach_streaming, reach_resting,
 };
 
 LINK_TEST(told_the_same_address_it_does_nothing_in_every_state)
@@ -255,15 +255,15 @@ LINK_TEST(told_the_same_address_it_does_nothing_in_every_state)
         enum link_state before = stage_status().state;
         uint64_t attempts = stage_status().attempts;
         int64_t timer = fake_loop_next_timer_ms(stage.loop);
-        struct conn *origin = fake_conn_newest();
-        const struct origin_address same = {.host = "host0.test", .port = 7000};
+        struct conn *primary = fake_conn_newest();
+        const struct primary_address same = {.host = "host0.test", .port = 7000};
         link_follow(stage.link, &same);
         stage_expect_state(before);
         assert_int_equal(stage_status().attempts, attempts);
         assert_int_equal(fake_loop_next_timer_ms(stage.loop), timer);
         assert_int_equal(stage_status().candidates, 2);
-        if (origin != NULL && before != LINK_RESTING)
-            assert_false(fake_conn_is_closed(origin));
+        if (primary != NULL && before != LINK_RETRYING)
+            assert_false(fake_conn_is_closed(primary));
         stage_close(NULL);
         stage_open(NULL);
     }
@@ -277,14 +277,14 @@ LINK_TEST(told_another_address_it_goes_there_from_every_state)
         link_follow(stage.link, &other);
         assert_true(before == NULL || fake_conn_is_closed(before));
         assert_int_equal(fake_loop_next_timer_ms(stage.loop), 0);
-        struct conn *origin = stage_await();
-        assert_string_equal(fake_conn_host(origin), "other.test");
+        struct conn *primary = stage_await();
+        assert_string_equal(fake_conn_host(primary), "other.test");
         assert_int_equal(stage_status().candidates, 1);
         assert_int_equal(stage.lost, i == 5 ? 1 : 0);
-        fake_conn_up(origin);
+        fake_conn_up(primary);
         stage.replication = PRIMARY_OF(STAGE_OTHER_ID); /* named: no veto */
-        stage_introduce(origin);
-        stage_ask(origin, FROM_X);
+        stage_introduce(primary);
+        stage_ask(primary, FROM_X);
         stage_close(NULL);
         stage_open(NULL);
     }
@@ -294,7 +294,7 @@ LINK_TEST(another_port_is_another_address)
 {
     start_with(1);
     settle_on(0);
-    const struct origin_address next = {.host = "host0.test", .port = 7001};
+    const struct primary_address next = {.host = "host0.test", .port = 7001};
     link_follow(stage.link, &next);
     assert_int_equal(fake_conn_port(stage_await()), 7001);
 }
@@ -327,7 +327,7 @@ LINK_TEST(told_from_within_the_news_of_the_loss)
 
 LINK_TEST(told_the_same_from_within_the_news_it_rests_on)
 {
-    const struct origin_address same = {.host = "host0.test", .port = 7000};
+    const struct primary_address same = {.host = "host0.test", .port = 7000};
     start_with(1);
     stage.told_when_lost = &same;
     refuse(0);

@@ -11,23 +11,23 @@ static struct link_wait wait_now(void)
     return stage_status().wait;
 }
 
-static struct conn *meet_stranger(size_t which)
+static struct conn *meet_unrelated(size_t which)
 {
-    return introduce_stranger(which, PRIMARY_OF(STAGE_OTHER_ID), EMPTY);
+    return introduce_unrelated(which, PRIMARY_OF(STAGE_OTHER_ID), EMPTY);
 }
 
 /* Nobody is silent, and nobody has ours: then nobody is waited for. */
 /* One whose user may not ask INFO, up to PSYNC. */
 static struct conn *meet_silent_one(size_t which)
 {
-    struct conn *origin = bring_up(which);
-    stage_expect(origin, "PING");
-    stage_say(origin, "+PONG\r\n");
-    stage_expect(origin, "INFO server");
-    stage_say_bulk(origin, stage.server);
-    stage_expect(origin, "INFO replication");
-    stage_say(origin, "-NOPERM this user has no permissions to run the 'info' command\r\n");
-    return origin;
+    struct conn *primary = bring_up(which);
+    stage_expect(primary, "PING");
+    stage_say(primary, "+PONG\r\n");
+    stage_expect(primary, "INFO server");
+    stage_say_bulk(primary, stage.server);
+    stage_expect(primary, "INFO replication");
+    stage_say(primary, "-NOPERM this user has no permissions to run the 'info' command\r\n");
+    return primary;
 }
 
 LINK_TEST(another_history_is_taken_where_everybody_has_answered)
@@ -35,23 +35,23 @@ LINK_TEST(another_history_is_taken_where_everybody_has_answered)
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(3);
     expect_passed(introduce(0, REPLICA_OF_OTHER), "it is a replica of");
-    expect_passed(meet_stranger(1), "it has another history");
+    expect_passed(meet_unrelated(1), "it has another history");
     expect_passed(introduce(2, REPLICA_OF_OTHER), "it is a replica of");
-    take_full_sync(meet_stranger(1));
+    take_full_sync(meet_unrelated(1));
     assert_false(wait_now().is_waiting);
 }
 
-static void fail_round_with_stranger(void)
+static void fail_round_with_unrelated(void)
 {
     refuse(0);
-    expect_passed(meet_stranger(1), "it has another history");
+    expect_passed(meet_unrelated(1), "it has another history");
 }
 
 LINK_TEST(one_that_may_have_ours_is_waited_for)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(2);
-    fail_round_with_stranger();
+    fail_round_with_unrelated();
     struct link_wait wait = wait_now();
     assert_true(wait.is_waiting);
     assert_string_equal(wait.host, name_of(1));
@@ -60,17 +60,17 @@ LINK_TEST(one_that_may_have_ours_is_waited_for)
     assert_int_equal(wait.left_ms, GRACE_MS);
     assert_false(wait.is_foreign);
     for (int64_t left = GRACE_MS; left > 0; left = wait_now().left_ms)
-        fail_round_with_stranger();
+        fail_round_with_unrelated();
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 0);
     /* A last look at all: the round in which the time was found to be over. */
-    if (stage_status().state == LINK_RESTING && fake_loop_next_timer_ms(stage.loop) > 0)
-        fail_round_with_stranger();
-    take_full_sync(meet_stranger(1));
+    if (stage_status().state == LINK_RETRYING && fake_loop_next_timer_ms(stage.loop) > 0)
+        fail_round_with_unrelated();
+    take_full_sync(meet_unrelated(1));
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 1);
     assert_false(wait_now().is_waiting);
 }
 
-/* Whoever goes on with ours is taken whenever he comes, from before and from behind the stranger. */
+/* Whoever goes on with ours is taken whenever he comes, from before and from behind the unauthenticated client. */
 LINK_TEST(one_that_has_ours_wins_whenever_it_comes)
 {
     for (size_t good = 0; good < 3; good += 2) {
@@ -78,13 +78,13 @@ LINK_TEST(one_that_has_ours_wins_whenever_it_comes)
         start_with(3);
         for (int round = 0; round < 5; round++) {
             refuse(0);
-            expect_passed(meet_stranger(1), "it has another history");
+            expect_passed(meet_unrelated(1), "it has another history");
             refuse(2);
         }
         assert_true(wait_now().is_waiting);
         if (good > 0) {
             refuse(0);
-            expect_passed(meet_stranger(1), "it has another history");
+            expect_passed(meet_unrelated(1), "it has another history");
         }
         settle_on(good);
         assert_false(wait_now().is_waiting);
@@ -101,7 +101,7 @@ LINK_TEST(a_replica_with_ours_may_be_promoted_yet)
     for (int round = 0; round < 5; round++) {
         expect_passed(introduce(0, REPLICA),
                       "it is a replica of elsewhere.test:6399, and its link");
-        expect_passed(meet_stranger(1), "it has another history");
+        expect_passed(meet_unrelated(1), "it has another history");
         assert_true(wait_now().is_waiting);
     }
     settle_on(0);
@@ -111,8 +111,8 @@ LINK_TEST(without_a_grace_a_few_rounds_are_waited)
 {
     start_with(2);
     for (int round = 0; round < 10; round++)
-        fail_round_with_stranger();
-    take_full_sync(meet_stranger(1));
+        fail_round_with_unrelated();
+    take_full_sync(meet_unrelated(1));
 }
 
 LINK_TEST(with_no_as_the_grace_it_is_waited_for_ever)
@@ -120,46 +120,46 @@ LINK_TEST(with_no_as_the_grace_it_is_waited_for_ever)
     stage.options.failover_grace_ms = -1;
     start_with(2);
     for (int round = 0; round < 100; round++) {
-        fail_round_with_stranger();
+        fail_round_with_unrelated();
         assert_int_equal(wait_now().left_ms, -1);
     }
     assert_null(link_accept(stage.link, NULL));
-    fail_round_with_stranger();
-    take_full_sync(meet_stranger(1));
+    fail_round_with_unrelated();
+    take_full_sync(meet_unrelated(1));
 }
 
 LINK_TEST(replicaof_ends_the_wait_also_with_the_same_address)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(2);
-    fail_round_with_stranger();
-    const struct origin_address stranger = {.host = "host1.test", .port = 7001};
-    link_follow(stage.link, &stranger);
-    struct conn *origin = stage_await();
-    assert_string_equal(fake_conn_host(origin), "host1.test");
-    fake_conn_up(origin);
+    fail_round_with_unrelated();
+    const struct primary_address unauthenticated = {.host = "host1.test", .port = 7001};
+    link_follow(stage.link, &unauthenticated);
+    struct conn *primary = stage_await();
+    assert_string_equal(fake_conn_host(primary), "host1.test");
+    fake_conn_up(primary);
     stage.replication = PRIMARY_OF(STAGE_OTHER_ID);
-    stage_introduce(origin);
-    take_full_sync(origin);
+    stage_introduce(primary);
+    take_full_sync(primary);
 }
 
 LINK_TEST(accepted_by_name)
 {
-    static const struct origin_address good = {.host = "host1.test", .port = 7001};
-    static const struct origin_address bad = {.host = "host0.test", .port = 7000};
+    static const struct primary_address good = {.host = "host1.test", .port = 7001};
+    static const struct primary_address bad = {.host = "host0.test", .port = 7000};
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(3);
     assert_string_equal(link_accept(stage.link, NULL), "no other history waits to be taken");
     refuse(0);
-    expect_passed(meet_stranger(1), "it has another history");
-    expect_passed(meet_stranger(2), "it has another history");
+    expect_passed(meet_unrelated(1), "it has another history");
+    expect_passed(meet_unrelated(2), "it has another history");
     assert_non_null(link_accept(stage.link, NULL));
     assert_non_null(link_accept(stage.link, &bad));
     assert_null(link_accept(stage.link, &good));
     refuse(0);
-    expect_passed(meet_stranger(1), "it has another history");
-    expect_passed(meet_stranger(2), "it has another history");
-    take_full_sync(meet_stranger(1));
+    expect_passed(meet_unrelated(1), "it has another history");
+    expect_passed(meet_unrelated(2), "it has another history");
+    take_full_sync(meet_unrelated(1));
 }
 
 /* A node of the list is the primary of something else: it has a history behind the one that it has, or keys,
@@ -181,16 +181,16 @@ LINK_TEST(one_that_was_there_beside_ours_is_never_taken)
         start_with(2);
         for (int round = 0; round < 50; round++) {
             refuse(0);
-            expect_passed(introduce_stranger(1, foreign[i].replication, foreign[i].keyspace),
+            expect_passed(introduce_unrelated(1, foreign[i].replication, foreign[i].keyspace),
                           "it has another history, which was there beside ours");
             assert_true(wait_now().is_foreign);
             assert_int_equal(wait_now().left_ms, -1);
         }
         assert_null(link_accept(stage.link, NULL));
         refuse(0);
-        expect_passed(introduce_stranger(1, foreign[i].replication, foreign[i].keyspace),
+        expect_passed(introduce_unrelated(1, foreign[i].replication, foreign[i].keyspace),
                       "it has another history");
-        take_full_sync(introduce_stranger(1, foreign[i].replication, foreign[i].keyspace));
+        take_full_sync(introduce_unrelated(1, foreign[i].replication, foreign[i].keyspace));
         stage_close(NULL);
         stage_open(NULL);
     }
@@ -204,7 +204,7 @@ LINK_TEST(one_with_keys_that_was_started_since_is_taken_after_the_grace)
     start_with(2);
     while (!wait_now().is_waiting || wait_now().left_ms > 0) {
         refuse(0);
-        expect_passed(introduce_stranger(1, PRIMARY_OF(STAGE_OTHER_ID), WITH_KEYS),
+        expect_passed(introduce_unrelated(1, PRIMARY_OF(STAGE_OTHER_ID), WITH_KEYS),
                       "it has another history: ");
     }
 }
@@ -213,12 +213,12 @@ LINK_TEST(what_parted_from_ours_earlier_is_another_history)
 {
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(2);
-    struct conn *origin =
+    struct conn *primary =
         introduce(0, "role:master\r\nmaster_replid:" STAGE_OTHER_ID "\r\nmaster_replid2:" STAGE_ID
                      "\r\nsecond_repl_offset:4712\r\n");
-    stage_ask(origin, FROM_X);
-    stage_say(origin, "+CONTINUE " STAGE_OTHER_ID "\r\n" PING_COMMAND);
-    hang_up(origin);
+    stage_ask(primary, FROM_X);
+    stage_say(primary, "+CONTINUE " STAGE_OTHER_ID "\r\n" PING_COMMAND);
+    hang_up(primary);
     refuse(0);
     expect_passed(introduce(1, PRIMARY_OF(STAGE_ID)), "it has another history, which parted");
     assert_true(wait_now().is_waiting);
@@ -231,10 +231,10 @@ LINK_TEST(who_does_not_tell_is_not_taken_either)
     stage.options.failover_grace_ms = GRACE_MS;
     start_with(2);
     refuse(0);
-    struct conn *origin = meet_silent_one(1);
-    stage_ask(origin, FROM_X);
-    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
-    assert_true(fake_conn_is_closed(origin));
+    struct conn *primary = meet_silent_one(1);
+    stage_ask(primary, FROM_X);
+    stage_say(primary, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
+    assert_true(fake_conn_is_closed(primary));
     stage_expect_error("declined: it has another history: " STAGE_OTHER_ID);
     assert_int_equal(stage_status().full_syncs, 0);
     assert_true(wait_now().is_waiting);
@@ -245,12 +245,12 @@ LINK_TEST(who_does_not_tell_is_not_taken_either)
 LINK_TEST(it_stays_accepted_while_its_rdb_fails)
 {
     start_with(2);
-    expect_passed(meet_stranger(0), "it has another history");
+    expect_passed(meet_unrelated(0), "it has another history");
     expect_passed(introduce(1, REPLICA_OF_OTHER), "it is a replica of");
-    struct conn *origin = meet_stranger(0);
-    stage_ask(origin, FROM_X);
-    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
-    hang_up(origin);
+    struct conn *primary = meet_unrelated(0);
+    stage_ask(primary, FROM_X);
+    stage_say(primary, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
+    hang_up(primary);
     while (stage_status().attempts < 100) {
         struct conn *next = stage_await();
         bool is_first = strcmp(fake_conn_host(next), "host0.test") == 0;
@@ -271,53 +271,53 @@ LINK_TEST(it_stays_accepted_while_its_rdb_fails)
 
 /* ------------------------------------------------------------------ a full sync that failed */
 
-static void fail_full_sync(struct conn *origin)
+static void fail_full_sync(struct conn *primary)
 {
-    stage_ask(origin, "PSYNC ? -1");
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
-    hang_up(origin);
+    stage_ask(primary, "PSYNC ? -1");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    hang_up(primary);
 }
 
-/* What it costs one origin delays the others not at all. */
+/* What it costs one primary delays the others not at all. */
 LINK_TEST(a_full_sync_that_failed_delays_nobody_else)
 {
-    stage.options.origin = (struct origin_candidates){
+    stage.options.primary = (struct primary_candidates){
         .count = 2,
         .at = {{.host = "host0.test", .port = 7000}, {.host = "host1.test", .port = 7001}}};
     stage_start();
     unsigned syncs = 0;
     for (int turn = 0; turn < 40; turn++) {
-        struct conn *origin = stage_await();
-        bool is_first = strcmp(fake_conn_host(origin), "host0.test") == 0;
+        struct conn *primary = stage_await();
+        bool is_first = strcmp(fake_conn_host(primary), "host0.test") == 0;
         if (is_first) {
-            fake_conn_up(origin);
+            fake_conn_up(primary);
             stage.replication = PRIMARY_OF(STAGE_ID);
-            stage_introduce(origin);
-            fail_full_sync(origin);
+            stage_introduce(primary);
+            fail_full_sync(primary);
             syncs++;
         } else {
-            fake_conn_down(origin, "Connection refused");
+            fake_conn_down(primary, "Connection refused");
             fake_conn_run_all();
         }
         assert_in_range(fake_loop_next_timer_ms(stage.loop), 0, 5000);
     }
     assert_in_range(syncs, 3, 12); /* after 1, 2, 4, 8 ... seconds, and the other each five */
-    struct conn *origin = stage_await();
+    struct conn *primary = stage_await();
     stage.replication = PRIMARY_OF(STAGE_ID);
-    while (strcmp(fake_conn_host(origin), "host1.test") != 0) {
-        fake_conn_up(origin);
-        stage_introduce(origin);
-        fail_full_sync(origin);
-        origin = stage_await();
+    while (strcmp(fake_conn_host(primary), "host1.test") != 0) {
+        fake_conn_up(primary);
+        stage_introduce(primary);
+        fail_full_sync(primary);
+        primary = stage_await();
     }
-    fake_conn_up(origin);
-    stage_introduce(origin);
-    stage_ask(origin, "PSYNC ? -1");
+    fake_conn_up(primary);
+    stage_introduce(primary);
+    stage_ask(primary, "PSYNC ? -1");
 }
 
 LINK_TEST(without_a_history_any_primary_will_do)
 {
-    stage.options.origin = (struct origin_candidates){
+    stage.options.primary = (struct primary_candidates){
         .count = 2,
         .at = {{.host = "host0.test", .port = 7000}, {.host = "host1.test", .port = 7001}}};
     stage_start();
@@ -328,9 +328,9 @@ LINK_TEST(without_a_history_any_primary_will_do)
 LINK_TEST(who_does_not_tell_is_asked)
 {
     start_with(2);
-    struct conn *origin = meet_silent_one(0);
-    stage_ask(origin, FROM_X);
-    stage_say(origin, CONTINUE);
+    struct conn *primary = meet_silent_one(0);
+    stage_ask(primary, FROM_X);
+    stage_say(primary, CONTINUE);
     stage_expect_state(LINK_STREAMING);
 }
 
@@ -344,11 +344,11 @@ LINK_TEST(a_healthy_replica_is_followed_where_no_primary_is_found)
     expect_passed(introduce(1, HEALTHY(STAGE_ID, "4800", "")), "it is a replica of");
     expect_passed(introduce(2, HEALTHY(STAGE_ID, "4800", "")), "it is a replica of");
     expect_next_at_once();
-    struct conn *origin = introduce(1, HEALTHY(STAGE_ID, "4800", ""));
-    stage_ask(origin, FROM_X);
-    stage_say(origin, CONTINUE);
+    struct conn *primary = introduce(1, HEALTHY(STAGE_ID, "4800", ""));
+    stage_ask(primary, FROM_X);
+    stage_say(primary, CONTINUE);
     stage_expect_state(LINK_STREAMING);
-    hang_up(origin); /* it is the first one again, but primaries are asked before */
+    hang_up(primary); /* it is the first one again, but primaries are asked before */
     expect_passed(introduce(1, HEALTHY(STAGE_ID, "4800", "")), "it is a replica of");
     refuse(2);
     settle_on(0);
@@ -356,7 +356,7 @@ LINK_TEST(a_healthy_replica_is_followed_where_no_primary_is_found)
 
 LINK_TEST(without_a_history_the_first_relay_is_followed)
 {
-    stage.options.origin = (struct origin_candidates){
+    stage.options.primary = (struct primary_candidates){
         .count = 2,
         .at = {{.host = "host0.test", .port = 7000}, {.host = "host1.test", .port = 7001}}};
     stage_start();
@@ -416,12 +416,12 @@ LINK_TEST(the_chain_is_told_while_it_streams)
     start_with(1);
     stage.server = "redis_version:7.0.15\r\nrun_id:" RUN_ID "\r\n";
     assert_string_equal(stage_status().chain, "");
-    struct conn *origin = introduce(0, HEALTHY(STAGE_ID, "4711", CHAIN(UPSTREAM_ID)));
-    stage_ask(origin, FROM_X);
-    stage_say(origin, CONTINUE);
+    struct conn *primary = introduce(0, HEALTHY(STAGE_ID, "4711", CHAIN(UPSTREAM_ID)));
+    stage_ask(primary, FROM_X);
+    stage_say(primary, CONTINUE);
     assert_string_equal(stage_status().chain, RUN_ID "," UPSTREAM_ID);
     assert_true(stage_status().chain_is_complete);
-    hang_up(origin);
+    hang_up(primary);
     assert_string_equal(stage_status().chain, "");
 }
 
@@ -437,7 +437,7 @@ LINK_TEST(one_that_was_silent_is_not_the_first_again)
 
 /* ------------------------------------------------------------------ told by Sentinels */
 
-static const struct origin_address told = {.host = "host0.test", .port = 7000};
+static const struct primary_address told = {.host = "host0.test", .port = 7000};
 
 LINK_TEST(before_a_sentinel_answers_no_history_is_taken)
 {
@@ -446,7 +446,7 @@ LINK_TEST(before_a_sentinel_answers_no_history_is_taken)
     start_with(1);
     for (int round = 0; round < 20; round++) {
         expect_passed(introduce(0, PRIMARY_OF(STAGE_OTHER_ID)), "it has another history");
-        assert_true(wait_now().is_held);
+        assert_true(wait_now().waits_for_sentinels);
         assert_int_equal(wait_now().left_ms, -1);
     }
     link_follow_primary(stage.link, &told); /* it is that one: at once, and from now on the grace */
@@ -463,16 +463,16 @@ LINK_TEST(before_a_sentinel_answers_no_full_sync_is_taken)
     stage.options.failover_grace_ms = GRACE_MS;
     stage.options.asks_sentinels = true;
     start_with(1);
-    struct conn *origin = introduce(0, PRIMARY_OF(STAGE_ID));
-    stage_ask(origin, FROM_X);
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 9000\r\n");
-    assert_true(fake_conn_is_closed(origin));
+    struct conn *primary = introduce(0, PRIMARY_OF(STAGE_ID));
+    stage_ask(primary, FROM_X);
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 9000\r\n");
+    assert_true(fake_conn_is_closed(primary));
     stage_expect_error("declined: it offers a full sync only");
     assert_int_equal(stage_status().full_syncs, 0);
     link_follow_primary(stage.link, &told);
-    origin = introduce(0, PRIMARY_OF(STAGE_ID));
-    stage_ask(origin, FROM_X);
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 9000\r\n");
+    primary = introduce(0, PRIMARY_OF(STAGE_ID));
+    stage_ask(primary, FROM_X);
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 9000\r\n");
     stage_expect_state(LINK_LOADING);
 }
 

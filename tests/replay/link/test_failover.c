@@ -32,19 +32,19 @@ static struct history *history(void)
     return store_current(stage.temp.store);
 }
 
-static void hang_up(struct conn *origin)
+static void hang_up(struct conn *primary)
 {
-    fake_conn_end(origin);
-    fake_conn_run(origin);
-    stage_expect_state(LINK_RESTING);
+    fake_conn_end(primary);
+    fake_conn_run(primary);
+    stage_expect_state(LINK_RETRYING);
 }
 
 /* We have three SETs, the primary is lost, and who was promoted says this of itself. */
 static void lose_primary(const char *replication)
 {
-    struct conn *origin = stage_stream();
-    stage_say(origin, SET_K SET_K SET_K);
-    hang_up(origin);
+    struct conn *primary = stage_stream();
+    stage_say(primary, SET_K SET_K SET_K);
+    hang_up(primary);
     stage.replication = replication;
 }
 
@@ -65,15 +65,15 @@ static void expect_parted(uint64_t limit)
 LINK_TEST(goes_on_from_where_the_new_primary_stood)
 {
     lose_primary(PROMOTED_AT("4743"));
-    struct conn *origin = stage_greet(FROM("4743"));
-    stage_say(origin, RENAMED);
+    struct conn *primary = stage_greet(FROM("4743"));
+    stage_say(primary, RENAMED);
     expect_parted(S);
     stage_expect_held(STAGE_OTHER_ID, STAGE_X, SET_K);
-    stage_say(origin, PING_COMMAND);
+    stage_say(primary, PING_COMMAND);
     stage_expect_held(STAGE_OTHER_ID, STAGE_X, SET_K PING_COMMAND);
     assert_int_equal(stage_boundary(), S + strlen(PING_COMMAND));
     stage_second();
-    stage_expect(origin, "REPLCONF ACK 4756");
+    stage_expect(primary, "REPLCONF ACK 4756");
     assert_non_null(history_usable_snapshot(history()));
 }
 
@@ -89,9 +89,9 @@ LINK_TEST(reply_and_stream_in_one_read)
 /* Within a transaction, and within a command of it. */
 LINK_TEST(the_beginning_of_a_transaction_is_lost_too)
 {
-    struct conn *origin = stage_stream();
-    stage_say(origin, SET_K SET_K SET_K MULTI_COMMAND SET_K "*3\r\n$3\r\nSE");
-    hang_up(origin);
+    struct conn *primary = stage_stream();
+    stage_say(primary, SET_K SET_K SET_K MULTI_COMMAND SET_K "*3\r\n$3\r\nSE");
+    hang_up(primary);
     stage.replication = PROMOTED_AT("4743");
     stage_say(stage_greet(FROM("4743")), RENAMED PING_COMMAND);
     expect_parted(S);
@@ -195,10 +195,10 @@ LINK_TEST(a_snapshot_of_what_is_common_stays)
 
 /* ------------------------------------------------------------------ where it cannot go on */
 
-static void say_many_sets(struct conn *origin)
+static void say_many_sets(struct conn *primary)
 {
     for (int i = 0; i < 400; i++)
-        stage_say(origin, SET_K);
+        stage_say(primary, SET_K);
 }
 
 static const char *from_here(void)
@@ -213,15 +213,15 @@ LINK_TEST(a_place_before_the_window_means_a_full_sync)
 {
     stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
     temp_store_reopen(&stage.temp);
-    struct conn *origin = stage_stream();
-    say_many_sets(origin);
+    struct conn *primary = stage_stream();
+    say_many_sets(primary);
     assert_true(backlog_first(history_backlog(history())) > S);
-    hang_up(origin);
+    hang_up(primary);
     stage.replication = PROMOTED_AT("4743");
-    origin = stage_greet(from_here());
-    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 4800\r\n");
-    stage_say_rdb(origin, STAGE_RDB_BODY);
-    stage_say(origin, PING_COMMAND);
+    primary = stage_greet(from_here());
+    stage_say(primary, "+FULLRESYNC " STAGE_OTHER_ID " 4800\r\n");
+    stage_say_rdb(primary, STAGE_RDB_BODY);
+    stage_say(primary, PING_COMMAND);
     stage_expect_held(STAGE_OTHER_ID, 4800, PING_COMMAND);
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 2);
 }
@@ -233,19 +233,19 @@ LINK_TEST(a_window_that_moves_during_the_handshake)
     stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
     stage.temp.options.window_bytes_max = (uint64_t)TEMP_SEGMENT_BYTES * 16;
     temp_store_reopen(&stage.temp);
-    struct conn *origin = stage_stream();
+    struct conn *primary = stage_stream();
     assert_true(cursor_attach(&reader, history_backlog(history()), STAGE_X));
-    say_many_sets(origin);
+    say_many_sets(primary);
     assert_int_equal(backlog_first(history_backlog(history())), STAGE_X);
-    hang_up(origin);
+    hang_up(primary);
     stage.replication = PROMOTED_AT("4743");
-    origin = stage_greet(FROM("4743"));
+    primary = stage_greet(FROM("4743"));
     cursor_detach(&reader);
     stage_second();
     assert_true(backlog_first(history_backlog(history())) > S);
     uint64_t boundary = stage_boundary();
-    stage_say(origin, RENAMED);
-    stage_expect_state(LINK_RESTING);
+    stage_say(primary, RENAMED);
+    stage_expect_state(LINK_RETRYING);
     stage_expect_error("store: the window has left offset 4742 behind meanwhile");
     assert_int_equal(stage_boundary(), boundary);
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
@@ -255,16 +255,16 @@ LINK_TEST(a_window_that_moves_during_the_handshake)
 LINK_TEST(the_disk_refuses_the_cut)
 {
     lose_primary(PROMOTED_AT("4743"));
-    struct conn *origin = stage_greet(FROM("4743"));
+    struct conn *primary = stage_greet(FROM("4743"));
     temp_store_refuse(true);
-    stage_say(origin, RENAMED);
+    stage_say(primary, RENAMED);
     temp_store_refuse(false);
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
     stage_expect_error("store: ");
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
-    origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 4742\r\n");
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, "+FULLRESYNC " STAGE_OTHER_ID " 4742\r\n");
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     stage_expect_state(LINK_STREAMING);
 }
 
@@ -277,19 +277,19 @@ LINK_TEST(a_server_that_does_not_tell)
         "$0\r\n\r\n",
         "$13\r\nrole:master\r\n\r\n",
     };
-    struct conn *origin = stage_stream();
-    stage_say(origin, SET_K SET_K SET_K);
+    struct conn *primary = stage_stream();
+    stage_say(primary, SET_K SET_K SET_K);
     for (size_t i = 0; i < LENGTH_OF(replies); i++) {
-        hang_up(origin);
-        origin = stage_connect();
-        stage_expect(origin, "PING");
-        stage_say(origin, "+PONG\r\n");
-        stage_expect(origin, "INFO server");
-        stage_say_bulk(origin, stage.server);
-        stage_expect(origin, "INFO replication");
-        stage_say(origin, replies[i]);
-        stage_ask(origin, FROM("4805"));
-        stage_say(origin, "+CONTINUE\r\n");
+        hang_up(primary);
+        primary = stage_connect();
+        stage_expect(primary, "PING");
+        stage_say(primary, "+PONG\r\n");
+        stage_expect(primary, "INFO server");
+        stage_say_bulk(primary, stage.server);
+        stage_expect(primary, "INFO replication");
+        stage_say(primary, replies[i]);
+        stage_ask(primary, FROM("4805"));
+        stage_say(primary, "+CONTINUE\r\n");
         stage_expect_held(STAGE_ID, STAGE_X, SET_K SET_K SET_K);
     }
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
@@ -306,13 +306,13 @@ LINK_TEST(an_id_that_is_none_of_ours)
         "\r\nsecond_repl_offset:-1\r\n",
         "role:master\r\nmaster_replid2:" STAGE_ID "\r\nsecond_repl_offset:4743\r\n",
     };
-    struct conn *origin = stage_stream();
-    stage_say(origin, SET_K SET_K SET_K);
+    struct conn *primary = stage_stream();
+    stage_say(primary, SET_K SET_K SET_K);
     for (size_t i = 0; i < LENGTH_OF(others); i++) {
-        hang_up(origin);
+        hang_up(primary);
         stage.replication = others[i];
-        origin = stage_greet(FROM("4805"));
-        stage_say(origin, "+CONTINUE\r\n");
+        primary = stage_greet(FROM("4805"));
+        stage_say(primary, "+CONTINUE\r\n");
         stage_expect_held(STAGE_ID, STAGE_X, SET_K SET_K SET_K);
     }
 }
@@ -343,12 +343,12 @@ LINK_TEST(an_answer_with_the_old_id)
 }
 
 /* The snapshot that is being fetched was taken behind the cut. */
-LINK_TEST(a_fetch_of_what_is_lost_ends)
+LINK_TEST(a_refresh_of_what_is_lost_ends)
 {
     stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
     temp_store_reopen(&stage.temp);
-    struct conn *origin = stage_stream();
-    say_many_sets(origin);
+    struct conn *primary = stage_stream();
+    say_many_sets(primary);
     link_refresh(stage.link);
     struct conn *second = stage_connect();
     stage_introduce(second);
@@ -361,13 +361,13 @@ LINK_TEST(a_fetch_of_what_is_lost_ends)
     struct snapshot *arriving = history_arriving_snapshot(history());
     assert_non_null(arriving);
     snapshot_retain(arriving);
-    hang_up(origin);
+    hang_up(primary);
     snprintf(line, sizeof(line), PROMOTED_AT("%llu"), (unsigned long long)stage_boundary());
     stage.replication = line;
     char psync[80];
     snprintf(psync, sizeof(psync), "PSYNC " STAGE_ID " %llu", (unsigned long long)stage_boundary());
-    origin = stage_greet(psync);
-    stage_say(origin, "+CONTINUE\r\n");
+    primary = stage_greet(psync);
+    stage_say(primary, "+CONTINUE\r\n");
     stage_expect_state(LINK_STREAMING);
     assert_true(fake_conn_is_closed(second));
     assert_int_equal(snapshot_state(arriving), SNAPSHOT_FAILED);
@@ -395,14 +395,14 @@ LINK_TEST(two_in_a_row)
 {
 #define THIRD_ID "77ab0123456789abcdef0123456789abcdef0123"
     lose_primary(PROMOTED_AT("4774"));
-    struct conn *origin = stage_greet(FROM("4774"));
-    stage_say(origin, RENAMED PING_COMMAND);
+    struct conn *primary = stage_greet(FROM("4774"));
+    stage_say(primary, RENAMED PING_COMMAND);
     expect_parted(S + SET_LENGTH);
-    hang_up(origin);
+    hang_up(primary);
     stage.replication = "role:master\r\nmaster_replid:" THIRD_ID
                         "\r\nmaster_replid2:" STAGE_OTHER_ID "\r\nsecond_repl_offset:4743\r\n";
-    origin = stage_greet("PSYNC " STAGE_OTHER_ID " 4743");
-    stage_say(origin, "+CONTINUE " THIRD_ID "\r\n" PING_COMMAND);
+    primary = stage_greet("PSYNC " STAGE_OTHER_ID " 4743");
+    stage_say(primary, "+CONTINUE " THIRD_ID "\r\n" PING_COMMAND);
     stage_expect_held(THIRD_ID, STAGE_X, SET_K PING_COMMAND);
     const struct identity *identity = history_identity(history());
     assert_int_equal(identity->earlier_count, 2);

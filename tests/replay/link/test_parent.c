@@ -32,7 +32,7 @@ static struct conn *question(void)
         return NULL;
     struct conn *conn = stage_connect();
     assert_ptr_not_equal(conn, stream);
-    assert_string_equal(fake_conn_host(conn), "origin.test");
+    assert_string_equal(fake_conn_host(conn), "primary.test");
     assert_int_equal(fake_conn_port(conn), 6379);
     return conn;
 }
@@ -53,7 +53,7 @@ static void expect_hops(size_t count, enum hop_link link, int64_t silence_ms)
     struct hops hops;
     link_hops(stage.link, &hops);
     assert_int_equal(hops.count, count);
-    assert_string_equal(hops.at[0].to.host, "origin.test");
+    assert_string_equal(hops.at[0].to.host, "primary.test");
     if (count < 2)
         return;
     assert_string_equal(hops.at[1].to.host, "10.0.0.1");
@@ -167,7 +167,7 @@ LINK_TEST(what_was_told_goes_with_the_link)
     assert_int_equal(hops.at[0].link, HOP_DOWN);
 }
 
-LINK_TEST(the_origin_is_heard)
+LINK_TEST(the_primary_is_heard)
 {
     stream = stage_stream();
     stage_seconds(7);

@@ -4,12 +4,12 @@
  */
 #include "fake_conn.h"
 #include "fake_loop.h"
-#include "fetch_stage.h"
 #include "link_stage.h"
+#include "refresh_stage.h"
 #include "relay/net/loop.h"
 #include "test.h"
 
-static const struct origin_address other = {.host = "other.test", .port = 7000};
+static const struct primary_address other = {.host = "other.test", .port = 7000};
 
 static struct history *history(void)
 {
@@ -21,11 +21,11 @@ static struct conn *stream_without_snapshot(void)
 {
     stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
     temp_store_reopen(&stage.temp);
-    struct conn *origin = stage_stream();
-    say_sets(origin);
+    struct conn *primary = stage_stream();
+    say_sets(primary);
     assert_null(history_usable_snapshot(history()));
-    fake_conn_forget_sent(origin);
-    return origin;
+    fake_conn_forget_sent(primary);
+    return primary;
 }
 
 static void expect_fetched(struct conn *second, uint64_t offset)
@@ -47,17 +47,17 @@ static void expect_given_up(struct conn *second)
     assert_int_equal(stage_status().refreshes, 0);
 }
 
-LINK_TEST(one_fetch_for_any_number_who_ask)
+LINK_TEST(one_refresh_for_any_number_who_ask)
 {
-    struct conn *origin = stream_without_snapshot();
+    struct conn *primary = stream_without_snapshot();
     link_refresh(stage.link);
     link_refresh(stage.link);
-    struct conn *second = greet_fetch();
+    struct conn *second = greet_refresh();
     link_refresh(stage.link);
     uint64_t x = stage_boundary();
     say_fullresync(second, STAGE_ID, x);
     assert_ptr_equal(history_usable_snapshot(history()), history_arriving_snapshot(history()));
-    stage_say(origin, PING_COMMAND);
+    stage_say(primary, PING_COMMAND);
     link_refresh(stage.link);
     stage_say_rdb(second, STAGE_RDB_BODY);
     expect_fetched(second, x);
@@ -79,7 +79,7 @@ LINK_TEST(with_a_mark_and_cut_into_bytes)
 {
     (void)stream_without_snapshot();
     link_refresh(stage.link);
-    struct conn *second = greet_fetch();
+    struct conn *second = greet_refresh();
     struct text wire;
     text_init(&wire, 4096);
     text_format(&wire, "\n+FULLRESYNC " STAGE_ID " %llu\r\n\n$EOF:" STAGE_MARK "\r\n",
@@ -97,7 +97,7 @@ LINK_TEST(an_old_server_sends_stream_behind_it)
 {
     (void)stream_without_snapshot();
     link_refresh(stage.link);
-    struct conn *second = greet_fetch();
+    struct conn *second = greet_refresh();
     uint64_t end = stage_boundary();
     struct text wire;
     text_init(&wire, 4096);
@@ -112,14 +112,14 @@ LINK_TEST(an_old_server_sends_stream_behind_it)
 
 LINK_TEST(a_snapshot_that_the_stream_has_not_reached_yet)
 {
-    struct conn *origin = stream_without_snapshot();
+    struct conn *primary = stream_without_snapshot();
     link_refresh(stage.link);
-    struct conn *second = greet_fetch();
+    struct conn *second = greet_refresh();
     uint64_t x = stage_boundary() + strlen(PING_COMMAND);
     say_fullresync(second, STAGE_ID, x);
     stage_say_rdb(second, STAGE_RDB_BODY);
     expect_fetched(second, x);
-    stage_say(origin, PING_COMMAND PING_COMMAND);
+    stage_say(primary, PING_COMMAND PING_COMMAND);
     stage_expect_held(STAGE_ID, x, PING_COMMAND);
 }
 
@@ -131,14 +131,14 @@ LINK_TEST(nobody_asks_and_nothing_is_fetched)
 }
 
 /* Nor is the wish remembered, once it is granted. */
-LINK_TEST(who_can_be_served_needs_no_fetch)
+LINK_TEST(who_can_be_served_needs_no_refresh)
 {
-    struct conn *origin = stage_stream();
+    struct conn *primary = stage_stream();
     link_refresh(stage.link);
     stage_seconds(3);
     assert_false(stage_has_new());
     while (history_usable_snapshot(history()) != NULL)
-        say_sets(origin);
+        say_sets(primary);
     stage_seconds(3);
     assert_false(stage_has_new());
     link_refresh(stage.link);
@@ -149,91 +149,91 @@ LINK_TEST(a_link_that_loads_brings_its_own)
 {
     stage_start();
     link_refresh(stage.link);
-    struct conn *origin = stage_greet("PSYNC ? -1");
+    struct conn *primary = stage_greet("PSYNC ? -1");
     link_refresh(stage.link);
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
     link_refresh(stage.link);
     stage_seconds(2);
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     stage_seconds(2);
     assert_false(stage_has_new());
 }
 
 LINK_TEST(wanted_while_the_link_was_down_it_is_fetched_afterwards)
 {
-    struct conn *origin = stream_without_snapshot();
-    fake_conn_end(origin);
-    fake_conn_run(origin);
+    struct conn *primary = stream_without_snapshot();
+    fake_conn_end(primary);
+    fake_conn_run(primary);
     link_refresh(stage.link);
     char psync[80];
     snprintf(psync, sizeof(psync), "PSYNC " STAGE_ID " %llu",
              (unsigned long long)stage_boundary() + 1);
-    origin = stage_greet(psync);
-    stage_say(origin, "+CONTINUE\r\n");
+    primary = stage_greet(psync);
+    stage_say(primary, "+CONTINUE\r\n");
     assert_false(stage_has_new());
     stage_second();
-    (void)greet_fetch();
+    (void)greet_refresh();
 }
 
 /* ------------------------------------------------------------------ an operator wants one */
 
 LINK_TEST(an_operator_gets_a_newer_one_whatever_there_is)
 {
-    struct conn *origin = stage_stream();
-    stage_say(origin, SET_K);
-    assert_null(link_renew(stage.link));
-    struct conn *second = greet_fetch();
-    assert_string_equal(link_renew(stage.link), "one is being fetched already");
+    struct conn *primary = stage_stream();
+    stage_say(primary, SET_K);
+    assert_null(link_refresh_now(stage.link));
+    struct conn *second = greet_refresh();
+    assert_string_equal(link_refresh_now(stage.link), "one is being fetched already");
     uint64_t x = stage_boundary();
     say_fullresync(second, STAGE_ID, x);
     stage_say_rdb(second, STAGE_RDB_BODY);
     expect_fetched(second, x);
     assert_string_equal(stage_status().last_refreshes[0].cause, "RELAY SNAPSHOT");
-    assert_null(link_renew(stage.link)); /* and once more, without a pause */
+    assert_null(link_refresh_now(stage.link)); /* and once more, without a pause */
     assert_true(stage_has_new());
 }
 
 LINK_TEST(an_operator_is_told_why_there_can_be_none)
 {
     stage_start();
-    assert_string_equal(link_renew(stage.link), "there is no stream from the origin");
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
-    assert_string_equal(link_renew(stage.link), "one is being received, with a new history");
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    assert_string_equal(link_refresh_now(stage.link), "there is no stream from the primary");
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    assert_string_equal(link_refresh_now(stage.link), "one is being received, with a new history");
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     stage_expect_state(LINK_STREAMING);
-    fake_conn_end(origin);
-    fake_conn_run(origin);
-    assert_string_equal(link_renew(stage.link), "there is no stream from the origin");
+    fake_conn_end(primary);
+    fake_conn_run(primary);
+    assert_string_equal(link_refresh_now(stage.link), "there is no stream from the primary");
 }
 
 LINK_TEST(when_it_is_renewed_may_be_changed)
 {
     stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
     temp_store_reopen(&stage.temp);
-    struct conn *origin = stage_stream();
-    say_sets(origin);
+    struct conn *primary = stage_stream();
+    say_sets(primary);
     stage_seconds(3);
     assert_false(stage_has_new());
     struct link_options options = stage.options;
     options.snapshot_always_ready = true;
     link_change(stage.link, &options);
     stage_second();
-    (void)greet_fetch();
+    (void)greet_refresh();
 }
 
-LINK_TEST(the_patience_with_the_origin_may_be_changed)
+LINK_TEST(the_patience_with_the_primary_may_be_changed)
 {
-    struct conn *origin = stage_stream();
+    struct conn *primary = stage_stream();
     struct link_options options = stage.options;
     options.timeout_ms = 5000;
     options.ack = (struct ack_rule){ACK_REPLICAS, 2};
     link_change(stage.link, &options);
     assert_int_equal(link_ack(stage.link).replicas, 2);
     stage_seconds(5);
-    assert_false(fake_conn_is_closed(origin));
+    assert_false(fake_conn_is_closed(primary));
     stage_second();
-    assert_true(fake_conn_is_closed(origin));
+    assert_true(fake_conn_is_closed(primary));
     stage_expect_error("silent: ");
 }
 
@@ -243,14 +243,14 @@ LINK_TEST(always_ready_renews_when_a_quarter_of_the_window_is_left)
 {
     stage.options.snapshot_always_ready = true;
     stage.options.refresh_pause_ms = 10000;
-    struct conn *origin = stage_stream();
+    struct conn *primary = stage_stream();
     while (stage_boundary() - STAGE_X <= TEMP_WINDOW_BYTES / 4 * 3) {
         stage_second();
         assert_false(stage_has_new());
-        say_sets(origin);
+        say_sets(primary);
     }
     stage_second();
-    struct conn *second = greet_fetch();
+    struct conn *second = greet_refresh();
     uint64_t x = stage_boundary();
     say_fullresync(second, STAGE_ID, x);
     assert_int_equal(snapshot_offset(history_usable_snapshot(history())), STAGE_X);
@@ -258,8 +258,8 @@ LINK_TEST(always_ready_renews_when_a_quarter_of_the_window_is_left)
     expect_fetched(second, x);
     /* And again, but not before the pause is over. */
     for (int i = 0; i < 9; i++) {
-        say_sets(origin);
-        say_sets(origin);
+        say_sets(primary);
+        say_sets(primary);
         stage_second();
         assert_false(stage_has_new());
     }
@@ -274,7 +274,7 @@ static void expect_retry(void)
     link_refresh(stage.link);
     assert_false(stage_has_new());
     stage_second();
-    struct conn *second = greet_fetch();
+    struct conn *second = greet_refresh();
     say_fullresync(second, STAGE_ID, stage_boundary());
     stage_say_rdb(second, STAGE_RDB_BODY);
     expect_fetched(second, stage_boundary());
@@ -285,25 +285,25 @@ static void expect_retry(void)
 }
 
 /* Each way to fail, after the handshake, on a link that goes on. */
-static struct conn *begin_fetch(void)
+static struct conn *begin_refresh(void)
 {
     (void)stream_without_snapshot();
     link_refresh(stage.link);
-    return greet_fetch();
+    return greet_refresh();
 }
 
-LINK_TEST(an_origin_with_another_history_by_now)
+LINK_TEST(a_primary_with_another_history_by_now)
 {
-    struct conn *second = begin_fetch();
+    struct conn *second = begin_refresh();
     say_fullresync(second, STAGE_OTHER_ID, stage_boundary());
     expect_given_up(second);
     stage_expect_state(LINK_STREAMING);
     expect_retry();
 }
 
-LINK_TEST(an_origin_that_refuses)
+LINK_TEST(a_primary_that_refuses)
 {
-    struct conn *second = begin_fetch();
+    struct conn *second = begin_refresh();
     stage_say(second, "-LOADING Redis is loading the dataset in memory\r\n");
     expect_given_up(second);
     assert_string_equal(stage_status().last_refreshes[0].outcome, "failed");
@@ -313,7 +313,7 @@ LINK_TEST(an_origin_that_refuses)
 
 LINK_TEST(an_end_half_way)
 {
-    struct conn *second = begin_fetch();
+    struct conn *second = begin_refresh();
     say_fullresync(second, STAGE_ID, stage_boundary());
     stage_say(second, "$118\r\nREDIS0011");
     struct snapshot *arriving = history_arriving_snapshot(history());
@@ -328,7 +328,7 @@ LINK_TEST(an_end_half_way)
 
 LINK_TEST(an_rdb_that_is_none)
 {
-    struct conn *second = begin_fetch();
+    struct conn *second = begin_refresh();
     say_fullresync(second, STAGE_ID, stage_boundary());
     stage_say(second, "$18\r\nREDIS0011xxxxxxxxx");
     expect_given_up(second);
@@ -337,7 +337,7 @@ LINK_TEST(an_rdb_that_is_none)
 
 LINK_TEST(a_disk_that_refuses)
 {
-    struct conn *second = begin_fetch();
+    struct conn *second = begin_refresh();
     temp_store_refuse(true);
     say_fullresync(second, STAGE_ID, stage_boundary());
     stage_say_rdb(second, STAGE_RDB_BODY);
@@ -364,18 +364,18 @@ LINK_TEST(no_connection_and_no_memory_for_one)
     assert_true(stage_has_new());
 }
 
-static struct conn *origin_of_link(void)
+static struct conn *primary_of_link(void)
 {
     return fake_conn_nth(0);
 }
 
-/* The stream goes on, so that only the fetch is silent. */
+/* The stream goes on, so that only the refresh is silent. */
 static void expect_patience_with(struct conn *second)
 {
     for (int i = 0; i <= 60; i++) {
         assert_false(fake_conn_is_closed(second));
         stage_second();
-        stage_say(origin_of_link(), PING_COMMAND);
+        stage_say(primary_of_link(), PING_COMMAND);
     }
     expect_given_up(second);
     stage_expect_state(LINK_STREAMING);
@@ -390,7 +390,7 @@ LINK_TEST(silence_while_connecting)
 
 LINK_TEST(silence_instead_of_the_rdb)
 {
-    struct conn *second = begin_fetch();
+    struct conn *second = begin_refresh();
     say_fullresync(second, STAGE_ID, stage_boundary());
     expect_patience_with(second);
 }
@@ -399,7 +399,7 @@ LINK_TEST(silence_instead_of_the_rdb)
 
 static struct conn *begin_loading(void)
 {
-    struct conn *second = begin_fetch();
+    struct conn *second = begin_refresh();
     say_fullresync(second, STAGE_ID, stage_boundary());
     stage_say(second, "$118\r\nREDIS");
     return second;
@@ -414,11 +414,11 @@ static void end_loading(struct conn *second)
     text_fini(&rdb);
 }
 
-static void hang_up(struct conn *origin)
+static void hang_up(struct conn *primary)
 {
-    fake_conn_end(origin);
-    fake_conn_run(origin);
-    stage_expect_state(LINK_RESTING);
+    fake_conn_end(primary);
+    fake_conn_run(primary);
+    stage_expect_state(LINK_RETRYING);
 }
 
 static struct conn *greet_again(void)
@@ -429,38 +429,38 @@ static struct conn *greet_again(void)
     return stage_greet(psync);
 }
 
-LINK_TEST(the_link_falls_and_the_fetch_goes_on)
+LINK_TEST(the_link_falls_and_the_refresh_goes_on)
 {
     struct conn *second = begin_loading();
     uint64_t x = stage_boundary();
-    hang_up(origin_of_link());
+    hang_up(primary_of_link());
     assert_false(fake_conn_is_closed(second));
-    struct conn *origin = greet_again();
-    stage_say(origin, "+CONTINUE " STAGE_ID "\r\n");
+    struct conn *primary = greet_again();
+    stage_say(primary, "+CONTINUE " STAGE_ID "\r\n");
     end_loading(second);
     expect_fetched(second, x);
     stage_expect_state(LINK_STREAMING);
 }
 
-LINK_TEST(a_full_sync_on_the_link_ends_the_fetch)
+LINK_TEST(a_full_sync_on_the_link_ends_the_refresh)
 {
     struct conn *second = begin_loading();
-    hang_up(origin_of_link());
-    struct conn *origin = greet_again();
-    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
+    hang_up(primary_of_link());
+    struct conn *primary = greet_again();
+    stage_say(primary, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
     stage_expect_state(LINK_LOADING);
     expect_given_up(second);
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     stage_expect_state(LINK_STREAMING);
     assert_int_equal(snapshot_offset(history_usable_snapshot(history())), 9000);
 }
 
-LINK_TEST(a_new_id_ends_the_fetch)
+LINK_TEST(a_new_id_ends_the_refresh)
 {
     struct conn *second = begin_loading();
-    hang_up(origin_of_link());
-    struct conn *origin = greet_again();
-    stage_say(origin, "+CONTINUE " STAGE_OTHER_ID "\r\n");
+    hang_up(primary_of_link());
+    struct conn *primary = greet_again();
+    stage_say(primary, "+CONTINUE " STAGE_OTHER_ID "\r\n");
     expect_given_up(second);
     stage_expect_state(LINK_STREAMING);
     assert_string_equal(stage_status().last_refreshes[0].outcome, "cancelled");
@@ -470,33 +470,33 @@ LINK_TEST(a_new_id_ends_the_fetch)
 /* The snapshot that is arriving was taken where the new primary never was. */
 LINK_TEST(a_cut_behind_which_the_arriving_snapshot_stands)
 {
-    struct conn *second = begin_fetch();
-    struct conn *origin = origin_of_link();
-    stage_say(origin, "*3\r\n$3\r\nSE");
+    struct conn *second = begin_refresh();
+    struct conn *primary = primary_of_link();
+    stage_say(primary, "*3\r\n$3\r\nSE");
     say_fullresync(second, STAGE_ID, stage_boundary() + strlen(SET_K));
     stage_say(second, "$118\r\nREDIS");
-    hang_up(origin);
-    origin = greet_again();
-    stage_say(origin, "+CONTINUE " STAGE_OTHER_ID "\r\n");
+    hang_up(primary);
+    primary = greet_again();
+    stage_say(primary, "+CONTINUE " STAGE_OTHER_ID "\r\n");
     expect_given_up(second);
     stage_expect_state(LINK_STREAMING);
 }
 
-LINK_TEST(other_bytes_end_the_fetch)
+LINK_TEST(other_bytes_end_the_refresh)
 {
-    struct conn *second = begin_fetch();
-    struct conn *origin = origin_of_link();
-    stage_say(origin, "*3\r\n$3\r\nSE");
+    struct conn *second = begin_refresh();
+    struct conn *primary = primary_of_link();
+    stage_say(primary, "*3\r\n$3\r\nSE");
     say_fullresync(second, STAGE_ID, stage_boundary() + strlen(SET_K));
     stage_say(second, "$118\r\nREDIS");
-    hang_up(origin);
-    origin = greet_again();
-    stage_say(origin, "+CONTINUE\r\n" PING_COMMAND);
+    hang_up(primary);
+    primary = greet_again();
+    stage_say(primary, "+CONTINUE\r\n" PING_COMMAND);
     assert_int_equal(stage.news[LINK_NEWS_REWOUND], 1);
     expect_given_up(second);
 }
 
-LINK_TEST(another_origin_ends_the_fetch)
+LINK_TEST(another_primary_ends_the_refresh)
 {
     struct conn *second = begin_loading();
     link_follow(stage.link, &other);
@@ -510,7 +510,7 @@ LINK_TEST(closed_in_every_step)
     for (int step = 0; step < 3; step++) {
         (void)stream_without_snapshot();
         link_refresh(stage.link);
-        struct conn *second = step == 0 ? stage_await() : greet_fetch();
+        struct conn *second = step == 0 ? stage_await() : greet_refresh();
         if (step == 2)
             say_fullresync(second, STAGE_ID, stage_boundary());
         link_close(&stage.link);

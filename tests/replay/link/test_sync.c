@@ -35,24 +35,24 @@ LINK_TEST(a_full_sync_with_a_length)
 {
     stage_start();
     assert_int_equal(stage_status().state, LINK_IDLE);
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_expect_state(LINK_GREETING);
-    stage_say(origin, "\n");
-    stage_say(origin, FULLRESYNC);
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_expect_state(LINK_HANDSHAKE);
+    stage_say(primary, "\n");
+    stage_say(primary, FULLRESYNC);
     stage_expect_state(LINK_LOADING);
     assert_true(stage_status().sync_in_progress);
     assert_null(store_current(stage.temp.store));
-    stage_say(origin, "\n\n");
+    stage_say(primary, "\n\n");
     stage_second();
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     stage_expect_state(LINK_STREAMING);
     assert_true(stage_status().is_up);
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 1);
-    stage_expect(origin, NULL); /* the origin does not wait for an ACK */
-    stage_say(origin, SET_K);
+    stage_expect(primary, NULL); /* the primary does not wait for an ACK */
+    stage_say(primary, SET_K);
     stage_expect_held(STAGE_ID, STAGE_X, SET_K);
     stage_second();
-    stage_expect(origin, acknowledges(STAGE_X + strlen(SET_K)));
+    stage_expect(primary, acknowledges(STAGE_X + strlen(SET_K)));
     assert_int_equal(stage_status().full_syncs, 1);
     assert_int_equal(stage_status().partial_syncs, 0);
 }
@@ -60,38 +60,38 @@ LINK_TEST(a_full_sync_with_a_length)
 LINK_TEST(progress_is_told_while_the_rdb_comes)
 {
     stage_start();
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, FULLRESYNC "$1000\r\nREDIS0011");
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, FULLRESYNC "$1000\r\nREDIS0011");
     assert_int_equal(stage_status().sync_total_bytes, 1000);
     assert_int_equal(stage_status().sync_read_bytes, 9);
     assert_non_null(history_arriving_snapshot(store_arriving(stage.temp.store)));
     assert_false(stage_status().is_up);
 }
 
-/* After the mark the origin says nothing before it has heard of us. */
-static void expect_acknowledged_mark(struct conn *origin)
+/* After the mark the primary says nothing before it has heard of us. */
+static void expect_acknowledged_mark(struct conn *primary)
 {
     stage_expect_state(LINK_STREAMING);
-    stage_expect(origin, acknowledges(STAGE_X));
+    stage_expect(primary, acknowledges(STAGE_X));
     stage_second(); /* the first one came too early, perhaps */
-    stage_expect(origin, acknowledges(STAGE_X));
+    stage_expect(primary, acknowledges(STAGE_X));
     stage_second();
-    stage_expect(origin, acknowledges(STAGE_X));
-    stage_say(origin, SET_K);
+    stage_expect(primary, acknowledges(STAGE_X));
+    stage_say(primary, SET_K);
     stage_expect_held(STAGE_ID, STAGE_X, SET_K);
 }
 
 LINK_TEST(a_full_sync_with_a_mark)
 {
     stage_start();
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, FULLRESYNC);
-    stage_say_marked_rdb(origin, STAGE_RDB_BODY);
-    expect_acknowledged_mark(origin);
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, FULLRESYNC);
+    stage_say_marked_rdb(primary, STAGE_RDB_BODY);
+    expect_acknowledged_mark(primary);
 }
 
 /* Reply, header, RDB and mark as one run of bytes, cut at every place. */
-static struct conn *origin_of_split;
+static struct conn *primary_of_split;
 
 static void begin_split(void *context)
 {
@@ -101,21 +101,21 @@ static void begin_split(void *context)
     temp_store_close(&stage.temp);
     temp_store_open(&stage.temp);
     stage_start();
-    origin_of_split = stage_greet("PSYNC ? -1");
+    primary_of_split = stage_greet("PSYNC ? -1");
 }
 
 static void feed_split(void *context, struct bytes piece)
 {
     (void)context;
     if (piece.length > 0)
-        stage_say_bytes(origin_of_split, piece);
+        stage_say_bytes(primary_of_split, piece);
 }
 
 static void end_marked_split(void *context)
 {
     (void)context;
     stage_expect_state(LINK_STREAMING);
-    stage_expect(origin_of_split, acknowledges(STAGE_X));
+    stage_expect(primary_of_split, acknowledges(STAGE_X));
     stage_expect_held(STAGE_ID, STAGE_X, "");
 }
 
@@ -135,7 +135,7 @@ static void end_glued_split(void *context)
 {
     (void)context;
     stage_expect_state(LINK_STREAMING);
-    stage_expect(origin_of_split, acknowledges(STAGE_X + strlen(SET_K GETACK_COMMAND)));
+    stage_expect(primary_of_split, acknowledges(STAGE_X + strlen(SET_K GETACK_COMMAND)));
     stage_expect_held(STAGE_ID, STAGE_X, SET_K GETACK_COMMAND MULTI_COMMAND);
 }
 
@@ -159,15 +159,15 @@ LINK_TEST(more_stream_behind_the_rdb_than_a_segment_holds)
 {
     struct text wire;
     stage_start();
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, FULLRESYNC);
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, FULLRESYNC);
     text_init(&wire, WIRE_MAX);
     text_append_string(&wire, "$18\r\nREDIS0011\xff");
     text_append(&wire, bytes_at("\0\0\0\0\0\0\0\0", 8));
     size_t before = wire.length;
     while (wire.length < before + (size_t)TEMP_SEGMENT_BYTES * 3)
         text_append_string(&wire, SET_K);
-    stage_say_bytes(origin, text_bytes(&wire));
+    stage_say_bytes(primary, text_bytes(&wire));
     stage_expect_state(LINK_STREAMING);
     assert_int_equal(stage_boundary(), STAGE_X + wire.length - before);
     assert_false(snapshot_is_verified(history_snapshot(store_current(stage.temp.store))));
@@ -178,35 +178,35 @@ LINK_TEST(more_stream_behind_the_rdb_than_a_segment_holds)
 
 LINK_TEST(acknowledges_every_second_what_is_complete)
 {
-    struct conn *origin = stage_stream();
-    stage_say(origin, SET_K "*3\r\n$3\r\nSET\r\n");
+    struct conn *primary = stage_stream();
+    stage_say(primary, SET_K "*3\r\n$3\r\nSET\r\n");
     for (int i = 0; i < 3; i++) {
         stage_second();
-        stage_expect(origin, acknowledges(STAGE_X + strlen(SET_K)));
+        stage_expect(primary, acknowledges(STAGE_X + strlen(SET_K)));
         assert_int_equal(stage_status().acknowledged, STAGE_X + strlen(SET_K));
     }
 }
 
 LINK_TEST(answers_getack_in_its_turn)
 {
-    struct conn *origin = stage_stream();
+    struct conn *primary = stage_stream();
     struct bytes getack = bytes_of(GETACK_COMMAND);
-    stage_say(origin, SET_K);
+    stage_say(primary, SET_K);
     for (size_t i = 0; i < getack.length; i++) {
-        stage_expect(origin, NULL);
-        stage_say_bytes(origin, bytes_first(bytes_skip(getack, i), 1));
+        stage_expect(primary, NULL);
+        stage_say_bytes(primary, bytes_first(bytes_skip(getack, i), 1));
     }
-    stage_expect(origin, acknowledges(STAGE_X + strlen(SET_K GETACK_COMMAND)));
+    stage_expect(primary, acknowledges(STAGE_X + strlen(SET_K GETACK_COMMAND)));
 }
 
 LINK_TEST(an_acknowledgement_that_does_not_leave_is_not_doubled)
 {
-    struct conn *origin = stage_stream();
-    fake_conn_set_room(origin, 4);
+    struct conn *primary = stage_stream();
+    fake_conn_set_room(primary, 4);
     stage_seconds(5);
-    fake_conn_set_room(origin, SIZE_MAX);
-    fake_conn_run(origin);
-    stage_expect(origin, acknowledges(STAGE_X));
+    fake_conn_set_room(primary, SIZE_MAX);
+    fake_conn_run(primary);
+    stage_expect(primary, acknowledges(STAGE_X));
 }
 
 /* ------------------------------------------------------------------ partial */
@@ -214,12 +214,12 @@ LINK_TEST(an_acknowledgement_that_does_not_leave_is_not_doubled)
 /* Breaks off in the middle of a transaction and of a command in it. */
 static void break_in_multi(void)
 {
-    struct conn *origin = stage_stream();
-    stage_say(origin, SET_K MULTI_COMMAND SET_K "*3\r\n$3\r\nSE");
-    fake_conn_end(origin);
-    fake_conn_run(origin);
-    stage_expect_state(LINK_RESTING);
-    stage_expect_error("broken: the origin closed the connection");
+    struct conn *primary = stage_stream();
+    stage_say(primary, SET_K MULTI_COMMAND SET_K "*3\r\n$3\r\nSE");
+    fake_conn_end(primary);
+    fake_conn_run(primary);
+    stage_expect_state(LINK_RETRYING);
+    stage_expect_error("broken: the primary closed the connection");
 }
 
 enum { BROKEN_AT = STAGE_X + sizeof(SET_K) - 1 };
@@ -227,13 +227,13 @@ enum { BROKEN_AT = STAGE_X + sizeof(SET_K) - 1 };
 LINK_TEST(a_break_asks_for_what_follows_the_last_complete_command)
 {
     break_in_multi();
-    struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
-    stage_say(origin, CONTINUE);
+    struct conn *primary = stage_greet(asks_from(BROKEN_AT + 1));
+    stage_say(primary, CONTINUE);
     stage_expect_state(LINK_STREAMING);
-    stage_say(origin, MULTI_COMMAND SET_K SET_K EXEC_COMMAND);
+    stage_say(primary, MULTI_COMMAND SET_K SET_K EXEC_COMMAND);
     stage_expect_held(STAGE_ID, STAGE_X, SET_K MULTI_COMMAND SET_K SET_K EXEC_COMMAND);
     stage_second();
-    stage_expect(origin, acknowledges(BROKEN_AT + strlen(MULTI_COMMAND SET_K SET_K EXEC_COMMAND)));
+    stage_expect(primary, acknowledges(BROKEN_AT + strlen(MULTI_COMMAND SET_K SET_K EXEC_COMMAND)));
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 1);
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
     assert_int_equal(stage_status().partial_syncs, 1);
@@ -243,8 +243,8 @@ LINK_TEST(a_break_asks_for_what_follows_the_last_complete_command)
 LINK_TEST(reply_and_stream_in_one_read)
 {
     break_in_multi();
-    struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
-    stage_say(origin, CONTINUE MULTI_COMMAND SET_K SET_K EXEC_COMMAND PING_COMMAND "*1");
+    struct conn *primary = stage_greet(asks_from(BROKEN_AT + 1));
+    stage_say(primary, CONTINUE MULTI_COMMAND SET_K SET_K EXEC_COMMAND PING_COMMAND "*1");
     stage_expect_held(STAGE_ID, STAGE_X,
                       SET_K MULTI_COMMAND SET_K SET_K EXEC_COMMAND PING_COMMAND "*1");
 }
@@ -253,23 +253,23 @@ LINK_TEST(reply_and_stream_in_one_read)
 LINK_TEST(a_break_while_the_same_bytes_come)
 {
     break_in_multi();
-    struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
-    stage_say(origin, CONTINUE MULTI_COMMAND "*3");
-    fake_conn_end(origin);
-    fake_conn_run(origin);
-    origin = stage_greet(asks_from(BROKEN_AT + 1));
-    stage_say(origin, CONTINUE MULTI_COMMAND "*3\r");
-    fake_conn_end(origin);
-    fake_conn_run(origin);
+    struct conn *primary = stage_greet(asks_from(BROKEN_AT + 1));
+    stage_say(primary, CONTINUE MULTI_COMMAND "*3");
+    fake_conn_end(primary);
+    fake_conn_run(primary);
+    primary = stage_greet(asks_from(BROKEN_AT + 1));
+    stage_say(primary, CONTINUE MULTI_COMMAND "*3\r");
+    fake_conn_end(primary);
+    fake_conn_run(primary);
     stage_expect_held(STAGE_ID, STAGE_X, SET_K MULTI_COMMAND SET_K "*3\r\n$3\r\nSE");
 }
 
 LINK_TEST(a_bare_continue_keeps_the_id)
 {
     break_in_multi();
-    struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
-    stage_say(origin, "+CONTINUE\r\n");
-    stage_say(origin, MULTI_COMMAND SET_K SET_K EXEC_COMMAND);
+    struct conn *primary = stage_greet(asks_from(BROKEN_AT + 1));
+    stage_say(primary, "+CONTINUE\r\n");
+    stage_say(primary, MULTI_COMMAND SET_K SET_K EXEC_COMMAND);
     stage_expect_held(STAGE_ID, STAGE_X, SET_K MULTI_COMMAND SET_K SET_K EXEC_COMMAND);
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
 }
@@ -277,8 +277,8 @@ LINK_TEST(a_bare_continue_keeps_the_id)
 LINK_TEST(continue_under_a_new_id_cuts_back_to_the_boundary)
 {
     break_in_multi();
-    struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
-    stage_say(origin, "+CONTINUE " STAGE_OTHER_ID "\r\n" PING_COMMAND);
+    struct conn *primary = stage_greet(asks_from(BROKEN_AT + 1));
+    stage_say(primary, "+CONTINUE " STAGE_OTHER_ID "\r\n" PING_COMMAND);
     stage_expect_state(LINK_STREAMING);
     stage_expect_held(STAGE_OTHER_ID, STAGE_X, SET_K PING_COMMAND);
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 1);
@@ -288,19 +288,19 @@ LINK_TEST(continue_under_a_new_id_cuts_back_to_the_boundary)
     assert_string_equal(identity->earlier[0].replid.hex, STAGE_ID);
     assert_int_equal(identity->earlier[0].limit, BROKEN_AT);
     stage_second();
-    stage_expect(origin, acknowledges(BROKEN_AT + strlen(PING_COMMAND)));
+    stage_expect(primary, acknowledges(BROKEN_AT + strlen(PING_COMMAND)));
 }
 
 LINK_TEST(a_new_id_without_anything_to_cut)
 {
-    struct conn *origin = stage_stream();
-    stage_say(origin, SET_K);
-    fake_conn_fail(origin, "Connection reset by peer");
-    fake_conn_run(origin);
+    struct conn *primary = stage_stream();
+    stage_say(primary, SET_K);
+    fake_conn_fail(primary, "Connection reset by peer");
+    fake_conn_run(primary);
     stage_expect_error("broken: Connection reset by peer");
-    origin = stage_greet(asks_from(BROKEN_AT + 1));
-    stage_say(origin, "+CONTINUE " STAGE_OTHER_ID "\r\n");
-    stage_say(origin, PING_COMMAND);
+    primary = stage_greet(asks_from(BROKEN_AT + 1));
+    stage_say(primary, "+CONTINUE " STAGE_OTHER_ID "\r\n");
+    stage_say(primary, PING_COMMAND);
     stage_expect_held(STAGE_OTHER_ID, STAGE_X, SET_K PING_COMMAND);
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 1);
 }
@@ -308,43 +308,43 @@ LINK_TEST(a_new_id_without_anything_to_cut)
 LINK_TEST(other_bytes_after_a_break_are_news)
 {
     break_in_multi();
-    struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
-    stage_say(origin, CONTINUE PING_COMMAND);
-    stage_expect_state(LINK_RESTING);
+    struct conn *primary = stage_greet(asks_from(BROKEN_AT + 1));
+    stage_say(primary, CONTINUE PING_COMMAND);
+    stage_expect_state(LINK_RETRYING);
     stage_expect_error("rewound: the bytes after the boundary 4742 came again and were others");
     assert_int_equal(stage.news[LINK_NEWS_REWOUND], 1);
     stage_expect_held(STAGE_ID, STAGE_X, SET_K);
-    origin = stage_greet(asks_from(BROKEN_AT + 1));
-    stage_say(origin, CONTINUE PING_COMMAND);
+    primary = stage_greet(asks_from(BROKEN_AT + 1));
+    stage_say(primary, CONTINUE PING_COMMAND);
     stage_expect_held(STAGE_ID, STAGE_X, SET_K PING_COMMAND);
 }
 
 LINK_TEST(a_restart_asks_for_what_follows)
 {
-    struct conn *origin = stage_stream();
-    stage_say(origin, SET_K MULTI_COMMAND);
+    struct conn *primary = stage_stream();
+    stage_say(primary, SET_K MULTI_COMMAND);
     link_close(&stage.link);
     temp_store_reopen(&stage.temp);
     stage_start();
-    origin = stage_greet(asks_from(BROKEN_AT + 1));
-    stage_say(origin, CONTINUE MULTI_COMMAND EXEC_COMMAND);
+    primary = stage_greet(asks_from(BROKEN_AT + 1));
+    stage_say(primary, CONTINUE MULTI_COMMAND EXEC_COMMAND);
     stage_expect_held(STAGE_ID, STAGE_X, SET_K MULTI_COMMAND EXEC_COMMAND);
 }
 
 LINK_TEST(a_transaction_larger_than_the_window_leaves_nothing_to_continue)
 {
-    struct conn *origin = stage_stream();
-    stage_say(origin, MULTI_COMMAND);
+    struct conn *primary = stage_stream();
+    stage_say(primary, MULTI_COMMAND);
     struct text sets;
     text_init(&sets, WIRE_MAX);
     while (sets.length < WIRE_MAX / 2)
         text_append_string(&sets, SET_K);
     for (int i = 0; i < 4; i++)
-        stage_say_bytes(origin, text_bytes(&sets));
+        stage_say_bytes(primary, text_bytes(&sets));
     text_fini(&sets);
     assert_true(backlog_first(history_backlog(store_current(stage.temp.store))) > stage_boundary());
-    fake_conn_end(origin);
-    fake_conn_run(origin);
+    fake_conn_end(primary);
+    fake_conn_run(primary);
     (void)stage_greet("PSYNC ? -1");
 }
 
@@ -353,8 +353,8 @@ LINK_TEST(a_transaction_larger_than_the_window_leaves_nothing_to_continue)
 LINK_TEST(the_old_history_is_served_until_the_new_one_is_whole)
 {
     break_in_multi();
-    struct conn *origin = stage_greet(asks_from(BROKEN_AT + 1));
-    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n$118\r\nREDIS");
+    struct conn *primary = stage_greet(asks_from(BROKEN_AT + 1));
+    stage_say(primary, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n$118\r\nREDIS");
     stage_expect_state(LINK_LOADING);
     stage_expect_held(STAGE_ID, STAGE_X, SET_K MULTI_COMMAND SET_K "*3\r\n$3\r\nSE");
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 1);
@@ -364,10 +364,10 @@ LINK_TEST(the_old_history_is_served_until_the_new_one_is_whole)
     text_init(&rdb, WIRE_MAX);
     temp_store_rdb(&rdb, STAGE_RDB_BODY);
     assert_int_equal(rdb.length, 118);
-    stage_say_bytes(origin, bytes_skip(text_bytes(&rdb), 5));
+    stage_say_bytes(primary, bytes_skip(text_bytes(&rdb), 5));
     text_fini(&rdb);
     stage_expect_state(LINK_STREAMING);
-    stage_say(origin, PING_COMMAND);
+    stage_say(primary, PING_COMMAND);
     stage_expect_held(STAGE_OTHER_ID, 9000, PING_COMMAND);
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 2);
     assert_true(stage_status().is_up);
@@ -377,17 +377,17 @@ LINK_TEST(the_old_history_is_served_until_the_new_one_is_whole)
 /* An RDB that fails, and the partial resync that is asked for next. */
 static void fail_rdb(struct bytes wire, bool ends, const char *error)
 {
-    struct conn *origin = fake_conn_newest();
-    stage_say(origin, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
+    struct conn *primary = fake_conn_newest();
+    stage_say(primary, "+FULLRESYNC " STAGE_OTHER_ID " 9000\r\n");
     if (wire.length > 0)
-        stage_say_bytes(origin, wire);
+        stage_say_bytes(primary, wire);
     if (ends) {
-        fake_conn_end(origin);
-        fake_conn_run(origin);
+        fake_conn_end(primary);
+        fake_conn_run(primary);
     }
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
     stage_expect_error(error);
-    assert_true(fake_conn_is_closed(origin));
+    assert_true(fake_conn_is_closed(primary));
     assert_true(stage_status().old_history_since_ms > 0);
     assert_null(store_arriving(stage.temp.store));
     stage_expect_held(STAGE_ID, STAGE_X, SET_K MULTI_COMMAND SET_K "*3\r\n$3\r\nSE");
@@ -406,7 +406,7 @@ LINK_TEST(a_truncated_or_broken_rdb_changes_nothing)
     temp_store_rdb(&wire, STAGE_RDB_BODY);
     for (size_t length = 0; length < wire.length; length += 11)
         fail_rdb(bytes_first(text_bytes(&wire), length), true,
-                 "broken: the origin closed the connection");
+                 "broken: the primary closed the connection");
     for (size_t wrong = 6; wrong < wire.length; wrong += 13) {
         wire.data[wrong] ^= 1;
         fail_rdb(text_bytes(&wire), false, "rdb: th");
@@ -414,11 +414,11 @@ LINK_TEST(a_truncated_or_broken_rdb_changes_nothing)
     }
     fail_rdb(bytes_of("$0\r\n"), false, "rdb: this is no RDB");
     fail_rdb(bytes_of("-ERR BGSAVE failed, replication can't continue\r\n"), false,
-             "rdb: the origin sent no RDB but: -ERR BGSAVE failed");
+             "rdb: the primary sent no RDB but: -ERR BGSAVE failed");
     text_clear(&wire);
     text_append_string(&wire, "$EOF:" STAGE_MARK "\r\n");
     temp_store_rdb(&wire, STAGE_RDB_BODY);
-    fail_rdb(text_bytes(&wire), true, "broken: the origin closed the connection");
+    fail_rdb(text_bytes(&wire), true, "broken: the primary closed the connection");
     wire.data[100] ^= 1;
     text_append_string(&wire, STAGE_MARK);
     fail_rdb(text_bytes(&wire), false, "rdb: the RDB's CRC-64 does not match");

@@ -26,7 +26,7 @@ LINK_TEST(a_context_is_for_the_connections_that_come)
     assert_ptr_equal(fake_conn_tls(first), &one);
     fake_conn_down(first, "TLS: the server's certificate is not accepted: it has expired");
     fake_conn_run(first);
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
     assert_non_null(strstr(stage_status().last_error, "it has expired"));
     struct conn *second = stage_await();
     assert_ptr_equal(fake_conn_tls(second), &other);

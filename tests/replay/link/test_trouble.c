@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What goes wrong: origins that refuse, fall silent or talk nonsense, disks that refuse, readers that
+ * What goes wrong: primaries that refuse, fall silent or talk nonsense, disks that refuse, readers that
  * hold on; and being pointed elsewhere or closed, in every state.
  */
 #include "fake_clock.h"
@@ -13,25 +13,25 @@
 
 enum { SETS = 400, SETS_LENGTH = SETS * (sizeof(SET_K) - 1) };
 
-static const struct origin_address other = {.host = "other.test", .port = 7000};
+static const struct primary_address other = {.host = "other.test", .port = 7000};
 
 #define FROM_X "PSYNC " STAGE_ID " 4712"
 #define CONTINUE "+CONTINUE " STAGE_ID "\r\n"
 #define RENAMED "+CONTINUE " STAGE_OTHER_ID "\r\n"
 
-static void say_sets(struct conn *origin)
+static void say_sets(struct conn *primary)
 {
     static char sets[SETS_LENGTH];
     for (size_t i = 0; i < SETS; i++)
         memcpy(sets + i * strlen(SET_K), SET_K, strlen(SET_K));
-    stage_say_bytes(origin, bytes_at(sets, sizeof(sets)));
+    stage_say_bytes(primary, bytes_at(sets, sizeof(sets)));
 }
 
-static void hang_up(struct conn *origin)
+static void hang_up(struct conn *primary)
 {
-    fake_conn_end(origin);
-    fake_conn_run(origin);
-    stage_expect_state(LINK_RESTING);
+    fake_conn_end(primary);
+    fake_conn_run(primary);
+    stage_expect_state(LINK_RETRYING);
 }
 
 /* ------------------------------------------------------------------ into every state */
@@ -49,25 +49,25 @@ static struct conn *reach_idle(void)
 static struct conn *reach_connecting(void)
 {
     stage_start();
-    struct conn *origin = stage_await();
+    struct conn *primary = stage_await();
     stage_expect_state(LINK_CONNECTING);
-    return origin;
+    return primary;
 }
 
-static struct conn *reach_greeting(void)
+static struct conn *reach_handshake(void)
 {
     stage_start();
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_expect_state(LINK_GREETING);
-    return origin;
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_expect_state(LINK_HANDSHAKE);
+    return primary;
 }
 
 static struct conn *reach_loading(void)
 {
-    struct conn *origin = reach_greeting();
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n$1000\r\nREDIS0011");
+    struct conn *primary = reach_handshake();
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n$1000\r\nREDIS0011");
     stage_expect_state(LINK_LOADING);
-    return origin;
+    return primary;
 }
 
 static struct conn *reach_streaming(void)
@@ -77,13 +77,13 @@ static struct conn *reach_streaming(void)
 
 static struct conn *reach_paused(void)
 {
-    struct conn *origin = stage_stream();
+    struct conn *primary = stage_stream();
     temp_store_refuse_files(true);
-    say_sets(origin);
+    say_sets(primary);
     temp_store_refuse_files(false);
-    assert_false(fake_conn_wants_read(origin));
+    assert_false(fake_conn_wants_read(primary));
     stage_expect_state(LINK_STREAMING);
-    return origin;
+    return primary;
 }
 
 static struct conn *reach_resting(void)
@@ -91,13 +91,13 @@ static struct conn *reach_resting(void)
     stage_start();
     fake_conn_down(stage_await(), "Connection refused");
     fake_conn_run_all();
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
     stage_expect_error("unreachable: Connection refused");
     return NULL;
 }
 
 static reach_fn *const reaches[] = {
-    reach_idle,      reach_connecting, reach_greeting, reach_loading,
+    reach_idle,      reach_connecting, reach_handshake, reach_loading,
     reach_streaming, reach_paused,     reach_resting,
 };
 
@@ -110,10 +110,10 @@ static void start_over(void)
 LINK_TEST(closed_in_every_state)
 {
     for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
-        struct conn *origin = reaches[i]();
+        struct conn *primary = reaches[i]();
         link_close(&stage.link);
         assert_null(stage.link);
-        assert_true(origin == NULL || fake_conn_is_closed(origin));
+        assert_true(primary == NULL || fake_conn_is_closed(primary));
         assert_null(store_arriving(stage.temp.store));
         fake_loop_pass(stage.loop, 10000);
         assert_false(stage_has_new());
@@ -125,14 +125,14 @@ LINK_TEST(closed_in_every_state)
 LINK_TEST(pointed_elsewhere_in_every_state)
 {
     for (size_t i = 0; i < LENGTH_OF(reaches); i++) {
-        struct conn *origin = reaches[i]();
+        struct conn *primary = reaches[i]();
         bool has_history = store_current(stage.temp.store) != NULL;
         link_follow(stage.link, &other);
-        assert_true(origin == NULL || fake_conn_is_closed(origin));
+        assert_true(primary == NULL || fake_conn_is_closed(primary));
         assert_null(store_arriving(stage.temp.store));
-        struct conn *origin_there = stage_await();
-        assert_string_equal(fake_conn_host(origin_there), "other.test");
-        assert_int_equal(fake_conn_port(origin_there), 7000);
+        struct conn *primary_there = stage_await();
+        assert_string_equal(fake_conn_host(primary_there), "other.test");
+        assert_int_equal(fake_conn_port(primary_there), 7000);
         assert_string_equal(stage_status().host, "other.test");
         stage.connections--; /* the one that stage_greet is to take up */
         char psync[80] = "PSYNC ? -1";
@@ -158,16 +158,16 @@ LINK_TEST(pointed_elsewhere_it_does_not_rest_long)
 
 LINK_TEST(breaks_in_every_state)
 {
-    static reach_fn *const connected[] = {reach_connecting, reach_greeting, reach_loading,
+    static reach_fn *const connected[] = {reach_connecting, reach_handshake, reach_loading,
                                           reach_streaming, reach_paused};
     for (size_t i = 0; i < LENGTH_OF(connected); i++) {
-        struct conn *origin = connected[i]();
-        fake_conn_down(origin, "Connection timed out");
-        fake_conn_run(origin);
-        stage_expect_state(LINK_RESTING);
+        struct conn *primary = connected[i]();
+        fake_conn_down(primary, "Connection timed out");
+        fake_conn_run(primary);
+        stage_expect_state(LINK_RETRYING);
         stage_expect_error(i == 0 ? "unreachable: Connection timed out"
                                   : "broken: Connection timed out");
-        assert_true(fake_conn_is_closed(origin));
+        assert_true(fake_conn_is_closed(primary));
         (void)stage_connect();
         start_over();
     }
@@ -175,19 +175,19 @@ LINK_TEST(breaks_in_every_state)
 
 /* ------------------------------------------------------------------ silence */
 
-static void expect_patience(struct conn *origin)
+static void expect_patience(struct conn *primary)
 {
     stage_seconds(60);
-    assert_false(fake_conn_is_closed(origin));
+    assert_false(fake_conn_is_closed(primary));
     stage_second();
-    assert_true(fake_conn_is_closed(origin));
-    stage_expect_state(LINK_RESTING);
-    stage_expect_error("silent: nothing came from the origin for repl-timeout");
+    assert_true(fake_conn_is_closed(primary));
+    stage_expect_state(LINK_RETRYING);
+    stage_expect_error("silent: nothing came from the primary for repl-timeout");
 }
 
 LINK_TEST(silence_ends_every_state)
 {
-    static reach_fn *const connected[] = {reach_connecting, reach_greeting, reach_loading,
+    static reach_fn *const connected[] = {reach_connecting, reach_handshake, reach_loading,
                                           reach_streaming};
     for (size_t i = 0; i < LENGTH_OF(connected); i++) {
         expect_patience(connected[i]());
@@ -195,32 +195,32 @@ LINK_TEST(silence_ends_every_state)
     }
 }
 
-LINK_TEST(silence_while_we_stood_still_is_not_the_origins)
+LINK_TEST(silence_while_we_stood_still_is_not_the_primarys)
 {
-    struct conn *origin = reach_streaming();
+    struct conn *primary = reach_streaming();
     fake_clock_advance(3600 * 1000);
     clock_note_standstill(); /* as the first timer does that is so late */
-    expect_patience(origin);
+    expect_patience(primary);
 }
 
 LINK_TEST(keepalives_are_no_silence)
 {
-    struct conn *origin = reach_greeting();
+    struct conn *primary = reach_handshake();
     stage_seconds(50);
-    stage_say(origin, "\n");
+    stage_say(primary, "\n");
     stage_seconds(50);
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
     stage_seconds(50);
-    stage_say(origin, "\n");
+    stage_say(primary, "\n");
     stage_seconds(50);
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     stage_seconds(50);
-    stage_say(origin, PING_COMMAND);
-    fake_conn_forget_sent(origin);
-    expect_patience(origin);
+    stage_say(primary, PING_COMMAND);
+    fake_conn_forget_sent(primary);
+    expect_patience(primary);
 }
 
-/* ------------------------------------------------------------------ resting */
+/* ------------------------------------------------------------------ retrying */
 
 static int64_t fail_to_connect(void)
 {
@@ -243,11 +243,11 @@ LINK_TEST(a_stream_that_flows_ends_the_series)
     stage_start();
     for (int i = 0; i < 5; i++)
         (void)fail_to_connect();
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
-    stage_say_rdb(origin, STAGE_RDB_BODY);
-    stage_say(origin, PING_COMMAND);
-    hang_up(origin);
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say_rdb(primary, STAGE_RDB_BODY);
+    stage_say(primary, PING_COMMAND);
+    hang_up(primary);
     assert_in_range(fake_loop_next_timer_ms(stage.loop), 50, 100);
 }
 
@@ -255,12 +255,12 @@ LINK_TEST(a_stream_that_begins_with_nonsense_does_not)
 {
     hang_up(stage_stream());
     for (int64_t longest = 200; longest <= 3200; longest *= 2) {
-        struct conn *origin = stage_greet(FROM_X);
-        stage_say(origin, CONTINUE);
+        struct conn *primary = stage_greet(FROM_X);
+        stage_say(primary, CONTINUE);
         stage_expect_state(LINK_STREAMING);
-        stage_say(origin, "+PONG\r\n");
-        stage_expect_state(LINK_RESTING);
-        stage_expect_error("stream: what the origin sent at offset 4711 is no replication stream");
+        stage_say(primary, "+PONG\r\n");
+        stage_expect_state(LINK_RETRYING);
+        stage_expect_error("stream: what the primary sent at offset 4711 is no replication stream");
         assert_in_range(fake_loop_next_timer_ms(stage.loop), longest / 2, longest);
         stage_expect_held(STAGE_ID, STAGE_X, "");
     }
@@ -277,23 +277,23 @@ LINK_TEST(a_refusal_is_told_and_tried_again)
     };
     stage_start();
     for (size_t i = 0; i < LENGTH_OF(answers); i++) {
-        struct conn *origin = stage_greet("PSYNC ? -1");
-        stage_say(origin, answers[i]);
-        stage_expect_state(LINK_RESTING);
-        stage_expect_error("refused: PSYNC: the origin answered: ");
-        stage_expect(origin, NULL); /* no SYNC */
-        assert_true(fake_conn_is_closed(origin));
+        struct conn *primary = stage_greet("PSYNC ? -1");
+        stage_say(primary, answers[i]);
+        stage_expect_state(LINK_RETRYING);
+        stage_expect_error("refused: PSYNC: the primary answered: ");
+        stage_expect(primary, NULL); /* no SYNC */
+        assert_true(fake_conn_is_closed(primary));
     }
 }
 
 /* Its stream would run over the end of the numbers, and the next PSYNC could not be written. */
-LINK_TEST(an_offset_that_leaves_no_room_for_a_stream_is_refused)
+LINK_TEST(an_offset_that_leaves_no_space_for_a_stream_is_refused)
 {
     stage_start();
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 9223372036854775806\r\n");
-    stage_expect_state(LINK_RESTING);
-    stage_expect_error("refused: PSYNC: the origin answered: +FULLRESYNC");
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 9223372036854775806\r\n");
+    stage_expect_state(LINK_RETRYING);
+    stage_expect_error("refused: PSYNC: the primary answered: +FULLRESYNC");
     assert_null(store_arriving(stage.temp.store));
 }
 
@@ -302,38 +302,38 @@ LINK_TEST(memory_is_out)
     fake_conn_refuse_next();
     stage_start();
     fake_loop_pass(stage.loop, 1);
-    stage_expect_state(LINK_RESTING);
-    stage_expect_error("unreachable: memory is out");
+    stage_expect_state(LINK_RETRYING);
+    stage_expect_error("unreachable: out of memory");
     (void)stage_greet("PSYNC ? -1");
 }
 
 LINK_TEST(a_full_socket_delays_the_handshake)
 {
     stage_start();
-    struct conn *origin = stage_await();
-    fake_conn_set_room(origin, 5);
-    fake_conn_up(origin);
-    fake_conn_run(origin);
-    assert_view(fake_conn_sent(origin), "*1\r\n$");
-    fake_conn_set_room(origin, SIZE_MAX);
-    fake_conn_run(origin);
-    stage_expect(origin, "PING");
+    struct conn *primary = stage_await();
+    fake_conn_set_room(primary, 5);
+    fake_conn_up(primary);
+    fake_conn_run(primary);
+    assert_view(fake_conn_sent(primary), "*1\r\n$");
+    fake_conn_set_room(primary, SIZE_MAX);
+    fake_conn_run(primary);
+    stage_expect(primary, "PING");
 }
 
 /* ------------------------------------------------------------------ disks and readers */
 
 LINK_TEST(a_disk_that_refuses_a_new_history)
 {
-    struct conn *origin = reach_greeting();
+    struct conn *primary = reach_handshake();
     temp_store_refuse(true);
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
     temp_store_refuse(false);
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
     stage_expect_error("store: ");
     assert_null(store_arriving(stage.temp.store));
-    origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     stage_expect_state(LINK_STREAMING);
 }
 
@@ -341,14 +341,14 @@ static void fail_full_sync(void)
 {
     for (int waited = 0; !stage_has_new() && waited <= 300; waited++)
         stage_second();
-    struct conn *origin = stage_greet("PSYNC ? -1");
+    struct conn *primary = stage_greet("PSYNC ? -1");
     temp_store_refuse(true);
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
     temp_store_refuse(false);
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
 }
 
-/* As long as nobody mends our disk, the origin must not fork for us again and again. */
+/* As long as nobody mends our disk, the primary must not fork for us again and again. */
 LINK_TEST(full_syncs_that_fail_are_asked_for_ever_more_slowly)
 {
     stage_start();
@@ -367,20 +367,20 @@ LINK_TEST(full_syncs_that_fail_are_asked_for_ever_more_slowly)
     assert_true(stage_has_new());
     fail_full_sync();
     link_retry(stage.link);
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     stage_expect_state(LINK_STREAMING);
 }
 
 LINK_TEST(a_disk_that_refuses_the_rdb)
 {
-    struct conn *origin = reach_greeting();
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    struct conn *primary = reach_handshake();
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
     temp_store_refuse(true);
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     temp_store_refuse(false);
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
     stage_expect_error("rdb: 4711.rdb.part: cannot write");
     assert_null(store_arriving(stage.temp.store));
     (void)stage_greet("PSYNC ? -1");
@@ -389,21 +389,21 @@ LINK_TEST(a_disk_that_refuses_the_rdb)
 /* Not reading is not the same as hearing nothing. */
 LINK_TEST(a_disk_without_room_for_the_stream)
 {
-    struct conn *origin = stage_stream();
+    struct conn *primary = stage_stream();
     temp_store_refuse_files(true);
-    say_sets(origin);
+    say_sets(primary);
     for (int i = 0; i < 65; i++) {
         stage_second();
-        assert_false(fake_conn_wants_read(origin));
+        assert_false(fake_conn_wants_read(primary));
         assert_int_equal(stage_status().acknowledged, stage_boundary());
-        assert_true(fake_conn_sent(origin).length > 0);
-        fake_conn_forget_sent(origin);
+        assert_true(fake_conn_sent(primary).length > 0);
+        fake_conn_forget_sent(primary);
     }
     stage_expect_state(LINK_STREAMING);
     temp_store_refuse_files(false);
     stage_second();
-    fake_conn_run(origin);
-    assert_true(fake_conn_wants_read(origin));
+    fake_conn_run(primary);
+    assert_true(fake_conn_wants_read(primary));
     assert_int_equal(stage_boundary(), STAGE_X + SETS_LENGTH);
 }
 
@@ -411,13 +411,13 @@ LINK_TEST(a_disk_without_room_for_the_stream)
 LINK_TEST(a_disk_that_cannot_keep_a_new_history)
 {
     stage_start();
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 4711\r\n");
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
     stage_expect_state(LINK_LOADING);
     temp_store_refuse_files(true);
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     temp_store_refuse_files(false);
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
     assert_null(store_current(stage.temp.store));
     assert_int_equal(stage.news[LINK_NEWS_WITHDRAWN], 1);
     assert_int_equal(stage.news[LINK_NEWS_REPLACED], 0);
@@ -426,36 +426,36 @@ LINK_TEST(a_disk_that_cannot_keep_a_new_history)
 /* It was refused after it had been received: it is kept, and nothing more is read until it is written. */
 LINK_TEST(a_disk_that_fails_the_stream)
 {
-    struct conn *origin = stage_stream();
+    struct conn *primary = stage_stream();
     temp_store_refuse(true);
-    stage_say(origin, SET_K);
+    stage_say(primary, SET_K);
     temp_store_refuse(false);
     stage_expect_state(LINK_STREAMING);
-    assert_false(fake_conn_wants_read(origin));
+    assert_false(fake_conn_wants_read(primary));
     assert_int_equal(stage_boundary(), STAGE_X);
     stage_second();
     stage_expect_state(LINK_STREAMING);
-    assert_true(fake_conn_wants_read(origin));
+    assert_true(fake_conn_wants_read(primary));
     stage_expect_held(STAGE_ID, STAGE_X, SET_K);
 }
 
-LINK_TEST(no_room_for_what_came_with_the_reply)
+LINK_TEST(no_space_for_what_came_with_the_reply)
 {
     struct text wire;
     hang_up(stage_stream());
-    struct conn *origin = stage_greet(FROM_X);
+    struct conn *primary = stage_greet(FROM_X);
     text_init(&wire, (size_t)SETS_LENGTH * 2);
     text_append_string(&wire, CONTINUE);
     for (int i = 0; i < SETS; i++)
         text_append_string(&wire, SET_K);
     temp_store_refuse_files(true);
-    stage_say_bytes(origin, text_bytes(&wire));
+    stage_say_bytes(primary, text_bytes(&wire));
     temp_store_refuse_files(false);
-    assert_false(fake_conn_wants_read(origin));
+    assert_false(fake_conn_wants_read(primary));
     assert_in_range(stage_boundary(), STAGE_X + 1, STAGE_X + TEMP_SEGMENT_BYTES);
     stage_second();
     assert_int_equal(stage_boundary(), STAGE_X + SETS_LENGTH);
-    assert_true(fake_conn_wants_read(origin));
+    assert_true(fake_conn_wants_read(primary));
     text_fini(&wire);
 }
 
@@ -465,19 +465,19 @@ LINK_TEST(readers_that_hold_on_pause_it_for_moments)
     stage.temp.options.window_bytes = TEMP_SEGMENT_BYTES;
     stage.temp.options.window_bytes_max = (uint64_t)TEMP_SEGMENT_BYTES * 2;
     temp_store_reopen(&stage.temp);
-    struct conn *origin = stage_stream();
+    struct conn *primary = stage_stream();
     struct backlog *backlog = history_backlog(store_current(stage.temp.store));
     assert_true(cursor_attach(&reader, backlog, STAGE_X));
-    say_sets(origin);
-    assert_false(fake_conn_wants_read(origin));
+    say_sets(primary);
+    assert_false(fake_conn_wants_read(primary));
     uint64_t end = backlog_end(backlog);
     assert_true(end < STAGE_X + SETS_LENGTH);
     fake_loop_pass(stage.loop, 100);
     assert_int_equal(backlog_end(backlog), end);
     cursor_detach(&reader);
     fake_loop_pass(stage.loop, 5);
-    fake_conn_run(origin);
-    assert_true(fake_conn_wants_read(origin));
+    fake_conn_run(primary);
+    assert_true(fake_conn_wants_read(primary));
     assert_int_equal(stage_boundary(), STAGE_X + SETS_LENGTH);
 }
 
@@ -485,29 +485,29 @@ LINK_TEST(readers_that_hold_on_pause_it_for_moments)
 
 static struct conn *break_in_command(void)
 {
-    struct conn *origin = stage_stream();
-    stage_say(origin, "*3\r\n$3\r\nSE");
-    hang_up(origin);
+    struct conn *primary = stage_stream();
+    stage_say(primary, "*3\r\n$3\r\nSE");
+    hang_up(primary);
     return stage_greet(FROM_X);
 }
 
 static void expect_full_sync_next(void)
 {
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
     stage_expect_error("store: ");
-    struct conn *origin = stage_greet("PSYNC ? -1");
-    stage_say(origin, "+FULLRESYNC " STAGE_ID " 9000\r\n");
-    stage_say_rdb(origin, STAGE_RDB_BODY);
+    struct conn *primary = stage_greet("PSYNC ? -1");
+    stage_say(primary, "+FULLRESYNC " STAGE_ID " 9000\r\n");
+    stage_say_rdb(primary, STAGE_RDB_BODY);
     stage_expect_state(LINK_STREAMING);
-    hang_up(origin);
+    hang_up(primary);
     (void)stage_greet("PSYNC " STAGE_ID " 9001");
 }
 
 LINK_TEST(the_disk_refuses_to_cut_for_a_new_id)
 {
-    struct conn *origin = break_in_command();
+    struct conn *primary = break_in_command();
     temp_store_refuse(true);
-    stage_say(origin, RENAMED);
+    stage_say(primary, RENAMED);
     temp_store_refuse(false);
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
     expect_full_sync_next();
@@ -515,9 +515,9 @@ LINK_TEST(the_disk_refuses_to_cut_for_a_new_id)
 
 LINK_TEST(the_disk_refuses_to_cut_other_bytes)
 {
-    struct conn *origin = break_in_command();
+    struct conn *primary = break_in_command();
     temp_store_refuse(true);
-    stage_say(origin, CONTINUE PING_COMMAND);
+    stage_say(primary, CONTINUE PING_COMMAND);
     temp_store_refuse(false);
     expect_full_sync_next();
 }
@@ -525,15 +525,15 @@ LINK_TEST(the_disk_refuses_to_cut_other_bytes)
 LINK_TEST(the_disk_refuses_the_new_id)
 {
     hang_up(stage_stream());
-    struct conn *origin = stage_greet(FROM_X);
+    struct conn *primary = stage_greet(FROM_X);
     temp_store_refuse(true);
-    stage_say(origin, RENAMED);
+    stage_say(primary, RENAMED);
     temp_store_refuse(false);
-    stage_expect_state(LINK_RESTING);
+    stage_expect_state(LINK_RETRYING);
     stage_expect_error("store: identity: ");
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
-    origin = stage_greet(FROM_X);
-    stage_say(origin, RENAMED PING_COMMAND);
+    primary = stage_greet(FROM_X);
+    stage_say(primary, RENAMED PING_COMMAND);
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 1);
     stage_expect_held(STAGE_OTHER_ID, STAGE_X, PING_COMMAND);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "../../../relay/downstream/client_room.h"
+#include "../../../relay/downstream/client_list.h"
 
 #include "fake_clock.h"
 #include "fake_conn.h"
@@ -9,7 +9,7 @@
 
 /* A room whose command table knows a few words; everything else is echoed as "+<word>". */
 struct stage {
-    struct client_room room;
+    struct client_list room;
     struct conn *peer;
     struct client *client;
     /* of the newcomer, if one has come */
@@ -100,7 +100,7 @@ static int set_up(void **state)
     (void)state;
     log_set_level(LOG_LEVEL_ERROR);
     stage = (struct stage){.newcomers = 0};
-    stage.room = (struct client_room){
+    stage.room = (struct client_list){
         .loop = loop_new(),
         .keepalive_s = 300,
         .on_command = on_command,
@@ -108,16 +108,16 @@ static int set_up(void **state)
         .on_newcomer = on_newcomer,
         .on_newcomer_arg = &stage,
     };
-    client_room_init(&stage.room);
+    client_list_init(&stage.room);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    client_room_close_all(&stage.room, CLOSE_SHUTDOWN);
+    client_list_close_all(&stage.room, CLOSE_SHUTDOWN);
     assert_int_equal(stage.room.count, 0);
-    assert_null(client_room_first(&stage.room));
+    assert_null(client_list_first(&stage.room));
     loop_free(&stage.room.loop);
     fake_conn_reset();
     return 0;
@@ -129,7 +129,7 @@ static void come(void)
 {
     client_accept(&stage.room, 5, NULL, 1);
     stage.peer = fake_conn_newest();
-    stage.client = client_room_first(&stage.room);
+    stage.client = client_list_first(&stage.room);
     fake_conn_up(stage.peer);
 }
 
@@ -313,10 +313,10 @@ CLIENT_TEST(the_last_replies_are_waited_for_but_not_for_ever)
     hear("QUIT\r\n");
     assert_int_equal(stage.room.count, 1);
     fake_clock_advance(10 * 1000);
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     assert_int_equal(stage.room.count, 1);
     fake_clock_advance(1);
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     expect_closed(CLOSE_QUIT);
 }
 
@@ -332,16 +332,16 @@ CLIENT_TEST(an_idle_client_is_closed_where_that_is_wanted)
 {
     come();
     fake_clock_advance(1000 * 1000);
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     assert_int_equal(stage.room.count, 1);
     stage.room.timeout_ms = 30 * 1000;
     hear("PING\r\n");
     fake_clock_advance(30 * 1000);
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     assert_int_equal(stage.room.count, 1);
     hear("half a command");
     fake_clock_advance(1);
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     expect_closed(CLOSE_IDLE);
 }
 
@@ -351,17 +351,17 @@ CLIENT_TEST(who_does_not_read_its_replies_is_closed)
     come();
     log_set_level((enum log_level)(LOG_LEVEL_ERROR + 1));
     fake_clock_advance(1000 * 1000); /* silence alone is no harm */
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     fake_conn_set_room(stage.peer, 3);
     hear("PING\r\n");
     fake_clock_advance(60 * 1000);
-    client_room_tick(&stage.room); /* it has taken something */
+    client_list_tick(&stage.room); /* it has taken something */
     assert_int_equal(stage.room.count, 1);
     fake_clock_advance(60 * 1000);
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     assert_int_equal(stage.room.count, 1);
     fake_clock_advance(1);
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     expect_closed(CLOSE_OVERFLOW);
 }
 
@@ -446,7 +446,7 @@ CLIENT_TEST(a_held_client_waits_with_its_further_commands)
     come();
     hear("one\r\nhold\r\ntwo\r\nthr");
     expect_sent("+one\r\n");
-    assert_true(client_is_held(stage.client));
+    assert_true(client_is_blocked(stage.client));
     hear("ee\r\nfour\r\n");
     expect_sent("");
     assert_int_equal(stage.room.commands, 2);
@@ -454,7 +454,7 @@ CLIENT_TEST(a_held_client_waits_with_its_further_commands)
     fake_loop_turn(stage.room.loop);
     fake_conn_run(stage.peer);
     expect_sent(":1\r\n+two\r\n+three\r\n+four\r\n");
-    assert_false(client_is_held(stage.client));
+    assert_false(client_is_blocked(stage.client));
     assert_true(fake_conn_wants_read(stage.peer));
     assert_false(fake_conn_wants_write(stage.peer));
 }
@@ -504,18 +504,18 @@ CLIENT_TEST(who_waits_or_listens_is_not_idle)
     stage.room.timeout_ms = 1000;
     hear("hold\r\n");
     fake_clock_advance(5000);
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     assert_int_equal(stage.room.count, 1);
     client_resume(stage.client, bytes_of(":1\r\n"));
     fake_clock_advance(1000);
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     assert_int_equal(stage.room.count, 1);
     hear("listen\r\n");
     fake_clock_advance(5000);
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     assert_int_equal(stage.room.count, 1);
     client_session(stage.client)->is_listener = false;
-    client_room_tick(&stage.room);
+    client_list_tick(&stage.room);
     expect_closed(CLOSE_IDLE);
 }
 

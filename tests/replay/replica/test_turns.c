@@ -3,7 +3,7 @@
  * Clients that all want something at once: they take turns, and the thread's other work, the stream above
  * all, comes in between.
  */
-#include "../../../relay/downstream/client_room.h"
+#include "../../../relay/downstream/client_list.h"
 
 #include "fake_clock.h"
 #include "fake_conn.h"
@@ -12,7 +12,7 @@
 #include "test.h"
 
 static struct {
-    struct client_room room;
+    struct client_list room;
     struct conn *peer;
     struct client *client;
 } stage;
@@ -30,15 +30,15 @@ static int set_up(void **state)
     (void)state;
     log_set_level(LOG_LEVEL_ERROR);
     memset(&stage, 0, sizeof(stage));
-    stage.room = (struct client_room){.loop = loop_new(), .on_command = on_command};
-    client_room_init(&stage.room);
+    stage.room = (struct client_list){.loop = loop_new(), .on_command = on_command};
+    client_list_init(&stage.room);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    client_room_close_all(&stage.room, CLOSE_SHUTDOWN);
+    client_list_close_all(&stage.room, CLOSE_SHUTDOWN);
     loop_free(&stage.room.loop);
     fake_conn_reset();
     return 0;
@@ -50,7 +50,7 @@ static void come(void)
 {
     client_accept(&stage.room, 5, NULL, 1);
     stage.peer = fake_conn_newest();
-    stage.client = client_room_first(&stage.room);
+    stage.client = client_list_first(&stage.room);
     fake_conn_up(stage.peer);
 }
 

@@ -18,14 +18,14 @@ enum { X = 100, TIMEOUT_MS = 60 * 1000, REPLICAS_MAX = 8 };
 struct stage {
     struct loop *loop;
     struct waiting waiting;
-    struct downstream_doors doors;
+    struct downstream_callbacks callbacks;
     bool is_upstream_streaming;
     bool is_history_old;
     unsigned snapshots_wanted;
     unsigned versions;   /* told */
     unsigned unreadable; /* told */
     uint32_t version;    /* of the last of both */
-    struct card cards[REPLICAS_MAX];
+    struct replica_stats replica_stats_list[REPLICAS_MAX];
     struct conn *peers[REPLICAS_MAX];
     unsigned count;
     struct replica *attached[REPLICAS_MAX];
@@ -79,13 +79,13 @@ static int set_up(void **state)
     (void)state;
     log_set_level(LOG_LEVEL_ERROR);
     stage = (struct stage){.loop = loop_new()};
-    stage.doors = (struct downstream_doors){.on_snapshot_wanted = on_snapshot_wanted,
-                                            .on_version = on_version,
-                                            .on_unreadable = on_unreadable,
-                                            .is_upstream_streaming = is_upstream_streaming,
-                                            .is_history_old = is_history_old,
-                                            .arg = &stage};
-    waiting_init(&stage.waiting, &fake_store, &stage.doors, TIMEOUT_MS, on_attached, &stage);
+    stage.callbacks = (struct downstream_callbacks){.on_snapshot_wanted = on_snapshot_wanted,
+                                                    .on_version = on_version,
+                                                    .on_unreadable = on_unreadable,
+                                                    .is_upstream_streaming = is_upstream_streaming,
+                                                    .is_history_old = is_history_old,
+                                                    .arg = &stage};
+    waiting_init(&stage.waiting, &fake_store, &stage.callbacks, TIMEOUT_MS, on_attached, &stage);
     return 0;
 }
 
@@ -103,9 +103,9 @@ static int tear_down(void **state)
 
 #define WAITING_TEST(name) TEST_SETUP(name, set_up, tear_down)
 
-static void on_gone(struct replica *replica, struct card *card, void *arg)
+static void on_gone(struct replica *replica, struct replica_stats *replica_stats, void *arg)
 {
-    (void)card;
+    (void)replica_stats;
     (void)arg;
     bool was_attached = false;
     for (unsigned i = 0; i < stage.attached_count; i++)
@@ -123,28 +123,28 @@ static void ignore(struct conn *conn, enum conn_event event, void *arg)
 }
 
 /* A replica that listens on `port` asks to continue at `offset`, or (0) for a full sync. */
-static struct card *ask(uint16_t port, uint64_t offset)
+static struct replica_stats *ask(uint16_t port, uint64_t offset)
 {
     const struct conn_options options = {.keepalive_s = 0};
     unsigned number = stage.count++;
-    struct card *card = &stage.cards[number];
+    struct replica_stats *replica_stats = &stage.replica_stats_list[number];
     stage.peers[number] = conn_accept(stage.loop, 3, &options, ignore, NULL);
     fake_conn_up(stage.peers[number]);
-    *card = (struct card){.id = number + 1, .acknowledges = true};
-    card->terms =
+    *replica_stats = (struct replica_stats){.id = number + 1, .acknowledges = true};
+    replica_stats->terms =
         (struct replica_terms){.capa_eof = true, .capa_psync2 = true, .listening_port = port};
-    snprintf(card->address, sizeof(card->address), "10.0.0.1");
+    snprintf(replica_stats->address, sizeof(replica_stats->address), "10.0.0.1");
     struct psync_request request = {.has_replid = offset > 0, .offset = offset};
     assert_true(replid_parse(bytes_of(ID), &request.replid));
     struct text owed;
     text_init(&owed, 1024);
-    struct replica *replica = replica_new(card, &owed, TIMEOUT_MS, &request);
+    struct replica *replica = replica_new(replica_stats, &owed, TIMEOUT_MS, &request);
     assert_non_null(replica);
     replica->on_gone = on_gone;
     waiting_add(&stage.waiting, replica);
     replica_begin(replica, stage.peers[number], bytes_at(NULL, 0));
     waiting_ask(&stage.waiting);
-    return card;
+    return replica_stats;
 }
 
 static void pass_seconds(unsigned seconds)
@@ -239,13 +239,13 @@ WAITING_TEST(who_can_continue_does_at_once)
 {
     fake_store.current = fake_history_new(7, ID, X);
     fake_history_append(fake_store.current, LITERAL("0123456789"));
-    struct card *card = ask(1, X + 3);
+    struct replica_stats *replica_stats = ask(1, X + 3);
     assert_int_equal(stage.attached_count, 1);
     assert_string_equal(stage.cause, "continue");
-    assert_int_equal(card->history_number, 7);
-    assert_false(card->full_sync);
-    assert_int_equal(CARD_GET(card, acknowledged), X + 3);
-    assert_int_equal(CARD_GET(card, sent_offset), X + 3);
+    assert_int_equal(replica_stats->history_number, 7);
+    assert_false(replica_stats->full_sync);
+    assert_int_equal(REPLICA_STATS_GET(replica_stats, acknowledged), X + 3);
+    assert_int_equal(REPLICA_STATS_GET(replica_stats, sent_offset), X + 3);
     assert_int_equal(stage.waiting.sync_partial_ok, 1);
     assert_int_equal(stage.waiting.sync_partial_err, 0);
 }
@@ -254,10 +254,10 @@ WAITING_TEST(a_partial_sync_that_becomes_a_full_one_is_counted)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
-    struct card *card = ask(1, X - 1);
+    struct replica_stats *replica_stats = ask(1, X - 1);
     assert_int_equal(stage.attached_count, 1);
-    assert_true(card->full_sync);
-    assert_int_equal(CARD_GET(card, acknowledged), 0);
+    assert_true(replica_stats->full_sync);
+    assert_int_equal(REPLICA_STATS_GET(replica_stats, acknowledged), 0);
     assert_int_equal(stage.waiting.sync_full, 1);
     assert_int_equal(stage.waiting.sync_partial_err, 1);
 }
@@ -312,13 +312,13 @@ WAITING_TEST(a_hold_begins_with_the_one_who_is_held)
 
 static struct worker *const some_worker = (struct worker *)&stage; /* nobody looks into it */
 
-static void go_at_once(struct card *card, enum close_reason reason)
+static void go_at_once(struct replica_stats *replica_stats, enum close_reason reason)
 {
-    card->worker = some_worker;
-    card->reason = reason;
-    card->rdb_sent_ms = clock_ms();
+    replica_stats->worker = some_worker;
+    replica_stats->reason = reason;
+    replica_stats->rdb_sent_ms = clock_ms();
     fake_clock_advance(100);
-    waiting_note_gone(&stage.waiting, card);
+    waiting_note_gone(&stage.waiting, replica_stats);
 }
 
 static void have_served(const char *rdb)
@@ -328,21 +328,21 @@ static void have_served(const char *rdb)
     fake_history_set_snapshots(fake_store.current, snapshot, NULL);
 }
 
-static struct card *ask_as(const char *version)
+static struct replica_stats *ask_as(const char *version)
 {
-    struct card *card = ask(1, 0);
-    snprintf(card->terms.version, sizeof(card->terms.version), "%s", version);
-    return card;
+    struct replica_stats *replica_stats = ask(1, 0);
+    snprintf(replica_stats->terms.version, sizeof(replica_stats->terms.version), "%s", version);
+    return replica_stats;
 }
 
 /* One comes, waits for as long as it must, and fails, over and over. */
 static void fail_often(unsigned times)
 {
     for (unsigned i = 0; i < times; i++) {
-        struct card *card = ask(1, 0);
+        struct replica_stats *replica_stats = ask(1, 0);
         pass_seconds(4);
         assert_int_equal(stage.waiting.count, 0);
-        go_at_once(card, CLOSE_ENDED);
+        go_at_once(replica_stats, CLOSE_ENDED);
         replica_close(stage.attached[stage.attached_count - 1], CLOSE_SHUTDOWN);
         stage.attached_count--;
         stage.count--; /* its place is used again */
@@ -361,15 +361,15 @@ WAITING_TEST(one_that_comes_back_right_after_full_syncs_waits)
     assert_int_equal(stage.attached_count, 3);
     pass_seconds(1);
     assert_int_equal(stage.attached_count, 4);
-    go_at_once(&stage.cards[2], CLOSE_ENDED);
-    struct card *card = ask(1, 0);
+    go_at_once(&stage.replica_stats_list[2], CLOSE_ENDED);
+    struct replica_stats *replica_stats = ask(1, 0);
     pass_seconds(1);
     assert_int_equal(stage.attached_count, 4);
     pass_seconds(1);
     assert_int_equal(stage.attached_count, 5);
     assert_int_equal(stage.waiting.sync_full_unacknowledged, 3);
-    CARD_SET(card, has_acknowledged, true);
-    go_at_once(card, CLOSE_ENDED); /* that was a good one */
+    REPLICA_STATS_SET(replica_stats, has_acknowledged, true);
+    go_at_once(replica_stats, CLOSE_ENDED); /* that was a good one */
     ask(1, 0);
     assert_int_equal(stage.attached_count, 6);
     assert_int_equal(stage.waiting.sync_full_unacknowledged, 3);
@@ -394,10 +394,10 @@ WAITING_TEST(one_that_waits_for_another_is_let_go_when_that_fails_again)
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
     fail_often(9);
-    struct card *healthy = ask(1, 0);
+    struct replica_stats *healthy = ask(1, 0);
     assert_int_equal(stage.waiting.count, 1);
     assert_int_equal(healthy->failures, 9);
-    struct card *failing = ask(1, 0);
+    struct replica_stats *failing = ask(1, 0);
     assert_int_equal(stage.attached_count, 1);
     go_at_once(failing, CLOSE_ENDED);
     waiting_ask(&stage.waiting);
@@ -412,10 +412,10 @@ WAITING_TEST(one_that_leaves_while_it_waits_keeps_its_count)
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
     fail_often(3);
-    struct card *card = ask(1, 0);
-    assert_int_equal(card->failures, 3);
-    waiting_close(&stage.waiting, card->id, CLOSE_KILLED);
-    waiting_note_gone(&stage.waiting, card);
+    struct replica_stats *replica_stats = ask(1, 0);
+    assert_int_equal(replica_stats->failures, 3);
+    waiting_close(&stage.waiting, replica_stats->id, CLOSE_KILLED);
+    waiting_note_gone(&stage.waiting, replica_stats);
     assert_int_equal(ask(1, 0)->failures, 3);
     assert_int_equal(stage.waiting.sync_full_unacknowledged, 3);
 }
@@ -425,17 +425,17 @@ WAITING_TEST(one_that_leaves_at_the_head_of_the_rdb_has_failed)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
-    struct card *card = ask(1, 0);
-    card->worker = some_worker;
-    card->reason = CLOSE_FAILED;
-    waiting_note_gone(&stage.waiting, card);
+    struct replica_stats *replica_stats = ask(1, 0);
+    replica_stats->worker = some_worker;
+    replica_stats->reason = CLOSE_FAILED;
+    waiting_note_gone(&stage.waiting, replica_stats);
     assert_int_equal(stage.waiting.sync_full_unacknowledged, 1);
-    card = ask(1, 0);
-    assert_int_equal(card->failures, 1);
-    card->worker = some_worker;
-    card->reason = CLOSE_FAILED;
+    replica_stats = ask(1, 0);
+    assert_int_equal(replica_stats->failures, 1);
+    replica_stats->worker = some_worker;
+    replica_stats->reason = CLOSE_FAILED;
     pass_seconds(6);
-    waiting_note_gone(&stage.waiting, card);
+    waiting_note_gone(&stage.waiting, replica_stats);
     assert_int_equal(stage.waiting.sync_full_unacknowledged, 1);
     assert_int_equal(ask(1, 0)->failures, 1);
 }
@@ -448,8 +448,8 @@ WAITING_TEST(one_that_has_said_that_it_cannot_read_the_rdb_waits_at_first)
     have_served("VALKEY080 and so on");
     pass_seconds(1);
     assert_int_equal(stage.attached_count, 1);
-    assert_int_equal(stage.cards[0].reading, RDB_UNREADABLE);
-    assert_int_equal(stage.cards[1].reading, RDB_READABLE);
+    assert_int_equal(stage.replica_stats_list[0].reading, RDB_UNREADABLE);
+    assert_int_equal(stage.replica_stats_list[1].reading, RDB_READABLE);
     pass_seconds(4);
     assert_int_equal(stage.attached_count, 1);
     pass_seconds(1);
@@ -473,7 +473,7 @@ WAITING_TEST(it_waits_for_a_refresh_that_it_may_be_able_to_read)
     fake_history_set_snapshots(fake_store.current, arriving, NULL);
     waiting_ask(&stage.waiting);
     assert_int_equal(stage.attached_count, 1);
-    assert_int_equal(stage.cards[0].reading, RDB_READABLE);
+    assert_int_equal(stage.replica_stats_list[0].reading, RDB_READABLE);
 }
 
 /* A Redis, or an older server: it is served all the same, and comes back if it cannot read that. */
@@ -518,5 +518,5 @@ WAITING_TEST(one_of_several_can_be_closed)
     assert_false(waiting_close(&stage.waiting, 2, CLOSE_KILLED));
     assert_int_equal(stage.waiting.count, 2);
     assert_true(fake_conn_is_closed(stage.peers[1]));
-    assert_int_equal(stage.cards[1].reason, CLOSE_KILLED);
+    assert_int_equal(stage.replica_stats_list[1].reason, CLOSE_KILLED);
 }

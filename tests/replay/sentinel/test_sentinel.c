@@ -39,7 +39,7 @@ static unsigned told;
 static char told_last[300];
 static bool asks_back; /* the callee asks from inside its call, as a link that is lost does */
 
-static void on_address(const struct origin_address *primary, void *arg)
+static void on_address(const struct primary_address *primary, void *arg)
 {
     assert_ptr_equal(arg, &told);
     told++;
@@ -50,7 +50,7 @@ static void on_address(const struct origin_address *primary, void *arg)
 
 static void add_sentinel(const char *host, uint16_t port)
 {
-    struct origin_address *at = &options.sentinels.at[options.sentinels.count++];
+    struct primary_address *at = &options.sentinels.at[options.sentinels.count++];
     snprintf(at->host, sizeof(at->host), "%s", host);
     at->port = port;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the tests of the admin room share: a room between fake rooms, a client that speaks to it,
+ * What the tests of the admin room share: a room between fake components, a client that speaks to it,
  * and a look at whether a reply is one whole value of the protocol.
  */
 #ifndef TESTS_UNIT_ADMIN_TEST_H
@@ -9,8 +9,8 @@
 #include <strings.h>
 
 #include "fake_clock.h"
+#include "fake_components.h"
 #include "fake_loop.h"
-#include "fake_rooms.h"
 #include "relay/admin/admin.h"
 #include "relay/net/tls_certificates.h"
 #include "test.h"
@@ -110,7 +110,7 @@ static inline void open_room(const char *password, const char *config_file)
     users_init(&users);
     if (password != NULL)
         add_user(USER_DEFAULT, ROLE_ADMIN, password[0] != '\0' ? password : NULL);
-    fake_rooms_reset();
+    fake_components_reset();
     shutdowns = settings_calls = 0;
     followed[0] = '\0';
     may_follow = true;
@@ -123,16 +123,16 @@ static inline void open_room(const char *password, const char *config_file)
                                           .config_file = config_file,
                                           .backlog_bytes = 1048576,
                                           .clients_max = 10000};
-    const struct admin_doors doors = {.shut_down = count_shutdown,
-                                      .follow = follow,
-                                      .set = set_settings,
-                                      .rewrite = rewrite,
-                                      .watch_acknowledged = watch_acknowledged,
-                                      .each_setting = tell_settings,
-                                      .certificates = &certificates,
-                                      .arg = &room};
+    const struct admin_callbacks callbacks = {.shut_down = count_shutdown,
+                                              .follow = follow,
+                                              .set = set_settings,
+                                              .rewrite = rewrite,
+                                              .watch_acknowledged = watch_acknowledged,
+                                              .each_setting = tell_settings,
+                                              .certificates = &certificates,
+                                              .arg = &room};
     loop = loop_new();
-    room = admin_open(loop, fake_store(), fake_link(), fake_downstream(), &options, &doors);
+    room = admin_open(loop, fake_store(), fake_link(), fake_downstream(), &options, &callbacks);
     assert_non_null(room);
     caller = fake_client(7, "192.0.2.7:50000");
 }
@@ -144,7 +144,7 @@ static inline void close_room(void)
     assert_false(watches_acknowledged);
     loop_free(&loop);
     users_fini(&users);
-    fake_rooms_reset();
+    fake_components_reset();
 }
 
 static inline int set_up(void **state)

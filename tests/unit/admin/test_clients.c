@@ -14,19 +14,19 @@ static int set_up_peers(void **state)
     open_room("", "");
     other = fake_client(8, "192.0.2.8:50001");
     fake_clock_advance(5000);
-    fake_rooms.replicas[0] = (struct peer_status){.id = 3,
-                                                  .peer = "198.51.100.3:40000",
-                                                  .local = "127.0.0.1:6380",
-                                                  .state = REPLICA_STREAMING,
-                                                  .user = "",
-                                                  .acknowledges = true,
-                                                  .connected_ms = clock_ms() - 100000,
-                                                  .last_ack_ms = clock_ms() - 1500};
-    fake_rooms.replicas[1] = fake_rooms.replicas[0];
-    fake_rooms.replicas[1].id = 4;
-    fake_rooms.replicas[1].peer = "198.51.100.4:40000";
-    fake_rooms.replicas[1].acknowledges = false;
-    fake_rooms.replica_count = 2;
+    fake_components.replicas[0] = (struct peer_status){.id = 3,
+                                                       .peer = "198.51.100.3:40000",
+                                                       .local = "127.0.0.1:6380",
+                                                       .state = REPLICA_STREAMING,
+                                                       .user = "",
+                                                       .acknowledges = true,
+                                                       .connected_ms = clock_ms() - 100000,
+                                                       .last_ack_ms = clock_ms() - 1500};
+    fake_components.replicas[1] = fake_components.replicas[0];
+    fake_components.replicas[1].id = 4;
+    fake_components.replicas[1].peer = "198.51.100.4:40000";
+    fake_components.replicas[1].acknowledges = false;
+    fake_components.replica_count = 2;
     return 0;
 }
 
@@ -117,13 +117,13 @@ PEERS_TEST(names_are_given_and_taken)
 static void expect_killed(const char *ids)
 {
     char killed[128] = "";
-    for (size_t i = 0; i < fake_rooms.killed_count; i++) {
+    for (size_t i = 0; i < fake_components.killed_count; i++) {
         size_t length = strlen(killed);
         snprintf(killed + length, sizeof(killed) - length, "%s%" PRIu64, i > 0 ? " " : "",
-                 fake_rooms.killed[i]);
+                 fake_components.killed[i]);
     }
     assert_string_equal(killed, ids);
-    fake_rooms.killed_count = 0;
+    fake_components.killed_count = 0;
 }
 
 PEERS_TEST(kill_by_filter_spares_the_caller)

@@ -159,7 +159,7 @@ static void renew_caller(int protocol)
 {
     if (!fake_client_is_gone(caller))
         fake_client_leaves(caller);
-    fake_rooms_reset();
+    fake_components_reset();
     caller = fake_client(7, "192.0.2.7:50000");
     client_session(caller)->protocol = protocol;
 }
@@ -210,13 +210,13 @@ COMMAND_TEST(unknown_commands_are_told_as_redis_server_does)
 COMMAND_TEST(unknown_commands_are_shown_in_part)
 {
     char line[700];
-    char letters[401];
+    char messages[401];
     char expected[400];
-    memset(letters, 'a', 400);
-    letters[400] = '\0';
-    snprintf(line, sizeof(line), "foo %s bbb", letters);
+    memset(messages, 'a', 400);
+    messages[400] = '\0';
+    snprintf(line, sizeof(line), "foo %s bbb", messages);
     snprintf(expected, sizeof(expected),
-             "-ERR unknown command 'foo', with args beginning with: '%.128s' \r\n", letters);
+             "-ERR unknown command 'foo', with args beginning with: '%.128s' \r\n", messages);
     expect(line, expected);
 }
 
@@ -232,8 +232,8 @@ COMMAND_TEST(data_commands_are_told_where_to_go)
                       "origin.example:6379 or one of its replicas\r\n");
     expect_part("debug sleep 1", "it does not offer 'debug'");
     expect_part("ssubscribe x", "it does not offer 'ssubscribe'");
-    fake_rooms.link.host = "";
-    fake_rooms.link.port = 0;
+    fake_components.link.host = "";
+    fake_components.link.port = 0;
     expect("get x", "-ERR this is psync-relay: it holds no data, ask the primary or one of its "
                     "replicas\r\n");
     expect("set x y", "-READONLY this is psync-relay: it holds no data, write to the primary\r\n");

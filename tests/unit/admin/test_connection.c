@@ -23,7 +23,7 @@ COMMAND_TEST(ping_and_echo)
     expect("echo", "-ERR wrong number of arguments for 'echo' command\r\n");
 }
 
-COMMAND_TEST(select_knows_as_many_databases_as_an_origin_may_have)
+COMMAND_TEST(select_knows_as_many_databases_as_a_primary_may_have)
 {
     expect("select 0", "+OK\r\n");
     expect("select 15", "+OK\r\n");
@@ -58,8 +58,8 @@ PASSWORD_TEST(before_auth_nearly_nothing_is_allowed)
     for (size_t i = 0; i < LENGTH_OF(refused); i++)
         expect(refused[i], NOAUTH);
     assert_int_equal(shutdowns, 0);
-    assert_int_equal(fake_rooms.replicas_refused, 3); /* replconf, sync, psync */
-    assert_non_null(strstr(fake_rooms.refusal_cause, "it has not logged in: set masterauth"));
+    assert_int_equal(fake_components.replicas_refused, 3); /* replconf, sync, psync */
+    assert_non_null(strstr(fake_components.refusal_cause, "it has not logged in: set masterauth"));
     assert_false(fake_client_is_gone(caller));
     expect("reset", "+RESET\r\n");
     /* As redis-server has it: whether a command exists is no secret. */
@@ -94,10 +94,10 @@ PASSWORD_TEST(the_right_password_opens)
 COMMAND_TEST(hello_tells_who_we_are)
 {
     expect("hello", HELLO_2("$5\r\nredis\r\n", "$5\r\n7.0.0\r\n"));
-    fake_rooms.link.server_version = "7.0.15";
+    fake_components.link.server_version = "7.0.15";
     expect("hello 2", HELLO_2("$5\r\nredis\r\n", "$6\r\n7.0.15\r\n"));
-    fake_rooms.link.server_version = "7.2.4";
-    fake_rooms.link.valkey_version = "8.0.1";
+    fake_components.link.server_version = "7.2.4";
+    fake_components.link.valkey_version = "8.0.1";
     expect("hello 2", HELLO_2("$6\r\nvalkey\r\n", "$5\r\n8.0.1\r\n"));
 }
 

@@ -40,20 +40,20 @@ static void expect_text(const char *line, const char *text)
 
 static void have_history(void)
 {
-    fake_rooms.has_history = true;
-    assert_true(replid_parse(bytes_of(ID), &fake_rooms.identity.replid));
-    fake_rooms.first = 1000;
+    fake_components.has_history = true;
+    assert_true(replid_parse(bytes_of(ID), &fake_components.identity.replid));
+    fake_components.first = 1000;
     /* What this turn has received is not told before it is published. */
-    fake_rooms.published_boundary = 90200;
-    fake_rooms.published = 90210;
-    fake_rooms.boundary = fake_rooms.end = 90215;
+    fake_components.published_boundary = 90200;
+    fake_components.published = 90210;
+    fake_components.boundary = fake_components.end = 90215;
 }
 
 static void have_link_up(void)
 {
-    fake_rooms.link.state = LINK_STREAMING;
-    fake_rooms.link.is_up = true;
-    fake_rooms.link.last_io_ms = clock_ms() - 2500;
+    fake_components.link.state = LINK_STREAMING;
+    fake_components.link.is_up = true;
+    fake_components.link.last_io_ms = clock_ms() - 2500;
 }
 
 static struct peer_status replica(enum replica_state state, const char *address)
@@ -100,17 +100,17 @@ COMMAND_TEST(replication_with_everything)
 {
     have_history();
     have_link_up();
-    fake_rooms.identity.earlier_count = 2;
-    assert_true(replid_parse(bytes_of(OLD_ID), &fake_rooms.identity.earlier[0].replid));
-    fake_rooms.identity.earlier[0].limit = 5000;
-    fake_rooms.identity.earlier[1].limit = 4000;
-    fake_rooms.replicas[0] = replica(REPLICA_STREAMING, "198.51.100.3");
-    fake_rooms.replicas[1] = replica(REPLICA_CLOSING, "198.51.100.4");
-    fake_rooms.replicas[2] = replica(REPLICA_LOADING, "2001:db8::5");
-    fake_rooms.replicas[3] = replica(REPLICA_WAITING, "forged,state=online");
-    fake_rooms.replica_count = 4;
-    fake_rooms.link.chain = OLD_ID;
-    fake_rooms.link.chain_is_complete = true;
+    fake_components.identity.earlier_count = 2;
+    assert_true(replid_parse(bytes_of(OLD_ID), &fake_components.identity.earlier[0].replid));
+    fake_components.identity.earlier[0].limit = 5000;
+    fake_components.identity.earlier[1].limit = 4000;
+    fake_components.replicas[0] = replica(REPLICA_STREAMING, "198.51.100.3");
+    fake_components.replicas[1] = replica(REPLICA_CLOSING, "198.51.100.4");
+    fake_components.replicas[2] = replica(REPLICA_LOADING, "2001:db8::5");
+    fake_components.replicas[3] = replica(REPLICA_WAITING, "forged,state=online");
+    fake_components.replica_count = 4;
+    fake_components.link.chain = OLD_ID;
+    fake_components.link.chain_is_complete = true;
     expect_text("info replication",
                 "# Replication\r\n"
                 "role:slave\r\n"
@@ -174,19 +174,19 @@ COMMAND_TEST(replication_while_syncing)
         "repl_backlog_first_byte_offset",
         "repl_backlog_histlen",
     };
-    fake_rooms.link.state = LINK_LOADING;
-    fake_rooms.link.sync_in_progress = true;
-    fake_rooms.link.sync_total_bytes = 400;
-    fake_rooms.link.sync_read_bytes = 100;
-    fake_rooms.link.last_io_ms = clock_ms() - 3999;
-    fake_rooms.link.down_since_ms = clock_ms() - 7000;
+    fake_components.link.state = LINK_LOADING;
+    fake_components.link.sync_in_progress = true;
+    fake_components.link.sync_total_bytes = 400;
+    fake_components.link.sync_read_bytes = 100;
+    fake_components.link.last_io_ms = clock_ms() - 3999;
+    fake_components.link.down_since_ms = clock_ms() - 7000;
     expect_fields(info("info replication"), names, LENGTH_OF(names));
     expect_part("info replication", "master_sync_total_bytes:400\r\nmaster_sync_read_bytes:100\r\n"
                                     "master_sync_left_bytes:300\r\nmaster_sync_perc:25.00\r\n"
                                     "master_sync_last_io_seconds_ago:3\r\n"
                                     "master_link_down_since_seconds:7\r\n");
     /* With an end mark the length is not known before the end. */
-    fake_rooms.link.sync_total_bytes = 0;
+    fake_components.link.sync_total_bytes = 0;
     expect_part("info replication", "master_sync_total_bytes:0\r\nmaster_sync_read_bytes:100\r\n"
                                     "master_sync_left_bytes:0\r\nmaster_sync_perc:0.00\r\n");
 }
@@ -195,7 +195,7 @@ COMMAND_TEST(replication_while_syncing)
 COMMAND_TEST(backlog_size_is_what_was_set)
 {
     have_history();
-    fake_rooms.published = fake_rooms.end = 5000000;
+    fake_components.published = fake_components.end = 5000000;
     expect_part("info replication", "repl_backlog_size:1048576\r\n");
     expect_part("info replication", "repl_backlog_histlen:4999000\r\n");
 }
@@ -213,8 +213,8 @@ COMMAND_TEST(server_has_its_fields)
     fake_clock_advance(2 * 24 * 60 * 60 * 1000 + 1000);
     expect_part("info server", "uptime_in_seconds:172801\r\nuptime_in_days:2\r\n");
     expect_part("info server", "tcp_port:6380\r\n");
-    fake_rooms.link.server_version = "7.2.4";
-    fake_rooms.link.valkey_version = "8.0.1";
+    fake_components.link.server_version = "7.2.4";
+    fake_components.link.valkey_version = "8.0.1";
     expect_part("info server", "redis_version:7.2.4\r\nserver_name:valkey\r\n"
                                "valkey_version:8.0.1\r\npsync_relay_version:");
     expect_part("info server", "redis_mode:standalone\r\nserver_mode:standalone\r\n");
@@ -272,7 +272,7 @@ COMMAND_TEST(other_sections_have_their_fields)
                                       "used_cpu_user_children",
                                       "used_cpu_sys_main_thread",
                                       "used_cpu_user_main_thread"};
-    fake_rooms.counts.clients = 5;
+    fake_components.counts.clients = 5;
     expect_fields(info("info clients"), clients, LENGTH_OF(clients));
     expect_part("info clients", "connected_clients:5\r\n");
     expect_part("info clients", "maxclients:10000\r\n");
@@ -294,19 +294,19 @@ COMMAND_TEST(other_sections_have_their_fields)
 
 COMMAND_TEST(stats_tell_the_counts)
 {
-    fake_rooms.counts = (struct downstream_counts){.connections_received = 11,
-                                                   .connections_rejected = 12,
-                                                   .commands = 13,
-                                                   .sync_full = 14,
-                                                   .sync_partial_ok = 15,
-                                                   .sync_partial_err = 16,
-                                                   .sync_full_unacknowledged = 17,
-                                                   .replicas_refused = 18,
-                                                   .sent_bytes = 17000,
-                                                   .replica_sent_bytes = 16000,
-                                                   .received_bytes = 18};
-    fake_rooms.counts.closed[CLOSE_LAGGED] = 19;
-    fake_rooms.link.received_bytes = 2000;
+    fake_components.counts = (struct downstream_counts){.connections_received = 11,
+                                                        .connections_rejected = 12,
+                                                        .commands = 13,
+                                                        .sync_full = 14,
+                                                        .sync_partial_ok = 15,
+                                                        .sync_partial_err = 16,
+                                                        .sync_full_unacknowledged = 17,
+                                                        .replicas_refused = 18,
+                                                        .sent_bytes = 17000,
+                                                        .replica_sent_bytes = 16000,
+                                                        .received_bytes = 18};
+    fake_components.counts.closed[CLOSE_LAGGED] = 19;
+    fake_components.link.received_bytes = 2000;
     expect("nonsense", "-ERR unknown command 'nonsense', with args beginning with: \r\n");
     expect_part("set a b", "-READONLY ");
     expect_part("info stats", "# Stats\r\n"
@@ -345,21 +345,21 @@ COMMAND_TEST(stats_tell_the_counts)
 
 COMMAND_TEST(relay_tells_of_upstream)
 {
-    fake_rooms.link.attempts = 4;
-    fake_rooms.link.full_syncs = 1;
-    fake_rooms.link.partial_syncs = 2;
-    fake_rooms.link.refreshes = 3;
-    fake_rooms.link.last_refresh_count = 2;
-    fake_rooms.link.last_refreshes[0] = (struct link_refresh_report){
+    fake_components.link.attempts = 4;
+    fake_components.link.full_syncs = 1;
+    fake_components.link.partial_syncs = 2;
+    fake_components.link.refreshes = 3;
+    fake_components.link.last_refresh_count = 2;
+    fake_components.link.last_refreshes[0] = (struct link_refresh_report){
         .began_ms = clock_ms(), .cause = "a replica waits", .outcome = "running"};
-    fake_rooms.link.last_refreshes[1] = (struct link_refresh_report){
+    fake_components.link.last_refreshes[1] = (struct link_refresh_report){
         .began_ms = clock_ms() - 70000, .cause = "the window", .outcome = "complete", .offset = 9};
-    fake_rooms.link.refresh_error = "the origin is silent";
-    fake_rooms.link.announced_version = 0x080100;
-    fake_rooms.link.acknowledged = 90200;
-    fake_rooms.link.received_bytes = 99000;
-    fake_rooms.link.last_error = "refused\r\nforged:1";
-    fake_rooms.counts.replicas_waiting = 6;
+    fake_components.link.refresh_error = "the primary is silent";
+    fake_components.link.announced_version = 0x080100;
+    fake_components.link.acknowledged = 90200;
+    fake_components.link.received_bytes = 99000;
+    fake_components.link.last_error = "refused\r\nforged:1";
+    fake_components.counts.replicas_waiting = 6;
     expect_text("info relay", "# Relay\r\n"
                               "upstream_state:connecting\r\n"
                               "upstream_attempts:4\r\n"
@@ -371,7 +371,7 @@ COMMAND_TEST(relay_tells_of_upstream)
                               "cause=a replica waits\r\n"
                               "upstream_refresh1:age=70,outcome=complete,offset=9,"
                               "cause=the window\r\n"
-                              "upstream_refresh_last_error:the origin is silent\r\n"
+                              "upstream_refresh_last_error:the primary is silent\r\n"
                               "upstream_announced_version:8.1.0\r\n"
                               "upstream_received_bytes:99000\r\n"
                               "ack:received\r\n"
@@ -388,23 +388,23 @@ COMMAND_TEST(relay_tells_of_upstream)
                               "replicas_known:0\r\n"
                               "replicas_away:0\r\n"
                               "replicas_unsure_seconds:0\r\n");
-    fake_rooms.ack = (struct ack_rule){.policy = ACK_REPLICAS, .replicas = 3};
+    fake_components.ack = (struct ack_rule){.policy = ACK_REPLICAS, .replicas = 3};
     expect_part("info relay", "\r\nack:replicas 3\r\n");
-    fake_rooms.link.wait = (struct link_wait){
+    fake_components.link.wait = (struct link_wait){
         .is_waiting = true, .host = "other", .port = 7, .replid = OLD_ID, .left_ms = 1001};
     expect_part("info relay", "upstream_other_history:1\r\n"
                               "upstream_other_history_host:other\r\n"
                               "upstream_other_history_port:7\r\n"
                               "upstream_other_history_replid:" OLD_ID "\r\n"
                               "upstream_other_history_seconds_left:2\r\n");
-    fake_rooms.link.wait.left_ms = -1;
+    fake_components.link.wait.left_ms = -1;
     expect_part("info relay", "upstream_other_history_seconds_left:-1\r\n");
-    fake_rooms.above = (struct hops){
+    fake_components.above = (struct hops){
         .count = 1, .at = {{.to = {"::1", 7}, .link = HOP_SYNC, .silence_ms = 31999}}};
     expect_part("info relay", "upstream_hops:2\r\n");
     expect_part("info relay", "upstream_hop1:host=::1,port=7,link=sync,silence=31\r\n"
                               "upstream_root_silence_seconds:31\r\n");
-    fake_rooms.link.old_history_since_ms = clock_ms() - 7500;
+    fake_components.link.old_history_since_ms = clock_ms() - 7500;
     expect_part("info relay", "serving_old_history:1\r\nserving_old_history_since_seconds:7\r\n");
 }
 

@@ -56,7 +56,7 @@ USERS_TEST(a_replica_may_replicate)
     expect_refused("config set port 1", "alice", "config|set");
     expect_refused("shutdown", "alice", "shutdown");
     assert_int_equal(shutdowns, 0);
-    fake_rooms.psync_takes = true;
+    fake_components.psync_takes = true;
     say("psync ? -1");
     assert_true(fake_client_is_gone(caller));
 }
@@ -81,12 +81,12 @@ USERS_TEST(a_monitor_may_look)
     assert_string_equal(followed, "");
     assert_string_equal(settings_set, "");
     expect_part("info stats", "acl_access_denied_auth:0\r\nacl_access_denied_cmd:10\r\n");
-    fake_rooms.replicas_refused = 0;
+    fake_components.replicas_refused = 0;
     expect_refused("psync ? -1", "bob", "psync");
-    assert_int_equal(fake_rooms.replicas_refused, 1);
-    assert_non_null(strstr(fake_rooms.refusal_cause, "its user bob has the role monitor:"));
+    assert_int_equal(fake_components.replicas_refused, 1);
+    assert_non_null(strstr(fake_components.refusal_cause, "its user bob has the role monitor:"));
     expect_refused("shutdown", "bob", "shutdown");
-    assert_int_equal(fake_rooms.replicas_refused, 1);
+    assert_int_equal(fake_components.replicas_refused, 1);
 }
 
 USERS_TEST(an_admin_may_do_everything)
@@ -141,22 +141,22 @@ USERS_TEST(transactions_know_roles)
 USERS_TEST(clients_are_known_by_user)
 {
     struct client *other = fake_client(8, "192.0.2.8:50000");
-    fake_rooms.replica_count = 1;
-    fake_rooms.replicas[0] =
+    fake_components.replica_count = 1;
+    fake_components.replicas[0] =
         (struct peer_status){.id = 9, .peer = "192.0.2.9:1", .local = "", .user = "alice"};
     expect("auth carol c", "+OK\r\n");
     assert_true(contains(say_as(other, "auth alice a"), "+OK"));
-    struct client *stranger = fake_client(10, "192.0.2.10:50000");
-    assert_non_null(stranger);
+    struct client *unauthenticated = fake_client(10, "192.0.2.10:50000");
+    assert_non_null(unauthenticated);
     expect_part("client list id 7", " user=carol ");
     expect_part("client list id 8", " user=alice ");
     expect_part("client list id 9", " user=alice ");
     expect_part("client list id 10", " user=default ");
     expect("client kill user dave", "-ERR No such user 'dave'\r\n");
     expect("client kill user alice", ":2\r\n");
-    assert_int_equal(fake_rooms.killed_count, 2);
-    assert_int_equal(fake_rooms.killed[0], 8);
-    assert_int_equal(fake_rooms.killed[1], 9);
+    assert_int_equal(fake_components.killed_count, 2);
+    assert_int_equal(fake_components.killed[0], 8);
+    assert_int_equal(fake_components.killed[1], 9);
 }
 
 /* ---------------------------------------------------------------- the users change */
@@ -175,9 +175,9 @@ USERS_TEST(who_is_not_known_any_more_is_closed)
     struct client *nobody = fake_client(10, "192.0.2.10:50000");
     static const char *const replicating[] = {"alice", "carol", ""};
     for (size_t i = 0; i < LENGTH_OF(replicating); i++)
-        fake_rooms.replicas[i] =
+        fake_components.replicas[i] =
             (struct peer_status){.id = 20 + i, .peer = "", .local = "", .user = replicating[i]};
-    fake_rooms.replica_count = LENGTH_OF(replicating);
+    fake_components.replica_count = LENGTH_OF(replicating);
     expect("auth alice a", "+OK\r\n");
     say_as(bob, "auth bob b");
     say_as(carol, "auth carol c");
@@ -185,9 +185,9 @@ USERS_TEST(who_is_not_known_any_more_is_closed)
     admin_on_users_changed(room);
     /* alice has another password, which concerns who comes; bob another role; carol is gone. */
     static const uint64_t closed[] = {8, 9, 21, 22};
-    assert_int_equal(fake_rooms.killed_count, LENGTH_OF(closed));
+    assert_int_equal(fake_components.killed_count, LENGTH_OF(closed));
     for (size_t i = 0; i < LENGTH_OF(closed); i++)
-        assert_int_equal(fake_rooms.killed[i], closed[i]);
+        assert_int_equal(fake_components.killed[i], closed[i]);
     expect("ping", "+PONG\r\n");
     assert_true(contains(say_as(nobody, "ping"), "NOAUTH"));
     assert_true(contains(say_as(nobody, "auth alice a"), "WRONGPASS"));
@@ -199,13 +199,14 @@ USERS_TEST(a_password_for_default_closes_nobody)
 {
     users_fini(&users);
     add_user(USER_DEFAULT, ROLE_ADMIN, NULL);
-    fake_rooms.replicas[0] = (struct peer_status){.id = 9, .peer = "", .local = "", .user = ""};
-    fake_rooms.replica_count = 1;
+    fake_components.replicas[0] =
+        (struct peer_status){.id = 9, .peer = "", .local = "", .user = ""};
+    fake_components.replica_count = 1;
     expect("ping", "+PONG\r\n");
     users_fini(&users);
     add_user(USER_DEFAULT, ROLE_ADMIN, "sesame");
     admin_on_users_changed(room);
-    assert_int_equal(fake_rooms.killed_count, 0);
+    assert_int_equal(fake_components.killed_count, 0);
     expect("ping", NOAUTH);
     expect("auth sesame", "+OK\r\n");
 }
@@ -222,16 +223,16 @@ USERS_TEST(after_ten_wrong_ones_the_answer_waits)
 {
     guess_wrong(10);
     expect("auth carol x", "");
-    assert_true(client_is_held(caller));
+    assert_true(client_is_blocked(caller));
     assert_int_equal(fake_loop_next_timer_ms(loop), 1000);
     fake_loop_pass(loop, 999);
     expect_heard(caller, "");
     fake_loop_pass(loop, 1);
     expect_heard(caller, WRONGPASS);
-    assert_false(client_is_held(caller));
+    assert_false(client_is_blocked(caller));
     /* A right one waits as well, or the time would tell. */
     expect("auth carol c", "");
-    assert_true(client_is_held(caller));
+    assert_true(client_is_blocked(caller));
     fake_loop_pass(loop, 1000);
     expect_heard(caller, "+OK\r\n");
     expect("acl whoami", "$5\r\ncarol\r\n");
@@ -247,7 +248,7 @@ USERS_TEST(more_connections_are_no_way_round)
         others[i] = fake_client(10 + i, "192.0.2.7:50001");
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(say_as(others[i], "auth carol x").length, 0);
-        assert_true(client_is_held(others[i]));
+        assert_true(client_is_blocked(others[i]));
     }
     for (size_t i = 3; i < LENGTH_OF(others); i++)
         assert_view(say_as(others[i], "auth carol c"), TOO_MANY);
@@ -291,7 +292,7 @@ USERS_TEST(in_a_transaction_nobody_waits)
     for (int i = 0; i < 11; i++)
         expect("auth carol x", "+QUEUED\r\n");
     expect_part("exec", WRONGPASS TOO_MANY);
-    assert_false(client_is_held(caller));
+    assert_false(client_is_blocked(caller));
 }
 
 USERS_TEST(who_waits_when_the_users_change_is_denied)
@@ -310,6 +311,6 @@ USERS_TEST(what_was_wrong_is_forgotten)
     fake_loop_pass(loop, 10 * 1000);
     guess_wrong(10);
     expect("auth carol x", "");
-    assert_true(client_is_held(caller));
+    assert_true(client_is_blocked(caller));
     fake_client_leaves(caller); /* the room closes with nobody waiting */
 }

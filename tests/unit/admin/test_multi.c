@@ -45,12 +45,12 @@ MULTI_TEST(sentinel_points_a_relay_elsewhere)
     expect("CLIENT KILL TYPE normal", "+QUEUED\r\n");
     expect("CLIENT KILL TYPE pubsub", "+QUEUED\r\n");
     assert_string_equal(followed, "");
-    assert_int_equal(fake_rooms.killed_count, 0);
+    assert_int_equal(fake_components.killed_count, 0);
     expect("EXEC", "*4\r\n+OK\r\n+OK\r\n:1\r\n:1\r\n");
     assert_string_equal(followed, "192.0.2.50 6390");
-    assert_int_equal(fake_rooms.killed_count, 2);
-    assert_int_equal(fake_rooms.killed[0], 8);
-    assert_int_equal(fake_rooms.killed[1], 9);
+    assert_int_equal(fake_components.killed_count, 2);
+    assert_int_equal(fake_components.killed[0], 8);
+    assert_int_equal(fake_components.killed[1], 9);
     assert_int_equal(fake_client_finished(caller), CLOSE_REASON_COUNT);
     expect("publish a x", ":0\r\n"); /* the listener has gone, with what it listened to */
     expect("ping", "+PONG\r\n");
@@ -170,7 +170,7 @@ MULTI_TEST(nobody_waits_in_a_transaction)
     expect("wait 5 0", "+QUEUED\r\n");
     expect("ping", "+QUEUED\r\n");
     expect("exec", "*2\r\n:0\r\n+PONG\r\n");
-    assert_false(client_is_held(caller));
+    assert_false(client_is_blocked(caller));
     assert_int_equal(watch_changes, 0);
 }
 

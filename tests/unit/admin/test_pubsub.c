@@ -217,7 +217,7 @@ PUBSUB_TEST(every_channel_finds_its_own)
     }
 }
 
-/* The room is closed while somebody subscribes, waits and queues: nothing is left over. */
+/* The component is closed while somebody subscribes, waits and queues: nothing is left over. */
 PUBSUB_TEST(the_room_may_be_closed_at_any_time)
 {
     say_as(listener, "subscribe a");

@@ -4,35 +4,35 @@
 
 static void two_replicas(void)
 {
-    fake_rooms.has_history = true;
-    fake_rooms.first = 100;
-    fake_rooms.published = 5000;
-    fake_rooms.replica_count = 2;
-    fake_rooms.replicas[0] = (struct peer_status){.id = 11,
-                                                  .peer = "192.0.2.1:40000",
-                                                  .local = "127.0.0.1:6380",
-                                                  .state = REPLICA_STREAMING,
-                                                  .state_name = "streaming",
-                                                  .address = "replica.example",
-                                                  .listening_port = 6379,
-                                                  .version = "8.0.1",
-                                                  .is_online = true,
-                                                  .acknowledges = true,
-                                                  .acknowledged = 4000,
-                                                  .sent_offset = 4500,
-                                                  .last_ack_ms = clock_ms() - 2500,
-                                                  .connected_ms = clock_ms() - 61000,
-                                                  .sent_bytes = 777};
-    fake_rooms.replicas[1] = (struct peer_status){.id = 12,
-                                                  .peer = "192.0.2.2:40000",
-                                                  .local = "127.0.0.1:6380",
-                                                  .state = REPLICA_WAITING,
-                                                  .state_name = "waiting",
-                                                  .address = "192.0.2.2",
-                                                  .version = "",
-                                                  .acknowledges = false,
-                                                  .last_ack_ms = clock_ms() + 10,
-                                                  .connected_ms = clock_ms()};
+    fake_components.has_history = true;
+    fake_components.first = 100;
+    fake_components.published = 5000;
+    fake_components.replica_count = 2;
+    fake_components.replicas[0] = (struct peer_status){.id = 11,
+                                                       .peer = "192.0.2.1:40000",
+                                                       .local = "127.0.0.1:6380",
+                                                       .state = REPLICA_STREAMING,
+                                                       .state_name = "streaming",
+                                                       .address = "replica.example",
+                                                       .listening_port = 6379,
+                                                       .version = "8.0.1",
+                                                       .is_online = true,
+                                                       .acknowledges = true,
+                                                       .acknowledged = 4000,
+                                                       .sent_offset = 4500,
+                                                       .last_ack_ms = clock_ms() - 2500,
+                                                       .connected_ms = clock_ms() - 61000,
+                                                       .sent_bytes = 777};
+    fake_components.replicas[1] = (struct peer_status){.id = 12,
+                                                       .peer = "192.0.2.2:40000",
+                                                       .local = "127.0.0.1:6380",
+                                                       .state = REPLICA_WAITING,
+                                                       .state_name = "waiting",
+                                                       .address = "192.0.2.2",
+                                                       .version = "",
+                                                       .acknowledges = false,
+                                                       .last_ack_ms = clock_ms() + 10,
+                                                       .connected_ms = clock_ms()};
 }
 
 #define FIRST                                                                                      \
@@ -63,9 +63,9 @@ COMMAND_TEST(replicas_are_maps)
 COMMAND_TEST(how_far_one_is_behind)
 {
     two_replicas();
-    fake_rooms.replicas[0].acknowledges = false;
+    fake_components.replicas[0].acknowledges = false;
     expect_part("relay replicas", "$9\r\nlag_bytes\r\n:500\r\n");
-    fake_rooms.replicas[0].sent_offset = 5001;
+    fake_components.replicas[0].sent_offset = 5001;
     expect_part("relay replicas", "$9\r\nlag_bytes\r\n:0\r\n");
 }
 
@@ -73,8 +73,8 @@ COMMAND_TEST(a_replica_is_dropped_by_its_id)
 {
     two_replicas();
     expect("relay drop 12", "+OK\r\n");
-    assert_int_equal(fake_rooms.killed_count, 1);
-    assert_int_equal(fake_rooms.killed[0], 12);
+    assert_int_equal(fake_components.killed_count, 1);
+    assert_int_equal(fake_components.killed[0], 12);
     expect("relay drop 7", "-ERR No such replica\r\n"); /* that is a client: the caller */
     expect("relay drop 13", "-ERR No such replica\r\n");
     static const char *const nonsense[] = {"0", "-1", "x", "\"\"", "99999999999999999999"};
@@ -84,7 +84,7 @@ COMMAND_TEST(a_replica_is_dropped_by_its_id)
         expect(line, "-ERR the id of a replica is a number, as RELAY REPLICAS tells it\r\n");
     }
     expect("relay drop", "-ERR wrong number of arguments for 'relay|drop' command\r\n");
-    assert_int_equal(fake_rooms.killed_count, 1);
+    assert_int_equal(fake_components.killed_count, 1);
 }
 
 #define AWAY                                                                                       \
@@ -97,22 +97,22 @@ COMMAND_TEST(one_that_is_away_is_listed)
 {
     fake_clock_advance(100000);
     two_replicas();
-    fake_rooms.known = (struct known_counts){.attached = 1, .away = 1, .unsure_ms = 1500};
-    fake_rooms.away[0] = (struct known_status){.id = 9,
-                                               .peer = "192.0.2.3:40000",
-                                               .address = "192.0.2.3",
-                                               .listening_port = 6379,
-                                               .version = "7.2.4",
-                                               .acknowledged = 4711,
-                                               .heard_ms = clock_ms() - 1900,
-                                               .left_ms = 58100};
+    fake_components.known = (struct known_counts){.attached = 1, .away = 1, .unsure_ms = 1500};
+    fake_components.away[0] = (struct known_status){.id = 9,
+                                                    .peer = "192.0.2.3:40000",
+                                                    .address = "192.0.2.3",
+                                                    .listening_port = 6379,
+                                                    .version = "7.2.4",
+                                                    .acknowledged = 4711,
+                                                    .heard_ms = clock_ms() - 1900,
+                                                    .left_ms = 58100};
     expect("relay away", "*1\r\n*16\r\n" AWAY);
     say("hello 3");
     expect("relay away", "*1\r\n%8\r\n" AWAY);
     assert_true(is_one_value(say("relay away"), 3));
-    fake_rooms.known.away = 0;
+    fake_components.known.away = 0;
     expect("relay away", "*0\r\n");
-    fake_rooms.known.away = 1;
+    fake_components.known.away = 1;
     expect_part("info relay", "\r\nreplicas_known:2\r\n");
     expect_part("info relay", "\r\nreplicas_away:1\r\n");
     expect_part("info relay", "\r\nreplicas_unsure_seconds:2\r\n");
@@ -134,16 +134,16 @@ COMMAND_TEST(replicas_are_forgotten_by_id_or_address)
         {"[2001:db8::7]:6379", {.has_port = true, .port = 6379}, "2001:db8::7"},
         {"[2001:db8::7]", {.has_port = false}, "2001:db8::7"},
     };
-    fake_rooms.forgets = 3;
+    fake_components.forgets = 3;
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         char line[64];
         snprintf(line, sizeof(line), "relay forget %s", rows[i].word);
         expect(line, ":3\r\n");
-        assert_int_equal(fake_rooms.forgotten.is_anybody, rows[i].who.is_anybody);
-        assert_int_equal(fake_rooms.forgotten.id, rows[i].who.id);
-        assert_int_equal(fake_rooms.forgotten.has_port, rows[i].who.has_port);
-        assert_int_equal(fake_rooms.forgotten.port, rows[i].who.port);
-        assert_string_equal(fake_rooms.forgotten_address, rows[i].address);
+        assert_int_equal(fake_components.forgotten.is_anybody, rows[i].who.is_anybody);
+        assert_int_equal(fake_components.forgotten.id, rows[i].who.id);
+        assert_int_equal(fake_components.forgotten.has_port, rows[i].who.has_port);
+        assert_int_equal(fake_components.forgotten.port, rows[i].who.port);
+        assert_string_equal(fake_components.forgotten_address, rows[i].address);
     }
     static const char *const nonsense[] = {"\"\"",     "0:x",   "1.2.3.4:99999",
                                            "1.2.3.4:", ":6379", "[]:1"};
@@ -153,7 +153,7 @@ COMMAND_TEST(replicas_are_forgotten_by_id_or_address)
         expect_part(line,
                     "-ERR a replica is named by its id, its ip or its ip:port, as RELAY REPLICAS");
     }
-    fake_rooms.forgets = 0;
+    fake_components.forgets = 0;
     expect("relay forget 13", "-ERR No such replica\r\n");
     expect("relay forget all", ":0\r\n");
     expect_part("relay help", "FORGET <replica-id | ip | ip:port | ALL>");
@@ -162,8 +162,8 @@ COMMAND_TEST(replicas_are_forgotten_by_id_or_address)
 COMMAND_TEST(a_snapshot_is_asked_for)
 {
     expect("relay snapshot", "+OK\r\n");
-    assert_int_equal(fake_rooms.renewals, 1);
-    fake_rooms.renewal_refusal = "one is being fetched already";
+    assert_int_equal(fake_components.refreshes_asked, 1);
+    fake_components.refresh_schedule_refusal = "one is being fetched already";
     expect("relay snapshot",
            "-ERR no newer snapshot can be fetched now: one is being fetched already\r\n");
 }
@@ -171,24 +171,24 @@ COMMAND_TEST(a_snapshot_is_asked_for)
 COMMAND_TEST(another_history_is_accepted)
 {
     expect("relay accept", "+OK\r\n");
-    assert_int_equal(fake_rooms.acceptances, 1);
-    assert_int_equal(fake_rooms.accepted.port, 0);
+    assert_int_equal(fake_components.acceptances, 1);
+    assert_int_equal(fake_components.accepted.port, 0);
     expect("relay accept [::1] 6379", "+OK\r\n");
-    assert_string_equal(fake_rooms.accepted.host, "::1");
-    assert_int_equal(fake_rooms.accepted.port, 6379);
-    fake_rooms.acceptance_refusal = "no other history waits to be taken";
+    assert_string_equal(fake_components.accepted.host, "::1");
+    assert_int_equal(fake_components.accepted.port, 6379);
+    fake_components.acceptance_refusal = "no other history waits to be taken";
     expect("relay accept", "-ERR no other history waits to be taken\r\n");
     expect("relay accept host", "-ERR syntax error\r\n");
     expect("relay accept host 1 2", "-ERR syntax error\r\n");
     expect("relay accept host 0", "-ERR Invalid master port\r\n");
-    assert_int_equal(fake_rooms.acceptances, 3);
+    assert_int_equal(fake_components.acceptances, 3);
 }
 
 COMMAND_TEST(the_store_is_a_map)
 {
     expect("relay store", "*2\r\n$15\r\nstore_histories\r\n:0\r\n");
     say("hello 3");
-    fake_rooms.has_history = true;
+    fake_components.has_history = true;
     expect("relay store", "%1\r\n$15\r\nstore_histories\r\n:1\r\n");
 }
 

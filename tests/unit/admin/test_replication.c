@@ -3,7 +3,7 @@
 
 COMMAND_TEST(psync_takes_the_client_away)
 {
-    fake_rooms.psync_takes = true;
+    fake_components.psync_takes = true;
     assert_int_equal(say("psync ? -1").length, 0);
     assert_true(fake_client_is_gone(caller));
 }
@@ -36,24 +36,24 @@ COMMAND_TEST(role_is_that_of_a_replica)
         const char *name;
     } rows[] = {
         {LINK_IDLE, "$7\r\nconnect\r\n"},        {LINK_CONNECTING, "$10\r\nconnecting\r\n"},
-        {LINK_GREETING, "$9\r\nhandshake\r\n"},  {LINK_LOADING, "$4\r\nsync\r\n"},
-        {LINK_STREAMING, "$9\r\nconnected\r\n"}, {LINK_RESTING, "$7\r\nconnect\r\n"},
+        {LINK_HANDSHAKE, "$9\r\nhandshake\r\n"}, {LINK_LOADING, "$4\r\nsync\r\n"},
+        {LINK_STREAMING, "$9\r\nconnected\r\n"}, {LINK_RETRYING, "$7\r\nconnect\r\n"},
         {LINK_STOPPED, "$4\r\nnone\r\n"},
     };
     char expected[256];
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
-        fake_rooms.link.state = rows[i].state;
+        fake_components.link.state = rows[i].state;
         snprintf(expected, sizeof(expected),
                  "*5\r\n$5\r\nslave\r\n$14\r\norigin.example\r\n:6379\r\n%s:-1\r\n", rows[i].name);
         expect("role", expected);
     }
-    fake_rooms.has_history = true;
-    fake_rooms.published_boundary = 4711;
-    fake_rooms.end = 4720;
+    fake_components.has_history = true;
+    fake_components.published_boundary = 4711;
+    fake_components.end = 4720;
     expect_part("role", ":4711\r\n");
 }
 
-COMMAND_TEST(replicaof_points_at_another_origin)
+COMMAND_TEST(replicaof_points_at_another_primary)
 {
     expect("replicaof other.example 7000", "+OK\r\n");
     assert_string_equal(followed, "other.example 7000");
@@ -67,10 +67,10 @@ COMMAND_TEST(replicaof_the_same_changes_nothing)
 {
     expect("replicaof ORIGIN.example 6379", "+OK Already connected to specified master\r\n");
     assert_string_equal(followed, "");
-    fake_rooms.link.wait.is_waiting = true; /* there is something to say to it */
+    fake_components.link.wait.is_waiting = true; /* there is something to say to it */
     expect("replicaof origin.example 6379", "+OK\r\n");
     assert_string_equal(followed, "origin.example 6379");
-    fake_rooms.link.wait.is_waiting = false;
+    fake_components.link.wait.is_waiting = false;
     expect("replicaof origin.example 6378", "+OK\r\n");
     assert_string_equal(followed, "origin.example 6378");
 }
@@ -78,9 +78,9 @@ COMMAND_TEST(replicaof_the_same_changes_nothing)
 COMMAND_TEST(replicaof_refuses)
 {
     char line[400];
-    char name[ORIGIN_HOST_MAX + 1];
+    char name[PRIMARY_HOST_MAX + 1];
     expect("replicaof no one", "-ERR a relay holds no data set and cannot be a primary: point it "
-                               "at another origin, or stop it with SHUTDOWN\r\n");
+                               "at another primary, or stop it with SHUTDOWN\r\n");
     expect("replicaof x 0", "-ERR Invalid master port\r\n");
     expect("replicaof x 65536", "-ERR Invalid master port\r\n");
     expect("replicaof x -1", "-ERR Invalid master port\r\n");
@@ -91,8 +91,8 @@ COMMAND_TEST(replicaof_refuses)
     expect("slaveof 127.0.0.1:6379 6379",
            "-ERR Invalid master host: '127.0.0.1:6379' is no address of IPv6 (a port goes behind a "
            "blank: HOST PORT)\r\n");
-    memset(name, 'h', ORIGIN_HOST_MAX);
-    name[ORIGIN_HOST_MAX] = '\0';
+    memset(name, 'h', PRIMARY_HOST_MAX);
+    name[PRIMARY_HOST_MAX] = '\0';
     snprintf(line, sizeof(line), "replicaof %s 7000", name);
     expect_part(line, "-ERR Invalid master host: 'hhh");
     assert_string_equal(followed, "");

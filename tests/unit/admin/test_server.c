@@ -21,9 +21,9 @@ COMMAND_TEST(lastsave_is_when_the_snapshot_was_complete)
     snprintf(expected, sizeof(expected), ":%lld\r\n", (long long)(clock_wall_us() / 1000000));
     expect("lastsave", expected); /* none yet: when we were started */
     fake_clock_advance(100000);
-    fake_rooms.has_history = true;
-    fake_rooms.has_snapshot = true;
-    fake_rooms.snapshot_completed_ms = clock_ms() - 40000;
+    fake_components.has_history = true;
+    fake_components.has_snapshot = true;
+    fake_components.snapshot_completed_ms = clock_ms() - 40000;
     snprintf(expected, sizeof(expected), ":%lld\r\n", (long long)(clock_wall_us() / 1000000 - 40));
     expect("lastsave", expected);
 }
@@ -68,16 +68,16 @@ COMMAND_TEST(config_get_tells_no_name_twice)
 /* The counts go back to zero, and go on from there. */
 COMMAND_TEST(config_resetstat_starts_anew)
 {
-    fake_rooms.counts.sync_full = 3;
-    fake_rooms.counts.commands = 10;
-    fake_rooms.counts.closed[CLOSE_QUIT] = 2;
-    fake_rooms.link.received_bytes = 1000;
+    fake_components.counts.sync_full = 3;
+    fake_components.counts.commands = 10;
+    fake_components.counts.closed[CLOSE_QUIT] = 2;
+    fake_components.link.received_bytes = 1000;
     expect("nonsense x", "-ERR unknown command 'nonsense', with args beginning with: 'x' \r\n");
     expect_part("info stats", "sync_full:3\r\n");
     expect_part("info stats", "total_error_replies:1\r\n");
     expect("config resetstat", "+OK\r\n");
-    fake_rooms.counts.sync_full = 4;
-    fake_rooms.link.received_bytes = 1007;
+    fake_components.counts.sync_full = 4;
+    fake_components.link.received_bytes = 1007;
     expect_part("info stats", "sync_full:1\r\n");
     expect_part("info stats", "total_commands_processed:0\r\n");
     expect_part("info stats", "closed_quit:0\r\n");

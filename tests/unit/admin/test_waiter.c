@@ -7,20 +7,20 @@
 static struct client *other;
 
 #define HISTORY_LOST                                                                               \
-    "-UNBLOCKED what was waited for is no part of the history any more: the origin has "           \
+    "-UNBLOCKED what was waited for is no part of the history any more: the primary has "          \
     "another\r\n"
 
 static int set_up_replicas(void **state)
 {
     set_up(state);
     other = fake_client(8, "192.0.2.8:50000");
-    fake_rooms.has_history = true;
-    fake_rooms.history_number = 3;
-    fake_rooms.published = 1000;
-    fake_rooms.end = 1200; /* received in this turn, and no replica can have it */
-    fake_rooms.replica_count = 3;
+    fake_components.has_history = true;
+    fake_components.history_number = 3;
+    fake_components.published = 1000;
+    fake_components.end = 1200; /* received in this turn, and no replica can have it */
+    fake_components.replica_count = 3;
     for (size_t i = 0; i < 3; i++)
-        fake_rooms.replicas[i] =
+        fake_components.replicas[i] =
             (struct peer_status){.is_online = true, .acknowledges = true, .acknowledged = 900};
     return 0;
 }
@@ -29,7 +29,7 @@ static int set_up_replicas(void **state)
 
 static void acknowledge(size_t replica, uint64_t offset)
 {
-    fake_rooms.replicas[replica].acknowledged = offset;
+    fake_components.replicas[replica].acknowledged = offset;
     admin_on_acknowledged(room);
 }
 
@@ -37,9 +37,9 @@ static void expect_blocked(unsigned count)
 {
     char line[64];
     snprintf(line, sizeof(line), "\r\nblocked_clients:%u\r\n", count);
-    struct client *asker = fake_rooms.client_count < FAKE_PEERS_MAX
-                               ? fake_client(100 + fake_rooms.client_count, "192.0.2.9:1")
-                               : fake_rooms.clients[FAKE_PEERS_MAX - 1];
+    struct client *asker = fake_components.client_count < FAKE_PEERS_MAX
+                               ? fake_client(100 + fake_components.client_count, "192.0.2.9:1")
+                               : fake_components.clients[FAKE_PEERS_MAX - 1];
     struct bytes got = say_as(asker, "info clients");
     if (!contains(got, line))
         fail_msg("expected \"%s\" in \"%.*s\"", line, (int)got.length, (const char *)got.data);
@@ -50,13 +50,13 @@ WAIT_TEST(what_has_been_acknowledged_is_told_at_once)
 {
     expect("wait 0 0", ":0\r\n");
     expect("wait -1 0", ":0\r\n");
-    fake_rooms.replicas[0].acknowledged = 1000;
-    fake_rooms.replicas[1].acknowledged = 1100;
+    fake_components.replicas[0].acknowledged = 1000;
+    fake_components.replicas[1].acknowledged = 1100;
     expect("wait 1 0", ":2\r\n");
     expect("wait 2 100", ":2\r\n");
-    fake_rooms.replicas[1].is_online = false;
+    fake_components.replicas[1].is_online = false;
     expect("wait 1 0", ":1\r\n");
-    fake_rooms.replicas[0].acknowledges = false;
+    fake_components.replicas[0].acknowledges = false;
     expect("wait 0 0", ":0\r\n");
     expect_blocked(0);
 }
@@ -64,14 +64,14 @@ WAIT_TEST(what_has_been_acknowledged_is_told_at_once)
 WAIT_TEST(a_client_waits_for_so_many_replicas)
 {
     expect("wait 2 0", "");
-    assert_true(client_is_held(caller));
+    assert_true(client_is_blocked(caller));
     expect_blocked(1);
     acknowledge(0, 999);
     acknowledge(1, 1000);
     expect_heard(caller, "");
     acknowledge(0, 1000);
     expect_heard(caller, ":2\r\n");
-    assert_false(client_is_held(caller));
+    assert_false(client_is_blocked(caller));
     expect_blocked(0);
     fake_loop_pass(loop, 1000 * 1000);
     expect_heard(caller, "");
@@ -82,7 +82,7 @@ WAIT_TEST(a_client_waits_for_so_many_replicas)
 WAIT_TEST(the_offset_is_that_of_the_moment_of_asking)
 {
     say("wait 1 0");
-    fake_rooms.published = 5000;
+    fake_components.published = 5000;
     say_as(other, "wait 1 0");
     acknowledge(0, 1000);
     expect_heard(caller, ":1\r\n");
@@ -94,7 +94,7 @@ WAIT_TEST(the_offset_is_that_of_the_moment_of_asking)
 WAIT_TEST(time_ends_the_waiting)
 {
     expect("wait 3 500", "");
-    fake_rooms.replicas[2].acknowledged = 2000;
+    fake_components.replicas[2].acknowledged = 2000;
     fake_loop_pass(loop, 499);
     expect_heard(caller, "");
     fake_loop_pass(loop, 1);
@@ -169,12 +169,12 @@ WAIT_TEST(a_wait_can_be_ended_by_another)
 WAIT_TEST(another_history_ends_the_waiting)
 {
     say("wait 1 0");
-    fake_rooms.history_number = 4;
+    fake_components.history_number = 4;
     acknowledge(0, 9999);
     expect_heard(caller, HISTORY_LOST);
-    fake_rooms.replicas[0].acknowledged = 900;
+    fake_components.replicas[0].acknowledged = 900;
     say("wait 1 700");
-    fake_rooms.published = 999; /* cut off */
+    fake_components.published = 999; /* cut off */
     fake_loop_pass(loop, 700);
     expect_heard(caller, HISTORY_LOST);
     expect_blocked(0);
@@ -185,25 +185,25 @@ WAIT_TEST(another_history_ends_the_waiting)
 WAIT_TEST(a_cut_ends_the_waiting_however_long_the_history_has_become)
 {
     say("wait 1 0"); /* for 1000 */
-    branches_begin(&fake_rooms.branches, 1000);
+    branches_begin(&fake_components.branches, 1000);
     admin_on_acknowledged(room);
     expect_heard(caller, "");
     say_as(other, "wait 1 0");
-    branches_begin(&fake_rooms.branches, 999);
-    fake_rooms.published = 2000;
+    branches_begin(&fake_components.branches, 999);
+    fake_components.published = 2000;
     acknowledge(0, 2000);
     expect_heard(caller, HISTORY_LOST);
     expect_heard(other, HISTORY_LOST);
     say("wait 2 0");
-    branches_begin(&fake_rooms.branches, 1500);
+    branches_begin(&fake_components.branches, 1500);
     say_as(other, "client unblock 7");
     expect_heard(caller, ":0\r\n");
 }
 
 WAIT_TEST(without_a_history_there_is_nothing_to_wait_for)
 {
-    fake_rooms.has_history = false;
-    fake_rooms.replica_count = 0;
+    fake_components.has_history = false;
+    fake_components.replica_count = 0;
     expect("wait 0 0", ":0\r\n");
     say("wait 1 10");
     fake_loop_pass(loop, 10);
@@ -216,11 +216,11 @@ WAIT_TEST(many_who_wait_for_the_same_cost_one_look)
     say("wait 3 0");
     say_as(other, "wait 2 0");
     say_as(fake_client(9, "192.0.2.10:1"), "wait 3 0");
-    fake_rooms.looks = 0;
+    fake_components.looks = 0;
     acknowledge(0, 1000);
-    assert_int_equal(fake_rooms.looks, 1);
+    assert_int_equal(fake_components.looks, 1);
     acknowledge(1, 1000);
-    assert_int_equal(fake_rooms.looks, 2);
+    assert_int_equal(fake_components.looks, 2);
     expect_heard(other, ":2\r\n");
 }
 

@@ -158,8 +158,9 @@ TEST(json_lines_are_escaped)
     open_log();
     log_set_format(LOG_FORMAT_JSON);
     log_warnx("config: \"%s\" \\ \n \xff", "a");
-    assert_matches(taken(), "^\\{\"ts\":\"[-0-9T:.]+Z\",\"level\":\"warning\",\"room\":\"config\","
-                            "\"message\":\"\\\\\"a\\\\\" \\\\\\\\ \\\\u000a \\\\ufffd\"\\}\n$");
+    assert_matches(taken(),
+                   "^\\{\"ts\":\"[-0-9T:.]+Z\",\"level\":\"warning\",\"component\":\"config\","
+                   "\"message\":\"\\\\\"a\\\\\" \\\\\\\\ \\\\u000a \\\\ufffd\"\\}\n$");
     static char message[2 * LOG_LINE_MAX];
     for (size_t i = 0; i < 10; i++) {
         memset(message, '"', sizeof(message) - 1);

@@ -26,7 +26,7 @@ static void expect_json(const char *message, const char *escaped)
 {
     char expected[512];
     snprintf(expected, sizeof(expected),
-             "{\"ts\":\"" TIME "\",\"level\":\"info\",\"room\":\"net\",\"message\":\"%s\"}\n",
+             "{\"ts\":\"" TIME "\",\"level\":\"info\",\"component\":\"net\",\"message\":\"%s\"}\n",
              escaped);
     char whole[512];
     snprintf(whole, sizeof(whole), "net: %s", message);
@@ -42,7 +42,7 @@ TEST(a_text_line_is_padded_to_its_message)
 TEST(the_room_is_a_field_of_its_own)
 {
     assert_view(json_of("upstream: link state=up: well"),
-                "{\"ts\":\"" TIME "\",\"level\":\"info\",\"room\":\"upstream\","
+                "{\"ts\":\"" TIME "\",\"level\":\"info\",\"component\":\"upstream\","
                 "\"message\":\"link state=up: well\"}\n");
     static const char *const without[] = {
         "no colon here",
@@ -55,7 +55,7 @@ TEST(the_room_is_a_field_of_its_own)
     for (size_t i = 0; i < LENGTH_OF(without); i++) {
         char expected[256];
         snprintf(expected, sizeof(expected),
-                 "{\"ts\":\"" TIME "\",\"level\":\"info\",\"room\":\"\",\"message\":\"%s\"}\n",
+                 "{\"ts\":\"" TIME "\",\"level\":\"info\",\"component\":\"\",\"message\":\"%s\"}\n",
                  without[i]);
         assert_view(json_of(without[i]), expected);
     }
@@ -109,7 +109,7 @@ TEST(letters_stay_and_nonsense_does_not)
 }
 
 /* Around the limit at every length: never longer, whole to its end, and nothing cut in two. */
-TEST(long_messages_are_cut_between_letters)
+TEST(long_messages_are_cut_between_messages)
 {
     static const char *const units[] = {"x", "\"", "\xe2\x82\xac", "\x01", "\xff"};
     static const char *const escaped[] = {"x", "\\\"", "\xe2\x82\xac", "\\u0001", "\\ufffd"};

@@ -12,7 +12,7 @@
 
 #include "relay/config/config.h"
 
-#define ORIGIN "[upstream]\nreplicaof = 10.0.0.1 6379\n"
+#define PRIMARY "[upstream]\nreplicaof = 10.0.0.1 6379\n"
 
 struct place {
     char directory[64];

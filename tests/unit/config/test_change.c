@@ -15,7 +15,7 @@ static struct text why;
 static char
     told[2000]; /* of the differences, "section.key:before>after[!];" each; "!": needs a restart */
 
-#define ORIGIN "[upstream]\nreplicaof = 10.0.0.1 6379\n"
+#define PRIMARY "[upstream]\nreplicaof = 10.0.0.1 6379\n"
 
 static void write_ini(const char *content)
 {
@@ -107,7 +107,7 @@ static int tear_down(void **state)
 /* Asked last, and shown what is wanted; if not, all is as it was. */
 CHANGE_TEST(the_outside_has_the_last_word)
 {
-    load(ORIGIN "[downstream]\ntls-cert-file = old.crt\n", NULL, 0);
+    load(PRIMARY "[downstream]\ntls-cert-file = old.crt\n", NULL, 0);
     may_be = false;
     const struct admin_pair pairs[] = {{"tls-cert-file", "new.crt"}, {"tls-auth-clients", "no"}};
     assert_false(set_pairs(pairs, LENGTH_OF(pairs)));
@@ -166,7 +166,7 @@ CHANGE_TEST(one_is_set_or_refused_in_redis_servers_words)
          "ERR Unknown option or number of arguments for CONFIG SET - 'upstream.ack'"},
         {"", "", "ERR Unknown option or number of arguments for CONFIG SET - ''"},
     };
-    load(ORIGIN, NULL, 0);
+    load(PRIMARY, NULL, 0);
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         bool changed = set(rows[i].name, rows[i].value);
         assert_string_equal(text_string(&why), rows[i].error == NULL ? "" : rows[i].error);
@@ -180,7 +180,7 @@ CHANGE_TEST(one_is_set_or_refused_in_redis_servers_words)
     config_fini(&config);
 }
 
-CHANGE_TEST(what_may_change_reaches_the_options_of_the_rooms)
+CHANGE_TEST(what_may_change_reaches_the_options_of_the_components)
 {
     const struct admin_pair pairs[] = {
         {"log-level", "debug"},
@@ -197,7 +197,7 @@ CHANGE_TEST(what_may_change_reaches_the_options_of_the_rooms)
         {"fsync", "no"},
         {"ack", "replicas 2"},
     };
-    load(ORIGIN, NULL, 0);
+    load(PRIMARY, NULL, 0);
     assert_true(set_pairs(pairs, LENGTH_OF(pairs)));
     assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(config.log_format, LOG_FORMAT_JSON);
@@ -220,7 +220,7 @@ CHANGE_TEST(what_may_change_reaches_the_options_of_the_rooms)
 /* Each alone would be refused: the sizes fit only together, in whatever order. */
 CHANGE_TEST(several_are_looked_at_together)
 {
-    load(ORIGIN, NULL, 0);
+    load(PRIMARY, NULL, 0);
     const struct admin_pair grown[] = {{"repl-backlog-size", "8gb"},
                                        {"repl-backlog-max-size", "9gb"}};
     assert_true(set_pairs(grown, 2));
@@ -240,7 +240,7 @@ CHANGE_TEST(several_are_looked_at_together)
 
 CHANGE_TEST(more_clients_than_the_system_allows_are_refused)
 {
-    load(ORIGIN, NULL, 0);
+    load(PRIMARY, NULL, 0);
     assert_true(set("maxclients", "50"));
     /* Linux' fs.nr_open is far below, also for root. */
     bool set_million = set("maxclients", "1000000");
@@ -255,7 +255,7 @@ CHANGE_TEST(more_clients_than_the_system_allows_are_refused)
 
 CHANGE_TEST(what_was_set_is_written_and_nothing_else)
 {
-    static const char before[] = "# mine\n" ORIGIN "masterauth = s3cr;t\n\n[downstream]\n"
+    static const char before[] = "# mine\n" PRIMARY "masterauth = s3cr;t\n\n[downstream]\n"
                                  "port=7000\n  timeout :  1\n[store]\n;fsync = everysec\n\n# end\n";
     size_t count;
     load(before, NULL, 0);
@@ -270,7 +270,7 @@ CHANGE_TEST(what_was_set_is_written_and_nothing_else)
     assert_true(set("log-level", "warning"));
     assert_true(rewrite(&count));
     assert_int_equal(count, 4);
-    expect_ini("# mine\n" ORIGIN "masterauth = s3cr;t\nack = replicas 2\n\n[downstream]\n"
+    expect_ini("# mine\n" PRIMARY "masterauth = s3cr;t\nack = replicas 2\n\n[downstream]\n"
                "port=7000\n  timeout :  30\n[store]\nfsync = always\n\n# end\n"
                "\n[relay]\nlog-level = warning\n");
     struct stat status;
@@ -293,13 +293,13 @@ CHANGE_TEST(what_an_override_gives_is_not_written)
 {
     static const char *const overrides[] = {"store.fsync=always", "downstream.timeout=5"};
     size_t count;
-    load(ORIGIN, overrides, 2);
+    load(PRIMARY, overrides, 2);
     assert_true(rewrite(&count));
-    expect_ini(ORIGIN);
+    expect_ini(PRIMARY);
     assert_true(set("timeout", "6"));
     assert_true(rewrite(&count));
     assert_int_equal(count, 1);
-    expect_ini(ORIGIN "\n[downstream]\ntimeout = 6\n");
+    expect_ini(PRIMARY "\n[downstream]\ntimeout = 6\n");
     config_fini(&config);
 }
 
@@ -312,9 +312,9 @@ CHANGE_TEST(a_rewrite_that_cannot_be_leaves_the_ini)
     assert_string_equal(text_string(&why), "ERR The server is running without a config file");
     config_fini(&config);
 
-    load(ORIGIN, NULL, 0);
+    load(PRIMARY, NULL, 0);
     assert_true(set("timeout", "6"));
-    write_ini("what is that\n" ORIGIN);
+    write_ini("what is that\n" PRIMARY);
     assert_false(rewrite(&count));
     char expected[256];
     snprintf(expected, sizeof(expected),
@@ -322,12 +322,12 @@ CHANGE_TEST(a_rewrite_that_cannot_be_leaves_the_ini)
              "comment",
              ini);
     assert_string_equal(text_string(&why), expected);
-    expect_ini("what is that\n" ORIGIN);
+    expect_ini("what is that\n" PRIMARY);
 
     unlink(ini);
     assert_false(rewrite(&count));
     assert_non_null(strstr(text_string(&why), "No such file or directory"));
-    write_ini(ORIGIN); /* for tear_down */
+    write_ini(PRIMARY); /* for tear_down */
     config_fini(&config);
 }
 
@@ -337,7 +337,7 @@ CHANGE_TEST(a_symbolic_link_is_followed)
     char target[96];
     size_t count;
     snprintf(target, sizeof(target), "%s/target", directory);
-    write_ini(ORIGIN);
+    write_ini(PRIMARY);
     assert_int_equal(rename(ini, target), 0);
     assert_int_equal(symlink("target", ini), 0);
     assert_true(config_load(&config, ini, NULL, 0, &why));
@@ -346,7 +346,7 @@ CHANGE_TEST(a_symbolic_link_is_followed)
     struct stat status;
     assert_int_equal(lstat(ini, &status), 0);
     assert_true(S_ISLNK(status.st_mode));
-    expect_ini(ORIGIN "\n[downstream]\ntimeout = 6\n");
+    expect_ini(PRIMARY "\n[downstream]\ntimeout = 6\n");
     unlink(target);
     config_fini(&config);
 }
@@ -363,7 +363,7 @@ CHANGE_TEST(an_ini_that_has_changed_is_taken_over_as_far_as_may_be)
 {
     const char *override = "store.fsync=always";
     struct config fresh;
-    load(ORIGIN "masterauth = old\n[downstream]\nport = 7000\ntimeout = 5\n", &override, 1);
+    load(PRIMARY "masterauth = old\n[downstream]\nport = 7000\ntimeout = 5\n", &override, 1);
     assert_true(set("maxclients", "77")); /* not in the ini: forgotten when it is read again */
     assert_true(load_again("[upstream]\nreplicaof = 10.0.0.2 6379\nmasterauth = new\n[downstream]\n"
                            "port = 7001\ntimeout = 6\n[store]\nfsync = no\n",
@@ -384,7 +384,7 @@ CHANGE_TEST(an_ini_that_has_changed_is_taken_over_as_far_as_may_be)
     config_fini(&fresh);
 
     assert_false(
-        load_again(ORIGIN "[store]\nfsync = perhaps\n[downstream]\ntimeout = 9\n", &fresh));
+        load_again(PRIMARY "[store]\nfsync = perhaps\n[downstream]\ntimeout = 9\n", &fresh));
     assert_non_null(strstr(text_string(&why), "fsync = perhaps"));
     assert_int_equal(config.downstream.client_timeout_ms, 6000);
     config_fini(&config);
@@ -393,10 +393,10 @@ CHANGE_TEST(an_ini_that_has_changed_is_taken_over_as_far_as_may_be)
 CHANGE_TEST(sizes_of_an_ini_that_go_together_are_taken_over_together)
 {
     struct config fresh;
-    load(ORIGIN, NULL, 0);
-    assert_true(load_again(ORIGIN "[store]\nrepl-backlog-size = 1mb\nsegment-size = 64kb\n"
-                                  "repl-backlog-max-size = 2mb\n"
-                                  "[downstream]\ntimeout = 9\n",
+    load(PRIMARY, NULL, 0);
+    assert_true(load_again(PRIMARY "[store]\nrepl-backlog-size = 1mb\nsegment-size = 64kb\n"
+                                   "repl-backlog-max-size = 2mb\n"
+                                   "[downstream]\ntimeout = 9\n",
                            &fresh));
     assert_true(config_adopt(&config, &fresh, &watcher, &why));
     assert_non_null(strstr(told, "segment-size"));

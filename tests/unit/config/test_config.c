@@ -29,11 +29,11 @@ static void assert_refused(struct place *place, const char *ini, const char *ove
 }
 
 /* The only candidate. */
-static void assert_origin(const struct config *config, const char *host, uint16_t port)
+static void assert_primary(const struct config *config, const char *host, uint16_t port)
 {
-    assert_int_equal(config->upstream.origin.count, 1);
-    assert_string_equal(config->upstream.origin.at[0].host, host);
-    assert_int_equal(config->upstream.origin.at[0].port, port);
+    assert_int_equal(config->upstream.primary.count, 1);
+    assert_string_equal(config->upstream.primary.at[0].host, host);
+    assert_int_equal(config->upstream.primary.at[0].port, port);
 }
 
 #define PLACE_TEST(name) TEST_SETUP(name, open_place, close_place)
@@ -41,9 +41,9 @@ static void assert_origin(const struct config *config, const char *host, uint16_
 PLACE_TEST(defaults)
 {
     struct place *place = *state;
-    assert_loads(place, ORIGIN, NULL);
+    assert_loads(place, PRIMARY, NULL);
     const struct config *config = &place->config;
-    assert_origin(config, "10.0.0.1", 6379);
+    assert_primary(config, "10.0.0.1", 6379);
     assert_int_equal(config->upstream.ack.policy, ACK_RECEIVED);
     assert_int_equal(config->sentinel.sentinels.count, 0);
     assert_string_equal(config->sentinel.password, "");
@@ -81,11 +81,11 @@ PLACE_TEST(without_a_password_others_are_kept_out)
         {"downstream.requirepass=x", false},
     };
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
-        assert_loads(place, ORIGIN, rows[i].override);
+        assert_loads(place, PRIMARY, rows[i].override);
         assert_int_equal(place->config.downstream.local_only, rows[i].local_only);
         config_fini(&place->config);
     }
-    assert_false(load(place, ORIGIN, "downstream.protected-mode=perhaps"));
+    assert_false(load(place, PRIMARY, "downstream.protected-mode=perhaps"));
     assert_non_null(strstr(text_string(&place->errors), "expected one of: yes, no"));
 }
 
@@ -105,7 +105,7 @@ PLACE_TEST(values_stand_as_they_are)
                  "[upstream]\n"
                  "repl-timeout = 1500ms",
                  NULL);
-    assert_origin(&place->config, "::1", 7000);
+    assert_primary(&place->config, "::1", 7000);
     assert_string_equal(place->config.upstream.user, "relay");
     assert_string_equal(place->config.upstream.password, "a=b ; c # d");
     assert_int_equal(place->config.upstream.timeout_ms, 1500);
@@ -120,19 +120,19 @@ PLACE_TEST(long_lines)
     char secret[5000];
     memset(secret, 's', sizeof(secret));
 
-    snprintf(ini, sizeof(ini), ORIGIN "masterauth = %.*s\n", 4000, secret);
+    snprintf(ini, sizeof(ini), PRIMARY "masterauth = %.*s\n", 4000, secret);
     assert_loads(place, ini, NULL);
     assert_int_equal(strlen(place->config.upstream.password), 4000);
     config_fini(&place->config);
 
-    snprintf(ini, sizeof(ini), ORIGIN "masterauth = %.*s\n", 4100, secret);
+    snprintf(ini, sizeof(ini), PRIMARY "masterauth = %.*s\n", 4100, secret);
     assert_refused(place, ini, NULL, "%s:3: the line has 4114 bytes; at most 4095 are possible\n");
 }
 
 PLACE_TEST(lines_that_say_nothing)
 {
     struct place *place = *state;
-    assert_refused(place, "port 6379\n[upstream\n" ORIGIN "[store] fsync = no\nfsync\n\n= 5\n",
+    assert_refused(place, "port 6379\n[upstream\n" PRIMARY "[store] fsync = no\nfsync\n\n= 5\n",
                    NULL,
                    "%s:1: neither \"[section]\" nor \"key = value\" nor a comment\n"
                    "%s:2: neither \"[section]\" nor \"key = value\" nor a comment\n"
@@ -142,7 +142,7 @@ PLACE_TEST(lines_that_say_nothing)
 
     char expected[256];
     snprintf(expected, sizeof(expected), "%s:3: the line holds a zero byte\n", place->ini);
-    assert_false(load_bytes(place, LITERAL(ORIGIN "masterauth = a\0b\n"), NULL));
+    assert_false(load_bytes(place, LITERAL(PRIMARY "masterauth = a\0b\n"), NULL));
     assert_string_equal(text_string(&place->errors), expected);
 }
 
@@ -150,7 +150,7 @@ PLACE_TEST(unknown_names)
 {
     struct place *place = *state;
     assert_refused(place,
-                   "port = 6380\n" ORIGIN "[stroe]\nfsync = no\nsnapshot = no\n[store]\n"
+                   "port = 6380\n" PRIMARY "[stroe]\nfsync = no\nsnapshot = no\n[store]\n"
                    "fsnc = no\nbind = ::1\n",
                    NULL,
                    "%s:1: a setting before the first [section]; sections are relay, upstream, "
@@ -222,9 +222,9 @@ PLACE_TEST(overrides)
     static const char *const list[] = {"upstream.replicaof= 10.0.0.2 7000", "store.fsync=no",
                                        "store.fsync=always", "upstream.masterauth=a.b=c",
                                        "relay.log-file="};
-    write_file(place->ini, bytes_of(ORIGIN "[relay]\nlog-file = x\n"));
+    write_file(place->ini, bytes_of(PRIMARY "[relay]\nlog-file = x\n"));
     assert_true(config_load(&place->config, place->ini, list, LENGTH_OF(list), &place->errors));
-    assert_origin(&place->config, "10.0.0.2", 7000);
+    assert_primary(&place->config, "10.0.0.2", 7000);
     assert_int_equal(place->config.store.fsync, STORE_FSYNC_ALWAYS);
     assert_string_equal(place->config.upstream.password, "a.b=c");
     assert_string_equal(place->config.log_file, "");
@@ -260,43 +260,43 @@ PLACE_TEST(bad_overrides)
     };
     struct place *place = *state;
     for (size_t i = 0; i < LENGTH_OF(rows); i++)
-        assert_refused(place, ORIGIN, rows[i].override, rows[i].error);
+        assert_refused(place, PRIMARY, rows[i].override, rows[i].error);
 }
 
 PLACE_TEST(what_does_not_fit_together)
 {
     struct place *place = *state;
     assert_refused(place, "[store]\n", NULL,
-                   "%s: [upstream] neither replicaof nor sentinel is set: name the origin, as in "
+                   "%s: [upstream] neither replicaof nor sentinel is set: name the primary, as in "
                    "\"replicaof = 10.0.0.1 6379\" in the ini or --set "
                    "upstream.replicaof=\"10.0.0.1 6379\"\n");
-    assert_refused(place, ORIGIN "sentinel-user = relay\n", NULL,
+    assert_refused(place, PRIMARY "sentinel-user = relay\n", NULL,
                    "%s:3: [upstream] sentinel-user = relay: a user needs sentinel-pass, too\n");
-    assert_refused(place, ORIGIN "ack = durable\n", "store.fsync=no",
+    assert_refused(place, PRIMARY "ack = durable\n", "store.fsync=no",
                    "%s:3: [upstream] ack = durable: it needs fsync = everysec or fsync = always\n");
-    assert_refused(place, ORIGIN "masteruser = relay\n", NULL,
+    assert_refused(place, PRIMARY "masteruser = relay\n", NULL,
                    "%s:3: [upstream] masteruser = relay: a user needs masterauth or "
                    "masterauth-file, too\n");
     assert_refused(place,
-                   ORIGIN "[store]\nrepl-backlog-size = 1mb\nrepl-backlog-max-size = 512kb\n"
-                          "segment-size = 2mb\n",
+                   PRIMARY "[store]\nrepl-backlog-size = 1mb\nrepl-backlog-max-size = 512kb\n"
+                           "segment-size = 2mb\n",
                    NULL,
                    "%s:5: [store] repl-backlog-max-size = 512kb: expected at least as much as "
                    "repl-backlog-size\n"
                    "%s:6: [store] segment-size = 2mb: expected at most as much as "
                    "repl-backlog-size, better a tenth of it\n");
-    assert_refused(place, ORIGIN "[store]\nrepl-backlog-max-size = 4gb\nsegment-size = 64kb\n",
+    assert_refused(place, PRIMARY "[store]\nrepl-backlog-max-size = 4gb\nsegment-size = 64kb\n",
                    NULL,
                    "%s:5: [store] segment-size = 64kb: repl-backlog-max-size would be more "
                    "segments than can be mapped (vm.max_map_count is 65530): set a larger "
                    "segment-size\n");
     /* By default it does not fit either. */
-    assert_refused(place, ORIGIN "[store]\nrepl-backlog-size = 8gb\n", NULL,
+    assert_refused(place, PRIMARY "[store]\nrepl-backlog-size = 8gb\n", NULL,
                    "[store] repl-backlog-max-size = 4gb: expected at least as much as "
                    "repl-backlog-size\n");
 }
 
-PLACE_TEST(where_the_origin_is)
+PLACE_TEST(where_the_primary_is)
 {
     struct place *place = *state;
     assert_loads(place,
@@ -305,9 +305,9 @@ PLACE_TEST(where_the_origin_is)
                  "sentinel-user = relay\nsentinel-pass = geheim\n",
                  NULL);
     const struct config *config = &place->config;
-    assert_int_equal(config->upstream.origin.count, 2);
-    assert_string_equal(config->upstream.origin.at[1].host, "b");
-    assert_int_equal(config->upstream.origin.at[1].port, 2);
+    assert_int_equal(config->upstream.primary.count, 2);
+    assert_string_equal(config->upstream.primary.at[1].host, "b");
+    assert_int_equal(config->upstream.primary.at[1].port, 2);
     assert_int_equal(config->upstream.ack.policy, ACK_REPLICAS);
     assert_int_equal(config->upstream.ack.replicas, 2);
     assert_string_equal(config->sentinel.name, "mymaster");
@@ -319,7 +319,7 @@ PLACE_TEST(where_the_origin_is)
     config_fini(&place->config);
 
     assert_loads(place, "[upstream]\nsentinel = mymaster s1:26379\n", NULL);
-    assert_int_equal(config->upstream.origin.count, 0);
+    assert_int_equal(config->upstream.primary.count, 0);
     config_fini(&place->config);
 }
 
@@ -334,8 +334,8 @@ PLACE_TEST(secrets_in_files)
     struct place *place = *state;
     char ini[512];
     snprintf(ini, sizeof(ini),
-             ORIGIN "masterauth-file = %s\nmasteruser = relay\n"
-                    "[downstream]\nrequirepass-file = %s\n",
+             PRIMARY "masterauth-file = %s\nmasteruser = relay\n"
+                     "[downstream]\nrequirepass-file = %s\n",
              place->secret, place->secret);
     write_file(place->secret, bytes_of(" geheim \r\n"));
     assert_loads(place, ini, NULL);
@@ -380,7 +380,7 @@ PLACE_TEST(probes)
     char override[256];
     struct text errors;
     text_init(&errors, 4096);
-    snprintf(ini, sizeof(ini), ORIGIN "[relay]\ndata-dir = %s\n", place->directory);
+    snprintf(ini, sizeof(ini), PRIMARY "[relay]\ndata-dir = %s\n", place->directory);
 
     assert_loads(place, ini, NULL);
     assert_true(config_probe(&place->config, &errors));
@@ -422,9 +422,9 @@ PLACE_TEST(printing_and_reading_again)
     text_init(&first, 64 * 1024);
     text_init(&second, 64 * 1024);
     assert_loads(place,
-                 ORIGIN "masterauth = geheim\nrepl-timeout = 1500ms\nack = replicas 2\n"
-                        "sentinel = mymaster s1:1 [::1]:2\nsentinel-pass = geheim\n"
-                        "[store]\nsegment-size = 100k\n[relay]\nlog-file = a b;c#d\n",
+                 PRIMARY "masterauth = geheim\nrepl-timeout = 1500ms\nack = replicas 2\n"
+                         "sentinel = mymaster s1:1 [::1]:2\nsentinel-pass = geheim\n"
+                         "[store]\nsegment-size = 100k\n[relay]\nlog-file = a b;c#d\n",
                  NULL);
     config_format(&place->config, &first);
     config_fini(&place->config);
@@ -456,7 +456,7 @@ PLACE_TEST(settings_for_config_get)
     struct place *place = *state;
     struct text all;
     text_init(&all, 64 * 1024);
-    assert_loads(place, ORIGIN "masterauth = geheim\n", NULL);
+    assert_loads(place, PRIMARY "masterauth = geheim\n", NULL);
     config_each(&place->config, gather, &all);
     config_fini(&place->config);
     assert_null(strstr(text_string(&all), "geheim"));

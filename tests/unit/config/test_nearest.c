@@ -3,7 +3,7 @@
 
 #include "../../../relay/config/nearest.h"
 
-TEST(counts_letters)
+TEST(counts_messages)
 {
     static const struct {
         const char *a;

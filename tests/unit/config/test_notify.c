@@ -163,7 +163,7 @@ NOTIFY_TEST(each_tick_is_a_sign_of_life_for_who_is_watched)
 }
 
 /* Ticks fill the manager's queue; what is said then comes when there is room. */
-NOTIFY_TEST(a_word_that_finds_no_room_is_said_again)
+NOTIFY_TEST(a_word_that_finds_no_space_is_said_again)
 {
     struct notify notify;
     int manager = open_manager('@');

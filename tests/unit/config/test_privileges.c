@@ -7,14 +7,14 @@
 
 #include "relay/config/config.h"
 
-#define ORIGIN "upstream.replicaof=10.0.0.1 6379"
+#define PRIMARY "upstream.replicaof=10.0.0.1 6379"
 
 static struct config config;
 static char errors_text[512];
 
 static bool load(const char *file, const char *override, const char *more)
 {
-    const char *overrides[] = {ORIGIN, override, more};
+    const char *overrides[] = {PRIMARY, override, more};
     struct text errors;
     text_init(&errors, sizeof(errors_text));
     bool is_good = config_load(&config, file, overrides,

@@ -7,7 +7,7 @@
 
 enum { OVERRIDES_MAX = 8, ERRORS_LENGTH_MAX = 4096 };
 
-#define ORIGIN "upstream.replicaof=10.0.0.1 6379"
+#define PRIMARY "upstream.replicaof=10.0.0.1 6379"
 
 /* Overrides, and what they lead to: errors, or NULL. */
 struct attempt {
@@ -28,7 +28,7 @@ TEST(both_sides_are_plain_by_default)
 {
     struct config config;
     struct text errors;
-    assert_true(load(&config, &(struct attempt){.overrides = {ORIGIN}}, &errors));
+    assert_true(load(&config, &(struct attempt){.overrides = {PRIMARY}}, &errors));
     assert_int_equal(config.upstream_has_tls, CONFIG_NO);
     assert_int_equal(config.downstream.tls_port, 0);
     assert_false(config.downstream.without_plain);
@@ -42,8 +42,8 @@ TEST(both_sides_are_plain_by_default)
 TEST(each_side_has_its_own)
 {
     const struct attempt attempt = {
-        .overrides = {ORIGIN, "upstream.tls=yes", "upstream.tls-cert-file=up.crt",
-                      "upstream.tls-server-name=origin.test", "downstream.tls-port=6391",
+        .overrides = {PRIMARY, "upstream.tls=yes", "upstream.tls-cert-file=up.crt",
+                      "upstream.tls-server-name=primary.test", "downstream.tls-port=6391",
                       "downstream.port=0", "downstream.tls-cert-file=down.crt",
                       "downstream.tls-auth-clients=optional"},
     };
@@ -52,7 +52,7 @@ TEST(each_side_has_its_own)
     assert_true(load(&config, &attempt, &errors));
     assert_int_equal(config.upstream_has_tls, CONFIG_YES);
     assert_string_equal(config.upstream_tls.cert_file, "up.crt");
-    assert_string_equal(config.upstream_tls.server_name, "origin.test");
+    assert_string_equal(config.upstream_tls.server_name, "primary.test");
     assert_string_equal(config.downstream_tls.cert_file, "down.crt");
     assert_int_equal(config.downstream_tls.auth_clients, TLS_AUTH_OPTIONAL);
     assert_int_equal(config.downstream.tls_port, 6391);
@@ -63,17 +63,17 @@ TEST(each_side_has_its_own)
 TEST(what_cannot_be_is_refused)
 {
     static const struct attempt attempts[] = {
-        {{ORIGIN, "downstream.port=0"},
+        {{PRIMARY, "downstream.port=0"},
          "--set downstream.port: [downstream] port = 0: neither port nor tls-port is set: nobody "
          "could connect\n"},
-        {{ORIGIN, "downstream.tls-port=6380"},
+        {{PRIMARY, "downstream.tls-port=6380"},
          "--set downstream.tls-port: [downstream] tls-port = 6380: port is the same\n"},
-        {{ORIGIN, "upstream.tls=maybe"},
+        {{PRIMARY, "upstream.tls=maybe"},
          "--set upstream.tls: [upstream] tls = maybe: expected one of: yes, no\n"},
-        {{ORIGIN, "downstream.tls-auth-clients=some"},
+        {{PRIMARY, "downstream.tls-auth-clients=some"},
          "--set downstream.tls-auth-clients: [downstream] tls-auth-clients = some: expected one "
          "of: yes, no, optional\n"},
-        {{ORIGIN, "upstream.tls-auth-clients=no"},
+        {{PRIMARY, "upstream.tls-auth-clients=no"},
          "--set upstream.tls-auth-clients: [upstream] tls-auth-clients: there is no such key here; "
          "it belongs in [downstream]\n"},
     };
@@ -103,7 +103,7 @@ TEST(files_and_words_may_be_set_while_it_runs)
         {"tls-cert-file", "/a/new.crt", true},
         {"TLS-KEY-FILE", "", true},
         {"upstream.tls-cert-file", "/a/link.crt", true},
-        {"tls-server-name", "origin", true},
+        {"tls-server-name", "primary", true},
         {"tls-server-name", "two words", false},
         {"tls-ca-cert-file", "a\tb\nc", false},
         {"tls-auth-clients", "optional", true},
@@ -115,7 +115,7 @@ TEST(files_and_words_may_be_set_while_it_runs)
     const struct config_watcher watcher = {.tell = tell};
     struct config config;
     struct text errors;
-    assert_true(load(&config, &(struct attempt){.overrides = {ORIGIN}}, &errors));
+    assert_true(load(&config, &(struct attempt){.overrides = {PRIMARY}}, &errors));
     assert_true(config.downstream.tls_knows_callers);
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         text_clear(&errors);
@@ -127,7 +127,7 @@ TEST(files_and_words_may_be_set_while_it_runs)
     assert_string_equal(config.downstream_tls.key_file, "");
     assert_string_equal(config.downstream_tls.ca_file, "");
     assert_string_equal(config.upstream_tls.cert_file, "/a/link.crt");
-    assert_string_equal(config.upstream_tls.server_name, "origin");
+    assert_string_equal(config.upstream_tls.server_name, "primary");
     assert_int_equal(config.downstream_tls.auth_clients, TLS_AUTH_OPTIONAL);
     assert_false(config.downstream.tls_knows_callers);
     text_fini(&errors);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ini_place.h"
 
-#define USERS ORIGIN "[users]\n"
+#define USERS PRIMARY "[users]\n"
 #define ABC "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 static void assert_loads(struct place *place, const char *ini, const char *override)
@@ -65,7 +65,7 @@ PLACE_TEST(a_digest_may_stand_in_a_file)
     char ini[512];
     write_file(place->secret, bytes_of(ABC "\n"));
     snprintf(ini, sizeof(ini),
-             ORIGIN "[downstream]\nrequirepass-file = %s\n[users]\nu = admin file:%s\n",
+             PRIMARY "[downstream]\nrequirepass-file = %s\n[users]\nu = admin file:%s\n",
              place->secret, place->secret);
     assert_loads(place, ini, NULL);
     assert_role(place, "default", "abc", ROLE_ADMIN);
@@ -80,17 +80,17 @@ PLACE_TEST(a_digest_may_stand_in_a_file)
 PLACE_TEST(requirepass_is_that_of_default)
 {
     struct place *place = *state;
-    assert_loads(place, ORIGIN "[downstream]\nrequirepass = " ABC "\n[users]\nu = replica x\n",
+    assert_loads(place, PRIMARY "[downstream]\nrequirepass = " ABC "\n[users]\nu = replica x\n",
                  NULL);
     assert_role(place, "default", "abc", ROLE_ADMIN);
     assert_role(place, "u", "x", ROLE_REPLICA);
     assert_null(judge(place, "masteruser", "abc"));
     assert_string_equal(place->config.requirepass, "***");
     config_fini(&place->config);
-    assert_refused(place, ORIGIN "[downstream]\nrequirepass = sha256:12\n",
+    assert_refused(place, PRIMARY "[downstream]\nrequirepass = sha256:12\n",
                    ":4: [downstream] requirepass = ***: expected 64 hexadecimal digits behind "
                    "sha256:\n");
-    assert_refused(place, ORIGIN "[downstream]\nrequirepass = x\n[users]\ndefault = admin y\n",
+    assert_refused(place, PRIMARY "[downstream]\nrequirepass = x\n[users]\ndefault = admin y\n",
                    ":4: [downstream] requirepass = ***: [users] has a user default, whose password "
                    "it is, too; keep one of the two\n");
 }
@@ -149,10 +149,10 @@ PLACE_TEST(overrides_replace_users)
     assert_role(place, "alice", "b c", ROLE_ADMIN);
     assert_int_equal(place->config.users.count, 1);
     config_fini(&place->config);
-    assert_loads(place, ORIGIN, "users.alice=admin b");
+    assert_loads(place, PRIMARY, "users.alice=admin b");
     assert_role(place, "alice", "b", ROLE_ADMIN);
     config_fini(&place->config);
-    assert_false(load(place, ORIGIN, "users.alice=b"));
+    assert_false(load(place, PRIMARY, "users.alice=b"));
     assert_non_null(
         strstr(text_string(&place->errors), "--set users.alice: [users] alice: expected"));
 }
@@ -207,7 +207,7 @@ PLACE_TEST(access_is_read_again_and_nothing_else)
 {
     struct place *place = *state;
     assert_loads(place,
-                 ORIGIN "masterauth = old\n[users]\nalice = replica a\n[store]\nfsync = no\n",
+                 PRIMARY "masterauth = old\n[users]\nalice = replica a\n[store]\nfsync = no\n",
                  "downstream.port=7000");
     write_file(place->ini, bytes_of("[upstream]\nreplicaof = 10.0.0.2 6379\nmasteruser = relay\n"
                                     "masterauth = new\n[users]\nbob = admin b\n[downstream]\n"
@@ -219,7 +219,7 @@ PLACE_TEST(access_is_read_again_and_nothing_else)
     assert_role(place, "default", "sesame", ROLE_ADMIN);
     assert_null(judge(place, "alice", "a"));
     assert_ptr_equal(place->config.admin.users, &place->config.users);
-    assert_string_equal(place->config.upstream.origin.at[0].host, "10.0.0.1");
+    assert_string_equal(place->config.upstream.primary.at[0].host, "10.0.0.1");
     assert_int_equal(place->config.store.fsync, STORE_FSYNC_NO);
     assert_int_equal(place->config.downstream.port, 7000);
     config_fini(&place->config);
@@ -230,8 +230,8 @@ PLACE_TEST(a_file_is_read_again)
     struct place *place = *state;
     char ini[512];
     snprintf(ini, sizeof(ini),
-             ORIGIN "masterauth-file = %s\n[downstream]\nrequirepass-file = %s\n"
-                    "[users]\nu = replica file:%s\n",
+             PRIMARY "masterauth-file = %s\n[downstream]\nrequirepass-file = %s\n"
+                     "[users]\nu = replica file:%s\n",
              place->secret, place->secret, place->secret);
     write_file(place->secret, bytes_of("one\n"));
     assert_loads(place, ini, NULL);
@@ -248,12 +248,12 @@ PLACE_TEST(what_does_not_fit_changes_nothing)
 {
     struct place *place = *state;
     static const char *const bad[] = {
-        ORIGIN "masterauth = new\n[users]\nu = nonsense x\n",
-        ORIGIN "masterauth = new\n[users]\nu = admin file:/nonexistent\n",
-        ORIGIN "masterauth = new\n[users]\nu = admin new\n[store]\nfsync = maybe\n",
+        PRIMARY "masterauth = new\n[users]\nu = nonsense x\n",
+        PRIMARY "masterauth = new\n[users]\nu = admin file:/nonexistent\n",
+        PRIMARY "masterauth = new\n[users]\nu = admin new\n[store]\nfsync = maybe\n",
         "",
     };
-    assert_loads(place, ORIGIN "masterauth = old\n[users]\nu = replica old\n", NULL);
+    assert_loads(place, PRIMARY "masterauth = old\n[users]\nu = replica old\n", NULL);
     for (size_t i = 0; i < LENGTH_OF(bad); i++) {
         write_file(place->ini, bytes_of(bad[i]));
         assert_false(reload(place));
@@ -270,12 +270,12 @@ PLACE_TEST(what_does_not_fit_changes_nothing)
 PLACE_TEST(protected_mode_follows)
 {
     struct place *place = *state;
-    assert_loads(place, ORIGIN, NULL);
+    assert_loads(place, PRIMARY, NULL);
     assert_true(place->config.downstream.local_only);
     write_file(place->ini, bytes_of(USERS "u = replica x\n"));
     assert_reloads(place);
     assert_false(place->config.downstream.local_only);
-    write_file(place->ini, bytes_of(ORIGIN));
+    write_file(place->ini, bytes_of(PRIMARY));
     assert_reloads(place);
     assert_true(place->config.downstream.local_only);
     config_fini(&place->config);

@@ -7,7 +7,7 @@
 
 union place {
     const char *string;
-    struct origin_candidates candidates;
+    struct primary_candidates candidates;
     struct sentinel_options sentinel;
     struct ack_rule ack;
     uint32_t version;
@@ -177,7 +177,7 @@ TEST(candidates)
     check_row(&candidates, &(struct row){longest, NULL, NULL});
 
     char many[400] = "h 1";
-    for (size_t i = 1; i < ORIGIN_CANDIDATES_MAX; i++)
+    for (size_t i = 1; i < PRIMARY_CANDIDATES_MAX; i++)
         strncat(many, ", h 1", sizeof(many) - strlen(many) - 1);
     check_row(&candidates, &(struct row){many, many, NULL});
     strncat(many, ", h 1", sizeof(many) - strlen(many) - 1);

@@ -18,7 +18,7 @@
 #define ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define HELLO "PSYNC " ID " 1001\r\n"
 
-enum { X = 1000, PATIENCE_MS = 20 * 1000 };
+enum { X = 1000, CONNECT_TIMEOUT_MS = 20 * 1000 };
 
 static struct temp_store temp;
 static struct loop *loop;
@@ -68,11 +68,11 @@ static int set_up(void **state)
     loop = loop_new();
     const struct downstream_options options = {
         .bind = "127.0.0.1", .threads = 2, .clients_max = 10, .replica_timeout_ms = 60 * 1000};
-    const struct downstream_doors doors = {.on_command = on_command,
-                                           .is_upstream_streaming = is_upstream_streaming};
+    const struct downstream_callbacks callbacks = {.on_command = on_command,
+                                                   .is_upstream_streaming = is_upstream_streaming};
     struct text why;
     text_init(&why, 1000);
-    downstream = downstream_open(loop, temp.store, &options, &doors, &why);
+    downstream = downstream_open(loop, temp.store, &options, &callbacks, &why);
     if (downstream == NULL)
         fail_msg("downstream_open: %s", text_string(&why));
     text_fini(&why);
@@ -102,10 +102,10 @@ static void append(size_t length)
     struct backlog *backlog = history_backlog(history);
     uint8_t *into;
     size_t capacity;
-    assert_int_equal(backlog_reserve(backlog, &into, &capacity), BACKLOG_ROOM);
+    assert_int_equal(backlog_reserve(backlog, &into, &capacity), BACKLOG_SPACE);
     assert_true(capacity >= length);
     memset(into, 'x', length);
-    assert_int_equal(backlog_append(backlog, length), BACKLOG_ROOM);
+    assert_int_equal(backlog_append(backlog, length), BACKLOG_SPACE);
     history_set_boundary(history, backlog_end(backlog));
 }
 
@@ -210,7 +210,7 @@ static void on_timer(void *arg)
     (void)arg;
     step += take_step();
     timer_arm(timer, 0);
-    assert_true(clock_ms() - began_ms < PATIENCE_MS);
+    assert_true(clock_ms() - began_ms < CONNECT_TIMEOUT_MS);
 }
 
 /* The first goes on, and counts beyond the cut once its worker has said so; the second counts up to the cut,
@@ -230,7 +230,7 @@ static void on_replaced_timer(void *arg)
 {
     (void)arg;
     timer_arm(timer, 0);
-    assert_true(clock_ms() - began_ms < PATIENCE_MS);
+    assert_true(clock_ms() - began_ms < CONNECT_TIMEOUT_MS);
     if (step == 0 && counts_now().replicas == 1 && has_all()) {
         append(100);
         step = 1;

@@ -118,7 +118,7 @@ static void append_some(struct history *history)
     uint8_t *into;
     size_t capacity;
     if (stage.appended == STREAM_LENGTH ||
-        backlog_reserve(history_backlog(history), &into, &capacity) != BACKLOG_ROOM)
+        backlog_reserve(history_backlog(history), &into, &capacity) != BACKLOG_SPACE)
         return;
     size_t length = 1 + (size_t)test_random_below(&stage.seed, 200);
     if (length > capacity)
@@ -127,7 +127,7 @@ static void append_some(struct history *history)
         length = (size_t)(STREAM_LENGTH - stage.appended);
     for (size_t i = 0; i < length; i++)
         into[i] = stream_byte(X + stage.appended + i);
-    assert_int_equal(backlog_append(history_backlog(history), length), BACKLOG_ROOM);
+    assert_int_equal(backlog_append(history_backlog(history), length), BACKLOG_SPACE);
     stage.appended += length;
     history_set_boundary(history, X + stage.appended);
 }
@@ -186,7 +186,7 @@ static int set_up(void **state)
         .clients_max = 10,
         .replica_timeout_ms = 60 * 1000,
     };
-    const struct downstream_doors doors = {
+    const struct downstream_callbacks callbacks = {
         .on_command = on_command,
         .on_snapshot_wanted = on_snapshot_wanted,
         .on_version = on_version,
@@ -196,7 +196,7 @@ static int set_up(void **state)
     };
     struct text why;
     text_init(&why, 1000);
-    stage.downstream = downstream_open(stage.loop, stage.store, &options, &doors, &why);
+    stage.downstream = downstream_open(stage.loop, stage.store, &options, &callbacks, &why);
     if (stage.downstream == NULL)
         fail_msg("downstream_open: %s", text_string(&why));
     text_fini(&why);
@@ -382,9 +382,9 @@ static void serve(struct volley *volley)
     uint8_t *into;
     size_t capacity;
     struct history *history = store_current(stage.store);
-    assert_int_equal(backlog_reserve(history_backlog(history), &into, &capacity), BACKLOG_ROOM);
+    assert_int_equal(backlog_reserve(history_backlog(history), &into, &capacity), BACKLOG_SPACE);
     into[0] = 'x';
-    assert_int_equal(backlog_append(history_backlog(history), 1), BACKLOG_ROOM);
+    assert_int_equal(backlog_append(history_backlog(history), 1), BACKLOG_SPACE);
     volley->served++;
     volley->served_ms = clock_ms();
 }
@@ -582,10 +582,10 @@ static void expect_refused(const char *bind, uint16_t port, const char *expected
 {
     const struct downstream_options options = {
         .bind = bind, .port = port, .threads = 1, .clients_max = 1, .replica_timeout_ms = 1000};
-    const struct downstream_doors doors = {.on_command = on_command};
+    const struct downstream_callbacks callbacks = {.on_command = on_command};
     struct text why;
     text_init(&why, 1000);
-    assert_null(downstream_open(stage.loop, stage.store, &options, &doors, &why));
+    assert_null(downstream_open(stage.loop, stage.store, &options, &callbacks, &why));
     if (strstr(text_string(&why), expected) == NULL)
         fail_msg("got \"%s\", expected \"%s\" in it", text_string(&why), expected);
     text_fini(&why);

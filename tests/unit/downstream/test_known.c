@@ -3,29 +3,29 @@
 
 #include "test.h"
 
-enum { CARDS = 8, TIMEOUT_MS = 60 * 1000 };
+enum { REPLICA_STATS_LIST = 8, TIMEOUT_MS = 60 * 1000 };
 
 static struct known known;
-static struct cards cards;
-static struct card all[CARDS];
+static struct replica_stats_list replica_stats_list;
+static struct replica_stats all[REPLICA_STATS_LIST];
 static struct worker *const somewhere = (struct worker *)&all;
 
 static int set_up(void **state)
 {
     (void)state;
     memset(all, 0, sizeof(all));
-    TAILQ_INIT(&cards);
-    known_init(&known, &cards, TIMEOUT_MS, false, 0);
+    TAILQ_INIT(&replica_stats_list);
+    known_init(&known, &replica_stats_list, TIMEOUT_MS, false, 0);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    struct card *card;
-    TAILQ_FOREACH(card, &cards, entry)
+    struct replica_stats *replica_stats;
+    TAILQ_FOREACH(replica_stats, &replica_stats_list, entry)
     {
-        known_leave(&known, card, 0);
+        known_leave(&known, replica_stats, 0);
     }
     known_fini(&known);
     return 0;
@@ -34,33 +34,33 @@ static int tear_down(void **state)
 #define KNOWN_TEST(name) TEST_SETUP(name, set_up, tear_down)
 
 /* A connection from behind one address, as NAT makes it. */
-static struct card *come(uint64_t id, uint16_t port)
+static struct replica_stats *come(uint64_t id, uint16_t port)
 {
-    struct card *card = &all[id];
-    memset(card, 0, sizeof(*card));
-    card->id = id;
-    card->acknowledges = true;
-    card->terms.listening_port = port;
-    snprintf(card->address, sizeof(card->address), "192.0.2.1");
-    assert_true(known_arrive(&known, card));
-    TAILQ_INSERT_TAIL(&cards, card, entry);
-    return card;
+    struct replica_stats *replica_stats = &all[id];
+    memset(replica_stats, 0, sizeof(*replica_stats));
+    replica_stats->id = id;
+    replica_stats->acknowledges = true;
+    replica_stats->terms.listening_port = port;
+    snprintf(replica_stats->address, sizeof(replica_stats->address), "192.0.2.1");
+    assert_true(known_arrive(&known, replica_stats));
+    TAILQ_INSERT_TAIL(&replica_stats_list, replica_stats, entry);
+    return replica_stats;
 }
 
 /* It has its RDB, and says so. */
-static struct card *sync_up(struct card *card)
+static struct replica_stats *sync_up(struct replica_stats *replica_stats)
 {
-    card->worker = somewhere;
-    card->full_sync = true;
-    CARD_SET(card, has_acknowledged, true);
-    return card;
+    replica_stats->worker = somewhere;
+    replica_stats->full_sync = true;
+    REPLICA_STATS_SET(replica_stats, has_acknowledged, true);
+    return replica_stats;
 }
 
-static void leave(struct card *card, int64_t now_ms)
+static void leave(struct replica_stats *replica_stats, int64_t now_ms)
 {
-    TAILQ_REMOVE(&cards, card, entry);
-    known_leave(&known, card, now_ms);
-    assert_null(card->known);
+    TAILQ_REMOVE(&replica_stats_list, replica_stats, entry);
+    known_leave(&known, replica_stats, now_ms);
+    assert_null(replica_stats->known);
 }
 
 static size_t forget(struct known_who who)
@@ -70,9 +70,9 @@ static size_t forget(struct known_who who)
 
 KNOWN_TEST(one_that_was_in_sync_is_missed_for_a_while)
 {
-    struct card *card = sync_up(come(1, 6379));
+    struct replica_stats *replica_stats = sync_up(come(1, 6379));
     assert_true(known_is_complete(&known, 0));
-    leave(card, 1000);
+    leave(replica_stats, 1000);
     assert_false(known_is_complete(&known, 1000));
     known_tick(&known, 1000 + TIMEOUT_MS - 1);
     assert_false(known_is_complete(&known, 1000 + TIMEOUT_MS - 1));
@@ -86,14 +86,14 @@ KNOWN_TEST(one_that_was_in_sync_is_missed_for_a_while)
 KNOWN_TEST(one_that_was_never_in_sync_is_not_missed)
 {
     leave(come(1, 6379), 0);
-    struct card *card = come(2, 6379);
-    card->worker = somewhere;
-    card->full_sync = true;
-    leave(card, 0);
+    struct replica_stats *replica_stats = come(2, 6379);
+    replica_stats->worker = somewhere;
+    replica_stats->full_sync = true;
+    leave(replica_stats, 0);
     assert_int_equal(known.away_count, 0);
-    card = come(3, 6379); /* it continued: by that it has what was before */
-    card->worker = somewhere;
-    leave(card, 0);
+    replica_stats = come(3, 6379); /* it continued: by that it has what was before */
+    replica_stats->worker = somewhere;
+    leave(replica_stats, 0);
     assert_int_equal(known.away_count, 1);
 }
 
@@ -101,9 +101,9 @@ KNOWN_TEST(one_that_was_never_in_sync_is_not_missed)
 KNOWN_TEST(one_that_was_in_sync_before_is_missed_still)
 {
     leave(sync_up(come(1, 6379)), 0);
-    struct card *card = come(2, 6379);
+    struct replica_stats *replica_stats = come(2, 6379);
     assert_true(known_is_complete(&known, 1));
-    leave(card, 5000);
+    leave(replica_stats, 5000);
     assert_false(known_is_complete(&known, TIMEOUT_MS + 4999));
     assert_true(known_is_complete(&known, TIMEOUT_MS + 5000));
 }
@@ -111,8 +111,8 @@ KNOWN_TEST(one_that_was_in_sync_before_is_missed_still)
 /* Two behind NAT that say the same: the first one back does not stand for both. */
 KNOWN_TEST(of_two_alike_the_first_back_is_one)
 {
-    struct card *a = sync_up(come(1, 6379));
-    struct card *b = sync_up(come(2, 6379));
+    struct replica_stats *a = sync_up(come(1, 6379));
+    struct replica_stats *b = sync_up(come(2, 6379));
     leave(a, 1000);
     leave(b, 2000);
     assert_int_equal(known.away_count, 2);
@@ -130,40 +130,43 @@ KNOWN_TEST(another_port_user_or_address_is_another)
 {
     leave(sync_up(come(1, 6379)), 0);
     (void)come(2, 6380);
-    struct card *card = &all[3];
-    *card = (struct card){.id = 3, .acknowledges = true, .terms = {.listening_port = 6379}};
-    snprintf(card->address, sizeof(card->address), "192.0.2.1");
-    snprintf(card->user, sizeof(card->user), "other");
-    assert_true(known_arrive(&known, card));
-    TAILQ_INSERT_TAIL(&cards, card, entry);
+    struct replica_stats *replica_stats = &all[3];
+    *replica_stats =
+        (struct replica_stats){.id = 3, .acknowledges = true, .terms = {.listening_port = 6379}};
+    snprintf(replica_stats->address, sizeof(replica_stats->address), "192.0.2.1");
+    snprintf(replica_stats->user, sizeof(replica_stats->user), "other");
+    assert_true(known_arrive(&known, replica_stats));
+    TAILQ_INSERT_TAIL(&replica_stats_list, replica_stats, entry);
     assert_int_equal(known.away_count, 1);
-    card = &all[4];
-    *card = (struct card){.id = 4, .acknowledges = true, .terms = {.listening_port = 6379}};
-    snprintf(card->terms.version, sizeof(card->terms.version), "9.0.0"); /* upgraded meanwhile */
-    snprintf(card->address, sizeof(card->address), "192.0.2.1");
-    assert_true(known_arrive(&known, card));
-    TAILQ_INSERT_TAIL(&cards, card, entry);
+    replica_stats = &all[4];
+    *replica_stats =
+        (struct replica_stats){.id = 4, .acknowledges = true, .terms = {.listening_port = 6379}};
+    snprintf(replica_stats->terms.version, sizeof(replica_stats->terms.version),
+             "9.0.0"); /* upgraded meanwhile */
+    snprintf(replica_stats->address, sizeof(replica_stats->address), "192.0.2.1");
+    assert_true(known_arrive(&known, replica_stats));
+    TAILQ_INSERT_TAIL(&replica_stats_list, replica_stats, entry);
     assert_int_equal(known.away_count, 0);
 }
 
 /* Given up for its silence: it has been away for as long already. */
 KNOWN_TEST(a_silent_one_has_been_away_since_it_was_heard)
 {
-    struct card *card = sync_up(come(1, 6379));
-    CARD_SET(card, life_ms, 1000);
-    card->reason = CLOSE_SILENT;
-    leave(card, 1000 + TIMEOUT_MS);
+    struct replica_stats *replica_stats = sync_up(come(1, 6379));
+    REPLICA_STATS_SET(replica_stats, life_ms, 1000);
+    replica_stats->reason = CLOSE_SILENT;
+    leave(replica_stats, 1000 + TIMEOUT_MS);
     assert_true(known_is_complete(&known, 1000 + TIMEOUT_MS));
 }
 
 KNOWN_TEST(who_is_about_and_who_is_not)
 {
-    struct card card = {.acknowledges = false};
-    assert_false(known_is_about(&card));
-    card.acknowledges = true;
-    assert_true(known_is_about(&card));
-    card.terms.rdb_only = true;
-    assert_false(known_is_about(&card));
+    struct replica_stats replica_stats = {.acknowledges = false};
+    assert_false(known_is_about(&replica_stats));
+    replica_stats.acknowledges = true;
+    assert_true(known_is_about(&replica_stats));
+    replica_stats.terms.rdb_only = true;
+    assert_false(known_is_about(&replica_stats));
 }
 
 KNOWN_TEST(an_operator_ends_the_wait)
@@ -185,13 +188,13 @@ KNOWN_TEST(an_operator_ends_the_wait)
 /* To be taken away: it counts while it is attached, and is not missed. */
 KNOWN_TEST(one_that_is_attached_is_forgotten_when_it_leaves)
 {
-    struct card *card = sync_up(come(1, 6379));
+    struct replica_stats *replica_stats = sync_up(come(1, 6379));
     assert_int_equal(forget((struct known_who){.is_anybody = true}), 0); /* those away alone */
     assert_int_equal(forget((struct known_who){.id = 1}), 1);
     struct known_counts counts;
     known_count(&known, &counts);
     assert_int_equal(counts.attached, 1);
-    leave(card, 0);
+    leave(replica_stats, 0);
     assert_true(known_is_complete(&known, 0));
     leave(sync_up(come(2, 6379)), 0); /* it was not taken away after all */
     assert_false(known_is_complete(&known, 0));
@@ -200,7 +203,7 @@ KNOWN_TEST(one_that_is_attached_is_forgotten_when_it_leaves)
 KNOWN_TEST(after_a_start_nobody_knows)
 {
     known_fini(&known);
-    known_init(&known, &cards, TIMEOUT_MS, true, 500);
+    known_init(&known, &replica_stats_list, TIMEOUT_MS, true, 500);
     assert_false(known_is_complete(&known, TIMEOUT_MS + 499));
     assert_true(known_is_complete(&known, TIMEOUT_MS + 500));
     assert_int_equal(forget((struct known_who){.is_anybody = true}), 0);

@@ -3,7 +3,7 @@
 
 #include "test.h"
 
-struct dialog {
+struct server_conn {
     struct replica_terms terms;
     struct text reply;
 };
@@ -22,138 +22,139 @@ static void split(const char *line, struct command *command)
     }
 }
 
-static void say(struct dialog *dialog, const char *line)
+static void say(struct server_conn *server_conn, const char *line)
 {
     struct command command;
     split(line, &command);
-    struct writer writer = {.out = &dialog->reply, .protocol = 2};
-    replconf_apply(&dialog->terms, &command, &writer);
+    struct writer writer = {.out = &server_conn->reply, .protocol = 2};
+    replconf_apply(&server_conn->terms, &command, &writer);
 }
 
-static void expect_reply(struct dialog *dialog, const char *line, const char *reply)
+static void expect_reply(struct server_conn *server_conn, const char *line, const char *reply)
 {
-    text_clear(&dialog->reply);
-    say(dialog, line);
-    assert_string_equal(text_string(&dialog->reply), reply);
+    text_clear(&server_conn->reply);
+    say(server_conn, line);
+    assert_string_equal(text_string(&server_conn->reply), reply);
 }
 
 static int begin(void **state)
 {
-    static struct dialog dialog;
-    dialog = (struct dialog){.terms = {.capa_eof = false}};
-    text_init(&dialog.reply, 4096);
-    *state = &dialog;
+    static struct server_conn server_conn;
+    server_conn = (struct server_conn){.terms = {.capa_eof = false}};
+    text_init(&server_conn.reply, 4096);
+    *state = &server_conn;
     return 0;
 }
 
 static int end(void **state)
 {
-    struct dialog *dialog = *state;
-    text_fini(&dialog->reply);
+    struct server_conn *server_conn = *state;
+    text_fini(&server_conn->reply);
     return 0;
 }
 
-#define DIALOG_TEST(name) TEST_SETUP(name, begin, end)
+#define SERVER_CONN_TEST(name) TEST_SETUP(name, begin, end)
 
-DIALOG_TEST(takes_what_replicas_say)
+SERVER_CONN_TEST(takes_what_replicas_say)
 {
-    struct dialog *dialog = *state;
-    expect_reply(dialog, "REPLCONF listening-port 6380", "+OK\r\n");
-    expect_reply(dialog, "replconf IP-ADDRESS 10.0.0.7", "+OK\r\n");
-    expect_reply(dialog, "REPLCONF capa eof capa psync2", "+OK\r\n");
-    expect_reply(dialog, "REPLCONF version 8.1.0-rc1", "+OK\r\n");
-    expect_reply(dialog, "REPLCONF rdb-only 1", "+OK\r\n");
-    assert_int_equal(dialog->terms.listening_port, 6380);
-    assert_string_equal(dialog->terms.address, "10.0.0.7");
-    assert_true(dialog->terms.capa_eof);
-    assert_true(dialog->terms.capa_psync2);
-    assert_false(dialog->terms.is_relay);
-    expect_reply(dialog, "REPLCONF capa psync-relay", "+OK\r\n");
-    assert_true(dialog->terms.is_relay);
-    assert_true(dialog->terms.rdb_only);
-    assert_string_equal(dialog->terms.version, "8.1.0-rc1");
-    expect_reply(dialog, "REPLCONF rdb-only 0", "+OK\r\n");
-    assert_false(dialog->terms.rdb_only);
+    struct server_conn *server_conn = *state;
+    expect_reply(server_conn, "REPLCONF listening-port 6380", "+OK\r\n");
+    expect_reply(server_conn, "replconf IP-ADDRESS 10.0.0.7", "+OK\r\n");
+    expect_reply(server_conn, "REPLCONF capa eof capa psync2", "+OK\r\n");
+    expect_reply(server_conn, "REPLCONF version 8.1.0-rc1", "+OK\r\n");
+    expect_reply(server_conn, "REPLCONF rdb-only 1", "+OK\r\n");
+    assert_int_equal(server_conn->terms.listening_port, 6380);
+    assert_string_equal(server_conn->terms.address, "10.0.0.7");
+    assert_true(server_conn->terms.capa_eof);
+    assert_true(server_conn->terms.capa_psync2);
+    assert_false(server_conn->terms.is_relay);
+    expect_reply(server_conn, "REPLCONF capa psync-relay", "+OK\r\n");
+    assert_true(server_conn->terms.is_relay);
+    assert_true(server_conn->terms.rdb_only);
+    assert_string_equal(server_conn->terms.version, "8.1.0-rc1");
+    expect_reply(server_conn, "REPLCONF rdb-only 0", "+OK\r\n");
+    assert_false(server_conn->terms.rdb_only);
 }
 
-DIALOG_TEST(passes_over_unknown_capabilities)
+SERVER_CONN_TEST(passes_over_unknown_capabilities)
 {
-    struct dialog *dialog = *state;
-    expect_reply(dialog, "REPLCONF capa dual-channel capa rdb-channel-repl capa lz4", "+OK\r\n");
-    assert_false(dialog->terms.capa_eof);
-    assert_false(dialog->terms.capa_psync2);
-    expect_reply(dialog, "REPLCONF capa EOF capa zstd", "+OK\r\n");
-    assert_true(dialog->terms.capa_eof);
+    struct server_conn *server_conn = *state;
+    expect_reply(server_conn, "REPLCONF capa dual-channel capa rdb-channel-repl capa lz4",
+                 "+OK\r\n");
+    assert_false(server_conn->terms.capa_eof);
+    assert_false(server_conn->terms.capa_psync2);
+    expect_reply(server_conn, "REPLCONF capa EOF capa zstd", "+OK\r\n");
+    assert_true(server_conn->terms.capa_eof);
 }
 
-DIALOG_TEST(stops_at_the_first_unknown_option)
+SERVER_CONN_TEST(stops_at_the_first_unknown_option)
 {
-    struct dialog *dialog = *state;
-    expect_reply(dialog, "REPLCONF listening-port 7 rdb-no-compress 1 capa eof",
+    struct server_conn *server_conn = *state;
+    expect_reply(server_conn, "REPLCONF listening-port 7 rdb-no-compress 1 capa eof",
                  "-ERR Unrecognized REPLCONF option: rdb-no-compress\r\n");
-    assert_int_equal(dialog->terms.listening_port, 7); /* what came before stays */
-    assert_false(dialog->terms.capa_eof);              /* what comes after is lost */
+    assert_int_equal(server_conn->terms.listening_port, 7); /* what came before stays */
+    assert_false(server_conn->terms.capa_eof);              /* what comes after is lost */
 }
 
-DIALOG_TEST(wants_pairs)
+SERVER_CONN_TEST(wants_pairs)
 {
-    struct dialog *dialog = *state;
-    expect_reply(dialog, "REPLCONF capa", "-ERR syntax error\r\n");
-    expect_reply(dialog, "REPLCONF capa eof capa", "-ERR syntax error\r\n");
-    assert_false(dialog->terms.capa_eof);
-    expect_reply(dialog, "REPLCONF", "+OK\r\n");
+    struct server_conn *server_conn = *state;
+    expect_reply(server_conn, "REPLCONF capa", "-ERR syntax error\r\n");
+    expect_reply(server_conn, "REPLCONF capa eof capa", "-ERR syntax error\r\n");
+    assert_false(server_conn->terms.capa_eof);
+    expect_reply(server_conn, "REPLCONF", "+OK\r\n");
 }
 
-DIALOG_TEST(filters_nothing_or_everything)
+SERVER_CONN_TEST(filters_nothing_or_everything)
 {
-    struct dialog *dialog = *state;
-    expect_reply(dialog, "REPLCONF rdb-filter-only functions",
+    struct server_conn *server_conn = *state;
+    expect_reply(server_conn, "REPLCONF rdb-filter-only functions",
                  "-ERR Unsupported rdb-filter-only option: functions; a relay holds the RDB "
                  "whole\r\n");
-    assert_false(dialog->terms.filter_empty);
-    expect_reply(dialog, "REPLCONF rdb-filter-only ''", "+OK\r\n");
-    assert_true(dialog->terms.filter_empty);
+    assert_false(server_conn->terms.filter_empty);
+    expect_reply(server_conn, "REPLCONF rdb-filter-only ''", "+OK\r\n");
+    assert_true(server_conn->terms.filter_empty);
 }
 
-DIALOG_TEST(refuses_bad_values)
+SERVER_CONN_TEST(refuses_bad_values)
 {
-    struct dialog *dialog = *state;
+    struct server_conn *server_conn = *state;
     static const char *const numbers[] = {
         "REPLCONF listening-port -1", "REPLCONF listening-port 65536", "REPLCONF listening-port x",
         "REPLCONF listening-port ''", "REPLCONF rdb-only 2",           "REPLCONF rdb-only yes",
     };
     for (size_t i = 0; i < LENGTH_OF(numbers); i++)
-        expect_reply(dialog, numbers[i], "-ERR value is not an integer or out of range\r\n");
-    expect_reply(dialog, "REPLCONF version ''", "-ERR Unrecognized version format\r\n");
-    expect_reply(dialog, "REPLCONF version 7,lag=0", "-ERR Unrecognized version format\r\n");
-    expect_reply(dialog, "REPLCONF ip-address 1.2.3.4,port=1",
+        expect_reply(server_conn, numbers[i], "-ERR value is not an integer or out of range\r\n");
+    expect_reply(server_conn, "REPLCONF version ''", "-ERR Unrecognized version format\r\n");
+    expect_reply(server_conn, "REPLCONF version 7,lag=0", "-ERR Unrecognized version format\r\n");
+    expect_reply(server_conn, "REPLCONF ip-address 1.2.3.4,port=1",
                  "-ERR REPLCONF ip-address is too long or no address\r\n");
-    assert_int_equal(dialog->terms.listening_port, 0);
-    assert_string_equal(dialog->terms.version, "");
-    assert_string_equal(dialog->terms.address, "");
+    assert_int_equal(server_conn->terms.listening_port, 0);
+    assert_string_equal(server_conn->terms.version, "");
+    assert_string_equal(server_conn->terms.address, "");
 }
 
-DIALOG_TEST(knows_where_an_address_ends)
+SERVER_CONN_TEST(knows_where_an_address_ends)
 {
-    struct dialog *dialog = *state;
+    struct server_conn *server_conn = *state;
     char line[320] = "REPLCONF ip-address ";
     size_t prefix = strlen(line);
     memset(line + prefix, 'h', 255);
     line[prefix + 255] = '\0';
-    expect_reply(dialog, line, "+OK\r\n");
-    assert_int_equal(strlen(dialog->terms.address), 255);
+    expect_reply(server_conn, line, "+OK\r\n");
+    assert_int_equal(strlen(server_conn->terms.address), 255);
     line[prefix + 255] = 'h';
     line[prefix + 256] = '\0';
-    expect_reply(dialog, line, "-ERR REPLCONF ip-address is too long or no address\r\n");
-    assert_int_equal(strlen(dialog->terms.address), 255);
+    expect_reply(server_conn, line, "-ERR REPLCONF ip-address is too long or no address\r\n");
+    assert_int_equal(strlen(server_conn->terms.address), 255);
 }
 
-DIALOG_TEST(answers_no_sign_of_life)
+SERVER_CONN_TEST(answers_no_sign_of_life)
 {
-    struct dialog *dialog = *state;
-    expect_reply(dialog, "REPLCONF ACK 0", "");
-    expect_reply(dialog, "REPLCONF GETACK *", "");
-    expect_reply(dialog, "REPLCONF ACK 10 FACK 10", "");
+    struct server_conn *server_conn = *state;
+    expect_reply(server_conn, "REPLCONF ACK 0", "");
+    expect_reply(server_conn, "REPLCONF GETACK *", "");
+    expect_reply(server_conn, "REPLCONF ACK 10 FACK 10", "");
 }
 
 TEST(hears_on_the_link)

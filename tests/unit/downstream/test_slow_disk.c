@@ -20,25 +20,25 @@ enum { X = 1000, COLD = 5, TIMEOUT_MS = 60 * 1000, SEEN_MAX = 64 * 1024 };
 
 struct peer {
     int fd;
-    struct card card;
+    struct replica_stats replica_stats;
     uint64_t offset; /* of the next byte of the stream */
 };
 
 static struct depot depot;
 static struct loop *loop; /* thread 0's */
 static struct mailbox *home;
-static struct bell *bell;
+static struct notifier *notifier;
 static struct worker *worker;
 static unsigned gone;
 
-static void on_home(struct letter *letter, void *arg)
+static void on_home(struct message *message, void *arg)
 {
-    (void)letter;
+    (void)message;
     (void)arg;
     gone++;
 }
 
-static void on_bell(void *arg)
+static void on_notified(void *arg)
 {
     (void)arg;
 }
@@ -54,8 +54,8 @@ static int set_up(void **state)
     depot_stream(&depot, 3000, 0);
     loop = loop_new();
     home = mailbox_new(loop, on_home, NULL);
-    bell = bell_new(loop, on_bell, NULL);
-    worker = worker_start(home, bell);
+    notifier = notifier_new(loop, on_notified, NULL);
+    worker = worker_start(home, notifier);
     assert_non_null(worker);
     return 0;
 }
@@ -65,7 +65,7 @@ static int tear_down(void **state)
     (void)state;
     worker_stop(&worker);
     mailbox_free(&home);
-    bell_free(&bell);
+    notifier_free(&notifier);
     loop_free(&loop);
     depot_fini(&depot);
     return 0;
@@ -89,12 +89,12 @@ static void come(struct peer *peer, uint64_t id, uint64_t offset)
     struct conn *conn = conn_accept(loop, pair[0], &options, on_conn, loop);
     assert_non_null(conn);
     loop_run(loop); /* until it is up */
-    *peer = (struct peer){.fd = pair[1], .card = {.id = id, .acknowledges = true}};
+    *peer = (struct peer){.fd = pair[1], .replica_stats = {.id = id, .acknowledges = true}};
     peer->offset = offset;
     struct psync_request request = {.has_replid = true, .offset = offset, .replid = depot_id('a')};
     struct text owed;
     text_init(&owed, 100);
-    struct replica *replica = replica_new(&peer->card, &owed, TIMEOUT_MS, &request);
+    struct replica *replica = replica_new(&peer->replica_stats, &owed, TIMEOUT_MS, &request);
     assert_non_null(replica);
     replica->conn = conn;
     assert_true(cursor_attach(&replica->feed.cursor, depot_backlog(&depot), offset));
@@ -122,7 +122,7 @@ static void wait_until_at_end(struct peer *peer)
     char ack[60];
     int length = snprintf(ack, sizeof(ack), "REPLCONF ACK %" PRIu64 "\r\n", peer->offset);
     assert_int_equal(write(peer->fd, ack, (size_t)length), length);
-    while (CARD_GET(&peer->card, acknowledged) != peer->offset)
+    while (REPLICA_STATS_GET(&peer->replica_stats, acknowledged) != peer->offset)
         usleep(100);
 }
 
@@ -141,7 +141,7 @@ static uint64_t publish(size_t length)
 
 SLOW_DISK_TEST(a_disk_that_does_not_answer_stops_nobody_who_is_up_to_date)
 {
-    static struct peer cold[COLD]; /* their cards come home after this */
+    static struct peer cold[COLD]; /* their replica stats come home after this */
     static struct peer fresh;
     come(&fresh, COLD + 1, backlog_published(depot_backlog(&depot)));
     wait_until_at_end(&fresh);
@@ -174,7 +174,7 @@ SLOW_DISK_TEST(a_disk_that_does_not_answer_stops_nobody_who_is_up_to_date)
 /* Those who wait may go, and the worker may end, while their bytes are being read. */
 SLOW_DISK_TEST(who_leaves_while_the_disk_is_stuck_leaves_nothing_behind)
 {
-    static struct peer cold[COLD]; /* their cards come home after this */
+    static struct peer cold[COLD]; /* their replica stats come home after this */
     stuck_disk_hold();
     for (unsigned i = 0; i < COLD; i++)
         come(&cold[i], i + 1, X);

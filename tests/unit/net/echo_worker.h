@@ -11,7 +11,7 @@
 #include "sockets.h"
 
 struct parcel {
-    struct letter letter;
+    struct message message;
     struct conn *conn;
 };
 
@@ -42,10 +42,10 @@ static inline void echo(struct conn *conn, enum conn_event event, void *arg)
     loop_stop(worker->loop);
 }
 
-static inline void take_parcel(struct letter *letter, void *arg)
+static inline void take_parcel(struct message *message, void *arg)
 {
     struct echo_worker *worker = arg;
-    struct parcel *parcel = (struct parcel *)(void *)letter;
+    struct parcel *parcel = (struct parcel *)(void *)message;
     worker->conn = parcel->conn;
     assert_true(conn_attach(worker->conn, worker->loop, echo, worker));
     conn_want(worker->conn, true, false);

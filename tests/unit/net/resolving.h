@@ -66,7 +66,7 @@ static inline void await_slow(unsigned asked, unsigned answered)
 {
     struct timespec limit;
     clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += PATIENCE_MS / 1000;
+    limit.tv_sec += CONNECT_TIMEOUT_MS / 1000;
     pthread_mutex_lock(&slow_lock);
     int error = 0;
     while (error == 0 && (slow_asked < asked || slow_answered < answered))

@@ -18,11 +18,11 @@
 #include "relay/net/loop.h"
 #include "test.h"
 
-enum { PATIENCE_MS = 10000 };
+enum { CONNECT_TIMEOUT_MS = 10000 };
 
 static inline void lose_patience(void *arg)
 {
-    fail_msg("waited %d ms for what did not come: %s", PATIENCE_MS, (const char *)arg);
+    fail_msg("waited %d ms for what did not come: %s", CONNECT_TIMEOUT_MS, (const char *)arg);
 }
 
 /* Runs until the test's callbacks call loop_stop. */
@@ -30,11 +30,11 @@ static inline void run(struct loop *loop, const char *what)
 {
     char awaited[100];
     snprintf(awaited, sizeof awaited, "%s", what);
-    struct timer *patience = timer_new(loop, lose_patience, awaited);
-    assert_non_null(patience);
-    timer_arm(patience, PATIENCE_MS);
+    struct timer *connect_timeout = timer_new(loop, lose_patience, awaited);
+    assert_non_null(connect_timeout);
+    timer_arm(connect_timeout, CONNECT_TIMEOUT_MS);
     loop_run(loop);
-    timer_free(&patience);
+    timer_free(&connect_timeout);
 }
 
 static inline void stop(void *loop)

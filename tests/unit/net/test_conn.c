@@ -463,7 +463,7 @@ struct drainer {
     int fd;
     size_t expected;
     size_t got;
-    struct bell *bell;
+    struct notifier *notifier;
 };
 
 static void *send_then_read_slowly(void *arg)
@@ -476,7 +476,7 @@ static void *send_then_read_slowly(void *arg)
         send_whole(drainer->fd, "ack", 3); /* keeps sending what the other side will not read */
     }
     close(drainer->fd);
-    bell_ring(drainer->bell);
+    notifier_wake(drainer->notifier);
     return NULL;
 }
 
@@ -487,17 +487,17 @@ TEST(draining_delivers_the_last_bytes_to_a_peer_whose_bytes_were_not_read)
     static const char unread[100000];
     send_whole(drainer.fd, unread, sizeof unread);
     drainer.expected = fill(owner.conn);
-    drainer.bell = bell_new(owner.loop, stop, owner.loop);
-    assert_non_null(drainer.bell);
+    drainer.notifier = notifier_new(owner.loop, stop, owner.loop);
+    assert_non_null(drainer.notifier);
 
-    conn_drain(&owner.conn, PATIENCE_MS);
+    conn_drain(&owner.conn, CONNECT_TIMEOUT_MS);
     assert_null(owner.conn);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, send_then_read_slowly, &drainer), 0);
     run(owner.loop, "the peer's end");
     pthread_join(thread, NULL);
     assert_int_equal(drainer.got, drainer.expected);
-    bell_free(&drainer.bell);
+    notifier_free(&drainer.notifier);
     end(&owner);
 }
 
@@ -531,7 +531,7 @@ TEST(draining_ends_at_its_deadline)
     timer_arm(watcher, 0);
     run(owner.loop, "the deadline");
     assert_int_equal(conn_draining_count(), 0);
-    assert_in_range(clock_ms() - begun_ms, 40, PATIENCE_MS);
+    assert_in_range(clock_ms() - begun_ms, 40, CONNECT_TIMEOUT_MS);
     char byte;
     assert_int_equal(recv(theirs, &byte, 1, 0), 0);
     timer_free(&watcher);
@@ -543,7 +543,7 @@ TEST(a_loop_that_is_freed_closes_what_drains)
 {
     struct owner owner;
     int peer = begin_up(&owner);
-    conn_drain(&owner.conn, PATIENCE_MS);
+    conn_drain(&owner.conn, CONNECT_TIMEOUT_MS);
     loop_free(&owner.loop);
     char byte;
     assert_int_equal(recv(peer, &byte, 1, 0), 0);
@@ -564,7 +564,7 @@ static void give_away(struct conn *conn, enum conn_event event, void *arg)
     owner->conn = NULL;
     conn_detach(conn);
     parcel.conn = conn;
-    mailbox_post(posts_to->mailbox, &parcel.letter);
+    mailbox_post(posts_to->mailbox, &parcel.message);
     loop_stop(owner->loop);
 }
 

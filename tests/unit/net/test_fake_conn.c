@@ -15,11 +15,11 @@ static size_t got_length;
 static enum conn_io last_io;
 static bool reads_to_the_end;
 
-static void note(char letter)
+static void note(char message)
 {
     size_t length = strlen(events);
     assert_true(length + 1 < sizeof events);
-    events[length] = letter;
+    events[length] = message;
     events[length + 1] = '\0';
 }
 
@@ -45,7 +45,7 @@ static int begin(void **state)
     reads_to_the_end = false;
     loop = loop_new();
     const struct conn_options options = {.keepalive_s = 60};
-    conn = conn_connect(loop, "origin.test", 6380, &options, on_event, NULL);
+    conn = conn_connect(loop, "primary.test", 6380, &options, on_event, NULL);
     assert_non_null(conn);
     return 0;
 }
@@ -64,10 +64,10 @@ FAKE_CONN_TEST(comes_up_and_knows_its_ends)
 {
     struct conn *peer = fake_conn_newest();
     assert_ptr_equal(peer, conn);
-    assert_string_equal(fake_conn_host(peer), "origin.test");
+    assert_string_equal(fake_conn_host(peer), "primary.test");
     assert_int_equal(fake_conn_port(peer), 6380);
     assert_int_equal(fake_conn_keepalive_s(peer), 60);
-    assert_string_equal(conn_peer(conn), "origin.test:6380");
+    assert_string_equal(conn_peer(conn), "primary.test:6380");
     assert_false(fake_conn_step(peer));
     fake_conn_up(peer);
     assert_string_equal(events, "U");

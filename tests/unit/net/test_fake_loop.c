@@ -46,31 +46,31 @@ TEST(time_passes_from_timer_to_timer)
     loop_free(&loop);
 }
 
-static void count_letter(struct letter *letter, void *arg)
+static void count_message(struct message *message, void *arg)
 {
-    (void)letter;
+    (void)message;
     ++*(int *)arg;
 }
 
-TEST(a_turn_hears_bells_then_runs_the_hook_then_what_was_deferred)
+TEST(a_turn_hears_notifiers_then_runs_the_hook_then_what_was_deferred)
 {
     struct loop *loop = begin();
-    struct bell *bell = bell_new(loop, note, (char[]){'b'});
-    bell_ring(bell);
-    bell_ring(bell);
+    struct notifier *notifier = notifier_new(loop, note, (char[]){'b'});
+    notifier_wake(notifier);
+    notifier_wake(notifier);
     loop_defer(loop, note, (char[]){'d'});
     loop_at_turn_end(loop, note, (char[]){'h'});
     fake_loop_turn(loop);
     assert_string_equal(happened, "bhd");
-    bell_free(&bell);
+    notifier_free(&notifier);
 
-    int letters = 0;
-    struct mailbox *mailbox = mailbox_new(loop, count_letter, &letters);
-    struct letter letter;
-    mailbox_post(mailbox, &letter);
-    assert_int_equal(letters, 0);
+    int messages = 0;
+    struct mailbox *mailbox = mailbox_new(loop, count_message, &messages);
+    struct message message;
+    mailbox_post(mailbox, &message);
+    assert_int_equal(messages, 0);
     fake_loop_turn(loop);
-    assert_int_equal(letters, 1);
+    assert_int_equal(messages, 1);
     mailbox_free(&mailbox);
     loop_free(&loop);
 }

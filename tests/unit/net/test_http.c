@@ -73,10 +73,10 @@ static void look(void *arg)
     timer_arm(house->look, 1);
 }
 
-static void begin(struct house *house, int64_t patience_ms)
+static void begin(struct house *house, int64_t connect_timeout_ms)
 {
     const struct http_options options = {
-        .addresses = "127.0.0.1", .port = 0, .patience_ms = patience_ms};
+        .addresses = "127.0.0.1", .port = 0, .connect_timeout_ms = connect_timeout_ms};
     struct text why;
     text_init(&why, 500);
     *house = (struct house){.loop = new_loop(), .over_awaited = SIZE_MAX};
@@ -109,7 +109,7 @@ static void await_over(struct house *house, size_t count)
 
 static void await_asked(struct house *house, size_t count)
 {
-    int64_t until_ms = clock_ms() + PATIENCE_MS;
+    int64_t until_ms = clock_ms() + CONNECT_TIMEOUT_MS;
     while (house->asked < count && clock_ms() < until_ms)
         run_for(house->loop, 2);
     assert_int_equal(house->asked, count);
@@ -146,7 +146,7 @@ static struct caller *ask(struct house *house, const char *request)
 TEST(answers_get_and_head)
 {
     struct house house;
-    begin(&house, PATIENCE_MS);
+    begin(&house, CONNECT_TIMEOUT_MS);
     struct caller *got = ask(&house, "GET /a/b?since=7 HTTP/1.1\r\nHost: here:81\r\n" CLOSE);
     expect(got, "HTTP/1.1 200 OK\r\n");
     expect(got, "\r\nContent-Length: 6\r\n");
@@ -195,7 +195,7 @@ TEST(a_request_has_a_limit)
     char request[2 * HTTP_REQUEST_MAX] = "GET / HTTP/1.1\r\nHost: x\r\nLong: ";
     size_t length = strlen(request);
     memset(request + length, 'x', sizeof(request) - length - 1);
-    begin(&house, PATIENCE_MS);
+    begin(&house, CONNECT_TIMEOUT_MS);
     struct caller *got = ask(&house, request);
     expect(got, "HTTP/1.1 400");
     assert_int_equal(house.asked, 0);
@@ -205,7 +205,7 @@ TEST(a_request_has_a_limit)
 TEST(a_reply_has_a_limit)
 {
     struct house house;
-    begin(&house, PATIENCE_MS);
+    begin(&house, CONNECT_TIMEOUT_MS);
     struct caller *got = ask(&house, "GET /long HTTP/1.1\r\nHost: x\r\n" CLOSE);
     expect(got, "HTTP/1.1 500");
     expect(got, "the reply is too long");
@@ -216,7 +216,7 @@ TEST(a_reply_has_a_limit)
 TEST(connections_have_a_limit)
 {
     struct house house;
-    begin(&house, PATIENCE_MS);
+    begin(&house, CONNECT_TIMEOUT_MS);
     for (size_t i = 0; i < CALLERS_MAX; i++)
         call(&house, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     await_asked(&house, HTTP_CONNECTIONS_MAX);
@@ -251,7 +251,7 @@ TEST(many_requests_on_one_connection)
 {
     static const char one[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     struct house house;
-    begin(&house, PATIENCE_MS);
+    begin(&house, CONNECT_TIMEOUT_MS);
     struct caller *caller = call(&house, "");
     for (unsigned i = 0; i < 20; i++)
         send_whole(caller->fd, one, sizeof(one) - 1);
@@ -264,24 +264,26 @@ TEST(many_requests_on_one_connection)
 TEST(a_taken_port_is_told)
 {
     struct house house;
-    begin(&house, PATIENCE_MS);
+    begin(&house, CONNECT_TIMEOUT_MS);
     struct text why;
     text_init(&why, 500);
     char expected[100];
     uint16_t port = http_port(house.http);
-    const struct http_options taken = {.addresses = "127.0.0.1", .port = port, .patience_ms = 1000};
+    const struct http_options taken = {
+        .addresses = "127.0.0.1", .port = port, .connect_timeout_ms = 1000};
     assert_null(http_open(house.loop, &taken, on_request, NULL, &why));
     snprintf(expected, sizeof(expected), "bind 127.0.0.1 port %u: Address already in use", port);
     assert_string_equal(text_string(&why), expected);
 
-    const struct http_options wrong = {.addresses = "nowhere", .port = 0, .patience_ms = 1000};
+    const struct http_options wrong = {
+        .addresses = "nowhere", .port = 0, .connect_timeout_ms = 1000};
     text_clear(&why);
     assert_null(http_open(house.loop, &wrong, on_request, NULL, &why));
     assert_string_equal(text_string(&why), "bind nowhere port 0: not a numeric address");
 
     /* An address that this machine does not have, and may lack. */
     const struct http_options missing = {
-        .addresses = "-192.0.2.1 0.0.0.0", .port = 0, .patience_ms = 1000};
+        .addresses = "-192.0.2.1 0.0.0.0", .port = 0, .connect_timeout_ms = 1000};
     struct http *everywhere = http_open(house.loop, &missing, on_request, NULL, &why);
     assert_non_null(everywhere);
     assert_false(http_is_local(everywhere));
@@ -294,7 +296,7 @@ TEST(a_taken_port_is_told)
 TEST(closes_with_connections_open)
 {
     struct house house;
-    begin(&house, PATIENCE_MS);
+    begin(&house, CONNECT_TIMEOUT_MS);
     call(&house, "GET / HT");
     struct caller *greedy = call(&house, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
     greedy->length = HEARD_MAX - 1;

@@ -10,15 +10,15 @@
 #include "../../../relay/net/loop_private.h"
 #include "sockets.h"
 
-/* What happened, a letter an event. */
+/* What happened, a message an event. */
 static char happened[64];
 static struct loop *loop;
 
-static void note(char letter)
+static void note(char message)
 {
     size_t length = strlen(happened);
     assert_true(length + 1 < sizeof happened);
-    happened[length] = letter;
+    happened[length] = message;
     happened[length + 1] = '\0';
 }
 
@@ -42,7 +42,7 @@ static int end(void **state)
 
 struct alarm {
     struct timer *timer;
-    char letter;
+    char message;
     int64_t due_ms;
     bool ends;
 };
@@ -51,8 +51,8 @@ static void on_alarm(void *arg)
 {
     struct alarm *alarm = arg;
     if (clock_ms() < alarm->due_ms)
-        fail_msg("timer %c is %d ms early", alarm->letter, (int)(alarm->due_ms - clock_ms()));
-    note(alarm->letter);
+        fail_msg("timer %c is %d ms early", alarm->message, (int)(alarm->due_ms - clock_ms()));
+    note(alarm->message);
     if (alarm->ends)
         loop_stop(loop);
 }
@@ -63,9 +63,9 @@ static void arm(struct alarm *alarm, int64_t delay_ms)
     timer_arm(alarm->timer, delay_ms);
 }
 
-static void make(struct alarm *alarm, char letter, bool ends)
+static void make(struct alarm *alarm, char message, bool ends)
 {
-    *alarm = (struct alarm){.letter = letter, .ends = ends};
+    *alarm = (struct alarm){.message = message, .ends = ends};
     alarm->timer = timer_new(loop, on_alarm, alarm);
     assert_non_null(alarm->timer);
 }
@@ -242,12 +242,12 @@ LOOP_TEST(chores_are_done_in_order_and_other_things_in_between)
     timer_free(&between.timer);
 }
 
-static void on_bell(void *arg)
+static void on_notified(void *arg)
 {
-    struct bell **again = arg;
+    struct notifier **again = arg;
     note('b');
     if (*again != NULL)
-        bell_ring(*again);
+        notifier_wake(*again);
     *again = NULL;
     loop_stop(loop);
 }
@@ -255,30 +255,30 @@ static void on_bell(void *arg)
 static void *ring_often(void *arg)
 {
     for (int i = 0; i < 1000; i++)
-        bell_ring(arg);
+        notifier_wake(arg);
     return NULL;
 }
 
 LOOP_TEST(many_rings_are_heard_once)
 {
-    struct bell *again = NULL;
-    struct bell *bell = bell_new(loop, on_bell, &again);
-    assert_non_null(bell);
+    struct notifier *again = NULL;
+    struct notifier *notifier = notifier_new(loop, on_notified, &again);
+    assert_non_null(notifier);
     pthread_t threads[4];
     for (int i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, ring_often, bell), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, ring_often, notifier), 0);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     run(loop, "the bell");
     run_for(loop, 20);
     assert_string_equal(happened, "b");
 
-    again = bell; /* rung from inside its own callback: heard again */
-    bell_ring(bell);
+    again = notifier; /* rung from inside its own callback: heard again */
+    notifier_wake(notifier);
     run(loop, "the bell, again");
     run(loop, "the bell that was rung in the callback");
     assert_string_equal(happened, "bbb");
-    bell_free(&bell);
+    notifier_free(&notifier);
 }
 
 /* Each thread waits until the loop has seen what it wrote before it rang. Two of them, so that one
@@ -300,7 +300,7 @@ static void *write_ring_and_wait(void *arg)
 {
     for (int i = 0; i < RINGS; i++) {
         int mine = atomic_fetch_add(&written, 1) + 1;
-        bell_ring(arg);
+        notifier_wake(arg);
         while (atomic_load(&seen) < mine)
             sched_yield();
     }
@@ -309,16 +309,16 @@ static void *write_ring_and_wait(void *arg)
 
 LOOP_TEST(no_ring_is_lost)
 {
-    struct bell *bell = bell_new(loop, see, NULL);
-    assert_non_null(bell);
+    struct notifier *notifier = notifier_new(loop, see, NULL);
+    assert_non_null(notifier);
     pthread_t threads[RINGERS];
     for (int i = 0; i < RINGERS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, write_ring_and_wait, bell), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, write_ring_and_wait, notifier), 0);
     run(loop, "every ring");
     for (int i = 0; i < RINGERS; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(atomic_load(&seen), RINGERS * RINGS);
-    bell_free(&bell);
+    notifier_free(&notifier);
 }
 
 static void on_signal(void *arg)

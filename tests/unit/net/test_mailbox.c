@@ -3,13 +3,13 @@
 
 #include "sockets.h"
 
-enum { POSTERS = 6, LETTERS = 20000 };
+enum { POSTERS = 6, MESSAGES = 20000 };
 
-/* The letter is not the first member: a mailbox must not care. */
+/* The message is not the first member: a mailbox must not care. */
 struct note {
     unsigned poster;
     unsigned number;
-    struct letter letter;
+    struct message message;
 };
 
 struct reader {
@@ -20,15 +20,15 @@ struct reader {
     unsigned stop_at;
 };
 
-static struct note *note_of(struct letter *letter)
+static struct note *note_of(struct message *message)
 {
-    return (struct note *)(void *)((char *)letter - offsetof(struct note, letter));
+    return (struct note *)(void *)((char *)message - offsetof(struct note, message));
 }
 
-static void open_note(struct letter *letter, void *arg)
+static void open_note(struct message *message, void *arg)
 {
     struct reader *reader = arg;
-    struct note *note = note_of(letter);
+    struct note *note = note_of(message);
     assert_in_range(note->poster, 0, POSTERS - 1);
     assert_int_equal(note->number, reader->next[note->poster]);
     reader->next[note->poster]++;
@@ -50,10 +50,10 @@ static void post(struct mailbox *mailbox, unsigned poster, unsigned number)
     assert_non_null(note);
     note->poster = poster;
     note->number = number;
-    mailbox_post(mailbox, &note->letter);
+    mailbox_post(mailbox, &note->message);
 }
 
-TEST(letters_are_opened_on_the_loop_in_the_order_of_posting)
+TEST(messages_are_opened_on_the_loop_in_the_order_of_posting)
 {
     struct reader reader;
     begin(&reader, 5);
@@ -87,7 +87,7 @@ struct poster {
 static void *post_all(void *arg)
 {
     struct poster *poster = arg;
-    for (unsigned i = 0; i < LETTERS; i++)
+    for (unsigned i = 0; i < MESSAGES; i++)
         post(poster->mailbox, poster->which, i);
     return NULL;
 }
@@ -95,7 +95,7 @@ static void *post_all(void *arg)
 TEST(many_threads_post_at_once_and_nothing_is_lost)
 {
     struct reader reader;
-    begin(&reader, POSTERS * LETTERS);
+    begin(&reader, POSTERS * MESSAGES);
     struct poster posters[POSTERS];
     for (unsigned i = 0; i < POSTERS; i++) {
         posters[i] = (struct poster){.mailbox = reader.mailbox, .which = i};
@@ -104,35 +104,35 @@ TEST(many_threads_post_at_once_and_nothing_is_lost)
     run(reader.loop, "the letters of all threads");
     for (unsigned i = 0; i < POSTERS; i++) {
         pthread_join(posters[i].thread, NULL);
-        assert_int_equal(reader.next[i], LETTERS);
+        assert_int_equal(reader.next[i], MESSAGES);
     }
-    assert_int_equal(reader.total, POSTERS * LETTERS);
+    assert_int_equal(reader.total, POSTERS * MESSAGES);
     mailbox_free(&reader.mailbox);
     loop_free(&reader.loop);
 }
 
-/* A letter that goes round: posted again by who opens it. */
-static struct letter round_letter;
+/* A message that goes round: posted again by who opens it. */
+static struct message round_message;
 static unsigned rounds;
 static struct mailbox *round_box;
 static struct loop *round_loop;
 
-static void post_again(struct letter *letter, void *arg)
+static void post_again(struct message *message, void *arg)
 {
     (void)arg;
-    assert_ptr_equal(letter, &round_letter);
+    assert_ptr_equal(message, &round_message);
     if (++rounds == 100)
         loop_stop(round_loop);
     else
-        mailbox_post(round_box, letter);
+        mailbox_post(round_box, message);
 }
 
-TEST(a_letter_may_be_posted_again_while_it_is_opened)
+TEST(a_message_may_be_posted_again_while_it_is_opened)
 {
     round_loop = new_loop();
     round_box = mailbox_new(round_loop, post_again, NULL);
     assert_non_null(round_box);
-    mailbox_post(round_box, &round_letter);
+    mailbox_post(round_box, &round_message);
     run(round_loop, "a hundred rounds");
     assert_int_equal(rounds, 100);
     mailbox_free(&round_box);

@@ -91,7 +91,7 @@ TEST(names_that_cannot_be_are_refused)
     char label[80];
     memset(label, 'x', sizeof label);
     label[sizeof label - 1] = '\0';
-    struct asker asker = ask(resolve_by_system, label); /* a label has 63 letters at most */
+    struct asker asker = ask(resolve_by_system, label); /* a label has 63 messages at most */
     assert_int_equal(asker.found, 0);
     assert_non_null(strstr(asker.error, "xxx: "));
     char host[ADDRESS_HOST_MAX + 1];
@@ -204,7 +204,7 @@ SLOW_NAME_TEST(a_name_that_hangs_does_not_hold_up_others_and_their_number_is_bou
     await_slow(NAME_QUERIES_MAX, NAME_QUERIES_MAX);
     loop_free(&loop);
     /* Their threads need a moment to say so. */
-    int64_t until_ms = clock_ms() + PATIENCE_MS;
+    int64_t until_ms = clock_ms() + CONNECT_TIMEOUT_MS;
     struct asker asker;
     do {
         asker = ask(resolve_known, "known.test");

@@ -211,7 +211,7 @@ TEST(draining_delivers_all_and_ends_in_order)
     begin_filled(&stage);
     size_t sent;
     assert_int_equal(conn_send(stage.client.conn, bytes_of("unread"), false, &sent), CONN_OK);
-    conn_drain(&stage.server.conn, PATIENCE_MS);
+    conn_drain(&stage.server.conn, CONNECT_TIMEOUT_MS);
     conn_want(stage.client.conn, true, false);
     run_until(&stage, client_has_ended, "the end");
     assert_int_equal(stage.client.got_length, awaited_length);
@@ -321,7 +321,7 @@ TEST(one_goes_to_another_thread_with_its_session)
     struct parcel parcel = {.conn = stage.server.conn};
     conn_detach(stage.server.conn);
     stage.server.conn = NULL;
-    mailbox_post(worker.mailbox, &parcel.letter);
+    mailbox_post(worker.mailbox, &parcel.message);
     assert_int_equal(conn_send(stage.client.conn, bytes_of("after"), false, &sent), CONN_OK);
     run_until(&stage, client_has_twelve, "the echo");
     assert_memory_equal(stage.client.got, "before after", 12);

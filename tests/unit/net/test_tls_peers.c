@@ -53,8 +53,8 @@ static void end_raw(struct raw *raw)
 static void take_first_flight(struct raw *raw, struct stage *stage)
 {
     char bytes[8192];
-    for (int i = 0; i < PATIENCE_MS && SSL_do_handshake(raw->ssl) != 1 && bytes_due(raw) == 0;
-         i++) {
+    for (int i = 0;
+         i < CONNECT_TIMEOUT_MS && SSL_do_handshake(raw->ssl) != 1 && bytes_due(raw) == 0; i++) {
         run_for(stage->loop, 1);
         ssize_t got = recv(raw->fd, bytes, sizeof bytes, MSG_DONTWAIT);
         if (got > 0)
@@ -113,11 +113,11 @@ static void end_meeting(struct raw *raw, struct stage *stage, SSL_CTX *context)
 static bool stop_at(size_t position, bool in_second, bool goes, SSL_CTX *context)
 {
     struct stage stage;
-    begin_for_anybody(&stage, goes ? PATIENCE_MS : 15);
+    begin_for_anybody(&stage, goes ? CONNECT_TIMEOUT_MS : 15);
     struct raw raw;
     begin_raw(&raw, context, &stage);
     if (in_second) {
-        stage.handshake_ms = goes ? PATIENCE_MS : 150;
+        stage.handshake_ms = goes ? CONNECT_TIMEOUT_MS : 150;
         send_due(&raw, bytes_due(&raw));
         take_first_flight(&raw, &stage);
     }
@@ -187,7 +187,7 @@ TEST(new_keys_may_be_asked_for_while_the_socket_is_full)
     enum { TIMES = 20 };
     SSL_CTX *context = raw_context(TLS1_3_VERSION);
     struct stage stage;
-    begin_for_anybody(&stage, PATIENCE_MS);
+    begin_for_anybody(&stage, CONNECT_TIMEOUT_MS);
     stage.buffer_bytes = SMALL_BUFFER;
     struct raw raw;
     meet_raw(&raw, context, &stage);
@@ -246,7 +246,7 @@ TEST(half_a_message_holds_up_what_is_sent_and_nothing_else)
     assert_int_equal(SSL_CTX_set_ciphersuites(context, RECORDS_SUITE), 1);
     SSL_CTX_set_keylog_callback(context, records_learn);
     struct stage stage;
-    begin_for_anybody(&stage, PATIENCE_MS);
+    begin_for_anybody(&stage, CONNECT_TIMEOUT_MS);
     struct raw raw;
     meet_raw(&raw, context, &stage);
     struct records records = {.length = 0};
@@ -289,7 +289,7 @@ TEST(an_end_that_came_with_the_last_bytes_is_told)
 {
     SSL_CTX *context = raw_context(TLS1_3_VERSION);
     struct stage stage;
-    begin_for_anybody(&stage, PATIENCE_MS);
+    begin_for_anybody(&stage, CONNECT_TIMEOUT_MS);
     struct raw raw;
     meet_raw(&raw, context, &stage);
     conn_detach(stage.server.conn);
@@ -308,7 +308,7 @@ static void come_bytewise(int version)
 {
     SSL_CTX *context = raw_context(version);
     struct stage stage;
-    begin_for_anybody(&stage, PATIENCE_MS);
+    begin_for_anybody(&stage, CONNECT_TIMEOUT_MS);
     struct raw raw;
     begin_raw(&raw, context, &stage);
     while (bytes_due(&raw) > 0) {
@@ -339,7 +339,7 @@ TEST(plain_text_on_the_tls_port_is_named_so)
                                         "GET / HTTP/1.1\r\n\r\n", "\n", "\x80\x2e\x01"};
     for (size_t i = 0; i < LENGTH_OF(texts); i++) {
         struct stage stage;
-        begin_for_anybody(&stage, PATIENCE_MS);
+        begin_for_anybody(&stage, CONNECT_TIMEOUT_MS);
         int fd = connected_to(listener_port(stage.listener));
         send_whole(fd, texts[i], strlen(texts[i]));
         run_until(&stage, server_has_failed, "DOWN");
@@ -353,7 +353,7 @@ TEST(plain_text_on_the_tls_port_is_named_so)
 TEST(a_record_that_is_none_is_an_error_of_the_handshake)
 {
     struct stage stage;
-    begin_for_anybody(&stage, PATIENCE_MS);
+    begin_for_anybody(&stage, CONNECT_TIMEOUT_MS);
     int fd = connected_to(listener_port(stage.listener));
     send_whole(fd, "\x16\x03\x01\x00\x05hello", 10);
     run_until(&stage, server_has_failed, "DOWN");
@@ -393,7 +393,7 @@ TEST(a_damaged_record_breaks_the_connection_behind_what_was_good)
 {
     SSL_CTX *context = raw_context(TLS1_3_VERSION);
     struct stage stage;
-    begin_for_anybody(&stage, PATIENCE_MS);
+    begin_for_anybody(&stage, CONNECT_TIMEOUT_MS);
     struct raw raw;
     meet_halfway(&raw, context, &stage);
     assert_int_equal(SSL_write(raw.ssl, "good", 4), 4);

@@ -27,9 +27,23 @@ static inline const char *at(const char *name)
 }
 
 static const char *const made_files[] = {
-    "ca.crt",      "other-ca.crt", "server.crt",   "server.key",   "elsewhere.crt", "elsewhere.key",
-    "expired.crt", "expired.key",  "foreign.crt",  "foreign.key",  "client.crt",    "client.key",
-    "old.crt",     "old.key",      "stranger.crt", "stranger.key", "garbage.crt",
+    "ca.crt",
+    "other-ca.crt",
+    "server.crt",
+    "server.key",
+    "elsewhere.crt",
+    "elsewhere.key",
+    "expired.crt",
+    "expired.key",
+    "foreign.crt",
+    "foreign.key",
+    "client.crt",
+    "client.key",
+    "old.crt",
+    "old.key",
+    "unauthenticated client.crt",
+    "unauthenticated client.key",
+    "garbage.crt",
 };
 
 static inline int make_certificates(void **state)
@@ -47,7 +61,8 @@ static inline int make_certificates(void **state)
     issuer_issue(other, "foreign.test", here, 10, at("foreign.crt"), at("foreign.key"));
     issuer_issue(ca, "client.test", NULL, 10, at("client.crt"), at("client.key"));
     issuer_issue(ca, "old.test", NULL, -10, at("old.crt"), at("old.key"));
-    issuer_issue(other, "stranger.test", NULL, 10, at("stranger.crt"), at("stranger.key"));
+    issuer_issue(other, "unauthenticated client.test", NULL, 10, at("unauthenticated client.crt"),
+                 at("unauthenticated client.key"));
     FILE *garbage = fopen(at("garbage.crt"), "w");
     assert_non_null(garbage);
     fputs("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n", garbage);

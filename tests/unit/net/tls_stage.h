@@ -128,7 +128,7 @@ static inline void run_until(struct stage *stage, stage_fn *is_done, const char 
 
 static inline void begin_plain(struct stage *stage)
 {
-    *stage = (struct stage){.loop = new_loop(), .handshake_ms = PATIENCE_MS};
+    *stage = (struct stage){.loop = new_loop(), .handshake_ms = CONNECT_TIMEOUT_MS};
     stage->server = (struct end){.stage = stage, .reads = true};
     stage->client = stage->server;
     struct text why;

@@ -15,7 +15,7 @@ struct outcome {
 
 static struct command command;
 static uint8_t buffers[2][INPUT_MAX];
-static bool is_stranger;
+static bool is_unauthenticated;
 
 /* Gives the reader the first `length` bytes of `input`, each time at another address, with other
  * bytes behind them. */
@@ -63,7 +63,7 @@ static struct outcome read_in_steps(struct bytes input, size_t first, size_t ste
     struct reader reader;
     enum reader_result result = READER_MORE;
     reader_init(&reader);
-    reader_set_stranger(&reader, is_stranger);
+    reader_set_unauthenticated(&reader, is_unauthenticated);
     for (size_t length = first;; length += step) {
         if (length > input.length)
             length = input.length;
@@ -239,15 +239,15 @@ TEST(errors_split_at_every_byte)
 /* Every input over the bytes that matter: at once or byte by byte makes no difference. */
 static void every_short_input(const char *alphabet, size_t longest)
 {
-    size_t letters = strlen(alphabet);
+    size_t messages = strlen(alphabet);
     size_t total = 1;
     char input[16];
     for (size_t length = 1; length <= longest; length++) {
-        total *= letters;
+        total *= messages;
         for (size_t number = 0; number < total; number++) {
             size_t rest = number;
-            for (size_t i = 0; i < length; i++, rest /= letters)
-                input[i] = alphabet[rest % letters];
+            for (size_t i = 0; i < length; i++, rest /= messages)
+                input[i] = alphabet[rest % messages];
             struct bytes view = bytes_at(input, length);
             assert_outcome(read_in_steps(view, 0, 1), read_in_steps(view, length, 1), view);
         }
@@ -346,7 +346,7 @@ TEST(as_many_arguments_as_allowed)
 }
 
 /* The words are redis-server's; what is wrong for everybody is told as to everybody. */
-TEST(a_stranger_may_send_less)
+TEST(an_unauthenticated_client_may_send_less)
 {
     static const struct {
         const char *said;
@@ -365,33 +365,33 @@ TEST(a_stranger_may_send_less)
         {"*2\r\n$4\r\nAUTH\r\n$3\r\nabc\r\n",
          {.result = READER_COMMAND, .length = 23, .argument_count = 2}},
     };
-    is_stranger = true;
+    is_unauthenticated = true;
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         struct bytes input = bytes_of(rows[i].said);
         for (size_t step = 1; step <= input.length; step++)
             assert_outcome(read_in_steps(input, 0, step), rows[i].outcome, input);
     }
     memset(big, 'a', sizeof(big));
-    assert_big(STRANGER_LENGTH_MAX - 1, (struct outcome){.result = READER_MORE});
-    assert_big(STRANGER_LENGTH_MAX, is_error("Protocol error: too big inline request"));
+    assert_big(UNAUTHENTICATED_LENGTH_MAX - 1, (struct outcome){.result = READER_MORE});
+    assert_big(UNAUTHENTICATED_LENGTH_MAX, is_error("Protocol error: too big inline request"));
     assert_big(COMMAND_LENGTH_MAX + 1, is_error("Protocol error: too big inline request"));
-    is_stranger = false;
+    is_unauthenticated = false;
 }
 
-/* Who authenticates in the midst of nothing is no stranger from the next command on; in the midst of a
+/* Who authenticates in the midst of nothing is no unauthenticated client from the next command on; in the midst of a
  * command nothing changes. */
-TEST(a_stranger_is_one_to_the_end_of_the_command)
+TEST(a_client_is_unauthenticated_to_the_end_of_the_command)
 {
     char said[] = "*11\r\n";
     struct reader reader;
     reader_init(&reader);
-    reader_set_stranger(&reader, true);
+    reader_set_unauthenticated(&reader, true);
     assert_int_equal(reader_next(&reader, (uint8_t *)said, 2, &command), READER_MORE);
-    reader_set_stranger(&reader, false);
+    reader_set_unauthenticated(&reader, false);
     assert_int_equal(reader_next(&reader, (uint8_t *)said, 5, &command), READER_ERROR);
     reader_init(&reader);
-    reader_set_stranger(&reader, true);
-    reader_set_stranger(&reader, false);
+    reader_set_unauthenticated(&reader, true);
+    reader_set_unauthenticated(&reader, false);
     assert_int_equal(reader_next(&reader, (uint8_t *)said, 5, &command), READER_MORE);
 }
 

@@ -7,7 +7,7 @@
 
 #include "../../../relay/status/picture.h"
 #include "fake_clock.h"
-#include "fake_rooms.h"
+#include "fake_components.h"
 #include "parts.h"
 #include "relay/base/clock.h"
 #include "test.h"
@@ -42,19 +42,19 @@ static inline struct peer_status replica(uint64_t id, const char *address, uint1
 
 static inline void set_up(void)
 {
-    fake_rooms_reset();
+    fake_components_reset();
     fake_clock_set(NOW_MS);
     samples = (struct samples){.count = 0};
     certificates.count = 0;
-    fake_rooms.link.is_up = true;
-    fake_rooms.link.state = LINK_STREAMING;
-    fake_rooms.link.state_name = "streaming";
-    fake_rooms.link.candidates = 1;
-    fake_rooms.link.last_io_ms = NOW_MS - 100;
-    fake_rooms.link.stream_heard_ms = NOW_MS - 100;
-    fake_rooms.link.ping_period_ms = 10 * 1000;
-    fake_rooms.link.up_since_ms = NOW_MS - 60 * 1000;
-    fake_rooms.store = (struct store_status){
+    fake_components.link.is_up = true;
+    fake_components.link.state = LINK_STREAMING;
+    fake_components.link.state_name = "streaming";
+    fake_components.link.candidates = 1;
+    fake_components.link.last_io_ms = NOW_MS - 100;
+    fake_components.link.stream_heard_ms = NOW_MS - 100;
+    fake_components.link.ping_period_ms = 10 * 1000;
+    fake_components.link.up_since_ms = NOW_MS - 60 * 1000;
+    fake_components.store = (struct store_status){
         .exists = true,
         .is_served = true,
         .number = 1,
@@ -83,8 +83,8 @@ static inline void set_up(void)
         .disk_bytes = 16384 * (uint64_t)MIB,
         .error = "",
     };
-    fake_rooms.replicas[0] = replica(7, "10.0.0.1", 6379);
-    fake_rooms.replica_count = 1;
+    fake_components.replicas[0] = replica(7, "10.0.0.1", 6379);
+    fake_components.replica_count = 1;
 }
 
 /* One that ends so many seconds from now. */

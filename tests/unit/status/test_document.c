@@ -23,7 +23,7 @@ TEST(tells_what_there_is)
     const char *json = document(10, 0);
     assert_memory_equal(json, "{\"version\":1,\"relay\":{", 22);
     expect(json, "\"uptime_seconds\":90.000");
-    expect(json, "\"findings\":[],\"origin\":{\"host\":\"origin.example\",\"port\":6379");
+    expect(json, "\"findings\":[],\"upstream\":{\"host\":\"origin.example\",\"port\":6379");
     expect(json, "\"down_seconds\":null");
     expect(json, "\"sync\":null");
     expect(json, "\"snapshots\":[{\"offset\":20971520,\"bytes\":3145728");
@@ -39,9 +39,9 @@ TEST(tells_what_there_is)
 TEST(a_peer_cannot_break_out)
 {
     set_up();
-    fake_rooms.replicas[0].address = "a\"],\"version\":2,\"x\":[\"\\";
-    fake_rooms.replicas[0].version = "\x01\xff</script>";
-    fake_rooms.link.last_error = "said:\r\n\"no\"";
+    fake_components.replicas[0].address = "a\"],\"version\":2,\"x\":[\"\\";
+    fake_components.replicas[0].version = "\x01\xff</script>";
+    fake_components.link.last_error = "said:\r\n\"no\"";
     const char *json = document(10, 0);
     expect(json,
            "\"address\":\"a\\u0022],\\u0022version\\u0022:2,\\u0022x\\u0022:[\\u0022\\u005c\"");
@@ -54,7 +54,7 @@ TEST(a_peer_cannot_break_out)
 TEST(rows_are_bounded)
 {
     set_up();
-    fake_rooms.crowd = 10 * 1000;
+    fake_components.crowd = 10 * 1000;
     const char *json = document(200, 0);
     expect(json, "\"online\":10001,");
     expect(json, "\"not_listed\":9801,");

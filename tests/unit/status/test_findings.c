@@ -2,7 +2,7 @@
 #include "../../../relay/status/findings.h"
 #include "../../../relay/status/readiness.h"
 
-#include "relay/upstream/origin_rights.h"
+#include "relay/upstream/primary_rights.h"
 #include "status_test.h"
 
 static char names[500];
@@ -44,33 +44,33 @@ TEST(all_is_well)
     assert_string_equal(found(), "");
     assert_string_equal(not_ready(), "");
     /* Nobody is there yet, which is no fault. */
-    fake_rooms.replica_count = 0;
+    fake_components.replica_count = 0;
     assert_string_equal(found(), "");
 }
 
 TEST(the_link_is_down)
 {
     set_up();
-    fake_rooms.link.is_up = false;
-    fake_rooms.link.down_since_ms = NOW_MS - 1000;
-    fake_rooms.link.last_error = "Connection refused";
+    fake_components.link.is_up = false;
+    fake_components.link.down_since_ms = NOW_MS - 1000;
+    fake_components.link.last_error = "Connection refused";
     assert_string_equal(found(), "");
-    fake_rooms.link.down_since_ms = NOW_MS - 180 * 1000;
+    fake_components.link.down_since_ms = NOW_MS - 180 * 1000;
     assert_string_equal(found(), "link_down");
     assert_string_equal(words,
-                        "The link to the origin origin.example:6379 has been down for 3 min: "
+                        "The link to the primary origin.example:6379 has been down for 3 min: "
                         "Connection refused\n");
     assert_string_equal(not_ready(), ""); /* what is held is served */
 
-    fake_rooms.link.down_since_ms = 0; /* never up */
+    fake_components.link.down_since_ms = 0; /* never up */
     assert_string_equal(found(), "link_down");
-    fake_rooms.store = (struct store_status){.replid = replid_none(), .error = ""};
+    fake_components.store = (struct store_status){.replid = replid_none(), .error = ""};
     assert_string_equal(found(), "link_down");
     assert_string_equal(not_ready(), "Connection refused");
 
-    fake_rooms.link.host = "";
-    fake_rooms.link.candidates = 0;
-    assert_string_equal(found(), "no_origin");
+    fake_components.link.host = "";
+    fake_components.link.candidates = 0;
+    assert_string_equal(found(), "no_primary");
 }
 
 TEST(certificates_end)
@@ -95,14 +95,14 @@ TEST(certificates_end)
 TEST(another_history_waits)
 {
     set_up();
-    fake_rooms.link.wait = (struct link_wait){
+    fake_components.link.wait = (struct link_wait){
         .is_waiting = true, .host = "other.example", .port = 7000, .replid = "", .left_ms = 90000};
     assert_string_equal(found(), "other_history");
     assert_string_equal(words,
                         "other.example:7000 has another history than the one that is held, and "
                         "nobody answers who can go on with that.\n");
-    fake_rooms.link.wait.left_ms = -1;
-    fake_rooms.link.wait.is_foreign = true;
+    fake_components.link.wait.left_ms = -1;
+    fake_components.link.wait.is_foreign = true;
     assert_string_equal(found(), "other_history");
     assert_string_equal(words,
                         "other.example:7000 has another history than the one that is held, and "
@@ -112,38 +112,38 @@ TEST(another_history_waits)
 TEST(an_rdb_arrives)
 {
     set_up();
-    fake_rooms.link.is_up = false;
-    fake_rooms.link.sync_in_progress = true;
-    fake_rooms.store = (struct store_status){.replid = replid_none(), .error = ""};
+    fake_components.link.is_up = false;
+    fake_components.link.sync_in_progress = true;
+    fake_components.store = (struct store_status){.replid = replid_none(), .error = ""};
     assert_string_equal(found(), "sync_in_progress");
-    assert_string_equal(words, "The origin is preparing an RDB for the relay.\n");
-    fake_rooms.link.sync_read_bytes = MIB;
-    fake_rooms.link.sync_total_bytes = 4 * MIB;
+    assert_string_equal(words, "The primary is preparing an RDB for the relay.\n");
+    fake_components.link.sync_read_bytes = MIB;
+    fake_components.link.sync_total_bytes = 4 * MIB;
     assert_string_equal(found(), "sync_in_progress");
-    assert_string_equal(words, "An RDB arrives from the origin: 1.0 MiB of 4.0 MiB.\n");
-    assert_string_equal(not_ready(), "the first RDB is still arriving from the origin");
+    assert_string_equal(words, "An RDB arrives from the primary: 1.0 MiB of 4.0 MiB.\n");
+    assert_string_equal(not_ready(), "the first RDB is still arriving from the primary");
 }
 
 TEST(an_old_history_is_served)
 {
     set_up();
-    fake_rooms.link.is_up = false;
-    fake_rooms.link.sync_in_progress = true;
-    fake_rooms.link.sync_read_bytes = MIB;
-    fake_rooms.link.old_history_since_ms = NOW_MS - 35 * 1000;
+    fake_components.link.is_up = false;
+    fake_components.link.sync_in_progress = true;
+    fake_components.link.sync_read_bytes = MIB;
+    fake_components.link.old_history_since_ms = NOW_MS - 35 * 1000;
     assert_string_equal(found(), "old_history sync_in_progress");
-    assert_string_equal(not_ready(), "it has been serving an old history for 35 s: the origin has "
+    assert_string_equal(not_ready(), "it has been serving an old history for 35 s: the primary has "
                                      "another, whose RDB is not here yet");
     picture.serves_old_history = true;
     assert_string_equal(not_ready(), "");
 }
 
-TEST(an_origin_that_is_silent_for_too_long)
+TEST(a_primary_that_is_silent_for_too_long)
 {
     set_up();
-    fake_rooms.link.stream_heard_ms = NOW_MS - 21 * 1000;
+    fake_components.link.stream_heard_ms = NOW_MS - 21 * 1000;
     assert_string_equal(found(), "");
-    fake_rooms.link.stream_heard_ms = NOW_MS - 31 * 1000;
+    fake_components.link.stream_heard_ms = NOW_MS - 31 * 1000;
     assert_string_equal(found(), "stream_silent");
     assert_string_equal(words,
                         "Nothing has come from origin.example:6379 for 31 s, though it is to "
@@ -152,32 +152,32 @@ TEST(an_origin_that_is_silent_for_too_long)
     picture.max_silence_ms = 32 * 1000;
     assert_string_equal(not_ready(), "");
     picture.max_silence_ms = 30 * 1000;
-    assert_string_equal(not_ready(), "nothing has come from the origin for 31 s");
-    fake_rooms.link.is_up = false;
-    fake_rooms.link.last_error = "Connection refused";
+    assert_string_equal(not_ready(), "nothing has come from the primary for 31 s");
+    fake_components.link.is_up = false;
+    fake_components.link.last_error = "Connection refused";
     found();
     picture.max_silence_ms = 30 * 1000;
     assert_string_equal(not_ready(),
-                        "nothing has come from the origin for 31 s: Connection refused");
-    fake_rooms.link.stream_heard_ms = 0; /* never: since the start */
-    fake_rooms.silence_ms = 90 * 1000;
+                        "nothing has come from the primary for 31 s: Connection refused");
+    fake_components.link.stream_heard_ms = 0; /* never: since the start */
+    fake_components.silence_ms = 90 * 1000;
     found();
     picture.max_silence_ms = 90 * 1000;
     assert_string_equal(not_ready(), "");
     picture.max_silence_ms = 89 * 1000;
     assert_string_equal(not_ready(),
-                        "nothing has come from the origin for 90 s: Connection refused");
+                        "nothing has come from the primary for 90 s: Connection refused");
 }
 
-TEST(a_relay_above_has_lost_its_origin)
+TEST(a_relay_above_has_lost_its_primary)
 {
     set_up();
-    fake_rooms.above =
+    fake_components.above =
         (struct hops){.count = 2,
                       .at = {{.to = {"middle.example", 6380}, .link = HOP_UP, .silence_ms = 8000},
                              {.to = {"root.example", 6379}, .link = HOP_DOWN, .silence_ms = 4999}}};
     assert_string_equal(found(), ""); /* for a moment */
-    fake_rooms.above.at[1].silence_ms = 25 * 1000;
+    fake_components.above.at[1].silence_ms = 25 * 1000;
     assert_string_equal(found(), "hop_down");
     assert_string_equal(words, "The relay middle.example:6380 above this one has no link to "
                                "root.example:6379 (down), and got nothing for 25 s.\n");
@@ -185,8 +185,8 @@ TEST(a_relay_above_has_lost_its_origin)
     assert_int_equal(picture.silence_ms, 100);
     assert_int_equal(picture.root_silence_ms, 25 * 1000);
     picture.max_silence_ms = 24 * 1000;
-    assert_string_equal(not_ready(), "nothing has come from the origin for 25 s");
-    fake_rooms.above.at[0] =
+    assert_string_equal(not_ready(), "nothing has come from the primary for 25 s");
+    fake_components.above.at[0] =
         (struct hop){.to = {"middle.example", 6380}, .link = HOP_SYNC, .silence_ms = 6000};
     found();
     assert_string_equal(words, "The relay origin.example:6379 above this one has no link to "
@@ -224,20 +224,20 @@ TEST(how_silent_it_may_be_is_asked_in_the_query)
 TEST(a_replica_is_behind)
 {
     set_up();
-    fake_rooms.replicas[1] = replica(8, "2001:db8::1", 6380);
-    fake_rooms.replica_count = 2;
+    fake_components.replicas[1] = replica(8, "2001:db8::1", 6380);
+    fake_components.replica_count = 2;
     samples_add(&samples, &(struct sample){.at_ms = NOW_MS - 30000, .published = 40 * MIB});
     samples_add(&samples, &(struct sample){.at_ms = NOW_MS - 1000, .published = 50 * MIB});
-    fake_rooms.replicas[1].acknowledged = 40 * MIB;
+    fake_components.replicas[1].acknowledged = 40 * MIB;
     assert_string_equal(found(), "replica_behind");
     assert_string_equal(words, "The replica [2001:db8::1]:6380 is behind by 10.0 MiB, or 30 s.\n");
-    fake_rooms.replicas[0].acknowledged = 41 * MIB;
+    fake_components.replicas[0].acknowledged = 41 * MIB;
     found();
     assert_string_equal(
         words, "2 replicas, [2001:db8::1]:6380 the most, are behind by 10.0 MiB, or 30 s.\n");
 
     /* What has its RDB and is reading it in is not behind. */
-    fake_rooms.replicas[0].acknowledged = fake_rooms.replicas[1].acknowledged = 0;
+    fake_components.replicas[0].acknowledged = fake_components.replicas[1].acknowledged = 0;
     assert_string_equal(found(), "");
     assert_int_equal(picture.states[ROW_LOADING], 2);
 }
@@ -245,40 +245,40 @@ TEST(a_replica_is_behind)
 TEST(a_replica_is_about_to_be_cut)
 {
     set_up();
-    fake_rooms.store.window_bytes_max = 50 * MIB;
-    fake_rooms.replicas[0].acknowledged = 2 * MIB;
+    fake_components.store.window_bytes_max = 50 * MIB;
+    fake_components.replicas[0].acknowledged = 2 * MIB;
     assert_string_equal(found(), "replica_nearly_cut");
-    fake_rooms.replicas[0].acknowledged = 10 * MIB;
+    fake_components.replicas[0].acknowledged = 10 * MIB;
     assert_string_equal(found(), "");
 }
 
 TEST(a_replica_is_silent)
 {
     set_up();
-    fake_rooms.replicas[0].last_ack_ms = NOW_MS - 25000;
+    fake_components.replicas[0].last_ack_ms = NOW_MS - 25000;
     assert_string_equal(found(), "replica_silent");
     assert_string_equal(words, "The replica 10.0.0.1:6379 has not been heard for 25 s.\n");
-    fake_rooms.replicas[0].acknowledges = false; /* one that never says anything */
+    fake_components.replicas[0].acknowledges = false; /* one that never says anything */
     assert_string_equal(found(), "");
 }
 
 TEST(replicas_wait)
 {
     set_up();
-    fake_rooms.replicas[0].state = REPLICA_WAITING;
-    fake_rooms.replicas[0].is_online = false;
+    fake_components.replicas[0].state = REPLICA_WAITING;
+    fake_components.replicas[0].is_online = false;
     assert_string_equal(found(), "replica_waiting");
-    fake_rooms.replicas[0].state = REPLICA_CLOSING;
+    fake_components.replicas[0].state = REPLICA_CLOSING;
     assert_string_equal(found(), "");
 }
 
 TEST(a_replica_cannot_read_the_rdb)
 {
     set_up();
-    fake_rooms.replicas[0].state = REPLICA_WAITING;
-    fake_rooms.replicas[0].is_online = false;
-    fake_rooms.replicas[0].delayed_ms = 25000;
-    fake_rooms.sync_failures[0] = (struct sync_failure){
+    fake_components.replicas[0].state = REPLICA_WAITING;
+    fake_components.replicas[0].is_online = false;
+    fake_components.replicas[0].delayed_ms = 25000;
+    fake_components.sync_failures[0] = (struct sync_failure){
         .address = "10.0.0.1",
         .listening_port = 6379,
         .version = "8.1.0",
@@ -287,7 +287,7 @@ TEST(a_replica_cannot_read_the_rdb)
         .reading = RDB_UNREADABLE,
         .delayed_ms = 25000,
     };
-    fake_rooms.sync_failure_count = 1;
+    fake_components.sync_failure_count = 1;
     assert_string_equal(found(), "replica_cannot_load"); /* and not that there is nothing to do */
     assert_string_equal(words, "The replica 10.0.0.1:6379 has version 8.1.0, which cannot read the "
                                "RDB (VALKEY080). Full syncs in vain so far: 3.\n");
@@ -302,15 +302,15 @@ TEST(a_replica_cannot_read_the_rdb)
 TEST(a_replica_acknowledges_no_full_sync)
 {
     set_up();
-    fake_rooms.sync_failures[0] = (struct sync_failure){.address = "10.0.0.1",
-                                                        .listening_port = 6379,
-                                                        .version = "",
-                                                        .failures = 9,
-                                                        .rdb = {.number = 12},
-                                                        .reading = RDB_UNKNOWN};
-    fake_rooms.sync_failures[1] = fake_rooms.sync_failures[0];
-    fake_rooms.sync_failures[1].failures = 4;
-    fake_rooms.sync_failure_count = 2;
+    fake_components.sync_failures[0] = (struct sync_failure){.address = "10.0.0.1",
+                                                             .listening_port = 6379,
+                                                             .version = "",
+                                                             .failures = 9,
+                                                             .rdb = {.number = 12},
+                                                             .reading = RDB_UNKNOWN};
+    fake_components.sync_failures[1] = fake_components.sync_failures[0];
+    fake_components.sync_failures[1].failures = 4;
+    fake_components.sync_failure_count = 2;
     assert_string_equal(found(), "replica_cannot_load");
     assert_string_equal(words,
                         "2 replicas, 10.0.0.1:6379 the most, have taken 9 full syncs in a row "
@@ -321,8 +321,8 @@ TEST(a_replica_acknowledges_no_full_sync)
 TEST(no_rdb_to_serve)
 {
     set_up();
-    fake_rooms.store.served_use = SNAPSHOT_USE_BEHIND_WINDOW;
-    fake_rooms.store.snapshots[0].use = SNAPSHOT_USE_BEHIND_WINDOW;
+    fake_components.store.served_use = SNAPSHOT_USE_BEHIND_WINDOW;
+    fake_components.store.snapshots[0].use = SNAPSHOT_USE_BEHIND_WINDOW;
     assert_string_equal(found(), "snapshot_unusable");
     assert_string_equal(words, "No RDB can be served now: the stream that follows on it has left "
                                "the window.\n");
@@ -332,47 +332,47 @@ TEST(no_rdb_to_serve)
 TEST(a_newer_rdb_did_not_come)
 {
     set_up();
-    fake_rooms.link.refresh_error = "BGSAVE failed";
-    fake_rooms.link.last_refresh_count = 1;
-    fake_rooms.link.last_refreshes[0] =
+    fake_components.link.refresh_error = "BGSAVE failed";
+    fake_components.link.last_refresh_count = 1;
+    fake_components.link.last_refreshes[0] =
         (struct link_refresh_report){.cause = "window", .outcome = "failed"};
     assert_string_equal(found(), "snapshot_refresh_failed");
-    fake_rooms.link.last_refreshes[0].outcome = "complete";
+    fake_components.link.last_refreshes[0].outcome = "complete";
     assert_string_equal(found(), "");
 }
 
 TEST(a_newer_rdb_came_too_late)
 {
     set_up();
-    fake_rooms.store.window_bytes = MIB;
-    fake_rooms.link.refresh_outrun = (struct link_refresh_outrun){3 * MIB, 6000};
-    fake_rooms.link.refresh_next_ms = NOW_MS + 50 * 60 * 1000;
+    fake_components.store.window_bytes = MIB;
+    fake_components.link.refresh_outrun = (struct link_refresh_outrun){3 * MIB, 6000};
+    fake_components.link.refresh_next_ms = NOW_MS + 50 * 60 * 1000;
     assert_string_equal(found(), "snapshot_outrun");
     assert_string_equal(words, "A newer RDB came too late to be served: in the 6 s that it took, "
                                "3.0 MiB of the stream were written (512.0 KiB/s), more than the "
                                "window holds (repl-backlog-size is 1.0 MiB).\n");
     assert_string_equal(advice, "Set repl-backlog-size to 12.0 MiB or more. The next is fetched in "
                                 "50 min (snapshot-min-interval), or when a replica waits for it.");
-    fake_rooms.link.refresh_next_ms = 0; /* on-demand */
+    fake_components.link.refresh_next_ms = 0; /* on-demand */
     assert_string_equal(found(), "snapshot_outrun");
     assert_string_equal(advice, "Set repl-backlog-size to 12.0 MiB or more. The next is fetched "
                                 "when a replica waits for it.");
-    fake_rooms.link.refresh_outrun = (struct link_refresh_outrun){0};
+    fake_components.link.refresh_outrun = (struct link_refresh_outrun){0};
     assert_string_equal(found(), "");
 }
 
 TEST(the_rdb_is_of_a_version_that_a_replica_cannot_read)
 {
     set_up();
-    fake_rooms.link.announced_version = SERVER_VERSION(9, 0, 0);
+    fake_components.link.announced_version = SERVER_VERSION(9, 0, 0);
     assert_string_equal(found(), "");
-    fake_rooms.link.replicas_version = SERVER_VERSION(9, 1, 0);
+    fake_components.link.replicas_version = SERVER_VERSION(9, 1, 0);
     assert_string_equal(found(), "");
-    fake_rooms.link.replicas_version = SERVER_VERSION(8, 1, 0);
+    fake_components.link.replicas_version = SERVER_VERSION(8, 1, 0);
     assert_string_equal(found(), "rdb_version_raised");
     assert_non_null(strstr(words, "an RDB of version 9.0.0 (VALKEY080)"));
     assert_non_null(strstr(advice, "set announce-version to 8.1.0"));
-    fake_rooms.link.announce_is_fixed = true;
+    fake_components.link.announce_is_fixed = true;
     assert_string_equal(found(), "rdb_version_raised");
     assert_non_null(strstr(advice, "set it to auto or to 8.1.0"));
 }
@@ -380,24 +380,25 @@ TEST(the_rdb_is_of_a_version_that_a_replica_cannot_read)
 TEST(a_full_sync_that_was_cut_off)
 {
     set_up();
-    fake_rooms.link.cut_off = "The origin closed the connection in a full sync.";
-    fake_rooms.link.cut_off_advice = "That limit ended it.";
+    fake_components.link.cut_off = "The primary closed the connection in a full sync.";
+    fake_components.link.cut_off_advice = "That limit ended it.";
     assert_string_equal(found(), "full_sync_cut_off");
-    assert_string_equal(words, "The origin closed the connection in a full sync.\n");
+    assert_string_equal(words, "The primary closed the connection in a full sync.\n");
     assert_string_equal(advice, "That limit ended it.");
 }
 
 TEST(rights_that_are_missing)
 {
     set_up();
-    fake_rooms.link.user = "relay";
-    fake_rooms.link.denied_rights = ORIGIN_RIGHT_INFO;
+    fake_components.link.user = "relay";
+    fake_components.link.denied_rights = PRIMARY_RIGHT_INFO;
     assert_string_equal(found(), "rights_missing");
-    assert_string_equal(words, "The user \"relay\" lacks rights at the origin: +info.\n");
+    assert_string_equal(words, "The user \"relay\" lacks rights at the primary: +info.\n");
     assert_non_null(strstr(advice, "costs a full sync"));
     assert_non_null(strstr(advice, "ACL SETUSER relay +info"));
-    fake_rooms.link.denied_rights = ORIGIN_RIGHT_REPLCONF | ORIGIN_RIGHT_PSYNC | ORIGIN_RIGHT_INFO;
-    fake_rooms.store.error = "write: No space left on device";
+    fake_components.link.denied_rights =
+        PRIMARY_RIGHT_REPLCONF | PRIMARY_RIGHT_PSYNC | PRIMARY_RIGHT_INFO;
+    fake_components.store.error = "write: No space left on device";
     assert_string_equal(found(), "disk_trouble rights_missing"); /* a problem, and whole */
     assert_non_null(strstr(advice, "ACL SETUSER relay +info +replconf +psync"));
 }
@@ -405,16 +406,16 @@ TEST(rights_that_are_missing)
 TEST(the_disk)
 {
     set_up();
-    fake_rooms.store.disk_free_bytes = 1024 * (uint64_t)MIB;
+    fake_components.store.disk_free_bytes = 1024 * (uint64_t)MIB;
     assert_string_equal(found(), "disk_low");
-    fake_rooms.store.error = "write: No space left on device";
+    fake_components.store.error = "write: No space left on device";
     assert_string_equal(found(), "disk_trouble disk_low");
 }
 
 TEST(the_house_is_full)
 {
     set_up();
-    fake_rooms.counts.clients = 9000;
-    fake_rooms.counts.replicas = 500;
+    fake_components.counts.clients = 9000;
+    fake_components.counts.replicas = 500;
     assert_string_equal(found(), "connections_full");
 }

@@ -18,14 +18,14 @@ static const char *metrics(size_t rows_max)
 TEST(tells_what_there_is)
 {
     set_up();
-    fake_rooms.link.received_bytes = UINT64_C(9007199254740991);
+    fake_components.link.received_bytes = UINT64_C(9007199254740991);
     const char *text = metrics(10);
-    expect(text, "\n# HELP psync_relay_link_up Whether the link to the origin is up.\n"
+    expect(text, "\n# HELP psync_relay_link_up Whether the link to the primary is up.\n"
                  "# TYPE psync_relay_link_up gauge\npsync_relay_link_up 1\n");
     expect(text, "\npsync_relay_link_received_bytes_total 9007199254740991\n");
     expect(text, "\npsync_relay_link_silence_seconds 0.100\n");
     expect(text, "\npsync_relay_link_state{state=\"streaming\"} 1\n");
-    expect(text, "\npsync_relay_link_state{state=\"resting\"} 0\n");
+    expect(text, "\npsync_relay_link_state{state=\"retrying\"} 0\n");
     expect(text, "\npsync_relay_replicas{state=\"online\"} 1\n");
     expect(text, "\npsync_relay_connections_closed_total{reason=\"lagged\"} 0\n");
     expect(text, "\npsync_relay_snapshot_age_seconds 5\n");
@@ -56,9 +56,9 @@ TEST(certificates_by_their_settings)
 TEST(without_a_history)
 {
     set_up();
-    fake_rooms.store = (struct store_status){.replid = replid_none(), .error = ""};
-    fake_rooms.link.last_io_ms = 0;
-    fake_rooms.replica_count = 0;
+    fake_components.store = (struct store_status){.replid = replid_none(), .error = ""};
+    fake_components.link.last_io_ms = 0;
+    fake_components.replica_count = 0;
     const char *text = metrics(10);
     expect(text, "\npsync_relay_ready 0\n");
     expect(text, "\npsync_relay_snapshot_usable 0\n");
@@ -71,11 +71,11 @@ TEST(without_a_history)
 TEST(each_series_once)
 {
     set_up();
-    fake_rooms.replicas[1] =
+    fake_components.replicas[1] =
         replica(9, "10.0.0.1", 6379); /* came back, the other is not gone yet */
-    fake_rooms.replicas[1].acknowledged -= 5;
-    fake_rooms.replicas[2] = replica(8, "10.0.0.1", 0); /* redis-cli --rdb */
-    fake_rooms.replica_count = 3;
+    fake_components.replicas[1].acknowledged -= 5;
+    fake_components.replicas[2] = replica(8, "10.0.0.1", 0); /* redis-cli --rdb */
+    fake_components.replica_count = 3;
     const char *text = metrics(10);
     assert_int_equal(count(text, "\npsync_relay_replica_online{"), 1);
     expect(text, "\npsync_relay_replica_lag_bytes{replica=\"10.0.0.1:6379\"} 5\n");
@@ -86,7 +86,7 @@ TEST(each_series_once)
 TEST(a_peer_cannot_break_out)
 {
     set_up();
-    fake_rooms.replicas[0].address = "a\"} 1\nforged 2\\\xff";
+    fake_components.replicas[0].address = "a\"} 1\nforged 2\\\xff";
     const char *text = metrics(10);
     expect(
         text,
@@ -97,7 +97,7 @@ TEST(a_peer_cannot_break_out)
 TEST(series_are_bounded)
 {
     set_up();
-    fake_rooms.crowd = 10 * 1000;
+    fake_components.crowd = 10 * 1000;
     const char *text = metrics(PICTURE_ROWS_MAX);
     assert_int_equal(count(text, "\npsync_relay_replica_online{"), PICTURE_ROWS_MAX);
     expect(text, "\npsync_relay_replicas_not_listed 9001\n");

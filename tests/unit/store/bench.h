@@ -19,7 +19,7 @@ struct bench {
     struct place place;
     struct identity identity;
     struct tail *tail;
-    struct backlog_ties ties;
+    struct backlog_dependencies dependencies;
     struct backlog *backlog;
     unsigned saves;
     int save_error; /* 0: saving works */
@@ -64,7 +64,7 @@ static inline void bench_init(struct bench *bench, uint64_t first, uint64_t wind
     text_init(&why, 300);
     bench->tail = tail_open(bench->place.directory, &why);
     assert_non_null(bench->tail);
-    bench->ties = (struct backlog_ties){
+    bench->dependencies = (struct backlog_dependencies){
         .directory = bench->place.directory,
         .window_bytes = window,
         .window_bytes_max = max,
@@ -75,7 +75,7 @@ static inline void bench_init(struct bench *bench, uint64_t first, uint64_t wind
         .name = bench_name,
         .arg = bench,
     };
-    bench->backlog = backlog_new(&bench->ties, first, &why);
+    bench->backlog = backlog_new(&bench->dependencies, first, &why);
     if (bench->backlog == NULL)
         fail_msg("%s", text_string(&why));
     assert_true(bench_save(bench, &why));
@@ -126,8 +126,8 @@ static inline void bench_reload(struct bench *bench)
     tail_close(&bench->tail);
     bench->tail = tail_open(bench->place.directory, &why);
     assert_non_null(bench->tail);
-    bench->ties.tail = bench->tail;
-    bench->backlog = backlog_load(&bench->ties, &why);
+    bench->dependencies.tail = bench->tail;
+    bench->backlog = backlog_load(&bench->dependencies, &why);
     if (bench->backlog == NULL)
         fail_msg("%s", text_string(&why));
     bench_prove(bench);

@@ -141,18 +141,18 @@ static inline void depot_await_synced(const struct depot *depot)
 }
 
 /* As upstream does it: where the room is not free yet, that is waited for. */
-static inline enum backlog_room depot_append(const struct depot *depot, size_t length,
-                                             unsigned branch)
+static inline enum backlog_space depot_append(const struct depot *depot, size_t length,
+                                              unsigned branch)
 {
     struct backlog *backlog = depot_backlog(depot);
     uint64_t end = backlog_end(backlog) + length;
-    enum backlog_room room = BACKLOG_HELD;
+    enum backlog_space room = BACKLOG_HELD;
     for (int idle = 0; room == BACKLOG_HELD && idle < 50; idle++) {
         uint8_t *into;
         size_t capacity;
         uint64_t before = backlog_end(backlog);
         room = backlog_reserve(backlog, &into, &capacity); /* what is owed is written first */
-        if (room == BACKLOG_ROOM)
+        if (room == BACKLOG_SPACE)
             room = stream_append(backlog, (size_t)(end - backlog_end(backlog)), branch);
         if (room == BACKLOG_HELD && (depot_await_freed(depot) || backlog_end(backlog) > before))
             idle = 0;
@@ -164,8 +164,8 @@ static inline enum backlog_room depot_append(const struct depot *depot, size_t l
 static inline void depot_stream(struct depot *depot, size_t length, unsigned branch)
 {
     struct backlog *backlog = depot_backlog(depot);
-    enum backlog_room room = depot_append(depot, length, branch);
-    if (room != BACKLOG_ROOM)
+    enum backlog_space room = depot_append(depot, length, branch);
+    if (room != BACKLOG_SPACE)
         fail_msg("no room (%d): %s", (int)room, backlog_error(backlog));
     history_set_boundary(store_current(depot->store), backlog_end(backlog));
     (void)store_publish(depot->store);

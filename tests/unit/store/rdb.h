@@ -36,7 +36,7 @@ static inline struct rdb rdb_make(size_t length, unsigned branch)
 }
 
 /* It says where it was taken, as servers from Redis 4 on do. length > 130. */
-static inline void rdb_say_origin(struct rdb *rdb, char id_digit, uint64_t offset)
+static inline void rdb_say_primary(struct rdb *rdb, char id_digit, uint64_t offset)
 {
     char fields[128];
     char digits[24];
@@ -52,7 +52,7 @@ static inline void rdb_say_origin(struct rdb *rdb, char id_digit, uint64_t offse
     rdb_sum(rdb);
 }
 
-/* As an origin with `rdbchecksum no` sends it. */
+/* As a primary with `rdbchecksum no` sends it. */
 static inline void rdb_switch_checksum_off(struct rdb *rdb)
 {
     memset(rdb->data + rdb->length - RDB_FOOTER, 0, RDB_FOOTER);

@@ -41,24 +41,24 @@ static inline void assert_stream(struct bytes view, uint64_t offset, unsigned br
 
 /* Appends `length` bytes as they come from a socket: in what room there is. Returns what the backlog
  * said to the last of them. */
-static inline enum backlog_room stream_append(struct backlog *backlog, size_t length,
-                                              unsigned branch)
+static inline enum backlog_space stream_append(struct backlog *backlog, size_t length,
+                                               unsigned branch)
 {
     while (length > 0) {
         uint8_t *into;
         size_t capacity;
-        enum backlog_room room = backlog_reserve(backlog, &into, &capacity);
-        if (room != BACKLOG_ROOM)
+        enum backlog_space room = backlog_reserve(backlog, &into, &capacity);
+        if (room != BACKLOG_SPACE)
             return room;
         assert_true(capacity > 0);
         size_t count = capacity < length ? capacity : length;
         stream_fill(into, backlog_end(backlog), count, branch);
         room = backlog_append(backlog, count);
-        if (room != BACKLOG_ROOM)
+        if (room != BACKLOG_SPACE)
             return room;
         length -= count;
     }
-    return BACKLOG_ROOM;
+    return BACKLOG_SPACE;
 }
 
 /* Reads until something else than bytes comes; all must be of the branch. Returns what came. */

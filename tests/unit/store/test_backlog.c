@@ -13,7 +13,7 @@ static void publish(void)
 /* Appends that many bytes of branch 0 and shows them. */
 static void grow(size_t length)
 {
-    assert_int_equal(stream_append(bench.backlog, length, 0), BACKLOG_ROOM);
+    assert_int_equal(stream_append(bench.backlog, length, 0), BACKLOG_SPACE);
     publish();
 }
 
@@ -37,7 +37,7 @@ TEST(bytes_are_seen_when_they_are_published)
     struct cursor cursor = attach(1000);
     struct bytes view;
     assert_int_equal(cursor_peek(&cursor, &view), CURSOR_AT_END);
-    assert_int_equal(stream_append(bench.backlog, 100, 0), BACKLOG_ROOM);
+    assert_int_equal(stream_append(bench.backlog, 100, 0), BACKLOG_SPACE);
     assert_int_equal(backlog_end(bench.backlog), 1100);
     assert_int_equal(backlog_published(bench.backlog), 1000);
     assert_int_equal(cursor_peek(&cursor, &view), CURSOR_AT_END);
@@ -74,7 +74,7 @@ TEST(a_cursor_begins_anywhere_in_the_window)
 {
     bench_init(&bench, 1000, 1 << 20, 1 << 20);
     grow(3 * SEGMENT);
-    assert_int_equal(stream_append(bench.backlog, 10, 0), BACKLOG_ROOM);
+    assert_int_equal(stream_append(bench.backlog, 10, 0), BACKLOG_SPACE);
     uint64_t end = 1000 + 3 * SEGMENT; /* the ten are not shown */
     struct cursor cursor;
     assert_false(cursor_attach(&cursor, bench.backlog, 999));
@@ -152,7 +152,7 @@ TEST(who_is_behind_is_waited_for_up_to_the_cap)
     assert_int_equal(stream_read(&quick, 0), CURSOR_AT_END);
     cursor_detach(&slow);
     assert_int_equal(backlog_pinned_bytes(bench.backlog), 0);
-    assert_int_equal(backlog_reserve(bench.backlog, &into, &capacity), BACKLOG_ROOM);
+    assert_int_equal(backlog_reserve(bench.backlog, &into, &capacity), BACKLOG_SPACE);
     grow(10);
     assert_int_equal(stream_read(&quick, 0), CURSOR_AT_END);
     assert_int_equal(quick.offset, 8 * SEGMENT + 10);
@@ -186,11 +186,11 @@ TEST(a_cap_below_two_segments_still_lets_the_stream_through)
 TEST(a_smaller_segment_size_after_a_restart_is_no_obstacle)
 {
     bench_init(&bench, 0, 1, 1);
-    bench.ties.segment_bytes = 16 * SEGMENT;
+    bench.dependencies.segment_bytes = 16 * SEGMENT;
     grow(SEGMENT);
     bench_reload(&bench); /* the newest goes on with sixteen times the size */
     grow(15 * SEGMENT);
-    bench.ties.segment_bytes = SEGMENT;
+    bench.dependencies.segment_bytes = SEGMENT;
     bench_reload(&bench);
     grow(5 * SEGMENT);
     assert_int_equal(backlog_end(bench.backlog), 21 * SEGMENT);
@@ -242,10 +242,10 @@ TEST(a_reader_in_a_large_segment_has_the_whole_cap_before_it)
 TEST(bytes_shown_by_a_roll_are_news_at_the_end_of_the_turn)
 {
     bench_init(&bench, 0, 1 << 20, 1 << 20);
-    assert_int_equal(stream_append(bench.backlog, SEGMENT, 0), BACKLOG_ROOM);
+    assert_int_equal(stream_append(bench.backlog, SEGMENT, 0), BACKLOG_SPACE);
     uint8_t *into;
     size_t capacity;
-    assert_int_equal(backlog_reserve(bench.backlog, &into, &capacity), BACKLOG_ROOM);
+    assert_int_equal(backlog_reserve(bench.backlog, &into, &capacity), BACKLOG_SPACE);
     assert_true(backlog_publish(bench.backlog));
     assert_false(backlog_publish(bench.backlog));
     bench_fini(&bench);

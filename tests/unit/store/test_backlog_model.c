@@ -60,18 +60,18 @@ static void do_append(void)
     while (length > 0) {
         uint8_t *into;
         size_t capacity;
-        enum backlog_room room = backlog_reserve(bench.backlog, &into, &capacity);
+        enum backlog_space room = backlog_reserve(bench.backlog, &into, &capacity);
         if (room == BACKLOG_HELD) {
             assert_true(backlog_pinned_bytes(bench.backlog) > 0);
             model.held++;
             sweep();
             continue;
         }
-        assert_int_equal(room, BACKLOG_ROOM);
+        assert_int_equal(room, BACKLOG_SPACE);
         size_t count = capacity < length ? capacity : length;
         stream_fill(into, model.end, count, model.branch);
         stream_fill(model.stream + model.end, model.end, count, model.branch);
-        assert_int_equal(backlog_append(bench.backlog, count), BACKLOG_ROOM);
+        assert_int_equal(backlog_append(bench.backlog, count), BACKLOG_SPACE);
         model.end += count;
         length -= count;
     }

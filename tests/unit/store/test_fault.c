@@ -39,7 +39,7 @@ static void require(bool good, const char *what)
 static void expect_told(void)
 {
     require(fault_lift() > 0, "failed although nothing was refused");
-    /* Where memory is out, there may be none to say it with. */
+    /* Where out of memory, there may be none to say it with. */
     require(depot.why.length > 0 || depot.why.failed, "failed without a word");
     text_clear(&depot.why);
 }
@@ -180,11 +180,11 @@ static void write_owed(void)
 {
     uint8_t *into;
     size_t capacity;
-    enum backlog_room room;
+    enum backlog_space room;
     do /* what was given up may still be being freed */
         room = backlog_reserve(depot_backlog(&depot), &into, &capacity);
     while (room == BACKLOG_HELD && depot_await_freed(&depot));
-    require(room == BACKLOG_ROOM, "still owed");
+    require(room == BACKLOG_SPACE, "still owed");
     show();
 }
 
@@ -194,8 +194,8 @@ static void stream(size_t length, unsigned branch)
     struct backlog *backlog = depot_backlog(&depot);
     uint64_t end = truth.end + length;
     for (int tries = 0; truth.end < end; tries++) {
-        enum backlog_room room = depot_append(&depot, (size_t)(end - truth.end), branch);
-        if (room == BACKLOG_ROOM) {
+        enum backlog_space room = depot_append(&depot, (size_t)(end - truth.end), branch);
+        if (room == BACKLOG_SPACE) {
             show();
             expect_window();
             break;

@@ -51,7 +51,7 @@ static bool has(uint64_t offset)
     return place_has(&depot.place, name);
 }
 
-/* One that says nothing of its origin. */
+/* One that says nothing of its primary. */
 static void put_plain(uint64_t offset, unsigned branch)
 {
     struct rdb rdb = rdb_make(DEPOT_RDB, branch);
@@ -62,7 +62,7 @@ static void put_plain(uint64_t offset, unsigned branch)
 static void put_of(uint64_t offset, char id_digit, uint64_t said)
 {
     struct rdb rdb = rdb_make(DEPOT_RDB, 0);
-    rdb_say_origin(&rdb, id_digit, said);
+    rdb_say_primary(&rdb, id_digit, said);
     put(offset, &rdb);
     rdb_free(&rdb);
 }

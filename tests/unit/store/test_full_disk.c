@@ -107,8 +107,8 @@ DEPOT_TEST(without_any_room_it_stands_still_and_goes_on_later)
     fill_disk(0);
     struct backlog *backlog = depot_backlog(&depot);
     /* There is one segment, which cannot be given up for the next. */
-    assert_int_equal(depot_append(&depot, DEPOT_SEGMENT - 100, 0), BACKLOG_ROOM);
-    enum backlog_room room = depot_append(&depot, 1, 0);
+    assert_int_equal(depot_append(&depot, DEPOT_SEGMENT - 100, 0), BACKLOG_SPACE);
+    enum backlog_space room = depot_append(&depot, 1, 0);
     assert_int_equal(room, BACKLOG_NO_SPACE);
     assert_non_null(strstr(backlog_error(backlog), "No space left on device"));
     (void)store_publish(depot.store);
@@ -116,7 +116,7 @@ DEPOT_TEST(without_any_room_it_stands_still_and_goes_on_later)
     assert_whole(); /* what is held is served */
     assert_int_equal(depot_append(&depot, 1, 0), BACKLOG_NO_SPACE);
     free_disk();
-    assert_int_equal(depot_append(&depot, 10 * DEPOT_SEGMENT, 0), BACKLOG_ROOM);
+    assert_int_equal(depot_append(&depot, 10 * DEPOT_SEGMENT, 0), BACKLOG_SPACE);
     assert_string_equal(backlog_error(backlog), "");
     (void)store_publish(depot.store);
     assert_int_equal(backlog_end(backlog), end + 10 * DEPOT_SEGMENT);
@@ -141,7 +141,7 @@ DEPOT_TEST(a_reader_of_what_was_given_up_does_not_cost_the_rest)
         assert_int_equal(backlog_first(backlog), DEPOT_SEGMENT);
     }
     struct bytes view;
-    assert_int_equal(cursor_peek(&slow, &view), CURSOR_NO_ROOM);
+    assert_int_equal(cursor_peek(&slow, &view), CURSOR_NO_SPACE);
     cursor_detach(&slow);
     depot_stream(&depot, DEPOT_SEGMENT, 0);
     assert_int_equal(stream_read(&quick, 0), CURSOR_AT_END);
@@ -207,7 +207,7 @@ DEPOT_TEST(a_rewind_on_a_full_disk)
     depot_assert_window(&depot, 0, 2 * DEPOT_SEGMENT + 100, 3 * DEPOT_SEGMENT + 100);
 }
 
-DEPOT_TEST(a_history_that_finds_no_room_is_not_begun)
+DEPOT_TEST(a_history_that_finds_no_space_is_not_begun)
 {
     start();
     depot_stream(&depot, 100, 0);
@@ -223,7 +223,7 @@ DEPOT_TEST(a_history_that_finds_no_room_is_not_begun)
     (void)depot_resync(&depot, 'b', 0);
 }
 
-DEPOT_TEST(a_snapshot_that_finds_no_room_fails)
+DEPOT_TEST(a_snapshot_that_finds_no_space_fails)
 {
     start();
     fill_disk(4096);
@@ -241,7 +241,7 @@ DEPOT_TEST(a_snapshot_that_finds_no_room_fails)
 
 /* ------------------------------------------------------------------ where nothing is reserved */
 
-DEPOT_TEST(a_write_that_finds_no_room_shortens_the_window)
+DEPOT_TEST(a_write_that_finds_no_space_shortens_the_window)
 {
     fault_reserve_nothing(true);
     start();
@@ -258,7 +258,7 @@ DEPOT_TEST(a_write_that_finds_no_room_shortens_the_window)
 }
 
 /* Of a segment that could not be written to its end, all that was taken is kept. */
-DEPOT_TEST(a_write_that_finds_no_room_stands_still_and_goes_on_later)
+DEPOT_TEST(a_write_that_finds_no_space_stands_still_and_goes_on_later)
 {
     fault_reserve_nothing(true);
     start();
@@ -266,7 +266,7 @@ DEPOT_TEST(a_write_that_finds_no_room_stands_still_and_goes_on_later)
     fill_disk(0);
     struct backlog *backlog = depot_backlog(&depot);
     /* The first page is there; the one segment that there is cannot be given up. */
-    assert_int_equal(depot_append(&depot, DEPOT_SEGMENT - 100, 0), BACKLOG_ROOM);
+    assert_int_equal(depot_append(&depot, DEPOT_SEGMENT - 100, 0), BACKLOG_SPACE);
     (void)store_publish(depot.store);
     assert_int_equal(depot_append(&depot, 700, 0), BACKLOG_NO_SPACE);
     assert_non_null(strstr(backlog_error(backlog), "No space left on device"));
@@ -276,14 +276,14 @@ DEPOT_TEST(a_write_that_finds_no_room_stands_still_and_goes_on_later)
     assert_int_equal(backlog_end(backlog), end);
     assert_whole();
     free_disk();
-    assert_int_equal(depot_append(&depot, 10 * DEPOT_SEGMENT, 0), BACKLOG_ROOM);
+    assert_int_equal(depot_append(&depot, 10 * DEPOT_SEGMENT, 0), BACKLOG_SPACE);
     assert_string_equal(backlog_error(backlog), "");
     (void)store_publish(depot.store);
     assert_whole();
 }
 
 /* A tail that was made where nothing was reserved is not written through a mapping. */
-DEPOT_TEST(a_mark_that_finds_no_room_is_no_signal)
+DEPOT_TEST(a_mark_that_finds_no_space_is_no_signal)
 {
     fault_reserve_nothing(true);
     start();

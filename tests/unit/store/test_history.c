@@ -355,7 +355,7 @@ DEPOT_TEST(before_its_snapshot_is_there_a_history_is_not_found)
 {
     struct replid b = depot_id('b');
     struct history *arriving = store_begin_history(depot.store, &b, 0, &depot.why);
-    assert_int_equal(stream_append(history_backlog(arriving), 3 * DEPOT_SEGMENT, 0), BACKLOG_ROOM);
+    assert_int_equal(stream_append(history_backlog(arriving), 3 * DEPOT_SEGMENT, 0), BACKLOG_SPACE);
     assert_false(place_has(&depot.place, "data/history-2/identity"));
     depot_receive(history_arriving_snapshot(arriving), 0);
     assert_true(store_promote(depot.store, &depot.why));

@@ -94,15 +94,15 @@ static void child_append(void)
     while (length > 0) {
         uint8_t *into;
         size_t capacity;
-        enum backlog_room room = backlog_reserve(backlog, &into, &capacity);
+        enum backlog_space room = backlog_reserve(backlog, &into, &capacity);
         if (room == BACKLOG_HELD) { /* until what was given up is freed */
             usleep(50);
             continue;
         }
-        must(room == BACKLOG_ROOM);
+        must(room == BACKLOG_SPACE);
         size_t count = capacity < length ? capacity : length;
         stream_fill(into, backlog_end(backlog), count, account()->branch);
-        must(backlog_append(backlog, count) == BACKLOG_ROOM);
+        must(backlog_append(backlog, count) == BACKLOG_SPACE);
         length -= count;
     }
     if (below(3) > 0)

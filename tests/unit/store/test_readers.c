@@ -103,11 +103,11 @@ static void fill_seats(uint64_t *seed)
 static void write_some(uint64_t *seed, unsigned branch)
 {
     size_t length = (size_t)test_random_below(seed, 2000) + 1;
-    enum backlog_room room = stream_append(bench.backlog, length, branch);
+    enum backlog_space room = stream_append(bench.backlog, length, branch);
     if (room == BACKLOG_HELD)
         sched_yield();
     else
-        assert_int_equal(room, BACKLOG_ROOM);
+        assert_int_equal(room, BACKLOG_SPACE);
     (void)backlog_publish(bench.backlog);
 }
 

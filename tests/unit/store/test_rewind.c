@@ -11,7 +11,7 @@ static struct bench bench;
 
 static void grow(size_t length, unsigned branch)
 {
-    assert_int_equal(stream_append(bench.backlog, length, branch), BACKLOG_ROOM);
+    assert_int_equal(stream_append(bench.backlog, length, branch), BACKLOG_SPACE);
     (void)backlog_publish(bench.backlog);
 }
 
@@ -97,22 +97,22 @@ static void begin_era(void)
 {
     struct text why;
     text_init(&why, 300);
-    if (!backlog_begin_era(bench.backlog, &why))
+    if (!backlog_begin_replid(bench.backlog, &why))
         fail_msg("%s", text_string(&why));
     text_fini(&why);
 }
 
 /* Those who are there when the id changes read up to that place and no further; who comes later knows
  * the new id, and reads on. */
-static void expect_border(uint64_t border, uint64_t before)
+static void expect_border(uint64_t replid_after, uint64_t before)
 {
-    struct cursor old[] = {attach(before), attach(border)};
+    struct cursor old[] = {attach(before), attach(replid_after)};
     begin_era();
-    struct cursor fresh[] = {attach(before), attach(border)};
+    struct cursor fresh[] = {attach(before), attach(replid_after)};
     grow(2 * SEGMENT + 7, 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(stream_read(&old[i], 0), CURSOR_RENAMED);
-        assert_int_equal(old[i].offset, border);
+        assert_int_equal(old[i].offset, replid_after);
         assert_int_equal(stream_read(&fresh[i], 0), CURSOR_AT_END);
         assert_int_equal(fresh[i].offset, backlog_end(bench.backlog));
         cursor_detach(&old[i]);
@@ -138,14 +138,14 @@ TEST(an_id_that_ends_where_nothing_came_since)
 {
     bench_init(&bench, 100, 1 << 20, 1 << 20);
     for (int round = 0; round < 2; round++) {
-        uint64_t border = backlog_end(bench.backlog);
-        struct cursor oldest = attach(border);
+        uint64_t replid_after = backlog_end(bench.backlog);
+        struct cursor oldest = attach(replid_after);
         begin_era();
-        struct cursor older = attach(border);
+        struct cursor older = attach(replid_after);
         begin_era();
         begin_era();
         uint64_t disk_bytes = backlog_disk_bytes(bench.backlog);
-        struct cursor fresh = attach(border);
+        struct cursor fresh = attach(replid_after);
         struct bytes view;
         assert_int_equal(cursor_peek(&oldest, &view), CURSOR_RENAMED);
         assert_int_equal(cursor_peek(&older, &view), CURSOR_RENAMED);
@@ -155,7 +155,7 @@ TEST(an_id_that_ends_where_nothing_came_since)
         assert_int_equal(backlog_disk_bytes(bench.backlog), disk_bytes);
         grow(50, 0);
         assert_int_equal(stream_read(&fresh, 0), CURSOR_AT_END);
-        assert_int_equal(fresh.offset, border + 50);
+        assert_int_equal(fresh.offset, replid_after + 50);
         cursor_detach(&fresh);
     }
     bench_reload(&bench);
@@ -260,12 +260,12 @@ TEST(a_reader_at_a_cut_does_not_stop_the_writer_for_ever)
     grow(8 * SEGMENT - 20, 0);
     bench_rewind(&bench, 100);
     /* It stands where the segments that were cut off begin, so they are held with it. */
-    enum backlog_room room = stream_append(bench.backlog, 20 * SEGMENT, 1);
+    enum backlog_space room = stream_append(bench.backlog, 20 * SEGMENT, 1);
     assert_int_equal(room, BACKLOG_HELD);
     struct bytes view;
     assert_int_equal(cursor_peek(&stuck, &view), CURSOR_LAGGED);
     cursor_detach(&stuck);
-    assert_int_equal(stream_append(bench.backlog, 20 * SEGMENT, 1), BACKLOG_ROOM);
+    assert_int_equal(stream_append(bench.backlog, 20 * SEGMENT, 1), BACKLOG_SPACE);
     bench_fini(&bench);
 }
 

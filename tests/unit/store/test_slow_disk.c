@@ -317,8 +317,8 @@ TEST(nothing_that_was_cut_off_is_claimed)
 TEST(a_note_delays_nobody)
 {
     start(STORE_FSYNC_EVERYSEC);
-    assert_true(store_keep_note(depot.store, STORE_NOTE_ORIGIN, bytes_of("a note"), &depot.why));
-    assert_int_equal(place_length(&depot.place, "data/" STORE_NOTE_ORIGIN), 6);
+    assert_true(store_keep_note(depot.store, STORE_NOTE_PRIMARY, bytes_of("a note"), &depot.why));
+    assert_int_equal(place_length(&depot.place, "data/" STORE_NOTE_PRIMARY), 6);
     end();
 }
 

@@ -32,7 +32,7 @@ static int tear_down(void **state)
 
 #define PLACE_TEST(name) TEST_SETUP(name, set_up, tear_down)
 
-static bool no_room(void *arg)
+static bool no_space(void *arg)
 {
     (void)arg;
     return false;
@@ -40,7 +40,7 @@ static bool no_room(void *arg)
 
 static struct snapshot *create(uint64_t offset)
 {
-    struct snapshot *snapshot = snapshot_create(place.directory, offset, no_room, NULL, &why);
+    struct snapshot *snapshot = snapshot_create(place.directory, offset, no_space, NULL, &why);
     if (snapshot == NULL)
         fail_msg("%s", text_string(&why));
     return snapshot;
@@ -283,7 +283,7 @@ PLACE_TEST(a_disk_that_refuses_is_told)
     unsigned before = test_descriptors();
     int nowhere = dup(place.directory);
     close(nowhere);
-    assert_null(snapshot_create(nowhere, 1, no_room, NULL, &why));
+    assert_null(snapshot_create(nowhere, 1, no_space, NULL, &why));
     assert_string_equal(text_string(&why), "1.rdb: cannot open: Bad file descriptor");
     text_clear(&why);
     struct snapshot *snapshot = receive(1, rdb_bytes(&rdb), 0);

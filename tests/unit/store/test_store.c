@@ -184,7 +184,7 @@ DEPOT_TEST(a_boundary_inside_a_transaction_is_kept)
     depot_open(&depot);
     struct history *history = depot_resync(&depot, 'a', 0);
     depot_stream(&depot, 5000, 0);
-    assert_int_equal(stream_append(history_backlog(history), 9000, 0), BACKLOG_ROOM);
+    assert_int_equal(stream_append(history_backlog(history), 9000, 0), BACKLOG_SPACE);
     reopen();
     history = store_current(depot.store);
     assert_int_equal(history_boundary(history), 5000);
@@ -280,7 +280,7 @@ static void assert_note(const char *expected)
 {
     struct text note;
     text_init(&note, 100);
-    assert_true(store_read_note(depot.store, STORE_NOTE_ORIGIN, &note, &depot.why));
+    assert_true(store_read_note(depot.store, STORE_NOTE_PRIMARY, &note, &depot.why));
     assert_string_equal(text_string(&note), expected);
     text_fini(&note);
 }
@@ -289,16 +289,16 @@ DEPOT_TEST(a_note_is_kept)
 {
     depot_open(&depot);
     assert_note("");
-    store_drop_note(depot.store, STORE_NOTE_ORIGIN); /* none: no effect */
-    assert_true(store_keep_note(depot.store, STORE_NOTE_ORIGIN, bytes_of("first\n"), &depot.why));
+    store_drop_note(depot.store, STORE_NOTE_PRIMARY); /* none: no effect */
+    assert_true(store_keep_note(depot.store, STORE_NOTE_PRIMARY, bytes_of("first\n"), &depot.why));
     assert_note("first\n");
-    assert_true(store_keep_note(depot.store, STORE_NOTE_ORIGIN, bytes_of("second\n"), &depot.why));
+    assert_true(store_keep_note(depot.store, STORE_NOTE_PRIMARY, bytes_of("second\n"), &depot.why));
     store_close(&depot.store);
     assert_int_equal(place_length(&depot.place, "data/origin"), 7);
     assert_false(place_has(&depot.place, "data/origin.new"));
     depot_open(&depot);
     assert_note("second\n");
-    store_drop_note(depot.store, STORE_NOTE_ORIGIN);
+    store_drop_note(depot.store, STORE_NOTE_PRIMARY);
     assert_note("");
     assert_false(place_has(&depot.place, "data/origin"));
 }
@@ -326,18 +326,18 @@ DEPOT_TEST(a_note_that_cannot_be_read_is_told)
     memset(longer, 'x', sizeof(longer));
     text_init(&note, 100);
     depot_open(&depot);
-    assert_true(store_keep_note(depot.store, STORE_NOTE_ORIGIN, bytes_at(longer, sizeof(longer)),
+    assert_true(store_keep_note(depot.store, STORE_NOTE_PRIMARY, bytes_at(longer, sizeof(longer)),
                                 &depot.why));
-    assert_false(store_read_note(depot.store, STORE_NOTE_ORIGIN, &note, &depot.why));
+    assert_false(store_read_note(depot.store, STORE_NOTE_PRIMARY, &note, &depot.why));
     assert_string_equal(text_string(&depot.why), "origin: larger than 100 bytes");
-    store_drop_note(depot.store, STORE_NOTE_ORIGIN);
+    store_drop_note(depot.store, STORE_NOTE_PRIMARY);
     assert_int_equal(mkdirat(depot.place.directory, "data/origin", 0700), 0);
     text_clear(&note);
     text_clear(&depot.why);
-    assert_false(store_read_note(depot.store, STORE_NOTE_ORIGIN, &note, &depot.why));
+    assert_false(store_read_note(depot.store, STORE_NOTE_PRIMARY, &note, &depot.why));
     assert_true(bytes_starts(text_bytes(&depot.why), "origin: cannot read: "));
     text_clear(&depot.why);
-    assert_false(store_keep_note(depot.store, STORE_NOTE_ORIGIN, bytes_of("first\n"), &depot.why));
+    assert_false(store_keep_note(depot.store, STORE_NOTE_PRIMARY, bytes_of("first\n"), &depot.why));
     assert_true(bytes_starts(text_bytes(&depot.why), "origin: cannot replace: "));
     assert_false(place_has(&depot.place, "data/origin.new"));
     text_fini(&note);

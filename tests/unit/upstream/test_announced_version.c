@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "../../../relay/upstream/announced_version.h"
 
-#include "../../../relay/upstream/origin_choice.h"
+#include "../../../relay/upstream/primary_choice.h"
 #include "test.h"
 
 #define V(major, minor) SERVER_VERSION(major, minor, 0)
@@ -10,10 +10,10 @@ static const int64_t NOW = 1767225600000;
 
 static struct announced_version announced;
 
-static const struct origin_choice valkey_91 = {true, V(9, 1)};
-static const struct origin_choice valkey_92 = {true, V(9, 2)};
-static const struct origin_choice unknown = {true, 0};
-static const struct origin_choice redis = {false, 0};
+static const struct primary_choice valkey_91 = {true, V(9, 1)};
+static const struct primary_choice valkey_92 = {true, V(9, 2)};
+static const struct primary_choice unknown = {true, 0};
+static const struct primary_choice redis = {false, 0};
 
 static int set_up(void **state)
 {
@@ -78,7 +78,7 @@ VERSION_TEST(of_very_many_versions_the_oldest_is_forgotten)
     assert_announced(NOW + 100, V(8, 1));
 }
 
-VERSION_TEST(what_the_origin_cannot_write_is_raised_step_by_step)
+VERSION_TEST(what_the_primary_cannot_write_is_raised_step_by_step)
 {
     announced_version_note(&announced, V(8, 1), NOW);
     assert_true(announced_version_cut_off(&announced, &valkey_92, V(8, 1), NOW));
@@ -161,15 +161,15 @@ VERSION_TEST(what_is_no_note_is_refused)
 
 VERSION_TEST(who_chooses)
 {
-    static struct greeting greeting;
-    assert_false(origin_choice_of(&greeting).may_choose); /* it did not take the version */
-    greeting.took_version = true;
-    assert_true(origin_choice_of(&greeting).may_choose); /* who knows */
-    snprintf(greeting.info.server_version, ORIGIN_VERSION_MAX, "7.2.4");
-    assert_false(origin_choice_of(&greeting).may_choose); /* a Redis */
-    snprintf(greeting.info.valkey_version, ORIGIN_VERSION_MAX, "9.0.3");
-    assert_false(origin_choice_of(&greeting).may_choose);
-    snprintf(greeting.info.valkey_version, ORIGIN_VERSION_MAX, "9.1.0");
-    assert_true(origin_choice_of(&greeting).may_choose);
-    assert_int_equal(origin_choice_of(&greeting).version, V(9, 1));
+    static struct handshake handshake;
+    assert_false(primary_choice_of(&handshake).may_choose); /* it did not take the version */
+    handshake.took_version = true;
+    assert_true(primary_choice_of(&handshake).may_choose); /* who knows */
+    snprintf(handshake.info.server_version, PRIMARY_VERSION_MAX, "7.2.4");
+    assert_false(primary_choice_of(&handshake).may_choose); /* a Redis */
+    snprintf(handshake.info.valkey_version, PRIMARY_VERSION_MAX, "9.0.3");
+    assert_false(primary_choice_of(&handshake).may_choose);
+    snprintf(handshake.info.valkey_version, PRIMARY_VERSION_MAX, "9.1.0");
+    assert_true(primary_choice_of(&handshake).may_choose);
+    assert_int_equal(primary_choice_of(&handshake).version, V(9, 1));
 }

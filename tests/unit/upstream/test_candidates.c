@@ -11,7 +11,7 @@ static int64_t now_ms;
 
 static void begin_with(size_t count)
 {
-    struct origin_candidates list = {.count = count};
+    struct primary_candidates list = {.count = count};
     for (size_t i = 0; i < count; i++) {
         snprintf(list.at[i].host, sizeof(list.at[i].host), "host%zu", i);
         list.at[i].port = (uint16_t)(7000 + i);
@@ -29,7 +29,7 @@ static enum candidates_turn pass(enum candidate_answer answer)
 
 static void expect_turn(size_t which)
 {
-    const struct origin_address *current = candidates_current(&candidates);
+    const struct primary_address *current = candidates_current(&candidates);
     char host[16];
     snprintf(host, sizeof(host), "host%zu", which);
     assert_non_null(current);
@@ -58,7 +58,7 @@ TEST(a_single_one_is_a_round)
  * once, and ends there. */
 TEST(rounds_begin_with_the_one_that_was_good)
 {
-    for (size_t count = 2; count <= ORIGIN_CANDIDATES_MAX; count++) {
+    for (size_t count = 2; count <= PRIMARY_CANDIDATES_MAX; count++) {
         for (size_t good = 0; good < count; good++) {
             begin_with(count);
             assert_true(candidates_have_choice(&candidates));
@@ -100,9 +100,9 @@ static size_t expected_choice(const enum candidate_answer *answers, bool is_time
     bool silence = has(answers, CANDIDATE_SILENT) || has(answers, CANDIDATE_KEEPER);
     if (has(answers, CANDIDATE_REPLICA))
         return first_with(answers, CANDIDATE_REPLICA);
-    if (!has(answers, CANDIDATE_STRANGER) || (silence && !is_time))
+    if (!has(answers, CANDIDATE_UNRELATED) || (silence && !is_time))
         return SIZE_MAX;
-    return first_with(answers, CANDIDATE_STRANGER);
+    return first_with(answers, CANDIDATE_UNRELATED);
 }
 
 static void expect_choice_of(const enum candidate_answer *answers, size_t expected)
@@ -123,7 +123,7 @@ TEST(after_a_round_the_rule_chooses)
     for (unsigned all = 0; all < ANSWERS * ANSWERS * ANSWERS; all++) {
         const enum candidate_answer answers[COUNT] = {all % ANSWERS, all / ANSWERS % ANSWERS,
                                                       all / ANSWERS / ANSWERS};
-        bool other = has(answers, CANDIDATE_STRANGER) || has(answers, CANDIDATE_FOREIGN);
+        bool other = has(answers, CANDIDATE_UNRELATED) || has(answers, CANDIDATE_FOREIGN);
         begin_with(COUNT);
         expect_choice_of(answers, expected_choice(answers, false));
         bool waits = other && !has(answers, CANDIDATE_REPLICA);
@@ -146,10 +146,10 @@ TEST(after_a_round_the_rule_chooses)
 
 TEST(nothing_is_taken_while_it_is_held)
 {
-    static const enum candidate_answer answers[COUNT] = {CANDIDATE_STRANGER, CANDIDATE_STRANGER,
+    static const enum candidate_answer answers[COUNT] = {CANDIDATE_UNRELATED, CANDIDATE_UNRELATED,
                                                          CANDIDATE_USELESS};
     begin_with(COUNT);
-    rule.is_held = true;
+    rule.waits_for_sentinels = true;
     expect_choice_of(answers, SIZE_MAX);
     now_ms += GRACE_MS * 2;
     expect_choice_of(answers, SIZE_MAX);
@@ -160,10 +160,10 @@ TEST(nothing_is_taken_while_it_is_held)
 TEST(one_that_a_sentinel_told_of_waits_for_the_grace)
 {
     begin_with(1);
-    assert_int_equal(pass(CANDIDATE_STRANGER), CANDIDATES_REST);
+    assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_REST);
     now_ms += GRACE_MS;
-    assert_int_equal(pass(CANDIDATE_STRANGER), CANDIDATES_CHOSEN);
-    assert_int_equal(pass(CANDIDATE_STRANGER), CANDIDATES_REST); /* and no turn without a rest */
+    assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_CHOSEN);
+    assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_REST); /* and no turn without a rest */
 }
 
 TEST(a_foreign_one_is_taken_when_it_is_accepted_and_never_else)
@@ -201,18 +201,18 @@ TEST(only_the_one_that_failed_is_left_out)
     assert_int_equal(pass(CANDIDATE_KEEPER), CANDIDATES_NEXT);
     assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
     assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
-    assert_int_equal(candidates_skip_resting(&candidates, now_ms), 0);
+    assert_int_equal(candidates_skip_backing_off(&candidates, now_ms), 0);
     for (int round = 0; round < 3; round++) {
         expect_turn(1);
         assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
         expect_turn(2);
         assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
-        assert_int_equal(candidates_skip_resting(&candidates, now_ms), 0);
+        assert_int_equal(candidates_skip_backing_off(&candidates, now_ms), 0);
     }
     now_ms += 60000;
     assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
     assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
-    assert_int_equal(candidates_skip_resting(&candidates, now_ms), 0);
+    assert_int_equal(candidates_skip_backing_off(&candidates, now_ms), 0);
     expect_turn(0);
 }
 
@@ -223,10 +223,10 @@ TEST(where_all_have_failed_the_first_that_may_be_asked_is_waited_for)
         candidates_note_full_failure(&candidates, now_ms, 1000 * (COUNT - i));
         (void)pass(CANDIDATE_KEEPER);
     }
-    assert_int_equal(candidates_skip_resting(&candidates, now_ms), 1000);
+    assert_int_equal(candidates_skip_backing_off(&candidates, now_ms), 1000);
     expect_turn(2);
     candidates_forget_full_failures(&candidates);
-    assert_int_equal(candidates_skip_resting(&candidates, now_ms), 0);
+    assert_int_equal(candidates_skip_backing_off(&candidates, now_ms), 0);
 }
 
 /* It was not wanted, which is no failure: when it is, it is not waited for. */
@@ -235,8 +235,8 @@ TEST(one_that_was_declined_is_taken_when_it_is_time)
     begin_with(1);
     candidates_note_full_failure(&candidates, now_ms, GRACE_MS * 2);
     candidates_current_row(&candidates)->was_declined = true;
-    assert_int_equal(pass(CANDIDATE_STRANGER), CANDIDATES_REST);
+    assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_REST);
     now_ms += GRACE_MS;
-    assert_int_equal(pass(CANDIDATE_STRANGER), CANDIDATES_CHOSEN);
-    assert_int_equal(candidates_skip_resting(&candidates, now_ms), 0);
+    assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_CHOSEN);
+    assert_int_equal(candidates_skip_backing_off(&candidates, now_ms), 0);
 }

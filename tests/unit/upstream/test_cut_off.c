@@ -6,7 +6,7 @@
 #define MB ((uint64_t)1 << 20)
 
 static struct cut_off cut;
-static struct origin_info info;
+static struct primary_info info;
 static struct text what;
 static struct text advice;
 
@@ -21,7 +21,7 @@ static int set_up(void **state)
                            .total = 100 * MB,
                            .began_ms = 5000,
                            .ended_ms = 15000};
-    origin_info_init(&info);
+    primary_info_init(&info);
     info.has_role = true;
     info.offset = 1000 + 20 * MB;
     text_init(&what, CUT_OFF_WORDS_MAX - 1);
@@ -41,7 +41,7 @@ static int tear_down(void **state)
 
 static void set_limit(uint64_t hard, uint64_t soft, uint64_t seconds)
 {
-    info.output_limit = (struct origin_output_limit){true, hard, soft, seconds};
+    info.output_limit = (struct primary_output_limit){true, hard, soft, seconds};
 }
 
 static bool judge(const uint64_t *disconnections)
@@ -108,7 +108,7 @@ CUT_OFF_TEST(the_soft_limit)
     assert_false(judge(NULL));
 }
 
-CUT_OFF_TEST(the_count_of_the_origin_is_believed)
+CUT_OFF_TEST(the_count_of_the_primary_is_believed)
 {
     uint64_t before = 4;
     set_limit(8 * MB, 0, 0);
@@ -121,7 +121,7 @@ CUT_OFF_TEST(the_count_of_the_origin_is_believed)
     set_limit(256 * MB, 0, 0);
     assert_true(judge(&before));
     assert_false(judge(NULL)); /* that may have been others */
-    assert_says(&advice, "The origin's log says whether");
+    assert_says(&advice, "The primary's log says whether");
 }
 
 CUT_OFF_TEST(what_is_not_known_is_not_said)
@@ -134,6 +134,6 @@ CUT_OFF_TEST(what_is_not_known_is_not_said)
     set_limit(0, 0, 0);
     info.has_role = true;
     assert_false(judge(NULL));
-    assert_says(&what, "The origin has no client-output-buffer-limit for replicas.");
+    assert_says(&what, "The primary has no client-output-buffer-limit for replicas.");
     assert_says(&advice, "It was not that limit");
 }

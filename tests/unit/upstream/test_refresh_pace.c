@@ -39,7 +39,7 @@ PACE_TEST(the_interval_counts_from_the_end_whatever_it_was)
     }
 }
 
-PACE_TEST(who_waits_lets_the_origin_rest_as_long_as_it_worked)
+PACE_TEST(who_waits_lets_the_primary_rest_as_long_as_it_worked)
 {
     refresh_pace_ask(&pace, NOW);
     refresh_pace_end(&pace, NOW + 7000, REFRESH_GOOD, true);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where the primary may be: addresses of candidates, of which the one that is a primary is followed.
+ * Plain values, and how they are read wherever somebody names one: in the ini, by REPLICAOF, from a
+ * Sentinel. Pure. Any thread.
+ */
+#ifndef RELAY_UPSTREAM_PRIMARY_ADDRESS_H
+#define RELAY_UPSTREAM_PRIMARY_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/base/bytes.h"
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+
+enum { PRIMARY_HOST_MAX = 256, PRIMARY_CANDIDATES_MAX = 16 };
+
+struct primary_address {
+    char host[PRIMARY_HOST_MAX]; /* a name, or an address; that of IPv6 without brackets */
+    uint16_t port;
+};
+
+struct primary_candidates {
+    size_t count; /* 0: it is not known (yet) where the primary is */
+    struct primary_address at[PRIMARY_CANDIDATES_MAX];
+};
+
+/* A name or an address as it may be meant: "[::1]" is ::1. False: no server can be found by that, whatever
+ * the resolver says ("10.0.0.1:6379", "300.1.2.3"); `why` says what is wrong with it. */
+MUST_CHECK bool primary_host_parse(struct bytes word, char host[PRIMARY_HOST_MAX],
+                                   struct text *why);
+
+/* The same with a port from 1 to 65535. */
+MUST_CHECK bool primary_address_parse(struct bytes host, struct bytes port,
+                                      struct primary_address *out, struct text *why);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a replica is, for everybody who lists replicas. Thread 0 makes the replica stats, lends it with the
+ * replica to a worker, and gets it back as the message that says the replica has gone; between the two
+ * it goes on reading it. That makes the replica stats's atomics, beside the published ends of the store, the
+ * one place where threads share memory.
+ *
+ * Owner: thread 0. Fields under "lent" are written by the thread that has the replica and by no other.
+ */
+#ifndef RELAY_DOWNSTREAM_REPLICA_STATS_H
+#define RELAY_DOWNSTREAM_REPLICA_STATS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/queue.h"
+#include "relay/downstream/client.h"
+#include "relay/downstream/reasons.h"
+#include "relay/net/mailbox.h"
+#include "relay/resp/rdb_version.h"
+
+struct known_replica;
+struct worker;
+
+enum { REPLICA_STATS_ADDRESS_MAX = 80 };
+
+/* What a full sync is made of. */
+struct resync_source {
+    uint64_t history_number; /* 0: there was none */
+    struct rdb_version rdb;
+};
+
+struct replica_stats {
+    struct message gone; /* first: the message is the replica stats */
+    TAILQ_ENTRY(replica_stats) entry;
+    struct worker *worker;       /* NULL: it waits on thread 0 */
+    struct known_replica *known; /* thread 0's; NULL: it is none that `ack = all` is about */
+
+    /* Written by thread 0 before the replica stats is lent, read by both. */
+    uint64_t id;
+    uint64_t history_number; /* of the history that it is attached to */
+    int64_t connected_ms;
+    bool acknowledges;        /* false for SYNC */
+    bool full_sync;           /* it was attached with an RDB */
+    uint64_t attached_offset; /* its stream begins here */
+    struct replica_terms terms;
+    char peer[REPLICA_STATS_ADDRESS_MAX];
+    char local[REPLICA_STATS_ADDRESS_MAX];
+    char user[CLIENT_NAME_MAX];
+    char address[REPLICA_STATS_ADDRESS_MAX]; /* the peer's, without its port */
+    int64_t attached_ms;
+    struct resync_source source; /* of its full sync, or of the one that it waits for, */
+    enum rdb_reading reading;    /* and whether it can read that, by what it has announced */
+    unsigned failures;     /* full syncs before this that came to nothing: resync_throttle.h */
+    int64_t not_before_ms; /* while it waits: no full sync before that; 0: not decided */
+
+    /* Lent, and read by thread 0 at any time. Relaxed: each is a number by itself, nothing else is
+     * read because of what it says. */
+    atomic_int state; /* enum replica_state */
+    _Atomic uint64_t
+        branch; /* of the history: what it is sent is of this one, and before it began */
+    _Atomic uint64_t acknowledged;
+    _Atomic uint64_t sent_offset;
+    _Atomic uint64_t sent_bytes;
+    _Atomic uint64_t received_bytes;
+    _Atomic int64_t life_ms;
+    atomic_bool has_acknowledged; /* said so once the RDB was through: it has loaded it */
+
+    /* Lent, and read by thread 0 when the message is there (posting it is a release). */
+    enum close_reason reason;
+    int64_t rdb_sent_ms; /* clock_ms when the last byte of the RDB was sent; 0: it was not */
+};
+
+#define REPLICA_STATS_GET(replica_stats, field)                                                    \
+    atomic_load_explicit(&(replica_stats)->field, memory_order_relaxed)
+#define REPLICA_STATS_SET(replica_stats, field, value)                                             \
+    atomic_store_explicit(&(replica_stats)->field, (value), memory_order_relaxed)
+
+#endif

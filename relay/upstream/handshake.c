@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: MIT */
+#include "handshake.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "relay/resp/rdb_version.h"
+#include "relay/resp/writer.h"
+#include "relay/upstream/primary_rights.h"
+
+enum verdict { NEXT, PASSED, FAILED, DONE };
+
+struct step {
+    const char *name;
+    bool (*is_needed)(const struct handshake *handshake);
+    void (*send)(const struct handshake *handshake, struct writer *writer);
+    enum verdict (*judge)(struct handshake *handshake, struct bytes answer);
+    unsigned right; /* ORIGIN_RIGHT_*: what it takes; 0: everybody may */
+};
+
+enum { WORDS_MAX = 8 };
+
+/* The first word is the command, which may have another name there. */
+static void send_words(const struct handshake *handshake, struct writer *writer,
+                       const char *const *words, size_t count)
+{
+    const char *renamed[WORDS_MAX];
+    CHECK(count > 0 && count <= WORDS_MAX);
+    memcpy(renamed, words, count * sizeof(*words));
+    renamed[0] = renames_word(handshake->terms.renames, words[0]);
+    write_command(writer, renamed, count);
+}
+
+#define SEND(handshake, writer, ...)                                                               \
+    send_words(handshake, writer, (const char *const[]){__VA_ARGS__},                              \
+               LENGTH_OF(((const char *const[]){__VA_ARGS__})))
+
+/* ------------------------------------------------------------------ when a step is needed */
+
+static bool always(const struct handshake *handshake)
+{
+    (void)handshake;
+    return true;
+}
+
+static bool has_text(const char *string)
+{
+    return string != NULL && string[0] != '\0';
+}
+
+static bool has_password(const struct handshake *handshake)
+{
+    return has_text(handshake->terms.password);
+}
+
+static bool has_announce_ip(const struct handshake *handshake)
+{
+    return has_text(handshake->terms.announce_ip);
+}
+
+static bool announces_version(const struct handshake *handshake)
+{
+    return handshake->terms.announce_version != 0;
+}
+
+static bool asks_keys(const struct handshake *handshake)
+{
+    return handshake->asks_keys;
+}
+
+static bool asks_limits(const struct handshake *handshake)
+{
+    return handshake->terms.asks_limits;
+}
+
+static bool is_at_relay(const struct handshake *handshake)
+{
+    return handshake->info.is_relay;
+}
+
+static bool is_refresh(const struct handshake *handshake)
+{
+    return handshake->terms.rdb_only;
+}
+
+/* ------------------------------------------------------------------ what is sent */
+
+static void send_ping(const struct handshake *handshake, struct writer *writer)
+{
+    (void)handshake;
+    SEND(handshake, writer, "PING");
+}
+
+static void send_auth(const struct handshake *handshake, struct writer *writer)
+{
+    const struct handshake_terms *terms = &handshake->terms;
+    if (has_text(terms->user))
+        SEND(handshake, writer, "AUTH", terms->user, terms->password);
+    else
+        SEND(handshake, writer, "AUTH", terms->password);
+}
+
+static void send_info_server(const struct handshake *handshake, struct writer *writer)
+{
+    (void)handshake;
+    SEND(handshake, writer, "INFO", "server");
+}
+
+static void send_info_replication(const struct handshake *handshake, struct writer *writer)
+{
+    (void)handshake;
+    SEND(handshake, writer, "INFO", "replication");
+}
+
+static void send_info_keyspace(const struct handshake *handshake, struct writer *writer)
+{
+    (void)handshake;
+    SEND(handshake, writer, "INFO", "keyspace");
+}
+
+static void send_info_stats(const struct handshake *handshake, struct writer *writer)
+{
+    SEND(handshake, writer, "INFO", "stats");
+}
+
+static void send_info_memory(const struct handshake *handshake, struct writer *writer)
+{
+    SEND(handshake, writer, "INFO", "memory");
+}
+
+/* Before PSYNC: behind it no command may be sent that is answered. */
+static void send_config(const struct handshake *handshake, struct writer *writer)
+{
+    SEND(handshake, writer, "CONFIG", "GET", "client-output-buffer-limit");
+}
+
+static void send_listening_port(const struct handshake *handshake, struct writer *writer)
+{
+    char port[8];
+    snprintf(port, sizeof(port), "%" PRIu16, handshake->terms.announce_port);
+    SEND(handshake, writer, "REPLCONF", "listening-port", port);
+}
+
+static void send_ip_address(const struct handshake *handshake, struct writer *writer)
+{
+    SEND(handshake, writer, "REPLCONF", "ip-address", handshake->terms.announce_ip);
+}
+
+static void send_capa(const struct handshake *handshake, struct writer *writer)
+{
+    (void)handshake;
+    SEND(handshake, writer, "REPLCONF", "capa", "eof", "capa", "psync2");
+}
+
+/* A relay knows by this that we can keep an RDB that the version which we announce cannot read. */
+static void send_relay_capa(const struct handshake *handshake, struct writer *writer)
+{
+    SEND(handshake, writer, "REPLCONF", "capa", "psync-relay");
+}
+
+/* A Valkey of 9.1 and later chooses the RDB format by it (protocol 7.4, announced_version.h). */
+static void send_version(const struct handshake *handshake, struct writer *writer)
+{
+    char version[SERVER_VERSION_MAX];
+    SEND(handshake, writer, "REPLCONF", "version",
+         server_version_format(handshake->terms.announce_version, version));
+}
+
+static void send_rdb_only(const struct handshake *handshake, struct writer *writer)
+{
+    (void)handshake;
+    SEND(handshake, writer, "REPLCONF", "rdb-only", "1");
+}
+
+static void send_psync(const struct handshake *handshake, struct writer *writer)
+{
+    char id[REPLID_DIGITS + 1];
+    char first_wanted[24];
+    const struct handshake_terms *terms = &handshake->terms;
+    psync_request_format(terms->has_history ? &terms->replid : NULL, terms->offset, id,
+                         first_wanted);
+    SEND(handshake, writer, "PSYNC", id, first_wanted);
+}
+
+/* ------------------------------------------------------------------ how the answer is judged */
+
+/* An error that only says that AUTH comes next is as good as PONG. */
+static enum verdict judge_ping(struct handshake *handshake, struct bytes answer)
+{
+    bool good = bytes_starts(answer, "+") || bytes_starts(answer, "-NOAUTH") ||
+                bytes_starts(answer, "-NOPERM") ||
+                bytes_starts(answer, "-ERR operation not permitted");
+    if (good) /* it may be another server than the one before */
+        primary_info_init(&handshake->info);
+    return good ? NEXT : FAILED;
+}
+
+static enum verdict judge_auth(struct handshake *handshake, struct bytes answer)
+{
+    (void)handshake;
+    return bytes_starts(answer, "+") ? NEXT : FAILED;
+}
+
+/* Errors are tolerated: the server does not know the option, and goes on without. Anything that is
+ * neither an answer nor an error is not a server. */
+static enum verdict judge_option(struct handshake *handshake, struct bytes answer)
+{
+    (void)handshake;
+    return bytes_starts(answer, "+") || bytes_starts(answer, "-") ? NEXT : FAILED;
+}
+
+static enum verdict judge_version(struct handshake *handshake, struct bytes answer)
+{
+    handshake->took_version = bytes_starts(answer, "+");
+    return judge_option(handshake, answer);
+}
+
+/* A user without the right to ask is no hindrance: then we do not know. */
+static enum verdict judge_info(struct handshake *handshake, struct bytes answer)
+{
+    return bytes_starts(answer, "$") ? NEXT : judge_option(handshake, answer);
+}
+
+/* Now we know what the server is: may we follow it, and from where on can it go on with us? */
+static enum verdict judge_server(struct handshake *handshake)
+{
+    struct handshake_terms *terms = &handshake->terms;
+    const char *veto = terms->veto != NULL ? terms->veto(&handshake->info, terms->veto_arg) : NULL;
+    if (veto != NULL) {
+        snprintf(handshake->error, sizeof(handshake->error), "%s", veto);
+        return PASSED;
+    }
+    if (terms->has_history) {
+        uint64_t common = primary_info_common(&handshake->info, &terms->replid, terms->offset);
+        if (common >= terms->offset_min)
+            terms->offset = common;
+    }
+    return NEXT;
+}
+
+static enum verdict judge_role(struct handshake *handshake, struct bytes answer)
+{
+    const struct handshake_terms *terms = &handshake->terms;
+    if (judge_info(handshake, answer) == FAILED)
+        return FAILED;
+    handshake->asks_keys =
+        terms->wants_keys != NULL && terms->wants_keys(&handshake->info, terms->veto_arg);
+    return handshake->asks_keys ? NEXT : judge_server(handshake);
+}
+
+static enum verdict judge_keys(struct handshake *handshake, struct bytes answer)
+{
+    return judge_info(handshake, answer) == FAILED ? FAILED : judge_server(handshake);
+}
+
+/* Servers that do not know it answer with an empty array. */
+static enum verdict judge_config(struct handshake *handshake, struct bytes answer)
+{
+    return bytes_starts(answer, "*0") ? NEXT : judge_info(handshake, answer);
+}
+
+static enum verdict judge_psync(struct handshake *handshake, struct bytes answer)
+{
+    handshake->reply = psync_reply_parse(answer);
+    switch (handshake->reply.verdict) {
+    case PSYNC_FULLRESYNC:
+        return DONE;
+    case PSYNC_CONTINUE: /* of what, if we asked for all of it? */
+        return handshake->terms.has_history ? DONE : FAILED;
+    case PSYNC_LATER:
+    case PSYNC_DENIED:
+    case PSYNC_REFUSED:
+    case PSYNC_NONSENSE:
+        return FAILED;
+    }
+    UNREACHABLE("a verdict without a case");
+}
+
+static const struct step steps[] = {
+    {"PING", always, send_ping, judge_ping, 0},
+    {"AUTH", has_password, send_auth, judge_auth, 0},
+    {"INFO server", always, send_info_server, judge_info, PRIMARY_RIGHT_INFO},
+    {"INFO replication", always, send_info_replication, judge_role, PRIMARY_RIGHT_INFO},
+    {"INFO keyspace", asks_keys, send_info_keyspace, judge_keys, PRIMARY_RIGHT_INFO},
+    {"INFO stats", asks_limits, send_info_stats, judge_info, PRIMARY_RIGHT_INFO},
+    {"INFO memory", asks_limits, send_info_memory, judge_info, PRIMARY_RIGHT_INFO},
+    {"CONFIG GET", asks_limits, send_config, judge_config, 0},
+    {"REPLCONF listening-port", always, send_listening_port, judge_option, PRIMARY_RIGHT_REPLCONF},
+    {"REPLCONF ip-address", has_announce_ip, send_ip_address, judge_option, PRIMARY_RIGHT_REPLCONF},
+    {"REPLCONF capa", always, send_capa, judge_option, PRIMARY_RIGHT_REPLCONF},
+    {"REPLCONF capa psync-relay", is_at_relay, send_relay_capa, judge_option, 0},
+    {"REPLCONF version", announces_version, send_version, judge_version, PRIMARY_RIGHT_REPLCONF},
+    {"REPLCONF rdb-only", is_refresh, send_rdb_only, judge_option, PRIMARY_RIGHT_REPLCONF},
+    {"PSYNC", always, send_psync, judge_psync, PRIMARY_RIGHT_PSYNC},
+};
+
+enum { LAST_STEP = LENGTH_OF(steps) - 1 };
+
+/* ------------------------------------------------------------------ walking the list */
+
+void handshake_init(struct handshake *handshake)
+{
+    memset(handshake, 0, sizeof(*handshake));
+    primary_info_init(&handshake->info);
+    text_init(&handshake->bulk_line, HANDSHAKE_LINE_MAX);
+}
+
+void handshake_fini(struct handshake *handshake)
+{
+    text_fini(&handshake->bulk_line);
+}
+
+bool handshake_has_asked(const struct handshake *handshake)
+{
+    return handshake->step == LAST_STEP;
+}
+
+static void send_step(struct handshake *handshake, struct text *out)
+{
+    while (!steps[handshake->step].is_needed(handshake))
+        handshake->step++;
+    CHECK(handshake->step <= LAST_STEP);
+    handshake->line_length = 0;
+    handshake->in_bulk = false;
+    handshake->items = 0;
+    text_clear(&handshake->bulk_line);
+    struct writer writer = {out, 2};
+    steps[handshake->step].send(handshake, &writer);
+}
+
+void handshake_start(struct handshake *handshake, const struct handshake_terms *terms,
+                     struct text *out)
+{
+    handshake->terms = *terms;
+    handshake->step = 0;
+    handshake->error[0] = '\0';
+    handshake->asks_keys = false;
+    handshake->info.has_role = false; /* this server has not said yet what it is */
+    handshake->took_version = false;
+    handshake->denied = 0;
+    handshake->reply = (struct psync_reply){.verdict = PSYNC_NONSENSE};
+    send_step(handshake, out);
+}
+
+static enum handshake_result fail(struct handshake *handshake, const char *what,
+                                  struct bytes answer)
+{
+    char shown[160];
+    const char *hint = bytes_starts(answer, "-ERR unknown command")
+                           ? " (a primary that renames commands needs rename-command)"
+                           : "";
+    snprintf(handshake->error, sizeof(handshake->error), "%s: %s%s%s", steps[handshake->step].name,
+             what, bytes_printable(answer, shown, sizeof(shown)), hint);
+    return HANDSHAKE_FAILED;
+}
+
+/* A command that is not known is one that was renamed, where all servers have it. */
+static void note_rights(struct handshake *handshake, struct bytes answer)
+{
+    unsigned right = steps[handshake->step].right;
+    bool is_unknown = right == PRIMARY_RIGHT_INFO && bytes_starts(answer, "-ERR unknown command");
+    if (bytes_starts(answer, "-NOPERM") || is_unknown)
+        handshake->denied |= right;
+}
+
+/* A whole answer has come: a line, and what a bulk string held. */
+static enum handshake_result act(struct handshake *handshake, struct text *out)
+{
+    struct bytes answer = bytes_at(handshake->line, handshake->line_length);
+    note_rights(handshake, answer);
+    switch (steps[handshake->step].judge(handshake, answer)) {
+    case NEXT:
+        CHECK(handshake->step < LAST_STEP);
+        handshake->step++;
+        send_step(handshake, out);
+        return HANDSHAKE_MORE;
+    case DONE:
+        return HANDSHAKE_DONE;
+    case PASSED:
+        return HANDSHAKE_PASSED;
+    case FAILED:
+        break;
+    }
+    return fail(handshake, "the primary answered: ", answer);
+}
+
+/* Reads a bulk string line by line: an INFO may be long, as it has a line for each replica. */
+static void take_bulk(struct handshake *handshake, struct bytes piece)
+{
+    while (piece.length > 0) {
+        size_t length = bytes_find(piece, '\n');
+        text_append(&handshake->bulk_line, bytes_first(piece, length));
+        if (length == piece.length)
+            return;
+        if (!handshake->bulk_line.failed) /* one that is too long is none that we look for */
+            primary_info_read(&handshake->info, text_bytes(&handshake->bulk_line));
+        text_clear(&handshake->bulk_line);
+        piece = bytes_skip(piece, length + 1);
+    }
+}
+
+static enum handshake_result feed_bulk(struct handshake *handshake, struct bytes *input,
+                                       struct text *out)
+{
+    uint64_t take = input->length < handshake->awaited ? input->length : handshake->awaited;
+    take_bulk(handshake, bytes_first(*input, (size_t)take));
+    *input = bytes_skip(*input, (size_t)take);
+    handshake->awaited -= take;
+    if (handshake->awaited > 0)
+        return HANDSHAKE_MORE;
+    if (handshake->items <= 1)
+        return act(handshake, out);
+    handshake->items--;
+    handshake->in_bulk = false;
+    handshake->line_length = 0;
+    return HANDSHAKE_MORE;
+}
+
+/* "*2": an array, of bulk strings, where one may be the answer. */
+static bool takes_array(struct handshake *handshake, struct bytes line)
+{
+    uint64_t count;
+    if (steps[handshake->step].judge != judge_config || handshake->items > 0 ||
+        !bytes_starts(line, "*") || !bytes_to_u64(bytes_skip(line, 1), &count) || count == 0 ||
+        count > HANDSHAKE_ITEMS_MAX)
+        return false;
+    handshake->items = (unsigned)count;
+    return true;
+}
+
+static enum handshake_result end_line(struct handshake *handshake, struct text *out)
+{
+    if (handshake->line_length > 0 && handshake->line[handshake->line_length - 1] == '\r')
+        handshake->line_length--;
+    struct bytes line = bytes_at(handshake->line, handshake->line_length);
+    if (line.length == 0)
+        return HANDSHAKE_MORE; /* keepalive: the primary has not made up its mind (protocol 1.4) */
+    if (takes_array(handshake, line))
+        return HANDSHAKE_MORE;
+    if (line.data[0] != '$')
+        return act(handshake, out);
+    if (handshake->step ==
+        LAST_STEP) /* Redis and Valkey look at the word itself: not "psync" is SYNC */
+        return fail(handshake,
+                    "the primary took it for SYNC, as it does where its rename-command renames "
+                    "PSYNC, which no replica can do with: ",
+                    line);
+    uint64_t length;
+    if (!bytes_to_u64(bytes_skip(line, 1), &length) || length > HANDSHAKE_BULK_MAX)
+        return fail(handshake, "no answer of this protocol: ", line);
+    handshake->in_bulk = true;
+    handshake->awaited = length + 2;
+    return HANDSHAKE_MORE;
+}
+
+static enum handshake_result feed_line(struct handshake *handshake, struct bytes *input,
+                                       struct text *out)
+{
+    size_t length = bytes_find(*input, '\n');
+    if (length > sizeof(handshake->line) - handshake->line_length) {
+        struct bytes line = bytes_at(handshake->line, handshake->line_length);
+        return fail(handshake, "a line without an end: ", line.length > 0 ? line : *input);
+    }
+    memcpy(handshake->line + handshake->line_length, input->data, length);
+    handshake->line_length += length;
+    if (length == input->length) {
+        *input = bytes_skip(*input, length);
+        return HANDSHAKE_MORE;
+    }
+    *input = bytes_skip(*input, length + 1);
+    enum handshake_result result = end_line(handshake, out);
+    if (!handshake->in_bulk)
+        handshake->line_length = 0;
+    return result;
+}
+
+enum handshake_result handshake_feed(struct handshake *handshake, struct bytes *input,
+                                     struct text *out)
+{
+    enum handshake_result result = HANDSHAKE_MORE;
+    while (result == HANDSHAKE_MORE && input->length > 0)
+        result = handshake->in_bulk ? feed_bulk(handshake, input, out)
+                                    : feed_line(handshake, input, out);
+    return result;
+}
+
+const char *handshake_step(const struct handshake *handshake)
+{
+    return steps[handshake->step].name;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What we ask the primary for, and what its answer makes of our history: it goes on, it goes on under
+ * another id from an earlier place, or another one begins.
+ */
+#include "link_private.h"
+
+#include <inttypes.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "relay/base/text.h"
+#include "relay/store/store.h"
+#include "relay/upstream/primary_rights.h"
+
+/* Who we are; and to continue where the last complete command of the current history ends, if the
+ * window still holds that place. */
+struct handshake_terms link_terms(struct link *link)
+{
+    struct handshake_terms terms = {
+        .user = link->options.user,
+        .password = link->options.password,
+        .announce_ip = link->options.announce_ip,
+        .renames = &link->renames,
+        .announce_port = link->options.announce_port,
+        .veto = link_judge,
+        .wants_keys = link_wants_keys,
+        .announce_version = link_version_now(link),
+        .asks_limits = link_asks_limits(link),
+        .veto_arg = link,
+    };
+    struct history *history = store_current(link->store);
+    if (history != NULL && !link->must_start_anew &&
+        history_boundary(history) >= backlog_first(history_backlog(history))) {
+        terms.has_history = true;
+        terms.replid = history_identity(history)->replid;
+        terms.offset = history_boundary(history);
+        terms.offset_min = history_window_first(history);
+    }
+    return terms;
+}
+
+static void begin_full_sync(struct link *link, const struct psync_reply *reply)
+{
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    link->full_syncs++;
+    refresh_cancel(link->refresh_schedule.refresh, "a full sync begins on the link");
+    struct history *history = store_begin_history(link->store, &reply->replid, reply->offset, &why);
+    if (history == NULL) {
+        link_note_full_failure(link);
+        link_fail_store(link, text_string(&why));
+    } else {
+        if (store_current(link->store) != NULL && link->old_history_since_ms == 0)
+            link->old_history_since_ms = clock_ms();
+        link->full_sync_ms = clock_ms();
+        rdb_receiver_begin(&link->rdb_receiver, history_arriving_snapshot(history));
+        link_enter(link, LINK_LOADING, "fullresync replid=%s offset=%" PRIu64, reply->replid.hex,
+                   reply->offset);
+    }
+    text_fini(&why);
+}
+
+/* The primary goes on from `from`. What we hold beyond is none of this history any more: the beginning
+ * of a command, or what a primary that is gone had told only us. */
+static bool cut_at(struct link *link, uint64_t from, struct text *why)
+{
+    struct history *history = store_current(link->store);
+    uint64_t boundary = history_boundary(history);
+    if (from < boundary)
+        log_warnx("upstream: the primary goes on from offset %" PRIu64 ": %" PRIu64
+                  " bytes that were lost with the primary before it are cut off",
+                  from, boundary - from);
+    if (from == backlog_end(history_backlog(history)) || history_rewind(history, from, why))
+        return true;
+    link->must_start_anew = true;
+    return false;
+}
+
+/* The same bytes go on under another id: another server is the primary now. */
+static bool adopt_id(struct link *link, const struct replid *replid, struct text *why)
+{
+    struct history *history = store_current(link->store);
+    bool is_renamed = history_rename(history, replid, why);
+    if (is_renamed)
+        link->callbacks.on_news(LINK_NEWS_RENAMED, link->callbacks.arg);
+    return is_renamed;
+}
+
+static void stream_on(struct link *link)
+{
+    struct history *history = store_current(link->store);
+    link->partial_syncs++;
+    link_enter(link, LINK_STREAMING, "continue replid=%s offset=%" PRIu64,
+               history_identity(history)->replid.hex, history_boundary(history));
+}
+
+void link_rewind(struct link *link)
+{
+    enum history_cut cut = history_cut(store_current(link->store));
+    if (cut == HISTORY_CUT_PENDING)
+        return;
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    if (cut == HISTORY_CUT_FAILED) {
+        link->must_start_anew = true;
+        text_format(&why, "the disk refused to cut the end of the history off");
+    }
+    if (cut == HISTORY_CUT_DONE && adopt_id(link, &link->next_id, &why))
+        stream_on(link);
+    else
+        link_fail_store(link, text_string(&why));
+    text_fini(&why);
+}
+
+/* Where it goes on from before our boundary, it has parted from the id that we have, also if its answer
+ * does not say so: what it sends must not be known under the id of what was cut off. */
+static struct replid id_from_now_on(const struct link *link, const struct psync_reply *reply,
+                                    uint64_t from)
+{
+    const struct history *history = store_current(link->store);
+    const struct replid *ours = &history_identity(history)->replid;
+    if (reply->has_replid && !replid_equal(&reply->replid, ours))
+        return reply->replid;
+    return from < history_boundary(history) ? link->server_conn.handshake.info.replid : *ours;
+}
+
+/* What is beyond `from` goes; a snapshot that is being fetched comes from the primary before. */
+static bool leave_branch(struct link *link, const struct replid *replid, uint64_t from,
+                         struct text *why)
+{
+    struct history *history = store_current(link->store);
+    bool is_cut = from < backlog_end(history_backlog(history));
+    log_info("upstream: replication id %s goes on as %s from offset %" PRIu64,
+             history_identity(history)->replid.hex, replid->hex, from);
+    refresh_cancel(link->refresh_schedule.refresh, "another server is the primary");
+    if (!cut_at(link, from, why))
+        return false;
+    if (is_cut)
+        link->callbacks.on_news(LINK_NEWS_REWOUND, link->callbacks.arg);
+    link->next_id = *replid;
+    return true;
+}
+
+/* False: `why`. *has_to_wait: for the disk. */
+static bool rejoin(struct link *link, const struct psync_reply *reply, uint64_t from,
+                   bool *has_to_wait, struct text *why)
+{
+    struct history *history = store_current(link->store);
+    *has_to_wait = false;
+    if (from < backlog_first(history_backlog(history))) {
+        text_format(why,
+                    from >= history_window_first(history)
+                        ? "offset %" PRIu64 " is in a part of the window that is being proven"
+                        : "the window has left offset %" PRIu64 " behind meanwhile",
+                    from);
+        return false;
+    }
+    struct replid replid = id_from_now_on(link, reply, from);
+    if (replid_equal(&replid, &history_identity(history)->replid))
+        return true;
+    if (!leave_branch(link, &replid, from, why))
+        return false;
+    *has_to_wait = history_cut(history) != HISTORY_CUT_DONE;
+    return *has_to_wait || adopt_id(link, &replid, why);
+}
+
+static void continue_stream(struct link *link, const struct psync_reply *reply)
+{
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    uint64_t from = link->server_conn.handshake.terms.offset;
+    bool has_to_wait;
+    if (!rejoin(link, reply, from, &has_to_wait, &why))
+        link_fail_store(link, text_string(&why));
+    else if (has_to_wait)
+        link_enter(link, LINK_REWINDING, "cut offset=%" PRIu64, from);
+    else
+        stream_on(link);
+    text_fini(&why);
+}
+
+/* It is told once, and again when it has changed. */
+static void note_rights(struct link *link)
+{
+    unsigned denied = link->server_conn.handshake.denied;
+    if (denied == link->denied)
+        return;
+    link->denied = denied;
+    if (denied == 0)
+        return;
+    struct text words;
+    struct text costs;
+    text_init(&words, LINK_WHY_MAX);
+    text_init(&costs, 4 * LINK_WHY_MAX);
+    primary_rights_words(denied, &words);
+    primary_rights_costs(denied, &costs);
+    const struct primary_address *primary = link_primary(link);
+    log_warnx(
+        "upstream: user \"%s\" lacks rights at %s:%" PRIu16 ": %s (ACL SETUSER gives them). %s",
+        link_user(link), primary->host, primary->port, text_string(&words), text_string(&costs));
+    text_fini(&words);
+    text_fini(&costs);
+}
+
+static void act_on_reply(struct link *link)
+{
+    /* A copy: the state that follows may overwrite the handshake's. */
+    const struct psync_reply reply = link->server_conn.handshake.reply;
+    if (reply.verdict != PSYNC_FULLRESYNC) {
+        continue_stream(link, &reply);
+        return;
+    }
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    if (link_may_begin(link, &reply, &why)) {
+        begin_full_sync(link, &reply);
+    } else {
+        link_note_full_failure(link);
+        link_fail(link, "declined", text_string(&why));
+    }
+    text_fini(&why);
+}
+
+void link_greet(struct link *link)
+{
+    struct server_conn *server_conn = &link->server_conn;
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    if (!server_conn_receive(server_conn, &why)) {
+        text_format(&why, " after %s", handshake_step(&server_conn->handshake));
+        link_fail(link, "broken", text_string(&why));
+    } else if (server_conn->pending.length > 0) {
+        switch (handshake_feed(&server_conn->handshake, &server_conn->pending, &server_conn->out)) {
+        case HANDSHAKE_MORE:
+            if (!server_conn_flush(server_conn))
+                link_fail_broken(link);
+            break;
+        case HANDSHAKE_DONE:
+            note_rights(link);
+            link_judge_cut_off(link);
+            act_on_reply(link);
+            break;
+        case HANDSHAKE_PASSED:
+            link_fail(link, "passed_over", server_conn->handshake.error);
+            break;
+        case HANDSHAKE_FAILED:
+            if (handshake_has_asked(&server_conn->handshake))
+                note_rights(link);
+            link_fail(link, "refused", server_conn->handshake.error);
+            break;
+        }
+    }
+    text_fini(&why);
+}

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+#include "refresh.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "announced_version.h"
+#include "cut_off.h"
+#include "primary_choice.h"
+#include "rdb_receiver.h"
+#include "refresh_note.h"
+#include "refresh_pace.h"
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "relay/base/log_repeat.h"
+#include "relay/base/text.h"
+#include "relay/store/store.h"
+#include "server_conn.h"
+
+enum { WHY_MAX = 512 };
+
+enum refresh_state { REFRESH_IDLE, REFRESH_CONNECTING, REFRESH_HANDSHAKE, REFRESH_LOADING };
+
+struct refresh {
+    struct loop *loop;
+    struct store *store;
+    struct tls_context *tls;
+    struct announced_version *announced;
+    enum refresh_state state;
+    struct server_conn server_conn;
+    struct rdb_receiver rdb_receiver;
+    struct handshake_terms terms;
+    struct refresh_pace pace;
+    int64_t loading_ms; /* when the RDB began to come */
+    uint64_t count;
+    uint64_t failures_total;
+    struct log_repeat trouble;         /* none comes whole */
+    struct link_refresh_outrun outrun; /* of the last one that came whole */
+    size_t report_count;
+    struct link_refresh_report reports[LINK_REFRESHES_KEPT]; /* the newest first */
+    bool lacks_space; /* `error` is about the disk, and nothing was tried */
+    char error[WHY_MAX];
+};
+
+static conn_event_fn on_event;
+
+#define TO(state) (1u << REFRESH_##state)
+
+static const struct state_row {
+    const char *name;
+    unsigned next;
+} states[] = {
+    [REFRESH_IDLE] = {"idle", TO(CONNECTING)},
+    [REFRESH_CONNECTING] = {"connecting", TO(HANDSHAKE) | TO(IDLE)},
+    [REFRESH_HANDSHAKE] = {"handshake", TO(LOADING) | TO(IDLE)},
+    [REFRESH_LOADING] = {"loading", TO(IDLE)},
+};
+
+/* What fails is told when that begins, then summed up; it is over when an RDB has come whole. */
+static enum log_level level_of_change(struct refresh *refresh, enum refresh_state state,
+                                      enum log_level level, const char *cause,
+                                      char sum[LOG_REPEAT_SUM_MAX])
+{
+    struct log_repeat *trouble = &refresh->trouble;
+    sum[0] = '\0';
+    if (level > LOG_LEVEL_INFO)
+        return log_repeat_note(trouble, cause, clock_ms(), sum) ? level : LOG_LEVEL_DEBUG;
+    bool is_begin = state == REFRESH_CONNECTING || state == REFRESH_HANDSHAKE;
+    return is_begin && log_repeat_goes_on(trouble) ? LOG_LEVEL_DEBUG : level;
+}
+
+/* The only place where the state changes. */
+static void PRINTF_LIKE(4, 5) refresh_enter(struct refresh *refresh, enum refresh_state state,
+                                            enum log_level level, const char *cause, ...)
+{
+    char text[WHY_MAX];
+    va_list list;
+    va_start(list, cause);
+    vsnprintf(text, sizeof(text), cause, list);
+    va_end(list);
+    CHECK(states[refresh->state].next & 1u << state);
+    char sum[LOG_REPEAT_SUM_MAX];
+    log_at(level_of_change(refresh, state, level, text, sum),
+           "upstream: snapshot refresh state=%s->%s%s cause=%s", states[refresh->state].name,
+           states[state].name, sum, text);
+    refresh->state = state;
+}
+
+struct refresh *refresh_new(struct loop *loop, struct store *store,
+                            struct announced_version *announced)
+{
+    struct refresh *refresh = calloc(1, sizeof(*refresh));
+    if (refresh == NULL)
+        return NULL;
+    refresh->loop = loop;
+    refresh->store = store;
+    refresh->announced = announced;
+    refresh_note_recall(store, &refresh->pace);
+    return refresh;
+}
+
+void refresh_free(struct refresh **refresh)
+{
+    if (*refresh == NULL)
+        return;
+    refresh_cancel(*refresh, "the relay stops");
+    free(*refresh);
+    *refresh = NULL;
+}
+
+bool refresh_is_busy(const struct refresh *refresh)
+{
+    return refresh->state != REFRESH_IDLE;
+}
+
+int64_t refresh_next_ms(const struct refresh *refresh, bool somebody_waits, int64_t interval_ms)
+{
+    return refresh_pace_next_ms(&refresh->pace, somebody_waits, interval_ms);
+}
+
+static void note_begin(struct refresh *refresh, const char *cause)
+{
+    memmove(refresh->reports + 1, refresh->reports,
+            sizeof(refresh->reports) - sizeof(refresh->reports[0]));
+    refresh->reports[0] =
+        (struct link_refresh_report){.began_ms = clock_ms(), .cause = cause, .outcome = "running"};
+    if (refresh->report_count < LINK_REFRESHES_KEPT)
+        refresh->report_count++;
+}
+
+void refresh_report(const struct refresh *refresh, struct link_status *out)
+{
+    out->refreshes = refresh->count;
+    out->refresh_failures = refresh->failures_total;
+    out->last_refresh_count = refresh->report_count;
+    memcpy(out->last_refreshes, refresh->reports, sizeof(refresh->reports));
+    out->refresh_error = refresh->error;
+    out->refresh_lacks_space = refresh->lacks_space;
+    out->refresh_outrun = refresh->outrun;
+}
+
+/* Back to idle; the caller has entered it. */
+static void note_end(struct refresh *refresh, enum refresh_end end, const char *outcome)
+{
+    bool was_asking = refresh->pace.is_asking;
+    refresh->reports[0].outcome = outcome;
+    refresh_pace_end(&refresh->pace, clock_ms(), end,
+                     !refresh->server_conn.handshake.info.is_relay);
+    if (was_asking)
+        refresh_note_keep(refresh->store, &refresh->pace);
+    server_conn_fini(&refresh->server_conn);
+}
+
+static void drop_snapshot(struct refresh *refresh)
+{
+    struct history *history = store_current(refresh->store);
+    if (refresh->state == REFRESH_LOADING && history != NULL)
+        history_fail_snapshot(history);
+}
+
+static void note_failure(struct refresh *refresh, const char *why)
+{
+    snprintf(refresh->error, sizeof(refresh->error), "%s", why);
+    refresh->failures_total++;
+}
+
+/* What the primary answered to PSYNC says that it has not begun with anything. */
+static bool is_refused(const struct refresh *refresh)
+{
+    if (refresh->state != REFRESH_HANDSHAKE)
+        return false;
+    switch (refresh->server_conn.handshake.reply.verdict) {
+    case PSYNC_LATER:
+    case PSYNC_DENIED:
+    case PSYNC_REFUSED:
+        return true;
+    case PSYNC_FULLRESYNC:
+    case PSYNC_CONTINUE:
+    case PSYNC_NONSENSE:
+        return false;
+    }
+    UNREACHABLE("a verdict without a case");
+}
+
+static void fail(struct refresh *refresh, const char *why)
+{
+    enum refresh_end end = is_refused(refresh) ? REFRESH_REFUSED : REFRESH_FAILED;
+    drop_snapshot(refresh);
+    note_failure(refresh, why);
+    refresh_enter(refresh, REFRESH_IDLE, LOG_LEVEL_WARNING, "failed: %s", why);
+    note_end(refresh, end, "failed");
+}
+
+void refresh_note_no_space(struct refresh *refresh, const char *why)
+{
+    char sum[LOG_REPEAT_SUM_MAX];
+    if (why == NULL) {
+        if (refresh->lacks_space)
+            refresh->error[0] = '\0';
+        refresh->lacks_space = false;
+        return;
+    }
+    refresh->lacks_space = true;
+    snprintf(refresh->error, sizeof(refresh->error), "%s", why);
+    if (log_repeat_note(&refresh->trouble, "no room", clock_ms(), sum))
+        log_warnx("upstream: no snapshot is fetched%s: %s", sum, why);
+}
+
+void refresh_set_tls(struct refresh *refresh, struct tls_context *tls)
+{
+    refresh->tls = tls;
+}
+
+void refresh_set_credentials(struct refresh *refresh, const char *user, const char *password)
+{
+    refresh->terms.user = user;
+    refresh->terms.password = password;
+    server_conn_set_credentials(&refresh->server_conn, user, password);
+}
+
+void refresh_start(struct refresh *refresh, const char *host, uint16_t port,
+                   const struct handshake_terms *terms, const char *cause)
+{
+    CHECK(refresh->state == REFRESH_IDLE);
+    CHECK(store_current(refresh->store) != NULL);
+    refresh_note_no_space(refresh, NULL);
+    note_begin(refresh, cause);
+    refresh->terms = *terms;
+    refresh->terms.rdb_only = true;
+    refresh->terms.has_history = false;
+    refresh->terms.asks_limits = false;
+    refresh->terms.veto = NULL;
+    refresh_enter(refresh, REFRESH_CONNECTING, LOG_LEVEL_INFO, "%s", cause);
+    bool made = server_conn_init(&refresh->server_conn);
+    refresh->server_conn.tls = refresh->tls;
+    if (!made ||
+        !server_conn_open(&refresh->server_conn, refresh->loop, host, port, on_event, refresh)) {
+        fail(refresh, "out of memory");
+        return;
+    }
+}
+
+void refresh_cancel(struct refresh *refresh, const char *why)
+{
+    if (refresh->state == REFRESH_IDLE)
+        return;
+    drop_snapshot(refresh);
+    refresh_enter(refresh, REFRESH_IDLE, LOG_LEVEL_INFO, "cancelled: %s", why);
+    note_end(refresh, REFRESH_CANCELLED, "cancelled");
+}
+
+void refresh_tick(struct refresh *refresh, int64_t timeout_ms)
+{
+    if (refresh->state != REFRESH_IDLE &&
+        clock_silence_ms(refresh->server_conn.last_io_ms) > timeout_ms)
+        fail(refresh, "the primary is silent");
+}
+
+/* PSYNC was answered by +FULLRESYNC: a snapshot of our history, we hope. */
+static bool begin_loading(struct refresh *refresh, struct text *why)
+{
+    const struct psync_reply *reply = &refresh->server_conn.handshake.reply;
+    struct history *history = store_current(refresh->store);
+    CHECK(history != NULL);
+    if (!replid_equal(&reply->replid, &history_identity(history)->replid)) {
+        text_format(why, "the primary's history is another by now: %s", reply->replid.hex);
+        return false;
+    }
+    struct snapshot *snapshot = history_begin_snapshot(history, reply->offset, why);
+    if (snapshot == NULL)
+        return false;
+    refresh->reports[0].offset = reply->offset;
+    refresh->loading_ms = clock_ms();
+    rdb_receiver_begin(&refresh->rdb_receiver, snapshot);
+    refresh_enter(refresh, REFRESH_LOADING, LOG_LEVEL_INFO, "fullresync offset=%" PRIu64,
+                  reply->offset);
+    return true;
+}
+
+/* PSYNC is in `out`, and leaves after this: from then on the primary may fork. */
+static void note_asking(struct refresh *refresh)
+{
+    if (!handshake_has_asked(&refresh->server_conn.handshake) || refresh->pace.is_asking)
+        return;
+    refresh_pace_ask(&refresh->pace, clock_ms());
+    refresh_note_keep(refresh->store, &refresh->pace);
+}
+
+static bool greet(struct refresh *refresh, struct text *why)
+{
+    struct server_conn *server_conn = &refresh->server_conn;
+    switch (handshake_feed(&server_conn->handshake, &server_conn->pending, &server_conn->out)) {
+    case HANDSHAKE_MORE:
+        note_asking(refresh);
+        return true;
+    case HANDSHAKE_DONE:
+        return begin_loading(refresh, why);
+    case HANDSHAKE_PASSED:
+    case HANDSHAKE_FAILED:
+        text_format(why, "%s", server_conn->handshake.error);
+        return false;
+    }
+    UNREACHABLE("a result without a case");
+}
+
+/* It came whole. But where more is written while it comes than the window holds, its stream is gone by
+ * then, and so it will be the next time. */
+static void note_use(struct refresh *refresh, enum snapshot_use use, uint64_t written)
+{
+    if (use != SNAPSHOT_USE_BEHIND_WINDOW) {
+        refresh->outrun = (struct link_refresh_outrun){0};
+        refresh->error[0] = '\0';
+        note_end(refresh, REFRESH_GOOD, "complete");
+        return;
+    }
+    refresh->outrun = (struct link_refresh_outrun){
+        .bytes = written,
+        .duration_ms = clock_ms() - refresh->loading_ms,
+    };
+    log_warnx(
+        "upstream: the window has left the snapshot behind while it came: in %.1f s %" PRIu64
+        " bytes of the stream were written, and repl-backlog-size holds less: set it to %" PRIu64
+        " or more",
+        (double)refresh->outrun.duration_ms / 1000, written, 4 * written);
+    note_failure(refresh, "the window has left it behind");
+    note_end(refresh, REFRESH_FAILED, "behind_window");
+}
+
+static bool finish(struct refresh *refresh, struct text *why)
+{
+    struct history *history = store_current(refresh->store);
+    if (!history_complete_snapshot(history, why))
+        return false;
+    const struct snapshot *snapshot = history_snapshot(history);
+    refresh->announced->tried = refresh->terms.announce_version;
+    refresh->count++;
+    refresh_enter(refresh, REFRESH_IDLE, LOG_LEVEL_INFO,
+                  "complete offset=%" PRIu64 " bytes=%" PRIu64 " proof=%s duration=%.1fs",
+                  snapshot_offset(snapshot), snapshot_received(snapshot),
+                  snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark",
+                  (double)(clock_ms() - refresh->reports[0].began_ms) / 1000);
+    char sum[LOG_REPEAT_SUM_MAX];
+    if (log_repeat_end(&refresh->trouble, clock_ms(), sum))
+        log_info("upstream: snapshots can be fetched again%s", sum);
+    uint64_t end = backlog_end(history_backlog(history));
+    uint64_t x = snapshot_offset(snapshot);
+    note_use(refresh, history_snapshot_use(history, snapshot), end > x ? end - x : 0);
+    return true;
+}
+
+/* The connection has ended in the midst of the RDB, and not by our doing. */
+static void note_cut_off(struct refresh *refresh, struct text *why)
+{
+    if (refresh->state != REFRESH_LOADING)
+        return;
+    const struct payload *payload = &refresh->rdb_receiver.payload;
+    const struct cut_off cut = {
+        .phase = payload->state == PAYLOAD_HEADER ? CUT_OFF_BEFORE_RDB : CUT_OFF_IN_RDB,
+        .received = payload->received,
+        .total = payload->has_length ? payload->length : 0,
+        .began_ms = refresh->loading_ms,
+        .ended_ms = clock_ms(),
+    };
+    cut_off_causes(&cut, false, why);
+    primary_cut_off(refresh->announced, &refresh->server_conn.handshake, refresh->store);
+}
+
+/* One buffer full a turn, so that the stream on the link goes first. */
+static bool read_some(struct refresh *refresh, struct text *why)
+{
+    struct server_conn *server_conn = &refresh->server_conn;
+    if (!server_conn_receive(server_conn, why)) {
+        if (refresh->state == REFRESH_HANDSHAKE)
+            text_format(why, " after %s", handshake_step(&server_conn->handshake));
+        note_cut_off(refresh, why);
+        return false;
+    }
+    while (server_conn->pending.length > 0 && refresh->state == REFRESH_HANDSHAKE) {
+        if (!greet(refresh, why))
+            return false;
+    }
+    if (!server_conn_flush(server_conn)) {
+        text_format(why, "%s", conn_error(server_conn->conn));
+        return false;
+    }
+    if (refresh->state != REFRESH_LOADING)
+        return true;
+    switch (rdb_receiver_feed(&refresh->rdb_receiver, &server_conn->pending, why)) {
+    case RDB_RECEIVER_MORE:
+        return true;
+    case RDB_RECEIVER_DONE:
+        return finish(refresh, why);
+    case RDB_RECEIVER_FAILED:
+        return false;
+    }
+    UNREACHABLE("a result without a case");
+}
+
+static void on_event(struct conn *conn, enum conn_event event, void *arg)
+{
+    struct refresh *refresh = arg;
+    struct text why;
+    text_init(&why, WHY_MAX);
+    bool good = true;
+    switch (event) {
+    case CONN_EVENT_UP:
+        refresh_enter(refresh, REFRESH_HANDSHAKE, LOG_LEVEL_INFO, "connected");
+        server_conn_start_handshake(&refresh->server_conn, &refresh->terms);
+        good = server_conn_flush(&refresh->server_conn);
+        break;
+    case CONN_EVENT_READABLE:
+        good = read_some(refresh, &why);
+        break;
+    case CONN_EVENT_WRITABLE:
+        good = server_conn_flush(&refresh->server_conn);
+        break;
+    case CONN_EVENT_DOWN:
+        text_format(&why, "%s", conn_error(conn));
+        note_cut_off(refresh, &why);
+        good = false;
+        break;
+    }
+    if (!good && why.length == 0)
+        text_format(&why, "%s", conn_error(conn));
+    if (!good)
+        fail(refresh, text_string(&why));
+    text_fini(&why);
+}

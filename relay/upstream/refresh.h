@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Fetches a newer snapshot on a second connection, announced with the same listening-port and address,
+ * so that nobody takes us for two, and as `rdb-only` (protocol 2.6). The stream on the link is not
+ * touched: the new X lies in it, or will in a moment.
+ *
+ *     idle --- refresh_start ---> busy --- the RDB is in the store, or it failed ---> idle
+ *
+ * Owner: the link. Thread: thread 0.
+ */
+#ifndef RELAY_UPSTREAM_REFRESH_H
+#define RELAY_UPSTREAM_REFRESH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "handshake.h"
+#include "relay/base/check.h"
+#include "relay/upstream/link.h"
+
+struct announced_version;
+struct refresh;
+struct loop;
+struct store;
+struct tls_context;
+
+/* `announced` is the link's. NULL: out of memory. */
+MUST_CHECK struct refresh *refresh_new(struct loop *loop, struct store *store,
+                                       struct announced_version *announced);
+void refresh_free(struct refresh **refresh);
+
+bool refresh_is_busy(const struct refresh *refresh);
+
+/* Its connections are made under TLS from the next one on, as the link's are. NULL: plain. */
+void refresh_set_tls(struct refresh *refresh, struct tls_context *tls);
+
+/* Also for one that is busy: the strings before are not used any more. */
+void refresh_set_credentials(struct refresh *refresh, const char *user, const char *password);
+
+/* Begins, for the store's current history; `cause` is constant. `terms` are the link's own; what makes a refresh of them is
+ * added here. Not while busy. */
+void refresh_start(struct refresh *refresh, const char *host, uint16_t port,
+                   const struct handshake_terms *terms, const char *cause);
+
+/* One is due, and the disk has no room for it, as `why` says: told, and told of in the report, until one begins, or
+ * none is due any more (NULL). */
+void refresh_note_no_space(struct refresh *refresh, const char *why);
+
+/* Gives it up: the history it was for goes, or the primary is another. Idle: no effect. */
+void refresh_cancel(struct refresh *refresh, const char *why);
+
+/* Every second: gives up after `timeout_ms` of silence. */
+void refresh_tick(struct refresh *refresh, int64_t timeout_ms);
+
+/* From when on (clock_ms) the next may begin: see refresh_pace.h. */
+int64_t refresh_next_ms(const struct refresh *refresh, bool somebody_waits, int64_t interval_ms);
+
+/* Fills in what the status says of refreshes. */
+void refresh_report(const struct refresh *refresh, struct link_status *out);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "server_conn.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/clock.h"
+#include "relay/resp/writer.h"
+
+enum { KEEPALIVE_S = 10 }; /* a vanished host is noticed after twice that */
+
+bool server_conn_init(struct server_conn *server_conn)
+{
+    memset(server_conn, 0, sizeof(*server_conn));
+    handshake_init(&server_conn->handshake);
+    text_init(&server_conn->out, SERVER_CONN_OUT_MAX);
+    server_conn->buffer = malloc(SERVER_CONN_BUFFER);
+    return server_conn->buffer != NULL;
+}
+
+void server_conn_fini(struct server_conn *server_conn)
+{
+    server_conn_close(server_conn);
+    handshake_fini(&server_conn->handshake);
+    text_fini(&server_conn->out);
+    free(server_conn->buffer);
+    server_conn->buffer = NULL;
+}
+
+bool server_conn_open(struct server_conn *server_conn, struct loop *loop, const char *host,
+                      uint16_t port, conn_event_fn *fn, void *arg)
+{
+    CHECK(server_conn->conn == NULL);
+    const struct conn_options options = {
+        .keepalive_s = KEEPALIVE_S,
+        .unanswered_ms =
+            server_conn->unanswered_ms > 0 ? server_conn->unanswered_ms : SERVER_CONN_UNANSWERED_MS,
+        .connect_ms_max = server_conn->connect_ms_max,
+        .tls = server_conn->tls,
+    };
+    text_clear(&server_conn->out);
+    server_conn->pending = bytes_at(NULL, 0);
+    server_conn->is_paused = false;
+    server_conn->last_io_ms = clock_ms();
+    server_conn->conn = conn_connect(loop, host, port, &options, fn, arg);
+    return server_conn->conn != NULL;
+}
+
+void server_conn_close(struct server_conn *server_conn)
+{
+    if (server_conn->conn == NULL)
+        return;
+    server_conn->received += conn_received_total(server_conn->conn);
+    server_conn->pending = bytes_at(NULL, 0);
+    conn_close(&server_conn->conn);
+}
+
+void server_conn_start_handshake(struct server_conn *server_conn,
+                                 const struct handshake_terms *terms)
+{
+    server_conn->last_io_ms = clock_ms();
+    handshake_start(&server_conn->handshake, terms, &server_conn->out);
+}
+
+void server_conn_set_credentials(struct server_conn *server_conn, const char *user,
+                                 const char *password)
+{
+    server_conn->handshake.terms.user = user;
+    server_conn->handshake.terms.password = password;
+}
+
+static void want(struct server_conn *server_conn)
+{
+    conn_want(server_conn->conn, !server_conn->is_paused, server_conn->out.length > 0);
+}
+
+void server_conn_pause(struct server_conn *server_conn, bool rest)
+{
+    server_conn->is_paused = rest;
+    want(server_conn);
+}
+
+bool server_conn_flush(struct server_conn *server_conn)
+{
+    while (server_conn->out.length > 0) {
+        size_t sent;
+        enum conn_io io = conn_send(server_conn->conn, text_bytes(&server_conn->out), false, &sent);
+        if (io == CONN_AGAIN)
+            break;
+        if (io != CONN_OK)
+            return false;
+        text_skip(&server_conn->out, sent);
+    }
+    want(server_conn);
+    return true;
+}
+
+bool server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset, bool is_durable)
+{
+    if (server_conn->out.length == 0) {
+        char number[24];
+        snprintf(number, sizeof(number), "%" PRIu64, offset);
+        const char *command = renames_word(server_conn->handshake.terms.renames, "REPLCONF");
+        const char *const words[] = {command, "ACK", number, "FACK", number};
+        struct writer writer = {&server_conn->out, 2};
+        write_command(&writer, words, is_durable ? LENGTH_OF(words) : 3);
+    }
+    return server_conn_flush(server_conn);
+}
+
+bool server_conn_receive(struct server_conn *server_conn, struct text *why)
+{
+    CHECK(server_conn->pending.length == 0);
+    size_t received;
+    switch (conn_receive(server_conn->conn, server_conn->buffer, SERVER_CONN_BUFFER, &received)) {
+    case CONN_OK:
+        server_conn->last_io_ms = clock_ms();
+        server_conn->pending = bytes_at(server_conn->buffer, received);
+        return true;
+    case CONN_AGAIN:
+        return true;
+    case CONN_END:
+        text_format(why, "the primary closed the connection");
+        return false;
+    case CONN_FAILED:
+    case CONN_UNREADABLE:
+        text_format(why, "%s", conn_error(server_conn->conn));
+        return false;
+    }
+    UNREACHABLE("an io without a case");
+}
+
+uint64_t server_conn_received(const struct server_conn *server_conn)
+{
+    return server_conn->received +
+           (server_conn->conn != NULL ? conn_received_total(server_conn->conn) : 0);
+}

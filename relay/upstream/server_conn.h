@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection to the primary with what belongs to it until the stream flows: the handshake, what we
+ * still have to send, and a buffer for what came. The link has one, and so has a refresh.
+ *
+ * Owner: link or fetch. Thread: thread 0.
+ */
+#ifndef RELAY_UPSTREAM_SERVER_CONN_H
+#define RELAY_UPSTREAM_SERVER_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "handshake.h"
+#include "relay/base/bytes.h"
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+#include "relay/net/conn.h"
+
+struct loop;
+struct tls_context;
+
+enum {
+    SERVER_CONN_BUFFER = 256 * 1024,
+    SERVER_CONN_OUT_MAX = 8 * 1024,
+    SERVER_CONN_UNANSWERED_MS =
+        20 * 1000, /* a primary sends something every ten seconds, and we each second */
+};
+
+struct server_conn {
+    struct conn *conn;       /* NULL: not open */
+    struct tls_context *tls; /* of the next connection; NULL: plain. The owner's to set */
+    int64_t
+        connect_ms_max; /* of the next connection, to one address; 0: as net/ has it. The owner's */
+    int64_t
+        unanswered_ms; /* so long its system may be silent; 0: SERVER_CONN_UNANSWERED_MS. The owner's */
+    struct handshake handshake;
+    struct text out;      /* to be sent */
+    uint8_t *buffer;      /* SERVER_CONN_BUFFER bytes */
+    struct bytes pending; /* received and not taken yet: a view of the buffer */
+    bool is_paused;       /* not reading for now: server_conn_pause */
+    uint64_t received;    /* by connections that are closed */
+    int64_t last_io_ms;   /* clock_ms of the last byte, or of coming up */
+};
+
+/* False: out of memory; server_conn_fini is due all the same. */
+MUST_CHECK bool server_conn_init(struct server_conn *server_conn);
+void server_conn_fini(struct server_conn *server_conn);
+
+/* Connects. False: out of memory. */
+MUST_CHECK bool server_conn_open(struct server_conn *server_conn, struct loop *loop,
+                                 const char *host, uint16_t port, conn_event_fn *fn, void *arg);
+void server_conn_close(struct server_conn *server_conn);
+
+/* The connection is up: begins the handshake. */
+void server_conn_start_handshake(struct server_conn *server_conn,
+                                 const struct handshake_terms *terms);
+
+/* For a handshake that has begun and has not come to AUTH yet. */
+void server_conn_set_credentials(struct server_conn *server_conn, const char *user,
+                                 const char *password);
+
+/* Stops reading, or goes on: what the primary sends waits on its side. */
+void server_conn_pause(struct server_conn *server_conn, bool rest);
+
+/* Sends what fits of `out`, and asks to be told when there is room for the rest. False: broken. */
+MUST_CHECK bool server_conn_flush(struct server_conn *server_conn);
+
+/* "REPLCONF ACK <offset>", with " FACK <offset>" where that is what is durable here (protocol 3.4).
+ * Nothing if the one before it has not left yet. False: broken. */
+MUST_CHECK bool server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset,
+                                        bool is_durable);
+
+/* Receives into the buffer; `pending` must be empty. False: the primary closed or the connection broke:
+ * `why`. True with an empty `pending`: nothing is there. */
+MUST_CHECK bool server_conn_receive(struct server_conn *server_conn, struct text *why);
+
+/* Received by this connection and all before it. */
+uint64_t server_conn_received(const struct server_conn *server_conn);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The stream on its way from the link into the backlog: received straight into its place, read once by
+ * the tokenizer, which tells the boundary and notices GETACK.
+ *
+ * After a break we ask for the stream from the boundary B on, though we may hold bytes beyond it: the
+ * beginning of a command that did not arrive whole. So the first end - B bytes come a second time.
+ * They are compared with what is held, and only what is new is appended; readers notice nothing. Should
+ * they differ, the held ones are no part of this history: they are cut off, and the link begins anew.
+ *
+ * Thread: thread 0.
+ */
+#ifndef RELAY_UPSTREAM_STREAM_RECEIVER_H
+#define RELAY_UPSTREAM_STREAM_RECEIVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/bytes.h"
+#include "relay/base/check.h"
+#include "relay/base/text.h"
+#include "relay/resp/tokenizer.h"
+#include "relay/store/backlog.h"
+#include "relay/store/history.h"
+
+struct conn;
+
+struct stream_receiver {
+    struct history *history; /* the store's current one */
+    struct tokenizer tokenizer;
+    struct cursor overlap; /* attached while bytes come that are held already */
+    uint8_t *scratch;      /* where those go */
+    size_t scratch_length;
+    uint64_t answered; /* GETACKs that were answered, of tokenizer.getacks */
+    uint64_t noticed;  /* PINGs that were taken notice of, of tokenizer.pings */
+};
+
+enum stream_receiver_result {
+    STREAM_RECEIVER_OK,       /* received something, or nothing is there */
+    STREAM_RECEIVER_NO_SPACE, /* the disk has no room, or fails: read again later */
+    STREAM_RECEIVER_HELD,     /* readers must let go of what was given up: read again very soon */
+    STREAM_RECEIVER_END,      /* the primary closed, or the connection broke: `why` */
+    STREAM_RECEIVER_REWOUND, /* bytes that came again were others; the held ones were cut off: `why` */
+    STREAM_RECEIVER_LOST, /* the same, but the disk refused the cut: only a full sync helps: `why` */
+    STREAM_RECEIVER_BROKEN, /* what came is no stream: `why` */
+};
+
+/* Begins at the history's boundary. `scratch` is the caller's and outlives the stream receiver. */
+void stream_receiver_begin(struct stream_receiver *stream_receiver, struct history *history,
+                           uint8_t *scratch, size_t scratch_length);
+
+/* Lets go of what it holds. Also of one that was never begun. */
+void stream_receiver_end(struct stream_receiver *stream_receiver);
+
+/* Takes bytes that were received already; shortens the input by what was taken. */
+enum stream_receiver_result stream_receiver_feed(struct stream_receiver *stream_receiver,
+                                                 struct bytes *input, struct text *why);
+
+/* Receives from the connection, a bounded amount. */
+enum stream_receiver_result stream_receiver_receive(struct stream_receiver *stream_receiver,
+                                                    struct conn *conn, struct text *why);
+
+/* Was a GETACK seen since the last call? */
+bool stream_receiver_take_getack(struct stream_receiver *stream_receiver);
+
+/* Was a PING seen since the last call? */
+bool stream_receiver_take_ping(struct stream_receiver *stream_receiver);
+
+#endif

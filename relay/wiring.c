@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "components.h"
+#include "relay/base/log.h"
+#include "relay/config/config.h"
+#include "relay/net/loop.h"
+#include "relay/store/store.h"
+#include "reload.h"
+#include "saved_primary.h"
+
+/* --- acknowledgements: from the replicas to the primary, and to clients that WAIT --- */
+
+void wiring_watch_acknowledged(struct components *components)
+{
+    unsigned rank;
+    bool link_asks = ack_rule_asks_replicas(link_ack(components->link), &rank);
+    downstream_watch_acknowledged(components->downstream, link_asks || components->admin_watches);
+}
+
+static void watch_acknowledged(bool watch, void *arg)
+{
+    struct components *components = arg;
+    components->admin_watches = watch;
+    wiring_watch_acknowledged(components);
+}
+
+/* The link looks for itself at the end of the turn. */
+static void on_acknowledged(void *arg)
+{
+    struct components *components = arg;
+    admin_on_acknowledged(components->admin);
+}
+
+static bool acknowledged(unsigned rank, uint64_t *offset, void *arg)
+{
+    const struct components *components = arg;
+    return downstream_acknowledged(components->downstream, rank, offset);
+}
+
+/* --- downstream --- */
+
+static void on_command(struct client *client, const struct command *command, void *arg)
+{
+    struct components *components = arg;
+    admin_on_command(client, command, components->admin);
+}
+
+static void on_snapshot_wanted(void *arg)
+{
+    struct components *components = arg;
+    link_refresh(components->link);
+}
+
+static void on_version(uint32_t version, void *arg)
+{
+    struct components *components = arg;
+    link_note_replica(components->link, version);
+}
+
+static void on_unreadable(uint32_t version, void *arg)
+{
+    struct components *components = arg;
+    link_note_unreadable(components->link, version);
+}
+
+static void note_version(const struct peer_status *replica, void *arg)
+{
+    struct components *components = arg;
+    uint32_t version;
+    if (!replica->is_online || !replica->acknowledges || replica->listening_port == 0)
+        return;
+    if (!server_version_parse(bytes_of(replica->version), &version))
+        version = 0;
+    link_note_replica(components->link, version);
+}
+
+void wiring_note_versions(struct components *components)
+{
+    downstream_each_replica(components->downstream, note_version, components);
+}
+
+static bool is_upstream_streaming(void *arg)
+{
+    struct components *components = arg;
+    struct link_status status;
+    link_status(components->link, &status);
+    return status.state == LINK_STREAMING;
+}
+
+static bool is_history_old(void *arg)
+{
+    struct components *components = arg;
+    struct link_status status;
+    link_status(components->link, &status);
+    return status.old_history_since_ms != 0;
+}
+
+struct downstream_callbacks wiring_downstream_callbacks(struct components *components)
+{
+    return (struct downstream_callbacks){
+        .on_command = on_command,
+        .on_snapshot_wanted = on_snapshot_wanted,
+        .on_version = on_version,
+        .on_unreadable = on_unreadable,
+        .is_upstream_streaming = is_upstream_streaming,
+        .is_history_old = is_history_old,
+        .on_acknowledged = on_acknowledged,
+        .arg = components,
+    };
+}
+
+/* --- upstream --- */
+
+/* A replica that was served the new history while its snapshot arrived is right already. */
+static void close_strays(struct components *components, enum close_reason reason)
+{
+    const struct history *current = store_current(components->store);
+    downstream_close_replicas(components->downstream, reason,
+                              current != NULL ? history_number(current) : 0);
+}
+
+static void on_link_news(enum link_news news, void *arg)
+{
+    struct components *components = arg;
+    components->replicas_must_look = true;
+    switch (news) {
+    case LINK_NEWS_REPLACED:
+        close_strays(components, CLOSE_REPLACED);
+        break;
+    case LINK_NEWS_WITHDRAWN:
+        close_strays(components, CLOSE_WITHDRAWN);
+        break;
+    case LINK_NEWS_RENAMED:
+        downstream_renamed(components->downstream);
+        break;
+    case LINK_NEWS_REWOUND: /* the cursors beyond the new end notice when they look */
+        downstream_rewound(components->downstream);
+        break;
+    }
+    /* Who waits for what is no part of the history any more. */
+    admin_on_acknowledged(components->admin);
+}
+
+static bool is_own_replica(const char *address, uint16_t port, void *arg)
+{
+    const struct components *components = arg;
+    return downstream_has_replica(components->downstream, address, port);
+}
+
+static void on_lost(void *arg)
+{
+    struct components *components = arg;
+    if (components->sentinel != NULL)
+        sentinel_ask(components->sentinel);
+}
+
+struct link_callbacks wiring_link_callbacks(struct components *components)
+{
+    return (struct link_callbacks){
+        .on_news = on_link_news,
+        .acknowledged = acknowledged,
+        .is_own_replica = is_own_replica,
+        .on_lost = on_lost,
+        .arg = components,
+    };
+}
+
+void wiring_on_sentinel(const struct primary_address *primary, void *arg)
+{
+    struct components *components = arg;
+    components->told = *primary;
+    link_follow_primary(components->link, primary);
+}
+
+static bool is_same(const struct primary_address *a, const char *host, uint16_t port)
+{
+    return a->port == port && strcmp(a->host, host) == 0;
+}
+
+void wiring_note_told(struct components *components)
+{
+    struct link_status link;
+    const struct primary_address *told = &components->told;
+    if (told->port == 0 || is_same(&components->noted, told->host, told->port))
+        return;
+    link_status(components->link, &link);
+    if (link.state != LINK_STREAMING || !is_same(told, link.host, link.port))
+        return;
+    saved_primary_keep(components->store, components->config, told, SAVED_PRIMARY_TELLER_SENTINEL);
+    components->noted = *told;
+}
+
+/* --- status --- */
+
+struct status_sources wiring_status_sources(const struct components *components)
+{
+    const struct downstream_options *options = &components->config->downstream;
+    return (struct status_sources){
+        .store = components->store,
+        .link = components->link,
+        .downstream = components->downstream,
+        .clients_max = options->clients_max,
+        .serves_old_history = options->serves_old_history,
+        .max_silence_ms = components->config->status.ready_max_silence_ms,
+        .certificates = &components->tls.certificates,
+        .allowed_hosts = components->config->status.allowed_hosts,
+        .password =
+            components->config->status.has_password ? &components->config->status.password : NULL,
+    };
+}
+
+/* --- admin --- */
+
+static void shut_down(void *arg)
+{
+    wiring_stop(arg, "SHUTDOWN");
+}
+
+static bool follow(const char *host, uint16_t port, struct text *why, void *arg)
+{
+    struct components *components = arg;
+    struct primary_address primary = {.port = port};
+    int length = snprintf(primary.host, sizeof(primary.host), "%s", host);
+    if (length <= 0 || (size_t)length >= sizeof(primary.host)) {
+        text_format(why, "ERR Invalid master host");
+        return false;
+    }
+    log_info("relay: told by REPLICAOF to follow %s:%" PRIu16, primary.host, primary.port);
+    saved_primary_keep(components->store, components->config, &primary,
+                       SAVED_PRIMARY_TELLER_REPLICAOF);
+    components->noted = primary;
+    components->told.port = 0;
+    link_follow(components->link, &primary);
+    link_retry(components->link);
+    return true;
+}
+
+static bool set(const struct admin_pair *pairs, size_t count, struct text *why, void *arg)
+{
+    return reload_set(arg, pairs, count, why);
+}
+
+static bool rewrite(struct text *why, void *arg)
+{
+    return reload_rewrite(arg, why);
+}
+
+static void each_setting(admin_setting_fn *fn, void *fn_arg, void *arg)
+{
+    const struct components *components = arg;
+    config_each(components->config, fn, fn_arg);
+}
+
+struct admin_callbacks wiring_admin_callbacks(struct components *components)
+{
+    return (struct admin_callbacks){
+        .shut_down = shut_down,
+        .follow = follow,
+        .set = set,
+        .rewrite = rewrite,
+        .watch_acknowledged = watch_acknowledged,
+        .each_setting = each_setting,
+        .certificates = &components->tls.certificates,
+        .arg = components,
+    };
+}
+
+void wiring_lend_tls(struct components *components)
+{
+    struct tls_context *const *context = components->tls.context;
+    link_set_tls(components->link, context[TLS_UPSTREAM]);
+    if (components->sentinel != NULL)
+        sentinel_set_tls(components->sentinel, context[TLS_SENTINEL]);
+    if (context[TLS_DOWNSTREAM] != NULL)
+        downstream_set_tls(components->downstream, context[TLS_DOWNSTREAM],
+                           components->config->downstream.tls_knows_callers);
+}
+
+void wiring_stop(struct components *components, const char *cause)
+{
+    components->stop_cause = cause;
+    loop_stop(components->loop);
+}
