@@ -10,7 +10,7 @@ import re
 import links
 import references
 
-# --- layers: design.md's drawing -------------------------------------------------------------------
+# --- layers: which component may include which -----------------------------------------------------
 
 # Which components a component may include, besides itself. "top" is relay/*.c.
 BELOW = {

@@ -87,6 +87,7 @@ BAD = {
     "docs/source.md": ("[a line](../relay/main.c#main)\n", "dangling_links", 1),
     "relay/base/wrong.c": (HEAD + "\n/* docs/protocol.md 2.2 and\n * 2.3 */\n", "references", 3),
     "relay/base/block.c": (HEAD + "/* docs/protocol.md 3.1 */\n", "references", 2),
+    "relay/base/homeless.c": (HEAD + "/* (protocol 2.2, docs/protocol.md 2.2) */\n", "references", 2),
     "tests/lost.py": ("# " + rules.SPDX + "\n# docs/lost.md\n", "references", 2),
     "relay/base/naked.c": ("int x;\n", "spdx", 1),
     "tests/naked.py": ("#!/usr/bin/python3\nimport sys\n", "spdx", 1),
