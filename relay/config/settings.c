@@ -12,8 +12,8 @@
 
 #define AT(member) offsetof(struct config, member)
 
-/* In the order of etc/psync-relay.ini and of the table in README.md, which have the same rows with
- * the same defaults; tests/style/settings.py holds the three together. */
+/* The order and the defaults are those of etc/psync-relay.ini, from which docs/configuration.md is generated;
+ * tests/style/settings.py checks that they agree. */
 static const struct setting settings[] = {
     {"relay", "data-dir", &kind_directory, AT(store.data_dir), "/var/lib/psync-relay", 0,
      "where the RDB and the stream are kept; one relay a directory"},

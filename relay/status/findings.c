@@ -448,7 +448,7 @@ static bool finds_nearly_cut(const struct picture *picture, struct finding *find
     say(finding->what, "A replica is %s behind; at %s (repl-backlog-max-size) it is cut.",
         size_words(picture->lag_bytes_max, bytes), size_words(most, cap));
     return say(finding->advice, "It will need a full sync then. A larger repl-backlog-max-size "
-                                "after a restart gives it more time.");
+                                "(CONFIG SET) gives it more time.");
 }
 
 static bool finds_silent(const struct picture *picture, struct finding *finding)

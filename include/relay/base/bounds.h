@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What one connection to us may make us hold, and for how long: each bound once. README.md tells operators
- * of them under "Security". An unauthenticated client is one that must authenticate and has not done so.
+ * What one connection to us may make us hold, and for how long: each bound once. docs/security.md tells
+ * operators of them. An unauthenticated client is one that must authenticate and has not done so.
  */
 #ifndef RELAY_BASE_BOUNDS_H
 #define RELAY_BASE_BOUNDS_H
