@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "relay/base/thread.h"
 #include "relay/store/page_cache.h"
 
 /* Two, so that one replica's long way to the disk does not keep all others from it. */
@@ -63,6 +63,7 @@ static struct readahead_job *next_job(struct readahead *readahead)
 static void *run(void *arg)
 {
     struct reader_thread *reader = arg;
+    thread_set_name("readahead");
     struct readahead_job *job;
     while ((job = next_job(reader->readahead)) != NULL) {
         read_job(job, reader->through);
@@ -71,23 +72,15 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* Signals are thread 0's. */
 static bool start_threads(struct readahead *readahead)
 {
-    sigset_t all;
-    sigset_t before;
-    int error = 0;
-    sigfillset(&all);
-    CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    while (error == 0 && readahead->thread_count < READERS) {
+    while (readahead->thread_count < READERS) {
         struct reader_thread *reader = &readahead->threads[readahead->thread_count];
         reader->readahead = readahead;
-        error = pthread_create(&reader->thread, NULL, run, reader);
-        if (error == 0)
-            readahead->thread_count++;
+        if (!thread_start(&reader->thread, run, reader))
+            break;
+        readahead->thread_count++;
     }
-    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    errno = error;
     return readahead->thread_count > 0; /* one does, too */
 }
 

@@ -33,13 +33,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "readahead.h"
 #include "relay/base/log.h"
+#include "relay/base/thread.h"
 #include "relay/net/loop.h"
 #include "replica.h"
 
@@ -262,6 +262,7 @@ static void on_turn_end(void *arg)
 static void *run(void *arg)
 {
     struct worker *worker = arg;
+    thread_set_name("worker");
     timer_arm(worker->timer, TICK_MS);
     loop_run(worker->loop);
     return NULL;
@@ -286,20 +287,6 @@ static bool make_parts(struct worker *worker)
     return worker->readahead != NULL;
 }
 
-/* Signals are thread 0's: a thread begins with the mask of the one that makes it. */
-static bool start_thread(struct worker *worker)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    int error = pthread_create(&worker->thread, NULL, run, worker);
-    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    worker->has_thread = error == 0;
-    errno = error;
-    return worker->has_thread;
-}
-
 /* Takes a half-made one, too. The thread is gone: its things are ours. */
 static void free_worker(struct worker *worker)
 {
@@ -321,7 +308,8 @@ struct worker *worker_start(struct mailbox *home, struct notifier *acknowledged)
     worker->home = home;
     worker->acknowledged = acknowledged;
     TAILQ_INIT(&worker->replicas);
-    if (make_parts(worker) && start_thread(worker))
+    worker->has_thread = make_parts(worker) && thread_start(&worker->thread, run, worker);
+    if (worker->has_thread)
         return worker;
     int error = errno;
     free_worker(worker);

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "relay/base/clock.h"
+#include "relay/base/thread.h"
 #include "relay/net/loop.h"
 
 struct name_query {
@@ -133,6 +133,7 @@ static struct name_query **find_place(void)
 static void *run_query(void *arg)
 {
     struct name_query *query = arg;
+    thread_set_name("resolver");
     struct addresses found = {0};
     char error[NAME_QUERY_ERROR_MAX] = "";
     query->resolve(query->host, &found, error); /* neither changes while it runs */
@@ -148,18 +149,11 @@ static void *run_query(void *arg)
     return NULL;
 }
 
-/* Detached: it ends when the C library lets it, which at the process's end nobody waits for. Signals
- * are the loop's. */
-static bool start_thread(struct name_query *query)
+/* Detached: it ends when the C library lets it, which at the process's end nobody waits for. */
+static bool start_query_thread(struct name_query *query)
 {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     pthread_t thread;
-    int error = pthread_create(&thread, NULL, run_query, query);
-    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    return error == 0 && pthread_detach(thread) == 0;
+    return thread_start(&thread, run_query, query) && pthread_detach(thread) == 0;
 }
 
 static struct name_query *start_query(const char *host, resolve_fn *resolve,
@@ -177,7 +171,7 @@ static struct name_query *start_query(const char *host, resolve_fn *resolve,
         snprintf(query->host, sizeof query->host, "%s", host);
         query->resolve = resolve;
         *place = query;
-        good = start_thread(query);
+        good = start_query_thread(query);
     }
     if (good)
         return query;

@@ -38,6 +38,7 @@ static struct backlog *backlog_make(const struct backlog_dependencies *dependenc
     backlog->dependencies = *dependencies;
     backlog->space = space;
     space->reclaimer = dependencies->reclaimer;
+    space->files = dependencies->files;
     backlog->buffer = buffer;
     atomic_init(&space->references, 1);
     return backlog;
@@ -84,10 +85,12 @@ void backlog_free(struct backlog **backlog)
     struct backlog *it = *backlog;
     if (it == NULL)
         return;
+    backlog_end_prepared(it);
     /* A lone empty one keeps its space: on a full disk the next start would find none for it. */
     bool is_empty =
         it->last == it->head && it->last != NULL && it->last->written == it->last->first;
-    if (it->last != NULL && it->last->has_name && !segment_is_full(it->last) && !is_empty)
+    if (it->last != NULL && it->last->has_name && !it->last->is_cut && !is_empty &&
+        it->last->written - it->last->first < it->last->capacity)
         segment_seal(it->last);
     segment_release(it->head);
     segment_space_release(it->space);
@@ -184,7 +187,7 @@ size_t backlog_segment_count(const struct backlog *backlog)
 
 uint64_t backlog_pinned_bytes(const struct backlog *backlog)
 {
-    uint64_t chained = backlog->unproven_bytes;
+    uint64_t chained = backlog->unproven_bytes + backlog_prepared_bytes(backlog);
     uint64_t beyond = 0;
     for (const struct segment *s = backlog->head; s != NULL; s = segment_next(s)) {
         chained += s->disk_bytes;
@@ -308,6 +311,7 @@ bool backlog_publish(struct backlog *backlog)
 {
     bool news = publish(backlog) || backlog->news;
     backlog->news = false;
+    backlog_prepare(backlog);
     return news;
 }
 

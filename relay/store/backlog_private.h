@@ -20,6 +20,18 @@ enum {
     BACKLOG_BUFFER_LENGTH = 512 * 1024, /* stays in the processor's cache until it is written */
 };
 
+/* The next segment, as it is made (backlog_prepare.c). */
+struct prepared_segment {
+    struct file_job job;
+    struct segment *segment; /* NULL: none was asked for */
+    int directory;
+    bool is_ahead; /* it was not needed when it was asked for */
+    _Atomic bool is_done;
+    int failure;                 /* when it is done; 0: it is there */
+    char why[BACKLOG_ERROR_MAX]; /* not */
+    int64_t not_before_ms;       /* none is made ahead */
+};
+
 struct backlog {
     struct backlog_dependencies dependencies;
     struct segment_space *space;
@@ -40,6 +52,7 @@ struct backlog {
     uint8_t *buffer;             /* what is received before it is written */
     size_t owed_at;              /* of the buffer: what the disk has refused to take so far */
     size_t owed;
+    struct prepared_segment prepared;
     struct log_repeat full;        /* the disk is: the window is shortened */
     struct log_repeat given_up;    /* segments that replicas need */
     uint64_t given;                /* see reclaimer_gives */
@@ -91,6 +104,28 @@ uint64_t backlog_space(const struct backlog *backlog);
 uint64_t backlog_charge(const struct backlog *backlog);
 uint64_t backlog_held(const struct backlog *backlog);
 
+/* Is there space for one more segment under the cap, with nothing given up for it? */
+bool backlog_has_space_ahead(const struct backlog *backlog);
+
+/* Has the next segment made before it is needed, where it is time. Once a turn. */
+void backlog_prepare(struct backlog *backlog);
+
+/* What the next segment takes on the disk, that is made or being made. */
+uint64_t backlog_prepared_bytes(const struct backlog *backlog);
+
+/* Is it made, or being made, and does it begin where the newest ends by now? */
+bool backlog_is_next_asked(const struct backlog *backlog);
+
+/* Takes the next segment; it begins where the newest ends. BACKLOG_HELD: it is being made. BACKLOG_NO_SPACE: `why`. */
+MUST_CHECK enum backlog_space backlog_take_next(struct backlog *backlog, struct segment **out,
+                                                struct text *why);
+
+/* Gives the next segment up if it is made. True: its file goes. */
+bool backlog_drop_prepared(struct backlog *backlog);
+
+/* The same at the end: waits for the file thread. */
+void backlog_end_prepared(struct backlog *backlog);
+
 /* Makes room for one more segment under the cap. No more is given up than is needed once those who
  * hold what was given up have let go. False: they have not. */
 MUST_CHECK bool backlog_make_space(struct backlog *backlog);
@@ -99,10 +134,13 @@ MUST_CHECK bool backlog_make_space(struct backlog *backlog);
  * takes that is not in the chain yet. */
 enum backlog_space backlog_give_way(struct backlog *backlog, int error, uint64_t beside);
 
-/* Seals the newest segment into the identity and goes on in a new one; `border`: the era that begins with
- * it, 0: none. Not BACKLOG_SPACE: `why`, and nothing has changed. */
-MUST_CHECK enum backlog_space backlog_roll(struct backlog *backlog, unsigned replid_after,
-                                           struct text *why);
+/* Seals the newest segment into the identity and goes on in the next one. Not BACKLOG_SPACE: the chain has not
+ * changed; of BACKLOG_NO_SPACE, `why`. */
+MUST_CHECK enum backlog_space backlog_roll(struct backlog *backlog, struct text *why);
+
+/* Where no byte can be added to the newest segment: makes room under the cap, and goes on in the next one. As
+ * above. */
+MUST_CHECK enum backlog_space backlog_go_on(struct backlog *backlog, struct text *why);
 
 /* Cursors of an earlier era do not read beyond the end of `segment`. */
 void segment_set_replid_after(struct segment *segment, unsigned replid_index);

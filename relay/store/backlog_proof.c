@@ -69,10 +69,8 @@ void backlog_drop_unproven(struct backlog *backlog)
 {
     CHECK(backlog->unproven > 0);
     const struct identity_segment *row = &backlog->dependencies.identity->segments[0];
-    char name[SEGMENT_NAME_MAX];
-    segment_name(row->first, name);
-    if (!reclaimer_unlink(backlog->dependencies.reclaimer, backlog->dependencies.directory, name))
-        log_warn("store: cannot remove %s", name);
+    segment_unlink_file(backlog->space, backlog->dependencies.directory, row->first,
+                        row->end - row->first);
     backlog->unproven--;
     backlog->unproven_bytes -= row->end - row->first;
     identity_drop_oldest(backlog->dependencies.identity, 1);

@@ -113,6 +113,36 @@ static void start_over(struct backlog *backlog, struct segment *next)
     backlog_chain(backlog, next);
 }
 
+/* Nothing of the chain stays: the segment that bytes go into has to be there before it goes, and has the name of
+ * one of those. So thread 0 waits for the disk here. False: the disk refused. */
+static bool cut_all(struct backlog *backlog, uint64_t offset, struct text *why)
+{
+    cut_off(backlog, backlog->head);
+    backlog_end_prepared(backlog);
+    file_thread_drain(backlog->dependencies.files);
+    struct segment *fresh =
+        segment_create(backlog->dependencies.directory, offset, backlog->dependencies.segment_bytes,
+                       backlog->space, why);
+    if (fresh != NULL) {
+        start_over(backlog, fresh);
+        return true;
+    }
+    segment_retain(backlog->last); /* of no more use than to be there until the history goes */
+    start_over(backlog, backlog->last);
+    backlog_recount(backlog);
+    return false;
+}
+
+/* The next segment, if it can be had at once; else backlog_reserve waits for it. */
+static void go_on_behind_cut(struct backlog *backlog)
+{
+    struct text why;
+    text_init(&why, BACKLOG_ERROR_MAX);
+    if (backlog_roll(backlog, &why) == BACKLOG_NO_SPACE)
+        backlog_set_error(backlog, &why);
+    text_fini(&why);
+}
+
 /* In this order: a kill in the middle finds the history as it was before, or as it is afterwards. For a power
  * failure the syncer sees to it (syncer_cut). */
 bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
@@ -131,26 +161,13 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
     (void)!tail_forget_live(backlog->dependencies.tail, offset);
     if (kept != NULL)
         cut_at(backlog, kept, offset);
-    else
-        cut_off(backlog, backlog->head);
-    struct segment *fresh =
-        segment_create(backlog->dependencies.directory, offset, backlog->dependencies.segment_bytes,
-                       backlog->space, why);
-    if (fresh == NULL && kept == NULL) {
-        segment_retain(backlog->last); /* of no more use than to be there until the history goes */
-        start_over(backlog, backlog->last);
-        backlog_recount(backlog);
+    else if (!cut_all(backlog, offset, why))
         return false;
-    }
-    if (kept == NULL)
-        start_over(backlog, fresh);
-    else if (fresh != NULL)
-        backlog_chain(backlog, fresh);
-    else /* backlog_reserve tries again */
-        backlog_set_error(backlog, why);
-    backlog_recount(backlog);
     backlog->boundary = offset;
     backlog->published_boundary = offset;
+    backlog_recount(backlog);
+    if (kept != NULL)
+        go_on_behind_cut(backlog);
     (void)backlog_set_mark(backlog);
     return true;
 }
@@ -180,26 +197,30 @@ static bool renew_empty(struct backlog *backlog, unsigned replid_after, struct t
     return true;
 }
 
-/* The newest segment ends here, full or not. */
-static bool end_segment(struct backlog *backlog, unsigned replid_after, struct text *why)
+/* The newest segment ends here, full or not. What comes goes into the next, which may still have to be made: the
+ * end of this one alone is where readers stop. */
+static void end_at_replid(struct backlog *backlog, unsigned replid_after)
 {
-    struct segment *last = backlog->last;
-    if (!backlog_make_space(backlog) || backlog_roll(backlog, replid_after, why) != BACKLOG_SPACE) {
-        if (why->length == 0)
-            text_format(why, "there is no room for a segment until readers have let go of others");
-        return false;
-    }
-    if (!last->is_cut && last != backlog->last)
-        segment_seal(last);
-    return true;
+    struct text why;
+    text_init(&why, BACKLOG_ERROR_MAX);
+    if (backlog_set_mark(backlog)) /* readers go to the end before they are told */
+        (void)backlog_show(backlog);
+    segment_set_replid_after(backlog->last, replid_after);
+    backlog->last->is_ended = true;
+    if (backlog_go_on(backlog, &why) == BACKLOG_NO_SPACE)
+        backlog_set_error(backlog, &why);
+    text_fini(&why);
 }
 
 bool backlog_begin_replid(struct backlog *backlog, struct text *why)
 {
     unsigned replid_index = backlog->replid_index + 1;
     const struct segment *last = backlog->last;
-    bool good = last->written == last->first ? renew_empty(backlog, replid_index, why)
-                                             : end_segment(backlog, replid_index, why);
+    bool good = true;
+    if (last->written == last->first)
+        good = renew_empty(backlog, replid_index, why);
+    else
+        end_at_replid(backlog, replid_index);
     if (good)
         backlog->replid_index = replid_index;
     backlog_recount(backlog);

@@ -23,7 +23,7 @@ uint64_t backlog_space(const struct backlog *backlog)
  * been told to let go of it. */
 uint64_t backlog_charge(const struct backlog *backlog)
 {
-    return backlog->charge + backlog->unproven_bytes;
+    return backlog->charge + backlog->unproven_bytes + backlog_prepared_bytes(backlog);
 }
 
 void backlog_recount(struct backlog *backlog)
@@ -175,21 +175,18 @@ bool backlog_trim(struct backlog *backlog)
     return trimmed;
 }
 
-/* The newest one ends here, full or not. */
-static enum backlog_space end_segment(struct backlog *backlog)
+/* Goes on in the next segment, although the newest is not full. BACKLOG_HELD: the next is being made. */
+static enum backlog_space leave_last(struct backlog *backlog)
 {
-    struct segment *last = backlog->last;
     if (!backlog_make_space(backlog))
         return BACKLOG_HELD;
     struct text why;
     text_init(&why, BACKLOG_ERROR_MAX);
-    enum backlog_space room = backlog_roll(backlog, 0, &why);
-    if (room == BACKLOG_NO_SPACE)
+    enum backlog_space space = backlog_roll(backlog, &why);
+    if (space == BACKLOG_NO_SPACE)
         backlog_set_error(backlog, &why);
     text_fini(&why);
-    if (room == BACKLOG_SPACE && !last->is_cut && last != backlog->last)
-        seal(backlog, last);
-    return room;
+    return space;
 }
 
 /* The newest that readers could not read; NULL: none. */
@@ -214,7 +211,7 @@ bool backlog_drop_unreadable(struct backlog *backlog)
     uint64_t end = bad->written;
     log_warnx("store: the disk cannot read segment %" PRIu64 ".seg: the window begins behind it",
               bad->first);
-    if (bad == backlog->last && end_segment(backlog) != BACKLOG_SPACE) {
+    if (bad == backlog->last && leave_last(backlog) != BACKLOG_SPACE) {
         atomic_store_explicit(&backlog->space->has_unreadable, true, memory_order_relaxed);
         return false; /* the next second */
     }
@@ -225,6 +222,8 @@ bool backlog_drop_unreadable(struct backlog *backlog)
 
 bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
 {
+    if (backlog_drop_prepared(backlog))
+        return true;
     if (!has_oldest(backlog) || is_oldest_pinned(backlog) || end_of_oldest(backlog) > keep_from)
         return false;
     tell_full(backlog, ", for a snapshot");
@@ -234,7 +233,7 @@ bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
 
 uint64_t backlog_spare_bytes(const struct backlog *backlog)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = backlog_prepared_bytes(backlog);
     for (const struct segment *s = backlog->head; s != backlog->last && !backlog_is_pinned(s);
          s = segment_next(s))
         bytes += s->disk_bytes;
@@ -245,7 +244,7 @@ uint64_t backlog_spare_bytes(const struct backlog *backlog)
  * hold what was given up have let go. False: they have not. */
 bool backlog_make_space(struct backlog *backlog)
 {
-    uint64_t wanted = backlog->dependencies.segment_bytes;
+    uint64_t wanted = backlog_is_next_asked(backlog) ? 0 : backlog->dependencies.segment_bytes;
     (void)backlog_trim(backlog);
     while (backlog_charge(backlog) + wanted > cap_of(backlog) && has_oldest(backlog))
         drop_oldest(backlog, SEGMENT_CAPPED);
@@ -256,6 +255,11 @@ bool backlog_make_space(struct backlog *backlog)
     uint64_t slack = cap_of(backlog) / FREEING_PART + FREEING_LEAST;
     uint64_t freeing = atomic_load_explicit(&backlog->space->freeing, memory_order_relaxed);
     return backlog_space(backlog) + wanted <= cap_of(backlog) && freeing <= slack;
+}
+
+bool backlog_has_space_ahead(const struct backlog *backlog)
+{
+    return backlog_space(backlog) + backlog->dependencies.segment_bytes <= cap_of(backlog);
 }
 
 enum backlog_space backlog_give_way(struct backlog *backlog, int error, uint64_t beside)
@@ -271,21 +275,6 @@ enum backlog_space backlog_give_way(struct backlog *backlog, int error, uint64_t
     tell_full(backlog, "");
     drop_oldest(backlog, SEGMENT_NO_SPACE);
     return BACKLOG_SPACE;
-}
-
-static enum backlog_space create_next(struct backlog *backlog, struct segment **next,
-                                      struct text *why)
-{
-    enum backlog_space room = BACKLOG_SPACE;
-    while (room == BACKLOG_SPACE) {
-        text_clear(why);
-        *next = segment_create(backlog->dependencies.directory, backlog->last->written,
-                               backlog->dependencies.segment_bytes, backlog->space, why);
-        if (*next != NULL)
-            return BACKLOG_SPACE;
-        room = backlog_give_way(backlog, errno, 0);
-    }
-    return room;
 }
 
 /* Names the newest segment in the identity, unless it is there: where a rewind or a full disk left no
@@ -325,10 +314,11 @@ void segment_set_replid_after(struct segment *segment, unsigned replid_index)
 
 /* Seals the newest segment into the identity and goes on in a new one. The order makes a kill at any
  * point harmless: a segment is named in the identity before the tail speaks of its successor. */
-enum backlog_space backlog_roll(struct backlog *backlog, unsigned replid_after, struct text *why)
+enum backlog_space backlog_roll(struct backlog *backlog, struct text *why)
 {
     struct segment *next = NULL;
-    enum backlog_space room = create_next(backlog, &next, why);
+    struct segment *last = backlog->last;
+    enum backlog_space room = backlog_take_next(backlog, &next, why);
     if (room != BACKLOG_SPACE)
         return room;
     room = seal_last(backlog, next, why);
@@ -338,34 +328,34 @@ enum backlog_space backlog_roll(struct backlog *backlog, unsigned replid_after, 
         return room;
     }
     backlog->news = backlog_show(backlog) || backlog->news;
-    segment_set_replid_after(backlog->last, replid_after);
     backlog_chain(backlog, next);
+    if (!last->is_cut && last->written - last->first < last->capacity)
+        seal(backlog, last);
     /* Until it can be written, the sealed ones are what a kill leaves. */
     (void)backlog_set_mark(backlog);
     return BACKLOG_SPACE;
 }
 
 /* A segment that can be written to is the newest. */
-static enum backlog_space go_on(struct backlog *backlog, struct text *why)
+enum backlog_space backlog_go_on(struct backlog *backlog, struct text *why)
 {
     if (!segment_is_full(backlog->last))
         return BACKLOG_SPACE;
     if (!backlog_make_space(backlog))
         return BACKLOG_HELD;
-    return backlog_roll(backlog, 0, why);
+    return backlog_roll(backlog, why);
 }
 
 /* The disk fails where the newest segment is written, as `why` says: another one may lie where it does
  * not. */
 static enum backlog_space leave_segment(struct backlog *backlog, const struct text *why)
 {
-    struct segment *last = backlog->last;
-    if (last->written == last->first)
+    if (backlog->last->written == backlog->last->first)
         return BACKLOG_NO_SPACE;
-    enum backlog_space room = end_segment(backlog);
-    if (room == BACKLOG_SPACE)
+    enum backlog_space space = leave_last(backlog);
+    if (space == BACKLOG_SPACE)
         log_warnx("store: %s: the stream goes on in another segment", text_string(why));
-    return room;
+    return space;
 }
 
 /* A file system that reserves nothing refuses here what others refuse when a segment is made. One segment
@@ -376,7 +366,7 @@ static enum backlog_space write_owed(struct backlog *backlog, struct text *why)
     enum backlog_space room = BACKLOG_SPACE;
     while (backlog->owed > 0 && room == BACKLOG_SPACE) {
         text_clear(why);
-        room = go_on(backlog, why);
+        room = backlog_go_on(backlog, why);
         if (room != BACKLOG_SPACE)
             break;
         struct segment *last = backlog->last;
@@ -403,7 +393,7 @@ static enum backlog_space settle(struct backlog *backlog, bool for_more)
     text_init(&why, BACKLOG_ERROR_MAX);
     enum backlog_space room = write_owed(backlog, &why);
     if (room == BACKLOG_SPACE && for_more)
-        room = go_on(backlog, &why);
+        room = backlog_go_on(backlog, &why);
     if (room == BACKLOG_NO_SPACE)
         backlog_set_error(backlog, &why);
     else if (room == BACKLOG_SPACE && !backlog->is_unmarked)

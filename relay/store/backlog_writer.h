@@ -25,6 +25,7 @@ struct backlog_dependencies {
     struct identity *identity; /* sealed segments are added to it, trimmed ones dropped */
     struct tail *tail;
     struct reclaimer *reclaimer; /* NULL: files are freed at once */
+    struct file_thread *files;   /* NULL: segments are made and removed at once */
     const struct clean_mark
         *clean; /* of backlog_load: what need not be read; NULL: nothing is told */
     /* Writes the identity after a cut, for a kill to find. False: `why` and errno. */

@@ -40,6 +40,7 @@ static void history_free(struct history **history)
     segment_log_fini(&it->log);
     identity_fini(&it->identity);
     text_fini(&it->error);
+    file_thread_drain(it->dependencies.files); /* its jobs use the directories */
     int directories[] = {it->snapshot_dir, it->backlog_dir, it->directory};
     for (size_t i = 0; i < LENGTH_OF(directories); i++) {
         if (directories[i] != -1)
@@ -125,6 +126,7 @@ static struct backlog_dependencies dependencies_of(struct history *history)
         .identity = &history->identity,
         .tail = history->tail,
         .reclaimer = history->dependencies.reclaimer,
+        .files = history->dependencies.files,
         .clean = &history->clean,
         .save = save_cut,
         .name = name_segment,
@@ -365,6 +367,17 @@ static void remove_in_turn(struct reclaim_job *job)
     history_erase(data_dir, number);
 }
 
+/* No start finds it from now on; what takes longer is the reclaimer's. */
+static void forget_in_turn(struct file_job *job)
+{
+    struct history *it = (void *)((uint8_t *)job - offsetof(struct history, forget_job));
+    struct reclaimer *reclaimer = it->dependencies.reclaimer;
+    history_forget(it->directory);
+    it->job.work = remove_in_turn;
+    reclaimer_take(reclaimer, &it->job);
+    reclaimer_announced_done(reclaimer, 0);
+}
+
 void history_remove(struct history **history)
 {
     struct history *it = *history;
@@ -373,9 +386,9 @@ void history_remove(struct history **history)
         return;
     history_end_proof(it);
     history_fail_snapshot(it);
-    history_forget(it->directory);
-    it->job.work = remove_in_turn;
-    reclaimer_take(it->dependencies.reclaimer, &it->job);
+    it->forget_job.work = forget_in_turn;
+    reclaimer_announce(it->dependencies.reclaimer, 0);
+    file_thread_submit(it->dependencies.files, &it->forget_job);
 }
 
 void history_tell_unsaved(struct history *history, const char *why)
@@ -525,7 +538,8 @@ bool history_rewind(struct history *history, uint64_t offset, struct text *why)
         syncer_unreserve(place);
         return false;
     }
-    const struct syncer_cut job = {history->directory, history->tail, offset, &history->claim};
+    const struct syncer_cut job = {history->directory, history->tail, offset,
+                                   history->dependencies.files, &history->claim};
     history->has_jobs = true;
     history->cuts++;
     syncer_submit_cut(syncer, place, &job);

@@ -13,8 +13,10 @@
 #include "relay/base/text.h"
 #include "relay/store/history.h"
 #include "relay/store/store.h"
+#include "snapshot_writer.h"
 
 struct verifier;
+struct file_thread;
 struct reclaimer;
 struct syncer;
 
@@ -30,9 +32,10 @@ struct history_dependencies {
     const struct store_options *options;
     struct syncer *syncer;
     struct reclaimer *reclaimer;
+    struct file_thread *files;
     struct verifier *verifier;
-    /* A snapshot of `history` finds the disk full: makes some room. False: there is none. */
-    bool (*make_space)(const struct history *history, void *arg);
+    /* A snapshot of `history` finds the disk full: makes some space. */
+    enum snapshot_space (*make_space)(const struct history *history, void *arg);
     void *arg;
 };
 

@@ -11,6 +11,7 @@
 
 #include "backlog_writer.h"
 #include "clean_mark.h"
+#include "file_thread.h"
 #include "history_keeper.h"
 #include "reclaimer.h"
 #include "relay/base/check.h"
@@ -50,7 +51,8 @@ struct history {
     struct syncer_claim claim;
     unsigned cuts; /* that were submitted to the syncer */
     struct branches branches;
-    struct reclaim_job job;         /* of its end */
+    struct file_job forget_job;     /* of its end: the first part */
+    struct reclaim_job job;         /* and the second */
     struct snapshot_search *search; /* of those that were found at the start; NULL: it is over */
     struct clean_mark clean;        /* what need not be read */
     bool is_proving;                /* not all that was found at the start is proven yet */

@@ -73,7 +73,7 @@ static bool is_snapshot_asked(const struct history *history)
 /* ------------------------------------------------------------------ received, and named */
 
 /* The disk is full while a snapshot arrives. */
-static bool make_space(void *arg)
+static enum snapshot_space make_space(void *arg)
 {
     const struct history *history = arg;
     return history->dependencies.make_space(history, history->dependencies.arg);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
+#include "relay/base/thread.h"
 
 enum { WHY_MAX = 256, NAME_MAX_LENGTH = 48, BLOCK = 512 };
 
@@ -33,6 +33,7 @@ struct reclaimer {
     bool stopping;
     bool is_left; /* it frees itself: nobody waits for it any more */
     uint64_t bytes;
+    unsigned announced;
     uint64_t done;    /* jobs */
     uint64_t removed; /* files: the next name in the trash */
     int trash;        /* -1: not made yet, or there is no room for it */
@@ -95,12 +96,13 @@ static struct reclaim_job *take_first(struct reclaimer *reclaimer)
 static void *run(void *arg)
 {
     struct reclaimer *reclaimer = arg;
+    thread_set_name("store-free");
     empty_trash(reclaimer);
     pthread_mutex_lock(&reclaimer->lock);
     reclaimer->busy = false;
     for (;;) {
         pthread_cond_broadcast(&reclaimer->changed);
-        while (reclaimer->first == NULL && !reclaimer->stopping)
+        while (reclaimer->first == NULL && (!reclaimer->stopping || reclaimer->announced > 0))
             pthread_cond_wait(&reclaimer->changed, &reclaimer->lock);
         if (reclaimer->first == NULL)
             break;
@@ -119,17 +121,6 @@ static void *run(void *arg)
     if (is_left)
         reclaimer_free(reclaimer);
     return NULL;
-}
-
-static bool start_thread(struct reclaimer *reclaimer)
-{
-    /* Signals are thread 0's. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&reclaimer->thread, NULL, run, reclaimer);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error == 0;
 }
 
 struct reclaimer *reclaimer_start(int data_dir)
@@ -152,7 +143,7 @@ struct reclaimer *reclaimer_start(int data_dir)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&reclaimer->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (!start_thread(reclaimer)) {
+    if (!thread_start(&reclaimer->thread, run, reclaimer)) {
         reclaimer_free(reclaimer);
         return NULL;
     }
@@ -174,15 +165,15 @@ static struct timespec in_ms(int64_t ms)
 
 static bool is_busy(const struct reclaimer *reclaimer)
 {
-    return reclaimer->busy || reclaimer->first != NULL;
+    return reclaimer->busy || reclaimer->first != NULL || reclaimer->announced > 0;
 }
 
-void reclaimer_stop(struct reclaimer **reclaimer, int64_t limit_ms)
+bool reclaimer_stop(struct reclaimer **reclaimer, int64_t limit_ms)
 {
     struct reclaimer *it = *reclaimer;
     *reclaimer = NULL;
     if (it == NULL)
-        return;
+        return true;
     struct timespec limit = in_ms(limit_ms);
     pthread_mutex_lock(&it->lock);
     int error = 0;
@@ -200,10 +191,11 @@ void reclaimer_stop(struct reclaimer **reclaimer, int64_t limit_ms)
                   "them is freed by the next start",
                   bytes);
         pthread_detach(thread);
-        return;
+        return false;
     }
     pthread_join(thread, NULL);
     reclaimer_free(it);
+    return true;
 }
 
 int reclaimer_directory(const struct reclaimer *reclaimer)
@@ -222,6 +214,27 @@ void reclaimer_take(struct reclaimer *reclaimer, struct reclaim_job *job)
     *reclaimer->last = job;
     reclaimer->last = &job->next;
     reclaimer->bytes += job->bytes;
+    pthread_cond_broadcast(&reclaimer->changed);
+    pthread_mutex_unlock(&reclaimer->lock);
+}
+
+void reclaimer_announce(struct reclaimer *reclaimer, uint64_t bytes)
+{
+    if (reclaimer == NULL)
+        return;
+    pthread_mutex_lock(&reclaimer->lock);
+    reclaimer->announced++;
+    reclaimer->bytes += bytes;
+    pthread_mutex_unlock(&reclaimer->lock);
+}
+
+void reclaimer_announced_done(struct reclaimer *reclaimer, uint64_t bytes)
+{
+    if (reclaimer == NULL)
+        return;
+    pthread_mutex_lock(&reclaimer->lock);
+    reclaimer->announced--;
+    reclaimer->bytes -= bytes;
     pthread_cond_broadcast(&reclaimer->changed);
     pthread_mutex_unlock(&reclaimer->lock);
 }

@@ -38,14 +38,19 @@ struct reclaim_job {
 MUST_CHECK struct reclaimer *reclaimer_start(int data_dir);
 
 /* Waits until all is done, but no longer than `limit_ms`: then the thread is left to itself, for the end of
- * the process, and what it has not come to is freed by the next start. Thread 0. */
-void reclaimer_stop(struct reclaimer **reclaimer, int64_t limit_ms);
+ * the process, and what it has not come to is freed by the next start. False: so it was left. Thread 0. */
+bool reclaimer_stop(struct reclaimer **reclaimer, int64_t limit_ms);
 
 /* The data directory, as long as any job runs. Any thread. */
 int reclaimer_directory(const struct reclaimer *reclaimer);
 
 /* Any thread, also its own; never waits. `job` lives until its work is done. */
 void reclaimer_take(struct reclaimer *reclaimer, struct reclaim_job *job);
+
+/* A file of about `bytes` will come to it soon: it counts as one that is being freed until
+ * reclaimer_announced_done. Any thread. */
+void reclaimer_announce(struct reclaimer *reclaimer, uint64_t bytes);
+void reclaimer_announced_done(struct reclaimer *reclaimer, uint64_t bytes);
 
 /* Takes a file off its directory, and frees it in its turn. False: errno, as of unlinkat. Any thread. */
 bool reclaimer_unlink(struct reclaimer *reclaimer, int directory, const char *name);

@@ -111,29 +111,48 @@ static bool map(struct segment *segment, struct text *why)
     return false;
 }
 
+struct segment *segment_reserve(uint64_t first, uint64_t capacity, struct segment_space *space)
+{
+    CHECK(capacity > 0);
+    return segment_new(first, capacity, space);
+}
+
+bool segment_make_file(struct segment *segment, int directory, struct text *why)
+{
+    char name[SEGMENT_NAME_MAX];
+    segment_name(segment->first, name);
+    segment->file = files_create(directory, name, segment->capacity, why);
+    if (segment->file != -1 && map(segment, why))
+        return true;
+    int error = errno;
+    if (segment->file != -1)
+        unlinkat(directory, name, 0); /* it is empty, and nobody waits for this thread */
+    segment->has_name = false;
+    errno = error;
+    return false;
+}
+
+void segment_unreserve(struct segment *segment)
+{
+    drop_bytes(segment);
+    segment_free(segment);
+}
+
 struct segment *segment_create(int directory, uint64_t first, uint64_t capacity,
                                struct segment_space *space, struct text *why)
 {
-    CHECK(capacity > 0);
-    struct segment *segment = segment_new(first, capacity, space);
+    struct segment *segment = segment_reserve(first, capacity, space);
     if (segment == NULL) {
         text_format(why, "out of memory");
         errno = ENOMEM;
         return NULL;
     }
-    char name[SEGMENT_NAME_MAX];
-    segment_name(first, name);
-    segment->file = files_create(directory, name, capacity, why);
-    if (segment->file == -1 || !map(segment, why)) {
-        int error = errno;
-        if (segment->file != -1)
-            segment_unlink(segment, directory);
-        drop_bytes(segment);
-        segment_free(segment);
-        errno = error;
-        return NULL;
-    }
-    return segment;
+    if (segment_make_file(segment, directory, why))
+        return segment;
+    int error = errno;
+    segment_unreserve(segment);
+    errno = error;
+    return NULL;
 }
 
 /* Makes room behind what the file holds; where there is none it stays as long as it is. */
@@ -393,7 +412,8 @@ void segment_drop_cut(struct segment *segment, unsigned holders)
 
 bool segment_is_full(const struct segment *segment)
 {
-    return segment->is_cut || segment->written - segment->first == segment->capacity;
+    return segment->is_cut || segment->is_ended ||
+           segment->written - segment->first == segment->capacity;
 }
 
 /* One for each POINT_DISTANCE; the first stays. */
@@ -464,24 +484,96 @@ bool segment_crc_until(const struct segment *segment, uint64_t end, uint64_t *cr
     return good;
 }
 
+/* A file that is cut to its length, through a descriptor of its own. */
+struct cut_job {
+    struct file_job job;
+    int file;
+    uint64_t first;
+    uint64_t length;
+};
+
+static void cut_in_turn(struct file_job *job)
+{
+    struct cut_job *cut = (struct cut_job *)(void *)job;
+    if (ftruncate(cut->file, (off_t)cut->length) == -1)
+        log_warn("store: segment %" PRIu64 ".seg: cannot cut it to its length", cut->first);
+    close(cut->file);
+    free(cut);
+}
+
+/* False: out of memory or descriptors. */
+static bool submit_cut(const struct segment *segment)
+{
+    struct cut_job *cut = calloc(1, sizeof(*cut));
+    if (cut == NULL)
+        return false;
+    cut->file = fcntl(segment->file, F_DUPFD_CLOEXEC, 0);
+    if (cut->file == -1) {
+        free(cut);
+        return false;
+    }
+    cut->job.work = cut_in_turn;
+    cut->first = segment->first;
+    cut->length = segment->written - segment->first;
+    file_thread_submit(segment->space->files, &cut->job);
+    return true;
+}
+
 void segment_seal(struct segment *segment)
 {
     /* Readers touch nothing beyond `published`, so a shorter file is safe under their mappings, unless
      * `published` was moved back. */
     uint64_t length = segment->written - segment->first;
-    if (!cut_file(segment))
+    if (!submit_cut(segment) && !cut_file(segment))
         return;
     atomic_fetch_sub_explicit(&segment->space->bytes, segment->disk_bytes - length,
                               memory_order_relaxed);
     segment->disk_bytes = length;
 }
 
-void segment_unlink(struct segment *segment, int directory)
+/* A file that leaves its directory. */
+struct unlink_job {
+    struct file_job job;
+    struct reclaimer *reclaimer;
+    int directory;
+    uint64_t first;
+    uint64_t bytes;
+};
+
+static void unlink_file(struct reclaimer *reclaimer, int directory, uint64_t first)
 {
     char name[SEGMENT_NAME_MAX];
-    segment_name(segment->first, name);
-    if (segment->has_name && !reclaimer_unlink(segment->space->reclaimer, directory, name))
+    segment_name(first, name);
+    if (!reclaimer_unlink(reclaimer, directory, name))
         log_warn("store: cannot remove %s", name);
+}
+
+static void unlink_in_turn(struct file_job *job)
+{
+    struct unlink_job *it = (struct unlink_job *)(void *)job;
+    unlink_file(it->reclaimer, it->directory, it->first);
+    reclaimer_announced_done(it->reclaimer, it->bytes);
+    free(it);
+}
+
+void segment_unlink_file(const struct segment_space *space, int directory, uint64_t first,
+                         uint64_t bytes)
+{
+    struct unlink_job *it = calloc(1, sizeof(*it));
+    if (it == NULL) { /* behind those that were submitted before, whose names may be made anew */
+        file_thread_drain(space->files);
+        unlink_file(space->reclaimer, directory, first);
+        return;
+    }
+    *it = (struct unlink_job){{.work = unlink_in_turn}, space->reclaimer, directory, first, bytes};
+    reclaimer_announce(space->reclaimer, bytes);
+    file_thread_submit(space->files, &it->job);
+}
+
+void segment_unlink(struct segment *segment, int directory)
+{
+    if (segment->has_name)
+        segment_unlink_file(segment->space, directory, segment->first, segment->disk_bytes);
     segment->has_name = false;
 }
 

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "file_thread.h"
 #include "reclaimer.h"
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
@@ -42,6 +43,8 @@ struct segment_space {
     _Atomic bool has_unreadable; /* there is one that a reader could not read */
     _Atomic unsigned references;
     struct reclaimer *reclaimer; /* constant; who frees them. NULL: who lets go last */
+    struct file_thread
+        *files; /* constant; who takes them off their directory, and cuts them. NULL: who asks */
 };
 
 struct files_pace;
@@ -72,7 +75,9 @@ struct segment {
         uint64_t crc;
     } points[4];
     unsigned point_count; /* points that came, the first included */
-    bool is_cut;          /* it ends at `written` for good: a rewind cut it there */
+    bool
+        is_ended; /* no byte comes any more, whatever room there is: the next one begins at `written` */
+    bool is_cut; /* it ends at `written` for good: a rewind cut it there */
     /* What `next` was before rewinds, newest first: held, since a reader may just be stepping. */
     struct segment *cut;
     struct segment *cut_next; /* of the list that this one is in the `cut` of */
@@ -86,7 +91,15 @@ void segment_name(uint64_t first, char name[SEGMENT_NAME_MAX]);
 /* The offset that a file name like "4711.seg" tells. False: not such a name. */
 MUST_CHECK bool segment_parse_name(const char *name, uint64_t *first);
 
-/* A new, empty segment of `capacity` bytes that begins at `first`. NULL: errno and `why`. */
+/* A new, empty segment of `capacity` bytes that begins at `first`, in three steps: its place in memory, which
+ * counts in `space` from now on (NULL: out of memory); its file, by any thread that alone has it (false: errno and
+ * `why`; it has none); and its end, where it got none. */
+MUST_CHECK struct segment *segment_reserve(uint64_t first, uint64_t capacity,
+                                           struct segment_space *space);
+MUST_CHECK bool segment_make_file(struct segment *segment, int directory, struct text *why);
+void segment_unreserve(struct segment *segment);
+
+/* All of it at once. NULL: errno and `why`. */
 MUST_CHECK struct segment *segment_create(int directory, uint64_t first, uint64_t capacity,
                                           struct segment_space *space, struct text *why);
 
@@ -143,7 +156,7 @@ MUST_CHECK bool segment_prove(const struct segment *segment, uint64_t from, uint
 MUST_CHECK bool segment_crc_until(const struct segment *segment, uint64_t end, uint64_t *crc,
                                   struct text *why);
 
-/* No byte comes any more: gives the preallocated rest back. Not after a rewind: a reader may still be
+/* No byte comes any more: gives the preallocated rest back, on the file thread. Not after a rewind: a reader may still be
  * sending, from the mapping, what was cut off, and would be killed for it (SIGBUS); such a segment is
  * cut to its length when the last one lets go. Thread 0. */
 void segment_seal(struct segment *segment);
@@ -155,8 +168,13 @@ void segment_keep_cut(struct segment *segment, struct segment *old);
  * there. `holders`: how many references are no readers'. Thread 0. */
 void segment_drop_cut(struct segment *segment, unsigned holders);
 
-/* Its name goes at once, the file in its turn; who holds the segment reads on. Thread 0. */
+/* Its name goes on the file thread, the file in the reclaimer's turn; who holds the segment reads on. `directory`
+ * stays open until the file thread has been drained. Thread 0. */
 void segment_unlink(struct segment *segment, int directory);
+
+/* The same for the file of one that is not loaded, of about `bytes`. */
+void segment_unlink_file(const struct segment_space *space, int directory, uint64_t first,
+                         uint64_t bytes);
 
 void segment_space_release(struct segment_space *space);
 

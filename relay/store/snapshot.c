@@ -50,6 +50,8 @@ struct snapshot {
     snapshot_space_fn *make_space; /* of one that arrives */
     void *arg;
     int write_error; /* 0: none */
+    uint8_t *owed;   /* of `owed_length` bytes that the disk has not taken yet; NULL: none */
+    size_t owed_length;
 };
 
 void snapshot_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX])
@@ -82,6 +84,7 @@ static void close_in_turn(struct reclaim_job *job)
 {
     struct snapshot *it = (void *)((uint8_t *)job - offsetof(struct snapshot, job));
     close(it->file);
+    free(it->owed);
     free(it);
 }
 
@@ -349,31 +352,87 @@ static void remember_edges(struct snapshot *snapshot, struct bytes view)
     }
 }
 
+static bool refuse_write(struct snapshot *snapshot, int error, struct text *why)
+{
+    snapshot->write_error = error;
+    text_format(why, "%" PRIu64 ".rdb.part: cannot write: %s", snapshot->offset,
+                snapshot_error(snapshot));
+    return false;
+}
+
+/* Shortens the view by what the file has taken: all of it, or as much as there is space for until files that are
+ * being freed are. False: the disk refused, errno. */
+static bool write_piece(struct snapshot *snapshot, struct bytes *view)
+{
+    while (view->length > 0) {
+        ssize_t written =
+            pwrite(snapshot->file, view->data, view->length, (off_t)snapshot->received);
+        if (written >= 0) {
+            snapshot->received += (uint64_t)written;
+            *view = bytes_skip(*view, (size_t)written);
+            continue;
+        }
+        int error = errno;
+        if (error == EINTR)
+            continue;
+        enum snapshot_space space =
+            files_is_full(error) ? snapshot->make_space(snapshot->arg) : SNAPSHOT_SPACE_NONE;
+        errno = error;
+        if (space != SNAPSHOT_SPACE_MADE)
+            return space == SNAPSHOT_SPACE_SOON;
+    }
+    return true;
+}
+
+/* Adds to what is owed. False: out of memory. */
+static bool owe(struct snapshot *snapshot, struct bytes view)
+{
+    uint8_t *owed = realloc(snapshot->owed, snapshot->owed_length + view.length);
+    if (owed == NULL)
+        return false;
+    memcpy(owed + snapshot->owed_length, view.data, view.length);
+    snapshot->owed = owed;
+    snapshot->owed_length += view.length;
+    return true;
+}
+
+static void show_written(struct snapshot *snapshot)
+{
+    if (snapshot->received > SNAPSHOT_HELD_BACK)
+        /* Release: the bytes are in the file before anybody is sent to read them. */
+        atomic_store_explicit(&snapshot->readable, snapshot->received - SNAPSHOT_HELD_BACK,
+                              memory_order_release);
+}
+
 bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *why)
 {
     CHECK(snapshot_state(snapshot) == SNAPSHOT_ARRIVING);
     remember_edges(snapshot, view);
     snapshot->crc = crc64(snapshot->crc, view.data, view.length);
-    while (view.length > 0) {
-        ssize_t written = pwrite(snapshot->file, view.data, view.length, (off_t)snapshot->received);
-        if (written == -1 && errno == EINTR)
-            continue;
-        int error = written == -1 ? errno : 0;
-        if (files_is_full(error) && snapshot->make_space(snapshot->arg))
-            continue;
-        if (error != 0) {
-            snapshot->write_error = error;
-            text_format(why, "%" PRIu64 ".rdb.part: cannot write: %s", snapshot->offset,
-                        snapshot_error(snapshot));
-            return false;
-        }
-        snapshot->received += (uint64_t)written;
-        view = bytes_skip(view, (size_t)written);
+    if (!snapshot_owes(snapshot) && !write_piece(snapshot, &view))
+        return refuse_write(snapshot, errno, why);
+    show_written(snapshot);
+    return view.length == 0 || owe(snapshot, view) || refuse_write(snapshot, ENOMEM, why);
+}
+
+bool snapshot_owes(const struct snapshot *snapshot)
+{
+    return snapshot->owed_length > 0;
+}
+
+bool snapshot_write_owed(struct snapshot *snapshot, struct text *why)
+{
+    struct bytes left = bytes_at(snapshot->owed, snapshot->owed_length);
+    if (!write_piece(snapshot, &left))
+        return refuse_write(snapshot, errno, why);
+    show_written(snapshot);
+    if (left.length > 0) {
+        memmove(snapshot->owed, left.data, left.length);
+    } else {
+        free(snapshot->owed);
+        snapshot->owed = NULL;
     }
-    if (snapshot->received > SNAPSHOT_HELD_BACK)
-        /* Release: the bytes are in the file before anybody is sent to read them. */
-        atomic_store_explicit(&snapshot->readable, snapshot->received - SNAPSHOT_HELD_BACK,
-                              memory_order_release);
+    snapshot->owed_length = left.length;
     return true;
 }
 

@@ -22,8 +22,13 @@ void snapshot_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX]);
 /* The number that a file name like "4711.rdb" or "4711.rdb.part" tells. False: not such a name. */
 MUST_CHECK bool snapshot_parse_name(const char *name, uint64_t *offset);
 
-/* The disk is full: makes some room on it. False: there is none to be made. */
-typedef bool snapshot_space_fn(void *arg);
+/* The disk is full: makes some space on it. */
+enum snapshot_space {
+    SNAPSHOT_SPACE_MADE, /* try again */
+    SNAPSHOT_SPACE_SOON, /* files are being freed: try again when some are */
+    SNAPSHOT_SPACE_NONE, /* there is none to be made */
+};
+typedef enum snapshot_space snapshot_space_fn(void *arg);
 
 /* A file `<X>.rdb.part` to receive into. NULL: errno and `why`. */
 MUST_CHECK struct snapshot *snapshot_create(int directory, uint64_t offset,

@@ -6,11 +6,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "backlog_writer.h"
 #include "data_dir.h"
+#include "disk_space.h"
+#include "file_thread.h"
 #include "files.h"
 #include "history_keeper.h"
 #include "rdb_space.h"
@@ -26,8 +27,9 @@ enum {
     SEGMENTS_MANY = 2048, /* of a window; but segments of this size may be more: */
     SEGMENT_LEAST_MAX = 1024 * 1024,
     RETIRED_MAX = 4,
-    RECLAIM_LIMIT_MS = 2000,   /* at the end: what is left then is freed by the next start */
-    RECLAIM_PATIENCE_MS = 100, /* of each second, of thread 0, for files that are being freed */
+    RECLAIM_LIMIT_MS = 2000, /* at the end: what is left then is freed by the next start */
+    RECLAIM_WAIT_MS =
+        100, /* of each second, of thread 0, for files that are being freed: make_space_now */
 };
 
 struct store {
@@ -40,11 +42,12 @@ struct store {
     struct history *retired[RETIRED_MAX];
     size_t retired_count;
     struct syncer *syncer;
+    struct file_thread *files;
     struct reclaimer *reclaimer;
+    struct disk_space disk;
     struct verifier *verifier;
-    int64_t
-        connect_timeout_ms; /* how long thread 0 may still wait for the reclaimer in this second */
-    uint64_t given;         /* see reclaimer_gives */
+    int64_t reclaim_wait_ms; /* how long thread 0 may still wait for the reclaimer in this second */
+    uint64_t given;          /* see reclaimer_gives */
     struct rdb_space room;
     struct text error; /* of the last history that was not begun, or did not become whole; "" */
     bool changed; /* another history became current, or one was abandoned, since the last publish */
@@ -65,7 +68,7 @@ static void log_loaded(struct history *history)
                                                     : "none");
 }
 
-static bool make_space(const struct history *history, void *arg);
+static enum snapshot_space make_space(const struct history *history, void *arg);
 
 static struct history_dependencies dependencies_of(struct store *store)
 {
@@ -74,6 +77,7 @@ static struct history_dependencies dependencies_of(struct store *store)
         .options = &store->options,
         .syncer = store->syncer,
         .reclaimer = store->reclaimer,
+        .files = store->files,
         .verifier = store->verifier,
         .make_space = make_space,
         .arg = store,
@@ -148,20 +152,24 @@ struct store *store_open(const struct store_options *options, struct text *why)
     }
     store->options = *options;
     raise_segment_bytes(&store->options);
-    store->connect_timeout_ms = RECLAIM_PATIENCE_MS;
+    store->reclaim_wait_ms = RECLAIM_WAIT_MS;
     text_init(&store->error, WHY_MAX);
     if (!data_dir_open(&store->data_dir, options->data_dir, true, why)) {
         free(store);
         return NULL;
     }
     store->syncer = syncer_start();
+    store->files = file_thread_start();
     store->reclaimer = reclaimer_start(store->data_dir.directory);
     store->verifier = verifier_start();
-    if (store->syncer == NULL || store->reclaimer == NULL || store->verifier == NULL) {
-        text_format(why, "cannot start the threads that fsync, remove files and prove them");
+    bool has_threads = store->syncer != NULL && store->files != NULL && store->reclaimer != NULL &&
+                       store->verifier != NULL;
+    if (!has_threads) {
+        text_format(why, "cannot start the threads that make, fsync, remove and prove files");
         store_close(&store);
         return NULL;
     }
+    disk_space_init(&store->disk, store->files, store->data_dir.directory);
     if (!load_histories(store, why))
         store_close(&store);
     return store;
@@ -183,6 +191,7 @@ void store_on_durable(struct store *store, void (*fn)(void *arg), void *arg)
 {
     syncer_on_durable(store->syncer, fn, arg);
     verifier_on_done(store->verifier, fn, arg);
+    file_thread_on_done(store->files, fn, arg);
 }
 
 /* ------------------------------------------------------------------ notes */
@@ -267,28 +276,24 @@ static void tick_retired(struct store *store)
 }
 
 /* The disk is full while a snapshot of `history` arrives (NULL: while a history is begun). What was
- * replaced goes first, histories and snapshots, and what is being freed already is waited for, for a moment;
- * then the window is shortened: down to what is pinned, and to what the snapshot itself will need. */
-static bool give_room(struct store *store, const struct history *history)
+ * replaced goes first, histories and snapshots, and what is being freed already is waited for; then the window is
+ * shortened: down to what is pinned, and to what the snapshot itself will need. */
+static enum snapshot_space give_space(struct store *store, const struct history *history)
 {
     if (store->retired_count > 0) {
         drop_retired(store);
-        return true;
+        return SNAPSHOT_SPACE_MADE;
     }
-    if (reclaimer_gives(store->reclaimer, &store->given) && store->connect_timeout_ms > 0) {
-        int64_t since_ms = clock_ms();
-        reclaimer_wait(store->reclaimer, store->connect_timeout_ms);
-        store->connect_timeout_ms -= clock_ms() - since_ms;
-        return true;
-    }
+    if (reclaimer_gives(store->reclaimer, &store->given))
+        return SNAPSHOT_SPACE_SOON;
     if (store->current == NULL)
-        return false;
+        return SNAPSHOT_SPACE_NONE;
     if (history_drop_replaced(store->current))
-        return true;
+        return SNAPSHOT_SPACE_MADE;
     uint64_t keep_from = UINT64_MAX;
     if (history == store->current)
         keep_from = snapshot_offset(history_arriving_snapshot(history));
-    return history_shorten(store->current, keep_from);
+    return history_shorten(store->current, keep_from) ? SNAPSHOT_SPACE_MADE : SNAPSHOT_SPACE_NONE;
 }
 
 /* One that arrives takes what it says it has, or more than has come of it. */
@@ -302,23 +307,39 @@ static void note_refused(struct store *store, const struct history *history)
     rdb_space_note_refused(&store->room, length, is_known, clock_ms());
 }
 
-static bool make_space(const struct history *history, void *arg)
+static enum snapshot_space make_space(const struct history *history, void *arg)
 {
     struct store *store = arg;
-    bool has_room = give_room(store, history);
-    if (!has_room)
+    enum snapshot_space space = give_space(store, history);
+    if (space == SNAPSHOT_SPACE_NONE)
         note_refused(store, history);
-    return has_room;
+    return space;
+}
+
+/* For a history that is begun, or becomes current: its first files are small, and the primary has forked for it, so
+ * thread 0 waits for what is being freed, for a part of each second. False: there is no space. */
+static bool make_space_now(struct store *store)
+{
+    enum snapshot_space space = make_space(NULL, store);
+    if (space != SNAPSHOT_SPACE_SOON)
+        return space == SNAPSHOT_SPACE_MADE;
+    if (store->reclaim_wait_ms <= 0)
+        return store->current != NULL && history_shorten(store->current, UINT64_MAX);
+    int64_t since_ms = clock_ms();
+    reclaimer_wait(store->reclaimer, store->reclaim_wait_ms);
+    store->reclaim_wait_ms -= clock_ms() - since_ms;
+    return true;
 }
 
 /* Free, being freed, and what is given up where an RDB needs it. False: that cannot be told, or is still to be
  * seen. */
 static bool read_room(const struct store *store, uint64_t *available)
 {
-    struct statvfs disk;
-    if (store->retired_count > 0 || fstatvfs(store->data_dir.directory, &disk) == -1)
+    uint64_t free_bytes;
+    uint64_t total_bytes;
+    if (store->retired_count > 0 || !disk_space_read(&store->disk, &free_bytes, &total_bytes))
         return false;
-    *available = (uint64_t)disk.f_bavail * disk.f_frsize + reclaimer_bytes(store->reclaimer);
+    *available = free_bytes + reclaimer_bytes(store->reclaimer);
     if (store->current != NULL)
         *available += history_spare_bytes(store->current);
     return true;
@@ -354,8 +375,13 @@ void store_close(struct store **store)
     history_close(&it->current);
     drop_retired(it);
     verifier_stop(&it->verifier);
-    reclaimer_stop(&it->reclaimer, RECLAIM_LIMIT_MS);
-    syncer_stop(&it->syncer);
+    if (it->files != NULL)
+        file_thread_on_done(it->files, NULL, NULL);
+    file_thread_drain(it->files);
+    if (reclaimer_stop(&it->reclaimer, RECLAIM_LIMIT_MS)) {
+        syncer_stop(&it->syncer);
+        file_thread_stop(&it->files);
+    } /* else it still works with both: they end with the process */
     data_dir_close(&it->data_dir);
     text_fini(&it->error);
     free(it);
@@ -379,7 +405,7 @@ struct history *store_begin_history(struct store *store, const struct replid *re
     do {
         text_clear(why);
         store->arriving = history_new(&dependencies, store->number, replid, offset, why);
-    } while (store->arriving == NULL && files_is_full(errno) && make_space(NULL, store));
+    } while (store->arriving == NULL && files_is_full(errno) && make_space_now(store));
     if (store->arriving == NULL)
         set_error(store, why);
     return store->arriving;
@@ -389,7 +415,7 @@ struct history *store_begin_history(struct store *store, const struct replid *re
 static bool save_arriving(struct store *store, struct text *why)
 {
     while (!history_save(store->arriving, why)) {
-        if (!files_is_full(errno) || !make_space(NULL, store))
+        if (!files_is_full(errno) || !make_space_now(store))
             return false;
         text_clear(why);
     }
@@ -456,7 +482,8 @@ bool store_publish(struct store *store)
 
 void store_tick(struct store *store)
 {
-    store->connect_timeout_ms = RECLAIM_PATIENCE_MS;
+    store->reclaim_wait_ms = RECLAIM_WAIT_MS;
+    disk_space_refresh(&store->disk);
     if (store->current == NULL)
         return;
     history_trim(store->current);
@@ -560,10 +587,5 @@ void store_status(const struct store *store, struct store_status *out)
     }
     out->is_freeing = reclaimer_is_busy(store->reclaimer);
     out->freeing_bytes = reclaimer_bytes(store->reclaimer);
-    struct statvfs disk;
-    out->has_disk = fstatvfs(store->data_dir.directory, &disk) == 0;
-    if (out->has_disk) {
-        out->disk_free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
-        out->disk_bytes = (uint64_t)disk.f_blocks * disk.f_frsize;
-    }
+    out->has_disk = disk_space_read(&store->disk, &out->disk_free_bytes, &out->disk_bytes);
 }

@@ -5,13 +5,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "file_thread.h"
 #include "files.h"
 #include "relay/base/log.h"
+#include "relay/base/thread.h"
 #include "relay/store/identity.h"
 #include "segment.h"
 #include "segment_log.h"
@@ -165,6 +166,7 @@ static bool sync_segment(struct syncer *syncer, const struct syncer_place *queue
 static bool sync_cut(struct syncer *syncer, const struct syncer_place *queued)
 {
     const struct syncer_cut *job = &queued->cut;
+    file_thread_drain(job->files);
     bool good = files_sync_directory(job->directory, "snapshot") &&
                 sync_names(job->directory, "backlog", job->claim) &&
                 tail_forget_durable(job->tail, job->offset);
@@ -200,6 +202,7 @@ static bool sync_file(struct syncer *syncer, const struct syncer_place *queued)
 static void *run(void *arg)
 {
     struct syncer *syncer = arg;
+    thread_set_name("store-fsync");
     pthread_mutex_lock(&syncer->lock);
     for (;;) {
         while (syncer->first == NULL && !syncer->stopping)
@@ -234,13 +237,7 @@ struct syncer *syncer_start(void)
     syncer->last = &syncer->first;
     pthread_mutex_init(&syncer->lock, NULL);
     pthread_cond_init(&syncer->changed, NULL);
-    /* Signals are thread 0's. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&syncer->thread, NULL, run, syncer);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error == 0)
+    if (thread_start(&syncer->thread, run, syncer))
         return syncer;
     pthread_cond_destroy(&syncer->changed);
     pthread_mutex_destroy(&syncer->lock);

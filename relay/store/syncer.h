@@ -15,6 +15,7 @@
 #include "relay/base/check.h"
 #include "tail.h"
 
+struct file_thread;
 struct segment;
 struct syncer;
 
@@ -76,7 +77,8 @@ MUST_CHECK bool syncer_keep_identity(int directory);
 struct syncer_cut {
     int directory; /* of the history */
     struct tail *tail;
-    uint64_t offset; /* the history ends here now */
+    uint64_t offset;           /* the history ends here now */
+    struct file_thread *files; /* takes the files beyond it off their directory: is waited for */
     struct syncer_claim *claim;
 };
 

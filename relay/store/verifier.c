@@ -2,7 +2,6 @@
 #include "verifier.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "relay/base/clock.h"
+#include "relay/base/thread.h"
 
 enum {
     PRIORITY_LEAST = 19,
@@ -99,6 +99,7 @@ static void finish(struct verifier *verifier)
 static void *run(void *arg)
 {
     struct verifier *verifier = arg;
+    thread_set_name("store-verify");
     /* Of this thread alone. Where they are refused it goes on as it is. */
     id_t thread = (id_t)syscall(SYS_gettid);
     (void)!setpriority(PRIO_PROCESS, thread, PRIORITY_LEAST);
@@ -120,17 +121,6 @@ static void *run(void *arg)
     return NULL;
 }
 
-static bool start_thread(struct verifier *verifier)
-{
-    /* Signals are thread 0's. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&verifier->thread, NULL, run, verifier);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error == 0;
-}
-
 static void verifier_free(struct verifier *verifier)
 {
     pthread_cond_destroy(&verifier->changed);
@@ -149,7 +139,7 @@ struct verifier *verifier_start(void)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&verifier->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (start_thread(verifier))
+    if (thread_start(&verifier->thread, run, verifier))
         return verifier;
     verifier_free(verifier);
     return NULL;

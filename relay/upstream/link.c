@@ -16,7 +16,10 @@
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
 
-enum { REWIND_LOOK_MS = 100 }; /* beside what the store tells */
+enum {
+    REWIND_LOOK_MS = 100,   /* beside what the store tells */
+    RDB_HELD_PAUSE_MS = 20, /* until files are freed */
+};
 
 static const struct backoff link_backoff = {.ms_min = 100, .ms_max = 5000};
 
@@ -287,7 +290,7 @@ static void on_connecting(struct link *link, enum link_event event)
 }
 
 /* Handshake, loading and streaming differ in what they do with what has come. Up came before all three;
- * streaming alone has a timer, and takes it itself. */
+ * loading and streaming have a timer for their pauses, and take it themselves. */
 static void on_server_conn(struct link *link, enum link_event event,
                            void (*take)(struct link *link))
 {
@@ -361,7 +364,7 @@ void link_look(struct link *link)
 /* ------------------------------------------------------------------ loading */
 
 /* After an end mark the primary holds the stream back until we acknowledge: at once, and every second
- * again (link_tick), since one that comes too early is lost (docs/protocol.md 2.2). */
+ * again (link_tick), since one that comes too early is lost (protocol 2.2). */
 static void finish_loading(struct link *link, struct text *why)
 {
     if (!store_promote(link->store, why)) {
@@ -390,11 +393,16 @@ static void load(struct link *link)
     struct server_conn *server_conn = &link->server_conn;
     struct text why;
     text_init(&why, LINK_WHY_MAX);
-    if (server_conn->pending.length == 0 && !server_conn_receive(server_conn, &why)) {
+    bool receives = server_conn->pending.length == 0 && !snapshot_owes(link->rdb_receiver.snapshot);
+    if (receives && !server_conn_receive(server_conn, &why)) {
         link_fail_cut_off(link, text_string(&why));
     } else {
         switch (rdb_receiver_feed(&link->rdb_receiver, &server_conn->pending, &why)) {
         case RDB_RECEIVER_MORE:
+            break;
+        case RDB_RECEIVER_HELD:
+            server_conn_pause(&link->server_conn, true);
+            timer_arm(link->timer, RDB_HELD_PAUSE_MS);
             break;
         case RDB_RECEIVER_DONE:
             finish_loading(link, &why);
@@ -409,7 +417,12 @@ static void load(struct link *link)
 
 static void on_loading(struct link *link, enum link_event event)
 {
-    on_server_conn(link, event, load);
+    if (event == LINK_TIMER) { /* the pause is over */
+        server_conn_pause(&link->server_conn, false);
+        load(link);
+    } else {
+        on_server_conn(link, event, load);
+    }
 }
 
 static void on_streaming(struct link *link, enum link_event event)

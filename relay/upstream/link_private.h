@@ -75,6 +75,9 @@ struct link {
     int64_t
         old_history_since_ms; /* the primary has told of a history that is not here yet; 0: no */
     int64_t up_since_ms;
+    int64_t
+        held_since_ms; /* nothing is read until the store is ready for more, which is soon; 0: it is */
+    bool awaits_segment;      /* namely until the next segment is made */
     int64_t stalled_since_ms; /* nothing is read, since the disk has no room for it; 0: it is */
     int64_t
         stream_heard_ms;   /* the last byte of the stream, or of an RDB that was whole; 0: never */

@@ -16,6 +16,7 @@
 enum {
     NO_SPACE_PAUSE_MS = 1000,
     HELD_PAUSE_MS = 5,
+    HELD_TELL_MS = 3000,
     BROKEN_STREAMS_MAX = 5, /* at one boundary: then only another history helps */
 };
 
@@ -67,6 +68,8 @@ void link_begin_stream(struct link *link)
     link->old_history_since_ms = 0;
     link->last_error[0] = '\0';
     link->stalled_since_ms = 0;
+    link->held_since_ms = 0;
+    link->awaits_segment = false;
     candidates_settle(&link->candidates);
     link_tell_wait(link);
     ack_tracker_begin(&link->ack_tracker);
@@ -76,19 +79,45 @@ void link_begin_stream(struct link *link)
                           link->server_conn.buffer, SERVER_CONN_BUFFER);
 }
 
+/* Nothing is read for longer than an operator should have to guess at: `cause` says why. */
+static void note_stall(struct link *link, const char *cause)
+{
+    if (link->stalled_since_ms != 0)
+        return;
+    log_warnx(
+        "upstream: the store has no room for more: %s: not reading from the primary until it has; "
+        "what is held is still served",
+        cause);
+    link->stalled_since_ms = clock_ms();
+}
+
 /* Stops reading for a moment: the stream waits in the primary's buffer, what is held is served on. */
 static void pause_reading(struct link *link, enum stream_receiver_result result)
 {
-    if (result == STREAM_RECEIVER_NO_SPACE && link->stalled_since_ms == 0) {
-        const struct backlog *backlog = history_backlog(store_current(link->store));
-        log_warnx(
-            "upstream: the store has no room for more: %s: not reading from the primary until "
-            "it has; what is held is still served",
-            backlog_error(backlog));
-        link->stalled_since_ms = clock_ms();
-    }
+    const struct backlog *backlog = history_backlog(store_current(link->store));
+    int64_t now_ms = clock_ms();
+    if (link->held_since_ms == 0)
+        link->held_since_ms = now_ms;
+    if (result == STREAM_RECEIVER_NO_SPACE)
+        note_stall(link, backlog_error(backlog));
+    else if (now_ms - link->held_since_ms >= HELD_TELL_MS)
+        note_stall(
+            link,
+            "the disk is slow to make the next segment or to free others, or replicas are slow to "
+            "let go of what was given up");
+    link->awaits_segment = backlog_awaits_segment(backlog);
     server_conn_pause(&link->server_conn, true);
     timer_arm(link->timer, result == STREAM_RECEIVER_HELD ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);
+}
+
+/* The file thread has made the next segment: the timer need not be waited for. */
+static void look_at_pause(struct link *link)
+{
+    if (!link->awaits_segment ||
+        backlog_awaits_segment(history_backlog(store_current(link->store))))
+        return;
+    link->awaits_segment = false;
+    timer_arm(link->timer, 0);
 }
 
 static void go_on_reading(struct link *link)
@@ -98,6 +127,8 @@ static void go_on_reading(struct link *link)
     if (link->stalled_since_ms != 0)
         log_info("upstream: the store has room again: reads again from the primary");
     link->stalled_since_ms = 0;
+    link->held_since_ms = 0;
+    link->awaits_segment = false;
 }
 
 /* Not before something came that was good, or a primary that sends the same nonsense each time would
@@ -184,6 +215,7 @@ void link_turn_end(struct link *link)
     link_look(link);
     if (link->state != LINK_STREAMING)
         return;
+    look_at_pause(link);
     if (stream_receiver_take_getack(&link->stream_receiver)) {
         ack_tracker_ask(&link->ack_tracker, history_boundary(store_current(link->store)));
         link_acknowledge(link);

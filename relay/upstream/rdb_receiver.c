@@ -16,6 +16,11 @@ enum rdb_receiver_result rdb_receiver_feed(struct rdb_receiver *rdb_receiver, st
                                            struct text *why)
 {
     struct payload *payload = &rdb_receiver->payload;
+    struct snapshot *snapshot = rdb_receiver->snapshot;
+    if (snapshot_owes(snapshot) && !snapshot_write_owed(snapshot, why))
+        return RDB_RECEIVER_FAILED;
+    if (snapshot_owes(snapshot))
+        return RDB_RECEIVER_HELD;
     while (payload->state == PAYLOAD_HEADER || payload->state == PAYLOAD_BODY) {
         if (input->length == 0)
             return RDB_RECEIVER_MORE;
@@ -23,11 +28,13 @@ enum rdb_receiver_result rdb_receiver_feed(struct rdb_receiver *rdb_receiver, st
         bool before_body = payload->state == PAYLOAD_HEADER;
         payload_feed(payload, input, pieces);
         if (before_body && payload->state != PAYLOAD_HEADER && payload->has_length)
-            snapshot_expect(rdb_receiver->snapshot, payload->length);
+            snapshot_expect(snapshot, payload->length);
         for (int i = 0; i < 2; i++) {
-            if (pieces[i].length > 0 && !snapshot_write(rdb_receiver->snapshot, pieces[i], why))
+            if (pieces[i].length > 0 && !snapshot_write(snapshot, pieces[i], why))
                 return RDB_RECEIVER_FAILED;
         }
+        if (snapshot_owes(snapshot))
+            return RDB_RECEIVER_HELD;
     }
     if (payload->state == PAYLOAD_DONE)
         return RDB_RECEIVER_DONE;

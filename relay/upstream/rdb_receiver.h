@@ -22,16 +22,17 @@ struct rdb_receiver {
 enum rdb_receiver_result {
     RDB_RECEIVER_MORE,
     RDB_RECEIVER_DONE, /* all bytes are in the snapshot; whether they are an RDB is the store's to prove */
+    RDB_RECEIVER_HELD, /* the disk is full until files are freed: read no more, and feed again very soon */
     RDB_RECEIVER_FAILED, /* `why` */
 };
 
 void rdb_receiver_begin(struct rdb_receiver *rdb_receiver, struct snapshot *snapshot);
 
-/* Takes what belongs to the RDB from `input` and shortens it by that. */
+/* Takes what belongs to the RDB from `input`, which may be empty, and shortens it by that. */
 enum rdb_receiver_result rdb_receiver_feed(struct rdb_receiver *rdb_receiver, struct bytes *input,
                                            struct text *why);
 
-/* Did the primary end the RDB by a mark? Then it waits for our first ACK (docs/protocol.md 2.2). */
+/* Did the primary end the RDB by a mark? Then it waits for our first ACK (protocol 2.2). */
 bool rdb_receiver_had_mark(const struct rdb_receiver *rdb_receiver);
 
 #endif

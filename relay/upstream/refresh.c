@@ -17,16 +17,18 @@
 #include "relay/base/log.h"
 #include "relay/base/log_repeat.h"
 #include "relay/base/text.h"
+#include "relay/net/loop.h"
 #include "relay/store/store.h"
 #include "server_conn.h"
 
-enum { WHY_MAX = 512 };
+enum { WHY_MAX = 512, HELD_PAUSE_MS = 20 };
 
 enum refresh_state { REFRESH_IDLE, REFRESH_CONNECTING, REFRESH_HANDSHAKE, REFRESH_LOADING };
 
 struct refresh {
     struct loop *loop;
     struct store *store;
+    struct timer *timer; /* of a pause: the disk is full until files are freed */
     struct tls_context *tls;
     struct announced_version *announced;
     enum refresh_state state;
@@ -46,6 +48,7 @@ struct refresh {
 };
 
 static conn_event_fn on_event;
+static void resume_reading(void *arg);
 
 #define TO(state) (1u << REFRESH_##state)
 
@@ -98,6 +101,11 @@ struct refresh *refresh_new(struct loop *loop, struct store *store,
     refresh->loop = loop;
     refresh->store = store;
     refresh->announced = announced;
+    refresh->timer = timer_new(loop, resume_reading, refresh);
+    if (refresh->timer == NULL) {
+        free(refresh);
+        return NULL;
+    }
     refresh_note_recall(store, &refresh->pace);
     return refresh;
 }
@@ -107,6 +115,7 @@ void refresh_free(struct refresh **refresh)
     if (*refresh == NULL)
         return;
     refresh_cancel(*refresh, "the relay stops");
+    timer_free(&(*refresh)->timer);
     free(*refresh);
     *refresh = NULL;
 }
@@ -151,6 +160,7 @@ static void note_end(struct refresh *refresh, enum refresh_end end, const char *
                      !refresh->server_conn.handshake.info.is_relay);
     if (was_asking)
         refresh_note_keep(refresh->store, &refresh->pace);
+    timer_disarm(refresh->timer);
     server_conn_fini(&refresh->server_conn);
 }
 
@@ -254,7 +264,7 @@ void refresh_cancel(struct refresh *refresh, const char *why)
 
 void refresh_tick(struct refresh *refresh, int64_t timeout_ms)
 {
-    if (refresh->state != REFRESH_IDLE &&
+    if (refresh->state != REFRESH_IDLE && !refresh->server_conn.is_paused &&
         clock_silence_ms(refresh->server_conn.last_io_ms) > timeout_ms)
         fail(refresh, "the primary is silent");
 }
@@ -372,7 +382,8 @@ static void note_cut_off(struct refresh *refresh, struct text *why)
 static bool read_some(struct refresh *refresh, struct text *why)
 {
     struct server_conn *server_conn = &refresh->server_conn;
-    if (!server_conn_receive(server_conn, why)) {
+    bool owes = refresh->state == REFRESH_LOADING && snapshot_owes(refresh->rdb_receiver.snapshot);
+    if (!owes && server_conn->pending.length == 0 && !server_conn_receive(server_conn, why)) {
         if (refresh->state == REFRESH_HANDSHAKE)
             text_format(why, " after %s", handshake_step(&server_conn->handshake));
         note_cut_off(refresh, why);
@@ -390,6 +401,10 @@ static bool read_some(struct refresh *refresh, struct text *why)
         return true;
     switch (rdb_receiver_feed(&refresh->rdb_receiver, &server_conn->pending, why)) {
     case RDB_RECEIVER_MORE:
+        return true;
+    case RDB_RECEIVER_HELD:
+        server_conn_pause(server_conn, true);
+        timer_arm(refresh->timer, HELD_PAUSE_MS);
         return true;
     case RDB_RECEIVER_DONE:
         return finish(refresh, why);
@@ -428,4 +443,12 @@ static void on_event(struct conn *conn, enum conn_event event, void *arg)
     if (!good)
         fail(refresh, text_string(&why));
     text_fini(&why);
+}
+
+/* The pause is over. */
+static void resume_reading(void *arg)
+{
+    struct refresh *refresh = arg;
+    server_conn_pause(&refresh->server_conn, false);
+    on_event(refresh->server_conn.conn, CONN_EVENT_READABLE, refresh);
 }

@@ -4,13 +4,15 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "relay/base/log.h"
+#include "relay/base/clock.h"
 #include "relay/net/conn.h"
 
 enum {
     PIECE_MAX = 512 * 1024,     /* of one receive */
     OVERLAP_PIECE = 16 * 1024,  /* of what is compared */
     TURN_MAX = 4 * 1024 * 1024, /* of one turn: the replicas' side must get its share of thread 0 */
+    TURN_MS_MAX =
+        20, /* where the kernel makes each write wait for the disk, since too much of it is dirty */
 };
 
 void stream_receiver_begin(struct stream_receiver *stream_receiver, struct history *history,
@@ -193,6 +195,7 @@ static enum stream_receiver_result receive_piece(struct stream_receiver *stream_
 enum stream_receiver_result stream_receiver_receive(struct stream_receiver *stream_receiver,
                                                     struct conn *conn, struct text *why)
 {
+    int64_t until_ms = clock_ms() + TURN_MS_MAX;
     bool is_drained = false; /* asking once more would only make those wait who are to have it */
     for (size_t total = 0; total < TURN_MAX && !is_drained;) {
         size_t received;
@@ -201,6 +204,8 @@ enum stream_receiver_result stream_receiver_receive(struct stream_receiver *stre
         if (result != STREAM_RECEIVER_OK)
             return result;
         total += received;
+        if (clock_ms() >= until_ms)
+            break;
     }
     return STREAM_RECEIVER_OK;
 }

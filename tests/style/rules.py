@@ -10,7 +10,7 @@ import re
 import links
 import references
 
-# --- layers: which component may include which -----------------------------------------------------
+# --- layers: design.md's drawing -------------------------------------------------------------------
 
 # Which components a component may include, besides itself. "top" is relay/*.c.
 BELOW = {

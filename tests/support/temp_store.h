@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "instant_file_thread.h"
 #include "relay/base/text.h"
 #include "relay/store/store.h"
 

@@ -76,6 +76,9 @@ enum backlog_space backlog_reserve(struct backlog *backlog, uint8_t **into, size
  * again. Thread 0. */
 MUST_CHECK enum backlog_space backlog_append(struct backlog *backlog, size_t length);
 
+/* Is the next segment being made? When it no longer is, BACKLOG_HELD may be over. Thread 0. */
+bool backlog_awaits_segment(const struct backlog *backlog);
+
 /* What is owed will come again: nothing is any more. Thread 0. */
 void backlog_forget_owed(struct backlog *backlog);
 

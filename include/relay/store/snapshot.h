@@ -57,8 +57,13 @@ bool snapshot_is_unreadable(const struct snapshot *snapshot);
 /* Told when the primary announces it ("$<length>"), before the first byte. Thread 0. */
 void snapshot_expect(struct snapshot *snapshot, uint64_t length);
 
-/* Appends RDB bytes. False: the disk refused them; `why` says so. Thread 0. */
+/* Appends RDB bytes. Where the disk is full and files are being freed, it keeps a copy of what it could not write
+ * and owes it: the caller reads no more until that is written. False: the disk refused; `why` says so. Thread 0. */
 MUST_CHECK bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *why);
+
+/* Does it owe bytes? Writes them, as far as there is space by now; false: as above. Thread 0. */
+bool snapshot_owes(const struct snapshot *snapshot);
+MUST_CHECK bool snapshot_write_owed(struct snapshot *snapshot, struct text *why);
 
 /* How many bytes were written, and when it became complete (clock_ms). Thread 0. */
 uint64_t snapshot_received(const struct snapshot *snapshot);

@@ -21,8 +21,9 @@
  * with a line in the log, files that are not ours are left alone and named. The rest of it is proven while it is
  * served, by a thread of the store's own, and is served when it is.
  *
- * Thread: thread 0. A thread of the store's own does the fsyncs, another one frees the space of removed
- * files: neither thread 0 nor a worker waits for a disk that is busy with that.
+ * Thread: thread 0. Threads of the store's own do what may wait for the disk: one creates, cuts and removes
+ * segments (store/file_thread.h), one fsyncs (store/syncer.h), one frees the space of removed files
+ * (store/reclaimer.h), one reads what a start has found (store/verifier.h).
  */
 #ifndef RELAY_STORE_STORE_H
 #define RELAY_STORE_STORE_H

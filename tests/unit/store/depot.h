@@ -151,10 +151,11 @@ static inline enum backlog_space depot_append(const struct depot *depot, size_t 
         uint8_t *into;
         size_t capacity;
         uint64_t before = backlog_end(backlog);
-        room = backlog_reserve(backlog, &into, &capacity); /* what is owed is written first */
+        room = stream_reserve(backlog, &into, &capacity); /* what is owed is written first */
         if (room == BACKLOG_SPACE)
             room = stream_append(backlog, (size_t)(end - backlog_end(backlog)), branch);
-        if (room == BACKLOG_HELD && (depot_await_freed(depot) || backlog_end(backlog) > before))
+        if (room == BACKLOG_HELD && (stream_await_segment(backlog) || depot_await_freed(depot) ||
+                                     backlog_end(backlog) > before))
             idle = 0;
     }
     return room;

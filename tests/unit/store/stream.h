@@ -6,6 +6,8 @@
 #ifndef TESTS_UNIT_STORE_STREAM_H
 #define TESTS_UNIT_STORE_STREAM_H
 
+#include <unistd.h>
+
 #include "relay/store/backlog.h"
 #include "test.h"
 
@@ -39,6 +41,26 @@ static inline void assert_stream(struct bytes view, uint64_t offset, unsigned br
                  stream_byte(offset + same, branch));
 }
 
+/* Waits until the next segment is made, or cannot be. True: it was being made. */
+static inline bool stream_await_segment(const struct backlog *backlog)
+{
+    bool waits = backlog_awaits_segment(backlog);
+    for (int i = 0; i < 200000 && backlog_awaits_segment(backlog); i++)
+        usleep(50);
+    return waits;
+}
+
+/* As upstream does it: a segment that is being made is waited for. */
+static inline enum backlog_space stream_reserve(struct backlog *backlog, uint8_t **into,
+                                                size_t *capacity)
+{
+    enum backlog_space room;
+    do
+        room = backlog_reserve(backlog, into, capacity);
+    while (room == BACKLOG_HELD && stream_await_segment(backlog));
+    return room;
+}
+
 /* Appends `length` bytes as they come from a socket: in what room there is. Returns what the backlog
  * said to the last of them. */
 static inline enum backlog_space stream_append(struct backlog *backlog, size_t length,
@@ -47,7 +69,7 @@ static inline enum backlog_space stream_append(struct backlog *backlog, size_t l
     while (length > 0) {
         uint8_t *into;
         size_t capacity;
-        enum backlog_space room = backlog_reserve(backlog, &into, &capacity);
+        enum backlog_space room = stream_reserve(backlog, &into, &capacity);
         if (room != BACKLOG_SPACE)
             return room;
         assert_true(capacity > 0);

@@ -182,7 +182,7 @@ static void write_owed(void)
     size_t capacity;
     enum backlog_space room;
     do /* what was given up may still be being freed */
-        room = backlog_reserve(depot_backlog(&depot), &into, &capacity);
+        room = stream_reserve(depot_backlog(&depot), &into, &capacity);
     while (room == BACKLOG_HELD && depot_await_freed(&depot));
     require(room == BACKLOG_SPACE, "still owed");
     show();

@@ -71,7 +71,7 @@ static void stream(size_t length)
     while (length > 0) {
         uint8_t *into;
         size_t capacity;
-        must(backlog_reserve(backlog, &into, &capacity) == BACKLOG_SPACE);
+        must(stream_reserve(backlog, &into, &capacity) == BACKLOG_SPACE);
         size_t count = capacity < length ? capacity : length;
         stream_fill(into, backlog_end(backlog), count, 0);
         account->end_after = backlog_end(backlog) + count;

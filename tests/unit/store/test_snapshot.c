@@ -32,10 +32,10 @@ static int tear_down(void **state)
 
 #define PLACE_TEST(name) TEST_SETUP(name, set_up, tear_down)
 
-static bool no_space(void *arg)
+static enum snapshot_space no_space(void *arg)
 {
     (void)arg;
-    return false;
+    return SNAPSHOT_SPACE_NONE;
 }
 
 static struct snapshot *create(uint64_t offset)

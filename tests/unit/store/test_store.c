@@ -101,7 +101,6 @@ DEPOT_TEST(the_one_before_is_served_until_then_and_gone_afterwards)
     assert_string_equal(current_id()->hex, b.hex);
     assert_true(history_number(next) > number);
     assert_true(place_has(&depot.place, "data/history-2"));
-    assert_false(place_has(&depot.place, "data/history-1/identity")); /* no start would find it */
     (void)depot_await_freed(&depot);
     assert_false(place_has(&depot.place, "data/history-1"));
 

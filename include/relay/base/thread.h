@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A thread of the relay's own. Signals are thread 0's: every other thread blocks them all. The name is what
+ * `top -H`, `perf` and /proc/<pid>/task show.
+ */
+#ifndef RELAY_BASE_THREAD_H
+#define RELAY_BASE_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "relay/base/check.h"
+
+enum { THREAD_NAME_MAX = 16 }; /* the system's limit, the terminator included */
+
+/* Starts `run(arg)`. False: errno. Any thread. */
+MUST_CHECK bool thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
+
+/* Names the calling thread: at most THREAD_NAME_MAX - 1 bytes, the rest is cut off. */
+void thread_set_name(const char *name);
+
+#endif
