@@ -23,13 +23,17 @@ $(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_O
 
 -include $(wildcard $(B)/tests/obj/bench/*.d)
 
-.PHONY: bench bench-instructions bench-programs bench-quick bench-store bench-tls bench-wait
+.PHONY: bench blocking bench-instructions bench-programs bench-quick bench-store bench-tls bench-wait
 
 bench-programs: $(PROGRAM) $(BENCH_PROGRAMS:%=$(B)/tests/bench/%)
 
 bench-store: $(B)/tests/bench/bench_store ## CRC-64, append, start on a large window (SIZE_GB=10, DIR=build/bench)
 	$(Q)mkdir -p $(or $(DIR),$(B)/bench)
 	$(Q)$< $(or $(DIR),$(B)/bench) $(or $(SIZE_GB),10)
+
+blocking: $(PROGRAM) ## which calls a disk may keep waiting, and on which thread (BLOCKING_ARGS=--all)
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/blocking.py $(BLOCKING_ARGS)
 
 bench-instructions: bench-programs ## what the relay does with each KB of the stream, counted by callgrind
 	$(Q)tests/support/setup.sh bench

@@ -44,6 +44,16 @@ def free_bytes(folder):
     return disk.f_bavail * disk.f_frsize
 
 
+def wait_disk_seen(relay):
+    """The relay asks for the free space once a second."""
+    folder = relay.settings["relay.data-dir"].parent
+    wait.until(
+        "the relay knows how much is free",
+        lambda: web.status(relay)["store"]["disk_free_bytes"] - free_bytes(folder),
+        lambda difference: abs(difference) < 1_000_000,
+    )
+
+
 def states(relay):
     """What monitors of servers look at, and our own word."""
     return (
@@ -154,6 +164,7 @@ def test_no_fetch_without_room(lab, small_disk):
     hog = small_disk / "hog"
     with open(hog, "wb") as file:
         file.write(b"h" * (free_bytes(small_disk) - 2_000_000))
+    wait_disk_seen(relay)
     replica = lab.replica(relay)
     relay.wait_log(r"no snapshot is fetched.*: there is no room on the disk for an RDB: it takes \d+ bytes")
     assert "no room on the disk" in relay.info("relay")["upstream_refresh_last_error"]

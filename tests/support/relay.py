@@ -93,6 +93,7 @@ class Relay(Process):
         self.data_dir.mkdir(exist_ok=True)
 
     under = []  # a program that it runs under, with that one's options: one that counts instructions, say
+    environment = {}  # beside ours
     login = None  # (user, password) of an admin, where requirepass is not the way in
 
     @property
@@ -106,7 +107,7 @@ class Relay(Process):
 
     def start(self, ready=True):
         self.ini.write_text(ini_text(self.settings))
-        self.spawn([*self.under, PROGRAM, "-c", self.ini], env=SANITIZER_ENV)
+        self.spawn([*self.under, PROGRAM, "-c", self.ini], env={**SANITIZER_ENV, **self.environment})
         if ready:
             self.wait_ready()
         return self
