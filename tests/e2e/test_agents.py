@@ -29,6 +29,17 @@ NOT_COUNTED_COLLECTD = re.compile("commands-.*|redis_command_cputime-.*")
 
 PASSWORD = "a-long-password"
 
+# How they come in: as it is open to all, with requirepass, or as a user who may only look. The last is what
+# docs/security.md has an exporter do.
+WAYS_IN = {
+    "open": ({}, None),
+    "requirepass": ({"downstream.requirepass": PASSWORD}, ("default", PASSWORD)),
+    "monitor": (
+        {"downstream.requirepass": PASSWORD, "users.exporter": "monitor looks-only"},
+        ("exporter", "looks-only"),
+    ),
+}
+
 
 def pair(lab, settings=None):
     """A primary with a relay, which has two replicas, and with a replica that does the same job."""
@@ -50,12 +61,13 @@ def unexplained(names, *reasons):
 @pytest.mark.skipif(
     not agents.EXPORTER.exists(), reason="redis_exporter could not be fetched (tests/support/setup.sh test)"
 )
-@pytest.mark.parametrize("password", (None, PASSWORD))
-def test_redis_exporter(lab, password):
-    origin, relay, replica = pair(lab, {"downstream.requirepass": password} if password else None)
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_redis_exporter(lab, way):
+    settings, login = WAYS_IN[way]
+    origin, relay, replica = pair(lab, settings)
     exporter, of_data = (
-        lab.keep(agents.Exporter(lab.directory / f"exporter-{target.name}", target)).start()
-        for target in (relay, replica)
+        lab.keep(agents.Exporter(lab.directory / f"exporter-{target.name}", target, login)).start()
+        for target, login in ((relay, login), (replica, None))
     )
     found = exporter.samples()
     assert found["redis_up"] == {"": 1}

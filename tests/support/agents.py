@@ -18,15 +18,16 @@ SAMPLE = re.compile(r"(redis_[a-z_]+)(\{.*\})? (\S+)")
 class Exporter(Process):
     """redis_exporter with every metric that it makes without a key to look at."""
 
-    def __init__(self, directory, target):
+    def __init__(self, directory, target, login=None):
         super().__init__(f"exporter-{target.name}", directory)
         self.target = target
+        self.login = login  # (user, password)
         self.port = ports.free_port()
 
     def start(self):
         options = ["-redis.addr", f"redis://127.0.0.1:{self.target.port}"]
-        if self.target.password:
-            options += ["-redis.password", self.target.password]
+        if self.login:
+            options += ["-redis.user", self.login[0], "-redis.password", self.login[1]]
         for name in ("include-system-metrics", "include-config-metrics", "export-client-list"):
             options.append(f"-{name}")
         self.spawn([EXPORTER, "-web.listen-address", f"127.0.0.1:{self.port}", *options])
