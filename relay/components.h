@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The open components, and the doors between them: what one room wants from another that must not know it.
+ * The open components, and the callbacks between them: what one component wants from another that must not
+ * know it.
  * relay.c opens and closes the components and runs the turns; wiring.c says what happens behind each door.
  *
  * Owner: relay.c. Thread: thread 0.

@@ -63,7 +63,7 @@ static _Noreturn void misused(const char *text, const char *argument)
 {
     if (text != NULL)
         fprintf(stderr, "psync-relay: %s: %s\n", argument, text);
-    fputs("psync-relay --help tells what can be said.\n", stderr);
+    fputs("See psync-relay --help.\n", stderr);
     exit(EXIT_FAILURE);
 }
 

@@ -194,7 +194,7 @@ static bool open_status(struct components *components, struct text *why)
     return components->status != NULL;
 }
 
-/* Nothing happens on the loop before it runs, so a door may lead to a room that is opened later. */
+/* Nothing happens on the loop before it runs, so a callback may lead to a component that is opened later. */
 static bool open_components(struct components *components, struct text *why)
 {
     const struct downstream_callbacks callbacks = wiring_downstream_callbacks(components);

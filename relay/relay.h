@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The composition: opens the components in order, makes them known to each other through their doors, runs
+ * The composition: opens the components in order, makes them known to each other through their callbacks, runs
  * the turns, and closes them in the reverse order. What no room may know of another is tied together
  * here: the primary's news and the replicas, a waiting replica and the link.
  *

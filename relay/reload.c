@@ -96,7 +96,8 @@ static void log_errors(const char *errors)
         errors += length;
         errors += *errors == '\n';
     }
-    log_errorx("relay: cause=SIGHUP the settings stay as they are: mend that, and send it again");
+    log_errorx("relay: cause=SIGHUP reload failed; the running settings are unchanged: correct "
+               "that, then send SIGHUP again");
 }
 
 static void log_rest(const struct config_difference *difference, void *arg)

@@ -209,7 +209,7 @@ static void reload_one(struct tls_sides *sides, enum tls_use use, const struct c
         take(sides, use, fresh, config);
         log_context(use, fresh);
     } else {
-        log_warnx("relay: %s TLS: %s; what there was before stays", rows[use].name,
+        log_warnx("relay: %s TLS: %s; the previous certificate stays in use", rows[use].name,
                   text_string(&why));
     }
     text_fini(&why);

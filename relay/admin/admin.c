@@ -219,7 +219,7 @@ static void refuse_role(const struct request *request, const char *user)
 }
 
 /* False: the reply says why not, in the words of servers since Redis 7.2. */
-static bool is_permitted(struct request *request)
+static bool check_permission(struct request *request)
 {
     if (command_is_for(request->row, role_of(request->admin, request->session)))
         return true;
@@ -231,7 +231,7 @@ static bool is_permitted(struct request *request)
 
 /* The order of the checks and their words are redis-server's: existence, arity, authentication, what the
  * connection is in the midst of, role. False: the reply says why not. */
-static bool is_acceptable(struct request *request, const struct client_state *client_state)
+static bool accept_request(struct request *request, const struct client_state *client_state)
 {
     enum data_command data = DATA_COMMAND_NONE;
     if (!find_row(request, &data))
@@ -252,7 +252,7 @@ static bool is_acceptable(struct request *request, const struct client_state *cl
         write_error(request->writer, "ERR Command not allowed inside a transaction");
         return false;
     }
-    if (row != NULL && !is_permitted(request))
+    if (row != NULL && !check_permission(request))
         return false;
     if (!may_run_while_subscribed(request, client_state)) {
         char name[NAME_SHOWN_MAX + 1];
@@ -328,7 +328,7 @@ static void run(struct request *request)
         queue(request, transaction);
         return;
     }
-    if (!is_acceptable(request, client_state)) {
+    if (!accept_request(request, client_state)) {
         if (transaction != NULL)
             spoil(request, transaction, before);
         return;
@@ -349,7 +349,7 @@ void run_queued(const struct request *exec, const struct command *command)
     request.parent = NULL;
     request.is_queued = true;
     /* It was accepted when it was queued, but an AUTH may have come before it, or a REPLICAOF. */
-    if (is_acceptable(&request, NULL))
+    if (accept_request(&request, NULL))
         handle(&request);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One section of a room's report as a map, for who would rather not take INFO's lines apart: "name:value"
+ * One section of a component's report as a map, for who would rather not take INFO's lines apart: "name:value"
  * is a pair, a value of digits alone an integer, and one like "offset=1,bytes=2,..." a map in the map. Pure.
  */
 #ifndef RELAY_ADMIN_REPORT_MAP_H

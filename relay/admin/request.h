@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a handler is given: one command of one client, found in the table and checked, and the room
- * it runs in. A handler reads its arguments, acts through the doors of the other components, and writes
+ * it runs in. A handler reads its arguments, acts through the callbacks of the other components, and writes
  * exactly one reply to `request->writer`; or holds the client, and answers later.
  *
  * Thread: thread 0.

@@ -104,7 +104,7 @@ static void put_escaped(struct log_line *line, const char *string)
     }
 }
 
-/* The length of the room's name that the message begins with; 0: it does not. */
+/* The length of the component's name that the message begins with; 0: it does not. */
 static size_t room_length(const char *message)
 {
     size_t length = strspn(message, "abcdefghijklmnopqrstuvwxyz");

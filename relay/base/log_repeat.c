@@ -14,7 +14,7 @@ static uint32_t hash(const char *text)
     return value;
 }
 
-static bool is_new(struct log_repeat *repeat, const char *reason)
+static bool note_reason(struct log_repeat *repeat, const char *reason)
 {
     uint32_t value = hash(reason);
     unsigned known = repeat->reasons < LOG_REPEAT_REASONS ? repeat->reasons : LOG_REPEAT_REASONS;
@@ -68,7 +68,7 @@ bool log_repeat_note(struct log_repeat *repeat, const char *reason, int64_t now_
     repeat->count++;
     repeat->last_ms = now_ms;
     bool is_due = now_ms >= repeat->due_ms;
-    if (!is_new(repeat, reason) && !is_due)
+    if (!note_reason(repeat, reason) && !is_due)
         return false;
     if (is_due) {
         repeat->pause_ms = repeat->pause_ms * 2 < LOG_REPEAT_PAUSE_MS_MAX ? repeat->pause_ms * 2

@@ -269,7 +269,7 @@ static void say_overruled(const struct config_difference *difference, void *arg)
     (void)arg;
     if (difference->is_live)
         log_warnx("config: CONFIG REWRITE has written [%s] %s = %s, but the next start takes %s: "
-                  "--set goes over the ini",
+                  "--set overrides the ini",
                   difference->section, difference->key, difference->before, difference->after);
 }
 

@@ -47,8 +47,8 @@ static const struct setting settings[] = {
      "words of a primary that renames commands in its redis.conf, as REPLCONF abc, INFO xyz; of "
      "AUTH, CONFIG, INFO, PING, PSYNC, REPLCONF"},
     {"upstream", "sentinel", &kind_sentinel, AT(sentinel), "", 0,
-     "Sentinels that know where the primary is, as master-name host:port host:port ...; what they "
-     "say goes over replicaof"},
+     "Sentinels that know where the primary is, as master-name host:port host:port ...; the "
+     "Sentinels' answer overrides replicaof"},
     {"upstream", "sentinel-user", &kind_line, AT(sentinel.user), "", 0,
      "user of the Sentinels' ACL to log in as; empty: the default one"},
     {"upstream", "sentinel-pass", &kind_secret, AT(sentinel.password), "", SETTING_SECRET,
@@ -64,7 +64,7 @@ static const struct setting settings[] = {
      "(fsynced), all (all our known replicas have it: those that are attached, or were until "
      "repl-timeout ago), replicas N (N of them have it)"},
     {"upstream", "repl-timeout", &kind_patience, AT(upstream.timeout_ms), "60", SETTING_LIVE,
-     "silence of the primary after which the link is made anew"},
+     "reconnect when nothing has arrived from the primary for this long"},
     {"upstream", "replica-announce-ip", &kind_host, AT(upstream.announce_ip), "", 0,
      "address that the primary shows for us; empty: the connection's own"},
     {"upstream", "replica-announce-port", &kind_port_or_0, AT(upstream.announce_port), "0", 0,

@@ -127,7 +127,7 @@ static bool is_unauthenticated(const struct client *client)
     return client->list->must_authenticate && client->session.user[0] == '\0';
 }
 
-/* ---------------------------------------------------------------- the room */
+/* ---------------------------------------------------------------- the list */
 
 void client_list_init(struct client_list *list)
 {
@@ -550,7 +550,7 @@ static bool is_idle(const struct client *client)
 }
 
 /* It asks and does not read what it is answered: it would hold its replies for ever. */
-static bool is_stuck(struct client *client, int64_t now_ms)
+static bool update_stall(struct client *client, int64_t now_ms)
 {
     uint64_t taken_bytes = client_sent_bytes(client);
     if (outbox_left(&client->output) == 0 || taken_bytes != client->taken_bytes) {
@@ -562,7 +562,7 @@ static bool is_stuck(struct client *client, int64_t now_ms)
 }
 
 /* It must authenticate, and takes its time. RESET begins a new one. */
-static bool is_slow_unauthenticated(struct client *client, int64_t now_ms)
+static bool update_login_time(struct client *client, int64_t now_ms)
 {
     if (client->unauthenticated_ms != 0 && !is_unauthenticated(client))
         client->unauthenticated_ms = now_ms;
@@ -603,9 +603,9 @@ void client_list_tick(struct client_list *list)
             continue;
         if (client->finish_ms != 0 && now_ms - client->finish_ms > CLIENT_FINISH_MS_MAX)
             client_close(client, client->finished);
-        else if (client->finish_ms == 0 && is_slow_unauthenticated(client, now_ms))
+        else if (client->finish_ms == 0 && update_login_time(client, now_ms))
             client_close(client, CLOSE_UNAUTHENTICATED);
-        else if (is_stuck(client, now_ms))
+        else if (update_stall(client, now_ms))
             client_close(client, CLOSE_OVERFLOW);
         else if (client->finish_ms == 0 && is_idle(client))
             client_close(client, CLOSE_IDLE);

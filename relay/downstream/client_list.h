@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The clients of the room, as downstream.c has them: made, listed, counted, closed. What the command
+ * The clients of the component, as downstream.c has them: made, listed, counted, closed. What the command
  * table sees of one is client.h.
  *
  * Owner: downstream.c. Thread: thread 0.

@@ -504,7 +504,7 @@ void replica_confirm_branch(struct replica *replica, uint64_t branch, uint64_t o
 
 /* A program may be busy for long, and stop reading; its system answers TCP all the same, and when that is
  * silent the host or the way to it is gone. Asked once a second; each answer begins it anew. */
-static bool has_vanished(struct replica *replica)
+static bool update_unanswered(struct replica *replica)
 {
     int64_t now_ms = clock_ms();
     if (!conn_is_unanswered(replica->conn))
@@ -542,7 +542,7 @@ static void on_attached(struct replica *replica, enum replica_event event)
         check(replica);
         if (replica->state != REPLICA_CLOSING && is_silent(replica))
             replica_close(replica, CLOSE_SILENT);
-        if (replica->state != REPLICA_CLOSING && has_vanished(replica))
+        if (replica->state != REPLICA_CLOSING && update_unanswered(replica))
             replica_close(replica, CLOSE_VANISHED);
         if (replica->state != REPLICA_CLOSING && replica->waits_for_disk)
             read_ahead(replica);

@@ -26,7 +26,7 @@
  *                                                    rings
  *
  * (c) and (5) both read and write `watched`, so one of them sees the other. If (5) comes after (c), it
- * rings. If before, (c) acquires what (5) released, and (d) sees what (4) wrote. Cards are relaxed and
+ * rings. If before, (c) acquires what (5) released, and (d) sees what (4) wrote. Replica stats are relaxed and
  * need no more; and a worker without acknowledgements does not look at all.
  */
 #include "worker.h"

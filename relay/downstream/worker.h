@@ -19,7 +19,7 @@ struct notifier;
 struct replica;
 struct worker;
 
-/* Starts the thread. Cards of replicas that have gone are posted to `home`; `acknowledged` is rung as
+/* Starts the thread. Replica stats of replicas that have gone are posted to `home`; `acknowledged` is rung as
  * worker_watch says. NULL: memory, descriptors or threads are out (errno). */
 MUST_CHECK struct worker *worker_start(struct mailbox *home, struct notifier *acknowledged);
 

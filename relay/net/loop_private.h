@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the other files of this room need of a loop, and nobody else may see.
+ * What the other files of this component need of a loop, and nobody else may see.
  */
 #ifndef RELAY_NET_LOOP_PRIVATE_H
 #define RELAY_NET_LOOP_PRIVATE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * TLS between the files of this room: what a connection gets of its context, and OpenSSL's reasons in
+ * TLS between the files of this component: what a connection gets of its context, and OpenSSL's reasons in
  * words.
  */
 #ifndef RELAY_NET_TLS_PRIVATE_H

@@ -127,7 +127,7 @@ static enum reply_result read_item(struct progress *progress, struct reply *repl
 }
 
 /* An array is whole with its last element, and so is the one that it was the last element of. */
-static bool is_whole(struct progress *progress)
+static bool close_full_arrays(struct progress *progress)
 {
     while (progress->depth > 0 && progress->missing[progress->depth] == 0)
         progress->depth--;
@@ -152,7 +152,7 @@ enum reply_result reply_read(struct bytes input, struct reply *reply)
             return result;
         if (parent > 0)
             progress.missing[parent]--;
-    } while (!is_whole(&progress));
+    } while (!close_full_arrays(&progress));
     reply->length = seen.length - progress.rest.length;
     return REPLY_WHOLE;
 }

@@ -12,7 +12,7 @@
 enum {
     WORDS_MAX = 48,
     SUBJECT_MAX = ROW_ADDRESS_MAX + 48,
-    LINK_GRACE_MS = 5 * 1000, /* a link that is made anew at once is no problem yet */
+    LINK_GRACE_MS = 5 * 1000, /* a link that reconnects at once is no problem yet */
     SILENCE_SLACK_MS = 1000,  /* beyond two PING periods */
     FULL_PERCENT = 90,
 };

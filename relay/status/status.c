@@ -52,8 +52,8 @@ static void take(struct status *status, enum picture_order order, size_t rows_ma
                  rows_max);
 }
 
-/* Must it be made anew? Then it is empty. */
-static bool is_stale(struct kept *kept)
+/* True: it was too old, is empty now, and has to be written again. */
+static bool clear_if_stale(struct kept *kept)
 {
     int64_t now_ms = clock_ms();
     if (kept->made_ms != 0 && now_ms - kept->made_ms < KEPT_MS && !kept->text.failed)
@@ -99,7 +99,7 @@ static void append_kept(const struct kept *kept, struct http_reply *reply)
 
 static void serve_document(struct status *status, const char *query, struct http_reply *reply)
 {
-    if (is_stale(&status->document)) {
+    if (clear_if_stale(&status->document)) {
         take(status, PICTURE_WORST, LISTED_MAX);
         document_write(&status->picture, &status->document.text);
     }
@@ -112,7 +112,7 @@ static void serve_document(struct status *status, const char *query, struct http
 static void serve_metrics(struct status *status, const char *query, struct http_reply *reply)
 {
     (void)query;
-    if (is_stale(&status->metrics)) {
+    if (clear_if_stale(&status->metrics)) {
         take(status, PICTURE_OLDEST, SERIES_MAX);
         metrics_write(&status->picture, &status->metrics.text);
     }

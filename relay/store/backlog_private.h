@@ -142,7 +142,7 @@ MUST_CHECK enum backlog_space backlog_roll(struct backlog *backlog, struct text 
  * above. */
 MUST_CHECK enum backlog_space backlog_go_on(struct backlog *backlog, struct text *why);
 
-/* Cursors of an earlier era do not read beyond the end of `segment`. */
+/* Cursors of an earlier replication id do not read beyond the end of `segment`. */
 void segment_set_replid_after(struct segment *segment, unsigned replid_index);
 
 #endif

@@ -88,7 +88,7 @@ static void cut_at(struct backlog *backlog, struct segment *kept, uint64_t offse
 {
     struct segment *old = segment_next(kept);
     cut_off(backlog, old);
-    /* A border that was cut off is where the cut is: no older id reaches further. */
+    /* A change of replication id that was cut off is where the cut is: no older id reaches further. */
     for (const struct segment *s = old; s != NULL; s = segment_next(s))
         segment_set_replid_after(kept,
                                  atomic_load_explicit(&s->replid_after, memory_order_relaxed));

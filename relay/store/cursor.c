@@ -36,7 +36,7 @@ enum cursor_view cursor_peek(struct cursor *cursor, struct bytes *view)
                              (size_t)(published - cursor->offset));
             return CURSOR_BYTES;
         }
-        /* Relaxed is enough: the border was set before `next` was, so who has seen the one, with its
+        /* Relaxed is enough: `replid_after` was set before `next` was, so who has seen the one, with its
          * acquire, sees the other. Without a `next` there is nothing to step over to yet. */
         if (atomic_load_explicit(&segment->replid_after, memory_order_relaxed) >
             cursor->replid_index)

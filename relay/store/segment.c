@@ -560,7 +560,7 @@ void segment_unlink_file(const struct segment_space *space, int directory, uint6
                          uint64_t bytes)
 {
     struct unlink_job *it = calloc(1, sizeof(*it));
-    if (it == NULL) { /* behind those that were submitted before, whose names may be made anew */
+    if (it == NULL) { /* behind those that were submitted before, whose names may be made again */
         file_thread_drain(space->files);
         unlink_file(space->reclaimer, directory, first);
         return;

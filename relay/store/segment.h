@@ -58,8 +58,9 @@ struct segment {
     _Atomic uint64_t published;     /* absolute offset; moves back only in a rewind */
     _Atomic(struct segment *) next; /* set when `published` is final */
     _Atomic bool is_unreadable;     /* the disk failed a reader */
-    _Atomic unsigned replid_after;  /* the era that begins at its end; 0: none. Set before `next` */
-    uint64_t first;                 /* constant, as the four below */
+    _Atomic unsigned
+        replid_after; /* the replication id that begins at its end; 0: none. Set before `next` */
+    uint64_t first;   /* constant, as the four below */
     uint64_t capacity;
     const uint8_t *map; /* to be read */
     int file;

@@ -228,8 +228,8 @@ static int64_t age_ms(const struct stat *about)
     return age > 0 ? age : 0;
 }
 
-static bool is_as_told(struct snapshot *snapshot, const struct identity_snapshot *row,
-                       const struct files_pace *pace, struct text *why)
+static bool verify_as_told(struct snapshot *snapshot, const struct identity_snapshot *row,
+                           const struct files_pace *pace, struct text *why)
 {
     struct stat about;
     errno = EBADMSG;
@@ -285,7 +285,7 @@ struct snapshot *snapshot_load(int directory, const struct identity_snapshot *ro
         return NULL;
     snapshot->received = row->length;
     snapshot->verified = row->verified;
-    return settle_proof(snapshot, is_as_told(snapshot, row, pace, why), why);
+    return settle_proof(snapshot, verify_as_told(snapshot, row, pace, why), why);
 }
 
 /* As snapshot_complete would. */

@@ -72,8 +72,8 @@ static uint64_t bytes_of_all(const struct identity *identity)
 }
 
 /* Do the first `length` bytes of a file have this CRC-64? `exact`: and is that all of it? */
-static bool is_proven(struct check *check, const char *folder, const char *name, uint64_t length,
-                      bool exact, uint64_t crc, struct text *why)
+static bool verify_file(struct check *check, const char *folder, const char *name, uint64_t length,
+                        bool exact, uint64_t crc, struct text *why)
 {
     char path[128];
     snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -129,8 +129,8 @@ static void check_sealed(struct check *check)
         segment_name(segment->first, name);
         struct text why;
         text_init(&why, WHY_MAX);
-        bool good = is_proven(check, "backlog", name, segment->end - segment->first, false,
-                              segment->crc, &why);
+        bool good = verify_file(check, "backlog", name, segment->end - segment->first, false,
+                                segment->crc, &why);
         span_row(check, "segment", segment->first, segment->end, good, text_string(&why));
         text_fini(&why);
     }
@@ -166,7 +166,8 @@ static void check_newest(struct check *check)
         segment_name(mark.segment_first, name);
         uint64_t length = mark.end - mark.segment_first;
         check->total += length;
-        bool good = length == 0 || is_proven(check, "backlog", name, length, false, mark.crc, &why);
+        bool good =
+            length == 0 || verify_file(check, "backlog", name, length, false, mark.crc, &why);
         if (good)
             text_format(&why, "boundary %" PRIu64, mark.boundary);
         span_row(check, "newest", mark.segment_first, mark.end, good, text_string(&why));
@@ -187,7 +188,7 @@ static void check_snapshot(struct check *check)
     snapshot_name(snapshot->offset, name);
     struct text why;
     text_init(&why, WHY_MAX);
-    bool good = is_proven(check, "snapshot", name, snapshot->length, true, snapshot->crc, &why);
+    bool good = verify_file(check, "snapshot", name, snapshot->length, true, snapshot->crc, &why);
     if (good)
         text_format(&why, "%" PRIu64 " bytes, %s", snapshot->length,
                     snapshot->verified ? "crc64" : "the primary's checksums are off");

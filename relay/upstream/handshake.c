@@ -16,7 +16,7 @@ struct step {
     bool (*is_needed)(const struct handshake *handshake);
     void (*send)(const struct handshake *handshake, struct writer *writer);
     enum verdict (*judge)(struct handshake *handshake, struct bytes answer);
-    unsigned right; /* ORIGIN_RIGHT_*: what it takes; 0: everybody may */
+    unsigned right; /* PRIMARY_RIGHT_*: what it takes; 0: everybody may */
 };
 
 enum { WORDS_MAX = 8 };

@@ -70,7 +70,7 @@ struct handshake {
     struct text bulk_line;
     struct primary_info info; /* outlasts the connection, until a server answers again */
     bool took_version; /* it knows `REPLCONF version`: a Valkey of 8.0 or later, or a relay */
-    unsigned denied;   /* ORIGIN_RIGHT_*: what our user may not do, by the answers so far */
+    unsigned denied;   /* PRIMARY_RIGHT_*: what our user may not do, by the answers so far */
     struct psync_reply reply;
     char error[HANDSHAKE_ERROR_MAX]; /* what was said, and to which command */
 };

@@ -63,7 +63,7 @@ struct link {
     unsigned broken_streams; /* that were refused at broken_at, one after the other */
     uint64_t broken_at;      /* the boundary */
     uint64_t began_offset;   /* the boundary when streaming began */
-    unsigned denied;         /* ORIGIN_RIGHT_*, at the last server that answered to PSYNC */
+    unsigned denied;         /* PRIMARY_RIGHT_*, at the last server that answered to PSYNC */
     int64_t full_sync_ms;    /* when the one began behind which no stream has come yet; 0: none */
     struct cut_off cut_off;  /* the last full sync, where the primary ended it */
     bool has_disconnections; /* it told how many it has closed: */

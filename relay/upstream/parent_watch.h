@@ -3,7 +3,7 @@
  * Asks the relay that we follow how its own link is, and those above it: its stream only falls silent when
  * its primary has died, and the link to it goes on being up. Every few seconds on a short connection of its
  * own (INFO relay), never on the replication link; with a limit of time and of bytes. One that does not let
- * us ask is left alone until the link is made anew.
+ * us ask is left alone until the link connects again.
  *
  * Owner: the link. Thread: thread 0.
  */

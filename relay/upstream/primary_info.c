@@ -77,7 +77,7 @@ static void read_chain(struct primary_info *info, struct bytes value)
     run_id_chain_parse(value, &info->chain);
 }
 
-static void read_chain_is_complete(struct primary_info *info, struct bytes value)
+static void read_chain_complete(struct primary_info *info, struct bytes value)
 {
     info->chain.is_complete = bytes_is(value, "1");
 }
@@ -159,7 +159,7 @@ static const struct field {
     {"master_link_status:", read_link_status},
     {"master_repl_offset:", read_offset},
     {"upstream_chain:", read_chain},
-    {"upstream_chain_complete:", read_chain_is_complete},
+    {"upstream_chain_complete:", read_chain_complete},
     {"master_replid:", read_replid},
     {"master_replid2:", read_replid2},
     {"second_repl_offset:", read_second_offset},

@@ -159,7 +159,7 @@ def test_root_becomes_a_user(lab, open_place):
     logged(r"\[downstream\] tls-key-file .*: nobody cannot read it: .* only a restart")
     logged(r"the ini .*: nobody cannot read it: .* only a restart")
     relay.signal(signal.SIGHUP)
-    logged(r"downstream TLS: .*tls-key-file .*: Permission denied; what there was before stays")
+    logged(r"downstream TLS: .*tls-key-file .*: Permission denied; the previous certificate stays in use")
     shutil.chown(papers.key("relay"), group=user.pw_gid)
     papers.key("relay").chmod(0o640)
     relay.signal(signal.SIGHUP)

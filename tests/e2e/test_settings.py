@@ -245,7 +245,7 @@ def test_hangup_takes_over_what_may_change(lab, relay):
 def test_hangup_refuses_an_ini_as_a_whole(relay):
     said = hang_up(
         relay,
-        "the settings stay as they are",
+        "the running settings are unchanged",
         downstream__timeout=44,
         store__fsync="perhaps",
         relay__nosuch=1,

@@ -9,6 +9,7 @@ import re
 
 import links
 import references
+import words
 
 # --- layers: design.md's drawing -------------------------------------------------------------------
 
@@ -236,4 +237,5 @@ RULES = [
     own_header_first,
     links.dangling_links,
     references.references,
+    *words.RULES,
 ]

@@ -49,6 +49,17 @@ class Source:
         return None
 
 
+def parameters(source, number):
+    """The names of the parameters of the function whose body begins at line `number`."""
+    heading = ""
+    for line in reversed(source.code[: number - 1]):
+        if not line.strip() or line.rstrip().endswith((";", "}")):
+            break
+        heading = line + " " + heading
+    inside = heading[heading.find("(") + 1 : heading.rfind(")")]
+    return {match.group(1) for match in re.finditer(r"(\w+)(?:\[\w*\])?\s*(?:,|$)", inside)}
+
+
 def blank_out(text):
     """C code with the insides of comments and strings as blanks, line ends kept."""
     pattern = r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\''

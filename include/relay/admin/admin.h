@@ -2,7 +2,7 @@
  *
  * What we tell people and monitors: the one table of commands (name, arity, what it needs, handler,
  * documentation), and INFO, ROLE, CONFIG and CLIENT behind it. It reads the other components' reports and
- * acts through their doors. Data commands get a clear error: a relay holds no data.
+ * acts through their callbacks. Data commands get a clear error: a relay holds no data.
  *
  * Thread: thread 0.
  */
@@ -59,7 +59,7 @@ struct admin_callbacks {
     void *arg;
 };
 
-/* The strings of `options` live longer than the room; all doors lead somewhere. NULL: out of memory. */
+/* The strings of `options` live longer than the component; every callback is set. NULL: out of memory. */
 MUST_CHECK struct admin *admin_open(struct loop *loop, struct store *store, struct link *link,
                                     struct downstream *downstream,
                                     const struct admin_options *options,

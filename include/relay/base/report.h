@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a room tells what it is doing: it fills a report with sections of named values and never
+ * How a component tells what it is doing: it fills a report with sections of named values and never
  * knows who reads it. INFO prints "# Section" and "name:value" lines from it, as real servers do.
  *
  *     report_section(r, "Replication");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * All settings: the options of the components, put together, and the one table (settings.c) that says for
- * each which key it has in the ini, how it is read, what it is by default, and what it means. Rooms
+ * each which key it has in the ini, how it is read, what it is by default, and what it means. Components
  * never see the ini.
  *
  *     if (!config_load(&config, file, overrides, count, &errors))
@@ -44,7 +44,7 @@ struct config_source {
     size_t override_count;
 };
 
-/* [users], as it stands there: see user_settings.h of the room. */
+/* [users], as it stands there: see relay/config/user_settings.h. */
 struct user_settings {
     struct user_setting *all;
     size_t count;

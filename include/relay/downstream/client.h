@@ -2,7 +2,7 @@
  *
  * A downstream connection that speaks commands: everyone begins as one, and who says PSYNC or SYNC
  * stops being one (replica.h). A client reads commands, hands each to the one door that the
- * composition gave the room (admin has the table of commands), and sends what was written as reply.
+ * composition gave the component (admin has the table of commands), and sends what was written as reply.
  * What it makes us hold is bounded (base/bounds.h): COMMAND_LENGTH_MAX of input; it is not read from while
  * more than CLIENT_OUTPUT_MAX of output waits. One that must authenticate and has not is an unauthenticated client, may
  * make us hold less, and is closed when its time is over.

@@ -50,7 +50,7 @@ struct downstream_options {
     int keepalive_s;
 };
 
-/* What the room needs from outside. */
+/* What the component needs from outside. */
 struct downstream_callbacks {
     client_command_fn *on_command;
     void (*on_snapshot_wanted)(

@@ -37,7 +37,7 @@ struct tls_certificates;
 
 struct status_options {
     const char *bind; /* addresses separated by blanks */
-    uint16_t port;    /* 0: nothing is served (the room is not opened) */
+    uint16_t port;    /* 0: nothing is served (the component is not opened) */
     int64_t ready_max_silence_ms;
     const char *allowed_hosts; /* names with blanks between: see guard.h of the component */
     bool has_password;

@@ -61,7 +61,7 @@ struct link_options {
     int64_t refresh_pause_ms; /* snapshot-min-interval: between two refreshes nobody waits for */
     int64_t failover_grace_ms; /* failover-grace: 0: none; negative: for ever */
     bool asks_sentinels; /* some are asked who the primary is: link_follow_primary is to come */
-    bool snapshot_always_ready; /* renew before the window leaves X behind; else when wanted */
+    bool snapshot_always_ready; /* refresh before the window leaves X behind; else when wanted */
 };
 
 /* What has become of the history, so that whoever serves it can tell its replicas. Called inside the
@@ -122,7 +122,7 @@ void link_retry(struct link *link);
 void link_set_ack(struct link *link, struct ack_rule rule);
 
 /* Of the options, takes what may change while it is open: the rule of what is acknowledged ,
- * repl-timeout, and when snapshots are renewed. */
+ * repl-timeout, and when snapshots are refreshed. */
 void link_change(struct link *link, const struct link_options *options);
 struct ack_rule link_ack(const struct link *link);
 
@@ -148,7 +148,7 @@ MUST_CHECK const char *link_refresh_now(struct link *link);
  * since a GETACK. Every turn; costs nothing when there is nothing to do. */
 void link_turn_end(struct link *link);
 
-/* Every second: acknowledges, looks at silence, renews the snapshot where that is due. */
+/* Every second: acknowledges, looks at silence, refreshes the snapshot where that is due. */
 void link_tick(struct link *link);
 
 /* Our link, and those above it as far as relays tell: at least one. */

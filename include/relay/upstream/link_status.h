@@ -92,7 +92,7 @@ struct link_status {
     bool chain_is_complete; /* the last of them is a primary */
     const char *cut_off;    /* the last full sync, which the primary ended; NULL or "": none */
     const char *cut_off_advice;
-    unsigned denied_rights;     /* ORIGIN_RIGHT_*: what our user may not do there */
+    unsigned denied_rights;     /* PRIMARY_RIGHT_*: what our user may not do there */
     const char *user;           /* whom we log in as */
     uint32_t announced_version; /* for the next handshake with the primary (SERVER_VERSION) */
     bool announce_is_fixed;     /* by announce-version */

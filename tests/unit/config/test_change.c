@@ -288,7 +288,7 @@ CHANGE_TEST(what_was_set_is_written_and_nothing_else)
     config_fini(&config);
 }
 
-/* --set goes over the ini at the next start, too: it is not written, unless it was changed since. */
+/* --set overrides the ini at the next start, too: it is not written, unless it was changed since. */
 CHANGE_TEST(what_an_override_gives_is_not_written)
 {
     static const char *const overrides[] = {"store.fsync=always", "downstream.timeout=5"};
