@@ -82,7 +82,7 @@ sanitize: ## check and e2e whole under both sanitizers, with a sum (ten minutes;
 big: $(PROGRAM) ## full syncs of gigabytes under TLS with a running stream (BIG=3)
 	$(Q)BIG=$(or $(BIG),3) $(MAKE) --no-print-directory e2e E2E_ARGS='-k full_sync_of_gigabytes' E2E_JOBS=0
 
-bare: ## the quick start, make demo and make test on a bare Debian 12 (root only; half an hour)
+bare: ## the quick start, make demo, make test and make for arm64 on a bare Debian 12 (root only; half an hour)
 	$(Q)tests/install/bare.sh
 
 chaos: $(PROGRAM) ## kill -9, damaged files, fail-overs, long (ROUNDS=300, CHAOS_SEED to repeat)

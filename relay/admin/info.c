@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * INFO: a table of sections. Names and order of fields are those of real servers (protocol 5.1),
+ * INFO: a table of sections. Names and order of fields are those of real servers (docs/protocol.md 5.1),
  * since monitors look for them; what only a relay has stands at the end of a section or in "Relay"
  * and "Store". A field whose value we do not know is left out rather than made up.
  */

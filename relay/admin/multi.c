@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * MULTI, EXEC, DISCARD, and WATCH, which has nothing to watch. Sentinel re-points its replicas by such a
- * transaction (protocol 5.2). The dispatcher queues what comes in between (admin.c).
+ * transaction (docs/protocol.md 5.2). The dispatcher queues what comes in between (admin.c).
  */
 #include "client_state.h"
 #include "commands.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * SUBSCRIBE and its like, PUBLISH and PUBSUB: messages between the clients of this relay, as Sentinels
- * exchange them through every server that they watch (protocol 5.2). What is published at the primary is
+ * exchange them through every server that they watch (docs/protocol.md 5.2). What is published at the primary is
  * part of the stream, and not told here.
  */
 #include <string.h>

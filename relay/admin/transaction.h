@@ -11,7 +11,7 @@
  *         run(&command);                        views into `ready`
  *     transaction_fini(&ready);
  *
- * Sentinel re-points us by a transaction with SLAVEOF, CONFIG REWRITE and CLIENT KILLs (protocol 5.2). In a
+ * Sentinel re-points us by a transaction with SLAVEOF, CONFIG REWRITE and CLIENT KILLs (docs/protocol.md 5.2). In a
  * group that renames CONFIG or CLIENT it says words that we do not know: behind a REPLICAOF these are queued,
  * too, and refused one by one when they are run, so that the REPLICAOF takes effect.
  *

@@ -11,7 +11,7 @@ static struct attach_plan wait_for(enum attach_verdict verdict)
 }
 
 /* A replica without `capa psync2` cannot be told a new id: going on under an old one would leave it
- * with an id that dies with its connection (trap 25). */
+ * with an id that dies with its connection (docs/protocol.md 4.2). */
 static bool may_keep_its_id(const struct history *history, const struct attach_wish *wish)
 {
     return wish->terms->capa_psync2 ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The decision what a replica gets: go on where it stands, wait until we are there, or an RDB and the
- * stream behind it (protocol 1.4, 4; traps 13, 18, 25, 26). Reads the store and changes nothing;
+ * stream behind it (docs/protocol.md 1.4, 2.5, 4, 4.1, 4.2, 4.3). Reads the store and changes nothing;
  * attach_perform then does what was decided.
  *
  * Thread: thread 0.

@@ -6,7 +6,7 @@
  *     head      replies still owed, "+CONTINUE ..." or "+FULLRESYNC ...", "$<length>" or "$EOF:..."
  *     RDB       bytes of the snapshot, as far as they are there
  *     mark      the end mark once more, after `$EOF:`
- *     first ACK after a mark nothing is sent until the replica has said REPLCONF ACK (protocol 2.2)
+ *     first ACK after a mark nothing is sent until the replica has said REPLCONF ACK (docs/protocol.md 2.2)
  *     stream    from the cursor on, for ever; nothing else is ever put into it
  *
  * Parts that a replica does not get are empty and passed over.

@@ -420,7 +420,7 @@ static void flush_owed(struct replica *replica)
     settle(replica, result);
 }
 
-/* A newline before the reply to PSYNC tells a replica that we are still there (protocol 1.4). Where
+/* A newline before the reply to PSYNC tells a replica that we are still there (docs/protocol.md 1.4). Where
  * there is no room for it, enough is on its way. */
 static void say_alive(struct replica *replica)
 {

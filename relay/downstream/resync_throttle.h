@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Replicas that take one full sync after another and acknowledge none: most often since they cannot read
- * the RDB (trap 24). Each failure in a row makes the next full sync wait longer.
+ * the RDB (docs/protocol.md 8). Each failure in a row makes the next full sync wait longer.
  *
  * Which replica is it? One that asks for a full sync has no id that is its own. Many can share an address
  * and an announced port (NAT, published container ports), so these tell nothing by themselves. Instead the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Replicas that have asked and not been answered: asked again at the end of each turn in which the
- * store has changed and once a second, kept alive with '\n' meanwhile. Never refused (traps 17, 26).
+ * store has changed and once a second, kept alive with '\n' meanwhile. Never refused (docs/protocol.md 3.7, 4.3).
  *
  * Owner: downstream.c. Thread: thread 0.
  */

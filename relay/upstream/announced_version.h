@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What `REPLCONF version` says to the primary, and so, from Valkey 9.1 on, in which version of the format it
- * writes the RDB (protocol 7.4): the one that all of our replicas can read. `announce-version` fixes it;
+ * writes the RDB (docs/protocol.md 7.4): the one that all of our replicas can read. `announce-version` fixes it;
  * with `auto` it is the lowest version of
  *
  *   - the replicas that are here, or were within ANNOUNCED_KEPT_MS: one that is away for a while comes back and

@@ -159,7 +159,7 @@ static void send_relay_capa(const struct handshake *handshake, struct writer *wr
     SEND(handshake, writer, "REPLCONF", "capa", "psync-relay");
 }
 
-/* A Valkey of 9.1 and later chooses the RDB format by it (protocol 7.4, announced_version.h). */
+/* A Valkey of 9.1 and later chooses the RDB format by it (docs/protocol.md 7.4, announced_version.h). */
 static void send_version(const struct handshake *handshake, struct writer *writer)
 {
     char version[SERVER_VERSION_MAX];
@@ -435,7 +435,7 @@ static enum handshake_result end_line(struct handshake *handshake, struct text *
         handshake->line_length--;
     struct bytes line = bytes_at(handshake->line, handshake->line_length);
     if (line.length == 0)
-        return HANDSHAKE_MORE; /* keepalive: the primary has not made up its mind (protocol 1.4) */
+        return HANDSHAKE_MORE; /* keepalive: the primary has not made up its mind (docs/protocol.md 1.4) */
     if (takes_array(handshake, line))
         return HANDSHAKE_MORE;
     if (line.data[0] != '$')

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The handshake of a replica, as a list of steps rather than states (protocol section 1): each step is
+ * The handshake of a replica, as a list of steps rather than states (docs/protocol.md 1): each step is
  * a row that says when it is needed, what is sent, and how the answer is judged. One command, one
  * answer, then the next; PSYNC goes alone. Optional REPLCONF options have a command each, since servers
  * stop at the first one that they do not know.

@@ -364,7 +364,7 @@ void link_look(struct link *link)
 /* ------------------------------------------------------------------ loading */
 
 /* After an end mark the primary holds the stream back until we acknowledge: at once, and every second
- * again (link_tick), since one that comes too early is lost (protocol 2.2). */
+ * again (link_tick), since one that comes too early is lost (docs/protocol.md 2.2). */
 static void finish_loading(struct link *link, struct text *why)
 {
     if (!store_promote(link->store, why)) {

@@ -55,7 +55,7 @@ void primary_info_read(struct primary_info *info, struct bytes section);
 
 /* From which offset on can this server go on with us, who have `offset` bytes of `replid`? A replica that
  * was promoted has the new id from where it stood, which is usually behind us, who execute nothing: then
- * the common part ends there, and not at `offset` (protocol 4.1). */
+ * the common part ends there, and not at `offset` (docs/protocol.md 4.1). */
 uint64_t primary_info_common(const struct primary_info *info, const struct replid *replid,
                              uint64_t offset);
 

@@ -32,7 +32,7 @@ void rdb_receiver_begin(struct rdb_receiver *rdb_receiver, struct snapshot *snap
 enum rdb_receiver_result rdb_receiver_feed(struct rdb_receiver *rdb_receiver, struct bytes *input,
                                            struct text *why);
 
-/* Did the primary end the RDB by a mark? Then it waits for our first ACK (protocol 2.2). */
+/* Did the primary end the RDB by a mark? Then it waits for our first ACK (docs/protocol.md 2.2). */
 bool rdb_receiver_had_mark(const struct rdb_receiver *rdb_receiver);
 
 #endif

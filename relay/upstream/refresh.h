@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Fetches a newer snapshot on a second connection, announced with the same listening-port and address,
- * so that nobody takes us for two, and as `rdb-only` (protocol 2.6). The stream on the link is not
+ * so that nobody takes us for two, and as `rdb-only` (docs/protocol.md 2.6). The stream on the link is not
  * touched: the new X lies in it, or will in a moment.
  *
  *     idle --- refresh_start ---> busy --- the RDB is in the store, or it failed ---> idle

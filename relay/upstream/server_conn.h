@@ -67,7 +67,7 @@ void server_conn_pause(struct server_conn *server_conn, bool rest);
 /* Sends what fits of `out`, and asks to be told when there is room for the rest. False: broken. */
 MUST_CHECK bool server_conn_flush(struct server_conn *server_conn);
 
-/* "REPLCONF ACK <offset>", with " FACK <offset>" where that is what is durable here (protocol 3.4).
+/* "REPLCONF ACK <offset>", with " FACK <offset>" where that is what is durable here (docs/protocol.md 3.4).
  * Nothing if the one before it has not left yet. False: broken. */
 MUST_CHECK bool server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset,
                                         bool is_durable);

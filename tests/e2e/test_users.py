@@ -129,7 +129,7 @@ def test_sentinels_way_of_moving_a_relay_needs_an_admin(lab):
 
 
 def test_without_a_password_a_masterauth_is_welcome(lab, kind):
-    """Protocol trap 22: to a replica any error for its AUTH is the end."""
+    """docs/protocol.md 5.3: to a replica any error for its AUTH is the end."""
     origin = lab.origin(kind)
     load.fill(origin)
     relay = lab.relay(origin).wait_link()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The framing of an RDB: cut anywhere, what is handed on is the RDB and nothing else, and what is left
- * in the input is the stream. The mark counts as the last bytes of an arrival only (protocol 2.1), so
+ * in the input is the stream. The mark counts as the last bytes of an arrival only (docs/protocol.md 2.1), so
  * the cuts are part of what is expected.
  */
 #include "fuzz.h"

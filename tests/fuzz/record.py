@@ -220,7 +220,7 @@ def record_downstream(lab, kind, relay, origin):
         keep("replica", f"{kind}-cli-{name}", session)
         keep("reader", f"{kind}-cli-{name}", session)
     with resp.Connection(recorder.port) as old:
-        # As replicas before 5.0 say it (protocol 1.1).
+        # As replicas before 5.0 say it (docs/protocol.md 1.1).
         old.inline("PING")
         old.inline("REPLCONF listening-port 6380")
         old.inline("REPLCONF capa eof capa psync2")

@@ -11,6 +11,7 @@ export PYTHONDONTWRITEBYTECODE=1
 /usr/bin/python3 tests/style/check.py || status=1
 /usr/bin/python3 tests/style/settings.py || status=1
 /usr/bin/python3 tests/style/bounds.py || status=1
+/usr/bin/python3 tests/style/symptoms.py || status=1
 /usr/bin/python3 tests/style/monitoring.py || status=1
 
 # Only what has changed since clang-format of this version found all files well formatted.

@@ -12,10 +12,17 @@ REFERENCE = re.compile(
     r"\bdocs/([\w.-]+\.md)\b(?:[\s*#]+(\d+(?:\.\d+)*(?:(?:,|\s+and)[\s*#]+\d+(?:\.\d+)*)*))?"
 )
 
+# A section of something, without the document that has it.
+HOMELESS = re.compile(r"(?<!docs/)\b(?:protocol|traps?|design)(?:\.md)?(?: section)? \d", re.IGNORECASE)
+
 
 def references(source, root):
     if source.path == "tests/style/selftest.py":  # names what is not there, to test this
         return
+    if not source.path.endswith(".md"):
+        for number, line in enumerate(source.lines, 1):
+            if HOMELESS.search(line):
+                yield number, "a section is named with its document, as in: docs/protocol.md 2.2"
     for match in REFERENCE.finditer(source.text):
         line = source.text.count("\n", 0, match.start()) + 1
         document = root / "docs" / match.group(1)

@@ -11,7 +11,7 @@ import links
 import references
 import words
 
-# --- layers: design.md's drawing -------------------------------------------------------------------
+# --- layers: which component may include which -----------------------------------------------------
 
 # Which components a component may include, besides itself. "top" is relay/*.c.
 BELOW = {

@@ -11,6 +11,7 @@ import check
 import monitoring
 import rules
 import settings
+import symptoms
 
 HEAD = "/* " + rules.SPDX + " */\n"
 GUARD = HEAD + "#ifndef {0}\n#define {0}\n{1}\n#endif\n"
@@ -94,6 +95,7 @@ BAD = {
     "docs/source.md": ("[a line](../relay/main.c#main)\n", "dangling_links", 1),
     "relay/base/wrong.c": (HEAD + "\n/* docs/protocol.md 2.2 and\n * 2.3 */\n", "references", 3),
     "relay/base/block.c": (HEAD + "/* docs/protocol.md 3.1 */\n", "references", 2),
+    "relay/base/homeless.c": (HEAD + "/* (protocol 2.2, docs/protocol.md 2.2) */\n", "references", 2),
     "tests/lost.py": ("# " + rules.SPDX + "\n# docs/lost.md\n", "references", 2),
     "relay/base/naked.c": ("int x;\n", "spdx", 1),
     "tests/naked.py": ("#!/usr/bin/python3\nimport sys\n", "spdx", 1),
@@ -215,6 +217,26 @@ def settings_are_held_together(root):
             yield f"{name}: expected {count} findings, got {found}"
 
 
+SYMPTOMS = "| finding `disk_low`, log `cause=rdb: the RDB … is not whole` | `never checked` |\n| `lagged` | |\n"
+STRINGS = 'rdb\nthe RDB %s is not whole\n'
+
+
+def symptoms_are_told(root):
+    names = {"finding": ["disk_low"], "reason": ["lagged"]}
+    cases = [
+        ("as it should be", symptoms.findings(SYMPTOMS, names, STRINGS), 0),
+        ("a finding too few", symptoms.findings(SYMPTOMS, {"finding": ["disk_low", "other"]}, STRINGS), 1),
+        ("a reason too few", symptoms.findings(SYMPTOMS.replace("lagged", "gone"), names, STRINGS), 1),
+        ("another cause", symptoms.findings(SYMPTOMS.replace("=rdb", "=disk"), names, STRINGS), 1),
+        ("another line", symptoms.findings(SYMPTOMS.replace("whole", "all"), names, STRINGS), 1),
+        ("a field", symptoms.unknown_fields("a.md", "`upstream_state:up`", "upstream_state"), 0),
+        ("no field", symptoms.unknown_fields("a.md", "`upstream_state:up`", "upstream_stat"), 1),
+    ]
+    for name, found, count in cases:
+        if len(list(found)) != count:
+            yield f"{name}: expected {count} findings"
+
+
 SOURCE = """
     report_u64(report, "segments", 1);
     report_text(&report,
@@ -264,7 +286,7 @@ def monitoring_is_explained(root):
 
 def main():
     failed = 0
-    tests = [rules_find_what_is_bad, settings_are_held_together, monitoring_is_explained]
+    tests = [rules_find_what_is_bad, settings_are_held_together, monitoring_is_explained, symptoms_are_told]
     for test in tests:
         with tempfile.TemporaryDirectory() as folder:
             wrong = list(test(pathlib.Path(folder)))

@@ -21,7 +21,7 @@ ANSWERS = {"PING": b"+PONG\r\n", "INFO": b"$%d\r\n%s\r\n" % (len(INFO), INFO)}
 MARK = b"m" * 20 + b"k" * 20
 
 
-# What Valkey 9.1 and later write for a replica that announces a version (protocol 7.4): the newest of these
+# What Valkey 9.1 and later write for a replica that announces a version (docs/protocol.md 7.4): the newest of these
 # that it can read and the origin can write.
 RDB_FORMATS = (((0,), b"REDIS0011"), ((9, 0, 0), b"VALKEY080"), ((9, 2, 0), b"VALKEY081"))
 
@@ -196,7 +196,7 @@ class Choosing:
     """A Valkey of `version` (9.1.0 or later) as origin: writes the RDB in the format that the announced version
     can read, and ends the connection in the midst of it where the data needs a newer one (`needs`, a version).
     `can_info` is whether INFO is allowed. It stands in for a server that is not at hand: what it does is from
-    protocol 7.4, not measured."""
+    docs/protocol.md 7.4, not measured."""
 
     def __init__(self, lab, version="9.1.0", needs=(0,), can_info=True):
         self.version = version_of(version)

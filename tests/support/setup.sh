@@ -33,7 +33,7 @@ case ${1-} in
 build) packages=$build_set kinds="" ;;
 test)
     packages="$build_set $server_set $clang_set clang-format libcmocka-dev"
-    packages="$packages $python_set python3-pytest python3-pytest-xdist python3-pytest-timeout openssl iproute2"
+    packages="$packages $python_set python3-pytest python3-pytest-xdist python3-pytest-timeout openssl iproute2 curl"
     packages="$packages $install_set $cross_set $browser_set"
     kinds="redis-7.0 valkey-8 prometheus haproxy keepalived redis-exporter collectd"
     ;;

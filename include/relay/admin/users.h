@@ -53,7 +53,7 @@ const struct user *users_find(const struct users *users, struct bytes name);
 
 /* AUTH: the user that gets in with this; NULL: nobody does. Where the default user is the only one and
  * needs no password everybody is that one: a replica that has a masterauth must be able to attach, and
- * takes any error for an answer (protocol section 10, trap 22). */
+ * takes any error for an answer (docs/protocol.md 5.3). */
 const struct user *users_judge(const struct users *users, struct bytes name, struct bytes password);
 
 /* One word of printable ASCII, without what means something in an ini: = : ; # [ ] */

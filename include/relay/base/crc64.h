@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * CRC-64 "Jones" as Redis ends its RDB files with it (protocol section 9): reflected, polynomial
+ * CRC-64 "Jones" as Redis ends its RDB files with it (docs/protocol.md 9): reflected, polynomial
  * 0xad93d23594c935a9, start 0, no final xor; crc64(0, "123456789") is e9c6d914c4b8d9ca, and the CRC
  * of a whole RDB with its eight footer bytes is 0. Ours since it sees every byte. Any thread.
  */

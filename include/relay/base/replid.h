@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A replication id: forty hexadecimal digits that name a history. Kept in lower case, since servers
- * compare ids without regard to case (protocol 1.2). Pure. Any thread.
+ * compare ids without regard to case (docs/protocol.md 1.2). Pure. Any thread.
  */
 #ifndef RELAY_BASE_REPLID_H
 #define RELAY_BASE_REPLID_H

@@ -6,7 +6,7 @@
  *     report_section(r, "Replication");
  *     report_u64(r, "master_repl_offset", end);
  *
- * Names are the field's own where it has one (protocol 5.1). Thread: that of the caller.
+ * Names are the field's own where it has one (docs/protocol.md 5.1). Thread: that of the caller.
  */
 #ifndef RELAY_BASE_REPORT_H
 #define RELAY_BASE_REPORT_H

@@ -97,11 +97,11 @@ void client_finish(struct client *client, enum close_reason reason);
  * gone when it returns true. False: an error reply was written. */
 bool client_psync(struct client *client, const struct command *command);
 
-/* "SYNC": an RDB and the stream, without offsets (protocol 1.5). */
+/* "SYNC": an RDB and the stream, without offsets (docs/protocol.md 1.5). */
 void client_sync(struct client *client);
 
 /* "REPLCONF option value ...": applies the options left to right and writes the reply, as servers do
- * (protocol 1.2): stops at the first one that it does not know. */
+ * (docs/protocol.md 1.2): stops at the first one that it does not know. */
 void client_replconf(struct client *client, const struct command *command);
 
 /* How long the answer to a replica waits that may not replicate, and up to a second more until that is looked

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How an RDB is framed on a replication link (protocol 2.1): a header line, "$<length>" or
+ * How an RDB is framed on a replication link (docs/protocol.md 2.1): a header line, "$<length>" or
  * "$EOF:<mark>", possibly after any number of bare '\n', then the bytes, and after `$EOF:` bytes the
  * mark again. The mark is found as the last forty bytes received: the primary sends nothing behind
  * it until our first ACK. Pure: hands on views of what it is fed, keeps forty bytes at the most.

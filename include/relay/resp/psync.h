@@ -2,7 +2,7 @@
  *
  * The words of the PSYNC dialogue, both sides of it. On the wire PSYNC asks for the *first byte
  * wanted*; everywhere else in the relay an offset is the number of bytes *before* a place. The one
- * is the other plus one, and this file is where it is added. Pure. Any thread. Protocol 1.4, 4.
+ * is the other plus one, and this file is where it is added. Pure. Any thread. docs/protocol.md 1.4, 4.
  */
 #ifndef RELAY_RESP_PSYNC_H
 #define RELAY_RESP_PSYNC_H
@@ -37,7 +37,7 @@ struct psync_reply psync_reply_parse(struct bytes line);
 
 struct psync_request {
     bool has_replid; /* false for "?" and for anything that is no replication id */
-    bool failover;   /* "PSYNC id offset FAILOVER" (protocol 1.6) */
+    bool failover;   /* "PSYNC id offset FAILOVER" (docs/protocol.md 1.6) */
     struct replid replid;
     uint64_t offset; /* bytes the replica has: what it asked for, minus one */
 };

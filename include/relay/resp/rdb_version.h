@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Which server can read which RDB: the versions of the format, and what a replica's `REPLCONF version`
- * says about it (protocol 7.4, 9). Only servers of Valkey 8.0 and later announce a version, and Valkey 9.1
+ * says about it (docs/protocol.md 7.4, 9). Only servers of Valkey 8.0 and later announce a version, and Valkey 9.1
  * and later choose the format by it; of a replica that announces none nothing is known but that it is older,
  * or a Redis.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reads commands as clients send them: RESP arrays of bulk strings, or inline lines (protocol 1.1).
+ * Reads commands as clients send them: RESP arrays of bulk strings, or inline lines (docs/protocol.md 1.1).
  * The input is one growing buffer; the reader remembers how far it has looked, so that a command
  * that comes byte by byte is not scanned again from its start.
  *
@@ -24,7 +24,7 @@
 #include "relay/base/bytes.h"
 
 struct command {
-    size_t argument_count; /* 0: an empty line (a replica's sign of life, protocol 2.3) */
+    size_t argument_count; /* 0: an empty line (a replica's sign of life, docs/protocol.md 2.3) */
     size_t length;         /* bytes of the input that the command took */
     struct bytes argument[COMMAND_ARGUMENTS_MAX];
 };

@@ -3,7 +3,7 @@
  * Finds the ends of commands in the replication stream without ever holding a command: bodies of
  * bulk strings are skipped by their length, headers may be split anywhere. It tells the *boundary*,
  * the offset after the last complete command that is not inside MULTI, which is what a real replica
- * acknowledges and asks PSYNC from (protocol 3.3), and notices REPLCONF GETACK (protocol 3.2).
+ * acknowledges and asks PSYNC from (docs/protocol.md 3.3), and notices REPLCONF GETACK (docs/protocol.md 3.2).
  *
  * A value that merely contains the text of a command is never taken for one. An empty line is
  * counted and is a boundary, as servers count it. Pure. Thread: the owner's.

@@ -109,7 +109,7 @@ enum continuity {
 };
 
 /* May a replica that has `offset` bytes of `replid` go on with this history, of which the bytes
- * first..end are held? (Protocol section 4.) */
+ * first..end are held? (docs/protocol.md 4.) */
 enum continuity identity_may_continue(const struct identity *identity, uint64_t first, uint64_t end,
                                       const struct replid *replid, uint64_t offset);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What we acknowledge to the primary, and so what a client's WAIT there means (design 5):
+ * What we acknowledge to the primary, and so what a client's WAIT there means (docs/protocol.md 3.6):
  *
  *     received     the relay has it
  *     durable      the relay has it on disk, fsynced

@@ -40,7 +40,7 @@ COMMAND_TEST(quit_answers_then_closes)
     assert_int_equal(fake_client_finished(caller), CLOSE_QUIT);
 }
 
-/* Trap 22: a replica with a masterauth takes an error for a refusal. */
+/* docs/protocol.md 5.3: a replica with a masterauth takes an error for a refusal. */
 COMMAND_TEST(without_a_password_every_auth_is_welcome)
 {
     expect("auth x", "+OK\r\n");

@@ -66,7 +66,7 @@ static struct peer_status replica(enum replica_state state, const char *address)
                                 .last_ack_ms = clock_ms() - 1200};
 }
 
-/* Protocol 5.1, while nothing is there: never connected, no history, no replicas. */
+/* docs/protocol.md 5.1, while nothing is there: never connected, no history, no replicas. */
 COMMAND_TEST(replication_of_a_fresh_relay)
 {
     expect_text("info replication", "# Replication\r\n"

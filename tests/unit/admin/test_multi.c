@@ -36,7 +36,7 @@ MULTI_TEST(an_empty_transaction_is_an_empty_array)
     expect("exec", "*0\r\n");
 }
 
-/* protocol 5.2: pipelined; the replies are thrown away, but the connection they come on must live. */
+/* docs/protocol.md 5.2: pipelined; the replies are thrown away, but the connection they come on must live. */
 MULTI_TEST(sentinel_points_a_relay_elsewhere)
 {
     expect("MULTI", "+OK\r\n");

@@ -66,7 +66,7 @@ PUBSUB_TEST(a_message_comes_once_for_each_subscription)
                            "*4\r\n$8\r\npmessage\r\n$3\r\n*.x\r\n$6\r\nnews.x\r\n$1\r\nm\r\n");
 }
 
-/* Protocol 5.2: a Sentinel publishes on one connection and listens on another, and wants to hear itself. */
+/* docs/protocol.md 5.2: a Sentinel publishes on one connection and listens on another, and wants to hear itself. */
 PUBSUB_TEST(sentinels_hear_each_other_and_themselves)
 {
     struct client *other = fake_client(9, "192.0.2.9:50000");

@@ -82,7 +82,7 @@ USERS_TEST(the_table_has_an_end)
     assert_string_equal(judge("u999", "u999"), "u999");
 }
 
-/* Trap 22: a masterauth, and a masteruser, are welcome where nobody needs one. */
+/* docs/protocol.md 5.3: a masterauth, and a masteruser, are welcome where nobody needs one. */
 USERS_TEST(alone_and_without_password_default_is_everybody)
 {
     assert_true(add("default", ROLE_ADMIN, NULL));
