@@ -17,7 +17,7 @@ B        := build$(if $(SAN),/$(SAN))
 SOURCES  := $(wildcard relay/*.c relay/*/*.c)
 OBJECTS  := $(SOURCES:relay/%.c=$(B)/obj/%.o)
 PROGRAM  := $(B)/psync-relay
-PACKAGES := libevent_core libevent_extra openssl inih
+PACKAGES := libevent_core openssl inih
 
 WERROR   ?=
 WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \

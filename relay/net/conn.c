@@ -400,6 +400,7 @@ static struct conn *new_conn(struct loop *loop, const char *host,
     conn->loop = loop;
     conn->channel.fd = -1;
     conn->channel.transport = &transport_plain;
+    conn->channel.accepts_plain = options->accepts_plain;
     conn->options = *options;
     conn->fn = fn;
     conn->arg = arg;
@@ -592,6 +593,16 @@ void conn_keep_alive(struct conn *conn, int keepalive_s)
     CHECK(keepalive_s > 0);
     if (conn->channel.fd != -1)
         socket_keep_alive(conn->channel.fd, keepalive_s);
+}
+
+bool conn_is_tls(const struct conn *conn)
+{
+    return conn->channel.transport == &transport_tls;
+}
+
+bool conn_has_unsent(const struct conn *conn)
+{
+    return has_unsent(conn);
 }
 
 bool conn_is_unanswered(const struct conn *conn)

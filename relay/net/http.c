@@ -1,185 +1,156 @@
-/* SPDX-License-Identifier: MIT
- *
- * libevent's server knows neither how many connections it has nor how long one takes. So each gets its
- * bufferevent from us, and we keep a reference to it in a slot: what libevent has let go of has no
- * callbacks any more, and frees its slot; what takes too long is shut down, which libevent sees. */
+/* SPDX-License-Identifier: MIT */
 #include "relay/net/http.h"
 
-#include <errno.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/http.h>
-#include <event2/listener.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "address.h"
-#include "loop_private.h"
+#include "http_head.h"
+#include "http_reply.h"
+#include "relay/base/bounds.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/base/log_repeat.h"
+#include "relay/net/conn.h"
 #include "relay/net/listener.h"
+#include "relay/net/loop.h"
+#include "relay/net/tls.h"
 
 enum {
-    ADDRESSES_MAX = 16,
-    ACCEPT_BACKLOG = 64,
+    LISTENERS_MAX = 2 * 16, /* each address may have a port and a TLS port */
     SWEEP_MS = 250,
-    PIPELINED_MAX = 2 * HTTP_REQUEST_MAX, /* read ahead of the request that is answered */
-    ANY_METHOD = EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
-                 EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT |
-                 EVHTTP_REQ_PATCH,
+    DRAIN_MS = 2000,
+    DRAINING_MAX =
+        32, /* of the process: a crowd of clients that are refused gets no more than that */
 };
 
-struct slot {
-    struct bufferevent *stream; /* NULL: free */
-    int64_t since_ms;           /* it was accepted, or had a whole request */
+/* One connection. Its bytes go one way at a time: a request is read, a reply is made as a chore, the reply is
+ * sent, and then the next request is looked at. */
+struct http_client {
     struct http *http;
-    struct evhttp_request *request; /* NULL: none waits for its answer */
-    struct chore chore;             /* to give it */
+    struct conn *conn; /* NULL: the slot is free */
+    bool is_secure;    /* it came to the TLS port */
+    bool is_up;
+    int64_t since_ms;   /* it was accepted, or had a whole request, or has taken its last reply */
+    struct chore chore; /* queued: a request waits for its reply */
+    char *buffer;       /* HTTP_REQUEST_MAX bytes: a request, and what has come behind it */
+    size_t buffer_length;
+    struct http_head request; /* with strings in the buffer */
+    struct text head;         /* of the reply that is being sent */
+    struct text body;
+    size_t sent; /* of both */
+};
+
+struct http_side {
+    struct http *http;
+    bool is_tls;
+    uint16_t port; /* 0: none */
 };
 
 struct http {
     struct loop *loop;
-    int64_t connect_timeout_ms;
-    struct evhttp *server;
-    struct evconnlistener *listeners[ADDRESSES_MAX]; /* the server's */
+    int64_t timeout_ms;
+    struct tls_context *tls; /* lent */
+    struct http_side plain;
+    struct http_side secure;
+    struct listener *listeners[LISTENERS_MAX];
     size_t listener_count;
     bool is_local;
-    bool is_accepting;
-    struct timer *sweep; /* armed while a slot is taken, or nothing is accepted */
-    struct slot slots[HTTP_CONNECTIONS_MAX];
+    struct timer *sweep; /* armed while there are connections */
+    struct http_client clients[HTTP_CONNECTIONS_MAX];
+    size_t client_count;
+    struct log_repeat failures; /* of TLS */
     http_fn *fn;
     void *arg;
 };
 
-/* --- connections --- */
+/* ---- connections ---- */
 
-static struct slot *find_slot(struct http *http, const struct bufferevent *stream)
+/* Who is one too many waits in the kernel's queue. */
+static void accept_while_slots_are_free(struct http *http)
 {
-    for (size_t i = 0; i < LENGTH_OF(http->slots); i++) {
-        if (http->slots[i].stream == stream)
-            return &http->slots[i];
-    }
-    return NULL;
+    for (size_t i = 0; i < http->listener_count; i++)
+        listener_pause(http->listeners[i], http->client_count == HTTP_CONNECTIONS_MAX);
 }
 
-static void set_accepting(struct http *http, bool accepts)
+static void close_client(struct http_client *client)
 {
-    if (http->is_accepting == accepts)
-        return;
-    http->is_accepting = accepts;
-    for (size_t i = 0; i < http->listener_count; i++) {
-        if (accepts)
-            (void)evconnlistener_enable(http->listeners[i]);
-        else
-            (void)evconnlistener_disable(http->listeners[i]);
-    }
-}
-
-static bool was_let_go(const struct slot *slot)
-{
-    bufferevent_data_cb on_read;
-    bufferevent_data_cb on_write;
-    bufferevent_event_cb on_event;
-    bufferevent_getcb(slot->stream, &on_read, &on_write, &on_event, NULL);
-    return on_read == NULL && on_write == NULL && on_event == NULL;
-}
-
-/* Frees the slots of connections that have ended. Returns how many are left. */
-static unsigned reap(struct http *http)
-{
-    unsigned taken = 0;
-    for (size_t i = 0; i < LENGTH_OF(http->slots); i++) {
-        struct slot *slot = &http->slots[i];
-        if (slot->stream == NULL)
-            continue;
-        if (was_let_go(slot)) {
-            bufferevent_decref(slot->stream);
-            slot->stream = NULL;
-        } else {
-            taken++;
-        }
-    }
-    return taken;
+    struct http *http = client->http;
+    chore_leave(http->loop, &client->chore);
+    conn_close(&client->conn);
+    free(client->buffer);
+    text_fini(&client->head);
+    text_fini(&client->body);
+    *client = (struct http_client){.http = http};
+    http->client_count--;
+    accept_while_slots_are_free(http);
 }
 
 static void on_sweep(void *arg)
 {
     struct http *http = arg;
     int64_t now_ms = clock_ms();
-    for (size_t i = 0; i < LENGTH_OF(http->slots); i++) {
-        const struct slot *slot = &http->slots[i];
-        if (slot->stream != NULL && now_ms - slot->since_ms >= http->connect_timeout_ms)
-            (void)shutdown(bufferevent_getfd(slot->stream), SHUT_RDWR);
+    for (size_t i = 0; i < LENGTH_OF(http->clients); i++) {
+        struct http_client *client = &http->clients[i];
+        if (client->conn != NULL && now_ms - client->since_ms >= http->timeout_ms)
+            close_client(client);
     }
-    unsigned taken = reap(http);
-    set_accepting(http, taken < HTTP_CONNECTIONS_MAX);
-    if (taken > 0)
+    if (http->client_count > 0)
         timer_arm(http->sweep, SWEEP_MS);
 }
 
-/* For a connection that was accepted; libevent gives it the descriptor. NULL: it makes its own. */
-static struct bufferevent *on_connection(struct event_base *base, void *arg)
+/* ---- replies ---- */
+
+static void look_at_request(struct http_client *client);
+
+/* Behind a refused request there may be bytes that nobody reads: a close would reset the connection, and the
+ * client might lose the reply. So it drains, unless many do. */
+static void finish_reply(struct http_client *client)
 {
-    struct http *http = arg;
-    unsigned taken = reap(http);
-    struct slot *slot = find_slot(http, NULL);
-    if (slot == NULL)
-        return NULL;
-    slot->stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-    if (slot->stream == NULL)
-        return NULL;
-    bufferevent_incref(slot->stream);
-    bufferevent_setwatermark(slot->stream, EV_READ, 0, PIPELINED_MAX);
-    slot->since_ms = clock_ms();
-    slot->http = http;
-    slot->request = NULL;
-    set_accepting(http, taken + 1 < HTTP_CONNECTIONS_MAX);
-    timer_arm(http->sweep, SWEEP_MS);
-    return slot->stream;
+    if (client->request.is_last) {
+        if (client->request.code != 0 && conn_draining_count() < DRAINING_MAX)
+            conn_drain(&client->conn, DRAIN_MS);
+        close_client(client);
+        return;
+    }
+    text_fini(&client->head);
+    text_fini(&client->body);
+    client->sent = 0;
+    client->since_ms = clock_ms();
+    look_at_request(client);
 }
 
-/* Descriptors are out: as listeners do, it rests. */
-static void on_accept_error(struct evconnlistener *listener, void *arg)
+static struct bytes next_of_reply(const struct http_client *client, bool *is_head)
 {
-    (void)listener;
-    struct http *http = arg;
-    log_warn("net: the http port cannot accept, tries again");
-    set_accepting(http, false);
-    timer_arm(http->sweep, SWEEP_MS);
+    size_t head_length = client->head.length;
+    *is_head = client->sent < head_length;
+    return *is_head ? bytes_skip(text_bytes(&client->head), client->sent)
+                    : bytes_skip(text_bytes(&client->body), client->sent - head_length);
 }
 
-/* --- requests --- */
-
-static void add_headers(struct evkeyvalq *headers, const struct http_reply *reply)
+/* A reply is taken when the socket has all of it: under TLS the last records may still be here. */
+static void send_reply(struct http_client *client)
 {
-    char length[24];
-    snprintf(length, sizeof length, "%zu", reply->body.length);
-    const struct {
-        const char *name;
-        const char *value;
-    } all[] = {
-        {"Content-Type", reply->type},
-        {"Content-Length", length},
-        {"Content-Security-Policy", reply->policy},
-        {"Cache-Control", "no-store"},
-        {"Cross-Primary-Resource-Policy", "same-origin"},
-        {"Referrer-Policy", "no-referrer"},
-        {"X-Content-Type-Options", "nosniff"},
-        {"X-Frame-Options", "DENY"},
-    };
-    for (size_t i = 0; i < LENGTH_OF(all); i++)
-        CHECK(evhttp_add_header(headers, all[i].name, all[i].value) == 0);
-    if (reply->code == 401)
-        CHECK(evhttp_add_header(headers, "WWW-Authenticate",
-                                "Basic realm=\"psync-relay\", charset=\"UTF-8\"") == 0);
-    if (reply->code == 429)
-        CHECK(evhttp_add_header(headers, "Retry-After", "1") == 0);
+    size_t total = client->head.length + client->body.length;
+    enum conn_io io = CONN_OK;
+    while (io == CONN_OK && client->sent < total) {
+        size_t sent;
+        bool is_head;
+        struct bytes view = next_of_reply(client, &is_head);
+        io = conn_send(client->conn, view, is_head && client->body.length > 0, &sent);
+        client->sent += sent;
+    }
+    if (io == CONN_FAILED)
+        return; /* DOWN follows */
+    if (client->sent < total || conn_has_unsent(client->conn))
+        conn_want(client->conn, false, true);
+    else
+        finish_reply(client);
 }
 
-static void fail(struct http_reply *reply, int code, const char *words)
+static void set_error(struct http_reply *reply, int code, const char *words)
 {
     text_clear(&reply->body);
     text_append_string(&reply->body, words);
@@ -187,188 +158,212 @@ static void fail(struct http_reply *reply, int code, const char *words)
     reply->type = "text/plain; charset=utf-8";
 }
 
-/* "": it is gone. */
-static void tell_peer(struct evhttp_request *request, char out[ADDRESS_PEER_MAX])
+/* The bytes behind a request that was read belong to the next one. */
+static void forget_request(struct http_client *client)
 {
-    struct evhttp_connection *connection = evhttp_request_get_connection(request);
-    struct address address = {.length = sizeof address.storage};
-    char host[ADDRESS_TEXT_MAX];
-    int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
-    out[0] = '\0';
-    if (getpeername(fd, (struct sockaddr *)&address.storage, &address.length) == -1)
-        return;
-    address_format(&address, host);
-    address_format_peer(host, address_port(&address), out);
+    size_t length = client->request.length;
+    client->buffer_length -= length;
+    memmove(client->buffer, client->buffer + length, client->buffer_length);
 }
 
-static void answer(struct http *http, struct evhttp_request *request, struct http_reply *reply)
+static void start_reply(void *arg)
 {
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
-    const char *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
-    const char *host = evhttp_request_get_host(request);
-    const char *authorization =
-        evhttp_find_header(evhttp_request_get_input_headers(request), "Authorization");
-    char peer[ADDRESS_PEER_MAX];
-    tell_peer(request, peer);
-    const struct http_request asked = {
-        .path = path != NULL ? path : "",
-        .query = query != NULL ? query : "",
-        .host = host != NULL ? host : "",
-        .authorization = authorization != NULL ? authorization : "",
-        .peer = peer,
-    };
-    http->fn(&asked, reply, http->arg);
-    if (reply->body.failed)
-        fail(reply, 500, "the reply is too long, or out of memory\n");
-}
-
-static const char *phrase(int code)
-{
-    static const struct {
-        int code;
-        const char *phrase;
-    } known[] = {
-        {200, "OK"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {429, "Too Many Requests"},
-        {503, "Service Unavailable"},
-    };
-    for (size_t i = 0; i < LENGTH_OF(known); i++) {
-        if (known[i].code == code)
-            return known[i].phrase;
-    }
-    return "Internal Server Error";
-}
-
-static void answer_request(struct http *http, struct evhttp_request *request)
-{
-    enum evhttp_cmd_type method = evhttp_request_get_command(request);
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    struct http_client *client = arg;
+    struct http *http = client->http;
     struct http_reply reply = {
         .code = 200,
         .type = "text/plain; charset=utf-8",
         .policy = "default-src 'none'; frame-ancestors 'none'",
     };
     text_init(&reply.body, HTTP_REPLY_MAX);
-    if (method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD) {
-        answer(http, request, &reply);
+    text_init(&client->head, HTTP_REPLY_HEAD_MAX);
+    if (client->request.code != 0) {
+        set_error(&reply, client->request.code, client->request.why);
     } else {
-        fail(&reply, 405, "there is only GET and HEAD\n");
-        CHECK(evhttp_add_header(headers, "Allow", "GET, HEAD") == 0);
+        http->fn(&client->request.request, &reply, http->arg);
+        forget_request(client);
     }
-    add_headers(headers, &reply);
-    if (method != EVHTTP_REQ_HEAD)
-        CHECK(evbuffer_add(evhttp_request_get_output_buffer(request), reply.body.data,
-                           reply.body.length) == 0);
-    evhttp_send_reply(request, reply.code, phrase(reply.code), NULL);
-    text_fini(&reply.body);
+    if (reply.body.failed)
+        set_error(&reply, 500, "the reply is too long, or there is not enough memory\n");
+    http_reply_format_head(&reply, client->request.is_last, clock_wall_us(), &client->head);
+    if (client->request.is_head)
+        text_fini(&reply.body);
+    client->body = reply.body;
+    if (client->head.failed)
+        close_client(client);
+    else
+        send_reply(client);
 }
 
-static void forget_request(struct slot *slot)
+/* A page or a scrape takes its time: it queues with the commands of clients. Nothing more is read from the
+ * connection until the reply has gone. */
+static void queue_reply(struct http_client *client)
 {
-    chore_leave(slot->http->loop, &slot->chore);
-    slot->request = NULL;
+    conn_want(client->conn, false, false);
+    client->since_ms = clock_ms();
+    client->request.request.peer = conn_peer(client->conn);
+    loop_put_off(client->http->loop, CHORE_WORK, &client->chore, start_reply, client);
 }
 
-static void on_lost(struct evhttp_connection *connection, void *arg)
+static void refuse_request(struct http_client *client, const char *why)
 {
-    (void)connection;
-    forget_request(arg);
+    client->request = (struct http_head){.is_last = true, .code = 400, .why = why};
+    queue_reply(client);
 }
 
-static void answer_at_last(void *arg)
+/* ---- requests ---- */
+
+static void look_at_request(struct http_client *client)
 {
-    struct slot *slot = arg;
-    struct evhttp_request *request = slot->request;
-    slot->request = NULL;
-    answer_request(slot->http, request);
+    size_t length = client->buffer_length;
+    if (!client->is_secure && tls_is_hello(bytes_at(client->buffer, length)))
+        refuse_request(client, "this port speaks plain HTTP: use http://, or [http] tls-port\n");
+    else if (http_head_read(client->buffer, length, &client->request) != HTTP_HEAD_PART)
+        queue_reply(client);
+    else if (length == HTTP_REQUEST_MAX)
+        refuse_request(client, "the request is too long\n");
+    else
+        conn_want(client->conn, true, false);
 }
 
-/* A page or a scrape takes its time: they stand in line with the commands of clients. libevent reads
- * nothing more from the connection before it has its answer. */
-static void on_request(struct evhttp_request *request, void *arg)
+static void read_request(struct http_client *client)
 {
-    struct http *http = arg;
-    struct evhttp_connection *connection = evhttp_request_get_connection(request);
-    struct slot *slot = find_slot(http, evhttp_connection_get_bufferevent(connection));
-    if (slot == NULL || slot->request != NULL) {
-        answer_request(http, request);
+    size_t received;
+    enum conn_io io = conn_receive(client->conn, client->buffer + client->buffer_length,
+                                   HTTP_REQUEST_MAX - client->buffer_length, &received);
+    client->buffer_length += received;
+    if (io == CONN_END)
+        close_client(client);
+    else if (io == CONN_OK)
+        look_at_request(client);
+}
+
+static void on_up(struct http_client *client)
+{
+    client->is_up = true;
+    if (client->is_secure && !conn_is_tls(client->conn))
+        refuse_request(client, "this port speaks TLS: use https://\n");
+    else
+        conn_want(client->conn, true, false);
+}
+
+/* A handshake that fails is mostly a certificate that somebody does not trust. */
+static void on_down(struct http_client *client)
+{
+    char sum[LOG_REPEAT_SUM_MAX];
+    const char *why = conn_error(client->conn);
+    if (client->is_secure && !client->is_up &&
+        log_repeat_note(&client->http->failures, why, clock_ms(), sum))
+        log_info("net: http TLS handshake failed addr=%s%s: %s", conn_peer(client->conn), sum, why);
+    close_client(client);
+}
+
+static void on_event(struct conn *conn, enum conn_event event, void *arg)
+{
+    (void)conn;
+    switch (event) {
+    case CONN_EVENT_UP:
+        on_up(arg);
+        return;
+    case CONN_EVENT_READABLE:
+        read_request(arg);
+        return;
+    case CONN_EVENT_WRITABLE:
+        send_reply(arg);
+        return;
+    case CONN_EVENT_DOWN:
+        on_down(arg);
         return;
     }
-    slot->since_ms = clock_ms();
-    slot->request = request;
-    evhttp_connection_set_closecb(connection, on_lost, slot);
-    loop_put_off(http->loop, CHORE_WORK, &slot->chore, answer_at_last, slot);
+    UNREACHABLE("no such event");
 }
 
-/* --- opening and closing --- */
-
-static bool is_loopback(const struct address *address)
+static struct http_client *find_slot(struct http *http)
 {
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address->storage;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->storage;
-    if (address->storage.ss_family == AF_INET)
+    size_t i = 0;
+    while (i < LENGTH_OF(http->clients) && http->clients[i].conn != NULL)
+        i++;
+    CHECK(i < LENGTH_OF(http->clients)); /* when all are taken the listeners are paused */
+    return &http->clients[i];
+}
+
+static void on_accept(int fd, void *arg)
+{
+    const struct http_side *side = arg;
+    struct http *http = side->http;
+    struct http_client *client = find_slot(http);
+    const struct conn_options options = {
+        .tls = side->is_tls ? http->tls : NULL,
+        .accepts_plain = true,
+        .handshake_ms = TLS_HANDSHAKE_MS_MAX,
+    };
+    *client = (struct http_client){.http = http, .is_secure = side->is_tls, .since_ms = clock_ms()};
+    client->buffer = malloc(HTTP_REQUEST_MAX);
+    if (client->buffer == NULL) {
+        close(fd);
+        return;
+    }
+    client->conn = conn_accept(http->loop, fd, &options, on_event, client);
+    if (client->conn == NULL) {
+        free(client->buffer);
+        return;
+    }
+    if (http->client_count++ == 0)
+        timer_arm(http->sweep, SWEEP_MS);
+    accept_while_slots_are_free(http);
+}
+
+/* ---- opening and closing ---- */
+
+static bool is_loopback(const char *address)
+{
+    struct address parsed;
+    if (!address_parse(address, 0, &parsed))
+        return false; /* "*" */
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&parsed.storage;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&parsed.storage;
+    if (parsed.storage.ss_family == AF_INET)
         return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-    return address->storage.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+    return parsed.storage.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
-static bool listen_on(struct http *http, const char *name, uint16_t port, struct text *why)
+/* Where any port will do, all addresses share the one that the first was given. */
+static bool listen_on(struct http_side *side, const char *address, uint16_t wanted,
+                      struct text *why)
 {
-    struct address address;
-    const char *numeric = strcmp(name, "*") == 0     ? "0.0.0.0"
-                          : strcmp(name, "::*") == 0 ? "::"
-                                                     : name;
-    if (!address_parse(numeric, port, &address)) {
-        text_format(why, "bind %s port %u: not a numeric address", name, (unsigned)port);
+    struct http *http = side->http;
+    if (http->listener_count == LENGTH_OF(http->listeners)) {
+        text_append_string(why, "bind: more than 16 addresses");
         return false;
     }
-    bool is_v6 = address.storage.ss_family == AF_INET6;
-    unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-    struct evconnlistener *listener = evconnlistener_new_bind(
-        loop_base(http->loop), NULL, NULL, flags | (is_v6 ? LEV_OPT_BIND_IPV6ONLY : 0),
-        ACCEPT_BACKLOG, (const struct sockaddr *)&address.storage, (int)address.length);
-    if (listener == NULL) {
-        text_format(why, "bind %s port %u: %s", name, (unsigned)port, strerror(errno));
+    struct listener *listener = listener_open(
+        http->loop, address, side->port != 0 ? side->port : wanted, on_accept, side, why);
+    if (listener == NULL)
         return false;
-    }
-    evconnlistener_set_error_cb(listener, on_accept_error);
-    if (evhttp_bind_listener(http->server, listener) == NULL) {
-        evconnlistener_free(listener);
-        text_append_string(why, "out of memory");
-        return false;
-    }
-    http->is_local = http->is_local && is_loopback(&address);
     http->listeners[http->listener_count++] = listener;
+    http->is_local = http->is_local && is_loopback(address);
+    side->port = listener_port(listener);
     return true;
 }
 
-static bool listen_on_all(struct http *http, const char *addresses, uint16_t port, struct text *why)
+static bool listen_on_all(struct http_side *side, const char *addresses, uint16_t port,
+                          struct text *why)
 {
     struct listener_address address;
     while (listener_next_address(&addresses, &address)) {
         text_clear(why);
-        if (http->listener_count == LENGTH_OF(http->listeners)) {
-            text_append_string(why, "too many addresses");
-            return false;
-        }
-        if (!listen_on(http, address.text, port, why) && !address.may_miss)
+        if (!listen_on(side, address.text, port, why) && !address.may_miss)
             return false;
     }
-    return http->listener_count > 0;
+    return side->port != 0;
 }
 
-bool http_probe(const struct http_options *options, bool *is_taken, struct text *why)
+static bool probe_all(const char *addresses, uint16_t port, bool *is_taken, struct text *why)
 {
-    const char *addresses = options->addresses;
     struct listener_address address;
     while (listener_next_address(&addresses, &address)) {
         text_clear(why);
-        int fd = listener_try(address.text, options->port, is_taken, why);
+        int fd = listener_try(address.text, port, is_taken, why);
         if (fd == -1 && !address.may_miss)
             return false;
         if (fd != -1)
@@ -378,39 +373,35 @@ bool http_probe(const struct http_options *options, bool *is_taken, struct text 
     return true;
 }
 
-static bool make_server(struct http *http)
+bool http_probe(const struct http_options *options, bool *is_taken, struct text *why)
 {
-    const struct timeval connect_timeout = {
-        .tv_sec = (time_t)(http->connect_timeout_ms / 1000),
-        .tv_usec = (suseconds_t)(http->connect_timeout_ms % 1000 * 1000)};
-    http->sweep = timer_new(http->loop, on_sweep, http);
-    http->server = evhttp_new(loop_base(http->loop));
-    if (http->sweep == NULL || http->server == NULL)
-        return false;
-    evhttp_set_allowed_methods(http->server, ANY_METHOD);
-    evhttp_set_max_headers_size(http->server, HTTP_REQUEST_MAX);
-    evhttp_set_max_body_size(http->server, 0);
-    evhttp_set_timeout_tv(http->server, &connect_timeout);
-    evhttp_set_bevcb(http->server, on_connection, http);
-    evhttp_set_gencb(http->server, on_request, http);
-    return true;
+    return (!options->has_port || probe_all(options->addresses, options->port, is_taken, why)) &&
+           (!options->has_tls_port ||
+            probe_all(options->addresses, options->tls_port, is_taken, why));
 }
 
 struct http *http_open(struct loop *loop, const struct http_options *options, http_fn *fn,
                        void *arg, struct text *why)
 {
+    CHECK(!options->has_tls_port || options->tls != NULL);
     struct http *http = calloc(1, sizeof *http);
     if (http != NULL) {
-        *http = (struct http){.loop = loop,
-                              .connect_timeout_ms = options->connect_timeout_ms,
-                              .fn = fn,
-                              .arg = arg,
-                              .is_local = true,
-                              .is_accepting = true};
+        http->loop = loop;
+        http->timeout_ms = options->timeout_ms;
+        http->tls = options->tls;
+        http->plain = (struct http_side){.http = http};
+        http->secure = (struct http_side){.http = http, .is_tls = true};
+        http->fn = fn;
+        http->arg = arg;
+        http->is_local = true;
+        http->sweep = timer_new(loop, on_sweep, http);
     }
-    if (http == NULL || !make_server(http))
+    if (http == NULL || http->sweep == NULL)
         text_append_string(why, "out of memory");
-    else if (listen_on_all(http, options->addresses, options->port, why))
+    else if ((!options->has_port ||
+              listen_on_all(&http->plain, options->addresses, options->port, why)) &&
+             (!options->has_tls_port ||
+              listen_on_all(&http->secure, options->addresses, options->tls_port, why)))
         return http;
     http_close(&http);
     return NULL;
@@ -418,10 +409,17 @@ struct http *http_open(struct loop *loop, const struct http_options *options, ht
 
 uint16_t http_port(const struct http *http)
 {
-    struct address address = {.length = sizeof address.storage};
-    CHECK(getsockname(evconnlistener_get_fd(http->listeners[0]),
-                      (struct sockaddr *)&address.storage, &address.length) == 0);
-    return address_port(&address);
+    return http->plain.port;
+}
+
+uint16_t http_tls_port(const struct http *http)
+{
+    return http->secure.port;
+}
+
+void http_set_tls(struct http *http, struct tls_context *tls)
+{
+    http->tls = tls;
 }
 
 bool http_is_local(const struct http *http)
@@ -440,13 +438,12 @@ void http_close(struct http **where)
     *where = NULL;
     if (http == NULL)
         return;
-    for (size_t i = 0; i < LENGTH_OF(http->slots); i++) {
-        if (http->slots[i].request != NULL)
-            forget_request(&http->slots[i]);
+    for (size_t i = 0; i < LENGTH_OF(http->clients); i++) {
+        if (http->clients[i].conn != NULL)
+            close_client(&http->clients[i]);
     }
-    if (http->server != NULL)
-        evhttp_free(http->server);
-    CHECK(reap(http) == 0);
+    for (size_t i = 0; i < http->listener_count; i++)
+        listener_close(&http->listeners[i]);
     timer_free(&http->sweep);
     loop_defer(http->loop, free_later, http);
 }

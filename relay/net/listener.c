@@ -26,7 +26,8 @@ struct listener {
     struct event *event;
     struct timer *rest;
     bool is_exhausted; /* said so, and not recovered yet */
-    listener_fn *fn;   /* NULL: closed in a callback */
+    bool is_paused;
+    listener_fn *fn; /* NULL: closed in a callback */
     void *arg;
 };
 
@@ -42,7 +43,7 @@ static void begin_pause(struct listener *listener)
 static void on_rested(void *arg)
 {
     struct listener *listener = arg;
-    if (event_add(listener->event, NULL) == -1)
+    if (!listener->is_paused && event_add(listener->event, NULL) == -1)
         timer_arm(listener->rest, REST_MS);
 }
 
@@ -63,7 +64,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct listener *listener = arg;
-    for (int i = 0; i < ACCEPTS_PER_TURN && listener->fn != NULL; i++) {
+    for (int i = 0; i < ACCEPTS_PER_TURN && listener->fn != NULL && !listener->is_paused; i++) {
         int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted != -1) {
             note_recovery(listener);
@@ -182,6 +183,17 @@ uint16_t listener_port(const struct listener *listener)
     struct address address = {.length = sizeof address.storage};
     CHECK(getsockname(listener->fd, (struct sockaddr *)&address.storage, &address.length) == 0);
     return address_port(&address);
+}
+
+void listener_pause(struct listener *listener, bool is_paused)
+{
+    if (listener->is_paused == is_paused)
+        return;
+    listener->is_paused = is_paused;
+    if (is_paused)
+        (void)event_del(listener->event);
+    else
+        timer_arm(listener->rest, 0);
 }
 
 static void free_later(void *arg)

@@ -23,6 +23,8 @@ struct channel {
     const struct transport *transport;
     int fd;
     void *session; /* the transport's own; NULL: it keeps nothing */
+    bool
+        accepts_plain; /* a server's handshake makes it plain where the client does not speak TLS */
     /* What the descriptor must be ready for until the next receive (or step of the handshake), and
      * until the next send: a TLS record may have to be read before bytes can be sent, and the other
      * way round. Set by the transport. */

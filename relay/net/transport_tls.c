@@ -89,6 +89,18 @@ static enum conn_io judge(struct channel *channel, int result, unsigned *waits)
 
 /* ---- handshake ---- */
 
+static void tls_fini(struct channel *channel);
+
+/* Nothing of TLS has been said yet, and the byte that was looked at is still in the socket. */
+static enum conn_io go_on_plain(struct channel *channel)
+{
+    tls_fini(channel);
+    channel->transport = &transport_plain;
+    channel->receive_waits = WAITS_READ;
+    channel->send_waits = WAITS_WRITE;
+    return CONN_OK;
+}
+
 /* Plain text is told from TLS by its first byte; OpenSSL would have a dozen names for it. */
 static enum conn_io look_at_first(struct channel *channel)
 {
@@ -101,6 +113,8 @@ static enum conn_io look_at_first(struct channel *channel)
         return fail(channel, strerror(errno));
     if (got == 0)
         return fail(channel, "the peer closed the connection before the TLS handshake");
+    if (first != SSL3_RT_HANDSHAKE && channel->accepts_plain)
+        return go_on_plain(channel);
     if (first != SSL3_RT_HANDSHAKE)
         return fail(channel, "TLS: plain text, or something else that is not TLS, on the TLS port");
     session->has_greeted = true;
@@ -134,7 +148,7 @@ static enum conn_io tls_handshake(struct channel *channel)
     ERR_clear_error();
     if (session->peer.is_server && !session->has_greeted) {
         enum conn_io io = look_at_first(channel);
-        if (io != CONN_OK)
+        if (io != CONN_OK || channel->transport != &transport_tls)
             return io;
     }
     errno = 0;

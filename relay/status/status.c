@@ -21,7 +21,7 @@
 enum {
     LISTED_MAX = 200,  /* replicas on the page */
     SERIES_MAX = 1000, /* replicas with metrics of their own */
-    CONNECT_TIMEOUT_MS = 30 * 1000,
+    CLIENT_TIMEOUT_MS = 30 * 1000,
     KEPT_MS = 500, /* whoever asks more often than that gets the same again */
     DOCUMENT_MAX = 512 * 1024,
     METRICS_MAX = 1536 * 1024,
@@ -223,15 +223,21 @@ static void on_request(const struct http_request *request, struct http_reply *re
 
 /* --- opening, turning, closing --- */
 
-static const char advice[] = ": set [http] port to another one, or to 0 for none";
+static const char advice[] = ": set [http] port or tls-port to another one, or to 0 for none";
 
 bool status_probe(const struct status_options *options, struct text *taken, struct text *why)
 {
-    const struct http_options http = {.addresses = options->bind, .port = options->port};
+    const struct http_options http = {
+        .addresses = options->bind,
+        .has_port = options->port != 0,
+        .has_tls_port = options->tls_port != 0,
+        .port = options->port,
+        .tls_port = options->tls_port,
+    };
     struct text error;
     bool is_taken = false;
     text_init(&error, 512);
-    bool is_free = options->port == 0 || http_probe(&http, &is_taken, &error);
+    bool is_free = http_probe(&http, &is_taken, &error);
     if (!is_free)
         text_format(is_taken ? taken : why, "%s%s\n", text_string(&error), advice);
     text_fini(&error);
@@ -250,20 +256,28 @@ struct status *status_open(struct loop *loop, const struct status_options *optio
     status->started_ms = clock_ms();
     text_init(&status->document.text, DOCUMENT_MAX);
     text_init(&status->metrics.text, METRICS_MAX);
-    const struct http_options http = {.addresses = options->bind,
-                                      .port = options->port,
-                                      .connect_timeout_ms = CONNECT_TIMEOUT_MS};
+    const struct http_options http = {
+        .addresses = options->bind,
+        .has_port = options->port != 0,
+        .has_tls_port = options->tls_port != 0,
+        .port = options->port,
+        .tls_port = options->tls_port,
+        .tls = options->tls,
+        .timeout_ms = CLIENT_TIMEOUT_MS,
+    };
     status->http = http_open(loop, &http, on_request, status, why);
     if (status->http == NULL) {
         text_append_string(why, advice);
         status_close(&status);
         return NULL;
     }
-    log_info("status: http on port %u of %s", (unsigned)http_port(status->http), options->bind);
+    unsigned port = http_port(status->http);
+    unsigned tls_port = http_tls_port(status->http);
+    log_info("status: http port=%u tls-port=%u bind=%s", port, tls_port, options->bind);
     if (!http_is_local(status->http) && !options->has_password)
         log_warnx("status: [http] bind = %s: whoever reaches port %u sees how the relay is; there "
                   "is no password ([http] requirepass)",
-                  options->bind, (unsigned)http_port(status->http));
+                  options->bind, port != 0 ? port : tls_port);
     return status;
 }
 
@@ -271,6 +285,11 @@ void status_change(struct status *status, const struct status_sources *sources)
 {
     status->sources = *sources;
     status->document.made_ms = status->metrics.made_ms = 0;
+}
+
+void status_set_tls(struct status *status, struct tls_context *tls)
+{
+    http_set_tls(status->http, tls);
 }
 
 void status_tick(struct status *status)

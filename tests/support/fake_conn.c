@@ -649,6 +649,18 @@ void conn_keep_alive(struct conn *conn, int keepalive_s)
     conn->keepalive_s = keepalive_s;
 }
 
+bool conn_is_tls(const struct conn *conn)
+{
+    (void)conn;
+    return false;
+}
+
+bool conn_has_unsent(const struct conn *conn)
+{
+    (void)conn;
+    return false;
+}
+
 bool conn_is_unanswered(const struct conn *conn)
 {
     return conn->is_unanswered;

@@ -60,6 +60,9 @@ struct conn_options {
                               * be cut off for that, too */
     int64_t connect_ms_max;  /* at most, for one address; 0: as dialer.h says */
     struct tls_context *tls; /* NULL: plain. The connection keeps its own hold of it */
+    bool
+        accepts_plain; /* an accepted one under TLS: a client that speaks plain text comes up as well, without
+                         * TLS, so that it can be told. Ask conn_is_tls first */
     int64_t
         handshake_ms; /* an accepted one's time to come up; 0: no limit. A connecting one's owner
                            * limits it */
@@ -109,6 +112,13 @@ const char *conn_local(const struct conn *conn);
  * and 0 while not connected. */
 const char *conn_peer_address(const struct conn *conn);
 uint16_t conn_peer_port(const struct conn *conn);
+
+/* Is it under TLS? Settled when it is up. */
+bool conn_is_tls(const struct conn *conn);
+
+/* Are there bytes that conn_send has taken and the socket has not? conn_close would lose them; WRITABLE tells
+ * when they have gone. */
+bool conn_has_unsent(const struct conn *conn);
 
 /* Another keepalive from now on, > 0. */
 void conn_keep_alive(struct conn *conn, int keepalive_s);

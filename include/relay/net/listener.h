@@ -40,6 +40,10 @@ MUST_CHECK int listener_try(const char *address, uint16_t port, bool *is_taken, 
 /* The port that it listens on; the system has chosen it where listener_open was given 0. */
 uint16_t listener_port(const struct listener *listener);
 
+/* Accepts nobody until it is told otherwise: who comes waits in the kernel's queue. Also from inside its own
+ * callback. */
+void listener_pause(struct listener *listener, bool is_paused);
+
 /* Also from inside its own callback. */
 void listener_close(struct listener **listener);
 

@@ -34,10 +34,13 @@ struct loop;
 struct status;
 struct store;
 struct tls_certificates;
+struct tls_context;
 
 struct status_options {
-    const char *bind; /* addresses separated by blanks */
-    uint16_t port;    /* 0: nothing is served (the component is not opened) */
+    const char *bind;        /* addresses separated by blanks */
+    uint16_t port;           /* 0: no plain port */
+    uint16_t tls_port;       /* 0: no TLS port; one of the two is needed */
+    struct tls_context *tls; /* for tls_port; lent, see status_set_tls */
     int64_t ready_max_silence_ms;
     const char *allowed_hosts; /* names with blanks between: see guard.h of the component */
     bool has_password;
@@ -63,6 +66,10 @@ MUST_CHECK struct status *status_open(struct loop *loop, const struct status_opt
 
 /* What it tells of has other bounds now; the components are the same. */
 void status_change(struct status *status, const struct status_sources *sources);
+
+/* Another context for the connections that come to the TLS port; it lives until the next call, or
+ * status_close. */
+void status_set_tls(struct status *status, struct tls_context *tls);
 
 /* For --check: would status_open find its port free? What somebody else has is told in `taken`, all else in
  * `why`, a line each. False: `why` has grown. */

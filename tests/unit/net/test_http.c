@@ -73,10 +73,10 @@ static void look(void *arg)
     timer_arm(house->look, 1);
 }
 
-static void begin(struct house *house, int64_t connect_timeout_ms)
+static void begin(struct house *house, int64_t timeout_ms)
 {
     const struct http_options options = {
-        .addresses = "127.0.0.1", .port = 0, .connect_timeout_ms = connect_timeout_ms};
+        .addresses = "127.0.0.1", .has_port = true, .timeout_ms = timeout_ms};
     struct text why;
     text_init(&why, 500);
     *house = (struct house){.loop = new_loop(), .over_awaited = SIZE_MAX};
@@ -270,20 +270,20 @@ TEST(a_taken_port_is_told)
     char expected[100];
     uint16_t port = http_port(house.http);
     const struct http_options taken = {
-        .addresses = "127.0.0.1", .port = port, .connect_timeout_ms = 1000};
+        .addresses = "127.0.0.1", .has_port = true, .port = port, .timeout_ms = 1000};
     assert_null(http_open(house.loop, &taken, on_request, NULL, &why));
     snprintf(expected, sizeof(expected), "bind 127.0.0.1 port %u: Address already in use", port);
     assert_string_equal(text_string(&why), expected);
 
     const struct http_options wrong = {
-        .addresses = "nowhere", .port = 0, .connect_timeout_ms = 1000};
+        .addresses = "nowhere", .has_port = true, .timeout_ms = 1000};
     text_clear(&why);
     assert_null(http_open(house.loop, &wrong, on_request, NULL, &why));
     assert_string_equal(text_string(&why), "bind nowhere port 0: not a numeric address");
 
     /* An address that this machine does not have, and may lack. */
     const struct http_options missing = {
-        .addresses = "-192.0.2.1 0.0.0.0", .port = 0, .connect_timeout_ms = 1000};
+        .addresses = "-192.0.2.1 0.0.0.0", .has_port = true, .timeout_ms = 1000};
     struct http *everywhere = http_open(house.loop, &missing, on_request, NULL, &why);
     assert_non_null(everywhere);
     assert_false(http_is_local(everywhere));
