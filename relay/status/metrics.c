@@ -315,6 +315,29 @@ static void write_certificates(const struct picture *picture, struct text *out)
     }
 }
 
+/* --- the links above us: by their place in the chain, 0 is our own --- */
+
+static void write_hop(struct text *out, const char *name, size_t place, const struct hop *hop,
+                      double number)
+{
+    text_format(out, "%s{hop=\"%zu\",to=\"", name, place);
+    escape_label(out, hop->to.host);
+    text_format(out, ":%u\"}", (unsigned)hop->to.port);
+    write_number(out, number);
+}
+
+static void write_hops(const struct hops *hops, struct text *out)
+{
+    static const char up[] = "psync_relay_hop_up";
+    static const char silence[] = "psync_relay_hop_silence_seconds";
+    write_head(out, up, GAUGE, "Whether the link is up: hop 0 is ours, 1 that of the relay above.");
+    for (size_t i = 0; i < hops->count; i++)
+        write_hop(out, up, i, &hops->at[i], hops->at[i].link == HOP_UP);
+    write_head(out, silence, GAUGE, "Since the last byte of the stream came over the link.");
+    for (size_t i = 0; i < hops->count; i++)
+        write_hop(out, silence, i, &hops->at[i], (double)hops->at[i].silence_ms / 1000);
+}
+
 /* --- replicas --- */
 
 static double row_online(const struct row *row)
@@ -419,5 +442,6 @@ void metrics_write(struct picture *picture, struct text *out)
     write_plain(picture, out);
     write_states(picture, out);
     write_certificates(picture, out);
+    write_hops(&picture->hops, out);
     write_replicas(picture, out);
 }
