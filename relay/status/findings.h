@@ -26,10 +26,10 @@ typedef void finding_fn(const struct finding *finding, void *arg);
 
 const char *severity_name(enum severity severity);
 
-/* Calls `fn` for each, the worst first. */
-/* How many links of the relays above us are down: not for a moment, and not ours. */
+/* How many links of the relays above us have been down for more than a moment. */
 unsigned findings_hops_down(const struct hops *hops);
 
+/* Calls `fn` for each, the worst first. */
 void findings_each(const struct picture *picture, finding_fn *fn, void *arg);
 
 #endif

@@ -21,10 +21,10 @@ static bool PRINTF_LIKE(2, 3) refuse(char why[READINESS_WHY_MAX], const char *fo
 static bool refuse_without_history(const struct picture *picture, char why[READINESS_WHY_MAX])
 {
     if (picture->link.sync_in_progress)
-        return refuse(why, "the first RDB is still arriving from the primary");
+        return refuse(why, "the first RDB is still arriving from upstream");
     if (picture->link.last_error[0] != '\0')
         return refuse(why, "%s", picture->link.last_error);
-    return refuse(why, "there is no RDB from the primary yet");
+    return refuse(why, "there is no RDB yet");
 }
 
 bool readiness_look(const struct picture *picture, int64_t max_silence_ms,
@@ -35,12 +35,11 @@ bool readiness_look(const struct picture *picture, int64_t max_silence_ms,
         return refuse_without_history(picture, why);
     if (picture->old_history_ms >= 0 && !picture->serves_old_history)
         return refuse(why,
-                      "it has been serving an old history for %" PRId64
-                      " s: the primary has another, "
-                      "whose RDB is not here yet",
+                      "an old history has been served for %" PRId64
+                      " s: upstream has a new one, whose RDB is not complete yet",
                       picture->old_history_ms / 1000);
     if (max_silence_ms > 0 && picture->root_silence_ms > max_silence_ms)
-        return refuse(why, "nothing has come from the primary for %" PRId64 " s%s%s",
+        return refuse(why, "nothing has arrived from upstream for %" PRId64 " s%s%s",
                       picture->root_silence_ms / 1000,
                       picture->link.last_error[0] != '\0' ? ": " : "", picture->link.last_error);
     return true;

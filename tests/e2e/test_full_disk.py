@@ -111,7 +111,7 @@ def test_no_room_at_all(lab, small_disk):
     status = web.status(relay)
     assert not status["upstream"]["up"] and status["upstream"]["state"] == "stalled"
     findings = {finding["name"]: finding["what"] for finding in status["findings"]}
-    assert "nothing has been read from the primary" in findings["disk_trouble"]
+    assert "Reading from upstream has been paused" in findings["disk_trouble"]
     assert "link_down" not in findings
     held = relay.offset()
     assert held < origin.offset()

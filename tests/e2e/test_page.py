@@ -96,7 +96,7 @@ def test_a_replica_appears_lags_and_leaves(lab, driver):
     wait.equal("the page says that all is well", page.mood, "ok")
     assert page.text("#upstream-address") == f"127.0.0.1:{origin.port}"
     assert page.text("#upstream-state") == "streaming"
-    assert "None is connected" in page.text("#replicas-note")
+    assert "No replica is connected" in page.text("#replicas-note")
 
     replica = lab.replica(relay).wait_online()
     lab.writer(origin)

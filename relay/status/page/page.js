@@ -75,7 +75,7 @@ function facts(id, rows) {
 
 // --- what is wrong ---
 
-const HEADLINES = { ok: "All is well", warning: "It works, and needs a look", problem: "Something is wrong" };
+const HEADLINES = { ok: "All is well", warning: "Working, but needs attention", problem: "Something is wrong" };
 
 function showVerdict(status) {
   const worst = status.findings.reduce((mood, finding) =>
@@ -85,7 +85,7 @@ function showVerdict(status) {
   document.body.dataset.mood = worst;
   set("verdict", HEADLINES[worst]);
   const parts = [];
-  parts.push(status.upstream.up ? "The link to the primary is up" : "The link to the primary is not up");
+  parts.push(status.upstream.up ? "The upstream link is up" : "The upstream link is down");
   const online = status.replicas.online;
   parts.push(online === 0 ? "no replica is online" : `${plural(online, "replica")} ${online === 1 ? "is" : "are"} online`);
   set("summary", parts.join(", ") + ".");
@@ -132,7 +132,7 @@ function showUpstream(upstream, last) {
     sync ? ["RDB arriving", sync] : null,
     ...upstream.hops.slice(1).map((hop, i) => [
       `Above: ${address(upstream.hops[i].host, upstream.hops[i].port)}`,
-      `${hop.link === "up" ? "follows" : `link ${hop.link} to`} ${hop.host ? address(hop.host, hop.port) : "nobody"}, heard ${hop.silence_seconds < 2 ? "just now" : `${span(hop.silence_seconds)} ago`}`]),
+      `${hop.link === "up" ? "follows" : `link ${hop.link} to`} ${hop.host ? address(hop.host, hop.port) : "nobody"}, last byte ${hop.silence_seconds < 2 ? "just now" : `${span(hop.silence_seconds)} ago`}`]),
     upstream.old_history_seconds === null ? null : ["Old history served for", span(upstream.old_history_seconds)],
     ["Last byte", upstream.last_io_seconds === null ? "–" : upstream.last_io_seconds < 2 ? "just now" : `${span(upstream.last_io_seconds)} ago`],
     ["Full syncs, partial", `${whole(upstream.full_syncs)}, ${whole(upstream.partial_syncs)}`],
@@ -147,7 +147,7 @@ function showUpstream(upstream, last) {
 function showRelay(status) {
   const store = status.store;
   const rdb = store.snapshots.find((one) => one.usable);
-  set("relay-window", store.history === "none" ? "nothing held yet" : `${size(store.window_bytes)} window`);
+  set("relay-window", store.history === "none" ? "no data yet" : `${size(store.window_bytes)} backlog`);
   const kind = !status.relay.ready ? "bad" : rdb ? "ok" : "warn";
   pill(by("relay-state"), !status.relay.ready ? "not ready" : rdb ? "ready" : "partial resyncs only", kind);
   set("relay-since", `running for ${span(status.relay.uptime_seconds)}`);
@@ -157,7 +157,7 @@ function showRelay(status) {
       : `${size(oldest.bytes)}, ${span(oldest.age_seconds)} old`],
     ["Offset", whole(store.end_offset)],
     ["Not fsynced yet", size(Math.max(0, store.end_offset - store.durable_offset))],
-    store.proof_in_progress ? ["Being proven", `${size(store.proof_left_bytes)} of ${size(store.proof_total_bytes)} left`] : null,
+    store.proof_in_progress ? ["To be verified", `${size(store.proof_left_bytes)} of ${size(store.proof_total_bytes)} left`] : null,
     ["Disk free", size(store.disk_free_bytes)],
   ]);
 }
@@ -170,7 +170,7 @@ function showCrowd(status, last) {
   if (replicas.waiting) busy.push(`${whole(replicas.waiting)} waiting`);
   const late = status.findings.some((finding) => finding.name.startsWith("replica_") && finding.severity !== "note");
   set("crowd-count", total === 0 ? "none yet" : `${whole(replicas.online)} online`);
-  pill(by("crowd-state"), late ? "needs a look" : busy.length ? busy.join(", ") : total === 0 ? "idle" : "in step",
+  pill(by("crowd-state"), late ? "needs attention" : busy.length ? busy.join(", ") : total === 0 ? "idle" : "in step",
     late ? "warn" : busy.length ? "busy" : total === 0 ? "" : "ok");
   set("crowd-worst", replicas.online === 0 ? "" :
     `at most ${span(Math.max(1, replicas.lag_seconds_max))} behind`);
@@ -192,8 +192,8 @@ function showWindow(status) {
   const box = by("window");
   if (store.history === "none") {
     box.replaceChildren();
-    box.setAttribute("aria-label", "nothing is held yet");
-    set("window-legend", "Nothing is held yet.");
+    box.setAttribute("aria-label", "no data yet");
+    set("window-legend", "No data yet.");
     return;
   }
   const width = box.clientWidth || 600;
@@ -221,11 +221,11 @@ function showWindow(status) {
   svg.append(draw("text", { x: width, y: 66, "text-anchor": "end" }, whole(high)));
   box.replaceChildren(svg);
   const share = store.repl_backlog_size ? Math.round((store.window_bytes / store.repl_backlog_size) * 100) : 0;
-  box.setAttribute("aria-label", `window of ${size(store.window_bytes)} from offset ${low} to ${high}; ` +
+  box.setAttribute("aria-label", `backlog of ${size(store.window_bytes)} from offset ${low} to ${high}; ` +
     plural(store.snapshots.length, "RDB"));
   legend("window-legend", [
-    ["window", `window, ${size(store.window_bytes)} of ${size(store.repl_backlog_size)} (${share} %)`],
-    ["rdb", "RDB: where a full sync begins"], ["replica", "replicas"],
+    ["window", `backlog, ${size(store.window_bytes)} of ${size(store.repl_backlog_size)} (${share} %)`],
+    ["rdb", "RDB: where a full sync starts"], ["replica", "replicas"],
   ]);
 }
 
@@ -241,7 +241,7 @@ function heldFor(store) {
   const most = store.held_by[0];
   if (!most) return "beyond repl-backlog-size";
   const name = most.port ? address(most.address, most.port) : most.address;
-  const why = most.state === "loading" ? "takes an RDB" : "is behind";
+  const why = most.state === "loading" ? "loads an RDB" : "is behind";
   if (store.holders === 1) return `for ${name}, which ${why}`;
   return `for ${whole(store.holders)} replicas (${name} the most, which ${why})`;
 }
@@ -258,10 +258,10 @@ function showDisk(store) {
   svg.append(draw("rect", { class: "mark-rdb", x: 0, y: 0, width: x(rdb), height: 18, rx: Math.min(4, x(rdb) / 2) }));
   svg.append(draw("rect", { class: "mark-window", x: x(rdb), y: 0, width: x(held), height: 18 }));
   box.replaceChildren(svg);
-  box.setAttribute("aria-label", `RDB ${size(rdb)}, window ${size(held)}, of ${size(most)}`);
+  box.setAttribute("aria-label", `RDB ${size(rdb)}, backlog ${size(held)}, of ${size(most)}`);
   legend("disk-legend", [
     ["rdb", `RDB, ${size(rdb)}`],
-    ["window", `window, ${size(held)} in ${plural(store.segments, "file")}` +
+    ["window", `backlog, ${size(held)} in ${plural(store.segments, "file")}` +
       (store.pinned_bytes ? `, ${size(store.pinned_bytes)} of it ${heldFor(store)}` : "")],
     ["spare", `may still be used, ${size(most - rdb - held)} (${size(store.disk_free_bytes)} free on the disk)`],
   ]);
@@ -350,7 +350,7 @@ function hideTip(box) {
 }
 
 function showPlots() {
-  plot("plot-rate", [[1, "a", "from the primary"], [2, "b", "to replicas"]], rate, 1024, 1024, "no samples yet");
+  plot("plot-rate", [[1, "a", "from upstream"], [2, "b", "to replicas"]], rate, 1024, 1024, "no samples yet");
   plot("plot-lag", [[4, "c", "lag"]], (value) => `${value < 10 ? +value.toFixed(1) : Math.round(value)} s`, 2, 1000, "no samples yet");
 }
 
@@ -428,9 +428,9 @@ function showReplicas(status) {
   if (!same) body.replaceChildren(...lines);
   by("replicas").hidden = list.length === 0;
   set("replicas-note", list.length === 0
-    ? `None is connected. To connect one: redis-cli -p <its port> replicaof <this machine> ${status.relay.port || status.relay.tls_port}`
+    ? `No replica is connected. To connect one: redis-cli -p <its port> replicaof <this machine> ${status.relay.port || status.relay.tls_port}`
     : replicas.not_listed
-      ? `The ${whole(list.length)} that need a look most; ${whole(replicas.not_listed)} more are not shown. All are in INFO replication.`
+      ? `The ${whole(list.length)} that need attention most. ${whole(replicas.not_listed)} more are not shown; INFO replication lists all.`
       : "");
 }
 
@@ -476,10 +476,10 @@ function showLost() {
   set("summary", "");
   by("findings").replaceChildren();
   if (!by("lost").firstChild) {
-    const since = state.heard ? `It was last heard at ${clock(state.heard / 1000)}; what is below is how it was then. ` : "";
+    const since = state.heard ? `Its last answer, shown below, is from ${clock(state.heard / 1000)}. ` : "";
     by("lost").append(make("div", { class: "finding", "data-severity": "problem" },
       make("strong", {}, "The relay does not answer."),
-      make("p", { class: "quiet" }, since + "Check that it runs (systemctl status psync-relay) and what its log says. This page tries again every second.")));
+      make("p", { class: "quiet" }, since + "Check that it runs (systemctl status psync-relay) and read its log. This page retries every second.")));
   }
   document.title = "psync-relay: connection lost";
   showIcon("%23c5362d");

@@ -57,9 +57,8 @@ TEST(the_link_is_down)
     assert_string_equal(found(), "");
     fake_components.link.down_since_ms = NOW_MS - 180 * 1000;
     assert_string_equal(found(), "link_down");
-    assert_string_equal(words,
-                        "The link to the primary origin.example:6379 has been down for 3 min: "
-                        "Connection refused\n");
+    assert_string_equal(words, "The upstream link to origin.example:6379 has been down for 3 min: "
+                               "Connection refused\n");
     assert_string_equal(not_ready(), ""); /* what is held is served */
 
     fake_components.link.down_since_ms = 0; /* never up */
@@ -82,7 +81,7 @@ TEST(certificates_end)
     add_certificate("downstream", "tls-cert-file", "/CN=relay", 29 * DAY_S + 1);
     assert_string_equal(found(), "certificate_expires_soon");
     assert_string_equal(words, "The certificate /CN=relay of [downstream] expires in 29 days.\n");
-    expect(advice, "where [downstream] tls-cert-file points to, and send SIGHUP");
+    expect(advice, "that [downstream] tls-cert-file names and send SIGHUP");
     add_certificate("upstream", "tls-ca-cert-file", "/CN=other ca", 6 * DAY_S);
     assert_string_equal(found(), "certificate_expires");
     assert_string_equal(words, "The CA /CN=other ca of [upstream] expires in 6 days.\n");
@@ -99,14 +98,14 @@ TEST(another_history_waits)
         .is_waiting = true, .host = "other.example", .port = 7000, .replid = "", .left_ms = 90000};
     assert_string_equal(found(), "other_history");
     assert_string_equal(words,
-                        "other.example:7000 has another history than the one that is held, and "
-                        "nobody answers who can go on with that.\n");
+                        "other.example:7000 has another history than the relay. No server that has "
+                        "the relay's history answers.\n");
     fake_components.link.wait.left_ms = -1;
     fake_components.link.wait.is_foreign = true;
     assert_string_equal(found(), "other_history");
-    assert_string_equal(words,
-                        "other.example:7000 has another history than the one that is held, and "
-                        "had it beside ours, and nobody answers who can go on with that.\n");
+    assert_string_equal(
+        words, "other.example:7000 has another history than the relay, which existed beside "
+               "the relay's. No server that has the relay's history answers.\n");
 }
 
 TEST(an_rdb_arrives)
@@ -116,12 +115,12 @@ TEST(an_rdb_arrives)
     fake_components.link.sync_in_progress = true;
     fake_components.store = (struct store_status){.replid = replid_none(), .error = ""};
     assert_string_equal(found(), "sync_in_progress");
-    assert_string_equal(words, "The primary is preparing an RDB for the relay.\n");
+    assert_string_equal(words, "Upstream is preparing an RDB for the relay.\n");
     fake_components.link.sync_read_bytes = MIB;
     fake_components.link.sync_total_bytes = 4 * MIB;
     assert_string_equal(found(), "sync_in_progress");
-    assert_string_equal(words, "An RDB arrives from the primary: 1.0 MiB of 4.0 MiB.\n");
-    assert_string_equal(not_ready(), "the first RDB is still arriving from the primary");
+    assert_string_equal(words, "An RDB is arriving from upstream: 1.0 MiB of 4.0 MiB.\n");
+    assert_string_equal(not_ready(), "the first RDB is still arriving from upstream");
 }
 
 TEST(an_old_history_is_served)
@@ -132,8 +131,8 @@ TEST(an_old_history_is_served)
     fake_components.link.sync_read_bytes = MIB;
     fake_components.link.old_history_since_ms = NOW_MS - 35 * 1000;
     assert_string_equal(found(), "old_history sync_in_progress");
-    assert_string_equal(not_ready(), "it has been serving an old history for 35 s: the primary has "
-                                     "another, whose RDB is not here yet");
+    assert_string_equal(not_ready(), "an old history has been served for 35 s: upstream has a "
+                                     "new one, whose RDB is not complete yet");
     picture.serves_old_history = true;
     assert_string_equal(not_ready(), "");
 }
@@ -145,20 +144,20 @@ TEST(a_primary_that_is_silent_for_too_long)
     assert_string_equal(found(), "");
     fake_components.link.stream_heard_ms = NOW_MS - 31 * 1000;
     assert_string_equal(found(), "stream_silent");
-    assert_string_equal(words,
-                        "Nothing has come from origin.example:6379 for 31 s, though it is to "
-                        "be heard every 10 s.\n");
+    assert_string_equal(
+        words, "Nothing has arrived from origin.example:6379 for 31 s. A PING is due every "
+               "10 s.\n");
     assert_string_equal(not_ready(), ""); /* by default what is held is served, however old */
     picture.max_silence_ms = 32 * 1000;
     assert_string_equal(not_ready(), "");
     picture.max_silence_ms = 30 * 1000;
-    assert_string_equal(not_ready(), "nothing has come from the primary for 31 s");
+    assert_string_equal(not_ready(), "nothing has arrived from upstream for 31 s");
     fake_components.link.is_up = false;
     fake_components.link.last_error = "Connection refused";
     found();
     picture.max_silence_ms = 30 * 1000;
     assert_string_equal(not_ready(),
-                        "nothing has come from the primary for 31 s: Connection refused");
+                        "nothing has arrived from upstream for 31 s: Connection refused");
     fake_components.link.stream_heard_ms = 0; /* never: since the start */
     fake_components.silence_ms = 90 * 1000;
     found();
@@ -166,7 +165,7 @@ TEST(a_primary_that_is_silent_for_too_long)
     assert_string_equal(not_ready(), "");
     picture.max_silence_ms = 89 * 1000;
     assert_string_equal(not_ready(),
-                        "nothing has come from the primary for 90 s: Connection refused");
+                        "nothing has arrived from upstream for 90 s: Connection refused");
 }
 
 TEST(a_relay_above_has_lost_its_primary)
@@ -180,17 +179,17 @@ TEST(a_relay_above_has_lost_its_primary)
     fake_components.above.at[1].silence_ms = 25 * 1000;
     assert_string_equal(found(), "hop_down");
     assert_string_equal(words, "The relay middle.example:6380 above this one has no link to "
-                               "root.example:6379 (down), and got nothing for 25 s.\n");
+                               "root.example:6379 (down). It has received nothing for 25 s.\n");
     assert_int_equal(findings_hops_down(&picture.hops), 1);
     assert_int_equal(picture.silence_ms, 100);
     assert_int_equal(picture.root_silence_ms, 25 * 1000);
     picture.max_silence_ms = 24 * 1000;
-    assert_string_equal(not_ready(), "nothing has come from the primary for 25 s");
+    assert_string_equal(not_ready(), "nothing has arrived from upstream for 25 s");
     fake_components.above.at[0] =
         (struct hop){.to = {"middle.example", 6380}, .link = HOP_SYNC, .silence_ms = 6000};
     found();
     assert_string_equal(words, "The relay origin.example:6379 above this one has no link to "
-                               "middle.example:6380 (sync), and got nothing for 6 s.\n");
+                               "middle.example:6380 (sync). It has received nothing for 6 s.\n");
 }
 
 TEST(how_silent_it_may_be_is_asked_in_the_query)
@@ -230,11 +229,11 @@ TEST(a_replica_is_behind)
     samples_add(&samples, &(struct sample){.at_ms = NOW_MS - 1000, .published = 50 * MIB});
     fake_components.replicas[1].acknowledged = 40 * MIB;
     assert_string_equal(found(), "replica_behind");
-    assert_string_equal(words, "The replica [2001:db8::1]:6380 is behind by 10.0 MiB, or 30 s.\n");
+    assert_string_equal(words, "The replica [2001:db8::1]:6380 is behind by 10.0 MiB (30 s).\n");
     fake_components.replicas[0].acknowledged = 41 * MIB;
     found();
     assert_string_equal(
-        words, "2 replicas, [2001:db8::1]:6380 the most, are behind by 10.0 MiB, or 30 s.\n");
+        words, "2 replicas, [2001:db8::1]:6380 the most, are behind by 10.0 MiB (30 s).\n");
 
     /* What has its RDB and is reading it in is not behind. */
     fake_components.replicas[0].acknowledged = fake_components.replicas[1].acknowledged = 0;
@@ -257,7 +256,7 @@ TEST(a_replica_is_silent)
     set_up();
     fake_components.replicas[0].last_ack_ms = NOW_MS - 25000;
     assert_string_equal(found(), "replica_silent");
-    assert_string_equal(words, "The replica 10.0.0.1:6379 has not been heard for 25 s.\n");
+    assert_string_equal(words, "The replica 10.0.0.1:6379 has sent nothing for 25 s.\n");
     fake_components.replicas[0].acknowledges = false; /* one that never says anything */
     assert_string_equal(found(), "");
 }
@@ -290,12 +289,11 @@ TEST(a_replica_cannot_read_the_rdb)
     fake_components.sync_failure_count = 1;
     assert_string_equal(found(), "replica_cannot_load"); /* and not that there is nothing to do */
     assert_string_equal(words, "The replica 10.0.0.1:6379 has version 8.1.0, which cannot read the "
-                               "RDB (VALKEY080). Full syncs in vain so far: 3.\n");
+                               "RDB (VALKEY080). Failed full syncs so far: 3.\n");
     assert_string_equal(advice,
-                        "Valkey 9.0 and later can read it: upgrade this replica, or set its "
-                        "rdb-version-check to relaxed where it has that, which works as "
-                        "long as the data needs nothing newer. Its next full sync begins in "
-                        "25 s.");
+                        "Valkey 9.0 and later can read it. Upgrade this replica. If it has "
+                        "rdb-version-check, relaxed works as long as the data needs nothing newer. "
+                        "Its next full sync starts in 25 s.");
 }
 
 /* Redis does not say which version it is. */
@@ -324,8 +322,8 @@ TEST(no_rdb_to_serve)
     fake_components.store.served_use = SNAPSHOT_USE_BEHIND_WINDOW;
     fake_components.store.snapshots[0].use = SNAPSHOT_USE_BEHIND_WINDOW;
     assert_string_equal(found(), "snapshot_unusable");
-    assert_string_equal(words, "No RDB can be served now: the stream that follows on it has left "
-                               "the window.\n");
+    assert_string_equal(words,
+                        "No RDB can be served now: the backlog has moved past its offset.\n");
     assert_string_equal(not_ready(), ""); /* it is fetched when a replica comes */
 }
 
@@ -348,15 +346,18 @@ TEST(a_newer_rdb_came_too_late)
     fake_components.link.refresh_outrun = (struct link_refresh_outrun){3 * MIB, 6000};
     fake_components.link.refresh_next_ms = NOW_MS + 50 * 60 * 1000;
     assert_string_equal(found(), "snapshot_outrun");
-    assert_string_equal(words, "A newer RDB came too late to be served: in the 6 s that it took, "
-                               "3.0 MiB of the stream were written (512.0 KiB/s), more than the "
-                               "window holds (repl-backlog-size is 1.0 MiB).\n");
-    assert_string_equal(advice, "Set repl-backlog-size to 12.0 MiB or more. The next is fetched in "
-                                "50 min (snapshot-min-interval), or when a replica waits for it.");
+    assert_string_equal(words,
+                        "A newer RDB arrived too late to be served. It took 6 s, in which the "
+                        "stream grew by 3.0 MiB (512.0 KiB/s), more than the backlog keeps "
+                        "(repl-backlog-size is 1.0 MiB).\n");
+    assert_string_equal(advice,
+                        "Set repl-backlog-size to 12.0 MiB or more. The next RDB is "
+                        "fetched in 50 min (snapshot-min-interval), or when a replica waits "
+                        "for one.");
     fake_components.link.refresh_next_ms = 0; /* on-demand */
     assert_string_equal(found(), "snapshot_outrun");
-    assert_string_equal(advice, "Set repl-backlog-size to 12.0 MiB or more. The next is fetched "
-                                "when a replica waits for it.");
+    assert_string_equal(advice, "Set repl-backlog-size to 12.0 MiB or more. The next RDB is "
+                                "fetched when a replica waits for one.");
     fake_components.link.refresh_outrun = (struct link_refresh_outrun){0};
     assert_string_equal(found(), "");
 }
@@ -393,7 +394,7 @@ TEST(rights_that_are_missing)
     fake_components.link.user = "relay";
     fake_components.link.denied_rights = PRIMARY_RIGHT_INFO;
     assert_string_equal(found(), "rights_missing");
-    assert_string_equal(words, "The user \"relay\" lacks rights at the primary: +info.\n");
+    assert_string_equal(words, "The user \"relay\" lacks rights at the upstream server: +info.\n");
     assert_non_null(strstr(advice, "costs a full sync"));
     assert_non_null(strstr(advice, "ACL SETUSER relay +info"));
     fake_components.link.denied_rights =
