@@ -186,11 +186,12 @@ static bool open_admin(struct components *components)
 
 static bool open_status(struct components *components, struct text *why)
 {
-    const struct status_options *options = &components->config->status;
+    struct status_options options = components->config->status;
     const struct status_sources sources = wiring_status_sources(components);
-    if (options->port == 0)
+    if (options.port == 0 && options.tls_port == 0)
         return true;
-    components->status = status_open(components->loop, options, &sources, why);
+    options.tls = components->tls.context[TLS_HTTP];
+    components->status = status_open(components->loop, &options, &sources, why);
     return components->status != NULL;
 }
 

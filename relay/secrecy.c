@@ -24,6 +24,7 @@ static const struct {
     {"[downstream] requirepass-file", AT(requirepass_file)},
     {"[http] requirepass-file", AT(http_requirepass_file)},
     {"[downstream] tls-key-file", AT(downstream_tls.key_file)},
+    {"[http] tls-key-file", AT(http_tls.key_file)},
 };
 
 static const char *path_of(const struct config *config, size_t place)

@@ -2,6 +2,7 @@
 #include "tls_sides.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "relay/base/bytes.h"
 #include "relay/base/clock.h"
@@ -46,6 +47,43 @@ static struct tls_options downstream_options(const struct config *config)
     return config->downstream_tls;
 }
 
+static bool is_http_wanted(const struct config *config)
+{
+    return config->status.tls_port != 0;
+}
+
+static bool is_set(const char *option)
+{
+    return option != NULL && option[0] != '\0';
+}
+
+static bool has_http_certificate(const struct config *config)
+{
+    return is_set(config->http_tls.cert_file) || is_set(config->http_tls.key_file);
+}
+
+static bool has_http_cas(const struct config *config)
+{
+    return is_set(config->http_tls.ca_file) || is_set(config->http_tls.ca_dir);
+}
+
+/* What [http] does not set is that of [downstream]. CAs matter where clients show certificates. */
+static struct tls_options http_options(const struct config *config)
+{
+    const struct tls_options *own = &config->http_tls;
+    struct tls_options options = config->downstream_tls;
+    options.auth_clients = own->auth_clients;
+    if (has_http_certificate(config)) {
+        options.cert_file = own->cert_file;
+        options.key_file = own->key_file;
+    }
+    if (has_http_cas(config) || own->auth_clients == TLS_AUTH_NO) {
+        options.ca_file = own->auth_clients != TLS_AUTH_NO ? own->ca_file : NULL;
+        options.ca_dir = own->auth_clients != TLS_AUTH_NO ? own->ca_dir : NULL;
+    }
+    return options;
+}
+
 static const struct row {
     const char *name;    /* in the log */
     const char *section; /* where its settings stand */
@@ -57,6 +95,7 @@ static const struct row {
     [TLS_SENTINEL] = {"sentinel", "upstream", TLS_CLIENT, is_sentinel_wanted, sentinel_options},
     [TLS_DOWNSTREAM] = {"downstream", "downstream", TLS_SERVER, is_downstream_wanted,
                         downstream_options},
+    [TLS_HTTP] = {"http", "http", TLS_SERVER, is_http_wanted, http_options},
 };
 
 /* Values hold no line ends. */
@@ -99,21 +138,38 @@ static struct tls_context *make_or_complain(enum tls_use use, const struct confi
     return context;
 }
 
-/* The Sentinels' context is made of the files of [upstream]: told once. */
-static void gather_certificates(struct tls_sides *sides)
+/* The section in which the setting stands that a context has a certificate from. */
+static const char *section_of(enum tls_use use, const char *setting, const struct config *config)
 {
-    struct tls_certificates *all = &sides->certificates;
-    all->count = 0;
+    bool is_own =
+        strcmp(setting, "tls-cert-file") == 0 ? has_http_certificate(config) : has_http_cas(config);
+    return use == TLS_HTTP && !is_own ? rows[TLS_DOWNSTREAM].section : rows[use].section;
+}
+
+/* Once, also where two contexts are made of the same files. */
+static void add_certificate(struct tls_certificates *all, const struct tls_certificate *one,
+                            const char *section)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        if (strcmp(all->at[i].section, section) == 0 &&
+            strcmp(all->at[i].setting, one->setting) == 0)
+            return;
+    }
+    CHECK(all->count < LENGTH_OF(all->at));
+    all->at[all->count] = *one;
+    all->at[all->count++].section = section;
+}
+
+static void gather_certificates(struct tls_sides *sides, const struct config *config)
+{
+    sides->certificates.count = 0;
     for (enum tls_use use = 0; use < TLS_USES; use++) {
-        if (sides->context[use] == NULL ||
-            (use == TLS_SENTINEL && sides->context[TLS_UPSTREAM] != NULL))
+        if (sides->context[use] == NULL)
             continue;
         const struct tls_certificates *own = tls_context_certificates(sides->context[use]);
-        for (size_t i = 0; i < own->count; i++) {
-            CHECK(all->count < LENGTH_OF(all->at));
-            all->at[all->count] = own->at[i];
-            all->at[all->count++].section = rows[use].section;
-        }
+        for (size_t i = 0; i < own->count; i++)
+            add_certificate(&sides->certificates, &own->at[i],
+                            section_of(use, own->at[i].setting, config));
     }
     for (size_t i = 0; i < LENGTH_OF(sides->told); i++)
         sides->told[i] = 0;
@@ -127,7 +183,7 @@ static void take(struct tls_sides *sides, enum tls_use use, struct tls_context *
     sides->context[use] = context;
     text_clear(&sides->made_of[use]);
     tell_options(&options, &sides->made_of[use]);
-    gather_certificates(sides);
+    gather_certificates(sides, config);
 }
 
 /* ---- all of them ---- */

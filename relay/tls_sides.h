@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * TLS of the two sides, as the settings name it and the files are at the moment: one context for the
- * primary, one for Sentinels (with the files of [upstream], but their own names), one for those who come to
- * us. The components are lent them.
+ * TLS of all sides, as the settings name it and the files are at the moment: one context for the primary, one
+ * for Sentinels (with the files of [upstream], but their own names), one for replicas and clients, one for
+ * the HTTP port (with the files of [downstream] that [http] does not set). The components are lent them.
  *
  * Owner: relay.c. Thread: thread 0.
  */
@@ -18,7 +18,7 @@
 struct config;
 struct tls_context;
 
-enum tls_use { TLS_UPSTREAM, TLS_SENTINEL, TLS_DOWNSTREAM, TLS_USES };
+enum tls_use { TLS_UPSTREAM, TLS_SENTINEL, TLS_DOWNSTREAM, TLS_HTTP, TLS_USES };
 
 struct tls_sides {
     struct tls_context *context[TLS_USES]; /* NULL: those connections are plain */

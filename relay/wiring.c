@@ -277,6 +277,8 @@ void wiring_lend_tls(struct components *components)
     if (context[TLS_DOWNSTREAM] != NULL)
         downstream_set_tls(components->downstream, context[TLS_DOWNSTREAM],
                            components->config->downstream.tls_knows_callers);
+    if (components->status != NULL && context[TLS_HTTP] != NULL)
+        status_set_tls(components->status, context[TLS_HTTP]);
 }
 
 void wiring_stop(struct components *components, const char *cause)

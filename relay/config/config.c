@@ -248,6 +248,14 @@ static void take_defaults(struct config *config)
     }
 }
 
+static void check_http_port(const struct config *config, const uint16_t *port,
+                            struct errors *errors)
+{
+    if (*port != 0 && (*port == config->downstream.port || *port == config->downstream.tls_port))
+        complain_of(errors, config, port,
+                    "replicas are served on that port: set another one, or 0 for none");
+}
+
 static void check_ports(struct config *config, struct errors *errors)
 {
     config->downstream.without_plain = config->downstream.port == 0;
@@ -256,10 +264,10 @@ static void check_ports(struct config *config, struct errors *errors)
                     "neither port nor tls-port is set: nobody could connect");
     else if (config->downstream.port == config->downstream.tls_port)
         complain_of(errors, config, &config->downstream.tls_port, "port is the same");
-    if (config->status.port != 0 && (config->status.port == config->downstream.port ||
-                                     config->status.port == config->downstream.tls_port))
-        complain_of(errors, config, &config->status.port,
-                    "replicas are served on that port: set another one, or 0 for none");
+    check_http_port(config, &config->status.port, errors);
+    check_http_port(config, &config->status.tls_port, errors);
+    if (config->status.tls_port != 0 && config->status.tls_port == config->status.port)
+        complain_of(errors, config, &config->status.tls_port, "port is the same");
 }
 
 static void check_primary(const struct config *config, struct errors *errors)

@@ -162,6 +162,21 @@ static const struct setting settings[] = {
      "addresses to serve the status page and /metrics on"},
     {"http", "port", &kind_port_or_0, AT(status.port), "6390", 0,
      "port for them; a second relay on one machine needs another; 0: none"},
+    {"http", "tls-port", &kind_port_or_0, AT(status.tls_port), "0", 0,
+     "TLS port for the same pages, beside port or instead of it; 0: none"},
+    {"http", "tls-cert-file", &kind_path, AT(http_tls.cert_file), "", SETTING_LIVE,
+     "certificate of the TLS port, with its chain; empty: that of [downstream]; files are read "
+     "again on SIGHUP"},
+    {"http", "tls-key-file", &kind_path, AT(http_tls.key_file), "", SETTING_LIVE, "its key"},
+    {"http", "tls-ca-cert-file", &kind_path, AT(http_tls.ca_file), "", SETTING_LIVE,
+     "CAs that sign the certificates of HTTP clients; with tls-ca-cert-dir empty too: those of "
+     "[downstream]"},
+    {"http", "tls-ca-cert-dir", &kind_path, AT(http_tls.ca_dir), "", SETTING_LIVE,
+     "directory of such CAs, as openssl rehash makes it"},
+    {"http", "tls-auth-clients", &kind_auth_clients, AT(http_tls.auth_clients), "no", SETTING_LIVE,
+     "whether HTTP clients must present a certificate, for /healthz too: yes, no, optional (a "
+     "wrong "
+     "one is refused)"},
     {"http", "requirepass", &kind_secret, AT(http_requirepass), "", SETTING_SECRET | SETTING_ACCESS,
      "password for them (HTTP Basic, with any user name): in clear, or as sha256:<its SHA-256 in "
      "hexadecimal>; /healthz and /readyz answer without it; empty: none"},

@@ -64,7 +64,7 @@ def test_port_of_somebody_else(lab):
 def test_http_port_of_somebody_else(lab):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        words = f"bind 127.0.0.1 port {port}: Address already in use: set [http] port to another one"
+        words = f"bind 127.0.0.1 port {port}: Address already in use: set [http] port or tls-port to another one"
         checked, started = both_refuse(lab, {"http.port": port}, words)
         assert checked == started
 

@@ -109,7 +109,7 @@ def test_ready_and_healthy(lab):
     assert web.ask(relay, "/readyz?max-silence=1h")[0] == 200
     wait.equal("it is too old", lambda: web.ask(relay, "/readyz?max-silence=1s")[0], 503)
     body = web.ask(relay, "/readyz?max-silence=1s")[2]
-    assert body.startswith("not ready: nothing has come from the primary for "), body
+    assert body.startswith("not ready: nothing has arrived from upstream for "), body
     assert "refused" in body or "closed" in body, body
     assert web.ask(relay, "/readyz?max-silence=soon")[0] == 400
     relay.set("ready-max-silence", "1")
@@ -156,7 +156,7 @@ def test_a_taken_port_ends_the_start(lab):
     assert done.returncode == 1
     assert (
         f"bind 127.0.0.1 port {first.http_port}: Address already in use: "
-        "set [http] port to another one, or to 0 for none" in done.stderr
+        "set [http] port or tls-port to another one, or to 0 for none" in done.stderr
     )
 
 

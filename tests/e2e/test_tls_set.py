@@ -58,6 +58,7 @@ def test_both_sides_take_over_new_papers_under_load(lab, papers):
     relay.wait_log("upstream TLS has certificate /CN=new-relay")
     relay.wait_log("downstream TLS has certificate /CN=new-relay")
     found = config_get(relay, "*tls-key-file")
+    assert found.pop("http.tls-key-file") == ""
     assert found == {name: str(papers.key("new-relay")) for name in found} and len(found) == 2
     writer.wait_rounds(10)
     assert link <= established(origin.config["tls-port"]), "the link was dropped"

@@ -56,6 +56,7 @@ struct config {
     struct downstream_options downstream;
     struct tls_options upstream_tls;
     struct tls_options downstream_tls; /* with downstream.tls_port */
+    struct tls_options http_tls; /* with status.tls_port; what it lacks is that of downstream_tls */
     enum config_switch upstream_has_tls;
     enum config_switch sentinel_has_tls; /* with upstream_tls */
     struct store_options store;
