@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 #include "notify.h"
-#include "relay/admin/admin.h"
+#include "relay/commands/commands.h"
 #include "relay/downstream/downstream.h"
 #include "relay/status/status.h"
 #include "relay/upstream/link.h"
@@ -36,13 +36,13 @@ struct components {
     struct downstream *downstream;
     struct link *link;
     struct sentinel *sentinel;
-    struct admin *admin;
+    struct commands *commands;
     struct status *status;
     struct notify notify;    /* the service manager */
     bool replicas_must_look; /* the store has changed in a way that store_publish does not tell */
     struct primary_address told;  /* by a Sentinel, last; port 0: nothing yet */
     struct primary_address noted; /* remembered over a restart, as far as this process knows */
-    bool admin_watches;           /* a client waits for acknowledgements */
+    bool commands_watches;        /* a client waits for acknowledgements */
     unsigned ticks;
     const char *stop_cause;
 };
@@ -50,7 +50,7 @@ struct components {
 struct downstream_callbacks wiring_downstream_callbacks(struct components *components);
 struct link_callbacks wiring_link_callbacks(struct components *components);
 struct status_sources wiring_status_sources(const struct components *components);
-struct admin_callbacks wiring_admin_callbacks(struct components *components);
+struct commands_callbacks wiring_commands_callbacks(struct components *components);
 
 /* A Sentinel says where the primary is; `arg` is the components. */
 sentinel_fn wiring_on_sentinel;

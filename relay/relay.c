@@ -63,7 +63,7 @@ static void on_tick(void *arg)
     wiring_note_told(components);
     store_tick(components->store);
     downstream_tick(components->downstream);
-    admin_tick(components->admin);
+    commands_tick(components->commands);
     tls_sides_tick(&components->tls);
     if (components->ticks++ % TICKS_BETWEEN_VERSIONS == 0)
         wiring_note_versions(components);
@@ -173,14 +173,15 @@ static bool open_sentinel(struct components *components)
     return components->sentinel != NULL;
 }
 
-static bool open_admin(struct components *components)
+static bool open_commands(struct components *components)
 {
-    const struct admin_callbacks callbacks = wiring_admin_callbacks(components);
-    components->admin = admin_open(components->loop, components->store, components->link,
-                                   components->downstream, &components->config->admin, &callbacks);
-    if (components->admin == NULL)
+    const struct commands_callbacks callbacks = wiring_commands_callbacks(components);
+    components->commands =
+        commands_open(components->loop, components->store, components->link, components->downstream,
+                      &components->config->commands, &callbacks);
+    if (components->commands == NULL)
         return false;
-    link_set_run_id(components->link, admin_run_id(components->admin));
+    link_set_run_id(components->link, commands_run_id(components->commands));
     return true;
 }
 
@@ -214,7 +215,7 @@ static bool open_components(struct components *components, struct text *why)
         downstream_open(components->loop, components->store, &options, &callbacks, why);
     if (components->downstream == NULL)
         return false;
-    if (!open_link(components) || !open_sentinel(components) || !open_admin(components)) {
+    if (!open_link(components) || !open_sentinel(components) || !open_commands(components)) {
         text_append_string(why, "memory or descriptors are out");
         return false;
     }
@@ -230,8 +231,8 @@ static void close_components(struct components *components)
 {
     if (components->status != NULL)
         status_close(&components->status);
-    if (components->admin != NULL)
-        admin_close(&components->admin);
+    if (components->commands != NULL)
+        commands_close(&components->commands);
     if (components->sentinel != NULL)
         sentinel_close(&components->sentinel);
     if (components->link != NULL)

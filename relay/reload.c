@@ -20,7 +20,7 @@ static void tell_components(struct components *components)
     downstream_change(components->downstream, &config->downstream);
     link_change(components->link, &config->upstream);
     link_set_credentials(components->link, config->upstream.user, config->upstream.password);
-    admin_change(components->admin, &config->admin);
+    commands_change(components->commands, &config->commands);
     if (components->status != NULL) {
         const struct status_sources sources = wiring_status_sources(components);
         status_change(components->status, &sources);
@@ -61,7 +61,7 @@ static struct config_watcher watcher_of(struct change *change)
     return (struct config_watcher){.tell = log_change, .may = may_change, .arg = change};
 }
 
-bool reload_set(struct components *components, const struct admin_pair *pairs, size_t count,
+bool reload_set(struct components *components, const struct setting_pair *pairs, size_t count,
                 struct text *why)
 {
     struct change change = {components, "CONFIG SET",
@@ -82,7 +82,7 @@ bool reload_rewrite(struct components *components, struct text *why)
     }
     if (count > 0)
         log_info("relay: CONFIG REWRITE has changed %zu settings in %s", count,
-                 components->config->admin.config_file);
+                 components->config->commands.config_file);
     return true;
 }
 
@@ -116,7 +116,7 @@ static void take_over_access(struct components *components, struct config *fresh
     config_compare(components->config, fresh, log_rest, change);
     config_adopt_access(components->config, fresh);
     tell_components(components);
-    admin_on_users_changed(components->admin);
+    commands_on_users_changed(components->commands);
     log_info("relay: users and passwords have been read again users=%zu cause=SIGHUP",
              components->config->users.count);
 }

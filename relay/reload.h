@@ -15,11 +15,11 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 
-struct admin_pair;
+struct setting_pair;
 struct components;
 
 /* CONFIG SET: all of it, or nothing. False: `why` is an error reply without its dash. */
-MUST_CHECK bool reload_set(struct components *components, const struct admin_pair *pairs,
+MUST_CHECK bool reload_set(struct components *components, const struct setting_pair *pairs,
                            size_t count, struct text *why);
 
 /* CONFIG REWRITE. False: `why`, as above. */

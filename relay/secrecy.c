@@ -53,7 +53,7 @@ static void warn_if_user_file_is_open(const char *what, const char *path, void *
 void secrecy_warn_of_open_files(const struct config *config)
 {
     if (config->file_has_secrets)
-        warn_if_open("the ini", config->admin.config_file);
+        warn_if_open("the ini", config->commands.config_file);
     for (size_t i = 0; i < LENGTH_OF(files); i++)
         warn_if_open(files[i].setting, path_of(config, files[i].place));
     config_each_user_file(config, warn_if_user_file_is_open, NULL);
@@ -72,7 +72,7 @@ void secrecy_warn_of_closed_files(struct config *config)
 {
     if (config->user[0] == '\0')
         return;
-    warn_if_closed("the ini", config->admin.config_file, config);
+    warn_if_closed("the ini", config->commands.config_file, config);
     for (size_t i = 0; i < LENGTH_OF(files); i++)
         warn_if_closed(files[i].setting, path_of(config, files[i].place), config);
     config_each_user_file(config, warn_if_closed, config);

@@ -17,13 +17,14 @@ void wiring_watch_acknowledged(struct components *components)
 {
     unsigned rank;
     bool link_asks = ack_rule_asks_replicas(link_ack(components->link), &rank);
-    downstream_watch_acknowledged(components->downstream, link_asks || components->admin_watches);
+    downstream_watch_acknowledged(components->downstream,
+                                  link_asks || components->commands_watches);
 }
 
 static void watch_acknowledged(bool watch, void *arg)
 {
     struct components *components = arg;
-    components->admin_watches = watch;
+    components->commands_watches = watch;
     wiring_watch_acknowledged(components);
 }
 
@@ -31,7 +32,7 @@ static void watch_acknowledged(bool watch, void *arg)
 static void on_acknowledged(void *arg)
 {
     struct components *components = arg;
-    admin_on_acknowledged(components->admin);
+    commands_on_acknowledged(components->commands);
 }
 
 static bool acknowledged(unsigned rank, uint64_t *offset, void *arg)
@@ -45,7 +46,7 @@ static bool acknowledged(unsigned rank, uint64_t *offset, void *arg)
 static void on_command(struct client *client, const struct command *command, void *arg)
 {
     struct components *components = arg;
-    admin_on_command(client, command, components->admin);
+    commands_on_command(client, command, components->commands);
 }
 
 static void on_snapshot_wanted(void *arg)
@@ -141,7 +142,7 @@ static void on_link_news(enum link_news news, void *arg)
         break;
     }
     /* Who waits for what is no part of the history any more. */
-    admin_on_acknowledged(components->admin);
+    commands_on_acknowledged(components->commands);
 }
 
 static bool is_own_replica(const char *address, uint16_t port, void *arg)
@@ -238,7 +239,7 @@ static bool follow(const char *host, uint16_t port, struct text *why, void *arg)
     return true;
 }
 
-static bool set(const struct admin_pair *pairs, size_t count, struct text *why, void *arg)
+static bool set(const struct setting_pair *pairs, size_t count, struct text *why, void *arg)
 {
     return reload_set(arg, pairs, count, why);
 }
@@ -248,15 +249,15 @@ static bool rewrite(struct text *why, void *arg)
     return reload_rewrite(arg, why);
 }
 
-static void each_setting(admin_setting_fn *fn, void *fn_arg, void *arg)
+static void each_setting(commands_setting_fn *fn, void *fn_arg, void *arg)
 {
     const struct components *components = arg;
     config_each(components->config, fn, fn_arg);
 }
 
-struct admin_callbacks wiring_admin_callbacks(struct components *components)
+struct commands_callbacks wiring_commands_callbacks(struct components *components)
 {
-    return (struct admin_callbacks){
+    return (struct commands_callbacks){
         .shut_down = shut_down,
         .follow = follow,
         .set = set,

@@ -107,7 +107,7 @@ static bool change_one(struct change *change, const struct setting *setting, con
            refuse(change->why, name, "expected ", setting->kind->expected);
 }
 
-static bool change_by_name(struct change *change, const struct admin_pair *pair)
+static bool change_by_name(struct change *change, const struct setting_pair *pair)
 {
     const struct setting *setting = setting_find_shown(pair->name);
     if (setting == NULL) {
@@ -193,7 +193,7 @@ static bool end_change(struct change *change, struct config *config, bool good)
     return true;
 }
 
-bool config_set(struct config *config, const struct admin_pair *pairs, size_t count,
+bool config_set(struct config *config, const struct setting_pair *pairs, size_t count,
                 const struct config_watcher *watcher, struct text *why)
 {
     struct change change = {.config = *config, .why = why, .watcher = watcher};
@@ -311,7 +311,7 @@ static bool rewrite_changes(const struct config *config, size_t *count, struct t
     find_changes(&rewriting, &fresh);
     config_fini(&fresh);
     /* The file itself, where the path is a link to it. */
-    bool good = rewriting.count == 0 || rewrite(&rewriting, config->admin.config_file, why);
+    bool good = rewriting.count == 0 || rewrite(&rewriting, config->commands.config_file, why);
     for (size_t i = 0; i < rewriting.count; i++)
         text_fini(&rewriting.values[i]);
     *count = rewriting.count;

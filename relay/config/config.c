@@ -218,7 +218,7 @@ static void settle_users(struct config *config, struct errors *errors)
     if (has_password || config->user_settings.count == 0)
         CHECK(users_add(&config->users, &user));
     user_settings_settle(&config->user_settings, &config->users, errors);
-    config->admin.users = &config->users;
+    config->commands.users = &config->users;
 }
 
 /* The password of the HTTP port. */
@@ -313,8 +313,8 @@ static void settle(struct config *config, struct errors *errors)
     fit_settle(config);
     /* INFO shows where it is, whatever directory the reader stands in. */
     char *real = errors->file != NULL ? realpath(errors->file, NULL) : NULL;
-    config->admin.config_file = real != NULL ? real : strdup("");
-    CHECK(config->admin.config_file != NULL);
+    config->commands.config_file = real != NULL ? real : strdup("");
+    CHECK(config->commands.config_file != NULL);
 }
 
 bool config_load(struct config *config, const char *file, const char *const *overrides,
@@ -346,7 +346,7 @@ void config_fini(struct config *config)
             setting->kind->fini(setting_place(setting, config));
     }
     value_fini_string(&config->upstream.password);
-    value_fini_string(&config->admin.config_file);
+    value_fini_string(&config->commands.config_file);
     user_settings_fini(&config->user_settings);
     users_fini(&config->users);
 }
@@ -387,7 +387,7 @@ void config_format(const struct config *config, struct text *out)
     user_settings_format(&config->user_settings, out);
 }
 
-void config_each(const struct config *config, admin_setting_fn *fn, void *arg)
+void config_each(const struct config *config, commands_setting_fn *fn, void *arg)
 {
     for (size_t i = 0; i < settings_count(); i++) {
         const struct setting *setting = setting_at(i);

@@ -74,7 +74,7 @@ bool descriptors_provide(struct config *config, struct text *why)
                   "segment-size) need %" PRIu64 ": raise the limit (ulimit -n, LimitNOFILE)",
                   config->downstream.clients_max, plan.clients_max, limit, plan.wanted);
     config->downstream.clients_max = plan.clients_max;
-    config->admin.clients_max = plan.clients_max;
+    config->commands.clients_max = plan.clients_max;
     return true;
 }
 

@@ -37,8 +37,8 @@ void fit_settle(struct config *config)
     config->downstream.local_only = config->protected_mode == CONFIG_YES && is_open;
     config->upstream.snapshot_always_ready = config->snapshot == CONFIG_SNAPSHOT_ALWAYS_READY;
     config->downstream.tls_knows_callers = config->downstream_tls.auth_clients == TLS_AUTH_YES;
-    config->admin.clients_max = config->downstream.clients_max;
+    config->commands.clients_max = config->downstream.clients_max;
     config->downstream.serves_old_history = config->serve_old_history == CONFIG_YES;
-    config->admin.replica_announced = config->replica_announced == CONFIG_YES;
-    config->admin.backlog_bytes = config->store.window_bytes;
+    config->commands.replica_announced = config->replica_announced == CONFIG_YES;
+    config->commands.backlog_bytes = config->store.window_bytes;
 }

@@ -13,7 +13,7 @@
 #define RELAY_CONFIG_USER_SETTINGS_H
 
 #include "errors.h"
-#include "relay/admin/users.h"
+#include "relay/commands/users.h"
 #include "relay/config/config.h"
 
 #define USERS_SECTION "users"

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "relay/admin/memory.h"
+#include "relay/commands/memory.h"
 #include "relay/downstream/downstream.h"
 #include "relay/downstream/holders.h"
 #include "relay/net/tls_certificates.h"

@@ -11,10 +11,10 @@
 #include "password.h"
 #include "picture.h"
 #include "readiness.h"
-#include "relay/admin/login_throttle.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/random.h"
+#include "relay/commands/login_throttle.h"
 #include "relay/net/http.h"
 #include "samples.h"
 

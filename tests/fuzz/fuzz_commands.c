@@ -5,7 +5,7 @@
  * the room want a password, which is never told; one of '@' has it know users of all roles, whose
  * passwords are their names, and who does not log in as an admin changes nothing.
  */
-#include "../unit/admin/admin_test.h"
+#include "../unit/commands/commands_test.h"
 #include "fuzz.h"
 
 #include "relay/resp/reader.h"

@@ -103,7 +103,7 @@ static void read_access_again(struct config *config)
                       config->source.override_count, &errors));
     config_adopt_access(config, &fresh);
     CHECK(are_same(&config->users, &fresh.users));
-    CHECK(config->admin.users == &config->users);
+    CHECK(config->commands.users == &config->users);
     config_fini(&fresh);
     text_fini(&errors);
 }

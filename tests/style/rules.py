@@ -21,10 +21,10 @@ BELOW = {
     "store": {"base"},
     "upstream": {"base", "net", "resp", "store"},
     "downstream": {"base", "net", "resp", "store"},
-    "admin": {"base", "net", "resp", "store", "upstream", "downstream"},
-    "status": {"base", "net", "resp", "store", "upstream", "downstream", "admin"},
-    "config": {"base", "net", "resp", "store", "upstream", "downstream", "admin", "status"},
-    "top": {"base", "net", "resp", "store", "upstream", "downstream", "admin", "status", "config"},
+    "commands": {"base", "net", "resp", "store", "upstream", "downstream"},
+    "status": {"base", "net", "resp", "store", "upstream", "downstream", "commands"},
+    "config": {"base", "net", "resp", "store", "upstream", "downstream", "commands", "status"},
+    "top": {"base", "net", "resp", "store", "upstream", "downstream", "commands", "status", "config"},
 }
 
 # Libraries that stay in one place: what is included, and where it may be.

@@ -31,7 +31,7 @@ GOOD = {
     "relay/store/private.h": GUARD.format("RELAY_STORE_PRIVATE_H", ""),
     "relay/store/good.c": HEAD + '#include "private.h"\n#include "relay/base/noun.h"\n#include <string.h>\n',
     "relay/net/good.c": HEAD + '#include <event2/event.h>\n#include <openssl/ssl.h>\n',
-    "relay/config/ini_file.c": HEAD + '#include <ini.h>\n#include "relay/admin/noun.h"\n',
+    "relay/config/ini_file.c": HEAD + '#include <ini.h>\n#include "relay/commands/noun.h"\n',
     "relay/upstream/link.c": HEAD + "void link_enter(struct link *link, int state)\n{\n"
     "    link->state = state;\n}\n/* link->state = 1; strcpy(a, b) */\n"
     + function("speak", '    say("strcpy(a, b)");\n    if (link->state == 1)\n        snprintf(a, 1, b);\n'),
@@ -58,16 +58,16 @@ BAD = {
     "relay/store/sideways2.c": (HEAD + '#include "relay/resp/noun.h"\n', "layers", 2),
     "relay/upstream/across.c": (HEAD + '#include "relay/downstream/noun.h"\n', "layers", 2),
     "relay/downstream/across.c": (HEAD + '#include "relay/upstream/noun.h"\n', "layers", 2),
-    "relay/downstream/up.c": (HEAD + '#include "relay/admin/noun.h"\n', "layers", 2),
-    "relay/admin/private.c": (HEAD + '#include "relay/store/private.h"\n', "layers", 2),
+    "relay/downstream/up.c": (HEAD + '#include "relay/commands/noun.h"\n', "layers", 2),
+    "relay/commands/private.c": (HEAD + '#include "relay/store/private.h"\n', "layers", 2),
     "relay/attic/component.c": (HEAD, "layers", 1),
     "include/relay/resp/across.h": (
         GUARD.format("RELAY_RESP_ACROSS_H", '#include "relay/store/noun.h"'),
         "layers",
         4,
     ),
-    "relay/admin/sideways.c": (HEAD + '#include "../store/private.h"\n', "private_headers", 2),
-    "relay/admin/missing.c": (HEAD + '#include "private.h"\n', "private_headers", 2),
+    "relay/commands/sideways.c": (HEAD + '#include "../store/private.h"\n', "private_headers", 2),
+    "relay/commands/missing.c": (HEAD + '#include "private.h"\n', "private_headers", 2),
     "include/relay/store/shown.h": (
         GUARD.format("RELAY_STORE_SHOWN_H", '#include "private.h"'),
         "private_headers",

@@ -74,7 +74,7 @@ extern struct fake_components fake_components;
 /* All as in a relay that has just been started and has nothing; peers of the last test are gone. */
 void fake_components_reset(void);
 
-/* Handles to be given to admin_open; nobody looks behind them. */
+/* Handles to be given to commands_open; nobody looks behind them. */
 struct store *fake_store(void);
 struct link *fake_link(void);
 struct downstream *fake_downstream(void);

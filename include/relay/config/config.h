@@ -18,11 +18,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "relay/admin/admin.h"
-#include "relay/admin/users.h"
 #include "relay/base/check.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
+#include "relay/commands/commands.h"
+#include "relay/commands/users.h"
 #include "relay/config/value.h"
 #include "relay/downstream/downstream.h"
 #include "relay/net/tls.h"
@@ -60,7 +60,7 @@ struct config {
     enum config_switch upstream_has_tls;
     enum config_switch sentinel_has_tls; /* with upstream_tls */
     struct store_options store;
-    struct admin_options admin;
+    struct commands_options commands;
     struct status_options status;
     const char *log_file; /* "": stderr */
     enum log_level log_level;
@@ -130,7 +130,7 @@ struct config_watcher {
 
 /* CONFIG SET: names as config_each tells them. False: `why` is an error reply without its dash, and nothing
  * has changed. The components are told by the caller. */
-MUST_CHECK bool config_set(struct config *config, const struct admin_pair *pairs, size_t count,
+MUST_CHECK bool config_set(struct config *config, const struct setting_pair *pairs, size_t count,
                            const struct config_watcher *watcher, struct text *why);
 
 /* CONFIG REWRITE: what would be another value at the next start is written to the ini, in which nothing
@@ -158,6 +158,6 @@ void config_each_user_file(const struct config *config, config_file_fn *fn, void
 
 /* All settings as CONFIG GET shows them. A key that several sections have is shown bare for downstream,
  * and as "upstream.repl-timeout" for the other. */
-void config_each(const struct config *config, admin_setting_fn *fn, void *arg);
+void config_each(const struct config *config, commands_setting_fn *fn, void *arg);
 
 #endif

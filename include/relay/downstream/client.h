@@ -2,7 +2,7 @@
  *
  * A downstream connection that speaks commands: everyone begins as one, and who says PSYNC or SYNC
  * stops being one (replica.h). A client reads commands, hands each to the one door that the
- * composition gave the component (admin has the table of commands), and sends what was written as reply.
+ * composition gave the component (relay/commands has the table of commands), and sends what was written as reply.
  * What it makes us hold is bounded (base/bounds.h): COMMAND_LENGTH_MAX of input; it is not read from while
  * more than CLIENT_OUTPUT_MAX of output waits. One that must authenticate and has not is an unauthenticated client, may
  * make us hold less, and is closed when its time is over.
@@ -43,11 +43,11 @@ struct replica_terms {
     char version[32];  /* `version`, or "" */
 };
 
-/* Room on a client for what the command table needs to know of it. Plain values, written by admin; the
+/* Room on a client for what the command table needs to know of it. Plain values, written by relay/commands; the
  * replies that the last two suppress are taken back by the client. */
 struct client_session {
     char user[CLIENT_NAME_MAX];     /* who has logged in; "": nobody has */
-    int role;                       /* that of the user, in admin's words */
+    int role;                       /* that of the user: enum user_role of relay/commands */
     int protocol;                   /* 2 or 3 */
     char name[CLIENT_NAME_MAX];     /* CLIENT SETNAME */
     char lib_name[CLIENT_NAME_MAX]; /* CLIENT SETINFO */

@@ -13,7 +13,7 @@
  * were meant for this machine (a page of another site cannot read it through a name that it lets point
  * here), or for one of `allowed_hosts`. With a password it is asked for everywhere but at /healthz and
  * /readyz, which tell who does not have it no more than yes or no. Who tries passwords is slowed down by
- * address (relay/admin/login_throttle.h).
+ * address (relay/commands/login_throttle.h).
  *
  * Owner: the composition. Thread: thread 0.
  */
@@ -27,7 +27,7 @@
 #include "relay/base/text.h"
 #include "relay/net/digest.h"
 
-struct admin;
+struct commands;
 struct downstream;
 struct link;
 struct loop;

@@ -62,7 +62,7 @@ static bool may(const struct config *wanted, struct text *reason, void *arg)
 
 static const struct config_watcher watcher = {.tell = tell, .may = may, .arg = told};
 
-static bool set_pairs(const struct admin_pair *pairs, size_t count)
+static bool set_pairs(const struct setting_pair *pairs, size_t count)
 {
     text_clear(&why);
     told[0] = '\0';
@@ -71,7 +71,7 @@ static bool set_pairs(const struct admin_pair *pairs, size_t count)
 
 static bool set(const char *name, const char *value)
 {
-    const struct admin_pair pair = {name, value};
+    const struct setting_pair pair = {name, value};
     return set_pairs(&pair, 1);
 }
 
@@ -109,7 +109,7 @@ CHANGE_TEST(the_outside_has_the_last_word)
 {
     load(PRIMARY "[downstream]\ntls-cert-file = old.crt\n", NULL, 0);
     may_be = false;
-    const struct admin_pair pairs[] = {{"tls-cert-file", "new.crt"}, {"tls-auth-clients", "no"}};
+    const struct setting_pair pairs[] = {{"tls-cert-file", "new.crt"}, {"tls-auth-clients", "no"}};
     assert_false(set_pairs(pairs, LENGTH_OF(pairs)));
     assert_string_equal(text_string(&why), "it may not be");
     assert_string_equal(told, "");
@@ -182,7 +182,7 @@ CHANGE_TEST(one_is_set_or_refused_in_redis_servers_words)
 
 CHANGE_TEST(what_may_change_reaches_the_options_of_the_components)
 {
-    const struct admin_pair pairs[] = {
+    const struct setting_pair pairs[] = {
         {"log-level", "debug"},
         {"log-format", "json"},
         {"upstream.repl-timeout", "7"},
@@ -206,9 +206,9 @@ CHANGE_TEST(what_may_change_reaches_the_options_of_the_components)
     assert_int_equal(config.downstream.client_timeout_ms, 9000);
     assert_int_equal(config.downstream.keepalive_s, 10);
     assert_int_equal(config.downstream.clients_max, 11);
-    assert_int_equal(config.admin.clients_max, 11);
+    assert_int_equal(config.commands.clients_max, 11);
     assert_int_equal(config.store.window_bytes, 128 << 20);
-    assert_int_equal(config.admin.backlog_bytes, 128 << 20);
+    assert_int_equal(config.commands.backlog_bytes, 128 << 20);
     assert_int_equal(config.store.window_bytes_max, 256 << 20);
     assert_false(config.upstream.snapshot_always_ready);
     assert_int_equal(config.upstream.refresh_pause_ms, 60000);
@@ -221,15 +221,15 @@ CHANGE_TEST(what_may_change_reaches_the_options_of_the_components)
 CHANGE_TEST(several_are_looked_at_together)
 {
     load(PRIMARY, NULL, 0);
-    const struct admin_pair grown[] = {{"repl-backlog-size", "8gb"},
-                                       {"repl-backlog-max-size", "9gb"}};
+    const struct setting_pair grown[] = {{"repl-backlog-size", "8gb"},
+                                         {"repl-backlog-max-size", "9gb"}};
     assert_true(set_pairs(grown, 2));
     assert_string_equal(told, "store.repl-backlog-size:1gb>8gb;"
                               "store.repl-backlog-max-size:4gb>9gb;");
-    const struct admin_pair shrunk[] = {{"repl-backlog-max-size", "2gb"},
-                                        {"repl-backlog-size", "1gb"}};
+    const struct setting_pair shrunk[] = {{"repl-backlog-max-size", "2gb"},
+                                          {"repl-backlog-size", "1gb"}};
     assert_true(set_pairs(shrunk, 2));
-    const struct admin_pair half[] = {{"timeout", "5"}, {"fsync", "perhaps"}};
+    const struct setting_pair half[] = {{"timeout", "5"}, {"fsync", "perhaps"}};
     assert_false(set_pairs(half, 2));
     assert_int_equal(config.downstream.client_timeout_ms, 0);
     assert_string_equal(told, "");

@@ -55,10 +55,10 @@ PLACE_TEST(defaults)
     assert_int_equal(config->downstream.port, 6380);
     assert_int_equal(config->downstream.threads, 2);
     assert_int_equal(config->downstream.keepalive_s, 300);
-    assert_int_equal(config->admin.clients_max, 10000);
+    assert_int_equal(config->commands.clients_max, 10000);
     assert_int_equal(config->users.count, 1);
     assert_int_equal(config->users.open_role, ROLE_ADMIN);
-    assert_string_equal(config->admin.config_file, place->ini);
+    assert_string_equal(config->commands.config_file, place->ini);
     assert_string_equal(config->store.data_dir, "/var/lib/psync-relay");
     assert_int_equal(config->store.window_bytes, 1 << 30);
     assert_int_equal(config->store.window_bytes_max, UINT64_C(4) << 30);
@@ -232,7 +232,7 @@ PLACE_TEST(overrides)
 
     /* Without a file. */
     assert_true(config_load(&place->config, NULL, list, 1, &place->errors));
-    assert_string_equal(place->config.admin.config_file, "");
+    assert_string_equal(place->config.commands.config_file, "");
     config_fini(&place->config);
 }
 

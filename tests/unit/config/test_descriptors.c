@@ -59,7 +59,7 @@ TEST(what_the_system_allows_is_shared_out)
     limit_to(own + 50);
     assert_true(descriptors_provide(&config, &why));
     assert_int_equal(config.downstream.clients_max, 50);
-    assert_int_equal(config.admin.clients_max, 50);
+    assert_int_equal(config.commands.clients_max, 50);
 
     limit_to(own);
     assert_false(descriptors_provide(&config, &why));

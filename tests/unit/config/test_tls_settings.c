@@ -119,7 +119,7 @@ TEST(files_and_words_may_be_set_while_it_runs)
     assert_true(config.downstream.tls_knows_callers);
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         text_clear(&errors);
-        const struct admin_pair pair = {rows[i].name, rows[i].value};
+        const struct setting_pair pair = {rows[i].name, rows[i].value};
         assert_int_equal(config_set(&config, &pair, 1, &watcher, &errors), rows[i].is_good);
         assert_int_equal(errors.length == 0, rows[i].is_good);
     }

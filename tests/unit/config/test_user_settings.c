@@ -218,7 +218,7 @@ PLACE_TEST(access_is_read_again_and_nothing_else)
     assert_role(place, "bob", "b", ROLE_ADMIN);
     assert_role(place, "default", "sesame", ROLE_ADMIN);
     assert_null(judge(place, "alice", "a"));
-    assert_ptr_equal(place->config.admin.users, &place->config.users);
+    assert_ptr_equal(place->config.commands.users, &place->config.users);
     assert_string_equal(place->config.upstream.primary.at[0].host, "10.0.0.1");
     assert_int_equal(place->config.store.fsync, STORE_FSYNC_NO);
     assert_int_equal(place->config.downstream.port, 7000);

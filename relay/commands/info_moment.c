@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "info_moment.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/report.h"
+#include "relay/store/status.h"
+#include "request.h"
+
+enum { LINES_LENGTH_MAX = 8 * 1024 * 1024 };
+
+/* The state as a primary would name it; NULL: it is on its way out, and not listed. */
+static const char *replica_state(const struct peer_status *replica)
+{
+    switch (replica->state) {
+    case REPLICA_WAITING:
+        return "wait_bgsave";
+    case REPLICA_LOADING:
+        return "send_bulk";
+    case REPLICA_STREAMING:
+        return replica->is_online ? "online" : "send_bulk";
+    case REPLICA_CLOSING:
+        return NULL;
+    }
+    UNREACHABLE("a replica state that is none");
+}
+
+const char *info_plain_address(const char *address, char out[INFO_ADDRESS_MAX])
+{
+    size_t i = 0;
+    for (; address[i] != '\0' && i < INFO_ADDRESS_MAX - 1; i++)
+        out[i] = address[i] == ',' || address[i] == '=' ? '?' : address[i];
+    out[i] = '\0';
+    return out;
+}
+
+static void add_line(const struct peer_status *replica, void *arg)
+{
+    struct info_moment *moment = arg;
+    holders_note(&moment->holders, replica);
+    char name[32];
+    char address[INFO_ADDRESS_MAX];
+    const char *state = replica_state(replica);
+    if (state == NULL)
+        return;
+    /* As primaries do: only who is online is expected to say something. */
+    int64_t lag_s =
+        replica->is_online ? info_moment_seconds_since(moment, replica->last_ack_ms) : 0;
+    struct report report = {.out = &moment->replica_lines};
+    snprintf(name, sizeof(name), "slave%" PRIu64, moment->replicas++);
+    report_text(&report, name, "ip=%s,port=%u,state=%s,offset=%" PRIu64 ",lag=%" PRId64,
+                info_plain_address(replica->address, address), replica->listening_port, state,
+                replica->acknowledged, lag_s);
+}
+
+void info_moment_take(struct info_moment *moment, const struct commands *commands, bool has_lines)
+{
+    *moment = (struct info_moment){.commands = commands, .now_ms = clock_ms()};
+    text_init(&moment->replica_lines, LINES_LENGTH_MAX);
+    link_status(commands->link, &moment->link);
+    struct store_status store;
+    store_status(commands->store, &store);
+    holders_init(&moment->holders, store.published, store.window_bytes);
+    if (has_lines)
+        downstream_observe(commands->downstream, &moment->counts, add_line, moment);
+    else
+        downstream_counts(commands->downstream, &moment->counts);
+}
+
+void info_moment_fini(struct info_moment *moment)
+{
+    text_fini(&moment->replica_lines);
+}
+
+int64_t info_moment_seconds_since(const struct info_moment *moment, int64_t then_ms)
+{
+    return moment->now_ms > then_ms ? (moment->now_ms - then_ms) / 1000 : 0;
+}
