@@ -26,6 +26,8 @@ static const struct {
     {"cluster-enabled", "no"},
     {"databases", "16"},
     {"latency-monitor-threshold", "0"},
+    {"latency-tracking", "yes"},
+    {"latency-tracking-info-percentiles", "50 99 99.9"},
     {"maxmemory", "0"},
     {"maxmemory-policy", "noeviction"},
     {"notify-keyspace-events", ""},
@@ -99,10 +101,12 @@ void on_config_resetstat(struct request *request)
     struct commands *commands = request->commands;
     struct link_status upstream;
     link_status(commands->link, &upstream);
-    downstream_counts(commands->downstream, &commands->counts_at_reset);
-    commands->received_upstream_at_reset = upstream.received_bytes;
-    commands->error_replies = 0;
-    commands->error_kinds = 0;
+    downstream_counts(commands->downstream, &commands->downstream_at_reset);
+    commands->upstream_at_reset = (struct conn_traffic){.received_bytes = upstream.received_bytes,
+                                                        .reads = upstream.reads,
+                                                        .writes = upstream.writes};
+    commands->errors = (struct error_stats){.total = 0};
+    command_stats_reset(&commands->stats);
     commands->logins.denied = 0;
     commands->denied_commands = 0;
     reply_ok(request);

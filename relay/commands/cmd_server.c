@@ -82,21 +82,6 @@ void on_empty_list(struct request *request)
     write_array(request->writer, 0);
 }
 
-void on_latency_histogram(struct request *request)
-{
-    write_map(request->writer, 0);
-}
-
-void on_latency_reset(struct request *request)
-{
-    write_integer(request->writer, 0);
-}
-
-void on_latency_doctor(struct request *request)
-{
-    write_verbatim(request->writer, bytes_of("psync-relay keeps no record of latencies.\n"));
-}
-
 void on_slowlog_get(struct request *request)
 {
     int64_t count = 0;

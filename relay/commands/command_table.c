@@ -130,11 +130,12 @@ static const struct command_table config_table = TABLE_OF(config_rows);
 
 static const struct command_row latency_rows[] = {
     {"latency|doctor", 2, LOOK, on_latency_doctor, "2.8.13", "server", CONSTANT,
-     "Says that a relay keeps no record of latencies.", "", NULL},
+     "Says that a relay records no latency events.", "", NULL},
     {"latency|help", 2, ALWAYS, on_help, "2.8.13", "server", CONSTANT,
      "Returns what the subcommands do.", "", NULL},
     {"latency|histogram", -2, LOOK, on_latency_histogram, "7.0.0", "server", CONSTANT,
-     "Returns an empty map.", "[command...]", NULL},
+     "Returns how long the calls of commands took, as histograms in microseconds.", "[command...]",
+     NULL},
     {"latency|history", 3, LOOK, on_empty_list, "2.8.13", "server", CONSTANT,
      "Returns an empty list.", "event", NULL},
     {"latency|latest", 2, LOOK, on_empty_list, "2.8.13", "server", CONSTANT,
@@ -348,6 +349,44 @@ const struct command_row *command_find_path(struct bytes path)
     if (row == NULL || bar == path.length)
         return row;
     return row->children != NULL ? command_find(row->children, bytes_skip(path, bar + 1)) : NULL;
+}
+
+size_t command_number(const struct command_row *row)
+{
+    size_t number = 0;
+    for (size_t i = 0; i < table.count; i++) {
+        const struct command_table *children = table.rows[i].children;
+        if (row == &table.rows[i])
+            return number;
+        number++;
+        if (children != NULL && row >= children->rows && row < children->rows + children->count)
+            return number + (size_t)(row - children->rows);
+        number += children != NULL ? children->count : 0;
+    }
+    UNREACHABLE("a row that is in no table");
+}
+
+static void count_row(const struct command_row *row, void *arg)
+{
+    (void)row;
+    ++*(size_t *)arg;
+}
+
+size_t command_count(void)
+{
+    size_t count = 0;
+    command_each(count_row, &count);
+    return count;
+}
+
+void command_each(command_each_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < table.count; i++) {
+        const struct command_table *children = table.rows[i].children;
+        fn(&table.rows[i], arg);
+        for (size_t k = 0; children != NULL && k < children->count; k++)
+            fn(&children->rows[k], arg);
+    }
 }
 
 bool command_accepts(const struct command_row *row, size_t words)

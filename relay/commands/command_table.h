@@ -71,6 +71,14 @@ const struct command_row *command_find_path(struct bytes path);
 /* What a user types for the row: the part after the '|' of a sub-command. */
 const char *command_word(const struct command_row *row);
 
+/* Every command and sub-command has a number of its own, 0 to command_count() - 1. */
+size_t command_number(const struct command_row *row);
+size_t command_count(void);
+
+/* Calls `fn` for every command and sub-command, in the order of the table. */
+typedef void command_each_fn(const struct command_row *row, void *arg);
+void command_each(command_each_fn *fn, void *arg);
+
 bool command_accepts(const struct command_row *row, size_t words);
 
 /* May somebody of this role use it? */

@@ -39,7 +39,8 @@ struct commands *commands_open(struct loop *loop, struct store *store, struct li
     commands->started_wall_us = clock_wall_us();
     topics_init(&commands->topics);
     TAILQ_INIT(&commands->client_states);
-    if (!waiters_open(commands) || !logins_open(commands))
+    if (!waiters_open(commands) || !logins_open(commands) ||
+        !command_stats_init(&commands->stats, command_count()))
         commands_close(&commands);
     return commands;
 }
@@ -51,6 +52,7 @@ void commands_close(struct commands **where)
     client_states_close(commands);
     waiters_close(commands);
     logins_close(commands);
+    command_stats_fini(&commands->stats);
     free(commands);
 }
 
@@ -232,11 +234,9 @@ static bool check_permission(struct request *request)
 
 /* The order of the checks and their words are redis-server's: existence, arity, authentication, what the
  * connection is in the midst of, role. False: the reply says why not. */
-static bool accept_request(struct request *request, const struct client_state *client_state)
+static bool check_request(struct request *request, const struct client_state *client_state,
+                          enum data_command data)
 {
-    enum data_command data = DATA_COMMAND_NONE;
-    if (!find_row(request, &data))
-        return false;
     const struct command_row *row = request->row;
     if (row != NULL && !command_accepts(row, argument_count(request))) {
         write_error(request->writer, "ERR wrong number of arguments for '%s' command", row->name);
@@ -269,6 +269,19 @@ static bool accept_request(struct request *request, const struct client_state *c
     return row != NULL;
 }
 
+/* False: the reply says why not. */
+static bool accept_request(struct request *request, const struct client_state *client_state)
+{
+    enum data_command data = DATA_COMMAND_NONE;
+    if (!find_row(request, &data))
+        return false;
+    if (check_request(request, client_state, data))
+        return true;
+    if (request->row != NULL)
+        command_stats_note_rejected(&request->commands->stats, command_number(request->row));
+    return false;
+}
+
 /* The error that has been written from `before` on refuses the transaction as a whole. */
 static void spoil(const struct request *request, struct transaction *transaction, size_t before)
 {
@@ -295,10 +308,24 @@ static void queue(struct request *request, struct transaction *transaction)
     spoil(request, transaction, before);
 }
 
+/* What has been written since the output was `before` bytes long. Nothing once the client is a replica: its output has
+ * gone with it. */
+static struct bytes reply_since(const struct request *request, size_t before)
+{
+    if (request->client == NULL)
+        return bytes_at(NULL, 0);
+    return bytes_skip(text_bytes(request->writer->out), before);
+}
+
 static void handle(struct request *request)
 {
     CHECK(request->row->handler != NULL); /* a container without one has an arity of -2 */
+    size_t before = request->writer->out->length;
+    int64_t began_us = clock_us();
     request->row->handler(request);
+    int64_t us = clock_us() - began_us;
+    command_stats_note_call(&request->commands->stats, command_number(request->row),
+                            us > 0 ? us : 0, error_stats_is_error(reply_since(request, before)));
 }
 
 static bool is_replicaof(const struct request *request)
@@ -350,31 +377,10 @@ void run_queued(const struct request *exec, const struct command *command)
     request.parent = NULL;
     request.is_queued = true;
     /* It was accepted when it was queued, but an AUTH may have come before it, or a REPLICAOF. */
+    size_t before = request.writer->out->length;
     if (accept_request(&request, NULL))
         handle(&request);
-}
-
-void count_error(struct commands *commands, struct bytes reply)
-{
-    if (reply.length == 0 || reply.data[0] != '-')
-        return;
-    char code[ERROR_CODE_MAX];
-    size_t length = bytes_find(reply, ' ');
-    if (length > ERROR_CODE_MAX)
-        length = ERROR_CODE_MAX;
-    bytes_printable(bytes_skip(bytes_first(reply, length), 1), code, sizeof(code));
-    commands->error_replies++;
-    for (unsigned i = 0; i < commands->error_kinds; i++) {
-        if (strcmp(commands->errors[i].code, code) == 0) {
-            commands->errors[i].count++;
-            return;
-        }
-    }
-    if (commands->error_kinds == ERROR_KINDS_MAX)
-        return; /* all code words are ours, and there are fewer of them */
-    struct error_count *kind = &commands->errors[commands->error_kinds++];
-    memcpy(kind->code, code, sizeof(code));
-    kind->count = 1;
+    error_stats_note(&request.commands->errors, reply_since(&request, before));
 }
 
 void commands_on_command(struct client *client, const struct command *command, void *arg)
@@ -391,6 +397,5 @@ void commands_on_command(struct client *client, const struct command *command, v
     };
     size_t before = writer->out->length;
     run(&request);
-    if (request.client != NULL && writer->out->length > before)
-        count_error(commands, bytes_skip(text_bytes(writer->out), before));
+    error_stats_note(&commands->errors, reply_since(&request, before));
 }

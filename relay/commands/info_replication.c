@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "info_replication.h"
+#include "info_sections.h"
 
 #include "info_moment.h"
 #include "relay/base/report.h"
@@ -94,7 +94,7 @@ static void report_backlog(struct report *report, const struct commands *command
     report_u64(report, "repl_backlog_histlen", held);
 }
 
-void report_replication(const struct info_moment *moment, struct report *report)
+void info_replication(const struct info_moment *moment, struct report *report)
 {
     struct position position;
     read_position(moment->commands, &position);

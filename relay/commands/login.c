@@ -112,7 +112,7 @@ static void finish_waiting(struct commands *commands, struct login *login)
                               .writer = &writer};
     leave(commands, login);
     finish(&request, login);
-    count_error(commands, text_bytes(&reply));
+    error_stats_note(&commands->errors, text_bytes(&reply));
     client_resume(client, text_bytes(&reply));
     text_fini(&reply);
 }

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "client_state.h"
+#include "command_stats.h"
+#include "error_stats.h"
 #include "login.h"
 #include "rates.h"
 #include "relay/base/bytes.h"
@@ -20,6 +22,7 @@
 #include "relay/commands/users.h"
 #include "relay/downstream/client.h"
 #include "relay/downstream/downstream.h"
+#include "relay/net/conn.h"
 #include "relay/resp/writer.h"
 #include "relay/upstream/link.h"
 #include "topics.h"
@@ -28,13 +31,7 @@
 struct command_row;
 struct primary_address;
 
-enum { RUN_ID_DIGITS = 40, ERROR_KINDS_MAX = 32, ERROR_CODE_MAX = 32 };
-
-/* Error replies by their code word, as INFO's section Errorstats shows them. */
-struct error_count {
-    char code[ERROR_CODE_MAX];
-    uint64_t count;
-};
+enum { RUN_ID_DIGITS = 40 };
 
 struct commands {
     struct loop *loop;
@@ -52,14 +49,13 @@ struct commands {
     struct logins logins;
     uint64_t denied_commands; /* to those whose role is not enough */
 
-    /* The other components count from their start; CONFIG RESETSTAT remembers where they stood. */
-    struct downstream_counts counts_at_reset;
-    uint64_t received_upstream_at_reset;
+    /* The other components count from their start. CONFIG RESETSTAT notes what their counts were. */
+    struct downstream_counts downstream_at_reset;
+    struct conn_traffic upstream_at_reset;
 
     struct rates rates;
-    uint64_t error_replies;
-    unsigned error_kinds;
-    struct error_count errors[ERROR_KINDS_MAX];
+    struct command_stats stats;
+    struct error_stats errors;
 };
 
 struct request {
@@ -115,9 +111,6 @@ static inline bool is_authenticated(const struct commands *commands,
 {
     return role_of(commands, session) != ROLE_NONE;
 }
-
-/* Counts a reply that turned out to be an error, for INFO. commands/commands.c */
-void count_error(struct commands *commands, struct bytes reply);
 
 /* When the snapshot that would be served became complete, in seconds since 1970. commands/cmd_server.c */
 int64_t last_save_s(const struct commands *commands);

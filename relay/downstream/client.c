@@ -144,14 +144,9 @@ struct client *client_next(const struct client *client)
     return TAILQ_NEXT(client, entry);
 }
 
-uint64_t client_sent_bytes(const struct client *client)
+struct conn_traffic client_traffic(const struct client *client)
 {
-    return client->conn != NULL ? conn_sent_total(client->conn) : 0;
-}
-
-uint64_t client_received_bytes(const struct client *client)
-{
-    return client->conn != NULL ? conn_received_total(client->conn) : 0;
+    return conn_traffic(client->conn);
 }
 
 static void free_client(void *arg)
@@ -213,8 +208,7 @@ static void account(struct client *client, enum close_reason reason)
 {
     log_closed(client, reason);
     client->list->closed[reason]++;
-    client->list->sent_bytes += conn_sent_total(client->conn);
-    client->list->received_bytes += conn_received_total(client->conn);
+    conn_traffic_add(&client->list->traffic, conn_traffic(client->conn));
 }
 
 void client_close(struct client *client, enum close_reason reason)
@@ -239,6 +233,12 @@ void client_finish(struct client *client, enum close_reason reason)
 }
 
 /* ---------------------------------------------------------------- output */
+
+static void note_buffers(struct client *client)
+{
+    buffer_peaks_note(&client->list->buffer_peaks, clock_ms(), client->input.capacity,
+                      client->output.text.capacity);
+}
 
 /* False: the client has been closed. */
 static bool flush(struct client *client)
@@ -290,6 +290,7 @@ static void settle(struct client *client)
         conn_want(client->conn, false, false);
         return;
     }
+    note_buffers(client); /* before what is sent is freed */
     if (!flush(client))
         return;
     bool has_output = outbox_left(&client->output) > 0;
@@ -452,6 +453,7 @@ static bool receive(struct client *client)
                          client->input.capacity - client->input.length, &received)) {
     case CONN_OK:
         client->input.length += received;
+        note_buffers(client);
         if (is_tls_hello(client)) {
             client_close(client, CLOSE_TLS);
             return false;
@@ -552,7 +554,7 @@ static bool is_idle(const struct client *client)
 /* It asks and does not read what it is answered: it would hold its replies for ever. */
 static bool update_stall(struct client *client, int64_t now_ms)
 {
-    uint64_t taken_bytes = client_sent_bytes(client);
+    uint64_t taken_bytes = client_traffic(client).sent_bytes;
     if (outbox_left(&client->output) == 0 || taken_bytes != client->taken_bytes) {
         client->taken_bytes = taken_bytes;
         client->taken_ms = now_ms;

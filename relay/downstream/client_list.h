@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "buffer_peaks.h"
 #include "relay/base/log_repeat.h"
 #include "relay/base/queue.h"
 #include "relay/downstream/client.h"
@@ -53,9 +54,9 @@ struct client_list {
     struct clients clients; /* oldest first */
     uint64_t count;
     uint64_t commands;
+    struct buffer_peaks buffer_peaks; /* of all clients, those that have gone included */
     /* Of those who have gone and were not replicas. */
-    uint64_t sent_bytes;
-    uint64_t received_bytes;
+    struct conn_traffic traffic;
     uint64_t closed[CLOSE_REASON_COUNT];
     uint64_t replicas_refused;  /* connections that wanted to replicate, and may not */
     struct log_repeats repeats; /* what goes wrong with clients, by their address */
@@ -77,7 +78,7 @@ void client_list_close_all(struct client_list *room, enum close_reason reason);
 struct client *client_list_first(const struct client_list *room);
 struct client *client_next(const struct client *client);
 
-uint64_t client_sent_bytes(const struct client *client);
-uint64_t client_received_bytes(const struct client *client);
+/* All zeros of one that is closed. */
+struct conn_traffic client_traffic(const struct client *client);
 
 #endif

@@ -45,8 +45,7 @@ struct downstream {
     uint64_t connections_received;
     struct connection_limiter connection_limiter;
     /* Of replicas that have gone. */
-    uint64_t sent_bytes;
-    uint64_t received_bytes;
+    struct conn_traffic traffic;
     uint64_t closed[CLOSE_REASON_COUNT];
 };
 
@@ -161,6 +160,16 @@ static void on_attached(struct replica *replica, const char *cause, void *arg)
 
 /* ---------------------------------------------------------------- replicas go */
 
+static struct conn_traffic replica_traffic(const struct replica_stats *replica_stats)
+{
+    return (struct conn_traffic){
+        .received_bytes = REPLICA_STATS_GET(replica_stats, received_bytes),
+        .sent_bytes = REPLICA_STATS_GET(replica_stats, sent_bytes),
+        .reads = REPLICA_STATS_GET(replica_stats, reads),
+        .writes = REPLICA_STATS_GET(replica_stats, writes),
+    };
+}
+
 static void unload(struct downstream *downstream, const struct worker *worker)
 {
     for (unsigned i = 0; i < downstream->worker_count; i++) {
@@ -177,8 +186,7 @@ static void on_replica_stats_back(struct message *message, void *arg)
         unload(downstream, replica_stats->worker);
     waiting_note_gone(&downstream->waiting, replica_stats);
     downstream->closed[replica_stats->reason]++;
-    downstream->sent_bytes += REPLICA_STATS_GET(replica_stats, sent_bytes);
-    downstream->received_bytes += REPLICA_STATS_GET(replica_stats, received_bytes);
+    conn_traffic_add(&downstream->traffic, replica_traffic(replica_stats));
     TAILQ_REMOVE(&downstream->replica_stats_list, replica_stats, entry);
     downstream->replica_stats_count--;
     if (replica_stats->known != NULL)
@@ -613,16 +621,25 @@ void downstream_each_client(const struct downstream *downstream, peer_status_fn 
             .address = "",
             .version = "",
             .connected_ms = client_connected_ms(client),
-            .sent_bytes = client_sent_bytes(client),
+            .sent_bytes = client_traffic(client).sent_bytes,
         };
         fn(&status, arg);
     }
+}
+
+static void count_traffic(struct downstream_counts *out, struct conn_traffic traffic)
+{
+    out->sent_bytes += traffic.sent_bytes;
+    out->received_bytes += traffic.received_bytes;
+    out->reads += traffic.reads;
+    out->writes += traffic.writes;
 }
 
 static void count_components(const struct downstream *downstream, struct downstream_counts *out)
 {
     const struct client_list *clients = &downstream->clients;
     const struct waiting *waiting = &downstream->waiting;
+    const struct buffer_peak recent = buffer_peaks_recent(&clients->buffer_peaks, clock_ms());
     *out = (struct downstream_counts){
         .clients = clients->count,
         .replicas = downstream->replica_stats_count,
@@ -635,16 +652,17 @@ static void count_components(const struct downstream *downstream, struct downstr
         .sync_partial_ok = waiting->sync_partial_ok,
         .sync_partial_err = waiting->sync_partial_err,
         .sync_full_unacknowledged = waiting->sync_full_unacknowledged,
-        .sent_bytes = downstream->sent_bytes + clients->sent_bytes,
-        .replica_sent_bytes = downstream->sent_bytes,
-        .received_bytes = downstream->received_bytes + clients->received_bytes,
+        .replica_sent_bytes = downstream->traffic.sent_bytes,
+        .input_buffer_recent = recent.input_bytes,
+        .output_buffer_recent = recent.output_bytes,
     };
+    count_traffic(out, downstream->traffic);
+    count_traffic(out, clients->traffic);
     for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
         out->closed[i] = downstream->closed[i] + clients->closed[i];
     for (struct client *client = client_list_first(clients); client != NULL;
          client = client_next(client)) {
-        out->sent_bytes += client_sent_bytes(client);
-        out->received_bytes += client_received_bytes(client);
+        count_traffic(out, client_traffic(client));
     }
 }
 
@@ -657,9 +675,10 @@ void downstream_observe(const struct downstream *downstream, struct downstream_c
     TAILQ_FOREACH(replica_stats, &downstream->replica_stats_list, entry)
     {
         struct peer_status status = replica_status(replica_stats, &scope);
-        out->sent_bytes += status.sent_bytes;
+        struct conn_traffic traffic = replica_traffic(replica_stats);
+        traffic.sent_bytes = status.sent_bytes; /* what `fn` is told, though the worker goes on */
+        count_traffic(out, traffic);
         out->replica_sent_bytes += status.sent_bytes;
-        out->received_bytes += REPLICA_STATS_GET(replica_stats, received_bytes);
         fn(&status, arg);
     }
 }

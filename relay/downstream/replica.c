@@ -102,13 +102,22 @@ static void want(struct replica *replica, bool write)
     conn_want(replica->conn, true, write);
 }
 
+static void show_traffic(struct replica *replica)
+{
+    const struct conn_traffic traffic = conn_traffic(replica->conn);
+    REPLICA_STATS_SET(replica->replica_stats, sent_bytes, traffic.sent_bytes);
+    REPLICA_STATS_SET(replica->replica_stats, received_bytes, traffic.received_bytes);
+    REPLICA_STATS_SET(replica->replica_stats, reads, traffic.reads);
+    REPLICA_STATS_SET(replica->replica_stats, writes, traffic.writes);
+}
+
 static void show_sent(struct replica *replica)
 {
     if (replica->sent_seen != replica->feed.sent_bytes) {
         replica->sent_seen = replica->feed.sent_bytes;
         replica->progress_ms = clock_ms();
     }
-    REPLICA_STATS_SET(replica->replica_stats, sent_bytes, conn_sent_total(replica->conn));
+    show_traffic(replica);
     REPLICA_STATS_SET(replica->replica_stats, sent_offset, replica->feed.cursor.offset);
 }
 
@@ -316,8 +325,7 @@ static void receive(struct replica *replica)
             replica_close(replica, io == CONN_END ? CLOSE_ENDED : CLOSE_FAILED);
             return;
         }
-        REPLICA_STATS_SET(replica->replica_stats, received_bytes,
-                          conn_received_total(replica->conn));
+        show_traffic(replica);
         replica->input_length += (unsigned)received;
         read_commands(replica);
     }
@@ -622,7 +630,6 @@ void replica_close(struct replica *replica, enum close_reason reason)
     if (replica->state == REPLICA_CLOSING)
         return;
     replica->replica_stats->reason = reason;
-    REPLICA_STATS_SET(replica->replica_stats, sent_bytes, conn_sent_total(replica->conn));
-    REPLICA_STATS_SET(replica->replica_stats, received_bytes, conn_received_total(replica->conn));
+    show_traffic(replica);
     replica_enter(replica, REPLICA_CLOSING, close_reason_name(reason));
 }

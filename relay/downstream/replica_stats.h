@@ -64,6 +64,8 @@ struct replica_stats {
     _Atomic uint64_t sent_offset;
     _Atomic uint64_t sent_bytes;
     _Atomic uint64_t received_bytes;
+    _Atomic uint64_t reads; /* from its socket */
+    _Atomic uint64_t writes;
     _Atomic int64_t life_ms;
     atomic_bool has_acknowledged; /* said so once the RDB was through: it has loaded it */
 

@@ -66,8 +66,7 @@ struct conn {
     struct orphan orphan; /* while draining */
     struct chore chore;   /* while securing: a step of the handshake that is due */
     struct socket_end peer;
-    uint64_t received_total;
-    uint64_t sent_total;
+    struct conn_traffic traffic;
     char peer_text[ADDRESS_PEER_MAX];
     char local_text[ADDRESS_PEER_MAX];
 };
@@ -513,9 +512,16 @@ enum conn_io conn_receive(struct conn *conn, void *into, size_t capacity, size_t
         return CONN_END;
     enum conn_io io = conn->channel.transport->receive(&conn->channel, into, capacity, received);
     CHECK(*received <= capacity);
-    conn->received_total += *received;
+    conn->traffic.received_bytes += *received;
+    conn->traffic.reads += *received > 0;
     settle(conn, io);
     return io;
+}
+
+static void conn_note_sent(struct conn *conn, size_t sent)
+{
+    conn->traffic.sent_bytes += sent;
+    conn->traffic.writes += sent > 0;
 }
 
 enum conn_io conn_send(struct conn *conn, struct bytes view, bool more, size_t *sent)
@@ -526,7 +532,7 @@ enum conn_io conn_send(struct conn *conn, struct bytes view, bool more, size_t *
         return CONN_FAILED;
     enum conn_io io = conn->channel.transport->send(&conn->channel, view, more, sent);
     CHECK(*sent <= view.length);
-    conn->sent_total += *sent;
+    conn_note_sent(conn, *sent);
     settle(conn, io);
     return io;
 }
@@ -542,7 +548,7 @@ enum conn_io conn_send_file(struct conn *conn, int file, uint64_t position, size
     enum conn_io io =
         conn->channel.transport->send_file(&conn->channel, file, position, length, sent);
     CHECK(*sent <= length);
-    conn->sent_total += *sent;
+    conn_note_sent(conn, *sent);
     settle(conn, io);
     return io;
 }
@@ -612,12 +618,17 @@ bool conn_is_unanswered(const struct conn *conn)
 
 uint64_t conn_received_total(const struct conn *conn)
 {
-    return conn->received_total;
+    return conn->traffic.received_bytes;
 }
 
 uint64_t conn_sent_total(const struct conn *conn)
 {
-    return conn->sent_total;
+    return conn->traffic.sent_bytes;
+}
+
+struct conn_traffic conn_traffic(const struct conn *conn)
+{
+    return conn != NULL ? conn->traffic : (struct conn_traffic){.reads = 0};
 }
 
 /* ---- moving and ending ---- */

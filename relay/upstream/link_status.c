@@ -40,6 +40,7 @@ void link_status(const struct link *link, struct link_status *out)
 {
     const struct payload *payload = &link->rdb_receiver.payload;
     const struct primary_info *info = &link->server_conn.handshake.info;
+    const struct conn_traffic traffic = server_conn_traffic(&link->server_conn);
     bool loading = link->state == LINK_LOADING;
     *out = (struct link_status){
         .host = link_primary(link)->host,
@@ -58,7 +59,9 @@ void link_status(const struct link *link, struct link_status *out)
         .up_since_ms = link->up_since_ms,
         .stream_heard_ms = link->stream_heard_ms,
         .ping_period_ms = ping_period_ms(&link->ping_period),
-        .received_bytes = server_conn_received(&link->server_conn),
+        .received_bytes = traffic.received_bytes,
+        .reads = traffic.reads,
+        .writes = traffic.writes,
         .acknowledged = link->ack_tracker.acknowledged,
         .full_syncs = link->full_syncs,
         .partial_syncs = link->partial_syncs,

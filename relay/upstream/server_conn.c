@@ -52,7 +52,7 @@ void server_conn_close(struct server_conn *server_conn)
 {
     if (server_conn->conn == NULL)
         return;
-    server_conn->received += conn_received_total(server_conn->conn);
+    conn_traffic_add(&server_conn->closed, conn_traffic(server_conn->conn));
     server_conn->pending = bytes_at(NULL, 0);
     conn_close(&server_conn->conn);
 }
@@ -132,8 +132,14 @@ bool server_conn_receive(struct server_conn *server_conn, struct text *why)
     UNREACHABLE("an io without a case");
 }
 
+struct conn_traffic server_conn_traffic(const struct server_conn *server_conn)
+{
+    struct conn_traffic sum = server_conn->closed;
+    conn_traffic_add(&sum, conn_traffic(server_conn->conn));
+    return sum;
+}
+
 uint64_t server_conn_received(const struct server_conn *server_conn)
 {
-    return server_conn->received +
-           (server_conn->conn != NULL ? conn_received_total(server_conn->conn) : 0);
+    return server_conn_traffic(server_conn).received_bytes;
 }

@@ -36,12 +36,12 @@ struct server_conn {
     int64_t
         unanswered_ms; /* so long its system may be silent; 0: SERVER_CONN_UNANSWERED_MS. The owner's */
     struct handshake handshake;
-    struct text out;      /* to be sent */
-    uint8_t *buffer;      /* SERVER_CONN_BUFFER bytes */
-    struct bytes pending; /* received and not taken yet: a view of the buffer */
-    bool is_paused;       /* not reading for now: server_conn_pause */
-    uint64_t received;    /* by connections that are closed */
-    int64_t last_io_ms;   /* clock_ms of the last byte, or of coming up */
+    struct text out;            /* to be sent */
+    uint8_t *buffer;            /* SERVER_CONN_BUFFER bytes */
+    struct bytes pending;       /* received and not taken yet: a view of the buffer */
+    bool is_paused;             /* not reading for now: server_conn_pause */
+    struct conn_traffic closed; /* of connections that are closed */
+    int64_t last_io_ms;         /* clock_ms of the last byte, or of coming up */
 };
 
 /* False: out of memory; server_conn_fini is due all the same. */
@@ -76,7 +76,10 @@ MUST_CHECK bool server_conn_acknowledge(struct server_conn *server_conn, uint64_
  * `why`. True with an empty `pending`: nothing is there. */
 MUST_CHECK bool server_conn_receive(struct server_conn *server_conn, struct text *why);
 
-/* Received by this connection and all before it. */
+/* Over this connection and all before it. */
+struct conn_traffic server_conn_traffic(const struct server_conn *server_conn);
+
+/* The bytes received by this connection and all before it. */
 uint64_t server_conn_received(const struct server_conn *server_conn);
 
 #endif

@@ -47,8 +47,7 @@ struct conn {
     size_t send_max;
     bool promised_more;
     uint64_t sent_by_file;
-    uint64_t sent_total;
-    uint64_t received_total;
+    struct conn_traffic traffic;
 
     char host[256];
     uint16_t port;
@@ -242,7 +241,8 @@ enum conn_io conn_receive(struct conn *conn, void *into, size_t capacity, size_t
     *received = rest < capacity ? rest : capacity;
     memcpy(into, piece->data + piece->used, *received);
     piece->used += *received;
-    conn->received_total += *received;
+    conn->traffic.received_bytes += *received;
+    conn->traffic.reads += *received > 0;
     if (piece->used == piece->length)
         drop_piece(conn);
     return CONN_OK;
@@ -257,7 +257,8 @@ static void keep_sent(struct conn *conn, const void *data, size_t length)
     }
     memcpy(conn->sent + conn->sent_length, data, length);
     conn->sent_length += length;
-    conn->sent_total += length;
+    conn->traffic.sent_bytes += length;
+    conn->traffic.writes += length > 0;
     if (conn->room != SIZE_MAX)
         conn->room -= length;
 }
@@ -350,12 +351,17 @@ const char *conn_local(const struct conn *conn)
 
 uint64_t conn_received_total(const struct conn *conn)
 {
-    return conn->received_total;
+    return conn->traffic.received_bytes;
 }
 
 uint64_t conn_sent_total(const struct conn *conn)
 {
-    return conn->sent_total;
+    return conn->traffic.sent_bytes;
+}
+
+struct conn_traffic conn_traffic(const struct conn *conn)
+{
+    return conn != NULL ? conn->traffic : (struct conn_traffic){.reads = 0};
 }
 
 /* ---- conn.h: moving and ending ---- */

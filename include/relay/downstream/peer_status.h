@@ -73,6 +73,11 @@ struct downstream_counts {
     uint64_t sent_bytes;               /* to everybody who has left, and is here */
     uint64_t received_bytes;
     uint64_t replica_sent_bytes; /* the part of sent_bytes that went to replicas */
+    uint64_t reads;              /* calls that read from sockets of clients and replicas, */
+    uint64_t writes;             /* and that wrote to them */
+    uint64_t
+        input_buffer_recent; /* the most bytes of memory for the input of one client in the last seconds, */
+    uint64_t output_buffer_recent; /* and for its output */
     uint64_t closed[CLOSE_REASON_COUNT];
 };
 

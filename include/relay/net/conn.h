@@ -131,6 +131,25 @@ bool conn_is_unanswered(const struct conn *conn);
 uint64_t conn_received_total(const struct conn *conn);
 uint64_t conn_sent_total(const struct conn *conn);
 
+/* What went over a connection since it began, or over several together. */
+struct conn_traffic {
+    uint64_t received_bytes;
+    uint64_t sent_bytes;
+    uint64_t reads;  /* calls of conn_receive that brought bytes */
+    uint64_t writes; /* calls of conn_send and conn_send_file that took some */
+};
+
+/* All zeros where `conn` is NULL. */
+struct conn_traffic conn_traffic(const struct conn *conn);
+
+static inline void conn_traffic_add(struct conn_traffic *sum, struct conn_traffic more)
+{
+    sum->received_bytes += more.received_bytes;
+    sum->sent_bytes += more.sent_bytes;
+    sum->reads += more.reads;
+    sum->writes += more.writes;
+}
+
 /* Takes the connection, which is up, off its loop: no event comes until conn_attach, which is called
  * on the new loop's thread and begins with nothing wanted. Between the two nobody uses it, but it may
  * be closed. Attaching fails when out of memory, and leaves it detached. */

@@ -72,6 +72,8 @@ struct link_status {
      * is not over, or came to nothing. 0: it is, as far as is known. */
     int64_t old_history_since_ms;
     uint64_t received_bytes; /* from the primary, all connections so far */
+    uint64_t reads;          /* from their sockets; refreshes not counted */
+    uint64_t writes;         /* to their sockets */
     uint64_t acknowledged;   /* the offset acknowledged last */
     uint64_t full_syncs;     /* asked for and begun, this process */
     uint64_t partial_syncs;

@@ -394,11 +394,11 @@ CLIENT_TEST(bytes_are_counted_beyond_the_end)
 {
     come();
     hear("PING\r\n");
-    assert_int_equal(client_sent_bytes(stage.client), 7);
-    assert_int_equal(client_received_bytes(stage.client), 6);
+    assert_int_equal(client_traffic(stage.client).sent_bytes, 7);
+    assert_int_equal(client_traffic(stage.client).received_bytes, 6);
     hear("QUIT\r\n");
-    assert_int_equal(stage.room.sent_bytes, 14);
-    assert_int_equal(stage.room.received_bytes, 12);
+    assert_int_equal(stage.room.traffic.sent_bytes, 14);
+    assert_int_equal(stage.room.traffic.received_bytes, 12);
 }
 
 CLIENT_TEST(psync_takes_the_connection_away)
@@ -479,7 +479,7 @@ CLIENT_TEST(a_held_client_makes_us_hold_no_more_than_others)
     fake_conn_feed_cut(stage.peer, bytes_of(flood), 4000);
     fake_conn_run(stage.peer);
     assert_false(fake_conn_wants_read(stage.peer));
-    assert_in_range(client_received_bytes(stage.client), COMMAND_LENGTH_MAX,
+    assert_in_range(client_traffic(stage.client).received_bytes, COMMAND_LENGTH_MAX,
                     COMMAND_LENGTH_MAX + 8 * 1024);
     fake_conn_feed(stage.peer, bytes_of("last\r\n"));
     client_resume(stage.client, bytes_of(":1\r\n"));

@@ -257,7 +257,7 @@ UNAUTHENTICATED_TEST(a_flood_without_an_end_is_not_kept)
     fake_conn_run(stage.peer);
     expect_sent("-ERR Protocol error: too big inline request\r\n");
     expect_closed(CLOSE_PROTOCOL);
-    assert_in_range(stage.room.received_bytes, UNAUTHENTICATED_LENGTH_MAX,
+    assert_in_range(stage.room.traffic.received_bytes, UNAUTHENTICATED_LENGTH_MAX,
                     UNAUTHENTICATED_LENGTH_MAX + 100);
 }
 
@@ -275,7 +275,7 @@ UNAUTHENTICATED_TEST(refusals_that_it_does_not_take_are_few)
     assert_in_range(stage.refused * one, UNAUTHENTICATED_OUTPUT_MAX,
                     UNAUTHENTICATED_OUTPUT_MAX + one);
     assert_false(fake_conn_wants_read(stage.peer));
-    assert_in_range(client_received_bytes(stage.client), 0, 2 * UNAUTHENTICATED_LENGTH_MAX);
+    assert_in_range(client_traffic(stage.client).received_bytes, 0, 2 * UNAUTHENTICATED_LENGTH_MAX);
     pass(UNAUTHENTICATED_MS_MAX + 1);
     expect_closed(CLOSE_UNAUTHENTICATED);
 }

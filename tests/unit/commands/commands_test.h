@@ -21,6 +21,7 @@ static struct client *caller;
 static struct loop *loop;
 static struct users users;
 static unsigned shutdowns, settings_calls;
+static int64_t settings_take_ms; /* so long the settings take to be told */
 
 /* What the doors were asked for. */
 static char followed[400]; /* "host port", or "" */
@@ -40,6 +41,7 @@ static inline void count_shutdown(void *arg)
 static inline void tell_settings(commands_setting_fn *fn, void *fn_arg, void *arg)
 {
     assert_non_null(arg);
+    fake_clock_advance(settings_take_ms);
     fn("port", "6380", fn_arg);
     fn("repl-timeout", "60", fn_arg);
     fn("requirepass", "", fn_arg);
@@ -112,6 +114,7 @@ static inline void open_room(const char *password, const char *config_file)
         add_user(USER_DEFAULT, ROLE_ADMIN, password[0] != '\0' ? password : NULL);
     fake_components_reset();
     shutdowns = settings_calls = 0;
+    settings_take_ms = 0;
     followed[0] = '\0';
     may_follow = true;
     settings_set[0] = '\0';

@@ -246,8 +246,13 @@ COMMAND_TEST(run_id_is_stable_for_the_process)
 
 COMMAND_TEST(other_sections_have_their_fields)
 {
-    static const char *const clients[] = {"connected_clients", "cluster_connections", "maxclients",
-                                          "blocked_clients", "tracking_clients"};
+    static const char *const clients[] = {"connected_clients",
+                                          "cluster_connections",
+                                          "maxclients",
+                                          "client_recent_max_input_buffer",
+                                          "client_recent_max_output_buffer",
+                                          "blocked_clients",
+                                          "tracking_clients"};
     static const char *const memory[] = {"used_memory",         "used_memory_human",
                                          "used_memory_rss",     "used_memory_rss_human",
                                          "used_memory_peak",    "used_memory_peak_human",
@@ -292,6 +297,74 @@ COMMAND_TEST(other_sections_have_their_fields)
                               "window_holders_loading:0\r\n");
 }
 
+COMMAND_TEST(clients_tell_the_largest_buffers)
+{
+    fake_components.counts.input_buffer_recent = 1024;
+    fake_components.counts.output_buffer_recent = 65536;
+    expect_part("info clients", "client_recent_max_input_buffer:1024\r\n"
+                                "client_recent_max_output_buffer:65536\r\n");
+}
+
+/* Called, refused before they ran, and failed: as redis-server 7 tells them apart. */
+COMMAND_TEST(commandstats_tell_calls_apart)
+{
+    expect_text("info commandstats", "# Commandstats\r\n");
+    say("ping");
+    say("ping");
+    say("ping a b c"); /* the handler refuses it */
+    say("echo");
+    say("select abc");
+    say("client nosuch");
+    say("client getname");
+    say("client kill");
+    say("nonsense");
+    say("get a");
+    expect_text("info commandstats",
+                "# Commandstats\r\n"
+                "cmdstat_client|getname:calls=1,usec=0,usec_per_call=0.00,rejected_calls=0,"
+                "failed_calls=0\r\n"
+                "cmdstat_client|kill:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,"
+                "failed_calls=0\r\n"
+                "cmdstat_echo:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,"
+                "failed_calls=0\r\n"
+                "cmdstat_info:calls=1,usec=0,usec_per_call=0.00,rejected_calls=0,"
+                "failed_calls=0\r\n"
+                "cmdstat_ping:calls=3,usec=0,usec_per_call=0.00,rejected_calls=0,"
+                "failed_calls=1\r\n"
+                "cmdstat_select:calls=1,usec=0,usec_per_call=0.00,rejected_calls=0,"
+                "failed_calls=1\r\n");
+    expect_part("info errorstats", "errorstat_ERR:count=7\r\n");
+}
+
+/* What EXEC runs counts when it runs, and so do its errors. */
+COMMAND_TEST(commandstats_of_a_transaction)
+{
+    say("multi");
+    say("select abc");
+    say("ping");
+    expect_part("exec", "*2\r\n-ERR value is not an integer or out of range\r\n+PONG\r\n");
+    expect_part("info commandstats", "cmdstat_exec:calls=1,");
+    expect_part("info commandstats", "cmdstat_select:calls=1,usec=0,usec_per_call=0.00,"
+                                     "rejected_calls=0,failed_calls=1\r\n");
+    expect_part("info commandstats", "cmdstat_ping:calls=1,");
+    expect_part("info errorstats", "errorstat_ERR:count=1\r\n");
+}
+
+/* As in redis-server: a plain INFO has neither. */
+COMMAND_TEST(commandstats_and_latencystats_are_in_all)
+{
+    static const char *const words[] = {"", " default", " all", " everything"};
+    say("ping");
+    for (size_t i = 0; i < LENGTH_OF(words); i++) {
+        char line[32];
+        snprintf(line, sizeof(line), "info%s", words[i]);
+        assert_int_equal(contains(info(line), "\r\ncmdstat_ping:calls=1,"), i >= 2);
+        assert_int_equal(contains(info(line), "\r\nlatency_percentiles_usec_ping:p50=0.001,"),
+                         i >= 2);
+        assert_true(contains(info(line), "# Errorstats\r\n"));
+    }
+}
+
 COMMAND_TEST(stats_tell_the_counts)
 {
     fake_components.counts = (struct downstream_counts){.connections_received = 11,
@@ -304,9 +377,13 @@ COMMAND_TEST(stats_tell_the_counts)
                                                         .replicas_refused = 18,
                                                         .sent_bytes = 17000,
                                                         .replica_sent_bytes = 16000,
-                                                        .received_bytes = 18};
+                                                        .received_bytes = 18,
+                                                        .reads = 20,
+                                                        .writes = 30};
     fake_components.counts.closed[CLOSE_LAGGED] = 19;
     fake_components.link.received_bytes = 2000;
+    fake_components.link.reads = 400;
+    fake_components.link.writes = 5;
     expect("nonsense", "-ERR unknown command 'nonsense', with args beginning with: \r\n");
     expect_part("set a b", "-READONLY ");
     expect_part("info stats", "# Stats\r\n"
@@ -333,6 +410,8 @@ COMMAND_TEST(stats_tell_the_counts)
                               "latest_fork_usec:0\r\n"
                               "total_forks:0\r\n"
                               "total_error_replies:2\r\n"
+                              "total_reads_processed:420\r\n"
+                              "total_writes_processed:35\r\n"
                               "acl_access_denied_auth:0\r\n"
                               "acl_access_denied_cmd:0\r\n"
                               "acl_access_denied_key:0\r\n"
@@ -432,9 +511,12 @@ static void expect_sections(const char *line, const char *titles)
     assert_string_equal(found, titles);
 }
 
-#define ALL                                                                                        \
+#define DEFAULT                                                                                    \
     "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster Keyspace " \
     "Relay Store"
+#define ALL                                                                                        \
+    "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats "     \
+    "Latencystats Cluster Keyspace Relay Store"
 
 /* Valkey's fields tell of each side, and a line of each file. */
 COMMAND_TEST(certificates_are_told_of)
@@ -462,8 +544,8 @@ COMMAND_TEST(certificates_are_told_of)
 
 COMMAND_TEST(sections_are_chosen)
 {
-    expect_sections("info", ALL);
-    expect_sections("INFO Default", ALL);
+    expect_sections("info", DEFAULT);
+    expect_sections("INFO Default", DEFAULT);
     expect_sections("info ALL", ALL);
     expect_sections("info everything", ALL);
     expect_sections("info all server", ALL);

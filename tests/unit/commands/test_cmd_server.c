@@ -89,10 +89,6 @@ COMMAND_TEST(config_resetstat_starts_anew)
 COMMAND_TEST(stubs_are_empty)
 {
     expect("dbsize", ":0\r\n");
-    expect("latency latest", "*0\r\n");
-    expect("latency history x", "*0\r\n");
-    expect("latency histogram", "*0\r\n");
-    expect("latency reset", ":0\r\n");
     expect("slowlog get", "*0\r\n");
     expect("slowlog get 10", "*0\r\n");
     expect("slowlog get -2", "-ERR count should be greater than or equal to -1\r\n");
@@ -102,7 +98,6 @@ COMMAND_TEST(stubs_are_empty)
     expect("memory purge", "+OK\r\n");
     expect("module list", "*0\r\n");
     client_session(caller)->protocol = 3;
-    expect("latency histogram", "%0\r\n");
     expect_part("memory stats", "%4\r\n$15\r\ntotal.allocated\r\n:");
     expect_part("memory malloc-stats", "<malloc");
 }

@@ -266,6 +266,10 @@ TEST(what_is_left_comes_again_in_the_next_turn)
     run(owner.loop, "five bytes by twos");
     assert_views_equal(bytes_at(owner.got, owner.got_length), bytes_of("12345"));
     assert_int_equal(owner.readables, 3);
+    struct conn_traffic traffic = conn_traffic(owner.conn);
+    assert_int_equal(traffic.received_bytes, 5);
+    assert_int_equal(traffic.reads, 3);
+    assert_int_equal(traffic.writes, 0);
     close(peer);
     end(&owner);
 }
