@@ -40,7 +40,9 @@ def expect_moved(origin, replica, far):
     balancers.wait_at(far, replica)
     origin.client().set("after", "the move")
     wait.equal("the write", lambda: replica.client().get("after"), b"the move")
-    assert far.syncs() == (0, 1, 0)
+    # On a busy machine it may be moved more than once: each time with a partial resync.
+    full, partial, refused = far.syncs()
+    assert (full, refused) == (0, 0) and partial >= 1
 
 
 @needs_haproxy
@@ -94,7 +96,7 @@ def test_keepaliveds_check(lab):
     origin.resume()
     wait.equal("all is well again", status, 0)
     relay.stop()
-    assert status() != 0
+    wait.until("it fails", status, lambda code: code != 0)
 
 
 # A machine with one relay, whose address keepalived looks after. eth0 leads nowhere.

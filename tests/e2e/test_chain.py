@@ -42,8 +42,8 @@ def test_a_dead_root_is_seen_at_the_far_end(lab):
         lambda: web.status(far)["upstream"]["ping_period_seconds"],
         lambda period: period < PERIOD + 1,
     )
-    assert findings(far) == {}
-    assert web.ask(far, "/readyz?max-silence=5s")[0] == 200
+    wait.equal("all is well", lambda: findings(far), {})
+    wait.equal("it is ready", lambda: web.ask(far, "/readyz?max-silence=5s")[0], 200)
 
     origin.kill9()
     down = ports(origin, relays, "up", "up", "down")
@@ -59,8 +59,8 @@ def test_a_dead_root_is_seen_at_the_far_end(lab):
 
     origin.start()
     wait.equal("the link is up again", lambda: hops(far), well, seconds=40)
-    wait.equal("all is well", lambda: findings(far), {}, seconds=30)
-    assert web.ask(far, "/readyz?max-silence=5s")[0] == 200
+    wait.equal("all is well again", lambda: findings(far), {}, seconds=30)
+    wait.equal("it is ready again", lambda: web.ask(far, "/readyz?max-silence=5s")[0], 200)
 
 
 def test_a_silent_root_is_seen_at_the_far_end(lab):

@@ -243,6 +243,8 @@ def test_sigint_ends_it(lab):
 
 def test_maxclients(lab):
     relay = lab.relay(lab.origin(), {"downstream.maxclients": "10"}).wait_link()
+    # Those that have asked so far are gone, but for the one that asks here.
+    wait.equal("clients", lambda: relay.info("clients")["connected_clients"], 1)
     connections = [resp.Connection(relay.port) for _ in range(9)]
     for client in connections:
         assert client.command("PING") == "PONG"

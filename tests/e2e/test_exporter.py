@@ -182,5 +182,7 @@ def test_commands_of_redis_exporter(lab):
         assert client.execute_command("LATENCY", "LATEST") == []
         assert client.slowlog_len() == 0
         assert client.slowlog_get(1) == []
-        assert [one["name"] for one in client.client_list()] == ["redis_exporter"]
+        wait.equal(
+            "it is the only one", lambda: [one["name"] for one in client.client_list()], ["redis_exporter"]
+        )
         assert client.info("modules") == {}

@@ -37,9 +37,9 @@ def test_twenty_replicas_at_once(lab, kind):
     assert info["connected_slaves"] == 1
     assert info["sync_full"] == 1
     assert info["total_forks"] == 1
+    wait.equal("replicas", lambda: set(relay.replicas()), {replica.port for replica in replicas})
     assert relay.info()["connected_slaves"] == COUNT
-    assert set(relay.replicas()) == {replica.port for replica in replicas}
-    assert relay.syncs()[0] == COUNT
+    wait.equal("full syncs", lambda: relay.syncs()[0], COUNT)
 
 
 @pytest.mark.threads
@@ -68,6 +68,6 @@ def test_replicas_come_and_go(lab):
             again.stream(1000)
     writer.stop()
     digest.compare(origin, [steady])
-    assert relay.syncs()[0] == full + 60
+    wait.equal("full syncs", lambda: relay.syncs()[0], full + 60)
     wait.equal("only the steady replica is left", lambda: list(relay.replicas()), [steady.port])
     assert origin.info()["sync_full"] == 1

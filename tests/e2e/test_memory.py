@@ -27,6 +27,9 @@ GREETING = b"".join(
     )
 )
 
+# The crowd says a word now and then only, and on a slow machine a gigabyte takes a while.
+PATIENT = {"downstream.repl-timeout": "3600"}
+
 # A sanitizer's own shadow and quarantine are many times what it watches.
 pytestmark = pytest.mark.skipif(
     relay_module.is_sanitized(), reason="a sanitizer's memory is not the relay's"
@@ -44,11 +47,11 @@ class Firehose:
 
     def _script(self, peer):
         words = peer.greet()
+        self.peer = peer  # before the relay can have its answer
         if words[1] == fake_primary.REPLID:
             peer.send(b"+CONTINUE " + fake_primary.REPLID.encode() + b"\r\n")
         else:
             peer.send_full(crc64.rdb([(b"a", b"b")]))
-        self.peer = peer
         peer.hold()
 
     def flow(self, megabytes):
@@ -109,7 +112,7 @@ class Crowd:
 @pytest.mark.seconds(180)
 def test_thousand_replicas(lab):
     hose = Firehose(lab)
-    relay = lab.relay(hose.fake, {"relay.threads": "2"}).wait_link()
+    relay = lab.relay(hose.fake, {"relay.threads": "2", **PATIENT}).wait_link()
     bound(relay, 0, "alone")
     crowd = lab.closing(Crowd(relay, 1000))
     wait.equal("attached", lambda: relay.info()["connected_slaves"], 1000)
@@ -132,6 +135,7 @@ def test_window_of_several_gigabytes(lab):
             "store.repl-backlog-size": "4gb",
             "store.repl-backlog-max-size": "8gb",
             "store.fsync": "no",
+            **PATIENT,
         },
     ).wait_link()
     reader = lab.closing(psync_client.PsyncClient(relay.port)).handshake()

@@ -144,8 +144,11 @@ def test_scraped_by_the_real_thing(lab, busy_relay):
         lambda: prometheus.query('count_over_time(up{job="psync-relay"}[1m])'),
         lambda result: result and float(result[0]["value"][1]) >= 3,
     )
-    target = prometheus.ask("targets")["activeTargets"][0]
-    assert (target["health"], target["lastError"]) == ("up", "")
+    wait.until(
+        "it is scraped without an error",
+        lambda: prometheus.ask("targets")["activeTargets"][0],
+        lambda target: (target["health"], target["lastError"]) == ("up", ""),
+    )
     assert prometheus.query("ALERTS") == []
     groups = prometheus.ask("rules")["groups"]
     assert [rule["name"] for group in groups for rule in group["rules"] if rule.get("lastError")] == []

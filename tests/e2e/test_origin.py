@@ -112,7 +112,7 @@ def test_the_candidate_that_is_the_primary_is_taken(lab, wrong):
     load.fill(good, rounds=10)
     other = wrong(lab, good)
     relay = lab.relay(
-        None, {"upstream.replicaof": addresses(other, good), "upstream.repl-timeout": "2"}
+        None, {"upstream.replicaof": addresses(other, good), "upstream.repl-timeout": wait.setting(3)}
     )
     wait_follows(relay, good)
     wait_passed_over(relay, other, WRONG[wrong])

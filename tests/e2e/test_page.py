@@ -110,11 +110,10 @@ def test_a_replica_appears_lags_and_leaves(lab, driver):
 
     replica.pause()
     wait.until("it is behind", lambda: page.rows()[replica.port] in ("behind", "silent"), seconds=40)
-    assert page.rows()[other.port] == "online"
-    assert page.mood() == "warning"
+    wait.equal("the other is not", lambda: page.rows()[other.port], "online")
+    wait.equal("the mood", page.mood, "warning")
     wait.until("and the page says which", lambda: f":{replica.port} is behind by" in page.text("#findings"))
-    # Those that need a look come first.
-    assert next(iter(page.rows())) == replica.port
+    wait.equal("those that need a look come first", lambda: next(iter(page.rows())), replica.port)
     replica.resume()
     wait.equal("it catches up", page.mood, "ok", seconds=40)
 

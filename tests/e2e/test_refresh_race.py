@@ -36,8 +36,8 @@ class Origin:
     def _script(self, peer):
         peer.greet()
         if self.link is None:
+            self.link = peer  # before the relay can have its answer
             peer.send_full(RDB)
-            self.link = peer
             peer.hold()
         number, self.fetched = self.fetched, self.fetched + 1
         self.fetches[number](self, peer)

@@ -88,13 +88,13 @@ def test_ended_while_loading(lab, kill, diskless):
     middle = lab.mitm(origin, plan=[hold])
     relay = lab.relay(middle)
     wait.until("half the snapshot is in", hold.reached.is_set)
-    assert relay.info()["master_sync_in_progress"] == 1
+    wait.equal("it loads", lambda: relay.info()["master_sync_in_progress"], 1)
     relay.restart(kill=kill).wait_link()
     replica = lab.replica(relay).wait_online()
     load.fill(origin, rounds=5)
     digest.compare(origin, [replica])
-    assert not list(relay.data_dir.glob("**/*.part"))
-    assert len(relay.histories()) == 1
+    wait.equal("half of an RDB", lambda: list(relay.data_dir.glob("**/*.part")), [])
+    wait.equal("histories", lambda: len(relay.histories()), 1)
 
 
 @pytest.mark.threads

@@ -9,6 +9,7 @@ import pytest
 import load
 import psync_client
 import wait
+from failover import hush
 
 MEGABYTE = 1024 * 1024
 
@@ -99,8 +100,7 @@ def test_window_is_told_truly(lab):
         },
     ).wait_link()
     load.populate(origin, 5)
-    origin.config["repl-ping-replica-period"] = "3600"
-    origin.client().config_set("repl-ping-replica-period", 3600)
+    hush(origin)
     wait.equal("the relay has all", lambda: origin.offset() - relay.offset(), 0)
     info = relay.info("replication")
     first, end = info["repl_backlog_first_byte_offset"], info["master_repl_offset"]

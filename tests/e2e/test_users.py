@@ -5,6 +5,7 @@ import hashlib
 import pathlib
 import signal
 import socket
+import time
 
 import pytest
 
@@ -219,7 +220,7 @@ def test_users_come_and_go(lab):
         "the replica is refused",
         lambda: replica.info("replication")["master_link_status"] == "down",
     )
-    assert relay.info("stats")["closed_revoked"] == 2
+    wait.equal("counted", lambda: relay.info("stats")["closed_revoked"], 2)
 
 
 # --- guessing ------------------------------------------------------------------------------------
@@ -245,6 +246,7 @@ def test_guesses_are_slowed_down_by_address(lab):
         socket.create_connection(("127.0.0.1", relay.port), source_address=("127.0.0.9", 0))
         for _ in range(50)
     ]
+    started = time.monotonic()
     try:
         for client in crowd:
             client.settimeout(wait.limit(20))
@@ -260,7 +262,7 @@ def test_guesses_are_slowed_down_by_address(lab):
     tried = [line for line in said if line.startswith(b"-WRONGPASS")]
     refused = [line for line in said if line.startswith(b"-ERR too many wrong passwords")]
     assert len(tried) + len(refused) == 50
-    assert 1 <= len(tried) <= 10, said
+    assert 1 <= len(tried) <= 10 + time.monotonic() - started, said  # one a second
     log = relay.log()
     assert log.count("user=chief gave a wrong password") == 1
     assert log.count("it may try one a second") == 1

@@ -97,7 +97,7 @@ def test_resumed_replica_confirms_at_once(lab, kind):
             resumed = time.monotonic()
     ((answer, at),) = answers
     assert answer == 1
-    assert at - resumed < wait.limit(1.5)
+    assert at - resumed < wait.limit(3)
 
 
 @pytest.mark.threads
@@ -110,7 +110,7 @@ def test_wait_is_a_round_trip(lab, kind, rule):
         started = time.monotonic()
         expect(origin, 1)
         times.append(time.monotonic() - started)
-    assert sorted(times)[7] < wait.limit(0.1), times
+    assert sorted(times)[7] < wait.limit(0.25), times
 
 
 def test_replicas_come_and_go(lab):
@@ -231,19 +231,25 @@ def test_changed_at_run_time(lab, kind):
 def test_not_confirmed_is_not_lost(lab):
     """An acknowledgement that is held back does not make the primary think that the relay is away."""
     origin, relay, replicas = start(lab, ack="all", count=1)
-    origin.client().config_set("repl-timeout", 3)
+    origin.client().config_set("repl-timeout", wait.setting(4))
+    offsets = []
+
+    def lag():
+        line = origin.info()["slave0"]
+        offsets.append(line["offset"])
+        return line["lag"]
+
     with paused(*replicas):
         expect(origin, 0)
-        before = origin.info()["slave0"]["offset"]
         wait.stays(
             "the primary hears of the relay",
-            lambda: origin.info()["slave0"]["lag"],
-            lambda lag: lag <= wait.limit(2),
-            seconds=4,
+            lag,
+            lambda lag: lag <= wait.limit(3),
+            seconds=wait.limit(5),
             every=0.2,
         )
-        line = origin.info()["slave0"]
-        assert line["offset"] == before < origin.offset(), "and of the same offset"
+        # What the replica had said before it was stopped may have come with the first of them.
+        assert len(set(offsets[-8:])) == 1 and offsets[-1] < origin.offset(), "and of the same offset"
     expect(origin, 1)
     assert origin.info()["sync_full"] == 1
     assert relay.info()["master_link_status"] == "up"
@@ -253,12 +259,12 @@ def test_min_replicas_to_write(lab):
     """Goes on working under every rule: the relay is alive. When it is not, writes are refused."""
     origin, relay, replicas = start(lab, count=1, ack="replicas 1")
     client = origin.client()
-    client.config_set("min-replicas-max-lag", 2)
+    client.config_set("min-replicas-max-lag", wait.setting(3))
     client.config_set("min-replicas-to-write", 1)
     # It counts its good replicas once a second.
     wait.until("writes pass", lambda: not refuses(client))
     with paused(*replicas):
-        wait.stays("writes pass", lambda: client.set("a", "1"), bool, seconds=4, every=0.2)
+        wait.stays("writes pass", lambda: client.set("a", "1"), bool, seconds=wait.limit(5), every=0.2)
     with paused(relay):
         wait.until("writes are refused", lambda: refuses(client))
     wait.until("writes pass again", lambda: not refuses(client))

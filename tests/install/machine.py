@@ -41,6 +41,7 @@ class Machine(Process):
                 "systemd runs",
                 lambda: self.say("systemctl is-system-running", status=None),
                 lambda told: told in ("running", "degraded"),
+                seconds=60,
             )
         except wait.Timeout as error:
             return f"it does not boot here: {error} {self.log()[-500:]}"
@@ -49,7 +50,11 @@ class Machine(Process):
     def _find_first(self):
         """unshare's only child, once it is systemd."""
         for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-            match = re.match(r"(\d+) \((.*)\) \S (\d+)", path.read_text())
+            try:
+                text = path.read_text()
+            except OSError:  # it has ended meanwhile
+                continue
+            match = re.match(r"(\d+) \((.*)\) \S (\d+)", text)
             if match and int(match.group(3)) == self.pid and match.group(2) == "systemd":
                 self.first = int(match.group(1))
         return self.first

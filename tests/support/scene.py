@@ -56,7 +56,7 @@ class Scene:
     def __init__(self, lab, settings=None, attach=None):
         self.origin = lab.origin()
         load.fill(self.origin, rounds=5)
-        self.relay = lab.relay(self.origin, {"downstream.repl-timeout": "5", **(settings or {})})
+        self.relay = lab.relay(self.origin, {"downstream.repl-timeout": wait.setting(5), **(settings or {})})
         self.relay.wait_link()
         self.replica = (attach or lab.replica)(self.relay).wait_online()
         self.writer = lab.writer(self.origin)

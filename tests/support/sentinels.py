@@ -23,18 +23,19 @@ _EVENT = re.compile(
 
 class Sentinel(servers.Server):
     """Watches one primary. It rewrites its own file, so it is started once. Where its fail-over fails it
-    tries again after twice `failover_seconds`."""
+    tries again after twice `failover_seconds`; who is silent for `down_seconds` is down."""
 
     def __init__(
-        self, kind, directory, name, primary, group=GROUP, quorum=QUORUM, failover_seconds=10, **config
-    ):
+        self, kind, directory, name, primary, group=GROUP, quorum=QUORUM, failover_seconds=10,
+        down_seconds=1.2, **config
+    ):  # fmt: skip
         super().__init__(kind, directory, name)
         self.config = {key.replace("_", "-"): value for key, value in config.items()}
         self.password = self.config.get("requirepass")
         self.group = group
         self.lines = [
             f"sentinel monitor {group} {primary.host} {primary.port} {quorum}",
-            f"sentinel down-after-milliseconds {group} {int(wait.limit(1200))}",
+            f"sentinel down-after-milliseconds {group} {int(wait.limit(1000 * down_seconds))}",
             f"sentinel failover-timeout {group} {int(wait.limit(1000 * failover_seconds))}",
         ]
         if primary.password:
@@ -115,7 +116,9 @@ def _rows(reply):
 class Watched:
     """What the Sentinels watch: a primary, two replicas of it, the relay, three replicas behind it."""
 
-    def __init__(self, lab, kind, count=3, relay_settings=None, relay_origin=True, failover_seconds=5):
+    def __init__(
+        self, lab, kind, count=3, relay_settings=None, relay_origin=True, failover_seconds=5, down_seconds=1.2
+    ):
         self.primary = lab.origin(kind, name="primary")
         load.fill(self.primary, rounds=20)
         self.direct = [
@@ -130,7 +133,10 @@ class Watched:
         # Where each votes for itself (a busy disk holds up their ballots) none wins: the next time they do
         # not all begin at once.
         self.sentinels = [
-            lab.sentinel(kind, self.primary, name=f"sentinel-{n}", failover_seconds=failover_seconds + 2 * n)
+            lab.sentinel(
+                kind, self.primary, name=f"sentinel-{n}", failover_seconds=failover_seconds + 2 * n,
+                down_seconds=down_seconds,
+            )  # fmt: skip
             for n in range(count)
         ]
         if not relay_origin:

@@ -5,6 +5,7 @@ No test sleeps for a fixed time and hopes: it names what it waits for. When that
 time, the error says what was expected and what was seen instead, with the last few values.
 """
 
+import math
 import os
 import time
 
@@ -14,6 +15,11 @@ SLOW = float(os.environ.get("PSYNC_RELAY_SLOW", "1"))
 
 # What a probe may throw while the thing that it asks is still starting, or down on purpose.
 PASSING = (OSError, EOFError, KeyError, LookupError, redis.RedisError)
+
+
+def setting(seconds):
+    """The same for a setting of a relay or a server that is whole seconds."""
+    return str(math.ceil(limit(seconds)))
 
 
 class Timeout(AssertionError):
