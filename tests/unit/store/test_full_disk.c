@@ -51,10 +51,16 @@ static void mount_or_skip(void)
     skip();
 }
 
-/* Fills what is free, all but `left` bytes. */
+/* Fills what is free, all but `left` bytes. The threads of the store have done their work before: what one of them
+ * gave back afterwards would be free again. */
 static void fill_disk(size_t left)
 {
     char path[PLACE_PATH_MAX];
+    if (depot.store != NULL) {
+        (void)stream_await_segment(depot_backlog(&depot));
+        depot_await_synced(&depot);
+        (void)depot_await_freed(&depot);
+    }
     int file = open(place_path(&mounted, "ballast", path), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     assert_true(file != -1);
     static const uint8_t block[4096];

@@ -71,7 +71,12 @@ static void stream(size_t length)
     while (length > 0) {
         uint8_t *into;
         size_t capacity;
-        must(stream_reserve(backlog, &into, &capacity) == BACKLOG_SPACE);
+        enum backlog_space space = stream_reserve(backlog, &into, &capacity);
+        if (space == BACKLOG_HELD) { /* until what was given up is freed */
+            usleep(50);
+            continue;
+        }
+        must(space == BACKLOG_SPACE);
         size_t count = capacity < length ? capacity : length;
         stream_fill(into, backlog_end(backlog), count, 0);
         account->end_after = backlog_end(backlog) + count;
