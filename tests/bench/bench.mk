@@ -1,7 +1,7 @@
-# The benches: figures, not tests. Their programs stand in for origins and replicas, or are the floor that
+# The benches: figures, not tests. Their programs stand in for primaries and replicas, or are the floor that
 # what we do is compared with.
 
-BENCH_PROGRAMS := origin swarm fanout filesend
+BENCH_PROGRAMS := primary swarm fanout filesend
 
 BENCH_SHARED := $(patsubst %,$(B)/obj/%.o,base/check base/crc64 base/bytes resp/reader)
 

@@ -64,7 +64,7 @@ class Stage:
 
 def origin_of(lab, rdb=None):
     port = ports.free_port()
-    tool = lab.tool("origin", port, *([rdb] if rdb else []))
+    tool = lab.tool("primary", port, *([rdb] if rdb else []))
     tool.port = port
     return tool
 
