@@ -163,7 +163,7 @@ bool account_become(const struct account *account, const struct config *config, 
         return false;
     }
     if (!is_without_return(account)) {
-        text_format(why, "[relay] user = %s: root's rights are still there after giving them up",
+        text_format(why, "[relay] user = %s: root privileges are still held after dropping them",
                     account->name);
         return false;
     }

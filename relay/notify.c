@@ -23,7 +23,7 @@ static bool read_address(struct notify *notify, const char *name)
     bool is_local = name[0] == '/' || name[0] == '@';
     if (!is_local || length < 2 || length >= sizeof(notify->address.sun_path)) {
         log_warnx("relay: NOTIFY_SOCKET=%s: expected a path, or @ and a name; the service manager "
-                  "is told nothing",
+                  "is not notified",
                   name);
         return false;
     }
@@ -120,5 +120,6 @@ void notify_tick(struct notify *notify, const char *status)
         notify->is_word_owed = !tell_word(notify);
     tell_status(notify, status);
     if (notify->watched && !tell(notify, "WATCHDOG=1\n"))
-        log_debug("relay: the service manager takes no sign of life: its queue is full");
+        log_debug("relay: cannot send the watchdog notification: the queue of the service manager "
+                  "is full");
 }

@@ -99,9 +99,10 @@ static void open_log_again(struct components *components, const char *cause)
     struct text why;
     text_init(&why, 1024);
     if (log_open(components->config->log_file, &why))
-        log_info("relay: log opened again cause=%s", cause);
+        log_info("relay: log file reopened cause=%s", cause);
     else
-        log_warnx("relay: %s; the log stays where it is cause=%s", text_string(&why), cause);
+        log_warnx("relay: %s; logging continues to the previous file cause=%s", text_string(&why),
+                  cause);
     text_fini(&why);
 }
 

@@ -81,7 +81,7 @@ bool reload_rewrite(struct components *components, struct text *why)
         return false;
     }
     if (count > 0)
-        log_info("relay: CONFIG REWRITE has changed %zu settings in %s", count,
+        log_info("relay: CONFIG REWRITE changed %zu settings in %s", count,
                  components->config->commands.config_file);
     return true;
 }
@@ -105,8 +105,9 @@ static void log_rest(const struct config_difference *difference, void *arg)
     if (difference->is_access)
         log_change(difference, arg);
     else if (!difference->is_live) /* that has been told, or there is no ini and it stays */
-        log_warnx("relay: [%s] %s = %s needs a restart: %s stays cause=SIGHUP", difference->section,
-                  difference->key, difference->after, difference->before);
+        log_warnx(
+            "relay: [%s] %s = %s takes effect after a restart; until then %s is used cause=SIGHUP",
+            difference->section, difference->key, difference->after, difference->before);
 }
 
 /* What changes only with a restart is told; who may come in has changed with it. */
@@ -117,7 +118,7 @@ static void take_over_access(struct components *components, struct config *fresh
     config_adopt_access(components->config, fresh);
     tell_components(components);
     commands_on_users_changed(components->commands);
-    log_info("relay: users and passwords have been read again users=%zu cause=SIGHUP",
+    log_info("relay: users and passwords reloaded users=%zu cause=SIGHUP",
              components->config->users.count);
 }
 
@@ -136,8 +137,8 @@ void reload_ini(struct components *components)
         if (config->source.file == NULL || config_adopt(config, &fresh, &watcher, &why)) {
             take_over_access(components, &fresh, &change);
             log_info("relay: %s cause=SIGHUP", config->source.file != NULL
-                                                   ? "the ini has been read again"
-                                                   : "there is no ini to be read again");
+                                                   ? "configuration reloaded"
+                                                   : "there is no configuration file to reload");
         } else {
             log_errors(text_string(&why));
         }

@@ -81,7 +81,8 @@ void saved_primary_keep(struct store *store, const struct config *config,
     text_init(&why, WHY_MAX);
     saved_primary_format(config, primary, teller, &note);
     if (!store_keep_note(store, STORE_NOTE_PRIMARY, text_bytes(&note), &why))
-        log_warnx("relay: a restart will not know of this primary: %s", text_string(&why));
+        log_warnx("relay: cannot save the address of the primary for the next start: %s",
+                  text_string(&why));
     text_fini(&note);
     text_fini(&why);
 }
@@ -107,15 +108,15 @@ bool saved_primary_recall(struct store *store, const struct config *config,
     text_init(&why, WHY_MAX);
     bool counts = false;
     if (!store_read_note(store, STORE_NOTE_PRIMARY, &note, &why)) {
-        log_warnx("relay: whom to follow was noted, but: %s", text_string(&why));
+        log_warnx("relay: cannot read the saved address of the primary: %s", text_string(&why));
     } else if (note.length > 0) {
         const char *against = reason_against(saved_primary_parse(text_bytes(&note), config, out));
         counts = against == NULL;
         if (counts) {
-            log_info("relay: follows %s:%u, as it was told before the restart", out->host,
-                     (unsigned)out->port);
+            log_info("relay: replicates from %s:%u, the address saved before the restart",
+                     out->host, (unsigned)out->port);
         } else {
-            log_warnx("relay: the note of whom to follow is removed: %s", against);
+            log_warnx("relay: the saved address of the primary is removed: %s", against);
             store_drop_note(store, STORE_NOTE_PRIMARY);
         }
     }

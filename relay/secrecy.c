@@ -38,10 +38,11 @@ static void warn_if_open(const char *what, const char *path)
     if (path[0] == '\0' || stat(path, &status) == -1 || !S_ISREG(status.st_mode) ||
         (status.st_mode & (S_IROTH | S_IWOTH)) == 0)
         return;
-    log_warnx("relay: %s %s holds a secret, and every user of this machine may %s it (mode %04o): "
-              "chmod o= %s",
-              what, path, (status.st_mode & S_IWOTH) != 0 ? "change" : "read",
-              (unsigned)(status.st_mode & 07777), path);
+    log_warnx(
+        "relay: %s %s contains a secret, and every user of this machine can %s it (mode %04o): "
+        "chmod o= %s",
+        what, path, (status.st_mode & S_IWOTH) != 0 ? "change" : "read",
+        (unsigned)(status.st_mode & 07777), path);
 }
 
 static void warn_if_user_file_is_open(const char *what, const char *path, void *arg)
@@ -63,8 +64,7 @@ static void warn_if_closed(const char *what, const char *path, void *arg)
 {
     const struct config *config = arg;
     if (path[0] != '\0' && access(path, R_OK) == -1)
-        log_warnx("relay: %s %s: %s cannot read it: when it has changed, SIGHUP will not "
-                  "do, only a restart: %s",
+        log_warnx("relay: %s %s: %s cannot read it: changes to it take effect after a restart: %s",
                   what, path, config->user, strerror(errno));
 }
 

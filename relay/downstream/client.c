@@ -521,7 +521,7 @@ void client_accept(struct client_list *list, int fd, struct tls_context *tls, ui
     struct client *client = calloc(1, sizeof(*client));
     struct conn *conn = conn_accept(list->loop, fd, &options, on_conn, client);
     if (client == NULL || conn == NULL) {
-        log_errorx("downstream: a connection is refused: out of memory");
+        log_errorx("downstream: connection refused: out of memory");
         conn_close(&conn);
         free(client);
         return;
@@ -589,8 +589,7 @@ static void tell_ends(struct client_list *list, int64_t now_ms)
     char address[LOG_REPEAT_KEY_MAX];
     char sum[LOG_REPEAT_SUM_MAX];
     while (log_repeats_take_over(&list->repeats, now_ms, address, sum))
-        log_info("downstream: nothing more was wrong with clients of addr=%s%s: it is over",
-                 address, sum);
+        log_info("downstream: no more errors from clients at addr=%s%s", address, sum);
 }
 
 void client_list_tick(struct client_list *list)

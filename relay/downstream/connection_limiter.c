@@ -58,8 +58,8 @@ static void tell(struct connection_limiter *connection_limiter, enum entry entry
         return;
     char peer[CALLER_NAME_MAX];
     caller_format(fd, peer);
-    log_warnx("downstream: connection addr=%s refused%s: %s (summed up from now on)", peer, sum,
-              refusals[entry].cause);
+    log_warnx("downstream: connection addr=%s refused%s: %s (further ones are summarised)", peer,
+              sum, refusals[entry].cause);
 }
 
 /* Somebody is let in: what had no room has it again. */
@@ -70,7 +70,7 @@ static void tell_end(struct connection_limiter *connection_limiter)
     for (size_t i = 0; i < LENGTH_OF(of_room); i++) {
         if (log_repeat_goes_on(&connection_limiter->refusals[of_room[i]]) &&
             log_repeat_end(&connection_limiter->refusals[of_room[i]], clock_ms(), sum))
-            log_info("downstream: connections are let in again%s", sum);
+            log_info("downstream: connections are accepted again%s", sum);
     }
 }
 

@@ -75,26 +75,26 @@ static void copy(char out[REPLICA_STATS_ADDRESS_MAX], const char *string)
 
 static struct replica_stats *make_replica_stats(const struct newcomer *newcomer)
 {
-    struct replica_stats *replica_stats = calloc(1, sizeof(*replica_stats));
-    if (replica_stats == NULL)
+    struct replica_stats *stats = calloc(1, sizeof(*stats));
+    if (stats == NULL)
         return NULL;
-    replica_stats->id = newcomer->id;
-    replica_stats->connected_ms = newcomer->connected_ms;
-    replica_stats->acknowledges = newcomer->request != NULL;
-    replica_stats->terms = *newcomer->terms;
-    copy(replica_stats->peer, conn_peer(newcomer->conn));
-    copy(replica_stats->local, newcomer->local);
-    snprintf(replica_stats->user, sizeof(replica_stats->user), "%s", newcomer->user);
-    copy(replica_stats->address, conn_peer_address(newcomer->conn));
-    return replica_stats;
+    stats->id = newcomer->id;
+    stats->connected_ms = newcomer->connected_ms;
+    stats->acknowledges = newcomer->request != NULL;
+    stats->terms = *newcomer->terms;
+    copy(stats->peer, conn_peer(newcomer->conn));
+    copy(stats->local, newcomer->local);
+    snprintf(stats->user, sizeof(stats->user), "%s", newcomer->user);
+    copy(stats->address, conn_peer_address(newcomer->conn));
+    return stats;
 }
 
-static void on_waiting_gone(struct replica *replica, struct replica_stats *replica_stats, void *arg)
+static void on_waiting_gone(struct replica *replica, struct replica_stats *stats, void *arg)
 {
     struct downstream *downstream = arg;
     waiting_remove(&downstream->waiting, replica);
     loop_defer(downstream->loop, replica_free, replica);
-    mailbox_post(downstream->mailbox, &replica_stats->gone);
+    mailbox_post(downstream->mailbox, &stats->gone);
 }
 
 static void refuse(struct downstream *downstream, struct conn **conn)
@@ -108,29 +108,27 @@ static void on_newcomer(const struct newcomer *newcomer, void *arg)
 {
     struct downstream *downstream = arg;
     struct conn *conn = newcomer->conn;
-    struct replica_stats *replica_stats = make_replica_stats(newcomer);
-    if (replica_stats != NULL && known_is_about(replica_stats) &&
-        !known_arrive(&downstream->known, replica_stats)) {
-        free(replica_stats);
-        replica_stats = NULL;
+    struct replica_stats *stats = make_replica_stats(newcomer);
+    if (stats != NULL && known_is_about(stats) && !known_arrive(&downstream->known, stats)) {
+        free(stats);
+        stats = NULL;
     }
     struct replica *replica =
-        replica_stats == NULL
-            ? NULL
-            : replica_new(replica_stats, newcomer->owed, downstream->options.replica_timeout_ms,
-                          newcomer->request);
+        stats == NULL ? NULL
+                      : replica_new(stats, newcomer->owed, downstream->options.replica_timeout_ms,
+                                    newcomer->request);
     if (replica == NULL || !conn_attach(conn, downstream->loop, replica_on_conn, replica)) {
         if (replica != NULL)
             replica_free(replica);
-        if (replica_stats != NULL && replica_stats->known != NULL)
-            known_leave(&downstream->known, replica_stats, clock_ms());
-        free(replica_stats);
+        if (stats != NULL && stats->known != NULL)
+            known_leave(&downstream->known, stats, clock_ms());
+        free(stats);
         refuse(downstream, &conn);
         return;
     }
     replica->on_gone = on_waiting_gone;
     replica->on_gone_arg = downstream;
-    TAILQ_INSERT_TAIL(&downstream->replica_stats_list, replica_stats, entry);
+    TAILQ_INSERT_TAIL(&downstream->replica_stats_list, stats, entry);
     downstream->replica_stats_count++;
     waiting_add(&downstream->waiting, replica);
     replica_begin(replica, conn, newcomer->input);
@@ -152,21 +150,21 @@ static void on_attached(struct replica *replica, const char *cause, void *arg)
     struct downstream *downstream = arg;
     unsigned number = least_loaded(downstream);
     downstream->loads[number]++;
-    replica->replica_stats->worker = downstream->workers[number];
-    known_unpin_one(replica->replica_stats->known); /* its own cursor holds what it needs now */
+    replica->stats->worker = downstream->workers[number];
+    known_unpin_one(replica->stats->known); /* its own cursor holds what it needs now */
     conn_detach(replica->conn);
     worker_take(downstream->workers[number], replica, cause);
 }
 
 /* ---------------------------------------------------------------- replicas go */
 
-static struct conn_traffic replica_traffic(const struct replica_stats *replica_stats)
+static struct conn_traffic replica_traffic(const struct replica_stats *stats)
 {
     return (struct conn_traffic){
-        .received_bytes = REPLICA_STATS_GET(replica_stats, received_bytes),
-        .sent_bytes = REPLICA_STATS_GET(replica_stats, sent_bytes),
-        .reads = REPLICA_STATS_GET(replica_stats, reads),
-        .writes = REPLICA_STATS_GET(replica_stats, writes),
+        .received_bytes = REPLICA_STATS_GET(stats, received_bytes),
+        .sent_bytes = REPLICA_STATS_GET(stats, sent_bytes),
+        .reads = REPLICA_STATS_GET(stats, reads),
+        .writes = REPLICA_STATS_GET(stats, writes),
     };
 }
 
@@ -181,17 +179,17 @@ static void unload(struct downstream *downstream, const struct worker *worker)
 static void on_replica_stats_back(struct message *message, void *arg)
 {
     struct downstream *downstream = arg;
-    struct replica_stats *replica_stats = (struct replica_stats *)message;
-    if (replica_stats->worker != NULL)
-        unload(downstream, replica_stats->worker);
-    waiting_note_gone(&downstream->waiting, replica_stats);
-    downstream->closed[replica_stats->reason]++;
-    conn_traffic_add(&downstream->traffic, replica_traffic(replica_stats));
-    TAILQ_REMOVE(&downstream->replica_stats_list, replica_stats, entry);
+    struct replica_stats *stats = (struct replica_stats *)message;
+    if (stats->worker != NULL)
+        unload(downstream, stats->worker);
+    waiting_note_gone(&downstream->waiting, stats);
+    downstream->closed[stats->reason]++;
+    conn_traffic_add(&downstream->traffic, replica_traffic(stats));
+    TAILQ_REMOVE(&downstream->replica_stats_list, stats, entry);
     downstream->replica_stats_count--;
-    if (replica_stats->known != NULL)
-        known_leave(&downstream->known, replica_stats, clock_ms());
-    free(replica_stats);
+    if (stats->known != NULL)
+        known_leave(&downstream->known, stats, clock_ms());
+    free(stats);
     /* Who is left may have more than the one who has gone. */
     if (downstream->watches)
         notifier_wake(downstream->notifier);
@@ -407,23 +405,23 @@ static struct client *find_client(const struct downstream *downstream, uint64_t 
 static const struct replica_stats *find_replica_stats(const struct downstream *downstream,
                                                       uint64_t id)
 {
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, &downstream->replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
     {
-        if (replica_stats->id == id)
-            return replica_stats;
+        if (stats->id == id)
+            return stats;
     }
     return NULL;
 }
 
 static bool close_replica(struct downstream *downstream, uint64_t id, enum close_reason reason)
 {
-    const struct replica_stats *replica_stats = find_replica_stats(downstream, id);
-    if (replica_stats == NULL)
+    const struct replica_stats *stats = find_replica_stats(downstream, id);
+    if (stats == NULL)
         return false;
-    if (replica_stats->worker == NULL)
+    if (stats->worker == NULL)
         return waiting_close(&downstream->waiting, id, reason);
-    worker_close(replica_stats->worker, id, reason);
+    worker_close(stats->worker, id, reason);
     return true;
 }
 
@@ -507,44 +505,44 @@ bool downstream_has_replica(const struct downstream *downstream, const char *add
 
 /* ---------------------------------------------------------------- lists and counts */
 
-static int64_t delayed_ms(const struct replica_stats *replica_stats, int64_t now_ms)
+static int64_t delayed_ms(const struct replica_stats *stats, int64_t now_ms)
 {
-    return replica_stats->not_before_ms > now_ms ? replica_stats->not_before_ms - now_ms : 0;
+    return stats->not_before_ms > now_ms ? stats->not_before_ms - now_ms : 0;
 }
 
-static struct peer_status replica_status(const struct replica_stats *replica_stats,
+static struct peer_status replica_status(const struct replica_stats *stats,
                                          const struct replica_stats_list_scope *scope)
 {
-    enum replica_state state = (enum replica_state)REPLICA_STATS_GET(replica_stats, state);
-    const char *announced = replica_stats->terms.address;
+    enum replica_state state = (enum replica_state)REPLICA_STATS_GET(stats, state);
+    const char *announced = stats->terms.address;
     return (struct peer_status){
-        .id = replica_stats->id,
-        .peer = replica_stats->peer,
-        .local = replica_stats->local,
-        .user = replica_stats->user,
+        .id = stats->id,
+        .peer = stats->peer,
+        .local = stats->local,
+        .user = stats->user,
         .state = state,
         .state_name = replica_state_name(state),
-        .address = announced[0] != '\0' ? announced : replica_stats->address,
-        .listening_port = replica_stats->terms.listening_port,
-        .version = replica_stats->terms.version,
+        .address = announced[0] != '\0' ? announced : stats->address,
+        .listening_port = stats->terms.listening_port,
+        .version = stats->terms.version,
         .is_online = state == REPLICA_STREAMING,
-        .acknowledges = replica_stats->acknowledges,
-        .acknowledged = replica_stats_list_offset(replica_stats, scope),
-        .sent_offset = REPLICA_STATS_GET(replica_stats, sent_offset),
-        .last_ack_ms = REPLICA_STATS_GET(replica_stats, life_ms),
-        .connected_ms = replica_stats->connected_ms,
-        .sent_bytes = REPLICA_STATS_GET(replica_stats, sent_bytes),
-        .delayed_ms = delayed_ms(replica_stats, clock_ms()),
+        .acknowledges = stats->acknowledges,
+        .acknowledged = replica_stats_list_offset(stats, scope),
+        .sent_offset = REPLICA_STATS_GET(stats, sent_offset),
+        .last_ack_ms = REPLICA_STATS_GET(stats, life_ms),
+        .connected_ms = stats->connected_ms,
+        .sent_bytes = REPLICA_STATS_GET(stats, sent_bytes),
+        .delayed_ms = delayed_ms(stats, clock_ms()),
     };
 }
 
 void downstream_each_replica(const struct downstream *downstream, peer_status_fn *fn, void *arg)
 {
     const struct replica_stats_list_scope scope = current_scope(downstream);
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, &downstream->replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
     {
-        struct peer_status status = replica_status(replica_stats, &scope);
+        struct peer_status status = replica_status(stats, &scope);
         fn(&status, arg);
     }
 }
@@ -554,23 +552,23 @@ static const char *first_set(const char *announced, const char *address)
     return announced[0] != '\0' ? announced : address;
 }
 
-static void tell_failing_replica_stats(const struct replica_stats *replica_stats, int64_t now_ms,
+static void tell_failing_replica_stats(const struct replica_stats *stats, int64_t now_ms,
                                        sync_failure_fn *fn, void *arg)
 {
-    bool is_over = REPLICA_STATS_GET(replica_stats, has_acknowledged) ||
-                   REPLICA_STATS_GET(replica_stats, state) == REPLICA_CLOSING ||
-                   (replica_stats->worker != NULL && !replica_stats->full_sync);
-    bool is_unreadable = replica_stats->reading == RDB_UNREADABLE && !replica_stats->terms.is_relay;
-    if (is_over || (replica_stats->failures <= RESYNC_FREE && !is_unreadable))
+    bool is_over = REPLICA_STATS_GET(stats, has_acknowledged) ||
+                   REPLICA_STATS_GET(stats, state) == REPLICA_CLOSING ||
+                   (stats->worker != NULL && !stats->full_sync);
+    bool is_unreadable = stats->reading == RDB_UNREADABLE && !stats->terms.is_relay;
+    if (is_over || (stats->failures <= RESYNC_FREE && !is_unreadable))
         return;
     const struct sync_failure failure = {
-        .address = first_set(replica_stats->terms.address, replica_stats->address),
-        .listening_port = replica_stats->terms.listening_port,
-        .version = replica_stats->terms.version,
-        .failures = replica_stats->failures,
-        .rdb = replica_stats->source.rdb,
-        .reading = replica_stats->reading,
-        .delayed_ms = delayed_ms(replica_stats, now_ms),
+        .address = first_set(stats->terms.address, stats->address),
+        .listening_port = stats->terms.listening_port,
+        .version = stats->terms.version,
+        .failures = stats->failures,
+        .rdb = stats->source.rdb,
+        .reading = stats->reading,
+        .delayed_ms = delayed_ms(stats, now_ms),
     };
     fn(&failure, arg);
 }
@@ -596,10 +594,10 @@ void downstream_each_sync_failure(const struct downstream *downstream, sync_fail
 {
     const struct resync_throttle *throttle = &downstream->waiting.throttle;
     int64_t now_ms = clock_ms();
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, &downstream->replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
     {
-        tell_failing_replica_stats(replica_stats, now_ms, fn, arg);
+        tell_failing_replica_stats(stats, now_ms, fn, arg);
     }
     for (int i = 0; i < RESYNC_PLACES; i++) {
         if (!resync_place_is_over(&throttle->place[i], now_ms))
@@ -671,11 +669,11 @@ void downstream_observe(const struct downstream *downstream, struct downstream_c
 {
     count_components(downstream, out);
     const struct replica_stats_list_scope scope = current_scope(downstream);
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, &downstream->replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
     {
-        struct peer_status status = replica_status(replica_stats, &scope);
-        struct conn_traffic traffic = replica_traffic(replica_stats);
+        struct peer_status status = replica_status(stats, &scope);
+        struct conn_traffic traffic = replica_traffic(stats);
         traffic.sent_bytes = status.sent_bytes; /* what `fn` is told, though the worker goes on */
         count_traffic(out, traffic);
         out->replica_sent_bytes += status.sent_bytes;

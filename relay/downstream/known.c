@@ -38,28 +38,27 @@ void known_fini(struct known *known)
         forget(known, replica);
 }
 
-bool known_is_about(const struct replica_stats *replica_stats)
+bool known_is_about(const struct replica_stats *stats)
 {
-    return replica_stats->acknowledges && !replica_stats->terms.rdb_only;
+    return stats->acknowledges && !stats->terms.rdb_only;
 }
 
 /* A version is none of it: a replica that was upgraded meanwhile is the same. */
-static bool is_alike(const struct known_replica *replica, const struct replica_stats *replica_stats)
+static bool is_alike(const struct known_replica *replica, const struct replica_stats *stats)
 {
-    return strcmp(replica->address, replica_stats->address) == 0 &&
-           strcmp(replica->user, replica_stats->user) == 0 &&
-           strcmp(replica->terms.address, replica_stats->terms.address) == 0 &&
-           replica->terms.listening_port == replica_stats->terms.listening_port;
+    return strcmp(replica->address, stats->address) == 0 &&
+           strcmp(replica->user, stats->user) == 0 &&
+           strcmp(replica->terms.address, stats->terms.address) == 0 &&
+           replica->terms.listening_port == stats->terms.listening_port;
 }
 
 /* They are in the order in which they were heard last, as far as clocks go: the first is over first. */
-static struct known_replica *take_alike(struct known *known,
-                                        const struct replica_stats *replica_stats)
+static struct known_replica *take_alike(struct known *known, const struct replica_stats *stats)
 {
     struct known_replica *replica;
     TAILQ_FOREACH(replica, &known->away, entry)
     {
-        if (!is_alike(replica, replica_stats))
+        if (!is_alike(replica, stats))
             continue;
         TAILQ_REMOVE(&known->away, replica, entry);
         known->away_count--;
@@ -68,20 +67,20 @@ static struct known_replica *take_alike(struct known *known,
     return NULL;
 }
 
-bool known_arrive(struct known *known, struct replica_stats *replica_stats)
+bool known_arrive(struct known *known, struct replica_stats *stats)
 {
-    CHECK(replica_stats->known == NULL && known_is_about(replica_stats));
-    struct known_replica *replica = take_alike(known, replica_stats);
+    CHECK(stats->known == NULL && known_is_about(stats));
+    struct known_replica *replica = take_alike(known, stats);
     if (replica == NULL)
         replica = calloc(1, sizeof(*replica));
     if (replica == NULL)
         return false;
-    replica->id = replica_stats->id;
-    replica->terms = replica_stats->terms;
-    snprintf(replica->peer, sizeof(replica->peer), "%s", replica_stats->peer);
-    snprintf(replica->address, sizeof(replica->address), "%s", replica_stats->address);
-    snprintf(replica->user, sizeof(replica->user), "%s", replica_stats->user);
-    replica_stats->known = replica;
+    replica->id = stats->id;
+    replica->terms = stats->terms;
+    snprintf(replica->peer, sizeof(replica->peer), "%s", stats->peer);
+    snprintf(replica->address, sizeof(replica->address), "%s", stats->address);
+    snprintf(replica->user, sizeof(replica->user), "%s", stats->user);
+    stats->known = replica;
     return true;
 }
 
@@ -104,22 +103,21 @@ static void add_away(struct known *known, struct known_replica *replica)
 }
 
 /* Who goes on from where it stands has by that what was before. */
-static bool was_in_sync(const struct replica_stats *replica_stats)
+static bool was_in_sync(const struct replica_stats *stats)
 {
-    return replica_stats->worker != NULL &&
-           (!replica_stats->full_sync || REPLICA_STATS_GET(replica_stats, has_acknowledged));
+    return stats->worker != NULL &&
+           (!stats->full_sync || REPLICA_STATS_GET(stats, has_acknowledged));
 }
 
-void known_leave(struct known *known, struct replica_stats *replica_stats, int64_t now_ms)
+void known_leave(struct known *known, struct replica_stats *stats, int64_t now_ms)
 {
-    struct known_replica *replica = replica_stats->known;
-    replica_stats->known = NULL;
-    replica->was_in_sync = replica->was_in_sync || was_in_sync(replica_stats);
-    replica->acknowledged = REPLICA_STATS_GET(replica_stats, acknowledged);
+    struct known_replica *replica = stats->known;
+    stats->known = NULL;
+    replica->was_in_sync = replica->was_in_sync || was_in_sync(stats);
+    replica->acknowledged = REPLICA_STATS_GET(stats, acknowledged);
     /* One that was given up for its silence has been away since it was heard. */
-    replica->heard_ms =
-        replica_stats->reason == CLOSE_SILENT ? REPLICA_STATS_GET(replica_stats, life_ms) : now_ms;
-    if (replica_stats->reason != CLOSE_RENAMED)
+    replica->heard_ms = stats->reason == CLOSE_SILENT ? REPLICA_STATS_GET(stats, life_ms) : now_ms;
+    if (stats->reason != CLOSE_RENAMED)
         cursor_detach(&replica->pin);
     if (replica->is_retired || !replica->was_in_sync)
         free_replica(replica);
@@ -168,19 +166,18 @@ static void pin_at(struct known_replica *replica, struct backlog *backlog, uint6
 
 void known_pin(struct known *known, struct history *history)
 {
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, known->replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, known->replica_stats_list, entry)
     {
-        if (replica_stats->known == NULL || replica_stats->worker == NULL ||
-            replica_stats->history_number != history_number(history))
+        if (stats->known == NULL || stats->worker == NULL ||
+            stats->history_number != history_number(history))
             continue;
-        uint64_t acknowledged = REPLICA_STATS_GET(replica_stats, acknowledged);
-        uint64_t offset = acknowledged > replica_stats->attached_offset
-                              ? acknowledged
-                              : replica_stats->attached_offset;
-        uint64_t common = branches_common_end(history_branches(history),
-                                              REPLICA_STATS_GET(replica_stats, branch));
-        pin_at(replica_stats->known, history_backlog(history), offset < common ? offset : common);
+        uint64_t acknowledged = REPLICA_STATS_GET(stats, acknowledged);
+        uint64_t offset =
+            acknowledged > stats->attached_offset ? acknowledged : stats->attached_offset;
+        uint64_t common =
+            branches_common_end(history_branches(history), REPLICA_STATS_GET(stats, branch));
+        pin_at(stats->known, history_backlog(history), offset < common ? offset : common);
     }
 }
 
@@ -197,10 +194,10 @@ void known_unpin(struct known *known)
     {
         cursor_detach(&replica->pin);
     }
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, known->replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, known->replica_stats_list, entry)
     {
-        known_unpin_one(replica_stats->known);
+        known_unpin_one(stats->known);
     }
 }
 
@@ -245,12 +242,12 @@ size_t known_forget(struct known *known, const struct known_who *who)
         known->unsure_since_ms = KNOWN_SURE;
         return count;
     }
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, known->replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, known->replica_stats_list, entry)
     {
-        if (replica_stats->known == NULL || !matches(replica_stats->known, who))
+        if (stats->known == NULL || !matches(stats->known, who))
             continue;
-        replica_stats->known->is_retired = true;
+        stats->known->is_retired = true;
         count++;
     }
     return count;
@@ -281,9 +278,9 @@ void known_count(const struct known *known, struct known_counts *out)
 {
     *out =
         (struct known_counts){.away = known->away_count, .unsure_ms = unsure_ms(known, clock_ms())};
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, known->replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, known->replica_stats_list, entry)
     {
-        out->attached += replica_stats->known != NULL;
+        out->attached += stats->known != NULL;
     }
 }

@@ -72,13 +72,13 @@ void known_init(struct known *known, const struct replica_stats_list *replica_st
 void known_fini(struct known *known);
 
 /* Is it one of those, or does it want an RDB alone, or say SYNC? */
-bool known_is_about(const struct replica_stats *replica_stats);
+bool known_is_about(const struct replica_stats *stats);
 
 /* One of them has come: sets replica stats->known. False: out of memory. */
-MUST_CHECK bool known_arrive(struct known *known, struct replica_stats *replica_stats);
+MUST_CHECK bool known_arrive(struct known *known, struct replica_stats *stats);
 
 /* It has gone; replica stats->known is NULL from now on. */
-void known_leave(struct known *known, struct replica_stats *replica_stats, int64_t now_ms);
+void known_leave(struct known *known, struct replica_stats *stats, int64_t now_ms);
 
 /* Forgets whose time is over. */
 void known_tick(struct known *known, int64_t now_ms);

@@ -38,8 +38,7 @@ static bool listen_on(struct ports_side *side, const struct listener_address *ad
         log_info("downstream: listening on %s port %u%s", address->text, side->port,
                  side->is_tls ? " (TLS)" : "");
     } else if (address->may_miss) {
-        log_warnx("downstream: %s (goes on without it: the address has a '-')",
-                  text_string(&error));
+        log_warnx("downstream: %s (optional address: startup continues)", text_string(&error));
     } else {
         text_append_string(why, text_string(&error));
     }

@@ -56,23 +56,22 @@ const char *replica_state_name(enum replica_state state)
 static void replica_enter(struct replica *replica, enum replica_state state, const char *cause)
 {
     CHECK((states[replica->state].next & TO(state)) != 0);
-    log_info("downstream: replica id=%" PRIu64 " addr=%s state=%s->%s cause=%s",
-             replica->replica_stats->id, replica->replica_stats->peer, states[replica->state].name,
-             states[state].name, cause);
+    log_info("downstream: replica id=%" PRIu64 " addr=%s state=%s->%s cause=%s", replica->stats->id,
+             replica->stats->peer, states[replica->state].name, states[state].name, cause);
     replica->state = state;
-    REPLICA_STATS_SET(replica->replica_stats, state, (int)state);
+    REPLICA_STATS_SET(replica->stats, state, (int)state);
     if (states[state].enter != NULL)
         states[state].enter(replica);
 }
 
-struct replica *replica_new(struct replica_stats *replica_stats, struct text *owed,
-                            int64_t timeout_ms, const struct psync_request *request)
+struct replica *replica_new(struct replica_stats *stats, struct text *owed, int64_t timeout_ms,
+                            const struct psync_request *request)
 {
     struct replica *replica = calloc(1, sizeof(*replica));
     if (replica == NULL)
         return NULL;
     static_assert(REPLICA_WAITING == 0, "a new replica waits");
-    replica->replica_stats = replica_stats;
+    replica->stats = stats;
     replica->timeout_ms = timeout_ms;
     replica->since_ms = clock_ms();
     if (request != NULL) {
@@ -81,8 +80,8 @@ struct replica *replica_new(struct replica_stats *replica_stats, struct text *ow
     }
     feed_init(&replica->feed, owed);
     reader_init(&replica->reader);
-    REPLICA_STATS_SET(replica_stats, state, (int)REPLICA_WAITING);
-    REPLICA_STATS_SET(replica_stats, life_ms, replica->since_ms);
+    REPLICA_STATS_SET(stats, state, (int)REPLICA_WAITING);
+    REPLICA_STATS_SET(stats, life_ms, replica->since_ms);
     return replica;
 }
 
@@ -105,10 +104,10 @@ static void want(struct replica *replica, bool write)
 static void show_traffic(struct replica *replica)
 {
     const struct conn_traffic traffic = conn_traffic(replica->conn);
-    REPLICA_STATS_SET(replica->replica_stats, sent_bytes, traffic.sent_bytes);
-    REPLICA_STATS_SET(replica->replica_stats, received_bytes, traffic.received_bytes);
-    REPLICA_STATS_SET(replica->replica_stats, reads, traffic.reads);
-    REPLICA_STATS_SET(replica->replica_stats, writes, traffic.writes);
+    REPLICA_STATS_SET(replica->stats, sent_bytes, traffic.sent_bytes);
+    REPLICA_STATS_SET(replica->stats, received_bytes, traffic.received_bytes);
+    REPLICA_STATS_SET(replica->stats, reads, traffic.reads);
+    REPLICA_STATS_SET(replica->stats, writes, traffic.writes);
 }
 
 static void show_sent(struct replica *replica)
@@ -118,7 +117,7 @@ static void show_sent(struct replica *replica)
         replica->progress_ms = clock_ms();
     }
     show_traffic(replica);
-    REPLICA_STATS_SET(replica->replica_stats, sent_offset, replica->feed.cursor.offset);
+    REPLICA_STATS_SET(replica->stats, sent_offset, replica->feed.cursor.offset);
 }
 
 /* What a feed's result means for the replica. */
@@ -145,11 +144,10 @@ static const struct {
  * still lie in the kernel, where closing would throw it away. SYNC never says so. */
 static bool is_full_syncing(const struct replica *replica)
 {
-    const struct replica_stats *replica_stats = replica->replica_stats;
+    const struct replica_stats *stats = replica->stats;
     if (replica->state == REPLICA_LOADING)
         return true;
-    return replica_stats->full_sync && replica_stats->acknowledges &&
-           !REPLICA_STATS_GET(replica_stats, has_acknowledged);
+    return stats->full_sync && stats->acknowledges && !REPLICA_STATS_GET(stats, has_acknowledged);
 }
 
 static void settle(struct replica *replica, enum feed_result result)
@@ -176,18 +174,17 @@ static void queue_for_piece(struct replica *replica);
 
 static void note_life(struct replica *replica)
 {
-    REPLICA_STATS_SET(replica->replica_stats, life_ms, clock_ms());
+    REPLICA_STATS_SET(replica->stats, life_ms, clock_ms());
 }
 
 /* A replica that takes its RDB to disk says nothing until it has all of it: its time to say something
  * begins here. */
 static void note_rdb_sent(struct replica *replica)
 {
-    struct replica_stats *replica_stats = replica->replica_stats;
-    if (!replica_stats->full_sync || replica_stats->rdb_sent_ms != 0 ||
-        replica->feed.step <= FEED_MARK)
+    struct replica_stats *stats = replica->stats;
+    if (!stats->full_sync || stats->rdb_sent_ms != 0 || replica->feed.step <= FEED_MARK)
         return;
-    replica_stats->rdb_sent_ms = clock_ms();
+    stats->rdb_sent_ms = clock_ms();
     note_life(replica);
 }
 
@@ -207,7 +204,7 @@ static void read_ahead(struct replica *replica)
     replica->piece = piece;
     if (!readahead_submit(replica->readahead, job))
         log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read ahead",
-                 replica->replica_stats->id, replica->replica_stats->peer);
+                 replica->stats->id, replica->stats->peer);
 }
 
 static void pump(struct replica *replica)
@@ -245,11 +242,10 @@ static void send_on(struct replica *replica)
 /* Offsets only move forward. One beyond what was sent is none of ours: it counts as life, no more. */
 static void note_offset(struct replica *replica, uint64_t offset)
 {
-    struct replica_stats *replica_stats = replica->replica_stats;
+    struct replica_stats *stats = replica->stats;
     bool was_sent = replica->state == REPLICA_STREAMING && offset <= replica->feed.cursor.offset;
-    if (replica_stats->acknowledges && was_sent &&
-        offset > REPLICA_STATS_GET(replica_stats, acknowledged))
-        REPLICA_STATS_SET(replica_stats, acknowledged, offset);
+    if (stats->acknowledges && was_sent && offset > REPLICA_STATS_GET(stats, acknowledged))
+        REPLICA_STATS_SET(stats, acknowledged, offset);
 }
 
 static void on_ack(struct replica *replica, uint64_t offset)
@@ -260,7 +256,7 @@ static void on_ack(struct replica *replica, uint64_t offset)
         replica_enter(replica, REPLICA_STREAMING, "first-ack");
     /* What is said before the RDB is through does not say that it was loaded. */
     if (replica->state == REPLICA_STREAMING)
-        REPLICA_STATS_SET(replica->replica_stats, has_acknowledged, true);
+        REPLICA_STATS_SET(replica->stats, has_acknowledged, true);
     note_offset(replica, offset);
     if (replica->on_acknowledged != NULL)
         replica->on_acknowledged(replica->on_acknowledged_arg);
@@ -361,8 +357,7 @@ void replica_start(struct replica *replica, const char *cause)
     replica->wants_write = false;
     conn_want(replica->conn, true, false);
     keep_alive(replica);
-    replica_enter(replica, replica->replica_stats->full_sync ? REPLICA_LOADING : REPLICA_STREAMING,
-                  cause);
+    replica_enter(replica, replica->stats->full_sync ? REPLICA_LOADING : REPLICA_STREAMING, cause);
     if (replica->state != REPLICA_CLOSING)
         send_on(replica);
 }
@@ -379,16 +374,15 @@ static void enter_streaming(struct replica *replica)
 
 static void log_closed(const struct replica *replica)
 {
-    const struct replica_stats *replica_stats = replica->replica_stats;
-    enum close_reason reason = replica_stats->reason;
+    const struct replica_stats *stats = replica->stats;
+    enum close_reason reason = stats->reason;
     const char *error = reason == CLOSE_FAILED ? conn_error(replica->conn) : "";
     log_at(close_reason_level(reason),
            "downstream: replica id=%" PRIu64 " addr=%s closed reason=%s sent=%" PRIu64
            " received=%" PRIu64 " duration=%.3fs: %s%s%s",
-           replica_stats->id, replica_stats->peer, close_reason_name(reason),
-           conn_sent_total(replica->conn), conn_received_total(replica->conn),
-           (double)(clock_ms() - replica_stats->connected_ms) / 1000.0, close_reason_text(reason),
-           error[0] != '\0' ? ": " : "", error);
+           stats->id, stats->peer, close_reason_name(reason), conn_sent_total(replica->conn),
+           conn_received_total(replica->conn), (double)(clock_ms() - stats->connected_ms) / 1000.0,
+           close_reason_text(reason), error[0] != '\0' ? ": " : "", error);
 }
 
 /* One that is under way frees itself when it comes home. */
@@ -408,17 +402,16 @@ static void enter_closing(struct replica *replica)
     if (replica->job != NULL)
         let_go_of_job(replica);
     /* It has all that it was to have, maybe in the kernel still. */
-    bool is_served =
-        replica->replica_stats->reason == CLOSE_SERVED ||
-        (replica->replica_stats->reason == CLOSE_RENAMED && replica->replica_stats->full_sync);
+    bool is_served = replica->stats->reason == CLOSE_SERVED ||
+                     (replica->stats->reason == CLOSE_RENAMED && replica->stats->full_sync);
     feed_fini(&replica->feed);
     if (is_served)
         conn_drain(&replica->conn, DRAIN_MS);
     else
         conn_close(&replica->conn);
-    struct replica_stats *replica_stats = replica->replica_stats;
-    replica->replica_stats = NULL;
-    replica->on_gone(replica, replica_stats, replica->on_gone_arg);
+    struct replica_stats *stats = replica->stats;
+    replica->stats = NULL;
+    replica->on_gone(replica, stats, replica->on_gone_arg);
 }
 
 static void flush_owed(struct replica *replica)
@@ -472,11 +465,10 @@ static int64_t later(int64_t a, int64_t b)
  * not once it has its RDB. */
 static bool is_silent(const struct replica *replica)
 {
-    int64_t life_ms = REPLICA_STATS_GET(replica->replica_stats, life_ms);
+    int64_t life_ms = REPLICA_STATS_GET(replica->stats, life_ms);
     bool has_rdb = replica->feed.step > FEED_MARK;
     if (has_rdb)
-        return replica->replica_stats->acknowledges &&
-               clock_silence_ms(life_ms) > replica->timeout_ms;
+        return replica->stats->acknowledges && clock_silence_ms(life_ms) > replica->timeout_ms;
     if (!replica->wants_write)
         return false;
     return clock_silence_ms(later(life_ms, replica->progress_ms)) > replica->timeout_ms;
@@ -507,7 +499,7 @@ void replica_confirm_branch(struct replica *replica, uint64_t branch, uint64_t o
     else
         check(replica);
     if (replica->state != REPLICA_CLOSING)
-        REPLICA_STATS_SET(replica->replica_stats, branch, branch);
+        REPLICA_STATS_SET(replica->stats, branch, branch);
 }
 
 /* A program may be busy for long, and stop reading; its system answers TCP all the same, and when that is
@@ -569,7 +561,7 @@ static void on_unreadable(struct replica *replica, int error)
         return;
     errno = error;
     log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read what comes next",
-             replica->replica_stats->id, replica->replica_stats->peer);
+             replica->stats->id, replica->stats->peer);
     if (error == EIO || error == ENODATA)
         feed_note_unreadable(&replica->feed);
     replica_close(replica, CLOSE_UNREADABLE);
@@ -629,7 +621,7 @@ void replica_close(struct replica *replica, enum close_reason reason)
 {
     if (replica->state == REPLICA_CLOSING)
         return;
-    replica->replica_stats->reason = reason;
+    replica->stats->reason = reason;
     show_traffic(replica);
     replica_enter(replica, REPLICA_CLOSING, close_reason_name(reason));
 }

@@ -53,8 +53,7 @@ enum replica_event {
 
 /* Told when it has closed, with its replica stats, which it has let go of: the replica is to be freed, but not
  * at once. */
-typedef void replica_gone_fn(struct replica *replica, struct replica_stats *replica_stats,
-                             void *arg);
+typedef void replica_gone_fn(struct replica *replica, struct replica_stats *stats, void *arg);
 
 /* Told when it has acknowledged something, after its replica stats. */
 typedef void replica_acknowledged_fn(void *arg);
@@ -66,7 +65,7 @@ struct replica {
     bool wants_write;
     bool
         is_renamed; /* has been sent all that is known under its id, and has not loaded its RDB yet */
-    struct replica_stats *replica_stats; /* NULL: given back through on_gone */
+    struct replica_stats *stats; /* NULL: given back through on_gone */
     struct feed feed;
     int64_t timeout_ms;
     struct loop *loop;           /* of the worker, */
@@ -97,7 +96,7 @@ TAILQ_HEAD(replicas, replica);
 
 /* Makes one that waits; the replies that are still owed to it are moved out of `owed`. `request` NULL:
  * SYNC. NULL: out of memory, nothing was taken. The caller sets on_gone. */
-MUST_CHECK struct replica *replica_new(struct replica_stats *replica_stats, struct text *owed,
+MUST_CHECK struct replica *replica_new(struct replica_stats *stats, struct text *owed,
                                        int64_t timeout_ms, const struct psync_request *request);
 
 /* Gives it its connection, whose events go to replica_on_conn, and what had been read already. */

@@ -74,9 +74,8 @@ struct replica_stats {
     int64_t rdb_sent_ms; /* clock_ms when the last byte of the RDB was sent; 0: it was not */
 };
 
-#define REPLICA_STATS_GET(replica_stats, field)                                                    \
-    atomic_load_explicit(&(replica_stats)->field, memory_order_relaxed)
-#define REPLICA_STATS_SET(replica_stats, field, value)                                             \
-    atomic_store_explicit(&(replica_stats)->field, (value), memory_order_relaxed)
+#define REPLICA_STATS_GET(stats, field) atomic_load_explicit(&(stats)->field, memory_order_relaxed)
+#define REPLICA_STATS_SET(stats, field, value)                                                     \
+    atomic_store_explicit(&(stats)->field, (value), memory_order_relaxed)
 
 #endif

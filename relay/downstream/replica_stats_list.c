@@ -3,29 +3,27 @@
 
 #include <string.h>
 
-static bool is_in_scope(const struct replica_stats *replica_stats,
+static bool is_in_scope(const struct replica_stats *stats,
                         const struct replica_stats_list_scope *scope)
 {
-    return scope->branches != NULL && replica_stats->history_number == scope->history_number;
+    return scope->branches != NULL && stats->history_number == scope->history_number;
 }
 
-static bool counts(const struct replica_stats *replica_stats,
-                   const struct replica_stats_list_scope *scope)
+static bool counts(const struct replica_stats *stats, const struct replica_stats_list_scope *scope)
 {
-    return replica_stats->acknowledges && is_in_scope(replica_stats, scope) &&
-           REPLICA_STATS_GET(replica_stats, state) == (int)REPLICA_STREAMING;
+    return stats->acknowledges && is_in_scope(stats, scope) &&
+           REPLICA_STATS_GET(stats, state) == (int)REPLICA_STREAMING;
 }
 
 /* The branch first: when the worker has confirmed it, what it had acknowledged until then was common, and
  * what comes after is of that branch. */
-uint64_t replica_stats_list_offset(const struct replica_stats *replica_stats,
+uint64_t replica_stats_list_offset(const struct replica_stats *stats,
                                    const struct replica_stats_list_scope *scope)
 {
-    if (!is_in_scope(replica_stats, scope))
+    if (!is_in_scope(stats, scope))
         return 0;
-    uint64_t common =
-        branches_common_end(scope->branches, REPLICA_STATS_GET(replica_stats, branch));
-    uint64_t acknowledged = REPLICA_STATS_GET(replica_stats, acknowledged);
+    uint64_t common = branches_common_end(scope->branches, REPLICA_STATS_GET(stats, branch));
+    uint64_t acknowledged = REPLICA_STATS_GET(stats, acknowledged);
     return acknowledged < common ? acknowledged : common;
 }
 
@@ -73,13 +71,12 @@ static bool least_of_all(const struct replica_stats_list *replica_stats_list,
                          const struct replica_stats_list_scope *scope, uint64_t *offset)
 {
     bool found = false;
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, replica_stats_list, entry)
     {
-        if (replica_stats->known == NULL)
+        if (stats->known == NULL)
             continue;
-        uint64_t acknowledged =
-            counts(replica_stats, scope) ? replica_stats_list_offset(replica_stats, scope) : 0;
+        uint64_t acknowledged = counts(stats, scope) ? replica_stats_list_offset(stats, scope) : 0;
         if (!found || acknowledged < *offset)
             *offset = acknowledged;
         found = true;
@@ -97,12 +94,12 @@ bool replica_stats_list_acknowledged(const struct replica_stats_list *replica_st
         return least_of_all(replica_stats_list, scope, offset);
     struct best best;
     best.count = 0;
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, replica_stats_list, entry)
     {
-        if (!counts(replica_stats, scope))
+        if (!counts(stats, scope))
             continue;
-        uint64_t acknowledged = replica_stats_list_offset(replica_stats, scope);
+        uint64_t acknowledged = replica_stats_list_offset(stats, scope);
         if (best.count < rank)
             add(&best, acknowledged);
         else if (acknowledged > best.offset[0])
@@ -119,11 +116,10 @@ unsigned replica_stats_list_count_acknowledged(const struct replica_stats_list *
                                                uint64_t offset)
 {
     unsigned count = 0;
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, replica_stats_list, entry)
     {
-        if (counts(replica_stats, scope) &&
-            replica_stats_list_offset(replica_stats, scope) >= offset)
+        if (counts(stats, scope) && replica_stats_list_offset(stats, scope) >= offset)
             count++;
     }
     return count;
@@ -132,11 +128,10 @@ unsigned replica_stats_list_count_acknowledged(const struct replica_stats_list *
 bool replica_stats_list_have(const struct replica_stats_list *replica_stats_list,
                              const char *address, uint16_t port)
 {
-    const struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, replica_stats_list, entry)
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, replica_stats_list, entry)
     {
-        if (replica_stats->terms.listening_port == port &&
-            strcmp(replica_stats->address, address) == 0)
+        if (stats->terms.listening_port == port && strcmp(stats->address, address) == 0)
             return true;
     }
     return false;

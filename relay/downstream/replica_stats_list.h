@@ -43,7 +43,7 @@ struct replica_stats_list_scope {
 };
 
 /* What the replica has acknowledged of the current history; 0 where it is attached to another. */
-uint64_t replica_stats_list_offset(const struct replica_stats *replica_stats,
+uint64_t replica_stats_list_offset(const struct replica_stats *stats,
                                    const struct replica_stats_list_scope *scope);
 
 /* As downstream_acknowledged, downstream_count_acknowledged and downstream_has_replica. */

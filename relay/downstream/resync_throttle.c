@@ -24,11 +24,10 @@ bool resync_is_alike(const struct replica_stats *a, const struct replica_stats *
            have_equal_terms(&a->terms, &b->terms);
 }
 
-static bool is_of(const struct resync_place *place, const struct replica_stats *replica_stats)
+static bool is_of(const struct resync_place *place, const struct replica_stats *stats)
 {
-    return place->failures > 0 && strcmp(place->address, replica_stats->address) == 0 &&
-           strcmp(place->user, replica_stats->user) == 0 &&
-           have_equal_terms(&place->terms, &replica_stats->terms);
+    return place->failures > 0 && strcmp(place->address, stats->address) == 0 &&
+           strcmp(place->user, stats->user) == 0 && have_equal_terms(&place->terms, &stats->terms);
 }
 
 bool resync_place_is_over(const struct resync_place *place, int64_t now_ms)
@@ -58,13 +57,13 @@ int64_t resync_wait_ms(unsigned failures, enum rdb_reading reading)
 
 /* Of several the one with most: who fails is back sooner than others come. */
 static struct resync_place *find(struct resync_throttle *throttle,
-                                 const struct replica_stats *replica_stats,
+                                 const struct replica_stats *stats,
                                  const struct resync_source *source, int64_t now_ms)
 {
     struct resync_place *found = NULL;
     for (int i = 0; i < RESYNC_PLACES; i++) {
         struct resync_place *place = &throttle->place[i];
-        if (!resync_place_is_over(place, now_ms) && is_of(place, replica_stats) &&
+        if (!resync_place_is_over(place, now_ms) && is_of(place, stats) &&
             resync_source_equal(&place->source, source) &&
             (found == NULL || place->failures > found->failures))
             found = place;
@@ -72,11 +71,10 @@ static struct resync_place *find(struct resync_throttle *throttle,
     return found;
 }
 
-unsigned resync_throttle_take(struct resync_throttle *throttle,
-                              const struct replica_stats *replica_stats,
+unsigned resync_throttle_take(struct resync_throttle *throttle, const struct replica_stats *stats,
                               const struct resync_source *source, int64_t now_ms)
 {
-    struct resync_place *place = find(throttle, replica_stats, source, now_ms);
+    struct resync_place *place = find(throttle, stats, source, now_ms);
     if (place == NULL)
         return 0;
     unsigned failures = place->failures;
@@ -97,9 +95,8 @@ static struct resync_place *free_place(struct resync_throttle *throttle, int64_t
     return oldest;
 }
 
-void resync_throttle_keep(struct resync_throttle *throttle,
-                          const struct replica_stats *replica_stats, unsigned failures,
-                          int64_t now_ms)
+void resync_throttle_keep(struct resync_throttle *throttle, const struct replica_stats *stats,
+                          unsigned failures, int64_t now_ms)
 {
     if (failures == 0)
         return;
@@ -107,10 +104,10 @@ void resync_throttle_keep(struct resync_throttle *throttle,
     *place = (struct resync_place){
         .failures = failures,
         .last_ms = now_ms,
-        .source = replica_stats->source,
-        .reading = replica_stats->reading,
-        .terms = replica_stats->terms,
+        .source = stats->source,
+        .reading = stats->reading,
+        .terms = stats->terms,
     };
-    snprintf(place->address, sizeof(place->address), "%s", replica_stats->address);
-    snprintf(place->user, sizeof(place->user), "%s", replica_stats->user);
+    snprintf(place->address, sizeof(place->address), "%s", stats->address);
+    snprintf(place->user, sizeof(place->user), "%s", stats->user);
 }

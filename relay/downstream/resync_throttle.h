@@ -64,14 +64,12 @@ bool resync_source_equal(const struct resync_source *a, const struct resync_sour
 bool resync_is_alike(const struct replica_stats *a, const struct replica_stats *b);
 
 /* A replica asks for a full sync, which would be made of `source`: how many failures it takes with it. */
-unsigned resync_throttle_take(struct resync_throttle *throttle,
-                              const struct replica_stats *replica_stats,
+unsigned resync_throttle_take(struct resync_throttle *throttle, const struct replica_stats *stats,
                               const struct resync_source *source, int64_t now_ms);
 
 /* One with so many failures, the last of them with replica stats->source, has gone; it may come back. */
-void resync_throttle_keep(struct resync_throttle *throttle,
-                          const struct replica_stats *replica_stats, unsigned failures,
-                          int64_t now_ms);
+void resync_throttle_keep(struct resync_throttle *throttle, const struct replica_stats *stats,
+                          unsigned failures, int64_t now_ms);
 
 /* Is it free, or too old to count? */
 bool resync_place_is_over(const struct resync_place *place, int64_t now_ms);

@@ -37,39 +37,38 @@ void waiting_set_timeout(struct waiting *waiting, int64_t timeout_ms)
 
 static void log_asked(const struct replica *replica)
 {
-    const struct replica_stats *replica_stats = replica->replica_stats;
+    const struct replica_stats *stats = replica->stats;
     char asked[REPLID_DIGITS + 32] = "?";
     if (replica->has_request && replica->request.has_replid)
         snprintf(asked, sizeof(asked), "%s:%" PRIu64, replica->request.replid.hex,
                  replica->request.offset);
     log_info("downstream: replica id=%" PRIu64 " addr=%s state=handshake->waiting cause=%s "
              "asked=%s listening=%s:%u version=%s",
-             replica_stats->id, replica_stats->peer, replica->has_request ? "psync" : "sync", asked,
-             replica_stats->terms.address[0] != '\0' ? replica_stats->terms.address
-                                                     : replica_stats->address,
-             replica_stats->terms.listening_port,
-             replica_stats->terms.version[0] != '\0' ? replica_stats->terms.version : "?");
+             stats->id, stats->peer, replica->has_request ? "psync" : "sync", asked,
+             stats->terms.address[0] != '\0' ? stats->terms.address : stats->address,
+             stats->terms.listening_port,
+             stats->terms.version[0] != '\0' ? stats->terms.version : "?");
 }
 
-static uint32_t version_of(const struct replica_stats *replica_stats)
+static uint32_t version_of(const struct replica_stats *stats)
 {
     uint32_t version;
-    return server_version_parse(bytes_of(replica_stats->terms.version), &version) ? version : 0;
+    return server_version_parse(bytes_of(stats->terms.version), &version) ? version : 0;
 }
 
 /* A server that stays, and no tool that looks. */
-static bool is_server(const struct replica_stats *replica_stats)
+static bool is_server(const struct replica_stats *stats)
 {
-    const struct replica_terms *terms = &replica_stats->terms;
-    return replica_stats->acknowledges && terms->listening_port != 0 && !terms->rdb_only &&
+    const struct replica_terms *terms = &stats->terms;
+    return stats->acknowledges && terms->listening_port != 0 && !terms->rdb_only &&
            !terms->filter_empty;
 }
 
 void waiting_add(struct waiting *waiting, struct replica *replica)
 {
     log_asked(replica);
-    if (is_server(replica->replica_stats))
-        waiting->callbacks->on_version(version_of(replica->replica_stats), waiting->callbacks->arg);
+    if (is_server(replica->stats))
+        waiting->callbacks->on_version(version_of(replica->stats), waiting->callbacks->arg);
     TAILQ_INSERT_TAIL(&waiting->replicas, replica, entry);
     waiting->count++;
 }
@@ -123,63 +122,58 @@ static struct resync_source source_of(const struct attach_plan *plan)
     return source;
 }
 
-static enum rdb_reading reading_of(const struct replica_stats *replica_stats)
+static enum rdb_reading reading_of(const struct replica_stats *stats)
 {
-    return rdb_version_reading(replica_stats->source.rdb, version_of(replica_stats));
+    return rdb_version_reading(stats->source.rdb, version_of(stats));
 }
 
-static void log_delayed(const struct replica_stats *replica_stats, int64_t wait_ms)
+static void log_delayed(const struct replica_stats *stats, int64_t wait_ms)
 {
     char magic[RDB_MAGIC_LENGTH + 1];
-    rdb_version_format(replica_stats->source.rdb, magic);
-    if (replica_stats->reading == RDB_UNREADABLE && replica_stats->terms.is_relay &&
-        replica_stats->failures == 0)
+    rdb_version_format(stats->source.rdb, magic);
+    if (stats->reading == RDB_UNREADABLE && stats->terms.is_relay && stats->failures == 0)
         log_info("downstream: replica id=%" PRIu64
-                 " addr=%s listening-port=%u version=%s rdb=%s: a relay, "
-                 "whose replicas cannot read this RDB: it waits for up to %.1f s for another",
-                 replica_stats->id, replica_stats->peer, replica_stats->terms.listening_port,
-                 replica_stats->terms.version, magic, (double)wait_ms / 1000);
-    else if (replica_stats->reading == RDB_UNREADABLE)
+                 " addr=%s listening-port=%u version=%s rdb=%s: a relay "
+                 "whose replicas cannot read this RDB: full sync delayed by up to %.1f s, until "
+                 "there is another",
+                 stats->id, stats->peer, stats->terms.listening_port, stats->terms.version, magic,
+                 (double)wait_ms / 1000);
+    else if (stats->reading == RDB_UNREADABLE)
         log_warnx("downstream: replica id=%" PRIu64 " addr=%s listening-port=%u version=%s "
-                  "rdb=%s failed=%u: its full sync waits for %.1f s: this version cannot "
+                  "rdb=%s failed=%u: full sync delayed by %.1f s: this version cannot "
                   "read the RDB, %s can",
-                  replica_stats->id, replica_stats->peer, replica_stats->terms.listening_port,
-                  replica_stats->terms.version, magic, replica_stats->failures,
-                  (double)wait_ms / 1000, rdb_version_readers(replica_stats->source.rdb));
+                  stats->id, stats->peer, stats->terms.listening_port, stats->terms.version, magic,
+                  stats->failures, (double)wait_ms / 1000, rdb_version_readers(stats->source.rdb));
     else
         log_warnx("downstream: replica id=%" PRIu64 " addr=%s listening-port=%u rdb=%s failed=%u: "
-                  "its full sync waits for %.1f s: so many before it were not "
-                  "acknowledged; its own log says why (the RDB is for %s)",
-                  replica_stats->id, replica_stats->peer, replica_stats->terms.listening_port,
-                  magic, replica_stats->failures, (double)wait_ms / 1000,
-                  rdb_version_readers(replica_stats->source.rdb));
+                  "full sync delayed by %.1f s: the replica did not acknowledge the previous "
+                  "ones; see its log (the RDB is for %s)",
+                  stats->id, stats->peer, stats->terms.listening_port, magic, stats->failures,
+                  (double)wait_ms / 1000, rdb_version_readers(stats->source.rdb));
 }
 
 static void delay_full_sync(struct waiting *waiting, struct replica *replica,
                             const struct resync_source *source, int64_t now_ms)
 {
-    struct replica_stats *replica_stats = replica->replica_stats;
-    replica_stats->source = *source;
-    replica_stats->reading = reading_of(replica_stats);
-    replica_stats->failures =
-        resync_throttle_take(&waiting->throttle, replica_stats, source, now_ms);
+    struct replica_stats *stats = replica->stats;
+    stats->source = *source;
+    stats->reading = reading_of(stats);
+    stats->failures = resync_throttle_take(&waiting->throttle, stats, source, now_ms);
     /* A relay can keep it all the same: it waits once. */
-    bool is_proven = replica_stats->terms.is_relay && replica_stats->failures > 0;
-    int64_t wait_ms =
-        resync_wait_ms(replica_stats->failures, is_proven ? RDB_UNKNOWN : replica_stats->reading);
-    replica_stats->not_before_ms = now_ms + wait_ms;
+    bool is_proven = stats->terms.is_relay && stats->failures > 0;
+    int64_t wait_ms = resync_wait_ms(stats->failures, is_proven ? RDB_UNKNOWN : stats->reading);
+    stats->not_before_ms = now_ms + wait_ms;
     if (wait_ms > 0)
-        log_delayed(replica_stats, wait_ms);
+        log_delayed(stats, wait_ms);
 }
 
 /* A server that announces no version is a Redis, or older than what writes Valkey's own formats. It is served
  * all the same. */
-static void tell_unreadable(struct waiting *waiting, const struct replica_stats *replica_stats)
+static void tell_unreadable(struct waiting *waiting, const struct replica_stats *stats)
 {
-    bool is_foreign =
-        replica_stats->terms.version[0] == '\0' && replica_stats->source.rdb.is_valkey;
-    if (replica_stats->reading == RDB_UNREADABLE || (is_foreign && is_server(replica_stats)))
-        waiting->callbacks->on_unreadable(version_of(replica_stats), waiting->callbacks->arg);
+    bool is_foreign = stats->terms.version[0] == '\0' && stats->source.rdb.is_valkey;
+    if (stats->reading == RDB_UNREADABLE || (is_foreign && is_server(stats)))
+        waiting->callbacks->on_unreadable(version_of(stats), waiting->callbacks->arg);
 }
 
 /* True: this full sync has to wait. Decided when it could be had, and anew when it would be of another
@@ -187,15 +181,14 @@ static void tell_unreadable(struct waiting *waiting, const struct replica_stats 
 static bool has_to_wait(struct waiting *waiting, struct replica *replica,
                         const struct attach_plan *plan, int64_t now_ms)
 {
-    const struct replica_stats *replica_stats = replica->replica_stats;
+    const struct replica_stats *stats = replica->stats;
     struct resync_source source = source_of(plan);
-    if (replica_stats->not_before_ms == 0 || !resync_source_equal(&replica_stats->source, &source))
+    if (stats->not_before_ms == 0 || !resync_source_equal(&stats->source, &source))
         delay_full_sync(waiting, replica, &source, now_ms);
-    tell_unreadable(waiting, replica_stats);
+    tell_unreadable(waiting, stats);
     const struct snapshot *arriving = history_arriving_snapshot(plan->history);
-    return now_ms < replica_stats->not_before_ms ||
-           (replica_stats->reading == RDB_UNREADABLE && arriving != NULL &&
-            arriving != plan->snapshot);
+    return now_ms < stats->not_before_ms ||
+           (stats->reading == RDB_UNREADABLE && arriving != NULL && arriving != plan->snapshot);
 }
 
 static void count_sync(struct waiting *waiting, const struct replica *replica,
@@ -220,17 +213,17 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
         replica_close(replica, CLOSE_MEMORY);
         return;
     }
-    struct replica_stats *replica_stats = replica->replica_stats;
-    replica_stats->not_before_ms = 0;
-    replica_stats->history_number = history_number(plan->history);
-    replica_stats->attached_offset = plan->offset;
-    REPLICA_STATS_SET(replica_stats, branch, history_branches(plan->history)->current);
-    replica_stats->full_sync = plan->verdict != ATTACH_CONTINUE;
-    replica_stats->attached_ms = clock_ms();
+    struct replica_stats *stats = replica->stats;
+    stats->not_before_ms = 0;
+    stats->history_number = history_number(plan->history);
+    stats->attached_offset = plan->offset;
+    REPLICA_STATS_SET(stats, branch, history_branches(plan->history)->current);
+    stats->full_sync = plan->verdict != ATTACH_CONTINUE;
+    stats->attached_ms = clock_ms();
     /* Who continues says by that what it has. */
-    if (!replica_stats->full_sync)
-        REPLICA_STATS_SET(replica_stats, acknowledged, plan->offset);
-    REPLICA_STATS_SET(replica_stats, sent_offset, plan->offset);
+    if (!stats->full_sync)
+        REPLICA_STATS_SET(stats, acknowledged, plan->offset);
+    REPLICA_STATS_SET(stats, sent_offset, plan->offset);
     count_sync(waiting, replica, plan->verdict);
     waiting_remove(waiting, replica);
     waiting->on_attached(replica, attach_cause(plan), waiting->on_attached_arg);
@@ -241,7 +234,7 @@ static void ask(struct waiting *waiting, struct replica *replica)
     int64_t now_ms = clock_ms();
     struct attach_wish wish = {
         .request = replica->has_request ? &replica->request : NULL,
-        .terms = &replica->replica_stats->terms,
+        .terms = &replica->stats->terms,
         .hold_is_over = is_hold_over(waiting, replica),
         .awaits_new_history = waiting->awaits_new_history,
     };
@@ -297,7 +290,7 @@ bool waiting_close(struct waiting *waiting, uint64_t id, enum close_reason reaso
     struct replica *replica;
     TAILQ_FOREACH(replica, &waiting->replicas, entry)
     {
-        if (replica->replica_stats->id == id) {
+        if (replica->stats->id == id) {
             replica_close(replica, reason);
             return true;
         }
@@ -314,12 +307,12 @@ void waiting_close_all(struct waiting *waiting, enum close_reason reason)
 
 /* Was it given a full sync that came to nothing by the replica's doing? One that leaves in the midst of
  * the RDB may have had a bad network; but one that does so at once has seen what it cannot read. */
-static bool has_failed(const struct replica_stats *replica_stats, int64_t now_ms)
+static bool has_failed(const struct replica_stats *stats, int64_t now_ms)
 {
-    bool left = replica_stats->reason == CLOSE_ENDED || replica_stats->reason == CLOSE_FAILED;
-    if (replica_stats->rdb_sent_ms == 0)
-        return left && now_ms - replica_stats->attached_ms <= RESYNC_TORN_MS;
-    return left || replica_stats->reason == CLOSE_LAGGED || replica_stats->reason == CLOSE_SILENT;
+    bool left = stats->reason == CLOSE_ENDED || stats->reason == CLOSE_FAILED;
+    if (stats->rdb_sent_ms == 0)
+        return left && now_ms - stats->attached_ms <= RESYNC_TORN_MS;
+    return left || stats->reason == CLOSE_LAGGED || stats->reason == CLOSE_SILENT;
 }
 
 /* One without a count has failed. If one that cannot be told from it waits for the failures before this,
@@ -330,39 +323,37 @@ static unsigned take_over_failures(struct waiting *waiting, const struct replica
     struct replica *replica;
     TAILQ_FOREACH(replica, &waiting->replicas, entry)
     {
-        struct replica_stats *replica_stats = replica->replica_stats;
-        bool is_delayed = replica_stats->failures > 0 && now_ms < replica_stats->not_before_ms;
-        if (!is_delayed || replica_stats->reading == RDB_UNREADABLE ||
-            !resync_is_alike(replica_stats, failed) ||
-            !resync_source_equal(&replica_stats->source, &failed->source))
+        struct replica_stats *stats = replica->stats;
+        bool is_delayed = stats->failures > 0 && now_ms < stats->not_before_ms;
+        if (!is_delayed || stats->reading == RDB_UNREADABLE || !resync_is_alike(stats, failed) ||
+            !resync_source_equal(&stats->source, &failed->source))
             continue;
-        log_info("downstream: replica id=%" PRIu64 " addr=%s listening-port=%u waits no longer: "
-                 "addr=%s, which says the same of itself, was the one that failed",
-                 replica_stats->id, replica_stats->peer, replica_stats->terms.listening_port,
-                 failed->peer);
-        replica_stats->not_before_ms = now_ms;
-        return replica_stats->failures;
+        log_info("downstream: replica id=%" PRIu64
+                 " addr=%s listening-port=%u: full sync no longer "
+                 "delayed: the failures were those of addr=%s, which announces the same address",
+                 stats->id, stats->peer, stats->terms.listening_port, failed->peer);
+        stats->not_before_ms = now_ms;
+        return stats->failures;
     }
     return 0;
 }
 
-void waiting_note_gone(struct waiting *waiting, const struct replica_stats *replica_stats)
+void waiting_note_gone(struct waiting *waiting, const struct replica_stats *stats)
 {
     int64_t now_ms = clock_ms();
-    unsigned failures = replica_stats->failures;
-    bool was_attached = replica_stats->worker != NULL;
-    const struct replica_terms *terms = &replica_stats->terms;
+    unsigned failures = stats->failures;
+    bool was_attached = stats->worker != NULL;
+    const struct replica_terms *terms = &stats->terms;
     /* Who wants the RDB only acknowledges nothing. */
-    bool is_known = terms->listening_port != 0 && replica_stats->acknowledges && !terms->rdb_only;
-    if (!is_known || replica_stats->source.history_number == 0 ||
-        (was_attached &&
-         (!replica_stats->full_sync || REPLICA_STATS_GET(replica_stats, has_acknowledged))))
+    bool is_known = terms->listening_port != 0 && stats->acknowledges && !terms->rdb_only;
+    if (!is_known || stats->source.history_number == 0 ||
+        (was_attached && (!stats->full_sync || REPLICA_STATS_GET(stats, has_acknowledged))))
         return;
-    if (was_attached && has_failed(replica_stats, now_ms)) {
+    if (was_attached && has_failed(stats, now_ms)) {
         if (failures == 0)
-            failures = take_over_failures(waiting, replica_stats, now_ms);
+            failures = take_over_failures(waiting, stats, now_ms);
         failures++;
         waiting->sync_full_unacknowledged++;
     }
-    resync_throttle_keep(&waiting->throttle, replica_stats, failures, now_ms);
+    resync_throttle_keep(&waiting->throttle, stats, failures, now_ms);
 }

@@ -63,6 +63,6 @@ void waiting_close_all(struct waiting *waiting, enum close_reason reason);
 
 /* A replica has gone, attached or not: where its full sync came to nothing, its next one may have to
  * wait. */
-void waiting_note_gone(struct waiting *waiting, const struct replica_stats *replica_stats);
+void waiting_note_gone(struct waiting *waiting, const struct replica_stats *stats);
 
 #endif

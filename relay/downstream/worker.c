@@ -93,12 +93,12 @@ struct worker {
 
 /* ---------------------------------------------------------------- the worker's side */
 
-static void on_gone(struct replica *replica, struct replica_stats *replica_stats, void *arg)
+static void on_gone(struct replica *replica, struct replica_stats *stats, void *arg)
 {
     struct worker *worker = arg;
     TAILQ_REMOVE(&worker->replicas, replica, entry);
     loop_defer(worker->loop, replica_free, replica);
-    mailbox_post(worker->home, &replica_stats->gone);
+    mailbox_post(worker->home, &stats->gone);
 }
 
 static void on_acknowledged(void *arg)
@@ -138,7 +138,7 @@ static void close_one(struct worker *worker, uint64_t id, enum close_reason reas
     struct replica *replica;
     TAILQ_FOREACH(replica, &worker->replicas, entry)
     {
-        if (replica->replica_stats->id == id) {
+        if (replica->stats->id == id) {
             replica_close(replica, reason);
             return;
         }
@@ -151,7 +151,7 @@ static void close_all(struct worker *worker, enum close_reason reason, uint64_t 
     for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
          replica = next) {
         next = TAILQ_NEXT(replica, entry);
-        if (number_spared == 0 || replica->replica_stats->history_number != number_spared)
+        if (number_spared == 0 || replica->stats->history_number != number_spared)
             replica_close(replica, reason);
     }
 }
@@ -172,7 +172,7 @@ static void confirm(struct worker *worker, uint64_t number, uint64_t branch, uin
     for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
          replica = next) {
         next = TAILQ_NEXT(replica, entry);
-        if (replica->replica_stats->history_number == number)
+        if (replica->stats->history_number == number)
             replica_confirm_branch(replica, branch, offset);
     }
     worker->has_acknowledgements = true; /* that did not count, and do now */

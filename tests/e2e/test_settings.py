@@ -207,7 +207,7 @@ def test_rewrite_without_an_ini(lab):
     with pytest.raises(redis.ResponseError, match="The server is running without a config file"):
         relay.client().config_rewrite()
     relay.signal(signal.SIGHUP)
-    relay.wait_log("there is no ini to be read again")
+    relay.wait_log("there is no configuration file to reload")
     assert get(relay, "timeout") == "30"
 
 
@@ -228,13 +228,13 @@ def test_hangup_takes_over_what_may_change(lab, relay):
     relay.set("maxclients", 77)  # not in the ini, and so back to what it was
     said = hang_up(
         relay,
-        "the ini has been read again",
+        "configuration reloaded",
         downstream__timeout=44,
         relay__threads=3,
         relay__log_level="info",
     )
     assert "[downstream] timeout = 44 before=0" in said
-    assert "[relay] threads = 3 needs a restart: 2 stays" in said
+    assert "[relay] threads = 3 takes effect after a restart; until then 2 is used" in said
     assert "[downstream] maxclients = 10000 before=77" in said
     assert get(relay, "timeout") == "44"
     assert get(relay, "threads") == "2"
@@ -255,7 +255,7 @@ def test_hangup_refuses_an_ini_as_a_whole(relay):
     assert get(relay, "timeout") == "0"
     assert relay.client().ping()
     del relay.settings["store.fsync"], relay.settings["relay.nosuch"]
-    hang_up(relay, "the ini has been read again")
+    hang_up(relay, "configuration reloaded")
     assert get(relay, "timeout") == "44"
     relay.ini.unlink()
     end = relay.log_end()
@@ -273,8 +273,8 @@ def test_hangup_knows_what_was_given_by_set(lab):
     relay.spawn([relay_module.PROGRAM, "-c", relay.ini, *words], env=relay_module.SANITIZER_ENV)
     relay.wait_ready()
     relay.wait_link()
-    said = hang_up(relay, "the ini has been read again", downstream__timeout=10)
-    assert "needs a restart" not in said and "timeout" not in said
+    said = hang_up(relay, "configuration reloaded", downstream__timeout=10)
+    assert "after a restart" not in said and "timeout" not in said
     assert get(relay, "timeout") == "9"
     assert relay.client().config_rewrite() == b"OK"
     assert "masterauth" not in relay.ini.read_text()
@@ -288,7 +288,7 @@ def test_log_file_is_opened_again(lab):
     for number, name in ((signal.SIGUSR1, "SIGUSR1"), (signal.SIGHUP, "SIGHUP")):
         path.rename(relay.directory / f"rotated-{name}")
         relay.signal(number)
-        wait.until("a new one", lambda: f"log opened again cause={name}" in path.read_text())
+        wait.until("a new one", lambda: f"log file reopened cause={name}" in path.read_text())
     rotated = (relay.directory / "rotated-SIGHUP").read_text()
     assert "cause=SIGUSR1" in rotated
     assert "read again" not in rotated, "SIGUSR1 reads nothing"

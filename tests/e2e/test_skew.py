@@ -37,7 +37,7 @@ def test_older_replica_loops_alone(lab, valkey):
     assert metrics["psync_relay_replicas_cannot_load"] == 1
     assert metrics["psync_relay_replicas_full_syncs_unacknowledged_total"] >= 2
     assert relay.info("stats")["sync_full_unacknowledged"] >= 2
-    relay.wait_log("full sync waits for 1.0 s: so many before it were not acknowledged")
+    relay.wait_log("full sync delayed by 1.0 s: the replica did not acknowledge the previous")
 
     load.fill(origin, seed=3)
     digest.compare(origin, [good])

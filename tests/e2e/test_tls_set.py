@@ -165,7 +165,7 @@ def test_the_ini_names_others(lab, papers):
     assert cli(relay, papers, "PING").stdout == b"PONG\n"
     relay.settings["downstream.tls-key-file"] = papers.key("new-relay")
     relay.settings["downstream.tls-ca-cert-file"] = papers.certificate("new-ca")
-    hang_up(relay, papers, "new-relay", "the ini has been read again")
+    hang_up(relay, papers, "new-relay", "configuration reloaded")
     assert config_get(relay, "timeout") == {"timeout": "77"}
     assert cli(relay, papers, "PING").stdout != b"PONG\n", "the old CA is trusted still"
     relay.wait_log("downstream TLS has certificate /CN=new-relay")

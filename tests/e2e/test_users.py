@@ -161,7 +161,7 @@ def test_passwords_change_without_dropping_anybody(lab, tmp_path):
     ours.write_text("new-ours\n")
     theirs.write_text("new-theirs\n")
     origin.client().config_set("requirepass", "new-theirs")
-    hang_up(relay, "users and passwords have been read again users=2")
+    hang_up(relay, "users and passwords reloaded users=2")
     with resp.Connection(relay.port) as client:
         assert client.command("AUTH", "mirror", "old-ours") == WRONGPASS
         assert client.command("AUTH", "old-ours") == WRONGPASS
@@ -197,7 +197,7 @@ def test_users_come_and_go(lab):
         settings = {key: value for key, value in relay.settings.items() if "users." not in key}
         users = {f"users.{name}": value for name, value in users.items()}
         relay.ini.write_text(relay_module.ini_text({**settings, **users}))
-        hang_up(relay, f"users and passwords have been read again users={len(users)}")
+        hang_up(relay, f"users and passwords reloaded users={len(users)}")
 
     # Another password, and one more user: nobody notices.
     rewrite(
@@ -305,7 +305,7 @@ def test_passwords_are_nowhere(lab, tmp_path):
             client.execute_command("CLIENT", "LIST"),
             client.execute_command("ACL", "USERS"),
         ]
-    hang_up(relay, "users and passwords have been read again users=3")
+    hang_up(relay, "users and passwords reloaded users=3")
     shown = "\n".join([line, printed, relay.log(), *map(str, told)])
     assert [secret for secret in secrets if secret in shown] == []
 

@@ -27,7 +27,7 @@ static struct scene {
     struct downstream_callbacks callbacks;
     struct snapshot *snapshot;
     struct conn *peer;
-    struct replica_stats replica_stats;
+    struct replica_stats stats;
     struct replica *replica; /* NULL: it is a client, or gone */
     bool is_attached;
     unsigned wanted; /* snapshots */
@@ -56,11 +56,11 @@ static void on_command(struct client *client, const struct command *command, voi
         write_bulk(client_writer(client), name);
 }
 
-static void on_gone(struct replica *replica, struct replica_stats *replica_stats, void *arg)
+static void on_gone(struct replica *replica, struct replica_stats *stats, void *arg)
 {
     (void)arg;
     if (scene.is_attached)
-        waiting_note_gone(&scene.waiting, replica_stats);
+        waiting_note_gone(&scene.waiting, stats);
     else
         waiting_remove(&scene.waiting, replica);
     scene.replica = NULL;
@@ -78,11 +78,10 @@ static void on_newcomer(const struct newcomer *newcomer, void *arg)
     scene.before = fake_conn_sent(newcomer->conn).length;
     scene.owed = newcomer->owed->length;
     scene.offset = newcomer->request != NULL ? newcomer->request->offset : 0;
-    scene.replica_stats =
+    scene.stats =
         (struct replica_stats){.id = newcomer->id, .acknowledges = newcomer->request != NULL};
-    scene.replica_stats.terms = *newcomer->terms;
-    scene.replica =
-        replica_new(&scene.replica_stats, newcomer->owed, TIMEOUT_MS, newcomer->request);
+    scene.stats.terms = *newcomer->terms;
+    scene.replica = replica_new(&scene.stats, newcomer->owed, TIMEOUT_MS, newcomer->request);
     CHECK(scene.replica != NULL);
     CHECK(conn_attach(newcomer->conn, scene.room.loop, replica_on_conn, scene.replica));
     scene.replica->on_gone = on_gone;
@@ -95,8 +94,8 @@ static void on_attached(struct replica *replica, const char *cause, void *arg)
 {
     (void)arg;
     scene.is_attached = true;
-    scene.continues = !scene.replica_stats.full_sync;
-    CHECK(!scene.continues || REPLICA_STATS_GET(&scene.replica_stats, sent_offset) == scene.offset);
+    scene.continues = !scene.stats.full_sync;
+    CHECK(!scene.continues || REPLICA_STATS_GET(&scene.stats, sent_offset) == scene.offset);
     replica->loop = scene.room.loop;
     replica->readahead = readahead_new(NULL);
     replica_start(replica, cause);
@@ -224,16 +223,16 @@ static void check_stream(struct bytes sent, uint64_t from)
 
 static void check_rdb(struct bytes sent, struct bytes mark)
 {
-    bool is_empty = scene.replica_stats.terms.filter_empty && !scene.replica_stats.terms.rdb_only;
+    bool is_empty = scene.stats.terms.filter_empty && !scene.stats.terms.rdb_only;
     if (is_empty) {
         CHECK(bytes_starts(sent, "REDIS0009\xff"));
         sent = bytes_skip(sent, 18);
     } else if (is_cut_off(&sent, bytes_of(RDB)) || is_cut_off(&sent, mark)) {
         return;
     }
-    CHECK(mark.length == 0 || scene.replica_stats.terms.capa_eof);
-    CHECK(mark.length == 0 || sent.length == 0 || scene.replica_stats.has_acknowledged);
-    CHECK(!scene.replica_stats.terms.rdb_only || sent.length == 0);
+    CHECK(mark.length == 0 || scene.stats.terms.capa_eof);
+    CHECK(mark.length == 0 || sent.length == 0 || scene.stats.has_acknowledged);
+    CHECK(!scene.stats.terms.rdb_only || sent.length == 0);
     uint64_t x = is_empty ? X + (scene.appends * strlen(STREAM)) - sent.length : X;
     if (!is_empty)
         check_stream(sent, x);
@@ -255,14 +254,14 @@ static void check_sent(void)
         return;
     }
     if (scene.continues) {
-        CHECK(take(&sent, scene.replica_stats.terms.capa_psync2 ? "+CONTINUE " ID "\r\n"
-                                                                : "+CONTINUE\r\n"));
+        CHECK(
+            take(&sent, scene.stats.terms.capa_psync2 ? "+CONTINUE " ID "\r\n" : "+CONTINUE\r\n"));
         check_stream(sent, scene.offset);
         return;
     }
-    if (scene.replica_stats.acknowledges)
+    if (scene.stats.acknowledges)
         CHECK(bytes_starts(sent, "+FULLRESYNC " ID " "));
-    if (scene.replica_stats.acknowledges)
+    if (scene.stats.acknowledges)
         sent = bytes_skip(sent, bytes_find(sent, '\n') + 1);
     struct bytes header = bytes_first(sent, bytes_find(sent, '\n'));
     CHECK(bytes_starts(header, "$") && header.length < sent.length);
@@ -285,7 +284,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         act(message);
     }
-    if (scene.replica_stats.id != 0)
+    if (scene.stats.id != 0)
         check_sent();
     close_scene();
     return 0;

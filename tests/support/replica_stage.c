@@ -35,10 +35,10 @@ int stage_tear_down(void **state)
     return 0;
 }
 
-static void on_gone(struct replica *replica, struct replica_stats *replica_stats, void *arg)
+static void on_gone(struct replica *replica, struct replica_stats *stats, void *arg)
 {
     assert_ptr_equal(replica, stage.replica);
-    assert_ptr_equal(replica_stats, &stage.replica_stats);
+    assert_ptr_equal(stats, &stage.stats);
     assert_ptr_equal(arg, &stage);
     assert_false(stage.gone);
     stage.gone = true;
@@ -63,16 +63,15 @@ void stage_come(enum ask ask, uint64_t offset, struct bytes input, size_t room)
     stage.request.has_replid = ask == ASK_CONTINUE;
     stage.request.offset = offset;
     assert_true(replid_parse(bytes_of(STAGE_ID), &stage.request.replid));
-    stage.replica_stats =
+    stage.stats =
         (struct replica_stats){.id = 7, .acknowledges = ask != ASK_SYNC, .terms = stage.terms};
-    snprintf(stage.replica_stats.peer, sizeof(stage.replica_stats.peer), "%s",
-             conn_peer(stage.peer));
+    snprintf(stage.stats.peer, sizeof(stage.stats.peer), "%s", conn_peer(stage.peer));
 
     struct text owed;
     text_init(&owed, 1024);
     text_append_string(&owed, "+OK\r\n");
-    stage.replica = replica_new(&stage.replica_stats, &owed, STAGE_TIMEOUT_MS,
-                                ask == ASK_SYNC ? NULL : &stage.request);
+    stage.replica =
+        replica_new(&stage.stats, &owed, STAGE_TIMEOUT_MS, ask == ASK_SYNC ? NULL : &stage.request);
     assert_non_null(stage.replica);
     stage.replica->on_gone = on_gone;
     stage.replica->on_gone_arg = &stage;
@@ -92,8 +91,8 @@ void stage_answer(enum ask ask)
     assert_true(attach_perform(&plan, &wish, &stage.replica->feed));
     stage.replica->loop = stage.loop;
     stage.replica->readahead = readahead_new(NULL);
-    stage.replica_stats.full_sync = plan.verdict != ATTACH_CONTINUE;
-    REPLICA_STATS_SET(&stage.replica_stats, sent_offset, plan.offset);
+    stage.stats.full_sync = plan.verdict != ATTACH_CONTINUE;
+    REPLICA_STATS_SET(&stage.stats, sent_offset, plan.offset);
     replica_start(stage.replica, attach_cause(&plan));
     fake_loop_turn(stage.loop);
 }
@@ -136,13 +135,13 @@ void stage_expect_state(enum replica_state state)
 {
     assert_false(stage.gone);
     assert_string_equal(replica_state_name(stage.replica->state), replica_state_name(state));
-    assert_int_equal(REPLICA_STATS_GET(&stage.replica_stats, state), state);
+    assert_int_equal(REPLICA_STATS_GET(&stage.stats, state), state);
 }
 
 void stage_expect_gone(enum close_reason reason)
 {
     assert_true(stage.gone);
-    assert_string_equal(close_reason_name(stage.replica_stats.reason), close_reason_name(reason));
+    assert_string_equal(close_reason_name(stage.stats.reason), close_reason_name(reason));
     assert_true(fake_conn_is_closed(stage.peer));
     assert_int_equal(fake_history_cursor_count(stage.history), 0);
     if (stage.snapshot != NULL)

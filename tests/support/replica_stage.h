@@ -29,7 +29,7 @@ enum { STAGE_X = 100, STAGE_TIMEOUT_MS = 60 * 1000 };
 struct stage {
     struct loop *loop;
     struct conn *peer;
-    struct replica_stats replica_stats;
+    struct replica_stats stats;
     struct replica *replica;
     struct replica_terms terms; /* set before it asks */
     struct psync_request request;

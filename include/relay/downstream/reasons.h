@@ -10,31 +10,33 @@
 
 /*     enum            name             level    text */
 #define CLOSE_REASONS(REASON)                                                                      \
-    REASON(QUIT, quit, INFO, "the client said QUIT")                                               \
+    REASON(QUIT, quit, INFO, "the client sent QUIT")                                               \
     REASON(ENDED, ended, INFO, "the peer closed the connection")                                   \
-    REASON(SERVED, served, INFO, "it wanted only the RDB, and has it")                             \
+    REASON(SERVED, served, INFO, "it asked for an RDB only and has received it")                   \
     REASON(FAILED, failed, INFO, "the connection broke")                                           \
     REASON(KILLED, killed, INFO, "CLIENT KILL")                                                    \
     REASON(DROPPED, dropped, INFO, "RELAY DROP")                                                   \
-    REASON(REVOKED, revoked, INFO, "its user is gone, or has another role")                        \
+    REASON(REVOKED, revoked, INFO, "its user was removed or has another role")                     \
     REASON(SHUTDOWN, shutdown, INFO, "the relay stops")                                            \
-    REASON(IDLE, idle, INFO, "nothing came for `timeout` seconds")                                 \
+    REASON(IDLE, idle, INFO, "idle for `timeout` seconds")                                         \
     REASON(UNAUTHENTICATED, unauthenticated, WARNING, "it did not authenticate in time")           \
-    REASON(REJECTED, rejected, INFO, "it was not let in")                                          \
+    REASON(REJECTED, rejected, INFO, "it was not accepted")                                        \
     REASON(PROTOCOL, protocol, WARNING, "it does not speak the protocol")                          \
     REASON(TLS, tls, WARNING, "it speaks TLS to the plain port")                                   \
     REASON(UNEXPECTED, unexpected, WARNING, "a command on a replication link that needs a reply")  \
     REASON(SILENT, silent, WARNING, "no acknowledgement and no progress for repl-timeout")         \
     REASON(VANISHED, vanished, WARNING,                                                            \
-           "its host answers TCP no more: it is gone, or the way to it")                           \
+           "its host no longer answers TCP: the host or the network is down")                      \
     REASON(LAGGED, lagged, WARNING, "it fell behind repl-backlog-max-size")                        \
-    REASON(DISK_FULL, disk_full, WARNING, "the disk was full, and what it needed was given up")    \
-    REASON(REWOUND, rewound, INFO, "it had bytes that the primary has lost")                       \
+    REASON(DISK_FULL, disk_full, WARNING,                                                          \
+           "the disk was full, and the backlog it needed was removed")                             \
+    REASON(REWOUND, rewound, INFO, "it had received bytes that the primary does not have")         \
     REASON(REPLACED, replaced, INFO, "the primary has a new history")                              \
     REASON(RENAMED, renamed, INFO, "the primary has a new replication id")                         \
-    REASON(SNAPSHOT, snapshot, WARNING, "the RDB it was being sent turned out not to be whole")    \
-    REASON(UNREADABLE, unreadable, ERROR, "the disk cannot read what it should be sent next")      \
-    REASON(WITHDRAWN, withdrawn, WARNING, "the disk could not keep the history it was being sent") \
+    REASON(SNAPSHOT, snapshot, WARNING, "the RDB it was receiving turned out to be incomplete")    \
+    REASON(UNREADABLE, unreadable, ERROR, "the next data to send cannot be read from disk")        \
+    REASON(WITHDRAWN, withdrawn, WARNING,                                                          \
+           "the history it was receiving could not be stored on disk")                             \
     REASON(OVERFLOW, overflow, WARNING, "it does not read its replies")                            \
     REASON(MEMORY, memory, ERROR, "out of memory")
 

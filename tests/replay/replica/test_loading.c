@@ -11,9 +11,9 @@ STAGE_TEST(a_whole_rdb_is_followed_by_the_stream_at_once)
     stage_expect_sent("+OK\r\n+FULLRESYNC " STAGE_ID " 100\r\n$7\r\nthe RDBstream");
     stage_expect_state(REPLICA_STREAMING);
     assert_int_equal(fake_snapshot_references(stage.snapshot), 1);
-    assert_int_equal(REPLICA_STATS_GET(&stage.replica_stats, acknowledged), 0);
+    assert_int_equal(REPLICA_STATS_GET(&stage.stats, acknowledged), 0);
     stage_hear("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$3\r\n106\r\n");
-    assert_int_equal(REPLICA_STATS_GET(&stage.replica_stats, acknowledged), 106);
+    assert_int_equal(REPLICA_STATS_GET(&stage.stats, acknowledged), 106);
 }
 
 /* The RDB comes byte by byte: what is sent is what is readable, and the stream follows the whole. */
@@ -85,7 +85,7 @@ STAGE_TEST(after_a_mark_nothing_is_sent_until_the_first_ack)
     stage_hear("REPLCONF ACK 100\r\n");
     stage_expect_state(REPLICA_STREAMING);
     stage_expect_sent("stream more");
-    assert_int_equal(REPLICA_STATS_GET(&stage.replica_stats, acknowledged), 100);
+    assert_int_equal(REPLICA_STATS_GET(&stage.stats, acknowledged), 100);
 }
 
 STAGE_TEST(any_ack_starts_the_stream)
@@ -94,7 +94,7 @@ STAGE_TEST(any_ack_starts_the_stream)
     cut_through_to_mark(mark);
     stage_hear("REPLCONF ACK 0\r\n");
     stage_expect_sent("stream");
-    assert_int_equal(REPLICA_STATS_GET(&stage.replica_stats, acknowledged), 0);
+    assert_int_equal(REPLICA_STATS_GET(&stage.stats, acknowledged), 0);
 }
 
 STAGE_TEST(an_ack_before_the_mark_starts_nothing)
@@ -120,18 +120,18 @@ STAGE_TEST(an_ack_says_that_the_rdb_was_loaded_only_once_it_is_through)
     fake_snapshot_set_readable(stage.snapshot, 5);
     stage_wait_for_answer(ASK_PSYNC, 0, bytes_at(NULL, 0));
     stage_hear("REPLCONF ACK 100\r\n");
-    assert_false(stage.replica_stats.has_acknowledged);
+    assert_false(stage.stats.has_acknowledged);
     stage_answer(ASK_PSYNC);
     stage_hear("REPLCONF ACK 100\r\n");
     stage_expect_state(REPLICA_LOADING);
-    assert_false(stage.replica_stats.has_acknowledged);
+    assert_false(stage.stats.has_acknowledged);
     fake_snapshot_set_readable(stage.snapshot, 10);
     fake_snapshot_set_state(stage.snapshot, SNAPSHOT_COMPLETE);
     stage_wake();
     stage_expect_state(REPLICA_STREAMING);
-    assert_false(stage.replica_stats.has_acknowledged);
+    assert_false(stage.stats.has_acknowledged);
     stage_hear("REPLCONF ACK 100\r\n");
-    assert_true(stage.replica_stats.has_acknowledged);
+    assert_true(stage.stats.has_acknowledged);
 }
 
 /* The mark itself is cut: nothing of the stream comes before its last byte and the ACK. */
@@ -254,7 +254,7 @@ STAGE_TEST(a_new_id_lets_a_full_sync_finish)
     }
     stage_expect_state(REPLICA_STREAMING);
     stage_hear("REPLCONF ACK 100\r\n");
-    assert_int_equal(REPLICA_STATS_GET(&stage.replica_stats, acknowledged), 100);
+    assert_int_equal(REPLICA_STATS_GET(&stage.stats, acknowledged), 100);
     stage_expect_gone(CLOSE_RENAMED);
     assert_true(fake_conn_is_drained(stage.peer));
 }

@@ -66,7 +66,7 @@ STAGE_TEST(a_partial_sync_streams_from_its_offset)
     stage_wake();
     stage_expect_sent("abc");
     assert_false(fake_conn_wants_write(stage.peer));
-    assert_int_equal(REPLICA_STATS_GET(&stage.replica_stats, sent_offset), STAGE_X + 13);
+    assert_int_equal(REPLICA_STATS_GET(&stage.stats, sent_offset), STAGE_X + 13);
 }
 
 STAGE_TEST(a_replica_at_the_end_is_sent_nothing_but_the_reply)
@@ -110,7 +110,7 @@ STAGE_TEST(a_turn_sends_its_share_and_no_more)
     assert_int_equal(fake_conn_sent(stage.peer).length, FEED_TURN_BYTES);
     assert_true(fake_conn_wants_write(stage.peer)); /* comes back in the next turn */
     fake_conn_run(stage.peer);
-    assert_int_equal(REPLICA_STATS_GET(&stage.replica_stats, sent_offset), STAGE_X + LENGTH);
+    assert_int_equal(REPLICA_STATS_GET(&stage.stats, sent_offset), STAGE_X + LENGTH);
     free(bytes);
 }
 
@@ -172,7 +172,7 @@ STAGE_TEST(a_connection_may_fill_up_anywhere)
 static void expect_acknowledged(const char *line, uint64_t expected)
 {
     stage_hear(line);
-    assert_int_equal(REPLICA_STATS_GET(&stage.replica_stats, acknowledged), expected);
+    assert_int_equal(REPLICA_STATS_GET(&stage.stats, acknowledged), expected);
 }
 
 STAGE_TEST(acknowledgements_move_forward_within_what_was_sent)
@@ -239,7 +239,7 @@ STAGE_TEST(commands_may_be_cut_anywhere)
         stage_attach(ASK_CONTINUE, STAGE_X);
         fake_conn_feed_cut(stage.peer, LITERAL(said), length);
         fake_conn_run(stage.peer);
-        assert_int_equal(REPLICA_STATS_GET(&stage.replica_stats, acknowledged), 107);
+        assert_int_equal(REPLICA_STATS_GET(&stage.stats, acknowledged), 107);
         stage_expect_state(REPLICA_STREAMING);
         stage_tear_down(NULL);
         stage_set_up(NULL);

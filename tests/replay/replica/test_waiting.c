@@ -103,9 +103,9 @@ static int tear_down(void **state)
 
 #define WAITING_TEST(name) TEST_SETUP(name, set_up, tear_down)
 
-static void on_gone(struct replica *replica, struct replica_stats *replica_stats, void *arg)
+static void on_gone(struct replica *replica, struct replica_stats *stats, void *arg)
 {
-    (void)replica_stats;
+    (void)stats;
     (void)arg;
     bool was_attached = false;
     for (unsigned i = 0; i < stage.attached_count; i++)
@@ -127,24 +127,24 @@ static struct replica_stats *ask(uint16_t port, uint64_t offset)
 {
     const struct conn_options options = {.keepalive_s = 0};
     unsigned number = stage.count++;
-    struct replica_stats *replica_stats = &stage.replica_stats_list[number];
+    struct replica_stats *stats = &stage.replica_stats_list[number];
     stage.peers[number] = conn_accept(stage.loop, 3, &options, ignore, NULL);
     fake_conn_up(stage.peers[number]);
-    *replica_stats = (struct replica_stats){.id = number + 1, .acknowledges = true};
-    replica_stats->terms =
+    *stats = (struct replica_stats){.id = number + 1, .acknowledges = true};
+    stats->terms =
         (struct replica_terms){.capa_eof = true, .capa_psync2 = true, .listening_port = port};
-    snprintf(replica_stats->address, sizeof(replica_stats->address), "10.0.0.1");
+    snprintf(stats->address, sizeof(stats->address), "10.0.0.1");
     struct psync_request request = {.has_replid = offset > 0, .offset = offset};
     assert_true(replid_parse(bytes_of(ID), &request.replid));
     struct text owed;
     text_init(&owed, 1024);
-    struct replica *replica = replica_new(replica_stats, &owed, TIMEOUT_MS, &request);
+    struct replica *replica = replica_new(stats, &owed, TIMEOUT_MS, &request);
     assert_non_null(replica);
     replica->on_gone = on_gone;
     waiting_add(&stage.waiting, replica);
     replica_begin(replica, stage.peers[number], bytes_at(NULL, 0));
     waiting_ask(&stage.waiting);
-    return replica_stats;
+    return stats;
 }
 
 static void pass_seconds(unsigned seconds)
@@ -239,13 +239,13 @@ WAITING_TEST(who_can_continue_does_at_once)
 {
     fake_store.current = fake_history_new(7, ID, X);
     fake_history_append(fake_store.current, LITERAL("0123456789"));
-    struct replica_stats *replica_stats = ask(1, X + 3);
+    struct replica_stats *stats = ask(1, X + 3);
     assert_int_equal(stage.attached_count, 1);
     assert_string_equal(stage.cause, "continue");
-    assert_int_equal(replica_stats->history_number, 7);
-    assert_false(replica_stats->full_sync);
-    assert_int_equal(REPLICA_STATS_GET(replica_stats, acknowledged), X + 3);
-    assert_int_equal(REPLICA_STATS_GET(replica_stats, sent_offset), X + 3);
+    assert_int_equal(stats->history_number, 7);
+    assert_false(stats->full_sync);
+    assert_int_equal(REPLICA_STATS_GET(stats, acknowledged), X + 3);
+    assert_int_equal(REPLICA_STATS_GET(stats, sent_offset), X + 3);
     assert_int_equal(stage.waiting.sync_partial_ok, 1);
     assert_int_equal(stage.waiting.sync_partial_err, 0);
 }
@@ -254,10 +254,10 @@ WAITING_TEST(a_partial_sync_that_becomes_a_full_one_is_counted)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
-    struct replica_stats *replica_stats = ask(1, X - 1);
+    struct replica_stats *stats = ask(1, X - 1);
     assert_int_equal(stage.attached_count, 1);
-    assert_true(replica_stats->full_sync);
-    assert_int_equal(REPLICA_STATS_GET(replica_stats, acknowledged), 0);
+    assert_true(stats->full_sync);
+    assert_int_equal(REPLICA_STATS_GET(stats, acknowledged), 0);
     assert_int_equal(stage.waiting.sync_full, 1);
     assert_int_equal(stage.waiting.sync_partial_err, 1);
 }
@@ -312,13 +312,13 @@ WAITING_TEST(a_hold_begins_with_the_one_who_is_held)
 
 static struct worker *const some_worker = (struct worker *)&stage; /* nobody looks into it */
 
-static void go_at_once(struct replica_stats *replica_stats, enum close_reason reason)
+static void go_at_once(struct replica_stats *stats, enum close_reason reason)
 {
-    replica_stats->worker = some_worker;
-    replica_stats->reason = reason;
-    replica_stats->rdb_sent_ms = clock_ms();
+    stats->worker = some_worker;
+    stats->reason = reason;
+    stats->rdb_sent_ms = clock_ms();
     fake_clock_advance(100);
-    waiting_note_gone(&stage.waiting, replica_stats);
+    waiting_note_gone(&stage.waiting, stats);
 }
 
 static void have_served(const char *rdb)
@@ -330,19 +330,19 @@ static void have_served(const char *rdb)
 
 static struct replica_stats *ask_as(const char *version)
 {
-    struct replica_stats *replica_stats = ask(1, 0);
-    snprintf(replica_stats->terms.version, sizeof(replica_stats->terms.version), "%s", version);
-    return replica_stats;
+    struct replica_stats *stats = ask(1, 0);
+    snprintf(stats->terms.version, sizeof(stats->terms.version), "%s", version);
+    return stats;
 }
 
 /* One comes, waits for as long as it must, and fails, over and over. */
 static void fail_often(unsigned times)
 {
     for (unsigned i = 0; i < times; i++) {
-        struct replica_stats *replica_stats = ask(1, 0);
+        struct replica_stats *stats = ask(1, 0);
         pass_seconds(4);
         assert_int_equal(stage.waiting.count, 0);
-        go_at_once(replica_stats, CLOSE_ENDED);
+        go_at_once(stats, CLOSE_ENDED);
         replica_close(stage.attached[stage.attached_count - 1], CLOSE_SHUTDOWN);
         stage.attached_count--;
         stage.count--; /* its place is used again */
@@ -362,14 +362,14 @@ WAITING_TEST(one_that_comes_back_right_after_full_syncs_waits)
     pass_seconds(1);
     assert_int_equal(stage.attached_count, 4);
     go_at_once(&stage.replica_stats_list[2], CLOSE_ENDED);
-    struct replica_stats *replica_stats = ask(1, 0);
+    struct replica_stats *stats = ask(1, 0);
     pass_seconds(1);
     assert_int_equal(stage.attached_count, 4);
     pass_seconds(1);
     assert_int_equal(stage.attached_count, 5);
     assert_int_equal(stage.waiting.sync_full_unacknowledged, 3);
-    REPLICA_STATS_SET(replica_stats, has_acknowledged, true);
-    go_at_once(replica_stats, CLOSE_ENDED); /* that was a good one */
+    REPLICA_STATS_SET(stats, has_acknowledged, true);
+    go_at_once(stats, CLOSE_ENDED); /* that was a good one */
     ask(1, 0);
     assert_int_equal(stage.attached_count, 6);
     assert_int_equal(stage.waiting.sync_full_unacknowledged, 3);
@@ -412,10 +412,10 @@ WAITING_TEST(one_that_leaves_while_it_waits_keeps_its_count)
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
     fail_often(3);
-    struct replica_stats *replica_stats = ask(1, 0);
-    assert_int_equal(replica_stats->failures, 3);
-    waiting_close(&stage.waiting, replica_stats->id, CLOSE_KILLED);
-    waiting_note_gone(&stage.waiting, replica_stats);
+    struct replica_stats *stats = ask(1, 0);
+    assert_int_equal(stats->failures, 3);
+    waiting_close(&stage.waiting, stats->id, CLOSE_KILLED);
+    waiting_note_gone(&stage.waiting, stats);
     assert_int_equal(ask(1, 0)->failures, 3);
     assert_int_equal(stage.waiting.sync_full_unacknowledged, 3);
 }
@@ -425,17 +425,17 @@ WAITING_TEST(one_that_leaves_at_the_head_of_the_rdb_has_failed)
 {
     fake_store.current = fake_history_new(1, ID, X);
     have_snapshot();
-    struct replica_stats *replica_stats = ask(1, 0);
-    replica_stats->worker = some_worker;
-    replica_stats->reason = CLOSE_FAILED;
-    waiting_note_gone(&stage.waiting, replica_stats);
+    struct replica_stats *stats = ask(1, 0);
+    stats->worker = some_worker;
+    stats->reason = CLOSE_FAILED;
+    waiting_note_gone(&stage.waiting, stats);
     assert_int_equal(stage.waiting.sync_full_unacknowledged, 1);
-    replica_stats = ask(1, 0);
-    assert_int_equal(replica_stats->failures, 1);
-    replica_stats->worker = some_worker;
-    replica_stats->reason = CLOSE_FAILED;
+    stats = ask(1, 0);
+    assert_int_equal(stats->failures, 1);
+    stats->worker = some_worker;
+    stats->reason = CLOSE_FAILED;
     pass_seconds(6);
-    waiting_note_gone(&stage.waiting, replica_stats);
+    waiting_note_gone(&stage.waiting, stats);
     assert_int_equal(stage.waiting.sync_full_unacknowledged, 1);
     assert_int_equal(ask(1, 0)->failures, 1);
 }

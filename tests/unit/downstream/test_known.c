@@ -22,10 +22,10 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    struct replica_stats *replica_stats;
-    TAILQ_FOREACH(replica_stats, &replica_stats_list, entry)
+    struct replica_stats *stats;
+    TAILQ_FOREACH(stats, &replica_stats_list, entry)
     {
-        known_leave(&known, replica_stats, 0);
+        known_leave(&known, stats, 0);
     }
     known_fini(&known);
     return 0;
@@ -36,31 +36,31 @@ static int tear_down(void **state)
 /* A connection from behind one address, as NAT makes it. */
 static struct replica_stats *come(uint64_t id, uint16_t port)
 {
-    struct replica_stats *replica_stats = &all[id];
-    memset(replica_stats, 0, sizeof(*replica_stats));
-    replica_stats->id = id;
-    replica_stats->acknowledges = true;
-    replica_stats->terms.listening_port = port;
-    snprintf(replica_stats->address, sizeof(replica_stats->address), "192.0.2.1");
-    assert_true(known_arrive(&known, replica_stats));
-    TAILQ_INSERT_TAIL(&replica_stats_list, replica_stats, entry);
-    return replica_stats;
+    struct replica_stats *stats = &all[id];
+    memset(stats, 0, sizeof(*stats));
+    stats->id = id;
+    stats->acknowledges = true;
+    stats->terms.listening_port = port;
+    snprintf(stats->address, sizeof(stats->address), "192.0.2.1");
+    assert_true(known_arrive(&known, stats));
+    TAILQ_INSERT_TAIL(&replica_stats_list, stats, entry);
+    return stats;
 }
 
 /* It has its RDB, and says so. */
-static struct replica_stats *sync_up(struct replica_stats *replica_stats)
+static struct replica_stats *sync_up(struct replica_stats *stats)
 {
-    replica_stats->worker = somewhere;
-    replica_stats->full_sync = true;
-    REPLICA_STATS_SET(replica_stats, has_acknowledged, true);
-    return replica_stats;
+    stats->worker = somewhere;
+    stats->full_sync = true;
+    REPLICA_STATS_SET(stats, has_acknowledged, true);
+    return stats;
 }
 
-static void leave(struct replica_stats *replica_stats, int64_t now_ms)
+static void leave(struct replica_stats *stats, int64_t now_ms)
 {
-    TAILQ_REMOVE(&replica_stats_list, replica_stats, entry);
-    known_leave(&known, replica_stats, now_ms);
-    assert_null(replica_stats->known);
+    TAILQ_REMOVE(&replica_stats_list, stats, entry);
+    known_leave(&known, stats, now_ms);
+    assert_null(stats->known);
 }
 
 static size_t forget(struct known_who who)
@@ -70,9 +70,9 @@ static size_t forget(struct known_who who)
 
 KNOWN_TEST(one_that_was_in_sync_is_missed_for_a_while)
 {
-    struct replica_stats *replica_stats = sync_up(come(1, 6379));
+    struct replica_stats *stats = sync_up(come(1, 6379));
     assert_true(known_is_complete(&known, 0));
-    leave(replica_stats, 1000);
+    leave(stats, 1000);
     assert_false(known_is_complete(&known, 1000));
     known_tick(&known, 1000 + TIMEOUT_MS - 1);
     assert_false(known_is_complete(&known, 1000 + TIMEOUT_MS - 1));
@@ -86,14 +86,14 @@ KNOWN_TEST(one_that_was_in_sync_is_missed_for_a_while)
 KNOWN_TEST(one_that_was_never_in_sync_is_not_missed)
 {
     leave(come(1, 6379), 0);
-    struct replica_stats *replica_stats = come(2, 6379);
-    replica_stats->worker = somewhere;
-    replica_stats->full_sync = true;
-    leave(replica_stats, 0);
+    struct replica_stats *stats = come(2, 6379);
+    stats->worker = somewhere;
+    stats->full_sync = true;
+    leave(stats, 0);
     assert_int_equal(known.away_count, 0);
-    replica_stats = come(3, 6379); /* it continued: by that it has what was before */
-    replica_stats->worker = somewhere;
-    leave(replica_stats, 0);
+    stats = come(3, 6379); /* it continued: by that it has what was before */
+    stats->worker = somewhere;
+    leave(stats, 0);
     assert_int_equal(known.away_count, 1);
 }
 
@@ -101,9 +101,9 @@ KNOWN_TEST(one_that_was_never_in_sync_is_not_missed)
 KNOWN_TEST(one_that_was_in_sync_before_is_missed_still)
 {
     leave(sync_up(come(1, 6379)), 0);
-    struct replica_stats *replica_stats = come(2, 6379);
+    struct replica_stats *stats = come(2, 6379);
     assert_true(known_is_complete(&known, 1));
-    leave(replica_stats, 5000);
+    leave(stats, 5000);
     assert_false(known_is_complete(&known, TIMEOUT_MS + 4999));
     assert_true(known_is_complete(&known, TIMEOUT_MS + 5000));
 }
@@ -130,43 +130,42 @@ KNOWN_TEST(another_port_user_or_address_is_another)
 {
     leave(sync_up(come(1, 6379)), 0);
     (void)come(2, 6380);
-    struct replica_stats *replica_stats = &all[3];
-    *replica_stats =
+    struct replica_stats *stats = &all[3];
+    *stats =
         (struct replica_stats){.id = 3, .acknowledges = true, .terms = {.listening_port = 6379}};
-    snprintf(replica_stats->address, sizeof(replica_stats->address), "192.0.2.1");
-    snprintf(replica_stats->user, sizeof(replica_stats->user), "other");
-    assert_true(known_arrive(&known, replica_stats));
-    TAILQ_INSERT_TAIL(&replica_stats_list, replica_stats, entry);
+    snprintf(stats->address, sizeof(stats->address), "192.0.2.1");
+    snprintf(stats->user, sizeof(stats->user), "other");
+    assert_true(known_arrive(&known, stats));
+    TAILQ_INSERT_TAIL(&replica_stats_list, stats, entry);
     assert_int_equal(known.away_count, 1);
-    replica_stats = &all[4];
-    *replica_stats =
+    stats = &all[4];
+    *stats =
         (struct replica_stats){.id = 4, .acknowledges = true, .terms = {.listening_port = 6379}};
-    snprintf(replica_stats->terms.version, sizeof(replica_stats->terms.version),
-             "9.0.0"); /* upgraded meanwhile */
-    snprintf(replica_stats->address, sizeof(replica_stats->address), "192.0.2.1");
-    assert_true(known_arrive(&known, replica_stats));
-    TAILQ_INSERT_TAIL(&replica_stats_list, replica_stats, entry);
+    snprintf(stats->terms.version, sizeof(stats->terms.version), "9.0.0"); /* upgraded meanwhile */
+    snprintf(stats->address, sizeof(stats->address), "192.0.2.1");
+    assert_true(known_arrive(&known, stats));
+    TAILQ_INSERT_TAIL(&replica_stats_list, stats, entry);
     assert_int_equal(known.away_count, 0);
 }
 
 /* Given up for its silence: it has been away for as long already. */
 KNOWN_TEST(a_silent_one_has_been_away_since_it_was_heard)
 {
-    struct replica_stats *replica_stats = sync_up(come(1, 6379));
-    REPLICA_STATS_SET(replica_stats, life_ms, 1000);
-    replica_stats->reason = CLOSE_SILENT;
-    leave(replica_stats, 1000 + TIMEOUT_MS);
+    struct replica_stats *stats = sync_up(come(1, 6379));
+    REPLICA_STATS_SET(stats, life_ms, 1000);
+    stats->reason = CLOSE_SILENT;
+    leave(stats, 1000 + TIMEOUT_MS);
     assert_true(known_is_complete(&known, 1000 + TIMEOUT_MS));
 }
 
 KNOWN_TEST(who_is_about_and_who_is_not)
 {
-    struct replica_stats replica_stats = {.acknowledges = false};
-    assert_false(known_is_about(&replica_stats));
-    replica_stats.acknowledges = true;
-    assert_true(known_is_about(&replica_stats));
-    replica_stats.terms.rdb_only = true;
-    assert_false(known_is_about(&replica_stats));
+    struct replica_stats stats = {.acknowledges = false};
+    assert_false(known_is_about(&stats));
+    stats.acknowledges = true;
+    assert_true(known_is_about(&stats));
+    stats.terms.rdb_only = true;
+    assert_false(known_is_about(&stats));
 }
 
 KNOWN_TEST(an_operator_ends_the_wait)
@@ -188,13 +187,13 @@ KNOWN_TEST(an_operator_ends_the_wait)
 /* To be taken away: it counts while it is attached, and is not missed. */
 KNOWN_TEST(one_that_is_attached_is_forgotten_when_it_leaves)
 {
-    struct replica_stats *replica_stats = sync_up(come(1, 6379));
+    struct replica_stats *stats = sync_up(come(1, 6379));
     assert_int_equal(forget((struct known_who){.is_anybody = true}), 0); /* those away alone */
     assert_int_equal(forget((struct known_who){.id = 1}), 1);
     struct known_counts counts;
     known_count(&known, &counts);
     assert_int_equal(counts.attached, 1);
-    leave(replica_stats, 0);
+    leave(stats, 0);
     assert_true(known_is_complete(&known, 0));
     leave(sync_up(come(2, 6379)), 0); /* it was not taken away after all */
     assert_false(known_is_complete(&known, 0));

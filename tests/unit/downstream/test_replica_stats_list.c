@@ -31,15 +31,15 @@ static int set_up(void **state)
 static struct replica_stats *add(enum replica_state state, uint64_t acknowledged)
 {
     assert_true(count < REPLICA_STATS_LIST_MAX);
-    struct replica_stats *replica_stats = &all[count++];
-    replica_stats->acknowledges = true;
-    replica_stats->history_number = NUMBER;
-    replica_stats->known = &known;
-    REPLICA_STATS_SET(replica_stats, branch, branches.current);
-    REPLICA_STATS_SET(replica_stats, state, (int)state);
-    REPLICA_STATS_SET(replica_stats, acknowledged, acknowledged);
-    TAILQ_INSERT_TAIL(&replica_stats_list, replica_stats, entry);
-    return replica_stats;
+    struct replica_stats *stats = &all[count++];
+    stats->acknowledges = true;
+    stats->history_number = NUMBER;
+    stats->known = &known;
+    REPLICA_STATS_SET(stats, branch, branches.current);
+    REPLICA_STATS_SET(stats, state, (int)state);
+    REPLICA_STATS_SET(stats, acknowledged, acknowledged);
+    TAILQ_INSERT_TAIL(&replica_stats_list, stats, entry);
+    return stats;
 }
 
 static void expect_rank(unsigned rank, uint64_t expected)
@@ -180,11 +180,11 @@ REPLICA_STATS_LIST_TEST(a_lost_branch_counts_up_to_the_cut)
 /* One that stood before the cut goes on, and counts in full once its worker has said so. */
 REPLICA_STATS_LIST_TEST(a_confirmed_branch_counts)
 {
-    struct replica_stats *replica_stats = add(REPLICA_STREAMING, 300);
+    struct replica_stats *stats = add(REPLICA_STREAMING, 300);
     branches_begin(&branches, 500);
-    REPLICA_STATS_SET(replica_stats, acknowledged, 800);
+    REPLICA_STATS_SET(stats, acknowledged, 800);
     expect_rank(1, 500);
-    REPLICA_STATS_SET(replica_stats, branch, branches.current);
+    REPLICA_STATS_SET(stats, branch, branches.current);
     expect_rank(1, 800);
     branches_begin(&branches, 700);
     expect_rank(1, 700);
@@ -192,9 +192,9 @@ REPLICA_STATS_LIST_TEST(a_confirmed_branch_counts)
 
 REPLICA_STATS_LIST_TEST(a_replica_is_known_by_address_and_port)
 {
-    struct replica_stats *replica_stats = add(REPLICA_WAITING, 0);
-    snprintf(replica_stats->address, sizeof(replica_stats->address), "192.0.2.7");
-    replica_stats->terms.listening_port = 6380;
+    struct replica_stats *stats = add(REPLICA_WAITING, 0);
+    snprintf(stats->address, sizeof(stats->address), "192.0.2.7");
+    stats->terms.listening_port = 6380;
     assert_true(replica_stats_list_have(&replica_stats_list, "192.0.2.7", 6380));
     assert_false(replica_stats_list_have(&replica_stats_list, "192.0.2.7", 6379));
     assert_false(replica_stats_list_have(&replica_stats_list, "192.0.2.8", 6380));

@@ -12,20 +12,20 @@ static const struct resync_source SOURCE = {.history_number = 3, .rdb = {false, 
 
 static struct replica_stats replica_stats_of(const char *address, uint16_t port)
 {
-    struct replica_stats replica_stats = {.source = SOURCE};
-    replica_stats.terms.listening_port = port;
-    snprintf(replica_stats.address, sizeof(replica_stats.address), "%s", address);
-    return replica_stats;
+    struct replica_stats stats = {.source = SOURCE};
+    stats.terms.listening_port = port;
+    snprintf(stats.address, sizeof(stats.address), "%s", address);
+    return stats;
 }
 
-static void keep(const struct replica_stats *replica_stats, unsigned failures, int64_t now_ms)
+static void keep(const struct replica_stats *stats, unsigned failures, int64_t now_ms)
 {
-    resync_throttle_keep(&throttle, replica_stats, failures, now_ms);
+    resync_throttle_keep(&throttle, stats, failures, now_ms);
 }
 
-static unsigned take(const struct replica_stats *replica_stats, int64_t now_ms)
+static unsigned take(const struct replica_stats *stats, int64_t now_ms)
 {
-    return resync_throttle_take(&throttle, replica_stats, &SOURCE, now_ms);
+    return resync_throttle_take(&throttle, stats, &SOURCE, now_ms);
 }
 
 static int begin(void **state)
@@ -39,8 +39,8 @@ static int begin(void **state)
 
 THROTTLE_TEST(one_that_never_failed_does_not_wait)
 {
-    struct replica_stats replica_stats = replica_stats_of("10.0.0.1", 6379);
-    assert_int_equal(take(&replica_stats, START_MS), 0);
+    struct replica_stats stats = replica_stats_of("10.0.0.1", 6379);
+    assert_int_equal(take(&stats, START_MS), 0);
     assert_int_equal(resync_wait_ms(0, RDB_UNKNOWN), 0);
     assert_int_equal(resync_wait_ms(0, RDB_READABLE), 0);
 }
@@ -66,10 +66,10 @@ THROTTLE_TEST(a_version_that_cannot_read_it_waits_from_the_first_time_on)
 
 THROTTLE_TEST(a_count_is_taken_by_one_alone)
 {
-    struct replica_stats replica_stats = replica_stats_of("10.0.0.1", 6379);
-    keep(&replica_stats, 7, START_MS);
-    assert_int_equal(take(&replica_stats, START_MS + 1000), 7);
-    assert_int_equal(take(&replica_stats, START_MS + 1000), 0);
+    struct replica_stats stats = replica_stats_of("10.0.0.1", 6379);
+    keep(&stats, 7, START_MS);
+    assert_int_equal(take(&stats, START_MS + 1000), 7);
+    assert_int_equal(take(&stats, START_MS + 1000), 0);
 }
 
 THROTTLE_TEST(only_one_that_says_the_same_takes_it)
@@ -96,44 +96,44 @@ THROTTLE_TEST(only_one_that_says_the_same_takes_it)
 
 THROTTLE_TEST(another_history_or_rdb_version_begins_anew)
 {
-    struct replica_stats replica_stats = replica_stats_of("10.0.0.1", 6379);
+    struct replica_stats stats = replica_stats_of("10.0.0.1", 6379);
     const struct resync_source other_history = {.history_number = 4, .rdb = SOURCE.rdb};
     const struct resync_source other_rdb = {.history_number = 3, .rdb = {false, 11}};
-    keep(&replica_stats, 7, START_MS);
-    assert_int_equal(resync_throttle_take(&throttle, &replica_stats, &other_history, START_MS), 0);
-    assert_int_equal(resync_throttle_take(&throttle, &replica_stats, &other_rdb, START_MS), 0);
-    assert_int_equal(take(&replica_stats, START_MS), 7);
+    keep(&stats, 7, START_MS);
+    assert_int_equal(resync_throttle_take(&throttle, &stats, &other_history, START_MS), 0);
+    assert_int_equal(resync_throttle_take(&throttle, &stats, &other_rdb, START_MS), 0);
+    assert_int_equal(take(&stats, START_MS), 7);
 }
 
 THROTTLE_TEST(it_is_forgotten_after_a_while)
 {
-    struct replica_stats replica_stats = replica_stats_of("10.0.0.1", 6379);
-    keep(&replica_stats, 7, START_MS);
-    assert_int_equal(take(&replica_stats, START_MS + RESYNC_RETURN_MS + 1), 0);
-    keep(&replica_stats, 7, START_MS);
-    assert_int_equal(take(&replica_stats, START_MS + RESYNC_RETURN_MS), 7);
+    struct replica_stats stats = replica_stats_of("10.0.0.1", 6379);
+    keep(&stats, 7, START_MS);
+    assert_int_equal(take(&stats, START_MS + RESYNC_RETURN_MS + 1), 0);
+    keep(&stats, 7, START_MS);
+    assert_int_equal(take(&stats, START_MS + RESYNC_RETURN_MS), 7);
 }
 
 /* Two that fail in turn behind one address both keep what they have. */
 THROTTLE_TEST(two_of_one_description_have_two_counts)
 {
-    struct replica_stats replica_stats = replica_stats_of("10.0.0.1", 6379);
-    keep(&replica_stats, 4, START_MS);
-    keep(&replica_stats, 9, START_MS + 1);
-    assert_int_equal(take(&replica_stats, START_MS + 2), 9);
-    assert_int_equal(take(&replica_stats, START_MS + 2), 4);
-    assert_int_equal(take(&replica_stats, START_MS + 2), 0);
+    struct replica_stats stats = replica_stats_of("10.0.0.1", 6379);
+    keep(&stats, 4, START_MS);
+    keep(&stats, 9, START_MS + 1);
+    assert_int_equal(take(&stats, START_MS + 2), 9);
+    assert_int_equal(take(&stats, START_MS + 2), 4);
+    assert_int_equal(take(&stats, START_MS + 2), 0);
 }
 
 THROTTLE_TEST(the_oldest_gives_way)
 {
     for (uint16_t i = 0; i <= RESYNC_PLACES; i++) {
-        struct replica_stats replica_stats = replica_stats_of("10.0.0.1", (uint16_t)(1000 + i));
-        keep(&replica_stats, 2, START_MS + i);
+        struct replica_stats stats = replica_stats_of("10.0.0.1", (uint16_t)(1000 + i));
+        keep(&stats, 2, START_MS + i);
     }
     int64_t now_ms = START_MS + RESYNC_PLACES;
     for (uint16_t i = 0; i <= RESYNC_PLACES; i++) {
-        struct replica_stats replica_stats = replica_stats_of("10.0.0.1", (uint16_t)(1000 + i));
-        assert_int_equal(take(&replica_stats, now_ms), i == 0 ? 0 : 2);
+        struct replica_stats stats = replica_stats_of("10.0.0.1", (uint16_t)(1000 + i));
+        assert_int_equal(take(&stats, now_ms), i == 0 ? 0 : 2);
     }
 }

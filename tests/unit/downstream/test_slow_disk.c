@@ -20,7 +20,7 @@ enum { X = 1000, COLD = 5, TIMEOUT_MS = 60 * 1000, SEEN_MAX = 64 * 1024 };
 
 struct peer {
     int fd;
-    struct replica_stats replica_stats;
+    struct replica_stats stats;
     uint64_t offset; /* of the next byte of the stream */
 };
 
@@ -89,12 +89,12 @@ static void come(struct peer *peer, uint64_t id, uint64_t offset)
     struct conn *conn = conn_accept(loop, pair[0], &options, on_conn, loop);
     assert_non_null(conn);
     loop_run(loop); /* until it is up */
-    *peer = (struct peer){.fd = pair[1], .replica_stats = {.id = id, .acknowledges = true}};
+    *peer = (struct peer){.fd = pair[1], .stats = {.id = id, .acknowledges = true}};
     peer->offset = offset;
     struct psync_request request = {.has_replid = true, .offset = offset, .replid = depot_id('a')};
     struct text owed;
     text_init(&owed, 100);
-    struct replica *replica = replica_new(&peer->replica_stats, &owed, TIMEOUT_MS, &request);
+    struct replica *replica = replica_new(&peer->stats, &owed, TIMEOUT_MS, &request);
     assert_non_null(replica);
     replica->conn = conn;
     assert_true(cursor_attach(&replica->feed.cursor, depot_backlog(&depot), offset));
@@ -122,7 +122,7 @@ static void wait_until_at_end(struct peer *peer)
     char ack[60];
     int length = snprintf(ack, sizeof(ack), "REPLCONF ACK %" PRIu64 "\r\n", peer->offset);
     assert_int_equal(write(peer->fd, ack, (size_t)length), length);
-    while (REPLICA_STATS_GET(&peer->replica_stats, acknowledged) != peer->offset)
+    while (REPLICA_STATS_GET(&peer->stats, acknowledged) != peer->offset)
         usleep(100);
 }
 
