@@ -126,7 +126,7 @@ static void tell_how(struct change *change, const struct setting *setting)
     struct text value;
     text_init(&value, VALUE_MAX);
     setting->kind->print(setting->kind, setting_value(setting, &change->config), VALUE_INI, &value);
-    text_format(change->why, "; it is %s: set both in one CONFIG SET", text_string(&value));
+    text_format(change->why, "; that is %s: set both in one CONFIG SET", text_string(&value));
     text_fini(&value);
 }
 
@@ -268,7 +268,7 @@ static void say_overruled(const struct config_difference *difference, void *arg)
 {
     (void)arg;
     if (difference->is_live)
-        log_warnx("config: CONFIG REWRITE has written [%s] %s = %s, but the next start takes %s: "
+        log_warnx("config: CONFIG REWRITE has written [%s] %s = %s, but the next start uses %s: "
                   "--set overrides the ini",
                   difference->section, difference->key, difference->before, difference->after);
 }

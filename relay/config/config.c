@@ -26,12 +26,12 @@ static void complain_unknown_section(struct errors *errors, const char *where, c
 {
     if (section[0] == '\0')
         complain(errors, where,
-                 "a setting before the first [section]; sections are relay, "
-                 "upstream, downstream, store, http and users");
+                 "a setting before the first section; the sections are relay, upstream, "
+                 "downstream, store, http and users");
     else
         complain(errors, where,
-                 "[%s]: there is no such section; sections are relay, upstream, downstream, "
-                 "store, http and users",
+                 "[%s]: unknown section; the sections are relay, upstream, downstream, store, http "
+                 "and users",
                  section);
 }
 
@@ -40,12 +40,12 @@ static void complain_unknown_key(struct errors *errors, const char *where, const
 {
     const struct setting *elsewhere = setting_find_key(key);
     if (elsewhere != NULL) {
-        complain(errors, where, "[%s] %s: there is no such key here; it belongs in [%s]", section,
-                 key, elsewhere->section);
+        complain(errors, where, "[%s] %s: unknown setting; it belongs in [%s]", section, key,
+                 elsewhere->section);
         return;
     }
     const struct setting *nearest = setting_nearest(section, key);
-    complain(errors, where, "[%s] %s: there is no such key; the nearest one is %s", section, key,
+    complain(errors, where, "[%s] %s: unknown setting; the nearest one is %s", section, key,
              nearest->key);
 }
 
@@ -92,8 +92,8 @@ static void on_setting(const char *section, const char *key, const char *value, 
     } else if (setting == NULL) {
         complain_unknown(reading, where, section, key);
     } else if (errors->found_on[setting_index(setting)] != 0) {
-        complain(errors, where, "[%s] %s: it is set on line %u already; keep one of the two",
-                 section, key, errors->found_on[setting_index(setting)]);
+        complain(errors, where, "[%s] %s: already set on line %u; remove one of the two", section,
+                 key, errors->found_on[setting_index(setting)]);
     } else {
         errors->found_on[setting_index(setting)] = line;
         if (!setting->kind->parse(setting->kind, value, setting_place(setting, reading->config)))
@@ -170,7 +170,7 @@ static const char *read_password(const struct config *config, const char *const 
     if ((*file)[0] == '\0')
         return *value;
     if ((*value)[0] != '\0')
-        complain_of(errors, config, file, "the password itself is set, too; keep one of the two");
+        complain_of(errors, config, file, "the password itself is also set; remove one of the two");
     else if (!secret_read(*file, from_file, &why))
         complain_of(errors, config, file, why);
     else
@@ -209,9 +209,9 @@ static void settle_users(struct config *config, struct errors *errors)
     user.needs_none = !has_password;
     if (has_password && user_settings_has(&config->user_settings, USER_DEFAULT))
         complain_of(errors, config, place,
-                    "[users] has a user default, whose password it is, too; keep one of the two");
+                    "[users] also sets the password of the user default; remove one of the two");
     else if (has_password && !user_password_parse(bytes_of(password), &user.password))
-        complain_of(errors, config, place, "expected 64 hexadecimal digits behind sha256:");
+        complain_of(errors, config, place, "expected 64 hexadecimal digits after sha256:");
     explicit_bzero(from_file, sizeof(from_file));
     forget_text(&config->requirepass);
     users_init(&config->users);
@@ -233,7 +233,7 @@ static void settle_http(struct config *config, struct errors *errors)
                                          &config->http_requirepass_file, from_file, errors);
     status->has_password = password != NULL && password[0] != '\0';
     if (status->has_password && !user_password_parse(bytes_of(password), &status->password))
-        complain_of(errors, config, place, "expected 64 hexadecimal digits behind sha256:");
+        complain_of(errors, config, place, "expected 64 hexadecimal digits after sha256:");
     explicit_bzero(from_file, sizeof(from_file));
     forget_text(&config->http_requirepass);
 }
@@ -253,7 +253,7 @@ static void check_http_port(const struct config *config, const uint16_t *port,
 {
     if (*port != 0 && (*port == config->downstream.port || *port == config->downstream.tls_port))
         complain_of(errors, config, port,
-                    "replicas are served on that port: set another one, or 0 for none");
+                    "[downstream] uses that port: set another one, or 0 for no HTTP");
 }
 
 static void check_ports(struct config *config, struct errors *errors)
@@ -261,13 +261,13 @@ static void check_ports(struct config *config, struct errors *errors)
     config->downstream.without_plain = config->downstream.port == 0;
     if (config->downstream.without_plain && config->downstream.tls_port == 0)
         complain_of(errors, config, &config->downstream.port,
-                    "neither port nor tls-port is set: nobody could connect");
+                    "neither port nor tls-port is set, so nothing could connect");
     else if (config->downstream.port == config->downstream.tls_port)
-        complain_of(errors, config, &config->downstream.tls_port, "port is the same");
+        complain_of(errors, config, &config->downstream.tls_port, "must differ from port");
     check_http_port(config, &config->status.port, errors);
     check_http_port(config, &config->status.tls_port, errors);
     if (config->status.tls_port != 0 && config->status.tls_port == config->status.port)
-        complain_of(errors, config, &config->status.tls_port, "port is the same");
+        complain_of(errors, config, &config->status.tls_port, "must differ from port");
 }
 
 static void check_primary(const struct config *config, struct errors *errors)
@@ -280,9 +280,9 @@ static void check_primary(const struct config *config, struct errors *errors)
     if (config->upstream.user[0] != '\0' && config->masterauth[0] == '\0' &&
         config->masterauth_file[0] == '\0')
         complain_of(errors, config, &config->upstream.user,
-                    "a user needs masterauth or masterauth-file, too");
+                    "masteruser requires masterauth or masterauth-file");
     if (config->sentinel.user[0] != '\0' && config->sentinel.password[0] == '\0')
-        complain_of(errors, config, &config->sentinel.user, "a user needs sentinel-pass, too");
+        complain_of(errors, config, &config->sentinel.user, "sentinel-user requires sentinel-pass");
 }
 
 struct misfits {
@@ -307,7 +307,7 @@ static void settle(struct config *config, struct errors *errors)
     check_ports(config, errors);
     check_primary(config, errors);
     if (config->group[0] != '\0' && config->user[0] == '\0')
-        complain_of(errors, config, &config->group, "a group needs a user, too");
+        complain_of(errors, config, &config->group, "group requires user");
     note_secrets(config, errors);
 
     fit_settle(config);

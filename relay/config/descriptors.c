@@ -43,7 +43,7 @@ static uint64_t raise_limit(uint64_t wanted)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-        return wanted; /* who cannot be asked does not refuse */
+        return wanted; /* the limit is not known: assume that it suffices */
     rlim_t before = limit.rlim_cur;
     if (before >= wanted)
         return before;
@@ -61,16 +61,16 @@ bool descriptors_provide(struct config *config, struct text *why)
     plan = descriptors_plan(config, limit);
     if (plan.clients_max == 0) {
         text_format(why,
-                    "the system allows %" PRIu64 " open files, and %" PRIu64
-                    " are needed for the store's segments (repl-backlog-max-size / segment-size) "
-                    "and the relay itself, and one for each connection: raise the limit to %" PRIu64
+                    "the system allows %" PRIu64 " open files; %" PRIu64
+                    " are needed for segments (repl-backlog-max-size / segment-size) and the relay "
+                    "itself, and one more for each connection: raise the limit to %" PRIu64
                     " (ulimit -n, LimitNOFILE), or set a larger segment-size",
                     limit, plan.own, plan.wanted);
         return false;
     }
     if (plan.clients_max < config->downstream.clients_max)
         log_warnx("relay: maxclients is lowered from %u to %u: the system allows %" PRIu64
-                  " open files, and connections (maxclients) and segments (repl-backlog-max-size / "
+                  " open files, but connections (maxclients) and segments (repl-backlog-max-size / "
                   "segment-size) need %" PRIu64 ": raise the limit (ulimit -n, LimitNOFILE)",
                   config->downstream.clients_max, plan.clients_max, limit, plan.wanted);
     config->downstream.clients_max = plan.clients_max;
@@ -100,8 +100,8 @@ bool descriptors_extend(const struct config *before, const struct config *after,
                     plan.clients_max);
     else
         text_format(why,
-                    "the system allows %" PRIu64 " open files, and segments and connections would "
-                    "need %" PRIu64,
+                    "the system allows %" PRIu64 " open files, but segments and connections need "
+                    "%" PRIu64,
                     limit, wanted);
     return false;
 }

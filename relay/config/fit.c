@@ -11,14 +11,14 @@ enum {
 static void look_at_sizes(const struct store_options *store, fit_fn *fn, void *arg)
 {
     if (store->window_bytes_max < store->window_bytes)
-        fn(&store->window_bytes_max, "expected at least as much as repl-backlog-size", arg);
+        fn(&store->window_bytes_max, "must be at least repl-backlog-size", arg);
     if (store->segment_bytes > store->window_bytes)
-        fn(&store->segment_bytes,
-           "expected at most as much as repl-backlog-size, better a tenth of it", arg);
+        fn(&store->segment_bytes, "must be at most repl-backlog-size, preferably a tenth of it",
+           arg);
     if (descriptors_segments_max(store) > MAPPINGS_MAX)
         fn(&store->segment_bytes,
-           "repl-backlog-max-size would be more segments than can be mapped "
-           "(vm.max_map_count is 65530): set a larger segment-size",
+           "repl-backlog-max-size needs more segments than can be mapped (vm.max_map_count is "
+           "65530): set a larger segment-size",
            arg);
 }
 
@@ -27,7 +27,7 @@ void fit_look(const struct config *config, fit_fn *fn, void *arg)
     look_at_sizes(&config->store, fn, arg);
     /* Without an fsync nothing would ever be acknowledged. */
     if (config->upstream.ack.policy == ACK_DURABLE && config->store.fsync == STORE_FSYNC_NO)
-        fn(&config->upstream.ack, "it needs fsync = everysec or fsync = always", arg);
+        fn(&config->upstream.ack, "requires fsync = everysec or fsync = always", arg);
 }
 
 void fit_settle(struct config *config)

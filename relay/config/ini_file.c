@@ -42,7 +42,7 @@ static void judge_last_line(struct reading *reading)
     char place[CONFIG_LINE_MAX];
     if (reading->in_question)
         complain(reading->errors, where_is(reading, place),
-                 "neither \"[section]\" nor \"key = value\" nor a comment");
+                 "expected [section], key = value or a comment");
     reading->in_question = false;
 }
 
@@ -77,10 +77,10 @@ static char *read_line(char *into, int capacity, void *arg)
     const char *string = reading->line;
     into[0] = '\0';
     if (strlen(string) != (size_t)length) {
-        complain(reading->errors, where_is(reading, place), "the line holds a zero byte");
+        complain(reading->errors, where_is(reading, place), "the line contains a zero byte");
     } else if (length >= capacity) {
         complain(reading->errors, where_is(reading, place),
-                 "the line has %zd bytes; at most %d are possible", length, capacity - 1);
+                 "the line has %zd bytes; the maximum is %d", length, capacity - 1);
     } else {
         memcpy(into, string, (size_t)length + 1);
         reading->in_question = !is_settingless(string);

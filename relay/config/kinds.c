@@ -46,27 +46,23 @@ const struct value_kind kind_host = {VALUE_HOST, .expected = "an address or a ho
 const struct value_kind kind_account = {VALUE_WORD, .expected = "the name of a user or a group"};
 const struct value_kind kind_secret = {VALUE_SECRET, .expected = "one line of text"};
 const struct value_kind kind_candidates = {
-    VALUE_CANDIDATES, .expected =
-                          "\"HOST PORT\" with a blank between the two, several with commas between "
-                          "them, as in: 10.0.0.1 6379, ::1 6379"};
+    VALUE_CANDIDATES,
+    .expected = "HOST PORT, several separated by commas, as in: 10.0.0.1 6379, ::1 6379"};
 const struct value_kind kind_sentinel = {
     VALUE_SENTINEL,
-    .expected =
-        "\"MASTER-NAME HOST:PORT HOST:PORT ...\", as in: mymaster 10.0.0.1:26379 [::1]:26379"};
+    .expected = "MASTER-NAME HOST:PORT HOST:PORT ..., as in: mymaster 10.0.0.1:26379 [::1]:26379"};
 const struct value_kind kind_renames = {
-    VALUE_RENAMES,
-    .expected =
-        "\"COMMAND WORD\", several with commas between them, of AUTH, CONFIG, INFO, PING, PSYNC "
-        "and REPLCONF, as in: PSYNC xyz, REPLCONF abc"};
+    VALUE_RENAMES, .expected = "COMMAND NAME, several separated by commas, for AUTH, CONFIG, INFO, "
+                               "PING, PSYNC or REPLCONF, as in: PSYNC xyz, REPLCONF abc"};
 const struct value_kind kind_ack = {
     VALUE_ACK, .expected = "one of: received, durable, all, replicas N (from 1 to 1000)"};
 const struct value_kind kind_version = {
     VALUE_VERSION, .expected = "auto, or a version of three numbers, as in: 8.1.0"};
 const struct value_kind kind_addresses = {
-    VALUE_BIND, .expected = "numeric addresses with blanks between them, as in: 127.0.0.1 -::1"};
+    VALUE_BIND, .expected = "numeric addresses separated by blanks, as in: 127.0.0.1 -::1"};
 const struct value_kind kind_host_names = {
     VALUE_HOST_NAMES,
-    .expected = "host names with blanks between them, as in: relay.example.com .example.org"};
+    .expected = "host names separated by blanks, as in: relay.example.com .example.org"};
 const struct value_kind kind_port_or_0 = {VALUE_PORT, .least = 0, .most = 65535,
                                           .expected = "a port from 0 to 65535"};
 const struct value_kind kind_workers = {VALUE_COUNT, .least = 1, .most = 64,

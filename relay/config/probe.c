@@ -35,12 +35,12 @@ bool probe_path(const char *path, bool is_directory, char problem[PROBE_PROBLEM_
         if (is_right && access(path, is_directory ? R_OK | W_OK | X_OK : W_OK) == 0)
             return true;
         error = is_right ? errno : is_directory ? ENOTDIR : EISDIR;
-        what = "it cannot be written";
+        what = "cannot be written";
     } else {
         error = errno == ENOENT ? probe_making(path, is_directory) : errno;
         if (error == 0)
             return true;
-        what = "it is not there and cannot be made";
+        what = "does not exist and cannot be created";
     }
     snprintf(problem, PROBE_PROBLEM_MAX, "%s: %s", what, strerror(error));
     return false;

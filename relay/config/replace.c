@@ -27,7 +27,7 @@ static bool read_all(int file, struct text *out, struct text *why)
         text_append(out, bytes_at(block, (size_t)length));
     }
     if (out->failed)
-        text_append_string(why, "it is too long");
+        text_append_string(why, "the path is too long");
     return !out->failed;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The one table of settings: which key each has in the ini, how it is read, where it is kept in struct
- * config, what it is by default, and what it means. Pure: nothing here changes a config. Any thread.
+ * The one table of settings: for each its key in the ini, how it is read, where it is kept in struct
+ * config, its default, and when a change takes effect. What it means is explained in etc/psync-relay.ini. Pure: nothing here changes a config. Any thread.
  *
  *     const struct setting *setting = setting_find("store", "fsync");
  *     setting->kind->parse(setting->kind, "always", setting_place(setting, &config));
@@ -32,7 +32,6 @@ struct setting {
     size_t place;      /* in struct config */
     const char *value; /* by default */
     unsigned flags;    /* setting_flag */
-    const char *meaning;
 };
 
 /* All of them, from 0, in the order of the ini; at most SETTINGS_MAX. */

@@ -39,15 +39,16 @@ static const char *take_password(struct user_setting *setting, struct bytes writ
     if (bytes_starts(written, file_form)) {
         struct bytes path = bytes_skip(written, sizeof(file_form) - 1);
         if (path.length == 0)
-            return "expected the path of a file behind file:";
+            return "expected the path of a file after file:";
         setting->file = strndup((const char *)path.data, path.length);
         CHECK(setting->file != NULL);
         return NULL;
     }
     if (bytes_starts(written, "sha256:") && !user_password_parse(written, &setting->user.password))
-        return "expected 64 hexadecimal digits behind sha256:";
+        return "expected 64 hexadecimal digits after sha256:";
     if (!user_password_parse(written, &setting->user.password))
-        return "expected a password behind the role: nopass, sha256:DIGITS, file:PATH, or itself";
+        return "expected a password after the role: the password itself, sha256:DIGITS, file:PATH "
+               "or nopass";
     return NULL;
 }
 
@@ -57,8 +58,7 @@ static const char *parse(struct user_setting *setting, const char *name, const c
     struct bytes written = bytes_of(value);
     size_t role_length = strcspn(value, " \t");
     if (!user_is_name(bytes_of(name)))
-        return "expected a name of 1 to 63 printable characters, none of them a blank or = : ; # [ "
-               "]";
+        return "expected a name of 1 to 63 printable characters, without blanks and = : ; # [ ]";
     if (!user_role_parse(bytes_first(written, role_length), &setting->user.role))
         return "expected ROLE PASSWORD, with one of the roles replica, monitor, admin";
     snprintf(setting->user.name, sizeof(setting->user.name), "%s", name);
@@ -96,10 +96,10 @@ void user_settings_take(struct user_settings *settings, const char *name, const 
     if (expected != NULL)
         complain(errors, where, "[users] %s: %s", name, expected);
     else if (earlier != NULL && line != FOUND_IN_OVERRIDE)
-        complain(errors, where, "[users] %s: it is set on line %u already; keep one of the two",
-                 name, earlier->line);
+        complain(errors, where, "[users] %s: already set on line %u; remove one of the two", name,
+                 earlier->line);
     else if (earlier == NULL && settings->count == USERS_MAX - 1)
-        complain(errors, where, "[users] %s: there are %d users already", name, USERS_MAX - 1);
+        complain(errors, where, "[users] %s: there may be at most %d users", name, USERS_MAX - 1);
     else {
         keep(settings, &setting);
         return;
@@ -119,7 +119,7 @@ static bool read_password(const struct user_setting *setting, struct digest *out
     char password[SECRET_MAX];
     bool is_good = secret_read(setting->file, password, why);
     if (is_good && !user_password_parse(bytes_of(password), out)) {
-        *why = "expected 64 hexadecimal digits behind sha256:";
+        *why = "expected 64 hexadecimal digits after sha256:";
         is_good = false;
     }
     explicit_bzero(password, sizeof(password));

@@ -168,7 +168,7 @@ def test_port_of_the_replicas_is_refused(tmp_path):
         "--set", f"downstream.port={port}", "--set", f"http.port={port}", "--check",
     )  # fmt: skip
     assert done.returncode == 1
-    assert "replicas are served on that port" in done.stderr
+    assert "[downstream] uses that port" in done.stderr
 
 
 def test_many_and_slow_clients(lab):

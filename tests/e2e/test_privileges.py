@@ -205,7 +205,7 @@ def test_users_that_cannot_be(lab):
     assert "[relay] group = nosuch: there is no such group" in refusal(
         lab, {"relay.user": USER, "relay.group": "nosuch"}
     )
-    assert "a group needs a user, too" in refusal(lab, {"relay.group": "daemon"})
+    assert "group requires user" in refusal(lab, {"relay.group": "daemon"})
     assert "that is root" in refusal(lab, {"relay.user": "root"})
 
 

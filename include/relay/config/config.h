@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * All settings: the options of the components, put together, and the one table (settings.c) that says for
- * each which key it has in the ini, how it is read, what it is by default, and what it means. Components
+ * All settings: the options of all components in one struct. The one table of settings (settings.c) says
+ * for each its key in the ini, how it is read, its default and when a change takes effect. Components
  * never see the ini.
  *
  *     if (!config_load(&config, file, overrides, count, &errors))
- *         tell them all, exit with status 1
+ *         print them, exit with status 1
  *     use config.store, config.upstream, ...
  *     config_fini(&config);
  *

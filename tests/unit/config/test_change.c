@@ -145,19 +145,18 @@ CHANGE_TEST(one_is_set_or_refused_in_redis_servers_words)
          "ERR CONFIG SET failed (possibly related to argument 'data-dir') - can't set immutable "
          "config"},
         {"fsync", "no",
-         "ERR CONFIG SET failed (possibly related to argument 'ack') - it needs fsync = everysec "
-         "or fsync = always; it is durable: set both in one CONFIG SET"},
+         "ERR CONFIG SET failed (possibly related to argument 'ack') - requires fsync = everysec "
+         "or fsync = always; that is durable: set both in one CONFIG SET"},
         {"fsync", "always", NULL},
         {"repl-backlog-size", "8gb",
-         "ERR CONFIG SET failed (possibly related to argument 'repl-backlog-max-size') - expected "
-         "at least as much as repl-backlog-size; it is 4gb: set both in one CONFIG SET"},
+         "ERR CONFIG SET failed (possibly related to argument 'repl-backlog-max-size') - must be "
+         "at least repl-backlog-size; that is 4gb: set both in one CONFIG SET"},
         {"repl-backlog-size", "1mb",
-         "ERR CONFIG SET failed (possibly related to argument 'segment-size') - expected at most "
-         "as much as repl-backlog-size, better a tenth of it; it is 64mb: set both in one CONFIG "
-         "SET"},
+         "ERR CONFIG SET failed (possibly related to argument 'segment-size') - must be at most "
+         "repl-backlog-size, preferably a tenth of it; that is 64mb: set both in one CONFIG SET"},
         {"segment-size", "2gb",
-         "ERR CONFIG SET failed (possibly related to argument 'segment-size') - expected at most "
-         "as much as repl-backlog-size, better a tenth of it"},
+         "ERR CONFIG SET failed (possibly related to argument 'segment-size') - must be at most "
+         "repl-backlog-size, preferably a tenth of it"},
         {"segment-size", "32mb", NULL},
         {"maxclients", "0",
          "ERR CONFIG SET failed (possibly related to argument 'maxclients') - expected a number "
@@ -318,9 +317,7 @@ CHANGE_TEST(a_rewrite_that_cannot_be_leaves_the_ini)
     assert_false(rewrite(&count));
     char expected[256];
     snprintf(expected, sizeof(expected),
-             "ERR Rewriting config file: %s:1: neither \"[section]\" nor \"key = value\" nor a "
-             "comment",
-             ini);
+             "ERR Rewriting config file: %s:1: expected [section], key = value or a comment", ini);
     assert_string_equal(text_string(&why), expected);
     expect_ini("what is that\n" PRIMARY);
 

@@ -126,7 +126,7 @@ PLACE_TEST(long_lines)
     config_fini(&place->config);
 
     snprintf(ini, sizeof(ini), PRIMARY "masterauth = %.*s\n", 4100, secret);
-    assert_refused(place, ini, NULL, "%s:3: the line has 4114 bytes; at most 4095 are possible\n");
+    assert_refused(place, ini, NULL, "%s:3: the line has 4114 bytes; the maximum is 4095\n");
 }
 
 PLACE_TEST(lines_that_say_nothing)
@@ -134,14 +134,14 @@ PLACE_TEST(lines_that_say_nothing)
     struct place *place = *state;
     assert_refused(place, "port 6379\n[upstream\n" PRIMARY "[store] fsync = no\nfsync\n\n= 5\n",
                    NULL,
-                   "%s:1: neither \"[section]\" nor \"key = value\" nor a comment\n"
-                   "%s:2: neither \"[section]\" nor \"key = value\" nor a comment\n"
-                   "%s:5: neither \"[section]\" nor \"key = value\" nor a comment\n"
-                   "%s:6: neither \"[section]\" nor \"key = value\" nor a comment\n"
-                   "%s:8: [store] : there is no such key; the nearest one is fsync\n");
+                   "%s:1: expected [section], key = value or a comment\n"
+                   "%s:2: expected [section], key = value or a comment\n"
+                   "%s:5: expected [section], key = value or a comment\n"
+                   "%s:6: expected [section], key = value or a comment\n"
+                   "%s:8: [store] : unknown setting; the nearest one is fsync\n");
 
     char expected[256];
-    snprintf(expected, sizeof(expected), "%s:3: the line holds a zero byte\n", place->ini);
+    snprintf(expected, sizeof(expected), "%s:3: the line contains a zero byte\n", place->ini);
     assert_false(load_bytes(place, LITERAL(PRIMARY "masterauth = a\0b\n"), NULL));
     assert_string_equal(text_string(&place->errors), expected);
 }
@@ -153,12 +153,12 @@ PLACE_TEST(unknown_names)
                    "port = 6380\n" PRIMARY "[stroe]\nfsync = no\nsnapshot = no\n[store]\n"
                    "fsnc = no\nbind = ::1\n",
                    NULL,
-                   "%s:1: a setting before the first [section]; sections are relay, upstream, "
+                   "%s:1: a setting before the first section; the sections are relay, upstream, "
                    "downstream, store, http and users\n"
-                   "%s:5: [stroe]: there is no such section; sections are relay, upstream, "
-                   "downstream, store, http and users\n"
-                   "%s:8: [store] fsnc: there is no such key; the nearest one is fsync\n"
-                   "%s:9: [store] bind: there is no such key here; it belongs in [downstream]\n");
+                   "%s:5: [stroe]: unknown section; the sections are relay, upstream, downstream, "
+                   "store, http and users\n"
+                   "%s:8: [store] fsnc: unknown setting; the nearest one is fsync\n"
+                   "%s:9: [store] bind: unknown setting; it belongs in [downstream]\n");
 }
 
 PLACE_TEST(bad_values)
@@ -169,14 +169,14 @@ PLACE_TEST(bad_values)
         "[upstream]\nreplicaof = 10.0.0.1\nmasterauth = \x01geheim\n"
         "[store]\nfsync = maybe\nsegment-size = 1kb\n[relay]\nthreads = 65\nthreads = 1\n",
         NULL,
-        "%s:2: [upstream] replicaof = 10.0.0.1: expected \"HOST PORT\" with a blank "
-        "between the two, several with commas between them, as in: 10.0.0.1 6379, ::1 6379\n"
+        "%s:2: [upstream] replicaof = 10.0.0.1: expected HOST PORT, several separated by commas, "
+        "as in: 10.0.0.1 6379, ::1 6379\n"
         "%s:3: [upstream] masterauth = ***: expected one line of text\n"
         "%s:5: [store] fsync = maybe: expected one of: no, everysec, always\n"
         "%s:6: [store] segment-size = 1kb: expected a size of at least 64kb, as in: "
         "512mb, 1gb\n"
         "%s:8: [relay] threads = 65: expected a number from 1 to 64\n"
-        "%s:9: [relay] threads: it is set on line 8 already; keep one of the two\n");
+        "%s:9: [relay] threads: already set on line 8; remove one of the two\n");
 }
 
 PLACE_TEST(many_errors_are_counted)
@@ -191,7 +191,7 @@ PLACE_TEST(many_errors_are_counted)
         text_append_string(&ini, "fsnc = no\n");
         if (i < CONFIG_ERRORS_MAX)
             text_format(&expected,
-                        "%%s:%zu: [store] fsnc: there is no such key; the nearest one is fsync\n",
+                        "%%s:%zu: [store] fsnc: unknown setting; the nearest one is fsync\n",
                         i + 2);
     }
     text_append_string(&expected, "... and 5 more\n");
@@ -248,15 +248,14 @@ PLACE_TEST(bad_overrides)
         {"", "--set : expected SECTION.KEY=VALUE, as in: store.fsync=always\n"},
         {"store.fsync=",
          "--set store.fsync: [store] fsync = : expected one of: no, everysec, always\n"},
-        {"store.fsnc=no", "--set store.fsnc: [store] fsnc: there is no such key; the nearest one "
-                          "is fsync\n"},
-        {"web.port=1", "--set web.port: [web]: there is no such section; sections are relay, "
-                       "upstream, downstream, store, http and users\n"},
+        {"store.fsnc=no",
+         "--set store.fsnc: [store] fsnc: unknown setting; the nearest one is fsync\n"},
+        {"web.port=1", "--set web.port: [web]: unknown section; the sections are relay, upstream, "
+                       "downstream, store, http and users\n"},
         {"upstream.masterauth=a\nb",
          "--set upstream.masterauth: [upstream] masterauth = ***: expected one line of text\n"},
-        {"store.segment-size=2gb",
-         "--set store.segment-size: [store] segment-size = 2gb: expected at most as much as "
-         "repl-backlog-size, better a tenth of it\n"},
+        {"store.segment-size=2gb", "--set store.segment-size: [store] segment-size = 2gb: must be "
+                                   "at most repl-backlog-size, preferably a tenth of it\n"},
     };
     struct place *place = *state;
     for (size_t i = 0; i < LENGTH_OF(rows); i++)
@@ -270,30 +269,29 @@ PLACE_TEST(what_does_not_fit_together)
                    "%s: [upstream] neither replicaof nor sentinel is set: name the primary, as in "
                    "\"replicaof = 10.0.0.1 6379\" in the ini or --set "
                    "upstream.replicaof=\"10.0.0.1 6379\"\n");
-    assert_refused(place, PRIMARY "sentinel-user = relay\n", NULL,
-                   "%s:3: [upstream] sentinel-user = relay: a user needs sentinel-pass, too\n");
+    assert_refused(
+        place, PRIMARY "sentinel-user = relay\n", NULL,
+        "%s:3: [upstream] sentinel-user = relay: sentinel-user requires sentinel-pass\n");
     assert_refused(place, PRIMARY "ack = durable\n", "store.fsync=no",
-                   "%s:3: [upstream] ack = durable: it needs fsync = everysec or fsync = always\n");
-    assert_refused(place, PRIMARY "masteruser = relay\n", NULL,
-                   "%s:3: [upstream] masteruser = relay: a user needs masterauth or "
-                   "masterauth-file, too\n");
-    assert_refused(place,
-                   PRIMARY "[store]\nrepl-backlog-size = 1mb\nrepl-backlog-max-size = 512kb\n"
-                           "segment-size = 2mb\n",
-                   NULL,
-                   "%s:5: [store] repl-backlog-max-size = 512kb: expected at least as much as "
-                   "repl-backlog-size\n"
-                   "%s:6: [store] segment-size = 2mb: expected at most as much as "
-                   "repl-backlog-size, better a tenth of it\n");
+                   "%s:3: [upstream] ack = durable: requires fsync = everysec or fsync = always\n");
+    assert_refused(
+        place, PRIMARY "masteruser = relay\n", NULL,
+        "%s:3: [upstream] masteruser = relay: masteruser requires masterauth or masterauth-file\n");
+    assert_refused(
+        place,
+        PRIMARY "[store]\nrepl-backlog-size = 1mb\nrepl-backlog-max-size = 512kb\n"
+                "segment-size = 2mb\n",
+        NULL,
+        "%s:5: [store] repl-backlog-max-size = 512kb: must be at least repl-backlog-size\n"
+        "%s:6: [store] segment-size = 2mb: must be at most repl-backlog-size, preferably a tenth "
+        "of it\n");
     assert_refused(place, PRIMARY "[store]\nrepl-backlog-max-size = 4gb\nsegment-size = 64kb\n",
                    NULL,
-                   "%s:5: [store] segment-size = 64kb: repl-backlog-max-size would be more "
-                   "segments than can be mapped (vm.max_map_count is 65530): set a larger "
-                   "segment-size\n");
+                   "%s:5: [store] segment-size = 64kb: repl-backlog-max-size needs more segments "
+                   "than can be mapped (vm.max_map_count is 65530): set a larger segment-size\n");
     /* By default it does not fit either. */
     assert_refused(place, PRIMARY "[store]\nrepl-backlog-size = 8gb\n", NULL,
-                   "[store] repl-backlog-max-size = 4gb: expected at least as much as "
-                   "repl-backlog-size\n");
+                   "[store] repl-backlog-max-size = 4gb: must be at least repl-backlog-size\n");
 }
 
 PLACE_TEST(where_the_primary_is)
@@ -344,7 +342,7 @@ PLACE_TEST(secrets_in_files)
     config_fini(&place->config);
 
     assert_false(load(place, ini, "downstream.requirepass=x"));
-    assert_non_null(strstr(text_string(&place->errors), "the password itself is set, too"));
+    assert_non_null(strstr(text_string(&place->errors), "the password itself is also set"));
 
     static const char *const bad[] = {"", "\n", "two\nlines\n"};
     for (size_t i = 0; i < LENGTH_OF(bad); i++) {

@@ -98,7 +98,7 @@ TEST(users_and_groups)
     config_fini(&config);
     assert_false(load(NULL, "relay.group=backup", NULL));
     assert_string_equal(errors_text,
-                        "--set relay.group: [relay] group = backup: a group needs a user, too\n");
+                        "--set relay.group: [relay] group = backup: group requires user\n");
     assert_false(load(NULL, "relay.user=two words", NULL));
     assert_non_null(strstr(errors_text, "expected the name of a user or a group"));
 }

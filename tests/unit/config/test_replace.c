@@ -141,7 +141,7 @@ REPLACE_TEST(a_file_is_read_whole)
     write_old("123456789");
     text_clear(&out);
     assert_false(replace_read(path, &out, &why));
-    assert_string_equal(text_string(&why), "it is too long");
+    assert_string_equal(text_string(&why), "the path is too long");
     text_clear(&why);
     assert_false(replace_read(directory, &out, &why));
     assert_string_equal(text_string(&why), "Is a directory");

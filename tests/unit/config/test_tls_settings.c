@@ -64,18 +64,18 @@ TEST(what_cannot_be_is_refused)
 {
     static const struct attempt attempts[] = {
         {{PRIMARY, "downstream.port=0"},
-         "--set downstream.port: [downstream] port = 0: neither port nor tls-port is set: nobody "
-         "could connect\n"},
+         "--set downstream.port: [downstream] port = 0: neither port nor tls-port is set, so "
+         "nothing could connect\n"},
         {{PRIMARY, "downstream.tls-port=6380"},
-         "--set downstream.tls-port: [downstream] tls-port = 6380: port is the same\n"},
+         "--set downstream.tls-port: [downstream] tls-port = 6380: must differ from port\n"},
         {{PRIMARY, "upstream.tls=maybe"},
          "--set upstream.tls: [upstream] tls = maybe: expected one of: yes, no\n"},
         {{PRIMARY, "downstream.tls-auth-clients=some"},
          "--set downstream.tls-auth-clients: [downstream] tls-auth-clients = some: expected one "
          "of: yes, no, optional\n"},
         {{PRIMARY, "upstream.tls-auth-clients=no"},
-         "--set upstream.tls-auth-clients: [upstream] tls-auth-clients: there is no such key here; "
-         "it belongs in [downstream]\n"},
+         "--set upstream.tls-auth-clients: [upstream] tls-auth-clients: unknown setting; it "
+         "belongs in [downstream]\n"},
     };
     for (size_t i = 0; i < LENGTH_OF(attempts); i++) {
         struct config config;

@@ -87,12 +87,12 @@ PLACE_TEST(requirepass_is_that_of_default)
     assert_null(judge(place, "masteruser", "abc"));
     assert_string_equal(place->config.requirepass, "***");
     config_fini(&place->config);
-    assert_refused(place, PRIMARY "[downstream]\nrequirepass = sha256:12\n",
-                   ":4: [downstream] requirepass = ***: expected 64 hexadecimal digits behind "
-                   "sha256:\n");
+    assert_refused(
+        place, PRIMARY "[downstream]\nrequirepass = sha256:12\n",
+        ":4: [downstream] requirepass = ***: expected 64 hexadecimal digits after sha256:\n");
     assert_refused(place, PRIMARY "[downstream]\nrequirepass = x\n[users]\ndefault = admin y\n",
-                   ":4: [downstream] requirepass = ***: [users] has a user default, whose password "
-                   "it is, too; keep one of the two\n");
+                   ":4: [downstream] requirepass = ***: [users] also sets the password of the user "
+                   "default; remove one of the two\n");
 }
 
 PLACE_TEST(default_may_be_anything)
@@ -120,17 +120,16 @@ PLACE_TEST(bad_users_are_told_without_their_passwords)
         {"alice =",
          ":4: [users] alice: expected ROLE PASSWORD, with one of the roles replica, monitor, "
          "admin\n"},
-        {"alice = replica", ":4: [users] alice: expected a password behind the role: nopass, "
-                            "sha256:DIGITS, file:PATH, "
-                            "or itself\n"},
+        {"alice = replica", ":4: [users] alice: expected a password after the role: the password "
+                            "itself, sha256:DIGITS, file:PATH or nopass\n"},
         {"alice = replica sha256:geheim",
-         ":4: [users] alice: expected 64 hexadecimal digits behind sha256:\n"},
-        {"alice = replica file:", ":4: [users] alice: expected the path of a file behind file:\n"},
+         ":4: [users] alice: expected 64 hexadecimal digits after sha256:\n"},
+        {"alice = replica file:", ":4: [users] alice: expected the path of a file after file:\n"},
         {"alice and bob = replica geheim",
-         ":4: [users] alice and bob: expected a name of 1 to 63 printable characters, none of them "
-         "a blank or = : ; # [ ]\n"},
+         ":4: [users] alice and bob: expected a name of 1 to 63 printable characters, without "
+         "blanks and = : ; # [ ]\n"},
         {"alice = replica a\nbob = replica b\nalice = monitor geheim",
-         ":6: [users] alice: it is set on line 4 already; keep one of the two\n"},
+         ":6: [users] alice: already set on line 4; remove one of the two\n"},
         {"alice = replica file:/nonexistent/geheim",
          ":4: [users] alice: file:/nonexistent/geheim: No such file or directory\n"},
     };
