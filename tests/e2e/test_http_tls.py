@@ -165,9 +165,9 @@ def test_settings_that_do_not_fit_are_refused(papers, tmp_path):
     code, words = check(data, listening)
     assert code == 1 and "[http] a TLS port needs tls-cert-file and tls-key-file" in words
     code, words = check(data, listening, f"http.port={port}")
-    assert code == 1 and "tls-port" in words and "port is the same" in words
+    assert code == 1 and "tls-port" in words and "must differ from port" in words
     code, words = check(data, listening, f"downstream.port={port}")
-    assert code == 1 and "replicas are served on that port" in words
+    assert code == 1 and "[downstream] uses that port" in words
     pair = [f"http.tls-cert-file={papers.certificate('page')}", f"http.tls-key-file={papers.key('page')}"]
     code, words = check(data, listening, "http.tls-auth-clients=yes", *pair)
     assert code == 1 and "[http]" in words and "tls-ca-cert-file" in words

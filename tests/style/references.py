@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What comments say about documents: "docs/protocol.md 2.2" must name a document and a section of it."""
+"""References between documents and sources: "docs/protocol.md 2.2" in a comment must name a document and a section
+of it; a document must name files that exist, and functions that are defined where it says."""
 
+import functools
 import re
 
 import links
@@ -33,3 +35,28 @@ def references(source, root):
         for number in re.findall(r"\d+(?:\.\d+)*", match.group(2) or ""):
             if number not in sections:
                 yield line, f"docs/{match.group(1)} has no section {number}"
+
+
+PATH = re.compile(r"`((?:relay|include|tests|etc|docs|docker)/[\w./-]*)`")
+FUNCTION = re.compile(r"`(\w+)\(\)`")
+
+
+@functools.lru_cache(maxsize=None)
+def functions_in(path):
+    """The names at the beginning of definitions and declarations in a C file."""
+    heading = re.compile(r"^(?:[a-z][\w *]*[ *])?(\w+)\(", re.MULTILINE)
+    return set(heading.findall(path.read_text(encoding="utf-8", errors="replace")))
+
+
+def cited_sources(source, root):
+    """In docs/*.md `name()` is a function. On a line that names C files it must be in one of them, else anywhere."""
+    if not re.fullmatch(r"docs/[\w-]+\.md", source.path):
+        return
+    for number, line in enumerate(source.lines, 1):
+        paths = PATH.findall(line)
+        yield from ((number, f"there is no {path}") for path in paths if not (root / path).exists())
+        files = [root / path for path in paths if path.endswith((".c", ".h")) and (root / path).exists()]
+        for name in FUNCTION.findall(line):
+            if not any(name in functions_in(path) for path in files or root.glob("relay/**/*.c")):
+                where = " or ".join(path for path in paths) or "relay/"
+                yield number, f"no function {name} in {where}"

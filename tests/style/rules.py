@@ -238,4 +238,5 @@ RULES = [
     links.dangling_links,
     references.references,
     *words.RULES,
+    references.cited_sources,
 ]

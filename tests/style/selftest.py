@@ -38,6 +38,7 @@ GOOD = {
     "docs/good.md": "# All is `well`, and good\n[here](#all-is-well-and-good), [there](more.md#one-1), [it](../relay/)\n"
     "[elsewhere](https://example.com/x.md#y), `[code](gone.md)`\n```\n[code](gone.md)\n```\n",
     "docs/more.md": "## One\n## [One](good.md)\n```sh\n# no heading\n```\n",
+    "docs/sources.md": "`link_enter()`, `relay/upstream/link.c`, `speak()`\n`link_enter()` in `relay/`, `-c FILE`, `nothing`\n",
     "docs/protocol.md": "# The protocol\n## 2. Snapshots\n### 2.2 The first `ACK`\n```\n# 3.1 no heading\n```\n",
     "relay/base/cites.c": HEAD + "/* docs/protocol.md 2, 2.2; docs/protocol.md\n * 2.2 and\n * 2 */\n",
     "tests/good.sh": "#!/bin/sh\n# " + rules.SPDX + "\n",
@@ -97,6 +98,9 @@ BAD = {
     "relay/base/block.c": (HEAD + "/* docs/protocol.md 3.1 */\n", "references", 2),
     "relay/base/homeless.c": (HEAD + "/* (protocol 2.2, docs/protocol.md 2.2) */\n", "references", 2),
     "tests/lost.py": ("# " + rules.SPDX + "\n# docs/lost.md\n", "references", 2),
+    "docs/no-file.md": ("`relay/upstream/lost.c`\n", "cited_sources", 1),
+    "docs/no-function.md": ("\n`link_leave()`\n", "cited_sources", 2),
+    "docs/elsewhere.md": ("`relay/net/good.c` has `link_enter()`\n", "cited_sources", 1),
     "relay/base/naked.c": ("int x;\n", "spdx", 1),
     "tests/naked.py": ("#!/usr/bin/python3\nimport sys\n", "spdx", 1),
     "relay/base/long.c": (HEAD + "\n" * rules.FILE_LINES_MAX, "sizes", rules.FILE_LINES_MAX + 1),
