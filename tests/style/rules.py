@@ -222,6 +222,22 @@ def own_header_first(source, root):
         return
 
 
+TEST_FILE = re.compile(r"tests/(unit|replay)/(?:(\w+)/)?test_\w+\.c$")
+
+
+def tests_mirror(source, root):
+    """A unit test stands in the folder of its component, and no test has a main() of its own."""
+    match = TEST_FILE.match(source.path)
+    if not match:
+        return
+    kind, folder = match.groups()
+    if kind == "unit" and folder not in (None, "support") and folder not in BELOW:
+        yield 1, f"tests/unit/{folder}/: there is no relay/{folder}/"
+    for number, line in enumerate(source.code, 1):
+        if line.startswith("int main("):
+            yield number, "a test registers itself with TEST: tests/support/test.c has the main()"
+
+
 RULES = [
     layers,
     private_headers,
@@ -235,6 +251,7 @@ RULES = [
     sizes,
     header_guard,
     own_header_first,
+    tests_mirror,
     links.dangling_links,
     references.references,
     *words.RULES,

@@ -101,6 +101,8 @@ BAD = {
     "docs/no-file.md": ("`relay/upstream/lost.c`\n", "cited_sources", 1),
     "docs/no-function.md": ("\n`link_leave()`\n", "cited_sources", 2),
     "docs/elsewhere.md": ("`relay/net/good.c` has `link_enter()`\n", "cited_sources", 1),
+    "tests/unit/attic/test_noun.c": (HEAD, "tests_mirror", 1),
+    "tests/replay/link/test_noun.c": (HEAD + "int main(void)\n{\n}\n", "tests_mirror", 2),
     "relay/base/naked.c": ("int x;\n", "spdx", 1),
     "tests/naked.py": ("#!/usr/bin/python3\nimport sys\n", "spdx", 1),
     "relay/base/long.c": (HEAD + "\n" * rules.FILE_LINES_MAX, "sizes", rules.FILE_LINES_MAX + 1),

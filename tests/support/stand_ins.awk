@@ -3,7 +3,7 @@
 # Which objects of tests/support/ a test program is linked with: those whose headers its sources include,
 # directly or through other files of the tests. Reads tests/**/*.[ch], prints for each program one word,
 #
-#     unit/net/test_tls:certificates,fake_clock
+#     unit/net/test_transport_tls:certificates,fake_clock
 #
 # without the prefix tests/ and without test.o, which every program has.
 

@@ -108,7 +108,8 @@ TEST(letters_stay_and_nonsense_does_not)
         expect_json(cases[i].message, cases[i].escaped);
 }
 
-/* Around the limit at every length: never longer, whole to its end, and nothing cut in two. */
+/* Up to the limit and beyond it at every length, far beyond it at some: never longer, whole to its end, and
+ * nothing cut in two. */
 TEST(long_messages_are_cut_between_messages)
 {
     static const char *const units[] = {"x", "\"", "\xe2\x82\xac", "\x01", "\xff"};
@@ -119,6 +120,8 @@ TEST(long_messages_are_cut_between_messages)
         size_t length = 0;
         for (unsigned count = 1; length < 3 * LOG_LINE_MAX; count++) {
             length += (size_t)snprintf(message + length, sizeof(message) - length, "%s", units[i]);
+            if (length > LOG_LINE_MAX + 100 && count % 101 != 0)
+                continue;
             struct bytes got = json_of(message);
             assert_true(got.length <= LOG_LINE_MAX);
             const char *at = strstr((const char *)got.data, "\"message\":\"") + 11;

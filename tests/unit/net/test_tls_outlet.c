@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Records on their way to a socket that is full, or gone. Under OpenSSL: test_tls. */
+ * Records on their way to a socket that is full, or gone. Under OpenSSL: test_transport_tls. */
 #include "../../../relay/net/tls_outlet.h"
 
 #include "sockets.h"

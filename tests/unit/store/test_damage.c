@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <sys/resource.h>
 
-#include "depot.h"
+#include "depot_fixture.h"
 #include "relay/base/crc64.h"
 
 /* A history with three sealed segments and one that is written to. */
@@ -22,7 +22,6 @@ static const char *const names[] = {
 
 enum { IDENTITY, KEPT, TAIL, SEGMENT_0, NEWEST = SEGMENT_0 + SEALED, SNAPSHOT, FILES };
 
-static struct depot depot;
 static struct bytes contents[FILES];
 
 static int make_contents(void **state)

@@ -5,13 +5,12 @@
  */
 #include <stdatomic.h>
 
-#include "depot.h"
+#include "depot_fixture.h"
 
 enum { BOOT_ID_AT = 16 };
 
 #define DIRECTORY "data/history-1/"
 
-static struct depot depot;
 static struct history *history;
 
 static int set_up(void **state)
@@ -24,14 +23,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    depot_fini(&depot);
-    return 0;
-}
-
-#define DEPOT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+#define DEPOT_TEST(name) TEST_SETUP(name, set_up, depot_tear_down)
 
 /* As of now everything is durable: asked for again where the syncer was busy. */
 static void sync_all(void)

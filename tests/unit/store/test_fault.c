@@ -10,10 +10,9 @@
  */
 #include <errno.h>
 
-#include "depot.h"
+#include "depot_fixture.h"
 #include "fault.h"
 
-static struct depot depot;
 static struct rdb rdb; /* made before anything may fail */
 
 /* What must be found. */

@@ -5,12 +5,11 @@
 #include <sys/mount.h>
 
 #include "../../../relay/store/backlog_writer.h"
-#include "depot.h"
+#include "depot_fixture.h"
 #include "fault.h"
 
 enum { DISK = 256 * 1024 };
 
-static struct depot depot;
 static struct place mounted;
 
 static bool mount_disk(void)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/store/history.h"
 
-#include "depot.h"
+#include "depot_fixture.h"
 
-static struct depot depot;
 static struct history *history;
 
 static int set_up(void **state)
@@ -16,14 +15,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    depot_fini(&depot);
-    return 0;
-}
-
-#define DEPOT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+#define DEPOT_TEST(name) TEST_SETUP(name, set_up, depot_tear_down)
 
 static void reopen(void)
 {

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "depot.h"
+#include "depot_fixture.h"
 
 enum { ROUNDS = 60, BRANCHES_MAX = 4096 };
 
@@ -43,7 +43,6 @@ struct witness {
     uint64_t joints[BRANCHES_MAX];
 };
 
-static struct depot depot;
 static struct witness *witness;
 static uint64_t seed;
 
@@ -372,11 +371,4 @@ static int open_depot(void **state)
     return 0;
 }
 
-static int close_depot(void **state)
-{
-    (void)state;
-    depot_fini(&depot);
-    return 0;
-}
-
-TEST_GROUP(open_depot, close_depot);
+TEST_GROUP(open_depot, depot_tear_down);

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "depot.h"
+#include "depot_fixture.h"
 #include "fault.h"
 #include "relay/store/status.h"
 
@@ -22,7 +22,6 @@ struct account {
     uint64_t snapshot_after;
 };
 
-static struct depot depot;
 static struct account *account; /* shared with the child */
 
 static void must(bool good)

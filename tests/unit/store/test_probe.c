@@ -6,13 +6,12 @@
 #include <dirent.h>
 #include <sys/file.h>
 
-#include "depot.h"
+#include "depot_fixture.h"
 #include "relay/base/crc64.h"
 #include "relay/base/log.h"
 
 #define HISTORY "data/history-1/"
 
-static struct depot depot;
 static struct text taken;
 static struct text why;
 

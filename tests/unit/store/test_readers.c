@@ -75,7 +75,10 @@ static void *reader(void *arg)
         pthread_mutex_lock(&seat->lock);
         for (int i = 0; i < 20 && seat->filled; i++)
             read_some(seat);
+        bool is_idle = !seat->filled;
         pthread_mutex_unlock(&seat->lock);
+        if (is_idle)
+            usleep(10); /* the writer wants the lock to fill it */
         if (seat == &seats[2] && test_random_below(&seat->seed, 4) == 0)
             usleep(300); /* a slow one */
     }

@@ -4,7 +4,7 @@
  */
 #include "../../../relay/store/segment_log.h"
 
-#include "depot.h"
+#include "depot_fixture.h"
 
 #define DIRECTORY "data/history-1/"
 
@@ -149,8 +149,6 @@ TEST(the_oldest_rows_without_a_file_are_left_out)
 }
 
 /* ------------------------------------------------------------------ of a history */
-
-static struct depot depot;
 
 /* With many segments the identity is written now and then, and nothing is lost by a kill or a restart. */
 TEST(many_segments_cost_no_identity_each)

@@ -8,10 +8,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "depot.h"
+#include "depot_fixture.h"
 #include "fault.h"
-
-static struct depot depot;
 
 static void start(enum store_fsync mode)
 {

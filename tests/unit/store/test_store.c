@@ -4,27 +4,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "depot.h"
+#include "depot_fixture.h"
 #include "relay/base/log.h"
 #include "relay/store/status.h"
 
-static struct depot depot;
-
-static int set_up(void **state)
-{
-    (void)state;
-    depot_init(&depot);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    depot_fini(&depot);
-    return 0;
-}
-
-#define DEPOT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+#define DEPOT_TEST(name) TEST_SETUP(name, depot_set_up, depot_tear_down)
 
 static const struct replid *current_id(void)
 {

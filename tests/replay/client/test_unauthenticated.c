@@ -2,21 +2,10 @@
  *
  * A client that must authenticate and has not: how long it may stay, and what it may make us hold.
  */
-#include "../../../relay/downstream/client_list.h"
+#include "client_stage.h"
 
-#include "fake_clock.h"
-#include "fake_conn.h"
-#include "fake_loop.h"
-#include "relay/base/log.h"
-#include "test.h"
-
-/* A room whose commands are AUTH, RESET, MUCH, and everything else, which is refused to unauthenticated clients. */
-static struct {
-    struct client_list room;
-    struct conn *peer;
-    struct client *client;
-    unsigned refused;
-} stage;
+/* Clients whose commands are AUTH, RESET, MUCH, and everything else, which is refused to unauthenticated clients. */
+static unsigned refused;
 
 static void on_command(struct client *client, const struct command *command, void *arg)
 {
@@ -29,7 +18,7 @@ static void on_command(struct client *client, const struct command *command, voi
     } else if (bytes_is(name, "reset")) {
         session->user[0] = '\0';
     } else if (session->user[0] == '\0') {
-        stage.refused++;
+        refused++;
         write_error(writer, "NOAUTH Authentication required.");
         if (bytes_is(name, "psync") || bytes_is(name, "replconf"))
             client_refuse_replica(client, "no password", bytes_is(name, "replconf"));
@@ -42,60 +31,28 @@ static void on_newcomer(const struct newcomer *newcomer, void *arg)
 {
     (void)newcomer;
     (void)arg;
-    fail_msg("a unauthenticated client has become a replica");
+    fail_msg("an unauthenticated client has become a replica");
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    log_set_level((enum log_level)(LOG_LEVEL_ERROR + 1));
-    memset(&stage, 0, sizeof(stage));
-    stage.room = (struct client_list){
-        .loop = loop_new(),
+    refused = 0;
+    stage_open((struct client_list){
         .must_authenticate = true,
         .on_command = on_command,
         .on_newcomer = on_newcomer,
-    };
-    client_list_init(&stage.room);
-    client_accept(&stage.room, 5, NULL, 1);
-    stage.peer = fake_conn_newest();
-    stage.client = client_list_first(&stage.room);
+    });
+    stage_accept();
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    client_list_close_all(&stage.room, CLOSE_SHUTDOWN);
-    loop_free(&stage.room.loop);
-    fake_conn_reset();
-    return 0;
-}
-
-#define UNAUTHENTICATED_TEST(name) TEST_SETUP(name, set_up, tear_down)
-
-static void hear(const char *bytes)
-{
-    fake_conn_feed(stage.peer, bytes_of(bytes));
-    fake_conn_run(stage.peer);
-}
-
-static void expect_sent(const char *expected)
-{
-    assert_view(fake_conn_sent(stage.peer), expected);
-    fake_conn_forget_sent(stage.peer);
-}
+#define UNAUTHENTICATED_TEST(name) TEST_SETUP(name, set_up, stage_close)
 
 static void pass(int64_t ms)
 {
     fake_clock_advance(ms);
-    client_list_tick(&stage.room);
-}
-
-static void expect_closed(enum close_reason reason)
-{
-    assert_int_equal(stage.room.count, 0);
-    assert_int_equal(stage.room.closed[reason], 1);
+    client_list_tick(&stage.list);
 }
 
 /* ---- its time ---- */
@@ -104,56 +61,56 @@ UNAUTHENTICATED_TEST(has_its_time_and_no_more)
 {
     fake_conn_up(stage.peer);
     pass(UNAUTHENTICATED_MS_MAX);
-    assert_int_equal(stage.room.count, 1);
+    assert_int_equal(stage.list.count, 1);
     pass(1);
-    expect_closed(CLOSE_UNAUTHENTICATED);
+    stage_expect_closed(CLOSE_UNAUTHENTICATED);
 }
 
 /* Whatever it says meanwhile, bit by bit or in whole commands that are refused. */
 UNAUTHENTICATED_TEST(gets_no_more_by_talking)
 {
     fake_conn_up(stage.peer);
-    hear("PING\r\n*2\r\n$4\r\nAU");
+    stage_hear("PING\r\n*2\r\n$4\r\nAU");
     pass(UNAUTHENTICATED_MS_MAX - 1);
-    hear("TH");
+    stage_hear("TH");
     pass(2);
-    expect_closed(CLOSE_UNAUTHENTICATED);
+    stage_expect_closed(CLOSE_UNAUTHENTICATED);
 }
 
 /* The handshake of TLS has a deadline of its own. */
 UNAUTHENTICATED_TEST(its_time_begins_when_the_connection_is_up)
 {
     pass(2 * UNAUTHENTICATED_MS_MAX);
-    assert_int_equal(stage.room.count, 1);
+    assert_int_equal(stage.list.count, 1);
     fake_conn_up(stage.peer);
     pass(UNAUTHENTICATED_MS_MAX);
-    assert_int_equal(stage.room.count, 1);
-    hear("AUTH\r\n");
-    expect_sent("+OK\r\n");
+    assert_int_equal(stage.list.count, 1);
+    stage_hear("AUTH\r\n");
+    stage_expect_sent("+OK\r\n");
 }
 
 UNAUTHENTICATED_TEST(who_has_authenticated_may_stay)
 {
     fake_conn_up(stage.peer);
-    hear("AUTH\r\n");
+    stage_hear("AUTH\r\n");
     pass(100 * UNAUTHENTICATED_MS_MAX);
-    assert_int_equal(stage.room.count, 1);
-    hear("RESET\r\n"); /* begins anew, with all of the time */
+    assert_int_equal(stage.list.count, 1);
+    stage_hear("RESET\r\n"); /* begins anew, with all of the time */
     pass(UNAUTHENTICATED_MS_MAX);
-    assert_int_equal(stage.room.count, 1);
+    assert_int_equal(stage.list.count, 1);
     pass(1);
-    expect_closed(CLOSE_UNAUTHENTICATED);
+    stage_expect_closed(CLOSE_UNAUTHENTICATED);
 }
 
 UNAUTHENTICATED_TEST(nobody_is_one_without_a_password)
 {
-    stage.room.must_authenticate = false;
+    stage.list.must_authenticate = false;
     fake_conn_up(stage.peer);
     pass(100 * UNAUTHENTICATED_MS_MAX);
-    assert_int_equal(stage.room.count, 1);
-    hear("*1\r\n$9000\r\n"); /* more than an unauthenticated client may */
-    expect_sent("");
-    assert_int_equal(stage.room.count, 1);
+    assert_int_equal(stage.list.count, 1);
+    stage_hear("*1\r\n$9000\r\n"); /* more than an unauthenticated client may */
+    stage_expect_sent("");
+    assert_int_equal(stage.list.count, 1);
 }
 
 /* ---- a replica without the password ---- */
@@ -163,48 +120,48 @@ UNAUTHENTICATED_TEST(nobody_is_one_without_a_password)
 UNAUTHENTICATED_TEST(a_replica_waits_for_its_refusal)
 {
     fake_conn_up(stage.peer);
-    hear("PING\r\n");
-    expect_sent(NOAUTH);
-    hear("PSYNC ? -1\r\nPSYNC ? -1\r\n");
-    expect_sent("");
-    assert_int_equal(stage.refused, 2);
-    assert_int_equal(stage.room.replicas_refused, 1);
+    stage_hear("PING\r\n");
+    stage_expect_sent(NOAUTH);
+    stage_hear("PSYNC ? -1\r\nPSYNC ? -1\r\n");
+    stage_expect_sent("");
+    assert_int_equal(refused, 2);
+    assert_int_equal(stage.list.replicas_refused, 1);
     pass(CLIENT_PAUSE_MS - 1);
     fake_conn_run(stage.peer);
-    expect_sent("");
+    stage_expect_sent("");
     pass(1);
     fake_conn_run(stage.peer);
-    expect_sent(NOAUTH);
-    assert_int_equal(stage.refused, 3);
+    stage_expect_sent(NOAUTH);
+    assert_int_equal(refused, 3);
     pass(CLIENT_PAUSE_MS);
     fake_conn_run(stage.peer);
-    expect_sent(NOAUTH);
-    assert_int_equal(stage.room.replicas_refused, 1);
-    hear("AUTH\r\n");
-    expect_sent("+OK\r\n");
+    stage_expect_sent(NOAUTH);
+    assert_int_equal(stage.list.replicas_refused, 1);
+    stage_hear("AUTH\r\n");
+    stage_expect_sent("+OK\r\n");
 }
 
 /* A replica sends several of them, and gives up when all together take long. */
 UNAUTHENTICATED_TEST(of_what_it_says_of_itself_the_first_alone_waits)
 {
     fake_conn_up(stage.peer);
-    hear("REPLCONF a b\r\nREPLCONF a b\r\nREPLCONF a b\r\n");
-    expect_sent("");
+    stage_hear("REPLCONF a b\r\nREPLCONF a b\r\nREPLCONF a b\r\n");
+    stage_expect_sent("");
     pass(CLIENT_PAUSE_MS);
     fake_conn_run(stage.peer);
-    expect_sent(NOAUTH NOAUTH NOAUTH);
-    assert_int_equal(stage.room.replicas_refused, 1);
+    stage_expect_sent(NOAUTH NOAUTH NOAUTH);
+    assert_int_equal(stage.list.replicas_refused, 1);
 }
 
 UNAUTHENTICATED_TEST(it_may_leave_while_it_waits)
 {
     fake_conn_up(stage.peer);
-    hear("PSYNC ? -1\r\n");
+    stage_hear("PSYNC ? -1\r\n");
     fake_conn_end(stage.peer);
     fake_conn_run(stage.peer);
     pass(CLIENT_PAUSE_MS);
     fake_conn_run(stage.peer);
-    assert_int_equal(stage.room.count, 0);
+    assert_int_equal(stage.list.count, 0);
 }
 
 /* ---- what it makes us hold ---- */
@@ -212,22 +169,22 @@ UNAUTHENTICATED_TEST(it_may_leave_while_it_waits)
 UNAUTHENTICATED_TEST(too_many_arguments_are_told_in_the_known_words)
 {
     fake_conn_up(stage.peer);
-    hear("*10\r\n");
-    assert_int_equal(stage.room.count, 1);
-    tear_down(NULL);
+    stage_hear("*10\r\n");
+    assert_int_equal(stage.list.count, 1);
+    stage_close(NULL);
     set_up(NULL);
     fake_conn_up(stage.peer);
-    hear("*11\r\n");
-    expect_sent("-ERR Protocol error: unauthenticated multibulk length\r\n");
-    expect_closed(CLOSE_PROTOCOL);
+    stage_hear("*11\r\n");
+    stage_expect_sent("-ERR Protocol error: unauthenticated multibulk length\r\n");
+    stage_expect_closed(CLOSE_PROTOCOL);
 }
 
 UNAUTHENTICATED_TEST(a_long_argument_is_told_in_the_known_words)
 {
     fake_conn_up(stage.peer);
-    hear("*2\r\n$4\r\nAUTH\r\n$8193\r\n");
-    expect_sent("-ERR Protocol error: unauthenticated bulk length\r\n");
-    expect_closed(CLOSE_PROTOCOL);
+    stage_hear("*2\r\n$4\r\nAUTH\r\n$8193\r\n");
+    stage_expect_sent("-ERR Protocol error: unauthenticated bulk length\r\n");
+    stage_expect_closed(CLOSE_PROTOCOL);
 }
 
 /* What it may say begins to count behind its AUTH, also in one piece with that. */
@@ -242,8 +199,8 @@ UNAUTHENTICATED_TEST(a_long_command_may_follow_auth_at_once)
         fake_conn_up(stage.peer);
         fake_conn_feed_cut(stage.peer, bytes_of(said), cut);
         fake_conn_run(stage.peer);
-        expect_sent("+OK\r\n+OK\r\n");
-        tear_down(NULL);
+        stage_expect_sent("+OK\r\n+OK\r\n");
+        stage_close(NULL);
         set_up(NULL);
     }
 }
@@ -255,9 +212,9 @@ UNAUTHENTICATED_TEST(a_flood_without_an_end_is_not_kept)
     fake_conn_up(stage.peer);
     fake_conn_feed_cut(stage.peer, bytes_of(flood), 100);
     fake_conn_run(stage.peer);
-    expect_sent("-ERR Protocol error: too big inline request\r\n");
-    expect_closed(CLOSE_PROTOCOL);
-    assert_in_range(stage.room.traffic.received_bytes, UNAUTHENTICATED_LENGTH_MAX,
+    stage_expect_sent("-ERR Protocol error: too big inline request\r\n");
+    stage_expect_closed(CLOSE_PROTOCOL);
+    assert_in_range(stage.list.traffic.received_bytes, UNAUTHENTICATED_LENGTH_MAX,
                     UNAUTHENTICATED_LENGTH_MAX + 100);
 }
 
@@ -272,10 +229,9 @@ UNAUTHENTICATED_TEST(refusals_that_it_does_not_take_are_few)
     fake_conn_feed_cut(stage.peer, bytes_of(said), 3000);
     fake_conn_run(stage.peer);
     size_t one = strlen("-NOAUTH Authentication required.\r\n");
-    assert_in_range(stage.refused * one, UNAUTHENTICATED_OUTPUT_MAX,
-                    UNAUTHENTICATED_OUTPUT_MAX + one);
+    assert_in_range(refused * one, UNAUTHENTICATED_OUTPUT_MAX, UNAUTHENTICATED_OUTPUT_MAX + one);
     assert_false(fake_conn_wants_read(stage.peer));
     assert_in_range(client_traffic(stage.client).received_bytes, 0, 2 * UNAUTHENTICATED_LENGTH_MAX);
     pass(UNAUTHENTICATED_MS_MAX + 1);
-    expect_closed(CLOSE_UNAUTHENTICATED);
+    stage_expect_closed(CLOSE_UNAUTHENTICATED);
 }

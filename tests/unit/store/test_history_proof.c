@@ -6,13 +6,11 @@
 #include <sys/wait.h>
 
 #include "../../../relay/store/clean_mark.h"
-#include "depot.h"
+#include "depot_fixture.h"
 
 #define HISTORY "data/history-1/"
 
 enum { FIRST = 1000, X = 9000, END = 1000 + 6 * DEPOT_SEGMENT + 500, LARGE = 8 * 1024 * 1024 };
-
-static struct depot depot;
 
 static int set_up(void **state)
 {
@@ -22,14 +20,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    depot_fini(&depot);
-    return 0;
-}
-
-#define DEPOT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+#define DEPOT_TEST(name) TEST_SETUP(name, set_up, depot_tear_down)
 
 static struct history *history(void)
 {

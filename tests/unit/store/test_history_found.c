@@ -3,13 +3,11 @@
  * RDBs that a start finds in snapshot/ and that no identity names: left by a kill or a power failure while one
  * took another's place. What is proven, and of this history, is served; the newest that is usable first.
  */
-#include "depot.h"
+#include "depot_fixture.h"
 
 #define DIRECTORY "data/history-1/"
 
 enum { BOOT_ID_AT = 16 }; /* in the tail */
-
-static struct depot depot;
 
 static struct history *history(void)
 {
@@ -28,14 +26,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    depot_fini(&depot);
-    return 0;
-}
-
-#define DEPOT_TEST(name) TEST_SETUP(name, set_up, tear_down)
+#define DEPOT_TEST(name) TEST_SETUP(name, set_up, depot_tear_down)
 
 static void put(uint64_t offset, const struct rdb *rdb)
 {

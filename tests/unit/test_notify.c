@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The service manager is a datagram socket of the test's own, in the abstract namespace. */
-#include "../../../relay/notify.h"
+#include "../../relay/notify.h"
 
 #include <errno.h>
 #include <unistd.h>
