@@ -17,7 +17,8 @@ NUMBERED = re.compile(r'snprintf\((?:name|field), sizeof\((?:name|field)\), "([a
 METRIC = re.compile(r'"((?:psync_relay|process)_\w+)"(?:,\s*(?:GAUGE|COUNTER)|;)')
 FINDING = re.compile(r'\{SEVERITY_(\w+), "(\w+)",')
 REASON = re.compile(r"^ +REASON\([A-Z_]+, (\w+), [A-Z]+,", re.MULTILINE)
-STATE = re.compile(r'\[LINK_[A-Z]+\] = \{"(\w+)"')
+STATE = re.compile(r'\[LINK_[A-Z]+\] = \{\s*"(\w+)"')
+OTHER_STATE = re.compile(r'\[(?:REFRESH|SENTINEL|REPLICA)_[A-Z]+\] = \{\s*"(\w+)"')
 
 
 def section(text, title):
@@ -57,6 +58,8 @@ def findings(source, text):
     yield from compare("INFO field", fields, named(text), may_be_more=True)
     yield from compare("metric", set(METRIC.findall(source)), first_cells(section(text, "Metrics")))
     yield from compare("link state", set(STATE.findall(source)) | {"stalled"}, first_cells(section(text, "Link states")))
+    told = named(section(text, "Changes of state"))
+    yield from compare("state", set(OTHER_STATE.findall(source)), told, may_be_more=True)
     yield from compare("finding", set(severities), first_cells(section(text, "Findings")))
     told = section(text, "Reasons for closing a connection")
     yield from compare("close reason", set(reasons), first_cells(told))

@@ -253,6 +253,7 @@ SOURCE = """
     {SEVERITY_NOTE, "rights_missing", finds},
     {SEVERITY_PROBLEM, "rights_missing", finds_more},
     [LINK_IDLE] = {"idle", NULL},
+    [REPLICA_LOADING] = {"loading",
     REASON(TLS, tls, WARNING, "")
 """
 MONITORING = """# Monitoring
@@ -260,6 +261,8 @@ MONITORING = """# Monitoring
 ## Link states
 | `idle` | |
 | `stalled` | |
+## Changes of state
+| `loading` | |
 ## Metrics
 | `psync_relay_ready` | |
 | `psync_relay_build_info` | `version` |
@@ -282,6 +285,7 @@ def monitoring_is_explained(root):
         ("no finding", MONITORING.replace("| `rights_missing`", "| rights_missing"), 1),
         ("another severity", MONITORING.replace("problem or", ""), 1),
         ("no state", MONITORING.replace("`idle`", "idle"), 1),
+        ("no other state", MONITORING.replace("`loading`", "loading"), 1),
         ("another reason", MONITORING.replace("| `tls`", "| `ssl`"), 2),
     ]
     for name, text, count in cases:
