@@ -11,9 +11,9 @@
 
 #include <stdbool.h>
 
-#include "notify.h"
 #include "relay/commands/commands.h"
 #include "relay/downstream/downstream.h"
+#include "relay/os/service.h"
 #include "relay/status/status.h"
 #include "relay/upstream/link.h"
 #include "relay/upstream/sentinel.h"
@@ -38,7 +38,7 @@ struct components {
     struct sentinel *sentinel;
     struct commands *commands;
     struct status *status;
-    struct notify notify;    /* the service manager */
+    struct service service;  /* the service manager */
     bool replicas_must_look; /* the store has changed in a way that store_publish does not tell */
     struct primary_address told;  /* by a Sentinel, last; port 0: nothing yet */
     struct primary_address noted; /* remembered over a restart, as far as this process knows */

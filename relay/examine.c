@@ -6,13 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "account.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
 #include "relay/config/descriptors.h"
+#include "relay/config/secret_files.h"
+#include "relay/os/account.h"
 #include "relay/status/status.h"
 #include "relay/store/store.h"
-#include "secrecy.h"
 #include "tls_sides.h"
 
 enum { TAKEN_MAX = 16 * 1024 };
@@ -40,7 +40,7 @@ static bool examine_rights(const struct account *account, const struct config *c
     const char *log = config->log_file;
     bool good = true;
     if (access(config->store.data_dir, F_OK) == 0)
-        good = end_line(account_may_write(account, config, why), why);
+        good = end_line(account_may_write(account, config->store.data_dir, why), why);
     if (log[0] != '\0' && access(log, F_OK) == 0 &&
         faccessat(AT_FDCWD, log, W_OK, AT_EACCESS) == -1) {
         text_format(why, "cannot open log file '%s': %s: give it to %s\n", log, strerror(errno),
@@ -77,13 +77,15 @@ bool examine(struct config *config, struct text *why, struct text *notes)
     text_init(&findings.ports, TAKEN_MAX);
     log_set_level(LOG_LEVEL_WARNING);
 
-    bool good = end_line(account_find(&account, config, why) && account_check(&account, why), why);
+    bool good = end_line(account_find(&account, config->user, config->group, why) &&
+                             account_check(&account, why),
+                         why);
     if (!good)
         account.name = NULL; /* the rest is seen as who we are */
     bool has_places = config_probe(config, why);
     good = end_line(descriptors_provide(config, why), why) && good;
     good = examine_tls(config, why) && good;
-    secrecy_warn_of_open_files(config);
+    secret_files_warn_of_open(config);
     good = examine_as(&account, config, has_places, &findings, why) && good;
     if (findings.lock.length > 0) {
         text_format(notes, "%s\n%s", text_string(&findings.lock), text_string(&findings.ports));

@@ -10,16 +10,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "account.h"
 #include "components.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
 #include "relay/config/descriptors.h"
+#include "relay/config/saved_primary.h"
+#include "relay/config/secret_files.h"
 #include "relay/net/loop.h"
+#include "relay/os/account.h"
+#include "relay/os/process.h"
 #include "relay/store/store.h"
 #include "reload.h"
-#include "saved_primary.h"
-#include "secrecy.h"
 
 enum { TICK_MS = 1000, TICKS_BETWEEN_VERSIONS = 60 };
 
@@ -46,11 +47,11 @@ static void tell_manager(struct components *components)
     link_status(components->link, &link);
     downstream_counts(components->downstream, &downstream);
     bool has_trouble = !link.is_up && link.last_error[0] != '\0';
-    char status[NOTIFY_STATUS_MAX];
+    char status[SERVICE_STATUS_MAX];
     snprintf(status, sizeof(status), "primary %s:%" PRIu16 " %s, replicas=%" PRIu64 "%s%s",
              link.host, link.port, link.state_name, downstream.replicas,
              has_trouble ? ", cause=" : "", has_trouble ? link.last_error : "");
-    notify_tick(&components->notify, status);
+    service_tick(&components->service, status);
 }
 
 static void on_tick(void *arg)
@@ -116,12 +117,12 @@ static void on_user1(void *arg)
 static void on_hangup(void *arg)
 {
     struct components *components = arg;
-    notify_say(&components->notify, NOTIFY_RELOADING);
+    service_say(&components->service, SERVICE_RELOADING);
     open_log_again(components, "SIGHUP");
     reload_ini(components);
     tls_sides_reload(&components->tls, components->config);
     wiring_lend_tls(components);
-    notify_say(&components->notify, NOTIFY_READY);
+    service_say(&components->service, SERVICE_READY);
 }
 
 /* --- opening and closing --- */
@@ -284,10 +285,10 @@ static void run(struct components *components)
     loop_at_turn_end(components->loop, on_turn_end, components);
     timer_arm(components->tick, TICK_MS);
     tell_manager(components);
-    notify_say(&components->notify, NOTIFY_READY);
+    service_say(&components->service, SERVICE_READY);
     loop_run(components->loop);
     hold_signals();
-    notify_say(&components->notify, NOTIFY_STOPPING);
+    service_say(&components->service, SERVICE_STOPPING);
     log_info("relay: stopping cause=%s", components->stop_cause);
 }
 
@@ -298,11 +299,11 @@ static bool settle_down(struct components *components, const struct account *acc
     struct config *config = components->config;
     if (!descriptors_provide(config, why) || !tls_sides_open(&components->tls, config, why))
         return false;
-    secrecy_warn_of_open_files(config);
-    if (!account_become(account, config, why))
+    secret_files_warn_of_open(config);
+    if (!account_become(account, config->store.data_dir, why))
         return false;
-    secrecy_guard_memory(config);
-    secrecy_warn_of_closed_files(config);
+    process_set_dumpable(config->set_dumpable == CONFIG_YES);
+    secret_files_warn_of_unreadable(config);
     tls_sides_log(&components->tls);
     return true;
 }
@@ -314,18 +315,19 @@ bool relay_run(struct config *config, struct text *why)
     log_set_level(config->log_level);
     log_set_format(config->log_format);
     umask(S_IRWXG | S_IRWXO);
-    if (!account_find(&account, config, why) || !account_prepare(&account, config, why) ||
-        !account_open_log(&account, config, why))
+    if (!account_find(&account, config->user, config->group, why) ||
+        !account_prepare(&account, config->store.data_dir, config->log_file, why) ||
+        !account_open_log(&account, config->log_file, why))
         return false;
 
-    notify_open(&components.notify);
+    service_open(&components.service);
     bool opened = settle_down(&components, &account, why) && open_components(&components, why);
     if (opened)
         run(&components);
     else if (config->log_file[0] != '\0')
         log_errorx("relay: %s", text_string(why)); /* the caller tells stderr only */
     close_components(&components);
-    notify_close(&components.notify);
+    service_close(&components.service);
     if (opened)
         log_info("relay: stopped");
     return opened;

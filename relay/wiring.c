@@ -6,10 +6,10 @@
 #include "components.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
+#include "relay/config/saved_primary.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
 #include "reload.h"
-#include "saved_primary.h"
 
 /* --- acknowledgements: from the replicas to the primary, and to clients that WAIT --- */
 

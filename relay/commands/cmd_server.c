@@ -9,7 +9,7 @@
 #include "command_table.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
-#include "relay/commands/memory.h"
+#include "relay/os/memory.h"
 #include "relay/store/history.h"
 #include "relay/store/store.h"
 #include "request.h"

@@ -8,8 +8,8 @@
 #include "client_state.h"
 #include "command_table.h"
 #include "relay/base/clock.h"
-#include "relay/base/random.h"
-#include "relay/commands/memory.h"
+#include "relay/os/memory.h"
+#include "relay/os/random.h"
 #include "request.h"
 
 enum {

@@ -11,7 +11,7 @@
 #include "names.h"
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
-#include "relay/commands/memory.h"
+#include "relay/os/memory.h"
 #include "relay/store/status.h"
 #include "relay/store/store.h"
 #include "request.h"

@@ -3,6 +3,7 @@
  * Settings that change while the relay runs: told by CONFIG SET, read again from the ini, written back
  * to it. All of a change takes effect, or nothing of it.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "relay/base/log.h"
 #include "relay/config/config.h"
 #include "relay/config/descriptors.h"
-#include "replace.h"
+#include "relay/os/file.h"
 #include "rewrite.h"
 #include "settings.h"
 
@@ -289,14 +290,24 @@ static bool rewrite(struct rewriting *rewriting, const char *path, struct text *
 {
     struct text before;
     struct text after;
+    struct error error;
     text_init(&before, INI_MAX);
     text_init(&after, 2 * INI_MAX);
-    bool good = replace_read(path, &before, why);
+    bool good = file_read(AT_FDCWD, path, &before, &error);
     if (good) {
         rewrite_ini(text_bytes(&before), rewriting->changes, rewriting->count, &after);
         CHECK(!after.failed);
-        good = replace_file(path, text_bytes(&after), check_rewritten, rewriting, why);
+        const struct file_replacement replacement = {
+            .content = text_bytes(&after),
+            .is_durable = true,
+            .keeps_owner = true,
+            .check = check_rewritten,
+            .arg = rewriting,
+        };
+        good = file_replace(AT_FDCWD, path, &replacement, &error);
     }
+    if (!good)
+        text_append_string(why, error_reason(&error));
     text_fini(&before);
     text_fini(&after);
     return good;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/config/descriptors.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "relay/base/log.h"
 #include "relay/config/config.h"
 #include "relay/net/http.h"
+#include "relay/os/process.h"
 
 enum {
     OF_THE_PROCESS = 64, /* log, directories, RDBs, links, listeners, what the syncer holds */
@@ -38,26 +37,10 @@ struct descriptors_plan descriptors_plan(const struct config *config, uint64_t l
     return plan;
 }
 
-/* As far as the system lets us. Returns what is in force. */
-static uint64_t raise_limit(uint64_t wanted)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-        return wanted; /* the limit is not known: assume that it suffices */
-    rlim_t before = limit.rlim_cur;
-    if (before >= wanted)
-        return before;
-    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-        return limit.rlim_cur;
-    log_warn("relay: cannot raise the limit of open files");
-    return before;
-}
-
 bool descriptors_provide(struct config *config, struct text *why)
 {
     struct descriptors_plan plan = descriptors_plan(config, 0);
-    uint64_t limit = raise_limit(plan.wanted);
+    uint64_t limit = process_raise_descriptors(plan.wanted);
     plan = descriptors_plan(config, limit);
     if (plan.clients_max == 0) {
         text_format(why,
@@ -84,7 +67,7 @@ bool descriptors_extend(const struct config *before, const struct config *after,
     uint64_t wanted = descriptors_plan(after, 0).wanted;
     if (wanted <= descriptors_plan(before, 0).wanted)
         return true;
-    uint64_t limit = raise_limit(wanted);
+    uint64_t limit = process_raise_descriptors(wanted);
     struct descriptors_plan plan = descriptors_plan(after, limit);
     if (plan.clients_max == after->downstream.clients_max)
         return true;

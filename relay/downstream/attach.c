@@ -3,7 +3,7 @@
 
 #include "relay/base/bytes.h"
 #include "relay/base/crc64.h"
-#include "relay/base/random.h"
+#include "relay/os/random.h"
 
 static struct attach_plan wait_for(enum attach_verdict verdict)
 {

@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "relay/commands/memory.h"
 #include "relay/downstream/downstream.h"
 #include "relay/downstream/holders.h"
 #include "relay/net/tls_certificates.h"
+#include "relay/os/memory.h"
 #include "relay/status/status.h"
 #include "relay/store/status.h"
 #include "relay/upstream/link.h"

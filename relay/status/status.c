@@ -13,9 +13,9 @@
 #include "readiness.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
-#include "relay/base/random.h"
 #include "relay/commands/login_throttle.h"
 #include "relay/net/http.h"
+#include "relay/os/random.h"
 #include "samples.h"
 
 enum {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "relay/base/crc64.h"
+#include "relay/os/file.h"
 
 enum { READ_PIECE = 256 * 1024 };
 
@@ -94,79 +95,31 @@ bool files_sync_directory(int at, const char *name)
     return good;
 }
 
-static bool write_all(int file, struct bytes content)
+/* The kind of an error that has no errno of the system, for callers that look at errno. */
+static void pass_on(const struct error *error, struct text *why)
 {
-    while (content.length > 0) {
-        ssize_t written = write(file, content.data, content.length);
-        if (written == -1 && errno == EINTR)
-            continue;
-        if (written == -1)
-            return false;
-        content = bytes_skip(content, (size_t)written);
-    }
-    return true;
+    text_append_string(why, error->text);
+    errno = error->number != 0 ? error->number : error->kind == ERROR_DAMAGED ? EFBIG : ENOMEM;
 }
 
 bool files_replace(int directory, const char *name, struct bytes content, bool durable,
                    struct text *why)
 {
-    char beside[64];
-    int length = snprintf(beside, sizeof(beside), "%s.new", name);
-    CHECK(length > 0 && (size_t)length < sizeof(beside));
-    int file = openat(directory, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (file == -1) {
-        say(why, beside, "cannot create");
-        return false;
-    }
-    bool good = write_all(file, content) && (!durable || fsync(file) == 0);
-    int error = errno;
-    if (close(file) == -1 && good) {
-        error = errno;
-        good = false;
-    }
-    if (good && renameat(directory, beside, directory, name) == -1) {
-        error = errno;
-        good = false;
-    }
+    struct error error;
+    const struct file_replacement replacement = {.content = content, .is_durable = durable};
+    bool good = file_replace(directory, name, &replacement, &error);
     if (!good)
-        unlinkat(directory, beside, 0);
-    else if (durable && fsync(directory) == -1) {
-        error = errno;
-        good = false;
-    }
-    errno = error;
-    if (!good)
-        say(why, name, "cannot replace");
-    errno = error;
+        pass_on(&error, why);
     return good;
 }
 
 bool files_read(int directory, const char *name, struct text *out, struct text *why)
 {
-    int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
-    if (file == -1) {
-        say(why, name, "cannot open");
-        return false;
-    }
-    char piece[4096];
-    ssize_t got;
-    bool too_large = false;
-    while ((got = read(file, piece, sizeof(piece))) > 0 || (got == -1 && errno == EINTR)) {
-        if (got > 0 && (size_t)got > out->limit - out->length)
-            too_large = true;
-        if (got > 0)
-            text_append(out, bytes_at(piece, (size_t)got));
-    }
-    int error = out->failed ? ENOMEM : errno;
-    if (got == -1)
-        say(why, name, "cannot read");
-    else if (too_large)
-        text_format(why, "%s: larger than %zu bytes", name, out->limit);
-    else if (out->failed)
-        text_format(why, "%s: out of memory", name);
-    close(file);
-    errno = too_large ? EFBIG : error;
-    return got == 0 && !out->failed;
+    struct error error;
+    bool good = file_read(directory, name, out, &error);
+    if (!good)
+        pass_on(&error, why);
+    return good;
 }
 
 int files_preallocate(int file, uint64_t length)

@@ -2,7 +2,7 @@
 #include "backoff.h"
 
 #include "relay/base/check.h"
-#include "relay/base/random.h"
+#include "relay/os/random.h"
 
 int64_t backoff_ms(struct backoff backoff, unsigned failures)
 {

@@ -20,7 +20,7 @@
 #include "relay/base/check.h"
 #include "relay/base/crc64.h"
 #include "relay/base/log.h"
-#include "relay/base/random.h"
+#include "relay/os/random.h"
 #include "relay/store/store.h"
 
 enum { RUNS = 5, PIECE = 512 * 1024, MEGABYTE = 1024 * 1024, PATH_LENGTH = 512 };

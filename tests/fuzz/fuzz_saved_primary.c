@@ -8,8 +8,8 @@
 
 #include <stdio.h>
 
-#include "../../relay/saved_primary.h"
 #include "relay/config/config.h"
+#include "relay/config/saved_primary.h"
 #include "relay/config/value.h"
 
 enum { NOTE_MAX = 1 << 20 };

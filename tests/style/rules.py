@@ -16,15 +16,16 @@ import words
 # Which components a component may include, besides itself. "top" is relay/*.c.
 BELOW = {
     "base": set(),
-    "net": {"base"},
+    "os": {"base"},
+    "net": {"base", "os"},
     "resp": {"base"},
-    "store": {"base"},
-    "upstream": {"base", "net", "resp", "store"},
-    "downstream": {"base", "net", "resp", "store"},
-    "commands": {"base", "net", "resp", "store", "upstream", "downstream"},
-    "status": {"base", "net", "resp", "store", "upstream", "downstream", "commands"},
-    "config": {"base", "net", "resp", "store", "upstream", "downstream", "commands", "status"},
-    "top": {"base", "net", "resp", "store", "upstream", "downstream", "commands", "status", "config"},
+    "store": {"base", "os"},
+    "upstream": {"base", "os", "net", "resp", "store"},
+    "downstream": {"base", "os", "net", "resp", "store"},
+    "commands": {"base", "os", "net", "resp", "store", "upstream", "downstream"},
+    "status": {"base", "os", "net", "resp", "store", "upstream", "downstream", "commands"},
+    "config": {"base", "os", "net", "resp", "store", "upstream", "downstream", "commands", "status"},
+    "top": {"base", "os", "net", "resp", "store", "upstream", "downstream", "commands", "status", "config"},
 }
 
 # Libraries that stay in one place: what is included, and where it may be.

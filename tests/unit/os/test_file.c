@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "../../../relay/config/replace.h"
+#include "relay/os/file.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,16 +10,16 @@
 
 static char directory[64];
 static char path[96];
-static struct text why;
+static struct error error;
 static char seen[64]; /* by the check: what the new file holds */
 
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(directory, sizeof(directory), "/tmp/psync-relay-replace-XXXXXX");
+    snprintf(directory, sizeof(directory), "/tmp/psync-relay-file-XXXXXX");
     CHECK(mkdtemp(directory) != NULL);
     snprintf(path, sizeof(path), "%s/file", directory);
-    text_init(&why, 4096);
+    error = (struct error){.kind = ERROR_NONE};
     seen[0] = '\0';
     return 0;
 }
@@ -26,12 +27,11 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    text_fini(&why);
     unlink(path);
     return rmdir(directory);
 }
 
-#define REPLACE_TEST(name) TEST_SETUP(name, set_up, tear_down)
+#define FILE_TEST(name) TEST_SETUP(name, set_up, tear_down)
 
 static void write_old(const char *content)
 {
@@ -64,6 +64,19 @@ static bool look(const char *other, void *arg, struct text *reason)
     return arg == NULL;
 }
 
+/* Mode and owner stay, and the new content is looked at before. */
+static bool replace_kept(const char *at, void *arg)
+{
+    const struct file_replacement replacement = {
+        .content = bytes_of("new"),
+        .is_durable = true,
+        .keeps_owner = true,
+        .check = look,
+        .arg = arg,
+    };
+    return file_replace(AT_FDCWD, at, &replacement, &error);
+}
+
 static unsigned count_files(void)
 {
     DIR *opened = opendir(directory);
@@ -75,7 +88,7 @@ static unsigned count_files(void)
     return count - 2; /* "." and ".." */
 }
 
-REPLACE_TEST(the_new_content_takes_the_place_of_the_old)
+FILE_TEST(the_new_content_takes_the_place_of_the_old)
 {
     static const mode_t modes[] = {0600, 0640, 0444, 0755};
     for (size_t i = 0; i < LENGTH_OF(modes); i++) {
@@ -85,7 +98,7 @@ REPLACE_TEST(the_new_content_takes_the_place_of_the_old)
         struct stat before;
         struct stat after;
         assert_int_equal(stat(path, &before), 0);
-        assert_true(replace_file(path, bytes_of("new"), look, NULL, &why));
+        assert_true(replace_kept(path, NULL));
         assert_int_equal(stat(path, &after), 0);
         assert_string_equal(seen, "new");
         expect_content("new");
@@ -96,54 +109,84 @@ REPLACE_TEST(the_new_content_takes_the_place_of_the_old)
     }
 }
 
-REPLACE_TEST(another_owner_stays)
+FILE_TEST(another_owner_stays)
 {
     if (geteuid() != 0)
         skip(); /* nobody else can give a file away */
     write_old("old");
     assert_int_equal(chown(path, 65534, 65533), 0);
-    assert_true(replace_file(path, bytes_of("new"), look, NULL, &why));
+    assert_true(replace_kept(path, NULL));
     struct stat after;
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(after.st_uid, 65534);
     assert_int_equal(after.st_gid, 65533);
 }
 
-REPLACE_TEST(what_the_check_refuses_leaves_the_old)
+FILE_TEST(what_the_check_refuses_leaves_the_old)
 {
     char no[] = "no";
     write_old("old");
-    assert_false(replace_file(path, bytes_of("new"), look, no, &why));
-    assert_string_equal(text_string(&why), "no");
+    assert_false(replace_kept(path, no));
+    assert_int_equal(error.kind, ERROR_INVALID);
+    assert_string_equal(error.text, "no");
     expect_content("old");
     assert_int_equal(count_files(), 1);
 }
 
-REPLACE_TEST(what_the_system_refuses_is_said)
+FILE_TEST(what_the_system_refuses_is_said)
 {
+    char expected[200];
     char nowhere[96];
-    assert_false(replace_file(path, bytes_of("new"), look, NULL, &why)); /* whose mode and owner? */
-    assert_string_equal(text_string(&why), "No such file or directory");
+    assert_false(replace_kept(path, NULL)); /* whose mode and owner? */
+    snprintf(expected, sizeof(expected), "%s: cannot replace: No such file or directory", path);
+    assert_int_equal(error.kind, ERROR_MISSING);
+    assert_string_equal(error.text, expected);
+    assert_string_equal(error_reason(&error), "No such file or directory");
     assert_int_equal(count_files(), 0);
     snprintf(nowhere, sizeof(nowhere), "%s/nosuch/file", directory);
-    text_clear(&why);
-    assert_false(replace_file(nowhere, bytes_of("new"), look, NULL, &why));
-    assert_string_equal(text_string(&why), "No such file or directory");
+    assert_false(replace_kept(nowhere, NULL));
+    assert_int_equal(error.kind, ERROR_MISSING);
 }
 
-REPLACE_TEST(a_file_is_read_whole)
+/* One that a crash has left beside it is in nobody's way. */
+FILE_TEST(in_a_directory_of_our_own)
+{
+    int opened = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_not_equal(opened, -1);
+    write_old("old");
+    int left = openat(opened, "file.new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(write(left, "longer than that", 16), 16);
+    close(left);
+    for (int i = 0; i < 2; i++) {
+        const struct file_replacement replacement = {.content = bytes_of("mine"),
+                                                     .is_durable = i == 1};
+        assert_true(file_replace(opened, "file", &replacement, &error));
+        expect_content("mine");
+        assert_int_equal(count_files(), 1);
+    }
+    struct stat about;
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    close(opened);
+}
+
+FILE_TEST(a_file_is_read_whole)
 {
     struct text out;
     text_init(&out, 8);
     write_old("12345678");
-    assert_true(replace_read(path, &out, &why));
+    assert_true(file_read(AT_FDCWD, path, &out, &error));
     assert_string_equal(text_string(&out), "12345678");
     write_old("123456789");
     text_clear(&out);
-    assert_false(replace_read(path, &out, &why));
-    assert_string_equal(text_string(&why), "the path is too long");
-    text_clear(&why);
-    assert_false(replace_read(directory, &out, &why));
-    assert_string_equal(text_string(&why), "Is a directory");
+    assert_false(file_read(AT_FDCWD, path, &out, &error));
+    assert_int_equal(error.kind, ERROR_DAMAGED);
+    assert_non_null(strstr(error.text, ": larger than 8 bytes"));
+    text_clear(&out);
+    assert_false(file_read(AT_FDCWD, directory, &out, &error));
+    assert_string_equal(error_reason(&error), "Is a directory");
+    unlink(path);
+    assert_false(file_read(AT_FDCWD, path, &out, &error));
+    assert_int_equal(error.kind, ERROR_MISSING);
     text_fini(&out);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "relay/base/random.h"
+#include "relay/os/random.h"
 
 #include "test.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "relay/commands/memory.h"
+#include "relay/os/memory.h"
 
 #include <malloc.h>
 #include <stdio.h>

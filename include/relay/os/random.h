@@ -2,8 +2,8 @@
  *
  * Randomness from the kernel. Any thread.
  */
-#ifndef RELAY_BASE_RANDOM_H
-#define RELAY_BASE_RANDOM_H
+#ifndef RELAY_OS_RANDOM_H
+#define RELAY_OS_RANDOM_H
 
 #include <stddef.h>
 #include <stdint.h>

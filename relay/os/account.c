@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "account.h"
+#include "relay/os/account.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "relay/base/log.h"
-#include "relay/config/config.h"
 
 static bool find_group(struct account *account, const char *name, struct text *why)
 {
@@ -26,22 +25,22 @@ static bool find_group(struct account *account, const char *name, struct text *w
     return true;
 }
 
-bool account_find(struct account *account, const struct config *config, struct text *why)
+bool account_find(struct account *account, const char *user, const char *group, struct text *why)
 {
     *account = (struct account){.name = NULL};
-    if (config->user[0] == '\0')
+    if (user[0] == '\0')
         return true;
     errno = 0;
-    const struct passwd *user = getpwnam(config->user);
-    if (user == NULL || user->pw_uid == 0) {
-        text_format(why, "[relay] user = %s: %s", config->user,
-                    user != NULL ? "that is root: name one that has fewer rights, or none"
-                    : errno != 0 ? strerror(errno)
-                                 : "there is no such user");
+    const struct passwd *entry = getpwnam(user);
+    if (entry == NULL || entry->pw_uid == 0) {
+        text_format(why, "[relay] user = %s: %s", user,
+                    entry != NULL ? "that is root: name one that has fewer rights, or none"
+                    : errno != 0  ? strerror(errno)
+                                  : "there is no such user");
         return false;
     }
-    *account = (struct account){.name = config->user, .uid = user->pw_uid, .gid = user->pw_gid};
-    return config->group[0] == '\0' || find_group(account, config->group, why);
+    *account = (struct account){.name = user, .uid = entry->pw_uid, .gid = entry->pw_gid};
+    return group[0] == '\0' || find_group(account, group, why);
 }
 
 /* ---- what is made while we are root ---- */
@@ -96,14 +95,14 @@ bool account_check(struct account *account, struct text *why)
     return true;
 }
 
-bool account_prepare(struct account *account, const struct config *config, struct text *why)
+bool account_prepare(struct account *account, const char *data_dir, const char *log_file,
+                     struct text *why)
 {
     if (!account_check(account, why))
         return false;
     if (account->name == NULL)
         return true;
-    return give_data_dir(account, config->store.data_dir, why) &&
-           give_log_file(account, config->log_file, why);
+    return give_data_dir(account, data_dir, why) && give_log_file(account, log_file, why);
 }
 
 /* ---- with its rights, and for good ---- */
@@ -120,10 +119,10 @@ void account_take_off(const struct account *account)
         CHECK(seteuid(0) == 0 && setegid(0) == 0);
 }
 
-bool account_open_log(const struct account *account, const struct config *config, struct text *why)
+bool account_open_log(const struct account *account, const char *log_file, struct text *why)
 {
     account_try_on(account);
-    bool is_open = log_open(config->log_file, why);
+    bool is_open = log_open(log_file, why);
     account_take_off(account);
     if (!is_open && account->name != NULL)
         text_format(why, ": give it to %s", account->name);
@@ -142,9 +141,8 @@ static bool is_without_return(const struct account *account)
     return setuid(0) == -1 && seteuid(0) == -1 && (account->gid == 0 || setegid(0) == -1);
 }
 
-bool account_may_write(const struct account *account, const struct config *config, struct text *why)
+bool account_may_write(const struct account *account, const char *data_dir, struct text *why)
 {
-    const char *data_dir = config->store.data_dir;
     if (faccessat(AT_FDCWD, data_dir, R_OK | W_OK | X_OK, AT_EACCESS) == 0)
         return true;
     text_format(why, "data-dir %s: %s cannot write in it: %s: chown -R %s %s", data_dir,
@@ -152,7 +150,7 @@ bool account_may_write(const struct account *account, const struct config *confi
     return false;
 }
 
-bool account_become(const struct account *account, const struct config *config, struct text *why)
+bool account_become(const struct account *account, const char *data_dir, struct text *why)
 {
     if (account->name == NULL)
         return true;
@@ -169,7 +167,7 @@ bool account_become(const struct account *account, const struct config *config, 
     }
     /* Nothing is ever executed; whoever made us do it would gain nothing by a set-user-id program. */
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (!account_may_write(account, config, why))
+    if (!account_may_write(account, data_dir, why))
         return false;
     log_info("relay: runs as user=%s uid=%ld gid=%ld", account->name, (long)account->uid,
              (long)account->gid);

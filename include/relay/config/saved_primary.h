@@ -13,8 +13,8 @@
  *
  * Thread: thread 0.
  */
-#ifndef RELAY_SAVED_PRIMARY_H
-#define RELAY_SAVED_PRIMARY_H
+#ifndef RELAY_CONFIG_SAVED_PRIMARY_H
+#define RELAY_CONFIG_SAVED_PRIMARY_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The service manager is a datagram socket of the test's own, in the abstract namespace. */
-#include "../../relay/notify.h"
+#include "relay/os/service.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -62,70 +62,70 @@ static int forget_the_environment(void **state)
 
 NOTIFY_TEST(a_life_is_told_word_by_word)
 {
-    struct notify notify;
+    struct service service;
     int manager = open_manager('@');
-    notify_open(&notify);
+    service_open(&service);
     assert_silence(manager);
-    notify_say(&notify, NOTIFY_READY);
+    service_say(&service, SERVICE_READY);
     assert_heard(manager, "READY=1\n");
 
     char reload[100];
     fake_clock_advance(1);
-    notify_say(&notify, NOTIFY_RELOADING);
+    service_say(&service, SERVICE_RELOADING);
     snprintf(reload, sizeof(reload), "RELOADING=1\nMONOTONIC_USEC=%d000\n", 1000001);
     assert_heard(manager, reload);
-    notify_say(&notify, NOTIFY_READY);
+    service_say(&service, SERVICE_READY);
     assert_heard(manager, "READY=1\n");
-    notify_say(&notify, NOTIFY_STOPPING);
+    service_say(&service, SERVICE_STOPPING);
     assert_heard(manager, "STOPPING=1\n");
     assert_silence(manager);
-    notify_close(&notify);
+    service_close(&service);
     close(manager);
 }
 
 NOTIFY_TEST(a_path_is_a_name_too)
 {
-    struct notify notify;
+    struct service service;
     int manager = open_manager('/');
-    notify_open(&notify);
-    notify_say(&notify, NOTIFY_READY);
+    service_open(&service);
+    service_say(&service, SERVICE_READY);
     assert_heard(manager, "READY=1\n");
-    notify_close(&notify);
+    service_close(&service);
     assert_int_equal(unlink(name), 0);
     close(manager);
 }
 
 NOTIFY_TEST(a_status_is_told_when_it_is_another)
 {
-    struct notify notify;
+    struct service service;
     int manager = open_manager('@');
-    notify_open(&notify);
-    notify_tick(&notify, "connecting");
+    service_open(&service);
+    service_tick(&service, "connecting");
     assert_heard(manager, "STATUS=connecting\n");
-    notify_tick(&notify, "connecting");
+    service_tick(&service, "connecting");
     assert_silence(manager);
-    notify_tick(&notify, "streaming");
+    service_tick(&service, "streaming");
     assert_heard(manager, "STATUS=streaming\n");
-    notify_close(&notify);
+    service_close(&service);
     close(manager);
 }
 
 NOTIFY_TEST(what_a_peer_has_said_is_no_line_of_the_protocol)
 {
-    struct notify notify;
+    struct service service;
     int manager = open_manager('@');
-    notify_open(&notify);
-    notify_tick(&notify, "-ERR\nSTOPPING=1\r\xff");
+    service_open(&service);
+    service_tick(&service, "-ERR\nSTOPPING=1\r\xff");
     assert_heard(manager, "STATUS=-ERR?STOPPING=1??\n");
 
-    char endless[5 * NOTIFY_STATUS_MAX];
+    char endless[5 * SERVICE_STATUS_MAX];
     memset(endless, 'a', sizeof(endless));
     endless[sizeof(endless) - 1] = '\0';
-    notify_tick(&notify, endless);
+    service_tick(&service, endless);
     char heard[1024];
     assert_int_equal(recv(manager, heard, sizeof(heard), 0),
-                     strlen("STATUS=\n") + NOTIFY_STATUS_MAX - 1);
-    notify_close(&notify);
+                     strlen("STATUS=\n") + SERVICE_STATUS_MAX - 1);
+    service_close(&service);
     close(manager);
 }
 
@@ -146,18 +146,18 @@ NOTIFY_TEST(each_tick_is_a_sign_of_life_for_who_is_watched)
         {"30s", false, NULL, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct notify notify;
+        struct service service;
         int manager = open_manager('@');
         setenv("WATCHDOG_USEC", cases[i].interval, 1);
         unsetenv("WATCHDOG_PID");
         if (cases[i].is_own || cases[i].whom != NULL)
             setenv("WATCHDOG_PID", cases[i].is_own ? own : cases[i].whom, 1);
-        notify_open(&notify);
-        notify_tick(&notify, "");
+        service_open(&service);
+        service_tick(&service, "");
         if (cases[i].is_watched)
             assert_heard(manager, "WATCHDOG=1\n");
         assert_silence(manager);
-        notify_close(&notify);
+        service_close(&service);
         close(manager);
     }
 }
@@ -165,28 +165,28 @@ NOTIFY_TEST(each_tick_is_a_sign_of_life_for_who_is_watched)
 /* Ticks fill the manager's queue; what is said then comes when there is room. */
 NOTIFY_TEST(a_word_that_finds_no_space_is_said_again)
 {
-    struct notify notify;
+    struct service service;
     int manager = open_manager('@');
     setenv("WATCHDOG_USEC", "30000000", 1);
-    notify_open(&notify);
+    service_open(&service);
     unsigned filled = 0;
-    for (; !notify.is_word_owed && filled < 100000; filled++)
-        notify_say(&notify, NOTIFY_READY);
-    assert_true(notify.is_word_owed);
-    notify_say(&notify, NOTIFY_STOPPING);
-    notify_tick(&notify, "");
-    assert_true(notify.is_word_owed);
+    for (; !service.is_word_owed && filled < 100000; filled++)
+        service_say(&service, SERVICE_READY);
+    assert_true(service.is_word_owed);
+    service_say(&service, SERVICE_STOPPING);
+    service_tick(&service, "");
+    assert_true(service.is_word_owed);
 
     for (unsigned i = 1; i < filled; i++)
         assert_heard(manager, "READY=1\n");
     assert_silence(manager);
-    notify_tick(&notify, "");
+    service_tick(&service, "");
     assert_heard(manager, "STOPPING=1\n");
     assert_heard(manager, "WATCHDOG=1\n");
-    notify_tick(&notify, "");
+    service_tick(&service, "");
     assert_heard(manager, "WATCHDOG=1\n");
     assert_silence(manager);
-    notify_close(&notify);
+    service_close(&service);
     close(manager);
 }
 
@@ -199,26 +199,26 @@ NOTIFY_TEST(without_a_manager_nothing_is_sent)
     const char *const names[] = {NULL, "", "/", "@", "vsock:2:1", "relative", endless};
     log_set_level(LOG_LEVEL_ERROR);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        struct notify notify;
+        struct service service;
         if (names[i] != NULL)
             setenv("NOTIFY_SOCKET", names[i], 1);
-        notify_open(&notify);
-        assert_int_equal(notify.socket, -1);
-        notify_say(&notify, NOTIFY_READY);
-        notify_tick(&notify, "well");
-        assert_false(notify.is_word_owed);
-        notify_close(&notify);
+        service_open(&service);
+        assert_int_equal(service.socket, -1);
+        service_say(&service, SERVICE_READY);
+        service_tick(&service, "well");
+        assert_false(service.is_word_owed);
+        service_close(&service);
     }
     log_set_level(LOG_LEVEL_INFO);
 }
 
 NOTIFY_TEST(a_manager_that_is_gone_is_no_obstacle)
 {
-    struct notify notify;
+    struct service service;
     close(open_manager('@'));
-    notify_open(&notify);
-    notify_say(&notify, NOTIFY_READY);
-    assert_false(notify.is_word_owed);
-    notify_tick(&notify, "well");
-    notify_close(&notify);
+    service_open(&service);
+    service_say(&service, SERVICE_READY);
+    assert_false(service.is_word_owed);
+    service_tick(&service, "well");
+    service_close(&service);
 }

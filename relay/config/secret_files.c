@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "secrecy.h"
+#include "relay/config/secret_files.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,7 +50,7 @@ static void warn_if_user_file_is_open(const char *what, const char *path, void *
     warn_if_open(what, path);
 }
 
-void secrecy_warn_of_open_files(const struct config *config)
+void secret_files_warn_of_open(const struct config *config)
 {
     if (config->file_has_secrets)
         warn_if_open("the ini", config->commands.config_file);
@@ -68,7 +67,7 @@ static void warn_if_closed(const char *what, const char *path, void *arg)
                   what, path, config->user, strerror(errno));
 }
 
-void secrecy_warn_of_closed_files(struct config *config)
+void secret_files_warn_of_unreadable(struct config *config)
 {
     if (config->user[0] == '\0')
         return;
@@ -76,11 +75,4 @@ void secrecy_warn_of_closed_files(struct config *config)
     for (size_t i = 0; i < LENGTH_OF(files); i++)
         warn_if_closed(files[i].setting, path_of(config, files[i].place), config);
     config_each_user_file(config, warn_if_closed, config);
-}
-
-void secrecy_guard_memory(const struct config *config)
-{
-    /* Also said when it shall be so: to become another user has taken it away. */
-    if (prctl(PR_SET_DUMPABLE, config->set_dumpable == CONFIG_YES ? 1 : 0, 0, 0, 0) == -1)
-        log_warn("relay: cannot say whether there may be core dumps");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "saved_primary.h"
+#include "relay/config/saved_primary.h"
 
 #include <string.h>
 

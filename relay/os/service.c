@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "notify.h"
+#include "relay/os/service.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,21 +17,21 @@
 /* --- what the manager has left in the environment --- */
 
 /* A path, or with '@' before it a name in the abstract namespace. */
-static bool read_address(struct notify *notify, const char *name)
+static bool read_address(struct service *service, const char *name)
 {
     size_t length = strlen(name);
     bool is_local = name[0] == '/' || name[0] == '@';
-    if (!is_local || length < 2 || length >= sizeof(notify->address.sun_path)) {
+    if (!is_local || length < 2 || length >= sizeof(service->address.sun_path)) {
         log_warnx("relay: NOTIFY_SOCKET=%s: expected a path, or @ and a name; the service manager "
                   "is not notified",
                   name);
         return false;
     }
-    notify->address.sun_family = AF_UNIX;
-    memcpy(notify->address.sun_path, name, length);
+    service->address.sun_family = AF_UNIX;
+    memcpy(service->address.sun_path, name, length);
     if (name[0] == '@')
-        notify->address.sun_path[0] = '\0';
-    notify->address_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+        service->address.sun_path[0] = '\0';
+    service->address_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
     return true;
 }
 
@@ -46,80 +46,80 @@ static bool is_watched(void)
     return whom == NULL || (bytes_to_u64(bytes_of(whom), &number) && number == (uint64_t)getpid());
 }
 
-void notify_open(struct notify *notify)
+void service_open(struct service *service)
 {
-    *notify = (struct notify){.socket = -1};
+    *service = (struct service){.socket = -1};
     const char *name = getenv("NOTIFY_SOCKET");
-    if (name == NULL || name[0] == '\0' || !read_address(notify, name))
+    if (name == NULL || name[0] == '\0' || !read_address(service, name))
         return;
-    notify->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (notify->socket == -1)
+    service->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (service->socket == -1)
         log_warn("relay: cannot speak to the service manager");
-    notify->watched = is_watched();
+    service->watched = is_watched();
 }
 
-void notify_close(struct notify *notify)
+void service_close(struct service *service)
 {
-    if (notify->socket != -1)
-        close(notify->socket);
-    notify->socket = -1;
+    if (service->socket != -1)
+        close(service->socket);
+    service->socket = -1;
 }
 
 /* --- what it is told --- */
 
 /* Not connected: a manager that is replaced by a newer one has a new socket under the same name. False:
  * it must be tried again. One that refuses for good is not asked twice. */
-static bool tell(const struct notify *notify, const char *lines)
+static bool tell(const struct service *service, const char *lines)
 {
-    if (notify->socket == -1)
+    if (service->socket == -1)
         return true;
-    ssize_t sent = sendto(notify->socket, lines, strlen(lines), MSG_NOSIGNAL,
-                          (const struct sockaddr *)&notify->address, notify->address_length);
+    ssize_t sent = sendto(service->socket, lines, strlen(lines), MSG_NOSIGNAL,
+                          (const struct sockaddr *)&service->address, service->address_length);
     return sent != -1 || (errno != EAGAIN && errno != ENOBUFS && errno != EINTR);
 }
 
-static bool tell_word(const struct notify *notify)
+static bool tell_word(const struct service *service)
 {
     char lines[64];
-    switch (notify->word) {
-    case NOTIFY_NOTHING:
+    switch (service->word) {
+    case SERVICE_NOTHING:
         return true;
-    case NOTIFY_READY:
-        return tell(notify, "READY=1\n");
-    case NOTIFY_RELOADING:
+    case SERVICE_READY:
+        return tell(service, "READY=1\n");
+    case SERVICE_RELOADING:
         /* By its time the manager knows which reload is meant. */
         snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\n", clock_us());
-        return tell(notify, lines);
-    case NOTIFY_STOPPING:
-        return tell(notify, "STOPPING=1\n");
+        return tell(service, lines);
+    case SERVICE_STOPPING:
+        return tell(service, "STOPPING=1\n");
     }
     UNREACHABLE("no such word");
 }
 
-void notify_say(struct notify *notify, enum notify_word word)
+void service_say(struct service *service, enum service_word word)
 {
-    notify->word = word;
-    notify->is_word_owed = !tell_word(notify);
+    service->word = word;
+    service->is_word_owed = !tell_word(service);
 }
 
-static void tell_status(struct notify *notify, const char *status)
+static void tell_status(struct service *service, const char *status)
 {
-    char shown[NOTIFY_STATUS_MAX];
-    char line[NOTIFY_STATUS_MAX + 16];
+    char shown[SERVICE_STATUS_MAX];
+    char line[SERVICE_STATUS_MAX + 16];
     bytes_printable(bytes_of(status), shown, sizeof(shown));
-    if (strcmp(shown, notify->status) == 0)
+    if (strcmp(shown, service->status) == 0)
         return;
     snprintf(line, sizeof(line), "STATUS=%s\n", shown);
-    if (tell(notify, line))
-        memcpy(notify->status, shown, sizeof(shown));
+    if (tell(service, line))
+        memcpy(service->status, shown, sizeof(shown));
 }
 
-void notify_tick(struct notify *notify, const char *status)
+void service_tick(struct service *service, const char *status)
 {
-    if (notify->is_word_owed)
-        notify->is_word_owed = !tell_word(notify);
-    tell_status(notify, status);
-    if (notify->watched && !tell(notify, "WATCHDOG=1\n"))
+    if (service->is_word_owed)
+        service->is_word_owed = !tell_word(service);
+    tell_status(service, status);
+    if (service->watched && !tell(service, "WATCHDOG=1\n"))
         log_debug("relay: cannot send the watchdog notification: the queue of the service manager "
                   "is full");
 }

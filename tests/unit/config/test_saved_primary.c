@@ -3,8 +3,8 @@
 
 #include <unistd.h>
 
-#include "../../relay/saved_primary.h"
 #include "relay/config/config.h"
+#include "relay/config/saved_primary.h"
 #include "relay/store/store.h"
 
 static const struct primary_address other = {.host = "10.0.0.2", .port = 7000};

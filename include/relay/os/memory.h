@@ -3,8 +3,8 @@
  * How much memory the process has. The backlog is mapped from files: those pages are counted apart,
  * since they are the kernel's to take back and say nothing about our needs.
  */
-#ifndef RELAY_COMMANDS_MEMORY_H
-#define RELAY_COMMANDS_MEMORY_H
+#ifndef RELAY_OS_MEMORY_H
+#define RELAY_OS_MEMORY_H
 
 #include <stdbool.h>
 #include <stdint.h>
