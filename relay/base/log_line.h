@@ -20,7 +20,7 @@ struct log_line {
 struct log_event {
     const char *time;
     const char *level;
-    const char *message; /* "room: what happened" */
+    const char *message; /* "component: what happened" */
 };
 
 void log_line_text(struct log_line *line, const struct log_event *event);

@@ -61,7 +61,7 @@ struct command_row {
 
 const struct command_table *all_commands(void);
 
-/* The row of a table, the case of messages ignored; NULL: none. In a table of sub-commands the name
+/* The row of a table, letter case ignored; NULL: none. In a table of sub-commands the name
  * is what follows the '|'. */
 const struct command_row *command_find(const struct command_table *table, struct bytes name);
 

@@ -11,7 +11,7 @@
 
 #include "relay/base/bytes.h"
 
-/* Names of settings and commands: the case of messages is ignored. */
+/* Names of settings and commands: letter case is ignored. */
 bool pattern_matches(struct bytes pattern, struct bytes name);
 
 /* Names of channels: it is not. */

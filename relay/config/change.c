@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Settings that change while the relay runs: told by CONFIG SET, read again from the ini, written back
- * to it. All of a change takes effect, or nothing of it.
+ * Settings that change while the relay runs: by CONFIG SET, or by the ini read again on SIGHUP; and CONFIG
+ * REWRITE, which writes them to the ini. A change takes effect as a whole or not at all.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ enum { SHOWN_MAX = 128, VALUE_MAX = 64 * 1024, ERRORS_MAX = 64 * 1024, INI_MAX =
 
 /* ---------------------------------------------------------------- two configs compared */
 
-/* As it may be given again: what `print` hides is not hidden here. */
+/* The value in the form of the ini, secrets included, which `print` hides. */
 static void append_value(const struct setting *setting, const struct config *config,
                          struct text *out)
 {
@@ -83,7 +83,7 @@ static bool refuse(struct text *why, const char *name, const char *reason, const
     return false;
 }
 
-/* A config that is to be another: a copy, in which a value that changes and owns memory has its own. */
+/* A copy of the config with changed values. Unchanged values that own memory are shared with the original. */
 struct change {
     struct config config;
     bool is_own[SETTINGS_MAX];
@@ -121,7 +121,7 @@ static bool change_by_name(struct change *change, const struct setting_pair *pai
     return change_one(change, setting, pair->name, pair->value);
 }
 
-/* What was given does not fit to a setting that was not. */
+/* The new value conflicts with another setting, which was not given. */
 static void tell_how(struct change *change, const struct setting *setting)
 {
     struct text value;
@@ -162,7 +162,7 @@ static bool fits(struct change *change, const struct config *before)
     return good;
 }
 
-/* Of the two configs one has been replaced, or will not be used. */
+/* Frees the values of the config that is not used any more: the old one, or the rejected copy. */
 static void free_own(const struct change *change, struct config *config)
 {
     for (size_t i = 0; i < settings_count(); i++) {
@@ -177,7 +177,7 @@ static bool may_be(const struct change *change)
     return watcher->may == NULL || watcher->may(&change->config, change->why, watcher->arg);
 }
 
-/* It takes effect, if it was good so far and fits. */
+/* Applies the change if all values are valid and fit together. */
 static bool end_change(struct change *change, struct config *config, bool good)
 {
     const struct config_watcher *watcher = change->watcher;
@@ -212,7 +212,7 @@ bool config_load_again(const struct config *config, struct config *fresh, const 
     const struct config_source *source = &config->source;
     if (!config_load(fresh, file, source->overrides, source->override_count, errors))
         return false;
-    /* What the system does not allow is lowered as it was at the start. */
+    /* maxclients is lowered to what the system allows, as at the start. */
     if (descriptors_provide(fresh, errors))
         return true;
     config_fini(fresh);
@@ -234,7 +234,7 @@ bool config_adopt(struct config *config, const struct config *fresh,
         good = change_one(&change, setting, setting->key, text_string(&value));
         text_fini(&value);
     }
-    /* It may not fit what needs a restart and has not changed. */
+    /* The new values may conflict with settings that need a restart and keep their old values. */
     return end_change(&change, config, good);
 }
 
@@ -247,7 +247,7 @@ struct rewriting {
     size_t count;
 };
 
-/* The settings whose value the ini (and --set, over it) would not give at the next start. */
+/* Collects the settings for which ini and --set would give another value at the next start. */
 static void find_changes(struct rewriting *rewriting, const struct config *fresh)
 {
     for (size_t i = 0; i < settings_count(); i++) {
@@ -274,7 +274,7 @@ static void say_overruled(const struct config_difference *difference, void *arg)
                   difference->section, difference->key, difference->before, difference->after);
 }
 
-/* What was written is read as a start would do it, before it counts. */
+/* Before the file is replaced, the new content is read as a start would read it. */
 static bool check_rewritten(const char *path, void *arg, struct text *why)
 {
     const struct rewriting *rewriting = arg;
@@ -321,7 +321,7 @@ static bool rewrite_changes(const struct config *config, size_t *count, struct t
     struct rewriting rewriting = {.config = config};
     find_changes(&rewriting, &fresh);
     config_fini(&fresh);
-    /* The file itself, where the path is a link to it. */
+    /* Replace the file, not a symbolic link to it. */
     bool good = rewriting.count == 0 || rewrite(&rewriting, config->commands.config_file, why);
     for (size_t i = 0; i < rewriting.count; i++)
         text_fini(&rewriting.values[i]);

@@ -62,7 +62,7 @@ static void complain_bad_value(struct errors *errors, const char *where,
 struct reading {
     struct config *config;
     struct errors *errors;
-    char unknown_section[64]; /* complained of already */
+    char unknown_section[64]; /* already reported */
 };
 
 static void complain_unknown(struct reading *reading, const char *where, const char *section,
@@ -72,7 +72,7 @@ static void complain_unknown(struct reading *reading, const char *where, const c
         complain_unknown_key(reading->errors, where, section, key);
         return;
     }
-    /* Once, not for each key in it. */
+    /* Reported once, not for each key in it. */
     if (section[0] == '\0' || strcmp(reading->unknown_section, section) != 0)
         complain_unknown_section(reading->errors, where, section);
     snprintf(reading->unknown_section, sizeof(reading->unknown_section), "%s", section);
@@ -160,8 +160,8 @@ static void note_secrets(struct config *config, const struct errors *errors)
     config->file_has_secrets |= user_settings_stand_in_ini(&config->user_settings);
 }
 
-/* The password of a setting, or of the file that another one names. NULL: neither fits, or one does not,
- * and that has been complained of. */
+/* The password given by a setting, or by the file that another setting names. NULL: it is wrong, or both are
+ * set; that has been reported. */
 static const char *read_password(const struct config *config, const char *const *value,
                                  const char *const *file, char from_file[SECRET_MAX],
                                  struct errors *errors)
@@ -189,14 +189,14 @@ static void settle_masterauth(struct config *config, struct errors *errors)
     explicit_bzero(from_file, sizeof(from_file));
 }
 
-/* Only its digest is kept: the text is of no use any more. */
+/* Only the digest of the password is kept; its text is erased. */
 static void forget_text(const char **password)
 {
     if ((*password)[0] != '\0')
         CHECK(kind_secret.parse(&kind_secret, "***", password));
 }
 
-/* requirepass is the password of the user `default`, who may do everything then. */
+/* requirepass is the password of the user `default`, who has the role admin. */
 static void settle_users(struct config *config, struct errors *errors)
 {
     char from_file[SECRET_MAX];
@@ -296,7 +296,7 @@ static void complain_of_misfit(const void *place, const char *why, void *arg)
     complain_of(misfits->errors, misfits->config, place, why);
 }
 
-/* Checks what a setting alone does not tell, and works out what the components get. */
+/* Checks settings against each other, and computes the options of the components. */
 static void settle(struct config *config, struct errors *errors)
 {
     settle_masterauth(config, errors);
@@ -311,7 +311,7 @@ static void settle(struct config *config, struct errors *errors)
     note_secrets(config, errors);
 
     fit_settle(config);
-    /* INFO shows where it is, whatever directory the reader stands in. */
+    /* An absolute path, for INFO. */
     char *real = errors->file != NULL ? realpath(errors->file, NULL) : NULL;
     config->commands.config_file = real != NULL ? real : strdup("");
     CHECK(config->commands.config_file != NULL);
@@ -329,7 +329,7 @@ bool config_load(struct config *config, const char *file, const char *const *ove
         ini_file_read(&errors, on_setting, &reading);
     for (size_t i = 0; i < count; i++)
         override(config, overrides[i], &errors);
-    /* A value that was refused would only lead to second-hand errors. */
+    /* After a refused value, further checks would report consequences of it only. */
     if (errors.count == 0)
         settle(config, &errors);
     if (is_free_of_errors(&errors))
@@ -403,7 +403,7 @@ void config_each(const struct config *config, commands_setting_fn *fn, void *arg
     }
 }
 
-/* --- who may come in, read again --- */
+/* --- users and passwords, read again --- */
 
 static void swap(void *a, void *b, size_t length)
 {

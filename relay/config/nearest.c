@@ -8,8 +8,8 @@ static size_t least_of(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Levenshtein's table, of which one row at a time is kept: row[j] is how far the first i messages of
- * `a` are from the first j of `b`. */
+/* Levenshtein distance, with one row of the table at a time: row[j] is the distance of the first i letters of
+ * `a` from the first j of `b`. */
 size_t nearest_distance(const char *a, const char *b)
 {
     size_t a_length = strnlen(a, NEAREST_LENGTH_MAX);

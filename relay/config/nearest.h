@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * How far two names are apart, to tell somebody which one was probably meant. Pure. Any thread.
+ * How different two names are, to suggest the name that was probably meant. Pure. Any thread.
  */
 #ifndef RELAY_CONFIG_NEAREST_H
 #define RELAY_CONFIG_NEAREST_H
 
 #include <stddef.h>
 
-/* How many messages must be put in, taken out or changed to make the one name the other; of longer
- * names only the first NEAREST_LENGTH_MAX messages are looked at. */
+/* How many letters must be inserted, removed or changed to turn one name into the other. Only the first
+ * NEAREST_LENGTH_MAX letters of a name count. */
 enum { NEAREST_LENGTH_MAX = 32 };
 size_t nearest_distance(const char *a, const char *b);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The one table of settings: for each its key in the ini, how it is read, where it is kept in struct
- * config, its default, and when a change takes effect. What it means is explained in etc/psync-relay.ini. Pure: nothing here changes a config. Any thread.
+ * config, its default, and when a change takes effect. What it means is explained in etc/psync-relay.ini.
+ * Pure: nothing here changes a config. Any thread.
  *
  *     const struct setting *setting = setting_find("store", "fsync");
  *     setting->kind->parse(setting->kind, "always", setting_place(setting, &config));
@@ -52,7 +53,7 @@ const struct setting *setting_find_key(const char *key);
 /* The one in that section whose name is nearest to `key`; NULL: there is no such section. */
 const struct setting *setting_nearest(const char *section, const char *key);
 
-/* By the name that CONFIG GET shows, message case ignored; NULL: there is none. */
+/* By the name that CONFIG GET shows, letter case ignored; NULL: there is none. */
 const struct setting *setting_find_shown(const char *name);
 
 /* That name: the bare key; "upstream.repl-timeout" where [downstream] has one of the same name. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The kinds of values that the upstream room has of its own: where the primary is, and what it is told. */
+ * Kinds of values that only [upstream] has: addresses of primaries and Sentinels, and what is announced. */
 #include <string.h>
 
 #include "relay/base/bytes.h"

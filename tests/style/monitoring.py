@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""monitoring.py: docs/monitoring.md explains every INFO field, metric, finding, close reason and link state
-that the source names, and no other."""
+"""monitoring.py: docs/monitoring.md explains every INFO field, metric, finding, close reason and state that the
+source names, and no other; and the events of the log that it lists are lines of the program."""
 
 import pathlib
 import re
 import sys
 
 import links
+import symptoms
 
 DOCUMENT = "docs/monitoring.md"
 
@@ -69,10 +70,23 @@ def findings(source, text):
             yield f"{DOCUMENT}: the severity of `{name}` is {' or '.join(sorted(wanted))}"
 
 
+def unknown_events(text, strings):
+    """`strings`: those of the program. The events are in the first cells, "…" stands for what varies."""
+    below = section(text, "Log").partition("### Start, stop and settings")[2]
+    for line in below.splitlines():
+        for code in named(line.split("|")[1]) if line.startswith("| `") else ():
+            for quote in symptoms.quotes(code):
+                if quote not in strings:
+                    yield f"{DOCUMENT}: `{code}`: the program has no text with '{quote}'"
+
+
 def main():
     root = pathlib.Path(".")
     files = sorted([*root.glob("relay/**/*.c"), *root.glob("relay/**/*.h"), *root.glob("include/**/*.h")])
-    found = list(findings("\n".join(path.read_text() for path in files), (root / DOCUMENT).read_text()))
+    text = (root / DOCUMENT).read_text()
+    strings = symptoms.literals(root / "relay") + symptoms.literals(root / "include")
+    found = list(findings("\n".join(path.read_text() for path in files), text))
+    found += unknown_events(text, strings)
     for line in found:
         print(line)
     print(f"{0 if found else 1} passed, {1 if found else 0} failed (what monitors see, in {DOCUMENT})")

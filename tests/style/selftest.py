@@ -292,6 +292,11 @@ def monitoring_is_explained(root):
         found = list(monitoring.findings(SOURCE, text))
         if len(found) != count:
             yield f"{name}: expected {count} findings, got {found}"
+    log = "## Log\n| `no such line` | |\n### Start, stop and settings\n| `store: cannot open …: it is kept` | `a b` |\n"
+    for strings, count in (("store: cannot open %s: it is kept", 0), ("store: cannot open", 1), ("", 2)):
+        found = list(monitoring.unknown_events(log, strings))
+        if len(found) != count:
+            yield f"events of the log, '{strings}': expected {count} findings, got {found}"
 
 
 def main():

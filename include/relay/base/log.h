@@ -4,7 +4,7 @@
  *
  *     2026-11-21T20:34:26.123Z info    upstream: link state=handshake->streaming cause=continue
  *
- * The first word of a message is its room. log_warn and log_error append ": " and strerror(errno);
+ * The first word of a message is its component. log_warn and log_error append ": " and strerror(errno);
  * the x forms do not. Nothing is logged per command or per byte. A line is at most LOG_LINE_MAX
  * bytes (cut with "..."), and control characters in a message become '?' (in JSON they are escaped): a
  * peer cannot forge lines.
@@ -30,7 +30,7 @@ MUST_CHECK bool log_open(const char *path, struct text *error);
 
 void log_set_level(enum log_level level);
 
-/* LOG_FORMAT_JSON: {"ts":"...Z","level":"info","room":"upstream","message":"..."}, one object a line.
+/* LOG_FORMAT_JSON: {"ts":"...Z","level":"info","component":"upstream","message":"..."}, one object a line.
  * Control characters are escaped, what is no UTF-8 is U+FFFD. */
 void log_set_format(enum log_format format);
 

@@ -6,8 +6,8 @@
  * however many connections there are. A right password costs nothing. The answer to a right one waits
  * as well: one that came sooner would tell.
  *
- *     struct guess guess = login_throttle_take(&failed logins, key, now_ms);
- *     wait guess.wait_ms, or refuse; if the password was right: login_throttle_pardon(&failed logins, key)
+ *     struct guess guess = login_throttle_take(&throttle, key, now_ms);
+ *     wait guess.wait_ms, or refuse; if the password was right: login_throttle_pardon(&throttle, key)
  *
  * A thousand addresses are remembered; the one that has nearly paid makes room for a new one. Pure.
  */

@@ -59,7 +59,7 @@ const struct user *users_judge(const struct users *users, struct bytes name, str
 /* One word of printable ASCII, without what means something in an ini: = : ; # [ ] */
 bool user_is_name(struct bytes name);
 
-/* "replica", "monitor", "admin", message case ignored. False leaves *out alone. */
+/* "replica", "monitor", "admin", letter case ignored. False leaves *out alone. */
 MUST_CHECK bool user_role_parse(struct bytes word, enum user_role *out);
 const char *user_role_name(enum user_role role);
 

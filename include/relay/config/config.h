@@ -70,7 +70,7 @@ struct config {
     enum config_switch set_dumpable;
     bool file_has_secrets; /* a password stands in the ini itself */
 
-    /* Settings that more than one room needs, or one in another form: config_load works the options
+    /* Settings that several components need, or one in another form: config_load computes the options
      * of the components out of them. */
     const char *masterauth;
     const char *masterauth_file;
@@ -83,7 +83,7 @@ struct config {
     enum config_switch replica_announced;
     enum config_switch serve_old_history;
     struct user_settings user_settings;
-    struct users users; /* of requirepass and [users]; admin.users points here */
+    struct users users; /* of requirepass and [users]; commands.users points here */
 
     struct config_source source;
 };
@@ -147,8 +147,8 @@ MUST_CHECK bool config_load_again(const struct config *config, struct config *fr
 MUST_CHECK bool config_adopt(struct config *config, const struct config *fresh,
                              const struct config_watcher *watcher, struct text *why);
 
-/* Takes over from `fresh` who may come in and with what we go out: [users], requirepass, masteruser,
- * masterauth and the files that they name. `fresh` has what was in force before, and is to be freed when the
+/* Takes over from `fresh` users and passwords: [users], requirepass, masteruser, masterauth and the files that
+ * they name. `fresh` has what was in force before, and is to be freed when the
  * components use the new. */
 void config_adopt_access(struct config *config, struct config *fresh);
 

@@ -11,7 +11,7 @@
  * moment (client_push). Neither closes anybody before the end of the turn, so that both may be done while
  * clients are walked over.
  *
- * Owner: the downstream room. Thread: thread 0.
+ * Owner: the downstream component. Thread: thread 0.
  */
 #ifndef RELAY_DOWNSTREAM_CLIENT_H
 #define RELAY_DOWNSTREAM_CLIENT_H
