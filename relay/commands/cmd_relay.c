@@ -9,7 +9,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
 #include "relay/downstream/known.h"
-#include "relay/store/backlog.h"
+#include "relay/store/cursor.h"
 #include "relay/store/history.h"
 #include "relay/store/status.h"
 #include "relay/store/store.h"
@@ -130,7 +130,7 @@ void on_relay_replicas(struct request *request)
     text_init(&out, REPLICAS_LENGTH_MAX);
     struct listing listing = {
         .writer = {.out = &out, .protocol = request->writer->protocol},
-        .published = history != NULL ? backlog_published(history_backlog(history)) : 0,
+        .published = history != NULL ? history_published(history) : 0,
         .now_ms = clock_ms(),
     };
     downstream_each_replica(commands->downstream, list_replica, &listing);

@@ -3,7 +3,7 @@
 
 #include "info_moment.h"
 #include "relay/base/report.h"
-#include "relay/store/backlog.h"
+#include "relay/store/cursor.h"
 #include "relay/store/history.h"
 #include "relay/store/store.h"
 #include "request.h"
@@ -29,15 +29,14 @@ static void read_position(const struct commands *commands, struct position *posi
     if (history == NULL)
         return;
     const struct identity *identity = history_identity(history);
-    const struct backlog *backlog = history_backlog(history);
     position->exists = true;
     position->replid = identity->replid;
     if (identity->earlier_count > 0) {
         position->earlier = identity->earlier[0].replid;
         position->earlier_first_lost = (int64_t)identity->earlier[0].limit + 1;
     }
-    position->first = backlog_first(backlog);
-    position->published = backlog_published(backlog);
+    position->first = history_first(history);
+    position->published = history_published(history);
     position->boundary = history_published_boundary(history);
 }
 

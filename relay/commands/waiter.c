@@ -5,7 +5,7 @@
 #include "command_table.h"
 #include "relay/base/clock.h"
 #include "relay/net/loop.h"
-#include "relay/store/backlog.h"
+#include "relay/store/cursor.h"
 #include "relay/store/history.h"
 #include "relay/store/store.h"
 #include "request.h"
@@ -30,7 +30,7 @@ static struct mark read_mark(const struct commands *commands)
     if (history == NULL)
         return (struct mark){.history_number = 0};
     return (struct mark){.history_number = history_number(history),
-                         .published = backlog_published(history_backlog(history)),
+                         .published = history_published(history),
                          .branches = history_branches(history)};
 }
 

@@ -39,9 +39,8 @@ static struct attach_plan decide_empty(const struct store *store)
     struct history *history = store_current(store);
     if (history == NULL)
         return wait_for(ATTACH_WAIT);
-    const struct backlog *backlog = history_backlog(history);
     uint64_t boundary = history_boundary(history);
-    if (boundary < backlog_first(backlog) || boundary > backlog_published(backlog))
+    if (boundary < history_first(history) || boundary > history_published(history))
         return wait_for(ATTACH_WAIT); /* at the end of this turn, or of a giant transaction */
     return (struct attach_plan){.verdict = ATTACH_EMPTY, .history = history, .offset = boundary};
 }
@@ -58,7 +57,7 @@ static struct attach_plan decide_snapshot(struct history *history, struct snapsh
         .offset = snapshot_offset(snapshot),
         .has_length = false,
     };
-    if (plan.offset > backlog_published(history_backlog(history)))
+    if (plan.offset > history_published(history))
         return wait_for(ATTACH_WAIT); /* a refresh, taken of what we have not received yet */
     enum snapshot_state state = snapshot_state(snapshot);
     plan.has_length = snapshot_length(snapshot, &plan.length);
@@ -143,7 +142,7 @@ bool attach_perform(const struct attach_plan *plan, const struct attach_wish *wi
     const struct replid *replid = &history_identity(plan->history)->replid;
     if (!wish->terms->rdb_only) {
         /* First of all: from here on the bytes behind the snapshot are kept for this replica. */
-        if (!cursor_attach(&feed->cursor, history_backlog(plan->history), plan->offset))
+        if (!history_attach(plan->history, &feed->cursor, plan->offset))
             return false;
         feed->has_stream = true;
     }

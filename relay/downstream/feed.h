@@ -30,7 +30,7 @@
 
 #include "relay/base/text.h"
 #include "relay/resp/payload.h"
-#include "relay/store/backlog.h"
+#include "relay/store/cursor.h"
 #include "relay/store/snapshot.h"
 
 struct conn;

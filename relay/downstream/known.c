@@ -154,11 +154,11 @@ bool known_is_complete(const struct known *known, int64_t now_ms)
 /* ---------------------------------------------------------------- what is held of the backlog */
 
 /* The new one first, so that nothing is let go of in between. */
-static void pin_at(struct known_replica *replica, struct backlog *backlog, uint64_t offset)
+static void pin_at(struct known_replica *replica, struct history *history, uint64_t offset)
 {
-    uint64_t first = backlog_first(backlog);
+    uint64_t first = history_first(history);
     struct cursor pin = {.segment = NULL};
-    if (!cursor_attach(&pin, backlog, offset > first ? offset : first))
+    if (!history_attach(history, &pin, offset > first ? offset : first))
         pin.segment = NULL;
     cursor_detach(&replica->pin);
     replica->pin = pin;
@@ -177,7 +177,7 @@ void known_pin(struct known *known, struct history *history)
             acknowledged > stats->attached_offset ? acknowledged : stats->attached_offset;
         uint64_t common =
             branches_common_end(history_branches(history), REPLICA_STATS_GET(stats, branch));
-        pin_at(stats->known, history_backlog(history), offset < common ? offset : common);
+        pin_at(stats->known, history, offset < common ? offset : common);
     }
 }
 

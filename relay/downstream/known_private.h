@@ -31,7 +31,7 @@
 
 #include "relay/base/check.h"
 #include "relay/downstream/known.h"
-#include "relay/store/backlog.h"
+#include "relay/store/cursor.h"
 #include "replica_stats_list.h"
 
 enum { KNOWN_AWAY_MAX = 1024 };

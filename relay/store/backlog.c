@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "relay/store/backlog.h"
+#include "backlog.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,6 +11,8 @@
 #include "files.h"
 #include "recovery.h"
 #include "relay/base/log.h"
+#include "relay/store/cursor.h"
+#include "relay/store/identity.h"
 #include "segment.h"
 
 void backlog_set_error(struct backlog *backlog, const struct text *why)
@@ -26,10 +28,10 @@ static struct backlog *backlog_make(const struct backlog_dependencies *dependenc
 {
     struct backlog *backlog = calloc(1, sizeof(*backlog));
     struct segment_space *space = calloc(1, sizeof(*space));
-    uint8_t *buffer = malloc(BACKLOG_BUFFER_LENGTH);
-    if (backlog == NULL || space == NULL || buffer == NULL) {
+    uint8_t *owed_copy = malloc(BACKLOG_APPEND_MAX);
+    if (backlog == NULL || space == NULL || owed_copy == NULL) {
         text_format(why, "out of memory");
-        free(buffer);
+        free(owed_copy);
         free(backlog);
         free(space);
         errno = ENOMEM;
@@ -37,9 +39,9 @@ static struct backlog *backlog_make(const struct backlog_dependencies *dependenc
     }
     backlog->dependencies = *dependencies;
     backlog->space = space;
+    backlog->owed_copy = owed_copy;
     space->reclaimer = dependencies->reclaimer;
     space->files = dependencies->files;
-    backlog->buffer = buffer;
     atomic_init(&space->references, 1);
     return backlog;
 }
@@ -94,7 +96,7 @@ void backlog_free(struct backlog **backlog)
         segment_seal(it->last);
     segment_release(it->head);
     segment_space_release(it->space);
-    free(it->buffer);
+    free(it->owed_copy);
     free(it);
     *backlog = NULL;
 }
@@ -302,7 +304,7 @@ static bool publish(struct backlog *backlog)
     if (!backlog_set_mark(backlog) &&
         (backlog_give_way(backlog, errno, 0) != BACKLOG_SPACE || !backlog_set_mark(backlog)))
         return false;
-    if (was_unmarked && backlog->owed == 0)
+    if (was_unmarked && backlog->owed.length == 0)
         backlog->error[0] = '\0';
     return backlog_show(backlog);
 }
@@ -317,7 +319,7 @@ bool backlog_publish(struct backlog *backlog)
 
 /* ------------------------------------------------------------------ readers begin */
 
-bool cursor_attach(struct cursor *cursor, struct backlog *backlog, uint64_t offset)
+bool backlog_attach(struct backlog *backlog, struct cursor *cursor, uint64_t offset)
 {
     if (offset < backlog_first(backlog) || offset > backlog_published(backlog))
         return false;

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backlog.h"
 #include "backlog_private.h"
 #include "relay/base/clock.h"
 

@@ -9,16 +9,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "backlog_writer.h"
+#include "backlog_dependencies.h"
+#include "file_thread.h"
+#include "relay/base/bytes.h"
 #include "relay/base/check.h"
 #include "relay/base/log_repeat.h"
 #include "relay/base/text.h"
+#include "relay/store/backlog_space.h"
 #include "segment.h"
 
-enum {
-    BACKLOG_ERROR_MAX = 256,
-    BACKLOG_BUFFER_LENGTH = 512 * 1024, /* stays in the processor's cache until it is written */
-};
+enum { BACKLOG_ERROR_MAX = 256 };
 
 /* The next segment, as it is made (backlog_prepare.c). */
 struct prepared_segment {
@@ -49,9 +49,9 @@ struct backlog {
     bool news;                   /* something was shown to readers in the middle of a turn */
     uint64_t told_point;         /* the last that the tail was given */
     bool is_unmarked;            /* the live mark of the newest segment could not be written yet */
-    uint8_t *buffer;             /* what is received before it is written */
-    size_t owed_at;              /* of the buffer: what the disk has refused to take so far */
-    size_t owed;
+    struct bytes
+        owed; /* what the disk has refused to take so far: of the caller, or of `owed_copy` */
+    uint8_t *owed_copy; /* BACKLOG_APPEND_MAX bytes; memory that is not touched costs nothing */
     struct prepared_segment prepared;
     struct log_repeat full;        /* the disk is: the window is shortened */
     struct log_repeat given_up;    /* segments that replicas need */

@@ -8,6 +8,7 @@
  */
 #include <stdatomic.h>
 
+#include "backlog.h"
 #include "backlog_private.h"
 #include "relay/base/log.h"
 #include "relay/store/identity.h"

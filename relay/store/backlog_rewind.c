@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backlog.h"
 #include "backlog_private.h"
 #include "files.h"
+#include "relay/store/identity.h"
 
 /* ------------------------------------------------------------------ rewind */
 
@@ -133,7 +135,7 @@ static bool cut_all(struct backlog *backlog, uint64_t offset, struct text *why)
     return false;
 }
 
-/* The next segment, if it can be had at once; else backlog_reserve waits for it. */
+/* The next segment, if it can be had at once; else backlog_make_ready waits for it. */
 static void go_on_behind_cut(struct backlog *backlog)
 {
     struct text why;

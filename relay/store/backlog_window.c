@@ -4,11 +4,14 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
+#include "backlog.h"
 #include "backlog_private.h"
 #include "files.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/store/identity.h"
 
 /* How much may be on its way off the disk beside the cap: a part of it, and these bytes. */
 enum { FREEING_PART = 4, FREEING_LEAST = 64 * 1024 * 1024 };
@@ -364,17 +367,18 @@ static enum backlog_space write_owed(struct backlog *backlog, struct text *why)
 {
     bool gave_way = false;
     enum backlog_space room = BACKLOG_SPACE;
-    while (backlog->owed > 0 && room == BACKLOG_SPACE) {
+    while (backlog->owed.length > 0 && room == BACKLOG_SPACE) {
         text_clear(why);
         room = backlog_go_on(backlog, why);
         if (room != BACKLOG_SPACE)
             break;
         struct segment *last = backlog->last;
         uint64_t left = last->capacity - (last->written - last->first);
-        size_t length = left < backlog->owed ? (size_t)left : backlog->owed;
-        if (segment_append(last, bytes_at(backlog->buffer + backlog->owed_at, length), why)) {
-            backlog->owed_at += length;
-            backlog->owed -= length;
+        struct bytes piece = bytes_first(
+            backlog->owed, left < backlog->owed.length ? (size_t)left : backlog->owed.length);
+        if (segment_append(last, piece, why)) {
+            backlog->owed = bytes_skip(backlog->owed, piece.length);
+            gave_way = false;
         } else if (files_is_full(errno)) {
             room = gave_way && !reclaimer_is_busy(backlog->dependencies.reclaimer)
                        ? BACKLOG_NO_SPACE
@@ -402,31 +406,34 @@ static enum backlog_space settle(struct backlog *backlog, bool for_more)
     return room;
 }
 
-enum backlog_space backlog_reserve(struct backlog *backlog, uint8_t **into, size_t *capacity)
+enum backlog_space backlog_make_ready(struct backlog *backlog)
 {
     enum backlog_space room = settle(backlog, true);
     /* Nobody is shown what the mark does not tell of: more of it only makes the gap larger. */
     if (room == BACKLOG_SPACE && backlog->is_unmarked && !backlog_set_mark(backlog))
         room = backlog_give_way(backlog, errno, 0);
-    if (room != BACKLOG_SPACE)
-        return room;
-    const struct segment *last = backlog->last;
-    uint64_t left = last->capacity - (last->written - last->first);
-    *into = backlog->buffer;
-    *capacity = left < BACKLOG_BUFFER_LENGTH ? (size_t)left : BACKLOG_BUFFER_LENGTH;
-    return BACKLOG_SPACE;
+    return room;
 }
 
-enum backlog_space backlog_append(struct backlog *backlog, size_t length)
+/* The caller's bytes are its own again when this returns. */
+static void keep_owed(struct backlog *backlog)
 {
-    CHECK(backlog->owed == 0);
-    CHECK(length <= BACKLOG_BUFFER_LENGTH);
-    backlog->owed_at = 0;
-    backlog->owed = length;
-    return settle(backlog, false);
+    memcpy(backlog->owed_copy, backlog->owed.data, backlog->owed.length);
+    backlog->owed.data = backlog->owed_copy;
+}
+
+enum backlog_space backlog_append(struct backlog *backlog, struct bytes data)
+{
+    CHECK(backlog->owed.length == 0);
+    CHECK(data.length <= BACKLOG_APPEND_MAX);
+    backlog->owed = data;
+    enum backlog_space room = settle(backlog, false);
+    if (backlog->owed.length > 0)
+        keep_owed(backlog);
+    return room;
 }
 
 void backlog_forget_owed(struct backlog *backlog)
 {
-    backlog->owed = 0;
+    backlog->owed = (struct bytes){0};
 }

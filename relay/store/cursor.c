@@ -2,11 +2,11 @@
  *
  * The readers' side of the backlog. Nothing in here is thread 0's: it touches only what is shared.
  */
+#include "relay/store/cursor.h"
+
 #include <errno.h>
 #include <unistd.h>
 
-#include "backlog_writer.h"
-#include "relay/store/backlog.h"
 #include "segment.h"
 
 /* What a reader that still stands in it is told. */

@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "files.h"
-#include "history_keeper.h"
+#include "history_private.h"
 #include "reclaimer.h"
 #include "relay/base/log.h"
-#include "relay/store/store.h"
+#include "relay/store/store_notes.h"
 
 static bool open_directory(struct data_dir *data_dir, const char *path, bool make, struct text *why)
 {

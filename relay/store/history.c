@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "files.h"
-#include "history_private.h"
+#include "history_state_private.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/store/snapshot.h"
+#include "relay/store/store_options.h"
 #include "segment.h"
 
 enum {
@@ -458,21 +460,6 @@ struct backlog *history_backlog(struct history *history)
 const struct branches *history_branches(const struct history *history)
 {
     return &history->branches;
-}
-
-uint64_t history_boundary(const struct history *history)
-{
-    return backlog_boundary(history->backlog);
-}
-
-uint64_t history_published_boundary(const struct history *history)
-{
-    return backlog_published_boundary(history->backlog);
-}
-
-void history_set_boundary(struct history *history, uint64_t boundary)
-{
-    backlog_set_boundary(history->backlog, boundary);
 }
 
 uint64_t history_durable(const struct history *history)

@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #include "files.h"
-#include "history_keeper.h"
+#include "history_private.h"
 #include "reclaimer.h"
 #include "relay/base/bytes.h"
 #include "relay/base/log.h"
 #include "segment.h"
 #include "segment_log.h"
-#include "snapshot_writer.h"
+#include "snapshot_private.h"
 #include "syncer.h"
 
 enum { WHY_MAX = 512 };

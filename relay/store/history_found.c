@@ -15,9 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "history_private.h"
+#include "history_state_private.h"
 #include "rdb_aux.h"
 #include "relay/base/log.h"
+#include "relay/store/snapshot.h"
 
 enum { FOUND_MAX = 8 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of a history share: history.c makes, loads and ends it and has its stream, and
- * history_snapshots.c has its snapshots. Thread: thread 0.
+ * The making, loading and ending of histories, for store.c. Thread: thread 0.
  */
 #ifndef RELAY_STORE_HISTORY_PRIVATE_H
 #define RELAY_STORE_HISTORY_PRIVATE_H
@@ -9,122 +8,110 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "backlog_writer.h"
-#include "clean_mark.h"
-#include "file_thread.h"
-#include "history_keeper.h"
-#include "reclaimer.h"
 #include "relay/base/check.h"
-#include "relay/base/log_repeat.h"
+#include "relay/base/replid.h"
 #include "relay/base/text.h"
-#include "relay/store/branches.h"
-#include "relay/store/history.h"
-#include "segment_log.h"
-#include "snapshot_set.h"
-#include "syncer.h"
-#include "tail.h"
-#include "verifier.h"
+#include "snapshot_private.h"
 
-enum { HISTORY_WHY_MAX = 512 };
+struct verifier;
+struct backlog;
+struct file_thread;
+struct history;
+struct reclaimer;
+struct snapshot;
+struct store_options;
+struct syncer;
 
-struct history {
-    struct history_dependencies dependencies; /* what it stands in: the store's */
-    uint64_t number;
-    int directory;
-    int backlog_dir;
-    int snapshot_dir;
-    struct identity identity;
-    struct segment_log log;
-    struct tail *tail;
-    struct backlog *backlog;
-    struct snapshot_set snapshot_set;
-    uint64_t submitted;       /* the end that was given to the syncer last */
-    uint64_t snapshot_serial; /* of the complete snapshot: counted up with each that becomes it */
-    uint64_t snapshot_asked;  /* the serial that was given to the syncer last */
-    bool is_unnamed; /* the identity on the disk does not tell of the complete snapshot yet */
-    bool has_jobs;   /* the syncer was given something that points here */
-    uint64_t seen_readable;    /* of the arriving snapshot, at the last publish */
-    bool changed;              /* a snapshot changed its state since then */
-    bool has_name;             /* it may be found at the next start: its identity may be written */
-    struct log_repeat unsaved; /* its identity cannot be written */
-    struct text error;         /* what the disk said to the last snapshot that failed for it */
-    struct syncer_claim claim;
-    unsigned cuts; /* that were submitted to the syncer */
-    struct branches branches;
-    struct file_job forget_job;     /* of its end: the first part */
-    struct reclaim_job job;         /* and the second */
-    struct snapshot_search *search; /* of those that were found at the start; NULL: it is over */
-    struct clean_mark clean;        /* what need not be read */
-    bool is_proving;                /* not all that was found at the start is proven yet */
-    bool has_proof;                 /* the verifier is at something */
-    bool proves_snapshot;           /* namely a snapshot */
-    int64_t prove_not_before_ms;    /* the system has refused; 0: it has not */
-    unsigned proof_refusals;        /* in a row */
-    int64_t proof_began_ms;
-    uint64_t proof_total;
+enum { HISTORY_NAME_MAX = 40 };
+void history_name(uint64_t number, char name[HISTORY_NAME_MAX]);
+
+/* The number that a directory name like "history-7" tells. False: not such a name. */
+MUST_CHECK bool history_parse_name(const char *name, uint64_t *number);
+
+/* What a history stands in. All of it outlives the history. */
+struct history_dependencies {
+    int data_dir;
+    const struct store_options *options;
+    struct syncer *syncer;
+    struct reclaimer *reclaimer;
+    struct file_thread *files;
+    struct verifier *verifier;
+    /* A snapshot of `history` finds the disk full: makes some space. */
+    enum snapshot_space (*make_space)(const struct history *history, void *arg);
+    void *arg;
 };
 
-/* The identity could not be written, which is made up for the next time: told when it begins, then summed up. */
-void history_tell_unsaved(struct history *history, const char *why);
+/* A new directory, with a snapshot that is about to arrive and an empty backlog. NULL: errno and
+ * `why`, and nothing is left of it. */
+MUST_CHECK struct history *history_new(const struct history_dependencies *dependencies,
+                                       uint64_t number, const struct replid *replid,
+                                       uint64_t offset, struct text *why);
 
-/* Reads `identity`, or the copy of it. Not HISTORY_PROVEN: `why` (added to what is there), and *out is not
- * initialised; HISTORY_BEGUN: there is none. */
-MUST_CHECK enum history_proof history_read_identity(const struct history *history, const char *name,
-                                                    struct identity *out, struct text *why);
+enum history_proof {
+    HISTORY_PROVEN,   /* *out is what its files prove */
+    HISTORY_UNPROVEN, /* nothing of it can be served, nor ever: it may be removed */
+    HISTORY_BEGUN,    /* it has no identity: it was not whole when we ended; it may be removed */
+    HISTORY_STRANGE,  /* it is not as a history is: left alone */
+    HISTORY_REFUSED,  /* the system did not let us look, as errno says; nothing was touched */
+};
 
-/* history_found.c. Looks what is in snapshot/, once the window is known; nothing is read yet. HISTORY_REFUSED:
- * errno and `why`. */
-MUST_CHECK enum history_proof history_find_snapshots(struct history *history, struct text *why);
+/* What a directory proves. Not PROVEN: `why`. */
+MUST_CHECK enum history_proof history_load(const struct history_dependencies *dependencies,
+                                           uint64_t number, struct history **out, struct text *why);
 
-/* Removes what is in snapshot/ and is none of those that were found. */
-MUST_CHECK bool history_tidy_snapshots(struct history *history, struct text *why);
+/* Makes all of it durable and lets go; the files stay. */
+void history_close(struct history **history);
 
-/* Is there one that may still be proven? Which is the next, if any; how long, as far as it is known; may it be
- * one that full syncs wait for? */
-bool history_search_goes_on(const struct history *history);
-MUST_CHECK bool history_search_next(const struct history *history, uint64_t *offset);
-uint64_t history_search_bytes(const struct history *history);
-bool history_search_is_awaited(const struct history *history);
+/* Lets go. No start finds it any more; the reclaimer takes its files off the disk. */
+void history_remove(struct history **history);
 
-/* The proof of the next; NULL: memory or descriptors are out. Takes it back when it is done, and frees it. False:
- * the system refused, errno and `why`: it is the next once more. */
-MUST_CHECK struct proof *history_search_proof(const struct history *history);
-MUST_CHECK bool history_search_take(struct history *history, struct proof *proof, struct text *why);
+/* Has the files of a history that is not open taken off the disk; what is not ours stays. */
+void history_remove_files(struct reclaimer *reclaimer, uint64_t number);
 
-/* Those beyond `offset` are of a branch that was left. */
-void history_search_limit(struct history *history, uint64_t offset);
+/* For the two above: the identity and its copies; then all that is left. The first waits for no disk that
+ * is busy with large files; the second does. Any thread. */
+void history_forget(int directory);
+void history_erase(int data_dir, uint64_t number);
 
-/* Removes what was found and is of no use, if the search is over; gives it up. */
-void history_search_settle(struct history *history);
-void history_search_end(struct history *history);
+/* For the store's status. Lives as long as the history. */
+struct backlog *history_backlog(struct history *history);
 
-/* history_proof.c. Does the system let us open what is to be proven (some of it, if it is much)? False: errno and `why`. */
-MUST_CHECK bool history_may_prove(const struct history *history, struct text *why);
+/* Writes the identity, for a kill to find; the syncer makes it durable. False: `why`. */
+MUST_CHECK bool history_save(struct history *history, struct text *why);
 
-/* All that was found is proven from now on, behind the back of who is served. */
-void history_begin_proof(struct history *history);
+/* Shows readers what has come. True if anything is new to them. */
+bool history_publish(struct history *history);
 
-/* What has been proven is served, and the next is submitted. */
-void history_take_proof(struct history *history);
+/* The sizes of the window in the options have changed. */
+void history_take_options(struct history *history);
 
-/* The complete one is another: it is named; the identity is written. */
-void history_name_snapshot(struct history *history);
-void history_save_name(struct history *history);
+/* Gives up what the window need not hold. */
+void history_trim(struct history *history);
 
-/* Names the complete snapshot in the identity, if that could not be done when it became it; and lets go of
- * those before it as soon as they are not needed. */
-void history_settle_snapshots(struct history *history);
+/* Gives up the oldest segment, if nobody needs it and it ends at or before `keep_from`. */
+bool history_shorten(struct history *history, uint64_t keep_from);
 
-/* The stream has come further: one that was ahead of it may be the complete one now. */
-void history_advance_snapshots(struct history *history);
+/* Removes the snapshots that the complete one has replaced, although it may not be safe yet. False: there are
+ * none, or the identity does not name that one. */
+bool history_drop_replaced(struct history *history);
 
-/* Snapshots that were taken beyond `offset` are of another branch from now on. */
-void history_drop_beyond(struct history *history, uint64_t offset);
+/* About what history_shorten and history_drop_replaced could give back in all. */
+uint64_t history_spare_bytes(const struct history *history);
 
-/* Readers have told that the disk cannot read the complete one: it goes. */
-void history_drop_unreadable(struct history *history);
+/* The complete one that full syncs are served from, or will be: history_snapshot, unless that one is
+ * still ahead of the stream. NULL: none. */
+struct snapshot *history_served_snapshot(const struct history *history);
 
-/* Gives the complete one to the syncer, unless it has it. False: it could not be submitted. */
-bool history_sync_snapshot(struct history *history);
+/* Would its complete snapshot survive a power failure? */
+bool history_is_snapshot_durable(const struct history *history);
+
+/* What is not proven yet will not be: it has been replaced, or it ends. */
+void history_end_proof(struct history *history);
+
+/* What the disk said when it refused last, for the window or for a snapshot; "" */
+const char *history_error(const struct history *history);
+
+/* Asks the syncer to make durable what is there, if something is and it is not at it already. */
+void history_sync(struct history *history);
 
 #endif

@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include "files.h"
-#include "history_private.h"
+#include "history_state_private.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/store/history.h"
 #include "segment.h"
 
 enum {

@@ -18,8 +18,11 @@
 #include <unistd.h>
 
 #include "files.h"
-#include "history_private.h"
+#include "history_state_private.h"
 #include "relay/base/log.h"
+#include "relay/store/history.h"
+#include "relay/store/snapshot.h"
+#include "relay/store/store_options.h"
 
 /* ------------------------------------------------------------------ asked */
 

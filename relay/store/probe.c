@@ -12,7 +12,7 @@
 
 #include "data_dir.h"
 #include "files.h"
-#include "history_keeper.h"
+#include "history_private.h"
 #include "relay/store/identity.h"
 #include "relay/store/store.h"
 #include "syncer.h"

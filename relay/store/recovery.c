@@ -9,6 +9,7 @@
 
 #include "clean_mark.h"
 #include "files.h"
+#include "relay/store/identity.h"
 #include "segment.h"
 
 /* One look at a segment. */

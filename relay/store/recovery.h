@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "backlog_writer.h"
+#include "backlog_dependencies.h"
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "tail.h"

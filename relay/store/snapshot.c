@@ -17,7 +17,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/crc64.h"
 #include "relay/base/log.h"
-#include "snapshot_writer.h"
+#include "snapshot_private.h"
 
 enum {
     FOOTER_LENGTH = 8, /* the CRC-64, little endian; all zeros: switched off */

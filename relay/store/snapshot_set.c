@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "snapshot_set.h"
+#include "relay/store/snapshot.h"
 
 #include <stddef.h>
 

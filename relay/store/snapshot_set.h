@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "snapshot_writer.h"
+#include "snapshot_private.h"
 
 enum { SNAPSHOT_SET_REPLACED_MAX = 2 };
 

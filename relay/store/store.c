@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backlog_writer.h"
+#include "backlog.h"
 #include "data_dir.h"
 #include "disk_space.h"
 #include "file_thread.h"
 #include "files.h"
-#include "history_keeper.h"
+#include "history_private.h"
 #include "rdb_space.h"
 #include "reclaimer.h"
 #include "relay/base/clock.h"

@@ -11,11 +11,11 @@
 
 #include "data_dir.h"
 #include "files.h"
-#include "history_keeper.h"
+#include "history_private.h"
 #include "relay/store/identity.h"
 #include "segment.h"
 #include "segment_log.h"
-#include "snapshot_writer.h"
+#include "snapshot_private.h"
 #include "tail.h"
 
 enum { WHY_MAX = 512, SPAN_MAX = 24 };

@@ -146,7 +146,7 @@ static bool leads_elsewhere(const struct link *link, const struct primary_info *
     struct history *history = store_current(link->store);
     if (info->chain.is_complete || kinship == KINSHIP_NONE || history == NULL)
         return true;
-    return kinship == KINSHIP_OURS && info->offset > backlog_end(history_backlog(history));
+    return kinship == KINSHIP_OURS && info->offset > history_end(history);
 }
 
 /* Of several, a replica is followed only where the round finds no primary that goes on with ours. */

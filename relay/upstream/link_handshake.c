@@ -31,7 +31,7 @@ struct handshake_terms link_terms(struct link *link)
     };
     struct history *history = store_current(link->store);
     if (history != NULL && !link->must_start_anew &&
-        history_boundary(history) >= backlog_first(history_backlog(history))) {
+        history_boundary(history) >= history_first(history)) {
         terms.has_history = true;
         terms.replid = history_identity(history)->replid;
         terms.offset = history_boundary(history);
@@ -71,7 +71,7 @@ static bool cut_at(struct link *link, uint64_t from, struct text *why)
         log_warnx("upstream: the primary goes on from offset %" PRIu64 ": %" PRIu64
                   " bytes that were lost with the primary before it are cut off",
                   from, boundary - from);
-    if (from == backlog_end(history_backlog(history)) || history_rewind(history, from, why))
+    if (from == history_end(history) || history_rewind(history, from, why))
         return true;
     link->must_start_anew = true;
     return false;
@@ -130,7 +130,7 @@ static bool leave_branch(struct link *link, const struct replid *replid, uint64_
                          struct text *why)
 {
     struct history *history = store_current(link->store);
-    bool is_cut = from < backlog_end(history_backlog(history));
+    bool is_cut = from < history_end(history);
     log_info("upstream: replication id %s goes on as %s from offset %" PRIu64,
              history_identity(history)->replid.hex, replid->hex, from);
     refresh_cancel(link->refresh_schedule.refresh, "another server is the primary");
@@ -148,7 +148,7 @@ static bool rejoin(struct link *link, const struct psync_reply *reply, uint64_t 
 {
     struct history *history = store_current(link->store);
     *has_to_wait = false;
-    if (from < backlog_first(history_backlog(history))) {
+    if (from < history_first(history)) {
         text_format(why,
                     from >= history_window_first(history)
                         ? "offset %" PRIu64 " is in a part of the window that is being proven"

@@ -94,18 +94,18 @@ static void note_stall(struct link *link, const char *cause)
 /* Stops reading for a moment: the stream waits in the primary's buffer, what is held is served on. */
 static void pause_reading(struct link *link, enum stream_receiver_result result)
 {
-    const struct backlog *backlog = history_backlog(store_current(link->store));
+    const struct history *history = store_current(link->store);
     int64_t now_ms = clock_ms();
     if (link->held_since_ms == 0)
         link->held_since_ms = now_ms;
     if (result == STREAM_RECEIVER_NO_SPACE)
-        note_stall(link, backlog_error(backlog));
+        note_stall(link, history_stream_error(history));
     else if (now_ms - link->held_since_ms >= HELD_TELL_MS)
         note_stall(
             link,
             "the disk is slow to make the next segment or to free others, or replicas are slow to "
             "let go of what was given up");
-    link->awaits_segment = backlog_awaits_segment(backlog);
+    link->awaits_segment = history_awaits_segment(history);
     server_conn_pause(&link->server_conn, true);
     timer_arm(link->timer, result == STREAM_RECEIVER_HELD ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);
 }
@@ -113,8 +113,7 @@ static void pause_reading(struct link *link, enum stream_receiver_result result)
 /* The file thread has made the next segment: the timer need not be waited for. */
 static void look_at_pause(struct link *link)
 {
-    if (!link->awaits_segment ||
-        backlog_awaits_segment(history_backlog(store_current(link->store))))
+    if (!link->awaits_segment || history_awaits_segment(store_current(link->store)))
         return;
     link->awaits_segment = false;
     timer_arm(link->timer, 0);

@@ -355,7 +355,7 @@ static bool finish(struct refresh *refresh, struct text *why)
     char sum[LOG_REPEAT_SUM_MAX];
     if (log_repeat_end(&refresh->trouble, clock_ms(), sum))
         log_info("upstream: snapshots can be fetched again%s", sum);
-    uint64_t end = backlog_end(history_backlog(history));
+    uint64_t end = history_end(history);
     uint64_t x = snapshot_offset(snapshot);
     note_use(refresh, history_snapshot_use(history, snapshot), end > x ? end - x : 0);
     return true;

@@ -8,7 +8,6 @@
 #include "relay/net/conn.h"
 
 enum {
-    PIECE_MAX = 512 * 1024,     /* of one receive */
     OVERLAP_PIECE = 16 * 1024,  /* of what is compared */
     TURN_MAX = 4 * 1024 * 1024, /* of one turn: the replicas' side must get its share of thread 0 */
     TURN_MS_MAX =
@@ -16,19 +15,19 @@ enum {
 };
 
 void stream_receiver_begin(struct stream_receiver *stream_receiver, struct history *history,
-                           uint8_t *scratch, size_t scratch_length)
+                           uint8_t *buffer, size_t buffer_length)
 {
+    CHECK(buffer_length <= BACKLOG_APPEND_MAX);
     stream_receiver_end(stream_receiver);
     memset(stream_receiver, 0, sizeof(*stream_receiver));
     stream_receiver->history = history;
-    stream_receiver->scratch = scratch;
-    stream_receiver->scratch_length = scratch_length;
+    stream_receiver->buffer = buffer;
+    stream_receiver->buffer_length = buffer_length;
     uint64_t boundary = history_boundary(history);
-    backlog_forget_owed(history_backlog(history)); /* the primary is asked for it again */
+    history_forget_owed(history); /* the primary is asked for it again */
     tokenizer_init(&stream_receiver->tokenizer, boundary);
-    struct backlog *backlog = history_backlog(history);
-    if (boundary < backlog_end(backlog)) {
-        bool attached = cursor_attach(&stream_receiver->overlap, backlog, boundary);
+    if (boundary < history_end(history)) {
+        bool attached = history_attach(history, &stream_receiver->overlap, boundary);
         CHECK(attached);
     }
 }
@@ -80,18 +79,17 @@ static enum stream_receiver_result feed_overlap(struct stream_receiver *stream_r
         *input = bytes_skip(*input, length);
         cursor_advance(&stream_receiver->overlap, length);
     }
-    if (stream_receiver->overlap.offset == backlog_end(history_backlog(stream_receiver->history)))
+    if (stream_receiver->overlap.offset == history_end(stream_receiver->history))
         cursor_detach(&stream_receiver->overlap);
     return STREAM_RECEIVER_OK;
 }
 
-static enum stream_receiver_result judge_room(const struct stream_receiver *stream_receiver,
-                                              enum backlog_space room)
+static enum stream_receiver_result judge_space(const struct stream_receiver *stream_receiver,
+                                               enum backlog_space space)
 {
-    switch (room) {
+    switch (space) {
     case BACKLOG_SPACE:
-        CHECK(stream_receiver->tokenizer.offset ==
-              backlog_end(history_backlog(stream_receiver->history)));
+        CHECK(stream_receiver->tokenizer.offset == history_end(stream_receiver->history));
         history_set_boundary(stream_receiver->history, stream_receiver->tokenizer.boundary);
         return STREAM_RECEIVER_OK;
     case BACKLOG_NO_SPACE:
@@ -99,25 +97,22 @@ static enum stream_receiver_result judge_room(const struct stream_receiver *stre
     case BACKLOG_HELD:
         return STREAM_RECEIVER_HELD;
     }
-    UNREACHABLE("a room without a case");
+    UNREACHABLE("a space without a case");
 }
 
-/* Bytes that stand in their place already: reads them, and makes them the history's. What the disk does not
- * take now it takes before the next ones are received. */
-static enum stream_receiver_result take(struct stream_receiver *stream_receiver,
-                                        struct bytes placed, struct text *why)
+/* Reads new bytes, and makes them the history's. What the disk does not take now it takes before the next ones are
+ * received. */
+static enum stream_receiver_result append(struct stream_receiver *stream_receiver,
+                                          struct bytes data, struct text *why)
 {
-    if (!tokenizer_feed(&stream_receiver->tokenizer, placed))
+    if (!tokenizer_feed(&stream_receiver->tokenizer, data))
         return no_stream(stream_receiver, why);
-    return judge_room(stream_receiver,
-                      backlog_append(history_backlog(stream_receiver->history), placed.length));
+    return judge_space(stream_receiver, history_append(stream_receiver->history, data));
 }
 
-static enum stream_receiver_result reserve(const struct stream_receiver *stream_receiver,
-                                           uint8_t **into, size_t *capacity)
+static enum stream_receiver_result make_ready(const struct stream_receiver *stream_receiver)
 {
-    return judge_room(stream_receiver,
-                      backlog_reserve(history_backlog(stream_receiver->history), into, capacity));
+    return judge_space(stream_receiver, history_make_ready(stream_receiver->history));
 }
 
 enum stream_receiver_result stream_receiver_feed(struct stream_receiver *stream_receiver,
@@ -127,15 +122,13 @@ enum stream_receiver_result stream_receiver_feed(struct stream_receiver *stream_
     if (stream_receiver->overlap.segment != NULL)
         result = feed_overlap(stream_receiver, input, why);
     while (result == STREAM_RECEIVER_OK && input->length > 0) {
-        uint8_t *into;
-        size_t capacity;
-        result = reserve(stream_receiver, &into, &capacity);
+        result = make_ready(stream_receiver);
         if (result != STREAM_RECEIVER_OK)
             break;
-        size_t length = capacity < input->length ? capacity : input->length;
-        memcpy(into, input->data, length);
-        result = take(stream_receiver, bytes_at(into, length), why);
-        *input = bytes_skip(*input, length);
+        struct bytes piece = bytes_first(
+            *input, input->length < BACKLOG_APPEND_MAX ? input->length : BACKLOG_APPEND_MAX);
+        result = append(stream_receiver, piece, why);
+        *input = bytes_skip(*input, piece.length);
     }
     return result;
 }
@@ -150,23 +143,18 @@ static enum stream_receiver_result judge_io(enum conn_io io, const struct conn *
     return STREAM_RECEIVER_END;
 }
 
-/* Where the next bytes are received to: into their place, or, while they come a second time, into the
- * scratch; no more there than is held, so that nothing new ever waits in it. */
-static enum stream_receiver_result place(const struct stream_receiver *stream_receiver,
-                                         uint8_t **into, size_t *capacity)
+/* How much may be received next. Of what comes a second time no more than is held, so that nothing new ever waits in
+ * the buffer. */
+static enum stream_receiver_result find_capacity(const struct stream_receiver *stream_receiver,
+                                                 size_t *capacity)
 {
-    if (stream_receiver->overlap.segment == NULL) {
-        enum stream_receiver_result room = reserve(stream_receiver, into, capacity);
-        if (room == STREAM_RECEIVER_OK && *capacity > PIECE_MAX)
-            *capacity = PIECE_MAX;
-        return room;
-    }
-    uint64_t held =
-        backlog_end(history_backlog(stream_receiver->history)) - stream_receiver->overlap.offset;
+    *capacity = stream_receiver->buffer_length;
+    if (stream_receiver->overlap.segment == NULL)
+        return make_ready(stream_receiver);
+    uint64_t held = history_end(stream_receiver->history) - stream_receiver->overlap.offset;
     CHECK(held > 0);
-    *into = stream_receiver->scratch;
-    *capacity =
-        held < stream_receiver->scratch_length ? (size_t)held : stream_receiver->scratch_length;
+    if (held < *capacity)
+        *capacity = (size_t)held;
     return STREAM_RECEIVER_OK;
 }
 
@@ -175,21 +163,20 @@ static enum stream_receiver_result receive_piece(struct stream_receiver *stream_
                                                  struct conn *conn, size_t *received,
                                                  bool *is_drained, struct text *why)
 {
-    uint8_t *into;
     size_t capacity;
     *received = 0;
-    enum stream_receiver_result room = place(stream_receiver, &into, &capacity);
-    if (room != STREAM_RECEIVER_OK)
-        return room;
-    enum conn_io io = conn_receive(conn, into, capacity, received);
+    enum stream_receiver_result result = find_capacity(stream_receiver, &capacity);
+    if (result != STREAM_RECEIVER_OK)
+        return result;
+    enum conn_io io = conn_receive(conn, stream_receiver->buffer, capacity, received);
     *is_drained = *received < capacity;
     if (io == CONN_AGAIN)
         return STREAM_RECEIVER_OK;
     if (io != CONN_OK)
         return judge_io(io, conn, why);
-    struct bytes view = bytes_at(into, *received);
-    return into == stream_receiver->scratch ? feed_overlap(stream_receiver, &view, why)
-                                            : take(stream_receiver, view, why);
+    struct bytes view = bytes_at(stream_receiver->buffer, *received);
+    return stream_receiver->overlap.segment != NULL ? feed_overlap(stream_receiver, &view, why)
+                                                    : append(stream_receiver, view, why);
 }
 
 enum stream_receiver_result stream_receiver_receive(struct stream_receiver *stream_receiver,

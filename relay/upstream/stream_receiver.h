@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The stream on its way from the link into the backlog: received straight into its place, read once by
- * the tokenizer, which tells the boundary and notices GETACK.
+ * The stream on its way from the link into the history: received into a buffer that stays in the processor's cache, read
+ * there by the tokenizer, which tells the boundary and notices GETACK, and appended from there.
  *
  * After a break we ask for the stream from the boundary B on, though we may hold bytes beyond it: the
  * beginning of a command that did not arrive whole. So the first end - B bytes come a second time.
@@ -20,7 +20,7 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "relay/resp/tokenizer.h"
-#include "relay/store/backlog.h"
+#include "relay/store/cursor.h"
 #include "relay/store/history.h"
 
 struct conn;
@@ -29,8 +29,8 @@ struct stream_receiver {
     struct history *history; /* the store's current one */
     struct tokenizer tokenizer;
     struct cursor overlap; /* attached while bytes come that are held already */
-    uint8_t *scratch;      /* where those go */
-    size_t scratch_length;
+    uint8_t *buffer;       /* what is received goes through it */
+    size_t buffer_length;
     uint64_t answered; /* GETACKs that were answered, of tokenizer.getacks */
     uint64_t noticed;  /* PINGs that were taken notice of, of tokenizer.pings */
 };
@@ -38,16 +38,17 @@ struct stream_receiver {
 enum stream_receiver_result {
     STREAM_RECEIVER_OK,       /* received something, or nothing is there */
     STREAM_RECEIVER_NO_SPACE, /* the disk has no room, or fails: read again later */
-    STREAM_RECEIVER_HELD,     /* readers must let go of what was given up: read again very soon */
-    STREAM_RECEIVER_END,      /* the primary closed, or the connection broke: `why` */
+    STREAM_RECEIVER_HELD, /* the next segment is being made, or readers must let go of what was given up: read again very soon */
+    STREAM_RECEIVER_END,  /* the primary closed, or the connection broke: `why` */
     STREAM_RECEIVER_REWOUND, /* bytes that came again were others; the held ones were cut off: `why` */
     STREAM_RECEIVER_LOST, /* the same, but the disk refused the cut: only a full sync helps: `why` */
     STREAM_RECEIVER_BROKEN, /* what came is no stream: `why` */
 };
 
-/* Begins at the history's boundary. `scratch` is the caller's and outlives the stream receiver. */
+/* Begins at the history's boundary. `buffer`, of at most BACKLOG_APPEND_MAX bytes, is the caller's and outlives the
+ * stream receiver. */
 void stream_receiver_begin(struct stream_receiver *stream_receiver, struct history *history,
-                           uint8_t *scratch, size_t scratch_length);
+                           uint8_t *buffer, size_t buffer_length);
 
 /* Lets go of what it holds. Also of one that was never begun. */
 void stream_receiver_end(struct stream_receiver *stream_receiver);

@@ -169,7 +169,11 @@ def test_no_fetch_without_room(lab, small_disk):
     relay.wait_log(r"no snapshot is fetched.*: there is no room on the disk for an RDB: it takes \d+ bytes")
     assert "no room on the disk" in relay.info("relay")["upstream_refresh_last_error"]
     assert relay.info("persistence")["rdb_last_bgsave_status"] == "err"
-    assert "None is fetched" in str(web.status(relay)["findings"])
+    wait.until(
+        "the page says so",
+        lambda: str(web.status(relay)["findings"]),
+        lambda findings: "None is fetched" in findings,
+    )
     wait.stays("no other sync", lambda: origin.info()["sync_full"], lambda count: count == 1, seconds=3)
     hog.unlink()
     replica.wait_online()

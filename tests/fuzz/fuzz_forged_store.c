@@ -38,7 +38,7 @@ static uint64_t read_window(uint64_t *sum)
     struct bytes view;
     uint64_t first = backlog_first(backlog);
     *sum = 0;
-    CHECK(cursor_attach(&cursor, backlog, first));
+    CHECK(backlog_attach(backlog, &cursor, first));
     while (cursor_peek(&cursor, &view) == CURSOR_BYTES) {
         *sum = crc64(*sum, view.data, view.length);
         cursor_advance(&cursor, view.length);

@@ -20,10 +20,10 @@ static void check_held(struct bytes said)
     link_status(stage.link, &status);
     if (status.state != LINK_STREAMING)
         return;
-    struct backlog *backlog = history_backlog(store_current(stage.temp.store));
-    CHECK(history_boundary(store_current(stage.temp.store)) <= backlog_end(backlog));
+    const struct history *history = store_current(stage.temp.store);
+    CHECK(history_boundary(history) <= history_end(history));
     text_init(&held, HELD_MAX);
-    temp_store_read(&stage.temp, backlog_first(backlog), &held);
+    temp_store_read(&stage.temp, history_first(history), &held);
     CHECK(held.length <= said.length);
     CHECK(bytes_equal(text_bytes(&held), bytes_skip(said, said.length - held.length)));
     text_fini(&held);

@@ -8,7 +8,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
 #include "relay/resp/reader.h"
-#include "relay/store/backlog.h"
+#include "relay/store/cursor.h"
 #include "relay/store/history.h"
 #include "relay/store/snapshot.h"
 #include "relay/store/status.h"
@@ -122,12 +122,6 @@ const struct identity *history_identity(const struct history *history)
     return &fake_components.identity;
 }
 
-struct backlog *history_backlog(struct history *history)
-{
-    CHECK(history == handle(HISTORY));
-    return handle(BACKLOG);
-}
-
 uint64_t history_boundary(const struct history *history)
 {
     CHECK(history == handle(HISTORY));
@@ -164,21 +158,21 @@ int64_t snapshot_completed_ms(const struct snapshot *snapshot)
     return fake_components.snapshot_completed_ms;
 }
 
-uint64_t backlog_first(const struct backlog *backlog)
+uint64_t history_first(const struct history *history)
 {
-    CHECK(backlog == handle(BACKLOG));
+    CHECK(history == handle(HISTORY));
     return fake_components.first;
 }
 
-uint64_t backlog_published(const struct backlog *backlog)
+uint64_t history_published(const struct history *history)
 {
-    CHECK(backlog == handle(BACKLOG));
+    CHECK(history == handle(HISTORY));
     return fake_components.published;
 }
 
-uint64_t backlog_end(const struct backlog *backlog)
+uint64_t history_end(const struct history *history)
 {
-    CHECK(backlog == handle(BACKLOG));
+    CHECK(history == handle(HISTORY));
     return fake_components.end;
 }
 

@@ -194,11 +194,6 @@ const struct identity *history_identity(const struct history *history)
     return &history->identity;
 }
 
-struct backlog *history_backlog(struct history *history)
-{
-    return &history->segment.backlog;
-}
-
 uint64_t history_boundary(const struct history *history)
 {
     return history->boundary;
@@ -245,22 +240,23 @@ struct snapshot *history_arriving_snapshot(const struct history *history)
 
 /* ---- backlog and cursors ---- */
 
-uint64_t backlog_first(const struct backlog *backlog)
+uint64_t history_first(const struct history *history)
 {
-    return backlog->first;
+    return history->segment.backlog.first;
 }
 
-uint64_t backlog_published(const struct backlog *backlog)
+uint64_t history_published(const struct history *history)
 {
-    return backlog->published;
+    return history->segment.backlog.published;
 }
 
-bool cursor_attach(struct cursor *cursor, struct backlog *backlog, uint64_t offset)
+bool history_attach(struct history *history, struct cursor *cursor, uint64_t offset)
 {
+    struct backlog *backlog = &history->segment.backlog;
     if (offset < backlog->first || offset > backlog->published)
         return false;
     CHECK(cursor->segment == NULL);
-    cursor->segment = (struct segment *)backlog;
+    cursor->segment = &history->segment;
     cursor->offset = offset;
     backlog->cursors++;
     return true;

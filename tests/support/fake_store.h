@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "relay/base/bytes.h"
+#include "relay/store/cursor.h"
 #include "relay/store/store.h"
 
 struct store {

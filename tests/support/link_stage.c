@@ -324,7 +324,7 @@ void stage_expect_held(const char *replid, uint64_t first, const char *bytes)
     text_init(&held, TEXT_MAX);
     temp_store_read(&stage.temp, first, &held);
     assert_views_equal(text_bytes(&held), bytes_of(bytes));
-    assert_int_equal(backlog_end(history_backlog(history)), first + held.length);
+    assert_int_equal(history_end(history), first + held.length);
     text_fini(&held);
 }
 

@@ -153,7 +153,7 @@ void temp_store_read(const struct temp_store *temp, uint64_t offset, struct text
 {
     struct cursor cursor = {0};
     struct bytes view;
-    CHECK(cursor_attach(&cursor, history_backlog(store_current(temp->store)), offset));
+    CHECK(history_attach(store_current(temp->store), &cursor, offset));
     while (cursor_peek(&cursor, &view) == CURSOR_BYTES) {
         text_append(out, view);
         cursor_advance(&cursor, view.length);

@@ -12,6 +12,7 @@
 
 #include "instant_file_thread.h"
 #include "relay/base/text.h"
+#include "relay/store/cursor.h"
 #include "relay/store/store.h"
 
 enum { TEMP_SEGMENT_BYTES = 4096, TEMP_WINDOW_BYTES = 64 * 1024 };

@@ -12,31 +12,61 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "relay/base/bytes.h"
 #include "relay/base/check.h"
 #include "relay/base/replid.h"
 #include "relay/base/text.h"
-#include "relay/store/backlog.h"
+#include "relay/store/backlog_space.h"
 #include "relay/store/branches.h"
 #include "relay/store/identity.h"
 #include "relay/store/snapshot.h"
+#include "relay/store/snapshot_use.h"
 
+struct cursor;
 struct history;
 
 /* Counted up with each new history of the data directory: tells two of them apart. */
 uint64_t history_number(const struct history *history);
 
 const struct identity *history_identity(const struct history *history);
-struct backlog *history_backlog(struct history *history);
 
 /* What readers that were attached on an earlier branch still have in common with it. A rewind and a
  * rename begin a new branch, at once, also when they fail half-way. */
 const struct branches *history_branches(const struct history *history);
 
-/* The offset after the last complete command outside MULTI. Set by the stream receiver after each append. */
+/* ------------------------------------------------------------------ the stream, in its backlog */
+
+/* The first offset that readers may begin at, and the end; of bytes that readers see already. */
+uint64_t history_first(const struct history *history);
+uint64_t history_end(const struct history *history);
+uint64_t history_published(const struct history *history);
+
+/* May more be appended? First writes what is owed, and goes on in another segment where it is needed. */
+MUST_CHECK enum backlog_space history_make_ready(struct history *history);
+
+/* Takes all of `data`, of at most BACKLOG_APPEND_MAX bytes, after history_make_ready has said BACKLOG_SPACE. Readers see
+ * it after the next store_publish. Not BACKLOG_SPACE: a part of it is owed (a copy is kept), which the end does not
+ * cover; the next history_make_ready tries again. */
+MUST_CHECK enum backlog_space history_append(struct history *history, struct bytes data);
+
+/* What is owed will come again: nothing is any more. */
+void history_forget_owed(struct history *history);
+
+/* Is the next segment being made? When it no longer is, BACKLOG_HELD may be over. */
+bool history_awaits_segment(const struct history *history);
+
+/* What the disk said when it refused the stream last; "" when it has not, or is over it. */
+const char *history_stream_error(const struct history *history);
+
+/* Attaches a cursor at `offset`, first <= offset <= published end: it reads on through ids that the history has by
+ * now, and not into one that it gets later. False: outside. */
+MUST_CHECK bool history_attach(struct history *history, struct cursor *cursor, uint64_t offset);
+
+/* The offset after the last complete command outside MULTI. Set after each append. */
 uint64_t history_boundary(const struct history *history);
 void history_set_boundary(struct history *history, uint64_t boundary);
 
-/* The same as of the last publishing: never beyond backlog_published, with which it goes together. */
+/* The same as of the last publishing: never beyond history_published, with which it goes together. */
 uint64_t history_published_boundary(const struct history *history);
 
 /* The offset up to which everything would survive a power failure. */
@@ -62,20 +92,7 @@ void history_proof_status(const struct history *history, uint64_t *total, uint64
  * holds every byte from there on. */
 struct snapshot *history_usable_snapshot(const struct history *history);
 
-/* Why a snapshot can, or cannot, be what a full sync is served from now. */
-#define SNAPSHOT_USES(ROW)                                                                         \
-    ROW(NOW, usable)                      /* yes */                                                \
-    ROW(NONE, none)                       /* there is none */                                      \
-    ROW(UNPROVEN, unproven)               /* it is being proven */                                 \
-    ROW(BEHIND_WINDOW, behind_window)     /* the stream behind its X was given up */               \
-    ROW(AHEAD_OF_STREAM, ahead_of_stream) /* its X has not been received yet */                    \
-    ROW(NOT_BEGUN, not_begun)             /* no byte of it has come */
-
-enum snapshot_use {
-#define ROW(upper, lower) SNAPSHOT_USE_##upper,
-    SNAPSHOT_USES(ROW)
-#undef ROW
-};
+/* Why it can, or cannot, be what a full sync is served from now. */
 enum snapshot_use history_snapshot_use(const struct history *history,
                                        const struct snapshot *snapshot);
 

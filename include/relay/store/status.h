@@ -12,7 +12,7 @@
 
 #include "relay/base/replid.h"
 #include "relay/base/report.h"
-#include "relay/store/history.h"
+#include "relay/store/snapshot_use.h"
 
 struct store;
 

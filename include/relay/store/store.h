@@ -35,16 +35,8 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "relay/store/history.h"
-
-enum store_fsync { STORE_FSYNC_NO, STORE_FSYNC_EVERYSEC, STORE_FSYNC_ALWAYS };
-
-struct store_options {
-    const char *data_dir;
-    uint64_t window_bytes;     /* repl-backlog-size: kept anyway */
-    uint64_t window_bytes_max; /* repl-backlog-max-size: kept for those who are behind */
-    uint64_t segment_bytes; /* segment-size; a 2048th of window_bytes, or 1 MB, where it is less */
-    enum store_fsync fsync;
-};
+#include "relay/store/store_notes.h"
+#include "relay/store/store_options.h"
 
 struct store;
 
@@ -105,9 +97,6 @@ void store_tick(struct store *store);
 /* A small text of somebody else's, kept beside the histories under a name of those that belong there, and
  * replaced at once: it survives a kill when it returns, and a power failure as soon as the disk has got round
  * to it. False: `why`. */
-#define STORE_NOTE_PRIMARY "origin"
-#define STORE_NOTE_REFRESH "refresh"
-#define STORE_NOTE_VERSIONS "versions"
 MUST_CHECK bool store_keep_note(struct store *store, const char *name, struct bytes content,
                                 struct text *why);
 

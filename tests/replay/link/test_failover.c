@@ -131,13 +131,13 @@ LINK_TEST(readers_are_told_of_the_cut_and_of_the_new_id)
     struct cursor beyond = {0};
     struct bytes view;
     lose_primary(PROMOTED_AT("4743"));
-    assert_true(cursor_attach(&before, history_backlog(history()), S));
-    assert_true(cursor_attach(&beyond, history_backlog(history()), S + 1));
+    assert_true(history_attach(history(), &before, S));
+    assert_true(history_attach(history(), &beyond, S + 1));
     stage_say(stage_greet(FROM("4743")), RENAMED PING_COMMAND);
     assert_int_equal(cursor_peek(&beyond, &view), CURSOR_REWOUND);
     assert_int_equal(cursor_peek(&before, &view), CURSOR_RENAMED);
     cursor_detach(&before); /* its replica comes back, and is told the new id */
-    assert_true(cursor_attach(&before, history_backlog(history()), S));
+    assert_true(history_attach(history(), &before, S));
     assert_int_equal(cursor_peek(&before, &view), CURSOR_BYTES);
     assert_view(view, PING_COMMAND);
     cursor_detach(&before);
@@ -215,7 +215,7 @@ LINK_TEST(a_place_before_the_window_means_a_full_sync)
     temp_store_reopen(&stage.temp);
     struct conn *primary = stage_stream();
     say_many_sets(primary);
-    assert_true(backlog_first(history_backlog(history())) > S);
+    assert_true(history_first(history()) > S);
     hang_up(primary);
     stage.replication = PROMOTED_AT("4743");
     primary = stage_greet(from_here());
@@ -234,15 +234,15 @@ LINK_TEST(a_window_that_moves_during_the_handshake)
     stage.temp.options.window_bytes_max = (uint64_t)TEMP_SEGMENT_BYTES * 16;
     temp_store_reopen(&stage.temp);
     struct conn *primary = stage_stream();
-    assert_true(cursor_attach(&reader, history_backlog(history()), STAGE_X));
+    assert_true(history_attach(history(), &reader, STAGE_X));
     say_many_sets(primary);
-    assert_int_equal(backlog_first(history_backlog(history())), STAGE_X);
+    assert_int_equal(history_first(history()), STAGE_X);
     hang_up(primary);
     stage.replication = PROMOTED_AT("4743");
     primary = stage_greet(FROM("4743"));
     cursor_detach(&reader);
     stage_second();
-    assert_true(backlog_first(history_backlog(history())) > S);
+    assert_true(history_first(history()) > S);
     uint64_t boundary = stage_boundary();
     stage_say(primary, RENAMED);
     stage_expect_state(LINK_RETRYING);

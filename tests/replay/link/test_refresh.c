@@ -106,7 +106,7 @@ LINK_TEST(an_old_server_sends_stream_behind_it)
     text_append_string(&wire, PING_COMMAND);
     stage_say_bytes(second, text_bytes(&wire));
     expect_fetched(second, end);
-    assert_int_equal(backlog_end(history_backlog(history())), end);
+    assert_int_equal(history_end(history()), end);
     text_fini(&wire);
 }
 

@@ -342,7 +342,7 @@ LINK_TEST(a_transaction_larger_than_the_window_leaves_nothing_to_continue)
     for (int i = 0; i < 4; i++)
         stage_say_bytes(primary, text_bytes(&sets));
     text_fini(&sets);
-    assert_true(backlog_first(history_backlog(store_current(stage.temp.store))) > stage_boundary());
+    assert_true(history_first(store_current(stage.temp.store)) > stage_boundary());
     fake_conn_end(primary);
     fake_conn_run(primary);
     (void)stage_greet("PSYNC ? -1");

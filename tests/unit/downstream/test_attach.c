@@ -107,8 +107,7 @@ static void check_full(const struct point *point, const struct attach_plan *plan
 {
     assert_non_null(plan->snapshot);
     assert_int_equal(plan->offset, snapshot_offset(plan->snapshot));
-    const struct backlog *backlog = history_backlog(plan->history);
-    assert_in_range(plan->offset, backlog_first(backlog), backlog_published(backlog));
+    assert_in_range(plan->offset, history_first(plan->history), history_published(plan->history));
     assert_true(plan->has_length || point->terms.capa_eof);
     assert_true(snapshot_received(plan->snapshot) > 0);
     /* The current history goes first. */

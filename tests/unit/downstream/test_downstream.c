@@ -30,6 +30,7 @@ enum {
     X = 1000,
     RDB_LENGTH = 300 * 1000,
     STREAM_LENGTH = 600 * 1000,
+    APPEND_MAX = 200,
     PEERS = 6,
     SILENCE_S = 20, /* more than any read has to wait */
 };
@@ -115,21 +116,20 @@ static void on_turn_end(void *arg)
 
 static void append_some(struct history *history)
 {
-    uint8_t *into;
-    size_t capacity;
-    if (stage.appended == STREAM_LENGTH ||
-        backlog_reserve(history_backlog(history), &into, &capacity) != BACKLOG_SPACE)
+    if (history_make_ready(history) != BACKLOG_SPACE)
         return;
-    size_t length = 1 + (size_t)test_random_below(&stage.seed, 200);
-    if (length > capacity)
-        length = capacity;
+    history_set_boundary(history, X + stage.appended); /* also of what was owed */
+    if (stage.appended == STREAM_LENGTH)
+        return;
+    uint8_t data[APPEND_MAX];
+    size_t length = 1 + (size_t)test_random_below(&stage.seed, sizeof(data));
     if (length > STREAM_LENGTH - stage.appended)
         length = (size_t)(STREAM_LENGTH - stage.appended);
     for (size_t i = 0; i < length; i++)
-        into[i] = stream_byte(X + stage.appended + i);
-    assert_int_equal(backlog_append(history_backlog(history), length), BACKLOG_SPACE);
+        data[i] = stream_byte(X + stage.appended + i);
     stage.appended += length;
-    history_set_boundary(history, X + stage.appended);
+    if (history_append(history, bytes_at(data, length)) == BACKLOG_SPACE)
+        history_set_boundary(history, X + stage.appended);
 }
 
 static void on_timer(void *arg)
@@ -379,12 +379,9 @@ struct volley {
 
 static void serve(struct volley *volley)
 {
-    uint8_t *into;
-    size_t capacity;
     struct history *history = store_current(stage.store);
-    assert_int_equal(backlog_reserve(history_backlog(history), &into, &capacity), BACKLOG_SPACE);
-    into[0] = 'x';
-    assert_int_equal(backlog_append(history_backlog(history), 1), BACKLOG_SPACE);
+    assert_int_equal(history_make_ready(history), BACKLOG_SPACE);
+    assert_int_equal(history_append(history, bytes_of("x")), BACKLOG_SPACE);
     volley->served++;
     volley->served_ms = clock_ms();
 }

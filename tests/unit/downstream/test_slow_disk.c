@@ -97,7 +97,7 @@ static void come(struct peer *peer, uint64_t id, uint64_t offset)
     struct replica *replica = replica_new(&peer->stats, &owed, TIMEOUT_MS, &request);
     assert_non_null(replica);
     replica->conn = conn;
-    assert_true(cursor_attach(&replica->feed.cursor, depot_backlog(&depot), offset));
+    assert_true(backlog_attach(depot_backlog(&depot), &replica->feed.cursor, offset));
     replica->feed.has_stream = true;
     conn_detach(conn);
     worker_take(worker, replica, "continue");

@@ -5,10 +5,11 @@
 #ifndef TESTS_UNIT_STORE_BENCH_H
 #define TESTS_UNIT_STORE_BENCH_H
 
-#include "../../../relay/store/backlog_writer.h"
+#include "../../../relay/store/backlog.h"
 #include "../../../relay/store/files.h"
 #include "../../../relay/store/segment.h"
 #include "place.h"
+#include "relay/store/identity.h"
 #include "stream.h"
 
 enum { SEGMENT = 4096 };

@@ -5,7 +5,8 @@
 #ifndef TESTS_UNIT_STORE_DEPOT_H
 #define TESTS_UNIT_STORE_DEPOT_H
 
-#include "../../../relay/store/backlog_writer.h"
+#include "../../../relay/store/backlog.h"
+#include "../../../relay/store/history_private.h"
 #include "place.h"
 #include "rdb.h"
 #include "relay/store/status.h"
@@ -148,10 +149,8 @@ static inline enum backlog_space depot_append(const struct depot *depot, size_t 
     uint64_t end = backlog_end(backlog) + length;
     enum backlog_space room = BACKLOG_HELD;
     for (int idle = 0; room == BACKLOG_HELD && idle < 50; idle++) {
-        uint8_t *into;
-        size_t capacity;
         uint64_t before = backlog_end(backlog);
-        room = stream_reserve(backlog, &into, &capacity); /* what is owed is written first */
+        room = stream_make_ready(backlog); /* what is owed is written first */
         if (room == BACKLOG_SPACE)
             room = stream_append(backlog, (size_t)(end - backlog_end(backlog)), branch);
         if (room == BACKLOG_HELD && (stream_await_segment(backlog) || depot_await_freed(depot) ||
@@ -181,7 +180,7 @@ static inline void depot_assert_window(const struct depot *depot, uint64_t first
     assert_int_equal(backlog_published(backlog), end);
     struct cursor cursor;
     struct bytes view;
-    assert_true(cursor_attach(&cursor, backlog, first));
+    assert_true(backlog_attach(backlog, &cursor, first));
     while (cursor_peek(&cursor, &view) == CURSOR_BYTES) {
         if (cursor.offset < joint && view.length > joint - cursor.offset)
             view.length = (size_t)(joint - cursor.offset);

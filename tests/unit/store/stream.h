@@ -8,7 +8,9 @@
 
 #include <unistd.h>
 
-#include "relay/store/backlog.h"
+#include "../../../relay/store/backlog.h"
+#include "../../../relay/store/segment.h"
+#include "relay/store/cursor.h"
 #include "test.h"
 
 static inline uint8_t stream_byte(uint64_t offset, unsigned branch)
@@ -51,33 +53,46 @@ static inline bool stream_await_segment(const struct backlog *backlog)
 }
 
 /* As upstream does it: a segment that is being made is waited for. */
-static inline enum backlog_space stream_reserve(struct backlog *backlog, uint8_t **into,
-                                                size_t *capacity)
+static inline enum backlog_space stream_make_ready(struct backlog *backlog)
 {
-    enum backlog_space room;
+    enum backlog_space space;
     do
-        room = backlog_reserve(backlog, into, capacity);
-    while (room == BACKLOG_HELD && stream_await_segment(backlog));
-    return room;
+        space = backlog_make_ready(backlog);
+    while (space == BACKLOG_HELD && stream_await_segment(backlog));
+    return space;
 }
 
-/* Appends `length` bytes as they come from a socket: in what room there is. Returns what the backlog
- * said to the last of them. */
+/* What the newest segment has room for. */
+static inline size_t stream_capacity(const struct backlog *backlog)
+{
+    const struct segment *last = backlog_newest(backlog);
+    return (size_t)(last->capacity - (last->written - last->first));
+}
+
+/* Appends the stream's next bytes. */
+static inline enum backlog_space stream_put(struct backlog *backlog, size_t length, unsigned branch)
+{
+    static uint8_t data[BACKLOG_APPEND_MAX];
+    assert_true(length <= sizeof(data));
+    stream_fill(data, backlog_end(backlog), length, branch);
+    return backlog_append(backlog, bytes_at(data, length));
+}
+
+/* Appends `length` bytes as they come from a socket. Returns what the backlog said to the last of them. */
 static inline enum backlog_space stream_append(struct backlog *backlog, size_t length,
                                                unsigned branch)
 {
+    enum { PIECE = 1500 };
     while (length > 0) {
-        uint8_t *into;
-        size_t capacity;
-        enum backlog_space room = stream_reserve(backlog, &into, &capacity);
-        if (room != BACKLOG_SPACE)
-            return room;
-        assert_true(capacity > 0);
-        size_t count = capacity < length ? capacity : length;
-        stream_fill(into, backlog_end(backlog), count, branch);
-        room = backlog_append(backlog, count);
-        if (room != BACKLOG_SPACE)
-            return room;
+        enum backlog_space space = stream_make_ready(backlog);
+        if (space != BACKLOG_SPACE)
+            return space;
+        size_t count = length < PIECE ? length : PIECE;
+        space = stream_put(backlog, count, branch);
+        if (space == BACKLOG_HELD && stream_await_segment(backlog))
+            space = stream_make_ready(backlog); /* the rest of it, which was owed */
+        if (space != BACKLOG_SPACE)
+            return space;
         length -= count;
     }
     return BACKLOG_SPACE;

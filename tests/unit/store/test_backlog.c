@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "relay/store/backlog.h"
+#include "../../../relay/store/backlog.h"
 
 #include "bench.h"
 
@@ -20,7 +20,7 @@ static void grow(size_t length)
 static struct cursor attach(uint64_t offset)
 {
     struct cursor cursor;
-    assert_true(cursor_attach(&cursor, bench.backlog, offset));
+    assert_true(backlog_attach(bench.backlog, &cursor, offset));
     return cursor;
 }
 
@@ -77,8 +77,8 @@ TEST(a_cursor_begins_anywhere_in_the_window)
     assert_int_equal(stream_append(bench.backlog, 10, 0), BACKLOG_SPACE);
     uint64_t end = 1000 + 3 * SEGMENT; /* the ten are not shown */
     struct cursor cursor;
-    assert_false(cursor_attach(&cursor, bench.backlog, 999));
-    assert_false(cursor_attach(&cursor, bench.backlog, end + 1));
+    assert_false(backlog_attach(bench.backlog, &cursor, 999));
+    assert_false(backlog_attach(bench.backlog, &cursor, end + 1));
     for (uint64_t offset = 1000; offset <= end; offset++) {
         cursor = attach(offset);
         if (offset % 61 == 0 || end - offset < 3)
@@ -139,10 +139,8 @@ TEST(who_is_behind_is_waited_for_up_to_the_cap)
     assert_int_equal(backlog_pinned_bytes(bench.backlog), 6 * SEGMENT); /* beyond the window */
 
     /* The next byte needs a ninth segment: the first is given up, and no more than that one. */
-    uint8_t *into;
-    size_t capacity;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(backlog_reserve(bench.backlog, &into, &capacity), BACKLOG_HELD);
+        assert_int_equal(backlog_make_ready(bench.backlog), BACKLOG_HELD);
         assert_int_equal(backlog_first(bench.backlog), SEGMENT);
         assert_int_equal(backlog_pinned_bytes(bench.backlog), 6 * SEGMENT);
         assert_int_equal(backlog_disk_bytes(bench.backlog), 8 * SEGMENT);
@@ -152,7 +150,7 @@ TEST(who_is_behind_is_waited_for_up_to_the_cap)
     assert_int_equal(stream_read(&quick, 0), CURSOR_AT_END);
     cursor_detach(&slow);
     assert_int_equal(backlog_pinned_bytes(bench.backlog), 0);
-    assert_int_equal(backlog_reserve(bench.backlog, &into, &capacity), BACKLOG_SPACE);
+    assert_int_equal(backlog_make_ready(bench.backlog), BACKLOG_SPACE);
     grow(10);
     assert_int_equal(stream_read(&quick, 0), CURSOR_AT_END);
     assert_int_equal(quick.offset, 8 * SEGMENT + 10);
@@ -239,13 +237,43 @@ TEST(a_reader_in_a_large_segment_has_the_whole_cap_before_it)
     bench_fini(&bench);
 }
 
+TEST(an_append_goes_over_as_many_segments_as_it_needs)
+{
+    bench_init(&bench, 100, 1 << 20, 1 << 20);
+    assert_int_equal(backlog_make_ready(bench.backlog), BACKLOG_SPACE);
+    assert_int_equal(stream_put(bench.backlog, 5 * SEGMENT + 10, 0), BACKLOG_SPACE);
+    assert_int_equal(backlog_segment_count(bench.backlog), 6);
+    assert_true(backlog_publish(bench.backlog));
+    struct cursor cursor = attach(100);
+    assert_int_equal(stream_read(&cursor, 0), CURSOR_AT_END);
+    assert_int_equal(cursor.offset, 100 + 5 * SEGMENT + 10);
+    cursor_detach(&cursor);
+    bench_fini(&bench);
+}
+
+TEST(what_is_owed_is_a_copy_and_comes_first)
+{
+    bench_init(&bench, 0, 1 << 20, 1 << 20);
+    grow(SEGMENT - 10);
+    bench.save_error = EIO; /* no segment can be sealed */
+    assert_int_equal(stream_put(bench.backlog, 100, 0), BACKLOG_NO_SPACE);
+    assert_int_equal(backlog_end(bench.backlog), SEGMENT);
+    assert_int_equal(backlog_make_ready(bench.backlog), BACKLOG_NO_SPACE);
+    bench.save_error = 0;
+    assert_int_equal(backlog_make_ready(bench.backlog), BACKLOG_SPACE);
+    assert_int_equal(backlog_end(bench.backlog), SEGMENT + 90);
+    grow(10);
+    struct cursor cursor = attach(0);
+    assert_int_equal(stream_read(&cursor, 0), CURSOR_AT_END);
+    cursor_detach(&cursor);
+    bench_fini(&bench);
+}
+
 TEST(bytes_shown_by_a_roll_are_news_at_the_end_of_the_turn)
 {
     bench_init(&bench, 0, 1 << 20, 1 << 20);
     assert_int_equal(stream_append(bench.backlog, SEGMENT, 0), BACKLOG_SPACE);
-    uint8_t *into;
-    size_t capacity;
-    assert_int_equal(backlog_reserve(bench.backlog, &into, &capacity), BACKLOG_SPACE);
+    assert_int_equal(backlog_make_ready(bench.backlog), BACKLOG_SPACE);
     assert_true(backlog_publish(bench.backlog));
     assert_false(backlog_publish(bench.backlog));
     bench_fini(&bench);
@@ -260,10 +288,8 @@ TEST(an_identity_that_cannot_be_written_is_tried_again)
     bench.identity.snapshot = (struct identity_snapshot){true, true, 3500, 100, 0};
     grow(SEGMENT);
     bench.save_error = EIO;
-    uint8_t *into;
-    size_t capacity;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(backlog_reserve(bench.backlog, &into, &capacity), BACKLOG_NO_SPACE);
+        assert_int_equal(backlog_make_ready(bench.backlog), BACKLOG_NO_SPACE);
         assert_string_equal(backlog_error(bench.backlog), "identity: Input/output error");
         assert_int_equal(bench.identity.segment_count, 0);
         assert_int_equal(bench.identity.earlier[0].limit, 3000);
@@ -283,9 +309,7 @@ TEST(a_disk_too_full_for_the_identity_shortens_the_window)
     bench_init(&bench, 0, 1 << 20, 1 << 20);
     grow(5 * SEGMENT);
     bench.save_error = ENOSPC;
-    uint8_t *into;
-    size_t capacity;
-    assert_int_equal(backlog_reserve(bench.backlog, &into, &capacity), BACKLOG_NO_SPACE);
+    assert_int_equal(backlog_make_ready(bench.backlog), BACKLOG_NO_SPACE);
     assert_int_equal(backlog_first(bench.backlog), 4 * SEGMENT);
     bench.save_error = 0;
     grow(10);

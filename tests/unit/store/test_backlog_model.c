@@ -58,9 +58,7 @@ static void do_append(void)
 {
     size_t length = (size_t)(below(4) == 0 ? below(3 * SEGMENT) : below(600)) + 1;
     while (length > 0) {
-        uint8_t *into;
-        size_t capacity;
-        enum backlog_space room = backlog_reserve(bench.backlog, &into, &capacity);
+        enum backlog_space room = backlog_make_ready(bench.backlog);
         if (room == BACKLOG_HELD) {
             assert_true(backlog_pinned_bytes(bench.backlog) > 0);
             model.held++;
@@ -68,10 +66,10 @@ static void do_append(void)
             continue;
         }
         assert_int_equal(room, BACKLOG_SPACE);
+        size_t capacity = stream_capacity(bench.backlog);
         size_t count = capacity < length ? capacity : length;
-        stream_fill(into, model.end, count, model.branch);
         stream_fill(model.stream + model.end, model.end, count, model.branch);
-        assert_int_equal(backlog_append(bench.backlog, count), BACKLOG_SPACE);
+        assert_int_equal(stream_put(bench.backlog, count, model.branch), BACKLOG_SPACE);
         model.end += count;
         length -= count;
     }
@@ -98,7 +96,7 @@ static void do_attach(void)
     uint64_t offset = first + below(published - first + 3);
     if (offset > 0)
         offset--;
-    reader->attached = cursor_attach(&reader->cursor, bench.backlog, offset);
+    reader->attached = backlog_attach(bench.backlog, &reader->cursor, offset);
     assert_int_equal(reader->attached, offset >= first && offset <= published);
 }
 
@@ -164,7 +162,7 @@ static void compare_window(void)
 {
     struct cursor cursor;
     struct bytes view;
-    assert_true(cursor_attach(&cursor, bench.backlog, backlog_first(bench.backlog)));
+    assert_true(backlog_attach(bench.backlog, &cursor, backlog_first(bench.backlog)));
     while (cursor_peek(&cursor, &view) == CURSOR_BYTES) {
         assert_views_equal(view, bytes_at(model.stream + cursor.offset, view.length));
         cursor_advance(&cursor, view.length);

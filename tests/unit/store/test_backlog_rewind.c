@@ -18,7 +18,7 @@ static void grow(size_t length, unsigned branch)
 static struct cursor attach(uint64_t offset)
 {
     struct cursor cursor;
-    assert_true(cursor_attach(&cursor, bench.backlog, offset));
+    assert_true(backlog_attach(bench.backlog, &cursor, offset));
     return cursor;
 }
 

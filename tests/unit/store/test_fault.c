@@ -62,7 +62,7 @@ static void expect_window(void)
     require(first == truth.first || (!truth.is_whole && first > truth.first), "another beginning");
     struct cursor cursor;
     struct bytes view;
-    require(cursor_attach(&cursor, backlog, first), "no reader may begin");
+    require(backlog_attach(backlog, &cursor, first), "no reader may begin");
     while (cursor_peek(&cursor, &view) == CURSOR_BYTES) {
         if (cursor.offset < truth.joint && view.length > truth.joint - cursor.offset)
             view.length = (size_t)(truth.joint - cursor.offset);
@@ -177,11 +177,9 @@ static void show(void)
 /* What the disk did not take is written as soon as it does. */
 static void write_owed(void)
 {
-    uint8_t *into;
-    size_t capacity;
     enum backlog_space room;
     do /* what was given up may still be being freed */
-        room = stream_reserve(depot_backlog(&depot), &into, &capacity);
+        room = stream_make_ready(depot_backlog(&depot));
     while (room == BACKLOG_HELD && depot_await_freed(&depot));
     require(room == BACKLOG_SPACE, "still owed");
     show();

@@ -4,7 +4,7 @@
  */
 #include <sys/mount.h>
 
-#include "../../../relay/store/backlog_writer.h"
+#include "../../../relay/store/backlog.h"
 #include "depot_fixture.h"
 #include "fault.h"
 
@@ -135,18 +135,16 @@ DEPOT_TEST(a_reader_of_what_was_given_up_does_not_cost_the_rest)
     struct backlog *backlog = depot_backlog(&depot);
     struct cursor slow;
     struct cursor quick;
-    assert_true(cursor_attach(&slow, backlog, 10));
-    assert_true(cursor_attach(&quick, backlog, 19 * DEPOT_SEGMENT));
+    assert_true(backlog_attach(backlog, &slow, 10));
+    assert_true(backlog_attach(backlog, &quick, 19 * DEPOT_SEGMENT));
     (void)depot_await_freed(&depot);
     /* The next segment is made ahead: the one behind it finds no room. */
     (void)stream_await_segment(backlog);
     fill_disk(0);
     depot_stream(&depot, DEPOT_SEGMENT, 0);
     (void)stream_await_segment(backlog);
-    uint8_t *into;
-    size_t capacity;
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(stream_reserve(backlog, &into, &capacity), BACKLOG_HELD);
+        assert_int_equal(stream_make_ready(backlog), BACKLOG_HELD);
         assert_int_equal(backlog_first(backlog), DEPOT_SEGMENT);
     }
     struct bytes view;
@@ -200,7 +198,7 @@ DEPOT_TEST(a_rewind_on_a_full_disk)
     start();
     depot_stream(&depot, 5 * DEPOT_SEGMENT, 0);
     struct cursor held; /* so that the space of what is cut off does not come back */
-    assert_true(cursor_attach(&held, depot_backlog(&depot), 5 * DEPOT_SEGMENT));
+    assert_true(backlog_attach(depot_backlog(&depot), &held, 5 * DEPOT_SEGMENT));
     fill_disk(4096); /* the identity has room */
     assert_true(history_rewind(store_current(depot.store), 2 * DEPOT_SEGMENT + 100, &depot.why));
     text_clear(&depot.why);

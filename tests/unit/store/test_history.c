@@ -163,9 +163,9 @@ DEPOT_TEST(a_segment_that_cannot_be_read_is_given_up)
     struct cursor bad;
     struct cursor last;
     struct backlog *backlog = history_backlog(history);
-    assert_true(cursor_attach(&first, backlog, 1000));
-    assert_true(cursor_attach(&bad, backlog, 1000 + DEPOT_SEGMENT + 7));
-    assert_true(cursor_attach(&last, backlog, 1000 + 2 * DEPOT_SEGMENT));
+    assert_true(backlog_attach(backlog, &first, 1000));
+    assert_true(backlog_attach(backlog, &bad, 1000 + DEPOT_SEGMENT + 7));
+    assert_true(backlog_attach(backlog, &last, 1000 + 2 * DEPOT_SEGMENT));
     cursor_note_unreadable(&bad);
     store_tick(depot.store);
     assert_int_equal(backlog_first(backlog), 1000 + 2 * DEPOT_SEGMENT);

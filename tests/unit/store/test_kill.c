@@ -91,17 +91,15 @@ static void child_append(void)
     struct backlog *backlog = history_backlog(history);
     size_t length = (size_t)below(below(10) == 0 ? 9000 : 700) + 1;
     while (length > 0) {
-        uint8_t *into;
-        size_t capacity;
-        enum backlog_space room = backlog_reserve(backlog, &into, &capacity);
+        enum backlog_space room = backlog_make_ready(backlog);
         if (room == BACKLOG_HELD) { /* until what was given up is freed */
             usleep(50);
             continue;
         }
         must(room == BACKLOG_SPACE);
+        size_t capacity = stream_capacity(backlog);
         size_t count = capacity < length ? capacity : length;
-        stream_fill(into, backlog_end(backlog), count, account()->branch);
-        must(backlog_append(backlog, count) == BACKLOG_SPACE);
+        must(stream_put(backlog, count, account()->branch) == BACKLOG_SPACE);
         length -= count;
     }
     if (below(3) > 0)
@@ -215,7 +213,7 @@ static void assert_bytes(struct backlog *backlog, unsigned branch)
 {
     struct cursor cursor;
     struct bytes view;
-    assert_true(cursor_attach(&cursor, backlog, backlog_first(backlog)));
+    assert_true(backlog_attach(backlog, &cursor, backlog_first(backlog)));
     while (cursor_peek(&cursor, &view) == CURSOR_BYTES) {
         /* All of one branch at a time. */
         unsigned here = branch_of(cursor.offset, branch);

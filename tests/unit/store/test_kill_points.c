@@ -68,18 +68,16 @@ static void stream(size_t length)
 {
     struct backlog *backlog = history_backlog(current());
     while (length > 0) {
-        uint8_t *into;
-        size_t capacity;
-        enum backlog_space space = stream_reserve(backlog, &into, &capacity);
+        enum backlog_space space = stream_make_ready(backlog);
         if (space == BACKLOG_HELD) { /* until what was given up is freed */
             usleep(50);
             continue;
         }
         must(space == BACKLOG_SPACE);
+        size_t capacity = stream_capacity(backlog);
         size_t count = capacity < length ? capacity : length;
-        stream_fill(into, backlog_end(backlog), count, 0);
         account->end_after = backlog_end(backlog) + count;
-        must(backlog_append(backlog, count) == BACKLOG_SPACE);
+        must(stream_put(backlog, count, 0) == BACKLOG_SPACE);
         history_set_boundary(current(), backlog_end(backlog));
         (void)store_publish(depot.store);
         done();

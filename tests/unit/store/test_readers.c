@@ -95,8 +95,8 @@ static void fill_seats(uint64_t *seed)
         if (!seat->filled) {
             uint64_t first = backlog_first(bench.backlog);
             uint64_t length = backlog_published(bench.backlog) - first;
-            seat->filled = cursor_attach(&seat->cursor, bench.backlog,
-                                         first + test_random_below(seed, length + 1));
+            seat->filled = backlog_attach(bench.backlog, &seat->cursor,
+                                          first + test_random_below(seed, length + 1));
             assert_true(seat->filled);
         }
         pthread_mutex_unlock(&seat->lock);

@@ -68,7 +68,7 @@ static void wait_until_syncer_hangs(void)
 static void expect_flow(bool syncer_hangs)
 {
     struct reader reader = {.until = backlog_end(depot_backlog(&depot)) + 40 * 1000};
-    assert_true(cursor_attach(&reader.cursor, depot_backlog(&depot), 1000));
+    assert_true(backlog_attach(depot_backlog(&depot), &reader.cursor, 1000));
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, read_on, &reader), 0);
     for (int i = 0; i < 40; i++) {
@@ -325,7 +325,7 @@ TEST(what_frees_large_files_delays_nobody)
 {
     start(STORE_FSYNC_NO);
     struct cursor cursor;
-    assert_true(cursor_attach(&cursor, depot_backlog(&depot), 1000));
+    assert_true(backlog_attach(depot_backlog(&depot), &cursor, 1000));
     struct snapshot *snapshot = history_snapshot(store_current(depot.store));
     snapshot_retain(snapshot);
     depot_stream(&depot, 20 * DEPOT_SEGMENT, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "../../../relay/store/snapshot_writer.h"
+#include "../../../relay/store/snapshot_private.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -7,6 +7,7 @@
 
 #include "place.h"
 #include "rdb.h"
+#include "relay/store/snapshot.h"
 
 static struct place place;
 static struct text why;

@@ -70,7 +70,7 @@ DEPOT_TEST(the_one_before_is_served_until_then_and_gone_afterwards)
     (void)depot_resync(&depot, 'a', 0);
     depot_stream(&depot, 9000, 0);
     struct cursor cursor;
-    assert_true(cursor_attach(&cursor, depot_backlog(&depot), 100));
+    assert_true(backlog_attach(depot_backlog(&depot), &cursor, 100));
     struct snapshot *snapshot = history_snapshot(store_current(depot.store));
     snapshot_retain(snapshot);
     uint64_t number = history_number(store_current(depot.store));

@@ -1,39 +1,82 @@
 /* SPDX-License-Identifier: MIT
  *
- * The writer's side of a backlog that only the store uses: making, loading, publishing, cutting.
- * history.c owns one. Thread: thread 0.
+ * The window of the replication stream on disk: a chain of segments, each a preallocated and mapped
+ * file of raw stream bytes. One writer appends, any number of cursors read what is published.
+ *
+ *                 window of the history                          end
+ *      |<------------------------------------------------->|      |
+ *      +----------------+    +----------------+    +--------------v-+
+ *      |   segment 0    |--->|   segment 1    |--->|   segment 2 ###|....   preallocated
+ *      +----------------+    +----------------+    +--------------^-+
+ *         ^        ^                                       published
+ *      cursor   cursor       a cursor holds its segment, a segment holds the next
+ *
+ * Trimming takes a segment out of the chain and off the disk; a cursor that still holds it is told
+ * why at its next peek, unless the segment was held for it: segments that a cursor stands
+ * in, and all behind, are kept beyond `window_bytes` up to `window_bytes_max`. What cursors make us
+ * hold although it is out of the window counts against the cap as well, and when there is no more
+ * room the writer is refused (backlog_make_ready), never a byte overwritten.
+ *
+ * Bytes come in by backlog_append, which writes them into the newest segment, and into as many as they need;
+ * what the disk refuses is kept as owed. Readers see them after backlog_publish.
+ *
+ * Owner: a history, which alone uses it; outside the store one appends to a history and reads through a cursor.
+ * Thread: thread 0. Shared with cursors: per segment a reference count, a published end, the next segment, and a mark
+ * "given up".
  */
-#ifndef RELAY_STORE_BACKLOG_WRITER_H
-#define RELAY_STORE_BACKLOG_WRITER_H
+#ifndef RELAY_STORE_BACKLOG_H
+#define RELAY_STORE_BACKLOG_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "backlog_dependencies.h"
+#include "relay/base/bytes.h"
 #include "relay/base/check.h"
 #include "relay/base/text.h"
-#include "relay/store/backlog.h"
-#include "relay/store/identity.h"
+#include "relay/store/backlog_space.h"
 #include "tail.h"
 
-/* What a backlog writes its state to. All of it outlives the backlog. */
-struct backlog_dependencies {
-    int directory; /* backlog/ */
-    uint64_t window_bytes;
-    uint64_t window_bytes_max;
-    uint64_t segment_bytes;
-    struct identity *identity; /* sealed segments are added to it, trimmed ones dropped */
-    struct tail *tail;
-    struct reclaimer *reclaimer; /* NULL: files are freed at once */
-    struct file_thread *files;   /* NULL: segments are made and removed at once */
-    const struct clean_mark
-        *clean; /* of backlog_load: what need not be read; NULL: nothing is told */
-    /* Writes the identity after a cut, for a kill to find. False: `why` and errno. */
-    bool (*save)(void *arg, struct text *why);
-    /* The row was added to the identity as its newest: names it on the disk, for a kill to find. The same. */
-    bool (*name)(void *arg, const struct identity_segment *row, struct text *why);
-    void *arg;
-};
+struct backlog;
+struct cursor;
+struct segment;
+
+/* The first and end offset of the window, as thread 0 has it (end: published or not). Thread 0. */
+uint64_t backlog_first(const struct backlog *backlog);
+uint64_t backlog_end(const struct backlog *backlog);
+uint64_t backlog_published(const struct backlog *backlog);
+
+/* Bytes on disk for it, preallocation and pinned segments included; how many segments; how much of
+ * it only cursors hold: beyond window_bytes, or given up already. Thread 0. */
+uint64_t backlog_disk_bytes(const struct backlog *backlog);
+size_t backlog_segment_count(const struct backlog *backlog);
+uint64_t backlog_pinned_bytes(const struct backlog *backlog);
+
+/* May more be appended? Writes what is owed before anything else, goes on in a new segment, and trims old ones, where
+ * needed. Thread 0. */
+MUST_CHECK enum backlog_space backlog_make_ready(struct backlog *backlog);
+
+/* Takes all of `data`, of at most BACKLOG_APPEND_MAX bytes, after backlog_make_ready has said BACKLOG_SPACE. Readers do not see it before backlog_publish.
+ * Where the disk refuses to write it, the window is shortened, as for a new segment. Not BACKLOG_SPACE: a part of it is
+ * owed, of which the backlog keeps a copy; backlog_error says why; the end does not cover that, and the next
+ * backlog_make_ready tries again. Thread 0. */
+MUST_CHECK enum backlog_space backlog_append(struct backlog *backlog, struct bytes data);
+
+/* Is the next segment being made? When it no longer is, BACKLOG_HELD may be over. Thread 0. */
+bool backlog_awaits_segment(const struct backlog *backlog);
+
+/* What is owed will come again: nothing is any more. Thread 0. */
+void backlog_forget_owed(struct backlog *backlog);
+
+/* What the disk said when it refused last; "" when it has not, or is over it. Thread 0. */
+const char *backlog_error(const struct backlog *backlog);
+
+/* Attaches a cursor at `offset`, first <= offset <= published end: it reads on through ids that the
+ * history has by now, and not into one that it gets later. False: outside. Thread 0. */
+MUST_CHECK bool backlog_attach(struct backlog *backlog, struct cursor *cursor, uint64_t offset);
+
+/* ------------------------------------------------------------------ made, cut, ended: by its history */
 
 /* Empty, beginning at `first`. NULL: `why`. */
 MUST_CHECK struct backlog *backlog_new(const struct backlog_dependencies *dependencies,

@@ -2,8 +2,8 @@
  *
  * The making of snapshots, for history.c. Thread: thread 0.
  */
-#ifndef RELAY_STORE_SNAPSHOT_WRITER_H
-#define RELAY_STORE_SNAPSHOT_WRITER_H
+#ifndef RELAY_STORE_SNAPSHOT_PRIVATE_H
+#define RELAY_STORE_SNAPSHOT_PRIVATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,10 +11,10 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "relay/store/identity.h"
-#include "relay/store/snapshot.h"
 
 struct files_pace;
 struct reclaimer;
+struct snapshot;
 
 enum { SNAPSHOT_NAME_MAX = 40 };
 void snapshot_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX]);
