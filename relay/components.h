@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The open components, and the callbacks between them: what one component wants from another that must not
- * know it.
- * relay.c opens and closes the components and runs the turns; wiring.c says what happens behind each door.
+ * know it. relay.c opens and closes the components and runs the turns; wiring.c has the callbacks; reload.c
+ * uses both, and neither includes it but relay.c, which hands its two functions to the commands.
  *
  * Owner: relay.c. Thread: thread 0.
  */
@@ -50,6 +50,7 @@ struct components {
 struct downstream_callbacks wiring_downstream_callbacks(struct components *components);
 struct link_callbacks wiring_link_callbacks(struct components *components);
 struct status_sources wiring_status_sources(const struct components *components);
+/* All but CONFIG SET and REWRITE, which reload.h has. */
 struct commands_callbacks wiring_commands_callbacks(struct components *components);
 
 /* A Sentinel says where the primary is; `arg` is the components. */

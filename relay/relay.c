@@ -177,7 +177,9 @@ static bool open_sentinel(struct components *components)
 
 static bool open_commands(struct components *components)
 {
-    const struct commands_callbacks callbacks = wiring_commands_callbacks(components);
+    struct commands_callbacks callbacks = wiring_commands_callbacks(components);
+    callbacks.set = reload_set;
+    callbacks.rewrite = reload_rewrite;
     components->commands =
         commands_open(components->loop, components->store, components->link, components->downstream,
                       &components->config->commands, &callbacks);

@@ -61,9 +61,9 @@ static struct config_watcher watcher_of(struct change *change)
     return (struct config_watcher){.tell = log_change, .may = may_change, .arg = change};
 }
 
-bool reload_set(struct components *components, const struct setting_pair *pairs, size_t count,
-                struct text *why)
+bool reload_set(const struct setting_pair *pairs, size_t count, struct text *why, void *arg)
 {
+    struct components *components = arg;
     struct change change = {components, "CONFIG SET",
                             "ERR CONFIG SET failed - Unable to update TLS configuration: "};
     const struct config_watcher watcher = watcher_of(&change);
@@ -73,8 +73,9 @@ bool reload_set(struct components *components, const struct setting_pair *pairs,
     return true;
 }
 
-bool reload_rewrite(struct components *components, struct text *why)
+bool reload_rewrite(struct text *why, void *arg)
 {
+    const struct components *components = arg;
     size_t count = 0;
     if (!config_rewrite(components->config, &count, why)) {
         log_warnx("relay: CONFIG REWRITE: %s", text_string(why));

@@ -18,12 +18,13 @@
 struct setting_pair;
 struct components;
 
-/* CONFIG SET: all of it, or nothing. False: `why` is an error reply without its dash. */
-MUST_CHECK bool reload_set(struct components *components, const struct setting_pair *pairs,
-                           size_t count, struct text *why);
+/* CONFIG SET, for commands_callbacks: all of it, or nothing. `arg` is the components. False: `why` is an error
+ * reply without its dash. */
+MUST_CHECK bool reload_set(const struct setting_pair *pairs, size_t count, struct text *why,
+                           void *arg);
 
-/* CONFIG REWRITE. False: `why`, as above. */
-MUST_CHECK bool reload_rewrite(struct components *components, struct text *why);
+/* CONFIG REWRITE, for commands_callbacks. False: `why`, as above. */
+MUST_CHECK bool reload_rewrite(struct text *why, void *arg);
 
 /* Reads the ini again, as at the start, and takes over what may change. One with an error in it changes
  * nothing; what is wrong is in the log. */

@@ -9,7 +9,6 @@
 #include "relay/config/saved_primary.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
-#include "reload.h"
 
 /* --- acknowledgements: from the replicas to the primary, and to clients that WAIT --- */
 
@@ -239,16 +238,6 @@ static bool follow(const char *host, uint16_t port, struct text *why, void *arg)
     return true;
 }
 
-static bool set(const struct setting_pair *pairs, size_t count, struct text *why, void *arg)
-{
-    return reload_set(arg, pairs, count, why);
-}
-
-static bool rewrite(struct text *why, void *arg)
-{
-    return reload_rewrite(arg, why);
-}
-
 static void each_setting(commands_setting_fn *fn, void *fn_arg, void *arg)
 {
     const struct components *components = arg;
@@ -260,8 +249,6 @@ struct commands_callbacks wiring_commands_callbacks(struct components *component
     return (struct commands_callbacks){
         .shut_down = shut_down,
         .follow = follow,
-        .set = set,
-        .rewrite = rewrite,
         .watch_acknowledged = watch_acknowledged,
         .each_setting = each_setting,
         .certificates = &components->tls.certificates,

@@ -166,13 +166,13 @@ static const char *read_password(const struct config *config, const char *const 
                                  const char *const *file, char from_file[SECRET_MAX],
                                  struct errors *errors)
 {
-    const char *why = NULL;
+    struct error error;
     if ((*file)[0] == '\0')
         return *value;
     if ((*value)[0] != '\0')
         complain_of(errors, config, file, "the password itself is also set; remove one of the two");
-    else if (!secret_read(*file, from_file, &why))
-        complain_of(errors, config, file, why);
+    else if (!secret_read(*file, from_file, &error))
+        complain_of(errors, config, file, error_reason(&error));
     else
         return from_file;
     return NULL;
@@ -356,9 +356,9 @@ void config_fini(struct config *config)
 static void probe(struct errors *errors, const struct config *config, const char *const *place,
                   bool is_directory)
 {
-    char problem[PROBE_PROBLEM_MAX];
-    if (!probe_path(*place, is_directory, problem))
-        complain_of(errors, config, place, problem);
+    struct error error;
+    if (!probe_path(*place, is_directory, &error))
+        complain_of(errors, config, place, error.text);
 }
 
 bool config_probe(const struct config *config, struct text *errors_out)

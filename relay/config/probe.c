@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,23 +23,16 @@ static int probe_making(const char *path, bool is_directory)
     return 0;
 }
 
-bool probe_path(const char *path, bool is_directory, char problem[PROBE_PROBLEM_MAX])
+bool probe_path(const char *path, bool is_directory, struct error *error)
 {
     struct stat status;
-    const char *what;
-    int error;
-    if (stat(path, &status) == 0) {
-        bool is_right = S_ISDIR(status.st_mode) == is_directory;
-        if (is_right && access(path, is_directory ? R_OK | W_OK | X_OK : W_OK) == 0)
-            return true;
-        error = is_right ? errno : is_directory ? ENOTDIR : EISDIR;
-        what = "cannot be written";
-    } else {
-        error = errno == ENOENT ? probe_making(path, is_directory) : errno;
-        if (error == 0)
-            return true;
-        what = "does not exist and cannot be created";
+    if (stat(path, &status) == -1) {
+        int number = errno == ENOENT ? probe_making(path, is_directory) : errno;
+        return number == 0 ||
+               error_set_system(error, number, "does not exist and cannot be created");
     }
-    snprintf(problem, PROBE_PROBLEM_MAX, "%s: %s", what, strerror(error));
-    return false;
+    if (S_ISDIR(status.st_mode) != is_directory)
+        return error_set_system(error, is_directory ? ENOTDIR : EISDIR, "cannot be written");
+    return access(path, is_directory ? R_OK | W_OK | X_OK : W_OK) == 0 ||
+           error_set_system(error, errno, "cannot be written");
 }

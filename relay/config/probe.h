@@ -8,10 +8,9 @@
 #include <stdbool.h>
 
 #include "relay/base/check.h"
+#include "relay/base/error.h"
 
-enum { PROBE_PROBLEM_MAX = 256 };
-
-/* True: it can be written, or is not there and can be made. False: `problem` says why not. */
-MUST_CHECK bool probe_path(const char *path, bool is_directory, char problem[PROBE_PROBLEM_MAX]);
+/* True: it can be written, or is not there and can be made. False: `error`. */
+MUST_CHECK bool probe_path(const char *path, bool is_directory, struct error *error);
 
 #endif

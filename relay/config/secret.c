@@ -17,20 +17,21 @@ static bool is_line(const char *string, size_t length)
     return true;
 }
 
-bool secret_read(const char *file, char out[SECRET_MAX], const char **why)
+bool secret_read(const char *file, char out[SECRET_MAX], struct error *error)
 {
     int opened = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (opened == -1) {
-        *why = strerror(errno);
-        return false;
-    }
+    if (opened == -1)
+        return error_set_system(error, errno, "%s: cannot open", file);
     ssize_t length = read(opened, out, SECRET_MAX);
-    *why = length == -1 ? strerror(errno) : "expected a file with one line of 1 to 4094 bytes";
+    int number = errno;
     close(opened);
-    if (length == -1 || length == SECRET_MAX)
-        return false;
-    while (length > 0 && (out[length - 1] == '\n' || out[length - 1] == '\r'))
+    if (length == -1)
+        return error_set_system(error, number, "%s: cannot read", file);
+    while (length > 0 && length < SECRET_MAX &&
+           (out[length - 1] == '\n' || out[length - 1] == '\r'))
         length--;
+    if (length == 0 || length == SECRET_MAX || !is_line(out, (size_t)length))
+        return error_set(error, ERROR_INVALID, "expected a file with one line of 1 to 4094 bytes");
     out[length] = '\0';
-    return length > 0 && is_line(out, (size_t)length);
+    return true;
 }

@@ -8,10 +8,11 @@
 #include <stdbool.h>
 
 #include "relay/base/check.h"
+#include "relay/base/error.h"
 
 enum { SECRET_MAX = 4096 };
 
-/* The only line of a file, without its end. False: `why`, in words. */
-MUST_CHECK bool secret_read(const char *file, char out[SECRET_MAX], const char **why);
+/* The only line of a file, without its end. False: `error`, without the name of the file in error_reason. */
+MUST_CHECK bool secret_read(const char *file, char out[SECRET_MAX], struct error *error);
 
 #endif

@@ -114,14 +114,14 @@ bool user_settings_has(const struct user_settings *settings, const char *name)
 
 /* ---------------------------------------------------------------- files */
 
-static bool read_password(const struct user_setting *setting, struct digest *out, const char **why)
+static bool read_password(const struct user_setting *setting, struct digest *out,
+                          struct error *error)
 {
     char password[SECRET_MAX];
-    bool is_good = secret_read(setting->file, password, why);
-    if (is_good && !user_password_parse(bytes_of(password), out)) {
-        *why = "expected 64 hexadecimal digits after sha256:";
-        is_good = false;
-    }
+    bool is_good =
+        secret_read(setting->file, password, error) &&
+        (user_password_parse(bytes_of(password), out) ||
+         error_set(error, ERROR_INVALID, "expected 64 hexadecimal digits after sha256:"));
     explicit_bzero(password, sizeof(password));
     return is_good;
 }
@@ -133,10 +133,11 @@ void user_settings_settle(const struct user_settings *settings, struct users *us
         const struct user_setting *setting = &settings->all[i];
         struct user user = setting->user;
         char place[CONFIG_LINE_MAX];
-        const char *why = NULL;
-        if (setting->file != NULL && !read_password(setting, &user.password, &why))
+        struct error error;
+        if (setting->file != NULL && !read_password(setting, &user.password, &error))
             complain(errors, place_of(errors, user.name, setting->line, place),
-                     "[users] %s: %s%s: %s", user.name, file_form, setting->file, why);
+                     "[users] %s: %s%s: %s", user.name, file_form, setting->file,
+                     error_reason(&error));
         else if (!users_add(users, &user))
             CHECK(errors->count > 0); /* of requirepass and a user default, that is told */
         explicit_bzero(&user, sizeof(user));

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "relay/base/error.h"
 #include "relay/base/log.h"
 #include "relay/downstream/downstream.h"
 #include "relay/net/listener.h"
@@ -28,8 +29,7 @@ static bool listen_on(struct ports_side *side, const struct listener_address *ad
     }
     /* Where any port will do, all addresses share the one that the first was given. */
     uint16_t port = side->port != 0 ? side->port : wanted;
-    struct text error;
-    text_init(&error, 512);
+    struct error error;
     struct listener *listener =
         listener_open(ports->loop, address->text, port, on_accept, side, &error);
     if (listener != NULL) {
@@ -38,11 +38,10 @@ static bool listen_on(struct ports_side *side, const struct listener_address *ad
         log_info("downstream: listening on %s port %u%s", address->text, side->port,
                  side->is_tls ? " (TLS)" : "");
     } else if (address->may_miss) {
-        log_warnx("downstream: %s (optional address: startup continues)", text_string(&error));
+        log_warnx("downstream: %s (optional address: startup continues)", error.text);
     } else {
-        text_append_string(why, text_string(&error));
+        text_append_string(why, error.text);
     }
-    text_fini(&error);
     return listener != NULL || address->may_miss;
 }
 
@@ -72,19 +71,16 @@ struct attempt {
 /* False: a start would go on without it, or end; what it would say is told. */
 static bool try_one(struct attempt *attempt, const struct listener_address *address, uint16_t port)
 {
-    bool is_taken;
-    struct text error;
+    struct error error;
     if (attempt->count == PORTS_LISTENERS_MAX) {
         text_format(attempt->why, "%s\n", too_many);
         return false;
     }
-    text_init(&error, 512);
-    int fd = listener_try(address->text, port, &is_taken, &error);
+    int fd = listener_try(address->text, port, &error);
     if (fd != -1)
         attempt->held[attempt->count++] = fd;
     else if (!address->may_miss)
-        text_format(is_taken ? attempt->taken : attempt->why, "%s\n", text_string(&error));
-    text_fini(&error);
+        text_format(error.kind == ERROR_IN_USE ? attempt->taken : attempt->why, "%s\n", error.text);
     return fd != -1;
 }
 

@@ -11,6 +11,7 @@
 #include "http_reply.h"
 #include "relay/base/bounds.h"
 #include "relay/base/clock.h"
+#include "relay/base/error.h"
 #include "relay/base/log.h"
 #include "relay/base/log_repeat.h"
 #include "relay/net/conn.h"
@@ -329,15 +330,13 @@ static bool is_loopback(const char *address)
 
 /* Where any port will do, all addresses share the one that the first was given. */
 static bool listen_on(struct http_side *side, const char *address, uint16_t wanted,
-                      struct text *why)
+                      struct error *error)
 {
     struct http *http = side->http;
-    if (http->listener_count == LENGTH_OF(http->listeners)) {
-        text_append_string(why, "bind: more than 16 addresses");
-        return false;
-    }
+    if (http->listener_count == LENGTH_OF(http->listeners))
+        return error_set(error, ERROR_INVALID, "bind: more than 16 addresses");
     struct listener *listener = listener_open(
-        http->loop, address, side->port != 0 ? side->port : wanted, on_accept, side, why);
+        http->loop, address, side->port != 0 ? side->port : wanted, on_accept, side, error);
     if (listener == NULL)
         return false;
     http->listeners[http->listener_count++] = listener;
@@ -347,41 +346,41 @@ static bool listen_on(struct http_side *side, const char *address, uint16_t want
 }
 
 static bool listen_on_all(struct http_side *side, const char *addresses, uint16_t port,
-                          struct text *why)
+                          struct error *error)
 {
     struct listener_address address;
+    bool is_empty = true;
     while (listener_next_address(&addresses, &address)) {
-        text_clear(why);
-        if (!listen_on(side, address.text, port, why) && !address.may_miss)
+        is_empty = false;
+        if (!listen_on(side, address.text, port, error) && !address.may_miss)
             return false;
     }
+    if (is_empty)
+        error_set(error, ERROR_INVALID, "bind: no address to listen on");
     return side->port != 0;
 }
 
-static bool probe_all(const char *addresses, uint16_t port, bool *is_taken, struct text *why)
+static bool probe_all(const char *addresses, uint16_t port, struct error *error)
 {
     struct listener_address address;
     while (listener_next_address(&addresses, &address)) {
-        text_clear(why);
-        int fd = listener_try(address.text, port, is_taken, why);
+        int fd = listener_try(address.text, port, error);
         if (fd == -1 && !address.may_miss)
             return false;
         if (fd != -1)
             close(fd);
     }
-    text_clear(why);
     return true;
 }
 
-bool http_probe(const struct http_options *options, bool *is_taken, struct text *why)
+bool http_probe(const struct http_options *options, struct error *error)
 {
-    return (!options->has_port || probe_all(options->addresses, options->port, is_taken, why)) &&
-           (!options->has_tls_port ||
-            probe_all(options->addresses, options->tls_port, is_taken, why));
+    return (!options->has_port || probe_all(options->addresses, options->port, error)) &&
+           (!options->has_tls_port || probe_all(options->addresses, options->tls_port, error));
 }
 
 struct http *http_open(struct loop *loop, const struct http_options *options, http_fn *fn,
-                       void *arg, struct text *why)
+                       void *arg, struct error *error)
 {
     CHECK(!options->has_tls_port || options->tls != NULL);
     struct http *http = calloc(1, sizeof *http);
@@ -397,11 +396,11 @@ struct http *http_open(struct loop *loop, const struct http_options *options, ht
         http->sweep = timer_new(loop, on_sweep, http);
     }
     if (http == NULL || http->sweep == NULL)
-        text_append_string(why, "out of memory");
+        error_set(error, ERROR_EXHAUSTED, "out of memory");
     else if ((!options->has_port ||
-              listen_on_all(&http->plain, options->addresses, options->port, why)) &&
+              listen_on_all(&http->plain, options->addresses, options->port, error)) &&
              (!options->has_tls_port ||
-              listen_on_all(&http->secure, options->addresses, options->tls_port, why)))
+              listen_on_all(&http->secure, options->addresses, options->tls_port, error)))
         return http;
     http_close(&http);
     return NULL;

@@ -12,6 +12,7 @@
 
 #include "address.h"
 #include "loop_private.h"
+#include "relay/base/error.h"
 #include "relay/base/log.h"
 
 enum {
@@ -90,23 +91,14 @@ static bool parse(const char *text, uint16_t port, struct address *out)
     return address_parse(text, port, out);
 }
 
-/* -1: errno. */
-static int open_socket(const struct address *address)
+static bool bind_socket(int fd, const struct address *address)
 {
     const int on = 1;
-    int family = address->storage.ss_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd == -1)
-        return -1;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        (family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
-        bind(fd, (const struct sockaddr *)&address->storage, address->length) == 0 &&
-        listen(fd, BACKLOG) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
+    bool is_v6 = address->storage.ss_family == AF_INET6;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+           (!is_v6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+           bind(fd, (const struct sockaddr *)&address->storage, address->length) == 0 &&
+           listen(fd, BACKLOG) == 0;
 }
 
 static bool make_events(struct listener *listener)
@@ -118,31 +110,25 @@ static bool make_events(struct listener *listener)
            event_add(listener->event, NULL) == 0;
 }
 
-static bool parse_or_say(const char *address, uint16_t port, struct address *out,
-                         struct text *error)
+static bool set_error(struct error *error, int number, const char *address, uint16_t port)
 {
-    if (parse(address, port, out))
-        return true;
-    text_format(error, "bind %s port %u: not a numeric address", address, (unsigned)port);
-    return false;
+    return error_set_system(error, number, "bind %s port %u", address, (unsigned)port);
 }
 
-static void say(const char *address, uint16_t port, struct text *error)
-{
-    text_format(error, "bind %s port %u: %s", address, (unsigned)port, strerror(errno));
-}
-
-int listener_try(const char *address, uint16_t port, bool *is_taken, struct text *error)
+int listener_try(const char *address, uint16_t port, struct error *error)
 {
     struct address parsed;
-    *is_taken = false;
-    if (!parse_or_say(address, port, &parsed, error))
+    if (!parse(address, port, &parsed)) {
+        error_set(error, ERROR_INVALID, "bind %s port %u: not a numeric address", address,
+                  (unsigned)port);
         return -1;
-    int fd = open_socket(&parsed);
-    if (fd != -1)
+    }
+    int fd = socket(parsed.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd != -1 && bind_socket(fd, &parsed))
         return fd;
-    *is_taken = errno == EADDRINUSE;
-    say(address, port, error);
+    set_error(error, errno, address, port);
+    if (fd != -1)
+        close(fd);
     return -1;
 }
 
@@ -158,21 +144,21 @@ bool listener_next_address(const char **list, struct listener_address *address)
 }
 
 struct listener *listener_open(struct loop *loop, const char *address, uint16_t port,
-                               listener_fn *fn, void *arg, struct text *error)
+                               listener_fn *fn, void *arg, struct error *error)
 {
     CHECK(fn != NULL);
-    struct address parsed;
-    if (!parse_or_say(address, port, &parsed, error))
+    int fd = listener_try(address, port, error);
+    if (fd == -1)
         return NULL;
     struct listener *listener = calloc(1, sizeof *listener);
-    if (listener != NULL) {
-        listener->loop = loop;
-        listener->fn = fn;
-        listener->arg = arg;
-        listener->fd = open_socket(&parsed);
+    if (listener == NULL) {
+        set_error(error, ENOMEM, address, port);
+        close(fd);
+        return NULL;
     }
-    if (listener == NULL || listener->fd == -1 || !make_events(listener)) {
-        say(address, port, error);
+    *listener = (struct listener){.loop = loop, .fd = fd, .fn = fn, .arg = arg};
+    if (!make_events(listener)) {
+        set_error(error, ENOMEM, address, port);
         listener_close(&listener);
     }
     return listener;

@@ -12,6 +12,7 @@
 #include "picture.h"
 #include "readiness.h"
 #include "relay/base/clock.h"
+#include "relay/base/error.h"
 #include "relay/base/log.h"
 #include "relay/commands/login_throttle.h"
 #include "relay/net/http.h"
@@ -234,14 +235,12 @@ bool status_probe(const struct status_options *options, struct text *taken, stru
         .port = options->port,
         .tls_port = options->tls_port,
     };
-    struct text error;
-    bool is_taken = false;
-    text_init(&error, 512);
-    bool is_free = http_probe(&http, &is_taken, &error);
-    if (!is_free)
-        text_format(is_taken ? taken : why, "%s%s\n", text_string(&error), advice);
-    text_fini(&error);
-    return is_free || is_taken;
+    struct error error;
+    if (http_probe(&http, &error))
+        return true;
+    bool is_taken = error.kind == ERROR_IN_USE;
+    text_format(is_taken ? taken : why, "%s%s\n", error.text, advice);
+    return is_taken;
 }
 
 struct status *status_open(struct loop *loop, const struct status_options *options,
@@ -265,9 +264,10 @@ struct status *status_open(struct loop *loop, const struct status_options *optio
         .tls = options->tls,
         .timeout_ms = CLIENT_TIMEOUT_MS,
     };
-    status->http = http_open(loop, &http, on_request, status, why);
+    struct error error;
+    status->http = http_open(loop, &http, on_request, status, &error);
     if (status->http == NULL) {
-        text_append_string(why, advice);
+        text_format(why, "%s%s", error.text, advice);
         status_close(&status);
         return NULL;
     }

@@ -19,6 +19,7 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 
+struct error;
 struct http;
 struct loop;
 struct tls_context;
@@ -58,12 +59,12 @@ struct http_reply {
 /* Fills the reply; for HEAD as for GET. */
 typedef void http_fn(const struct http_request *request, struct http_reply *reply, void *arg);
 
-/* Listens on addresses as listener_open knows them. NULL: `why`. */
+/* Listens on addresses as listener_open knows them. NULL: `error`. */
 MUST_CHECK struct http *http_open(struct loop *loop, const struct http_options *options,
-                                  http_fn *fn, void *arg, struct text *why);
+                                  http_fn *fn, void *arg, struct error *error);
 
-/* Could it listen on them now? Keeps none. False: `why`, and whether somebody else listens there. */
-MUST_CHECK bool http_probe(const struct http_options *options, bool *is_taken, struct text *why);
+/* Could it listen on them now? Keeps none. False: `error`; ERROR_IN_USE where somebody listens there. */
+MUST_CHECK bool http_probe(const struct http_options *options, struct error *error);
 
 /* The ports that it listens on; the system has chosen them where http_open was given 0. 0: none. */
 uint16_t http_port(const struct http *http);

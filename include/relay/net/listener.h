@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "relay/base/check.h"
-#include "relay/base/text.h"
 
 struct listener;
+struct error;
 struct loop;
 
 /* Gives away a connected descriptor: the callee closes it, or hands it to conn_accept. */
@@ -29,13 +29,14 @@ struct listener_address {
 bool listener_next_address(const char **list, struct listener_address *address);
 
 /* Listens on a numeric address ("127.0.0.1", "::1", "*" and "0.0.0.0" for all of IPv4, "::*" and "::"
- * for all of IPv6). NULL: `error` says why ("bind 127.0.0.1 port 6379: Address already in use"). */
+ * for all of IPv6). NULL: `error` ("bind 127.0.0.1 port 6379: Address already in use"); ERROR_IN_USE where
+ * somebody listens there, ERROR_INVALID where it is no numeric address. */
 MUST_CHECK struct listener *listener_open(struct loop *loop, const char *address, uint16_t port,
-                                          listener_fn *fn, void *arg, struct text *error);
+                                          listener_fn *fn, void *arg, struct error *error);
 
 /* Could listener_open have that port? A descriptor that holds it until the caller closes it, so that several
- * are tried as they would be opened. -1: `error`, as above; *is_taken: somebody listens there. */
-MUST_CHECK int listener_try(const char *address, uint16_t port, bool *is_taken, struct text *error);
+ * are tried as they would be opened. -1: `error`, as above. */
+MUST_CHECK int listener_try(const char *address, uint16_t port, struct error *error);
 
 /* The port that it listens on; the system has chosen it where listener_open was given 0. */
 uint16_t listener_port(const struct listener *listener);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/net/http.h"
 
+#include "relay/base/error.h"
+
 #include "sockets.h"
 
 enum { HEARD_MAX = 64 * 1024, CALLERS_MAX = HTTP_CONNECTIONS_MAX + 8 };
@@ -77,16 +79,14 @@ static void begin(struct house *house, int64_t timeout_ms)
 {
     const struct http_options options = {
         .addresses = "127.0.0.1", .has_port = true, .timeout_ms = timeout_ms};
-    struct text why;
-    text_init(&why, 500);
+    struct error error = {.text = ""};
     *house = (struct house){.loop = new_loop(), .over_awaited = SIZE_MAX};
-    house->http = http_open(house->loop, &options, on_request, house, &why);
-    assert_string_equal(text_string(&why), "");
+    house->http = http_open(house->loop, &options, on_request, house, &error);
+    assert_string_equal(error.text, "");
     assert_non_null(house->http);
     assert_true(http_is_local(house->http));
     house->look = timer_new(house->loop, look, house);
     timer_arm(house->look, 1);
-    text_fini(&why);
 }
 
 static struct caller *call(struct house *house, const char *words)
@@ -265,30 +265,27 @@ TEST(a_taken_port_is_told)
 {
     struct house house;
     begin(&house, CONNECT_TIMEOUT_MS);
-    struct text why;
-    text_init(&why, 500);
+    struct error error = {.text = ""};
     char expected[100];
     uint16_t port = http_port(house.http);
     const struct http_options taken = {
         .addresses = "127.0.0.1", .has_port = true, .port = port, .timeout_ms = 1000};
-    assert_null(http_open(house.loop, &taken, on_request, NULL, &why));
+    assert_null(http_open(house.loop, &taken, on_request, NULL, &error));
     snprintf(expected, sizeof(expected), "bind 127.0.0.1 port %u: Address already in use", port);
-    assert_string_equal(text_string(&why), expected);
+    assert_string_equal(error.text, expected);
 
     const struct http_options wrong = {
         .addresses = "nowhere", .has_port = true, .timeout_ms = 1000};
-    text_clear(&why);
-    assert_null(http_open(house.loop, &wrong, on_request, NULL, &why));
-    assert_string_equal(text_string(&why), "bind nowhere port 0: not a numeric address");
+    assert_null(http_open(house.loop, &wrong, on_request, NULL, &error));
+    assert_string_equal(error.text, "bind nowhere port 0: not a numeric address");
 
     /* An address that this machine does not have, and may lack. */
     const struct http_options missing = {
         .addresses = "-192.0.2.1 0.0.0.0", .has_port = true, .timeout_ms = 1000};
-    struct http *everywhere = http_open(house.loop, &missing, on_request, NULL, &why);
+    struct http *everywhere = http_open(house.loop, &missing, on_request, NULL, &error);
     assert_non_null(everywhere);
     assert_false(http_is_local(everywhere));
     http_close(&everywhere);
-    text_fini(&why);
     end(&house);
 }
 

@@ -3,6 +3,8 @@
  * The HTTP server under TLS, asked by our own connections. */
 #include "relay/net/http.h"
 
+#include "relay/base/error.h"
+
 #include "relay/net/conn.h"
 #include "sockets.h"
 #include "tls_files.h"
@@ -71,14 +73,12 @@ static void begin(struct stand *stand, const struct tls_options *server, int64_t
         .tls = stand->server,
         .timeout_ms = timeout_ms,
     };
-    struct text why;
-    text_init(&why, 500);
-    stand->http = http_open(stand->loop, &options, on_request, stand, &why);
-    assert_string_equal(text_string(&why), "");
+    struct error error = {.text = ""};
+    stand->http = http_open(stand->loop, &options, on_request, stand, &error);
+    assert_string_equal(error.text, "");
     assert_int_not_equal(http_port(stand->http), http_tls_port(stand->http));
     stand->look = timer_new(stand->loop, look, stand);
     timer_arm(stand->look, 1);
-    text_fini(&why);
 }
 
 static void end(struct stand *stand)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/net/listener.h"
 
+#include "relay/base/error.h"
+
 #include <sys/resource.h>
 
 #include "relay/base/log.h"
@@ -35,12 +37,10 @@ static void count_turn(void *arg)
 static void begin(struct house *house, const char *address, unsigned stop_at)
 {
     *house = (struct house){.loop = new_loop(), .stop_at = stop_at};
-    struct text error;
-    text_init(&error, 1000);
+    struct error error = {.text = ""};
     house->listener = listener_open(house->loop, address, 0, on_accepted, house, &error);
-    assert_string_equal(text_string(&error), "");
+    assert_string_equal(error.text, "");
     assert_non_null(house->listener);
-    text_fini(&error);
 }
 
 static void end(struct house *house)
@@ -53,16 +53,13 @@ static void end(struct house *house)
 static void refuse(const char *address, uint16_t port, const char *expected)
 {
     struct loop *loop = new_loop();
-    struct text error;
-    text_init(&error, 1000);
+    struct error error = {.text = ""};
     assert_null(listener_open(loop, address, port, on_accepted, NULL, &error));
-    assert_string_equal(text_string(&error), expected);
-    bool is_taken;
-    text_clear(&error);
-    assert_int_equal(listener_try(address, port, &is_taken, &error), -1);
-    assert_string_equal(text_string(&error), expected);
-    assert_int_equal(is_taken, strstr(expected, "already in use") != NULL);
-    text_fini(&error);
+    assert_string_equal(error.text, expected);
+    assert_int_equal(listener_try(address, port, &error), -1);
+    assert_string_equal(error.text, expected);
+    bool is_taken = strstr(expected, "already in use") != NULL;
+    assert_int_equal(error.kind == ERROR_IN_USE, is_taken);
     loop_free(&loop);
 }
 
@@ -100,14 +97,12 @@ TEST(ipv6_takes_its_own_family_only)
     close(probe);
     struct house six;
     begin(&six, "::*", 1);
-    struct text error;
-    text_init(&error, 1000);
+    struct error error = {.text = ""};
     uint16_t port = listener_port(six.listener);
     struct listener *four = listener_open(six.loop, "0.0.0.0", port, on_accepted, &six, &error);
-    assert_string_equal(text_string(&error), "");
+    assert_string_equal(error.text, "");
     assert_non_null(four);
     listener_close(&four);
-    text_fini(&error);
     end(&six);
 }
 
@@ -126,20 +121,16 @@ TEST(a_port_that_is_tried_is_held_until_it_is_closed)
 {
     int other = listening_socket(1);
     uint16_t port = port_of(other);
-    struct text error;
-    bool is_taken;
-    text_init(&error, 1000);
+    struct error error;
     close(other);
-    int held = listener_try("127.0.0.1", port, &is_taken, &error);
+    int held = listener_try("127.0.0.1", port, &error);
     assert_true(held != -1);
-    assert_false(is_taken);
-    assert_int_equal(listener_try("*", port, &is_taken, &error), -1);
-    assert_true(is_taken);
+    assert_int_equal(listener_try("*", port, &error), -1);
+    assert_int_equal(error.kind, ERROR_IN_USE);
     close(held);
-    held = listener_try("*", port, &is_taken, &error);
+    held = listener_try("*", port, &error);
     assert_true(held != -1);
     close(held);
-    text_fini(&error);
 }
 
 TEST(an_address_that_is_not_ours_or_none_is_refused_in_words)
@@ -205,9 +196,9 @@ TEST(without_descriptors_it_rests_and_says_so_once)
     struct house house;
     char log[32];
     close(make_file("", log));
-    struct text error;
-    text_init(&error, 1000);
-    assert_true(log_open(log, &error));
+    struct text why;
+    text_init(&why, 1000);
+    assert_true(log_open(log, &why));
     begin(&house, "127.0.0.1", 1);
     loop_at_turn_end(house.loop, count_turn, &house);
     int client = connected_to(listener_port(house.listener));
@@ -228,8 +219,8 @@ TEST(without_descriptors_it_rests_and_says_so_once)
     run(house.loop, "the client that waited");
     assert_int_equal(house.accepted, 1);
     assert_int_equal(lines_with(log, "accepts again"), 1);
-    assert_true(log_open(NULL, &error));
-    text_fini(&error);
+    assert_true(log_open(NULL, &why));
+    text_fini(&why);
     unlink(log);
     close(client);
     end(&house);

@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_NET_TLS_STAGE_H
 #define TESTS_UNIT_NET_TLS_STAGE_H
 
+#include "relay/base/error.h"
 #include "relay/net/conn.h"
 #include "relay/net/listener.h"
 #include "sockets.h"
@@ -131,9 +132,8 @@ static inline void begin_plain(struct stage *stage)
     *stage = (struct stage){.loop = new_loop(), .handshake_ms = CONNECT_TIMEOUT_MS};
     stage->server = (struct end){.stage = stage, .reads = true};
     stage->client = stage->server;
-    struct text why;
-    text_init(&why, 500);
-    stage->listener = listener_open(stage->loop, "127.0.0.1", 0, on_stage_accept, stage, &why);
+    struct error error;
+    stage->listener = listener_open(stage->loop, "127.0.0.1", 0, on_stage_accept, stage, &error);
     assert_non_null(stage->listener);
     loop_at_turn_end(stage->loop, look, stage);
 }
