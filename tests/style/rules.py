@@ -7,6 +7,7 @@ What is allowed beyond a rule stands in the tables at its head, with the reason,
 import os
 import re
 
+import changelog
 import links
 import references
 import words
@@ -254,6 +255,7 @@ RULES = [
     own_header_first,
     tests_mirror,
     links.dangling_links,
+    changelog.changelog_form,
     references.references,
     *words.RULES,
     references.cited_sources,

@@ -12,9 +12,14 @@ import monitoring
 import rules
 import settings
 import symptoms
+import tree
 
 HEAD = "/* " + rules.SPDX + " */\n"
 GUARD = HEAD + "#ifndef {0}\n#define {0}\n{1}\n#endif\n"
+
+
+ENTRY = "- It is new.\n"
+CHANGELOG = "# Changelog\n## [Unreleased]\n### Added\n\n{}## [0.1.0] - 2025-12-31\n### Fixed\n- It was not.\n"
 
 
 def function(name, body):
@@ -89,6 +94,7 @@ BAD = {
     "tests/unit/number.c": (HEAD + function("number", "    return atoi(text);\n"), "banned_words", 4),
     "relay/base/later.c": (HEAD + "\n/* TODO: the rest */\n", "no_loose_ends", 3),
     "docs.md": ("one\n/" + "root/somewhere\n", "no_machine_paths", 2),
+    "CHANGELOG.md": (CHANGELOG.format(ENTRY * 2), "changelog_form", 6),
     "docs/file.md": ("\n[gone](gone.md)\n", "dangling_links", 2),
     "docs/outside.md": ("[outside](../../README.md)\n", "dangling_links", 1),
     "docs/heading.md": ("# One\n```\n# Two\n```\n[two](#two)\n", "dangling_links", 5),
@@ -223,6 +229,24 @@ def settings_are_held_together(root):
             yield f"{name}: expected {count} findings, got {found}"
 
 
+def changelog_has_its_form(root):
+    good = CHANGELOG.format(ENTRY)
+    cases = [
+        ("as it should be", good, 0),
+        ("no date", good.replace(" - 2025-12-31", ""), 1),
+        ("a version on top", good.replace("[Unreleased]", "[0.2.0] - 2025-12-31"), 1),
+        ("another kind", good.replace("Fixed", "Mended"), 1),
+        ("a kind twice", CHANGELOG.format(ENTRY + "### Added\n"), 1),
+        ("an entry of no kind", good.replace("### Fixed\n", ""), 1),
+    ]
+    for name, text, count in cases:
+        path = root / "CHANGELOG.md"
+        path.write_text(text)
+        found = list(rules.changelog.changelog_form(tree.Source(root, path), root))
+        if len(found) != count:
+            yield f"{name}: expected {count} findings, got {found}"
+
+
 SYMPTOMS = "| finding `disk_low`, log `cause=rdb: the RDB … is not whole` | `never checked` |\n| `lagged` | |\n"
 STRINGS = 'rdb\nthe RDB %s is not whole\n'
 
@@ -301,7 +325,13 @@ def monitoring_is_explained(root):
 
 def main():
     failed = 0
-    tests = [rules_find_what_is_bad, settings_are_held_together, monitoring_is_explained, symptoms_are_told]
+    tests = [
+        rules_find_what_is_bad,
+        settings_are_held_together,
+        monitoring_is_explained,
+        symptoms_are_told,
+        changelog_has_its_form,
+    ]
     for test in tests:
         with tempfile.TemporaryDirectory() as folder:
             wrong = list(test(pathlib.Path(folder)))
