@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "outbox.h"
 
-#include "relay/net/conn.h"
+#include "relay/net/conn_push.h"
 
 enum { SKIP_BYTES = 64 * 1024 }; /* sent bytes are moved out of the text from here on */
 
@@ -30,12 +30,10 @@ void outbox_forget_sent(struct outbox *outbox)
 
 bool outbox_send(struct outbox *outbox, struct conn *conn)
 {
-    enum conn_io io = CONN_OK;
-    while (io == CONN_OK && outbox_left(outbox) > 0) {
-        size_t sent = 0;
-        io = conn_send(conn, bytes_skip(text_bytes(&outbox->text), outbox->sent), false, &sent);
-        outbox->sent += io == CONN_OK ? sent : 0;
-    }
+    size_t sent;
+    struct bytes left = bytes_skip(text_bytes(&outbox->text), outbox->sent);
+    enum conn_io io = conn_push(conn, left, &sent);
+    outbox->sent += sent;
     /* One that has failed stays so. */
     if (outbox_left(outbox) == 0 && !outbox->text.failed)
         outbox_fini(outbox);

@@ -5,7 +5,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
-#include "relay/net/conn.h"
+#include "relay/net/conn_push.h"
 #include "relay/resp/writer.h"
 
 enum { OUT_MAX = 8 * 1024, SHOWN_MAX = 160 };
@@ -63,19 +63,10 @@ static void write_question(struct parent_watch *watch)
     write_command(&writer, question, LENGTH_OF(question));
 }
 
+/* A connection that is broken is told by CONN_EVENT_DOWN. */
 static void flush(struct parent_watch *watch)
 {
-    while (watch->out.length > 0) {
-        size_t sent;
-        enum conn_io io = conn_send(watch->conn, text_bytes(&watch->out), false, &sent);
-        if (io == CONN_AGAIN)
-            break;
-        if (io != CONN_OK) {
-            hang_up(watch);
-            return;
-        }
-        text_skip(&watch->out, sent);
-    }
+    (void)conn_push_text(watch->conn, &watch->out);
     conn_want(watch->conn, true, watch->out.length > 0);
 }
 

@@ -100,6 +100,7 @@ def no_included_sources(source, root):
 # file -> the functions that may assign a state. The machines have one each; what else has a
 # state is a parser, whose states are places in its input, or has but one way to go.
 STATE_SETTERS = {
+    "relay/base/state_machine.c": {"state_machine_enter"},
     "relay/net/conn.c": {"conn_enter"},
     "relay/upstream/link.c": {"link_enter"},
     "relay/upstream/refresh.c": {"refresh_enter"},

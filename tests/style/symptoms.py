@@ -11,6 +11,7 @@ DOCUMENT = "docs/troubleshooting.md"
 STRING = r'"((?:\\.|[^"\\\n])*)"'
 LITERAL = re.compile(STRING + r"(?:\s*" + STRING + ")*")
 FINDING = re.compile(r'\{SEVERITY_\w+,\s*"(\w+)"')
+MACHINE = re.compile(r'struct state_machine_kind \w+ = \{\s*\.name = "([^"]+)"')
 REASON = re.compile(r"^\s+REASON\(\w+, (\w+),", re.M)
 ROW = re.compile(r"^\| (.*?) \|", re.M)
 CODE = re.compile(r"`([^`]+)`")
@@ -19,11 +20,14 @@ FIELD = re.compile(r"`((?:psync_relay|upstream|replicas|window|proof)_[a-z_]+)")
 
 
 def literals(root):
-    """Every string of the program, pieces that stand beside each other joined."""
+    """Every string of the program, pieces that stand beside each other joined, and how each line of the log
+    begins that a state machine writes."""
     found = []
     for path in sorted(root.rglob("*.[ch]")):
-        for match in LITERAL.finditer(path.read_text()):
+        text = path.read_text()
+        for match in LITERAL.finditer(text):
             found.append("".join(re.findall(STRING, match.group(0))))
+        found += [f"{name} state=" for name in MACHINE.findall(text)]
     return "\n".join(found)
 
 
