@@ -4,6 +4,13 @@
 #include "relay/base/check.h"
 #include "relay/os/random.h"
 
+const struct backoff backoff_link = {.ms_min = 100, .ms_max = 5000};
+const struct backoff backoff_full_sync = {.ms_min = 1000, .ms_max = 5 * 60 * 1000};
+const struct backoff backoff_full_sync_of_relay = {.ms_min = 500, .ms_max = 10 * 1000};
+const struct backoff backoff_refresh_refused = {.ms_min = 1000, .ms_max = 30 * 1000};
+const struct backoff backoff_refresh = {.ms_min = 1000, .ms_max = 5 * 60 * 1000};
+const struct backoff backoff_sentinels = {.ms_min = 100, .ms_max = 5000};
+
 int64_t backoff_ms(struct backoff backoff, unsigned failures)
 {
     CHECK(backoff.ms_min > 0);

@@ -4,10 +4,6 @@
 #include "backoff.h"
 #include "relay/base/check.h"
 
-/* What costs no fork is tried again soon. */
-static const struct backoff after_refusal = {.ms_min = 1000, .ms_max = 30 * 1000};
-static const struct backoff after_fork = {.ms_min = 1000, .ms_max = 5 * 60 * 1000};
-
 enum { WAITED_FOR_MS_MAX = 5 * 60 * 1000 };
 
 void refresh_pace_recall(struct refresh_pace *pace, int64_t now_ms, int64_t age_ms)
@@ -47,8 +43,8 @@ void refresh_pace_end(struct refresh_pace *pace, int64_t now_ms, enum refresh_en
         pace->failures = 0;
     else if (has_failed(end))
         pace->failures++;
-    pace->pause_ms =
-        backoff_ms(may_have_forked && forks ? after_fork : after_refusal, pace->failures);
+    pace->pause_ms = backoff_ms(
+        may_have_forked && forks ? backoff_refresh : backoff_refresh_refused, pace->failures);
 }
 
 int64_t refresh_pace_next_ms(const struct refresh_pace *pace, bool somebody_waits,

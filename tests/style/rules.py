@@ -104,7 +104,7 @@ STATE_SETTERS = {
     "relay/net/conn.c": {"conn_enter"},
     "relay/upstream/link.c": {"link_enter"},
     "relay/upstream/refresh.c": {"refresh_enter"},
-    "relay/upstream/sentinel.c": {"sentinel_enter"},
+    "relay/upstream/connect_race.c": {"connect_enter"},
     "relay/downstream/replica.c": {"replica_enter"},
 }
 STATE_FILES = {

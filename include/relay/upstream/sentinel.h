@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Asks Sentinels where the primary of a group is, and listens for it to move. Any of them will do: they
- * are tried in turn, and one that is silent, does not know the name, or answers nonsense is passed over
- * with a line in the log.
+ * Asks Sentinels where the primary of a group is, and listens for it to move. One Sentinel is enough. They are
+ * tried in turn. While one does not answer to the connection, the next are connected to beside it, and the first
+ * that is connected is asked (connect_race.h). One that is silent, does not know the name, or answers nonsense is
+ * passed over with a line in the log.
  *
  *     retrying --- back-off ---> asking --- get-master-addr-by-name ---> listening (+switch-master)
  *        ^                        |                                        |
