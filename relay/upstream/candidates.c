@@ -27,6 +27,13 @@ bool candidates_have_choice(const struct candidates *candidates)
     return candidates->list.count > 1;
 }
 
+static void begin_round(struct candidates *candidates, size_t first)
+{
+    candidates->first = candidates->index = first;
+    for (size_t i = 0; i < candidates->list.count; i++)
+        candidates->at[i].had_turn = false;
+}
+
 static size_t next_of(const struct candidates *candidates, size_t index)
 {
     return (index + 1) % candidates->list.count;
@@ -118,7 +125,7 @@ static bool choose_other_history(struct candidates *candidates, const struct can
 static enum candidates_turn end_round(struct candidates *candidates,
                                       const struct candidates_rule *rule, int64_t now_ms)
 {
-    candidates->tried = 0;
+    begin_round(candidates, candidates->first);
     struct found found = look(candidates, rule);
     if (choose(candidates, CANDIDATE_REPLICA, false, now_ms))
         return CANDIDATES_CHOSEN;
@@ -132,36 +139,67 @@ static enum candidates_turn end_round(struct candidates *candidates,
 
 /* ------------------------------------------------------------------ turns */
 
+size_t candidates_next(const struct candidates *candidates, uint32_t without, int64_t now_ms)
+{
+    size_t at = candidates->first;
+    for (size_t i = 0; i < candidates->list.count; i++, at = next_of(candidates, at)) {
+        const struct candidate *candidate = &candidates->at[at];
+        bool is_left_out = (without & UINT32_C(1) << at) != 0;
+        if (!candidate->had_turn && !is_left_out && !is_backing_off(candidate, now_ms))
+            return at;
+    }
+    return SIZE_MAX;
+}
+
+/* Has the round found somebody who may be chosen at its end? */
+static bool has_eligible(const struct candidates *candidates)
+{
+    for (size_t i = 0; i < candidates->list.count; i++) {
+        if (candidates->at[i].answer == CANDIDATE_REPLICA ||
+            candidate_has_other_history(&candidates->at[i]))
+            return true;
+    }
+    return false;
+}
+
 enum candidates_turn candidates_pass(struct candidates *candidates,
-                                     const struct candidates_rule *rule, int64_t now_ms)
+                                     const struct candidates_rule *rule, uint32_t hanging,
+                                     int64_t now_ms)
 {
     CHECK(candidates->list.count > 0);
-    candidates->index = next_of(candidates, candidates->index);
     if (candidates->is_chosen) { /* a round of its own, so that there is a rest between two */
         candidates->is_chosen = false;
-        candidates->tried = 0;
+        begin_round(candidates, next_of(candidates, candidates->index));
         return CANDIDATES_REST;
     }
-    candidates->tried++;
-    while (candidates->tried < candidates->list.count &&
-           is_backing_off(candidates_current_row(candidates), now_ms)) {
-        candidates->index = next_of(candidates, candidates->index);
-        candidates->tried++;
-    }
-    return candidates->tried < candidates->list.count ? CANDIDATES_NEXT
-                                                      : end_round(candidates, rule, now_ms);
+    candidates_current_row(candidates)->had_turn = true;
+    size_t next = candidates_next(candidates, hanging, now_ms);
+    if (next == SIZE_MAX && has_eligible(candidates))
+        next = candidates_next(candidates, 0, now_ms);
+    if (next == SIZE_MAX)
+        return end_round(candidates, rule, now_ms);
+    candidates->index = next;
+    return CANDIDATES_NEXT;
+}
+
+void candidates_turn_to(struct candidates *candidates, size_t which)
+{
+    CHECK(which < candidates->list.count);
+    CHECK(!candidates->is_chosen);
+    candidates->index = which;
 }
 
 int64_t candidates_skip_backing_off(struct candidates *candidates, int64_t now_ms)
 {
     if (candidates->list.count == 0 || candidates->is_chosen)
         return 0;
-    size_t soonest = candidates->index;
-    size_t at = candidates->index;
-    for (size_t i = 0; i < candidates->list.count; i++, at = next_of(candidates, at)) {
+    size_t begin = candidates->index;
+    size_t soonest = begin;
+    for (size_t i = 0, at = begin; i < candidates->list.count; i++, at = next_of(candidates, at)) {
         if (!is_backing_off(&candidates->at[at], now_ms)) {
+            for (size_t left = begin; left != at; left = next_of(candidates, left))
+                candidates->at[left].had_turn = true; /* the round goes on without it */
             candidates->index = at;
-            candidates->tried += i;
             return 0;
         }
         if (candidates->at[at].full_not_before_ms < candidates->at[soonest].full_not_before_ms)
@@ -173,7 +211,7 @@ int64_t candidates_skip_backing_off(struct candidates *candidates, int64_t now_m
 
 void candidates_settle(struct candidates *candidates)
 {
-    candidates->tried = 0;
+    begin_round(candidates, candidates->index);
     candidates->is_chosen = false;
     candidates->rounds = 0;
     candidates->waits_since_ms = 0;

@@ -40,7 +40,8 @@ enum candidate_answer {
 struct candidate {
     enum candidate_answer answer;
     struct replid
-        replid; /* of an unauthenticated client or a foreign one; none where it did not tell */
+        replid;    /* of an unauthenticated client or a foreign one; none where it did not tell */
+    bool had_turn; /* in this round, without success */
     bool is_accepted;           /* an operator takes its history, whatever it is */
     bool was_declined;          /* it began a full sync that was not wanted */
     unsigned full_failures;     /* full syncs that came to nothing, since one was complete */
@@ -63,8 +64,8 @@ enum candidates_turn {
 struct candidates {
     struct primary_candidates list;
     struct candidate at[PRIMARY_CANDIDATES_MAX];
+    size_t first;   /* it began this round */
     size_t index;   /* whose turn it is */
-    size_t tried;   /* in this round, without success */
     bool is_chosen; /* the one whose turn it is, for what `chosen_for` says */
     enum candidate_answer chosen_for;
     unsigned rounds; /* with an unauthenticated client and with silence, one after the other */
@@ -80,9 +81,18 @@ struct candidate *candidates_current_row(struct candidates *candidates);
 /* Is there a choice? A single one is followed whatever it is: also a replica, as in a chain. */
 bool candidates_have_choice(const struct candidates *candidates);
 
-/* The current one, whose `answer` is set, was of no use. */
+/* The current one, whose `answer` is set, was of no use. `hanging` has a bit for each candidate whose connection
+ * does not come up: the others go first, and a round that has found nobody to choose ends without them. */
 enum candidates_turn candidates_pass(struct candidates *candidates,
-                                     const struct candidates_rule *rule, int64_t now_ms);
+                                     const struct candidates_rule *rule, uint32_t hanging,
+                                     int64_t now_ms);
+
+/* The first, in the order of the round, that has had no turn yet and may be asked now, without those of the
+ * mask; SIZE_MAX: none. */
+size_t candidates_next(const struct candidates *candidates, uint32_t without, int64_t now_ms);
+
+/* This one's turn comes before that of the current one, which stays without one: it was connected first. */
+void candidates_turn_to(struct candidates *candidates, size_t which);
 
 /* Before a turn after a rest: leaves out those who are not to be asked yet. Returns how long nobody is. */
 int64_t candidates_skip_backing_off(struct candidates *candidates, int64_t now_ms);

@@ -29,7 +29,6 @@ static const struct backoff relay_full_backoff = {.ms_min = 500, .ms_max = 10 * 
 
 /* Where there are others to be asked. */
 enum {
-    CHOICE_CONNECT_MS = 3000,
     CHOICE_ANSWER_MS =
         10 * 1000, /* to the name of its host, to connect, to each step of the handshake */
 };
@@ -43,7 +42,7 @@ struct state_row {
 
 #define TO(state) (1u << LINK_##state)
 
-static void enter_connecting(struct link *link);
+static void enter_loading(struct link *link);
 static void enter_rewinding(struct link *link);
 static void on_idle(struct link *link, enum link_event event);
 static void on_connecting(struct link *link, enum link_event event);
@@ -56,12 +55,13 @@ static void on_stopped(struct link *link, enum link_event event);
 
 static const struct state_row states[] = {
     [LINK_IDLE] = {"idle", TO(CONNECTING) | TO(STOPPED), NULL, on_idle},
-    [LINK_CONNECTING] = {"connecting", TO(HANDSHAKE) | TO(RETRYING) | TO(STOPPED), enter_connecting,
-                         on_connecting},
+    [LINK_CONNECTING] = {"connecting", TO(HANDSHAKE) | TO(RETRYING) | TO(STOPPED),
+                         link_begin_connecting, on_connecting},
     [LINK_HANDSHAKE] = {"handshake",
                         TO(LOADING) | TO(REWINDING) | TO(STREAMING) | TO(RETRYING) | TO(STOPPED),
                         NULL, on_handshake},
-    [LINK_LOADING] = {"loading", TO(STREAMING) | TO(RETRYING) | TO(STOPPED), NULL, on_loading},
+    [LINK_LOADING] = {"loading", TO(STREAMING) | TO(RETRYING) | TO(STOPPED), enter_loading,
+                      on_loading},
     [LINK_REWINDING] = {"rewinding", TO(STREAMING) | TO(RETRYING) | TO(STOPPED), enter_rewinding,
                         on_rewinding},
     [LINK_STREAMING] = {"streaming", TO(RETRYING) | TO(STOPPED), link_begin_stream, on_streaming},
@@ -140,6 +140,8 @@ static void let_go(struct link *link)
         store_abandon(link->store);
     if (link->state == LINK_STREAMING)
         link->down_since_ms = clock_ms();
+    if (link->state == LINK_CONNECTING)
+        connect_race_drop(&link->race, link->candidates.index);
     server_conn_close(&link->server_conn);
 }
 
@@ -183,7 +185,8 @@ static void leave(struct link *link, const char *cause, const char *why, bool is
     link_enter(link, LINK_RETRYING, "%s", link->last_error);
     const struct candidates_rule rule = link_rule(link);
     bool rests =
-        is_of_use || candidates_pass(&link->candidates, &rule, clock_ms()) == CANDIDATES_REST;
+        is_of_use || candidates_pass(&link->candidates, &rule, connect_race_hanging(&link->race),
+                                     clock_ms()) == CANDIDATES_REST;
     timer_arm(link->timer, rests ? retry_delay_ms(link, is_of_use) : 0);
     link_tell_wait(link);
     if (rests) /* last: it may tell us whom to follow */
@@ -254,39 +257,10 @@ static void on_timer(void *arg)
     states[link->state].on(link, LINK_TIMER);
 }
 
-static void enter_connecting(struct link *link)
-{
-    link->attempts++;
-    candidates_current_row(&link->candidates)->answer = CANDIDATE_SILENT;
-    const struct primary_address *primary = link_primary(link);
-    bool has_choice = candidates_have_choice(&link->candidates);
-    link->server_conn.connect_ms_max = has_choice ? CHOICE_CONNECT_MS : 0;
-    link->server_conn.unanswered_ms = link->options.timeout_ms / 3;
-    if (!server_conn_open(&link->server_conn, link->loop, primary->host, primary->port,
-                          on_conn_event, link))
-        timer_arm(link->timer, 0);
-}
-
 static void on_connecting(struct link *link, enum link_event event)
 {
-    switch (event) {
-    case LINK_UP:
-        link_enter(link, LINK_HANDSHAKE, "connected");
-        struct handshake_terms terms = link_terms(link);
-        server_conn_start_handshake(&link->server_conn, &terms);
-        if (!server_conn_flush(&link->server_conn))
-            link_fail_broken(link);
-        return;
-    case LINK_DOWN:
-        link_fail(link, "unreachable", conn_error(link->server_conn.conn));
-        return;
-    case LINK_TIMER:
-        link_fail(link, "unreachable", "out of memory");
-        return;
-    case LINK_READABLE:
-    case LINK_WRITABLE:
-        UNREACHABLE("nothing is wanted of a connection that is not up");
-    }
+    CHECK(event == LINK_TIMER);
+    link_look_at_race(link);
 }
 
 /* Handshake, loading and streaming differ in what they do with what has come. Up came before all three;
@@ -331,6 +305,7 @@ static void on_handshake(struct link *link, enum link_event event)
 
 static void enter_rewinding(struct link *link)
 {
+    connect_race_drop_all(&link->race);
     server_conn_pause(&link->server_conn, true);
     timer_arm(link->timer, REWIND_LOOK_MS);
 }
@@ -362,6 +337,11 @@ void link_look(struct link *link)
 }
 
 /* ------------------------------------------------------------------ loading */
+
+static void enter_loading(struct link *link)
+{
+    connect_race_drop_all(&link->race);
+}
 
 /* After an end mark the primary holds the stream back until we acknowledge: at once, and every second
  * again (link_tick), since one that comes too early is lost (docs/protocol.md 2.2). */
@@ -475,6 +455,7 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
         CHECK(renames_parse(bytes_of(options->rename_command), &link->renames));
     link->callbacks = *callbacks;
     link->ack_tracker.rule = options->ack;
+    connect_race_init(&link->race, loop, link_on_race, on_conn_event, link);
     parent_watch_init(&link->parent, loop);
     link->parent.user = options->user;
     link->parent.password = options->password;
@@ -499,6 +480,7 @@ void link_close(struct link **link)
         return;
     refresh_schedule_fini(&it->refresh_schedule);
     parent_watch_fini(&it->parent);
+    connect_race_drop_all(&it->race);
     let_go(it);
     if (it->timer != NULL) {
         link_enter(it, LINK_STOPPED, "close");
@@ -519,6 +501,7 @@ static void follow(struct link *link, const struct primary_address *primary)
 {
     log_info("upstream: told to follow %s:%" PRIu16, primary->host, primary->port);
     refresh_cancel(link->refresh_schedule.refresh, "the primary is another now");
+    connect_race_drop_all(&link->race);
     let_go(link);
     link->old_history_since_ms = 0; /* that was said by the one before */
     link->failures = 0;
@@ -626,7 +609,9 @@ void link_tick(struct link *link)
 {
     if (link->state == LINK_STREAMING)
         link_acknowledge(link);
-    bool listens = link->server_conn.conn != NULL && !link->server_conn.is_paused;
+    bool listens = link->state == LINK_CONNECTING ||
+                   (link->server_conn.conn != NULL && !link->server_conn.is_paused);
+    connect_race_tick(&link->race);
     /* Also one that was good is not asked again first: it may be behind us, or hang. */
     char why[LINK_WHY_MAX];
     int64_t limit_ms = silence_ms_max(link);

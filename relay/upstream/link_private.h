@@ -15,6 +15,7 @@
 #include "ack_tracker.h"
 #include "announced_version.h"
 #include "candidates.h"
+#include "connect_race.h"
 #include "cut_off.h"
 #include "parent_watch.h"
 #include "ping_period.h"
@@ -47,6 +48,7 @@ struct link {
     enum link_state state;
     struct timer *timer;
     struct candidates candidates;
+    struct connect_race race; /* connecting: to whose turn it is, and to those beside it */
     struct server_conn server_conn;
     struct rdb_receiver rdb_receiver;       /* loading */
     struct stream_receiver stream_receiver; /* streaming */
@@ -120,6 +122,11 @@ void link_greet(struct link *link);
 /* link.c: the turn ends, and the disk may have what a rewind waits for; link_handshake.c: goes on if it has. */
 void link_look(struct link *link);
 void link_rewind(struct link *link);
+
+/* link_connect.c: it is this candidate's turn; the timer of that state; a place of the race has changed. */
+void link_begin_connecting(struct link *link);
+void link_look_at_race(struct link *link);
+void link_on_race(size_t place, void *arg);
 
 /* link_choice.c: the rule by which another history is taken; what a server says of itself, judged (for
  * handshake_terms, `arg` is the link); may its full sync begin? (false: `why`); what waits, and that in the

@@ -70,6 +70,7 @@ void link_begin_stream(struct link *link)
     link->stalled_since_ms = 0;
     link->held_since_ms = 0;
     link->awaits_segment = false;
+    connect_race_drop_all(&link->race);
     candidates_settle(&link->candidates);
     link_tell_wait(link);
     ack_tracker_begin(&link->ack_tracker);

@@ -29,22 +29,32 @@ void server_conn_fini(struct server_conn *server_conn)
     server_conn->buffer = NULL;
 }
 
-bool server_conn_open(struct server_conn *server_conn, struct loop *loop, const char *host,
-                      uint16_t port, conn_event_fn *fn, void *arg)
+struct conn_options server_conn_conn_options(const struct server_conn *server_conn)
 {
-    CHECK(server_conn->conn == NULL);
-    const struct conn_options options = {
+    return (struct conn_options){
         .keepalive_s = KEEPALIVE_S,
         .unanswered_ms =
             server_conn->unanswered_ms > 0 ? server_conn->unanswered_ms : SERVER_CONN_UNANSWERED_MS,
         .connect_ms_max = server_conn->connect_ms_max,
         .tls = server_conn->tls,
     };
+}
+
+void server_conn_adopt(struct server_conn *server_conn, struct conn *conn)
+{
+    CHECK(server_conn->conn == NULL);
     text_clear(&server_conn->out);
     server_conn->pending = bytes_at(NULL, 0);
     server_conn->is_paused = false;
     server_conn->last_io_ms = clock_ms();
-    server_conn->conn = conn_connect(loop, host, port, &options, fn, arg);
+    server_conn->conn = conn;
+}
+
+bool server_conn_open(struct server_conn *server_conn, struct loop *loop, const char *host,
+                      uint16_t port, conn_event_fn *fn, void *arg)
+{
+    const struct conn_options options = server_conn_conn_options(server_conn);
+    server_conn_adopt(server_conn, conn_connect(loop, host, port, &options, fn, arg));
     return server_conn->conn != NULL;
 }
 

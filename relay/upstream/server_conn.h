@@ -53,6 +53,10 @@ MUST_CHECK bool server_conn_open(struct server_conn *server_conn, struct loop *l
                                  const char *host, uint16_t port, conn_event_fn *fn, void *arg);
 void server_conn_close(struct server_conn *server_conn);
 
+/* The same with a connection that was made elsewhere, with these options, and is the connection's now. */
+struct conn_options server_conn_conn_options(const struct server_conn *server_conn);
+void server_conn_adopt(struct server_conn *server_conn, struct conn *conn);
+
 /* The connection is up: begins the handshake. */
 void server_conn_start_handshake(struct server_conn *server_conn,
                                  const struct handshake_terms *terms);

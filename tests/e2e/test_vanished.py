@@ -9,14 +9,22 @@ import pytest
 
 import failover
 import own_world
+import ports
 import vanishing
 import wait
+from sentinels import address_of, sentinel_setting
+
+# One after the other they would take a second and a half each.
+MANY = 10
 
 
 class Hole:
     """Something that listens and answers nothing, with connections that fill its queue."""
 
+    host = "127.0.0.1"
+
     def __init__(self, port, backlog, fillers):
+        self.port = port
         self.sockets = [socket.socket() for _ in range(1 + fillers)]
         self.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sockets[0].bind(("127.0.0.1", port))
@@ -57,6 +65,32 @@ def test_a_candidate_that_accepts_and_is_silent_is_left(lab):
     relay, second = lose_first(lab, backlog=50, fillers=0)
     failover.wait_follows(relay, second, seconds=30)
     assert "cause=silent: it does not answer" in relay.log()
+
+
+def vanished(lab, count):
+    return [lab.keep(Hole(ports.free_port(), backlog=0, fillers=3)) for _ in range(count)]
+
+
+def test_candidates_are_connected_to_beside_those_that_have_vanished(lab):
+    """The one that goes on with the stream is the last of the list."""
+    first = lab.origin(name="first")
+    second = lab.replica(first, name="second").wait_online()
+    candidates = failover.addresses(first, *vanished(lab, MANY), second)
+    relay = lab.relay(None, {"upstream.replicaof": candidates}).wait_link()
+    wait.equal("both have the same", lambda: relay.offset() - second.offset(), 0)
+    failover.promote(second)
+    first.kill9()
+    failover.wait_follows(relay, second, seconds=10)
+    assert second.info()["sync_full"] == 0, "it goes on with a partial resync"
+    assert f"connecting to 127.0.0.1:{second.port} as well" in relay.log()
+
+
+def test_sentinels_are_connected_to_beside_those_that_have_vanished(lab):
+    origin = lab.origin()
+    told = lab.fake_sentinel({"GET-MASTER-ADDR-BY-NAME": address_of(origin)})
+    setting = sentinel_setting(*vanished(lab, MANY), told)
+    relay = lab.relay(None, {"upstream.sentinel": setting})
+    relay.wait_link(seconds=10)
 
 
 @pytest.mark.seconds(200)

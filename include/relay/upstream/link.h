@@ -21,6 +21,9 @@
  * Where the answer says that the end of our history is lost and goes on under another id, it is cut off, and
  * between handshake and streaming it is `rewinding`: nothing is read until the disk has the cut for good.
  *
+ * Of several candidates one is asked at a time. While it does not answer to the connection, the next ones are
+ * connected to beside it (connect_race.h); candidates.h says who is chosen.
+ *
  * It ends only when it is closed: whatever goes wrong, it rests for a while that grows with each
  * failure (jittered) and tries again, asking for a partial resync at its boundary. A PSYNC error is
  * never answered with SYNC. The stream goes into the store's backlog, an RDB into a snapshot; a second

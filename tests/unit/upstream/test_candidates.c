@@ -8,6 +8,7 @@ enum { NOW_MS = 1000000, GRACE_MS = 180000 };
 static struct candidates candidates;
 static struct candidates_rule rule;
 static int64_t now_ms;
+static uint32_t hanging;
 
 static void begin_with(size_t count)
 {
@@ -19,12 +20,13 @@ static void begin_with(size_t count)
     candidates_init(&candidates, &list);
     rule = (struct candidates_rule){.grace_ms = GRACE_MS, .is_list = count > 1};
     now_ms = NOW_MS;
+    hanging = 0;
 }
 
 static enum candidates_turn pass(enum candidate_answer answer)
 {
     candidates_current_row(&candidates)->answer = answer;
-    return candidates_pass(&candidates, &rule, now_ms);
+    return candidates_pass(&candidates, &rule, hanging, now_ms);
 }
 
 static void expect_turn(size_t which)
@@ -190,6 +192,52 @@ TEST(without_a_grace_a_few_rounds_are_waited)
     for (int round = 1; round < CANDIDATES_ROUNDS_MAX; round++)
         expect_choice_of(answers, SIZE_MAX);
     expect_choice_of(answers, 2);
+}
+
+/* ------------------------------------------------------------------ some hang */
+
+TEST(those_that_hang_are_not_waited_for_where_there_is_nobody_to_choose)
+{
+    static const enum candidate_answer nobody[] = {CANDIDATE_SILENT, CANDIDATE_USELESS,
+                                                   CANDIDATE_KEEPER};
+    for (size_t i = 0; i < LENGTH_OF(nobody); i++) {
+        begin_with(COUNT);
+        hanging = 1u << 0 | 1u << 1;
+        candidates_turn_to(&candidates, 2);
+        assert_int_equal(pass(nobody[i]), CANDIDATES_REST);
+        expect_turn(0);
+        assert_int_equal(candidates_next(&candidates, 1u << 0, now_ms), 1);
+    }
+}
+
+TEST(those_that_hang_are_waited_for_before_another_is_chosen)
+{
+    static const enum candidate_answer somebody[] = {CANDIDATE_REPLICA, CANDIDATE_UNRELATED,
+                                                     CANDIDATE_FOREIGN};
+    for (size_t i = 0; i < LENGTH_OF(somebody); i++) {
+        begin_with(COUNT);
+        hanging = 1u << 0 | 1u << 1;
+        candidates_turn_to(&candidates, 2);
+        assert_int_equal(pass(somebody[i]), CANDIDATES_NEXT);
+        expect_turn(0);
+        assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
+        expect_turn(1);
+        bool is_replica = somebody[i] == CANDIDATE_REPLICA;
+        assert_int_equal(pass(CANDIDATE_SILENT), is_replica ? CANDIDATES_CHOSEN : CANDIDATES_REST);
+        expect_turn(is_replica ? 2 : 0);
+    }
+}
+
+TEST(one_that_is_overtaken_is_asked_in_the_same_round)
+{
+    begin_with(COUNT);
+    candidates_turn_to(&candidates, 1);
+    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
+    expect_turn(0);
+    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
+    expect_turn(2);
+    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
+    expect_turn(0);
 }
 
 /* ------------------------------------------------------------------ full syncs that failed */

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Connecting: to the candidate whose turn it is, and while that hangs to those after it. The first that is
+ * connected has its turn at once; those that hang keep theirs, and their connections. Who is chosen does not depend
+ * on it: a primary that goes on with our history is taken whenever it is asked, and everything else is weighed at
+ * the end of the round (candidates.h), for which those that hang have as much time as without a race.
+ */
+#include "link_private.h"
+
+#include <inttypes.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/log.h"
+#include "relay/net/loop.h"
+#include "relay/store/store.h"
+
+enum { CHOICE_CONNECT_MS = 3000 }; /* to one address, where there are others to be asked */
+
+/* May others be connected to beside the one whose turn it is? Where there is a history, it tells who is taken; a
+ * first full sync is of the first in the list that answers. One that was chosen has no others beside it. */
+static bool has_race(const struct link *link)
+{
+    return candidates_have_choice(&link->candidates) && !link->candidates.is_chosen &&
+           store_current(link->store) != NULL;
+}
+
+static bool connect_to(struct link *link, size_t which)
+{
+    bool has_choice = candidates_have_choice(&link->candidates);
+    link->attempts++;
+    link->server_conn.connect_ms_max = has_choice ? CHOICE_CONNECT_MS : 0;
+    link->server_conn.unanswered_ms = link->options.timeout_ms / 3;
+    const struct conn_options options = server_conn_conn_options(&link->server_conn);
+    return connect_race_open(&link->race, which, &link->candidates.list.at[which], &options);
+}
+
+static void arm_race(struct link *link)
+{
+    size_t place = link->candidates.index;
+    switch (link->race.at[place].state) {
+    case CONNECT_WAITING:
+        if (has_race(link))
+            timer_arm(link->timer, connect_race_patience_ms(&link->race, place));
+        return;
+    case CONNECT_FREE: /* out of memory */
+    case CONNECT_READY:
+    case CONNECT_FAILED:
+        timer_arm(link->timer, 0);
+        return;
+    }
+}
+
+void link_begin_connecting(struct link *link)
+{
+    size_t place = link->candidates.index;
+    candidates_current_row(&link->candidates)->answer = CANDIDATE_SILENT;
+    link->server_conn.last_io_ms = clock_ms();
+    if (link->race.at[place].state == CONNECT_FREE && !connect_to(link, place))
+        log_debug("upstream: no memory for a connection");
+    arm_race(link);
+}
+
+/* Those whose full sync has failed wait for their turn: then it is looked whether there is room for an RDB. */
+static size_t next_beside(const struct link *link)
+{
+    uint32_t without = connect_race_used(&link->race);
+    for (size_t i = 0; i < link->candidates.list.count; i++)
+        without |= link->candidates.at[i].full_failures > 0 ? UINT32_C(1) << i : 0;
+    return candidates_next(&link->candidates, without, clock_ms());
+}
+
+static void connect_beside(struct link *link)
+{
+    size_t next = has_race(link) ? next_beside(link) : SIZE_MAX;
+    if (next == SIZE_MAX)
+        return;
+    const struct primary_address *slow = link_primary(link);
+    const struct primary_address *other = &link->candidates.list.at[next];
+    log_at(log_repeat_goes_on(&link->trouble) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+           "upstream: %s:%" PRIu16 " has not answered yet: connecting to %s:%" PRIu16 " as well",
+           slow->host, slow->port, other->host, other->port);
+    if (connect_to(link, next))
+        timer_arm(link->timer, CONNECT_STAGGER_MS);
+}
+
+static void begin_handshake(struct link *link)
+{
+    server_conn_adopt(&link->server_conn, connect_race_take(&link->race, link->candidates.index));
+    link_enter(link, LINK_HANDSHAKE, "connected");
+    struct handshake_terms terms = link_terms(link);
+    server_conn_start_handshake(&link->server_conn, &terms);
+    if (!server_conn_flush(&link->server_conn))
+        link_fail_broken(link);
+}
+
+void link_look_at_race(struct link *link)
+{
+    const struct connect_place *place = &link->race.at[link->candidates.index];
+    switch (place->state) {
+    case CONNECT_FREE:
+        link_fail(link, "unreachable", "out of memory");
+        return;
+    case CONNECT_READY:
+        begin_handshake(link);
+        return;
+    case CONNECT_FAILED:
+        link_fail(link, "unreachable", place->error);
+        return;
+    case CONNECT_WAITING:
+        connect_beside(link);
+        return;
+    }
+    UNREACHABLE("a state without a case");
+}
+
+/* The first that is connected has its turn, and who hangs has his later. */
+void link_on_race(size_t place, void *arg)
+{
+    struct link *link = arg;
+    bool is_current = place == link->candidates.index;
+    if (link->state != LINK_CONNECTING || (!is_current && !has_race(link)))
+        return;
+    if (!is_current && link->race.at[place].state == CONNECT_READY) {
+        candidates_turn_to(&link->candidates, place);
+        candidates_current_row(&link->candidates)->answer = CANDIDATE_SILENT;
+    }
+    link_look_at_race(link);
+}
