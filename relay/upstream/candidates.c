@@ -131,10 +131,10 @@ static enum candidates_turn end_round(struct candidates *candidates,
         return CANDIDATES_CHOSEN;
     if (found.unauthenticated || found.foreign)
         return choose_other_history(candidates, rule, found, now_ms) ? CANDIDATES_CHOSEN
-                                                                     : CANDIDATES_REST;
+                                                                     : CANDIDATES_BACKOFF;
     candidates->waits_since_ms = 0;
     candidates->rounds = 0;
-    return CANDIDATES_REST;
+    return CANDIDATES_BACKOFF;
 }
 
 /* ------------------------------------------------------------------ turns */
@@ -170,7 +170,7 @@ enum candidates_turn candidates_pass(struct candidates *candidates,
     if (candidates->is_chosen) { /* a round of its own, so that there is a rest between two */
         candidates->is_chosen = false;
         begin_round(candidates, next_of(candidates, candidates->index));
-        return CANDIDATES_REST;
+        return CANDIDATES_BACKOFF;
     }
     candidates_current_row(candidates)->had_turn = true;
     size_t next = candidates_next(candidates, hanging, now_ms);

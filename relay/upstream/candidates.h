@@ -56,9 +56,9 @@ struct candidates_rule {
 };
 
 enum candidates_turn {
-    CANDIDATES_NEXT,   /* the next one's */
-    CANDIDATES_CHOSEN, /* the round is over, and somebody was chosen: his, at once */
-    CANDIDATES_REST,   /* the round is over: the next begins after a rest */
+    CANDIDATES_NEXT,    /* the next one's */
+    CANDIDATES_CHOSEN,  /* the round is over, and somebody was chosen: his, at once */
+    CANDIDATES_BACKOFF, /* the round is over: the next begins after a backoff */
 };
 
 struct candidates {

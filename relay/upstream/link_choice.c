@@ -30,6 +30,13 @@
 /* INFO tells whole seconds, and we see a loss later than it happened. */
 enum { UPTIME_SLACK_MS = 2000 };
 
+const struct primary_address *link_primary(const struct link *link)
+{
+    static const struct primary_address nobody = {.host = "", .port = 0};
+    const struct primary_address *current = candidates_current(&link->candidates);
+    return current != NULL ? current : &nobody;
+}
+
 enum kinship {
     KINSHIP_OURS,    /* it has our history, or we have none */
     KINSHIP_EARLIER, /* one that ours has come from: it was left behind, or parted from ours */
@@ -247,7 +254,7 @@ void link_wait_status(const struct link *link, struct link_wait *out)
     const struct candidates *candidates = &link->candidates;
     size_t at = candidates_waiting(candidates);
     *out = (struct link_wait){.is_waiting = false, .host = "", .replid = "", .left_ms = -1};
-    if (link->state == LINK_LOADING || link->state == LINK_STREAMING)
+    if (link_state(link) == LINK_LOADING || link_state(link) == LINK_STREAMING)
         return;
     out->waits_for_sentinels = link->is_unconfirmed;
     if (candidates->waits_since_ms == 0 || at == SIZE_MAX)
@@ -313,7 +320,7 @@ const char *link_accept(struct link *link, const struct primary_address *address
              candidates->list.at[found].port);
     candidates_accept(candidates, found);
     link->failures = 0;
-    if (link->state == LINK_RETRYING)
+    if (link_state(link) == LINK_RETRYING)
         timer_arm(link->timer, 0);
     return NULL;
 }

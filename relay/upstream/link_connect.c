@@ -83,28 +83,19 @@ static void connect_beside(struct link *link)
         timer_arm(link->timer, CONNECT_STAGGER_MS);
 }
 
-static void begin_handshake(struct link *link)
+void link_look_at_race(struct link *link, struct link_outcome *outcome)
 {
-    server_conn_adopt(&link->server_conn, connect_race_take(&link->race, link->candidates.index));
-    link_enter(link, LINK_HANDSHAKE, "connected");
-    struct handshake_terms terms = link_terms(link);
-    server_conn_start_handshake(&link->server_conn, &terms);
-    if (!server_conn_flush(&link->server_conn))
-        link_fail_broken(link);
-}
-
-void link_look_at_race(struct link *link)
-{
-    const struct connect_place *place = &link->race.at[link->candidates.index];
-    switch (place->state) {
+    size_t place = link->candidates.index;
+    switch (link->race.at[place].state) {
     case CONNECT_FREE:
-        link_fail(link, "unreachable", "out of memory");
+        link_fail(link, outcome, "unreachable", "out of memory");
         return;
     case CONNECT_READY:
-        begin_handshake(link);
+        server_conn_adopt(&link->server_conn, connect_race_take(&link->race, place));
+        link_enter(outcome, LINK_HANDSHAKE, "connected");
         return;
     case CONNECT_FAILED:
-        link_fail(link, "unreachable", place->error);
+        link_fail(link, outcome, "unreachable", link->race.at[place].error);
         return;
     case CONNECT_WAITING:
         connect_beside(link);
@@ -113,16 +104,14 @@ void link_look_at_race(struct link *link)
     UNREACHABLE("a state without a case");
 }
 
-/* The first that is connected has its turn, and who hangs has his later. */
-void link_on_race(size_t place, void *arg)
+void link_note_race(struct link *link, size_t place, struct link_outcome *outcome)
 {
-    struct link *link = arg;
     bool is_current = place == link->candidates.index;
-    if (link->state != LINK_CONNECTING || (!is_current && !has_race(link)))
+    if (link_state(link) != LINK_CONNECTING || (!is_current && !has_race(link)))
         return;
     if (!is_current && link->race.at[place].state == CONNECT_READY) {
         candidates_turn_to(&link->candidates, place);
         candidates_current_row(&link->candidates)->answer = CANDIDATE_SILENT;
     }
-    link_look_at_race(link);
+    link_look_at_race(link, outcome);
 }

@@ -13,7 +13,7 @@
 #include "relay/base/text.h"
 #include "relay/store/store.h"
 
-static struct cut_off begin(const struct link *link)
+static struct cut_off cut_off_of(const struct link *link)
 {
     const struct payload *payload = &link->rdb_receiver.payload;
     return (struct cut_off){
@@ -27,37 +27,37 @@ static struct cut_off begin(const struct link *link)
     };
 }
 
-static void fail(struct link *link, const char *why)
+static void fail_with_causes(struct link *link, struct link_outcome *outcome, const char *why)
 {
     struct text words;
     text_init(&words, LINK_WHY_MAX);
     text_append_string(&words, why);
     cut_off_causes(&link->cut_off, true, &words);
     link->cut_what[0] = '\0';
-    link_fail(link, "broken", text_string(&words));
+    link_fail(link, outcome, "broken", text_string(&words));
     text_fini(&words);
 }
 
-void link_fail_cut_off(struct link *link, const char *why)
+void link_fail_cut_off(struct link *link, struct link_outcome *outcome, const char *why)
 {
     const struct payload *payload = &link->rdb_receiver.payload;
-    CHECK(link->state == LINK_LOADING);
+    CHECK(link_state(link) == LINK_LOADING);
     primary_cut_off(&link->announced, &link->server_conn.handshake, link->store);
-    link->cut_off = begin(link);
+    link->cut_off = cut_off_of(link);
     link->cut_off.phase = payload->state == PAYLOAD_HEADER ? CUT_OFF_BEFORE_RDB : CUT_OFF_IN_RDB;
-    fail(link, why);
+    fail_with_causes(link, outcome, why);
 }
 
-void link_fail_stream(struct link *link, const char *why)
+void link_fail_stream(struct link *link, struct link_outcome *outcome, const char *why)
 {
     bool has_flowed = history_boundary(store_current(link->store)) > link->began_offset;
     if (link->full_sync_ms == 0 || has_flowed) {
-        link_fail(link, "broken", why);
+        link_fail(link, outcome, "broken", why);
         return;
     }
-    link->cut_off = begin(link);
+    link->cut_off = cut_off_of(link);
     link->cut_off.phase = CUT_OFF_BEFORE_STREAM;
-    fail(link, why);
+    fail_with_causes(link, outcome, why);
 }
 
 void link_forget_cut_off(struct link *link)

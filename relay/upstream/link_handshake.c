@@ -10,8 +10,17 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
+#include "relay/net/loop.h"
 #include "relay/store/store.h"
 #include "relay/upstream/primary_rights.h"
+
+enum { REWIND_LOOK_MS = 100 }; /* beside what the store tells */
+
+const char *link_user(const struct link *link)
+{
+    const char *user = link->options.user;
+    return user != NULL && user[0] != '\0' ? user : "default";
+}
 
 /* Who we are; and to continue where the last complete command of the current history ends, if the
  * window still holds that place. */
@@ -40,7 +49,15 @@ struct handshake_terms link_terms(struct link *link)
     return terms;
 }
 
-static void begin_full_sync(struct link *link, const struct psync_reply *reply)
+void link_begin_handshake(struct link *link)
+{
+    const struct handshake_terms terms = link_terms(link);
+    server_conn_start_handshake(&link->server_conn, &terms);
+    server_conn_flush(&link->server_conn);
+}
+
+static void begin_full_sync(struct link *link, const struct psync_reply *reply,
+                            struct link_outcome *outcome)
 {
     struct text why;
     text_init(&why, LINK_WHY_MAX);
@@ -49,13 +66,13 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply)
     struct history *history = store_begin_history(link->store, &reply->replid, reply->offset, &why);
     if (history == NULL) {
         link_note_full_failure(link);
-        link_fail_store(link, text_string(&why));
+        link_fail_store(outcome, text_string(&why));
     } else {
         if (store_current(link->store) != NULL && link->old_history_since_ms == 0)
             link->old_history_since_ms = clock_ms();
         link->full_sync_ms = clock_ms();
         rdb_receiver_begin(&link->rdb_receiver, history_arriving_snapshot(history));
-        link_enter(link, LINK_LOADING, "fullresync replid=%s offset=%" PRIu64, reply->replid.hex,
+        link_enter(outcome, LINK_LOADING, "fullresync replid=%s offset=%" PRIu64, reply->replid.hex,
                    reply->offset);
     }
     text_fini(&why);
@@ -87,16 +104,32 @@ static bool adopt_id(struct link *link, const struct replid *replid, struct text
     return is_renamed;
 }
 
-static void stream_on(struct link *link)
+static void stream_on(struct link *link, struct link_outcome *outcome)
 {
     struct history *history = store_current(link->store);
     link->partial_syncs++;
-    link_enter(link, LINK_STREAMING, "continue replid=%s offset=%" PRIu64,
+    link_enter(outcome, LINK_STREAMING, "continue replid=%s offset=%" PRIu64,
                history_identity(history)->replid.hex, history_boundary(history));
 }
 
-void link_rewind(struct link *link)
+/* What came behind the reply waits, in the connection and in the socket. */
+void link_begin_rewinding(struct link *link)
 {
+    connect_race_drop_all(&link->race);
+    server_conn_pause(&link->server_conn, true);
+    timer_arm(link->timer, REWIND_LOOK_MS);
+}
+
+void link_look_at_cut(struct link *link)
+{
+    if (link_state(link) == LINK_REWINDING &&
+        history_cut(store_current(link->store)) != HISTORY_CUT_PENDING)
+        timer_arm(link->timer, 0); /* what comes then is published by the end of that turn */
+}
+
+void link_look_at_rewind(struct link *link, struct link_outcome *outcome)
+{
+    timer_arm(link->timer, REWIND_LOOK_MS);
     enum history_cut cut = history_cut(store_current(link->store));
     if (cut == HISTORY_CUT_PENDING)
         return;
@@ -107,9 +140,9 @@ void link_rewind(struct link *link)
         text_format(&why, "the disk refused to cut the end of the history off");
     }
     if (cut == HISTORY_CUT_DONE && adopt_id(link, &link->next_id, &why))
-        stream_on(link);
+        stream_on(link, outcome);
     else
-        link_fail_store(link, text_string(&why));
+        link_fail_store(outcome, text_string(&why));
     text_fini(&why);
 }
 
@@ -165,18 +198,19 @@ static bool rejoin(struct link *link, const struct psync_reply *reply, uint64_t 
     return *has_to_wait || adopt_id(link, &replid, why);
 }
 
-static void continue_stream(struct link *link, const struct psync_reply *reply)
+static void continue_stream(struct link *link, const struct psync_reply *reply,
+                            struct link_outcome *outcome)
 {
     struct text why;
     text_init(&why, LINK_WHY_MAX);
     uint64_t from = link->server_conn.handshake.terms.offset;
     bool has_to_wait;
     if (!rejoin(link, reply, from, &has_to_wait, &why))
-        link_fail_store(link, text_string(&why));
+        link_fail_store(outcome, text_string(&why));
     else if (has_to_wait)
-        link_enter(link, LINK_REWINDING, "cut offset=%" PRIu64, from);
+        link_enter(outcome, LINK_REWINDING, "cut offset=%" PRIu64, from);
     else
-        stream_on(link);
+        stream_on(link, outcome);
     text_fini(&why);
 }
 
@@ -203,53 +237,49 @@ static void note_rights(struct link *link)
     text_fini(&costs);
 }
 
-static void act_on_reply(struct link *link)
+static void act_on_reply(struct link *link, struct link_outcome *outcome)
 {
     /* A copy: the state that follows may overwrite the handshake's. */
     const struct psync_reply reply = link->server_conn.handshake.reply;
     if (reply.verdict != PSYNC_FULLRESYNC) {
-        continue_stream(link, &reply);
+        continue_stream(link, &reply, outcome);
         return;
     }
     struct text why;
     text_init(&why, LINK_WHY_MAX);
     if (link_may_begin(link, &reply, &why)) {
-        begin_full_sync(link, &reply);
+        begin_full_sync(link, &reply, outcome);
     } else {
         link_note_full_failure(link);
-        link_fail(link, "declined", text_string(&why));
+        link_fail(link, outcome, "declined", text_string(&why));
     }
     text_fini(&why);
 }
 
-void link_greet(struct link *link)
+void link_take_answer(struct link *link, struct link_outcome *outcome)
 {
-    struct server_conn *server_conn = &link->server_conn;
     struct text why;
     text_init(&why, LINK_WHY_MAX);
-    if (!server_conn_receive(server_conn, &why)) {
-        text_format(&why, " after %s", handshake_step(&server_conn->handshake));
-        link_fail(link, "broken", text_string(&why));
-    } else if (server_conn->pending.length > 0) {
-        switch (handshake_feed(&server_conn->handshake, &server_conn->pending, &server_conn->out)) {
-        case HANDSHAKE_MORE:
-            if (!server_conn_flush(server_conn))
-                link_fail_broken(link);
-            break;
-        case HANDSHAKE_DONE:
+    switch (server_conn_shake_hands(&link->server_conn, &why)) {
+    case SERVER_CONN_MORE:
+        server_conn_flush(&link->server_conn);
+        break;
+    case SERVER_CONN_DONE:
+        note_rights(link);
+        link_judge_cut_off(link);
+        act_on_reply(link, outcome);
+        break;
+    case SERVER_CONN_PASSED:
+        link_fail(link, outcome, "passed_over", text_string(&why));
+        break;
+    case SERVER_CONN_FAILED:
+        if (handshake_has_asked(&link->server_conn.handshake))
             note_rights(link);
-            link_judge_cut_off(link);
-            act_on_reply(link);
-            break;
-        case HANDSHAKE_PASSED:
-            link_fail(link, "passed_over", server_conn->handshake.error);
-            break;
-        case HANDSHAKE_FAILED:
-            if (handshake_has_asked(&server_conn->handshake))
-                note_rights(link);
-            link_fail(link, "refused", server_conn->handshake.error);
-            break;
-        }
+        link_fail(link, outcome, "refused", text_string(&why));
+        break;
+    case SERVER_CONN_BROKEN:
+        link_fail(link, outcome, "broken", text_string(&why));
+        break;
     }
     text_fini(&why);
 }

@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * The link from inside, for the files that are its parts: link.c is the machine, link_handshake.c what we
- * ask for and what the answer makes of our history, link_choice.c whom we follow and whose history may be
- * taken, link_space.c the wait for room for the RDB, link_version.c the version that is announced, link_stream.c
- * the stream and its acknowledgement.
+ * The link from inside. link.c is the state machine. Each of the other files knows one thing. It changes no state:
+ * it says in an outcome what an event has led to. A file calls only files below its own:
+ *
+ *     link             states and events; REPLICAOF; opened and closed
+ *     link_connect     connecting
+ *     link_loading     the RDB of a full sync
+ *     link_stream      the stream, and its acknowledgement
+ *     link_refresh     newer snapshots, on a connection of their own
+ *     link_status      what is told
+ *     link_handshake   the handshake, and what its answer makes of our history
+ *     link_cut_off     why the primary has ended a full sync
+ *     link_retry       when the next attempt is, and at whom
+ *     link_version     the version that is announced
+ *     link_choice      whom we follow, and whose history may be taken
+ *     link_settings    what may change while the link is open
+ *     link_outcome     what an event has led to
+ *
  * Thread: thread 0.
  */
 #ifndef RELAY_UPSTREAM_LINK_PRIVATE_H
@@ -17,6 +30,7 @@
 #include "candidates.h"
 #include "connect_race.h"
 #include "cut_off.h"
+#include "link_outcome.h"
 #include "parent_watch.h"
 #include "ping_period.h"
 #include "rdb_receiver.h"
@@ -24,6 +38,7 @@
 #include "relay/base/check.h"
 #include "relay/base/log_repeat.h"
 #include "relay/base/replid.h"
+#include "relay/base/state_machine.h"
 #include "relay/upstream/link.h"
 #include "server_conn.h"
 #include "stream_receiver.h"
@@ -32,10 +47,7 @@ struct loop;
 struct store;
 struct timer;
 
-enum { LINK_WHY_MAX = 512 };
-
-/* Events reach the state's handler; CONN_EVENT_* of the connection and our own timer. */
-enum link_event { LINK_UP, LINK_READABLE, LINK_WRITABLE, LINK_DOWN, LINK_TIMER };
+enum { LINK_ERROR_MAX = LINK_WHY_MAX + 32 };
 
 struct link {
     struct loop *loop;
@@ -43,9 +55,9 @@ struct link {
     struct link_options options;
     struct link_callbacks callbacks;
     struct renames renames;
-    struct log_repeat trouble; /* the primary cannot be had */
-    const char *run_id;        /* NULL: not told */
-    enum link_state state;
+    struct log_repeat trouble;    /* the primary cannot be had */
+    const char *run_id;           /* NULL: not told */
+    struct state_machine machine; /* enum link_state */
     struct timer *timer;
     struct candidates candidates;
     struct connect_race race; /* connecting: to whose turn it is, and to those beside it */
@@ -89,76 +101,115 @@ struct link {
     uint64_t attempts;
     bool chain_is_complete;
     char chain[RUN_ID_CHAIN_TEXT_MAX]; /* run ids above us, since streaming began */
-    char last_error[LINK_WHY_MAX];
+    char last_error[LINK_ERROR_MAX];
     char veto[LINK_WHY_MAX]; /* why a server was passed over */
 };
 
-const char *link_state_name(const struct link *link);
+static inline enum link_state link_state(const struct link *link)
+{
+    return (enum link_state)link->machine.state;
+}
 
-/* Who is followed, or tried; a nobody while it is not known where the primary is. */
-const struct primary_address *link_primary(const struct link *link);
+/* ------------------------------------------------------------------ link_connect.c */
+
+/* It is this candidate's turn. */
+void link_begin_connecting(struct link *link);
+
+/* The timer of that state; a place of the race has changed. */
+void link_look_at_race(struct link *link, struct link_outcome *outcome);
+void link_note_race(struct link *link, size_t place, struct link_outcome *outcome);
+
+/* ------------------------------------------------------------------ link_handshake.c */
+
+/* Who we are, and what we ask for. */
+struct handshake_terms link_terms(struct link *link);
 
 /* Whom we log in as at the primary. */
 const char *link_user(const struct link *link);
 
-/* The only place where the state changes. `cause` ends the log line: a word, then what belongs to it. */
-void link_enter(struct link *link, enum link_state state, const char *cause, ...) PRINTF_LIKE(3, 4);
+void link_begin_handshake(struct link *link);
+void link_take_answer(struct link *link, struct link_outcome *outcome);
 
-/* Lets go of the connection and rests, or tries the next candidate. `cause` is a word. */
-void link_fail(struct link *link, const char *cause, const char *why);
-void link_fail_broken(struct link *link);
+/* The end of the history is cut off before the stream goes on: nothing is read meanwhile. */
+void link_begin_rewinding(struct link *link);
+void link_look_at_rewind(struct link *link, struct link_outcome *outcome);
 
-/* The same, where not the primary is to blame: it is tried again. */
-void link_fail_store(struct link *link, const char *why);
+/* A turn ends: the disk may have what a rewind waits for. */
+void link_look_at_cut(struct link *link);
+
+/* ------------------------------------------------------------------ link_loading.c */
+
+void link_begin_loading(struct link *link);
+void link_take_rdb(struct link *link, struct link_outcome *outcome);
+
+/* ------------------------------------------------------------------ link_stream.c */
+
+void link_begin_stream(struct link *link, enum link_state from);
+
+/* There is something to read; a pause is over. */
+void link_take_stream(struct link *link, struct link_outcome *outcome);
+
+void link_acknowledge(struct link *link);
+
+/* A turn ends: answers GETACK. */
+void link_answer_getack(struct link *link);
+
+/* ------------------------------------------------------------------ link_cut_off.c */
+
+/* The primary has ended the connection while loading; while streaming. */
+void link_fail_cut_off(struct link *link, struct link_outcome *outcome, const char *why);
+void link_fail_stream(struct link *link, struct link_outcome *outcome, const char *why);
+
+/* The stream flows. */
+void link_forget_cut_off(struct link *link);
+
+/* Is this server to be asked why it did? It has been. */
+bool link_asks_limits(const struct link *link);
+void link_judge_cut_off(struct link *link);
+
+/* ------------------------------------------------------------------ link_choice.c */
+
+/* Who is followed, or tried; a nobody while it is not known where the primary is. */
+const struct primary_address *link_primary(const struct link *link);
+
+/* The rule by which another history is taken. */
+struct candidates_rule link_rule(const struct link *link);
+
+/* What a server says of itself, judged (for handshake_terms, `arg` is the link). */
+const char *link_judge(const struct primary_info *info, void *arg);
+bool link_wants_keys(const struct primary_info *info, void *arg);
+
+/* May its full sync begin? False: `why`. */
+MUST_CHECK bool link_may_begin(struct link *link, const struct psync_reply *reply,
+                               struct text *why);
+
+/* What waits to be taken; that in the log, where it has changed. */
+void link_wait_status(const struct link *link, struct link_wait *out);
+void link_tell_wait(struct link *link);
+
+/* ------------------------------------------------------------------ link_retry.c */
 
 /* A full sync with the current candidate has come to nothing: the next attempt at it waits for longer each
  * time. */
 void link_note_full_failure(struct link *link);
 
-/* link_handshake.c: who we are and what we ask for; the answers so far. */
-struct handshake_terms link_terms(struct link *link);
-void link_greet(struct link *link);
+/* The connection was given up. Chooses the candidate that is tried next; returns the delay until then, in ms.
+ * *ends_round: all candidates have been tried, or the same one is tried again. */
+int64_t link_next_attempt_ms(struct link *link, bool stays, bool *ends_round);
 
-/* link.c: the turn ends, and the disk may have what a rewind waits for; link_handshake.c: goes on if it has. */
-void link_look(struct link *link);
-void link_rewind(struct link *link);
+/* The backoff is over: must the link go on waiting, since the RDB would find no room? True: the timer is armed. */
+MUST_CHECK bool link_waits_for_room(struct link *link);
 
-/* link_connect.c: it is this candidate's turn; the timer of that state; a place of the race has changed. */
-void link_begin_connecting(struct link *link);
-void link_look_at_race(struct link *link);
-void link_on_race(size_t place, void *arg);
+/* How long the server may be silent before the connection is given up, in ms. Shorter in connecting and handshake
+ * where there are other candidates. */
+int64_t link_silence_ms_max(const struct link *link);
 
-/* link_choice.c: the rule by which another history is taken; what a server says of itself, judged (for
- * handshake_terms, `arg` is the link); may its full sync begin? (false: `why`); what waits, and that in the
- * log where it has changed. */
-struct candidates_rule link_rule(const struct link *link);
-const char *link_judge(const struct primary_info *info, void *arg);
-bool link_wants_keys(const struct primary_info *info, void *arg);
-MUST_CHECK bool link_may_begin(struct link *link, const struct psync_reply *reply,
-                               struct text *why);
-void link_wait_status(const struct link *link, struct link_wait *out);
-void link_tell_wait(struct link *link);
-/* link_version.c: what is announced. */
-uint32_t link_version_now(const struct link *link);
-
-/* link_cut_off.c: the primary has ended the connection while loading; while streaming; the stream flows; is this
- * server to be asked why it did; it has been. */
-void link_fail_cut_off(struct link *link, const char *why);
-void link_fail_stream(struct link *link, const char *why);
-void link_forget_cut_off(struct link *link);
-bool link_asks_limits(const struct link *link);
-void link_judge_cut_off(struct link *link);
+/* ------------------------------------------------------------------ link_refresh.c, link_version.c */
 
 /* Fetches a newer snapshot, if there is need and it is time. */
 void link_consider_refresh(struct link *link);
 
-/* link_space.c: it rests, and its time has come: should it rest on, since the RDB would find no room? True: the timer
- * is armed. */
-MUST_CHECK bool link_waits_for_room(struct link *link);
-
-/* link_stream.c: takes what has come; acknowledges now. */
-void link_begin_stream(struct link *link);
-void link_take_stream(struct link *link);
-void link_acknowledge(struct link *link);
+/* What is announced to the primary. */
+uint32_t link_version_now(const struct link *link);
 
 #endif

@@ -11,12 +11,12 @@
 /* A stream that nobody reads is none: what watches us is to see that. */
 static bool is_stalled(const struct link *link)
 {
-    return link->state == LINK_STREAMING && link->stalled_since_ms != 0;
+    return link_state(link) == LINK_STREAMING && link->stalled_since_ms != 0;
 }
 
 static bool is_flowing(const struct link *link)
 {
-    return link->state == LINK_STREAMING && link->stalled_since_ms == 0;
+    return link_state(link) == LINK_STREAMING && link->stalled_since_ms == 0;
 }
 
 void link_hops(const struct link *link, struct hops *out)
@@ -27,9 +27,9 @@ void link_hops(const struct link *link, struct hops *out)
     out->count = 1;
     out->at[0] = (struct hop){
         .to = *link_primary(link),
-        .link = is_flowing(link)              ? HOP_UP
-                : link->state == LINK_LOADING ? HOP_SYNC
-                                              : HOP_DOWN,
+        .link = is_flowing(link)                   ? HOP_UP
+                : link_state(link) == LINK_LOADING ? HOP_SYNC
+                                                   : HOP_DOWN,
         .silence_ms = clock_silence_ms(heard_ms),
     };
     for (size_t i = 0; i < above.count && out->count < HOPS_MAX; i++)
@@ -41,13 +41,13 @@ void link_status(const struct link *link, struct link_status *out)
     const struct payload *payload = &link->rdb_receiver.payload;
     const struct primary_info *info = &link->server_conn.handshake.info;
     const struct conn_traffic traffic = server_conn_traffic(&link->server_conn);
-    bool loading = link->state == LINK_LOADING;
+    bool loading = link_state(link) == LINK_LOADING;
     *out = (struct link_status){
         .host = link_primary(link)->host,
         .port = link_primary(link)->port,
         .candidates = link->candidates.list.count,
-        .state = link->state,
-        .state_name = is_stalled(link) ? "stalled" : link_state_name(link),
+        .state = link_state(link),
+        .state_name = is_stalled(link) ? "stalled" : state_machine_name(&link->machine),
         .is_up = is_flowing(link),
         .is_stalled = is_stalled(link),
         .sync_in_progress = loading,
@@ -71,8 +71,8 @@ void link_status(const struct link *link, struct link_status *out)
         .valkey_version = info->valkey_version,
     };
     link_wait_status(link, &out->wait);
-    out->chain = link->state == LINK_STREAMING ? link->chain : "";
-    out->chain_is_complete = link->state == LINK_STREAMING && link->chain_is_complete;
+    out->chain = link_state(link) == LINK_STREAMING ? link->chain : "";
+    out->chain_is_complete = link_state(link) == LINK_STREAMING && link->chain_is_complete;
     out->full_sync_failures = link->candidates.list.count > 0
                                   ? link->candidates.at[link->candidates.index].full_failures
                                   : 0;

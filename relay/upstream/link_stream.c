@@ -42,8 +42,7 @@ void link_acknowledge(struct link *link)
     link->ack_tracker.acknowledged = offset;
     /* More than is durable may have been acknowledged under the rule before: then there is no FACK yet. */
     bool is_durable = link->ack_tracker.rule.policy == ACK_DURABLE && offset <= view.durable;
-    if (!server_conn_acknowledge(&link->server_conn, offset, is_durable))
-        link_fail_broken(link);
+    server_conn_acknowledge(&link->server_conn, offset, is_durable);
 }
 
 /* Who is above us now, for whoever asks us before it follows us. */
@@ -60,8 +59,12 @@ static void note_chain(struct link *link)
     text_fini(&text);
 }
 
-void link_begin_stream(struct link *link)
+/* After an end mark the primary holds the stream back until we acknowledge: at once, and every second
+ * again (link_tick), since one that comes too early is lost (docs/protocol.md 2.2). */
+void link_begin_stream(struct link *link, enum link_state from)
 {
+    if (link->server_conn.is_paused)
+        server_conn_pause(&link->server_conn, false);
     note_chain(link);
     link->began_offset = history_boundary(store_current(link->store));
     link->up_since_ms = clock_ms();
@@ -78,6 +81,8 @@ void link_begin_stream(struct link *link)
     parent_watch_restart(&link->parent);
     stream_receiver_begin(&link->stream_receiver, store_current(link->store),
                           link->server_conn.buffer, SERVER_CONN_BUFFER);
+    if (from == LINK_LOADING && rdb_receiver_had_mark(&link->rdb_receiver))
+        link_acknowledge(link);
 }
 
 /* Nothing is read for longer than an operator should have to guess at: `cause` says why. */
@@ -166,7 +171,7 @@ static void note_heard(struct link *link)
         ping_period_note(&link->ping_period, link->stream_heard_ms);
 }
 
-void link_take_stream(struct link *link)
+void link_take_stream(struct link *link, struct link_outcome *outcome)
 {
     struct server_conn *server_conn = &link->server_conn;
     struct text why;
@@ -190,31 +195,28 @@ void link_take_stream(struct link *link)
         pause_reading(link, result);
         break;
     case STREAM_RECEIVER_END:
-        link_fail_stream(link, text_string(&why));
+        link_fail_stream(link, outcome, text_string(&why));
         break;
     case STREAM_RECEIVER_REWOUND:
         refresh_cancel(link->refresh_schedule.refresh, "the end of the history was cut off");
         link->callbacks.on_news(LINK_NEWS_REWOUND, link->callbacks.arg);
-        link_fail(link, "rewound", text_string(&why));
+        link_fail(link, outcome, "rewound", text_string(&why));
         break;
     case STREAM_RECEIVER_LOST:
         refresh_cancel(link->refresh_schedule.refresh, "the history cannot go on");
         link->must_start_anew = true;
-        link_fail_store(link, text_string(&why));
+        link_fail_store(outcome, text_string(&why));
         break;
     case STREAM_RECEIVER_BROKEN:
         note_broken(link);
-        link_fail(link, "stream", text_string(&why));
+        link_fail(link, outcome, "stream", text_string(&why));
         break;
     }
     text_fini(&why);
 }
 
-void link_turn_end(struct link *link)
+void link_answer_getack(struct link *link)
 {
-    link_look(link);
-    if (link->state != LINK_STREAMING)
-        return;
     look_at_pause(link);
     if (stream_receiver_take_getack(&link->stream_receiver)) {
         ack_tracker_ask(&link->ack_tracker, history_boundary(store_current(link->store)));

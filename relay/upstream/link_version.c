@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which version is announced to the primary for our replicas' sake, and when an RDB of another is fetched.
+ * Which version is announced to the primary for our replicas' sake.
  */
 #include "link_private.h"
-#include "primary_choice.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 
@@ -30,22 +29,4 @@ void link_note_replica(struct link *link, uint32_t version)
                  "replicas can "
                  "read its RDB",
                  server_version_format(now, shown));
-}
-
-/* Would the RDB that the primary writes now be another one, and one that this replica can read? */
-static bool helps(const struct link *link, uint32_t version)
-{
-    uint32_t now = link_version_now(link);
-    return primary_choice_of(&link->server_conn.handshake).may_choose &&
-           now != link->announced.tried &&
-           rdb_version_reading(rdb_version_newest(now), version) == RDB_READABLE;
-}
-
-void link_note_unreadable(struct link *link, uint32_t version)
-{
-    link_note_replica(link, version);
-    if (!helps(link, version != 0 ? version : ANNOUNCED_DEFAULT))
-        return;
-    refresh_schedule_wish_other(&link->refresh_schedule);
-    link_consider_refresh(link);
 }

@@ -2,7 +2,6 @@
 #include "refresh.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/log_repeat.h"
+#include "relay/base/state_machine.h"
 #include "relay/base/text.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
@@ -31,7 +31,7 @@ struct refresh {
     struct timer *timer; /* of a pause: the disk is full until files are freed */
     struct tls_context *tls;
     struct announced_version *announced;
-    enum refresh_state state;
+    struct state_machine machine; /* enum refresh_state */
     struct server_conn server_conn;
     struct rdb_receiver rdb_receiver;
     struct handshake_terms terms;
@@ -50,47 +50,33 @@ struct refresh {
 static conn_event_fn on_event;
 static void resume_reading(void *arg);
 
-#define TO(state) (1u << REFRESH_##state)
+#define TO(state) STATE_BIT(REFRESH_##state)
 
-static const struct state_row {
-    const char *name;
-    unsigned next;
-} states[] = {
-    [REFRESH_IDLE] = {"idle", TO(CONNECTING)},
-    [REFRESH_CONNECTING] = {"connecting", TO(HANDSHAKE) | TO(IDLE)},
-    [REFRESH_HANDSHAKE] = {"handshake", TO(LOADING) | TO(IDLE)},
-    [REFRESH_LOADING] = {"loading", TO(IDLE)},
+static const struct state_row refresh_rows[] = {
+    [REFRESH_IDLE] = {"idle", TO(CONNECTING), NULL},
+    [REFRESH_CONNECTING] = {"connecting", TO(HANDSHAKE) | TO(IDLE), NULL},
+    [REFRESH_HANDSHAKE] = {"handshake", TO(LOADING) | TO(IDLE), NULL},
+    [REFRESH_LOADING] = {"loading", TO(IDLE), NULL},
 };
 
 /* What fails is told when that begins, then summed up; it is over when an RDB has come whole. */
-static enum log_level level_of_change(struct refresh *refresh, enum refresh_state state,
-                                      enum log_level level, const char *cause,
-                                      char sum[LOG_REPEAT_SUM_MAX])
+static enum log_level refresh_describe(void *owner, unsigned next, enum log_level level,
+                                       const char *cause, struct state_words *words)
 {
+    struct refresh *refresh = owner;
     struct log_repeat *trouble = &refresh->trouble;
-    sum[0] = '\0';
     if (level > LOG_LEVEL_INFO)
-        return log_repeat_note(trouble, cause, clock_ms(), sum) ? level : LOG_LEVEL_DEBUG;
-    bool is_begin = state == REFRESH_CONNECTING || state == REFRESH_HANDSHAKE;
+        return log_repeat_note(trouble, cause, clock_ms(), words->details) ? level
+                                                                           : LOG_LEVEL_DEBUG;
+    bool is_begin = next == REFRESH_CONNECTING || next == REFRESH_HANDSHAKE;
     return is_begin && log_repeat_goes_on(trouble) ? LOG_LEVEL_DEBUG : level;
 }
 
-/* The only place where the state changes. */
-static void PRINTF_LIKE(4, 5) refresh_enter(struct refresh *refresh, enum refresh_state state,
-                                            enum log_level level, const char *cause, ...)
-{
-    char text[WHY_MAX];
-    va_list list;
-    va_start(list, cause);
-    vsnprintf(text, sizeof(text), cause, list);
-    va_end(list);
-    CHECK(states[refresh->state].next & 1u << state);
-    char sum[LOG_REPEAT_SUM_MAX];
-    log_at(level_of_change(refresh, state, level, text, sum),
-           "upstream: snapshot refresh state=%s->%s%s cause=%s", states[refresh->state].name,
-           states[state].name, sum, text);
-    refresh->state = state;
-}
+static const struct state_machine_kind refresh_kind = {
+    .name = "upstream: snapshot fetch",
+    .rows = refresh_rows,
+    .describe = refresh_describe,
+};
 
 struct refresh *refresh_new(struct loop *loop, struct store *store,
                             struct announced_version *announced)
@@ -101,6 +87,7 @@ struct refresh *refresh_new(struct loop *loop, struct store *store,
     refresh->loop = loop;
     refresh->store = store;
     refresh->announced = announced;
+    state_machine_init(&refresh->machine, &refresh_kind, refresh);
     refresh->timer = timer_new(loop, resume_reading, refresh);
     if (refresh->timer == NULL) {
         free(refresh);
@@ -122,7 +109,7 @@ void refresh_free(struct refresh **refresh)
 
 bool refresh_is_busy(const struct refresh *refresh)
 {
-    return refresh->state != REFRESH_IDLE;
+    return refresh->machine.state != REFRESH_IDLE;
 }
 
 int64_t refresh_next_ms(const struct refresh *refresh, bool somebody_waits, int64_t interval_ms)
@@ -130,7 +117,7 @@ int64_t refresh_next_ms(const struct refresh *refresh, bool somebody_waits, int6
     return refresh_pace_next_ms(&refresh->pace, somebody_waits, interval_ms);
 }
 
-static void note_begin(struct refresh *refresh, const char *cause)
+static void refresh_note_begin(struct refresh *refresh, const char *cause)
 {
     memmove(refresh->reports + 1, refresh->reports,
             sizeof(refresh->reports) - sizeof(refresh->reports[0]));
@@ -152,7 +139,7 @@ void refresh_report(const struct refresh *refresh, struct link_status *out)
 }
 
 /* Back to idle; the caller has entered it. */
-static void note_end(struct refresh *refresh, enum refresh_end end, const char *outcome)
+static void refresh_note_end(struct refresh *refresh, enum refresh_end end, const char *outcome)
 {
     bool was_asking = refresh->pace.is_asking;
     refresh->reports[0].outcome = outcome;
@@ -164,14 +151,14 @@ static void note_end(struct refresh *refresh, enum refresh_end end, const char *
     server_conn_fini(&refresh->server_conn);
 }
 
-static void drop_snapshot(struct refresh *refresh)
+static void refresh_drop_snapshot(struct refresh *refresh)
 {
     struct history *history = store_current(refresh->store);
-    if (refresh->state == REFRESH_LOADING && history != NULL)
+    if (refresh->machine.state == REFRESH_LOADING && history != NULL)
         history_fail_snapshot(history);
 }
 
-static void note_failure(struct refresh *refresh, const char *why)
+static void refresh_note_failure(struct refresh *refresh, const char *why)
 {
     snprintf(refresh->error, sizeof(refresh->error), "%s", why);
     refresh->failures_total++;
@@ -180,7 +167,7 @@ static void note_failure(struct refresh *refresh, const char *why)
 /* What the primary answered to PSYNC says that it has not begun with anything. */
 static bool is_refused(const struct refresh *refresh)
 {
-    if (refresh->state != REFRESH_HANDSHAKE)
+    if (refresh->machine.state != REFRESH_HANDSHAKE)
         return false;
     switch (refresh->server_conn.handshake.reply.verdict) {
     case PSYNC_LATER:
@@ -195,13 +182,13 @@ static bool is_refused(const struct refresh *refresh)
     UNREACHABLE("a verdict without a case");
 }
 
-static void fail(struct refresh *refresh, const char *why)
+static void refresh_fail(struct refresh *refresh, const char *why)
 {
     enum refresh_end end = is_refused(refresh) ? REFRESH_REFUSED : REFRESH_FAILED;
-    drop_snapshot(refresh);
-    note_failure(refresh, why);
-    refresh_enter(refresh, REFRESH_IDLE, LOG_LEVEL_WARNING, "failed: %s", why);
-    note_end(refresh, end, "failed");
+    refresh_drop_snapshot(refresh);
+    refresh_note_failure(refresh, why);
+    state_machine_enter(&refresh->machine, REFRESH_IDLE, LOG_LEVEL_WARNING, "failed: %s", why);
+    refresh_note_end(refresh, end, "failed");
 }
 
 void refresh_note_no_space(struct refresh *refresh, const char *why)
@@ -234,39 +221,39 @@ void refresh_set_credentials(struct refresh *refresh, const char *user, const ch
 void refresh_start(struct refresh *refresh, const char *host, uint16_t port,
                    const struct handshake_terms *terms, const char *cause)
 {
-    CHECK(refresh->state == REFRESH_IDLE);
+    CHECK(refresh->machine.state == REFRESH_IDLE);
     CHECK(store_current(refresh->store) != NULL);
     refresh_note_no_space(refresh, NULL);
-    note_begin(refresh, cause);
+    refresh_note_begin(refresh, cause);
     refresh->terms = *terms;
     refresh->terms.rdb_only = true;
     refresh->terms.has_history = false;
     refresh->terms.asks_limits = false;
     refresh->terms.veto = NULL;
-    refresh_enter(refresh, REFRESH_CONNECTING, LOG_LEVEL_INFO, "%s", cause);
+    state_machine_enter(&refresh->machine, REFRESH_CONNECTING, LOG_LEVEL_INFO, "%s", cause);
     bool made = server_conn_init(&refresh->server_conn);
     refresh->server_conn.tls = refresh->tls;
     if (!made ||
         !server_conn_open(&refresh->server_conn, refresh->loop, host, port, on_event, refresh)) {
-        fail(refresh, "out of memory");
+        refresh_fail(refresh, "out of memory");
         return;
     }
 }
 
 void refresh_cancel(struct refresh *refresh, const char *why)
 {
-    if (refresh->state == REFRESH_IDLE)
+    if (refresh->machine.state == REFRESH_IDLE)
         return;
-    drop_snapshot(refresh);
-    refresh_enter(refresh, REFRESH_IDLE, LOG_LEVEL_INFO, "cancelled: %s", why);
-    note_end(refresh, REFRESH_CANCELLED, "cancelled");
+    refresh_drop_snapshot(refresh);
+    state_machine_enter(&refresh->machine, REFRESH_IDLE, LOG_LEVEL_INFO, "cancelled: %s", why);
+    refresh_note_end(refresh, REFRESH_CANCELLED, "cancelled");
 }
 
 void refresh_tick(struct refresh *refresh, int64_t timeout_ms)
 {
-    if (refresh->state != REFRESH_IDLE && !refresh->server_conn.is_paused &&
+    if (refresh->machine.state != REFRESH_IDLE && !refresh->server_conn.is_paused &&
         clock_silence_ms(refresh->server_conn.last_io_ms) > timeout_ms)
-        fail(refresh, "the primary is silent");
+        refresh_fail(refresh, "the primary is silent");
 }
 
 /* PSYNC was answered by +FULLRESYNC: a snapshot of our history, we hope. */
@@ -285,8 +272,8 @@ static bool begin_loading(struct refresh *refresh, struct text *why)
     refresh->reports[0].offset = reply->offset;
     refresh->loading_ms = clock_ms();
     rdb_receiver_begin(&refresh->rdb_receiver, snapshot);
-    refresh_enter(refresh, REFRESH_LOADING, LOG_LEVEL_INFO, "fullresync offset=%" PRIu64,
-                  reply->offset);
+    state_machine_enter(&refresh->machine, REFRESH_LOADING, LOG_LEVEL_INFO,
+                        "fullresync offset=%" PRIu64, reply->offset);
     return true;
 }
 
@@ -299,18 +286,18 @@ static void note_asking(struct refresh *refresh)
     refresh_note_keep(refresh->store, &refresh->pace);
 }
 
-static bool greet(struct refresh *refresh, struct text *why)
+static bool take_answers(struct refresh *refresh, struct text *why)
 {
-    struct server_conn *server_conn = &refresh->server_conn;
-    switch (handshake_feed(&server_conn->handshake, &server_conn->pending, &server_conn->out)) {
-    case HANDSHAKE_MORE:
+    switch (server_conn_shake_hands(&refresh->server_conn, why)) {
+    case SERVER_CONN_MORE:
         note_asking(refresh);
+        server_conn_flush(&refresh->server_conn);
         return true;
-    case HANDSHAKE_DONE:
+    case SERVER_CONN_DONE:
         return begin_loading(refresh, why);
-    case HANDSHAKE_PASSED:
-    case HANDSHAKE_FAILED:
-        text_format(why, "%s", server_conn->handshake.error);
+    case SERVER_CONN_PASSED:
+    case SERVER_CONN_FAILED:
+    case SERVER_CONN_BROKEN:
         return false;
     }
     UNREACHABLE("a result without a case");
@@ -323,7 +310,7 @@ static void note_use(struct refresh *refresh, enum snapshot_use use, uint64_t wr
     if (use != SNAPSHOT_USE_BEHIND_WINDOW) {
         refresh->outrun = (struct link_refresh_outrun){0};
         refresh->error[0] = '\0';
-        note_end(refresh, REFRESH_GOOD, "complete");
+        refresh_note_end(refresh, REFRESH_GOOD, "complete");
         return;
     }
     refresh->outrun = (struct link_refresh_outrun){
@@ -335,11 +322,11 @@ static void note_use(struct refresh *refresh, enum snapshot_use use, uint64_t wr
         " bytes of the stream were written, and repl-backlog-size holds less: set it to %" PRIu64
         " or more",
         (double)refresh->outrun.duration_ms / 1000, written, 4 * written);
-    note_failure(refresh, "the window has left it behind");
-    note_end(refresh, REFRESH_FAILED, "behind_window");
+    refresh_note_failure(refresh, "the window has left it behind");
+    refresh_note_end(refresh, REFRESH_FAILED, "behind_window");
 }
 
-static bool finish(struct refresh *refresh, struct text *why)
+static bool refresh_finish(struct refresh *refresh, struct text *why)
 {
     struct history *history = store_current(refresh->store);
     if (!history_complete_snapshot(history, why))
@@ -347,11 +334,11 @@ static bool finish(struct refresh *refresh, struct text *why)
     const struct snapshot *snapshot = history_snapshot(history);
     refresh->announced->tried = refresh->terms.announce_version;
     refresh->count++;
-    refresh_enter(refresh, REFRESH_IDLE, LOG_LEVEL_INFO,
-                  "complete offset=%" PRIu64 " bytes=%" PRIu64 " proof=%s duration=%.1fs",
-                  snapshot_offset(snapshot), snapshot_received(snapshot),
-                  snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark",
-                  (double)(clock_ms() - refresh->reports[0].began_ms) / 1000);
+    state_machine_enter(&refresh->machine, REFRESH_IDLE, LOG_LEVEL_INFO,
+                        "complete offset=%" PRIu64 " bytes=%" PRIu64 " proof=%s duration=%.1fs",
+                        snapshot_offset(snapshot), snapshot_received(snapshot),
+                        snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark",
+                        (double)(clock_ms() - refresh->reports[0].began_ms) / 1000);
     char sum[LOG_REPEAT_SUM_MAX];
     if (log_repeat_end(&refresh->trouble, clock_ms(), sum))
         log_info("upstream: snapshots can be fetched again%s", sum);
@@ -364,7 +351,7 @@ static bool finish(struct refresh *refresh, struct text *why)
 /* The connection has ended in the midst of the RDB, and not by our doing. */
 static void note_cut_off(struct refresh *refresh, struct text *why)
 {
-    if (refresh->state != REFRESH_LOADING)
+    if (refresh->machine.state != REFRESH_LOADING)
         return;
     const struct payload *payload = &refresh->rdb_receiver.payload;
     const struct cut_off cut = {
@@ -378,40 +365,38 @@ static void note_cut_off(struct refresh *refresh, struct text *why)
     primary_cut_off(refresh->announced, &refresh->server_conn.handshake, refresh->store);
 }
 
-/* One buffer full a turn, so that the stream on the link goes first. */
-static bool read_some(struct refresh *refresh, struct text *why)
+static bool take_rdb(struct refresh *refresh, struct text *why)
 {
-    struct server_conn *server_conn = &refresh->server_conn;
-    bool owes = refresh->state == REFRESH_LOADING && snapshot_owes(refresh->rdb_receiver.snapshot);
-    if (!owes && server_conn->pending.length == 0 && !server_conn_receive(server_conn, why)) {
-        if (refresh->state == REFRESH_HANDSHAKE)
-            text_format(why, " after %s", handshake_step(&server_conn->handshake));
-        note_cut_off(refresh, why);
-        return false;
-    }
-    while (server_conn->pending.length > 0 && refresh->state == REFRESH_HANDSHAKE) {
-        if (!greet(refresh, why))
-            return false;
-    }
-    if (!server_conn_flush(server_conn)) {
-        text_format(why, "%s", conn_error(server_conn->conn));
-        return false;
-    }
-    if (refresh->state != REFRESH_LOADING)
-        return true;
-    switch (rdb_receiver_feed(&refresh->rdb_receiver, &server_conn->pending, why)) {
+    switch (rdb_receiver_feed(&refresh->rdb_receiver, &refresh->server_conn.pending, why)) {
     case RDB_RECEIVER_MORE:
         return true;
     case RDB_RECEIVER_HELD:
-        server_conn_pause(server_conn, true);
+        server_conn_pause(&refresh->server_conn, true);
         timer_arm(refresh->timer, HELD_PAUSE_MS);
         return true;
     case RDB_RECEIVER_DONE:
-        return finish(refresh, why);
+        return refresh_finish(refresh, why);
     case RDB_RECEIVER_FAILED:
         return false;
     }
     UNREACHABLE("a result without a case");
+}
+
+/* One buffer full a turn, so that the stream on the link goes first. What came behind the answer to PSYNC is the
+ * beginning of the RDB. */
+static bool read_some(struct refresh *refresh, struct text *why)
+{
+    struct server_conn *server_conn = &refresh->server_conn;
+    bool is_handshake = refresh->machine.state == REFRESH_HANDSHAKE;
+    if (is_handshake && !take_answers(refresh, why))
+        return false;
+    bool receives = !is_handshake && server_conn->pending.length == 0 &&
+                    !snapshot_owes(refresh->rdb_receiver.snapshot);
+    if (receives && !server_conn_receive(server_conn, why)) {
+        note_cut_off(refresh, why);
+        return false;
+    }
+    return refresh->machine.state != REFRESH_LOADING || take_rdb(refresh, why);
 }
 
 static void on_event(struct conn *conn, enum conn_event event, void *arg)
@@ -422,15 +407,15 @@ static void on_event(struct conn *conn, enum conn_event event, void *arg)
     bool good = true;
     switch (event) {
     case CONN_EVENT_UP:
-        refresh_enter(refresh, REFRESH_HANDSHAKE, LOG_LEVEL_INFO, "connected");
+        state_machine_enter(&refresh->machine, REFRESH_HANDSHAKE, LOG_LEVEL_INFO, "connected");
         server_conn_start_handshake(&refresh->server_conn, &refresh->terms);
-        good = server_conn_flush(&refresh->server_conn);
+        server_conn_flush(&refresh->server_conn);
         break;
     case CONN_EVENT_READABLE:
         good = read_some(refresh, &why);
         break;
     case CONN_EVENT_WRITABLE:
-        good = server_conn_flush(&refresh->server_conn);
+        server_conn_flush(&refresh->server_conn);
         break;
     case CONN_EVENT_DOWN:
         text_format(&why, "%s", conn_error(conn));
@@ -438,10 +423,8 @@ static void on_event(struct conn *conn, enum conn_event event, void *arg)
         good = false;
         break;
     }
-    if (!good && why.length == 0)
-        text_format(&why, "%s", conn_error(conn));
     if (!good)
-        fail(refresh, text_string(&why));
+        refresh_fail(refresh, text_string(&why));
     text_fini(&why);
 }
 

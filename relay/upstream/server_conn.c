@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "relay/base/clock.h"
+#include "relay/net/conn_push.h"
 #include "relay/resp/writer.h"
 
 enum { KEEPALIVE_S = 10 }; /* a vanished host is noticed after twice that */
@@ -92,22 +93,13 @@ void server_conn_pause(struct server_conn *server_conn, bool rest)
     want(server_conn);
 }
 
-bool server_conn_flush(struct server_conn *server_conn)
+void server_conn_flush(struct server_conn *server_conn)
 {
-    while (server_conn->out.length > 0) {
-        size_t sent;
-        enum conn_io io = conn_send(server_conn->conn, text_bytes(&server_conn->out), false, &sent);
-        if (io == CONN_AGAIN)
-            break;
-        if (io != CONN_OK)
-            return false;
-        text_skip(&server_conn->out, sent);
-    }
+    (void)conn_push_text(server_conn->conn, &server_conn->out);
     want(server_conn);
-    return true;
 }
 
-bool server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset, bool is_durable)
+void server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset, bool is_durable)
 {
     if (server_conn->out.length == 0) {
         char number[24];
@@ -117,7 +109,7 @@ bool server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset, b
         struct writer writer = {&server_conn->out, 2};
         write_command(&writer, words, is_durable ? LENGTH_OF(words) : 3);
     }
-    return server_conn_flush(server_conn);
+    server_conn_flush(server_conn);
 }
 
 bool server_conn_receive(struct server_conn *server_conn, struct text *why)
@@ -147,6 +139,30 @@ struct conn_traffic server_conn_traffic(const struct server_conn *server_conn)
     struct conn_traffic sum = server_conn->closed;
     conn_traffic_add(&sum, conn_traffic(server_conn->conn));
     return sum;
+}
+
+enum server_conn_result server_conn_shake_hands(struct server_conn *server_conn, struct text *why)
+{
+    struct handshake *handshake = &server_conn->handshake;
+    if (!server_conn_receive(server_conn, why)) {
+        text_format(why, " after %s", handshake_step(handshake));
+        return SERVER_CONN_BROKEN;
+    }
+    while (server_conn->pending.length > 0) {
+        switch (handshake_feed(handshake, &server_conn->pending, &server_conn->out)) {
+        case HANDSHAKE_MORE:
+            break;
+        case HANDSHAKE_DONE:
+            return SERVER_CONN_DONE;
+        case HANDSHAKE_PASSED:
+            text_format(why, "%s", handshake->error);
+            return SERVER_CONN_PASSED;
+        case HANDSHAKE_FAILED:
+            text_format(why, "%s", handshake->error);
+            return SERVER_CONN_FAILED;
+        }
+    }
+    return SERVER_CONN_MORE;
 }
 
 uint64_t server_conn_received(const struct server_conn *server_conn)

@@ -68,17 +68,29 @@ void server_conn_set_credentials(struct server_conn *server_conn, const char *us
 /* Stops reading, or goes on: what the primary sends waits on its side. */
 void server_conn_pause(struct server_conn *server_conn, bool rest);
 
-/* Sends what fits of `out`, and asks to be told when there is room for the rest. False: broken. */
-MUST_CHECK bool server_conn_flush(struct server_conn *server_conn);
+/* Sends what fits of `out`, and asks to be told when there is room for the rest. Where the connection is broken
+ * CONN_EVENT_DOWN follows. */
+void server_conn_flush(struct server_conn *server_conn);
 
 /* "REPLCONF ACK <offset>", with " FACK <offset>" where that is what is durable here (docs/protocol.md 3.4).
- * Nothing if the one before it has not left yet. False: broken. */
-MUST_CHECK bool server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset,
-                                        bool is_durable);
+ * Nothing if the one before it has not left yet. */
+void server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset, bool is_durable);
 
 /* Receives into the buffer; `pending` must be empty. False: the primary closed or the connection broke:
  * `why`. True with an empty `pending`: nothing is there. */
 MUST_CHECK bool server_conn_receive(struct server_conn *server_conn, struct text *why);
+
+enum server_conn_result {
+    SERVER_CONN_MORE, /* more is to come; what is to be sent stands in `out`: server_conn_flush */
+    SERVER_CONN_DONE, /* PSYNC is answered: handshake.reply; what came behind it is in `pending` */
+    SERVER_CONN_PASSED, /* the veto of the terms: `why` */
+    SERVER_CONN_FAILED, /* an answer that ends it: `why` */
+    SERVER_CONN_BROKEN, /* the connection: `why` */
+};
+
+/* There is something to read: goes on with the handshake. */
+MUST_CHECK enum server_conn_result server_conn_shake_hands(struct server_conn *server_conn,
+                                                           struct text *why);
 
 /* Over this connection and all before it. */
 struct conn_traffic server_conn_traffic(const struct server_conn *server_conn);

@@ -102,8 +102,6 @@ def no_included_sources(source, root):
 STATE_SETTERS = {
     "relay/base/state_machine.c": {"state_machine_enter"},
     "relay/net/conn.c": {"conn_enter"},
-    "relay/upstream/link.c": {"link_enter"},
-    "relay/upstream/refresh.c": {"refresh_enter"},
     "relay/upstream/connect_race.c": {"connect_enter"},
     "relay/downstream/replica.c": {"replica_enter"},
 }

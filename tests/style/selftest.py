@@ -37,13 +37,13 @@ GOOD = {
     "relay/store/good.c": HEAD + '#include "private.h"\n#include "relay/base/noun.h"\n#include <string.h>\n',
     "relay/net/good.c": HEAD + '#include <event2/event.h>\n#include <openssl/ssl.h>\n',
     "relay/config/ini_file.c": HEAD + '#include <ini.h>\n#include "relay/commands/noun.h"\n',
-    "relay/upstream/link.c": HEAD + "void link_enter(struct link *link, int state)\n{\n"
-    "    link->state = state;\n}\n/* link->state = 1; strcpy(a, b) */\n"
+    "relay/base/state_machine.c": HEAD + "void state_machine_enter(struct state_machine *machine, int state)\n{\n"
+    "    machine->state = state;\n}\n/* machine->state = 1; strcpy(a, b) */\n"
     + function("speak", '    say("strcpy(a, b)");\n    if (link->state == 1)\n        snprintf(a, 1, b);\n'),
     "docs/good.md": "# All is `well`, and good\n[here](#all-is-well-and-good), [there](more.md#one-1), [it](../relay/)\n"
     "[elsewhere](https://example.com/x.md#y), `[code](gone.md)`\n```\n[code](gone.md)\n```\n",
     "docs/more.md": "## One\n## [One](good.md)\n```sh\n# no heading\n```\n",
-    "docs/sources.md": "`link_enter()`, `relay/upstream/link.c`, `speak()`\n`link_enter()` in `relay/`, `-c FILE`, `nothing`\n",
+    "docs/sources.md": "`state_machine_enter()`, `relay/base/state_machine.c`, `speak()`\n`state_machine_enter()` in `relay/`, `-c FILE`, `nothing`\n",
     "docs/protocol.md": "# The protocol\n## 2. Snapshots\n### 2.2 The first `ACK`\n```\n# 3.1 no heading\n```\n",
     "relay/base/cites.c": HEAD + "/* docs/protocol.md 2, 2.2; docs/protocol.md\n * 2.2 and\n * 2 */\n",
     "tests/good.sh": "#!/bin/sh\n# " + rules.SPDX + "\n",
@@ -106,7 +106,7 @@ BAD = {
     "tests/lost.py": ("# " + rules.SPDX + "\n# docs/lost.md\n", "references", 2),
     "docs/no-file.md": ("`relay/upstream/lost.c`\n", "cited_sources", 1),
     "docs/no-function.md": ("\n`link_leave()`\n", "cited_sources", 2),
-    "docs/elsewhere.md": ("`relay/net/good.c` has `link_enter()`\n", "cited_sources", 1),
+    "docs/elsewhere.md": ("`relay/net/good.c` has `state_machine_enter()`\n", "cited_sources", 1),
     "tests/unit/attic/test_noun.c": (HEAD, "tests_mirror", 1),
     "tests/replay/link/test_noun.c": (HEAD + "int main(void)\n{\n}\n", "tests_mirror", 2),
     "relay/base/naked.c": ("int x;\n", "spdx", 1),

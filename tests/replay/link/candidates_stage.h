@@ -92,7 +92,7 @@ static inline void expect_next_at_once(void)
     assert_int_equal(fake_loop_next_timer_ms(stage.loop), 0);
 }
 
-static inline void expect_rest(unsigned round, int64_t longest)
+static inline void expect_backoff(unsigned round, int64_t longest)
 {
     stage_expect_state(LINK_RETRYING);
     assert_int_equal(stage.lost, round);

@@ -63,7 +63,7 @@ LINK_TEST(one_rest_after_each_round_of_bad_ones)
         expect_next_at_once();
         assert_int_equal(stage.lost, round);
         refuse(2);
-        expect_rest(round + 1, longest[round]);
+        expect_backoff(round + 1, longest[round]);
     }
 }
 
@@ -73,7 +73,7 @@ LINK_TEST(the_one_that_was_good_is_first_again)
     refuse(0);
     settle_on(1);
     hang_up(fake_conn_newest());
-    expect_rest(1, 100);
+    expect_backoff(1, 100);
     settle_on(1);
     stage_say(fake_conn_newest(), PING_COMMAND);
     hang_up(fake_conn_newest());
@@ -82,7 +82,7 @@ LINK_TEST(the_one_that_was_good_is_first_again)
     refuse(2);
     expect_next_at_once();
     refuse(0);
-    expect_rest(3, 200);
+    expect_backoff(3, 200);
     refuse(1);
 }
 
@@ -145,7 +145,7 @@ LINK_TEST(a_disk_that_refuses_is_no_reason_to_ask_the_next)
     stage_say(primary, "+FULLRESYNC " STAGE_ID " 4711\r\n");
     temp_store_refuse(false);
     stage_expect_error("store: ");
-    expect_rest(1, 1000);
+    expect_backoff(1, 1000);
     (void)await_turn(0);
 }
 
@@ -169,9 +169,9 @@ LINK_TEST(never_itself)
     link_set_run_id(stage.link, RUN_ID);
     stage.server = "redis_version:7.0.15\r\nrun_id:" RUN_ID "\r\n";
     expect_passed(introduce(0, PRIMARY_OF(STAGE_ID)), "it is this relay itself");
-    expect_rest(1, 100);
+    expect_backoff(1, 100);
     expect_passed(introduce(0, REPLICA), "it is this relay itself");
-    expect_rest(2, 200);
+    expect_backoff(2, 200);
     stage.server = "redis_version:7.0.15\r\nrun_id:" STAGE_ID "\r\n";
     settle_on(0);
 }
@@ -193,7 +193,7 @@ LINK_TEST(never_a_replica_of_its_own)
     stage.own_replica = "192.0.2.7";
     stage.own_replica_port = 7000;
     expect_passed(introduce(0, REPLICA), "it is a replica, has no more than this relay");
-    expect_rest(1, 100);
+    expect_backoff(1, 100);
     stage.own_replica_port = 7001;
     stage_ask(introduce(0, REPLICA), FROM_X);
 }
@@ -331,5 +331,5 @@ LINK_TEST(told_the_same_from_within_the_news_it_rests_on)
     start_with(1);
     stage.told_when_lost = &same;
     refuse(0);
-    expect_rest(1, 100);
+    expect_backoff(1, 100);
 }

@@ -239,7 +239,7 @@ LINK_TEST(who_does_not_tell_is_not_taken_either)
     assert_int_equal(stage_status().full_syncs, 0);
     assert_true(wait_now().is_waiting);
     refuse(0); /* alone: the other one is not asked again so soon */
-    expect_rest(2, 200);
+    expect_backoff(2, 200);
 }
 
 LINK_TEST(it_stays_accepted_while_its_rdb_fails)
@@ -372,7 +372,7 @@ LINK_TEST(a_replica_with_no_more_than_we_have_is_none_to_follow)
     start_with(2);
     refuse(0);
     expect_passed(introduce(1, HEALTHY(STAGE_ID, "4711", "")), "it is a replica of");
-    expect_rest(1, 100);
+    expect_backoff(1, 100);
     refuse(0);
     expect_passed(introduce(1, HEALTHY(STAGE_ID, "4712", "")), "it is a replica of");
     expect_next_at_once();
@@ -386,7 +386,7 @@ LINK_TEST(a_relay_with_no_more_is_followed_if_its_chain_leads_to_a_primary)
     start_with(2);
     refuse(0);
     expect_passed(introduce(1, incomplete), "it is a replica of");
-    expect_rest(1, 100);
+    expect_backoff(1, 100);
     refuse(0);
     expect_passed(introduce(1, HEALTHY(STAGE_ID, "4711", CHAIN(UPSTREAM_ID))),
                   "it is a replica of");
@@ -405,7 +405,7 @@ LINK_TEST(never_one_that_follows_us)
             introduce(count - 1,
                       HEALTHY(STAGE_ID, "9999", CHAIN(UPSTREAM_ID "," RUN_ID "," STAGE_OTHER_ID))),
             "it follows this relay");
-        expect_rest(1, 100);
+        expect_backoff(1, 100);
         stage_close(NULL);
         stage_open(NULL);
     }

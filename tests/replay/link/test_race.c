@@ -159,7 +159,7 @@ LINK_TEST(rounds_do_not_wait_for_one_that_hangs)
         fake_conn_up(keeper);
         say_what_it_is(keeper, KEEPER);
         expect_passed(keeper, "it is a replica of");
-        expect_rest(round + 1, longest[round]);
+        expect_backoff(round + 1, longest[round]);
         assert_false(fake_conn_is_closed(slow));
         keeper =
             await_turn(1); /* at once when the rest is over: the other one has had its head start */
@@ -184,7 +184,7 @@ LINK_TEST(an_attempt_that_fails_beside_is_told_at_its_turn)
     fake_loop_pass(stage.loop, 0);
     fake_loop_pass(stage.loop, 0);
     stage_expect_error("unreachable: Connection timed out");
-    expect_rest(1, 100);
+    expect_backoff(1, 100);
     (void)await_turn(0);
 }
 

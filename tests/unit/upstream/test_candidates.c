@@ -52,7 +52,7 @@ TEST(a_single_one_is_a_round)
     assert_false(candidates_have_choice(&candidates));
     for (int i = 0; i < 3; i++) {
         expect_turn(0);
-        assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
+        assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_BACKOFF);
     }
 }
 
@@ -71,7 +71,7 @@ TEST(rounds_begin_with_the_one_that_was_good)
                 expect_turn((good + turn) % count);
                 bool is_round = turn % count == count - 1;
                 assert_int_equal(pass(CANDIDATE_SILENT),
-                                 is_round ? CANDIDATES_REST : CANDIDATES_NEXT);
+                                 is_round ? CANDIDATES_BACKOFF : CANDIDATES_NEXT);
             }
             expect_turn(good);
         }
@@ -112,7 +112,7 @@ static void expect_choice_of(const enum candidate_answer *answers, size_t expect
     for (size_t i = 0; i + 1 < COUNT; i++)
         assert_int_equal(pass(answers[i]), CANDIDATES_NEXT);
     enum candidates_turn turn = pass(answers[COUNT - 1]);
-    assert_int_equal(turn, expected == SIZE_MAX ? CANDIDATES_REST : CANDIDATES_CHOSEN);
+    assert_int_equal(turn, expected == SIZE_MAX ? CANDIDATES_BACKOFF : CANDIDATES_CHOSEN);
     if (expected == SIZE_MAX)
         return;
     expect_turn(expected);
@@ -162,10 +162,11 @@ TEST(nothing_is_taken_while_it_is_held)
 TEST(one_that_a_sentinel_told_of_waits_for_the_grace)
 {
     begin_with(1);
-    assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_REST);
+    assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_BACKOFF);
     now_ms += GRACE_MS;
     assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_CHOSEN);
-    assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_REST); /* and no turn without a rest */
+    assert_int_equal(pass(CANDIDATE_UNRELATED),
+                     CANDIDATES_BACKOFF); /* and no turn without a rest */
 }
 
 TEST(a_foreign_one_is_taken_when_it_is_accepted_and_never_else)
@@ -204,7 +205,7 @@ TEST(those_that_hang_are_not_waited_for_where_there_is_nobody_to_choose)
         begin_with(COUNT);
         hanging = 1u << 0 | 1u << 1;
         candidates_turn_to(&candidates, 2);
-        assert_int_equal(pass(nobody[i]), CANDIDATES_REST);
+        assert_int_equal(pass(nobody[i]), CANDIDATES_BACKOFF);
         expect_turn(0);
         assert_int_equal(candidates_next(&candidates, 1u << 0, now_ms), 1);
     }
@@ -223,7 +224,8 @@ TEST(those_that_hang_are_waited_for_before_another_is_chosen)
         assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
         expect_turn(1);
         bool is_replica = somebody[i] == CANDIDATE_REPLICA;
-        assert_int_equal(pass(CANDIDATE_SILENT), is_replica ? CANDIDATES_CHOSEN : CANDIDATES_REST);
+        assert_int_equal(pass(CANDIDATE_SILENT),
+                         is_replica ? CANDIDATES_CHOSEN : CANDIDATES_BACKOFF);
         expect_turn(is_replica ? 2 : 0);
     }
 }
@@ -236,7 +238,7 @@ TEST(one_that_is_overtaken_is_asked_in_the_same_round)
     expect_turn(0);
     assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
     expect_turn(2);
-    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
+    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_BACKOFF);
     expect_turn(0);
 }
 
@@ -248,18 +250,18 @@ TEST(only_the_one_that_failed_is_left_out)
     candidates_note_full_failure(&candidates, now_ms, 60000);
     assert_int_equal(pass(CANDIDATE_KEEPER), CANDIDATES_NEXT);
     assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
-    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
+    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_BACKOFF);
     assert_int_equal(candidates_skip_backing_off(&candidates, now_ms), 0);
     for (int round = 0; round < 3; round++) {
         expect_turn(1);
         assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
         expect_turn(2);
-        assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
+        assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_BACKOFF);
         assert_int_equal(candidates_skip_backing_off(&candidates, now_ms), 0);
     }
     now_ms += 60000;
     assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
-    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_REST);
+    assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_BACKOFF);
     assert_int_equal(candidates_skip_backing_off(&candidates, now_ms), 0);
     expect_turn(0);
 }
@@ -283,7 +285,7 @@ TEST(one_that_was_declined_is_taken_when_it_is_time)
     begin_with(1);
     candidates_note_full_failure(&candidates, now_ms, GRACE_MS * 2);
     candidates_current_row(&candidates)->was_declined = true;
-    assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_REST);
+    assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_BACKOFF);
     now_ms += GRACE_MS;
     assert_int_equal(pass(CANDIDATE_UNRELATED), CANDIDATES_CHOSEN);
     assert_int_equal(candidates_skip_backing_off(&candidates, now_ms), 0);

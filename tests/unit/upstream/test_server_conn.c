@@ -23,7 +23,7 @@ static void on_event(struct conn *conn, enum conn_event event, void *arg)
     if (event == CONN_EVENT_READABLE && server_conn.pending.length == 0)
         assert_true(server_conn_receive(&server_conn, &why));
     if (event == CONN_EVENT_WRITABLE)
-        assert_true(server_conn_flush(&server_conn));
+        server_conn_flush(&server_conn);
 }
 
 static struct conn *open_up(void)
@@ -62,7 +62,7 @@ SERVER_CONN_TEST(asks_for_reading_and_for_room_only_when_it_needs_it)
     assert_true(fake_conn_keepalive_s(conn) > 0);
     fake_conn_set_room(conn, 5);
     server_conn_start_handshake(&server_conn, &terms);
-    assert_true(server_conn_flush(&server_conn));
+    server_conn_flush(&server_conn);
     assert_view(fake_conn_sent(conn), "*1\r\n$");
     assert_true(fake_conn_wants_read(conn));
     assert_true(fake_conn_wants_write(conn));
@@ -77,8 +77,8 @@ SERVER_CONN_TEST(one_acknowledgement_at_a_time_waits_for_room)
 {
     struct conn *conn = open_up();
     fake_conn_set_room(conn, 3);
-    assert_true(server_conn_acknowledge(&server_conn, 7, false));
-    assert_true(server_conn_acknowledge(&server_conn, 8, false));
+    server_conn_acknowledge(&server_conn, 7, false);
+    server_conn_acknowledge(&server_conn, 8, false);
     fake_conn_set_room(conn, SIZE_MAX);
     fake_conn_run(conn);
     assert_view(fake_conn_sent(conn), ACK_7);
@@ -87,11 +87,11 @@ SERVER_CONN_TEST(one_acknowledgement_at_a_time_waits_for_room)
 SERVER_CONN_TEST(what_is_durable_is_said_to_be)
 {
     struct conn *conn = open_up();
-    assert_true(server_conn_acknowledge(&server_conn, 7, true));
+    server_conn_acknowledge(&server_conn, 7, true);
     assert_view(fake_conn_sent(conn), "*5\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n7\r\n"
                                       "$4\r\nFACK\r\n$1\r\n7\r\n");
     fake_conn_forget_sent(conn);
-    assert_true(server_conn_acknowledge(&server_conn, UINT64_MAX, true));
+    server_conn_acknowledge(&server_conn, UINT64_MAX, true);
     assert_view(fake_conn_sent(conn),
                 "*5\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$20\r\n18446744073709551615\r\n"
                 "$4\r\nFACK\r\n$20\r\n18446744073709551615\r\n");
@@ -100,10 +100,10 @@ SERVER_CONN_TEST(what_is_durable_is_said_to_be)
 SERVER_CONN_TEST(rests_and_goes_on)
 {
     struct conn *conn = open_up();
-    assert_true(server_conn_flush(&server_conn));
+    server_conn_flush(&server_conn);
     server_conn_pause(&server_conn, true);
     fake_conn_feed(conn, bytes_of("+OK\r\n"));
-    assert_true(server_conn_acknowledge(&server_conn, 7, false));
+    server_conn_acknowledge(&server_conn, 7, false);
     fake_conn_run(conn);
     assert_int_equal(events[CONN_EVENT_READABLE], 0);
     assert_view(fake_conn_sent(conn), ACK_7);
@@ -116,7 +116,7 @@ SERVER_CONN_TEST(knows_when_something_came_last_and_how_much_in_all)
 {
     struct conn *conn = open_up();
     int64_t opened = clock_ms();
-    assert_true(server_conn_flush(&server_conn));
+    server_conn_flush(&server_conn);
     fake_clock_advance(300);
     assert_int_equal(server_conn.last_io_ms, opened);
     fake_conn_feed(conn, bytes_of("12345"));
@@ -159,7 +159,9 @@ SERVER_CONN_TEST(tells_why_nothing_comes_any_more)
     fake_conn_fail(server_conn.conn, "Connection reset by peer");
     assert_true(fake_conn_step(server_conn.conn));
     assert_string_equal(text_string(&why), "Connection reset by peer");
-    assert_false(server_conn_acknowledge(&server_conn, 1, false));
+    server_conn_acknowledge(&server_conn, 1, false);
+    assert_true(fake_conn_step(server_conn.conn)); /* DOWN */
+    assert_false(fake_conn_step(server_conn.conn));
 }
 
 SERVER_CONN_TEST(memory_is_out)
