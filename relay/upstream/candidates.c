@@ -57,7 +57,8 @@ struct found {
     bool silence; /* one who has ours may only be silent */
 };
 
-static struct found look(const struct candidates *candidates, const struct candidates_rule *rule)
+static struct found candidates_look(const struct candidates *candidates,
+                                    const struct candidates_rule *rule)
 {
     struct found found = {.silence = !rule->is_list};
     for (size_t i = 0; i < candidates->list.count; i++) {
@@ -91,8 +92,8 @@ static bool is_eligible(const struct candidate *candidate, enum candidate_answer
            (!is_backing_off(candidate, now_ms) || candidate->was_declined);
 }
 
-static bool choose(struct candidates *candidates, enum candidate_answer wanted, bool accepted_only,
-                   int64_t now_ms)
+static bool candidates_choose(struct candidates *candidates, enum candidate_answer wanted,
+                              bool accepted_only, int64_t now_ms)
 {
     size_t at = candidates->index;
     for (size_t i = 0; i < candidates->list.count; i++, at = next_of(candidates, at)) {
@@ -113,21 +114,21 @@ static bool choose_other_history(struct candidates *candidates, const struct can
     if (candidates->waits_since_ms == 0)
         candidates->waits_since_ms = now_ms;
     candidates->rounds = found.silence ? candidates->rounds + 1 : 0;
-    if (choose(candidates, CANDIDATE_UNRELATED, true, now_ms) ||
-        choose(candidates, CANDIDATE_FOREIGN, true, now_ms))
+    if (candidates_choose(candidates, CANDIDATE_UNRELATED, true, now_ms) ||
+        candidates_choose(candidates, CANDIDATE_FOREIGN, true, now_ms))
         return true;
     if (!may_take(candidates, rule, found, now_ms))
         return false;
-    return choose(candidates, CANDIDATE_UNRELATED, false, now_ms) ||
-           (rule->grace_ms == 0 && choose(candidates, CANDIDATE_FOREIGN, false, now_ms));
+    return candidates_choose(candidates, CANDIDATE_UNRELATED, false, now_ms) ||
+           (rule->grace_ms == 0 && candidates_choose(candidates, CANDIDATE_FOREIGN, false, now_ms));
 }
 
 static enum candidates_turn end_round(struct candidates *candidates,
                                       const struct candidates_rule *rule, int64_t now_ms)
 {
     begin_round(candidates, candidates->first);
-    struct found found = look(candidates, rule);
-    if (choose(candidates, CANDIDATE_REPLICA, false, now_ms))
+    struct found found = candidates_look(candidates, rule);
+    if (candidates_choose(candidates, CANDIDATE_REPLICA, false, now_ms))
         return CANDIDATES_CHOSEN;
     if (found.unauthenticated || found.foreign)
         return choose_other_history(candidates, rule, found, now_ms) ? CANDIDATES_CHOSEN

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whose turn it is among the servers that may be the primary, and who is taken where the best does not
- * answer. They are asked in rounds, one after the other; the one that was good is asked first when its link
- * breaks. A primary that goes on with our history is taken at its turn. What a round has found besides is
- * weighed when everybody has been asked:
+ * The servers that may be the primary: whose turn it is, and who is followed where the best does not answer.
  *
- *  1. a replica that can go on with our history (the one that was good first, then in the order of the list);
+ * They are asked in rounds. A round begins with the one that was good last, then follows the list. A primary that
+ * goes on with our history is followed at its turn. While one does not answer to the connection, others may have
+ * their turn before it (candidates_turn_to); it is asked later in the same round. When all have been asked, the round
+ * chooses among what else it has found:
+ *
+ *  1. a replica that can go on with our history: the one that was good first, then in the order of the list;
  *  2. a history that an operator has accepted;
- *  3. another history, by candidates_rule: at once where everybody has answered and nobody has ours; after
- *     `grace_ms` where one who has it may only be silent; never one that was there beside ours.
+ *  3. another history, by candidates_rule: at once where all have answered and nobody has ours; after `grace_ms`
+ *     where one that has ours may only be silent. One that existed beside ours is never taken so.
  *
- * Whoever is chosen so has the next turn, at once. A full sync that failed costs the primary a fork each
- * time, so that candidate, and no other, is left out of the rounds for a while that grows. Pure. Thread:
- * the owner's.
+ * Who is chosen has the next turn, at once. A round that has found nobody to choose ends without those that do
+ * not answer to the connection. A full sync that failed has cost the primary a fork, so that candidate, and no other,
+ * is left out for a time that grows with each failure.
+ *
+ * Pure. Owner: the link.
  */
 #ifndef RELAY_UPSTREAM_CANDIDATES_H
 #define RELAY_UPSTREAM_CANDIDATES_H

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "login.h"
 #include "relay/resp/rdb_version.h"
 #include "relay/resp/writer.h"
 #include "relay/upstream/primary_rights.h"
@@ -44,19 +45,14 @@ static bool always(const struct handshake *handshake)
     return true;
 }
 
-static bool has_text(const char *string)
-{
-    return string != NULL && string[0] != '\0';
-}
-
 static bool has_password(const struct handshake *handshake)
 {
-    return has_text(handshake->terms.password);
+    return string_is_given(handshake->terms.password);
 }
 
 static bool has_announce_ip(const struct handshake *handshake)
 {
-    return has_text(handshake->terms.announce_ip);
+    return string_is_given(handshake->terms.announce_ip);
 }
 
 static bool announces_version(const struct handshake *handshake)
@@ -95,10 +91,7 @@ static void send_ping(const struct handshake *handshake, struct writer *writer)
 static void send_auth(const struct handshake *handshake, struct writer *writer)
 {
     const struct handshake_terms *terms = &handshake->terms;
-    if (has_text(terms->user))
-        SEND(handshake, writer, "AUTH", terms->user, terms->password);
-    else
-        SEND(handshake, writer, "AUTH", terms->password);
+    login_write(writer, renames_word(terms->renames, "AUTH"), terms->user, terms->password);
 }
 
 static void send_info_server(const struct handshake *handshake, struct writer *writer)
@@ -343,8 +336,8 @@ void handshake_start(struct handshake *handshake, const struct handshake_terms *
     send_step(handshake, out);
 }
 
-static enum handshake_result fail(struct handshake *handshake, const char *what,
-                                  struct bytes answer)
+static enum handshake_result handshake_fail(struct handshake *handshake, const char *what,
+                                            struct bytes answer)
 {
     char shown[160];
     const char *hint = bytes_starts(answer, "-ERR unknown command")
@@ -382,7 +375,7 @@ static enum handshake_result act(struct handshake *handshake, struct text *out)
     case FAILED:
         break;
     }
-    return fail(handshake, "the primary answered: ", answer);
+    return handshake_fail(handshake, "the primary answered: ", answer);
 }
 
 /* Reads a bulk string line by line: an INFO may be long, as it has a line for each replica. */
@@ -429,7 +422,7 @@ static bool takes_array(struct handshake *handshake, struct bytes line)
     return true;
 }
 
-static enum handshake_result end_line(struct handshake *handshake, struct text *out)
+static enum handshake_result handshake_end_line(struct handshake *handshake, struct text *out)
 {
     if (handshake->line_length > 0 && handshake->line[handshake->line_length - 1] == '\r')
         handshake->line_length--;
@@ -442,13 +435,14 @@ static enum handshake_result end_line(struct handshake *handshake, struct text *
         return act(handshake, out);
     if (handshake->step ==
         LAST_STEP) /* Redis and Valkey look at the word itself: not "psync" is SYNC */
-        return fail(handshake,
-                    "the primary took it for SYNC, as it does where its rename-command renames "
-                    "PSYNC, which no replica can do with: ",
-                    line);
+        return handshake_fail(
+            handshake,
+            "the primary took it for SYNC, as it does where its rename-command renames "
+            "PSYNC, which no replica can do with: ",
+            line);
     uint64_t length;
     if (!bytes_to_u64(bytes_skip(line, 1), &length) || length > HANDSHAKE_BULK_MAX)
-        return fail(handshake, "no answer of this protocol: ", line);
+        return handshake_fail(handshake, "no answer of this protocol: ", line);
     handshake->in_bulk = true;
     handshake->awaited = length + 2;
     return HANDSHAKE_MORE;
@@ -460,7 +454,8 @@ static enum handshake_result feed_line(struct handshake *handshake, struct bytes
     size_t length = bytes_find(*input, '\n');
     if (length > sizeof(handshake->line) - handshake->line_length) {
         struct bytes line = bytes_at(handshake->line, handshake->line_length);
-        return fail(handshake, "a line without an end: ", line.length > 0 ? line : *input);
+        return handshake_fail(handshake,
+                              "a line without an end: ", line.length > 0 ? line : *input);
     }
     memcpy(handshake->line + handshake->line_length, input->data, length);
     handshake->line_length += length;
@@ -469,7 +464,7 @@ static enum handshake_result feed_line(struct handshake *handshake, struct bytes
         return HANDSHAKE_MORE;
     }
     *input = bytes_skip(*input, length + 1);
-    enum handshake_result result = end_line(handshake, out);
+    enum handshake_result result = handshake_end_line(handshake, out);
     if (!handshake->in_bulk)
         handshake->line_length = 0;
     return result;

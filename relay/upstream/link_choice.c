@@ -94,10 +94,11 @@ struct candidates_rule link_rule(const struct link *link)
 
 /* ------------------------------------------------------------------ what a server says of itself */
 
-static const char *refuse(struct link *link, enum candidate_answer answer, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+static const char *link_refuse(struct link *link, enum candidate_answer answer, const char *format,
+                               ...) PRINTF_LIKE(3, 4);
 
-static const char *refuse(struct link *link, enum candidate_answer answer, const char *format, ...)
+static const char *link_refuse(struct link *link, enum candidate_answer answer, const char *format,
+                               ...)
 {
     va_list list;
     va_start(list, format);
@@ -128,12 +129,12 @@ static const char *judge_history(struct link *link, const struct primary_info *i
                       candidates_have_choice(&link->candidates) &&
                       was_there_beside_ours(link, info);
     candidates_current_row(&link->candidates)->replid = info->replid;
-    const char *why = refuse(link, is_foreign ? CANDIDATE_FOREIGN : CANDIDATE_UNRELATED,
-                             "it has another history%s: %s",
-                             is_foreign                   ? ", which was there beside ours"
-                             : kinship == KINSHIP_EARLIER ? ", which parted from ours earlier"
-                                                          : "",
-                             info->replid.hex);
+    const char *why = link_refuse(link, is_foreign ? CANDIDATE_FOREIGN : CANDIDATE_UNRELATED,
+                                  "it has another history%s: %s",
+                                  is_foreign                   ? ", which was there beside ours"
+                                  : kinship == KINSHIP_EARLIER ? ", which parted from ours earlier"
+                                                               : "",
+                                  info->replid.hex);
     return was_chosen_for_other_history(link) ? NULL : why;
 }
 
@@ -165,17 +166,18 @@ static const char *judge_listed_replica(struct link *link, const struct primary_
     bool may_be_promoted = kinship == KINSHIP_OURS && store_current(link->store) != NULL;
     enum candidate_answer otherwise = may_be_promoted ? CANDIDATE_KEEPER : CANDIDATE_USELESS;
     if (!info->link_is_up)
-        return refuse(link, otherwise, "it is a replica of %s:%" PRIu16 ", and its link is down",
-                      primary->host, primary->port);
+        return link_refuse(link, otherwise,
+                           "it is a replica of %s:%" PRIu16 ", and its link is down", primary->host,
+                           primary->port);
     if (!leads_elsewhere(link, info, kinship))
-        return refuse(link, otherwise,
-                      "it is a replica of %s:%" PRIu16 ", and has no more than this relay",
-                      primary->host, primary->port);
+        return link_refuse(link, otherwise,
+                           "it is a replica of %s:%" PRIu16 ", and has no more than this relay",
+                           primary->host, primary->port);
     if (kinship == KINSHIP_NONE)
         return NULL; /* as a primary's */
-    const char *why = refuse(link, CANDIDATE_REPLICA,
-                             "it is a replica of %s:%" PRIu16 ": primaries are asked first",
-                             primary->host, primary->port);
+    const char *why = link_refuse(link, CANDIDATE_REPLICA,
+                                  "it is a replica of %s:%" PRIu16 ": primaries are asked first",
+                                  primary->host, primary->port);
     return candidates->is_chosen && candidates->chosen_for == CANDIDATE_REPLICA ? NULL : why;
 }
 
@@ -183,7 +185,7 @@ static const char *judge_replica(struct link *link, const struct primary_info *i
                                  enum kinship kinship)
 {
     if (!leads_elsewhere(link, info, kinship) && looks_like_own_replica(link, info))
-        return refuse(
+        return link_refuse(
             link, CANDIDATE_USELESS,
             "it is a replica, has no more than this relay, and comes from where a replica "
             "of this relay does");
@@ -191,8 +193,8 @@ static const char *judge_replica(struct link *link, const struct primary_info *i
         return judge_listed_replica(link, info, kinship);
     if (!link->must_be_primary)
         return NULL;
-    return refuse(link, CANDIDATE_USELESS, "it is a replica of %s:%" PRIu16, info->primary.host,
-                  info->primary.port);
+    return link_refuse(link, CANDIDATE_USELESS, "it is a replica of %s:%" PRIu16,
+                       info->primary.host, info->primary.port);
 }
 
 const char *link_judge(const struct primary_info *info, void *arg)
@@ -200,9 +202,9 @@ const char *link_judge(const struct primary_info *info, void *arg)
     struct link *link = arg;
     enum kinship kinship = kinship_of(link, info);
     if (link->run_id != NULL && strcmp(info->run_id, link->run_id) == 0)
-        return refuse(link, CANDIDATE_USELESS, "it is this relay itself");
+        return link_refuse(link, CANDIDATE_USELESS, "it is this relay itself");
     if (link->run_id != NULL && run_id_chain_has(&info->chain, link->run_id))
-        return refuse(link, CANDIDATE_USELESS, "it follows this relay");
+        return link_refuse(link, CANDIDATE_USELESS, "it follows this relay");
     if (info->has_role) /* where it fails later: it may be better the next time */
         candidates_current_row(&link->candidates)->answer = CANDIDATE_KEEPER;
     if (info->has_role && !info->is_primary) {

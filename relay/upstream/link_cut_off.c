@@ -67,7 +67,7 @@ void link_forget_cut_off(struct link *link)
     link->cut_what[0] = '\0';
 }
 
-static bool is_same(const struct primary_address *a, const struct primary_address *b)
+static bool is_same_server(const struct primary_address *a, const struct primary_address *b)
 {
     return strcmp(a->host, b->host) == 0 && a->port == b->port;
 }
@@ -75,7 +75,7 @@ static bool is_same(const struct primary_address *a, const struct primary_addres
 bool link_asks_limits(const struct link *link)
 {
     return link->cut_off.exists && !link->cut_off.is_judged &&
-           is_same(&link->cut_off.primary, link_primary(link));
+           is_same_server(&link->cut_off.primary, link_primary(link));
 }
 
 void link_judge_cut_off(struct link *link)

@@ -19,7 +19,7 @@ enum { REWIND_LOOK_MS = 100 }; /* beside what the store tells */
 const char *link_user(const struct link *link)
 {
     const char *user = link->options.user;
-    return user != NULL && user[0] != '\0' ? user : "default";
+    return string_is_given(user) ? user : "default";
 }
 
 /* Who we are; and to continue where the last complete command of the current history ends, if the

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "login.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/net/conn_push.h"
@@ -17,7 +18,7 @@ void parent_watch_init(struct parent_watch *watch, struct loop *loop)
     text_init(&watch->out, OUT_MAX);
 }
 
-static void hang_up(struct parent_watch *watch)
+static void parent_watch_hang_up(struct parent_watch *watch)
 {
     if (watch->conn != NULL)
         conn_close(&watch->conn);
@@ -27,13 +28,13 @@ static void hang_up(struct parent_watch *watch)
 
 void parent_watch_fini(struct parent_watch *watch)
 {
-    hang_up(watch);
+    parent_watch_hang_up(watch);
     text_fini(&watch->out);
 }
 
 void parent_watch_restart(struct parent_watch *watch)
 {
-    hang_up(watch);
+    parent_watch_hang_up(watch);
     watch->is_refused = false;
     watch->asked_ms = watch->answered_ms = 0;
     watch->told.count = 0;
@@ -41,50 +42,40 @@ void parent_watch_restart(struct parent_watch *watch)
 
 /* ------------------------------------------------------------------ one asking */
 
-static bool has_text(const char *string)
-{
-    return string != NULL && string[0] != '\0';
-}
-
-static void write_question(struct parent_watch *watch)
+static void parent_watch_write_question(struct parent_watch *watch)
 {
     struct writer writer = {&watch->out, 2};
-    const char *const login[] = {"AUTH", watch->user, watch->password};
-    const char *const short_login[] = {"AUTH", watch->password};
     const char *const question[] = {"INFO", "relay"};
     watch->awaited = 1;
-    if (has_text(watch->password)) {
+    if (string_is_given(watch->password)) {
         watch->awaited++;
-        if (has_text(watch->user))
-            write_command(&writer, login, LENGTH_OF(login));
-        else
-            write_command(&writer, short_login, LENGTH_OF(short_login));
+        login_write(&writer, "AUTH", watch->user, watch->password);
     }
     write_command(&writer, question, LENGTH_OF(question));
 }
 
 /* A connection that is broken is told by CONN_EVENT_DOWN. */
-static void flush(struct parent_watch *watch)
+static void parent_watch_flush(struct parent_watch *watch)
 {
     (void)conn_push_text(watch->conn, &watch->out);
     conn_want(watch->conn, true, watch->out.length > 0);
 }
 
-static void refuse(struct parent_watch *watch, struct bytes words)
+static void parent_watch_refuse(struct parent_watch *watch, struct bytes words)
 {
     char shown[SHOWN_MAX];
     log_info("upstream: the relay that is followed does not tell how its own link is: %s",
              bytes_printable(words, shown, sizeof(shown)));
     watch->is_refused = true;
-    hang_up(watch);
+    parent_watch_hang_up(watch);
 }
 
 /* True: more replies may be there. */
-static bool take_reply(struct parent_watch *watch, const struct reply *reply)
+static bool parent_watch_take_reply(struct parent_watch *watch, const struct reply *reply)
 {
     const struct reply_item *item = &reply->item[0];
     if (item->kind == REPLY_ERROR) {
-        refuse(watch, item->text);
+        parent_watch_refuse(watch, item->text);
         return false;
     }
     watch->awaited--;
@@ -94,11 +85,11 @@ static bool take_reply(struct parent_watch *watch, const struct reply *reply)
         hops_read(item->text, &watch->told);
         watch->answered_ms = clock_ms();
     }
-    hang_up(watch);
+    parent_watch_hang_up(watch);
     return false;
 }
 
-static void take_replies(struct parent_watch *watch)
+static void parent_watch_take_replies(struct parent_watch *watch)
 {
     struct reply reply;
     for (;;) {
@@ -106,13 +97,13 @@ static void take_replies(struct parent_watch *watch)
         switch (reply_read(input, &reply)) {
         case REPLY_MORE:
             if (watch->in_length == sizeof(watch->in))
-                refuse(watch, bytes_of("its answer is too long"));
+                parent_watch_refuse(watch, bytes_of("its answer is too long"));
             return;
         case REPLY_NONSENSE:
-            refuse(watch, bytes_of(reply.error));
+            parent_watch_refuse(watch, bytes_of(reply.error));
             return;
         case REPLY_WHOLE:
-            if (!take_reply(watch, &reply))
+            if (!parent_watch_take_reply(watch, &reply))
                 return;
             watch->in_length -= reply.length;
             memmove(watch->in, watch->in + reply.length, watch->in_length);
@@ -123,21 +114,21 @@ static void take_replies(struct parent_watch *watch)
     }
 }
 
-static void receive(struct parent_watch *watch)
+static void parent_watch_receive(struct parent_watch *watch)
 {
     size_t received;
     size_t room = sizeof(watch->in) - watch->in_length;
     switch (conn_receive(watch->conn, watch->in + watch->in_length, room, &received)) {
     case CONN_OK:
         watch->in_length += received;
-        take_replies(watch);
+        parent_watch_take_replies(watch);
         return;
     case CONN_AGAIN:
         return;
     case CONN_END:
     case CONN_UNREADABLE: /* of files that are sent */
     case CONN_FAILED:
-        hang_up(watch);
+        parent_watch_hang_up(watch);
         return;
     }
 }
@@ -148,17 +139,17 @@ static void on_event(struct conn *conn, enum conn_event event, void *arg)
     struct parent_watch *watch = arg;
     switch (event) {
     case CONN_EVENT_UP:
-        write_question(watch);
-        flush(watch);
+        parent_watch_write_question(watch);
+        parent_watch_flush(watch);
         return;
     case CONN_EVENT_READABLE:
-        receive(watch);
+        parent_watch_receive(watch);
         return;
     case CONN_EVENT_WRITABLE:
-        flush(watch);
+        parent_watch_flush(watch);
         return;
     case CONN_EVENT_DOWN: /* asked again when it is time */
-        hang_up(watch);
+        parent_watch_hang_up(watch);
         return;
     }
 }
@@ -174,7 +165,7 @@ void parent_watch_tick(struct parent_watch *watch, const struct primary_address 
         return;
     }
     if (watch->conn != NULL && now_ms - watch->asked_ms >= PARENT_WATCH_LIMIT_MS)
-        hang_up(watch);
+        parent_watch_hang_up(watch);
     bool is_due = watch->asked_ms == 0 || now_ms - watch->asked_ms >= PARENT_WATCH_PERIOD_MS;
     if (watch->conn != NULL || watch->is_refused || !is_due)
         return;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * When a newer snapshot is fetched: when a replica waits and there is none that it could be served, or,
- * with `snapshot = always-ready`, before the window leaves the one there is behind. One refresh at a time,
- * whatever the number waiting, not sooner than refresh_pace.h allows, and not where the disk has no room for it. Thread: thread 0.
+ * When a newer snapshot is fetched: when a replica waits and there is none that it could be served; with
+ * `snapshot = always-ready` also before the backlog moves past the one that is held. There is one refresh at a time,
+ * whatever the number of replicas that wait, not sooner than refresh_pace.h allows, and none while the disk has no
+ * room for it.
+ *
+ * Owner: the link. Thread: thread 0.
  */
 #ifndef RELAY_UPSTREAM_REFRESH_SCHEDULE_H
 #define RELAY_UPSTREAM_REFRESH_SCHEDULE_H

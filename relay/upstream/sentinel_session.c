@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "login.h"
 #include "relay/base/clock.h"
 #include "relay/net/conn_push.h"
 #include "relay/resp/writer.h"
@@ -54,17 +55,10 @@ void sentinel_session_close(struct sentinel_session *session)
     write_command(&(struct writer){&(session)->out, 2}, (const char *const[]){__VA_ARGS__},        \
                   LENGTH_OF(((const char *const[]){__VA_ARGS__})))
 
-static bool has_text(const char *string)
-{
-    return string != NULL && string[0] != '\0';
-}
-
 static void send_auth(struct sentinel_session *session)
 {
-    if (has_text(session->options->user))
-        SEND(session, "AUTH", session->options->user, session->options->password);
-    else
-        SEND(session, "AUTH", session->options->password);
+    struct writer writer = {&session->out, 2};
+    login_write(&writer, "AUTH", session->options->user, session->options->password);
 }
 
 static void send_question(struct sentinel_session *session)
@@ -164,7 +158,7 @@ static bool always(const struct sentinel_session *session)
 
 static bool must_log_in(const struct sentinel_session *session)
 {
-    return !session->has_listened && has_text(session->options->password);
+    return !session->has_listened && string_is_given(session->options->password);
 }
 
 static bool has_listened(const struct sentinel_session *session)
@@ -223,8 +217,8 @@ void sentinel_session_flush(struct sentinel_session *session)
 
 /* ------------------------------------------------------------------ what comes */
 
-static bool take_message(struct sentinel_session *session, const struct reply *reply,
-                         struct text *why)
+static bool session_take_message(struct sentinel_session *session, const struct reply *reply,
+                                 struct text *why)
 {
     struct primary_address address;
     const struct reply_item *item = reply->item;
@@ -243,8 +237,8 @@ static bool take_message(struct sentinel_session *session, const struct reply *r
     return sentinel_reply != SENTINEL_REPLY_NONSENSE;
 }
 
-static bool take_answer(struct sentinel_session *session, const struct reply *reply,
-                        struct text *why)
+static bool session_take_answer(struct sentinel_session *session, const struct reply *reply,
+                                struct text *why)
 {
     char shown[SHOWN_MAX];
     if (session->step < STEPS) {
@@ -262,27 +256,27 @@ static bool take_answer(struct sentinel_session *session, const struct reply *re
 }
 
 /* Messages and PONGs come between the answers, too. */
-static bool take_reply(struct sentinel_session *session, const struct reply *reply,
-                       struct text *why)
+static bool session_take_reply(struct sentinel_session *session, const struct reply *reply,
+                               struct text *why)
 {
     if (sentinel_reply_is_message(reply))
-        return take_message(session, reply, why);
+        return session_take_message(session, reply, why);
     if (session->is_pinged && sentinel_reply_is_pong(reply)) {
         session->is_pinged = false;
         session->news.on_pong(session->news.arg);
         return true;
     }
-    return take_answer(session, reply, why);
+    return session_take_answer(session, reply, why);
 }
 
 /* All that has come whole. False: `why`. */
-static bool take_replies(struct sentinel_session *session, struct text *why)
+static bool session_take_replies(struct sentinel_session *session, struct text *why)
 {
     struct reply reply;
     struct bytes input = bytes_at(session->in, session->in_length);
     enum reply_result result;
     while ((result = reply_read(input, &reply)) == REPLY_WHOLE) {
-        if (!take_reply(session, &reply, why))
+        if (!session_take_reply(session, &reply, why))
             return false;
         input = bytes_skip(input, reply.length);
     }
@@ -293,7 +287,7 @@ static bool take_replies(struct sentinel_session *session, struct text *why)
     return result == REPLY_MORE;
 }
 
-static bool receive(struct sentinel_session *session, struct text *why)
+static bool session_receive(struct sentinel_session *session, struct text *why)
 {
     size_t received;
     CHECK(session->in_length < sizeof(session->in));
@@ -318,9 +312,9 @@ static bool receive(struct sentinel_session *session, struct text *why)
 
 enum sentinel_result sentinel_session_receive(struct sentinel_session *session, struct text *why)
 {
-    if (!receive(session, why))
+    if (!session_receive(session, why))
         return SENTINEL_BROKEN;
-    if (!take_replies(session, why))
+    if (!session_take_replies(session, why))
         return SENTINEL_REFUSED;
     if (session->step < STEPS)
         return SENTINEL_MORE;

@@ -82,7 +82,7 @@ void server_conn_set_credentials(struct server_conn *server_conn, const char *us
     server_conn->handshake.terms.password = password;
 }
 
-static void want(struct server_conn *server_conn)
+static void server_conn_want(struct server_conn *server_conn)
 {
     conn_want(server_conn->conn, !server_conn->is_paused, server_conn->out.length > 0);
 }
@@ -90,13 +90,13 @@ static void want(struct server_conn *server_conn)
 void server_conn_pause(struct server_conn *server_conn, bool rest)
 {
     server_conn->is_paused = rest;
-    want(server_conn);
+    server_conn_want(server_conn);
 }
 
 void server_conn_flush(struct server_conn *server_conn)
 {
     (void)conn_push_text(server_conn->conn, &server_conn->out);
-    want(server_conn);
+    server_conn_want(server_conn);
 }
 
 void server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset, bool is_durable)

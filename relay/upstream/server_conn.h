@@ -3,7 +3,7 @@
  * A connection to the primary with what belongs to it until the stream flows: the handshake, what we
  * still have to send, and a buffer for what came. The link has one, and so has a refresh.
  *
- * Owner: link or fetch. Thread: thread 0.
+ * Owner: the link, or a refresh. Thread: thread 0.
  */
 #ifndef RELAY_UPSTREAM_SERVER_CONN_H
 #define RELAY_UPSTREAM_SERVER_CONN_H

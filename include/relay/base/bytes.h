@@ -20,6 +20,12 @@ struct bytes {
 /* A view of `length` bytes at `data`; NULL is allowed with length 0. */
 struct bytes bytes_at(const void *data, size_t length);
 
+/* Is it there, and not empty? */
+static inline bool string_is_given(const char *string)
+{
+    return string != NULL && string[0] != '\0';
+}
+
 /* A view of a terminated string, without its terminator. */
 struct bytes bytes_of(const char *string);
 
