@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,49 +20,53 @@ enum {
     DRAIN_MS = 10 * 1000, /* for the last bytes of an RDB to arrive */
 };
 
-typedef void enter_fn(struct replica *replica);
-typedef void event_fn(struct replica *replica, enum replica_event event);
+static void enter_loading(void *owner, unsigned from);
+static void enter_streaming(void *owner, unsigned from);
+static void enter_closing(void *owner, unsigned from);
 
-static enter_fn enter_loading;
-static enter_fn enter_streaming;
-static enter_fn enter_closing;
-static event_fn on_waiting;
-static event_fn on_attached;
-static event_fn on_closing;
+#define TO(state) STATE_BIT(REPLICA_##state)
 
-#define TO(state) (1U << (state))
+static const struct state_row replica_rows[] = {
+    [REPLICA_WAITING] = {"waiting", TO(LOADING) | TO(STREAMING) | TO(CLOSING), NULL},
+    [REPLICA_LOADING] = {"loading", TO(STREAMING) | TO(CLOSING), enter_loading},
+    [REPLICA_STREAMING] = {"streaming", TO(CLOSING), enter_streaming},
+    [REPLICA_CLOSING] = {"closing", 0, enter_closing},
+};
 
-static const struct {
-    const char *name;
-    unsigned next; /* states that may follow */
-    enter_fn *enter;
-    event_fn *on_event;
-} states[] = {
-    [REPLICA_WAITING] = {"waiting",
-                         TO(REPLICA_LOADING) | TO(REPLICA_STREAMING) | TO(REPLICA_CLOSING), NULL,
-                         on_waiting},
-    [REPLICA_LOADING] = {"loading", TO(REPLICA_STREAMING) | TO(REPLICA_CLOSING), enter_loading,
-                         on_attached},
-    [REPLICA_STREAMING] = {"streaming", TO(REPLICA_CLOSING), enter_streaming, on_attached},
-    [REPLICA_CLOSING] = {"closing", 0, enter_closing, on_closing},
+static enum log_level replica_describe(void *owner, unsigned next, enum log_level level,
+                                       const char *cause, struct state_words *words)
+{
+    (void)next;
+    (void)cause;
+    const struct replica *replica = owner;
+    snprintf(words->subject, sizeof(words->subject), " id=%" PRIu64 " addr=%s", replica->stats->id,
+             replica->stats->peer);
+    return level;
+}
+
+/* For whoever lists the replicas, on any thread. */
+static void show_state(void *owner)
+{
+    const struct replica *replica = owner;
+    REPLICA_STATS_SET(replica->stats, state, (int)replica->machine.state);
+}
+
+static const struct state_machine_kind replica_kind = {
+    .name = "downstream: replica",
+    .rows = replica_rows,
+    .describe = replica_describe,
+    .on_change = show_state,
 };
 
 const char *replica_state_name(enum replica_state state)
 {
-    CHECK(state < LENGTH_OF(states));
-    return states[state].name;
+    CHECK(state < LENGTH_OF(replica_rows));
+    return replica_rows[state].name;
 }
 
-/* The only place where the state of a replica changes. */
 static void replica_enter(struct replica *replica, enum replica_state state, const char *cause)
 {
-    CHECK((states[replica->state].next & TO(state)) != 0);
-    log_info("downstream: replica id=%" PRIu64 " addr=%s state=%s->%s cause=%s", replica->stats->id,
-             replica->stats->peer, states[replica->state].name, states[state].name, cause);
-    replica->state = state;
-    REPLICA_STATS_SET(replica->stats, state, (int)state);
-    if (states[state].enter != NULL)
-        states[state].enter(replica);
+    state_machine_enter(&replica->machine, state, LOG_LEVEL_INFO, "%s", cause);
 }
 
 struct replica *replica_new(struct replica_stats *stats, struct text *owed, int64_t timeout_ms,
@@ -71,6 +76,7 @@ struct replica *replica_new(struct replica_stats *stats, struct text *owed, int6
     if (replica == NULL)
         return NULL;
     static_assert(REPLICA_WAITING == 0, "a new replica waits");
+    state_machine_init(&replica->machine, &replica_kind, replica);
     replica->stats = stats;
     replica->timeout_ms = timeout_ms;
     replica->since_ms = clock_ms();
@@ -145,7 +151,7 @@ static const struct {
 static bool is_full_syncing(const struct replica *replica)
 {
     const struct replica_stats *stats = replica->stats;
-    if (replica->state == REPLICA_LOADING)
+    if (replica->machine.state == REPLICA_LOADING)
         return true;
     return stats->full_sync && stats->acknowledges && !REPLICA_STATS_GET(stats, has_acknowledged);
 }
@@ -212,11 +218,11 @@ static void pump(struct replica *replica)
     enum feed_result result = feed_pump(&replica->feed, replica->conn);
     show_sent(replica);
     note_rdb_sent(replica);
-    if (replica->state == REPLICA_LOADING && replica->feed.step == FEED_STREAM)
+    if (replica->machine.state == REPLICA_LOADING && replica->feed.step == FEED_STREAM)
         replica_enter(replica, REPLICA_STREAMING, "rdb-sent");
     replica->waits_for_disk = result == FEED_COLD;
     settle(replica, result);
-    if (replica->state != REPLICA_CLOSING && replica->feed.is_cold)
+    if (replica->machine.state != REPLICA_CLOSING && replica->feed.is_cold)
         read_ahead(replica);
 }
 
@@ -243,7 +249,8 @@ static void send_on(struct replica *replica)
 static void note_offset(struct replica *replica, uint64_t offset)
 {
     struct replica_stats *stats = replica->stats;
-    bool was_sent = replica->state == REPLICA_STREAMING && offset <= replica->feed.cursor.offset;
+    bool was_sent =
+        replica->machine.state == REPLICA_STREAMING && offset <= replica->feed.cursor.offset;
     if (stats->acknowledges && was_sent && offset > REPLICA_STATS_GET(stats, acknowledged))
         REPLICA_STATS_SET(stats, acknowledged, offset);
 }
@@ -255,7 +262,7 @@ static void on_ack(struct replica *replica, uint64_t offset)
     if (is_first)
         replica_enter(replica, REPLICA_STREAMING, "first-ack");
     /* What is said before the RDB is through does not say that it was loaded. */
-    if (replica->state == REPLICA_STREAMING)
+    if (replica->machine.state == REPLICA_STREAMING)
         REPLICA_STATS_SET(replica->stats, has_acknowledged, true);
     note_offset(replica, offset);
     if (replica->on_acknowledged != NULL)
@@ -291,7 +298,7 @@ static void read_commands(struct replica *replica)
 {
     struct command command;
     unsigned taken = 0;
-    while (replica->state != REPLICA_CLOSING && taken < replica->input_length) {
+    while (replica->machine.state != REPLICA_CLOSING && taken < replica->input_length) {
         enum reader_result result = reader_next(&replica->reader, replica->input + taken,
                                                 replica->input_length - taken, &command);
         if (result == READER_MORE)
@@ -305,13 +312,14 @@ static void read_commands(struct replica *replica)
     }
     memmove(replica->input, replica->input + taken, replica->input_length - taken);
     replica->input_length -= taken;
-    if (replica->state != REPLICA_CLOSING && replica->input_length == sizeof(replica->input))
+    if (replica->machine.state != REPLICA_CLOSING &&
+        replica->input_length == sizeof(replica->input))
         replica_close(replica, CLOSE_UNEXPECTED); /* a command of this length needs a reply */
 }
 
 static void receive(struct replica *replica)
 {
-    for (int i = 0; i < RECEIVES_A_TURN && replica->state != REPLICA_CLOSING; i++) {
+    for (int i = 0; i < RECEIVES_A_TURN && replica->machine.state != REPLICA_CLOSING; i++) {
         size_t received = 0;
         enum conn_io io = conn_receive(replica->conn, replica->input + replica->input_length,
                                        sizeof(replica->input) - replica->input_length, &received);
@@ -329,10 +337,10 @@ static void receive(struct replica *replica)
 
 void replica_begin(struct replica *replica, struct conn *conn, struct bytes input)
 {
-    CHECK(replica->state == REPLICA_WAITING);
+    CHECK(replica->machine.state == REPLICA_WAITING);
     replica->conn = conn;
     conn_want(conn, true, false);
-    while (input.length > 0 && replica->state != REPLICA_CLOSING) {
+    while (input.length > 0 && replica->machine.state != REPLICA_CLOSING) {
         size_t room = sizeof(replica->input) - replica->input_length;
         size_t part = input.length < room ? input.length : room;
         memcpy(replica->input + replica->input_length, input.data, part);
@@ -340,7 +348,7 @@ void replica_begin(struct replica *replica, struct conn *conn, struct bytes inpu
         input = bytes_skip(input, part);
         read_commands(replica);
     }
-    if (replica->state != REPLICA_CLOSING)
+    if (replica->machine.state != REPLICA_CLOSING)
         replica_handle(replica, REPLICA_EVENT_WRITABLE);
 }
 
@@ -353,22 +361,26 @@ static void keep_alive(const struct replica *replica)
 
 void replica_start(struct replica *replica, const char *cause)
 {
-    CHECK(replica->state == REPLICA_WAITING);
+    CHECK(replica->machine.state == REPLICA_WAITING);
     replica->wants_write = false;
     conn_want(replica->conn, true, false);
     keep_alive(replica);
     replica_enter(replica, replica->stats->full_sync ? REPLICA_LOADING : REPLICA_STREAMING, cause);
-    if (replica->state != REPLICA_CLOSING)
+    if (replica->machine.state != REPLICA_CLOSING)
         send_on(replica);
 }
 
-static void enter_loading(struct replica *replica)
+static void enter_loading(void *owner, unsigned from)
 {
+    (void)from;
+    struct replica *replica = owner;
     replica->progress_ms = clock_ms();
 }
 
-static void enter_streaming(struct replica *replica)
+static void enter_streaming(void *owner, unsigned from)
 {
+    (void)from;
+    struct replica *replica = owner;
     note_life(replica);
 }
 
@@ -395,8 +407,10 @@ static void let_go_of_job(struct replica *replica)
     replica->job = NULL;
 }
 
-static void enter_closing(struct replica *replica)
+static void enter_closing(void *owner, unsigned from)
 {
+    (void)from;
+    struct replica *replica = owner;
     log_closed(replica);
     chore_leave(replica->loop, &replica->chore);
     if (replica->job != NULL)
@@ -498,7 +512,7 @@ void replica_confirm_branch(struct replica *replica, uint64_t branch, uint64_t o
         replica_close(replica, CLOSE_REWOUND);
     else
         check(replica);
-    if (replica->state != REPLICA_CLOSING)
+    if (replica->machine.state != REPLICA_CLOSING)
         REPLICA_STATS_SET(replica->stats, branch, branch);
 }
 
@@ -540,11 +554,11 @@ static void on_attached(struct replica *replica, enum replica_event event)
         return;
     case REPLICA_EVENT_TICK:
         check(replica);
-        if (replica->state != REPLICA_CLOSING && is_silent(replica))
+        if (replica->machine.state != REPLICA_CLOSING && is_silent(replica))
             replica_close(replica, CLOSE_SILENT);
-        if (replica->state != REPLICA_CLOSING && update_unanswered(replica))
+        if (replica->machine.state != REPLICA_CLOSING && update_unanswered(replica))
             replica_close(replica, CLOSE_VANISHED);
-        if (replica->state != REPLICA_CLOSING && replica->waits_for_disk)
+        if (replica->machine.state != REPLICA_CLOSING && replica->waits_for_disk)
             read_ahead(replica);
         return;
     }
@@ -557,7 +571,7 @@ static void on_unreadable(struct replica *replica, int error)
     if (!replica->waits_for_disk)
         return;
     check(replica);
-    if (replica->state == REPLICA_CLOSING)
+    if (replica->machine.state == REPLICA_CLOSING)
         return;
     errno = error;
     log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read what comes next",
@@ -585,16 +599,20 @@ void replica_on_read(struct readahead_job *job)
     read_ahead(replica);
 }
 
-/* It has no connection any more, and may still be met in a list before it is freed. */
-static void on_closing(struct replica *replica, enum replica_event event)
-{
-    (void)replica;
-    (void)event;
-}
-
 void replica_handle(struct replica *replica, enum replica_event event)
 {
-    states[replica->state].on_event(replica, event);
+    switch ((enum replica_state)replica->machine.state) {
+    case REPLICA_WAITING:
+        on_waiting(replica, event);
+        return;
+    case REPLICA_LOADING:
+    case REPLICA_STREAMING:
+        on_attached(replica, event);
+        return;
+    case REPLICA_CLOSING: /* it has no connection any more, and may still be met in a list before it is freed */
+        return;
+    }
+    UNREACHABLE("no such state");
 }
 
 void replica_on_conn(struct conn *conn, enum conn_event event, void *arg)
@@ -619,7 +637,7 @@ void replica_on_conn(struct conn *conn, enum conn_event event, void *arg)
 
 void replica_close(struct replica *replica, enum close_reason reason)
 {
-    if (replica->state == REPLICA_CLOSING)
+    if (replica->machine.state == REPLICA_CLOSING)
         return;
     replica->stats->reason = reason;
     show_traffic(replica);

@@ -29,6 +29,7 @@
 #include "feed.h"
 #include "relay/base/check.h"
 #include "relay/base/queue.h"
+#include "relay/base/state_machine.h"
 #include "relay/base/text.h"
 #include "relay/downstream/downstream.h"
 #include "relay/net/conn.h"
@@ -59,9 +60,9 @@ typedef void replica_gone_fn(struct replica *replica, struct replica_stats *stat
 typedef void replica_acknowledged_fn(void *arg);
 
 struct replica {
-    TAILQ_ENTRY(replica) entry; /* of who has it */
-    enum replica_state state;
-    struct conn *conn; /* NULL: closed */
+    TAILQ_ENTRY(replica) entry;   /* of who has it */
+    struct state_machine machine; /* enum replica_state */
+    struct conn *conn;            /* NULL: closed */
     bool wants_write;
     bool
         is_renamed; /* has been sent all that is known under its id, and has not loaded its RDB yet */

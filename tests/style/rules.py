@@ -103,7 +103,6 @@ STATE_SETTERS = {
     "relay/base/state_machine.c": {"state_machine_enter"},
     "relay/net/conn.c": {"conn_enter"},
     "relay/upstream/connect_race.c": {"connect_enter"},
-    "relay/downstream/replica.c": {"replica_enter"},
 }
 STATE_FILES = {
     "relay/resp/payload.c": "a parser",

@@ -134,7 +134,8 @@ void stage_expect_sent(const char *expected)
 void stage_expect_state(enum replica_state state)
 {
     assert_false(stage.gone);
-    assert_string_equal(replica_state_name(stage.replica->state), replica_state_name(state));
+    assert_string_equal(replica_state_name(stage.replica->machine.state),
+                        replica_state_name(state));
     assert_int_equal(REPLICA_STATS_GET(&stage.stats, state), state);
 }
 
