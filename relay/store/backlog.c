@@ -2,17 +2,12 @@
 #include "backlog.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "backlog_private.h"
-#include "files.h"
 #include "recovery.h"
-#include "relay/base/log.h"
 #include "relay/store/cursor.h"
-#include "relay/store/identity.h"
 #include "segment.h"
 
 void backlog_set_error(struct backlog *backlog, const struct text *why)
@@ -21,10 +16,9 @@ void backlog_set_error(struct backlog *backlog, const struct text *why)
              why->length > 0 ? text_string(why) : "out of memory");
 }
 
-/* ------------------------------------------------------------------ made, loaded, let go of */
+/* ------------------------------------------------------------------ made, let go of */
 
-static struct backlog *backlog_make(const struct backlog_dependencies *dependencies,
-                                    struct text *why)
+struct backlog *backlog_make(const struct backlog_dependencies *dependencies, struct text *why)
 {
     struct backlog *backlog = calloc(1, sizeof(*backlog));
     struct segment_space *space = calloc(1, sizeof(*space));
@@ -99,70 +93,6 @@ void backlog_free(struct backlog **backlog)
     free(it->owed_copy);
     free(it);
     *backlog = NULL;
-}
-
-/* Opens a new segment behind what was proven. Where the disk has no room for it, what is held can be
- * served all the same. */
-static void open_behind(struct backlog *backlog, const struct identity_segment *row)
-{
-    struct text why;
-    text_init(&why, BACKLOG_ERROR_MAX);
-    struct segment *segment =
-        segment_create(backlog->dependencies.directory, row->end,
-                       backlog->dependencies.segment_bytes, backlog->space, &why);
-    if (segment != NULL) {
-        backlog_chain(backlog, segment);
-    } else {
-        log_warnx("store: no segment to go on in: %s", text_string(&why));
-        backlog_set_error(backlog, &why);
-    }
-    text_fini(&why);
-}
-
-/* Puts what was proven into the chain. */
-static void chain_up(struct backlog *backlog, struct proven *proven)
-{
-    const struct identity *identity = backlog->dependencies.identity;
-    backlog->unproven = proven->unproven;
-    for (size_t i = 0; i < identity->segment_count; i++) {
-        const struct identity_segment *row = &identity->segments[i];
-        if (i < proven->unproven)
-            backlog->unproven_bytes += row->end - row->first;
-        else
-            backlog_chain(backlog, proven->sealed[i]);
-    }
-    if (proven->newest != NULL) {
-        backlog_chain(backlog, proven->newest);
-        backlog->boundary = proven->mark.boundary;
-    } else {
-        const struct identity_segment *row = &identity->segments[identity->segment_count - 1];
-        open_behind(backlog, row);
-        backlog->boundary = row->boundary;
-    }
-    if (backlog->boundary < backlog_first(backlog))
-        log_warnx("store: the last command boundary, %" PRIu64 ", is before the window: it can be "
-                  "served, but upstream cannot go on behind it",
-                  backlog->boundary);
-    backlog->published_boundary = backlog->boundary;
-    if (!backlog_set_mark(backlog)) /* the next publish does */
-        log_warnx("store: %s", backlog->error);
-}
-
-struct backlog *backlog_load(const struct backlog_dependencies *dependencies, struct text *why)
-{
-    struct backlog *backlog = backlog_make(dependencies, why);
-    if (backlog == NULL)
-        return NULL;
-    struct proven proven;
-    if (recovery_load(&proven, dependencies, backlog->space, why)) {
-        chain_up(backlog, &proven);
-        recovery_fini(&proven);
-    } else {
-        int error = errno;
-        backlog_free(&backlog);
-        errno = error;
-    }
-    return backlog;
 }
 
 /* ------------------------------------------------------------------ what thread 0 asks */
@@ -252,69 +182,6 @@ void backlog_unlink(struct backlog *backlog)
 {
     for (struct segment *s = backlog->head; s != NULL; s = segment_next(s))
         segment_unlink(s, backlog->dependencies.directory);
-}
-
-/* ------------------------------------------------------------------ publish */
-
-bool backlog_show(struct backlog *backlog)
-{
-    struct segment *last = backlog->last;
-    bool news = atomic_load_explicit(&last->published, memory_order_relaxed) != last->written;
-    /* Release: the bytes are there before the end that covers them. */
-    atomic_store_explicit(&last->published, last->written, memory_order_release);
-    return news;
-}
-
-/* Once for some MB. Without it the next start reads the whole segment. */
-static void set_point(struct backlog *backlog)
-{
-    const struct segment *last = backlog->last;
-    const struct segment_point *point = segment_point_until(last, backlog->boundary);
-    if (point == NULL || point->offset == last->first || point->offset == backlog->told_point)
-        return;
-    const struct tail_point told = {
-        .segment_first = last->first, .offset = point->offset, .crc = point->crc};
-    if (tail_set_point(backlog->dependencies.tail, told))
-        backlog->told_point = point->offset;
-}
-
-bool backlog_set_mark(struct backlog *backlog)
-{
-    backlog->is_unmarked = !tail_set_live(backlog->dependencies.tail, backlog_mark(backlog));
-    set_point(backlog);
-    if (!backlog->is_unmarked) {
-        backlog->published_boundary = backlog->boundary;
-        return true;
-    }
-    int error = errno;
-    snprintf(backlog->error, sizeof(backlog->error), "tail: cannot write: %s", strerror(error));
-    errno = error;
-    return false;
-}
-
-/* The mark comes first: what a reader may have seen is never lost with the process. */
-static bool publish(struct backlog *backlog)
-{
-    const struct segment *last = backlog->last;
-    uint64_t published = atomic_load_explicit(&last->published, memory_order_relaxed);
-    if (published == last->written && backlog->published_boundary == backlog->boundary &&
-        !backlog->is_unmarked)
-        return false;
-    bool was_unmarked = backlog->is_unmarked;
-    if (!backlog_set_mark(backlog) &&
-        (backlog_give_way(backlog, errno, 0) != BACKLOG_SPACE || !backlog_set_mark(backlog)))
-        return false;
-    if (was_unmarked && backlog->owed.length == 0)
-        backlog->error[0] = '\0';
-    return backlog_show(backlog);
-}
-
-bool backlog_publish(struct backlog *backlog)
-{
-    bool news = publish(backlog) || backlog->news;
-    backlog->news = false;
-    backlog_prepare(backlog);
-    return news;
 }
 
 /* ------------------------------------------------------------------ readers begin */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of the backlog share: backlog.c makes, loads and publishes, backlog_window.c makes room
- * and appends, backlog_rewind.c cuts and begins other ids. Thread: thread 0.
+ * What the files of the backlog share: backlog.c makes and ends it, backlog_load.c finds it at a start, backlog_append.c
+ * takes bytes, backlog_prepare.c has the next segment made, backlog_publish.c shows what came, backlog_window.c gives
+ * up the oldest, backlog_rewind.c cuts and begins other ids, backlog_proof.c takes what was proven late. Thread:
+ * thread 0.
  */
 #ifndef RELAY_STORE_BACKLOG_PRIVATE_H
 #define RELAY_STORE_BACKLOG_PRIVATE_H
@@ -65,6 +67,10 @@ static inline struct segment *segment_next(const struct segment *segment)
     /* Relaxed: thread 0 reads what it has written itself. */
     return atomic_load_explicit(&segment->next, memory_order_relaxed);
 }
+
+/* Without a segment. NULL: errno and `why`. */
+MUST_CHECK struct backlog *backlog_make(const struct backlog_dependencies *dependencies,
+                                        struct text *why);
 
 /* What backlog_error tells. */
 void backlog_set_error(struct backlog *backlog, const struct text *why);
@@ -141,6 +147,12 @@ MUST_CHECK enum backlog_space backlog_roll(struct backlog *backlog, struct text 
 /* Where no byte can be added to the newest segment: makes room under the cap, and goes on in the next one. As
  * above. */
 MUST_CHECK enum backlog_space backlog_go_on(struct backlog *backlog, struct text *why);
+
+/* Goes on in the next segment, although the newest is not full. As above; BACKLOG_HELD: it is being made. */
+MUST_CHECK enum backlog_space backlog_leave_last(struct backlog *backlog);
+
+/* No byte comes to it any more: the preallocated rest goes. */
+void backlog_seal(struct backlog *backlog, struct segment *segment);
 
 /* Cursors of an earlier replication id do not read beyond the end of `segment`. */
 void segment_set_replid_after(struct segment *segment, unsigned replid_index);

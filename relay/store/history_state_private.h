@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of a history share: history.c makes, loads and ends it and has its stream, and
- * history_snapshots.c has its snapshots. Thread: thread 0.
+ * What the files of a history share: history.c makes it and writes its identity, history_load.c finds it at a start,
+ * history_close.c ends it, history_stream.c has its stream, history_rewind.c cuts it and gives it other ids,
+ * history_sync.c gives it to the syncer, history_snapshots.c has its snapshots, history_found.c and history_proof.c what
+ * is proven late. Thread: thread 0.
  */
 #ifndef RELAY_STORE_HISTORY_STATE_PRIVATE_H
 #define RELAY_STORE_HISTORY_STATE_PRIVATE_H
@@ -62,6 +64,16 @@ struct history {
     int64_t proof_began_ms;
     uint64_t proof_total;
 };
+
+/* One with its directories open and nothing in it yet; its end, also of one that is half built, which waits for the
+ * syncer and the file thread; what its backlog is given. NULL: errno and `why`. */
+MUST_CHECK struct history *history_make(const struct history_dependencies *dependencies,
+                                        uint64_t number, struct text *why);
+void history_free(struct history **history);
+struct backlog_dependencies history_backlog_dependencies(struct history *history);
+
+/* As history_save. `is_cut`: what an identity before this one says of rows to come is not true. */
+MUST_CHECK bool history_write(struct history *history, bool is_cut, struct text *why);
 
 /* The identity could not be written, which is made up for the next time: told when it begins, then summed up. */
 void history_tell_unsaved(struct history *history, const char *why);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How bytes get into a backlog: into its newest segment, from one segment to the next, and what is owed.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "backlog.h"
+#include "backlog_private.h"
+#include "files.h"
+#include "relay/base/log.h"
+#include "relay/store/identity.h"
+
+/* Names the newest segment in the identity, unless it is there: where a rewind or a full disk left no
+ * segment behind it. `next` is made, but not in the chain. */
+static enum backlog_space seal_last(struct backlog *backlog, const struct segment *next,
+                                    struct text *why)
+{
+    struct identity *identity = backlog->dependencies.identity;
+    struct segment *last = backlog->last;
+    size_t count = identity->segment_count;
+    if (count > 0 && identity->segments[count - 1].first == last->first)
+        return BACKLOG_SPACE;
+    struct identity_segment row = {last->first, last->written, last->crc, backlog->boundary};
+    if (!identity_add_segment(identity, row)) {
+        text_format(why, "out of memory");
+        return BACKLOG_NO_SPACE;
+    }
+    /* What has been freed until now may be the `next` of an earlier try, which gave nothing. */
+    (void)reclaimer_gives(backlog->dependencies.reclaimer, &backlog->given_beside);
+    enum backlog_space room = BACKLOG_SPACE;
+    while (room == BACKLOG_SPACE) {
+        text_clear(why);
+        if (backlog->dependencies.name(backlog->dependencies.arg, &row, why))
+            return BACKLOG_SPACE;
+        room = backlog_give_way(backlog, errno, next->capacity);
+    }
+    identity_drop_newest(identity);
+    return room;
+}
+
+/* Relaxed: the release of `next`, which is set afterwards, covers it (cursor.c). */
+void segment_set_replid_after(struct segment *segment, unsigned replid_index)
+{
+    if (replid_index > atomic_load_explicit(&segment->replid_after, memory_order_relaxed))
+        atomic_store_explicit(&segment->replid_after, replid_index, memory_order_relaxed);
+}
+
+/* Seals the newest segment into the identity and goes on in a new one. The order makes a kill at any
+ * point harmless: a segment is named in the identity before the tail speaks of its successor. */
+enum backlog_space backlog_roll(struct backlog *backlog, struct text *why)
+{
+    struct segment *next = NULL;
+    struct segment *last = backlog->last;
+    enum backlog_space room = backlog_take_next(backlog, &next, why);
+    if (room != BACKLOG_SPACE)
+        return room;
+    room = seal_last(backlog, next, why);
+    if (room != BACKLOG_SPACE) {
+        segment_unlink(next, backlog->dependencies.directory);
+        segment_release(next);
+        return room;
+    }
+    backlog->news = backlog_show(backlog) || backlog->news;
+    backlog_chain(backlog, next);
+    if (!last->is_cut && last->written - last->first < last->capacity)
+        backlog_seal(backlog, last);
+    /* Until it can be written, the sealed ones are what a kill leaves. */
+    (void)backlog_set_mark(backlog);
+    return BACKLOG_SPACE;
+}
+
+/* Goes on in the next segment, although the newest is not full. BACKLOG_HELD: the next is being made. */
+enum backlog_space backlog_leave_last(struct backlog *backlog)
+{
+    if (!backlog_make_space(backlog))
+        return BACKLOG_HELD;
+    struct text why;
+    text_init(&why, BACKLOG_ERROR_MAX);
+    enum backlog_space space = backlog_roll(backlog, &why);
+    if (space == BACKLOG_NO_SPACE)
+        backlog_set_error(backlog, &why);
+    text_fini(&why);
+    return space;
+}
+
+/* A segment that can be written to is the newest. */
+enum backlog_space backlog_go_on(struct backlog *backlog, struct text *why)
+{
+    if (!segment_is_full(backlog->last))
+        return BACKLOG_SPACE;
+    if (!backlog_make_space(backlog))
+        return BACKLOG_HELD;
+    return backlog_roll(backlog, why);
+}
+
+/* The disk fails where the newest segment is written, as `why` says: another one may lie where it does
+ * not. */
+static enum backlog_space leave_segment(struct backlog *backlog, const struct text *why)
+{
+    if (backlog->last->written == backlog->last->first)
+        return BACKLOG_NO_SPACE;
+    enum backlog_space space = backlog_leave_last(backlog);
+    if (space == BACKLOG_SPACE)
+        log_warnx("store: %s: the stream goes on in another segment", text_string(why));
+    return space;
+}
+
+/* A file system that reserves nothing refuses here what others refuse when a segment is made. One segment
+ * is given up at a time: some give the space of a file back only after a while. */
+static enum backlog_space write_owed(struct backlog *backlog, struct text *why)
+{
+    bool gave_way = false;
+    enum backlog_space room = BACKLOG_SPACE;
+    while (backlog->owed.length > 0 && room == BACKLOG_SPACE) {
+        text_clear(why);
+        room = backlog_go_on(backlog, why);
+        if (room != BACKLOG_SPACE)
+            break;
+        struct segment *last = backlog->last;
+        uint64_t left = last->capacity - (last->written - last->first);
+        struct bytes piece = bytes_first(
+            backlog->owed, left < backlog->owed.length ? (size_t)left : backlog->owed.length);
+        if (segment_append(last, piece, why)) {
+            backlog->owed = bytes_skip(backlog->owed, piece.length);
+            gave_way = false;
+        } else if (files_is_full(errno)) {
+            room = gave_way && !reclaimer_is_busy(backlog->dependencies.reclaimer)
+                       ? BACKLOG_NO_SPACE
+                       : backlog_give_way(backlog, ENOSPC, 0);
+            gave_way = true;
+        } else {
+            room = leave_segment(backlog, why);
+        }
+    }
+    return room;
+}
+
+static enum backlog_space settle(struct backlog *backlog, bool for_more)
+{
+    struct text why;
+    text_init(&why, BACKLOG_ERROR_MAX);
+    enum backlog_space room = write_owed(backlog, &why);
+    if (room == BACKLOG_SPACE && for_more)
+        room = backlog_go_on(backlog, &why);
+    if (room == BACKLOG_NO_SPACE)
+        backlog_set_error(backlog, &why);
+    else if (room == BACKLOG_SPACE && !backlog->is_unmarked)
+        backlog->error[0] = '\0';
+    text_fini(&why);
+    return room;
+}
+
+enum backlog_space backlog_make_ready(struct backlog *backlog)
+{
+    enum backlog_space room = settle(backlog, true);
+    /* Nobody is shown what the mark does not tell of: more of it only makes the gap larger. */
+    if (room == BACKLOG_SPACE && backlog->is_unmarked && !backlog_set_mark(backlog))
+        room = backlog_give_way(backlog, errno, 0);
+    return room;
+}
+
+/* The caller's bytes are its own again when this returns. */
+static void keep_owed(struct backlog *backlog)
+{
+    memcpy(backlog->owed_copy, backlog->owed.data, backlog->owed.length);
+    backlog->owed.data = backlog->owed_copy;
+}
+
+enum backlog_space backlog_append(struct backlog *backlog, struct bytes data)
+{
+    CHECK(backlog->owed.length == 0);
+    CHECK(data.length <= BACKLOG_APPEND_MAX);
+    backlog->owed = data;
+    enum backlog_space room = settle(backlog, false);
+    if (backlog->owed.length > 0)
+        keep_owed(backlog);
+    return room;
+}
+
+void backlog_forget_owed(struct backlog *backlog)
+{
+    backlog->owed = (struct bytes){0};
+}
