@@ -262,7 +262,7 @@ fetch_machine()
     site=$(known_mirror "$(release)" 2>"$apt_dir/machine.log")
     [ -n "$site" ] || return 1
     debootstrap --variant=minbase \
-        --include=systemd,systemd-sysv,dbus,adduser,logrotate,libevent-core-2.1-7,libevent-extra-2.1-7,libssl3,libinih1 \
+        --include=systemd,systemd-sysv,dbus,adduser,logrotate,libevent-core-2.1-7,libssl3,libinih1 \
         "$(release)" "$part" "$site" >"$apt_dir/machine.log" 2>&1 || return 1
     rm -rf "$part"/var/cache/apt/archives/*.deb
     mv "$part" "$root/build/machine"
