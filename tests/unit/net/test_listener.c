@@ -209,10 +209,14 @@ TEST(without_descriptors_it_rests_and_says_so_once)
     struct rlimit none = {.rlim_cur = (rlim_t)lowest_free, .rlim_max = all.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 
-    run_for(house.loop, 350); /* the first try and three more */
+    unsigned rounds = 0;
+    do { /* the first try and three more; on a machine that stood still meanwhile, once again */
+        run_for(house.loop, 350);
+        rounds++;
+    } while (house.turns < 2 && rounds < 20);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
     assert_int_equal(house.accepted, 0);
-    assert_in_range(house.turns, 2, 20); /* no circles */
+    assert_in_range(house.turns, 2, 20 * rounds); /* no circles */
     assert_int_equal(lines_with(log, "cannot accept"), 1);
     assert_int_equal(lines_with(log, "Too many open files"), 1);
 

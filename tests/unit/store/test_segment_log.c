@@ -225,9 +225,9 @@ TEST(the_copy_is_gone_on_with)
     depot_open(&depot);
     struct history *history = depot_resync(&depot, 'a', 1000);
     depot_stream(&depot, 3 * DEPOT_SEGMENT, 0);
-    for (int i = 0; i < 100 && history_durable(history) < 1000 + 3 * DEPOT_SEGMENT; i++) {
+    for (int i = 0; i < 10000 && history_durable(history) < 1000 + 3 * DEPOT_SEGMENT; i++) {
         store_tick(depot.store);
-        usleep(10000);
+        usleep(1000);
     }
     assert_int_equal(history_durable(history), 1000 + 3 * DEPOT_SEGMENT);
     size_t length;
