@@ -9,23 +9,14 @@ import pytest
 
 import digest
 import load
-import ports
 import relay as relay_module
 import wait
 
 
 def write_ini(lab, **sections):
-    path = lab.directory / "relay.ini"
-    settings = {
-        "relay.data-dir": lab.directory / "data",
-        "upstream.replicaof": "127.0.0.1 1",
-        "downstream.port": ports.free_port(),
-        "downstream.bind": "127.0.0.1",
-    }
-    settings.update({key.replace("__", "."): value for key, value in sections.items()})
     (lab.directory / "data").mkdir(exist_ok=True)
-    path.write_text(relay_module.ini_text(settings))
-    return path
+    settings = {key.replace("__", "."): value for key, value in sections.items()}
+    return relay_module.write_ini(lab.directory, settings)
 
 
 def line_of(path, text):

@@ -10,22 +10,12 @@ import subprocess
 import pytest
 
 import load
-import ports
 import relay as relay_module
 import wait
 
 
 def write_ini(lab, settings):
-    path = lab.directory / "check.ini"
-    base = {
-        "relay.data-dir": lab.directory / "data",
-        "upstream.replicaof": "127.0.0.1 1",
-        "downstream.port": ports.free_port(),
-        "downstream.bind": "127.0.0.1",
-        "http.port": 0,
-    }
-    path.write_text(relay_module.ini_text({**base, **settings}))
-    return path
+    return relay_module.write_ini(lab.directory, {"http.port": 0, **settings})
 
 
 def messages(done):

@@ -90,6 +90,19 @@ def expect_old_is_served(lab, relay, stream):
         assert client.stream_to(len(stream)) == stream
 
 
+def begin_with_steady(lab, origin):
+    """(relay, steady, stream): the relay has the old history, and a replica that has all of it."""
+    relay = lab.relay(origin.fake, dict(SERVE_OLD)).wait_link()
+    stream = SET * 20
+    origin.wait_act(0).send(stream)
+    wait.equal("received", relay.offset, len(stream))
+    steady = lab.closing(psync_client.PsyncClient(relay.port)).handshake()
+    steady.chatter(lambda client: client.ack())
+    assert steady.psync(REPLID, 1)[0] == "+CONTINUE"
+    assert steady.stream_to(len(stream)) == stream
+    return relay, steady, stream
+
+
 @pytest.mark.threads
 def test_old_is_served_until_the_new_is_whole(lab):
     rest = threading.Event()
@@ -104,15 +117,7 @@ def test_old_is_served_until_the_new_is_whole(lab):
         threading.Thread(target=finish, daemon=True).start()
 
     origin = Origin(lab, whole(OLD, REPLID), slow)
-    relay = lab.relay(origin.fake, dict(SERVE_OLD)).wait_link()
-    stream = SET * 20
-    origin.wait_act(0).send(stream)
-    wait.equal("received", relay.offset, len(stream))
-    steady = lab.closing(psync_client.PsyncClient(relay.port)).handshake()
-    steady.chatter(lambda client: client.ack())
-    assert steady.psync(REPLID, 1)[0] == "+CONTINUE"
-    assert steady.stream_to(len(stream)) == stream
-
+    relay, steady, stream = begin_with_steady(lab, origin)
     origin.end_act(0)
     origin.wait_act(1)
     wait_half(relay)
@@ -223,15 +228,7 @@ def test_newcomers_wait_when_the_new_one_breaks_off(lab):
 @pytest.mark.threads
 def test_an_origin_that_dies_half_way_costs_the_time(lab):
     origin = Origin(lab, whole(OLD, REPLID), half, half, goes_on)
-    relay = lab.relay(origin.fake, dict(SERVE_OLD)).wait_link()
-    stream = SET * 20
-    origin.wait_act(0).send(stream)
-    wait.equal("received", relay.offset, len(stream))
-    steady = lab.closing(psync_client.PsyncClient(relay.port)).handshake()
-    steady.chatter(lambda client: client.ack())
-    assert steady.psync(REPLID, 1)[0] == "+CONTINUE"
-    assert steady.stream_to(len(stream)) == stream
-
+    relay, steady, stream = begin_with_steady(lab, origin)
     origin.end_act(0)
     for act in (1, 2):
         origin.wait_act(act)

@@ -217,10 +217,7 @@ def test_rewrite_without_an_ini(lab):
 def hang_up(relay, pattern, **changes):
     relay.settings.update({key.replace("__", ".").replace("_", "-"): changes[key] for key in changes})
     relay.ini.write_text(relay_module.ini_text(relay.settings))
-    end = relay.log_end()
-    relay.signal(signal.SIGHUP)
-    relay.wait_log(pattern, after=end)
-    return relay.log()[end:]
+    return relay.hang_up(pattern)
 
 
 def test_hangup_takes_over_what_may_change(lab, relay):

@@ -6,7 +6,6 @@ replicates uses TLS, and each test sees that it does.
 """
 
 import contextlib
-import signal
 import socket
 
 import pytest
@@ -214,12 +213,6 @@ def test_cas_from_a_directory(lab, papers):
 # --- new files -----------------------------------------------------------------------------------
 
 
-def hang_up(relay, pattern):
-    after = relay.log_end()
-    relay.signal(signal.SIGHUP)
-    relay.wait_log(pattern, after=after)
-
-
 @pytest.mark.threads
 @pytest.mark.seconds(120)
 def test_new_certificates_are_taken_over_under_load(lab, papers):
@@ -244,10 +237,10 @@ def test_new_certificates_are_taken_over_under_load(lab, papers):
     for name in ("relay-up", "relay-down"):
         papers.copy("new-relay", name)
     papers.copy("new-ca", "relay-ca")
-    hang_up(relay, "downstream TLS .*/CN=new-relay")
+    relay.hang_up("downstream TLS .*/CN=new-relay")
     relay.wait_log("upstream TLS .*/CN=new-relay")
     for _ in range(10):
-        hang_up(relay, "downstream TLS .*/CN=new-relay")
+        relay.hang_up("downstream TLS .*/CN=new-relay")
         writer.wait_rounds(3)
     assert link <= established(origin.config["tls-port"]), "the link was dropped"
     assert replicas <= established(port), "the replica was dropped"
@@ -263,9 +256,7 @@ def test_new_certificates_are_taken_over_under_load(lab, papers):
         "tls-key-file", papers.key("new-origin").as_posix(),
         "tls-ca-cert-file", papers.certificate("new-ca").as_posix(),
     )  # fmt: skip
-    after = relay.log_end()
-    client.execute_command("CLIENT", "KILL", "TYPE", "replica")
-    relay.wait_log("state=handshake->streaming", after=after)
+    relay.reconnect(origin)
     writer.wait_rounds(20)
     writer.stop()
     digest.compare(origin, [old, fresh])
@@ -284,14 +275,12 @@ def test_files_that_do_not_fit_are_refused_and_the_old_ones_stay(lab, papers):
     replica = tls_replica(lab, papers, relay).wait_online()
 
     papers.key("relay-down").write_bytes(papers.key("replica").read_bytes())
-    hang_up(relay, r"downstream TLS: .*relay-down\.key: key values mismatch; .* stays")
+    relay.hang_up(r"downstream TLS: .*relay-down\.key: key values mismatch; .* stays")
     papers.certificate("relay-up").unlink()
-    hang_up(relay, r"upstream TLS: .*relay-up\.crt: No such file or directory; .* stays")
+    relay.hang_up(r"upstream TLS: .*relay-up\.crt: No such file or directory; .* stays")
 
     assert cli(relay, papers, "PING").stdout == b"PONG\n"
-    after = relay.log_end()
-    origin.client().execute_command("CLIENT", "KILL", "TYPE", "replica")
-    relay.wait_log("state=handshake->streaming", after=after)
+    relay.reconnect(origin)
     load.fill(origin, seed=9)
     digest.compare(origin, [replica])
     assert replica.full_syncs() == 1

@@ -2,7 +2,6 @@
 """Certificates of a relay that runs are changed by CONFIG SET, as redis-server does it: what fits is taken
 over by the connections that come, what does not fit is refused and all stays as it was."""
 
-import signal
 
 import pytest
 
@@ -69,9 +68,7 @@ def test_both_sides_take_over_new_papers_under_load(lab, papers):
     ).wait_online()
     client = origin.client()
     client.execute_command("CONFIG", "SET", *map(str, pairs(papers, "new-origin", "new-ca")))
-    after = relay.log_end()
-    client.execute_command("CLIENT", "KILL", "TYPE", "replica")
-    relay.wait_log("state=handshake->streaming", after=after)
+    relay.reconnect(origin)
     writer.wait_rounds(10)
     writer.stop()
     digest.compare(origin, [old, fresh])
@@ -138,9 +135,7 @@ def test_what_does_not_fit_is_refused_and_all_stays(lab, papers):
     # A change that has nothing to do with it is not held up by files that have become bad meanwhile.
     papers.key("relay").write_text("nonsense")
     assert config_set(relay, "ack", "durable") == "OK"
-    after = relay.log_end()
-    origin.client().execute_command("CLIENT", "KILL", "TYPE", "replica")
-    relay.wait_log("state=handshake->streaming", after=after)
+    relay.reconnect(origin)
     load.fill(origin, seed=9)
     digest.compare(origin, [replica])
     assert replica.full_syncs() == 1
@@ -150,9 +145,7 @@ def hang_up(relay, papers, name, pattern):
     """The ini names other papers of the TLS port, and SIGHUP has it read again."""
     relay.settings["downstream.tls-cert-file"] = papers.certificate(name)
     relay.ini.write_text(relay_module.ini_text(relay.settings))
-    after = relay.log_end()
-    relay.signal(signal.SIGHUP)
-    relay.wait_log(pattern, after=after)
+    relay.hang_up(pattern)
 
 
 def test_the_ini_names_others(lab, papers):

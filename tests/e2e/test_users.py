@@ -3,7 +3,6 @@
 
 import hashlib
 import pathlib
-import signal
 import socket
 import time
 
@@ -45,12 +44,6 @@ def connect(relay, user=None, password=None):
     if user:
         assert connection.command("AUTH", user, password or PASSWORDS[user]) == "OK"
     return connection
-
-
-def hang_up(relay, pattern):
-    after = relay.log_end()
-    relay.signal(signal.SIGHUP)
-    relay.wait_log(pattern, after=after)
 
 
 def client_list(relay):
@@ -161,7 +154,7 @@ def test_passwords_change_without_dropping_anybody(lab, tmp_path):
     ours.write_text("new-ours\n")
     theirs.write_text("new-theirs\n")
     origin.client().config_set("requirepass", "new-theirs")
-    hang_up(relay, "users and passwords reloaded users=2")
+    relay.hang_up("users and passwords reloaded users=2")
     with resp.Connection(relay.port) as client:
         assert client.command("AUTH", "mirror", "old-ours") == WRONGPASS
         assert client.command("AUTH", "old-ours") == WRONGPASS
@@ -182,7 +175,7 @@ def test_passwords_change_without_dropping_anybody(lab, tmp_path):
     # What does not fit is refused as a whole.
     theirs.write_text("newer-theirs\n")
     ours.unlink()
-    hang_up(relay, "No such file")
+    relay.hang_up("No such file")
     with resp.Connection(relay.port) as client:
         assert client.command("AUTH", "new-ours") == "OK"
 
@@ -197,7 +190,7 @@ def test_users_come_and_go(lab):
         settings = {key: value for key, value in relay.settings.items() if "users." not in key}
         users = {f"users.{name}": value for name, value in users.items()}
         relay.ini.write_text(relay_module.ini_text({**settings, **users}))
-        hang_up(relay, f"users and passwords reloaded users={len(users)}")
+        relay.hang_up(f"users and passwords reloaded users={len(users)}")
 
     # Another password, and one more user: nobody notices.
     rewrite(
@@ -305,7 +298,7 @@ def test_passwords_are_nowhere(lab, tmp_path):
             client.execute_command("CLIENT", "LIST"),
             client.execute_command("ACL", "USERS"),
         ]
-    hang_up(relay, "users and passwords reloaded users=3")
+    relay.hang_up("users and passwords reloaded users=3")
     shown = "\n".join([line, printed, relay.log(), *map(str, told)])
     assert [secret for secret in secrets if secret in shown] == []
 

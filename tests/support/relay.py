@@ -5,6 +5,7 @@ import functools
 import os
 import pathlib
 import re
+import signal
 import subprocess
 
 import redis
@@ -49,6 +50,19 @@ def ini_text(settings):
     return "\n".join(
         f"[{section}]\n" + "\n".join(lines) + "\n" for section, lines in sections.items()
     )
+
+
+def write_ini(directory, settings):
+    """An ini with these settings and what a relay needs besides; its primary is not there. Returns its path."""
+    path = directory / "relay.ini"
+    base = {
+        "relay.data-dir": directory / "data",
+        "upstream.replicaof": "127.0.0.1 1",
+        "downstream.port": ports.free_port(),
+        "downstream.bind": "127.0.0.1",
+    }
+    path.write_text(ini_text({**base, **settings}))
+    return path
 
 
 @functools.cache
@@ -152,6 +166,19 @@ class Relay(Process):
         info = self.info("replication")
         lines = [info[f"slave{i}"] for i in range(info["connected_slaves"])]
         return {line["port"]: line for line in lines}
+
+    def hang_up(self, pattern):
+        """SIGHUP, whose end is told by a line that matches; returns the log from then on."""
+        after = self.log_end()
+        self.signal(signal.SIGHUP)
+        self.wait_log(pattern, after=after)
+        return self.log()[after:]
+
+    def reconnect(self, primary):
+        """Has the primary close the link, and waits until it streams again."""
+        after = self.log_end()
+        primary.client().execute_command("CLIENT", "KILL", "TYPE", "replica")
+        self.wait_log("state=handshake->streaming", after=after)
 
     def syncs(self):
         """(full, partial accepted, partial refused) as counted since its start."""
