@@ -6,9 +6,9 @@
 
 #include "relay/base/check.h"
 
-enum { RESERVE = 8, /* "..." and what closes a line */ ROOM_MAX = 32 };
+enum { RESERVE = 8, /* "..." and what closes a line */ COMPONENT_MAX = 32 };
 
-/* All of it or nothing: an escape or a message of several bytes is never cut in two. */
+/* All of it or nothing: an escape or a letter of several bytes is never cut in two. */
 static void put_some(struct log_line *line, const char *bytes, size_t length)
 {
     if (line->is_cut || length > sizeof(line->data) - RESERVE - line->length) {
@@ -55,7 +55,7 @@ void log_line_text(struct log_line *line, const struct log_event *event)
 
 /* --- JSON --- */
 
-/* The length of the UTF-8 message that stands here; 0: none does. No overlong ones, no surrogates, none
+/* The length of the UTF-8 letter that stands here; 0: none does. No overlong ones, no surrogates, none
  * behind U+10FFFF; the zero at the end of a string continues nothing. */
 static size_t letter_length(const char *string)
 {
@@ -87,9 +87,9 @@ static size_t letter_length(const char *string)
 static void put_escaped(struct log_line *line, const char *string)
 {
     while (*string != '\0' && !line->is_cut) {
-        size_t message = letter_length(string);
-        char escape[8] = "\\ufffd"; /* what was there is no message */
-        if (message == 0) {
+        size_t letter = letter_length(string);
+        char escape[8] = "\\ufffd"; /* what was there is no letter */
+        if (letter == 0) {
             put(line, escape);
         } else if (is_control((unsigned char)*string)) {
             snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)(unsigned char)*string);
@@ -98,28 +98,28 @@ static void put_escaped(struct log_line *line, const char *string)
             snprintf(escape, sizeof(escape), "\\%c", *string);
             put(line, escape);
         } else {
-            put_some(line, string, message);
+            put_some(line, string, letter);
         }
-        string += message > 0 ? message : 1;
+        string += letter > 0 ? letter : 1;
     }
 }
 
 /* The length of the component's name that the message begins with; 0: it does not. */
-static size_t room_length(const char *message)
+static size_t component_length(const char *message)
 {
     size_t length = strspn(message, "abcdefghijklmnopqrstuvwxyz");
-    return length < ROOM_MAX && strncmp(message + length, ": ", 2) == 0 ? length : 0;
+    return length < COMPONENT_MAX && strncmp(message + length, ": ", 2) == 0 ? length : 0;
 }
 
 void log_line_json(struct log_line *line, const struct log_event *event)
 {
     char head[128];
-    size_t room = room_length(event->message);
-    const char *rest = event->message + (room > 0 ? room + 2 : 0);
+    size_t component = component_length(event->message);
+    const char *rest = event->message + (component > 0 ? component + 2 : 0);
     *line = (struct log_line){.length = 0};
     snprintf(head, sizeof(head),
              "{\"ts\":\"%s\",\"level\":\"%s\",\"component\":\"%.*s\",\"message\":\"", event->time,
-             event->level, (int)room, event->message);
+             event->level, (int)component, event->message);
     put(line, head);
     put_escaped(line, rest);
     finish(line, "\"}\n");

@@ -112,7 +112,7 @@ static bool matches(const struct client_filter *filter, const struct peer_status
     return has_id(filter, peer->id);
 }
 
-/* The messages of redis-server. */
+/* The letters of redis-server. */
 static const char *flags_of(const struct peer_status *peer, char out[FLAGS_MAX])
 {
     const struct client_state *client_state =

@@ -152,8 +152,8 @@ static void refuse_subcommand(struct request *request)
     size_t length = strlen(request->row->name);
     CHECK(length < sizeof(container));
     for (size_t i = 0; i <= length; i++) {
-        char message = request->row->name[i];
-        container[i] = message >= 'a' && message <= 'z' ? (char)(message - 'a' + 'A') : message;
+        char letter = request->row->name[i];
+        container[i] = letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
     }
     write_error(request->writer, "ERR unknown subcommand '%s'. Try %s HELP.",
                 bytes_printable(argument(request, 1), word, sizeof(word)), container);

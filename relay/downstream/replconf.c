@@ -45,9 +45,9 @@ static bool copy_word(struct bytes value, const char *allowed, char *out, size_t
         return false;
     for (size_t i = 0; i < value.length; i++) {
         int byte = value.data[i];
-        bool is_message = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+        bool is_letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
         bool is_digit = byte >= '0' && byte <= '9';
-        if (!is_message && !is_digit && (byte == '\0' || strchr(allowed, byte) == NULL))
+        if (!is_letter && !is_digit && (byte == '\0' || strchr(allowed, byte) == NULL))
             return false;
     }
     if (value.length > 0)

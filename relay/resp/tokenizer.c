@@ -36,7 +36,7 @@ static bool broken(struct tokenizer *t, const char *error)
     return false;
 }
 
-/* `name` in lower-case messages: with 0x20 set, only a message's two cases equal it. */
+/* `name` in lower-case letters: with 0x20 set, only a letter's two cases equal it. */
 static inline bool is_word(const uint8_t *data, const char *name, size_t length)
 {
     unsigned difference = 0;

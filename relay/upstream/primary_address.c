@@ -13,7 +13,7 @@ static bool is_digit(uint8_t byte)
     return byte >= '0' && byte <= '9';
 }
 
-static bool is_message(uint8_t byte)
+static bool is_letter(uint8_t byte)
 {
     return (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
 }
@@ -38,7 +38,7 @@ static bool is_name(const char *host)
     uint8_t before = '.';
     for (const char *at = host; *at != '\0'; at++) {
         uint8_t byte = (uint8_t)*at;
-        if (!is_message(byte) && !is_digit(byte) && byte != '.' && byte != '-' && byte != '_')
+        if (!is_letter(byte) && !is_digit(byte) && byte != '.' && byte != '-' && byte != '_')
             return false;
         if (byte == '.' && before == '.')
             return false;

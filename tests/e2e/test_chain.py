@@ -76,7 +76,7 @@ def test_a_silent_root_is_seen_at_the_far_end(lab):
     origin.pause()
     for relay in relays:
         said = wait.until("a finding", lambda relay=relay: findings(relay).get("stream_silent"), seconds=30)
-        assert said.startswith("Nothing has come from 127.0.0.1:"), said
+        assert said.startswith("Nothing has arrived from 127.0.0.1:"), said
         assert relay.info()["master_link_status"] == "up"
     assert web.metrics(relays[-1])["psync_relay_stream_silence_seconds"] >= 2 * PERIOD
     origin.resume()

@@ -183,7 +183,11 @@ def test_store_section(lab):
         0,
     )
     relay.restart()
-    assert relay.info("store")["snapshot0"]["offset"] == info["upstream_refresh0"]["offset"]
+    wait.equal(
+        "the RDB is there again",
+        lambda: relay.info("store").get("snapshot0", {}).get("offset"),
+        info["upstream_refresh0"]["offset"],
+    )
 
 
 def contradictions(relay, seconds=3):

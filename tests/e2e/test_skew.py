@@ -53,7 +53,7 @@ def test_a_version_that_cannot_read_it_waits(lab, valkey):
     old.send(b"PSYNC ? -1\r\n")
     finding = wait.until("it is told of", lambda: cannot_load(relay))
     assert "has version 7.0.15, which cannot read the RDB (REDIS0011)" in finding["what"]
-    assert "Its next full sync begins in" in finding["advice"]
+    assert "Its next full sync starts in" in finding["advice"]
     listed = [one for one in web.status(relay)["replicas"]["list"] if one["delayed_seconds"] > 0]
     assert [one["port"] for one in listed] == [old.listening_port]
     assert not [one for one in web.status(relay)["findings"] if one["name"] == "replica_waiting"]

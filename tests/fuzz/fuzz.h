@@ -46,8 +46,8 @@ static inline struct bytes cuts_next(struct cuts *cuts, struct bytes *input)
     return piece;
 }
 
-/* Where time and others act between two pieces, the input says so: "\n@" and a message. Takes the part
- * up to there; returns the message, or 0 where the input ends. */
+/* Where time and others act between two pieces, the input says so: "\n@" and a letter. Takes the part
+ * up to there; returns the letter, or 0 where the input ends. */
 static inline char fuzz_part(struct bytes *input, struct bytes *part)
 {
     struct bytes rest = *input;

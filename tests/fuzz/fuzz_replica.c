@@ -172,19 +172,19 @@ static void wake(void)
         replica_handle(scene.replica, REPLICA_EVENT_WAKE);
 }
 
-static void act(char message)
+static void act(char letter)
 {
-    if (message == 's')
+    if (letter == 's')
         pass_second();
-    if (message == 'a' && scene.appends < APPENDS_MAX) {
+    if (letter == 'a' && scene.appends < APPENDS_MAX) {
         fake_history_append(fake_store.current, bytes_of(STREAM));
         scene.appends++;
         wake();
     }
-    if (message == 'r' && snapshot_readable(scene.snapshot) == 0) {
+    if (letter == 'r' && snapshot_readable(scene.snapshot) == 0) {
         fake_snapshot_set_readable(scene.snapshot, 10);
         wake();
-    } else if (message == 'r') {
+    } else if (letter == 'r') {
         fake_snapshot_set_state(scene.snapshot, SNAPSHOT_COMPLETE);
         fake_history_set_snapshots(fake_store.current, scene.snapshot, NULL);
         wake();
@@ -277,12 +277,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     open_scene();
     while (input.length > 0 && !fake_conn_is_closed(scene.peer)) {
         struct bytes part;
-        char message = fuzz_part(&input, &part);
+        char letter = fuzz_part(&input, &part);
         while (part.length > 0 && !fake_conn_is_closed(scene.peer)) {
             fake_conn_feed(scene.peer, cuts_next(&cuts, &part));
             fake_conn_run(scene.peer);
         }
-        act(message);
+        act(letter);
     }
     if (scene.stats.id != 0)
         check_sent();

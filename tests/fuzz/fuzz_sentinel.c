@@ -54,16 +54,16 @@ static struct conn *await(void)
     }
 }
 
-static void act(char message)
+static void act(char letter)
 {
     struct conn *newest = fake_conn_newest();
-    if (message == 's') {
+    if (letter == 's') {
         fake_loop_pass(loop, 1000);
         sentinel_tick(sentinel);
     }
-    if (message == 'a')
+    if (letter == 'a')
         sentinel_ask(sentinel);
-    if (message == 'e' && !fake_conn_is_closed(newest))
+    if (letter == 'e' && !fake_conn_is_closed(newest))
         fake_conn_end(newest);
     fake_loop_turn(loop);
     fake_conn_run_all();
@@ -77,13 +77,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (input.length > 0) {
         struct bytes part;
         struct conn *conn = await();
-        char message = fuzz_part(&input, &part);
+        char letter = fuzz_part(&input, &part);
         while (part.length > 0 && !fake_conn_is_closed(conn)) {
             fake_conn_feed(conn, cuts_next(&cuts, &part));
             fake_conn_run(conn);
             fake_conn_forget_sent(conn);
         }
-        act(message);
+        act(letter);
     }
     sentinel_close(&sentinel);
     for (size_t i = 0; i < fake_conn_count(); i++)

@@ -226,7 +226,7 @@ def test_logs_are_rotated(machine, main, instance):
     log = machine.path("/var/log/psync-relay/eu.log")
     machine.say("logrotate --force /etc/logrotate.d/psync-relay")
     assert machine.path("/var/log/psync-relay/eu.log.1").exists()
-    wait.until("it writes to a new one", lambda: "log opened again" in log.read_text())
+    wait.until("it writes to a new one", lambda: "log file reopened" in log.read_text())
     machine.say("systemctl stop psync-relay@eu")
     assert "relay: stopped" in log.read_text()
 

@@ -41,7 +41,7 @@ bool bytes_equal(struct bytes a, struct bytes b);
  * guess that begins right is not told by the clock. */
 bool bytes_equal_secret(struct bytes secret, struct bytes candidate);
 
-/* Equality that ignores the case of ASCII messages: command and option names. */
+/* Equality that ignores the case of ASCII letters: command and option names. */
 bool bytes_is(struct bytes view, const char *name);
 
 /* Does the view begin with `prefix`, case observed? */

@@ -48,8 +48,8 @@ TEST(names_ignore_the_case_of_letters_only)
         for (unsigned b = 1; b < 256; b++) {
             const char name[2] = {(char)b, '\0'};
             uint8_t byte = (uint8_t)a;
-            bool messages = (a >= 'a' && a <= 'z') || (a >= 'A' && a <= 'Z');
-            bool same = a == b || (messages && (a ^ 0x20) == b);
+            bool letters = (a >= 'a' && a <= 'z') || (a >= 'A' && a <= 'Z');
+            bool same = a == b || (letters && (a ^ 0x20) == b);
             assert_int_equal(bytes_is(bytes_at(&byte, 1), name), same);
         }
     }

@@ -110,7 +110,7 @@ TEST(letters_stay_and_nonsense_does_not)
 
 /* Up to the limit and beyond it at every length, far beyond it at some: never longer, whole to its end, and
  * nothing cut in two. */
-TEST(long_messages_are_cut_between_messages)
+TEST(long_messages_are_cut_between_letters)
 {
     static const char *const units[] = {"x", "\"", "\xe2\x82\xac", "\x01", "\xff"};
     static const char *const escaped[] = {"x", "\\\"", "\xe2\x82\xac", "\\u0001", "\\ufffd"};

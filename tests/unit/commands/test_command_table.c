@@ -210,13 +210,13 @@ COMMAND_TEST(unknown_commands_are_told_as_redis_server_does)
 COMMAND_TEST(unknown_commands_are_shown_in_part)
 {
     char line[700];
-    char messages[401];
+    char letters[401];
     char expected[400];
-    memset(messages, 'a', 400);
-    messages[400] = '\0';
-    snprintf(line, sizeof(line), "foo %s bbb", messages);
+    memset(letters, 'a', 400);
+    letters[400] = '\0';
+    snprintf(line, sizeof(line), "foo %s bbb", letters);
     snprintf(expected, sizeof(expected),
-             "-ERR unknown command 'foo', with args beginning with: '%.128s' \r\n", messages);
+             "-ERR unknown command 'foo', with args beginning with: '%.128s' \r\n", letters);
     expect(line, expected);
 }
 

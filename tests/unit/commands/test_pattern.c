@@ -81,13 +81,13 @@ TEST(many_stars_take_no_time)
 /* Whatever comes: an answer, and (under a sanitizer) no byte beyond the end. */
 TEST(all_short_patterns_end)
 {
-    static const char messages[] = "*?[]^-\\a";
+    static const char letters[] = "*?[]^-\\a";
     char pattern[6] = "";
     size_t matching = 0;
     for (unsigned code = 0; code < 8 * 8 * 8 * 8 * 8; code++) {
         unsigned rest = code;
         for (size_t i = 0; i < 5; i++, rest /= 8)
-            pattern[i] = messages[rest % 8];
+            pattern[i] = letters[rest % 8];
         char *exact = strdup(pattern); /* its end is an end that a sanitizer sees */
         assert_non_null(exact);
         matching += pattern_matches(bytes_at(exact, 5), bytes_of("a"));

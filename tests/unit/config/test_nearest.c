@@ -3,7 +3,7 @@
 
 #include "../../../relay/config/nearest.h"
 
-TEST(counts_messages)
+TEST(counts_letters)
 {
     static const struct {
         const char *a;

@@ -10,15 +10,15 @@
 #include "../../../relay/net/loop_private.h"
 #include "sockets.h"
 
-/* What happened, a message an event. */
+/* What happened, a letter an event. */
 static char happened[64];
 static struct loop *loop;
 
-static void note(char message)
+static void note(char letter)
 {
     size_t length = strlen(happened);
     assert_true(length + 1 < sizeof happened);
-    happened[length] = message;
+    happened[length] = letter;
     happened[length + 1] = '\0';
 }
 
@@ -42,7 +42,7 @@ static int end(void **state)
 
 struct alarm {
     struct timer *timer;
-    char message;
+    char letter;
     int64_t due_ms;
     bool ends;
 };
@@ -51,8 +51,8 @@ static void on_alarm(void *arg)
 {
     struct alarm *alarm = arg;
     if (clock_ms() < alarm->due_ms)
-        fail_msg("timer %c is %d ms early", alarm->message, (int)(alarm->due_ms - clock_ms()));
-    note(alarm->message);
+        fail_msg("timer %c is %d ms early", alarm->letter, (int)(alarm->due_ms - clock_ms()));
+    note(alarm->letter);
     if (alarm->ends)
         loop_stop(loop);
 }
@@ -63,9 +63,9 @@ static void arm(struct alarm *alarm, int64_t delay_ms)
     timer_arm(alarm->timer, delay_ms);
 }
 
-static void make(struct alarm *alarm, char message, bool ends)
+static void make(struct alarm *alarm, char letter, bool ends)
 {
-    *alarm = (struct alarm){.message = message, .ends = ends};
+    *alarm = (struct alarm){.letter = letter, .ends = ends};
     alarm->timer = timer_new(loop, on_alarm, alarm);
     assert_non_null(alarm->timer);
 }

@@ -91,7 +91,7 @@ TEST(names_that_cannot_be_are_refused)
     char label[80];
     memset(label, 'x', sizeof label);
     label[sizeof label - 1] = '\0';
-    struct asker asker = ask(resolve_by_system, label); /* a label has 63 messages at most */
+    struct asker asker = ask(resolve_by_system, label); /* a label has 63 letters at most */
     assert_int_equal(asker.found, 0);
     assert_non_null(strstr(asker.error, "xxx: "));
     char host[ADDRESS_HOST_MAX + 1];

@@ -239,15 +239,15 @@ TEST(errors_split_at_every_byte)
 /* Every input over the bytes that matter: at once or byte by byte makes no difference. */
 static void every_short_input(const char *alphabet, size_t longest)
 {
-    size_t messages = strlen(alphabet);
+    size_t letters = strlen(alphabet);
     size_t total = 1;
     char input[16];
     for (size_t length = 1; length <= longest; length++) {
-        total *= messages;
+        total *= letters;
         for (size_t number = 0; number < total; number++) {
             size_t rest = number;
-            for (size_t i = 0; i < length; i++, rest /= messages)
-                input[i] = alphabet[rest % messages];
+            for (size_t i = 0; i < length; i++, rest /= letters)
+                input[i] = alphabet[rest % letters];
             struct bytes view = bytes_at(input, length);
             assert_outcome(read_in_steps(view, 0, 1), read_in_steps(view, length, 1), view);
         }

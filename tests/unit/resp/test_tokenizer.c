@@ -332,16 +332,16 @@ TEST(every_single_mutation)
 TEST(every_short_input)
 {
     static const char alphabet[] = "*$01\r\nx";
-    enum { MESSAGES = sizeof(alphabet) - 1, LENGTH = 6 };
+    enum { LETTERS = sizeof(alphabet) - 1, LENGTH = 6 };
     char input[LENGTH + sizeof(SET)];
     size_t total = 1;
     for (size_t length = 1; length <= LENGTH; length++) {
-        total *= MESSAGES;
+        total *= LETTERS;
         memcpy(input + length, SET, sizeof(SET));
         for (size_t number = 0; number < total; number++) {
             size_t rest = number;
-            for (size_t i = 0; i < length; i++, rest /= MESSAGES)
-                input[i] = alphabet[rest % MESSAGES];
+            for (size_t i = 0; i < length; i++, rest /= LETTERS)
+                input[i] = alphabet[rest % LETTERS];
             whole_and_bytewise(bytes_at(input, length + sizeof(SET) - 1));
         }
     }

@@ -15,11 +15,11 @@ static size_t got_length;
 static enum conn_io last_io;
 static bool reads_to_the_end;
 
-static void note(char message)
+static void note(char letter)
 {
     size_t length = strlen(events);
     assert_true(length + 1 < sizeof events);
-    events[length] = message;
+    events[length] = letter;
     events[length + 1] = '\0';
 }
 

@@ -144,7 +144,7 @@ TEST(switches)
     }
 }
 
-/* Which of the three each is, as messages. */
+/* Which of the three each is, as letters. */
 TEST(what_is_said_while_listening)
 {
     static const struct {
