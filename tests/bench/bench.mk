@@ -14,7 +14,7 @@ $(BENCH_PROGRAMS:%=$(B)/tests/bench/%): $(B)/tests/bench/%: $(B)/tests/obj/bench
 $(B)/tests/bench/swarm: $(B)/tests/obj/bench/wire.o
 
 BENCH_STORE_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(basename $(patsubst relay/%,%,\
-                       $(wildcard relay/store/*.c relay/base/*.c))))
+                       $(wildcard relay/store/*.c relay/os/*.c relay/base/*.c))))
 
 $(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_OBJECTS)
 	$(call say,LINK,$@)

@@ -23,7 +23,7 @@
 #include "relay/os/random.h"
 #include "relay/store/store.h"
 
-enum { RUNS = 5, PIECE = 512 * 1024, MEGABYTE = 1024 * 1024, PATH_LENGTH = 512 };
+enum { RUNS = 5, PIECE = BACKLOG_APPEND_MAX, MEGABYTE = 1024 * 1024, PATH_LENGTH = 512 };
 
 #define GIGABYTE (1024.0 * 1024.0 * 1024.0)
 
