@@ -5,7 +5,7 @@
  * fails, what is held is true and served, the error is told, and as soon as the cause is over the life
  * goes on from where it was, or with a full sync where a rewind could not be done.
  *
- * `make check` tries each fifth call; `make check-all` tries every call with two of the kinds of trouble, and each
+ * `make check` tries each tenth call; `make check-all` tries every call with two of the kinds of trouble, and each
  * fifth with the others. FAULT_STRIDE=1 in the environment is every call with all of them.
  */
 #include <errno.h>
@@ -357,20 +357,20 @@ static void each_call_fails(int disk_error, int open_error, bool stays, unsigned
 
 TEST(the_disk_is_full_for_a_moment)
 {
-    each_call_fails(ENOSPC, EMFILE, false, 5);
+    each_call_fails(ENOSPC, EMFILE, false, 5 * test_stride(2));
 }
 
 TEST(the_disk_is_full_until_it_is_noticed)
 {
-    each_call_fails(ENOSPC, EMFILE, true, test_stride(5));
+    each_call_fails(ENOSPC, EMFILE, true, test_stride(10));
 }
 
 TEST(the_disk_fails_for_a_moment)
 {
-    each_call_fails(EIO, ENFILE, false, test_stride(5));
+    each_call_fails(EIO, ENFILE, false, test_stride(10));
 }
 
 TEST(the_disk_fails_until_it_is_noticed)
 {
-    each_call_fails(EIO, ENFILE, true, 5);
+    each_call_fails(EIO, ENFILE, true, 5 * test_stride(2));
 }
