@@ -3,57 +3,63 @@
 
 #include <stdlib.h>
 
-#include "request.h"
+#include "relay/downstream/client.h"
+
+void client_states_init(struct client_states *states, struct pubsub *pubsub,
+                        struct waiters *waiters, struct logins *logins)
+{
+    *states = (struct client_states){.pubsub = pubsub, .waiters = waiters, .logins = logins};
+    TAILQ_INIT(&states->list);
+}
 
 struct client_state *client_state_find(const struct client *client)
 {
     return client_kept(client);
 }
 
-static void on_gone(void *thing)
+static void client_state_end(void *thing)
 {
-    struct client_state *client_state = thing;
-    struct commands *commands = client_state->commands;
-    topics_leave(&commands->topics, &client_state->subscriber);
-    transaction_fini(&client_state->transaction);
-    waiter_forget(commands, &client_state->waiter);
-    login_forget(commands, &client_state->login);
-    TAILQ_REMOVE(&commands->client_states, client_state, entry);
-    free(client_state);
+    struct client_state *state = thing;
+    struct client_states *states = state->states;
+    pubsub_leave(states->pubsub, &state->subscriber);
+    transaction_fini(&state->transaction);
+    waiters_forget(states->waiters, &state->waiter);
+    logins_forget(states->logins, &state->login);
+    TAILQ_REMOVE(&states->list, state, entry);
+    free(state);
 }
 
-struct client_state *client_state_get(struct commands *commands, struct client *client)
+struct client_state *client_state_get(struct client_states *states, struct client *client)
 {
-    struct client_state *client_state = client_state_find(client);
-    if (client_state != NULL)
-        return client_state;
-    client_state = calloc(1, sizeof(*client_state));
-    if (client_state == NULL)
+    struct client_state *state = client_state_find(client);
+    if (state != NULL)
+        return state;
+    state = calloc(1, sizeof(*state));
+    if (state == NULL)
         return NULL;
-    client_state->commands = commands;
-    client_state->waiter.client = client;
-    subscriber_init(&client_state->subscriber, client);
-    transaction_init(&client_state->transaction);
-    TAILQ_INSERT_TAIL(&commands->client_states, client_state, entry);
-    client_keep(client, client_state, on_gone);
-    return client_state;
+    state->states = states;
+    state->client = client;
+    subscriber_init(&state->subscriber, client);
+    transaction_init(&state->transaction);
+    TAILQ_INSERT_TAIL(&states->list, state, entry);
+    client_keep(client, state, client_state_end);
+    return state;
 }
 
 void client_state_forget(struct client *client)
 {
-    struct client_state *client_state = client_state_find(client);
-    if (client_state == NULL)
+    struct client_state *state = client_state_find(client);
+    if (state == NULL)
         return;
     client_keep(client, NULL, NULL);
-    on_gone(client_state);
+    client_state_end(state);
 }
 
-void client_states_close(struct commands *commands)
+void client_states_close(struct client_states *states)
 {
     struct client_state *next;
-    for (struct client_state *client_state = TAILQ_FIRST(&commands->client_states);
-         client_state != NULL; client_state = next) {
-        next = TAILQ_NEXT(client_state, entry);
-        client_state_forget(client_state->waiter.client);
+    for (struct client_state *state = TAILQ_FIRST(&states->list); state != NULL; state = next) {
+        next = TAILQ_NEXT(state, entry);
+        client_state_forget(state->client);
     }
 }

@@ -2,7 +2,7 @@
  *
  * ACL, as far as there is one: the users are in the ini, and what they may do is their role.
  */
-#include "command_table.h"
+#include "handlers.h"
 #include "relay/base/text.h"
 #include "request.h"
 
@@ -14,10 +14,10 @@ void on_acl_whoami(struct request *request)
     write_bulk_string(request->writer, user[0] != '\0' ? user : USER_DEFAULT);
 }
 
-/* Admins may do everything; for the rest, each command that the role is enough for. */
-static void describe_rights(enum user_role role, struct text *out)
+/* An admin may do everything. For the other roles: each command that the role is enough for. */
+static void describe_rights(const struct command_table *table, enum user_role role,
+                            struct text *out)
 {
-    const struct command_table *table = all_commands();
     if (role == ROLE_ADMIN) {
         text_append_string(out, "+@all");
         return;
@@ -48,7 +48,7 @@ void on_acl_list(struct request *request)
         for (size_t k = 0; !user->needs_none && k < DIGEST_LENGTH; k++)
             text_format(&line, "%02x", (unsigned)user->password.byte[k]);
         text_append_string(&line, " ~* &* ");
-        describe_rights(user->role, &line);
+        describe_rights(request->commands->table, user->role, &line);
         write_bulk(request->writer, text_bytes(&line));
         text_fini(&line);
     }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "client_state.h"
-#include "command_table.h"
+#include "handlers.h"
 #include "names.h"
 #include "relay/base/clock.h"
 #include "request.h"
@@ -72,7 +72,7 @@ static int64_t connected_ms(const struct peer_status *peer)
     return peer->client != NULL ? client_connected_ms(peer->client) : peer->connected_ms;
 }
 
-static size_t subscriptions(const struct peer_status *peer, enum topic_kind kind)
+static size_t subscriptions(const struct peer_status *peer, enum pubsub_kind kind)
 {
     const struct client_state *client_state =
         peer->client != NULL ? client_state_find(peer->client) : NULL;
@@ -83,7 +83,7 @@ static enum client_type type_of(const struct peer_status *peer)
 {
     if (peer->client == NULL)
         return CLIENT_TYPE_REPLICA;
-    if (subscriptions(peer, TOPIC_CHANNEL) + subscriptions(peer, TOPIC_PATTERN) > 0)
+    if (subscriptions(peer, PUBSUB_CHANNEL) + subscriptions(peer, PUBSUB_PATTERN) > 0)
         return CLIENT_TYPE_PUBSUB;
     return CLIENT_TYPE_NORMAL;
 }
@@ -124,7 +124,7 @@ static const char *flags_of(const struct peer_status *peer, char out[FLAGS_MAX])
         out[length++] = 'P';
     if (client_state != NULL && client_state->transaction.is_open)
         out[length++] = 'x';
-    if (client_state != NULL && client_state->waiter.is_waiting)
+    if (client_state != NULL && client_state->waiter.is_blocked)
         out[length++] = 'b';
     if (length == 0)
         out[length++] = 'N';
@@ -169,7 +169,7 @@ static void list_peer(const struct peer_status *peer, void *arg)
                 (now_ms - connected_ms(peer)) / 1000, (now_ms - active_ms) / 1000,
                 flags_of(peer, flags));
     text_format(listing->out, " db=0 sub=%zu psub=%zu ssub=0 multi=%" PRId64,
-                subscriptions(peer, TOPIC_CHANNEL), subscriptions(peer, TOPIC_PATTERN),
+                subscriptions(peer, PUBSUB_CHANNEL), subscriptions(peer, PUBSUB_PATTERN),
                 queued_commands(peer));
     text_append_string(listing->out,
                        " qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0"
@@ -417,9 +417,9 @@ void on_client_getname(struct request *request)
 
 void on_client_setname(struct request *request)
 {
-    if (!may_be_name(request, argument(request, 2)))
+    if (!name_check(argument(request, 2), request->writer))
         return;
-    copy_name(request->session->name, argument(request, 2));
+    name_copy(request->session->name, argument(request, 2));
     reply_ok(request);
 }
 
@@ -432,13 +432,13 @@ void on_client_setinfo(struct request *request)
                     bytes_printable(argument(request, 2), shown, sizeof(shown)));
         return;
     }
-    if (!is_plain_name(argument(request, 3))) {
+    if (!name_is_plain(argument(request, 3))) {
         write_error(request->writer,
                     "ERR %s cannot contain spaces, newlines or special characters.",
                     is_name ? "lib-name" : "lib-ver");
         return;
     }
-    copy_name(is_name ? request->session->lib_name : request->session->lib_version,
+    name_copy(is_name ? request->session->lib_name : request->session->lib_version,
               argument(request, 3));
     reply_ok(request);
 }
@@ -500,6 +500,6 @@ void on_client_unblock(struct request *request)
     else if (!bytes_to_i64(argument(request, 2), &id))
         write_error(request->writer, "ERR value is not an integer or out of range");
     else
-        write_integer(request->writer,
-                      id > 0 && waiters_unblock(request->commands, (uint64_t)id, with_error));
+        write_integer(request->writer, id > 0 && waiters_unblock(&request->commands->waiters,
+                                                                 (uint64_t)id, with_error));
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command_table.h"
+#include "handlers.h"
 #include "pattern.h"
 #include "request.h"
 #include "syntax.h"
@@ -161,7 +161,7 @@ static void write_docs(struct writer *writer, const struct command_row *row)
 
 void on_command_all(struct request *request)
 {
-    const struct command_table *all = all_commands();
+    const struct command_table *all = request->commands->table;
     write_array(request->writer, all->count);
     for (size_t i = 0; i < all->count; i++)
         write_info(request->writer, &all->rows[i]);
@@ -175,7 +175,8 @@ void on_command_info(struct request *request)
     }
     write_array(request->writer, argument_count(request) - 2);
     for (size_t i = 2; i < argument_count(request); i++) {
-        const struct command_row *row = command_find_path(argument(request, i));
+        const struct command_row *row =
+            command_find_path(request->commands->table, argument(request, i));
         if (row != NULL)
             write_info(request->writer, row);
         else
@@ -185,7 +186,7 @@ void on_command_info(struct request *request)
 
 void on_command_docs(struct request *request)
 {
-    const struct command_table *all = all_commands();
+    const struct command_table *all = request->commands->table;
     size_t known = 0;
     if (argument_count(request) == 2) {
         write_map(request->writer, all->count);
@@ -194,10 +195,11 @@ void on_command_docs(struct request *request)
         return;
     }
     for (size_t i = 2; i < argument_count(request); i++)
-        known += command_find_path(argument(request, i)) != NULL;
+        known += command_find_path(request->commands->table, argument(request, i)) != NULL;
     write_map(request->writer, known);
     for (size_t i = 2; i < argument_count(request); i++) {
-        const struct command_row *row = command_find_path(argument(request, i));
+        const struct command_row *row =
+            command_find_path(request->commands->table, argument(request, i));
         if (row != NULL)
             write_docs(request->writer, row);
     }
@@ -205,12 +207,12 @@ void on_command_docs(struct request *request)
 
 void on_command_count(struct request *request)
 {
-    write_integer(request->writer, (int64_t)all_commands()->count);
+    write_integer(request->writer, (int64_t)request->commands->table->count);
 }
 
 void on_command_getkeys(struct request *request)
 {
-    if (command_find(all_commands(), argument(request, 2)) != NULL)
+    if (command_find(request->commands->table, argument(request, 2)) != NULL)
         write_error(request->writer, "ERR The command has no key arguments");
     else
         write_error(request->writer, "ERR Invalid command specified");
@@ -267,8 +269,8 @@ void on_command_list(struct request *request)
         return;
     }
     text_init(&names, 64 * 1024);
-    for (size_t i = 0; i < all_commands()->count; i++) {
-        const struct command_row *row = &all_commands()->rows[i];
+    for (size_t i = 0; i < request->commands->table->count; i++) {
+        const struct command_row *row = &request->commands->table->rows[i];
         list_row(&list, row);
         for (size_t child = 0; row->children != NULL && child < row->children->count; child++)
             list_row(&list, &row->children->rows[child]);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command_table.h"
+#include "handlers.h"
 #include "pattern.h"
 #include "request.h"
 

@@ -3,7 +3,7 @@
  * What a client says to see whether we live, and to end. How it begins is in login.c.
  */
 #include "client_state.h"
-#include "command_table.h"
+#include "handlers.h"
 #include "request.h"
 
 /* In RESP2 a subscriber gets it in the form of a message. */

@@ -4,7 +4,7 @@
  * look for them. Fields that only a relay has stand at the end of a section, or in "Relay" and "Store". A field whose
  * value is not known is left out.
  */
-#include "command_table.h"
+#include "handlers.h"
 #include "info_moment.h"
 #include "info_sections.h"
 #include "relay/base/report.h"

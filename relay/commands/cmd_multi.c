@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * MULTI, EXEC, DISCARD, and WATCH, which has nothing to watch. Sentinel re-points its replicas by such a
- * transaction (docs/protocol.md 5.2). The dispatcher queues what comes in between (commands.c).
+ * transaction (docs/protocol.md 5.2). The dispatcher queues what comes in between (dispatch.c).
  */
 #include "client_state.h"
-#include "command_table.h"
+#include "dispatch.h"
+#include "handlers.h"
 #include "relay/base/log.h"
 #include "request.h"
 
@@ -21,7 +22,8 @@ void on_multi(struct request *request)
         write_error(request->writer, "ERR MULTI calls can not be nested");
         return;
     }
-    struct client_state *client_state = client_state_get(request->commands, request->client);
+    struct client_state *client_state =
+        client_state_get(&request->commands->client_states, request->client);
     if (client_state == NULL) {
         write_error(request->writer, "ERR out of memory");
         return;
@@ -77,7 +79,7 @@ void on_exec(struct request *request)
         write_array(request->writer, ready.count);
         while (transaction_next(&ready, &command)) {
             size_t before = request->writer->out->length;
-            run_queued(request, &command);
+            dispatch_queued(request, &command);
             if (ready.is_lenient)
                 tell_refused(request, &command, before);
         }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "client_state.h"
-#include "command_table.h"
+#include "handlers.h"
 #include "pattern.h"
 #include "request.h"
 
@@ -31,9 +31,10 @@ static void note_listener(struct request *request, const struct client_state *cl
 }
 
 /* One confirmation for each name, or an error in its place. */
-static void subscribe(struct request *request, enum topic_kind kind)
+static void subscribe(struct request *request, enum pubsub_kind kind)
 {
-    struct client_state *client_state = client_state_get(request->commands, request->client);
+    struct client_state *client_state =
+        client_state_get(&request->commands->client_states, request->client);
     if (client_state == NULL) {
         write_error(request->writer, "ERR out of memory");
         return;
@@ -41,7 +42,7 @@ static void subscribe(struct request *request, enum topic_kind kind)
     for (size_t i = 1; i < argument_count(request); i++) {
         struct bytes name = argument(request, i);
         const char *why =
-            topics_subscribe(&request->commands->topics, &client_state->subscriber, kind, name);
+            pubsub_subscribe(&request->commands->pubsub, &client_state->subscriber, kind, name);
         if (why != NULL)
             write_error(request->writer, "%s", why);
         else
@@ -51,14 +52,14 @@ static void subscribe(struct request *request, enum topic_kind kind)
 }
 
 static void unsubscribe_one(struct request *request, struct client_state *client_state,
-                            enum topic_kind kind, struct bytes name)
+                            enum pubsub_kind kind, struct bytes name)
 {
-    topics_unsubscribe(&request->commands->topics, &client_state->subscriber, kind, name);
+    pubsub_unsubscribe(&request->commands->pubsub, &client_state->subscriber, kind, name);
     confirm(request, request->row->name, name, subscriber_count(&client_state->subscriber));
 }
 
 static void unsubscribe_all(struct request *request, struct client_state *client_state,
-                            enum topic_kind kind)
+                            enum pubsub_kind kind)
 {
     const struct subscriber *subscriber = &client_state->subscriber;
     if (subscriber->count[kind] == 0)
@@ -72,9 +73,10 @@ static void unsubscribe_all(struct request *request, struct client_state *client
     }
 }
 
-static void unsubscribe(struct request *request, enum topic_kind kind)
+static void unsubscribe(struct request *request, enum pubsub_kind kind)
 {
-    struct client_state *client_state = client_state_get(request->commands, request->client);
+    struct client_state *client_state =
+        client_state_get(&request->commands->client_states, request->client);
     if (client_state == NULL) {
         write_error(request->writer, "ERR out of memory");
         return;
@@ -88,28 +90,28 @@ static void unsubscribe(struct request *request, enum topic_kind kind)
 
 void on_subscribe(struct request *request)
 {
-    subscribe(request, TOPIC_CHANNEL);
+    subscribe(request, PUBSUB_CHANNEL);
 }
 
 void on_psubscribe(struct request *request)
 {
-    subscribe(request, TOPIC_PATTERN);
+    subscribe(request, PUBSUB_PATTERN);
 }
 
 void on_unsubscribe(struct request *request)
 {
-    unsubscribe(request, TOPIC_CHANNEL);
+    unsubscribe(request, PUBSUB_CHANNEL);
 }
 
 void on_punsubscribe(struct request *request)
 {
-    unsubscribe(request, TOPIC_PATTERN);
+    unsubscribe(request, PUBSUB_PATTERN);
 }
 
 void on_publish(struct request *request)
 {
     size_t sent =
-        topics_publish(&request->commands->topics, argument(request, 1), argument(request, 2));
+        pubsub_publish(&request->commands->pubsub, argument(request, 1), argument(request, 2));
     write_integer(request->writer, (int64_t)sent);
 }
 
@@ -143,7 +145,7 @@ void on_pubsub_channels(struct request *request)
     text_init(&names, NAMES_LENGTH_MAX);
     if (argument_count(request) == 3)
         list.pattern = &request->command->argument[2];
-    topics_each(&request->commands->topics, TOPIC_CHANNEL, list_name, &list);
+    pubsub_each(&request->commands->pubsub, PUBSUB_CHANNEL, list_name, &list);
     if (names.failed) {
         write_error(request->writer, "ERR there are too many channels to be listed");
     } else {
@@ -158,7 +160,7 @@ void on_pubsub_numsub(struct request *request)
     write_array(request->writer, (argument_count(request) - 2) * 2);
     for (size_t i = 2; i < argument_count(request); i++) {
         struct bytes name = argument(request, i);
-        size_t count = topics_subscribers(&request->commands->topics, TOPIC_CHANNEL, name);
+        size_t count = pubsub_subscribers(&request->commands->pubsub, PUBSUB_CHANNEL, name);
         write_bulk(request->writer, name);
         write_integer(request->writer, (int64_t)count);
     }
@@ -167,5 +169,5 @@ void on_pubsub_numsub(struct request *request)
 void on_pubsub_numpat(struct request *request)
 {
     write_integer(request->writer,
-                  (int64_t)topics_count(&request->commands->topics, TOPIC_PATTERN));
+                  (int64_t)pubsub_count(&request->commands->pubsub, PUBSUB_PATTERN));
 }

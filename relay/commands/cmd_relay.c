@@ -5,7 +5,7 @@
  */
 #include <inttypes.h>
 
-#include "command_table.h"
+#include "handlers.h"
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
 #include "relay/downstream/known.h"
@@ -26,7 +26,7 @@ void on_relay_accept(struct request *request)
         reply_syntax_error(request);
         return;
     }
-    if (is_named && !read_address(request, 2, &upstream))
+    if (is_named && !request_read_address(request, 2, &upstream))
         return;
     const char *reason = link_accept(request->commands->link, is_named ? &upstream : NULL);
     if (reason == NULL)

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <strings.h>
 
-#include "command_table.h"
+#include "handlers.h"
 #include "relay/base/log.h"
 #include "relay/store/history.h"
 #include "relay/store/store.h"
@@ -92,22 +92,6 @@ static void follow(struct request *request, const struct primary_address *upstre
         write_error(request->writer, "%s", text_string(why));
 }
 
-bool read_address(struct request *request, size_t at, struct primary_address *out)
-{
-    struct text why;
-    text_init(&why, WHY_MAX);
-    /* What can never be a server is refused at once, not tried for ever. */
-    bool has_host = primary_host_parse(argument(request, at), out->host, &why);
-    bool good = has_host &&
-                primary_address_parse(argument(request, at), argument(request, at + 1), out, &why);
-    if (!has_host)
-        write_error(request->writer, "ERR Invalid master host: %s", text_string(&why));
-    else if (!good)
-        write_error(request->writer, "ERR Invalid master port");
-    text_fini(&why);
-    return good;
-}
-
 void on_replicaof(struct request *request)
 {
     struct primary_address upstream;
@@ -117,7 +101,7 @@ void on_replicaof(struct request *request)
                                      "it at another primary, or stop it with SHUTDOWN");
         return;
     }
-    if (!read_address(request, 1, &upstream))
+    if (!request_read_address(request, 1, &upstream))
         return;
     text_init(&why, WHY_MAX);
     follow(request, &upstream, &why);

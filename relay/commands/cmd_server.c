@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "command_table.h"
+#include "handlers.h"
+#include "info_moment.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/os/memory.h"
@@ -62,94 +63,12 @@ void on_dbsize(struct request *request)
     write_integer(request->writer, 0);
 }
 
-int64_t last_save_s(const struct commands *commands)
-{
-    const struct history *history = store_current(commands->store);
-    const struct snapshot *snapshot = history != NULL ? history_snapshot(history) : NULL;
-    if (snapshot == NULL)
-        return commands->started_wall_us / 1000000; /* as a server that has not saved yet */
-    int64_t age_ms = clock_ms() - snapshot_completed_ms(snapshot);
-    return (clock_wall_us() / 1000 - age_ms) / 1000;
-}
-
 void on_lastsave(struct request *request)
 {
-    write_integer(request->writer, last_save_s(request->commands));
+    write_integer(request->writer, info_last_save_s(request->commands));
 }
 
 void on_empty_list(struct request *request)
 {
     write_array(request->writer, 0);
-}
-
-void on_slowlog_get(struct request *request)
-{
-    int64_t count = 0;
-    if (argument_count(request) > 3)
-        write_error(request->writer, "ERR wrong number of arguments for 'slowlog|get' command");
-    else if (argument_count(request) == 3 &&
-             (!bytes_to_i64(argument(request, 2), &count) || count < -1))
-        write_error(request->writer, "ERR count should be greater than or equal to -1");
-    else
-        write_array(request->writer, 0);
-}
-
-void on_slowlog_len(struct request *request)
-{
-    write_integer(request->writer, 0);
-}
-
-void on_slowlog_reset(struct request *request)
-{
-    reply_ok(request);
-}
-
-void on_memory_usage(struct request *request)
-{
-    write_null(request->writer);
-}
-
-void on_memory_purge(struct request *request)
-{
-    memory_purge();
-    reply_ok(request);
-}
-
-void on_memory_stats(struct request *request)
-{
-    struct memory memory;
-    memory_read(&memory);
-    write_map(request->writer, 4);
-    write_bulk_string(request->writer, "total.allocated");
-    write_integer(request->writer, (int64_t)memory.used);
-    write_bulk_string(request->writer, "resident");
-    write_integer(request->writer, (int64_t)memory.resident);
-    write_bulk_string(request->writer, "file-backed");
-    write_integer(request->writer, (int64_t)memory.file_backed);
-    write_bulk_string(request->writer, "keys.count");
-    write_integer(request->writer, 0);
-}
-
-void on_memory_doctor(struct request *request)
-{
-    static const char advice[] =
-        "psync-relay holds its data on disk: used_memory in INFO is what it allocated, "
-        "mem_file_backed what the kernel keeps of its files and takes back when it needs it.\n";
-    write_verbatim(request->writer, bytes_of(advice));
-}
-
-void on_memory_malloc_stats(struct request *request)
-{
-    char *xml = NULL;
-    size_t length = 0;
-    FILE *into = open_memstream(&xml, &length);
-    if (into == NULL || !memory_write_statistics(into)) {
-        write_error(request->writer, "ERR the allocator has nothing to say");
-        if (into != NULL)
-            fclose(into);
-    } else {
-        fclose(into);
-        write_verbatim(request->writer, bytes_at(xml, length));
-    }
-    free(xml);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The table of commands: what exists, how many arguments it takes, who may use it, who does it, and
- * what COMMAND INFO and COMMAND DOCS say of it. Sub-commands are tables of the same kind. The
- * dispatcher and the commands that talk about commands read it; nothing else knows which there are.
+ * What a table of commands is: which commands exist, how many arguments each takes, who may use it, the handler that
+ * runs it, and what COMMAND INFO and COMMAND DOCS say about it. Subcommands are tables of the same kind. The table itself
+ * is data (command_rows.c); the dispatcher and the commands about commands read it.
+ *
+ * Pure.
  */
 #ifndef RELAY_COMMANDS_COMMAND_TABLE_H
 #define RELAY_COMMANDS_COMMAND_TABLE_H
@@ -35,9 +37,11 @@ enum command_flag {
     /* Nothing that COMMAND INFO tells. */
     COMMAND_IMMEDIATE = 1 << 12,  /* never queued between MULTI and EXEC */
     COMMAND_SUBSCRIBED = 1 << 13, /* allowed to a subscriber in RESP2 */
-    /* Whose role is enough; that of an admin always is. */
+    /* Which role is enough besides admin, which always is. */
     COMMAND_FOR_REPLICAS = 1 << 14,
     COMMAND_FOR_MONITORS = 1 << 15,
+    /* Sent by a replica before it is attached: REPLCONF, PSYNC, SYNC. */
+    COMMAND_HANDSHAKE = 1 << 16,
 };
 
 struct command_table {
@@ -46,7 +50,7 @@ struct command_table {
 };
 
 struct command_row {
-    const char *name; /* lower case; of a sub-command "container|name" */
+    const char *name; /* lower case; of a subcommand "container|name" */
     int arity;        /* words, the name included; negative: at least so many */
     unsigned flags;   /* enum command_flag */
     command_fn *handler;
@@ -56,90 +60,30 @@ struct command_row {
     const char *summary;
     const char *syntax;                   /* of the arguments, as docs.c reads it; "" for none */
     const struct command_table *children; /* NULL: none; else `handler` serves the bare name, or
-                                             is NULL where a sub-command must follow */
+                                             is NULL where a subcommand must follow */
 };
 
-const struct command_table *all_commands(void);
-
-/* The row of a table, letter case ignored; NULL: none. In a table of sub-commands the name
+/* The row of a table, letter case ignored; NULL: none. In a table of subcommands the name
  * is what follows the '|'. */
 const struct command_row *command_find(const struct command_table *table, struct bytes name);
 
 /* "ping", or "client|list": as COMMAND INFO and COMMAND DOCS are asked. */
-const struct command_row *command_find_path(struct bytes path);
+const struct command_row *command_find_path(const struct command_table *all, struct bytes path);
 
-/* What a user types for the row: the part after the '|' of a sub-command. */
+/* What a user types for the row: the part after the '|' of a subcommand. */
 const char *command_word(const struct command_row *row);
 
-/* Every command and sub-command has a number of its own, 0 to command_count() - 1. */
-size_t command_number(const struct command_row *row);
-size_t command_count(void);
+/* Every command and subcommand has a number of its own, 0 to command_count - 1. `row` is of the table `all`. */
+size_t command_number(const struct command_table *all, const struct command_row *row);
+size_t command_count(const struct command_table *all);
 
-/* Calls `fn` for every command and sub-command, in the order of the table. */
+/* Calls `fn` for every command and subcommand, in the order of the table. */
 typedef void command_each_fn(const struct command_row *row, void *arg);
-void command_each(command_each_fn *fn, void *arg);
+void command_each(const struct command_table *all, command_each_fn *fn, void *arg);
 
 bool command_accepts(const struct command_row *row, size_t words);
 
-/* May somebody of this role use it? */
+/* May a user of this role use it? */
 bool command_is_for(const struct command_row *row, enum user_role role);
-
-/* Why a command that is in no table is refused, if it is one that servers with data have. */
-enum data_command {
-    DATA_COMMAND_NONE,   /* nonsense, or newer than this list */
-    DATA_COMMAND_READ,   /* needs data */
-    DATA_COMMAND_WRITE,  /* changes data */
-    DATA_COMMAND_OTHER,  /* something else that only a server with data offers */
-    DATA_COMMAND_CLUSTER /* asks for cluster mode */
-};
-enum data_command data_command_find(struct bytes name);
-
-/* commands/cmd_acl.c */
-command_fn on_acl_list, on_acl_users, on_acl_whoami;
-
-/* commands/cmd_client.c */
-command_fn on_client_capa, on_client_getname, on_client_getredir, on_client_id, on_client_info;
-command_fn on_client_kill, on_client_list, on_client_no_evict, on_client_no_touch, on_client_reply;
-command_fn on_client_setinfo, on_client_setname, on_client_unblock;
-
-/* commands/cmd_connection.c */
-command_fn on_echo, on_ping, on_quit, on_reset, on_select;
-
-/* commands/cmd_command.c */
-command_fn on_command_all, on_command_count, on_command_docs, on_command_getkeys, on_command_info;
-command_fn on_command_list, on_help;
-
-/* commands/cmd_info.c */
-command_fn on_info;
-
-/* commands/login.c */
-command_fn on_auth, on_hello;
-
-/* commands/cmd_multi.c */
-command_fn on_discard, on_exec, on_multi, on_unwatch, on_watch;
-
-/* commands/cmd_pubsub.c */
-command_fn on_psubscribe, on_publish, on_pubsub_channels, on_pubsub_numpat, on_pubsub_numsub;
-command_fn on_punsubscribe, on_subscribe, on_unsubscribe;
-
-/* commands/cmd_relay.c */
-command_fn on_relay_accept, on_relay_drop, on_relay_replicas, on_relay_snapshot, on_relay_store;
-command_fn on_relay_accept, on_relay_away, on_relay_replicas, on_relay_snapshot, on_relay_store;
-command_fn on_relay_accept, on_relay_forget, on_relay_replicas, on_relay_snapshot, on_relay_store;
-
-/* commands/cmd_replication.c */
-command_fn on_failover, on_psync, on_replconf, on_replicaof, on_role, on_sync;
-
-/* commands/cmd_server.c */
-command_fn on_dbsize, on_lastsave, on_latency_doctor, on_latency_histogram, on_latency_reset;
-command_fn on_empty_list, on_memory_doctor, on_memory_malloc_stats, on_memory_purge;
-command_fn on_memory_stats, on_memory_usage, on_shutdown, on_slowlog_get, on_slowlog_len;
-command_fn on_slowlog_reset, on_time;
-
-/* commands/cmd_config.c */
-command_fn on_config_get, on_config_resetstat, on_config_rewrite, on_config_set;
-
-/* commands/waiter.c */
-command_fn on_wait, on_waitaof;
 
 #endif

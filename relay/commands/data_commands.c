@@ -1,10 +1,5 @@
-/* SPDX-License-Identifier: MIT
- *
- * The commands that servers with data have and a relay has not. Whoever sends one has most likely
- * taken the relay for such a server, and is told so, instead of "unknown command". A name that is
- * missing here is no harm: it gets the answer of any server that does not know it.
- */
-#include "command_table.h"
+/* SPDX-License-Identifier: MIT */
+#include "data_commands.h"
 
 #include <string.h>
 

@@ -4,10 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "component.h"
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
+#include "relay/store/history.h"
 #include "relay/store/status.h"
-#include "request.h"
+#include "relay/store/store.h"
 
 enum { LINES_LENGTH_MAX = 8 * 1024 * 1024 };
 
@@ -77,4 +79,14 @@ void info_moment_fini(struct info_moment *moment)
 int64_t info_moment_seconds_since(const struct info_moment *moment, int64_t then_ms)
 {
     return moment->now_ms > then_ms ? (moment->now_ms - then_ms) / 1000 : 0;
+}
+
+int64_t info_last_save_s(const struct commands *commands)
+{
+    const struct history *history = store_current(commands->store);
+    const struct snapshot *snapshot = history != NULL ? history_snapshot(history) : NULL;
+    if (snapshot == NULL)
+        return commands->started_wall_us / 1000000; /* as a server that has not saved yet */
+    int64_t age_ms = clock_ms() - snapshot_completed_ms(snapshot);
+    return (clock_wall_us() / 1000 - age_ms) / 1000;
 }

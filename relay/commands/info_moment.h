@@ -36,6 +36,9 @@ void info_moment_fini(struct info_moment *moment);
 enum { INFO_ADDRESS_MAX = 256 };
 const char *info_plain_address(const char *address, char out[INFO_ADDRESS_MAX]);
 
+/* When the snapshot that is served became complete, in seconds since 1970; without one, when the relay was started. */
+int64_t info_last_save_s(const struct commands *commands);
+
 /* Whole seconds from then until the moment, none below 0. */
 int64_t info_moment_seconds_since(const struct info_moment *moment, int64_t then_ms);
 

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "component.h"
 #include "info_moment.h"
 #include "names.h"
 #include "relay/base/clock.h"
@@ -14,7 +15,6 @@
 #include "relay/os/memory.h"
 #include "relay/store/status.h"
 #include "relay/store/store.h"
-#include "request.h"
 
 enum { HUMAN_MAX = 32 };
 
@@ -134,7 +134,7 @@ void info_persistence(const struct info_moment *moment, struct report *report)
     report_u64(report, "async_loading", 0);
     report_u64(report, "rdb_changes_since_last_save", 0);
     report_u64(report, "rdb_bgsave_in_progress", 0);
-    report_i64(report, "rdb_last_save_time", last_save_s(moment->commands));
+    report_i64(report, "rdb_last_save_time", info_last_save_s(moment->commands));
     report_text(report, "rdb_last_bgsave_status", "%s",
                 status_word(!has_refresh_error && upstream->full_sync_failures == 0));
     report_u64(report, "aof_enabled", 0);

@@ -4,13 +4,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "component.h"
 #include "info_moment.h"
 #include "relay/base/report.h"
 #include "relay/downstream/known.h"
 #include "relay/resp/rdb_version.h"
 #include "relay/store/status.h"
 #include "relay/store/store.h"
-#include "request.h"
 
 enum { HOP_LINE_MAX = 512 };
 

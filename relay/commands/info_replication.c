@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "info_sections.h"
 
+#include "component.h"
 #include "info_moment.h"
 #include "relay/base/report.h"
 #include "relay/store/cursor.h"
 #include "relay/store/history.h"
 #include "relay/store/store.h"
-#include "request.h"
 
 /* Where the history stands as replicas may see it, or zeros where there is none yet. What has come in this
  * turn and is not published is told by the next INFO. */

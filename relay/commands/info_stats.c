@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "command_table.h"
+#include "component.h"
 #include "info_moment.h"
 #include "relay/base/report.h"
-#include "request.h"
 
 enum { STAT_NAME_MAX = 96 };
 
@@ -53,8 +53,8 @@ void info_stats(const struct info_moment *moment, struct report *report)
     report_u64(report, "sync_full_unacknowledged",
                now->sync_full_unacknowledged - then->sync_full_unacknowledged);
     report_u64(report, "evicted_keys", 0);
-    report_u64(report, "pubsub_channels", topics_count(&commands->topics, TOPIC_CHANNEL));
-    report_u64(report, "pubsub_patterns", topics_count(&commands->topics, TOPIC_PATTERN));
+    report_u64(report, "pubsub_channels", pubsub_count(&commands->pubsub, PUBSUB_CHANNEL));
+    report_u64(report, "pubsub_patterns", pubsub_count(&commands->pubsub, PUBSUB_PATTERN));
     report_u64(report, "latest_fork_usec", 0);
     report_u64(report, "total_forks", 0);
     report_u64(report, "total_error_replies", commands->errors.total);
@@ -83,6 +83,7 @@ void info_errorstats(const struct info_moment *moment, struct report *report)
 
 /* The stats of each command, and where they go. */
 struct stat_lines {
+    const struct command_table *table;
     const struct command_stats *stats;
     struct report *report;
 };
@@ -90,7 +91,7 @@ struct stat_lines {
 static void report_command_calls(const struct command_row *row, void *arg)
 {
     const struct stat_lines *lines = arg;
-    const struct command_stat *stat = &lines->stats->of[command_number(row)];
+    const struct command_stat *stat = &lines->stats->of[command_number(lines->table, row)];
     char name[STAT_NAME_MAX];
     if (stat->calls == 0 && stat->rejected == 0)
         return;
@@ -104,15 +105,17 @@ static void report_command_calls(const struct command_row *row, void *arg)
 
 void info_commandstats(const struct info_moment *moment, struct report *report)
 {
-    struct stat_lines lines = {.stats = &moment->commands->stats, .report = report};
+    struct stat_lines lines = {
+        .table = moment->commands->table, .stats = &moment->commands->stats, .report = report};
     report_section(report, "Commandstats");
-    command_each(report_command_calls, &lines);
+    command_each(lines.table, report_command_calls, &lines);
 }
 
 static void report_command_latency(const struct command_row *row, void *arg)
 {
     const struct stat_lines *lines = arg;
-    const struct latency_histogram *latency = lines->stats->of[command_number(row)].latency;
+    const struct latency_histogram *latency =
+        lines->stats->of[command_number(lines->table, row)].latency;
     char name[STAT_NAME_MAX];
     if (latency == NULL)
         return;
@@ -125,7 +128,8 @@ static void report_command_latency(const struct command_row *row, void *arg)
 
 void info_latencystats(const struct info_moment *moment, struct report *report)
 {
-    struct stat_lines lines = {.stats = &moment->commands->stats, .report = report};
+    struct stat_lines lines = {
+        .table = moment->commands->table, .stats = &moment->commands->stats, .report = report};
     report_section(report, "Latencystats");
-    command_each(report_command_latency, &lines);
+    command_each(lines.table, report_command_latency, &lines);
 }

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "component.h"
 #include "info_moment.h"
 #include "relay/base/clock.h"
 #include "relay/base/report.h"
 #include "relay/net/tls_certificates.h"
-#include "request.h"
 
 /* Under Valkey's names: of our side for replicas, of our side for the primary, and of all CAs the one that
  * expires first. */

@@ -4,13 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "client_state.h"
-#include "command_table.h"
-#include "names.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/net/loop.h"
-#include "request.h"
 
 enum { REPLY_MAX = 4096 };
 
@@ -21,297 +17,149 @@ static struct guess_key key_of(const struct client *client)
 
 /* ---------------------------------------------------------------- the answer */
 
-static void reply_hello(struct request *request)
+/* A client that is logged in already keeps its user when it gives a wrong password. */
+static void login_finish(struct logins *logins, const struct login *login, struct writer *writer)
 {
-    struct writer *writer = request->writer;
-    struct link_status upstream;
-    link_status(request->commands->link, &upstream);
-    bool is_valkey = upstream.valkey_version[0] != '\0';
-    write_map(writer, 7);
-    write_bulk_string(writer, "server");
-    write_bulk_string(writer, is_valkey ? "valkey" : "redis");
-    write_bulk_string(writer, "version");
-    write_bulk_string(writer, is_valkey ? upstream.valkey_version : primary_version(&upstream));
-    write_bulk_string(writer, "proto");
-    write_integer(writer, request->session->protocol);
-    write_bulk_string(writer, "id");
-    write_integer(writer, (int64_t)client_id(request->client));
-    write_bulk_string(writer, "mode");
-    write_bulk_string(writer, "standalone");
-    write_bulk_string(writer, "role");
-    write_bulk_string(writer, "replica");
-    write_bulk_string(writer, "modules");
-    write_array(writer, 0);
-}
-
-static void greet(struct request *request, const struct login *login)
-{
-    if (login->has_name)
-        copy_name(request->session->name, bytes_of(login->name));
-    request->session->protocol = login->protocol;
-    request->writer->protocol = login->protocol; /* this reply speaks it already */
-    reply_hello(request);
-}
-
-static void deny(struct request *request)
-{
-    request->commands->logins.denied++;
-    write_error(request->writer, "WRONGPASS invalid username-password pair or user is disabled.");
-}
-
-/* What was given before stays where a wrong password is given. */
-static void finish(struct request *request, const struct login *login)
-{
-    struct commands *commands = request->commands;
-    const struct user *user = users_find(commands->options.users, bytes_of(login->user));
+    const struct user *user = users_find(logins->users, bytes_of(login->user));
     if (user == NULL) {
-        deny(request);
+        logins->denied++;
+        write_error(writer, "WRONGPASS invalid username-password pair or user is disabled.");
         return;
     }
-    login_throttle_pardon(&commands->logins.login_throttle, key_of(request->client));
-    snprintf(request->session->user, sizeof(request->session->user), "%s", user->name);
-    request->session->role = (int)user->role;
-    if (login->is_hello)
-        greet(request, login);
-    else
-        reply_ok(request);
+    struct client_session *session = client_session(login->client);
+    login_throttle_pardon(&logins->throttle, key_of(login->client));
+    snprintf(session->user, sizeof(session->user), "%s", user->name);
+    session->role = (int)user->role;
+    login->reply(login, writer, logins->reply_arg);
 }
 
-/* ---------------------------------------------------------------- waiting */
+/* ---------------------------------------------------------------- blocked clients */
 
-static void leave(struct commands *commands, struct login *login)
+static void login_unlist(struct logins *logins, struct login *login)
 {
-    CHECK(login->is_waiting);
-    login->is_waiting = false;
-    TAILQ_REMOVE(&commands->logins.waiting, login, entry);
+    CHECK(login->is_blocked);
+    login->is_blocked = false;
+    TAILQ_REMOVE(&logins->blocked, login, entry);
 }
 
-static void arm(struct commands *commands)
+static void arm_timer(struct logins *logins)
 {
     const struct login *login;
     int64_t now_ms = clock_ms();
     int64_t next_ms = INT64_MAX;
-    TAILQ_FOREACH(login, &commands->logins.waiting, entry)
+    TAILQ_FOREACH(login, &logins->blocked, entry)
     {
         if (login->due_ms < next_ms)
             next_ms = login->due_ms;
     }
     if (next_ms != INT64_MAX)
-        timer_arm(commands->logins.timer, next_ms > now_ms ? next_ms - now_ms : 0);
+        timer_arm(logins->timer, next_ms > now_ms ? next_ms - now_ms : 0);
 }
 
-static void finish_waiting(struct commands *commands, struct login *login)
+static void login_finish_blocked(struct logins *logins, struct login *login)
 {
-    struct client *client = login->client;
     struct text reply;
     text_init(&reply, REPLY_MAX);
-    struct writer writer = {.out = &reply, .protocol = client_session(client)->protocol};
-    struct request request = {.commands = commands,
-                              .client = client,
-                              .session = client_session(client),
-                              .writer = &writer};
-    leave(commands, login);
-    finish(&request, login);
-    error_stats_note(&commands->errors, text_bytes(&reply));
-    client_resume(client, text_bytes(&reply));
+    struct writer writer = {.out = &reply, .protocol = client_session(login->client)->protocol};
+    login_unlist(logins, login);
+    login_finish(logins, login, &writer);
+    error_stats_note(logins->errors, text_bytes(&reply));
+    client_resume(login->client, text_bytes(&reply));
     text_fini(&reply);
 }
 
-/* Nobody is closed in here. */
+/* Closes nobody. */
 static void on_timer(void *arg)
 {
-    struct commands *commands = arg;
+    struct logins *logins = arg;
     int64_t now_ms = clock_ms();
     struct login *next;
-    for (struct login *login = TAILQ_FIRST(&commands->logins.waiting); login != NULL;
-         login = next) {
+    for (struct login *login = TAILQ_FIRST(&logins->blocked); login != NULL; login = next) {
         next = TAILQ_NEXT(login, entry);
         if (login->due_ms <= now_ms)
-            finish_waiting(commands, login);
+            login_finish_blocked(logins, login);
     }
-    arm(commands);
+    arm_timer(logins);
 }
 
-static void wait(struct request *request, const struct login *login, int64_t wait_ms)
+void logins_block(struct logins *logins, struct login *login, int64_t wait_ms)
 {
-    struct commands *commands = request->commands;
-    struct client_state *client_state = client_state_get(commands, request->client);
-    if (client_state == NULL) {
-        write_error(request->writer, "ERR out of memory");
-        return;
-    }
-    client_state->login = *login;
-    client_state->login.client = request->client;
-    client_state->login.is_waiting = true;
-    client_state->login.due_ms = clock_ms() + wait_ms;
-    TAILQ_INSERT_TAIL(&commands->logins.waiting, &client_state->login, entry);
-    client_hold(request->client);
-    arm(commands);
+    login->is_blocked = true;
+    login->due_ms = clock_ms() + wait_ms;
+    TAILQ_INSERT_TAIL(&logins->blocked, login, entry);
+    client_hold(login->client);
+    arm_timer(logins);
 }
 
-bool logins_open(struct commands *commands)
+bool logins_open(struct logins *logins, struct loop *loop, const struct users *users,
+                 struct error_stats *errors, void *reply_arg)
 {
-    TAILQ_INIT(&commands->logins.waiting);
-    commands->logins.timer = timer_new(commands->loop, on_timer, commands);
-    return commands->logins.timer != NULL;
+    *logins = (struct logins){.users = users, .errors = errors, .reply_arg = reply_arg};
+    TAILQ_INIT(&logins->blocked);
+    logins->timer = timer_new(loop, on_timer, logins);
+    return logins->timer != NULL;
 }
 
-void logins_close(struct commands *commands)
+void logins_close(struct logins *logins)
 {
-    CHECK(TAILQ_EMPTY(&commands->logins.waiting));
-    if (commands->logins.timer != NULL)
-        timer_free(&commands->logins.timer);
+    CHECK(TAILQ_EMPTY(&logins->blocked));
+    if (logins->timer != NULL)
+        timer_free(&logins->timer);
 }
 
-void logins_deny_waiting(struct commands *commands)
+void logins_deny_blocked(struct logins *logins)
 {
     struct login *login;
-    TAILQ_FOREACH(login, &commands->logins.waiting, entry)
+    TAILQ_FOREACH(login, &logins->blocked, entry)
     {
         login->user[0] = '\0';
     }
 }
 
-void login_forget(struct commands *commands, struct login *login)
+void logins_forget(struct logins *logins, struct login *login)
 {
-    if (login->is_waiting)
-        leave(commands, login);
+    if (login->is_blocked)
+        login_unlist(logins, login);
 }
 
-/* ---------------------------------------------------------------- who it is */
+/* ---------------------------------------------------------------- names and passwords */
 
-/* A name that nobody has may be a password in the wrong place: it is not repeated. */
-static void tell_wrong(const struct request *request, struct bytes name)
+/* An unknown name may be a password in the wrong place: it is not logged. */
+static void log_wrong_password(struct logins *logins, const struct client *client,
+                               struct bytes name)
 {
-    const struct user *named = users_find(request->commands->options.users, name);
-    if (login_throttle_is_wrong_news(&request->commands->logins.login_throttle,
-                                     key_of(request->client)))
+    const struct user *named = users_find(logins->users, name);
+    if (login_throttle_is_wrong_news(&logins->throttle, key_of(client)))
         log_warnx("commands: client id=%" PRIu64
-                  " addr=%s user=%s gave a wrong password (told again "
-                  "after a quiet minute; INFO counts all: acl_access_denied_auth)",
-                  client_id(request->client), client_peer(request->client),
-                  named != NULL ? named->name : "?");
+                  " addr=%s user=%s gave a wrong password (logged again "
+                  "after a quiet minute; acl_access_denied_auth in INFO counts all)",
+                  client_id(client), client_peer(client), named != NULL ? named->name : "?");
 }
 
-static void tell_slow(const struct request *request)
+static void log_throttled(const struct client *client)
 {
-    log_warnx(
-        "commands: client addr=%s: %d wrong passwords came from this address: it may try one a "
-        "second from now on, over all its connections",
-        client_peer(request->client), LOGIN_THROTTLE_FREE);
+    log_warnx("commands: client addr=%s: %d wrong passwords came from this address: from now on it "
+              "may try one a second, over all its connections",
+              client_peer(client), LOGIN_THROTTLE_FREE);
 }
 
-static void log_in(struct request *request, struct bytes name, struct bytes password,
-                   struct login *login)
+int64_t logins_try(struct logins *logins, struct login *login, struct bytes name,
+                   struct bytes password, bool may_block, struct writer *writer)
 {
-    struct commands *commands = request->commands;
-    struct guess guess =
-        login_throttle_take(&commands->logins.login_throttle, key_of(request->client), clock_ms());
+    const struct client *client = login->client;
+    struct guess guess = login_throttle_take(&logins->throttle, key_of(client), clock_ms());
     if (guess.is_slow_news)
-        tell_slow(request);
-    /* In a transaction nobody waits. */
-    if (guess.wait_ms == GUESS_REFUSED || (guess.wait_ms > 0 && request->is_queued)) {
-        commands->logins.denied++;
-        write_error(request->writer,
-                    "ERR too many wrong passwords came from your address, try again later");
-        return;
+        log_throttled(client);
+    if (guess.wait_ms == GUESS_REFUSED || (guess.wait_ms > 0 && !may_block)) {
+        logins->denied++;
+        write_error(writer, "ERR too many wrong passwords came from your address, try again later");
+        return 0;
     }
-    const struct user *user = users_judge(commands->options.users, name, password);
+    const struct user *user = users_judge(logins->users, name, password);
     if (user == NULL)
-        tell_wrong(request, name);
+        log_wrong_password(logins, client, name);
     snprintf(login->user, sizeof(login->user), "%s", user != NULL ? user->name : "");
-    if (guess.wait_ms > 0)
-        wait(request, login, guess.wait_ms);
-    else
-        finish(request, login);
-}
-
-void on_auth(struct request *request)
-{
-    struct login login = {.is_hello = false};
-    size_t words = argument_count(request);
-    if (words > 3) {
-        reply_syntax_error(request);
-        return;
-    }
-    struct bytes name = words == 3 ? argument(request, 1) : bytes_of(USER_DEFAULT);
-    log_in(request, name, argument(request, words - 1), &login);
-}
-
-/* ---------------------------------------------------------------- HELLO */
-
-/* The options behind HELLO's version. All are looked at before any of them takes effect. */
-struct hello {
-    bool has_credentials;
-    struct bytes user;
-    struct bytes password;
-    struct login login;
-};
-
-static bool parse_hello_name(struct request *request, struct bytes name, struct login *login)
-{
-    if (!may_be_name(request, name))
-        return false;
-    login->has_name = true;
-    copy_name(login->name, name);
-    return true;
-}
-
-static bool parse_hello_option(struct request *request, size_t *at, struct hello *hello)
-{
-    size_t left = argument_count(request) - *at - 1;
-    if (argument_is(request, *at, "auth") && left >= 2) {
-        hello->has_credentials = true;
-        hello->user = argument(request, *at + 1);
-        hello->password = argument(request, *at + 2);
-        *at += 3;
-        return true;
-    }
-    if (argument_is(request, *at, "setname") && left >= 1) {
-        *at += 2;
-        return parse_hello_name(request, argument(request, *at - 1), &hello->login);
-    }
-    char shown[128];
-    write_error(request->writer, "ERR Syntax error in HELLO option '%s'",
-                bytes_printable(argument(request, *at), shown, sizeof(shown)));
-    return false;
-}
-
-static bool parse_hello(struct request *request, struct hello *hello)
-{
-    int64_t version;
-    *hello = (struct hello){
-        .login = {.is_hello = true, .protocol = request->session->protocol == 3 ? 3 : 2}};
-    if (argument_count(request) < 2)
-        return true;
-    if (!bytes_to_i64(argument(request, 1), &version)) {
-        write_error(request->writer, "ERR Protocol version is not an integer or out of range");
-        return false;
-    }
-    if (version != 2 && version != 3) {
-        write_error(request->writer, "NOPROTO unsupported protocol version");
-        return false;
-    }
-    hello->login.protocol = (int)version;
-    for (size_t at = 2; at < argument_count(request);) {
-        if (!parse_hello_option(request, &at, hello))
-            return false;
-    }
-    return true;
-}
-
-void on_hello(struct request *request)
-{
-    struct hello hello;
-    if (!parse_hello(request, &hello))
-        return;
-    if (hello.has_credentials)
-        log_in(request, hello.user, hello.password, &hello.login);
-    else if (is_authenticated(request->commands, request->session))
-        greet(request, &hello.login);
-    else
-        write_error(request->writer,
-                    "NOAUTH HELLO must be called with the client already authenticated, otherwise "
-                    "the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the "
-                    "client and select the RESP protocol version at the same time");
+    if (guess.wait_ms == 0)
+        login_finish(logins, login, writer);
+    return guess.wait_ms;
 }

@@ -5,7 +5,7 @@
 
 static const char VERSION_WHILE_UNKNOWN[] = "7.0.0";
 
-bool is_plain_name(struct bytes name)
+bool name_is_plain(struct bytes name)
 {
     for (size_t i = 0; i < name.length; i++) {
         if (name.data[i] < '!' || name.data[i] > '~')
@@ -14,7 +14,7 @@ bool is_plain_name(struct bytes name)
     return true;
 }
 
-void copy_name(char field[CLIENT_NAME_MAX], struct bytes name)
+void name_copy(char field[CLIENT_NAME_MAX], struct bytes name)
 {
     size_t length = name.length < CLIENT_NAME_MAX ? name.length : CLIENT_NAME_MAX - 1;
     if (length > 0)
@@ -22,12 +22,11 @@ void copy_name(char field[CLIENT_NAME_MAX], struct bytes name)
     field[length] = '\0';
 }
 
-bool may_be_name(struct request *request, struct bytes name)
+bool name_check(struct bytes name, struct writer *writer)
 {
-    if (is_plain_name(name))
+    if (name_is_plain(name))
         return true;
-    write_error(request->writer,
-                "ERR Client names cannot contain spaces, newlines or special characters.");
+    write_error(writer, "ERR Client names cannot contain spaces, newlines or special characters.");
     return false;
 }
 

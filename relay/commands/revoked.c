@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connections that the users of now would not have let in: whose user is gone, or has another role.
+ * The users have changed: closes the connections whose user is gone or has another role.
  */
 #include <stdlib.h>
 
 #include "command_table.h"
-#include "login.h"
-#include "request.h"
+#include "component.h"
+#include "relay/commands/commands.h"
 
-/* Whom to close: collected first, since nobody may be closed while they are walked over. */
+/* The connections to close: collected first, because none may be closed while the list is walked. */
 struct revoked {
     const struct users *users;
+    const struct command_row *psync; /* what a replica must be allowed to use */
     uint64_t *ids;
     size_t count;
 };
@@ -27,7 +28,7 @@ static void judge_client(const struct peer_status *peer, void *arg)
     struct revoked *revoked = arg;
     const struct client_session *session = client_session(peer->client);
     const struct user *user = users_find(revoked->users, bytes_of(session->user));
-    /* Who has not logged in is judged anew with each command. */
+    /* The role of a client that has not logged in is looked up with each command. */
     if (session->user[0] != '\0' && (user == NULL || (int)user->role != session->role))
         note_revoked(revoked, peer->id);
 }
@@ -37,14 +38,17 @@ static void judge_replica(const struct peer_status *peer, void *arg)
     struct revoked *revoked = arg;
     const char *name = peer->user[0] != '\0' ? peer->user : USER_DEFAULT;
     const struct user *user = users_find(revoked->users, bytes_of(name));
-    if (user == NULL || !command_is_for(command_find_path(bytes_of("psync")), user->role))
+    if (user == NULL || !command_is_for(revoked->psync, user->role))
         note_revoked(revoked, peer->id);
 }
 
 void commands_on_users_changed(struct commands *commands)
 {
-    struct revoked revoked = {.users = commands->options.users};
-    logins_deny_waiting(commands);
+    struct revoked revoked = {
+        .users = commands->options.users,
+        .psync = command_find_path(commands->table, bytes_of("psync")),
+    };
+    logins_deny_blocked(&commands->logins);
     downstream_each_client(commands->downstream, judge_client, &revoked);
     downstream_each_replica(commands->downstream, judge_replica, &revoked);
     for (size_t i = 0; i < revoked.count; i++)

@@ -1,54 +1,59 @@
 /* SPDX-License-Identifier: MIT */
 #include "waiter.h"
 
-#include "client_state.h"
-#include "command_table.h"
 #include "relay/base/clock.h"
+#include "relay/downstream/client.h"
+#include "relay/downstream/downstream.h"
 #include "relay/net/loop.h"
 #include "relay/store/cursor.h"
 #include "relay/store/history.h"
 #include "relay/store/store.h"
-#include "request.h"
 
-/* The timer is armed anew when it has fired too early. */
+/* The timer is armed again when it has fired too early. */
 enum { REPLY_MAX = 256, TIMER_MS_MAX = 60 * 60 * 1000 };
 
 #define UNBLOCKED "UNBLOCKED client unblocked via CLIENT UNBLOCK"
 #define HISTORY_LOST                                                                               \
-    "UNBLOCKED what was waited for is no part of the history any more: the primary has another"
+    "UNBLOCKED the primary has another history now, which does not contain the offset of this "    \
+    "WAIT"
 
 /* Where the store stands. */
-struct mark {
+struct store_mark {
     uint64_t history_number;
     uint64_t published;
     const struct branches *branches;
 };
 
-static struct mark read_mark(const struct commands *commands)
+static struct store_mark read_store_mark(const struct waiters *waiters)
 {
-    struct history *history = store_current(commands->store);
+    struct history *history = store_current(waiters->needs.store);
     if (history == NULL)
-        return (struct mark){.history_number = 0};
-    return (struct mark){.history_number = history_number(history),
-                         .published = history_published(history),
-                         .branches = history_branches(history)};
+        return (struct store_mark){.history_number = 0};
+    return (struct store_mark){.history_number = history_number(history),
+                               .published = history_published(history),
+                               .branches = history_branches(history)};
+}
+
+static void watch_acknowledged(const struct waiters *waiters, bool watch)
+{
+    waiters->needs.watch_acknowledged(watch, waiters->needs.arg);
 }
 
 /* ---------------------------------------------------------------- answers */
 
-static void leave(struct commands *commands, struct waiter *waiter)
+static void waiter_unlist(struct waiters *waiters, struct waiter *waiter)
 {
-    CHECK(waiter->is_waiting && commands->waiters.count > 0);
-    waiter->is_waiting = false;
-    TAILQ_REMOVE(&commands->waiters.list, waiter, entry);
-    commands->waiters.count--;
-    if (commands->waiters.count == 0)
-        commands->callbacks.watch_acknowledged(false, commands->callbacks.arg);
+    CHECK(waiter->is_blocked && waiters->count > 0);
+    waiter->is_blocked = false;
+    TAILQ_REMOVE(&waiters->list, waiter, entry);
+    waiters->count--;
+    if (waiters->count == 0)
+        watch_acknowledged(waiters, false);
 }
 
 /* `error` NULL: the number. */
-static void answer(struct commands *commands, struct waiter *waiter, unsigned count,
-                   const char *error)
+static void waiter_answer(struct waiters *waiters, struct waiter *waiter, unsigned acknowledged,
+                          const char *error)
 {
     struct text reply;
     text_init(&reply, REPLY_MAX);
@@ -56,33 +61,34 @@ static void answer(struct commands *commands, struct waiter *waiter, unsigned co
     if (error != NULL)
         write_error(&writer, "%s", error);
     else
-        write_integer(&writer, count);
-    leave(commands, waiter);
+        write_integer(&writer, acknowledged);
+    error_stats_note(waiters->needs.errors, text_bytes(&reply));
+    waiter_unlist(waiters, waiter);
     client_resume(waiter->client, text_bytes(&reply));
     text_fini(&reply);
 }
 
-/* Those who came in the same turn wait for the same offset: the replicas are looked at once for all. */
-struct tally {
+/* Clients that came in the same turn wait for the same offset: the replicas are counted once for all of them. */
+struct acknowledged_count {
     bool is_counted;
     uint64_t offset;
     unsigned count;
 };
 
-static unsigned count_for(const struct commands *commands, const struct waiter *waiter,
-                          struct tally *tally)
+static unsigned count_acknowledged(const struct waiters *waiters, uint64_t offset,
+                                   struct acknowledged_count *last)
 {
-    if (!tally->is_counted || tally->offset != waiter->offset) {
-        tally->is_counted = true;
-        tally->offset = waiter->offset;
-        tally->count = downstream_count_acknowledged(commands->downstream, waiter->offset);
-    }
-    return tally->count;
+    if (!last->is_counted || last->offset != offset)
+        *last = (struct acknowledged_count){
+            .is_counted = true,
+            .offset = offset,
+            .count = downstream_count_acknowledged(waiters->needs.downstream, offset)};
+    return last->count;
 }
 
-/* Another history, or one that was cut before that place, however long it has become since: its offsets
- * say nothing of what was meant. */
-static bool is_lost(const struct waiter *waiter, const struct mark *mark)
+/* The history is another one, or was cut before the offset, however long it has become since: its offsets say
+ * nothing about what the client has meant. */
+static bool is_offset_lost(const struct waiter *waiter, const struct store_mark *mark)
 {
     if (waiter->history_number != mark->history_number || waiter->offset > mark->published)
         return true;
@@ -90,52 +96,52 @@ static bool is_lost(const struct waiter *waiter, const struct mark *mark)
            waiter->offset > branches_common_end(mark->branches, waiter->branch);
 }
 
-static bool is_due(const struct waiter *waiter, int64_t now_ms)
+static bool is_waiter_due(const struct waiter *waiter, int64_t now_ms)
 {
     return waiter->deadline_ms != 0 && waiter->deadline_ms <= now_ms;
 }
 
-/* Nobody is closed in here, but who is answered leaves the list. */
-void waiters_look(struct commands *commands)
+/* Nobody is closed in here, but a client that is answered leaves the list. */
+void waiters_check(struct waiters *waiters)
 {
-    struct mark mark = read_mark(commands);
-    struct tally tally = {.is_counted = false};
+    struct store_mark mark = read_store_mark(waiters);
+    struct acknowledged_count last = {.is_counted = false};
     int64_t now_ms = clock_ms();
     struct waiter *next;
-    for (struct waiter *waiter = TAILQ_FIRST(&commands->waiters.list); waiter != NULL;
-         waiter = next) {
+    for (struct waiter *waiter = TAILQ_FIRST(&waiters->list); waiter != NULL; waiter = next) {
         next = TAILQ_NEXT(waiter, entry);
-        unsigned count = count_for(commands, waiter, &tally);
-        if (is_lost(waiter, &mark))
-            answer(commands, waiter, 0, HISTORY_LOST);
-        else if (count >= waiter->replicas || is_due(waiter, now_ms))
-            answer(commands, waiter, count, NULL);
+        unsigned acknowledged = count_acknowledged(waiters, waiter->offset, &last);
+        if (is_offset_lost(waiter, &mark))
+            waiter_answer(waiters, waiter, 0, HISTORY_LOST);
+        else if (acknowledged >= waiter->replicas || is_waiter_due(waiter, now_ms))
+            waiter_answer(waiters, waiter, acknowledged, NULL);
     }
 }
 
-bool waiters_unblock(struct commands *commands, uint64_t client_id_wanted, bool with_error)
+bool waiters_unblock(struct waiters *waiters, uint64_t client_id_wanted, bool with_error)
 {
-    struct waiter *waiter = TAILQ_FIRST(&commands->waiters.list);
+    struct waiter *waiter = TAILQ_FIRST(&waiters->list);
     while (waiter != NULL && client_id(waiter->client) != client_id_wanted)
         waiter = TAILQ_NEXT(waiter, entry);
     if (waiter == NULL)
         return false;
-    struct mark mark = read_mark(commands);
-    struct tally tally = {.is_counted = false};
-    unsigned count = is_lost(waiter, &mark) ? 0 : count_for(commands, waiter, &tally);
-    answer(commands, waiter, count, with_error ? UNBLOCKED : NULL);
+    struct store_mark mark = read_store_mark(waiters);
+    struct acknowledged_count last = {.is_counted = false};
+    unsigned acknowledged =
+        is_offset_lost(waiter, &mark) ? 0 : count_acknowledged(waiters, waiter->offset, &last);
+    waiter_answer(waiters, waiter, acknowledged, with_error ? UNBLOCKED : NULL);
     return true;
 }
 
-void waiter_forget(struct commands *commands, struct waiter *waiter)
+void waiters_forget(struct waiters *waiters, struct waiter *waiter)
 {
-    if (waiter->is_waiting)
-        leave(commands, waiter);
+    if (waiter->is_blocked)
+        waiter_unlist(waiters, waiter);
 }
 
-/* ---------------------------------------------------------------- time */
+/* ---------------------------------------------------------------- deadlines */
 
-static void arm(struct waiters *waiters, int64_t deadline_ms)
+static void arm_timer(struct waiters *waiters, int64_t deadline_ms)
 {
     int64_t now_ms = clock_ms();
     if (waiters->timer_ms != 0 && waiters->timer_ms <= deadline_ms)
@@ -148,96 +154,65 @@ static void arm(struct waiters *waiters, int64_t deadline_ms)
 
 static void on_timer(void *arg)
 {
-    struct commands *commands = arg;
-    commands->waiters.timer_ms = 0;
-    waiters_look(commands);
+    struct waiters *waiters = arg;
+    waiters->timer_ms = 0;
+    waiters_check(waiters);
     const struct waiter *waiter;
-    TAILQ_FOREACH(waiter, &commands->waiters.list, entry)
+    TAILQ_FOREACH(waiter, &waiters->list, entry)
     {
         if (waiter->deadline_ms != 0)
-            arm(&commands->waiters, waiter->deadline_ms);
+            arm_timer(waiters, waiter->deadline_ms);
     }
 }
 
-bool waiters_open(struct commands *commands)
+bool waiters_open(struct waiters *waiters, const struct waiters_dependencies *needs)
 {
-    TAILQ_INIT(&commands->waiters.list);
-    commands->waiters.timer = timer_new(commands->loop, on_timer, commands);
-    return commands->waiters.timer != NULL;
+    CHECK(needs->watch_acknowledged != NULL);
+    *waiters = (struct waiters){.needs = *needs};
+    TAILQ_INIT(&waiters->list);
+    waiters->timer = timer_new(needs->loop, on_timer, waiters);
+    return waiters->timer != NULL;
 }
 
-void waiters_close(struct commands *commands)
+void waiters_close(struct waiters *waiters)
 {
-    CHECK(commands->waiters.count == 0);
-    if (commands->waiters.timer != NULL)
-        timer_free(&commands->waiters.timer);
+    CHECK(waiters->count == 0);
+    if (waiters->timer != NULL)
+        timer_free(&waiters->timer);
 }
 
 /* ---------------------------------------------------------------- WAIT */
 
-/* In redis-server's words. */
-static bool parse_timeout(struct request *request, struct bytes word, int64_t *deadline_ms)
+static void waiter_block(struct waiters *waiters, struct waiter *waiter)
 {
-    int64_t timeout_ms;
-    if (!bytes_to_i64(word, &timeout_ms))
-        write_error(request->writer, "ERR timeout is not an integer or out of range");
-    else if (timeout_ms < 0)
-        write_error(request->writer, "ERR timeout is negative");
-    else if (timeout_ms > INT64_MAX - clock_ms())
-        write_error(request->writer, "ERR timeout is out of range");
-    else {
-        *deadline_ms = timeout_ms > 0 ? clock_ms() + timeout_ms : 0;
-        return true;
-    }
-    return false;
-}
-
-static void wait(struct request *request, struct waiter *waiter)
-{
-    struct commands *commands = request->commands;
-    waiter->is_waiting = true;
-    TAILQ_INSERT_TAIL(&commands->waiters.list, waiter, entry);
-    commands->waiters.count++;
+    waiter->is_blocked = true;
+    TAILQ_INSERT_TAIL(&waiters->list, waiter, entry);
+    waiters->count++;
     if (waiter->deadline_ms != 0)
-        arm(&commands->waiters, waiter->deadline_ms);
-    client_hold(request->client);
+        arm_timer(waiters, waiter->deadline_ms);
+    client_hold(waiter->client);
 }
 
-/* Watching begins before the look: what comes after it is told. */
-void on_wait(struct request *request)
+/* Watching begins before the replicas are counted: an acknowledgement that comes after the count is told. */
+bool waiters_ask(struct waiters *waiters, struct waiter *waiter, struct client *client,
+                 int64_t replicas, int64_t deadline_ms, unsigned *acknowledged)
 {
-    struct commands *commands = request->commands;
-    struct mark mark = read_mark(commands);
-    struct waiter wanted = {.offset = mark.published,
-                            .history_number = mark.history_number,
-                            .branch = mark.branches != NULL ? mark.branches->current : 0};
-    if (!bytes_to_i64(argument(request, 1), &wanted.replicas)) {
-        write_error(request->writer, "ERR value is not an integer or out of range");
-        return;
-    }
-    if (!parse_timeout(request, argument(request, 2), &wanted.deadline_ms))
-        return;
-    struct client_state *client_state =
-        request->is_queued ? NULL : client_state_get(commands, request->client);
-    bool is_first = client_state != NULL && commands->waiters.count == 0;
+    struct store_mark mark = read_store_mark(waiters);
+    bool is_first = waiter != NULL && waiters->count == 0;
     if (is_first)
-        commands->callbacks.watch_acknowledged(true, commands->callbacks.arg);
-    unsigned count = downstream_count_acknowledged(commands->downstream, wanted.offset);
-    if (client_state != NULL && count < wanted.replicas) {
-        wanted.client = request->client;
-        client_state->waiter = wanted;
-        wait(request, &client_state->waiter);
-        return;
+        watch_acknowledged(waiters, true);
+    *acknowledged = downstream_count_acknowledged(waiters->needs.downstream, mark.published);
+    if (waiter != NULL && *acknowledged < replicas) {
+        *waiter = (struct waiter){.client = client,
+                                  .replicas = replicas,
+                                  .offset = mark.published,
+                                  .history_number = mark.history_number,
+                                  .branch = mark.branches != NULL ? mark.branches->current : 0,
+                                  .deadline_ms = deadline_ms};
+        waiter_block(waiters, waiter);
+        return false;
     }
-    /* Inside a transaction nobody waits, as in redis-server. */
-    write_integer(request->writer, count);
     if (is_first)
-        commands->callbacks.watch_acknowledged(false, commands->callbacks.arg);
-}
-
-void on_waitaof(struct request *request)
-{
-    write_error(request->writer, "ERR WAITAOF cannot be used with a relay: it has no append-only "
-                                 "file; its own part of a write is durable as `ack durable` says, "
-                                 "and WAIT tells what its replicas have");
+        watch_acknowledged(waiters, false);
+    return true;
 }

@@ -12,6 +12,7 @@
 #include "fake_components.h"
 #include "fake_loop.h"
 #include "relay/commands/commands.h"
+#include "relay/commands/users.h"
 #include "relay/net/tls_certificates.h"
 #include "test.h"
 #include "value_length.h"

@@ -7,8 +7,8 @@
 static struct client *other;
 
 #define HISTORY_LOST                                                                               \
-    "-UNBLOCKED what was waited for is no part of the history any more: the primary has "          \
-    "another\r\n"
+    "-UNBLOCKED the primary has another history now, which does not contain the offset of this "   \
+    "WAIT\r\n"
 
 static int set_up_replicas(void **state)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "../../../relay/commands/command_rows.h"
 #include "../../../relay/commands/command_table.h"
+#include "../../../relay/commands/data_commands.h"
 
 #include "commands_test.h"
 
@@ -7,7 +9,7 @@ typedef void row_fn(const struct command_row *row, const struct command_row *par
 
 static void each_row(row_fn *fn)
 {
-    const struct command_table *table = all_commands();
+    const struct command_table *table = &command_rows;
     for (size_t i = 0; i < table->count; i++) {
         const struct command_row *row = &table->rows[i];
         fn(row, NULL);
@@ -26,7 +28,7 @@ static void assert_sorted(const struct command_table *table)
 
 TEST(tables_are_sorted)
 {
-    const struct command_table *table = all_commands();
+    const struct command_table *table = &command_rows;
     assert_sorted(table);
     for (size_t i = 0; i < table->count; i++) {
         if (table->rows[i].children != NULL)
@@ -67,26 +69,40 @@ TEST(rows_are_complete)
 
 static void assert_found(const struct command_row *row, const struct command_row *parent)
 {
-    assert_ptr_equal(command_find_path(bytes_of(row->name)), row);
+    assert_ptr_equal(command_find_path(&command_rows, bytes_of(row->name)), row);
     if (parent != NULL)
         assert_ptr_equal(command_find(parent->children, bytes_of(command_word(row))), row);
     if (parent == NULL && data_command_find(bytes_of(row->name)) != DATA_COMMAND_NONE)
         fail_msg("%s is in the table and refused as a data command", row->name);
 }
 
+static void check_number(const struct command_row *row, void *arg)
+{
+    size_t *next = arg;
+    assert_int_equal(command_number(&command_rows, row), (*next)++);
+}
+
+TEST(every_row_has_a_number_of_its_own)
+{
+    size_t next = 0;
+    command_each(&command_rows, check_number, &next);
+    assert_int_equal(next, command_count(&command_rows));
+    assert_true(next > command_rows.count);
+}
+
 TEST(rows_are_found_by_name)
 {
     each_row(assert_found);
-    assert_null(command_find_path(bytes_of("nonsense")));
-    assert_null(command_find_path(bytes_of("client|nonsense")));
-    assert_null(command_find_path(bytes_of("ping|x")));
-    assert_null(command_find_path(bytes_of("")));
-    assert_non_null(command_find_path(bytes_of("CLIENT|List")));
+    assert_null(command_find_path(&command_rows, bytes_of("nonsense")));
+    assert_null(command_find_path(&command_rows, bytes_of("client|nonsense")));
+    assert_null(command_find_path(&command_rows, bytes_of("ping|x")));
+    assert_null(command_find_path(&command_rows, bytes_of("")));
+    assert_non_null(command_find_path(&command_rows, bytes_of("CLIENT|List")));
 }
 
 static bool is_for(const char *path, unsigned role)
 {
-    const struct command_row *row = command_find_path(bytes_of(path));
+    const struct command_row *row = command_find_path(&command_rows, bytes_of(path));
     assert_non_null(row);
     return (row->flags & role) != 0;
 }
@@ -304,9 +320,9 @@ COMMAND_TEST(command_docs_are_maps)
 COMMAND_TEST(command_tells_all)
 {
     char count[32];
-    snprintf(count, sizeof(count), ":%zu\r\n", all_commands()->count);
+    snprintf(count, sizeof(count), ":%zu\r\n", command_rows.count);
     expect("command count", count);
-    snprintf(count, sizeof(count), "*%zu\r\n*10\r\n", all_commands()->count);
+    snprintf(count, sizeof(count), "*%zu\r\n*10\r\n", command_rows.count);
     expect_part("command", count);
     expect_part("command info", count);
     expect("command getkeys ping", "-ERR The command has no key arguments\r\n");
