@@ -187,7 +187,8 @@ static void reply_listing(struct request *request, const struct client_filter *f
     downstream_each_client(request->commands->downstream, list_peer, &listing);
     downstream_each_replica(request->commands->downstream, list_peer, &listing);
     if (out.failed)
-        write_error(request->writer, "ERR the list is too long");
+        write_error(request->writer,
+                    "ERR the list of connections is too long: filter it by TYPE or ID");
     else
         write_verbatim(request->writer, text_bytes(&out));
     text_fini(&out);

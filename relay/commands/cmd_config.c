@@ -153,7 +153,7 @@ static bool take_wishes(struct request *request, struct wishes *wishes)
             continue;
         write_error(request->writer,
                     "ERR CONFIG SET failed (possibly related to argument '%s') - it is too long, "
-                    "or holds a zero byte",
+                    "or contains a zero byte",
                     bytes_printable(name, shown, sizeof(shown)));
         return false;
     }
@@ -220,7 +220,7 @@ void on_config_set(struct request *request)
     if (argument_count(request) % 2 != 0)
         reply_syntax_error(request);
     else if ((argument_count(request) - 2) / 2 > PAIRS_MAX)
-        write_error(request->writer, "ERR psync-relay sets up to %d settings at once", PAIRS_MAX);
+        write_error(request->writer, "ERR CONFIG SET takes at most %d settings at once", PAIRS_MAX);
     else
         set_all(request);
 }

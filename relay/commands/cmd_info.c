@@ -67,7 +67,7 @@ void on_info(struct request *request)
     }
     info_moment_fini(&moment);
     if (out.failed)
-        write_error(request->writer, "ERR INFO is too long: ask for single sections");
+        write_error(request->writer, "ERR the reply is too long: ask for single sections");
     else
         write_verbatim(request->writer, text_bytes(&out));
     text_fini(&out);

@@ -73,7 +73,7 @@ void on_latency_histogram(struct request *request)
     for (size_t i = 2; i < argument_count(request); i++)
         list_histograms_of(&list, argument(request, i));
     if (histograms.failed) {
-        write_error(request->writer, "ERR the list is too long");
+        write_error(request->writer, "ERR the reply is too long: name the commands");
     } else {
         write_map(request->writer, list.count);
         text_append(request->writer->out, text_bytes(&histograms));

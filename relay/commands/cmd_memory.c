@@ -49,7 +49,7 @@ void on_memory_malloc_stats(struct request *request)
     size_t length = 0;
     FILE *into = open_memstream(&xml, &length);
     if (into == NULL || !memory_write_statistics(into)) {
-        write_error(request->writer, "ERR the allocator has nothing to say");
+        write_error(request->writer, "ERR the memory allocator reports no statistics");
         if (into != NULL)
             fclose(into);
     } else {

@@ -71,7 +71,7 @@ void on_exec(struct request *request)
         if (ready.has_replicaof)
             log_warnx(
                 "commands: a transaction with REPLICAOF by %s was refused as a whole: %s; the "
-                "primary stays",
+                "primary is unchanged",
                 client_peer(request->client), ready.refusal);
         write_error(request->writer, "EXECABORT Transaction discarded because of previous errors.");
     } else {

@@ -147,7 +147,7 @@ void on_pubsub_channels(struct request *request)
         list.pattern = &request->command->argument[2];
     pubsub_each(&request->commands->pubsub, PUBSUB_CHANNEL, list_name, &list);
     if (names.failed) {
-        write_error(request->writer, "ERR there are too many channels to be listed");
+        write_error(request->writer, "ERR there are too many channels to list: give a pattern");
     } else {
         write_array(request->writer, list.count);
         text_append(request->writer->out, text_bytes(&names));

@@ -41,7 +41,7 @@ void on_relay_snapshot(struct request *request)
     if (reason == NULL)
         reply_ok(request);
     else
-        write_error(request->writer, "ERR no newer snapshot can be fetched now: %s", reason);
+        write_error(request->writer, "ERR cannot fetch a newer snapshot now: %s", reason);
 }
 
 void on_relay_store(struct request *request)
@@ -115,7 +115,7 @@ static void list_replica(const struct peer_status *replica, void *arg)
 static void reply_list(struct request *request, const struct listing *listing)
 {
     if (listing->writer.out->failed) {
-        write_error(request->writer, "ERR the list is too long");
+        write_error(request->writer, "ERR the list of replicas is too long");
     } else {
         write_array(request->writer, listing->count);
         text_append(request->writer->out, text_bytes(listing->writer.out));
@@ -144,7 +144,7 @@ void on_relay_drop(struct request *request)
     uint64_t id;
     if (!bytes_to_u64(argument(request, 2), &id) || id == 0)
         write_error(request->writer,
-                    "ERR the id of a replica is a number, as RELAY REPLICAS tells it");
+                    "ERR Invalid replica id: expected a number that RELAY REPLICAS shows");
     else if (!downstream_drop(request->commands->downstream, id))
         write_error(request->writer, "ERR No such replica");
     else
@@ -215,8 +215,9 @@ void on_relay_forget(struct request *request)
     bool good =
         who.is_anybody || (bytes_to_u64(word, &who.id) && who.id > 0) || parse_address(word, &who);
     if (!good) {
-        write_error(request->writer, "ERR a replica is named by its id, its ip or its ip:port, as "
-                                     "RELAY REPLICAS tells them, or all that are away by ALL");
+        write_error(request->writer,
+                    "ERR Invalid replica: expected an id, an ip or an ip:port that "
+                    "RELAY REPLICAS or RELAY AWAY shows, or ALL");
         return;
     }
     size_t count = known_forget(downstream_known(request->commands->downstream), &who);

@@ -97,8 +97,9 @@ void on_replicaof(struct request *request)
     struct primary_address upstream;
     struct text why;
     if (argument_is(request, 1, "no") && argument_is(request, 2, "one")) {
-        write_error(request->writer, "ERR a relay holds no data set and cannot be a primary: point "
-                                     "it at another primary, or stop it with SHUTDOWN");
+        write_error(request->writer,
+                    "ERR a relay holds no data set and cannot become a primary: name "
+                    "another primary, or stop the relay with SHUTDOWN");
         return;
     }
     if (!request_read_address(request, 1, &upstream))

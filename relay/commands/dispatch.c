@@ -55,7 +55,7 @@ static void refuse_data(struct request *request, enum data_command kind)
         break;
     case DATA_COMMAND_OTHER:
         write_error(request->writer,
-                    "ERR this is psync-relay: it does not offer '%s', ask %s or one of its "
+                    "ERR this is psync-relay: it does not support '%s', ask %s or one of its "
                     "replicas",
                     bytes_printable(argument(request, 0), name, sizeof(name)), primary);
         break;
@@ -223,7 +223,7 @@ static void queue(struct request *request, struct transaction *transaction)
         return;
     }
     size_t before = request->writer->out->length;
-    write_error(request->writer, "ERR psync-relay queues up to %d commands of %d bytes in all",
+    write_error(request->writer, "ERR a transaction holds at most %d commands with %d bytes in all",
                 TRANSACTION_COMMANDS_MAX, TRANSACTION_BYTES_MAX);
     spoil(request, transaction, before);
 }

@@ -125,11 +125,11 @@ const char *pubsub_subscribe(struct pubsub *pubsub, struct subscriber *subscribe
                              enum pubsub_kind kind, struct bytes name)
 {
     if (name.length > TOPIC_NAME_MAX)
-        return "ERR psync-relay takes names of channels and patterns of up to 512 bytes";
+        return "ERR a channel or pattern has at most 512 bytes";
     if (find_subscription(subscriber, kind, name) != NULL)
         return NULL;
     if (subscriber->count[kind] == SUBSCRIPTIONS_MAX)
-        return "ERR psync-relay lets a connection subscribe to 256 channels and 256 patterns";
+        return "ERR a connection may subscribe to at most 256 channels and 256 patterns";
     struct audience *audience = find_audience(pubsub, kind, name);
     if (audience == NULL)
         audience = make_audience(pubsub, kind, name);

@@ -207,7 +207,7 @@ def test_a_queue_of_commands_has_an_end(relay, size, count):
             assert client.command("ECHO", "e" * size) == "QUEUED"
         for _ in range(100):
             refusal = client.command("ECHO", "e" * size)
-            assert "queues up to 256 commands of 262144 bytes" in str(refusal)
+            assert "holds at most 256 commands with 262144 bytes" in str(refusal)
         assert "EXECABORT" in str(client.command("EXEC"))
     assert relay.memory_grown(before) < 4 * MEGABYTE
 

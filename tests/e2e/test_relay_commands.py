@@ -88,4 +88,4 @@ def test_redis_cli_explains_it(lab):
     done = servers.cli(servers.REDIS, "-p", relay.port, "--raw", "COMMAND", "DOCS", "relay")
     assert b"relay|drop" in done.stdout and b"replica-id" in done.stdout
     done = servers.cli(servers.REDIS, "-p", relay.port, "MONITOR")
-    assert b"psync-relay: it does not offer 'monitor'" in (done.stdout + done.stderr).lower()
+    assert b"psync-relay: it does not support 'monitor'" in (done.stdout + done.stderr).lower()

@@ -126,5 +126,5 @@ def test_a_refused_transaction_with_replicaof_is_told(lab):
     said = transaction(relay, "nonsense", f"SLAVEOF 127.0.0.1 {origin.port + 1}")
     assert "EXECABORT" in str(said[-1])
     relay.wait_log(r"a transaction with REPLICAOF by 127\.0\.0\.1:\d+ was refused as a whole: "
-                   r"'nonsense': ERR unknown command 'nonsense'.*; the primary stays")
+                   r"'nonsense': ERR unknown command 'nonsense'.*; the primary is unchanged")
     assert relay.info("replication")["master_port"] == origin.port

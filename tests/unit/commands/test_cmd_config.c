@@ -48,11 +48,11 @@ COMMAND_TEST(nonsense_is_refused_in_redis_servers_words)
            "-ERR wrong number of arguments for 'config|set' command\r\n");
     expect("config set a b c", "-ERR syntax error\r\n");
     expect("config set port \"a\\x00b\"", "-ERR CONFIG SET failed (possibly related to argument "
-                                          "'port') - it is too long, or holds a zero byte\r\n");
+                                          "'port') - it is too long, or contains a zero byte\r\n");
     char line[600] = "config set";
     for (int i = 0; i < 33; i++)
         snprintf(line + strlen(line), sizeof(line) - strlen(line), " n%d v", i);
-    expect(line, "-ERR psync-relay sets up to 32 settings at once\r\n");
+    expect(line, "-ERR CONFIG SET takes at most 32 settings at once\r\n");
     assert_string_equal(settings_set, "");
 }
 

@@ -156,7 +156,7 @@ MULTI_TEST(so_many_commands_and_no_more)
     say("multi");
     for (int i = 0; i < 256; i++)
         expect("ping", "+QUEUED\r\n");
-    expect("ping", "-ERR psync-relay queues up to 256 commands of 262144 bytes in all\r\n");
+    expect("ping", "-ERR a transaction holds at most 256 commands with 262144 bytes in all\r\n");
     expect("exec", "-EXECABORT Transaction discarded because of previous errors.\r\n");
     say("multi");
     for (int i = 0; i < 256; i++)

@@ -168,7 +168,7 @@ PUBSUB_TEST(names_have_a_limit)
     memset(name, 'n', 513);
     name[513] = '\0';
     snprintf(line, sizeof(line), "subscribe %s", name);
-    expect(line, "-ERR psync-relay takes names of channels and patterns of up to 512 bytes\r\n");
+    expect(line, "-ERR a channel or pattern has at most 512 bytes\r\n");
     name[512] = '\0';
     snprintf(line, sizeof(line), "subscribe %s", name);
     expect_part(line, "*3\r\n$9\r\nsubscribe\r\n$512\r\n");
@@ -185,7 +185,7 @@ PUBSUB_TEST(subscriptions_have_a_limit)
         assert_true(bytes_starts(say_as(listener, line), "*3\r\n"));
     }
     expect_as(listener, "subscribe more",
-              "-ERR psync-relay lets a connection subscribe to 256 channels and 256 patterns\r\n");
+              "-ERR a connection may subscribe to at most 256 channels and 256 patterns\r\n");
     expect_as(listener, "subscribe 255", "*3\r\n$9\r\nsubscribe\r\n$3\r\n255\r\n:256\r\n");
     expect_as(listener, "psubscribe x", "*3\r\n$10\r\npsubscribe\r\n$1\r\nx\r\n:257\r\n");
     expect("publish 200 m", ":1\r\n");

@@ -81,7 +81,7 @@ COMMAND_TEST(a_replica_is_dropped_by_its_id)
     for (size_t i = 0; i < LENGTH_OF(nonsense); i++) {
         char line[64];
         snprintf(line, sizeof(line), "relay drop %s", nonsense[i]);
-        expect(line, "-ERR the id of a replica is a number, as RELAY REPLICAS tells it\r\n");
+        expect(line, "-ERR Invalid replica id: expected a number that RELAY REPLICAS shows\r\n");
     }
     expect("relay drop", "-ERR wrong number of arguments for 'relay|drop' command\r\n");
     assert_int_equal(fake_components.killed_count, 1);
@@ -150,8 +150,8 @@ COMMAND_TEST(replicas_are_forgotten_by_id_or_address)
     for (size_t i = 0; i < LENGTH_OF(nonsense); i++) {
         char line[64];
         snprintf(line, sizeof(line), "relay forget %s", nonsense[i]);
-        expect_part(line,
-                    "-ERR a replica is named by its id, its ip or its ip:port, as RELAY REPLICAS");
+        expect_part(
+            line, "-ERR Invalid replica: expected an id, an ip or an ip:port that RELAY REPLICAS");
     }
     fake_components.forgets = 0;
     expect("relay forget 13", "-ERR No such replica\r\n");
@@ -165,7 +165,7 @@ COMMAND_TEST(a_snapshot_is_asked_for)
     assert_int_equal(fake_components.refreshes_asked, 1);
     fake_components.refresh_schedule_refusal = "one is being fetched already";
     expect("relay snapshot",
-           "-ERR no newer snapshot can be fetched now: one is being fetched already\r\n");
+           "-ERR cannot fetch a newer snapshot now: one is being fetched already\r\n");
 }
 
 COMMAND_TEST(another_history_is_accepted)
@@ -199,5 +199,5 @@ COMMAND_TEST(relay_explains_itself)
     expect("relay nosuch", "-ERR unknown subcommand 'nosuch'. Try RELAY HELP.\r\n");
     expect("relay", "-ERR wrong number of arguments for 'relay' command\r\n");
     expect_part("command docs relay|drop", "replica-id");
-    expect_part("monitor", "-ERR this is psync-relay: it does not offer 'monitor'");
+    expect_part("monitor", "-ERR this is psync-relay: it does not support 'monitor'");
 }

@@ -79,8 +79,8 @@ COMMAND_TEST(replicaof_refuses)
 {
     char line[400];
     char name[PRIMARY_HOST_MAX + 1];
-    expect("replicaof no one", "-ERR a relay holds no data set and cannot be a primary: point it "
-                               "at another primary, or stop it with SHUTDOWN\r\n");
+    expect("replicaof no one", "-ERR a relay holds no data set and cannot become a primary: name "
+                               "another primary, or stop the relay with SHUTDOWN\r\n");
     expect("replicaof x 0", "-ERR Invalid master port\r\n");
     expect("replicaof x 65536", "-ERR Invalid master port\r\n");
     expect("replicaof x -1", "-ERR Invalid master port\r\n");

@@ -244,10 +244,10 @@ COMMAND_TEST(data_commands_are_told_where_to_go)
                       "origin.example:6379\r\n");
     expect("set", "-READONLY this is psync-relay: it holds no data, write to the primary "
                   "origin.example:6379\r\n");
-    expect("Monitor", "-ERR this is psync-relay: it does not offer 'Monitor', ask the primary "
+    expect("Monitor", "-ERR this is psync-relay: it does not support 'Monitor', ask the primary "
                       "origin.example:6379 or one of its replicas\r\n");
-    expect_part("debug sleep 1", "it does not offer 'debug'");
-    expect_part("ssubscribe x", "it does not offer 'ssubscribe'");
+    expect_part("debug sleep 1", "it does not support 'debug'");
+    expect_part("ssubscribe x", "it does not support 'ssubscribe'");
     fake_components.link.host = "";
     fake_components.link.port = 0;
     expect("get x", "-ERR this is psync-relay: it holds no data, ask the primary or one of its "
@@ -340,7 +340,7 @@ COMMAND_TEST(help_comes_from_the_table)
 {
     expect("module help",
            "*5\r\n+MODULE <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n+HELP\r\n"
-           "+    Returns what the subcommands do.\r\n+LIST\r\n"
+           "+    Describes the subcommands.\r\n+LIST\r\n"
            "+    Returns an empty list: a relay loads no modules.\r\n");
     expect_part("client help", "+REPLY <ON | OFF | SKIP>\r\n");
 }
