@@ -2,198 +2,17 @@
 #include "relay/downstream/downstream.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include "client_list.h"
-#include "connection_limiter.h"
-#include "known_private.h"
-#include "ports.h"
+#include "component.h"
 #include "relay/base/clock.h"
-#include "relay/base/log.h"
 #include "relay/net/loop.h"
 #include "relay/store/history.h"
 #include "relay/store/store.h"
-#include "replica.h"
-#include "replica_stats_list.h"
-#include "waiting.h"
+#include "replicas.h"
 #include "worker.h"
-
-enum { WORKERS_MAX = 64 };
-
-struct downstream {
-    struct loop *loop;
-    struct downstream_options options; /* `bind` is used while opening only */
-    struct downstream_callbacks callbacks;
-    struct mailbox *mailbox;   /* replica stats that come back */
-    struct notifier *notifier; /* acknowledgements have come; rung by workers */
-    bool watches;              /* and somebody wants to know */
-    struct ports ports;
-    struct worker *workers[WORKERS_MAX];
-    unsigned loads[WORKERS_MAX]; /* replicas that each has */
-    unsigned worker_count;
-    struct client_list clients;
-    struct waiting waiting;
-    struct replica_stats_list replica_stats_list; /* of all replicas, oldest first */
-    struct known known;
-    uint64_t replica_stats_count;
-    bool will_ask; /* somebody has come who must be asked at the end of this turn */
-    uint64_t newest_id;
-    uint64_t connections_received;
-    struct connection_limiter connection_limiter;
-    /* Of replicas that have gone. */
-    struct conn_traffic traffic;
-    uint64_t closed[CLOSE_REASON_COUNT];
-};
-
-/* ---------------------------------------------------------------- replicas come */
-
-static void ask_all(void *arg)
-{
-    struct downstream *downstream = arg;
-    downstream->will_ask = false;
-    waiting_ask(&downstream->waiting);
-}
-
-/* Not at once: we are inside a callback of its connection, which is about to be given away; and at
- * the end of the turn everything that has come in it is published. */
-static void ask_later(struct downstream *downstream)
-{
-    if (downstream->will_ask)
-        return;
-    downstream->will_ask = true;
-    loop_defer(downstream->loop, ask_all, downstream);
-}
-
-static void copy(char out[REPLICA_STATS_ADDRESS_MAX], const char *string)
-{
-    snprintf(out, REPLICA_STATS_ADDRESS_MAX, "%s", string);
-}
-
-static struct replica_stats *make_replica_stats(const struct newcomer *newcomer)
-{
-    struct replica_stats *stats = calloc(1, sizeof(*stats));
-    if (stats == NULL)
-        return NULL;
-    stats->id = newcomer->id;
-    stats->connected_ms = newcomer->connected_ms;
-    stats->acknowledges = newcomer->request != NULL;
-    stats->terms = *newcomer->terms;
-    copy(stats->peer, conn_peer(newcomer->conn));
-    copy(stats->local, newcomer->local);
-    snprintf(stats->user, sizeof(stats->user), "%s", newcomer->user);
-    copy(stats->address, conn_peer_address(newcomer->conn));
-    return stats;
-}
-
-static void on_waiting_gone(struct replica *replica, struct replica_stats *stats, void *arg)
-{
-    struct downstream *downstream = arg;
-    waiting_remove(&downstream->waiting, replica);
-    loop_defer(downstream->loop, replica_free, replica);
-    mailbox_post(downstream->mailbox, &stats->gone);
-}
-
-static void refuse(struct downstream *downstream, struct conn **conn)
-{
-    log_errorx("downstream: replica addr=%s closed reason=memory: out of memory", conn_peer(*conn));
-    downstream->closed[CLOSE_MEMORY]++;
-    conn_close(conn);
-}
-
-static void on_newcomer(const struct newcomer *newcomer, void *arg)
-{
-    struct downstream *downstream = arg;
-    struct conn *conn = newcomer->conn;
-    struct replica_stats *stats = make_replica_stats(newcomer);
-    if (stats != NULL && known_is_about(stats) && !known_arrive(&downstream->known, stats)) {
-        free(stats);
-        stats = NULL;
-    }
-    struct replica *replica =
-        stats == NULL ? NULL
-                      : replica_new(stats, newcomer->owed, downstream->options.replica_timeout_ms,
-                                    newcomer->request);
-    if (replica == NULL || !conn_attach(conn, downstream->loop, replica_on_conn, replica)) {
-        if (replica != NULL)
-            replica_free(replica);
-        if (stats != NULL && stats->known != NULL)
-            known_leave(&downstream->known, stats, clock_ms());
-        free(stats);
-        refuse(downstream, &conn);
-        return;
-    }
-    replica->on_gone = on_waiting_gone;
-    replica->on_gone_arg = downstream;
-    TAILQ_INSERT_TAIL(&downstream->replica_stats_list, stats, entry);
-    downstream->replica_stats_count++;
-    waiting_add(&downstream->waiting, replica);
-    replica_begin(replica, conn, newcomer->input);
-    ask_later(downstream);
-}
-
-static unsigned least_loaded(const struct downstream *downstream)
-{
-    unsigned found = 0;
-    for (unsigned i = 1; i < downstream->worker_count; i++) {
-        if (downstream->loads[i] < downstream->loads[found])
-            found = i;
-    }
-    return found;
-}
-
-static void on_attached(struct replica *replica, const char *cause, void *arg)
-{
-    struct downstream *downstream = arg;
-    unsigned number = least_loaded(downstream);
-    downstream->loads[number]++;
-    replica->stats->worker = downstream->workers[number];
-    known_unpin_one(replica->stats->known); /* its own cursor holds what it needs now */
-    conn_detach(replica->conn);
-    worker_take(downstream->workers[number], replica, cause);
-}
-
-/* ---------------------------------------------------------------- replicas go */
-
-static struct conn_traffic replica_traffic(const struct replica_stats *stats)
-{
-    return (struct conn_traffic){
-        .received_bytes = REPLICA_STATS_GET(stats, received_bytes),
-        .sent_bytes = REPLICA_STATS_GET(stats, sent_bytes),
-        .reads = REPLICA_STATS_GET(stats, reads),
-        .writes = REPLICA_STATS_GET(stats, writes),
-    };
-}
-
-static void unload(struct downstream *downstream, const struct worker *worker)
-{
-    for (unsigned i = 0; i < downstream->worker_count; i++) {
-        if (downstream->workers[i] == worker)
-            downstream->loads[i]--;
-    }
-}
-
-static void on_replica_stats_back(struct message *message, void *arg)
-{
-    struct downstream *downstream = arg;
-    struct replica_stats *stats = (struct replica_stats *)message;
-    if (stats->worker != NULL)
-        unload(downstream, stats->worker);
-    waiting_note_gone(&downstream->waiting, stats);
-    downstream->closed[stats->reason]++;
-    conn_traffic_add(&downstream->traffic, replica_traffic(stats));
-    TAILQ_REMOVE(&downstream->replica_stats_list, stats, entry);
-    downstream->replica_stats_count--;
-    if (stats->known != NULL)
-        known_leave(&downstream->known, stats, clock_ms());
-    free(stats);
-    /* Who is left may have more than the one who has gone. */
-    if (downstream->watches)
-        notifier_wake(downstream->notifier);
-}
 
 static void on_notified(void *arg)
 {
@@ -201,8 +20,6 @@ static void on_notified(void *arg)
     if (downstream->watches)
         downstream->callbacks.on_acknowledged(downstream->callbacks.arg);
 }
-
-/* ---------------------------------------------------------------- open and close */
 
 /* Asked for each time: an operator may change it while we run (prlimit). 0: no limit. */
 static uint64_t open_files_max(void)
@@ -254,7 +71,7 @@ static void init_parts(struct downstream *downstream, const struct store *store,
         .keepalive_s = options->keepalive_s,
         .on_command = callbacks->on_command,
         .on_command_arg = callbacks->arg,
-        .on_newcomer = on_newcomer,
+        .on_newcomer = downstream_on_newcomer,
         .on_newcomer_arg = downstream,
     };
     client_list_init(&downstream->clients);
@@ -265,7 +82,7 @@ static void init_parts(struct downstream *downstream, const struct store *store,
     };
     downstream->callbacks = *callbacks;
     waiting_init(&downstream->waiting, store, &downstream->callbacks, options->replica_timeout_ms,
-                 on_attached, downstream);
+                 downstream_on_attached, downstream);
     downstream->waiting.serves_old_history = options->serves_old_history;
     TAILQ_INIT(&downstream->replica_stats_list);
     known_init(&downstream->known, &downstream->replica_stats_list, options->replica_timeout_ms,
@@ -285,7 +102,7 @@ struct downstream *downstream_open(struct loop *loop, struct store *store,
     downstream->options = *options;
     downstream->options.bind = NULL;
     init_parts(downstream, store, callbacks);
-    downstream->mailbox = mailbox_new(loop, on_replica_stats_back, downstream);
+    downstream->mailbox = mailbox_new(loop, downstream_on_gone, downstream);
     downstream->notifier = notifier_new(loop, on_notified, downstream);
     if (downstream->mailbox == NULL || downstream->notifier == NULL)
         text_format(why, "cannot make a mailbox: %s", strerror(errno));
@@ -367,8 +184,6 @@ void downstream_set_tls(struct downstream *downstream, struct tls_context *tls, 
     downstream->connection_limiter.tls_knows_callers = knows_callers;
 }
 
-/* ---------------------------------------------------------------- what the composition asks for */
-
 void downstream_wake(struct downstream *downstream)
 {
     waiting_ask(&downstream->waiting);
@@ -402,29 +217,6 @@ static struct client *find_client(const struct downstream *downstream, uint64_t 
     return client;
 }
 
-static const struct replica_stats *find_replica_stats(const struct downstream *downstream,
-                                                      uint64_t id)
-{
-    const struct replica_stats *stats;
-    TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
-    {
-        if (stats->id == id)
-            return stats;
-    }
-    return NULL;
-}
-
-static bool close_replica(struct downstream *downstream, uint64_t id, enum close_reason reason)
-{
-    const struct replica_stats *stats = find_replica_stats(downstream, id);
-    if (stats == NULL)
-        return false;
-    if (stats->worker == NULL)
-        return waiting_close(&downstream->waiting, id, reason);
-    worker_close(stats->worker, id, reason);
-    return true;
-}
-
 bool downstream_kill(struct downstream *downstream, uint64_t id)
 {
     return downstream_expel(downstream, id, CLOSE_KILLED);
@@ -434,30 +226,19 @@ bool downstream_expel(struct downstream *downstream, uint64_t id, enum close_rea
 {
     struct client *client = find_client(downstream, id);
     if (client == NULL)
-        return close_replica(downstream, id, reason);
+        return replicas_close(downstream, id, reason);
     client_close(client, reason);
     return true;
 }
 
 bool downstream_drop(struct downstream *downstream, uint64_t id)
 {
-    return close_replica(downstream, id, CLOSE_DROPPED);
-}
-
-/* ---------------------------------------------------------------- acknowledgements */
-
-static struct replica_stats_list_scope current_scope(const struct downstream *downstream)
-{
-    const struct history *history = store_current(downstream->waiting.store);
-    if (history == NULL)
-        return (struct replica_stats_list_scope){.branches = NULL};
-    return (struct replica_stats_list_scope){.history_number = history_number(history),
-                                             .branches = history_branches(history)};
+    return replicas_close(downstream, id, CLOSE_DROPPED);
 }
 
 void downstream_rewound(struct downstream *downstream)
 {
-    const struct replica_stats_list_scope scope = current_scope(downstream);
+    const struct replica_stats_list_scope scope = downstream_scope(downstream);
     if (scope.branches == NULL)
         return;
     for (unsigned i = 0; i < downstream->worker_count; i++)
@@ -467,7 +248,7 @@ void downstream_rewound(struct downstream *downstream)
 
 void downstream_renamed(struct downstream *downstream)
 {
-    const struct replica_stats_list_scope scope = current_scope(downstream);
+    const struct replica_stats_list_scope scope = downstream_scope(downstream);
     CHECK(scope.branches != NULL);
     known_pin(&downstream->known, store_current(downstream->waiting.store));
     for (unsigned i = 0; i < downstream->worker_count; i++)
@@ -482,212 +263,4 @@ void downstream_watch_acknowledged(struct downstream *downstream, bool watch)
     downstream->watches = watch;
     for (unsigned i = 0; i < downstream->worker_count; i++)
         worker_watch(downstream->workers[i], watch);
-}
-
-bool downstream_acknowledged(const struct downstream *downstream, unsigned rank, uint64_t *offset)
-{
-    const struct replica_stats_list_scope scope = current_scope(downstream);
-    if (rank == 0 && !known_is_complete(&downstream->known, clock_ms()))
-        return false;
-    return replica_stats_list_acknowledged(&downstream->replica_stats_list, &scope, rank, offset);
-}
-
-unsigned downstream_count_acknowledged(const struct downstream *downstream, uint64_t offset)
-{
-    const struct replica_stats_list_scope scope = current_scope(downstream);
-    return replica_stats_list_count_acknowledged(&downstream->replica_stats_list, &scope, offset);
-}
-
-bool downstream_has_replica(const struct downstream *downstream, const char *address, uint16_t port)
-{
-    return replica_stats_list_have(&downstream->replica_stats_list, address, port);
-}
-
-/* ---------------------------------------------------------------- lists and counts */
-
-static int64_t delayed_ms(const struct replica_stats *stats, int64_t now_ms)
-{
-    return stats->not_before_ms > now_ms ? stats->not_before_ms - now_ms : 0;
-}
-
-static struct peer_status replica_status(const struct replica_stats *stats,
-                                         const struct replica_stats_list_scope *scope)
-{
-    enum replica_state state = (enum replica_state)REPLICA_STATS_GET(stats, state);
-    const char *announced = stats->terms.address;
-    return (struct peer_status){
-        .id = stats->id,
-        .peer = stats->peer,
-        .local = stats->local,
-        .user = stats->user,
-        .state = state,
-        .state_name = replica_state_name(state),
-        .address = announced[0] != '\0' ? announced : stats->address,
-        .listening_port = stats->terms.listening_port,
-        .version = stats->terms.version,
-        .is_online = state == REPLICA_STREAMING,
-        .acknowledges = stats->acknowledges,
-        .acknowledged = replica_stats_list_offset(stats, scope),
-        .sent_offset = REPLICA_STATS_GET(stats, sent_offset),
-        .last_ack_ms = REPLICA_STATS_GET(stats, life_ms),
-        .connected_ms = stats->connected_ms,
-        .sent_bytes = REPLICA_STATS_GET(stats, sent_bytes),
-        .delayed_ms = delayed_ms(stats, clock_ms()),
-    };
-}
-
-void downstream_each_replica(const struct downstream *downstream, peer_status_fn *fn, void *arg)
-{
-    const struct replica_stats_list_scope scope = current_scope(downstream);
-    const struct replica_stats *stats;
-    TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
-    {
-        struct peer_status status = replica_status(stats, &scope);
-        fn(&status, arg);
-    }
-}
-
-static const char *first_set(const char *announced, const char *address)
-{
-    return announced[0] != '\0' ? announced : address;
-}
-
-static void tell_failing_replica_stats(const struct replica_stats *stats, int64_t now_ms,
-                                       sync_failure_fn *fn, void *arg)
-{
-    bool is_over = REPLICA_STATS_GET(stats, has_acknowledged) ||
-                   REPLICA_STATS_GET(stats, state) == REPLICA_CLOSING ||
-                   (stats->worker != NULL && !stats->full_sync);
-    bool is_unreadable = stats->reading == RDB_UNREADABLE && !stats->terms.is_relay;
-    if (is_over || (stats->failures <= RESYNC_FREE && !is_unreadable))
-        return;
-    const struct sync_failure failure = {
-        .address = first_set(stats->terms.address, stats->address),
-        .listening_port = stats->terms.listening_port,
-        .version = stats->terms.version,
-        .failures = stats->failures,
-        .rdb = stats->source.rdb,
-        .reading = stats->reading,
-        .delayed_ms = delayed_ms(stats, now_ms),
-    };
-    fn(&failure, arg);
-}
-
-static void tell_failing_place(const struct resync_place *place, sync_failure_fn *fn, void *arg)
-{
-    bool is_unreadable = place->reading == RDB_UNREADABLE && !place->terms.is_relay;
-    if (place->failures <= RESYNC_FREE && !is_unreadable)
-        return;
-    const struct sync_failure failure = {
-        .address = first_set(place->terms.address, place->address),
-        .listening_port = place->terms.listening_port,
-        .version = place->terms.version,
-        .failures = place->failures,
-        .rdb = place->source.rdb,
-        .reading = place->reading,
-    };
-    fn(&failure, arg);
-}
-
-void downstream_each_sync_failure(const struct downstream *downstream, sync_failure_fn *fn,
-                                  void *arg)
-{
-    const struct resync_throttle *throttle = &downstream->waiting.throttle;
-    int64_t now_ms = clock_ms();
-    const struct replica_stats *stats;
-    TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
-    {
-        tell_failing_replica_stats(stats, now_ms, fn, arg);
-    }
-    for (int i = 0; i < RESYNC_PLACES; i++) {
-        if (!resync_place_is_over(&throttle->place[i], now_ms))
-            tell_failing_place(&throttle->place[i], fn, arg);
-    }
-}
-
-void downstream_each_client(const struct downstream *downstream, peer_status_fn *fn, void *arg)
-{
-    for (struct client *client = client_list_first(&downstream->clients); client != NULL;
-         client = client_next(client)) {
-        struct peer_status status = {
-            .id = client_id(client),
-            .peer = client_peer(client),
-            .local = client_local(client),
-            .client = client,
-            .state_name = "",
-            .user = "",
-            .address = "",
-            .version = "",
-            .connected_ms = client_connected_ms(client),
-            .sent_bytes = client_traffic(client).sent_bytes,
-        };
-        fn(&status, arg);
-    }
-}
-
-static void count_traffic(struct downstream_counts *out, struct conn_traffic traffic)
-{
-    out->sent_bytes += traffic.sent_bytes;
-    out->received_bytes += traffic.received_bytes;
-    out->reads += traffic.reads;
-    out->writes += traffic.writes;
-}
-
-static void count_components(const struct downstream *downstream, struct downstream_counts *out)
-{
-    const struct client_list *clients = &downstream->clients;
-    const struct waiting *waiting = &downstream->waiting;
-    const struct buffer_peak recent = buffer_peaks_recent(&clients->buffer_peaks, clock_ms());
-    *out = (struct downstream_counts){
-        .clients = clients->count,
-        .replicas = downstream->replica_stats_count,
-        .replicas_waiting = waiting->count,
-        .connections_received = downstream->connections_received,
-        .connections_rejected = downstream->connection_limiter.refused,
-        .replicas_refused = clients->replicas_refused,
-        .commands = clients->commands,
-        .sync_full = waiting->sync_full,
-        .sync_partial_ok = waiting->sync_partial_ok,
-        .sync_partial_err = waiting->sync_partial_err,
-        .sync_full_unacknowledged = waiting->sync_full_unacknowledged,
-        .replica_sent_bytes = downstream->traffic.sent_bytes,
-        .input_buffer_recent = recent.input_bytes,
-        .output_buffer_recent = recent.output_bytes,
-    };
-    count_traffic(out, downstream->traffic);
-    count_traffic(out, clients->traffic);
-    for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
-        out->closed[i] = downstream->closed[i] + clients->closed[i];
-    for (struct client *client = client_list_first(clients); client != NULL;
-         client = client_next(client)) {
-        count_traffic(out, client_traffic(client));
-    }
-}
-
-void downstream_observe(const struct downstream *downstream, struct downstream_counts *out,
-                        peer_status_fn *fn, void *arg)
-{
-    count_components(downstream, out);
-    const struct replica_stats_list_scope scope = current_scope(downstream);
-    const struct replica_stats *stats;
-    TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
-    {
-        struct peer_status status = replica_status(stats, &scope);
-        struct conn_traffic traffic = replica_traffic(stats);
-        traffic.sent_bytes = status.sent_bytes; /* what `fn` is told, though the worker goes on */
-        count_traffic(out, traffic);
-        out->replica_sent_bytes += status.sent_bytes;
-        fn(&status, arg);
-    }
-}
-
-static void look_away(const struct peer_status *status, void *arg)
-{
-    (void)status;
-    (void)arg;
-}
-
-void downstream_counts(const struct downstream *downstream, struct downstream_counts *out)
-{
-    downstream_observe(downstream, out, look_away, NULL);
 }

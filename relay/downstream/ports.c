@@ -5,7 +5,7 @@
 
 #include "relay/base/error.h"
 #include "relay/base/log.h"
-#include "relay/downstream/downstream.h"
+#include "relay/downstream/options.h"
 #include "relay/net/listener.h"
 
 static const char too_many[] = "bind: more than 16 addresses";

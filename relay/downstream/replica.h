@@ -31,7 +31,7 @@
 #include "relay/base/queue.h"
 #include "relay/base/state_machine.h"
 #include "relay/base/text.h"
-#include "relay/downstream/downstream.h"
+#include "relay/downstream/peer_status.h"
 #include "relay/net/conn.h"
 #include "relay/net/loop.h"
 #include "relay/resp/psync.h"

@@ -17,6 +17,7 @@
 #include "relay/base/queue.h"
 #include "relay/downstream/client.h"
 #include "relay/downstream/reasons.h"
+#include "relay/net/conn.h"
 #include "relay/net/mailbox.h"
 #include "relay/resp/rdb_version.h"
 
@@ -77,5 +78,16 @@ struct replica_stats {
 #define REPLICA_STATS_GET(stats, field) atomic_load_explicit(&(stats)->field, memory_order_relaxed)
 #define REPLICA_STATS_SET(stats, field, value)                                                     \
     atomic_store_explicit(&(stats)->field, (value), memory_order_relaxed)
+
+/* What went over its connection, as far as the thread that has it has written down. */
+static inline struct conn_traffic replica_stats_traffic(const struct replica_stats *stats)
+{
+    return (struct conn_traffic){
+        .received_bytes = REPLICA_STATS_GET(stats, received_bytes),
+        .sent_bytes = REPLICA_STATS_GET(stats, sent_bytes),
+        .reads = REPLICA_STATS_GET(stats, reads),
+        .writes = REPLICA_STATS_GET(stats, writes),
+    };
+}
 
 #endif

@@ -30,7 +30,8 @@
 
 #include "relay/base/check.h"
 #include "relay/base/queue.h"
-#include "relay/downstream/downstream.h"
+#include "relay/downstream/options.h"
+#include "relay/downstream/peer_status.h"
 #include "relay/store/branches.h"
 #include "replica_stats.h"
 

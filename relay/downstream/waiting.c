@@ -7,6 +7,7 @@
 #include "attach.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/downstream/options.h"
 
 /* A refresh that failed is asked for again after this, while somebody still waits. */
 enum { WANT_AGAIN_MS = 5 * 1000 };

@@ -23,49 +23,15 @@
 
 #include "relay/base/check.h"
 #include "relay/base/text.h"
-#include "relay/downstream/client.h"
+#include "relay/downstream/options.h"
 #include "relay/downstream/peer_status.h"
 #include "relay/downstream/reasons.h"
 
 struct downstream;
+struct known;
 struct loop;
 struct store;
 struct tls_context;
-
-struct downstream_options {
-    const char
-        *bind;     /* addresses separated by blanks; "-" before one: no matter if it is missing */
-    uint16_t port; /* 0: any free one (tests) */
-    bool without_plain;      /* there is no such port */
-    uint16_t tls_port;       /* 0: none */
-    struct tls_context *tls; /* with tls_port; the caller's: see downstream_set_tls */
-    bool tls_knows_callers;  /* the TLS port asks everybody for a certificate */
-    unsigned threads;        /* workers, 1..64 */
-    unsigned clients_max;
-    bool must_authenticate; /* without that, a client is an unauthenticated client: see client.h */
-    bool local_only;        /* who comes from another machine is sent away */
-    int64_t replica_timeout_ms; /* repl-timeout */
-    int64_t client_timeout_ms;  /* timeout; 0: never */
-    bool serves_old_history;    /* full syncs from the history before, while a new one arrives */
-    int keepalive_s;
-};
-
-/* What the component needs from outside. */
-struct downstream_callbacks {
-    client_command_fn *on_command;
-    void (*on_snapshot_wanted)(
-        void *arg); /* a replica waits for a full sync that cannot be served */
-    /* One that announces this version (SERVER_VERSION; 0: none) has come; cannot read what it would be served. */
-    void (*on_version)(uint32_t version, void *arg);
-    void (*on_unreadable)(uint32_t version, void *arg); /* said again while it waits */
-    /* A replica that is ahead of us is held; how long it may be counts only while this is true. */
-    bool (*is_upstream_streaming)(void *arg);
-    /* Has the primary another history than what is served, which is on its way here? NULL: never. */
-    bool (*is_history_old)(void *arg);
-    /* See downstream_watch_acknowledged. NULL where nobody ever watches. */
-    void (*on_acknowledged)(void *arg);
-    void *arg;
-};
 
 /* Binds, then starts the workers. NULL: `why`. */
 MUST_CHECK struct downstream *downstream_open(struct loop *loop, struct store *store,
@@ -113,8 +79,6 @@ void downstream_rewound(struct downstream *downstream);
 /* The current history goes on under another id: closes with CLOSE_RENAMED who is up to date, to come back for it. A
  * full sync that is under way is finished first, RDB and stream up to here, and closed when it is loaded. */
 void downstream_renamed(struct downstream *downstream);
-
-enum { ACKNOWLEDGED_RANK_MAX = 1024 };
 
 /* Of the current history alone, and of what is common with its newest branch, as it is at the time of the
  * call (replica_stats_list.h): what the rank-th best of the online replicas that acknowledge has acknowledged: rank 1 is the one that

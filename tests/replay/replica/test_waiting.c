@@ -8,6 +8,7 @@
 #include "fake_store.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/downstream/options.h"
 #include "test.h"
 
 #define ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the component `downstream` is given: its options, and callbacks for what it needs from outside.
+ *
+ * Thread: thread 0.
+ */
+#ifndef RELAY_DOWNSTREAM_OPTIONS_H
+#define RELAY_DOWNSTREAM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/downstream/client.h"
+
+struct tls_context;
+
+/* Of the ranks of downstream_acknowledged. */
+enum { ACKNOWLEDGED_RANK_MAX = 1024 };
+
+struct downstream_options {
+    const char
+        *bind;     /* addresses separated by blanks; "-" before one: no matter if it is missing */
+    uint16_t port; /* 0: any free one (tests) */
+    bool without_plain;      /* there is no such port */
+    uint16_t tls_port;       /* 0: none */
+    struct tls_context *tls; /* with tls_port; the caller's: see downstream_set_tls */
+    bool tls_knows_callers;  /* the TLS port asks everybody for a certificate */
+    unsigned threads;        /* workers, 1..64 */
+    unsigned clients_max;
+    bool must_authenticate; /* without that, a client is an unauthenticated client: see client.h */
+    bool local_only;        /* who comes from another machine is sent away */
+    int64_t replica_timeout_ms; /* repl-timeout */
+    int64_t client_timeout_ms;  /* timeout; 0: never */
+    bool serves_old_history;    /* full syncs from the history before, while a new one arrives */
+    int keepalive_s;
+};
+
+/* What the component needs from outside. */
+struct downstream_callbacks {
+    client_command_fn *on_command;
+    void (*on_snapshot_wanted)(
+        void *arg); /* a replica waits for a full sync that cannot be served */
+    /* One that announces this version (SERVER_VERSION; 0: none) has come; cannot read what it would be served. */
+    void (*on_version)(uint32_t version, void *arg);
+    void (*on_unreadable)(uint32_t version, void *arg); /* said again while it waits */
+    /* A replica that is ahead of us is held; how long it may be counts only while this is true. */
+    bool (*is_upstream_streaming)(void *arg);
+    /* Has the primary another history than what is served, which is on its way here? NULL: never. */
+    bool (*is_history_old)(void *arg);
+    /* See downstream_watch_acknowledged. NULL where nobody ever watches. */
+    void (*on_acknowledged)(void *arg);
+    void *arg;
+};
+
+#endif
