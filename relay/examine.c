@@ -26,7 +26,7 @@ static bool examine_tls(const struct config *config, struct text *why)
     return true;
 }
 
-static bool end_line(bool good, struct text *why)
+static bool examine_end_line(bool good, struct text *why)
 {
     if (!good)
         text_append_string(why, "\n");
@@ -40,7 +40,7 @@ static bool examine_rights(const struct account *account, const struct config *c
     const char *log = config->log_file;
     bool good = true;
     if (access(config->store.data_dir, F_OK) == 0)
-        good = end_line(account_may_write(account, config->store.data_dir, why), why);
+        good = examine_end_line(account_may_write(account, config->store.data_dir, why), why);
     if (log[0] != '\0' && access(log, F_OK) == 0 &&
         faccessat(AT_FDCWD, log, W_OK, AT_EACCESS) == -1) {
         text_format(why, "cannot open log file '%s': %s: give it to %s\n", log, strerror(errno),
@@ -77,13 +77,13 @@ bool examine(struct config *config, struct text *why, struct text *notes)
     text_init(&findings.ports, TAKEN_MAX);
     log_set_level(LOG_LEVEL_WARNING);
 
-    bool good = end_line(account_find(&account, config->user, config->group, why) &&
-                             account_check(&account, why),
-                         why);
+    bool good = examine_end_line(account_find(&account, config->user, config->group, why) &&
+                                     account_check(&account, why),
+                                 why);
     if (!good)
         account.name = NULL; /* the rest is seen as who we are */
     bool has_places = config_probe(config, why);
-    good = end_line(descriptors_provide(config, why), why) && good;
+    good = examine_end_line(descriptors_provide(config, why), why) && good;
     good = examine_tls(config, why) && good;
     secret_files_warn_of_open(config);
     good = examine_as(&account, config, has_places, &findings, why) && good;

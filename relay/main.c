@@ -53,7 +53,7 @@ static const char usage[] =
     "again, and open its log file again, which is all that SIGUSR1 does. A password is better\n"
     "kept in a file than in --set, where it is seen until the start has read it.\n";
 
-static _Noreturn void finish(const char *text)
+static _Noreturn void main_finish(const char *text)
 {
     bool written = fputs(text, stdout) >= 0 && fflush(stdout) == 0;
     exit(written ? EXIT_SUCCESS : EXIT_FAILURE);
@@ -135,9 +135,9 @@ static struct options parse_options(int argc, char **argv)
             options.data_dir = optarg;
             break;
         case OPTION_VERSION:
-            finish("psync-relay " RELAY_VERSION "\n");
+            main_finish("psync-relay " RELAY_VERSION "\n");
         case 'h':
-            finish(usage);
+            main_finish(usage);
         default:
             misused(NULL, NULL);
         }
@@ -148,7 +148,7 @@ static struct options parse_options(int argc, char **argv)
 }
 
 /* Each line to stderr, where no log is open yet. */
-static void tell(const char *kind, const char *lines)
+static void main_tell(const char *kind, const char *lines)
 {
     while (*lines != '\0') {
         int length = (int)strcspn(lines, "\n");
@@ -158,13 +158,13 @@ static void tell(const char *kind, const char *lines)
     }
 }
 
-static bool check(struct config *config, struct text *why)
+static bool main_check(struct config *config, struct text *why)
 {
     struct text notes;
     text_init(&notes, NOTES_MAX);
     bool is_good = examine(config, why, &notes);
     if (is_good)
-        tell("while one runs: ", text_string(&notes));
+        main_tell("while one runs: ", text_string(&notes));
     text_fini(&notes);
     return is_good;
 }
@@ -175,12 +175,12 @@ static bool do_job(enum job job, struct config *config, struct text *why)
     case JOB_RUN:
         return relay_run(config, why);
     case JOB_CHECK:
-        if (!check(config, why))
+        if (!main_check(config, why))
             return false;
-        finish("ok\n");
+        main_finish("ok\n");
     case JOB_PRINT_CONFIG:
         config_format(config, why);
-        finish(text_string(why));
+        main_finish(text_string(why));
     case JOB_VERIFY: /* needs no settings */
         break;
     }
@@ -238,7 +238,7 @@ int main(int argc, char **argv)
     bool done =
         options.job == JOB_VERIFY ? verify(options.data_dir, &why) : do_with_config(&options, &why);
     if (!done)
-        tell("", text_string(&why));
+        main_tell("", text_string(&why));
 
     forget_overrides(&options);
     text_fini(&why);

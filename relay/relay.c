@@ -28,7 +28,7 @@ enum { TICK_MS = 1000, TICKS_BETWEEN_VERSIONS = 60 };
 
 /* Everything that this turn has received becomes visible at once, and only those who sleep are
  * woken. */
-static void on_turn_end(void *arg)
+static void relay_on_turn_end(void *arg)
 {
     struct components *components = arg;
     bool has_news = store_publish(components->store);
@@ -54,7 +54,7 @@ static void tell_manager(struct components *components)
     service_tick(&components->service, status);
 }
 
-static void on_tick(void *arg)
+static void relay_on_tick(void *arg)
 {
     struct components *components = arg;
     timer_arm(components->tick, TICK_MS);
@@ -132,7 +132,7 @@ static bool open_loop(struct components *components)
     components->loop = loop_new();
     if (components->loop == NULL)
         return false;
-    components->tick = timer_new(components->loop, on_tick, components);
+    components->tick = timer_new(components->loop, relay_on_tick, components);
     components->durable = notifier_new(components->loop, on_durable, components);
     if (components->durable == NULL)
         return false;
@@ -270,7 +270,7 @@ static void hold_signals(void)
     CHECK(pthread_sigmask(SIG_BLOCK, &held, NULL) == 0);
 }
 
-static void run(struct components *components)
+static void relay_run_loop(struct components *components)
 {
     const struct config *config = components->config;
     struct text ack;
@@ -284,7 +284,7 @@ static void run(struct components *components)
              (unsigned)downstream_tls_port(components->downstream), config->downstream.threads,
              (long)getpid());
     text_fini(&ack);
-    loop_at_turn_end(components->loop, on_turn_end, components);
+    loop_at_turn_end(components->loop, relay_on_turn_end, components);
     timer_arm(components->tick, TICK_MS);
     tell_manager(components);
     service_say(&components->service, SERVICE_READY);
@@ -325,7 +325,7 @@ bool relay_run(struct config *config, struct text *why)
     service_open(&components.service);
     bool opened = settle_down(&components, &account, why) && open_components(&components, why);
     if (opened)
-        run(&components);
+        relay_run_loop(&components);
     else if (config->log_file[0] != '\0')
         log_errorx("relay: %s", text_string(why)); /* the caller tells stderr only */
     close_components(&components);

@@ -52,19 +52,20 @@ static bool is_http_wanted(const struct config *config)
     return config->status.tls_port != 0;
 }
 
-static bool is_set(const char *option)
+static bool tls_sides_is_set(const char *option)
 {
     return option != NULL && option[0] != '\0';
 }
 
 static bool has_http_certificate(const struct config *config)
 {
-    return is_set(config->http_tls.cert_file) || is_set(config->http_tls.key_file);
+    return tls_sides_is_set(config->http_tls.cert_file) ||
+           tls_sides_is_set(config->http_tls.key_file);
 }
 
 static bool has_http_cas(const struct config *config)
 {
-    return is_set(config->http_tls.ca_file) || is_set(config->http_tls.ca_dir);
+    return tls_sides_is_set(config->http_tls.ca_file) || tls_sides_is_set(config->http_tls.ca_dir);
 }
 
 /* What [http] does not set is that of [downstream]. CAs matter where clients show certificates. */
@@ -175,8 +176,8 @@ static void gather_certificates(struct tls_sides *sides, const struct config *co
         sides->told[i] = 0;
 }
 
-static void take(struct tls_sides *sides, enum tls_use use, struct tls_context *context,
-                 const struct config *config)
+static void tls_sides_take(struct tls_sides *sides, enum tls_use use, struct tls_context *context,
+                           const struct config *config)
 {
     const struct tls_options options = rows[use].options(config);
     tls_context_release(&sides->context[use]);
@@ -199,7 +200,7 @@ bool tls_sides_open(struct tls_sides *sides, const struct config *config, struct
             continue;
         struct tls_context *context = make_or_complain(use, config, why);
         if (context != NULL)
-            take(sides, use, context, config);
+            tls_sides_take(sides, use, context, config);
         is_good = is_good && context != NULL;
     }
     if (!is_good)
@@ -262,7 +263,7 @@ static void reload_one(struct tls_sides *sides, enum tls_use use, const struct c
     text_init(&why, WHY_MAX);
     struct tls_context *fresh = make(use, config, &why);
     if (fresh != NULL) {
-        take(sides, use, fresh, config);
+        tls_sides_take(sides, use, fresh, config);
         log_context(use, fresh);
     } else {
         log_warnx("relay: %s TLS: %s; the previous certificate stays in use", rows[use].name,
@@ -307,7 +308,7 @@ bool tls_sides_follow(struct tls_sides *sides, const struct config *config, stru
         if (fresh[use] == NULL)
             continue;
         if (is_good) {
-            take(sides, use, fresh[use], config);
+            tls_sides_take(sides, use, fresh[use], config);
             log_context(use, fresh[use]);
         } else {
             tls_context_release(&fresh[use]);

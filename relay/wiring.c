@@ -20,7 +20,7 @@ void wiring_watch_acknowledged(struct components *components)
                                   link_asks || components->commands_watches);
 }
 
-static void watch_acknowledged(bool watch, void *arg)
+static void wiring_on_watch(bool watch, void *arg)
 {
     struct components *components = arg;
     components->commands_watches = watch;
@@ -28,7 +28,7 @@ static void watch_acknowledged(bool watch, void *arg)
 }
 
 /* The link looks for itself at the end of the turn. */
-static void on_acknowledged(void *arg)
+static void wiring_on_acknowledged(void *arg)
 {
     struct components *components = arg;
     commands_on_acknowledged(components->commands);
@@ -42,7 +42,7 @@ static bool acknowledged(unsigned rank, uint64_t *offset, void *arg)
 
 /* --- downstream --- */
 
-static void on_command(struct client *client, const struct command *command, void *arg)
+static void wiring_on_command(struct client *client, const struct command *command, void *arg)
 {
     struct components *components = arg;
     commands_on_command(client, command, components->commands);
@@ -60,7 +60,7 @@ static void on_version(uint32_t version, void *arg)
     link_note_replica(components->link, version);
 }
 
-static void on_unreadable(uint32_t version, void *arg)
+static void wiring_on_unreadable(uint32_t version, void *arg)
 {
     struct components *components = arg;
     link_note_unreadable(components->link, version);
@@ -101,13 +101,13 @@ static bool is_history_old(void *arg)
 struct downstream_callbacks wiring_downstream_callbacks(struct components *components)
 {
     return (struct downstream_callbacks){
-        .on_command = on_command,
+        .on_command = wiring_on_command,
         .on_snapshot_wanted = on_snapshot_wanted,
         .on_version = on_version,
-        .on_unreadable = on_unreadable,
+        .on_unreadable = wiring_on_unreadable,
         .is_upstream_streaming = is_upstream_streaming,
         .is_history_old = is_history_old,
-        .on_acknowledged = on_acknowledged,
+        .on_acknowledged = wiring_on_acknowledged,
         .arg = components,
     };
 }
@@ -175,7 +175,7 @@ void wiring_on_sentinel(const struct primary_address *primary, void *arg)
     link_follow_primary(components->link, primary);
 }
 
-static bool is_same(const struct primary_address *a, const char *host, uint16_t port)
+static bool wiring_is_same(const struct primary_address *a, const char *host, uint16_t port)
 {
     return a->port == port && strcmp(a->host, host) == 0;
 }
@@ -184,10 +184,10 @@ void wiring_note_told(struct components *components)
 {
     struct link_status link;
     const struct primary_address *told = &components->told;
-    if (told->port == 0 || is_same(&components->noted, told->host, told->port))
+    if (told->port == 0 || wiring_is_same(&components->noted, told->host, told->port))
         return;
     link_status(components->link, &link);
-    if (link.state != LINK_STREAMING || !is_same(told, link.host, link.port))
+    if (link.state != LINK_STREAMING || !wiring_is_same(told, link.host, link.port))
         return;
     saved_primary_keep(components->store, components->config, told, SAVED_PRIMARY_TELLER_SENTINEL);
     components->noted = *told;
@@ -219,7 +219,7 @@ static void shut_down(void *arg)
     wiring_stop(arg, "SHUTDOWN");
 }
 
-static bool follow(const char *host, uint16_t port, struct text *why, void *arg)
+static bool wiring_follow(const char *host, uint16_t port, struct text *why, void *arg)
 {
     struct components *components = arg;
     struct primary_address primary = {.port = port};
@@ -248,8 +248,8 @@ struct commands_callbacks wiring_commands_callbacks(struct components *component
 {
     return (struct commands_callbacks){
         .shut_down = shut_down,
-        .follow = follow,
-        .watch_acknowledged = watch_acknowledged,
+        .follow = wiring_follow,
+        .watch_acknowledged = wiring_on_watch,
         .each_setting = each_setting,
         .certificates = &components->tls.certificates,
         .arg = components,

@@ -47,7 +47,7 @@ bool bytes_equal_secret(struct bytes secret, struct bytes candidate)
 }
 
 /* Not tolower(3): names of the protocol are ASCII whatever the locale. */
-static unsigned lower(unsigned byte)
+static unsigned bytes_lower(unsigned byte)
 {
     return byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte;
 }
@@ -57,7 +57,7 @@ bool bytes_is(struct bytes view, const char *name)
     if (strlen(name) != view.length)
         return false;
     for (size_t i = 0; i < view.length; i++) {
-        if (lower(view.data[i]) != lower((unsigned char)name[i]))
+        if (bytes_lower(view.data[i]) != bytes_lower((unsigned char)name[i]))
             return false;
     }
     return true;

@@ -96,7 +96,7 @@ static uint64_t load(const uint8_t *place)
 }
 
 /* The eight lookups for one word, whose last byte is followed by `slice` more of this step. */
-static uint64_t look_up(uint64_t word, unsigned slice)
+static uint64_t crc64_look_up(uint64_t word, unsigned slice)
 {
     const uint64_t(*t)[256] = &table[slice];
     return t[7][word & 0xff] ^ t[6][word >> 8 & 0xff] ^ t[5][word >> 16 & 0xff] ^
@@ -108,7 +108,7 @@ uint64_t crc64_portable(uint64_t crc, const void *data, size_t length)
 {
     const uint8_t *place = data;
     for (; length >= SLICES; length -= SLICES, place += SLICES)
-        crc = look_up(crc ^ load(place), 8) ^ look_up(load(place + 8), 0);
+        crc = crc64_look_up(crc ^ load(place), 8) ^ crc64_look_up(load(place + 8), 0);
     for (; length > 0; length--, place++)
         crc = (crc >> 8) ^ table[0][(crc ^ *place) & 0xff];
     return crc;

@@ -83,7 +83,7 @@ static void format_time(char out[32])
     snprintf(out + length, 32 - length, ".%03dZ", (int)(now_ms % 1000));
 }
 
-static void fill(struct log_line *line, enum log_level level, const char *message)
+static void log_fill(struct log_line *line, enum log_level level, const char *message)
 {
     char time[32];
     format_time(time);
@@ -94,7 +94,7 @@ static void fill(struct log_line *line, enum log_level level, const char *messag
         log_line_text(line, &event);
 }
 
-static void write_line(const struct log_line *line)
+static void log_write_line(const struct log_line *line)
 {
     int place = atomic_load_explicit(&destination, memory_order_relaxed);
     ssize_t written;
@@ -116,8 +116,8 @@ static void log_list(enum log_level level, int error, const char *format, va_lis
         snprintf(message + length, sizeof(message) - (size_t)length, ": %s", strerror(error));
 
     struct log_line line;
-    fill(&line, level, message);
-    write_line(&line);
+    log_fill(&line, level, message);
+    log_write_line(&line);
 }
 
 /* All the forms differ by two words only, and C has no other way to hand on "...". */

@@ -19,12 +19,12 @@ static void put_some(struct log_line *line, const char *bytes, size_t length)
     line->length += length;
 }
 
-static void put(struct log_line *line, const char *string)
+static void log_line_put(struct log_line *line, const char *string)
 {
     put_some(line, string, strlen(string));
 }
 
-static void finish(struct log_line *line, const char *end)
+static void log_line_finish(struct log_line *line, const char *end)
 {
     size_t length = strlen(end);
     if (line->is_cut) {
@@ -47,10 +47,10 @@ void log_line_text(struct log_line *line, const struct log_event *event)
     char head[64];
     *line = (struct log_line){.length = 0};
     snprintf(head, sizeof(head), "%s %-7s ", event->time, event->level);
-    put(line, head);
+    log_line_put(line, head);
     for (const char *at = event->message; *at != '\0'; at++)
         put_some(line, is_control((unsigned char)*at) ? "?" : at, 1);
-    finish(line, "\n");
+    log_line_finish(line, "\n");
 }
 
 /* --- JSON --- */
@@ -90,13 +90,13 @@ static void put_escaped(struct log_line *line, const char *string)
         size_t letter = letter_length(string);
         char escape[8] = "\\ufffd"; /* what was there is no letter */
         if (letter == 0) {
-            put(line, escape);
+            log_line_put(line, escape);
         } else if (is_control((unsigned char)*string)) {
             snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)(unsigned char)*string);
-            put(line, escape);
+            log_line_put(line, escape);
         } else if (*string == '"' || *string == '\\') {
             snprintf(escape, sizeof(escape), "\\%c", *string);
-            put(line, escape);
+            log_line_put(line, escape);
         } else {
             put_some(line, string, letter);
         }
@@ -120,7 +120,7 @@ void log_line_json(struct log_line *line, const struct log_event *event)
     snprintf(head, sizeof(head),
              "{\"ts\":\"%s\",\"level\":\"%s\",\"component\":\"%.*s\",\"message\":\"", event->time,
              event->level, (int)component, event->message);
-    put(line, head);
+    log_line_put(line, head);
     put_escaped(line, rest);
-    finish(line, "\"}\n");
+    log_line_finish(line, "\"}\n");
 }

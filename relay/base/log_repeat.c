@@ -29,8 +29,8 @@ static bool note_reason(struct log_repeat *repeat, const char *reason)
     return true;
 }
 
-static void format_sum(const struct log_repeat *repeat, int64_t now_ms,
-                       char sum[LOG_REPEAT_SUM_MAX])
+static void log_repeat_format_sum(const struct log_repeat *repeat, int64_t now_ms,
+                                  char sum[LOG_REPEAT_SUM_MAX])
 {
     int64_t seconds = (now_ms - repeat->begun_ms) / 1000;
     if (repeat->count <= 1)
@@ -43,7 +43,7 @@ static void format_sum(const struct log_repeat *repeat, int64_t now_ms,
                  seconds / 60);
 }
 
-static void begin(struct log_repeat *repeat, int64_t now_ms)
+static void log_repeat_begin(struct log_repeat *repeat, int64_t now_ms)
 {
     *repeat = (struct log_repeat){
         .begun_ms = now_ms,
@@ -63,7 +63,7 @@ bool log_repeat_note(struct log_repeat *repeat, const char *reason, int64_t now_
     bool is_back = repeat->ended_ms != 0 && now_ms - repeat->ended_ms <= LOG_REPEAT_QUIET_MS;
     bool is_old = now_ms - repeat->last_ms > LOG_REPEAT_OVER_MS;
     if (repeat->count == 0 || is_old || (repeat->ended_ms != 0 && !is_back))
-        begin(repeat, now_ms);
+        log_repeat_begin(repeat, now_ms);
     repeat->ended_ms = 0;
     repeat->count++;
     repeat->last_ms = now_ms;
@@ -76,7 +76,7 @@ bool log_repeat_note(struct log_repeat *repeat, const char *reason, int64_t now_
         repeat->due_ms = now_ms + repeat->pause_ms;
     }
     repeat->is_told = true;
-    format_sum(repeat, now_ms, sum);
+    log_repeat_format_sum(repeat, now_ms, sum);
     return true;
 }
 
@@ -87,11 +87,12 @@ bool log_repeat_end(struct log_repeat *repeat, int64_t now_ms, char sum[LOG_REPE
     repeat->ended_ms = now_ms;
     bool is_news = repeat->is_told;
     repeat->is_told = false;
-    format_sum(repeat, now_ms, sum);
+    log_repeat_format_sum(repeat, now_ms, sum);
     return is_news;
 }
 
-static struct log_repeat_place *find(struct log_repeats *repeats, const char *key, int64_t now_ms)
+static struct log_repeat_place *log_repeat_find(struct log_repeats *repeats, const char *key,
+                                                int64_t now_ms)
 {
     struct log_repeat_place *unused = NULL;
     for (int i = 0; i < LOG_REPEATS_PLACES; i++) {
@@ -113,7 +114,7 @@ bool log_repeats_note(struct log_repeats *repeats, const char *key, const char *
                       int64_t now_ms, char sum[LOG_REPEAT_SUM_MAX])
 {
     CHECK(key[0] != '\0');
-    struct log_repeat_place *place = find(repeats, key, now_ms);
+    struct log_repeat_place *place = log_repeat_find(repeats, key, now_ms);
     if (place != NULL)
         return log_repeat_note(&place->repeat, reason, now_ms, sum);
     bool is_told = log_repeat_note(&repeats->others, reason, now_ms, sum);
@@ -133,7 +134,7 @@ bool log_repeats_take_over(struct log_repeats *repeats, int64_t now_ms,
             continue;
         bool is_news = place->repeat.count > 1;
         snprintf(key, LOG_REPEAT_KEY_MAX, "%s", place->key);
-        format_sum(&place->repeat, place->repeat.last_ms, sum);
+        log_repeat_format_sum(&place->repeat, place->repeat.last_ms, sum);
         place->key[0] = '\0';
         if (is_news)
             return true;

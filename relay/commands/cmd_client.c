@@ -95,7 +95,7 @@ static const char *user_of(const struct peer_status *peer)
     return user[0] != '\0' ? user : USER_DEFAULT;
 }
 
-static bool matches(const struct client_filter *filter, const struct peer_status *peer)
+static bool cmd_client_matches(const struct client_filter *filter, const struct peer_status *peer)
 {
     if (filter->type == CLIENT_TYPE_NONE || peer->id == filter->id_spared)
         return false;
@@ -152,7 +152,7 @@ struct listing {
 static void list_peer(const struct peer_status *peer, void *arg)
 {
     struct listing *listing = arg;
-    if (!matches(listing->filter, peer))
+    if (!cmd_client_matches(listing->filter, peer))
         return;
     const struct client_session nobody = {.protocol = 2};
     const struct client_session *session =
@@ -239,7 +239,7 @@ struct victims {
 static void collect_victim(const struct peer_status *peer, void *arg)
 {
     struct victims *victims = arg;
-    if (victims->failed || !matches(victims->filter, peer))
+    if (victims->failed || !cmd_client_matches(victims->filter, peer))
         return;
     if (victims->count == victims->capacity) {
         size_t capacity = victims->capacity > 0 ? victims->capacity * 2 : 16;

@@ -130,7 +130,7 @@ struct wishes {
     size_t count;
 };
 
-static char *copy_word(struct bytes word)
+static char *cmd_config_copy_word(struct bytes word)
 {
     if (word.length >= SETTING_MAX || bytes_find(word, '\0') != word.length)
         return NULL;
@@ -146,8 +146,8 @@ static bool take_wishes(struct request *request, struct wishes *wishes)
     for (; wishes->count < (argument_count(request) - 2) / 2; wishes->count++) {
         struct bytes name = argument(request, 2 + 2 * wishes->count);
         char **copies = &wishes->copies[2 * wishes->count];
-        copies[0] = copy_word(name);
-        copies[1] = copy_word(argument(request, 3 + 2 * wishes->count));
+        copies[0] = cmd_config_copy_word(name);
+        copies[1] = cmd_config_copy_word(argument(request, 3 + 2 * wishes->count));
         wishes->pairs[wishes->count] = (struct setting_pair){copies[0], copies[1]};
         if (copies[0] != NULL && copies[1] != NULL)
             continue;

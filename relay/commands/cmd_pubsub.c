@@ -13,7 +13,8 @@
 
 enum { NAMES_LENGTH_MAX = 8 * 1024 * 1024 };
 
-static void confirm(struct request *request, const char *word, struct bytes name, size_t count)
+static void cmd_pubsub_confirm(struct request *request, const char *word, struct bytes name,
+                               size_t count)
 {
     struct writer *writer = request->writer;
     write_push(writer, 3);
@@ -46,7 +47,8 @@ static void subscribe(struct request *request, enum pubsub_kind kind)
         if (why != NULL)
             write_error(request->writer, "%s", why);
         else
-            confirm(request, request->row->name, name, subscriber_count(&client_state->subscriber));
+            cmd_pubsub_confirm(request, request->row->name, name,
+                               subscriber_count(&client_state->subscriber));
     }
     note_listener(request, client_state);
 }
@@ -55,7 +57,8 @@ static void unsubscribe_one(struct request *request, struct client_state *client
                             enum pubsub_kind kind, struct bytes name)
 {
     pubsub_unsubscribe(&request->commands->pubsub, &client_state->subscriber, kind, name);
-    confirm(request, request->row->name, name, subscriber_count(&client_state->subscriber));
+    cmd_pubsub_confirm(request, request->row->name, name,
+                       subscriber_count(&client_state->subscriber));
 }
 
 static void unsubscribe_all(struct request *request, struct client_state *client_state,
@@ -63,7 +66,8 @@ static void unsubscribe_all(struct request *request, struct client_state *client
 {
     const struct subscriber *subscriber = &client_state->subscriber;
     if (subscriber->count[kind] == 0)
-        confirm(request, request->row->name, bytes_at(NULL, 0), subscriber_count(subscriber));
+        cmd_pubsub_confirm(request, request->row->name, bytes_at(NULL, 0),
+                           subscriber_count(subscriber));
     while (subscriber->count[kind] > 0) {
         uint8_t copy[TOPIC_NAME_MAX]; /* the topic may go with its last subscriber */
         struct bytes name = subscriber_first(subscriber, kind);

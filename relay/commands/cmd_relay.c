@@ -72,7 +72,7 @@ static void write_text(struct writer *writer, const char *name, const char *valu
     write_bulk_string(writer, value);
 }
 
-static void write_number(struct writer *writer, const char *name, int64_t value)
+static void cmd_relay_write_number(struct writer *writer, const char *name, int64_t value)
 {
     write_bulk_string(writer, name);
     write_integer(writer, value);
@@ -96,20 +96,20 @@ static void list_replica(const struct peer_status *replica, void *arg)
     struct writer *writer = &listing->writer;
     listing->count++;
     write_map(writer, 13);
-    write_number(writer, "id", (int64_t)replica->id);
+    cmd_relay_write_number(writer, "id", (int64_t)replica->id);
     write_text(writer, "addr", replica->peer);
     write_text(writer, "ip", replica->address);
-    write_number(writer, "port", replica->listening_port);
+    cmd_relay_write_number(writer, "port", replica->listening_port);
     write_text(writer, "version", replica->version);
     write_text(writer, "state", replica->state_name);
     write_bulk_string(writer, "acknowledges");
     write_bulk_string(writer, replica->acknowledges ? "yes" : "no");
-    write_number(writer, "offset", (int64_t)replica->acknowledged);
-    write_number(writer, "sent_offset", (int64_t)replica->sent_offset);
-    write_number(writer, "lag_bytes", replica->is_online ? behind(listing, replica) : -1);
-    write_number(writer, "lag", seconds_since(listing, replica->last_ack_ms));
-    write_number(writer, "age", seconds_since(listing, replica->connected_ms));
-    write_number(writer, "sent_bytes", (int64_t)replica->sent_bytes);
+    cmd_relay_write_number(writer, "offset", (int64_t)replica->acknowledged);
+    cmd_relay_write_number(writer, "sent_offset", (int64_t)replica->sent_offset);
+    cmd_relay_write_number(writer, "lag_bytes", replica->is_online ? behind(listing, replica) : -1);
+    cmd_relay_write_number(writer, "lag", seconds_since(listing, replica->last_ack_ms));
+    cmd_relay_write_number(writer, "age", seconds_since(listing, replica->connected_ms));
+    cmd_relay_write_number(writer, "sent_bytes", (int64_t)replica->sent_bytes);
 }
 
 static void reply_list(struct request *request, const struct listing *listing)
@@ -159,14 +159,14 @@ static void list_away(const struct known_status *replica, void *arg)
     struct writer *writer = &listing->writer;
     listing->count++;
     write_map(writer, 8);
-    write_number(writer, "id", (int64_t)replica->id);
+    cmd_relay_write_number(writer, "id", (int64_t)replica->id);
     write_text(writer, "addr", replica->peer);
     write_text(writer, "ip", replica->address);
-    write_number(writer, "port", replica->listening_port);
+    cmd_relay_write_number(writer, "port", replica->listening_port);
     write_text(writer, "version", replica->version);
-    write_number(writer, "offset", (int64_t)replica->acknowledged);
-    write_number(writer, "lag", seconds_since(listing, replica->heard_ms));
-    write_number(writer, "forgotten_in", (replica->left_ms + 999) / 1000);
+    cmd_relay_write_number(writer, "offset", (int64_t)replica->acknowledged);
+    cmd_relay_write_number(writer, "lag", seconds_since(listing, replica->heard_ms));
+    cmd_relay_write_number(writer, "forgotten_in", (replica->left_ms + 999) / 1000);
 }
 
 /* Those that have left, and that `ack = all` still waits for. */

@@ -72,8 +72,8 @@ static bool is_followed(const struct link_status *now, const struct primary_addr
            !now->wait.is_waiting && !now->wait.waits_for_sentinels;
 }
 
-static void follow(struct request *request, const struct primary_address *upstream,
-                   struct text *why)
+static void cmd_replication_follow(struct request *request, const struct primary_address *upstream,
+                                   struct text *why)
 {
     const struct commands_callbacks *callbacks = &request->commands->callbacks;
     struct link_status now;
@@ -105,7 +105,7 @@ void on_replicaof(struct request *request)
     if (!request_read_address(request, 1, &upstream))
         return;
     text_init(&why, WHY_MAX);
-    follow(request, &upstream, &why);
+    cmd_replication_follow(request, &upstream, &why);
     text_fini(&why);
 }
 

@@ -264,7 +264,7 @@ static bool is_left_for_later(const struct request *request, const struct transa
     return row == NULL || (row->flags & COMMAND_IMMEDIATE) == 0;
 }
 
-static void run(struct request *request)
+static void dispatch_run(struct request *request)
 {
     struct client_state *client_state = client_state_find(request->client);
     struct transaction *transaction = client_state != NULL && client_state->transaction.is_open
@@ -315,6 +315,6 @@ void dispatch(struct commands *commands, struct client *client, const struct com
         .writer = client_writer(client),
     };
     size_t before = request.writer->out->length;
-    run(&request);
+    dispatch_run(&request);
     error_stats_note(&commands->errors, reply_since(&request, before));
 }

@@ -10,7 +10,7 @@
 
 enum { REPLY_MAX = 4096 };
 
-static struct guess_key key_of(const struct client *client)
+static struct guess_key login_key_of(const struct client *client)
 {
     return guess_key_of(client_peer(client));
 }
@@ -27,7 +27,7 @@ static void login_finish(struct logins *logins, const struct login *login, struc
         return;
     }
     struct client_session *session = client_session(login->client);
-    login_throttle_pardon(&logins->throttle, key_of(login->client));
+    login_throttle_pardon(&logins->throttle, login_key_of(login->client));
     snprintf(session->user, sizeof(session->user), "%s", user->name);
     session->role = (int)user->role;
     login->reply(login, writer, logins->reply_arg);
@@ -42,7 +42,7 @@ static void login_unlist(struct logins *logins, struct login *login)
     TAILQ_REMOVE(&logins->blocked, login, entry);
 }
 
-static void arm_timer(struct logins *logins)
+static void login_arm_timer(struct logins *logins)
 {
     const struct login *login;
     int64_t now_ms = clock_ms();
@@ -69,7 +69,7 @@ static void login_finish_blocked(struct logins *logins, struct login *login)
 }
 
 /* Closes nobody. */
-static void on_timer(void *arg)
+static void login_on_timer(void *arg)
 {
     struct logins *logins = arg;
     int64_t now_ms = clock_ms();
@@ -79,7 +79,7 @@ static void on_timer(void *arg)
         if (login->due_ms <= now_ms)
             login_finish_blocked(logins, login);
     }
-    arm_timer(logins);
+    login_arm_timer(logins);
 }
 
 void logins_block(struct logins *logins, struct login *login, int64_t wait_ms)
@@ -88,7 +88,7 @@ void logins_block(struct logins *logins, struct login *login, int64_t wait_ms)
     login->due_ms = clock_ms() + wait_ms;
     TAILQ_INSERT_TAIL(&logins->blocked, login, entry);
     client_hold(login->client);
-    arm_timer(logins);
+    login_arm_timer(logins);
 }
 
 bool logins_open(struct logins *logins, struct loop *loop, const struct users *users,
@@ -96,7 +96,7 @@ bool logins_open(struct logins *logins, struct loop *loop, const struct users *u
 {
     *logins = (struct logins){.users = users, .errors = errors, .reply_arg = reply_arg};
     TAILQ_INIT(&logins->blocked);
-    logins->timer = timer_new(loop, on_timer, logins);
+    logins->timer = timer_new(loop, login_on_timer, logins);
     return logins->timer != NULL;
 }
 
@@ -129,7 +129,7 @@ static void log_wrong_password(struct logins *logins, const struct client *clien
                                struct bytes name)
 {
     const struct user *named = users_find(logins->users, name);
-    if (login_throttle_is_wrong_news(&logins->throttle, key_of(client)))
+    if (login_throttle_is_wrong_news(&logins->throttle, login_key_of(client)))
         log_warnx("commands: client id=%" PRIu64
                   " addr=%s user=%s gave a wrong password (logged again "
                   "after a quiet minute; acl_access_denied_auth in INFO counts all)",
@@ -147,7 +147,7 @@ int64_t logins_try(struct logins *logins, struct login *login, struct bytes name
                    struct bytes password, bool may_block, struct writer *writer)
 {
     const struct client *client = login->client;
-    struct guess guess = login_throttle_take(&logins->throttle, key_of(client), clock_ms());
+    struct guess guess = login_throttle_take(&logins->throttle, login_key_of(client), clock_ms());
     if (guess.is_slow_news)
         log_throttled(client);
     if (guess.wait_ms == GUESS_REFUSED || (guess.wait_ms > 0 && !may_block)) {

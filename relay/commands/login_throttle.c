@@ -12,7 +12,8 @@ static bool is_equal(const struct guess_key *a, const struct guess_key *b)
     return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-static struct guess_place *find(struct login_throttle *login_throttle, const struct guess_key *key)
+static struct guess_place *login_throttle_find(struct login_throttle *login_throttle,
+                                               const struct guess_key *key)
 {
     for (int i = 0; i < LOGIN_THROTTLE_PLACES; i++) {
         struct guess_place *place = &login_throttle->place[i];
@@ -25,7 +26,7 @@ static struct guess_place *find(struct login_throttle *login_throttle, const str
 static struct guess_place *find_or_make(struct login_throttle *login_throttle,
                                         const struct guess_key *key)
 {
-    struct guess_place *place = find(login_throttle, key);
+    struct guess_place *place = login_throttle_find(login_throttle, key);
     if (place != NULL)
         return place;
     place = &login_throttle->place[0];
@@ -71,14 +72,14 @@ bool login_throttle_may_try(const struct login_throttle *login_throttle, struct 
 
 void login_throttle_pardon(struct login_throttle *login_throttle, struct guess_key key)
 {
-    struct guess_place *place = find(login_throttle, &key);
+    struct guess_place *place = login_throttle_find(login_throttle, &key);
     if (place != NULL && place->paid_ms > GUESS_COST_MS)
         place->paid_ms -= GUESS_COST_MS;
 }
 
 bool login_throttle_is_wrong_news(struct login_throttle *login_throttle, struct guess_key key)
 {
-    struct guess_place *place = find(login_throttle, &key);
+    struct guess_place *place = login_throttle_find(login_throttle, &key);
     if (place == NULL || place->wrong_told)
         return false;
     place->wrong_told = true;
@@ -86,7 +87,7 @@ bool login_throttle_is_wrong_news(struct login_throttle *login_throttle, struct 
 }
 
 /* The address in `peer`, without brackets, port and interface. */
-static bool copy_host(const char *peer, char out[INET6_ADDRSTRLEN])
+static bool login_throttle_copy_host(const char *peer, char out[INET6_ADDRSTRLEN])
 {
     bool has_brackets = peer[0] == '[';
     const char *host = has_brackets ? peer + 1 : peer;
@@ -105,7 +106,7 @@ struct guess_key guess_key_of(const char *peer)
     char host[INET6_ADDRSTRLEN];
     struct in6_addr six;
     struct in_addr four;
-    if (!copy_host(peer, host))
+    if (!login_throttle_copy_host(peer, host))
         return key;
     if (inet_pton(AF_INET, host, &four) == 1) {
         memcpy(key.byte, mapped, sizeof(mapped));

@@ -9,7 +9,7 @@ static unsigned as_it_is(unsigned byte)
     return byte;
 }
 
-static unsigned lower(unsigned byte)
+static unsigned pattern_lower(unsigned byte)
 {
     return byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte;
 }
@@ -55,7 +55,7 @@ static bool element_matches(struct bytes pattern, size_t at, fold_fn *fold, unsi
 }
 
 /* Goes back to the last '*' only: an earlier one could not do better, so there is no recursion. */
-static bool matches(struct bytes pattern, struct bytes name, fold_fn *fold)
+static bool pattern_matches_from(struct bytes pattern, struct bytes name, fold_fn *fold)
 {
     size_t at = 0;
     size_t i = 0;
@@ -86,10 +86,10 @@ static bool matches(struct bytes pattern, struct bytes name, fold_fn *fold)
 
 bool pattern_matches(struct bytes pattern, struct bytes name)
 {
-    return matches(pattern, name, lower);
+    return pattern_matches_from(pattern, name, pattern_lower);
 }
 
 bool pattern_matches_exactly(struct bytes pattern, struct bytes name)
 {
-    return matches(pattern, name, as_it_is);
+    return pattern_matches_from(pattern, name, as_it_is);
 }

@@ -46,7 +46,7 @@ static size_t field_count(struct bytes value)
     return count >= FIELDS_LEAST ? count : 0;
 }
 
-static void write_plain(struct writer *writer, struct bytes value)
+static void report_map_write_plain(struct writer *writer, struct bytes value)
 {
     int64_t number;
     if (bytes_to_i64(value, &number))
@@ -59,14 +59,14 @@ static void write_value(struct writer *writer, struct bytes value)
 {
     size_t count = field_count(value);
     if (count == 0) {
-        write_plain(writer, value);
+        report_map_write_plain(writer, value);
         return;
     }
     write_map(writer, count);
     for (size_t i = 0; i < count; i++) {
         struct bytes field = take_to(&value, ',');
         write_bulk(writer, take_to(&field, '='));
-        write_plain(writer, field);
+        report_map_write_plain(writer, field);
     }
 }
 

@@ -33,7 +33,7 @@ static void judge_client(const struct peer_status *peer, void *arg)
         note_revoked(revoked, peer->id);
 }
 
-static void judge_replica(const struct peer_status *peer, void *arg)
+static void revoked_judge_replica(const struct peer_status *peer, void *arg)
 {
     struct revoked *revoked = arg;
     const char *name = peer->user[0] != '\0' ? peer->user : USER_DEFAULT;
@@ -50,7 +50,7 @@ void commands_on_users_changed(struct commands *commands)
     };
     logins_deny_blocked(&commands->logins);
     downstream_each_client(commands->downstream, judge_client, &revoked);
-    downstream_each_replica(commands->downstream, judge_replica, &revoked);
+    downstream_each_replica(commands->downstream, revoked_judge_replica, &revoked);
     for (size_t i = 0; i < revoked.count; i++)
         (void)downstream_expel(commands->downstream, revoked.ids[i], CLOSE_REVOKED);
     free(revoked.ids);

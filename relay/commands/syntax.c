@@ -37,7 +37,7 @@ static size_t item_length(struct bytes rest)
     return i;
 }
 
-static struct bytes skip_blanks(struct bytes rest)
+static struct bytes syntax_skip_blanks(struct bytes rest)
 {
     while (rest.length > 0 && rest.data[0] == ' ')
         rest = bytes_skip(rest, 1);
@@ -48,12 +48,12 @@ static struct bytes skip_blanks(struct bytes rest)
 static bool next_item(struct bytes *rest, struct item *item)
 {
     static const char dots[] = "...";
-    *rest = skip_blanks(*rest);
+    *rest = syntax_skip_blanks(*rest);
     if (rest->length == 0 || rest->data[0] == '|')
         return false;
     size_t length = item_length(*rest);
     struct bytes whole = bytes_first(*rest, length);
-    *rest = skip_blanks(bytes_skip(*rest, length));
+    *rest = syntax_skip_blanks(bytes_skip(*rest, length));
     *item = (struct item){.inside = whole};
     size_t dots_length = strlen(dots);
     if (whole.length > dots_length &&

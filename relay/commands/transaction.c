@@ -57,7 +57,7 @@ struct transaction transaction_take(struct transaction *transaction)
     return taken;
 }
 
-static size_t take_number(struct transaction *transaction)
+static size_t transaction_take_number(struct transaction *transaction)
 {
     size_t number;
     CHECK(transaction->queue.length - transaction->taken >= sizeof(number));
@@ -71,10 +71,10 @@ bool transaction_next(struct transaction *transaction, struct command *command)
     if (transaction->taken == transaction->queue.length)
         return false;
     command->length = 0; /* it is in nobody's input */
-    command->argument_count = take_number(transaction);
+    command->argument_count = transaction_take_number(transaction);
     CHECK(command->argument_count <= COMMAND_ARGUMENTS_MAX);
     for (size_t i = 0; i < command->argument_count; i++) {
-        size_t length = take_number(transaction);
+        size_t length = transaction_take_number(transaction);
         CHECK(transaction->queue.length - transaction->taken >= length);
         command->argument[i] = bytes_at(transaction->queue.data + transaction->taken, length);
         transaction->taken += length;

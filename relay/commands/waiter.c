@@ -34,7 +34,7 @@ static struct store_mark read_store_mark(const struct waiters *waiters)
                                .branches = history_branches(history)};
 }
 
-static void watch_acknowledged(const struct waiters *waiters, bool watch)
+static void waiter_watch_acknowledged(const struct waiters *waiters, bool watch)
 {
     waiters->needs.watch_acknowledged(watch, waiters->needs.arg);
 }
@@ -48,7 +48,7 @@ static void waiter_unlist(struct waiters *waiters, struct waiter *waiter)
     TAILQ_REMOVE(&waiters->list, waiter, entry);
     waiters->count--;
     if (waiters->count == 0)
-        watch_acknowledged(waiters, false);
+        waiter_watch_acknowledged(waiters, false);
 }
 
 /* `error` NULL: the number. */
@@ -141,7 +141,7 @@ void waiters_forget(struct waiters *waiters, struct waiter *waiter)
 
 /* ---------------------------------------------------------------- deadlines */
 
-static void arm_timer(struct waiters *waiters, int64_t deadline_ms)
+static void waiter_arm_timer(struct waiters *waiters, int64_t deadline_ms)
 {
     int64_t now_ms = clock_ms();
     if (waiters->timer_ms != 0 && waiters->timer_ms <= deadline_ms)
@@ -152,7 +152,7 @@ static void arm_timer(struct waiters *waiters, int64_t deadline_ms)
     timer_arm(waiters->timer, delay_ms);
 }
 
-static void on_timer(void *arg)
+static void waiter_on_timer(void *arg)
 {
     struct waiters *waiters = arg;
     waiters->timer_ms = 0;
@@ -161,7 +161,7 @@ static void on_timer(void *arg)
     TAILQ_FOREACH(waiter, &waiters->list, entry)
     {
         if (waiter->deadline_ms != 0)
-            arm_timer(waiters, waiter->deadline_ms);
+            waiter_arm_timer(waiters, waiter->deadline_ms);
     }
 }
 
@@ -170,7 +170,7 @@ bool waiters_open(struct waiters *waiters, const struct waiters_dependencies *ne
     CHECK(needs->watch_acknowledged != NULL);
     *waiters = (struct waiters){.needs = *needs};
     TAILQ_INIT(&waiters->list);
-    waiters->timer = timer_new(needs->loop, on_timer, waiters);
+    waiters->timer = timer_new(needs->loop, waiter_on_timer, waiters);
     return waiters->timer != NULL;
 }
 
@@ -189,7 +189,7 @@ static void waiter_block(struct waiters *waiters, struct waiter *waiter)
     TAILQ_INSERT_TAIL(&waiters->list, waiter, entry);
     waiters->count++;
     if (waiter->deadline_ms != 0)
-        arm_timer(waiters, waiter->deadline_ms);
+        waiter_arm_timer(waiters, waiter->deadline_ms);
     client_hold(waiter->client);
 }
 
@@ -200,7 +200,7 @@ bool waiters_ask(struct waiters *waiters, struct waiter *waiter, struct client *
     struct store_mark mark = read_store_mark(waiters);
     bool is_first = waiter != NULL && waiters->count == 0;
     if (is_first)
-        watch_acknowledged(waiters, true);
+        waiter_watch_acknowledged(waiters, true);
     *acknowledged = downstream_count_acknowledged(waiters->needs.downstream, mark.published);
     if (waiter != NULL && *acknowledged < replicas) {
         *waiter = (struct waiter){.client = client,
@@ -213,6 +213,6 @@ bool waiters_ask(struct waiters *waiters, struct waiter *waiter, struct client *
         return false;
     }
     if (is_first)
-        watch_acknowledged(waiters, false);
+        waiter_watch_acknowledged(waiters, false);
     return true;
 }

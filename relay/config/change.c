@@ -32,7 +32,8 @@ static void append_value(const struct setting *setting, const struct config *con
         setting->kind->print(setting->kind, place, VALUE_INI, out);
 }
 
-static bool is_same(const struct setting *setting, const struct config *a, const struct config *b)
+static bool change_is_same(const struct setting *setting, const struct config *a,
+                           const struct config *b)
 {
     struct text left;
     struct text right;
@@ -51,7 +52,7 @@ void config_compare(const struct config *before, const struct config *after,
 {
     for (size_t i = 0; i < settings_count(); i++) {
         const struct setting *setting = setting_at(i);
-        if (is_same(setting, before, after))
+        if (change_is_same(setting, before, after))
             continue;
         struct text from;
         struct text to;
@@ -76,7 +77,7 @@ void config_compare(const struct config *before, const struct config *after,
 /* ---------------------------------------------------------------- CONFIG SET */
 
 /* In the words of redis-server. */
-static bool refuse(struct text *why, const char *name, const char *reason, const char *what)
+static bool change_refuse(struct text *why, const char *name, const char *reason, const char *what)
 {
     text_format(why, "ERR CONFIG SET failed (possibly related to argument '%s') - %s%s", name,
                 reason, what);
@@ -105,7 +106,7 @@ static bool change_one(struct change *change, const struct setting *setting, con
         *(const char **)place = NULL;
     *is_own = true;
     return setting->kind->parse(setting->kind, value, place) ||
-           refuse(change->why, name, "expected ", setting->kind->expected);
+           change_refuse(change->why, name, "expected ", setting->kind->expected);
 }
 
 static bool change_by_name(struct change *change, const struct setting_pair *pair)
@@ -117,7 +118,7 @@ static bool change_by_name(struct change *change, const struct setting_pair *pai
         return false;
     }
     if ((setting->flags & SETTING_LIVE) == 0)
-        return refuse(change->why, pair->name, "can't set immutable config", "");
+        return change_refuse(change->why, pair->name, "can't set immutable config", "");
     return change_one(change, setting, pair->name, pair->value);
 }
 
@@ -142,7 +143,7 @@ static void note_misfit(const void *place, const char *reason, void *arg)
     struct text name;
     text_init(&name, SHOWN_MAX);
     setting_append_shown_name(setting_at(at), &name);
-    refuse(change->why, text_string(&name), reason, "");
+    change_refuse(change->why, text_string(&name), reason, "");
     if (!change->is_own[at])
         tell_how(change, setting_at(at));
     text_fini(&name);
@@ -157,7 +158,7 @@ static bool fits(struct change *change, const struct config *before)
     text_init(&reason, VALUE_MAX);
     const char *name = NULL;
     bool good = descriptors_extend(before, &change->config, &name, &reason) ||
-                refuse(change->why, name, text_string(&reason), "");
+                change_refuse(change->why, name, text_string(&reason), "");
     text_fini(&reason);
     return good;
 }
@@ -226,7 +227,7 @@ bool config_adopt(struct config *config, const struct config *fresh,
     bool good = true;
     for (size_t i = 0; i < settings_count() && good; i++) {
         const struct setting *setting = setting_at(i);
-        if ((setting->flags & SETTING_LIVE) == 0 || is_same(setting, config, fresh))
+        if ((setting->flags & SETTING_LIVE) == 0 || change_is_same(setting, config, fresh))
             continue;
         struct text value;
         text_init(&value, VALUE_MAX);
@@ -252,7 +253,8 @@ static void find_changes(struct rewriting *rewriting, const struct config *fresh
 {
     for (size_t i = 0; i < settings_count(); i++) {
         const struct setting *setting = setting_at(i);
-        if ((setting->flags & SETTING_LIVE) == 0 || is_same(setting, rewriting->config, fresh))
+        if ((setting->flags & SETTING_LIVE) == 0 ||
+            change_is_same(setting, rewriting->config, fresh))
             continue;
         struct text *value = &rewriting->values[rewriting->count];
         text_init(value, VALUE_MAX);

@@ -78,8 +78,8 @@ static void complain_unknown(struct reading *reading, const char *where, const c
     snprintf(reading->unknown_section, sizeof(reading->unknown_section), "%s", section);
 }
 
-static void on_setting(const char *section, const char *key, const char *value, unsigned line,
-                       void *arg)
+static void config_on_setting(const char *section, const char *key, const char *value,
+                              unsigned line, void *arg)
 {
     struct reading *reading = arg;
     struct errors *errors = reading->errors;
@@ -162,9 +162,9 @@ static void note_secrets(struct config *config, const struct errors *errors)
 
 /* The password given by a setting, or by the file that another setting names. NULL: it is wrong, or both are
  * set; that has been reported. */
-static const char *read_password(const struct config *config, const char *const *value,
-                                 const char *const *file, char from_file[SECRET_MAX],
-                                 struct errors *errors)
+static const char *config_read_password(const struct config *config, const char *const *value,
+                                        const char *const *file, char from_file[SECRET_MAX],
+                                        struct errors *errors)
 {
     struct error error;
     if ((*file)[0] == '\0')
@@ -181,8 +181,8 @@ static const char *read_password(const struct config *config, const char *const 
 static void settle_masterauth(struct config *config, struct errors *errors)
 {
     char from_file[SECRET_MAX];
-    const char *password =
-        read_password(config, &config->masterauth, &config->masterauth_file, from_file, errors);
+    const char *password = config_read_password(config, &config->masterauth,
+                                                &config->masterauth_file, from_file, errors);
     if (password != NULL && !kind_secret.parse(&kind_secret, password, &config->upstream.password))
         complain_of(errors, config, &config->masterauth_file,
                     "expected a file with one line of text");
@@ -203,8 +203,8 @@ static void settle_users(struct config *config, struct errors *errors)
     struct user user = {.name = USER_DEFAULT, .role = ROLE_ADMIN};
     const void *place = config->requirepass[0] != '\0' ? (const void *)&config->requirepass
                                                        : &config->requirepass_file;
-    const char *password =
-        read_password(config, &config->requirepass, &config->requirepass_file, from_file, errors);
+    const char *password = config_read_password(config, &config->requirepass,
+                                                &config->requirepass_file, from_file, errors);
     bool has_password = password != NULL && password[0] != '\0';
     user.needs_none = !has_password;
     if (has_password && user_settings_has(&config->user_settings, USER_DEFAULT))
@@ -229,8 +229,8 @@ static void settle_http(struct config *config, struct errors *errors)
     const void *place = config->http_requirepass[0] != '\0'
                             ? (const void *)&config->http_requirepass
                             : &config->http_requirepass_file;
-    const char *password = read_password(config, &config->http_requirepass,
-                                         &config->http_requirepass_file, from_file, errors);
+    const char *password = config_read_password(config, &config->http_requirepass,
+                                                &config->http_requirepass_file, from_file, errors);
     status->has_password = password != NULL && password[0] != '\0';
     if (status->has_password && !user_password_parse(bytes_of(password), &status->password))
         complain_of(errors, config, place, "expected 64 hexadecimal digits after sha256:");
@@ -297,7 +297,7 @@ static void complain_of_misfit(const void *place, const char *why, void *arg)
 }
 
 /* Checks settings against each other, and computes the options of the components. */
-static void settle(struct config *config, struct errors *errors)
+static void config_settle(struct config *config, struct errors *errors)
 {
     settle_masterauth(config, errors);
     settle_users(config, errors);
@@ -326,12 +326,12 @@ bool config_load(struct config *config, const char *file, const char *const *ove
     take_defaults(config);
     struct reading reading = {.config = config, .errors = &errors};
     if (file != NULL)
-        ini_file_read(&errors, on_setting, &reading);
+        ini_file_read(&errors, config_on_setting, &reading);
     for (size_t i = 0; i < count; i++)
         override(config, overrides[i], &errors);
     /* After a refused value, further checks would report consequences of it only. */
     if (errors.count == 0)
-        settle(config, &errors);
+        config_settle(config, &errors);
     if (is_free_of_errors(&errors))
         return true;
     config_fini(config);
@@ -405,7 +405,7 @@ void config_each(const struct config *config, commands_setting_fn *fn, void *arg
 
 /* --- users and passwords, read again --- */
 
-static void swap(void *a, void *b, size_t length)
+static void config_swap(void *a, void *b, size_t length)
 {
     uint8_t *left = a;
     uint8_t *right = b;
@@ -416,15 +416,15 @@ static void swap(void *a, void *b, size_t length)
     }
 }
 
-#define SWAP(a, b) swap(&(a), &(b), sizeof(a))
+#define SWAP(a, b) config_swap(&(a), &(b), sizeof(a))
 
 void config_adopt_access(struct config *config, struct config *fresh)
 {
     for (size_t i = 0; i < settings_count(); i++) {
         const struct setting *setting = setting_at(i);
         if ((setting->flags & SETTING_ACCESS) != 0)
-            swap(setting_place(setting, config), setting_place(setting, fresh),
-                 sizeof(const char *));
+            config_swap(setting_place(setting, config), setting_place(setting, fresh),
+                        sizeof(const char *));
     }
     SWAP(config->upstream.password, fresh->upstream.password);
     SWAP(config->user_settings, fresh->user_settings);

@@ -27,7 +27,7 @@ static const char *where_is(const struct reading *reading, char out[CONFIG_LINE_
     return errors_place(reading->errors, reading->line_number, out);
 }
 
-static int on_setting(void *arg, const char *section, const char *key, const char *value)
+static int ini_file_on_setting(void *arg, const char *section, const char *key, const char *value)
 {
     struct reading *reading = arg;
     reading->in_question = false;
@@ -110,7 +110,7 @@ void ini_file_read(struct errors *errors, ini_fn *fn, void *arg)
     reading.line = malloc(reading.line_capacity);
     CHECK(reading.line != NULL);
     errno = 0;
-    int result = ini_parse_stream(read_line, &reading, on_setting, &reading);
+    int result = ini_parse_stream(read_line, &reading, ini_file_on_setting, &reading);
     if (ferror(reading.stream) != 0)
         complain(errors, file, "cannot read the configuration file: %s", strerror(errno));
     CHECK(result != -2); /* memory */

@@ -22,21 +22,21 @@ struct line {
     size_t value_at;    /* of a setting: where its value begins, in the whole */
 };
 
-static bool is_blank(uint8_t byte)
+static bool rewrite_is_blank(uint8_t byte)
 {
     return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
-static struct bytes skip_blanks(struct bytes view)
+static struct bytes rewrite_skip_blanks(struct bytes view)
 {
-    while (view.length > 0 && is_blank(view.data[0]))
+    while (view.length > 0 && rewrite_is_blank(view.data[0]))
         view = bytes_skip(view, 1);
     return view;
 }
 
 static struct bytes drop_blanks_behind(struct bytes view)
 {
-    while (view.length > 0 && is_blank(view.data[view.length - 1]))
+    while (view.length > 0 && rewrite_is_blank(view.data[view.length - 1]))
         view = bytes_first(view, view.length - 1);
     return view;
 }
@@ -44,7 +44,7 @@ static struct bytes drop_blanks_behind(struct bytes view)
 static bool is_one_word(struct bytes view)
 {
     for (size_t i = 0; i < view.length; i++) {
-        if (is_blank(view.data[i]))
+        if (rewrite_is_blank(view.data[i]))
             return false;
     }
     return view.length > 0;
@@ -69,18 +69,18 @@ static bool parse_key(struct bytes rest, struct line *line)
 /* A comment in words may well hold a "=": a setting has one word before it, and a "#" none between. */
 static bool parse_commented(struct bytes rest, struct line *line)
 {
-    bool is_prose = rest.data[0] == '#' && rest.length > 1 && is_blank(rest.data[1]);
-    return !is_prose && parse_key(skip_blanks(bytes_skip(rest, 1)), line) &&
+    bool is_prose = rest.data[0] == '#' && rest.length > 1 && rewrite_is_blank(rest.data[1]);
+    return !is_prose && parse_key(rewrite_skip_blanks(bytes_skip(rest, 1)), line) &&
            is_one_word(line->name);
 }
 
-static struct line parse_line(struct bytes whole, bool is_first)
+static struct line rewrite_parse_line(struct bytes whole, bool is_first)
 {
     struct line line = {.kind = LINE_OTHER, .whole = whole};
     struct bytes rest = whole;
     if (is_first && bytes_starts(rest, "\xEF\xBB\xBF"))
         rest = bytes_skip(rest, 3);
-    rest = skip_blanks(rest);
+    rest = rewrite_skip_blanks(rest);
     if (rest.length == 0)
         return line;
     if (rest.data[0] == '[') {
@@ -103,7 +103,7 @@ static bool next_line(struct bytes ini, struct bytes *rest, struct line *line)
         return false;
     size_t end = bytes_find(*rest, '\n');
     size_t length = end < rest->length ? end + 1 : end;
-    *line = parse_line(bytes_first(*rest, length), rest->data == ini.data);
+    *line = rewrite_parse_line(bytes_first(*rest, length), rest->data == ini.data);
     *rest = bytes_skip(*rest, length);
     return true;
 }
@@ -171,8 +171,8 @@ static void write_new(struct writing *writing, const struct rewrite_change *chan
                 change->value, writing->line_end);
 }
 
-static void write_line(struct writing *writing, const struct line *line,
-                       const struct rewrite_change *change, enum place_kind kind)
+static void rewrite_write_line(struct writing *writing, const struct line *line,
+                               const struct rewrite_change *change, enum place_kind kind)
 {
     if (change == NULL) {
         text_append(writing->out, line->whole);
@@ -222,8 +222,8 @@ void rewrite_ini(struct bytes ini, const struct rewrite_change *changes, size_t 
         size_t at = 0;
         while (at < count && (places[at].line != number || places[at].kind < PLACE_COMMENTED))
             at++;
-        write_line(&writing, &line, at < count ? &changes[at] : NULL,
-                   at < count ? places[at].kind : PLACE_NOWHERE);
+        rewrite_write_line(&writing, &line, at < count ? &changes[at] : NULL,
+                           at < count ? places[at].kind : PLACE_NOWHERE);
         for (size_t i = 0; i < count; i++) {
             if (places[i].kind == PLACE_SECTION && places[i].line == number)
                 write_new(&writing, &changes[i]);

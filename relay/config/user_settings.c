@@ -9,7 +9,8 @@
 
 static const char file_form[] = "file:";
 
-static struct user_setting *find(const struct user_settings *settings, const char *name)
+static struct user_setting *user_settings_find(const struct user_settings *settings,
+                                               const char *name)
 {
     for (size_t i = 0; i < settings->count; i++) {
         if (strcmp(settings->all[i].user.name, name) == 0)
@@ -18,8 +19,8 @@ static struct user_setting *find(const struct user_settings *settings, const cha
     return NULL;
 }
 
-static const char *place_of(const struct errors *errors, const char *name, unsigned line,
-                            char out[CONFIG_LINE_MAX])
+static const char *user_settings_place_of(const struct errors *errors, const char *name,
+                                          unsigned line, char out[CONFIG_LINE_MAX])
 {
     if (line != FOUND_IN_OVERRIDE)
         return errors_place(errors, line, out);
@@ -53,7 +54,8 @@ static const char *take_password(struct user_setting *setting, struct bytes writ
 }
 
 /* NULL: it was taken; else what would be right. */
-static const char *parse(struct user_setting *setting, const char *name, const char *value)
+static const char *user_settings_parse(struct user_setting *setting, const char *name,
+                                       const char *value)
 {
     struct bytes written = bytes_of(value);
     size_t role_length = strcspn(value, " \t");
@@ -72,9 +74,9 @@ static void fini_setting(struct user_setting *setting)
     explicit_bzero(setting, sizeof(*setting));
 }
 
-static void keep(struct user_settings *settings, const struct user_setting *setting)
+static void user_settings_keep(struct user_settings *settings, const struct user_setting *setting)
 {
-    struct user_setting *earlier = find(settings, setting->user.name);
+    struct user_setting *earlier = user_settings_find(settings, setting->user.name);
     if (earlier != NULL) {
         fini_setting(earlier);
         *earlier = *setting;
@@ -90,9 +92,9 @@ void user_settings_take(struct user_settings *settings, const char *name, const 
 {
     char place[CONFIG_LINE_MAX];
     struct user_setting setting = {.line = line};
-    const struct user_setting *earlier = find(settings, name);
-    const char *where = place_of(errors, name, line, place);
-    const char *expected = parse(&setting, name, value);
+    const struct user_setting *earlier = user_settings_find(settings, name);
+    const char *where = user_settings_place_of(errors, name, line, place);
+    const char *expected = user_settings_parse(&setting, name, value);
     if (expected != NULL)
         complain(errors, where, "[users] %s: %s", name, expected);
     else if (earlier != NULL && line != FOUND_IN_OVERRIDE)
@@ -101,7 +103,7 @@ void user_settings_take(struct user_settings *settings, const char *name, const 
     else if (earlier == NULL && settings->count == USERS_MAX - 1)
         complain(errors, where, "[users] %s: there may be at most %d users", name, USERS_MAX - 1);
     else {
-        keep(settings, &setting);
+        user_settings_keep(settings, &setting);
         return;
     }
     fini_setting(&setting);
@@ -109,13 +111,13 @@ void user_settings_take(struct user_settings *settings, const char *name, const 
 
 bool user_settings_has(const struct user_settings *settings, const char *name)
 {
-    return find(settings, name) != NULL;
+    return user_settings_find(settings, name) != NULL;
 }
 
 /* ---------------------------------------------------------------- files */
 
-static bool read_password(const struct user_setting *setting, struct digest *out,
-                          struct error *error)
+static bool user_settings_read_password(const struct user_setting *setting, struct digest *out,
+                                        struct error *error)
 {
     char password[SECRET_MAX];
     bool is_good =
@@ -134,8 +136,8 @@ void user_settings_settle(const struct user_settings *settings, struct users *us
         struct user user = setting->user;
         char place[CONFIG_LINE_MAX];
         struct error error;
-        if (setting->file != NULL && !read_password(setting, &user.password, &error))
-            complain(errors, place_of(errors, user.name, setting->line, place),
+        if (setting->file != NULL && !user_settings_read_password(setting, &user.password, &error))
+            complain(errors, user_settings_place_of(errors, user.name, setting->line, place),
                      "[users] %s: %s%s: %s", user.name, file_form, setting->file,
                      error_reason(&error));
         else if (!users_add(users, &user))

@@ -19,7 +19,7 @@ static bool is_in_range(const struct value_kind *kind, uint64_t value)
 }
 
 /* Takes the digits that `string` begins with. */
-static bool take_number(const char **string, uint64_t *out)
+static bool value_take_number(const char **string, uint64_t *out)
 {
     size_t digits = strspn(*string, "0123456789");
     if (!bytes_to_u64(bytes_at(*string, digits), out))
@@ -148,16 +148,16 @@ bool value_parse_host_names(const struct value_kind *kind, const char *string, v
 
 /* --- numbers --- */
 
-static bool parse_number(const struct value_kind *kind, const char *string, uint64_t *out)
+static bool value_parse_number(const struct value_kind *kind, const char *string, uint64_t *out)
 {
-    return take_number(&string, out) && *string == '\0' && is_in_range(kind, *out);
+    return value_take_number(&string, out) && *string == '\0' && is_in_range(kind, *out);
 }
 
 bool value_parse_port(const struct value_kind *kind, const char *string, void *place)
 {
     uint64_t number;
     CHECK(kind->most <= UINT16_MAX);
-    if (!parse_number(kind, string, &number))
+    if (!value_parse_number(kind, string, &number))
         return false;
     *(uint16_t *)place = (uint16_t)number;
     return true;
@@ -175,7 +175,7 @@ bool value_parse_count(const struct value_kind *kind, const char *string, void *
 {
     uint64_t number;
     CHECK(kind->most <= UINT_MAX);
-    if (!parse_number(kind, string, &number))
+    if (!value_parse_number(kind, string, &number))
         return false;
     *(unsigned *)place = (unsigned)number;
     return true;
@@ -201,7 +201,7 @@ struct unit {
 static bool parse_unit(const char *string, const struct unit *units, uint64_t *out)
 {
     uint64_t number;
-    if (!take_number(&string, &number))
+    if (!value_take_number(&string, &number))
         return false;
     for (const struct unit *unit = units; unit->name != NULL; unit++) {
         if (bytes_is(bytes_of(string), unit->name))

@@ -14,7 +14,7 @@
 enum { WHY_MAX = 512 };
 
 /* The word that the view begins with; the blanks behind it are skipped. */
-static struct bytes take_word(struct bytes *view)
+static struct bytes value_upstream_take_word(struct bytes *view)
 {
     size_t length = 0;
     while (length < view->length && !bytes_is_blank(view->data[length]))
@@ -50,7 +50,7 @@ static bool add_address(struct primary_candidates *candidates, struct bytes host
 static bool add_candidate(struct primary_candidates *candidates, struct bytes view)
 {
     struct bytes port = bytes_trim(view);
-    struct bytes host = take_word(&port);
+    struct bytes host = value_upstream_take_word(&port);
     return add_address(candidates, host, port);
 }
 
@@ -114,11 +114,11 @@ bool value_parse_sentinel(const struct value_kind *kind, const char *string, voi
     struct sentinel_options *options = place;
     struct primary_candidates sentinels = {.count = 0};
     struct bytes rest = bytes_trim(bytes_of(string));
-    struct bytes name = take_word(&rest);
+    struct bytes name = value_upstream_take_word(&rest);
     if (name.length >= SENTINEL_NAME_MAX || !is_printable(name))
         return false;
     while (rest.length > 0) {
-        if (!add_sentinel(&sentinels, take_word(&rest)))
+        if (!add_sentinel(&sentinels, value_upstream_take_word(&rest)))
             return false;
     }
     if (name.length > 0 && sentinels.count == 0)

@@ -62,20 +62,20 @@ struct client_list {
     struct log_repeats repeats; /* what goes wrong with clients, by their address */
 };
 
-void client_list_init(struct client_list *room);
+void client_list_init(struct client_list *list);
 
 /* Takes a connected descriptor; `tls` is NULL for a plain port. */
-void client_accept(struct client_list *room, int fd, struct tls_context *tls, uint64_t id);
+void client_accept(struct client_list *list, int fd, struct tls_context *tls, uint64_t id);
 
 /* Closes at once; but one whose command is being run first gets its reply. */
 void client_close(struct client *client, enum close_reason reason);
 
 /* Timeouts. */
-void client_list_tick(struct client_list *room);
+void client_list_tick(struct client_list *list);
 
-void client_list_close_all(struct client_list *room, enum close_reason reason);
+void client_list_close_all(struct client_list *list, enum close_reason reason);
 
-struct client *client_list_first(const struct client_list *room);
+struct client *client_list_first(const struct client_list *list);
 struct client *client_next(const struct client *client);
 
 /* All zeros of one that is closed. */

@@ -50,7 +50,8 @@ enum entry connection_limiter_judge(const struct connection_limiter *connection_
     return ENTRY_FREE;
 }
 
-static void tell(struct connection_limiter *connection_limiter, enum entry entry, int fd)
+static void connection_limiter_tell(struct connection_limiter *connection_limiter, enum entry entry,
+                                    int fd)
 {
     char sum[LOG_REPEAT_SUM_MAX];
     connection_limiter->refused++;
@@ -84,7 +85,7 @@ bool connection_limiter_admit(struct connection_limiter *connection_limiter, int
         tell_end(connection_limiter);
         return true;
     }
-    tell(connection_limiter, entry, fd);
+    connection_limiter_tell(connection_limiter, entry, fd);
     caller_turn_away(fd, bytes_of(is_tls ? "" : refusals[entry].words));
     return false;
 }

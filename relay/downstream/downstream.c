@@ -14,7 +14,7 @@
 #include "replicas.h"
 #include "worker.h"
 
-static void on_notified(void *arg)
+static void downstream_on_notified(void *arg)
 {
     struct downstream *downstream = arg;
     if (downstream->watches)
@@ -30,7 +30,7 @@ static uint64_t open_files_max(void)
     return limit.rlim_cur;
 }
 
-static void on_accept(int fd, bool is_tls, void *arg)
+static void downstream_on_accept(int fd, bool is_tls, void *arg)
 {
     struct downstream *downstream = arg;
     downstream->connection_limiter.descriptors_max = open_files_max();
@@ -103,10 +103,10 @@ struct downstream *downstream_open(struct loop *loop, struct store *store,
     downstream->options.bind = NULL;
     init_parts(downstream, store, callbacks);
     downstream->mailbox = mailbox_new(loop, downstream_on_gone, downstream);
-    downstream->notifier = notifier_new(loop, on_notified, downstream);
+    downstream->notifier = notifier_new(loop, downstream_on_notified, downstream);
     if (downstream->mailbox == NULL || downstream->notifier == NULL)
         text_format(why, "cannot make a mailbox: %s", strerror(errno));
-    else if (ports_open(&downstream->ports, loop, options, on_accept, downstream, why) &&
+    else if (ports_open(&downstream->ports, loop, options, downstream_on_accept, downstream, why) &&
              start_workers(downstream, why))
         return downstream;
     downstream_close(&downstream);

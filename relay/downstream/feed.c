@@ -182,7 +182,7 @@ static enum feed_result cannot_read(enum cursor_view view)
 }
 
 /* What is published wakes us, so one that was at the end has before it what is new by now. */
-static void note_end(struct feed *feed, bool is_at_end)
+static void feed_note_end(struct feed *feed, bool is_at_end)
 {
     if (feed->is_at_end && !is_at_end)
         feed->behind_since_ms = clock_ms();
@@ -206,7 +206,7 @@ static enum feed_result send_stream(struct feed *feed, struct conn *conn, size_t
         struct bytes view;
         enum cursor_view found = cursor_peek(&feed->cursor, &view);
         if (found == CURSOR_BYTES || found == CURSOR_AT_END)
-            note_end(feed, found == CURSOR_AT_END);
+            feed_note_end(feed, found == CURSOR_AT_END);
         if (found != CURSOR_BYTES)
             return cannot_read(found);
         if (*share == 0)

@@ -23,7 +23,7 @@ static void free_replica(struct known_replica *replica)
     free(replica);
 }
 
-static void forget(struct known *known, struct known_replica *replica)
+static void known_forget_place(struct known *known, struct known_replica *replica)
 {
     CHECK(known->away_count > 0);
     TAILQ_REMOVE(&known->away, replica, entry);
@@ -35,7 +35,7 @@ void known_fini(struct known *known)
 {
     struct known_replica *replica;
     while ((replica = TAILQ_FIRST(&known->away)) != NULL)
-        forget(known, replica);
+        known_forget_place(known, replica);
 }
 
 bool known_is_about(const struct replica_stats *stats)
@@ -90,7 +90,7 @@ static void add_away(struct known *known, struct known_replica *replica)
         struct known_replica *first = TAILQ_FIRST(&known->away);
         if (known->unsure_since_ms < first->heard_ms)
             known->unsure_since_ms = first->heard_ms;
-        forget(known, first);
+        known_forget_place(known, first);
     }
     struct known_replica *before = TAILQ_LAST(&known->away, known_replicas);
     while (before != NULL && before->heard_ms > replica->heard_ms)
@@ -136,7 +136,7 @@ void known_tick(struct known *known, int64_t now_ms)
 {
     struct known_replica *replica;
     while ((replica = TAILQ_FIRST(&known->away)) != NULL && left_ms(known, replica, now_ms) == 0)
-        forget(known, replica);
+        known_forget_place(known, replica);
 }
 
 static int64_t unsure_ms(const struct known *known, int64_t now_ms)
@@ -209,7 +209,7 @@ static bool is_address(const struct known_replica *replica, struct bytes address
            bytes_equal(address, bytes_of(replica->terms.address));
 }
 
-static bool matches(const struct known_replica *replica, const struct known_who *who)
+static bool known_matches(const struct known_replica *replica, const struct known_who *who)
 {
     if (who->is_anybody)
         return true;
@@ -226,9 +226,9 @@ static size_t forget_away(struct known *known, const struct known_who *who)
     for (struct known_replica *replica = TAILQ_FIRST(&known->away); replica != NULL;
          replica = next) {
         next = TAILQ_NEXT(replica, entry);
-        if (!matches(replica, who))
+        if (!known_matches(replica, who))
             continue;
-        forget(known, replica);
+        known_forget_place(known, replica);
         count++;
     }
     return count;
@@ -245,7 +245,7 @@ size_t known_forget(struct known *known, const struct known_who *who)
     const struct replica_stats *stats;
     TAILQ_FOREACH(stats, known->replica_stats_list, entry)
     {
-        if (stats->known == NULL || !matches(stats->known, who))
+        if (stats->known == NULL || !known_matches(stats->known, who))
             continue;
         stats->known->is_retired = true;
         count++;

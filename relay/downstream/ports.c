@@ -12,15 +12,15 @@ static const char too_many[] = "bind: more than 16 addresses";
 _Static_assert(PORTS_LISTENERS_MAX == 2 * 16, "each may have a port and a TLS port");
 static const char nowhere[] = "bind: there is no address to listen on";
 
-static void on_accept(int fd, void *arg)
+static void ports_on_accept(int fd, void *arg)
 {
     const struct ports_side *side = arg;
     side->ports->fn(fd, side->is_tls, side->ports->arg);
 }
 
 /* One address of `bind`. False: it is needed and cannot be had. */
-static bool listen_on(struct ports_side *side, const struct listener_address *address,
-                      uint16_t wanted, struct text *why)
+static bool ports_listen_on(struct ports_side *side, const struct listener_address *address,
+                            uint16_t wanted, struct text *why)
 {
     struct ports *ports = side->ports;
     if (ports->count == PORTS_LISTENERS_MAX) {
@@ -31,7 +31,7 @@ static bool listen_on(struct ports_side *side, const struct listener_address *ad
     uint16_t port = side->port != 0 ? side->port : wanted;
     struct error error;
     struct listener *listener =
-        listener_open(ports->loop, address->text, port, on_accept, side, &error);
+        listener_open(ports->loop, address->text, port, ports_on_accept, side, &error);
     if (listener != NULL) {
         ports->listeners[ports->count++] = listener;
         side->port = listener_port(listener);
@@ -45,13 +45,13 @@ static bool listen_on(struct ports_side *side, const struct listener_address *ad
     return listener != NULL || address->may_miss;
 }
 
-static bool listen_on_all(struct ports_side *side, const char *bind, uint16_t wanted,
-                          struct text *why)
+static bool ports_listen_on_all(struct ports_side *side, const char *bind, uint16_t wanted,
+                                struct text *why)
 {
     struct listener_address address;
     size_t said = why->length;
     while (listener_next_address(&bind, &address)) {
-        if (!listen_on(side, &address, wanted, why))
+        if (!ports_listen_on(side, &address, wanted, why))
             return false;
     }
     if (side->port == 0 && why->length == said)
@@ -122,9 +122,9 @@ bool ports_open(struct ports *ports, struct loop *loop, const struct downstream_
         return false;
     }
     return (options->without_plain ||
-            listen_on_all(&ports->plain, options->bind, options->port, why)) &&
+            ports_listen_on_all(&ports->plain, options->bind, options->port, why)) &&
            (options->tls_port == 0 ||
-            listen_on_all(&ports->tls, options->bind, options->tls_port, why));
+            ports_listen_on_all(&ports->tls, options->bind, options->tls_port, why));
 }
 
 void ports_close(struct ports *ports)

@@ -60,7 +60,7 @@ static struct readahead_job *next_job(struct readahead *readahead)
     return job;
 }
 
-static void *run(void *arg)
+static void *readahead_run(void *arg)
 {
     struct reader_thread *reader = arg;
     thread_set_name("readahead");
@@ -77,7 +77,7 @@ static bool start_threads(struct readahead *readahead)
     while (readahead->thread_count < READERS) {
         struct reader_thread *reader = &readahead->threads[readahead->thread_count];
         reader->readahead = readahead;
-        if (!thread_start(&reader->thread, run, reader))
+        if (!thread_start(&reader->thread, readahead_run, reader))
             break;
         readahead->thread_count++;
     }

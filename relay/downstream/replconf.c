@@ -39,7 +39,7 @@ static const struct {
 };
 
 /* What is told to people in lists of `key=value,...` must not break them. */
-static bool copy_word(struct bytes value, const char *allowed, char *out, size_t capacity)
+static bool replconf_copy_word(struct bytes value, const char *allowed, char *out, size_t capacity)
 {
     if (value.length >= capacity)
         return false;
@@ -76,7 +76,7 @@ static enum outcome set_ack(struct replica_terms *terms, struct bytes value, str
 static enum outcome set_address(struct replica_terms *terms, struct bytes value,
                                 struct writer *reply)
 {
-    if (copy_word(value, ".:-_%", terms->address, sizeof(terms->address)))
+    if (replconf_copy_word(value, ".:-_%", terms->address, sizeof(terms->address)))
         return APPLIED;
     write_error(reply, "ERR REPLCONF ip-address is too long or no address");
     return STOPPED;
@@ -132,7 +132,7 @@ static enum outcome set_rdb_only(struct replica_terms *terms, struct bytes value
 static enum outcome set_version(struct replica_terms *terms, struct bytes value,
                                 struct writer *reply)
 {
-    if (value.length > 0 && copy_word(value, ".-", terms->version, sizeof(terms->version)))
+    if (value.length > 0 && replconf_copy_word(value, ".-", terms->version, sizeof(terms->version)))
         return APPLIED;
     write_error(reply, "ERR Unrecognized version format");
     return STOPPED;

@@ -20,16 +20,16 @@ enum {
     DRAIN_MS = 10 * 1000, /* for the last bytes of an RDB to arrive */
 };
 
-static void enter_loading(void *owner, unsigned from);
-static void enter_streaming(void *owner, unsigned from);
+static void replica_enter_loading(void *owner, unsigned from);
+static void replica_enter_streaming(void *owner, unsigned from);
 static void enter_closing(void *owner, unsigned from);
 
 #define TO(state) STATE_BIT(REPLICA_##state)
 
 static const struct state_row replica_rows[] = {
     [REPLICA_WAITING] = {"waiting", TO(LOADING) | TO(STREAMING) | TO(CLOSING), NULL},
-    [REPLICA_LOADING] = {"loading", TO(STREAMING) | TO(CLOSING), enter_loading},
-    [REPLICA_STREAMING] = {"streaming", TO(CLOSING), enter_streaming},
+    [REPLICA_LOADING] = {"loading", TO(STREAMING) | TO(CLOSING), replica_enter_loading},
+    [REPLICA_STREAMING] = {"streaming", TO(CLOSING), replica_enter_streaming},
     [REPLICA_CLOSING] = {"closing", 0, enter_closing},
 };
 
@@ -156,7 +156,7 @@ static bool is_full_syncing(const struct replica *replica)
     return stats->full_sync && stats->acknowledges && !REPLICA_STATS_GET(stats, has_acknowledged);
 }
 
-static void settle(struct replica *replica, enum feed_result result)
+static void replica_settle(struct replica *replica, enum feed_result result)
 {
     CHECK(result < LENGTH_OF(outcomes));
     replica->is_renamed = result == FEED_RENAMED && is_full_syncing(replica);
@@ -169,11 +169,11 @@ static void settle(struct replica *replica, enum feed_result result)
 }
 
 /* Segments that are needed elsewhere are let go of here, also where nothing can be sent. */
-static void check(struct replica *replica)
+static void replica_check(struct replica *replica)
 {
     enum feed_result standing = feed_check(&replica->feed);
     if (standing != FEED_IDLE)
-        settle(replica, standing);
+        replica_settle(replica, standing);
 }
 
 static void queue_for_piece(struct replica *replica);
@@ -221,7 +221,7 @@ static void pump(struct replica *replica)
     if (replica->machine.state == REPLICA_LOADING && replica->feed.step == FEED_STREAM)
         replica_enter(replica, REPLICA_STREAMING, "rdb-sent");
     replica->waits_for_disk = result == FEED_COLD;
-    settle(replica, result);
+    replica_settle(replica, result);
     if (replica->machine.state != REPLICA_CLOSING && replica->feed.is_cold)
         read_ahead(replica);
 }
@@ -270,10 +270,10 @@ static void on_ack(struct replica *replica, uint64_t offset)
     if (is_first)
         send_on(replica);
     else if (replica->is_renamed)
-        check(replica);
+        replica_check(replica);
 }
 
-static void on_command(struct replica *replica, const struct command *command)
+static void replica_on_command(struct replica *replica, const struct command *command)
 {
     uint64_t offset;
     if (command->argument_count == 0) {
@@ -307,7 +307,7 @@ static void read_commands(struct replica *replica)
             replica_close(replica, CLOSE_UNEXPECTED);
             return;
         }
-        on_command(replica, &command);
+        replica_on_command(replica, &command);
         taken += (unsigned)command.length;
     }
     memmove(replica->input, replica->input + taken, replica->input_length - taken);
@@ -370,14 +370,14 @@ void replica_start(struct replica *replica, const char *cause)
         send_on(replica);
 }
 
-static void enter_loading(void *owner, unsigned from)
+static void replica_enter_loading(void *owner, unsigned from)
 {
     (void)from;
     struct replica *replica = owner;
     replica->progress_ms = clock_ms();
 }
 
-static void enter_streaming(void *owner, unsigned from)
+static void replica_enter_streaming(void *owner, unsigned from)
 {
     (void)from;
     struct replica *replica = owner;
@@ -432,7 +432,7 @@ static void flush_owed(struct replica *replica)
 {
     enum feed_result result = feed_flush(&replica->feed, replica->conn);
     show_sent(replica);
-    settle(replica, result);
+    replica_settle(replica, result);
 }
 
 /* A newline before the reply to PSYNC tells a replica that we are still there (docs/protocol.md 1.4). Where
@@ -500,7 +500,7 @@ void replica_rename(struct replica *replica, uint64_t offset)
     if (is_beyond(replica, offset))
         replica_close(replica, CLOSE_REWOUND);
     else if (is_full_syncing(replica))
-        check(replica);
+        replica_check(replica);
     else
         replica_close(replica, CLOSE_RENAMED);
 }
@@ -511,7 +511,7 @@ void replica_confirm_branch(struct replica *replica, uint64_t branch, uint64_t o
     if (is_beyond(replica, offset))
         replica_close(replica, CLOSE_REWOUND);
     else
-        check(replica);
+        replica_check(replica);
     if (replica->machine.state != REPLICA_CLOSING)
         REPLICA_STATS_SET(replica->stats, branch, branch);
 }
@@ -548,12 +548,12 @@ static void on_attached(struct replica *replica, enum replica_event event)
         return;
     case REPLICA_EVENT_WAKE:
         if (is_waiting(replica))
-            check(replica);
+            replica_check(replica);
         else
             send_on(replica);
         return;
     case REPLICA_EVENT_TICK:
-        check(replica);
+        replica_check(replica);
         if (replica->machine.state != REPLICA_CLOSING && is_silent(replica))
             replica_close(replica, CLOSE_SILENT);
         if (replica->machine.state != REPLICA_CLOSING && update_unanswered(replica))
@@ -566,11 +566,11 @@ static void on_attached(struct replica *replica, enum replica_event event)
 }
 
 /* What was only to be read for later is asked for again when it is due. */
-static void on_unreadable(struct replica *replica, int error)
+static void replica_on_unreadable(struct replica *replica, int error)
 {
     if (!replica->waits_for_disk)
         return;
-    check(replica);
+    replica_check(replica);
     if (replica->machine.state == REPLICA_CLOSING)
         return;
     errno = error;
@@ -590,7 +590,7 @@ void replica_on_read(struct readahead_job *job)
         return;
     }
     if (job->error != 0) {
-        on_unreadable(replica, job->error);
+        replica_on_unreadable(replica, job->error);
         return;
     }
     feed_note_read(&replica->feed, &replica->piece, job->was_cached);

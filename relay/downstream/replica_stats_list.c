@@ -33,19 +33,19 @@ struct best {
     uint64_t offset[ACKNOWLEDGED_RANK_MAX];
 };
 
-static void swap(uint64_t *a, uint64_t *b)
+static void replica_stats_list_swap(uint64_t *a, uint64_t *b)
 {
     uint64_t kept = *a;
     *a = *b;
     *b = kept;
 }
 
-static void add(struct best *best, uint64_t offset)
+static void replica_stats_list_add(struct best *best, uint64_t offset)
 {
     size_t at = best->count++;
     best->offset[at] = offset;
     while (at > 0 && best->offset[at] < best->offset[(at - 1) / 2]) {
-        swap(&best->offset[at], &best->offset[(at - 1) / 2]);
+        replica_stats_list_swap(&best->offset[at], &best->offset[(at - 1) / 2]);
         at = (at - 1) / 2;
     }
 }
@@ -62,7 +62,7 @@ static void replace_least(struct best *best, uint64_t offset)
         }
         if (least == at)
             return;
-        swap(&best->offset[at], &best->offset[least]);
+        replica_stats_list_swap(&best->offset[at], &best->offset[least]);
         at = least;
     }
 }
@@ -101,7 +101,7 @@ bool replica_stats_list_acknowledged(const struct replica_stats_list *replica_st
             continue;
         uint64_t acknowledged = replica_stats_list_offset(stats, scope);
         if (best.count < rank)
-            add(&best, acknowledged);
+            replica_stats_list_add(&best, acknowledged);
         else if (acknowledged > best.offset[0])
             replace_least(&best, acknowledged);
     }

@@ -56,9 +56,9 @@ int64_t resync_wait_ms(unsigned failures, enum rdb_reading reading)
 }
 
 /* Of several the one with most: who fails is back sooner than others come. */
-static struct resync_place *find(struct resync_throttle *throttle,
-                                 const struct replica_stats *stats,
-                                 const struct resync_source *source, int64_t now_ms)
+static struct resync_place *resync_throttle_find(struct resync_throttle *throttle,
+                                                 const struct replica_stats *stats,
+                                                 const struct resync_source *source, int64_t now_ms)
 {
     struct resync_place *found = NULL;
     for (int i = 0; i < RESYNC_PLACES; i++) {
@@ -74,7 +74,7 @@ static struct resync_place *find(struct resync_throttle *throttle,
 unsigned resync_throttle_take(struct resync_throttle *throttle, const struct replica_stats *stats,
                               const struct resync_source *source, int64_t now_ms)
 {
-    struct resync_place *place = find(throttle, stats, source, now_ms);
+    struct resync_place *place = resync_throttle_find(throttle, stats, source, now_ms);
     if (place == NULL)
         return 0;
     unsigned failures = place->failures;

@@ -308,7 +308,7 @@ void waiting_close_all(struct waiting *waiting, enum close_reason reason)
 
 /* Was it given a full sync that came to nothing by the replica's doing? One that leaves in the midst of
  * the RDB may have had a bad network; but one that does so at once has seen what it cannot read. */
-static bool has_failed(const struct replica_stats *stats, int64_t now_ms)
+static bool waiting_has_failed(const struct replica_stats *stats, int64_t now_ms)
 {
     bool left = stats->reason == CLOSE_ENDED || stats->reason == CLOSE_FAILED;
     if (stats->rdb_sent_ms == 0)
@@ -350,7 +350,7 @@ void waiting_note_gone(struct waiting *waiting, const struct replica_stats *stat
     if (!is_known || stats->source.history_number == 0 ||
         (was_attached && (!stats->full_sync || REPLICA_STATS_GET(stats, has_acknowledged))))
         return;
-    if (was_attached && has_failed(stats, now_ms)) {
+    if (was_attached && waiting_has_failed(stats, now_ms)) {
         if (failures == 0)
             failures = take_over_failures(waiting, stats, now_ms);
         failures++;

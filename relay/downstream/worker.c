@@ -101,20 +101,20 @@ static void on_gone(struct replica *replica, struct replica_stats *stats, void *
     mailbox_post(worker->home, &stats->gone);
 }
 
-static void on_acknowledged(void *arg)
+static void worker_on_acknowledged(void *arg)
 {
     struct worker *worker = arg;
     worker->has_acknowledgements = true;
 }
 
-static void take(struct worker *worker, struct replica *replica, const char *cause)
+static void worker_take_replica(struct worker *worker, struct replica *replica, const char *cause)
 {
     TAILQ_INSERT_TAIL(&worker->replicas, replica, entry);
     replica->loop = worker->loop;
     replica->readahead = worker->readahead;
     replica->on_gone = on_gone;
     replica->on_gone_arg = worker;
-    replica->on_acknowledged = on_acknowledged;
+    replica->on_acknowledged = worker_on_acknowledged;
     replica->on_acknowledged_arg = worker;
     if (conn_attach(replica->conn, worker->loop, replica_on_conn, replica))
         replica_start(replica, cause);
@@ -166,7 +166,8 @@ static void rename_all(struct worker *worker, uint64_t offset)
     }
 }
 
-static void confirm(struct worker *worker, uint64_t number, uint64_t branch, uint64_t offset)
+static void worker_confirm_branch(struct worker *worker, uint64_t number, uint64_t branch,
+                                  uint64_t offset)
 {
     struct replica *next;
     for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
@@ -193,7 +194,7 @@ static void on_message(struct message *message, void *arg)
     struct order *order = (struct order *)message;
     switch (order->kind) {
     case ORDER_TAKE:
-        take(worker, order->replica, order->cause);
+        worker_take_replica(worker, order->replica, order->cause);
         break;
     case ORDER_CLOSE:
         close_one(worker, order->id, order->reason);
@@ -202,7 +203,7 @@ static void on_message(struct message *message, void *arg)
         close_all(worker, order->reason, order->id);
         break;
     case ORDER_CONFIRM:
-        confirm(worker, order->id, order->branch, order->offset);
+        worker_confirm_branch(worker, order->id, order->branch, order->offset);
         break;
     case ORDER_RENAME:
         rename_all(worker, order->offset);
@@ -224,7 +225,7 @@ static void on_job(struct message *message, void *arg)
     replica_on_read((struct readahead_job *)message);
 }
 
-static void on_tick(void *arg)
+static void worker_on_tick(void *arg)
 {
     struct worker *worker = arg;
     tell_all(worker, REPLICA_EVENT_TICK);
@@ -232,7 +233,7 @@ static void on_tick(void *arg)
 }
 
 /* The end of this turn does what there is to do. */
-static void on_notified(void *arg)
+static void worker_on_notified(void *arg)
 {
     (void)arg;
 }
@@ -244,7 +245,7 @@ static void tell_acknowledgements(struct worker *worker)
         notifier_wake(worker->acknowledged);
 }
 
-static void on_turn_end(void *arg)
+static void worker_on_turn_end(void *arg)
 {
     struct worker *worker = arg;
     if (worker->has_acknowledgements)
@@ -259,7 +260,7 @@ static void on_turn_end(void *arg)
         notifier_wake(worker->notifier);
 }
 
-static void *run(void *arg)
+static void *worker_run(void *arg)
 {
     struct worker *worker = arg;
     thread_set_name("worker");
@@ -275,11 +276,11 @@ static bool make_parts(struct worker *worker)
     worker->loop = loop_new();
     if (worker->loop == NULL)
         return false;
-    loop_at_turn_end(worker->loop, on_turn_end, worker);
+    loop_at_turn_end(worker->loop, worker_on_turn_end, worker);
     worker->mailbox = mailbox_new(worker->loop, on_message, worker);
     worker->jobs = mailbox_new(worker->loop, on_job, worker);
-    worker->notifier = notifier_new(worker->loop, on_notified, worker);
-    worker->timer = timer_new(worker->loop, on_tick, worker);
+    worker->notifier = notifier_new(worker->loop, worker_on_notified, worker);
+    worker->timer = timer_new(worker->loop, worker_on_tick, worker);
     if (worker->mailbox == NULL || worker->jobs == NULL || worker->notifier == NULL ||
         worker->timer == NULL)
         return false;
@@ -308,7 +309,7 @@ struct worker *worker_start(struct mailbox *home, struct notifier *acknowledged)
     worker->home = home;
     worker->acknowledged = acknowledged;
     TAILQ_INIT(&worker->replicas);
-    worker->has_thread = make_parts(worker) && thread_start(&worker->thread, run, worker);
+    worker->has_thread = make_parts(worker) && thread_start(&worker->thread, worker_run, worker);
     if (worker->has_thread)
         return worker;
     int error = errno;
@@ -317,7 +318,7 @@ struct worker *worker_start(struct mailbox *home, struct notifier *acknowledged)
     return NULL;
 }
 
-static void give(struct worker *worker, struct order wanted)
+static void worker_give(struct worker *worker, struct order wanted)
 {
     struct order *order = malloc(sizeof(*order));
     /* An order that is lost would leave a replica on bytes that are no longer so. */
@@ -332,42 +333,44 @@ void worker_stop(struct worker **where)
     *where = NULL;
     if (worker == NULL)
         return;
-    give(worker, (struct order){.kind = ORDER_STOP});
+    worker_give(worker, (struct order){.kind = ORDER_STOP});
     CHECK(pthread_join(worker->thread, NULL) == 0);
     free_worker(worker);
 }
 
 void worker_take(struct worker *worker, struct replica *replica, const char *cause)
 {
-    give(worker, (struct order){.kind = ORDER_TAKE, .replica = replica, .cause = cause});
+    worker_give(worker, (struct order){.kind = ORDER_TAKE, .replica = replica, .cause = cause});
 }
 
 void worker_close(struct worker *worker, uint64_t id, enum close_reason reason)
 {
-    give(worker, (struct order){.kind = ORDER_CLOSE, .id = id, .reason = reason});
+    worker_give(worker, (struct order){.kind = ORDER_CLOSE, .id = id, .reason = reason});
 }
 
 void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t number_spared)
 {
-    give(worker, (struct order){.kind = ORDER_CLOSE_ALL, .id = number_spared, .reason = reason});
+    worker_give(worker,
+                (struct order){.kind = ORDER_CLOSE_ALL, .id = number_spared, .reason = reason});
 }
 
 void worker_rename(struct worker *worker, uint64_t offset)
 {
-    give(worker, (struct order){.kind = ORDER_RENAME, .offset = offset});
+    worker_give(worker, (struct order){.kind = ORDER_RENAME, .offset = offset});
 }
 
 void worker_confirm(struct worker *worker, uint64_t history_number, uint64_t branch,
                     uint64_t offset)
 {
-    give(worker,
-         (struct order){
-             .kind = ORDER_CONFIRM, .id = history_number, .branch = branch, .offset = offset});
+    worker_give(worker, (struct order){.kind = ORDER_CONFIRM,
+                                       .id = history_number,
+                                       .branch = branch,
+                                       .offset = offset});
 }
 
 void worker_set_timeout(struct worker *worker, int64_t timeout_ms)
 {
-    give(worker, (struct order){.kind = ORDER_TIMEOUT, .timeout_ms = timeout_ms});
+    worker_give(worker, (struct order){.kind = ORDER_TIMEOUT, .timeout_ms = timeout_ms});
 }
 
 void worker_watch(struct worker *worker, bool watch)

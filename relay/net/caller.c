@@ -14,7 +14,7 @@ enum { LOOPBACK_NET = 127, HEARD_MAX = 4096 };
 
 static_assert((int)CALLER_NAME_MAX >= (int)ADDRESS_PEER_MAX, "any address fits");
 
-static bool look_up(int fd, struct address *out)
+static bool caller_look_up(int fd, struct address *out)
 {
     *out = (struct address){.length = sizeof out->storage};
     return getpeername(fd, (struct sockaddr *)&out->storage, &out->length) == 0;
@@ -23,7 +23,7 @@ static bool look_up(int fd, struct address *out)
 bool caller_is_local(int fd)
 {
     struct address address;
-    if (!look_up(fd, &address))
+    if (!caller_look_up(fd, &address))
         return false;
     switch (address.storage.ss_family) {
     case AF_INET: {
@@ -43,7 +43,7 @@ void caller_format(int fd, char out[CALLER_NAME_MAX])
 {
     struct address address;
     char host[ADDRESS_TEXT_MAX] = "";
-    if (look_up(fd, &address))
+    if (caller_look_up(fd, &address))
         address_format(&address, host);
     if (host[0] != '\0')
         address_format_peer(host, address_port(&address), out);

@@ -106,7 +106,7 @@ static bool is_working(const struct conn *conn)
 
 /* The last thing that a callback does: the owner may have closed the connection meanwhile, or given
  * it to another thread. */
-static void tell(struct conn *conn, enum conn_event event)
+static void conn_tell(struct conn *conn, enum conn_event event)
 {
     conn->fn(conn, event, conn->arg);
 }
@@ -138,7 +138,7 @@ static void break_off(struct conn *conn)
     timer_arm(conn->timer, 0);
 }
 
-static void fail(struct conn *conn, const char *why)
+static void conn_fail(struct conn *conn, const char *why)
 {
     snprintf(conn->channel.error, sizeof conn->channel.error, "%s", why);
     break_off(conn);
@@ -147,7 +147,7 @@ static void fail(struct conn *conn, const char *why)
 static void listen_or_fail(struct conn *conn, unsigned waits)
 {
     if (!listen_for(conn, waits))
-        fail(conn, "cannot watch the socket: out of memory");
+        conn_fail(conn, "cannot watch the socket: out of memory");
 }
 
 static bool has_pending(const struct conn *conn)
@@ -190,7 +190,7 @@ static void secure(struct conn *conn)
     conn_enter(conn, CONN_STATE_UP);
     listen_for_wants(conn);
     if (conn->state == CONN_STATE_UP)
-        tell(conn, CONN_EVENT_UP);
+        conn_tell(conn, CONN_EVENT_UP);
 }
 
 static void secure_at_last(void *arg)
@@ -220,7 +220,7 @@ static void secure_in_time(struct conn *conn)
     if (limit_ms > 0 && left_ms <= 0) {
         char why[80];
         snprintf(why, sizeof why, "the TLS handshake was not done within %" PRId64 " ms", limit_ms);
-        fail(conn, why);
+        conn_fail(conn, why);
         return;
     }
     if (limit_ms > 0)
@@ -249,12 +249,12 @@ static void tell_ready(struct conn *conn, unsigned ready)
     if (conn->state != CONN_STATE_UP)
         return;
     if (conn->wants_read && (conn->channel.receive_waits & ready) != 0)
-        tell(conn, CONN_EVENT_READABLE);
+        conn_tell(conn, CONN_EVENT_READABLE);
     else if (conn->wants_write && may_send)
-        tell(conn, CONN_EVENT_WRITABLE);
+        conn_tell(conn, CONN_EVENT_WRITABLE);
 }
 
-static void free_later(void *arg)
+static void conn_free_later(void *arg)
 {
     free(arg);
 }
@@ -286,7 +286,7 @@ static void close_now(struct conn *conn)
     if (conn->loop == NULL)
         free(conn); /* detached: nobody runs on it */
     else
-        loop_defer(conn->loop, free_later, conn);
+        loop_defer(conn->loop, conn_free_later, conn);
 }
 
 /* Until all is sent and the peer has ended, too. */
@@ -354,7 +354,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void on_timer(void *arg)
+static void conn_on_timer(void *arg)
 {
     struct conn *conn = arg;
     switch (conn->state) {
@@ -364,10 +364,10 @@ static void on_timer(void *arg)
     case CONN_STATE_UP: /* the transport holds bytes */
         listen_for_wants(conn);
         if (conn->state == CONN_STATE_UP && conn->wants_read && has_pending(conn))
-            tell(conn, CONN_EVENT_READABLE);
+            conn_tell(conn, CONN_EVENT_READABLE);
         return;
     case CONN_STATE_BROKEN:
-        tell(conn, CONN_EVENT_DOWN);
+        conn_tell(conn, CONN_EVENT_DOWN);
         return;
     case CONN_STATE_DRAINING: /* the deadline */
         close_now(conn);
@@ -403,7 +403,7 @@ static struct conn *new_conn(struct loop *loop, const char *host,
     conn->options = *options;
     conn->fn = fn;
     conn->arg = arg;
-    conn->timer = timer_new(loop, on_timer, conn);
+    conn->timer = timer_new(loop, conn_on_timer, conn);
     if (conn->timer == NULL ||
         (options->tls != NULL && !tls_begin(&conn->channel, options->tls, host))) {
         free_newborn(conn);
@@ -413,7 +413,7 @@ static struct conn *new_conn(struct loop *loop, const char *host,
     return conn;
 }
 
-static bool make_events(struct conn *conn)
+static bool conn_make_events(struct conn *conn)
 {
     struct event_base *base = loop_base(conn->loop);
     int fd = conn->channel.fd;
@@ -436,7 +436,7 @@ static bool take_fd(struct conn *conn, int fd)
         address_format_peer(conn->peer.address, conn->peer.port, conn->peer_text);
     if (local.address[0] != '\0')
         address_format_peer(local.address, local.port, conn->local_text);
-    if (!make_events(conn))
+    if (!conn_make_events(conn))
         return false;
     conn_enter(conn, CONN_STATE_SECURING);
     return true;
@@ -446,12 +446,12 @@ static void on_dialed(int fd, const char *error, void *arg)
 {
     struct conn *conn = arg;
     if (fd == -1)
-        fail(conn, error);
+        conn_fail(conn, error);
     dialer_free(&conn->dialer); /* and `error` with it */
     if (fd == -1)
         return;
     if (!take_fd(conn, fd))
-        fail(conn, strerror(ENOMEM));
+        conn_fail(conn, strerror(ENOMEM));
     else
         secure(conn);
 }
@@ -493,7 +493,7 @@ struct conn *conn_accept(struct loop *loop, int fd, const struct conn_options *o
 /* ---- bytes ---- */
 
 /* What a transport waits for may change with each call. */
-static void settle(struct conn *conn, enum conn_io io)
+static void conn_settle(struct conn *conn, enum conn_io io)
 {
     conn->has_ended = conn->has_ended || io == CONN_END;
     if (io == CONN_FAILED)
@@ -514,7 +514,7 @@ enum conn_io conn_receive(struct conn *conn, void *into, size_t capacity, size_t
     CHECK(*received <= capacity);
     conn->traffic.received_bytes += *received;
     conn->traffic.reads += *received > 0;
-    settle(conn, io);
+    conn_settle(conn, io);
     return io;
 }
 
@@ -533,7 +533,7 @@ enum conn_io conn_send(struct conn *conn, struct bytes view, bool more, size_t *
     enum conn_io io = conn->channel.transport->send(&conn->channel, view, more, sent);
     CHECK(*sent <= view.length);
     conn_note_sent(conn, *sent);
-    settle(conn, io);
+    conn_settle(conn, io);
     return io;
 }
 
@@ -549,7 +549,7 @@ enum conn_io conn_send_file(struct conn *conn, int file, uint64_t position, size
         conn->channel.transport->send_file(&conn->channel, file, position, length, sent);
     CHECK(*sent <= length);
     conn_note_sent(conn, *sent);
-    settle(conn, io);
+    conn_settle(conn, io);
     return io;
 }
 
@@ -648,8 +648,8 @@ bool conn_attach(struct conn *conn, struct loop *loop, conn_event_fn *fn, void *
     conn->loop = loop;
     conn->fn = fn;
     conn->arg = arg;
-    conn->timer = timer_new(loop, on_timer, conn);
-    if (conn->timer == NULL || !make_events(conn)) {
+    conn->timer = timer_new(loop, conn_on_timer, conn);
+    if (conn->timer == NULL || !conn_make_events(conn)) {
         unwatch(conn);
         conn->loop = NULL;
         return false;

@@ -8,7 +8,8 @@
 
 enum { SILENCES_MAX = 20 }; /* counted; more make no difference */
 
-static size_t find(const struct connect_timeout *connect_timeout, const struct address *address)
+static size_t connect_timeout_find(const struct connect_timeout *connect_timeout,
+                                   const struct address *address)
 {
     for (size_t i = 0; i < LENGTH_OF(connect_timeout->rows); i++) {
         const struct connect_timeout_row *row = &connect_timeout->rows[i];
@@ -19,7 +20,7 @@ static size_t find(const struct connect_timeout *connect_timeout, const struct a
     return LENGTH_OF(connect_timeout->rows);
 }
 
-static size_t find_place(const struct connect_timeout *connect_timeout)
+static size_t connect_timeout_find_place(const struct connect_timeout *connect_timeout)
 {
     size_t place = 0;
     for (size_t i = 0; i < LENGTH_OF(connect_timeout->rows); i++) {
@@ -34,7 +35,7 @@ static size_t find_place(const struct connect_timeout *connect_timeout)
 int64_t connect_timeout_ms(const struct connect_timeout *connect_timeout,
                            const struct address *address, int64_t first_ms, int64_t limit_ms)
 {
-    size_t at = find(connect_timeout, address);
+    size_t at = connect_timeout_find(connect_timeout, address);
     unsigned silences =
         at < LENGTH_OF(connect_timeout->rows) ? connect_timeout->rows[at].silences : 0;
     int64_t time_ms = first_ms;
@@ -46,9 +47,9 @@ int64_t connect_timeout_ms(const struct connect_timeout *connect_timeout,
 void connect_timeout_note_silence(struct connect_timeout *connect_timeout,
                                   const struct address *address)
 {
-    size_t at = find(connect_timeout, address);
+    size_t at = connect_timeout_find(connect_timeout, address);
     if (at == LENGTH_OF(connect_timeout->rows)) {
-        at = find_place(connect_timeout);
+        at = connect_timeout_find_place(connect_timeout);
         connect_timeout->rows[at] = (struct connect_timeout_row){.address = *address};
     }
     struct connect_timeout_row *row = &connect_timeout->rows[at];
@@ -59,7 +60,7 @@ void connect_timeout_note_silence(struct connect_timeout *connect_timeout,
 void connect_timeout_note_answer(struct connect_timeout *connect_timeout,
                                  const struct address *address)
 {
-    size_t at = find(connect_timeout, address);
+    size_t at = connect_timeout_find(connect_timeout, address);
     if (at < LENGTH_OF(connect_timeout->rows))
         connect_timeout->rows[at].silences = 0;
 }

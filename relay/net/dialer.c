@@ -78,7 +78,7 @@ static void fail_attempt(struct attempt *attempt, int error)
              is_one_of_many ? ": " : "", strerror(error));
 }
 
-static void go_on(struct dialer *dialer);
+static void dialer_go_on(struct dialer *dialer);
 
 static void on_connected(evutil_socket_t fd, short what, void *arg)
 {
@@ -94,7 +94,7 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
     if (error != 0) {
         fail_attempt(attempt, error);
         dialer->next_ms = clock_ms(); /* no reason to wait */
-        go_on(dialer);
+        dialer_go_on(dialer);
         return;
     }
     attempt->fd = -1; /* given away */
@@ -150,7 +150,7 @@ static int64_t next_moment(const struct dialer *dialer)
     return moment_ms;
 }
 
-static void go_on(struct dialer *dialer)
+static void dialer_go_on(struct dialer *dialer)
 {
     int64_t now_ms = clock_ms();
     begin_next(dialer, now_ms);
@@ -161,7 +161,7 @@ static void go_on(struct dialer *dialer)
         dialer->fn(-1, dialer->error, dialer->arg); /* last: it may free the dialer */
 }
 
-static void on_timer(void *arg)
+static void dialer_on_timer(void *arg)
 {
     struct dialer *dialer = arg;
     int64_t now_ms = clock_ms();
@@ -173,7 +173,7 @@ static void on_timer(void *arg)
         fail_attempt(attempt, ETIMEDOUT);
         dialer->next_ms = now_ms;
     }
-    go_on(dialer);
+    dialer_go_on(dialer);
 }
 
 static void on_found(const struct addresses *found, const char *error, void *arg)
@@ -183,7 +183,7 @@ static void on_found(const struct addresses *found, const char *error, void *arg
     dialer->found = *found;
     snprintf(dialer->error, sizeof dialer->error, "%s", error);
     dialer->next_ms = clock_ms();
-    go_on(dialer);
+    dialer_go_on(dialer);
 }
 
 struct dialer *dialer_new(struct loop *loop, const struct dialer_options *options, const char *host,
@@ -197,7 +197,7 @@ struct dialer *dialer_new(struct loop *loop, const struct dialer_options *option
     dialer->options = *options;
     dialer->fn = fn;
     dialer->arg = arg;
-    dialer->timer = timer_new(loop, on_timer, dialer);
+    dialer->timer = timer_new(loop, dialer_on_timer, dialer);
     if (dialer->timer != NULL)
         dialer->lookup = lookup_start(loop, options->resolve, host, port, on_found, dialer);
     if (dialer->lookup == NULL)

@@ -151,7 +151,7 @@ static void send_reply(struct http_client *client)
         finish_reply(client);
 }
 
-static void set_error(struct http_reply *reply, int code, const char *words)
+static void http_set_error(struct http_reply *reply, int code, const char *words)
 {
     text_clear(&reply->body);
     text_append_string(&reply->body, words);
@@ -179,13 +179,13 @@ static void start_reply(void *arg)
     text_init(&reply.body, HTTP_REPLY_MAX);
     text_init(&client->head, HTTP_REPLY_HEAD_MAX);
     if (client->request.code != 0) {
-        set_error(&reply, client->request.code, client->request.why);
+        http_set_error(&reply, client->request.code, client->request.why);
     } else {
         http->fn(&client->request.request, &reply, http->arg);
         forget_request(client);
     }
     if (reply.body.failed)
-        set_error(&reply, 500, "the reply is too long, or there is not enough memory\n");
+        http_set_error(&reply, 500, "the reply is too long, or there is not enough memory\n");
     http_reply_format_head(&reply, client->request.is_last, clock_wall_us(), &client->head);
     if (client->request.is_head)
         text_fini(&reply.body);
@@ -259,7 +259,7 @@ static void on_down(struct http_client *client)
     close_client(client);
 }
 
-static void on_event(struct conn *conn, enum conn_event event, void *arg)
+static void http_on_event(struct conn *conn, enum conn_event event, void *arg)
 {
     (void)conn;
     switch (event) {
@@ -288,7 +288,7 @@ static struct http_client *find_slot(struct http *http)
     return &http->clients[i];
 }
 
-static void on_accept(int fd, void *arg)
+static void http_on_accept(int fd, void *arg)
 {
     const struct http_side *side = arg;
     struct http *http = side->http;
@@ -304,7 +304,7 @@ static void on_accept(int fd, void *arg)
         close(fd);
         return;
     }
-    client->conn = conn_accept(http->loop, fd, &options, on_event, client);
+    client->conn = conn_accept(http->loop, fd, &options, http_on_event, client);
     if (client->conn == NULL) {
         free(client->buffer);
         return;
@@ -329,14 +329,14 @@ static bool is_loopback(const char *address)
 }
 
 /* Where any port will do, all addresses share the one that the first was given. */
-static bool listen_on(struct http_side *side, const char *address, uint16_t wanted,
-                      struct error *error)
+static bool http_listen_on(struct http_side *side, const char *address, uint16_t wanted,
+                           struct error *error)
 {
     struct http *http = side->http;
     if (http->listener_count == LENGTH_OF(http->listeners))
         return error_set(error, ERROR_INVALID, "bind: more than 16 addresses");
     struct listener *listener = listener_open(
-        http->loop, address, side->port != 0 ? side->port : wanted, on_accept, side, error);
+        http->loop, address, side->port != 0 ? side->port : wanted, http_on_accept, side, error);
     if (listener == NULL)
         return false;
     http->listeners[http->listener_count++] = listener;
@@ -345,14 +345,14 @@ static bool listen_on(struct http_side *side, const char *address, uint16_t want
     return true;
 }
 
-static bool listen_on_all(struct http_side *side, const char *addresses, uint16_t port,
-                          struct error *error)
+static bool http_listen_on_all(struct http_side *side, const char *addresses, uint16_t port,
+                               struct error *error)
 {
     struct listener_address address;
     bool is_empty = true;
     while (listener_next_address(&addresses, &address)) {
         is_empty = false;
-        if (!listen_on(side, address.text, port, error) && !address.may_miss)
+        if (!http_listen_on(side, address.text, port, error) && !address.may_miss)
             return false;
     }
     if (is_empty)
@@ -398,9 +398,9 @@ struct http *http_open(struct loop *loop, const struct http_options *options, ht
     if (http == NULL || http->sweep == NULL)
         error_set(error, ERROR_EXHAUSTED, "out of memory");
     else if ((!options->has_port ||
-              listen_on_all(&http->plain, options->addresses, options->port, error)) &&
+              http_listen_on_all(&http->plain, options->addresses, options->port, error)) &&
              (!options->has_tls_port ||
-              listen_on_all(&http->secure, options->addresses, options->tls_port, error)))
+              http_listen_on_all(&http->secure, options->addresses, options->tls_port, error)))
         return http;
     http_close(&http);
     return NULL;
@@ -426,7 +426,7 @@ bool http_is_local(const struct http *http)
     return http->is_local;
 }
 
-static void free_later(void *arg)
+static void http_free_later(void *arg)
 {
     free(arg);
 }
@@ -444,5 +444,5 @@ void http_close(struct http **where)
     for (size_t i = 0; i < http->listener_count; i++)
         listener_close(&http->listeners[i]);
     timer_free(&http->sweep);
-    loop_defer(http->loop, free_later, http);
+    loop_defer(http->loop, http_free_later, http);
 }

@@ -26,14 +26,14 @@ struct refusal {
     const char *why;
 };
 
-static bool refuse(struct refusal *refusal, int code, const char *why)
+static bool http_head_refuse(struct refusal *refusal, int code, const char *why)
 {
     *refusal = (struct refusal){code, why};
     return false;
 }
 
 /* Takes a line off `rest`, without its end. False: the end has not come. */
-static bool take_line(struct bytes *rest, struct bytes *line)
+static bool http_head_take_line(struct bytes *rest, struct bytes *line)
 {
     size_t length = bytes_find(*rest, '\n');
     if (length == rest->length)
@@ -46,7 +46,7 @@ static bool take_line(struct bytes *rest, struct bytes *line)
 }
 
 /* Takes what stands before the next blank, and the blank. */
-static struct bytes take_word(struct bytes *line)
+static struct bytes http_head_take_word(struct bytes *line)
 {
     size_t length = bytes_find(*line, ' ');
     struct bytes word = bytes_first(*line, length);
@@ -90,15 +90,16 @@ static bool take_request_line(struct bytes line, struct found *found, struct ref
 {
     static const char version[] = "HTTP/1.";
     static const char no_http[] = "this is not HTTP\n";
-    found->method = take_word(&line);
-    struct bytes target = take_word(&line);
+    found->method = http_head_take_word(&line);
+    struct bytes target = http_head_take_word(&line);
     if (!is_visible(found->method) || !is_visible(target) || !is_visible(line) ||
         line.length != sizeof version || !bytes_starts(line, "HTTP/"))
-        return refuse(refusal, 400, no_http);
+        return http_head_refuse(refusal, 400, no_http);
     if (!bytes_starts(line, version))
-        return refuse(refusal, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here\n");
+        return http_head_refuse(refusal, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here\n");
     found->is_old = line.data[sizeof version - 1] == '0';
-    return take_target(target, found) || refuse(refusal, 400, "the path must begin with /\n");
+    return take_target(target, found) ||
+           http_head_refuse(refusal, 400, "the path must begin with /\n");
 }
 
 /* ---- headers ---- */
@@ -131,7 +132,7 @@ typedef bool header_fn(struct bytes value, struct found *found, struct refusal *
 static bool take_host(struct bytes value, struct found *found, struct refusal *refusal)
 {
     if (found->has_host)
-        return refuse(refusal, 400, "two Host headers\n");
+        return http_head_refuse(refusal, 400, "two Host headers\n");
     found->has_host = true;
     if (!found->has_absolute_host)
         found->host = value;
@@ -141,7 +142,7 @@ static bool take_host(struct bytes value, struct found *found, struct refusal *r
 static bool take_authorization(struct bytes value, struct found *found, struct refusal *refusal)
 {
     if (found->has_authorization)
-        return refuse(refusal, 400, "two Authorization headers\n");
+        return http_head_refuse(refusal, 400, "two Authorization headers\n");
     found->has_authorization = true;
     found->authorization = value;
     return true;
@@ -151,16 +152,16 @@ static bool take_length(struct bytes value, struct found *found, struct refusal 
 {
     uint64_t length;
     if (found->has_length || !bytes_to_u64(value, &length))
-        return refuse(refusal, 400, "Content-Length must be one number\n");
+        return http_head_refuse(refusal, 400, "Content-Length must be one number\n");
     found->has_length = true;
-    return length == 0 || refuse(refusal, 413, "a request has no body here\n");
+    return length == 0 || http_head_refuse(refusal, 413, "a request has no body here\n");
 }
 
 static bool take_encoding(struct bytes value, struct found *found, struct refusal *refusal)
 {
     (void)value;
     (void)found;
-    return refuse(refusal, 413, "a request has no body here\n");
+    return http_head_refuse(refusal, 413, "a request has no body here\n");
 }
 
 static bool take_connection(struct bytes value, struct found *found, struct refusal *refusal)
@@ -186,7 +187,7 @@ static bool take_header(struct bytes line, struct found *found, struct refusal *
     size_t colon = bytes_find(line, ':');
     struct bytes name = bytes_first(line, colon);
     if (colon == line.length || !is_visible(name) || has_control(line))
-        return refuse(refusal, 400, "a header that is not \"Name: value\"\n");
+        return http_head_refuse(refusal, 400, "a header that is not \"Name: value\"\n");
     struct bytes value = bytes_trim(bytes_skip(line, colon + 1));
     for (size_t i = 0; i < LENGTH_OF(headers); i++) {
         if (bytes_is(name, headers[i].name))
@@ -198,7 +199,7 @@ static bool take_header(struct bytes line, struct found *found, struct refusal *
 /* ---- what it amounts to ---- */
 
 /* Splits off the port; only digits may stand there. */
-static bool copy_host(struct bytes host, char out[ADDRESS_HOST_MAX])
+static bool http_head_copy_host(struct bytes host, char out[ADDRESS_HOST_MAX])
 {
     bool has_bracket = host.length > 0 && host.data[0] == '[';
     size_t length = has_bracket ? bytes_find(host, ']') + 1 : bytes_find(host, ':');
@@ -227,9 +228,9 @@ static bool judge_method(struct bytes method, struct refusal *refusal)
         return true;
     for (size_t i = 0; i < LENGTH_OF(known); i++) {
         if (bytes_equal(method, bytes_of(known[i])))
-            return refuse(refusal, 405, "only GET and HEAD are allowed\n");
+            return http_head_refuse(refusal, 405, "only GET and HEAD are allowed\n");
     }
-    return refuse(refusal, 501, "there is no such method\n");
+    return http_head_refuse(refusal, 501, "there is no such method\n");
 }
 
 /* The byte behind a view is a blank, a '?' or a line end, and nobody reads it again. */
@@ -247,11 +248,11 @@ static bool read_all(struct bytes *rest, struct found *found, struct refusal *re
 {
     struct bytes line;
     *is_whole = false;
-    if (!take_line(rest, &line))
+    if (!http_head_take_line(rest, &line))
         return true;
     if (!take_request_line(line, found, refusal))
         return false;
-    while (take_line(rest, &line)) {
+    while (http_head_take_line(rest, &line)) {
         *is_whole = line.length == 0;
         if (*is_whole)
             return true;
@@ -277,8 +278,8 @@ enum http_head_result http_head_read(char *data, size_t length, struct http_head
         .length = length - rest.length,
         .is_head = bytes_equal(found.method, bytes_of("HEAD")),
     };
-    good = good && (copy_host(found.host, head->host) ||
-                    refuse(&refusal, 400, "the Host header names no host\n"));
+    good = good && (http_head_copy_host(found.host, head->host) ||
+                    http_head_refuse(&refusal, 400, "the Host header names no host\n"));
     good = good && judge_method(found.method, &refusal);
     head->is_last = found.is_old || found.has_close || !good;
     head->code = refusal.code;

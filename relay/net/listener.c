@@ -82,7 +82,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static bool parse(const char *text, uint16_t port, struct address *out)
+static bool listener_parse(const char *text, uint16_t port, struct address *out)
 {
     if (strcmp(text, "*") == 0)
         text = "0.0.0.0";
@@ -101,7 +101,7 @@ static bool bind_socket(int fd, const struct address *address)
            listen(fd, BACKLOG) == 0;
 }
 
-static bool make_events(struct listener *listener)
+static bool listener_make_events(struct listener *listener)
 {
     listener->rest = timer_new(listener->loop, on_rested, listener);
     listener->event = event_new(loop_base(listener->loop), listener->fd, EV_READ | EV_PERSIST,
@@ -110,7 +110,7 @@ static bool make_events(struct listener *listener)
            event_add(listener->event, NULL) == 0;
 }
 
-static bool set_error(struct error *error, int number, const char *address, uint16_t port)
+static bool listener_set_error(struct error *error, int number, const char *address, uint16_t port)
 {
     return error_set_system(error, number, "bind %s port %u", address, (unsigned)port);
 }
@@ -118,7 +118,7 @@ static bool set_error(struct error *error, int number, const char *address, uint
 int listener_try(const char *address, uint16_t port, struct error *error)
 {
     struct address parsed;
-    if (!parse(address, port, &parsed)) {
+    if (!listener_parse(address, port, &parsed)) {
         error_set(error, ERROR_INVALID, "bind %s port %u: not a numeric address", address,
                   (unsigned)port);
         return -1;
@@ -126,7 +126,7 @@ int listener_try(const char *address, uint16_t port, struct error *error)
     int fd = socket(parsed.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd != -1 && bind_socket(fd, &parsed))
         return fd;
-    set_error(error, errno, address, port);
+    listener_set_error(error, errno, address, port);
     if (fd != -1)
         close(fd);
     return -1;
@@ -152,13 +152,13 @@ struct listener *listener_open(struct loop *loop, const char *address, uint16_t 
         return NULL;
     struct listener *listener = calloc(1, sizeof *listener);
     if (listener == NULL) {
-        set_error(error, ENOMEM, address, port);
+        listener_set_error(error, ENOMEM, address, port);
         close(fd);
         return NULL;
     }
     *listener = (struct listener){.loop = loop, .fd = fd, .fn = fn, .arg = arg};
-    if (!make_events(listener)) {
-        set_error(error, ENOMEM, address, port);
+    if (!listener_make_events(listener)) {
+        listener_set_error(error, ENOMEM, address, port);
         listener_close(&listener);
     }
     return listener;
@@ -182,7 +182,7 @@ void listener_pause(struct listener *listener, bool is_paused)
         timer_arm(listener->rest, 0);
 }
 
-static void free_later(void *arg)
+static void listener_free_later(void *arg)
 {
     free(arg);
 }
@@ -199,5 +199,5 @@ void listener_close(struct listener **where)
     if (listener->fd != -1)
         close(listener->fd);
     listener->fn = NULL;
-    loop_defer(listener->loop, free_later, listener);
+    loop_defer(listener->loop, listener_free_later, listener);
 }

@@ -26,7 +26,7 @@ struct name_query {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct name_query *queries[NAME_QUERIES_MAX];
 
-static void take_lock(void)
+static void name_query_take_lock(void)
 {
     CHECK(pthread_mutex_lock(&lock) == 0);
 }
@@ -114,7 +114,7 @@ static struct name_query *find_query(const char *host, resolve_fn *resolve)
 }
 
 /* An empty place; where there is none, that of an answer that nobody waits for. NULL: all are asking. */
-static struct name_query **find_place(void)
+static struct name_query **name_query_find_place(void)
 {
     struct name_query **found = NULL;
     for (size_t i = 0; i < NAME_QUERIES_MAX; i++) {
@@ -137,7 +137,7 @@ static void *run_query(void *arg)
     struct addresses found = {0};
     char error[NAME_QUERY_ERROR_MAX] = "";
     query->resolve(query->host, &found, error); /* neither changes while it runs */
-    take_lock();
+    name_query_take_lock();
     query->found = found;
     memcpy(query->error, error, sizeof error);
     query->answered_ms = clock_ms();
@@ -159,7 +159,7 @@ static bool start_query_thread(struct name_query *query)
 static struct name_query *start_query(const char *host, resolve_fn *resolve,
                                       char error[NAME_QUERY_ERROR_MAX])
 {
-    struct name_query **place = find_place();
+    struct name_query **place = name_query_find_place();
     if (place == NULL) {
         snprintf(error, NAME_QUERY_ERROR_MAX, "%d other names are still being looked up",
                  NAME_QUERIES_MAX);
@@ -188,7 +188,7 @@ bool name_query_ask(struct name_waiter *waiter, const char *host, resolve_fn *re
 {
     CHECK(waiter->query == NULL);
     CHECK(strlen(host) < ADDRESS_HOST_MAX);
-    take_lock();
+    name_query_take_lock();
     drop_stale_queries();
     struct name_query *query = find_query(host, resolve);
     if (query == NULL)
@@ -221,7 +221,7 @@ bool name_query_take(struct name_waiter *waiter, struct addresses *found,
                      char error[NAME_QUERY_ERROR_MAX])
 {
     CHECK(waiter->query != NULL);
-    take_lock();
+    name_query_take_lock();
     bool is_answered = waiter->query->is_answered;
     if (is_answered) {
         *found = waiter->query->found;
@@ -236,7 +236,7 @@ void name_query_leave(struct name_waiter *waiter)
 {
     if (waiter->query == NULL)
         return;
-    take_lock();
+    name_query_take_lock();
     leave(waiter, false);
     give_lock();
 }

@@ -21,7 +21,7 @@ struct lookup {
     void *arg;
 };
 
-static void set_error(struct lookup *lookup, const char *why)
+static void resolver_set_error(struct lookup *lookup, const char *why)
 {
     snprintf(lookup->error, sizeof lookup->error, "%s: %s", lookup->host, why);
 }
@@ -34,13 +34,13 @@ static void free_lookup(struct lookup *lookup)
     free(lookup);
 }
 
-static void tell(struct lookup *lookup)
+static void resolver_tell(struct lookup *lookup)
 {
     lookup->fn(&lookup->found, lookup->error, lookup->arg);
     free_lookup(lookup);
 }
 
-static void on_answer(void *arg)
+static void resolver_on_answer(void *arg)
 {
     struct lookup *lookup = arg;
     char error[NAME_QUERY_ERROR_MAX] = "";
@@ -49,31 +49,31 @@ static void on_answer(void *arg)
     for (size_t i = 0; i < lookup->found.count; i++)
         address_set_port(&lookup->found.list[i], lookup->port);
     if (lookup->found.count == 0)
-        set_error(lookup, error);
-    tell(lookup);
+        resolver_set_error(lookup, error);
+    resolver_tell(lookup);
 }
 
-static void on_timer(void *arg)
+static void resolver_on_timer(void *arg)
 {
     struct lookup *lookup = arg;
     if (lookup->waiter.query != NULL)
-        set_error(lookup, "no answer from the name servers");
-    tell(lookup);
+        resolver_set_error(lookup, "no answer from the name servers");
+    resolver_tell(lookup);
 }
 
 /* What can be told already is told by a timer of no delay: never from inside lookup_start. */
-static void begin(struct lookup *lookup, resolve_fn *resolve, bool is_too_long)
+static void resolver_begin(struct lookup *lookup, resolve_fn *resolve, bool is_too_long)
 {
     int64_t delay_ms = 0;
     char error[NAME_QUERY_ERROR_MAX] = "";
     if (address_parse(lookup->host, lookup->port, &lookup->found.list[0]))
         lookup->found.count = 1;
     else if (is_too_long || lookup->host[0] == '\0')
-        set_error(lookup, gai_strerror(EAI_NONAME));
+        resolver_set_error(lookup, gai_strerror(EAI_NONAME));
     else if (name_query_ask(&lookup->waiter, lookup->host, resolve, lookup->notifier, error))
         delay_ms = LOOKUP_MS_MAX;
     else
-        set_error(lookup, error);
+        resolver_set_error(lookup, error);
     timer_arm(lookup->timer, delay_ms);
 }
 
@@ -84,8 +84,8 @@ struct lookup *lookup_start(struct loop *loop, resolve_fn *resolve, const char *
     struct lookup *lookup = calloc(1, sizeof *lookup);
     if (lookup == NULL)
         return NULL;
-    lookup->timer = timer_new(loop, on_timer, lookup);
-    lookup->notifier = notifier_new(loop, on_answer, lookup);
+    lookup->timer = timer_new(loop, resolver_on_timer, lookup);
+    lookup->notifier = notifier_new(loop, resolver_on_answer, lookup);
     if (lookup->timer == NULL || lookup->notifier == NULL) {
         free_lookup(lookup);
         return NULL;
@@ -94,7 +94,7 @@ struct lookup *lookup_start(struct loop *loop, resolve_fn *resolve, const char *
     lookup->fn = fn;
     lookup->arg = arg;
     int length = snprintf(lookup->host, sizeof lookup->host, "%s", host);
-    begin(lookup, resolve, length < 0 || (size_t)length >= sizeof lookup->host);
+    resolver_begin(lookup, resolve, length < 0 || (size_t)length >= sizeof lookup->host);
     return lookup;
 }
 

@@ -53,7 +53,7 @@ bool socket_is_unanswered(int fd)
 
 typedef int name_fn(int fd, struct sockaddr *address, socklen_t *length);
 
-static void look_up(int fd, name_fn *name, struct socket_end *end)
+static void socket_look_up(int fd, name_fn *name, struct socket_end *end)
 {
     struct address address = {.length = sizeof address.storage};
     if (name(fd, (struct sockaddr *)&address.storage, &address.length) == -1)
@@ -64,10 +64,10 @@ static void look_up(int fd, name_fn *name, struct socket_end *end)
 
 void socket_look_up_peer(int fd, struct socket_end *end)
 {
-    look_up(fd, getpeername, end);
+    socket_look_up(fd, getpeername, end);
 }
 
 void socket_look_up_local(int fd, struct socket_end *end)
 {
-    look_up(fd, getsockname, end);
+    socket_look_up(fd, getsockname, end);
 }

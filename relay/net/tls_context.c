@@ -33,7 +33,7 @@ struct tls_context {
     _Atomic(struct memento *) memento;
 };
 
-static bool is_set(const char *option)
+static bool tls_context_is_set(const char *option)
 {
     return option != NULL && option[0] != '\0';
 }
@@ -142,7 +142,7 @@ unsigned tls_context_resumed(const struct tls_context *context)
 
 /* ---- making one from its options ---- */
 
-static bool refuse(struct text *why, const char *key, const char *value)
+static bool tls_context_refuse(struct text *why, const char *key, const char *value)
 {
     char reason[CHANNEL_ERROR_MAX];
     text_format(why, "%s %s: %s", key, value, tls_reason(reason));
@@ -171,13 +171,13 @@ static bool is_readable(struct text *why, const char *key, const char *path)
 static bool take_certificate(struct tls_context *context, const struct tls_options *options,
                              struct text *why)
 {
-    if (is_set(options->cert_file) != is_set(options->key_file)) {
-        text_append_string(why, is_set(options->cert_file)
+    if (tls_context_is_set(options->cert_file) != tls_context_is_set(options->key_file)) {
+        text_append_string(why, tls_context_is_set(options->cert_file)
                                     ? "tls-cert-file needs a tls-key-file, too"
                                     : "tls-key-file needs a tls-cert-file, too");
         return false;
     }
-    if (!is_set(options->cert_file)) {
+    if (!tls_context_is_set(options->cert_file)) {
         if (context->side == TLS_SERVER)
             text_append_string(why, "a TLS port needs tls-cert-file and tls-key-file");
         return context->side == TLS_CLIENT;
@@ -186,10 +186,10 @@ static bool take_certificate(struct tls_context *context, const struct tls_optio
         !is_readable(why, "tls-key-file", options->key_file))
         return false;
     if (SSL_CTX_use_certificate_chain_file(context->ssl, options->cert_file) != 1)
-        return refuse(why, "tls-cert-file", options->cert_file);
+        return tls_context_refuse(why, "tls-cert-file", options->cert_file);
     if (SSL_CTX_use_PrivateKey_file(context->ssl, options->key_file, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context->ssl) != 1)
-        return refuse(why, "tls-key-file", options->key_file);
+        return tls_context_refuse(why, "tls-key-file", options->key_file);
     tls_expiry_add_own(&context->certificates, context->ssl);
     return true;
 }
@@ -198,30 +198,30 @@ static bool take_cas(struct tls_context *context, const struct tls_options *opti
                      struct text *why)
 {
     bool is_server = context->side == TLS_SERVER;
-    bool has_any = is_set(options->ca_file) || is_set(options->ca_dir);
+    bool has_any = tls_context_is_set(options->ca_file) || tls_context_is_set(options->ca_dir);
     if (is_server && options->auth_clients != TLS_AUTH_NO && !has_any) {
         text_append_string(why, "to check clients' certificates needs tls-ca-cert-file or "
                                 "tls-ca-cert-dir; else say tls-auth-clients = no");
         return false;
     }
-    if (is_set(options->ca_file)) {
+    if (tls_context_is_set(options->ca_file)) {
         if (!is_readable(why, "tls-ca-cert-file", options->ca_file))
             return false;
         if (SSL_CTX_load_verify_file(context->ssl, options->ca_file) != 1)
-            return refuse(why, "tls-ca-cert-file", options->ca_file);
+            return tls_context_refuse(why, "tls-ca-cert-file", options->ca_file);
         tls_expiry_add_ca_file(&context->certificates, context->ssl);
         if (is_server) /* tells a client that has several which of them to show */
             SSL_CTX_set_client_CA_list(context->ssl, SSL_load_client_CA_file(options->ca_file));
     }
-    if (is_set(options->ca_dir)) {
+    if (tls_context_is_set(options->ca_dir)) {
         if (!is_readable(why, "tls-ca-cert-dir", options->ca_dir))
             return false;
         if (SSL_CTX_load_verify_dir(context->ssl, options->ca_dir) != 1)
-            return refuse(why, "tls-ca-cert-dir", options->ca_dir);
+            return tls_context_refuse(why, "tls-ca-cert-dir", options->ca_dir);
         tls_expiry_add_ca_dir(&context->certificates, options->ca_dir);
     }
     if (!is_server && !has_any && SSL_CTX_set_default_verify_paths(context->ssl) != 1)
-        return refuse(why, "the CAs of", "the system");
+        return tls_context_refuse(why, "the CAs of", "the system");
     return true;
 }
 
@@ -232,7 +232,7 @@ static bool take_protocols(struct tls_context *context, const char *protocols, s
         int version;
     } known[] = {{"TLSv1.2", TLS1_2_VERSION}, {"TLSv1.3", TLS1_3_VERSION}};
     bool named[LENGTH_OF(known)] = {false};
-    const char *rest = is_set(protocols) ? protocols : "TLSv1.2 TLSv1.3";
+    const char *rest = tls_context_is_set(protocols) ? protocols : "TLSv1.2 TLSv1.3";
     size_t length;
     for (rest += strspn(rest, " "); *rest != '\0'; rest += length, rest += strspn(rest, " ")) {
         length = strcspn(rest, " ");
@@ -257,11 +257,12 @@ static bool take_protocols(struct tls_context *context, const char *protocols, s
 static bool take_ciphers(struct tls_context *context, const struct tls_options *options,
                          struct text *why)
 {
-    if (is_set(options->ciphers) && SSL_CTX_set_cipher_list(context->ssl, options->ciphers) != 1)
-        return refuse(why, "tls-ciphers", options->ciphers);
-    if (is_set(options->ciphersuites) &&
+    if (tls_context_is_set(options->ciphers) &&
+        SSL_CTX_set_cipher_list(context->ssl, options->ciphers) != 1)
+        return tls_context_refuse(why, "tls-ciphers", options->ciphers);
+    if (tls_context_is_set(options->ciphersuites) &&
         SSL_CTX_set_ciphersuites(context->ssl, options->ciphersuites) != 1)
-        return refuse(why, "tls-ciphersuites", options->ciphersuites);
+        return tls_context_refuse(why, "tls-ciphersuites", options->ciphersuites);
     return true;
 }
 
@@ -321,11 +322,11 @@ struct tls_context *tls_context_new(enum tls_side side, const struct tls_options
         atomic_init(&context->references, 1);
         context->side = side;
         context->ssl = SSL_CTX_new(side == TLS_SERVER ? TLS_server_method() : TLS_client_method());
-        if (is_set(options->server_name))
+        if (tls_context_is_set(options->server_name))
             context->server_name = strdup(options->server_name);
     }
     if (context == NULL || context->ssl == NULL ||
-        (is_set(options->server_name) && context->server_name == NULL))
+        (tls_context_is_set(options->server_name) && context->server_name == NULL))
         text_append_string(why, "out of memory");
     else if (take_options(context, options, why))
         return context;

@@ -20,7 +20,7 @@ static _Thread_local struct {
 
 /* ---- OpenSSL's side ---- */
 
-static int take(BIO *bio, const char *data, size_t length, size_t *taken)
+static int tls_outlet_take(BIO *bio, const char *data, size_t length, size_t *taken)
 {
     const struct tls_outlet *outlet = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
@@ -53,7 +53,7 @@ static void make_method(void)
     method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "outlet");
     if (method == NULL)
         return;
-    CHECK(BIO_meth_set_write_ex(method, take) == 1);
+    CHECK(BIO_meth_set_write_ex(method, tls_outlet_take) == 1);
     CHECK(BIO_meth_set_ctrl(method, control) == 1);
 }
 

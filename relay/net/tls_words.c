@@ -59,7 +59,7 @@ static const struct words reasons[] = {
 };
 
 /* NULL: the table has none. */
-static const char *look_up(const struct words *table, size_t count, long code)
+static const char *tls_words_look_up(const struct words *table, size_t count, long code)
 {
     for (size_t i = 0; i < count; i++) {
         if (table[i].code == code)
@@ -71,7 +71,7 @@ static const char *look_up(const struct words *table, size_t count, long code)
 static void explain_certificate(long verdict, const struct tls_peer *peer,
                                 char out[CHANNEL_ERROR_MAX])
 {
-    const char *text = look_up(verdicts, LENGTH_OF(verdicts), verdict);
+    const char *text = tls_words_look_up(verdicts, LENGTH_OF(verdicts), verdict);
     bool is_other_host =
         verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH;
     snprintf(out, CHANNEL_ERROR_MAX, "TLS: the %s's certificate %s is not accepted: %s%s%.100s",
@@ -89,7 +89,7 @@ const char *tls_reason(char out[CHANNEL_ERROR_MAX])
     else if (ERR_SYSTEM_ERROR(code))
         text = strerror(ERR_GET_REASON(code));
     else if (ERR_GET_LIB(code) == ERR_LIB_SSL)
-        text = look_up(reasons, LENGTH_OF(reasons), ERR_GET_REASON(code));
+        text = tls_words_look_up(reasons, LENGTH_OF(reasons), ERR_GET_REASON(code));
     if (text == NULL)
         text = ERR_reason_error_string(code);
     snprintf(out, CHANNEL_ERROR_MAX, "%s", text != NULL ? text : "no reason was given");

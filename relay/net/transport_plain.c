@@ -17,7 +17,7 @@ static size_t bounded(size_t length)
 }
 
 /* What a system call that moves bytes has answered. */
-static enum conn_io judge(struct channel *channel, ssize_t moved, size_t *count)
+static enum conn_io transport_plain_judge(struct channel *channel, ssize_t moved, size_t *count)
 {
     if (moved > 0) {
         *count = (size_t)moved;
@@ -50,7 +50,7 @@ static enum conn_io plain_receive(struct channel *channel, void *into, size_t ca
         *received = 0;
         return CONN_END;
     }
-    return judge(channel, moved, received);
+    return transport_plain_judge(channel, moved, received);
 }
 
 static enum conn_io plain_send(struct channel *channel, struct bytes view, bool more, size_t *sent)
@@ -60,7 +60,7 @@ static enum conn_io plain_send(struct channel *channel, struct bytes view, bool 
     do
         moved = send(channel->fd, view.data, bounded(view.length), flags);
     while (moved == -1 && errno == EINTR);
-    return judge(channel, moved, sent);
+    return transport_plain_judge(channel, moved, sent);
 }
 
 /* Is it the file that failed, and not the socket? */
@@ -91,7 +91,7 @@ static enum conn_io plain_send_file(struct channel *channel, int file, uint64_t 
     }
     if (moved == 0)
         errno = EIO;
-    return judge(channel, moved, sent);
+    return transport_plain_judge(channel, moved, sent);
 }
 
 static bool plain_moves_files(const struct channel *channel)

@@ -55,7 +55,7 @@ bool tls_begin(struct channel *channel, struct tls_context *context, const char 
     return true;
 }
 
-static enum conn_io fail(struct channel *channel, const char *why)
+static enum conn_io transport_tls_fail(struct channel *channel, const char *why)
 {
     session_of(channel)->has_failed = true;
     snprintf(channel->error, sizeof channel->error, "%s", why);
@@ -64,7 +64,7 @@ static enum conn_io fail(struct channel *channel, const char *why)
 
 /* What a call of OpenSSL has answered that did not return 1. `waits` is the channel's for the kind of
  * call it was. */
-static enum conn_io judge(struct channel *channel, int result, unsigned *waits)
+static enum conn_io transport_tls_judge(struct channel *channel, int result, unsigned *waits)
 {
     struct session *session = session_of(channel);
     int error = errno;
@@ -110,13 +110,15 @@ static enum conn_io look_at_first(struct channel *channel)
     if (got == -1 && (errno == EAGAIN || errno == EINTR))
         return CONN_AGAIN;
     if (got == -1)
-        return fail(channel, strerror(errno));
+        return transport_tls_fail(channel, strerror(errno));
     if (got == 0)
-        return fail(channel, "the peer closed the connection before the TLS handshake");
+        return transport_tls_fail(channel,
+                                  "the peer closed the connection before the TLS handshake");
     if (first != SSL3_RT_HANDSHAKE && channel->accepts_plain)
         return go_on_plain(channel);
     if (first != SSL3_RT_HANDSHAKE)
-        return fail(channel, "TLS: plain text, or something else that is not TLS, on the TLS port");
+        return transport_tls_fail(
+            channel, "TLS: plain text, or something else that is not TLS, on the TLS port");
     session->has_greeted = true;
     return CONN_OK;
 }
@@ -128,7 +130,7 @@ static enum conn_io come_up(struct channel *channel)
     if (!session->kernel_sends) {
         BIO *outlet = tls_outlet_bio(&session->outlet);
         if (outlet == NULL)
-            return fail(channel, "out of memory");
+            return transport_tls_fail(channel, "out of memory");
         session->outlet.fd = channel->fd;
         SSL_set0_wbio(session->ssl, outlet);
     }
@@ -144,7 +146,7 @@ static enum conn_io tls_handshake(struct channel *channel)
 {
     struct session *session = session_of(channel);
     if (SSL_get_fd(session->ssl) == -1 && SSL_set_fd(session->ssl, channel->fd) != 1)
-        return fail(channel, "out of memory");
+        return transport_tls_fail(channel, "out of memory");
     ERR_clear_error();
     if (session->peer.is_server && !session->has_greeted) {
         enum conn_io io = look_at_first(channel);
@@ -155,9 +157,9 @@ static enum conn_io tls_handshake(struct channel *channel)
     int result = SSL_do_handshake(session->ssl);
     if (result == 1)
         return come_up(channel);
-    enum conn_io io = judge(channel, result, &channel->receive_waits);
+    enum conn_io io = transport_tls_judge(channel, result, &channel->receive_waits);
     if (io == CONN_END)
-        io = fail(channel, "the peer closed the connection in the TLS handshake");
+        io = transport_tls_fail(channel, "the peer closed the connection in the TLS handshake");
     return io;
 }
 
@@ -176,7 +178,7 @@ static enum conn_io lose(struct channel *channel)
     bool is_told = result != 1 && SSL_get_error(session->ssl, result) == SSL_ERROR_SSL;
     (void)tls_outlet_push(&session->outlet); /* an answer to that goes to nobody */
     if (!is_told)
-        return fail(channel, strerror(error));
+        return transport_tls_fail(channel, strerror(error));
     session->has_failed = true;
     tls_explain(session->ssl, &session->peer, 0, channel->error);
     return CONN_FAILED;
@@ -225,7 +227,7 @@ static enum conn_io tls_receive(struct channel *channel, void *into, size_t capa
             SSL_read_ex(session->ssl, (uint8_t *)into + *received, capacity - *received, &count);
         *received += count;
         if (result != 1)
-            io = judge(channel, result, &channel->receive_waits);
+            io = transport_tls_judge(channel, result, &channel->receive_waits);
     }
     session->has_more = io == CONN_OK || io == CONN_END; /* an end is told behind the last bytes */
     answer(channel);
@@ -252,8 +254,8 @@ static enum conn_io write_record(struct channel *channel, const void *data, size
     if (result == 1)
         return CONN_OK;
     *written = 0;
-    enum conn_io io = judge(channel, result, &channel->send_waits);
-    return io == CONN_END ? fail(channel, "the peer has closed the TLS session") : io;
+    enum conn_io io = transport_tls_judge(channel, result, &channel->send_waits);
+    return io == CONN_END ? transport_tls_fail(channel, "the peer has closed the TLS session") : io;
 }
 
 /* Where a send takes its bytes from: memory, or a file. */
@@ -361,7 +363,7 @@ static enum conn_io say_goodbye(struct channel *channel)
         ERR_clear_error();
         channel->send_waits = WAITS_WRITE;
         int result = SSL_shutdown(session->ssl);
-        if (result < 0 && judge(channel, result, &channel->send_waits) == CONN_AGAIN)
+        if (result < 0 && transport_tls_judge(channel, result, &channel->send_waits) == CONN_AGAIN)
             return CONN_AGAIN;
         session->has_finished = true;
         if (push(channel) == CONN_AGAIN)

@@ -47,7 +47,8 @@ bool account_find(struct account *account, const char *user, const char *group, 
 
 /* Gives away what `opened` is, and closes it. Nobody else could have put anything else in its place: it is
  * reached through what was opened, not by its name. */
-static bool give(const struct account *account, int opened, const char *path, struct text *why)
+static bool account_give(const struct account *account, int opened, const char *path,
+                         struct text *why)
 {
     bool is_given = opened != -1 && fchown(opened, account->uid, account->gid) == 0;
     if (!is_given)
@@ -61,7 +62,8 @@ static bool give_data_dir(const struct account *account, const char *path, struc
 {
     if (mkdir(path, 0700) == -1)
         return true; /* it is there, or the store will say why not */
-    return give(account, open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), path, why);
+    return account_give(account, open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), path,
+                        why);
 }
 
 static bool give_log_file(const struct account *account, const char *path, struct text *why)
@@ -69,7 +71,7 @@ static bool give_log_file(const struct account *account, const char *path, struc
     if (path[0] == '\0')
         return true;
     int opened = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return opened == -1 || give(account, opened, path, why);
+    return opened == -1 || account_give(account, opened, path, why);
 }
 
 bool account_check(struct account *account, struct text *why)

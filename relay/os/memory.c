@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static uint64_t page_bytes(void)
+static uint64_t memory_page_bytes(void)
 {
     long bytes = sysconf(_SC_PAGESIZE);
     return bytes > 0 ? (uint64_t)bytes : 4096;
@@ -61,14 +61,14 @@ void memory_read(struct memory *memory)
     FILE *statm = fopen("/proc/self/statm", "re");
     if (statm != NULL) {
         if (fscanf(statm, "%*u %llu %llu", &resident, &shared) == 2) {
-            memory->resident = resident * page_bytes();
-            memory->file_backed = (shared < resident ? shared : resident) * page_bytes();
+            memory->resident = resident * memory_page_bytes();
+            memory->file_backed = (shared < resident ? shared : resident) * memory_page_bytes();
         }
         fclose(statm);
     }
     long pages = sysconf(_SC_PHYS_PAGES);
     if (pages > 0)
-        memory->system = (uint64_t)pages * page_bytes();
+        memory->system = (uint64_t)pages * memory_page_bytes();
     memory->used = heap_bytes();
     if (memory->used == 0)
         memory->used = memory->resident - memory->file_backed;

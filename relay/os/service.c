@@ -69,7 +69,7 @@ void service_close(struct service *service)
 
 /* Not connected: a manager that is replaced by a newer one has a new socket under the same name. False:
  * it must be tried again. One that refuses for good is not asked twice. */
-static bool tell(const struct service *service, const char *lines)
+static bool service_tell(const struct service *service, const char *lines)
 {
     if (service->socket == -1)
         return true;
@@ -85,13 +85,13 @@ static bool tell_word(const struct service *service)
     case SERVICE_NOTHING:
         return true;
     case SERVICE_READY:
-        return tell(service, "READY=1\n");
+        return service_tell(service, "READY=1\n");
     case SERVICE_RELOADING:
         /* By its time the manager knows which reload is meant. */
         snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\n", clock_us());
-        return tell(service, lines);
+        return service_tell(service, lines);
     case SERVICE_STOPPING:
-        return tell(service, "STOPPING=1\n");
+        return service_tell(service, "STOPPING=1\n");
     }
     UNREACHABLE("no such word");
 }
@@ -110,7 +110,7 @@ static void tell_status(struct service *service, const char *status)
     if (strcmp(shown, service->status) == 0)
         return;
     snprintf(line, sizeof(line), "STATUS=%s\n", shown);
-    if (tell(service, line))
+    if (service_tell(service, line))
         memcpy(service->status, shown, sizeof(shown));
 }
 
@@ -119,7 +119,7 @@ void service_tick(struct service *service, const char *status)
     if (service->is_word_owed)
         service->is_word_owed = !tell_word(service);
     tell_status(service, status);
-    if (service->watched && !tell(service, "WATCHDOG=1\n"))
+    if (service->watched && !service_tell(service, "WATCHDOG=1\n"))
         log_debug("relay: cannot send the watchdog notification: the queue of the service manager "
                   "is full");
 }

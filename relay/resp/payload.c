@@ -45,7 +45,7 @@ static void judge_header(struct payload *payload)
 }
 
 /* The line ended: an empty one only says that the primary lives. */
-static void end_line(struct payload *payload)
+static void payload_end_line(struct payload *payload)
 {
     if (payload->line_length > 0 && payload->line[payload->line_length - 1] == '\r')
         payload->line_length--;
@@ -60,7 +60,7 @@ static void feed_header(struct payload *payload, struct bytes *input)
         char byte = (char)input->data[0];
         *input = bytes_skip(*input, 1);
         if (byte == '\n') {
-            end_line(payload);
+            payload_end_line(payload);
         } else if (payload->line_length == PAYLOAD_HEADER_MAX - 1) {
             payload->state = PAYLOAD_ERROR;
         } else {

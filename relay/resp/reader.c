@@ -66,7 +66,7 @@ void reader_set_unauthenticated(struct reader *reader, bool is_unauthenticated)
         reader->is_unauthenticated = is_unauthenticated;
 }
 
-static enum reader_result fail(struct reader *reader, const char *error)
+static enum reader_result reader_fail(struct reader *reader, const char *error)
 {
     reader->error = error;
     return READER_ERROR;
@@ -76,10 +76,11 @@ static enum reader_result fail_expected(struct reader *reader, uint8_t byte)
 {
     char shown = byte >= ' ' && byte <= '~' ? (char)byte : ' ';
     snprintf(reader->expected, sizeof(reader->expected), EXPECTED, shown);
-    return fail(reader, reader->expected);
+    return reader_fail(reader, reader->expected);
 }
 
-static enum reader_result finish(struct reader *reader, struct command *command, size_t length)
+static enum reader_result reader_finish(struct reader *reader, struct command *command,
+                                        size_t length)
 {
     command->length = length;
     restart(reader);
@@ -115,7 +116,7 @@ static bool parse_header(struct bytes line, int64_t *number)
 
 /* ---- inline commands ---- */
 
-static bool is_blank(uint8_t byte)
+static bool reader_is_blank(uint8_t byte)
 {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
@@ -129,7 +130,7 @@ static int hex_digit(uint8_t byte)
     return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
 }
 
-static uint8_t escape(uint8_t byte)
+static uint8_t reader_escape(uint8_t byte)
 {
     static const char from[] = "nrtba";
     static const char to[] = "\n\r\t\b\a";
@@ -159,7 +160,7 @@ static void unescape(struct splitter *s)
         *s->out++ = (uint8_t)(high * 16 + low);
         s->in += 4;
     } else {
-        *s->out++ = escape(s->in[1]);
+        *s->out++ = reader_escape(s->in[1]);
         s->in += 2;
     }
 }
@@ -176,7 +177,7 @@ static bool unquote(struct splitter *s, uint8_t quote)
             s->in += 2;
         } else if (*s->in == quote) {
             s->in++;
-            return left(s) == 0 || is_blank(*s->in);
+            return left(s) == 0 || reader_is_blank(*s->in);
         } else {
             *s->out++ = *s->in++;
         }
@@ -210,14 +211,14 @@ static enum reader_result split_line(struct reader *reader, struct input line,
     struct splitter s = {.in = line.data, .end = line.data + length, .out = line.data};
     command->argument_count = 0;
     for (;;) {
-        while (left(&s) > 0 && is_blank(*s.in))
+        while (left(&s) > 0 && reader_is_blank(*s.in))
             s.in++;
         if (left(&s) == 0)
             return READER_COMMAND;
         if (command->argument_count == COMMAND_ARGUMENTS_MAX)
-            return fail(reader, "Protocol error: too big inline request");
+            return reader_fail(reader, "Protocol error: too big inline request");
         if (!split_argument(&s, &command->argument[command->argument_count++]))
-            return fail(reader, "Protocol error: unbalanced quotes in request");
+            return reader_fail(reader, "Protocol error: unbalanced quotes in request");
     }
 }
 
@@ -227,13 +228,13 @@ static enum reader_result next_inline(struct reader *reader, struct input input,
     struct bytes line;
     if (!find_line(reader, input, &line)) {
         if (is_full(input))
-            return fail(reader, "Protocol error: too big inline request");
+            return reader_fail(reader, "Protocol error: too big inline request");
         return READER_MORE;
     }
     struct input writable = {input.data, line.length, input.limits};
     if (split_line(reader, writable, command) == READER_ERROR)
         return READER_ERROR;
-    return finish(reader, command, reader->position);
+    return reader_finish(reader, command, reader->position);
 }
 
 /* ---- arrays of bulk strings ---- */
@@ -244,14 +245,14 @@ static enum reader_result read_count(struct reader *reader, struct input input)
     struct bytes line;
     if (!find_line(reader, input, &line)) {
         if (is_full(input))
-            return fail(reader, "Protocol error: too big mbulk count string");
+            return reader_fail(reader, "Protocol error: too big mbulk count string");
         return READER_MORE;
     }
     int64_t count;
     if (!parse_header(line, &count) || count > COMMAND_ARGUMENTS_MAX)
-        return fail(reader, INVALID_COUNT);
+        return reader_fail(reader, INVALID_COUNT);
     if (count > input.limits->arguments)
-        return fail(reader, input.limits->too_many);
+        return reader_fail(reader, input.limits->too_many);
     reader->arguments = count > 0 ? count : 0;
     reader->item = reader->position;
     return READER_COMMAND;
@@ -264,26 +265,26 @@ static enum reader_result read_bulk_length(struct reader *reader, struct input i
     struct bytes line;
     if (!find_line(reader, input, &line)) {
         if (is_full(input))
-            return fail(reader, "Protocol error: too big bulk count string");
+            return reader_fail(reader, "Protocol error: too big bulk count string");
         return READER_MORE;
     }
     int64_t length;
     if (!parse_header(line, &length) || length < 0 || length > COMMAND_LENGTH_MAX)
-        return fail(reader, INVALID_BULK);
+        return reader_fail(reader, INVALID_BULK);
     if (reader->position + (size_t)length + LINE_END > input.limits->length)
-        return fail(reader, input.limits->too_long);
+        return reader_fail(reader, input.limits->too_long);
     reader->bulk = length;
     reader->item = reader->position;
     return READER_COMMAND;
 }
 
-static enum reader_result read_bulk(struct reader *reader, struct input input)
+static enum reader_result reader_read_bulk(struct reader *reader, struct input input)
 {
     size_t end = reader->item + (size_t)reader->bulk;
     if (input.length < end + LINE_END)
         return READER_MORE;
     if (input.data[end] != '\r' || input.data[end + 1] != '\n')
-        return fail(reader, INVALID_BULK);
+        return reader_fail(reader, INVALID_BULK);
     reader->bulk = -1;
     reader->complete++;
     reader->position = end + LINE_END;
@@ -302,7 +303,7 @@ static void collect(const struct reader *reader, struct input input, struct comm
     for (size_t i = 0; i < command->argument_count; i++) {
         CHECK(read_bulk_length(&again, input) == READER_COMMAND);
         command->argument[i] = bytes_at(input.data + again.item, (size_t)again.bulk);
-        CHECK(read_bulk(&again, input) == READER_COMMAND);
+        CHECK(reader_read_bulk(&again, input) == READER_COMMAND);
     }
     CHECK(again.position == reader->position);
 }
@@ -314,11 +315,12 @@ static enum reader_result next_array(struct reader *reader, struct input input,
     if (reader->arguments == -1)
         result = read_count(reader, input);
     while (result == READER_COMMAND && reader->complete < (size_t)reader->arguments)
-        result = reader->bulk == -1 ? read_bulk_length(reader, input) : read_bulk(reader, input);
+        result =
+            reader->bulk == -1 ? read_bulk_length(reader, input) : reader_read_bulk(reader, input);
     if (result != READER_COMMAND)
         return result;
     collect(reader, input, command);
-    return finish(reader, command, reader->position);
+    return reader_finish(reader, command, reader->position);
 }
 
 enum reader_result reader_next(struct reader *reader, uint8_t *input, size_t length,

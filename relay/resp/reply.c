@@ -10,24 +10,24 @@ struct progress {
     int64_t missing[REPLY_DEPTH_MAX + 1];
 };
 
-static enum reply_result nonsense(struct reply *reply, const char *error)
+static enum reply_result reply_nonsense(struct reply *reply, const char *error)
 {
     reply->error = error;
     return REPLY_NONSENSE;
 }
 
 /* Takes a line with its end off the rest; `line` is without it. */
-static enum reply_result take_line(struct progress *progress, struct bytes *line,
-                                   struct reply *reply)
+static enum reply_result reply_take_line(struct progress *progress, struct bytes *line,
+                                         struct reply *reply)
 {
     struct bytes rest = progress->rest;
     size_t length = bytes_find(rest, '\r');
     if (bytes_find(bytes_first(rest, length), '\n') < length)
-        return nonsense(reply, "a line ends without CR");
+        return reply_nonsense(reply, "a line ends without CR");
     if (rest.length - length < 2)
         return REPLY_MORE;
     if (rest.data[length + 1] != '\n')
-        return nonsense(reply, "CR without LF in a line");
+        return reply_nonsense(reply, "CR without LF in a line");
     *line = bytes_first(rest, length);
     progress->rest = bytes_skip(rest, length + 2);
     return REPLY_WHOLE;
@@ -47,28 +47,28 @@ static enum reply_result read_integer(struct progress *progress, struct reply_it
 {
     (void)progress;
     return bytes_to_i64(line, &item->number) ? REPLY_WHOLE
-                                             : nonsense(reply, "a number that is none");
+                                             : reply_nonsense(reply, "a number that is none");
 }
 
-static enum reply_result read_bulk(struct progress *progress, struct reply_item *item,
-                                   struct bytes line, struct reply *reply)
+static enum reply_result reply_read_bulk(struct progress *progress, struct reply_item *item,
+                                         struct bytes line, struct reply *reply)
 {
     int64_t length;
     if (!bytes_to_i64(line, &length) || length < -1)
-        return nonsense(reply, "a bulk string of no length");
+        return reply_nonsense(reply, "a bulk string of no length");
     if (length == -1) {
         item->kind = REPLY_NULL;
         return REPLY_WHOLE;
     }
     if (length > REPLY_LENGTH_MAX)
-        return nonsense(reply, "a bulk string over our limit");
+        return reply_nonsense(reply, "a bulk string over our limit");
     size_t wanted = (size_t)length;
     if (progress->rest.length < wanted + 2)
         return REPLY_MORE;
     item->text = bytes_first(progress->rest, wanted);
     progress->rest = bytes_skip(progress->rest, wanted);
     if (progress->rest.data[0] != '\r' || progress->rest.data[1] != '\n')
-        return nonsense(reply, "a bulk string that does not end where it should");
+        return reply_nonsense(reply, "a bulk string that does not end where it should");
     progress->rest = bytes_skip(progress->rest, 2);
     return REPLY_WHOLE;
 }
@@ -77,16 +77,16 @@ static enum reply_result read_array(struct progress *progress, struct reply_item
                                     struct bytes line, struct reply *reply)
 {
     if (!bytes_to_i64(line, &item->number) || item->number < -1)
-        return nonsense(reply, "an array of no length");
+        return reply_nonsense(reply, "an array of no length");
     if (item->number == -1) {
         item->kind = REPLY_NULL;
         item->number = 0;
         return REPLY_WHOLE;
     }
     if (item->number > (int64_t)(REPLY_ITEMS_MAX - reply->count))
-        return nonsense(reply, "an array over our limit");
+        return reply_nonsense(reply, "an array over our limit");
     if (progress->depth == REPLY_DEPTH_MAX)
-        return nonsense(reply, "arrays nested over our limit");
+        return reply_nonsense(reply, "arrays nested over our limit");
     progress->depth++;
     progress->missing[progress->depth] = item->number;
     return REPLY_WHOLE;
@@ -99,7 +99,7 @@ static const struct sign {
                               struct reply *reply);
 } signs[] = {
     {'+', REPLY_STATUS, read_word},     {'-', REPLY_ERROR, read_word},
-    {':', REPLY_INTEGER, read_integer}, {'$', REPLY_BULK, read_bulk},
+    {':', REPLY_INTEGER, read_integer}, {'$', REPLY_BULK, reply_read_bulk},
     {'*', REPLY_ARRAY, read_array},
 };
 
@@ -113,12 +113,12 @@ static enum reply_result read_item(struct progress *progress, struct reply *repl
             sign = &signs[i];
     }
     if (sign == NULL)
-        return nonsense(reply, "a byte that begins no reply");
+        return reply_nonsense(reply, "a byte that begins no reply");
     if (reply->count == REPLY_ITEMS_MAX)
-        return nonsense(reply, "an array over our limit");
+        return reply_nonsense(reply, "an array over our limit");
     progress->rest = bytes_skip(progress->rest, 1);
     struct bytes line;
-    enum reply_result result = take_line(progress, &line, reply);
+    enum reply_result result = reply_take_line(progress, &line, reply);
     if (result != REPLY_WHOLE)
         return result;
     struct reply_item *item = &reply->item[reply->count++];
@@ -147,7 +147,7 @@ enum reply_result reply_read(struct bytes input, struct reply *reply)
         unsigned parent = progress.depth;
         enum reply_result result = read_item(&progress, reply);
         if (result == REPLY_MORE && seen.length == REPLY_LENGTH_MAX)
-            return nonsense(reply, "a reply over our limit");
+            return reply_nonsense(reply, "a reply over our limit");
         if (result != REPLY_WHOLE)
             return result;
         if (parent > 0)

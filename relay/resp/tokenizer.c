@@ -37,7 +37,7 @@ static bool broken(struct tokenizer *t, const char *error)
 }
 
 /* `name` in lower-case letters: with 0x20 set, only a letter's two cases equal it. */
-static inline bool is_word(const uint8_t *data, const char *name, size_t length)
+static inline bool tokenizer_is_word(const uint8_t *data, const char *name, size_t length)
 {
     unsigned difference = 0;
     for (size_t i = 0; i < length; i++)
@@ -49,15 +49,15 @@ static enum word first_word(const uint8_t *data, size_t length)
 {
     switch (length) {
     case 4:
-        return is_word(data, "exec", 4)   ? WORD_EXEC
-               : is_word(data, "ping", 4) ? WORD_PING
-                                          : WORD_OTHER;
+        return tokenizer_is_word(data, "exec", 4)   ? WORD_EXEC
+               : tokenizer_is_word(data, "ping", 4) ? WORD_PING
+                                                    : WORD_OTHER;
     case 5:
-        return is_word(data, "multi", 5) ? WORD_MULTI : WORD_OTHER;
+        return tokenizer_is_word(data, "multi", 5) ? WORD_MULTI : WORD_OTHER;
     case 7:
-        return is_word(data, "discard", 7) ? WORD_DISCARD : WORD_OTHER;
+        return tokenizer_is_word(data, "discard", 7) ? WORD_DISCARD : WORD_OTHER;
     case 8:
-        return is_word(data, "replconf", 8) ? WORD_REPLCONF : WORD_OTHER;
+        return tokenizer_is_word(data, "replconf", 8) ? WORD_REPLCONF : WORD_OTHER;
     default:
         return WORD_OTHER;
     }
@@ -82,7 +82,7 @@ static inline void end_argument(struct tokenizer *t, const uint8_t *data, size_t
 {
     if (t->argument == 0)
         t->word = first_word(data, length);
-    else if (is_named(t) && length == 6 && is_word(data, "getack", 6))
+    else if (is_named(t) && length == 6 && tokenizer_is_word(data, "getack", 6))
         t->word = WORD_GETACK;
     if (t->argument < 2)
         t->argument++;

@@ -65,7 +65,7 @@ static void write_refreshes(struct json *json, const struct picture *picture)
 }
 
 /* -1: it never happened. */
-static int64_t age_ms(const struct picture *picture, int64_t then_ms)
+static int64_t document_age_ms(const struct picture *picture, int64_t then_ms)
 {
     int64_t age = picture->now_ms - then_ms;
     if (then_ms == 0)
@@ -87,7 +87,7 @@ static void write_other_history(struct json *json, const struct link_wait *wait)
     json_close_object(json);
 }
 
-static void write_hops(struct json *json, const struct hops *hops)
+static void document_write_hops(struct json *json, const struct hops *hops)
 {
     json_open_array(json, "hops");
     for (size_t i = 0; i < hops->count; i++) {
@@ -117,15 +117,18 @@ static void write_primary(struct json *json, const struct picture *picture)
     json_string(json, "software_version", is_valkey ? link->valkey_version : link->server_version);
     json_bool(json, "up", link->is_up);
     json_string(json, "state", link->state_name);
-    json_seconds(json, "up_seconds", link->is_up ? age_ms(picture, link->up_since_ms) : -1);
-    json_seconds(json, "down_seconds", link->is_up ? -1 : age_ms(picture, link->down_since_ms));
+    json_seconds(json, "up_seconds",
+                 link->is_up ? document_age_ms(picture, link->up_since_ms) : -1);
+    json_seconds(json, "down_seconds",
+                 link->is_up ? -1 : document_age_ms(picture, link->down_since_ms));
     json_seconds(json, "old_history_seconds", picture->old_history_ms);
     /* As in INFO: what was tried meanwhile is no life of the link. */
-    json_seconds(json, "last_io_seconds", link->is_up ? age_ms(picture, link->last_io_ms) : -1);
+    json_seconds(json, "last_io_seconds",
+                 link->is_up ? document_age_ms(picture, link->last_io_ms) : -1);
     json_seconds(json, "silence_seconds", picture->silence_ms);
     json_seconds(json, "root_silence_seconds", picture->root_silence_ms);
     json_seconds(json, "ping_period_seconds", link->ping_period_ms);
-    write_hops(json, &picture->hops);
+    document_write_hops(json, &picture->hops);
     json_string(json, "last_error", link->last_error);
     write_other_history(json, &link->wait);
     write_sync(json, link);
@@ -241,7 +244,7 @@ static void write_row(struct json *json, const struct row *row)
     json_close_object(json);
 }
 
-static void write_replicas(struct json *json, const struct picture *picture)
+static void document_write_replicas(struct json *json, const struct picture *picture)
 {
     json_open_object(json, "replicas");
     for (size_t i = 0; i < ROW_STATE_COUNT; i++)
@@ -282,7 +285,7 @@ static void write_traffic(struct json *json, const struct picture *picture)
     json_close_object(json);
 }
 
-static void write_certificates(struct json *json, const struct picture *picture)
+static void document_write_certificates(struct json *json, const struct picture *picture)
 {
     json_open_array(json, "certificates");
     for (size_t i = 0; i < picture->certificates->count; i++) {
@@ -313,9 +316,9 @@ void document_write(const struct picture *picture, struct text *out)
     json_close_array(&json);
     write_primary(&json, picture);
     write_store(&json, picture);
-    write_replicas(&json, picture);
+    document_write_replicas(&json, picture);
     write_traffic(&json, picture);
-    write_certificates(&json, picture);
+    document_write_certificates(&json, picture);
 }
 
 /* Bytes a second between a sample and the one before it; 0 for the first. */

@@ -38,7 +38,7 @@ static size_t character_length(const uint8_t *at)
 
 typedef void escape_fn(struct text *out, const uint8_t *at, size_t length);
 
-static void escape(struct text *out, const char *string, escape_fn *fn)
+static void escape_escape(struct text *out, const char *string, escape_fn *fn)
 {
     const uint8_t *at = (const uint8_t *)string;
     while (*at != '\0') {
@@ -74,10 +74,10 @@ static void label(struct text *out, const uint8_t *at, size_t length)
 
 void escape_json(struct text *out, const char *string)
 {
-    escape(out, string, json);
+    escape_escape(out, string, json);
 }
 
 void escape_label(struct text *out, const char *string)
 {
-    escape(out, string, label);
+    escape_escape(out, string, label);
 }

@@ -61,7 +61,7 @@ static bool has_usable_snapshot(const struct store_status *store)
     return false;
 }
 
-static bool tell_unproven(const struct store_status *store, struct finding *finding)
+static bool findings_store_tell_unproven(const struct store_status *store, struct finding *finding)
 {
     char left[FINDING_WORD_MAX];
     finding_say(finding->what,
@@ -78,7 +78,7 @@ bool finds_no_snapshot(const struct picture *picture, struct finding *finding)
     if (!store->is_served || has_usable_snapshot(store) || link->sync_in_progress)
         return false;
     if (store->served_use == SNAPSHOT_USE_UNPROVEN)
-        return tell_unproven(store, finding);
+        return findings_store_tell_unproven(store, finding);
     const char *why = store->served_use == SNAPSHOT_USE_BEHIND_WINDOW
                           ? "the backlog has moved past its offset"
                       : store->served_use == SNAPSHOT_USE_AHEAD_OF_STREAM

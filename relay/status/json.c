@@ -5,7 +5,7 @@
 
 #include "escape.h"
 
-static void begin(struct json *json, const char *name)
+static void json_begin(struct json *json, const char *name)
 {
     if (json->has_sibling)
         text_append_string(json->out, ",");
@@ -16,7 +16,7 @@ static void begin(struct json *json, const char *name)
 
 static void open(struct json *json, const char *name, const char *bracket)
 {
-    begin(json, name);
+    json_begin(json, name);
     text_append_string(json->out, bracket);
     json->has_sibling = false;
 }
@@ -49,7 +49,7 @@ void json_close_array(struct json *json)
 
 void json_string(struct json *json, const char *name, const char *value)
 {
-    begin(json, name);
+    json_begin(json, name);
     text_append_string(json->out, "\"");
     escape_json(json->out, value);
     text_append_string(json->out, "\"");
@@ -57,25 +57,25 @@ void json_string(struct json *json, const char *name, const char *value)
 
 void json_u64(struct json *json, const char *name, uint64_t value)
 {
-    begin(json, name);
+    json_begin(json, name);
     text_format(json->out, "%" PRIu64, value);
 }
 
 void json_i64(struct json *json, const char *name, int64_t value)
 {
-    begin(json, name);
+    json_begin(json, name);
     text_format(json->out, "%" PRId64, value);
 }
 
 void json_bool(struct json *json, const char *name, bool value)
 {
-    begin(json, name);
+    json_begin(json, name);
     text_append_string(json->out, value ? "true" : "false");
 }
 
 void json_null(struct json *json, const char *name)
 {
-    begin(json, name);
+    json_begin(json, name);
     text_append_string(json->out, "null");
 }
 
@@ -85,6 +85,6 @@ void json_seconds(struct json *json, const char *name, int64_t ms)
         json_null(json, name);
         return;
     }
-    begin(json, name);
+    json_begin(json, name);
     text_format(json->out, "%" PRId64 ".%03" PRId64, ms / 1000, ms % 1000);
 }

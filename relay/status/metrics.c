@@ -31,7 +31,7 @@ static struct value known_if(bool is_known, double number)
     return (struct value){number, is_known};
 }
 
-static struct value since(const struct picture *picture, int64_t then_ms)
+static struct value metrics_since(const struct picture *picture, int64_t then_ms)
 {
     return known_if(then_ms > 0, (double)(picture->now_ms - then_ms) / 1000);
 }
@@ -60,7 +60,7 @@ static struct value ready(const struct picture *picture)
 VALUE(allocated, known((double)picture->memory.used))
 
 VALUE(link_up, known(picture->link.is_up))
-VALUE(link_silence, since(picture, picture->link.is_up ? picture->link.last_io_ms : 0))
+VALUE(link_silence, metrics_since(picture, picture->link.is_up ? picture->link.last_io_ms : 0))
 VALUE(stream_silence, known((double)picture->silence_ms / 1000))
 VALUE(root_silence, known((double)picture->root_silence_ms / 1000))
 VALUE(hops_down, known((double)findings_hops_down(&picture->hops)))
@@ -233,14 +233,15 @@ static const struct metric {
      received},
 };
 
-static void write_head(struct text *out, const char *name, enum metric_type type, const char *help)
+static void metrics_write_head(struct text *out, const char *name, enum metric_type type,
+                               const char *help)
 {
     text_format(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
                 type == COUNTER ? "counter" : "gauge");
 }
 
 /* Whole numbers to the last digit: an offset is one. */
-static void write_number(struct text *out, double number)
+static void metrics_write_number(struct text *out, double number)
 {
     bool is_whole = number > -9007199254740992.0 && number < 9007199254740992.0 &&
                     number == (double)(int64_t)number;
@@ -250,15 +251,15 @@ static void write_number(struct text *out, double number)
         text_format(out, " %.3f\n", number);
 }
 
-static void write_plain(const struct picture *picture, struct text *out)
+static void metrics_write_plain(const struct picture *picture, struct text *out)
 {
     for (size_t i = 0; i < LENGTH_OF(metrics); i++) {
         struct value value = metrics[i].value(picture);
-        write_head(out, metrics[i].name, metrics[i].type, metrics[i].help);
+        metrics_write_head(out, metrics[i].name, metrics[i].type, metrics[i].help);
         if (!value.is_known)
             continue;
         text_append_string(out, metrics[i].name);
-        write_number(out, value.number);
+        metrics_write_number(out, value.number);
     }
 }
 
@@ -270,7 +271,7 @@ static void write_labelled(struct text *out, const char *name, const char *label
     text_format(out, "%s{%s=\"", name, label);
     escape_label(out, value);
     text_append_string(out, "\"}");
-    write_number(out, number);
+    metrics_write_number(out, number);
 }
 
 static void write_states(const struct picture *picture, struct text *out)
@@ -281,18 +282,19 @@ static void write_states(const struct picture *picture, struct text *out)
         [LINK_REWINDING] = "rewinding", [LINK_STREAMING] = "streaming",
         [LINK_RETRYING] = "retrying",   [LINK_STOPPED] = "stopped",
     };
-    write_head(out, "psync_relay_build_info", GAUGE, "The version, as a label.");
+    metrics_write_head(out, "psync_relay_build_info", GAUGE, "The version, as a label.");
     write_labelled(out, "psync_relay_build_info", "version", RELAY_VERSION, 1);
-    write_head(out, "psync_relay_link_state", GAUGE, "1 for the state that the link is in.");
+    metrics_write_head(out, "psync_relay_link_state", GAUGE,
+                       "1 for the state that the link is in.");
     for (size_t i = 0; i < LENGTH_OF(states); i++)
         write_labelled(out, "psync_relay_link_state", "state", states[i],
                        picture->link.state == (enum link_state)i);
-    write_head(out, "psync_relay_replicas", GAUGE, "Replicas by their state.");
+    metrics_write_head(out, "psync_relay_replicas", GAUGE, "Replicas by their state.");
     for (size_t i = 0; i < ROW_STATE_COUNT; i++)
         write_labelled(out, "psync_relay_replicas", "state", row_state_name((enum row_state)i),
                        (double)picture->states[i]);
-    write_head(out, "psync_relay_connections_closed_total", COUNTER,
-               "Connections of replicas and clients that have ended, by their reason.");
+    metrics_write_head(out, "psync_relay_connections_closed_total", COUNTER,
+                       "Connections of replicas and clients that have ended, by their reason.");
     for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
         write_labelled(out, "psync_relay_connections_closed_total", "reason",
                        close_reason_name((enum close_reason)i), (double)picture->counts.closed[i]);
@@ -300,18 +302,19 @@ static void write_states(const struct picture *picture, struct text *out)
 
 /* --- certificates: by the setting that names them --- */
 
-static void write_certificates(const struct picture *picture, struct text *out)
+static void metrics_write_certificates(const struct picture *picture, struct text *out)
 {
     static const char name[] = "psync_relay_tls_certificate_expires_in_seconds";
-    write_head(out, name, GAUGE,
-               "Until the certificate expires; negative: since. Of several in a file, the first.");
+    metrics_write_head(
+        out, name, GAUGE,
+        "Until the certificate expires; negative: since. Of several in a file, the first.");
     for (size_t i = 0; i < picture->certificates->count; i++) {
         const struct tls_certificate *one = &picture->certificates->at[i];
         text_format(out, "%s{section=\"%s\",setting=\"%s\",subject=\"", name, one->section,
                     one->setting);
         escape_label(out, one->subject);
         text_append_string(out, "\"}");
-        write_number(out, (double)tls_certificate_left_s(one, picture->wall_us));
+        metrics_write_number(out, (double)tls_certificate_left_s(one, picture->wall_us));
     }
 }
 
@@ -323,17 +326,19 @@ static void write_hop(struct text *out, const char *name, size_t place, const st
     text_format(out, "%s{hop=\"%zu\",to=\"", name, place);
     escape_label(out, hop->to.host);
     text_format(out, ":%u\"}", (unsigned)hop->to.port);
-    write_number(out, number);
+    metrics_write_number(out, number);
 }
 
-static void write_hops(const struct hops *hops, struct text *out)
+static void metrics_write_hops(const struct hops *hops, struct text *out)
 {
     static const char up[] = "psync_relay_hop_up";
     static const char silence[] = "psync_relay_hop_silence_seconds";
-    write_head(out, up, GAUGE, "Whether the link is up: hop 0 is ours, 1 that of the relay above.");
+    metrics_write_head(out, up, GAUGE,
+                       "Whether the link is up: hop 0 is ours, 1 that of the relay above.");
     for (size_t i = 0; i < hops->count; i++)
         write_hop(out, up, i, &hops->at[i], hops->at[i].link == HOP_UP);
-    write_head(out, silence, GAUGE, "Since the last byte of the stream came over the link.");
+    metrics_write_head(out, silence, GAUGE,
+                       "Since the last byte of the stream came over the link.");
     for (size_t i = 0; i < hops->count; i++)
         write_hop(out, silence, i, &hops->at[i], (double)hops->at[i].silence_ms / 1000);
 }
@@ -417,11 +422,11 @@ static void settle_rows(struct picture *picture)
     picture->row_count = kept;
 }
 
-static void write_replicas(const struct picture *picture, struct text *out)
+static void metrics_write_replicas(const struct picture *picture, struct text *out)
 {
     for (size_t i = 0; i < LENGTH_OF(replica_metrics); i++) {
         const char *name = replica_metrics[i].name;
-        write_head(out, name, replica_metrics[i].type, replica_metrics[i].help);
+        metrics_write_head(out, name, replica_metrics[i].type, replica_metrics[i].help);
         for (size_t at = 0; at < picture->row_count; at++) {
             const struct row *row = &picture->rows[at];
             bool has_lag = row->state == ROW_ONLINE && row->acknowledges;
@@ -431,7 +436,7 @@ static void write_replicas(const struct picture *picture, struct text *out)
             text_format(out, "%s{replica=\"%s", name, is_ipv6 ? "[" : "");
             escape_label(out, row->address);
             text_format(out, "%s:%u\"}", is_ipv6 ? "]" : "", (unsigned)row->port);
-            write_number(out, replica_metrics[i].value(row));
+            metrics_write_number(out, replica_metrics[i].value(row));
         }
     }
 }
@@ -439,9 +444,9 @@ static void write_replicas(const struct picture *picture, struct text *out)
 void metrics_write(struct picture *picture, struct text *out)
 {
     settle_rows(picture);
-    write_plain(picture, out);
+    metrics_write_plain(picture, out);
     write_states(picture, out);
-    write_certificates(picture, out);
-    write_hops(&picture->hops, out);
-    write_replicas(picture, out);
+    metrics_write_certificates(picture, out);
+    metrics_write_hops(&picture->hops, out);
+    metrics_write_replicas(picture, out);
 }

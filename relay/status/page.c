@@ -21,7 +21,7 @@ EMBED(page_js, "page.js");
 #define EMBEDDED(symbol) bytes_at(symbol, (size_t)(symbol##_end - symbol))
 
 /* "{{css}}" and the like in the page, and what goes there. */
-static bool fill(struct bytes rest, const char *nonce, struct text *out, size_t *length)
+static bool page_fill(struct bytes rest, const char *nonce, struct text *out, size_t *length)
 {
     const struct {
         const char *mark;
@@ -50,7 +50,7 @@ void page_write(const char *nonce, struct text *out)
         rest = bytes_skip(rest, length);
         if (rest.length == 0)
             break;
-        if (!fill(rest, nonce, out, &length)) {
+        if (!page_fill(rest, nonce, out, &length)) {
             text_append(out, bytes_first(rest, 1));
             length = 1;
         }

@@ -48,7 +48,7 @@ static bool is_lesser_at(const struct gathering *gathering, size_t a, size_t b)
     return is_lesser(gathering, &rows[gathering->heap[a]], &rows[gathering->heap[b]]);
 }
 
-static void swap(struct gathering *gathering, size_t a, size_t b)
+static void picture_swap(struct gathering *gathering, size_t a, size_t b)
 {
     uint16_t kept = gathering->heap[a];
     gathering->heap[a] = gathering->heap[b];
@@ -58,7 +58,7 @@ static void swap(struct gathering *gathering, size_t a, size_t b)
 static void sift_up(struct gathering *gathering, size_t at)
 {
     while (at > 0 && is_lesser_at(gathering, at, (at - 1) / 2)) {
-        swap(gathering, at, (at - 1) / 2);
+        picture_swap(gathering, at, (at - 1) / 2);
         at = (at - 1) / 2;
     }
 }
@@ -74,7 +74,7 @@ static void sift_down(struct gathering *gathering)
         }
         if (least == at)
             return;
-        swap(gathering, at, least);
+        picture_swap(gathering, at, least);
         at = least;
     }
 }
@@ -87,20 +87,21 @@ static void copy_string(char *out, size_t capacity, const char *string)
 }
 
 /* Most rows are looked at and forgotten, so the strings are copied last. */
-static void fill(struct row *place, const struct row *row, const struct peer_status *replica)
+static void picture_fill(struct row *place, const struct row *row,
+                         const struct peer_status *replica)
 {
     *place = *row;
     copy_string(place->address, sizeof(place->address), replica->address);
     copy_string(place->version, sizeof(place->version), replica->version);
 }
 
-static void keep(struct gathering *gathering, const struct row *row,
-                 const struct peer_status *replica)
+static void picture_keep(struct gathering *gathering, const struct row *row,
+                         const struct peer_status *replica)
 {
     struct picture *picture = gathering->picture;
     if (picture->row_count < gathering->rows_max) {
         size_t place = picture->row_count++;
-        fill(&picture->rows[place], row, replica);
+        picture_fill(&picture->rows[place], row, replica);
         gathering->heap[place] = (uint16_t)place;
         sift_up(gathering, place);
         return;
@@ -110,7 +111,7 @@ static void keep(struct gathering *gathering, const struct row *row,
         return;
     struct row *least = &picture->rows[gathering->heap[0]];
     if (is_lesser(gathering, least, row)) {
-        fill(least, row, replica);
+        picture_fill(least, row, replica);
         sift_down(gathering);
     }
 }
@@ -145,9 +146,9 @@ static void look_at_lag(struct gathering *gathering, struct row *row,
     if (row->lag_bytes > picture->lag_bytes_max)
         picture->lag_bytes_max = row->lag_bytes;
     if (picture->latest.id == 0 || row->lag_ms > picture->latest.lag_ms)
-        fill(&picture->latest, row, replica);
+        picture_fill(&picture->latest, row, replica);
     if (picture->silentest.id == 0 || row->heard_ms > picture->silentest.heard_ms)
-        fill(&picture->silentest, row, replica);
+        picture_fill(&picture->silentest, row, replica);
     picture->behind += row->lag_ms >= PICTURE_BEHIND_MS;
     picture->silent += row->heard_ms >= PICTURE_SILENT_MS;
 }
@@ -174,7 +175,7 @@ static void on_replica(const struct peer_status *replica, void *arg)
     picture->states[row.state]++;
     if (row.state == ROW_ONLINE && row.acknowledges)
         look_at_lag(gathering, &row, replica);
-    keep(gathering, &row, replica);
+    picture_keep(gathering, &row, replica);
 }
 
 /* The one to tell of: one that is known to be unable, then the one that has failed most often. */

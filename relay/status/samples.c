@@ -3,7 +3,7 @@
 
 #include "relay/base/check.h"
 
-static struct sample *place(struct samples *samples, uint64_t number)
+static struct sample *samples_place(struct samples *samples, uint64_t number)
 {
     return &samples->ring[number % SAMPLES_MAX];
 }
@@ -24,13 +24,13 @@ void samples_add(struct samples *samples, const struct sample *sample)
 {
     /* Keeps them in order, which samples_behind_ms searches by. */
     for (uint64_t number = samples->count; number >= samples_oldest(samples); number--) {
-        struct sample *earlier = place(samples, number);
+        struct sample *earlier = samples_place(samples, number);
         if (earlier->published <= sample->published)
             break;
         earlier->published = sample->published;
     }
     samples->count++;
-    *place(samples, samples->count) = *sample;
+    *samples_place(samples, samples->count) = *sample;
 }
 
 /* When the stream went beyond `offset`, which it did between the two. */

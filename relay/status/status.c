@@ -47,7 +47,7 @@ struct status {
     struct picture picture; /* the last one that was taken: large, so it is not on the stack */
 };
 
-static void take(struct status *status, enum picture_order order, size_t rows_max)
+static void status_take(struct status *status, enum picture_order order, size_t rows_max)
 {
     picture_take(&status->picture, &status->sources, &status->samples, status->started_ms, order,
                  rows_max);
@@ -82,7 +82,7 @@ static void serve_page(struct status *status, const char *query, struct http_rep
 }
 
 /* The number behind "since=", or 0. */
-static uint64_t since(const char *query)
+static uint64_t status_since(const char *query)
 {
     static const char key[] = "since=";
     uint64_t number;
@@ -101,12 +101,12 @@ static void append_kept(const struct kept *kept, struct http_reply *reply)
 static void serve_document(struct status *status, const char *query, struct http_reply *reply)
 {
     if (clear_if_stale(&status->document)) {
-        take(status, PICTURE_WORST, LISTED_MAX);
+        status_take(status, PICTURE_WORST, LISTED_MAX);
         document_write(&status->picture, &status->document.text);
     }
     reply->type = "application/json";
     append_kept(&status->document, reply);
-    document_write_samples(&status->samples, since(query), status->document.made_ms,
+    document_write_samples(&status->samples, status_since(query), status->document.made_ms,
                            status->document.made_wall_us, &reply->body);
 }
 
@@ -114,7 +114,7 @@ static void serve_metrics(struct status *status, const char *query, struct http_
 {
     (void)query;
     if (clear_if_stale(&status->metrics)) {
-        take(status, PICTURE_OLDEST, SERIES_MAX);
+        status_take(status, PICTURE_OLDEST, SERIES_MAX);
         metrics_write(&status->picture, &status->metrics.text);
     }
     reply->type = "text/plain; version=0.0.4; charset=utf-8";
@@ -137,7 +137,7 @@ static void serve_readiness(struct status *status, const char *query, struct htt
         text_append_string(&reply->body, "max-silence is a time, as in: /readyz?max-silence=30s\n");
         return;
     }
-    take(status, PICTURE_OLDEST, 0);
+    status_take(status, PICTURE_OLDEST, 0);
     if (readiness_look(&status->picture, max_silence_ms, why)) {
         text_append_string(&reply->body, "ok\n");
         return;
@@ -170,7 +170,7 @@ static bool is_meant_for_us(const struct status *status, const char *host)
 }
 
 /* 0: yes, else the code that says why not. A right password is looked at no sooner than a wrong one. */
-static int judge(struct status *status, const struct http_request *request)
+static int status_judge(struct status *status, const struct http_request *request)
 {
     const struct digest *password = status->sources.password;
     struct guess_key key = guess_key_of(request->peer);
@@ -191,7 +191,7 @@ static int judge(struct status *status, const struct http_request *request)
     return 401;
 }
 
-static void refuse(struct http_reply *reply, int code, const char *words)
+static void status_refuse(struct http_reply *reply, int code, const char *words)
 {
     reply->code = code;
     text_append_string(&reply->body, words);
@@ -201,23 +201,25 @@ static void on_request(const struct http_request *request, struct http_reply *re
 {
     struct status *status = arg;
     if (!is_meant_for_us(status, request->host)) {
-        refuse(reply, 403,
-               "host name not allowed: add it to [http] allowed-hosts of the relay, or ask for "
-               "localhost, or for an address such as 127.0.0.1\n");
+        status_refuse(
+            reply, 403,
+            "host name not allowed: add it to [http] allowed-hosts of the relay, or ask for "
+            "localhost, or for an address such as 127.0.0.1\n");
         return;
     }
-    int refusal = judge(status, request);
+    int refusal = status_judge(status, request);
     size_t i = 0;
     status->is_trusted = refusal == 0;
     while (i < LENGTH_OF(routes) && strcmp(request->path, routes[i].path) != 0)
         i++;
     if (refusal != 0 && (i == LENGTH_OF(routes) || !routes[i].is_open))
-        refuse(reply, refusal,
-               refusal == 429 ? "too many wrong passwords have come from this address: try again "
-                                "in a second\n"
-                              : "the password is needed ([http] requirepass of the relay)\n");
+        status_refuse(reply, refusal,
+                      refusal == 429
+                          ? "too many wrong passwords have come from this address: try again "
+                            "in a second\n"
+                          : "the password is needed ([http] requirepass of the relay)\n");
     else if (i == LENGTH_OF(routes))
-        refuse(reply, 404, "there are: / /status.json /metrics /healthz /readyz\n");
+        status_refuse(reply, 404, "there are: / /status.json /metrics /healthz /readyz\n");
     else
         routes[i].serve(status, request->query, reply);
 }
@@ -294,7 +296,7 @@ void status_set_tls(struct status *status, struct tls_context *tls)
 
 void status_tick(struct status *status)
 {
-    take(status, PICTURE_OLDEST, 0);
+    status_take(status, PICTURE_OLDEST, 0);
     const struct picture *picture = &status->picture;
     const struct sample sample = {
         .at_ms = picture->now_ms,

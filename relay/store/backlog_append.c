@@ -136,7 +136,7 @@ static enum backlog_space write_owed(struct backlog *backlog, struct text *why)
     return room;
 }
 
-static enum backlog_space settle(struct backlog *backlog, bool for_more)
+static enum backlog_space backlog_append_settle(struct backlog *backlog, bool for_more)
 {
     struct text why;
     text_init(&why, BACKLOG_ERROR_MAX);
@@ -153,7 +153,7 @@ static enum backlog_space settle(struct backlog *backlog, bool for_more)
 
 enum backlog_space backlog_make_ready(struct backlog *backlog)
 {
-    enum backlog_space room = settle(backlog, true);
+    enum backlog_space room = backlog_append_settle(backlog, true);
     /* Nobody is shown what the mark does not tell of: more of it only makes the gap larger. */
     if (room == BACKLOG_SPACE && backlog->is_unmarked && !backlog_set_mark(backlog))
         room = backlog_give_way(backlog, errno, 0);
@@ -172,7 +172,7 @@ enum backlog_space backlog_append(struct backlog *backlog, struct bytes data)
     CHECK(backlog->owed.length == 0);
     CHECK(data.length <= BACKLOG_APPEND_MAX);
     backlog->owed = data;
-    enum backlog_space room = settle(backlog, false);
+    enum backlog_space room = backlog_append_settle(backlog, false);
     if (backlog->owed.length > 0)
         keep_owed(backlog);
     return room;

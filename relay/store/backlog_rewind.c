@@ -76,7 +76,7 @@ static bool save_rewound(struct backlog *backlog, const struct segment *kept, ui
 }
 
 /* Takes `from` and all behind it off the disk, and tells those who stand there. */
-static void cut_off(struct backlog *backlog, struct segment *from)
+static void backlog_rewind_cut_off(struct backlog *backlog, struct segment *from)
 {
     for (struct segment *s = from; s != NULL; s = segment_next(s)) {
         atomic_store_explicit(&s->fate, SEGMENT_REWOUND, memory_order_relaxed);
@@ -86,10 +86,10 @@ static void cut_off(struct backlog *backlog, struct segment *from)
 }
 
 /* Ends `kept` at `offset`; what was behind it is out of the chain. */
-static void cut_at(struct backlog *backlog, struct segment *kept, uint64_t offset)
+static void backlog_rewind_cut_at(struct backlog *backlog, struct segment *kept, uint64_t offset)
 {
     struct segment *old = segment_next(kept);
-    cut_off(backlog, old);
+    backlog_rewind_cut_off(backlog, old);
     /* A change of replication id that was cut off is where the cut is: no older id reaches further. */
     for (const struct segment *s = old; s != NULL; s = segment_next(s))
         segment_set_replid_after(kept,
@@ -119,7 +119,7 @@ static void start_over(struct backlog *backlog, struct segment *next)
  * one of those. So thread 0 waits for the disk here. False: the disk refused. */
 static bool cut_all(struct backlog *backlog, uint64_t offset, struct text *why)
 {
-    cut_off(backlog, backlog->head);
+    backlog_rewind_cut_off(backlog, backlog->head);
     backlog_end_prepared(backlog);
     file_thread_drain(backlog->dependencies.files);
     struct segment *fresh =
@@ -162,7 +162,7 @@ bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
     /* If it fails: the next live mark writes it, and until then it does not fit the identity. */
     (void)!tail_forget_live(backlog->dependencies.tail, offset);
     if (kept != NULL)
-        cut_at(backlog, kept, offset);
+        backlog_rewind_cut_at(backlog, kept, offset);
     else if (!cut_all(backlog, offset, why))
         return false;
     backlog->boundary = offset;

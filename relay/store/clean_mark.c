@@ -22,7 +22,7 @@ void clean_mark_fini(struct clean_mark *mark)
     *mark = (struct clean_mark){.count = 0};
 }
 
-static bool add(struct clean_mark *mark, struct clean_entry entry)
+static bool clean_mark_add_file(struct clean_mark *mark, struct clean_entry entry)
 {
     /* Doubled at each power of two. */
     if ((mark->count & (mark->count - 1)) == 0) {
@@ -47,7 +47,7 @@ static bool parse_kind(struct bytes word, enum clean_kind *out)
     return false;
 }
 
-static bool parse_line(struct clean_mark *mark, struct bytes line)
+static bool clean_mark_parse_line(struct clean_mark *mark, struct bytes line)
 {
     struct bytes words[WORDS];
     for (size_t i = 0; i < WORDS; i++) {
@@ -63,10 +63,10 @@ static bool parse_line(struct clean_mark *mark, struct bytes line)
         modified > INT64_MAX)
         return false;
     entry.key.modified_ns = (int64_t)modified;
-    return add(mark, entry);
+    return clean_mark_add_file(mark, entry);
 }
 
-static void format_sum(const struct text *body, char out[SUM_LINE + 1])
+static void clean_mark_format_sum(const struct text *body, char out[SUM_LINE + 1])
 {
     snprintf(out, SUM_LINE + 1, "sum %016" PRIx64 "\n", crc64(0, body->data, body->length));
 }
@@ -79,7 +79,7 @@ static bool take_body(struct text *file, struct bytes *body)
     char sum[SUM_LINE + 1];
     struct bytes found = bytes_skip(text_bytes(file), file->length - SUM_LINE);
     const struct text rest = {.data = file->data, .length = file->length - SUM_LINE};
-    format_sum(&rest, sum);
+    clean_mark_format_sum(&rest, sum);
     if (!bytes_equal(found, bytes_of(sum)) || !bytes_starts(text_bytes(file), first_line))
         return false;
     *body = bytes_skip(bytes_first(text_bytes(file), rest.length), strlen(first_line));
@@ -97,7 +97,7 @@ void clean_mark_read(struct clean_mark *mark, int directory)
     bool good = files_read(directory, CLEAN_MARK_NAME, &file, &why) && take_body(&file, &body);
     while (good && body.length > 0) {
         size_t length = bytes_find(body, '\n');
-        good = length < body.length && parse_line(mark, bytes_first(body, length));
+        good = length < body.length && clean_mark_parse_line(mark, bytes_first(body, length));
         body = bytes_skip(body, length < body.length ? length + 1 : length);
     }
     if (!good)
@@ -120,7 +120,7 @@ bool clean_mark_add(struct clean_mark *mark, enum clean_kind kind, uint64_t offs
                     const char *name)
 {
     struct clean_entry entry = {.kind = kind, .offset = offset};
-    return files_key_of(directory, name, &entry.key) && add(mark, entry);
+    return files_key_of(directory, name, &entry.key) && clean_mark_add_file(mark, entry);
 }
 
 bool clean_mark_write(const struct clean_mark *mark, int directory, struct text *why)
@@ -135,7 +135,7 @@ bool clean_mark_write(const struct clean_mark *mark, int directory, struct text 
                     entry->key.modified_ns);
     }
     char sum[SUM_LINE + 1];
-    format_sum(&file, sum);
+    clean_mark_format_sum(&file, sum);
     text_append_string(&file, sum);
     bool good = !file.failed;
     if (!good)

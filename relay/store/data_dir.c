@@ -58,7 +58,7 @@ static bool lock(const struct data_dir *data_dir, const char *path, int how, str
     return false;
 }
 
-static bool take_lock(struct data_dir *data_dir, const char *path, struct text *why)
+static bool data_dir_take_lock(struct data_dir *data_dir, const char *path, struct text *why)
 {
     return open_lock(data_dir, path, true, why) && lock(data_dir, path, LOCK_EX, why, why);
 }
@@ -177,7 +177,7 @@ bool data_dir_open(struct data_dir *data_dir, const char *path, bool make, struc
 {
     *data_dir = (struct data_dir){.directory = -1, .lock = -1};
     struct search search = {.data_dir = data_dir};
-    if (open_directory(data_dir, path, make, why) && take_lock(data_dir, path, why) &&
+    if (open_directory(data_dir, path, make, why) && data_dir_take_lock(data_dir, path, why) &&
         find_histories(&search, why)) {
         if (make)
             close_to_others(data_dir, path, search.has_others);

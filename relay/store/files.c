@@ -153,7 +153,7 @@ int files_create(int directory, const char *name, uint64_t length, struct text *
     return -1;
 }
 
-static struct files_key key_of(const struct stat *about)
+static struct files_key files_key_of_stat(const struct stat *about)
 {
     return (struct files_key){
         .inode = (uint64_t)about->st_ino,
@@ -167,7 +167,7 @@ bool files_key_of(int directory, const char *name, struct files_key *out)
     struct stat about;
     if (fstatat(directory, name, &about, AT_SYMLINK_NOFOLLOW) == -1)
         return false;
-    *out = key_of(&about);
+    *out = files_key_of_stat(&about);
     return true;
 }
 
@@ -176,7 +176,7 @@ bool files_is_trusted(int file, const struct files_pace *pace)
     struct stat about;
     if (pace == NULL || pace->trusted == NULL || fstat(file, &about) == -1)
         return false;
-    const struct files_key now = key_of(&about);
+    const struct files_key now = files_key_of_stat(&about);
     return now.inode == pace->trusted->inode && now.length == pace->trusted->length &&
            now.modified_ns == pace->trusted->modified_ns;
 }

@@ -287,7 +287,7 @@ static bool is_taken(const struct history *history, struct finding *finding)
 }
 
 /* It takes its place, unless a newer one has come meanwhile. */
-static void place(struct history *history, struct snapshot **snapshot)
+static void history_found_place(struct history *history, struct snapshot **snapshot)
 {
     struct snapshot_set *snapshot_set = &history->snapshot_set;
     snapshot_set_reclaimer(*snapshot, history->dependencies.reclaimer);
@@ -306,7 +306,7 @@ static void place(struct history *history, struct snapshot **snapshot)
         history_name_snapshot(history);
 }
 
-static bool is_kept(const struct snapshot_set *snapshot_set, uint64_t offset)
+static bool history_found_is_kept(const struct snapshot_set *snapshot_set, uint64_t offset)
 {
     const struct snapshot *const kept[] = {snapshot_set->complete, snapshot_set->ahead,
                                            snapshot_set->replaced[0], snapshot_set->replaced[1]};
@@ -324,7 +324,7 @@ static void end_search(struct history *history)
     for (size_t i = 0; i < search->count; i++) {
         char name[SNAPSHOT_NAME_MAX];
         snapshot_name(search->found[i], name);
-        if (!is_kept(&history->snapshot_set, search->found[i]))
+        if (!history_found_is_kept(&history->snapshot_set, search->found[i]))
             (void)reclaimer_unlink(history->dependencies.reclaimer, history->snapshot_dir, name);
     }
     free(history->search);
@@ -348,7 +348,7 @@ bool history_search_take(struct history *history, struct proof *proof, struct te
         if (is_taken(history, finding)) {
             history->search->has_found = true;
             history->search->next = history->search->count; /* the older ones are not looked at */
-            place(history, &finding->snapshot);
+            history_found_place(history, &finding->snapshot);
         }
         seek_next(history->search);
     }

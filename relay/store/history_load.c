@@ -113,7 +113,7 @@ static void tidy(struct history *history)
 }
 
 /* It lets go of what was opened without touching a file. */
-static enum history_proof look_at_files(struct history *history, struct text *why)
+static enum history_proof history_load_look_at_files(struct history *history, struct text *why)
 {
     enum history_proof proof = load_identity(history, why);
     clean_mark_read(&history->clean, history->directory);
@@ -135,7 +135,7 @@ enum history_proof history_load(const struct history_dependencies *dependencies,
     *out = NULL;
     if (history == NULL)
         return errno == ENOTDIR ? HISTORY_STRANGE : HISTORY_REFUSED;
-    enum history_proof proof = look_at_files(history, why);
+    enum history_proof proof = history_load_look_at_files(history, why);
     if (proof != HISTORY_PROVEN) {
         int error = errno;
         history_free(&history);

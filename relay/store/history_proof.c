@@ -187,7 +187,7 @@ static struct proof *next_proof(struct history *history)
     return proof;
 }
 
-static void note_end(struct history *history)
+static void history_proof_note_end(struct history *history)
 {
     int64_t took_ms = clock_ms() - history->proof_began_ms;
     if (history->proof_total > 0)
@@ -209,7 +209,7 @@ static void submit_next(struct history *history)
         verifier_submit(history->dependencies.verifier, proof);
         history->has_proof = true;
     } else if (history->prove_not_before_ms == 0) {
-        note_end(history);
+        history_proof_note_end(history);
     }
 }
 

@@ -76,13 +76,13 @@ static bool is_snapshot_asked(const struct history *history)
 /* ------------------------------------------------------------------ received, and named */
 
 /* The disk is full while a snapshot arrives. */
-static enum snapshot_space make_space(void *arg)
+static enum snapshot_space history_snapshots_make_space(void *arg)
 {
     const struct history *history = arg;
     return history->dependencies.make_space(history, history->dependencies.arg);
 }
 
-static void set_error(struct history *history, const struct text *why)
+static void history_snapshots_set_error(struct history *history, const struct text *why)
 {
     text_clear(&history->error);
     text_append(&history->error, text_bytes(why));
@@ -92,10 +92,10 @@ struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset
 {
     history_fail_snapshot(history);
     history->snapshot_set.arriving =
-        snapshot_create(history->snapshot_dir, offset, make_space, history, why);
+        snapshot_create(history->snapshot_dir, offset, history_snapshots_make_space, history, why);
     if (history->snapshot_set.arriving == NULL) {
         int error = errno;
-        set_error(history, why);
+        history_snapshots_set_error(history, why);
         errno = error;
     } else {
         snapshot_set_reclaimer(history->snapshot_set.arriving, history->dependencies.reclaimer);
@@ -141,7 +141,7 @@ bool history_complete_snapshot(struct history *history, struct text *why)
     CHECK(history->snapshot_set.arriving != NULL);
     history->changed = true;
     if (!snapshot_complete(history->snapshot_set.arriving, history->snapshot_dir, why)) {
-        set_error(history, why);
+        history_snapshots_set_error(history, why);
         snapshot_release(&history->snapshot_set.arriving);
         return false;
     }

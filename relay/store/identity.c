@@ -213,7 +213,7 @@ static bool parse_base(struct identity *identity, const struct bytes *words)
            identity->base <= OFFSET_MAX;
 }
 
-static bool parse_row(const struct bytes *words, struct identity_segment *out)
+static bool identity_parse_row(const struct bytes *words, struct identity_segment *out)
 {
     return bytes_to_u64(words[1], &out->first) && bytes_to_u64(words[2], &out->end) &&
            parse_crc(words[3], &out->crc) && bytes_to_u64(words[4], &out->boundary) &&
@@ -223,7 +223,7 @@ static bool parse_row(const struct bytes *words, struct identity_segment *out)
 static bool parse_segment(struct identity *identity, const struct bytes *words)
 {
     struct identity_segment segment;
-    if (!parse_row(words, &segment))
+    if (!identity_parse_row(words, &segment))
         return false;
     size_t count = identity->segment_count;
     if (count > 0 && identity->segments[count - 1].end != segment.first)
@@ -257,7 +257,7 @@ bool identity_parse_segment(struct bytes line, struct identity_segment *out)
     struct bytes words[WORDS_MAX];
     size_t count;
     return split(line, words, &count) && count == 5 && bytes_is(words[0], "segment") &&
-           parse_row(words, out);
+           identity_parse_row(words, out);
 }
 
 uint64_t identity_peek_base(struct bytes head)
@@ -276,7 +276,7 @@ uint64_t identity_peek_base(struct bytes head)
     return 0;
 }
 
-static bool parse_line(struct identity *identity, struct bytes line)
+static bool identity_parse_line(struct identity *identity, struct bytes line)
 {
     struct bytes words[WORDS_MAX];
     size_t count;
@@ -333,7 +333,7 @@ bool identity_parse(struct bytes file, struct identity *out, struct text *why)
     for (unsigned number = 1; file.length > 0; number++) {
         size_t length = bytes_find(file, '\n');
         struct bytes line = bytes_first(file, length);
-        bool good = number == 1 ? parse_first_line(line, why) : parse_line(out, line);
+        bool good = number == 1 ? parse_first_line(line, why) : identity_parse_line(out, line);
         if (!good) {
             char shown[80];
             text_format(why, "line %u is not one this version knows: %s", number,
@@ -351,7 +351,7 @@ bool identity_parse(struct bytes file, struct identity *out, struct text *why)
     return true;
 }
 
-static enum continuity place(uint64_t first, uint64_t end, uint64_t offset)
+static enum continuity identity_place(uint64_t first, uint64_t end, uint64_t offset)
 {
     if (offset < first)
         return CONTINUITY_GONE;
@@ -363,12 +363,12 @@ enum continuity identity_may_continue(const struct identity *identity, uint64_t 
 {
     CHECK(first <= end);
     if (replid_equal(replid, &identity->replid))
-        return place(first, end, offset);
+        return identity_place(first, end, offset);
     for (size_t i = 0; i < identity->earlier_count; i++) {
         const struct identity_earlier *earlier = &identity->earlier[i];
         /* Beyond its limit the earlier id belongs to a branch of the history that is not ours. */
         if (replid_equal(replid, &earlier->replid) && offset <= earlier->limit)
-            return place(first, end, offset);
+            return identity_place(first, end, offset);
     }
     return CONTINUITY_STRANGE;
 }

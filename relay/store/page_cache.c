@@ -41,7 +41,7 @@ struct counts {
 
 enum answer { ANSWER_NO, ANSWER_YES, ANSWER_UNKNOWN };
 
-static uint64_t page_bytes(void)
+static uint64_t page_cache_page_bytes(void)
 {
     long bytes = sysconf(_SC_PAGESIZE);
     return bytes > 0 ? (uint64_t)bytes : PAGE_MIN;
@@ -53,7 +53,7 @@ static enum answer ask_cachestat(int file, uint64_t position, size_t length)
     struct counts counts;
     if (syscall(SYS_cachestat, file, &range, &counts, 0) == -1)
         return ANSWER_UNKNOWN;
-    uint64_t page = page_bytes();
+    uint64_t page = page_cache_page_bytes();
     uint64_t pages = (position + length - 1) / page - position / page + 1;
     return counts.cached >= pages ? ANSWER_YES : ANSWER_NO;
 }
@@ -98,7 +98,7 @@ static enum answer look_at_strides(int file, uint64_t position, size_t length)
 static bool ask_mincore(int file, uint64_t position, size_t length)
 {
     unsigned char pages[MINCORE_BYTES / PAGE_MIN + 1];
-    uint64_t page = page_bytes();
+    uint64_t page = page_cache_page_bytes();
     uint64_t from = position / page * page;
     size_t span = (size_t)(position - from) + length;
     void *map = mmap(NULL, span, PROT_READ, MAP_SHARED, file, (off_t)from);

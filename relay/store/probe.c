@@ -25,7 +25,7 @@ enum verdict {
     VERDICT_REFUSED, /* or end: errno and `why` */
 };
 
-static enum verdict judge(bool good)
+static enum verdict probe_judge(bool good)
 {
     if (good)
         return VERDICT_GOOD;
@@ -43,7 +43,7 @@ static enum verdict look_at_identity(int directory, const char *name, struct tex
         errno = 0; /* of what parsing does, only a refusal sets it */
         good = identity_parse(text_bytes(&file), &identity, why);
     }
-    enum verdict verdict = judge(good);
+    enum verdict verdict = probe_judge(good);
     int error = errno;
     if (good)
         identity_fini(&identity);
@@ -82,18 +82,19 @@ static enum verdict look_at_tail(int history, struct text *why)
     return look.error == 0 ? VERDICT_GOOD : VERDICT_REFUSED;
 }
 
-static enum verdict look_at_files(int history, const char *folder, int flags, struct text *why)
+static enum verdict probe_look_at_files(int history, const char *folder, int flags,
+                                        struct text *why)
 {
     struct look look = {.flags = flags, .why = why};
     look.directory = openat(history, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (look.directory == -1) {
         text_format(why, "%s: cannot open the directory: %s", folder, strerror(errno));
-        return judge(false);
+        return probe_judge(false);
     }
     bool is_listed = files_each(look.directory, try_file, &look, why);
     if (is_listed)
         errno = look.error;
-    enum verdict verdict = judge(is_listed && look.error == 0);
+    enum verdict verdict = probe_judge(is_listed && look.error == 0);
     int error = errno;
     close(look.directory);
     errno = error;
@@ -110,9 +111,9 @@ static enum verdict look_inside(int history, struct text *why)
     if (verdict == VERDICT_GOOD)
         verdict = look_at_tail(history, why);
     if (verdict == VERDICT_GOOD)
-        verdict = look_at_files(history, "backlog", O_RDWR, why);
+        verdict = probe_look_at_files(history, "backlog", O_RDWR, why);
     if (verdict == VERDICT_GOOD)
-        verdict = look_at_files(history, "snapshot", O_RDONLY, why);
+        verdict = probe_look_at_files(history, "snapshot", O_RDONLY, why);
     return verdict;
 }
 
@@ -123,7 +124,7 @@ static enum verdict look_at_history(int data_dir, uint64_t number, struct text *
     int history = openat(data_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (history == -1) {
         text_format(why, "cannot open the directory: %s", strerror(errno));
-        return errno == ENOTDIR ? VERDICT_PASS : judge(false);
+        return errno == ENOTDIR ? VERDICT_PASS : probe_judge(false);
     }
     enum verdict verdict = look_inside(history, why);
     int error = errno;

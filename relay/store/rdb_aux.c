@@ -21,7 +21,7 @@ struct word {
     char digits[NUMBER_MAX];
 };
 
-static bool take(struct bytes *input, size_t length, struct bytes *out)
+static bool rdb_aux_take(struct bytes *input, size_t length, struct bytes *out)
 {
     if (input->length < length)
         return false;
@@ -34,7 +34,7 @@ static bool take(struct bytes *input, size_t length, struct bytes *out)
 static bool take_integer(struct bytes *input, unsigned size_code, struct word *word)
 {
     struct bytes raw;
-    if (size_code > 2 || !take(input, (size_t)1 << size_code, &raw))
+    if (size_code > 2 || !rdb_aux_take(input, (size_t)1 << size_code, &raw))
         return false;
     uint32_t value = 0;
     for (size_t i = 0; i < raw.length; i++)
@@ -48,24 +48,25 @@ static bool take_integer(struct bytes *input, unsigned size_code, struct word *w
     return true;
 }
 
-static bool take_word(struct bytes *input, struct word *word)
+static bool rdb_aux_take_word(struct bytes *input, struct word *word)
 {
     struct bytes first;
     struct bytes rest;
-    if (!take(input, 1, &first))
+    if (!rdb_aux_take(input, 1, &first))
         return false;
     unsigned low = first.data[0] & 0x3f;
     switch (first.data[0] >> 6) {
     case FORM_SHORT:
-        return take(input, low, &word->bytes);
+        return rdb_aux_take(input, low, &word->bytes);
     case FORM_LONGER:
-        return take(input, 1, &rest) && take(input, (size_t)low << 8 | rest.data[0], &word->bytes);
+        return rdb_aux_take(input, 1, &rest) &&
+               rdb_aux_take(input, (size_t)low << 8 | rest.data[0], &word->bytes);
     case FORM_LONG: /* 64 bits, in another form of it, no field here has */
-        return low == 0 && take(input, 4, &rest) &&
-               take(input,
-                    (size_t)rest.data[0] << 24 | (size_t)rest.data[1] << 16 |
-                        (size_t)rest.data[2] << 8 | rest.data[3],
-                    &word->bytes);
+        return low == 0 && rdb_aux_take(input, 4, &rest) &&
+               rdb_aux_take(input,
+                            (size_t)rest.data[0] << 24 | (size_t)rest.data[1] << 16 |
+                                (size_t)rest.data[2] << 8 | rest.data[3],
+                            &word->bytes);
     default:
         return take_integer(input, low, word);
     }
@@ -76,12 +77,13 @@ bool rdb_aux_read(struct bytes head, struct rdb_aux *out)
     bool has_replid = false;
     bool has_offset = false;
     struct bytes part;
-    if (!take(&head, MAGIC_LENGTH, &part))
+    if (!rdb_aux_take(&head, MAGIC_LENGTH, &part))
         return false;
-    while (!(has_replid && has_offset) && take(&head, 1, &part) && part.data[0] == OPCODE_AUX) {
+    while (!(has_replid && has_offset) && rdb_aux_take(&head, 1, &part) &&
+           part.data[0] == OPCODE_AUX) {
         struct word name;
         struct word value;
-        if (!take_word(&head, &name) || !take_word(&head, &value))
+        if (!rdb_aux_take_word(&head, &name) || !rdb_aux_take_word(&head, &value))
             return false;
         if (bytes_is(name.bytes, "repl-id"))
             has_replid = replid_parse(value.bytes, &out->replid);

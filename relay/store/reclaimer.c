@@ -93,7 +93,7 @@ static struct reclaim_job *take_first(struct reclaimer *reclaimer)
     return job;
 }
 
-static void *run(void *arg)
+static void *reclaimer_run(void *arg)
 {
     struct reclaimer *reclaimer = arg;
     thread_set_name("store-free");
@@ -143,7 +143,7 @@ struct reclaimer *reclaimer_start(int data_dir)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&reclaimer->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (!thread_start(&reclaimer->thread, run, reclaimer)) {
+    if (!thread_start(&reclaimer->thread, reclaimer_run, reclaimer)) {
         reclaimer_free(reclaimer);
         return NULL;
     }

@@ -272,8 +272,8 @@ bool segment_prove(const struct segment *segment, uint64_t from, uint64_t crc,
 }
 
 /* `reason`: why not, in the log or in `why`. */
-static void tell_unproven(uint64_t first, uint64_t end, const struct text *reason, int error,
-                          struct text *why)
+static void segment_tell_unproven(uint64_t first, uint64_t end, const struct text *reason,
+                                  int error, struct text *why)
 {
     if (files_is_refusal(error))
         text_format(why, "segment %" PRIu64 ".seg: %s", first, text_string(reason));
@@ -297,7 +297,7 @@ struct segment *segment_load_proven(int directory, uint64_t first, uint64_t end,
         segment = NULL;
     }
     if (segment == NULL)
-        tell_unproven(first, end, &reason, error, why);
+        segment_tell_unproven(first, end, &reason, error, why);
     text_fini(&reason);
     errno = error;
     return segment;
@@ -318,7 +318,7 @@ struct segment *segment_load_behind(int directory, const struct tail_mark *mark,
         segment = NULL;
     }
     if (segment == NULL)
-        tell_unproven(mark->segment_first, mark->end, &reason, error, why);
+        segment_tell_unproven(mark->segment_first, mark->end, &reason, error, why);
     else
         segment->points[0] = (struct segment_point){point->offset, point->crc};
     text_fini(&reason);

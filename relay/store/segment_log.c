@@ -69,7 +69,7 @@ bool segment_log_has_base(const struct segment_log *log)
 }
 
 /* What was written of it in vain is overwritten the next time. */
-static bool write_line(struct segment_log *log, struct bytes line)
+static bool segment_log_write_line(struct segment_log *log, struct bytes line)
 {
     uint64_t position = log->length;
     while (line.length > 0) {
@@ -94,7 +94,7 @@ static bool begin_file(struct segment_log *log)
     if (log->file == -1)
         return false;
     snprintf(head, sizeof(head), HEAD "%" PRIu64 "\n", log->since);
-    if (write_line(log, bytes_of(head)))
+    if (segment_log_write_line(log, bytes_of(head)))
         return true;
     int error = errno;
     segment_log_fini(log);
@@ -112,7 +112,8 @@ bool segment_log_add(struct segment_log *log, const struct identity_segment *row
     text_format(&line, " %016" PRIx64 "\n", sum);
     bool good = !line.failed;
     errno = ENOMEM;
-    good = good && (log->file != -1 || begin_file(log)) && write_line(log, text_bytes(&line));
+    good = good && (log->file != -1 || begin_file(log)) &&
+           segment_log_write_line(log, text_bytes(&line));
     int error = errno;
     if (good)
         log->rows++;
@@ -149,7 +150,7 @@ static void note_name(const char *name, void *arg)
     listing->bases[at] = base;
 }
 
-static struct bytes take_line(struct bytes *file)
+static struct bytes segment_log_take_line(struct bytes *file)
 {
     size_t length = bytes_find(*file, '\n');
     struct bytes line = bytes_first(*file, length);
@@ -158,7 +159,7 @@ static struct bytes take_line(struct bytes *file)
 }
 
 /* False: it is cut off, or torn. */
-static bool parse_row(struct bytes line, struct identity_segment *row)
+static bool segment_log_parse_row(struct bytes line, struct identity_segment *row)
 {
     char sum[SUM_LENGTH + 2];
     if (line.length <= SUM_LENGTH + 1)
@@ -180,7 +181,7 @@ static bool parse_head(struct bytes line, uint64_t base)
 static bool apply_rows(struct bytes file, struct identity *identity)
 {
     struct identity_segment row;
-    while (file.length > 0 && parse_row(take_line(&file), &row)) {
+    while (file.length > 0 && segment_log_parse_row(segment_log_take_line(&file), &row)) {
         size_t count = identity->segment_count;
         uint64_t end = count > 0 ? identity->segments[count - 1].end : row.first;
         if (row.first < end)
@@ -207,7 +208,7 @@ static bool apply_file(int directory, uint64_t base, struct identity *identity, 
     int error = errno;
     if (good) {
         struct bytes file = text_bytes(&content);
-        *goes_on = parse_head(take_line(&file), identity->base);
+        *goes_on = parse_head(segment_log_take_line(&file), identity->base);
         good = !*goes_on || apply_rows(file, identity);
         error = errno;
         if (!good)

@@ -221,7 +221,7 @@ static bool read_edges(struct snapshot *snapshot, struct text *why)
 }
 
 /* Since it was written, by the wall's clock: that one alone outlives a process. */
-static int64_t age_ms(const struct stat *about)
+static int64_t snapshot_age_ms(const struct stat *about)
 {
     int64_t written_ms = (int64_t)about->st_mtim.tv_sec * 1000 + about->st_mtim.tv_nsec / 1000000;
     int64_t age = clock_wall_us() / 1000 - written_ms;
@@ -237,7 +237,7 @@ static bool verify_as_told(struct snapshot *snapshot, const struct identity_snap
         text_format(why, "its length is not %" PRIu64, row->length);
         return false;
     }
-    snapshot->completed_ms = clock_ms() - age_ms(&about);
+    snapshot->completed_ms = clock_ms() - snapshot_age_ms(&about);
     if (files_is_trusted(snapshot->file, pace))
         snapshot->crc = row->crc;
     else if (!files_crc64_from(snapshot->file, 0, row->length, &snapshot->crc, pace, why))
@@ -303,7 +303,7 @@ static bool proves_itself(struct snapshot *snapshot, bool is_this_boot,
         return false;
     }
     snapshot->received = (uint64_t)about.st_size;
-    snapshot->completed_ms = clock_ms() - age_ms(&about);
+    snapshot->completed_ms = clock_ms() - snapshot_age_ms(&about);
     if (!read_edges(snapshot, why) ||
         !files_crc64_from(snapshot->file, 0, snapshot->received, &snapshot->crc, pace, why))
         return false;
@@ -436,7 +436,7 @@ bool snapshot_write_owed(struct snapshot *snapshot, struct text *why)
     return true;
 }
 
-static bool prove(struct snapshot *snapshot, struct text *why)
+static bool snapshot_prove(struct snapshot *snapshot, struct text *why)
 {
     uint64_t length;
     if (snapshot_length(snapshot, &length) && length != snapshot->received) {
@@ -460,7 +460,7 @@ bool snapshot_complete(struct snapshot *snapshot, int directory, struct text *wh
     char name[SNAPSHOT_NAME_MAX];
     part_name(snapshot->offset, part);
     snapshot_name(snapshot->offset, name);
-    bool good = prove(snapshot, why);
+    bool good = snapshot_prove(snapshot, why);
     if (good && renameat(directory, part, directory, name) == -1) {
         snapshot->write_error = errno;
         text_format(why, "%s: cannot rename: %s", part, snapshot_error(snapshot));

@@ -68,7 +68,7 @@ static void log_loaded(struct history *history)
                                                     : "none");
 }
 
-static enum snapshot_space make_space(const struct history *history, void *arg);
+static enum snapshot_space store_make_space(const struct history *history, void *arg);
 
 static struct history_dependencies dependencies_of(struct store *store)
 {
@@ -79,7 +79,7 @@ static struct history_dependencies dependencies_of(struct store *store)
         .reclaimer = store->reclaimer,
         .files = store->files,
         .verifier = store->verifier,
-        .make_space = make_space,
+        .make_space = store_make_space,
         .arg = store,
     };
 }
@@ -307,7 +307,7 @@ static void note_refused(struct store *store, const struct history *history)
     rdb_space_note_refused(&store->room, length, is_known, clock_ms());
 }
 
-static enum snapshot_space make_space(const struct history *history, void *arg)
+static enum snapshot_space store_make_space(const struct history *history, void *arg)
 {
     struct store *store = arg;
     enum snapshot_space space = give_space(store, history);
@@ -320,7 +320,7 @@ static enum snapshot_space make_space(const struct history *history, void *arg)
  * thread 0 waits for what is being freed, for a part of each second. False: there is no space. */
 static bool make_space_now(struct store *store)
 {
-    enum snapshot_space space = make_space(NULL, store);
+    enum snapshot_space space = store_make_space(NULL, store);
     if (space != SNAPSHOT_SPACE_SOON)
         return space == SNAPSHOT_SPACE_MADE;
     if (store->reclaim_wait_ms <= 0)
@@ -390,7 +390,7 @@ void store_close(struct store **store)
 
 /* ------------------------------------------------------------------ new ones */
 
-static void set_error(struct store *store, const struct text *why)
+static void store_set_error(struct store *store, const struct text *why)
 {
     text_clear(&store->error);
     text_append(&store->error, text_bytes(why));
@@ -407,7 +407,7 @@ struct history *store_begin_history(struct store *store, const struct replid *re
         store->arriving = history_new(&dependencies, store->number, replid, offset, why);
     } while (store->arriving == NULL && files_is_full(errno) && make_space_now(store));
     if (store->arriving == NULL)
-        set_error(store, why);
+        store_set_error(store, why);
     return store->arriving;
 }
 
@@ -427,7 +427,7 @@ bool store_promote(struct store *store, struct text *why)
     CHECK(store->arriving != NULL);
     if (!history_complete_snapshot(store->arriving, why) || !save_arriving(store, why)) {
         store_abandon(store);
-        set_error(store, why);
+        store_set_error(store, why);
         return false;
     }
     struct history *before = store->current;

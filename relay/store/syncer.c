@@ -199,7 +199,7 @@ static bool sync_file(struct syncer *syncer, const struct syncer_place *queued)
     return false;
 }
 
-static void *run(void *arg)
+static void *syncer_run(void *arg)
 {
     struct syncer *syncer = arg;
     thread_set_name("store-fsync");
@@ -237,7 +237,7 @@ struct syncer *syncer_start(void)
     syncer->last = &syncer->first;
     pthread_mutex_init(&syncer->lock, NULL);
     pthread_cond_init(&syncer->changed, NULL);
-    if (thread_start(&syncer->thread, run, syncer))
+    if (thread_start(&syncer->thread, syncer_run, syncer))
         return syncer;
     pthread_cond_destroy(&syncer->changed);
     pthread_mutex_destroy(&syncer->lock);

@@ -217,8 +217,8 @@ size_t tail_read(const struct tail *tail, struct tail_mark marks[TAIL_MARKS_MAX]
 }
 
 /* Sets the older of the two; returns where in the page it is. */
-static size_t put(struct tail *tail, struct tail_mark marks[2], uint64_t sequence,
-                  struct tail_mark mark)
+static size_t tail_put(struct tail *tail, struct tail_mark marks[2], uint64_t sequence,
+                       struct tail_mark mark)
 {
     mark.sequence = sequence;
     mark.sum = sum_of(&mark);
@@ -228,7 +228,7 @@ static size_t put(struct tail *tail, struct tail_mark marks[2], uint64_t sequenc
 }
 
 /* Live marks count beside the boot's id alone. The durable ones, which are the syncer's, are left out. */
-static bool write_head(struct tail *tail)
+static bool tail_write_head(struct tail *tail)
 {
     if (tail->is_stale && !write_at(tail, 0, offsetof(struct page, durable)))
         return false;
@@ -272,8 +272,8 @@ bool tail_set_live(struct tail *tail, struct tail_mark mark)
 {
     CHECK(mark.segment_first <= mark.end);
     CHECK(mark.boundary <= mark.end);
-    size_t place = put(tail, tail->page.live, tail->live_sequence + 1, mark);
-    if (!write_head(tail) || !write_at(tail, place, sizeof(mark)))
+    size_t place = tail_put(tail, tail->page.live, tail->live_sequence + 1, mark);
+    if (!tail_write_head(tail) || !write_at(tail, place, sizeof(mark)))
         return false;
     tail->live_sequence++;
     return true;
@@ -282,14 +282,14 @@ bool tail_set_live(struct tail *tail, struct tail_mark mark)
 bool tail_set_durable(struct tail *tail, struct tail_mark mark)
 {
     CHECK(mark.segment_first <= mark.end);
-    size_t place = put(tail, tail->page.durable, tail->durable_sequence + 1, mark);
+    size_t place = tail_put(tail, tail->page.durable, tail->durable_sequence + 1, mark);
     if (!write_at(tail, place, sizeof(mark)) || fdatasync(tail->file) == -1)
         return false;
     tail->durable_sequence++;
     return true;
 }
 
-static void forget(struct tail_mark marks[2], uint64_t offset)
+static void tail_forget(struct tail_mark marks[2], uint64_t offset)
 {
     for (int i = 0; i < 2; i++) {
         if (marks[i].end > offset)
@@ -299,14 +299,14 @@ static void forget(struct tail_mark marks[2], uint64_t offset)
 
 bool tail_forget_live(struct tail *tail, uint64_t offset)
 {
-    forget(tail->page.live, offset);
+    tail_forget(tail->page.live, offset);
     tail->is_stale = true; /* if it fails now, it is written before the next live mark */
-    return write_head(tail);
+    return tail_write_head(tail);
 }
 
 bool tail_forget_durable(struct tail *tail, uint64_t offset)
 {
-    forget(tail->page.durable, offset);
+    tail_forget(tail->page.durable, offset);
     return write_at(tail, offsetof(struct page, durable), sizeof(tail->page.durable)) &&
            fdatasync(tail->file) == 0;
 }

@@ -60,7 +60,7 @@ static void rest(struct verifier *verifier, int64_t took_ms)
     pthread_mutex_unlock(&verifier->lock);
 }
 
-static bool go_on(void *arg, size_t bytes)
+static bool verifier_go_on(void *arg, size_t bytes)
 {
     struct proof *proof = arg;
     struct verifier *verifier = proof->verifier;
@@ -72,17 +72,17 @@ static bool go_on(void *arg, size_t bytes)
     return is_wanted(verifier, proof);
 }
 
-static void prove(struct verifier *verifier, struct proof *proof)
+static void verifier_prove(struct verifier *verifier, struct proof *proof)
 {
     const struct files_pace pace = {
-        .go_on = go_on, .arg = proof, .trusted = proof->is_trusted ? &proof->key : NULL};
+        .go_on = verifier_go_on, .arg = proof, .trusted = proof->is_trusted ? &proof->key : NULL};
     atomic_store_explicit(&verifier->bytes, 0, memory_order_relaxed);
     verifier->piece_ms = clock_ms();
     proof->work(proof, &pace);
 }
 
 /* Under the lock. */
-static void finish(struct verifier *verifier)
+static void verifier_finish(struct verifier *verifier)
 {
     struct proof *proof = verifier->running;
     verifier->running = NULL;
@@ -96,7 +96,7 @@ static void finish(struct verifier *verifier)
         verifier->on_done(verifier->on_done_arg);
 }
 
-static void *run(void *arg)
+static void *verifier_run(void *arg)
 {
     struct verifier *verifier = arg;
     thread_set_name("store-verify");
@@ -113,9 +113,9 @@ static void *run(void *arg)
         verifier->running = verifier->submitted;
         verifier->submitted = NULL;
         pthread_mutex_unlock(&verifier->lock);
-        prove(verifier, verifier->running);
+        verifier_prove(verifier, verifier->running);
         pthread_mutex_lock(&verifier->lock);
-        finish(verifier);
+        verifier_finish(verifier);
     }
     pthread_mutex_unlock(&verifier->lock);
     return NULL;
@@ -139,7 +139,7 @@ struct verifier *verifier_start(void)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&verifier->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (thread_start(&verifier->thread, run, verifier))
+    if (thread_start(&verifier->thread, verifier_run, verifier))
         return verifier;
     verifier_free(verifier);
     return NULL;

@@ -15,7 +15,7 @@ static const struct policy_row {
 };
 
 /* The word that the view begins with; the blanks behind it are skipped. */
-static struct bytes take_word(struct bytes *view)
+static struct bytes ack_take_word(struct bytes *view)
 {
     size_t length = 0;
     while (length < view->length && view->data[length] != ' ' && view->data[length] != '\t')
@@ -27,7 +27,7 @@ static struct bytes take_word(struct bytes *view)
     return word;
 }
 
-static bool parse_number(struct bytes view, unsigned *out)
+static bool ack_parse_number(struct bytes view, unsigned *out)
 {
     uint64_t number;
     if (!bytes_to_u64(view, &number) || number == 0 || number > ACK_REPLICAS_MAX)
@@ -38,12 +38,13 @@ static bool parse_number(struct bytes view, unsigned *out)
 
 bool ack_rule_parse(struct bytes view, struct ack_rule *out)
 {
-    struct bytes word = take_word(&view);
+    struct bytes word = ack_take_word(&view);
     for (unsigned i = 0; i < LENGTH_OF(policies); i++) {
         if (!bytes_is(word, policies[i].name))
             continue;
         struct ack_rule rule = {.policy = (enum ack_policy)i};
-        bool good = policies[i].has_number ? parse_number(view, &rule.replicas) : view.length == 0;
+        bool good =
+            policies[i].has_number ? ack_parse_number(view, &rule.replicas) : view.length == 0;
         if (good)
             *out = rule;
         return good;

@@ -24,12 +24,13 @@ static const uint32_t steps[] = {
 };
 
 /* A clock that was set back makes nothing last for ever. */
-static bool is_kept(int64_t since_ms, int64_t wall_ms)
+static bool announced_version_is_kept(int64_t since_ms, int64_t wall_ms)
 {
     return wall_ms - since_ms < ANNOUNCED_KEPT_MS && since_ms - wall_ms < ANNOUNCED_KEPT_MS;
 }
 
-static size_t place_of(const struct announced_version *announced, uint32_t version)
+static size_t announced_version_place_of(const struct announced_version *announced,
+                                         uint32_t version)
 {
     size_t oldest = 0;
     for (size_t i = 0; i < announced->count; i++) {
@@ -45,7 +46,7 @@ bool announced_version_note(struct announced_version *announced, uint32_t versio
 {
     if (version == 0)
         version = ANNOUNCED_DEFAULT;
-    size_t place = place_of(announced, version);
+    size_t place = announced_version_place_of(announced, version);
     bool is_known = place < announced->count && announced->replica[place].version == version;
     if (is_known && wall_ms - announced->replica[place].seen_ms >= 0 &&
         wall_ms - announced->replica[place].seen_ms < NEWS_MS)
@@ -62,7 +63,8 @@ uint32_t announced_version_lowest(const struct announced_version *announced, int
     uint32_t lowest = 0;
     for (size_t i = 0; i < announced->count; i++) {
         uint32_t version = announced->replica[i].version;
-        if (is_kept(announced->replica[i].seen_ms, wall_ms) && (lowest == 0 || version < lowest))
+        if (announced_version_is_kept(announced->replica[i].seen_ms, wall_ms) &&
+            (lowest == 0 || version < lowest))
             lowest = version;
     }
     return lowest;
@@ -75,7 +77,8 @@ uint32_t announced_version_now(const struct announced_version *announced, int64_
     uint32_t lowest = announced_version_lowest(announced, wall_ms);
     if (lowest == 0)
         lowest = ANNOUNCED_DEFAULT;
-    bool has_least = announced->least > lowest && is_kept(announced->least_ms, wall_ms);
+    bool has_least =
+        announced->least > lowest && announced_version_is_kept(announced->least_ms, wall_ms);
     return has_least ? announced->least : lowest;
 }
 
@@ -119,7 +122,7 @@ void announced_version_format(const struct announced_version *announced, struct 
         format_line("least", announced->least, announced->least_ms, out);
 }
 
-static bool parse_line(struct bytes line, struct announced_version *out)
+static bool announced_version_parse_line(struct bytes line, struct announced_version *out)
 {
     bool is_replica = bytes_starts(line, "replica ");
     uint32_t version;
@@ -152,7 +155,8 @@ bool announced_version_parse(struct bytes note, struct announced_version *out)
     struct bytes rest = bytes_skip(note, strlen(first_line));
     while (rest.length > 0) {
         size_t length = bytes_find(rest, '\n');
-        if (length == rest.length || !parse_line(bytes_first(rest, length), out)) {
+        if (length == rest.length ||
+            !announced_version_parse_line(bytes_first(rest, length), out)) {
             *out = (struct announced_version){0};
             return false;
         }

@@ -39,7 +39,7 @@ static void send_words(const struct handshake *handshake, struct writer *writer,
 
 /* ------------------------------------------------------------------ when a step is needed */
 
-static bool always(const struct handshake *handshake)
+static bool handshake_always(const struct handshake *handshake)
 {
     (void)handshake;
     return true;
@@ -88,7 +88,7 @@ static void send_ping(const struct handshake *handshake, struct writer *writer)
     SEND(handshake, writer, "PING");
 }
 
-static void send_auth(const struct handshake *handshake, struct writer *writer)
+static void handshake_send_auth(const struct handshake *handshake, struct writer *writer)
 {
     const struct handshake_terms *terms = &handshake->terms;
     login_write(writer, renames_word(terms->renames, "AUTH"), terms->user, terms->password);
@@ -189,7 +189,7 @@ static enum verdict judge_ping(struct handshake *handshake, struct bytes answer)
     return good ? NEXT : FAILED;
 }
 
-static enum verdict judge_auth(struct handshake *handshake, struct bytes answer)
+static enum verdict handshake_judge_auth(struct handshake *handshake, struct bytes answer)
 {
     (void)handshake;
     return bytes_starts(answer, "+") ? NEXT : FAILED;
@@ -271,21 +271,22 @@ static enum verdict judge_psync(struct handshake *handshake, struct bytes answer
 }
 
 static const struct step steps[] = {
-    {"PING", always, send_ping, judge_ping, 0},
-    {"AUTH", has_password, send_auth, judge_auth, 0},
-    {"INFO server", always, send_info_server, judge_info, PRIMARY_RIGHT_INFO},
-    {"INFO replication", always, send_info_replication, judge_role, PRIMARY_RIGHT_INFO},
+    {"PING", handshake_always, send_ping, judge_ping, 0},
+    {"AUTH", has_password, handshake_send_auth, handshake_judge_auth, 0},
+    {"INFO server", handshake_always, send_info_server, judge_info, PRIMARY_RIGHT_INFO},
+    {"INFO replication", handshake_always, send_info_replication, judge_role, PRIMARY_RIGHT_INFO},
     {"INFO keyspace", asks_keys, send_info_keyspace, judge_keys, PRIMARY_RIGHT_INFO},
     {"INFO stats", asks_limits, send_info_stats, judge_info, PRIMARY_RIGHT_INFO},
     {"INFO memory", asks_limits, send_info_memory, judge_info, PRIMARY_RIGHT_INFO},
     {"CONFIG GET", asks_limits, send_config, judge_config, 0},
-    {"REPLCONF listening-port", always, send_listening_port, judge_option, PRIMARY_RIGHT_REPLCONF},
+    {"REPLCONF listening-port", handshake_always, send_listening_port, judge_option,
+     PRIMARY_RIGHT_REPLCONF},
     {"REPLCONF ip-address", has_announce_ip, send_ip_address, judge_option, PRIMARY_RIGHT_REPLCONF},
-    {"REPLCONF capa", always, send_capa, judge_option, PRIMARY_RIGHT_REPLCONF},
+    {"REPLCONF capa", handshake_always, send_capa, judge_option, PRIMARY_RIGHT_REPLCONF},
     {"REPLCONF capa psync-relay", is_at_relay, send_relay_capa, judge_option, 0},
     {"REPLCONF version", announces_version, send_version, judge_version, PRIMARY_RIGHT_REPLCONF},
     {"REPLCONF rdb-only", is_refresh, send_rdb_only, judge_option, PRIMARY_RIGHT_REPLCONF},
-    {"PSYNC", always, send_psync, judge_psync, PRIMARY_RIGHT_PSYNC},
+    {"PSYNC", handshake_always, send_psync, judge_psync, PRIMARY_RIGHT_PSYNC},
 };
 
 enum { LAST_STEP = LENGTH_OF(steps) - 1 };
@@ -349,7 +350,7 @@ static enum handshake_result handshake_fail(struct handshake *handshake, const c
 }
 
 /* A command that is not known is one that was renamed, where all servers have it. */
-static void note_rights(struct handshake *handshake, struct bytes answer)
+static void handshake_note_rights(struct handshake *handshake, struct bytes answer)
 {
     unsigned right = steps[handshake->step].right;
     bool is_unknown = right == PRIMARY_RIGHT_INFO && bytes_starts(answer, "-ERR unknown command");
@@ -361,7 +362,7 @@ static void note_rights(struct handshake *handshake, struct bytes answer)
 static enum handshake_result act(struct handshake *handshake, struct text *out)
 {
     struct bytes answer = bytes_at(handshake->line, handshake->line_length);
-    note_rights(handshake, answer);
+    handshake_note_rights(handshake, answer);
     switch (steps[handshake->step].judge(handshake, answer)) {
     case NEXT:
         CHECK(handshake->step < LAST_STEP);

@@ -83,7 +83,7 @@ static const struct {
 };
 
 /* All four must be there; newer relays may tell more. */
-static bool parse(struct bytes line, struct hop *hop)
+static bool hop_parse(struct bytes line, struct hop *hop)
 {
     unsigned found = 0;
     memset(hop, 0, sizeof(*hop));
@@ -111,7 +111,8 @@ void hops_read(struct bytes section, struct hops *out)
         struct bytes line = bytes_first(section, length);
         line = bytes_first(line, bytes_find(line, '\r'));
         snprintf(name, sizeof(name), "upstream_hop%zu:", out->count);
-        if (bytes_starts(line, name) && parse(bytes_skip(line, strlen(name)), &out->at[out->count]))
+        if (bytes_starts(line, name) &&
+            hop_parse(bytes_skip(line, strlen(name)), &out->at[out->count]))
             out->count++;
         section = bytes_skip(section, length < section.length ? length + 1 : length);
     }

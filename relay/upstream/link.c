@@ -27,7 +27,7 @@ static void enter_handshake(void *owner, unsigned from)
     link_begin_handshake(owner);
 }
 
-static void enter_loading(void *owner, unsigned from)
+static void link_enter_loading(void *owner, unsigned from)
 {
     (void)from;
     link_begin_loading(owner);
@@ -39,7 +39,7 @@ static void enter_rewinding(void *owner, unsigned from)
     link_begin_rewinding(owner);
 }
 
-static void enter_streaming(void *owner, unsigned from)
+static void link_enter_streaming(void *owner, unsigned from)
 {
     link_begin_stream(owner, (enum link_state)from);
 }
@@ -53,9 +53,9 @@ static const struct state_row link_rows[] = {
     [LINK_HANDSHAKE] = {"handshake",
                         TO(LOADING) | TO(REWINDING) | TO(STREAMING) | TO(RETRYING) | TO(STOPPED),
                         enter_handshake},
-    [LINK_LOADING] = {"loading", TO(STREAMING) | TO(RETRYING) | TO(STOPPED), enter_loading},
+    [LINK_LOADING] = {"loading", TO(STREAMING) | TO(RETRYING) | TO(STOPPED), link_enter_loading},
     [LINK_REWINDING] = {"rewinding", TO(STREAMING) | TO(RETRYING) | TO(STOPPED), enter_rewinding},
-    [LINK_STREAMING] = {"streaming", TO(RETRYING) | TO(STOPPED), enter_streaming},
+    [LINK_STREAMING] = {"streaming", TO(RETRYING) | TO(STOPPED), link_enter_streaming},
     [LINK_RETRYING] = {"retrying", TO(CONNECTING) | TO(STOPPED), NULL},
     [LINK_STOPPED] = {"stopped", 0, NULL},
 };
@@ -216,7 +216,7 @@ static void link_act(struct link *link, const struct link_outcome *outcome)
     UNREACHABLE("a verdict without a case");
 }
 
-static void on_conn_event(struct conn *conn, enum conn_event event, void *arg)
+static void link_on_conn_event(struct conn *conn, enum conn_event event, void *arg)
 {
     (void)conn;
     struct link *link = arg;
@@ -237,13 +237,13 @@ static void on_conn_event(struct conn *conn, enum conn_event event, void *arg)
     UNREACHABLE("an event without a case");
 }
 
-static void on_timer(void *arg)
+static void link_on_timer(void *arg)
 {
     struct link *link = arg;
     link_handle(link, link_handlers[link_state(link)].on_timer);
 }
 
-static void on_race(size_t place, void *arg)
+static void link_on_race(size_t place, void *arg)
 {
     struct link *link = arg;
     struct link_outcome outcome;
@@ -257,7 +257,7 @@ static void on_race(size_t place, void *arg)
 static bool link_prepare(struct link *link)
 {
     const struct link_options *options = &link->options;
-    link->timer = timer_new(link->loop, on_timer, link);
+    link->timer = timer_new(link->loop, link_on_timer, link);
     bool refresh_schedule =
         refresh_schedule_init(&link->refresh_schedule, link->loop, link->store, &link->announced,
                               options->snapshot_always_ready, options->refresh_pause_ms);
@@ -278,7 +278,7 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
         CHECK(renames_parse(bytes_of(options->rename_command), &link->renames));
     link->callbacks = *callbacks;
     link->ack_tracker.rule = options->ack;
-    connect_race_init(&link->race, loop, on_race, on_conn_event, link);
+    connect_race_init(&link->race, loop, link_on_race, link_on_conn_event, link);
     parent_watch_init(&link->parent, loop);
     link->parent.user = options->user;
     link->parent.password = options->password;

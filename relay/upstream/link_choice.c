@@ -181,8 +181,8 @@ static const char *judge_listed_replica(struct link *link, const struct primary_
     return candidates->is_chosen && candidates->chosen_for == CANDIDATE_REPLICA ? NULL : why;
 }
 
-static const char *judge_replica(struct link *link, const struct primary_info *info,
-                                 enum kinship kinship)
+static const char *link_choice_judge_replica(struct link *link, const struct primary_info *info,
+                                             enum kinship kinship)
 {
     if (!leads_elsewhere(link, info, kinship) && looks_like_own_replica(link, info))
         return link_refuse(
@@ -208,7 +208,7 @@ const char *link_judge(const struct primary_info *info, void *arg)
     if (info->has_role) /* where it fails later: it may be better the next time */
         candidates_current_row(&link->candidates)->answer = CANDIDATE_KEEPER;
     if (info->has_role && !info->is_primary) {
-        const char *why = judge_replica(link, info, kinship);
+        const char *why = link_choice_judge_replica(link, info, kinship);
         if (why != NULL)
             return why;
     }

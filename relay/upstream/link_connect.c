@@ -34,7 +34,7 @@ static bool connect_to(struct link *link, size_t which)
     return connect_race_open(&link->race, which, &link->candidates.list.at[which], &options);
 }
 
-static void arm_race(struct link *link)
+static void link_connect_arm_race(struct link *link)
 {
     size_t place = link->candidates.index;
     switch (link->race.at[place].state) {
@@ -57,7 +57,7 @@ void link_begin_connecting(struct link *link)
     link->server_conn.last_io_ms = clock_ms();
     if (link->race.at[place].state == CONNECT_FREE && !connect_to(link, place))
         log_debug("upstream: no memory for a connection");
-    arm_race(link);
+    link_connect_arm_race(link);
 }
 
 /* Those whose full sync has failed wait for their turn: then it is looked whether there is room for an RDB. */

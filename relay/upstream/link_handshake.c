@@ -80,7 +80,7 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply,
 
 /* The primary goes on from `from`. What we hold beyond is none of this history any more: the beginning
  * of a command, or what a primary that is gone had told only us. */
-static bool cut_at(struct link *link, uint64_t from, struct text *why)
+static bool link_handshake_cut_at(struct link *link, uint64_t from, struct text *why)
 {
     struct history *history = store_current(link->store);
     uint64_t boundary = history_boundary(history);
@@ -167,7 +167,7 @@ static bool leave_branch(struct link *link, const struct replid *replid, uint64_
     log_info("upstream: replication id %s goes on as %s from offset %" PRIu64,
              history_identity(history)->replid.hex, replid->hex, from);
     refresh_cancel(link->refresh_schedule.refresh, "another server is the primary");
-    if (!cut_at(link, from, why))
+    if (!link_handshake_cut_at(link, from, why))
         return false;
     if (is_cut)
         link->callbacks.on_news(LINK_NEWS_REWOUND, link->callbacks.arg);
@@ -215,7 +215,7 @@ static void continue_stream(struct link *link, const struct psync_reply *reply,
 }
 
 /* It is told once, and again when it has changed. */
-static void note_rights(struct link *link)
+static void link_handshake_note_rights(struct link *link)
 {
     unsigned denied = link->server_conn.handshake.denied;
     if (denied == link->denied)
@@ -265,7 +265,7 @@ void link_take_answer(struct link *link, struct link_outcome *outcome)
         server_conn_flush(&link->server_conn);
         break;
     case SERVER_CONN_DONE:
-        note_rights(link);
+        link_handshake_note_rights(link);
         link_judge_cut_off(link);
         act_on_reply(link, outcome);
         break;
@@ -274,7 +274,7 @@ void link_take_answer(struct link *link, struct link_outcome *outcome)
         break;
     case SERVER_CONN_FAILED:
         if (handshake_has_asked(&link->server_conn.handshake))
-            note_rights(link);
+            link_handshake_note_rights(link);
         link_fail(link, outcome, "refused", text_string(&why));
         break;
     case SERVER_CONN_BROKEN:

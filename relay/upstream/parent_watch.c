@@ -133,7 +133,7 @@ static void parent_watch_receive(struct parent_watch *watch)
     }
 }
 
-static void on_event(struct conn *conn, enum conn_event event, void *arg)
+static void parent_watch_on_event(struct conn *conn, enum conn_event event, void *arg)
 {
     (void)conn;
     struct parent_watch *watch = arg;
@@ -171,7 +171,8 @@ void parent_watch_tick(struct parent_watch *watch, const struct primary_address 
         return;
     const struct conn_options options = {.tls = watch->tls};
     watch->asked_ms = now_ms;
-    watch->conn = conn_connect(watch->loop, parent->host, parent->port, &options, on_event, watch);
+    watch->conn = conn_connect(watch->loop, parent->host, parent->port, &options,
+                               parent_watch_on_event, watch);
 }
 
 void parent_watch_hops(const struct parent_watch *watch, struct hops *out)

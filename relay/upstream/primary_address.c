@@ -57,7 +57,7 @@ static bool is_unfinished_address(const char *host)
     return is_number && (last == NULL || inet_aton(host, &parsed) == 0);
 }
 
-static const char *judge(const char *host)
+static const char *primary_address_judge(const char *host)
 {
     if (strchr(host, ':') != NULL)
         return is_ipv6(host) ? NULL
@@ -67,7 +67,7 @@ static const char *judge(const char *host)
     return is_unfinished_address(host) ? "is no whole address" : NULL;
 }
 
-static bool refuse(struct text *why, struct bytes host, const char *reason)
+static bool primary_address_refuse(struct text *why, struct bytes host, const char *reason)
 {
     char shown[SHOWN_MAX];
     text_format(why, "'%s' %s", bytes_printable(host, shown, sizeof(shown)), reason);
@@ -82,17 +82,17 @@ bool primary_host_parse(struct bytes word, char host[PRIMARY_HOST_MAX], struct t
     if (has_brackets)
         inner = bytes_skip(bytes_first(word, word.length - 1), 1);
     if (inner.length == 0)
-        return refuse(why, word, "names no host");
+        return primary_address_refuse(why, word, "names no host");
     if (inner.length >= PRIMARY_HOST_MAX)
-        return refuse(why, word, "is too long for a host");
+        return primary_address_refuse(why, word, "is too long for a host");
     memcpy(plain, inner.data, inner.length);
     plain[inner.length] = '\0';
     if (strlen(plain) != inner.length)
-        return refuse(why, word, "holds a zero byte");
-    const char *reason =
-        has_brackets && !is_ipv6(plain) ? "has no address of IPv6 in its brackets" : judge(plain);
+        return primary_address_refuse(why, word, "holds a zero byte");
+    const char *reason = has_brackets && !is_ipv6(plain) ? "has no address of IPv6 in its brackets"
+                                                         : primary_address_judge(plain);
     if (reason != NULL)
-        return refuse(why, word, reason);
+        return primary_address_refuse(why, word, reason);
     memcpy(host, plain, inner.length + 1);
     return true;
 }
@@ -105,7 +105,7 @@ bool primary_address_parse(struct bytes host, struct bytes port, struct primary_
     if (!primary_host_parse(host, address.host, why))
         return false;
     if (!bytes_to_u64(port, &number) || number == 0 || number > UINT16_MAX)
-        return refuse(why, port, "is no port from 1 to 65535");
+        return primary_address_refuse(why, port, "is no port from 1 to 65535");
     address.port = (uint16_t)number;
     *out = address;
     return true;

@@ -118,7 +118,7 @@ static void read_dataset(struct primary_info *info, struct bytes value)
         info->dataset_bytes = 0;
 }
 
-static bool take_word(struct bytes *line, struct bytes *word)
+static bool primary_info_take_word(struct bytes *line, struct bytes *word)
 {
     while (line->length > 0 && line->data[0] == ' ')
         *line = bytes_skip(*line, 1);
@@ -132,8 +132,8 @@ static void read_output_limit(struct primary_info *info, struct bytes line)
 {
     struct bytes class;
     struct bytes word[3];
-    while (take_word(&line, &class) && take_word(&line, &word[0]) && take_word(&line, &word[1]) &&
-           take_word(&line, &word[2])) {
+    while (primary_info_take_word(&line, &class) && primary_info_take_word(&line, &word[0]) &&
+           primary_info_take_word(&line, &word[1]) && primary_info_take_word(&line, &word[2])) {
         struct primary_output_limit limit = {.is_known = true};
         bool is_ours = bytes_is(class, "slave") || bytes_is(class, "replica");
         if (is_ours && bytes_to_u64(word[0], &limit.hard) && bytes_to_u64(word[1], &limit.soft) &&

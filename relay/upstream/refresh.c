@@ -47,7 +47,7 @@ struct refresh {
     char error[WHY_MAX];
 };
 
-static conn_event_fn on_event;
+static conn_event_fn refresh_on_event;
 static void resume_reading(void *arg);
 
 #define TO(state) STATE_BIT(REFRESH_##state)
@@ -233,8 +233,8 @@ void refresh_start(struct refresh *refresh, const char *host, uint16_t port,
     state_machine_enter(&refresh->machine, REFRESH_CONNECTING, LOG_LEVEL_INFO, "%s", cause);
     bool made = server_conn_init(&refresh->server_conn);
     refresh->server_conn.tls = refresh->tls;
-    if (!made ||
-        !server_conn_open(&refresh->server_conn, refresh->loop, host, port, on_event, refresh)) {
+    if (!made || !server_conn_open(&refresh->server_conn, refresh->loop, host, port,
+                                   refresh_on_event, refresh)) {
         refresh_fail(refresh, "out of memory");
         return;
     }
@@ -399,7 +399,7 @@ static bool read_some(struct refresh *refresh, struct text *why)
     return refresh->machine.state != REFRESH_LOADING || take_rdb(refresh, why);
 }
 
-static void on_event(struct conn *conn, enum conn_event event, void *arg)
+static void refresh_on_event(struct conn *conn, enum conn_event event, void *arg)
 {
     struct refresh *refresh = arg;
     struct text why;
@@ -433,5 +433,5 @@ static void resume_reading(void *arg)
 {
     struct refresh *refresh = arg;
     server_conn_pause(&refresh->server_conn, false);
-    on_event(refresh->server_conn.conn, CONN_EVENT_READABLE, refresh);
+    refresh_on_event(refresh->server_conn.conn, CONN_EVENT_READABLE, refresh);
 }

@@ -29,7 +29,7 @@ bool refresh_note_parse(struct bytes note, int64_t *wall_ms)
            *wall_ms > 0;
 }
 
-static int64_t age_ms(struct bytes note)
+static int64_t refresh_note_age_ms(struct bytes note)
 {
     int64_t wall_ms;
     int64_t now_ms = wall_ms_now();
@@ -51,7 +51,7 @@ void refresh_note_recall(const struct store *store, struct refresh_pace *pace)
         log_warnx("upstream: when an RDB was fetched last was noted, but: %s", text_string(&why));
         refresh_pace_recall(pace, clock_ms(), 0);
     } else if (note.length > 0) {
-        refresh_pace_recall(pace, clock_ms(), age_ms(text_bytes(&note)));
+        refresh_pace_recall(pace, clock_ms(), refresh_note_age_ms(text_bytes(&note)));
     }
     text_fini(&note);
     text_fini(&why);

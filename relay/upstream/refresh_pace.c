@@ -22,7 +22,7 @@ void refresh_pace_ask(struct refresh_pace *pace, int64_t now_ms)
     pace->asked_ms = now_ms;
 }
 
-static bool has_failed(enum refresh_end end)
+static bool refresh_pace_has_failed(enum refresh_end end)
 {
     return end == REFRESH_FAILED || end == REFRESH_REFUSED;
 }
@@ -41,7 +41,7 @@ void refresh_pace_end(struct refresh_pace *pace, int64_t now_ms, enum refresh_en
     pace->ended_ms = now_ms;
     if (end == REFRESH_GOOD)
         pace->failures = 0;
-    else if (has_failed(end))
+    else if (refresh_pace_has_failed(end))
         pace->failures++;
     pace->pause_ms = backoff_ms(
         may_have_forked && forks ? backoff_refresh : backoff_refresh_refused, pace->failures);

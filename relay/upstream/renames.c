@@ -25,7 +25,7 @@ static const char *find_command(struct bytes name)
     return NULL;
 }
 
-static bool is_word(struct bytes view)
+static bool renames_is_word(struct bytes view)
 {
     for (size_t i = 0; i < view.length; i++) {
         if (view.data[i] <= ' ' || view.data[i] > '~')
@@ -44,13 +44,13 @@ static bool is_renamed(const struct renames *renames, const char *command)
 }
 
 /* "PSYNC xyz" */
-static bool add(struct renames *renames, struct bytes pair)
+static bool renames_add(struct renames *renames, struct bytes pair)
 {
     pair = bytes_trim(pair);
     size_t length = word_length(pair);
     const char *command = find_command(bytes_first(pair, length));
     struct bytes word = bytes_trim(bytes_skip(pair, length));
-    if (command == NULL || is_renamed(renames, command) || !is_word(word))
+    if (command == NULL || is_renamed(renames, command) || !renames_is_word(word))
         return false;
     struct rename *rename = &renames->at[renames->count++];
     rename->command = command;
@@ -65,7 +65,7 @@ bool renames_parse(struct bytes text, struct renames *out)
     struct bytes rest = bytes_trim(text);
     for (bool ended = rest.length == 0; !ended;) {
         size_t length = bytes_find(rest, ',');
-        if (!add(&renames, bytes_first(rest, length)))
+        if (!renames_add(&renames, bytes_first(rest, length)))
             return false;
         ended = length == rest.length;
         rest = bytes_skip(rest, ended ? length : length + 1);

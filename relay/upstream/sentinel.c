@@ -164,7 +164,7 @@ static bool sentinel_connect(struct sentinel *sentinel, size_t which)
 }
 
 /* To the next look at the race, or to the end of the time that the one whose turn it is has. */
-static void arm_race(struct sentinel *sentinel, int64_t look_ms)
+static void sentinel_arm_race(struct sentinel *sentinel, int64_t look_ms)
 {
     int64_t left_ms = sentinel->until_ms - clock_ms();
     if (sentinel_beside(sentinel) == SIZE_MAX || look_ms > left_ms)
@@ -202,7 +202,7 @@ static void enter_asking(void *owner, unsigned from)
         timer_arm(sentinel->timer, 0);
         return;
     }
-    arm_race(sentinel, connect_race_patience_ms(&sentinel->race, turn));
+    sentinel_arm_race(sentinel, connect_race_patience_ms(&sentinel->race, turn));
 }
 
 static void look_at_race(struct sentinel *sentinel)
@@ -218,12 +218,12 @@ static void look_at_race(struct sentinel *sentinel)
     } else if (place->state == CONNECT_FREE || clock_ms() >= sentinel->until_ms) {
         sentinel_fail(sentinel, "silent", "it did not answer in time");
     } else if (next == SIZE_MAX || sentinel_connect(sentinel, next)) {
-        arm_race(sentinel, CONNECT_STAGGER_MS);
+        sentinel_arm_race(sentinel, CONNECT_STAGGER_MS);
     }
 }
 
 /* Any of them will do: the first that is connected is asked, and who hangs has his turn later. */
-static void on_race(size_t place, void *arg)
+static void sentinel_on_race(size_t place, void *arg)
 {
     struct sentinel *sentinel = arg;
     if (sentinel->machine.state != SENTINEL_ASKING || sentinel->session.conn != NULL)
@@ -250,7 +250,7 @@ static bool sentinel_tell(struct sentinel *sentinel, const struct primary_addres
     return is_news;
 }
 
-static void on_answer(const struct primary_address *address, void *arg)
+static void sentinel_on_answer(const struct primary_address *address, void *arg)
 {
     struct sentinel *sentinel = arg;
     if (sentinel_tell(sentinel, address))
@@ -329,7 +329,7 @@ static void take_what_came(struct sentinel *sentinel)
     text_fini(&why);
 }
 
-static void on_conn_event(struct conn *conn, enum conn_event event, void *arg)
+static void sentinel_on_conn_event(struct conn *conn, enum conn_event event, void *arg)
 {
     struct sentinel *sentinel = arg;
     switch (event) {
@@ -350,7 +350,7 @@ static void on_conn_event(struct conn *conn, enum conn_event event, void *arg)
     UNREACHABLE("an event without a case");
 }
 
-static void on_timer(void *arg)
+static void sentinel_on_timer(void *arg)
 {
     struct sentinel *sentinel = arg;
     switch ((enum sentinel_state)sentinel->machine.state) {
@@ -381,16 +381,17 @@ struct sentinel *sentinel_open(struct loop *loop, const struct sentinel_options 
     struct sentinel *sentinel = calloc(1, sizeof(*sentinel));
     if (sentinel == NULL)
         return NULL;
-    const struct sentinel_news news = {on_answer, on_switch, on_promotion, on_pong, sentinel};
+    const struct sentinel_news news = {sentinel_on_answer, on_switch, on_promotion, on_pong,
+                                       sentinel};
     static_assert(SENTINEL_RETRYING == 0, "a new one is retrying");
     sentinel->loop = loop;
     sentinel->options = *options;
     sentinel->fn = fn;
     sentinel->arg = arg;
     state_machine_init(&sentinel->machine, &sentinel_kind, sentinel);
-    connect_race_init(&sentinel->race, loop, on_race, on_conn_event, sentinel);
+    connect_race_init(&sentinel->race, loop, sentinel_on_race, sentinel_on_conn_event, sentinel);
     sentinel_session_init(&sentinel->session, &sentinel->options, &news);
-    sentinel->timer = timer_new(loop, on_timer, sentinel);
+    sentinel->timer = timer_new(loop, sentinel_on_timer, sentinel);
     if (sentinel->timer == NULL) {
         sentinel_close(&sentinel);
         return NULL;

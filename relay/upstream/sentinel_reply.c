@@ -5,7 +5,8 @@
 
 enum { SHOWN_MAX = 160, SWITCH_WORDS = 5, REASON_MAX = 512 };
 
-static enum sentinel_reply nonsense(struct text *why, const char *what, struct bytes said)
+static enum sentinel_reply sentinel_reply_nonsense(struct text *why, const char *what,
+                                                   struct bytes said)
 {
     char shown[SHOWN_MAX];
     text_format(why, "%s: %s", what, bytes_printable(said, shown, sizeof(shown)));
@@ -34,7 +35,7 @@ enum sentinel_reply sentinel_reply_of_answer(const struct reply *reply, struct p
         return SENTINEL_REPLY_NONSENSE;
     }
     if (item[0].kind == REPLY_ERROR)
-        return nonsense(why, "it answered", item[0].text);
+        return sentinel_reply_nonsense(why, "it answered", item[0].text);
     if (reply->count != 3 || item[1].kind != REPLY_BULK || item[2].kind != REPLY_BULK) {
         text_format(why, "it answered something else than a host and a port");
         return SENTINEL_REPLY_NONSENSE;
@@ -54,13 +55,14 @@ enum sentinel_reply sentinel_reply_of_switch(struct bytes message, const char *g
         if (count == 0 && !bytes_equal(word, bytes_of(group)))
             return SENTINEL_REPLY_OTHER;
         if (count == SWITCH_WORDS)
-            return nonsense(why, "it sent a +switch-master with too many words", message);
+            return sentinel_reply_nonsense(why, "it sent a +switch-master with too many words",
+                                           message);
         words[count] = word;
         ended = length == rest.length;
         rest = bytes_skip(rest, ended ? length : length + 1);
     }
     if (count != SWITCH_WORDS)
-        return nonsense(why, "it sent a +switch-master with too few words", message);
+        return sentinel_reply_nonsense(why, "it sent a +switch-master with too few words", message);
     return take_address(words[3], words[4], out, why);
 }
 

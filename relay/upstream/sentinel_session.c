@@ -55,7 +55,7 @@ void sentinel_session_close(struct sentinel_session *session)
     write_command(&(struct writer){&(session)->out, 2}, (const char *const[]){__VA_ARGS__},        \
                   LENGTH_OF(((const char *const[]){__VA_ARGS__})))
 
-static void send_auth(struct sentinel_session *session)
+static void sentinel_session_send_auth(struct sentinel_session *session)
 {
     struct writer writer = {&session->out, 2};
     login_write(&writer, "AUTH", session->options->user, session->options->password);
@@ -87,8 +87,8 @@ static void send_nothing(struct sentinel_session *session)
 typedef bool judge_fn(struct sentinel_session *session, const struct reply *reply,
                       struct text *why);
 
-static bool judge_auth(struct sentinel_session *session, const struct reply *reply,
-                       struct text *why)
+static bool sentinel_session_judge_auth(struct sentinel_session *session, const struct reply *reply,
+                                        struct text *why)
 {
     (void)session;
     char shown[SHOWN_MAX];
@@ -150,7 +150,7 @@ static bool judge_promoted(struct sentinel_session *session, const struct reply 
     return judge_subscription(reply, "subscribe", promoted, why);
 }
 
-static bool always(const struct sentinel_session *session)
+static bool sentinel_session_always(const struct sentinel_session *session)
 {
     (void)session;
     return true;
@@ -174,12 +174,12 @@ static const struct step {
     void (*send)(struct sentinel_session *session);
     judge_fn *judge;
 } steps[] = {
-    {must_log_in, send_auth, judge_auth},
+    {must_log_in, sentinel_session_send_auth, sentinel_session_judge_auth},
     {has_listened, send_unsubscribe, judge_switched_left},
     {has_listened, send_nothing, judge_promoted_left},
-    {always, send_question, judge_address},
-    {always, send_subscribe, judge_switched},
-    {always, send_nothing, judge_promoted},
+    {sentinel_session_always, send_question, judge_address},
+    {sentinel_session_always, send_subscribe, judge_switched},
+    {sentinel_session_always, send_nothing, judge_promoted},
 };
 
 enum { STEPS = LENGTH_OF(steps) };

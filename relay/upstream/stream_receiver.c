@@ -47,8 +47,8 @@ static enum stream_receiver_result no_stream(const struct stream_receiver *strea
 
 /* What is held between the last complete command and our end is of no use: nobody can have applied it,
  * since it ends before its command does. `cause` says why. */
-static enum stream_receiver_result cut_off(struct stream_receiver *stream_receiver,
-                                           const char *cause, struct text *why)
+static enum stream_receiver_result stream_receiver_cut_off(struct stream_receiver *stream_receiver,
+                                                           const char *cause, struct text *why)
 {
     uint64_t boundary = history_boundary(stream_receiver->history);
     cursor_detach(&stream_receiver->overlap);
@@ -71,9 +71,9 @@ static enum stream_receiver_result feed_overlap(struct stream_receiver *stream_r
         if (length > sizeof(piece))
             length = sizeof(piece);
         if (!cursor_read(&stream_receiver->overlap, piece, length))
-            return cut_off(stream_receiver, "cannot be read", why);
+            return stream_receiver_cut_off(stream_receiver, "cannot be read", why);
         if (memcmp(piece, input->data, length) != 0) /* other bytes under the same id */
-            return cut_off(stream_receiver, "came again and were others", why);
+            return stream_receiver_cut_off(stream_receiver, "came again and were others", why);
         if (!tokenizer_feed(&stream_receiver->tokenizer, bytes_first(*input, length)))
             return no_stream(stream_receiver, why);
         *input = bytes_skip(*input, length);

@@ -16,6 +16,7 @@ class Source:
         self.lines = self.text.splitlines()
         self.is_c = path.suffix in (".c", ".h")
         self.code = blank_out(self.text).splitlines() if self.is_c else []
+        self.found = None  # its functions, when somebody has asked
 
     def component(self):
         """"store" for relay/store/... and include/relay/store/...; "top" for relay/*; else None."""
@@ -24,23 +25,30 @@ class Source:
 
     def functions(self):
         """(name, first line, last line) of each function: a brace alone in the first column."""
-        start = None
-        for number, line in enumerate(self.code, 1):
-            if line == "{":
-                start = number
-            elif line.startswith("}") and start is not None:
-                yield self.name_before(start), start, number
-                start = None
+        if self.found is None:
+            self.found = []
+            start = None
+            for number, line in enumerate(self.code, 1):
+                if line == "{":
+                    start = number
+                elif line.startswith("}") and start is not None:
+                    self.found.append((self.name_before(start), start, number))
+                    start = None
+        return self.found
 
     def name_before(self, number):
         """The name in the heading that ends above line `number`."""
+        match = re.search(r"(\w+)\(", re.sub(r"PRINTF_LIKE\([^)]*\)", "", self.heading_before(number)))
+        return match.group(1) if match else "?"
+
+    def heading_before(self, number):
+        """What stands between the code before and the body that begins at line `number`, in one line."""
         heading = ""
         for line in reversed(self.code[: number - 1]):
             if not line.strip() or line.rstrip().endswith((";", "}")):
                 break
             heading = line + " " + heading
-        match = re.search(r"(\w+)\(", re.sub(r"PRINTF_LIKE\([^)]*\)", "", heading))
-        return match.group(1) if match else "?"
+        return heading
 
     def function_at(self, number):
         for name, first, last in self.functions():
@@ -51,13 +59,16 @@ class Source:
 
 def parameters(source, number):
     """The names of the parameters of the function whose body begins at line `number`."""
-    heading = ""
-    for line in reversed(source.code[: number - 1]):
-        if not line.strip() or line.rstrip().endswith((";", "}")):
-            break
-        heading = line + " " + heading
+    heading = source.heading_before(number)
     inside = heading[heading.find("(") + 1 : heading.rfind(")")]
     return {match.group(1) for match in re.finditer(r"(\w+)(?:\[\w*\])?\s*(?:,|$)", inside)}
+
+
+def statics(source):
+    """(name, line) of each static function."""
+    for name, first, _ in source.functions():
+        if re.search(r"\bstatic\b", source.heading_before(first)):
+            yield name, first
 
 
 def blank_out(text):

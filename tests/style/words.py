@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One thing has one word: the words that went, and what is said instead; and predicates that change nothing."""
+"""One thing has one word: the words that went, and what is said instead; predicates that change nothing; statics with a noun."""
 
 import re
 
@@ -82,4 +82,24 @@ def predicates_change_nothing(source, root):
                 yield number, f"{name} is a predicate and changes {match.group(1)}: give it a verb"
 
 
-RULES = [words_that_went, plain_words, predicates_change_nothing]
+def places_of_statics(root, kept={}):
+    """name of a static function -> the files of relay/ that have one. Read once for a tree."""
+    if root not in kept:
+        kept[root] = {}
+        for path in sorted((root / "relay").rglob("*.c")):
+            for name, _ in tree.statics(tree.Source(root, path)):
+                kept[root].setdefault(name, set()).add(path.relative_to(root).as_posix())
+    return kept[root]
+
+
+def statics_carry_their_noun(source, root):
+    """A name in a back trace, in a profile or in a search is enough to know where one is."""
+    if source.component() is None or not source.path.endswith(".c"):
+        return
+    for name, line in tree.statics(source):
+        others = places_of_statics(root)[name] - {source.path}
+        if others:
+            yield line, f"{name} is also in {sorted(others)[0]}: begin it with the noun of its file"
+
+
+RULES = [words_that_went, plain_words, predicates_change_nothing, statics_carry_their_noun]
