@@ -73,7 +73,7 @@ static enum log_level refresh_describe(void *owner, unsigned next, enum log_leve
 }
 
 static const struct state_machine_kind refresh_kind = {
-    .name = "upstream: snapshot fetch",
+    .name = "upstream: snapshot refresh",
     .rows = refresh_rows,
     .describe = refresh_describe,
 };

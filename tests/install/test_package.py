@@ -159,7 +159,7 @@ def test_it_starts_when_it_is_told_to(machine, main):
     wait.equal(
         "the status",
         lambda: machine.show(main.unit, "StatusText"),
-        f"origin 127.0.0.1:{main.origin.port} streaming, replicas=0",
+        f"primary 127.0.0.1:{main.origin.port} streaming, replicas=0",
     )
     assert machine.say("stat -c '%a %U' /var/lib/psync-relay") == "700 psync-relay"
     exposure = machine.say("systemd-analyze security --no-pager psync-relay | tail -1")
