@@ -8,6 +8,7 @@
 #include "../../relay/downstream/client_list.h"
 #include "../../relay/downstream/waiting.h"
 #include "fuzz.h"
+#include "relay/downstream/options.h"
 
 #include "fake_clock.h"
 #include "fake_conn.h"
