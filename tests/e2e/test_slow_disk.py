@@ -8,6 +8,7 @@ import pytest
 
 import digest
 import load
+import relay as relay_module
 import slow_disk
 import wait
 
@@ -32,7 +33,7 @@ class Stage:
     def __init__(self, lab, folder):
         self.data = folder / "disk" / "data"
         self.data.mkdir(parents=True)
-        self.disk = slow_disk.SlowDisk(folder, folder / "disk")
+        self.disk = slow_disk.SlowDisk(folder, folder / "disk", relay_module.sanitizer_runtimes())
         self.origin = lab.origin()
         load.fill(self.origin)
         settings = {**SETTINGS, "relay.data-dir": self.data}

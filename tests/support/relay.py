@@ -72,6 +72,12 @@ def is_sanitized():
     return b"__asan_init" in program or b"__tsan_init" in program
 
 
+def sanitizer_runtimes():
+    """The libraries of the sanitizers that the program is linked with: they must come before any preloaded one."""
+    listed = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True, check=False).stdout
+    return re.findall(r"=> (\S*/lib[at]san\S*)", listed)
+
+
 def run(*arguments, seconds=10, **options):
     """Runs the program to its end, for options and for errors at start."""
     return subprocess.run(

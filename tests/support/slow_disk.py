@@ -43,14 +43,15 @@ def kind(path):
 class SlowDisk:
     """Has its place in the environment of one process; delays nothing until it is told to."""
 
-    def __init__(self, folder, under):
+    def __init__(self, folder, under, behind=()):
+        """`behind`: libraries that must be loaded before this one (relay.sanitizer_runtimes)."""
         self.library = folder / "slow_disk.so"
         self.log = folder / "calls"
         self.rules = folder / "rules"
         command = [compiler(), "-O1", "-shared", "-fPIC", "-o", self.library, SOURCE, "-ldl"]
         subprocess.run(command, check=True)
         self.environment = {
-            "LD_PRELOAD": str(self.library),
+            "LD_PRELOAD": ":".join([*map(str, behind), str(self.library)]),
             "SLOW_DISK_UNDER": str(under),
             "SLOW_DISK_LOG": str(self.log),
             "SLOW_DISK_RULES": str(self.rules),
