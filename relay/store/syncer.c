@@ -141,7 +141,8 @@ static bool claim_durable(struct syncer *syncer, const struct syncer_place *queu
     return counts;
 }
 
-/* True: more is durable than before. */
+/* True: more is durable than before, or would be if the RDB before it were: what came meanwhile, and an RDB that
+ * has been proven meanwhile, are submitted in the turn that this makes. */
 static bool sync_segment(struct syncer *syncer, const struct syncer_place *queued)
 {
     const struct syncer_job *job = &queued->job;
@@ -159,8 +160,9 @@ static bool sync_segment(struct syncer *syncer, const struct syncer_place *queue
     }
     bool is_awaited =
         job->after_snapshot && atomic_load_explicit(&claim->snapshot, memory_order_relaxed) == 0;
-    bool moved = job->held_from >= claim->broken_until && !is_awaited;
-    return moved && claim_durable(syncer, queued);
+    if (is_awaited)
+        return true;
+    return job->held_from >= claim->broken_until && claim_durable(syncer, queued);
 }
 
 static bool sync_cut(struct syncer *syncer, const struct syncer_place *queued)
