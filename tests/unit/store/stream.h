@@ -55,10 +55,11 @@ static inline bool stream_await_segment(const struct backlog *backlog)
 /* As upstream does it: a segment that is being made is waited for. */
 static inline enum backlog_space stream_make_ready(struct backlog *backlog)
 {
-    enum backlog_space space;
-    do
+    enum backlog_space space = backlog_make_ready(backlog);
+    /* It may be made between the answer and the question about it: so the second answer counts. */
+    for (int tries = 0; space == BACKLOG_HELD && (stream_await_segment(backlog) || tries == 0);
+         tries++)
         space = backlog_make_ready(backlog);
-    while (space == BACKLOG_HELD && stream_await_segment(backlog));
     return space;
 }
 
@@ -89,7 +90,7 @@ static inline enum backlog_space stream_append(struct backlog *backlog, size_t l
             return space;
         size_t count = length < PIECE ? length : PIECE;
         space = stream_put(backlog, count, branch);
-        if (space == BACKLOG_HELD && stream_await_segment(backlog))
+        if (space == BACKLOG_HELD)
             space = stream_make_ready(backlog); /* the rest of it, which was owed */
         if (space != BACKLOG_SPACE)
             return space;
