@@ -28,7 +28,7 @@ enum {
     PREPARE_PAUSE_MS = 10 * 1000, /* after the disk has refused one, or had to have it back */
 };
 
-static void prepare_in_turn(struct file_job *job)
+static void prepare_in_turn(struct thread_job *job)
 {
     struct prepared_segment *next = (struct prepared_segment *)(void *)job;
     struct text why;

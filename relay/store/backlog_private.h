@@ -24,7 +24,7 @@ enum { BACKLOG_ERROR_MAX = 256 };
 
 /* The next segment, as it is made (backlog_prepare.c). */
 struct prepared_segment {
-    struct file_job job;
+    struct thread_job job;
     struct segment *segment; /* NULL: none was asked for */
     int directory;
     bool is_ahead; /* it was not needed when it was asked for */

@@ -3,7 +3,7 @@
 
 #include <sys/statvfs.h>
 
-static void ask_in_turn(struct file_job *job)
+static void ask_in_turn(struct thread_job *job)
 {
     struct disk_space *space = (struct disk_space *)(void *)job;
     struct statvfs disk = {0};

@@ -16,7 +16,7 @@
 #include "relay/base/check.h"
 
 struct disk_space {
-    struct file_job job;
+    struct thread_job job;
     struct file_thread *files;
     int directory;
     _Atomic bool is_asked;        /* the file thread has it */

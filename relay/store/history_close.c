@@ -92,7 +92,7 @@ static void remove_in_turn(struct reclaim_job *job)
 }
 
 /* No start finds it from now on; what takes longer is the reclaimer's. */
-static void forget_in_turn(struct file_job *job)
+static void forget_in_turn(struct thread_job *job)
 {
     struct history *it = (void *)((uint8_t *)job - offsetof(struct history, forget_job));
     struct reclaimer *reclaimer = it->dependencies.reclaimer;

@@ -52,7 +52,7 @@ struct history {
     struct syncer_claim claim;
     unsigned cuts; /* that were submitted to the syncer */
     struct branches branches;
-    struct file_job forget_job;     /* of its end: the first part */
+    struct thread_job forget_job;   /* of its end: the first part */
     struct reclaim_job job;         /* and the second */
     struct snapshot_search *search; /* of those that were found at the start; NULL: it is over */
     struct clean_mark clean;        /* what need not be read */

@@ -486,13 +486,13 @@ bool segment_crc_until(const struct segment *segment, uint64_t end, uint64_t *cr
 
 /* A file that is cut to its length, through a descriptor of its own. */
 struct cut_job {
-    struct file_job job;
+    struct thread_job job;
     int file;
     uint64_t first;
     uint64_t length;
 };
 
-static void cut_in_turn(struct file_job *job)
+static void cut_in_turn(struct thread_job *job)
 {
     struct cut_job *cut = (struct cut_job *)(void *)job;
     if (ftruncate(cut->file, (off_t)cut->length) == -1)
@@ -533,7 +533,7 @@ void segment_seal(struct segment *segment)
 
 /* A file that leaves its directory. */
 struct unlink_job {
-    struct file_job job;
+    struct thread_job job;
     struct reclaimer *reclaimer;
     int directory;
     uint64_t first;
@@ -548,7 +548,7 @@ static void unlink_file(struct reclaimer *reclaimer, int directory, uint64_t fir
         log_warn("store: cannot remove %s", name);
 }
 
-static void unlink_in_turn(struct file_job *job)
+static void unlink_in_turn(struct thread_job *job)
 {
     struct unlink_job *it = (struct unlink_job *)(void *)job;
     unlink_file(it->reclaimer, it->directory, it->first);

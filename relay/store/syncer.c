@@ -11,8 +11,8 @@
 
 #include "file_thread.h"
 #include "files.h"
+#include "job_thread.h"
 #include "relay/base/log.h"
-#include "relay/base/thread.h"
 #include "relay/store/identity.h"
 #include "segment.h"
 #include "segment_log.h"
@@ -20,7 +20,8 @@
 enum { IDENTITY_HEAD = 256 }; /* the base is in it */
 
 struct syncer_place {
-    struct syncer_place *next;
+    struct thread_job queued; /* first: the job is the place */
+    struct syncer *syncer;
     /* True: more is durable than before; whoever found the syncer busy may look again. */
     bool (*work)(struct syncer *syncer, const struct syncer_place *queued);
     union {
@@ -36,16 +37,11 @@ struct syncer_place {
 };
 
 struct syncer {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct syncer_place *first; /* under the lock, as all below but the last */
-    struct syncer_place **last;
-    bool busy;
-    bool stopping;
-    uint64_t submitted; /* jobs */
-    uint64_t done;
-    void (*on_durable)(void *arg); /* NULL: nobody wants to know */
+    struct job_thread jobs;
+    pthread_mutex_t
+        claims; /* what a job claims, and that it may claim nothing any more, exclude each other */
+    bool has_moved;                /* its thread's: the job that is done made more durable */
+    void (*on_durable)(void *arg); /* not NULL while somebody wants to know */
     void *on_durable_arg;
     _Atomic uint64_t failures;
 };
@@ -133,11 +129,11 @@ static bool sync_snapshot(struct syncer *syncer, const struct syncer_place *queu
 static bool claim_durable(struct syncer *syncer, const struct syncer_place *queued)
 {
     struct syncer_claim *claim = queued->job.claim;
-    pthread_mutex_lock(&syncer->lock);
+    pthread_mutex_lock(&syncer->claims);
     bool counts = queued->branch == claim->branch;
     if (counts)
         atomic_store_explicit(&claim->durable, queued->job.mark.end, memory_order_release);
-    pthread_mutex_unlock(&syncer->lock);
+    pthread_mutex_unlock(&syncer->claims);
     return counts;
 }
 
@@ -201,50 +197,29 @@ static bool sync_file(struct syncer *syncer, const struct syncer_place *queued)
     return false;
 }
 
-static void *syncer_run(void *arg)
+static void run_place(struct thread_job *job)
+{
+    struct syncer_place *place = (struct syncer_place *)job;
+    place->syncer->has_moved = place->work(place->syncer, place);
+    syncer_unreserve(place);
+}
+
+static void tell_durable(void *arg)
 {
     struct syncer *syncer = arg;
-    thread_set_name("store-fsync");
-    pthread_mutex_lock(&syncer->lock);
-    for (;;) {
-        while (syncer->first == NULL && !syncer->stopping)
-            pthread_cond_wait(&syncer->changed, &syncer->lock);
-        struct syncer_place *queued = syncer->first;
-        if (queued == NULL)
-            break;
-        syncer->first = queued->next;
-        if (syncer->first == NULL)
-            syncer->last = &syncer->first;
-        syncer->busy = true;
-        pthread_mutex_unlock(&syncer->lock);
-        bool moved = queued->work(syncer, queued);
-        syncer_unreserve(queued);
-        pthread_mutex_lock(&syncer->lock);
-        syncer->busy = false;
-        syncer->done++;
-        pthread_cond_broadcast(&syncer->changed);
-        /* Not before: who is told may submit at once. Under the lock: see syncer_on_durable. */
-        if (moved && syncer->on_durable != NULL)
-            syncer->on_durable(syncer->on_durable_arg);
-    }
-    pthread_mutex_unlock(&syncer->lock);
-    return NULL;
+    if (syncer->has_moved)
+        syncer->on_durable(syncer->on_durable_arg);
 }
 
 struct syncer *syncer_start(void)
 {
     struct syncer *syncer = calloc(1, sizeof(*syncer));
-    if (syncer == NULL)
+    if (syncer == NULL || !job_thread_start(&syncer->jobs, "store-fsync")) {
+        free(syncer);
         return NULL;
-    syncer->last = &syncer->first;
-    pthread_mutex_init(&syncer->lock, NULL);
-    pthread_cond_init(&syncer->changed, NULL);
-    if (thread_start(&syncer->thread, syncer_run, syncer))
-        return syncer;
-    pthread_cond_destroy(&syncer->changed);
-    pthread_mutex_destroy(&syncer->lock);
-    free(syncer);
-    return NULL;
+    }
+    pthread_mutex_init(&syncer->claims, NULL);
+    return syncer;
 }
 
 void syncer_stop(struct syncer **syncer)
@@ -252,13 +227,8 @@ void syncer_stop(struct syncer **syncer)
     struct syncer *it = *syncer;
     if (it == NULL)
         return;
-    pthread_mutex_lock(&it->lock);
-    it->stopping = true;
-    pthread_cond_broadcast(&it->changed);
-    pthread_mutex_unlock(&it->lock);
-    pthread_join(it->thread, NULL);
-    pthread_cond_destroy(&it->changed);
-    pthread_mutex_destroy(&it->lock);
+    job_thread_stop(&it->jobs);
+    pthread_mutex_destroy(&it->claims);
     free(it);
     *syncer = NULL;
 }
@@ -295,17 +265,14 @@ static struct syncer_place *reserve_for(int file)
     return NULL;
 }
 
-/* `claim`: that it will be told in; NULL: none. */
+/* `claim`: that it will be told in; NULL: none. Thread 0, as who makes it claim nothing: syncer_cut_claim. */
 static void enqueue(struct syncer *syncer, struct syncer_place *place,
                     const struct syncer_claim *claim)
 {
-    pthread_mutex_lock(&syncer->lock);
+    place->queued.work = run_place;
+    place->syncer = syncer;
     place->branch = claim != NULL ? claim->branch : 0;
-    *syncer->last = place;
-    syncer->last = &place->next;
-    syncer->submitted++;
-    pthread_cond_broadcast(&syncer->changed);
-    pthread_mutex_unlock(&syncer->lock);
+    job_thread_submit(&syncer->jobs, &place->queued);
 }
 
 bool syncer_submit(struct syncer *syncer, const struct syncer_job *job)
@@ -335,12 +302,12 @@ bool syncer_submit_snapshot(struct syncer *syncer, const struct syncer_snapshot 
 
 uint64_t syncer_cut_claim(struct syncer *syncer, struct syncer_claim *claim, uint64_t offset)
 {
-    pthread_mutex_lock(&syncer->lock);
+    pthread_mutex_lock(&syncer->claims);
     claim->branch++;
     uint64_t before = atomic_load_explicit(&claim->durable, memory_order_relaxed);
     if (before > offset)
         atomic_store_explicit(&claim->durable, offset, memory_order_relaxed);
-    pthread_mutex_unlock(&syncer->lock);
+    pthread_mutex_unlock(&syncer->claims);
     return before;
 }
 
@@ -385,27 +352,21 @@ bool syncer_submit_file(struct syncer *syncer, int directory, const char *name)
 
 void syncer_on_durable(struct syncer *syncer, void (*fn)(void *arg), void *arg)
 {
-    pthread_mutex_lock(&syncer->lock);
+    job_thread_on_done(&syncer->jobs, NULL, NULL);
     syncer->on_durable = fn;
     syncer->on_durable_arg = arg;
-    pthread_mutex_unlock(&syncer->lock);
+    if (fn != NULL)
+        job_thread_on_done(&syncer->jobs, tell_durable, syncer);
 }
 
 bool syncer_is_busy(struct syncer *syncer)
 {
-    pthread_mutex_lock(&syncer->lock);
-    bool busy = syncer->busy || syncer->first != NULL;
-    pthread_mutex_unlock(&syncer->lock);
-    return busy;
+    return job_thread_is_busy(&syncer->jobs);
 }
 
 void syncer_drain(struct syncer *syncer)
 {
-    pthread_mutex_lock(&syncer->lock);
-    uint64_t last = syncer->submitted;
-    while (syncer->done < last)
-        pthread_cond_wait(&syncer->changed, &syncer->lock);
-    pthread_mutex_unlock(&syncer->lock);
+    job_thread_drain(&syncer->jobs);
 }
 
 uint64_t syncer_failures(const struct syncer *syncer)

@@ -15,7 +15,7 @@ void file_thread_stop(struct file_thread **thread)
     *thread = NULL;
 }
 
-void file_thread_submit(struct file_thread *thread, struct file_job *job)
+void file_thread_submit(struct file_thread *thread, struct thread_job *job)
 {
     (void)thread;
     job->work(job);
@@ -24,12 +24,6 @@ void file_thread_submit(struct file_thread *thread, struct file_job *job)
 void file_thread_drain(struct file_thread *thread)
 {
     (void)thread;
-}
-
-bool file_thread_is_busy(struct file_thread *thread)
-{
-    (void)thread;
-    return false;
 }
 
 void file_thread_on_done(struct file_thread *thread, void (*fn)(void *arg), void *arg)
