@@ -52,20 +52,15 @@ static bool is_http_wanted(const struct config *config)
     return config->status.tls_port != 0;
 }
 
-static bool tls_sides_is_set(const char *option)
-{
-    return option != NULL && option[0] != '\0';
-}
-
 static bool has_http_certificate(const struct config *config)
 {
-    return tls_sides_is_set(config->http_tls.cert_file) ||
-           tls_sides_is_set(config->http_tls.key_file);
+    return string_is_given(config->http_tls.cert_file) ||
+           string_is_given(config->http_tls.key_file);
 }
 
 static bool has_http_cas(const struct config *config)
 {
-    return tls_sides_is_set(config->http_tls.ca_file) || tls_sides_is_set(config->http_tls.ca_dir);
+    return string_is_given(config->http_tls.ca_file) || string_is_given(config->http_tls.ca_dir);
 }
 
 /* What [http] does not set is that of [downstream]. CAs matter where clients show certificates. */

@@ -25,14 +25,9 @@ static const char *const level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
 };
 
-static bool is_to_file(const char *path)
-{
-    return path != NULL && path[0] != '\0';
-}
-
 static int open_destination(const char *path)
 {
-    if (is_to_file(path))
+    if (string_is_given(path))
         return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
     return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 }
@@ -46,11 +41,11 @@ bool log_open(const char *path, struct text *error)
 {
     int opened = open_destination(path);
     if (opened == -1) {
-        text_format(error, "cannot open log file '%s': %s", is_to_file(path) ? path : "stderr",
+        text_format(error, "cannot open log file '%s': %s", string_is_given(path) ? path : "stderr",
                     strerror(errno));
         return false;
     }
-    check_set_witness(is_to_file(path) ? log_last_words : NULL); /* stderr hears it anyway */
+    check_set_witness(string_is_given(path) ? log_last_words : NULL); /* stderr hears it anyway */
     int current = atomic_load_explicit(&destination, memory_order_relaxed);
     if (current == STDERR_FILENO) {
         atomic_store_explicit(&destination, opened, memory_order_relaxed);

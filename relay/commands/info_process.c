@@ -126,7 +126,7 @@ static const char *status_word(bool is_good)
 void info_persistence(const struct info_moment *moment, struct report *report)
 {
     const struct link_status *upstream = &moment->link;
-    bool has_refresh_error = upstream->refresh_error != NULL && upstream->refresh_error[0] != '\0';
+    bool has_refresh_error = string_is_given(upstream->refresh_error);
     struct store_status store;
     store_status(moment->commands->store, &store);
     report_section(report, "Persistence");

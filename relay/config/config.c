@@ -205,7 +205,7 @@ static void settle_users(struct config *config, struct errors *errors)
                                                        : &config->requirepass_file;
     const char *password = config_read_password(config, &config->requirepass,
                                                 &config->requirepass_file, from_file, errors);
-    bool has_password = password != NULL && password[0] != '\0';
+    bool has_password = string_is_given(password);
     user.needs_none = !has_password;
     if (has_password && user_settings_has(&config->user_settings, USER_DEFAULT))
         complain_of(errors, config, place,
@@ -231,7 +231,7 @@ static void settle_http(struct config *config, struct errors *errors)
                             : &config->http_requirepass_file;
     const char *password = config_read_password(config, &config->http_requirepass,
                                                 &config->http_requirepass_file, from_file, errors);
-    status->has_password = password != NULL && password[0] != '\0';
+    status->has_password = string_is_given(password);
     if (status->has_password && !user_password_parse(bytes_of(password), &status->password))
         complain_of(errors, config, place, "expected 64 hexadecimal digits after sha256:");
     explicit_bzero(from_file, sizeof(from_file));

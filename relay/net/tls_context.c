@@ -33,11 +33,6 @@ struct tls_context {
     _Atomic(struct memento *) memento;
 };
 
-static bool tls_context_is_set(const char *option)
-{
-    return option != NULL && option[0] != '\0';
-}
-
 /* ---- sessions ---- */
 
 static void free_memento(struct memento *memento)
@@ -171,13 +166,13 @@ static bool is_readable(struct text *why, const char *key, const char *path)
 static bool take_certificate(struct tls_context *context, const struct tls_options *options,
                              struct text *why)
 {
-    if (tls_context_is_set(options->cert_file) != tls_context_is_set(options->key_file)) {
-        text_append_string(why, tls_context_is_set(options->cert_file)
+    if (string_is_given(options->cert_file) != string_is_given(options->key_file)) {
+        text_append_string(why, string_is_given(options->cert_file)
                                     ? "tls-cert-file needs a tls-key-file, too"
                                     : "tls-key-file needs a tls-cert-file, too");
         return false;
     }
-    if (!tls_context_is_set(options->cert_file)) {
+    if (!string_is_given(options->cert_file)) {
         if (context->side == TLS_SERVER)
             text_append_string(why, "a TLS port needs tls-cert-file and tls-key-file");
         return context->side == TLS_CLIENT;
@@ -198,13 +193,13 @@ static bool take_cas(struct tls_context *context, const struct tls_options *opti
                      struct text *why)
 {
     bool is_server = context->side == TLS_SERVER;
-    bool has_any = tls_context_is_set(options->ca_file) || tls_context_is_set(options->ca_dir);
+    bool has_any = string_is_given(options->ca_file) || string_is_given(options->ca_dir);
     if (is_server && options->auth_clients != TLS_AUTH_NO && !has_any) {
         text_append_string(why, "to check clients' certificates needs tls-ca-cert-file or "
                                 "tls-ca-cert-dir; else say tls-auth-clients = no");
         return false;
     }
-    if (tls_context_is_set(options->ca_file)) {
+    if (string_is_given(options->ca_file)) {
         if (!is_readable(why, "tls-ca-cert-file", options->ca_file))
             return false;
         if (SSL_CTX_load_verify_file(context->ssl, options->ca_file) != 1)
@@ -213,7 +208,7 @@ static bool take_cas(struct tls_context *context, const struct tls_options *opti
         if (is_server) /* tells a client that has several which of them to show */
             SSL_CTX_set_client_CA_list(context->ssl, SSL_load_client_CA_file(options->ca_file));
     }
-    if (tls_context_is_set(options->ca_dir)) {
+    if (string_is_given(options->ca_dir)) {
         if (!is_readable(why, "tls-ca-cert-dir", options->ca_dir))
             return false;
         if (SSL_CTX_load_verify_dir(context->ssl, options->ca_dir) != 1)
@@ -232,7 +227,7 @@ static bool take_protocols(struct tls_context *context, const char *protocols, s
         int version;
     } known[] = {{"TLSv1.2", TLS1_2_VERSION}, {"TLSv1.3", TLS1_3_VERSION}};
     bool named[LENGTH_OF(known)] = {false};
-    const char *rest = tls_context_is_set(protocols) ? protocols : "TLSv1.2 TLSv1.3";
+    const char *rest = string_is_given(protocols) ? protocols : "TLSv1.2 TLSv1.3";
     size_t length;
     for (rest += strspn(rest, " "); *rest != '\0'; rest += length, rest += strspn(rest, " ")) {
         length = strcspn(rest, " ");
@@ -257,10 +252,10 @@ static bool take_protocols(struct tls_context *context, const char *protocols, s
 static bool take_ciphers(struct tls_context *context, const struct tls_options *options,
                          struct text *why)
 {
-    if (tls_context_is_set(options->ciphers) &&
+    if (string_is_given(options->ciphers) &&
         SSL_CTX_set_cipher_list(context->ssl, options->ciphers) != 1)
         return tls_context_refuse(why, "tls-ciphers", options->ciphers);
-    if (tls_context_is_set(options->ciphersuites) &&
+    if (string_is_given(options->ciphersuites) &&
         SSL_CTX_set_ciphersuites(context->ssl, options->ciphersuites) != 1)
         return tls_context_refuse(why, "tls-ciphersuites", options->ciphersuites);
     return true;
@@ -322,11 +317,11 @@ struct tls_context *tls_context_new(enum tls_side side, const struct tls_options
         atomic_init(&context->references, 1);
         context->side = side;
         context->ssl = SSL_CTX_new(side == TLS_SERVER ? TLS_server_method() : TLS_client_method());
-        if (tls_context_is_set(options->server_name))
+        if (string_is_given(options->server_name))
             context->server_name = strdup(options->server_name);
     }
     if (context == NULL || context->ssl == NULL ||
-        (tls_context_is_set(options->server_name) && context->server_name == NULL))
+        (string_is_given(options->server_name) && context->server_name == NULL))
         text_append_string(why, "out of memory");
     else if (take_options(context, options, why))
         return context;

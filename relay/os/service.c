@@ -50,7 +50,7 @@ void service_open(struct service *service)
 {
     *service = (struct service){.socket = -1};
     const char *name = getenv("NOTIFY_SOCKET");
-    if (name == NULL || name[0] == '\0' || !read_address(service, name))
+    if (!string_is_given(name) || !read_address(service, name))
         return;
     service->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (service->socket == -1)

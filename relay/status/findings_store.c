@@ -85,7 +85,7 @@ bool finds_no_snapshot(const struct picture *picture, struct finding *finding)
                           ? "the backlog has not reached its offset yet"
                           : "there is none";
     finding_say(finding->what, "No RDB can be served now: %s.", why);
-    if (link->refresh_error != NULL && link->refresh_error[0] != '\0')
+    if (string_is_given(link->refresh_error))
         return finding_say(
             finding->advice, "A replica that needs a full sync waits for one. %s: %s",
             link->refresh_lacks_space ? "None is fetched" : "The last attempt to fetch one failed",
@@ -106,8 +106,7 @@ static bool tell_lack_of_space(const struct link_status *link, struct finding *f
 bool finds_refresh_failed(const struct picture *picture, struct finding *finding)
 {
     const struct link_status *link = &picture->link;
-    bool failed = link->refresh_error != NULL && link->refresh_error[0] != '\0' &&
-                  link->last_refresh_count > 0 &&
+    bool failed = string_is_given(link->refresh_error) && link->last_refresh_count > 0 &&
                   link->last_refreshes[0].outcome[0] == 'f'; /* failed */
     if (link->refresh_lacks_space)
         return tell_lack_of_space(link, finding);

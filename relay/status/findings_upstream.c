@@ -161,7 +161,7 @@ bool finds_sync(const struct picture *picture, struct finding *finding)
 bool finds_cut_off(const struct picture *picture, struct finding *finding)
 {
     const struct link_status *link = &picture->link;
-    if (link->cut_off == NULL || link->cut_off[0] == '\0')
+    if (!string_is_given(link->cut_off))
         return false;
     finding_say(finding->what, "%s", link->cut_off);
     return finding_say(finding->advice, "%s", link->cut_off_advice);

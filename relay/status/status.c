@@ -164,7 +164,7 @@ static const struct {
 static bool is_meant_for_us(const struct status *status, const char *host)
 {
     const char *allowed = status->sources.allowed_hosts;
-    bool has_list = allowed != NULL && allowed[0] != '\0';
+    bool has_list = string_is_given(allowed);
     return (!http_is_local(status->http) && !has_list) || guard_is_no_foreign_name(host) ||
            (has_list && guard_is_listed(host, allowed));
 }
