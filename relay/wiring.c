@@ -175,19 +175,15 @@ void wiring_on_sentinel(const struct primary_address *primary, void *arg)
     link_follow_primary(components->link, primary);
 }
 
-static bool wiring_is_same(const struct primary_address *a, const char *host, uint16_t port)
-{
-    return a->port == port && strcmp(a->host, host) == 0;
-}
-
 void wiring_note_told(struct components *components)
 {
     struct link_status link;
     const struct primary_address *told = &components->told;
-    if (told->port == 0 || wiring_is_same(&components->noted, told->host, told->port))
+    if (told->port == 0 || primary_address_equal(&components->noted, told))
         return;
     link_status(components->link, &link);
-    if (link.state != LINK_STREAMING || !wiring_is_same(told, link.host, link.port))
+    if (link.state != LINK_STREAMING || told->port != link.port ||
+        strcmp(told->host, link.host) != 0)
         return;
     saved_primary_keep(components->store, components->config, told, SAVED_PRIMARY_TELLER_SENTINEL);
     components->noted = *told;

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "link_private.h"
 #include "relay/base/clock.h"
@@ -316,8 +315,7 @@ void link_close(struct link **link)
 
 static bool link_follows(const struct link *link, const struct primary_address *primary)
 {
-    const struct primary_address *current = link_primary(link);
-    return strcmp(current->host, primary->host) == 0 && current->port == primary->port;
+    return primary_address_equal(link_primary(link), primary);
 }
 
 static void link_switch(struct link *link, const struct primary_address *primary)

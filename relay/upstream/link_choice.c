@@ -307,8 +307,7 @@ const char *link_accept(struct link *link, const struct primary_address *address
     unsigned count = 0;
     for (size_t i = 0; i < candidates->list.count; i++) {
         const struct primary_address *at = &candidates->list.at[i];
-        bool is_meant =
-            address == NULL || (strcmp(at->host, address->host) == 0 && at->port == address->port);
+        bool is_meant = address == NULL || primary_address_equal(at, address);
         if (!is_meant || !candidate_has_other_history(&candidates->at[i]))
             continue;
         found = i;

@@ -4,7 +4,6 @@
  * asks for what tells them apart.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "link_private.h"
 #include "primary_choice.h"
@@ -67,15 +66,10 @@ void link_forget_cut_off(struct link *link)
     link->cut_what[0] = '\0';
 }
 
-static bool is_same_server(const struct primary_address *a, const struct primary_address *b)
-{
-    return strcmp(a->host, b->host) == 0 && a->port == b->port;
-}
-
 bool link_asks_limits(const struct link *link)
 {
     return link->cut_off.exists && !link->cut_off.is_judged &&
-           is_same_server(&link->cut_off.primary, link_primary(link));
+           primary_address_equal(&link->cut_off.primary, link_primary(link));
 }
 
 void link_judge_cut_off(struct link *link)

@@ -110,3 +110,8 @@ bool primary_address_parse(struct bytes host, struct bytes port, struct primary_
     *out = address;
     return true;
 }
+
+bool primary_address_equal(const struct primary_address *a, const struct primary_address *b)
+{
+    return strcmp(a->host, b->host) == 0 && a->port == b->port;
+}

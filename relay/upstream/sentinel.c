@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "backoff.h"
 #include "connect_race.h"
@@ -238,7 +237,7 @@ static void sentinel_on_race(size_t place, void *arg)
 static bool sentinel_tell(struct sentinel *sentinel, const struct primary_address *address)
 {
     struct primary_address *told = &sentinel->told;
-    bool is_news = told->port != address->port || strcmp(told->host, address->host) != 0;
+    bool is_news = !primary_address_equal(told, address);
     if (is_news) {
         sentinel->doubt = (struct log_repeat){.count = 0};
         sentinel->is_quiet = false;

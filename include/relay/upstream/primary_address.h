@@ -36,4 +36,7 @@ MUST_CHECK bool primary_host_parse(struct bytes word, char host[PRIMARY_HOST_MAX
 MUST_CHECK bool primary_address_parse(struct bytes host, struct bytes port,
                                       struct primary_address *out, struct text *why);
 
+/* The same host, to the letter, and the same port. */
+bool primary_address_equal(const struct primary_address *a, const struct primary_address *b);
+
 #endif
