@@ -81,6 +81,17 @@ static int open_beside(int directory, const char *name, bool is_unique, char bes
     return openat(directory, beside, O_WRONLY | O_CREAT | O_CLOEXEC | once, 0600);
 }
 
+bool file_sync_directory(int at, const char *name)
+{
+    int opened = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_synced = opened != -1 && fsync(opened) == 0;
+    int number = errno;
+    if (opened != -1)
+        close(opened);
+    errno = number;
+    return is_synced;
+}
+
 /* Makes the new name survive a power failure: an fsync of the directory that it is in. */
 static bool sync_parent(int directory, const char *name)
 {
@@ -90,13 +101,7 @@ static bool sync_parent(int directory, const char *name)
     char parent[NAME_MAX_BYTES] = ".";
     if (slash != NULL)
         snprintf(parent, sizeof(parent), "%.*s", (int)(slash - name) + 1, name);
-    int opened = openat(directory, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool is_synced = opened != -1 && fsync(opened) == 0;
-    int number = errno;
-    if (opened != -1)
-        close(opened);
-    errno = number;
-    return is_synced;
+    return file_sync_directory(directory, parent);
 }
 
 /* Fills and closes the file. False: errno. */

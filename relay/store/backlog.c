@@ -178,12 +178,6 @@ void backlog_each_from(const struct backlog *backlog, uint64_t offset, backlog_s
     }
 }
 
-void backlog_unlink(struct backlog *backlog)
-{
-    for (struct segment *s = backlog->head; s != NULL; s = segment_next(s))
-        segment_unlink(s, backlog->dependencies.directory);
-}
-
 /* ------------------------------------------------------------------ readers begin */
 
 bool backlog_attach(struct backlog *backlog, struct cursor *cursor, uint64_t offset)

@@ -164,7 +164,4 @@ typedef void backlog_segment_fn(struct segment *segment, void *arg);
 void backlog_each_from(const struct backlog *backlog, uint64_t offset, backlog_segment_fn *fn,
                        void *arg);
 
-/* Takes the files of the chain off the disk: the history goes. */
-void backlog_unlink(struct backlog *backlog);
-
 #endif

@@ -13,6 +13,7 @@
 #include "history_private.h"
 #include "reclaimer.h"
 #include "relay/base/log.h"
+#include "relay/os/file.h"
 #include "relay/store/store_notes.h"
 
 static bool open_directory(struct data_dir *data_dir, const char *path, bool make, struct text *why)
@@ -24,7 +25,7 @@ static bool open_directory(struct data_dir *data_dir, const char *path, bool mak
     }
     data_dir->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     /* Its own name, for what is kept in it before there is a history (syncer.c sees to those). */
-    if (is_new && data_dir->directory != -1 && !files_sync_directory(data_dir->directory, ".."))
+    if (is_new && data_dir->directory != -1 && !file_sync_directory(data_dir->directory, ".."))
         log_warn("store: data-dir %s was made, but a power failure may cost it", path);
     if (data_dir->directory == -1)
         text_format(why, "data-dir %s: cannot open it: %s", path, strerror(errno));

@@ -84,15 +84,18 @@ int files_open_directory(int at, const char *name, struct text *why)
     return directory;
 }
 
-bool files_sync_directory(int at, const char *name)
+bool files_write_at(int file, struct bytes content, uint64_t position)
 {
-    int directory = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = directory != -1 && fsync(directory) == 0;
-    int error = errno;
-    if (directory != -1)
-        close(directory);
-    errno = error;
-    return good;
+    while (content.length > 0) {
+        ssize_t count = pwrite(file, content.data, content.length, (off_t)position);
+        if (count == -1 && errno == EINTR)
+            continue;
+        if (count == -1)
+            return false;
+        content = bytes_skip(content, (size_t)count);
+        position += (uint64_t)count;
+    }
+    return true;
 }
 
 /* The kind of an error that has no errno of the system, for callers that look at errno. */

@@ -34,8 +34,8 @@ const char *files_advice(int error);
 /* Makes the directory (0700) where it is missing, and opens it. -1: `why`. */
 int files_open_directory(int at, const char *name, struct text *why);
 
-/* Makes the names in the directory `name` survive a power failure. False: errno. */
-MUST_CHECK bool files_sync_directory(int at, const char *name);
+/* Writes all of it at `position`. False: errno, and a part of it may have been written. */
+MUST_CHECK bool files_write_at(int file, struct bytes content, uint64_t position);
 
 /* Replaces `name` by `content` at once: written beside it, then renamed over it. With `durable` the
  * content and the name survive a power failure when it returns. */

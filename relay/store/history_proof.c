@@ -113,15 +113,6 @@ static struct proof *gap_proof_new(const struct history *history, const struct b
     return NULL;
 }
 
-static void save_shorter(struct history *history)
-{
-    struct text why;
-    text_init(&why, HISTORY_WHY_MAX);
-    if (!history_save(history, &why))
-        history_tell_unsaved(history, text_string(&why));
-    text_fini(&why);
-}
-
 /* False: the system refused, `why`. */
 static bool take_gap(struct history *history, struct proof *proof, struct text *why)
 {
@@ -141,7 +132,7 @@ static bool take_gap(struct history *history, struct proof *proof, struct text *
                       ": %s: the window begins behind it",
                       it->gap.first, it->gap.end, text_string(&it->why));
             backlog_give_up_unproven(history->backlog);
-            save_shorter(history);
+            history_save_name(history);
         }
     }
     gap_proof_free(proof);

@@ -138,29 +138,12 @@ struct reclaimer *reclaimer_start(int data_dir)
     reclaimer->started = clock_wall_us();
     reclaimer->busy = true; /* with the trash */
     pthread_mutex_init(&reclaimer->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&reclaimer->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_cond_init(&reclaimer->changed);
     if (!thread_start(&reclaimer->thread, reclaimer_run, reclaimer)) {
         reclaimer_free(reclaimer);
         return NULL;
     }
     return reclaimer;
-}
-
-static struct timespec in_ms(int64_t ms)
-{
-    struct timespec when;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &when) == 0);
-    when.tv_sec += (time_t)(ms / 1000);
-    when.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (when.tv_nsec >= 1000000000) {
-        when.tv_sec++;
-        when.tv_nsec -= 1000000000;
-    }
-    return when;
 }
 
 static bool is_busy(const struct reclaimer *reclaimer)
@@ -174,7 +157,7 @@ bool reclaimer_stop(struct reclaimer **reclaimer, int64_t limit_ms)
     *reclaimer = NULL;
     if (it == NULL)
         return true;
-    struct timespec limit = in_ms(limit_ms);
+    struct timespec limit = thread_deadline(limit_ms);
     pthread_mutex_lock(&it->lock);
     int error = 0;
     while (is_busy(it) && error != ETIMEDOUT)
@@ -319,7 +302,7 @@ void reclaimer_wait(struct reclaimer *reclaimer, int64_t limit_ms)
 {
     if (reclaimer == NULL)
         return;
-    struct timespec limit = in_ms(limit_ms);
+    struct timespec limit = thread_deadline(limit_ms);
     pthread_mutex_lock(&reclaimer->lock);
     uint64_t before = reclaimer->done;
     int error = 0;

@@ -282,48 +282,45 @@ static void segment_tell_unproven(uint64_t first, uint64_t end, const struct tex
                   text_string(reason));
 }
 
-struct segment *segment_load_proven(int directory, uint64_t first, uint64_t end, uint64_t crc,
-                                    uint64_t capacity, struct segment_space *space,
-                                    const struct files_pace *pace, struct text *why)
+/* Proven from `from` on, whose CRC is known. */
+static struct segment *load_proven_from(int directory, uint64_t first, uint64_t end, uint64_t crc,
+                                        uint64_t capacity, struct segment_point from,
+                                        struct segment_space *space, const struct files_pace *pace,
+                                        struct text *why)
 {
     struct text reason;
     text_init(&reason, WHY_MAX);
     struct segment *segment = segment_load(directory, first, end, crc, capacity, space, &reason);
     int error = errno;
     if (segment != NULL && !files_is_trusted(segment->file, pace) &&
-        !segment_prove(segment, first, 0, pace, &reason)) {
+        !segment_prove(segment, from.offset, from.crc, pace, &reason)) {
         error = errno;
         segment_release(segment);
         segment = NULL;
     }
     if (segment == NULL)
         segment_tell_unproven(first, end, &reason, error, why);
+    else
+        segment->points[0] = from;
     text_fini(&reason);
     errno = error;
     return segment;
+}
+
+struct segment *segment_load_proven(int directory, uint64_t first, uint64_t end, uint64_t crc,
+                                    uint64_t capacity, struct segment_space *space,
+                                    const struct files_pace *pace, struct text *why)
+{
+    return load_proven_from(directory, first, end, crc, capacity, (struct segment_point){first, 0},
+                            space, pace, why);
 }
 
 struct segment *segment_load_behind(int directory, const struct tail_mark *mark,
                                     const struct tail_point *point, uint64_t capacity,
                                     struct segment_space *space, struct text *why)
 {
-    struct text reason;
-    text_init(&reason, WHY_MAX);
-    struct segment *segment = segment_load(directory, mark->segment_first, mark->end, mark->crc,
-                                           capacity, space, &reason);
-    int error = errno;
-    if (segment != NULL && !segment_prove(segment, point->offset, point->crc, NULL, &reason)) {
-        error = errno;
-        segment_release(segment);
-        segment = NULL;
-    }
-    if (segment == NULL)
-        segment_tell_unproven(mark->segment_first, mark->end, &reason, error, why);
-    else
-        segment->points[0] = (struct segment_point){point->offset, point->crc};
-    text_fini(&reason);
-    errno = error;
-    return segment;
+    return load_proven_from(directory, mark->segment_first, mark->end, mark->crc, capacity,
+                            (struct segment_point){point->offset, point->crc}, space, NULL, why);
 }
 
 struct segment *segment_load_empty(int directory, uint64_t first, uint64_t capacity,
@@ -444,20 +441,11 @@ const struct segment_point *segment_point_until(const struct segment *segment, u
 bool segment_append(struct segment *segment, struct bytes view, struct text *why)
 {
     CHECK(view.length <= segment->capacity - (segment->written - segment->first));
-    struct bytes left = view;
-    uint64_t position = segment->written - segment->first;
-    while (left.length > 0) {
-        ssize_t count = pwrite(segment->file, left.data, left.length, (off_t)position);
-        if (count == -1 && errno == EINTR)
-            continue;
-        if (count == -1) {
-            int error = errno;
-            text_format(why, "%" PRIu64 ".seg: cannot write: %s", segment->first, strerror(error));
-            errno = error;
-            return false;
-        }
-        left = bytes_skip(left, (size_t)count);
-        position += (uint64_t)count;
+    if (!files_write_at(segment->file, view, segment->written - segment->first)) {
+        int error = errno;
+        text_format(why, "%" PRIu64 ".seg: cannot write: %s", segment->first, strerror(error));
+        errno = error;
+        return false;
     }
     segment->crc = crc64(segment->crc, view.data, view.length);
     segment->written += view.length;

@@ -71,17 +71,9 @@ bool segment_log_has_base(const struct segment_log *log)
 /* What was written of it in vain is overwritten the next time. */
 static bool segment_log_write_line(struct segment_log *log, struct bytes line)
 {
-    uint64_t position = log->length;
-    while (line.length > 0) {
-        ssize_t count = pwrite(log->file, line.data, line.length, (off_t)position);
-        if (count == -1 && errno == EINTR)
-            continue;
-        if (count == -1)
-            return false;
-        line = bytes_skip(line, (size_t)count);
-        position += (uint64_t)count;
-    }
-    log->length = position;
+    if (!files_write_at(log->file, line, log->length))
+        return false;
+    log->length += line.length;
     return true;
 }
 

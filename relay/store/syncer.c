@@ -13,6 +13,7 @@
 #include "files.h"
 #include "job_thread.h"
 #include "relay/base/log.h"
+#include "relay/os/file.h"
 #include "relay/store/identity.h"
 #include "segment.h"
 #include "segment_log.h"
@@ -69,8 +70,8 @@ static bool sync_place(int directory, struct syncer_claim *claim)
 {
     if (claim->has_place)
         return true;
-    claim->has_place = files_sync_directory(directory, "..") &&
-                       (files_sync_directory(directory, "../..") || errno == EACCES);
+    claim->has_place = file_sync_directory(directory, "..") &&
+                       (file_sync_directory(directory, "../..") || errno == EACCES);
     return claim->has_place;
 }
 
@@ -90,7 +91,7 @@ static void remove_old_rows(int directory)
 /* `identity` and the rows behind it, the names of the files in `folder`, and those of all above. */
 static bool sync_names(int directory, const char *folder, struct syncer_claim *claim)
 {
-    if (!files_sync_directory(directory, folder) || !segment_log_sync(directory) ||
+    if (!file_sync_directory(directory, folder) || !segment_log_sync(directory) ||
         !syncer_keep_identity(directory) || fsync(directory) == -1 || !sync_place(directory, claim))
         return false;
     remove_old_rows(directory);
@@ -165,7 +166,7 @@ static bool sync_cut(struct syncer *syncer, const struct syncer_place *queued)
 {
     const struct syncer_cut *job = &queued->cut;
     file_thread_drain(job->files);
-    bool good = files_sync_directory(job->directory, "snapshot") &&
+    bool good = file_sync_directory(job->directory, "snapshot") &&
                 sync_names(job->directory, "backlog", job->claim) &&
                 tail_forget_durable(job->tail, job->offset);
     if (!good) {

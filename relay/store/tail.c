@@ -102,14 +102,7 @@ static bool adopt_page(struct tail *tail, const char boot_id[BOOT_ID_LENGTH + 4]
 static bool write_at(const struct tail *tail, size_t position, size_t length)
 {
     const char *from = (const char *)&tail->page + position;
-    size_t done = 0;
-    while (done < length) {
-        ssize_t count = pwrite(tail->file, from + done, length - done, (off_t)(position + done));
-        if (count == -1 && errno != EINTR)
-            return false;
-        done += count > 0 ? (size_t)count : 0;
-    }
-    return true;
+    return files_write_at(tail->file, bytes_at(from, length), position);
 }
 
 static bool read_page(int file, struct page *page)

@@ -45,14 +45,8 @@ static bool is_wanted(struct verifier *verifier, const struct proof *proof)
 /* A part of what the piece took; it ends at once when it is not wanted any more. */
 static void rest(struct verifier *verifier, int64_t took_ms)
 {
-    struct timespec until;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
     int64_t rest_ms = took_ms / REST_PART < REST_MS_MAX ? took_ms / REST_PART : REST_MS_MAX;
-    until.tv_nsec += rest_ms * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = thread_deadline(rest_ms);
     pthread_mutex_lock(&verifier->lock);
     int error = 0;
     while (!verifier->stopping && !verifier->running->is_abandoned && error == 0)
@@ -134,11 +128,7 @@ struct verifier *verifier_start(void)
     if (verifier == NULL)
         return NULL;
     pthread_mutex_init(&verifier->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&verifier->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_cond_init(&verifier->changed);
     if (thread_start(&verifier->thread, verifier_run, verifier))
         return verifier;
     verifier_free(verifier);

@@ -2,7 +2,7 @@
  *
  * A file read as a whole, and replaced as a whole: whoever reads it, also after a power failure, finds the old
  * content or the new. Names are relative to an open directory; AT_FDCWD with a path will do. Thread: any;
- * both wait for the disk.
+ * all wait for the disk.
  */
 #ifndef RELAY_OS_FILE_H
 #define RELAY_OS_FILE_H
@@ -34,5 +34,8 @@ struct file_replacement {
  * False: `error`, and the old content is there, unless the last step failed: to make the name durable. */
 MUST_CHECK bool file_replace(int directory, const char *name,
                              const struct file_replacement *replacement, struct error *error);
+
+/* Makes the names in the directory `name` survive a power failure. False: errno. */
+MUST_CHECK bool file_sync_directory(int at, const char *name);
 
 #endif
