@@ -52,7 +52,7 @@ bool candidate_has_other_history(const struct candidate *candidate)
 /* ------------------------------------------------------------------ who is chosen after a round */
 
 struct found {
-    bool unauthenticated; /* by itself another history would be taken some time */
+    bool unrelated; /* by itself another history would be taken some time */
     bool foreign;
     bool silence; /* one who has ours may only be silent */
 };
@@ -63,14 +63,14 @@ static struct found candidates_look(const struct candidates *candidates,
     struct found found = {.silence = !rule->is_list};
     for (size_t i = 0; i < candidates->list.count; i++) {
         enum candidate_answer answer = candidates->at[i].answer;
-        found.unauthenticated = found.unauthenticated || answer == CANDIDATE_UNRELATED;
+        found.unrelated = found.unrelated || answer == CANDIDATE_UNRELATED;
         found.foreign = found.foreign || answer == CANDIDATE_FOREIGN;
         found.silence = found.silence || answer == CANDIDATE_SILENT || answer == CANDIDATE_KEEPER;
     }
     return found;
 }
 
-/* May the history of an unauthenticated client be taken? */
+/* May the history of an unrelated one be taken? */
 static bool may_take(const struct candidates *candidates, const struct candidates_rule *rule,
                      struct found found, int64_t now_ms)
 {
@@ -130,7 +130,7 @@ static enum candidates_turn end_round(struct candidates *candidates,
     struct found found = candidates_look(candidates, rule);
     if (candidates_choose(candidates, CANDIDATE_REPLICA, false, now_ms))
         return CANDIDATES_CHOSEN;
-    if (found.unauthenticated || found.foreign)
+    if (found.unrelated || found.foreign)
         return choose_other_history(candidates, rule, found, now_ms) ? CANDIDATES_CHOSEN
                                                                      : CANDIDATES_BACKOFF;
     candidates->waits_since_ms = 0;

@@ -43,9 +43,8 @@ enum candidate_answer {
 
 struct candidate {
     enum candidate_answer answer;
-    struct replid
-        replid;    /* of an unauthenticated client or a foreign one; none where it did not tell */
-    bool had_turn; /* in this round, without success */
+    struct replid replid;       /* of an unrelated or a foreign one; none where it did not tell */
+    bool had_turn;              /* in this round, without success */
     bool is_accepted;           /* an operator takes its history, whatever it is */
     bool was_declined;          /* it began a full sync that was not wanted */
     unsigned full_failures;     /* full syncs that came to nothing, since one was complete */
@@ -72,7 +71,7 @@ struct candidates {
     size_t index;   /* whose turn it is */
     bool is_chosen; /* the one whose turn it is, for what `chosen_for` says */
     enum candidate_answer chosen_for;
-    unsigned rounds; /* with an unauthenticated client and with silence, one after the other */
+    unsigned rounds;        /* with an unrelated one and with silence, one after the other */
     int64_t waits_since_ms; /* another history could be taken, and is not; 0: no */
 };
 

@@ -84,7 +84,6 @@ static bool is_refresh(const struct handshake *handshake)
 
 static void send_ping(const struct handshake *handshake, struct writer *writer)
 {
-    (void)handshake;
     SEND(handshake, writer, "PING");
 }
 
@@ -96,19 +95,16 @@ static void handshake_send_auth(const struct handshake *handshake, struct writer
 
 static void send_info_server(const struct handshake *handshake, struct writer *writer)
 {
-    (void)handshake;
     SEND(handshake, writer, "INFO", "server");
 }
 
 static void send_info_replication(const struct handshake *handshake, struct writer *writer)
 {
-    (void)handshake;
     SEND(handshake, writer, "INFO", "replication");
 }
 
 static void send_info_keyspace(const struct handshake *handshake, struct writer *writer)
 {
-    (void)handshake;
     SEND(handshake, writer, "INFO", "keyspace");
 }
 
@@ -142,7 +138,6 @@ static void send_ip_address(const struct handshake *handshake, struct writer *wr
 
 static void send_capa(const struct handshake *handshake, struct writer *writer)
 {
-    (void)handshake;
     SEND(handshake, writer, "REPLCONF", "capa", "eof", "capa", "psync2");
 }
 
@@ -162,7 +157,6 @@ static void send_version(const struct handshake *handshake, struct writer *write
 
 static void send_rdb_only(const struct handshake *handshake, struct writer *writer)
 {
-    (void)handshake;
     SEND(handshake, writer, "REPLCONF", "rdb-only", "1");
 }
 

@@ -234,10 +234,8 @@ void refresh_start(struct refresh *refresh, const char *host, uint16_t port,
     bool made = server_conn_init(&refresh->server_conn);
     refresh->server_conn.tls = refresh->tls;
     if (!made || !server_conn_open(&refresh->server_conn, refresh->loop, host, port,
-                                   refresh_on_event, refresh)) {
+                                   refresh_on_event, refresh))
         refresh_fail(refresh, "out of memory");
-        return;
-    }
 }
 
 void refresh_cancel(struct refresh *refresh, const char *why)
