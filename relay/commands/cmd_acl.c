@@ -14,6 +14,18 @@ void on_acl_whoami(struct request *request)
     write_bulk_string(request->writer, user[0] != '\0' ? user : USER_DEFAULT);
 }
 
+struct rights {
+    enum user_role role;
+    struct text *out;
+};
+
+static void describe_right(const struct command_row *row, void *arg)
+{
+    struct rights *rights = arg;
+    if (row->children == NULL && command_is_for(row, rights->role))
+        text_format(rights->out, " +%s", row->name);
+}
+
 /* An admin may do everything. For the other roles: each command that the role is enough for. */
 static void describe_rights(const struct command_table *table, enum user_role role,
                             struct text *out)
@@ -23,16 +35,8 @@ static void describe_rights(const struct command_table *table, enum user_role ro
         return;
     }
     text_append_string(out, "-@all");
-    for (size_t i = 0; i < table->count; i++) {
-        const struct command_row *row = &table->rows[i];
-        if (row->children == NULL && command_is_for(row, role))
-            text_format(out, " +%s", row->name);
-        for (size_t k = 0; row->children != NULL && k < row->children->count; k++) {
-            const struct command_row *child = &row->children->rows[k];
-            if (command_is_for(child, role))
-                text_format(out, " +%s", child->name);
-        }
-    }
+    struct rights rights = {role, out};
+    command_each(table, describe_right, &rights);
 }
 
 void on_acl_list(struct request *request)

@@ -227,8 +227,9 @@ struct name_list {
     size_t count;
 };
 
-static void list_row(struct name_list *list, const struct command_row *row)
+static void list_row(const struct command_row *row, void *arg)
 {
+    struct name_list *list = arg;
     bool passes = !list->is_empty;
     if (list->pattern.data != NULL && !pattern_matches(list->pattern, bytes_of(row->name)))
         passes = false;
@@ -269,12 +270,7 @@ void on_command_list(struct request *request)
         return;
     }
     text_init(&names, 64 * 1024);
-    for (size_t i = 0; i < request->commands->table->count; i++) {
-        const struct command_row *row = &request->commands->table->rows[i];
-        list_row(&list, row);
-        for (size_t child = 0; row->children != NULL && child < row->children->count; child++)
-            list_row(&list, &row->children->rows[child]);
-    }
+    command_each(request->commands->table, list_row, &list);
     write_array(request->writer, list.count);
     text_append(request->writer->out, text_bytes(&names));
     text_fini(&names);

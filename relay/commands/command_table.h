@@ -58,7 +58,7 @@ struct command_row {
     const char *group;
     const char *complexity;
     const char *summary;
-    const char *syntax;                   /* of the arguments, as docs.c reads it; "" for none */
+    const char *syntax;                   /* of the arguments, as syntax.c reads it; "" for none */
     const struct command_table *children; /* NULL: none; else `handler` serves the bare name, or
                                              is NULL where a subcommand must follow */
 };

@@ -62,9 +62,8 @@ void info_moment_take(struct info_moment *moment, const struct commands *command
     *moment = (struct info_moment){.commands = commands, .now_ms = clock_ms()};
     text_init(&moment->replica_lines, LINES_LENGTH_MAX);
     link_status(commands->link, &moment->link);
-    struct store_status store;
-    store_status(commands->store, &store);
-    holders_init(&moment->holders, store.published, store.window_bytes);
+    store_status(commands->store, &moment->store);
+    holders_init(&moment->holders, moment->store.published, moment->store.window_bytes);
     if (has_lines)
         downstream_observe(commands->downstream, &moment->counts, add_line, moment);
     else

@@ -14,6 +14,7 @@
 #include "relay/base/text.h"
 #include "relay/downstream/downstream.h"
 #include "relay/downstream/holders.h"
+#include "relay/store/status.h"
 #include "relay/upstream/link.h"
 
 struct commands;
@@ -22,6 +23,7 @@ struct info_moment {
     const struct commands *commands;
     int64_t now_ms;
     struct link_status link;
+    struct store_status store;
     struct downstream_counts counts;
     uint64_t replicas;         /* of which there is a line */
     struct holders holders;    /* of the window; as the lines */

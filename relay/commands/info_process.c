@@ -127,8 +127,7 @@ void info_persistence(const struct info_moment *moment, struct report *report)
 {
     const struct link_status *upstream = &moment->link;
     bool has_refresh_error = string_is_given(upstream->refresh_error);
-    struct store_status store;
-    store_status(moment->commands->store, &store);
+    const struct store_status *store = &moment->store;
     report_section(report, "Persistence");
     report_u64(report, "loading", 0);
     report_u64(report, "async_loading", 0);
@@ -142,7 +141,7 @@ void info_persistence(const struct info_moment *moment, struct report *report)
     report_u64(report, "aof_rewrite_scheduled", 0);
     report_text(report, "aof_last_bgrewrite_status", "ok");
     report_text(report, "aof_last_write_status", "%s",
-                status_word(store.error[0] == '\0' && !upstream->is_stalled));
+                status_word(store->error[0] == '\0' && !upstream->is_stalled));
 }
 
 static void report_time(struct report *report, const char *name, struct timeval time)
@@ -158,7 +157,7 @@ void info_cpu(const struct info_moment *moment, struct report *report)
     struct rusage thread = {0};
     getrusage(RUSAGE_SELF, &self);
     getrusage(RUSAGE_CHILDREN, &children);
-    getrusage(RUSAGE_THREAD, &thread); /* admin runs on thread 0 */
+    getrusage(RUSAGE_THREAD, &thread); /* commands run on thread 0 */
     report_section(report, "CPU");
     report_time(report, "used_cpu_sys", self.ru_stime);
     report_time(report, "used_cpu_user", self.ru_utime);

@@ -141,7 +141,7 @@ void downstream_close(struct downstream **where)
     notifier_free(&downstream->notifier);
     CHECK(TAILQ_EMPTY(&downstream->replica_stats_list));
     known_fini(&downstream->known);
-    /* What was put aside on the loop, ask_all maybe, comes before this. */
+    /* What was put aside on the loop, ask_waiting maybe, comes before this. */
     loop_defer(downstream->loop, free_downstream, downstream);
 }
 

@@ -228,15 +228,22 @@ static void on_request(const struct http_request *request, struct http_reply *re
 
 static const char advice[] = ": set [http] port or tls-port to another one, or to 0 for none";
 
-bool status_probe(const struct status_options *options, struct text *taken, struct text *why)
+static struct http_options http_options_of(const struct status_options *options)
 {
-    const struct http_options http = {
+    return (struct http_options){
         .addresses = options->bind,
         .has_port = options->port != 0,
         .has_tls_port = options->tls_port != 0,
         .port = options->port,
         .tls_port = options->tls_port,
+        .tls = options->tls,
+        .timeout_ms = CLIENT_TIMEOUT_MS,
     };
+}
+
+bool status_probe(const struct status_options *options, struct text *taken, struct text *why)
+{
+    const struct http_options http = http_options_of(options);
     struct error error;
     if (http_probe(&http, &error))
         return true;
@@ -257,15 +264,7 @@ struct status *status_open(struct loop *loop, const struct status_options *optio
     status->started_ms = clock_ms();
     text_init(&status->document.text, DOCUMENT_MAX);
     text_init(&status->metrics.text, METRICS_MAX);
-    const struct http_options http = {
-        .addresses = options->bind,
-        .has_port = options->port != 0,
-        .has_tls_port = options->tls_port != 0,
-        .port = options->port,
-        .tls_port = options->tls_port,
-        .tls = options->tls,
-        .timeout_ms = CLIENT_TIMEOUT_MS,
-    };
+    const struct http_options http = http_options_of(options);
     struct error error;
     status->http = http_open(loop, &http, on_request, status, &error);
     if (status->http == NULL) {
