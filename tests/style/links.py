@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The links in the Markdown documents: each must lead to a file of the tree and to a heading in it."""
 
+import functools
 import os
 import re
 import urllib.parse
@@ -32,8 +33,12 @@ def wrong_with(target, path, root):
         return ""
     if not to.endswith(".md"):
         return f"only documents have headings, and {to} is none"
-    there = set(anchors((root / to).read_text()))
-    return "" if anchor in there else f"{to} has no such heading"
+    return "" if anchor in anchors_of(root / to) else f"{to} has no such heading"
+
+
+@functools.lru_cache(maxsize=None)
+def anchors_of(path):
+    return set(anchors(path.read_text()))
 
 
 def prose_of(text):

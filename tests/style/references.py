@@ -18,6 +18,12 @@ REFERENCE = re.compile(
 HOMELESS = re.compile(r"(?<!docs/)\b(?:protocol|traps?|design)(?:\.md)?(?: section)? \d", re.IGNORECASE)
 
 
+@functools.lru_cache(maxsize=None)
+def sections_of(path):
+    """The numbers of a document's sections."""
+    return set(NUMBER.findall(links.prose_of(path.read_text())))
+
+
 def references(source, root):
     if source.path == "tests/style/selftest.py":  # names what is not there, to test this
         return
@@ -31,7 +37,7 @@ def references(source, root):
         if not document.exists():
             yield line, f"there is no docs/{match.group(1)}"
             continue
-        sections = set(NUMBER.findall(links.prose_of(document.read_text())))
+        sections = sections_of(document)
         for number in re.findall(r"\d+(?:\.\d+)*", match.group(2) or ""):
             if number not in sections:
                 yield line, f"docs/{match.group(1)} has no section {number}"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One thing has one word: the words that went, and what is said instead; predicates that change nothing; statics with a noun."""
 
+import functools
 import re
 
 import tree
@@ -82,14 +83,14 @@ def predicates_change_nothing(source, root):
                 yield number, f"{name} is a predicate and changes {match.group(1)}: give it a verb"
 
 
-def places_of_statics(root, kept={}):
-    """name of a static function -> the files of relay/ that have one. Read once for a tree."""
-    if root not in kept:
-        kept[root] = {}
-        for path in sorted((root / "relay").rglob("*.c")):
-            for name, _ in tree.statics(tree.Source(root, path)):
-                kept[root].setdefault(name, set()).add(path.relative_to(root).as_posix())
-    return kept[root]
+@functools.lru_cache(maxsize=None)
+def places_of_statics(root):
+    """name of a static function -> the files of relay/ that have one."""
+    places = {}
+    for path in (root / "relay").rglob("*.c"):
+        for name, _ in tree.statics(tree.Source(root, path)):
+            places.setdefault(name, set()).add(path.relative_to(root).as_posix())
+    return places
 
 
 def statics_carry_their_noun(source, root):
