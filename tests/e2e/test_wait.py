@@ -2,7 +2,6 @@
 """Confirmed writes: what a client's WAIT at the primary, and at the relay, may rely on."""
 
 import contextlib
-import subprocess
 import threading
 import time
 
@@ -14,6 +13,7 @@ import load
 import psync_client
 import relay as relay_module
 import resp
+import slow_disk
 import wait
 
 NO_MS = int(wait.limit(0.25) * 1000)  # long enough for a yes; a no takes all of it
@@ -282,62 +282,31 @@ def refuses(client):
 
 # ---- durable
 
-SLOW_DISK = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-/* While the file $HOLD_SYNC exists, nothing reaches the disk. */
-static int held(int fd, const char *name)
-{
-    while (access(getenv("HOLD_SYNC"), F_OK) == 0)
-        usleep(5000);
-    return ((int (*)(int))dlsym(RTLD_NEXT, name))(fd);
-}
-int fsync(int fd) { return held(fd, "fsync"); }
-int fdatasync(int fd) { return held(fd, "fdatasync"); }
-"""
-
-
-class SlowDisk:
-    """A relay whose fsync can be held up, from outside."""
-
-    def __init__(self, lab, origin, settings):
-        source, library = lab.directory / "slow_disk.c", lab.directory / "slow_disk.so"
-        source.write_text(SLOW_DISK)
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-        self.hold_path = lab.directory / "hold-sync"
-        self.relay = lab.relay(origin, settings, start=False)
-        spawn = self.relay.spawn
-        env = {
-            **relay_module.SANITIZER_ENV,
-            "LD_PRELOAD": str(library),
-            "HOLD_SYNC": str(self.hold_path),
-        }
-        # It wants to be the first library that is loaded, and does not wrap these two functions.
-        env["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
-        self.relay.spawn = lambda arguments, env_=None, **more: spawn(arguments, env=env)
-
-    @contextlib.contextmanager
-    def held(self):
-        self.hold_path.touch()
-        try:
-            yield
-        finally:
-            self.hold_path.unlink()
+@contextlib.contextmanager
+def syncs_held(disk):
+    """Nothing reaches the disk meanwhile."""
+    disk.hold("fsync", "fdatasync")
+    try:
+        yield
+    finally:
+        disk.recover()
 
 
 @pytest.mark.parametrize("fsync", ["everysec", "always"])
 def test_durable_is_on_disk(lab, fsync):
     """While the disk keeps us waiting, nothing is confirmed, and everything is served."""
+    if slow_disk.compiler() is None:
+        pytest.skip("no compiler for the library that slows the disk")
     origin = lab.origin()
     load.fill(origin, rounds=3)
-    disk = SlowDisk(lab, origin, {"upstream.ack": "durable", "store.fsync": fsync})
-    relay = disk.relay.start().wait_link()
+    relay = lab.relay(origin, {"upstream.ack": "durable", "store.fsync": fsync}, start=False)
+    runtimes = relay_module.sanitizer_runtimes()
+    disk = slow_disk.SlowDisk(lab.directory, relay.data_dir.resolve(), runtimes)
+    relay.environment = disk.environment
+    relay.start().wait_link()
     replica = lab.replica(relay).wait_online()
     expect(origin, 1)
-    with disk.held():
+    with syncs_held(disk):
         expect(origin, 0)
         wait.until("the replica has it", lambda: replica.offset() >= origin.offset())
         relay.set("ack", "received")
