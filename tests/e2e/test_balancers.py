@@ -16,6 +16,8 @@ import servers
 import wait
 import web
 
+SECONDS = 60
+
 needs_haproxy = pytest.mark.skipif(
     not balancers.HAPROXY.exists(), reason="haproxy could not be fetched (tests/support/setup.sh test)"
 )
@@ -110,15 +112,16 @@ psync-relay --set upstream.replicaof="10.0.0.1 6379" --set relay.data-dir=data &
 until_prints ok 30 <<<"curl -s http://127.0.0.1:6390/readyz?max-silence=30s"
 sed -i s/=30s/=3s/ keepalived.conf
 keepalived -n -l -f keepalived.conf &
-until_prints 10.0.0.9/24 60 <<<"ip address show dev eth0"
+until_prints 10.0.0.9/24 30 <<<"ip address show dev eth0"
 kill -STOP $(pidof redis-server)
 gone() { ip address show dev eth0 | grep -q 10.0.0.9/24 || echo gone; }
-until_prints gone 60 <<<gone
+until_prints gone 30 <<<gone
 kill -CONT $(pidof redis-server)
-until_prints 10.0.0.9/24 60 <<<"ip address show dev eth0"
+until_prints 10.0.0.9/24 30 <<<"ip address show dev eth0"
 """
 
 
+@pytest.mark.seconds(2 * SECONDS)  # more than the script has, so that what it printed is shown
 @pytest.mark.skipif(
     not balancers.KEEPALIVED.exists(), reason="keepalived could not be fetched (tests/support/setup.sh test)"
 )
@@ -130,4 +133,4 @@ def test_keepalived_moves_the_address(tmp_path):
         "psync-relay": relay_module.PROGRAM,
         "keepalived": balancers.KEEPALIVED,
     }
-    documents.run(documents.file_line(balancers.file_of("keepalived.conf")) + MACHINE, tmp_path, programs)
+    documents.run(documents.file_line(balancers.file_of("keepalived.conf")) + MACHINE, tmp_path, programs, SECONDS)

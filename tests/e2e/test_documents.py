@@ -112,7 +112,7 @@ def test_excerpts_are_settings(document, ini, tmp_path):
     assert done.returncode == 0 or done.stderr
 
 
-@pytest.mark.seconds(2 * SECONDS)
+@pytest.mark.seconds(3 * SECONDS)  # more than the script has, so that what it printed is shown
 @pytest.mark.parametrize("where", GIVEN, ids=lambda where: where[1])
 def test_recipe(where, tmp_path, programs):
     if "haproxy" in documents.section(*where) and "haproxy" not in programs:
@@ -120,7 +120,7 @@ def test_recipe(where, tmp_path, programs):
     documents.run(STAGE + GIVEN[where] + documents.script_of(*where), tmp_path, programs, 2 * SECONDS)
 
 
-@pytest.mark.seconds(2 * SECONDS)
+@pytest.mark.seconds(3 * SECONDS)  # more than the script has, so that what it printed is shown
 @pytest.mark.skipif(relay.is_sanitized(), reason="its make builds the program as it is without")
 def test_quick_start(tmp_path, programs):
     """In a folder that looks as a clone does, with the same build folder, so that make has little to do."""
