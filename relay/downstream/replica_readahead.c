@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "readahead.h"
+#include "relay/base/log.h"
+#include "replica_private.h"
+
+/* Where descriptors or memory are out, the next tick tries again. */
+void replica_read_ahead(struct replica *replica)
+{
+    if (replica->job == NULL)
+        replica->job = calloc(1, sizeof(*replica->job));
+    struct readahead_job *job = replica->job;
+    struct feed_piece piece;
+    if (job == NULL || job->is_under_way || !feed_wants(&replica->feed, &piece))
+        return;
+    job->owner = replica;
+    job->file = piece.file;
+    job->position = piece.position;
+    job->length = piece.length;
+    replica->piece = piece;
+    if (!readahead_submit(replica->readahead, job))
+        log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read ahead",
+                 replica->stats->id, replica->stats->peer);
+}
+
+/* What was only to be read for later is asked for again when it is due. */
+static void replica_on_unreadable(struct replica *replica, int error)
+{
+    if (!replica->waits_for_disk)
+        return;
+    replica_check(replica);
+    if (replica_is_closing(replica))
+        return;
+    errno = error;
+    log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read what comes next",
+             replica->stats->id, replica->stats->peer);
+    if (error == EIO || error == ENODATA)
+        feed_note_unreadable(&replica->feed);
+    replica_close(replica, CLOSE_UNREADABLE);
+}
+
+void replica_on_read(struct readahead_job *job)
+{
+    struct replica *replica = job->owner;
+    job->is_under_way = false;
+    if (replica == NULL) {
+        free(job);
+        return;
+    }
+    if (job->error != 0) {
+        replica_on_unreadable(replica, job->error);
+        return;
+    }
+    feed_note_read(&replica->feed, &replica->piece, job->was_cached);
+    if (replica->waits_for_disk)
+        replica_queue(replica);
+    replica_read_ahead(replica);
+}
+
+void replica_let_go_of_job(struct replica *replica)
+{
+    if (replica->job->is_under_way)
+        replica->job->owner = NULL;
+    else
+        free(replica->job);
+    replica->job = NULL;
+}

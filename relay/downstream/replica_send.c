@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/base/clock.h"
+#include "replica_private.h"
+
+/* What a feed's result means for the replica. */
+static const struct {
+    bool wants_write;
+    bool closes;
+    enum close_reason reason;
+} outcomes[] = {
+    [FEED_IDLE] = {.wants_write = false},
+    [FEED_BLOCKED] = {.wants_write = true},
+    [FEED_MORE] = {.wants_write = true},
+    [FEED_COLD] = {.wants_write = false},
+    [FEED_FINISHED] = {.closes = true, .reason = CLOSE_SERVED},
+    [FEED_BROKEN] = {.closes = true, .reason = CLOSE_FAILED},
+    [FEED_UNREADABLE] = {.closes = true, .reason = CLOSE_UNREADABLE},
+    [FEED_NOT_WHOLE] = {.closes = true, .reason = CLOSE_SNAPSHOT},
+    [FEED_LAGGED] = {.closes = true, .reason = CLOSE_LAGGED},
+    [FEED_NO_SPACE] = {.closes = true, .reason = CLOSE_DISK_FULL},
+    [FEED_REWOUND] = {.closes = true, .reason = CLOSE_REWOUND},
+    [FEED_RENAMED] = {.closes = true, .reason = CLOSE_RENAMED},
+};
+
+static void want_write(struct replica *replica, bool write)
+{
+    if (replica->wants_write == write)
+        return;
+    replica->wants_write = write;
+    conn_want(replica->conn, true, write);
+}
+
+void replica_show_traffic(struct replica *replica)
+{
+    const struct conn_traffic traffic = conn_traffic(replica->conn);
+    REPLICA_STATS_SET(replica->stats, sent_bytes, traffic.sent_bytes);
+    REPLICA_STATS_SET(replica->stats, received_bytes, traffic.received_bytes);
+    REPLICA_STATS_SET(replica->stats, reads, traffic.reads);
+    REPLICA_STATS_SET(replica->stats, writes, traffic.writes);
+}
+
+void replica_show_sent(struct replica *replica)
+{
+    if (replica->sent_seen != replica->feed.sent_bytes) {
+        replica->sent_seen = replica->feed.sent_bytes;
+        replica->progress_ms = clock_ms();
+    }
+    replica_show_traffic(replica);
+    REPLICA_STATS_SET(replica->stats, sent_offset, replica->feed.cursor.offset);
+}
+
+bool replica_is_full_syncing(const struct replica *replica)
+{
+    const struct replica_stats *stats = replica->stats;
+    if (replica->machine.state == REPLICA_LOADING)
+        return true;
+    return stats->full_sync && stats->acknowledges && !REPLICA_STATS_GET(stats, has_acknowledged);
+}
+
+static void replica_settle(struct replica *replica, enum feed_result result)
+{
+    CHECK(result < LENGTH_OF(outcomes));
+    replica->is_renamed = result == FEED_RENAMED && replica_is_full_syncing(replica);
+    if (replica->is_renamed)
+        want_write(replica, false);
+    else if (outcomes[result].closes)
+        replica_close(replica, outcomes[result].reason);
+    else
+        want_write(replica, outcomes[result].wants_write);
+}
+
+void replica_check(struct replica *replica)
+{
+    enum feed_result standing = feed_check(&replica->feed);
+    if (standing != FEED_IDLE)
+        replica_settle(replica, standing);
+}
+
+/* A replica that takes its RDB to disk says nothing until it has all of it: its time to say something
+ * begins here. */
+static void note_rdb_sent(struct replica *replica)
+{
+    struct replica_stats *stats = replica->stats;
+    if (!stats->full_sync || stats->rdb_sent_ms != 0 || replica->feed.step <= FEED_MARK)
+        return;
+    stats->rdb_sent_ms = clock_ms();
+    replica_note_life(replica);
+}
+
+static void replica_pump(struct replica *replica)
+{
+    enum feed_result result = feed_pump(&replica->feed, replica->conn);
+    replica_show_sent(replica);
+    note_rdb_sent(replica);
+    if (replica->machine.state == REPLICA_LOADING && replica->feed.step == FEED_STREAM)
+        replica_enter(replica, REPLICA_STREAMING, "rdb-sent");
+    replica->waits_for_disk = result == FEED_COLD;
+    replica_settle(replica, result);
+    if (!replica_is_closing(replica) && replica->feed.is_cold)
+        replica_read_ahead(replica);
+}
+
+static void replica_pump_queued(void *arg)
+{
+    replica_pump(arg);
+}
+
+void replica_queue(struct replica *replica)
+{
+    if (!chore_is_queued(&replica->chore))
+        loop_put_off(replica->loop, CHORE_WORK, &replica->chore, replica_pump_queued, replica);
+}
+
+void replica_send(struct replica *replica)
+{
+    if (replica->waits_for_disk || feed_is_behind(&replica->feed))
+        replica_queue(replica);
+    else
+        replica_pump(replica);
+}
+
+bool replica_will_send(const struct replica *replica)
+{
+    return replica->wants_write || replica->waits_for_disk || chore_is_queued(&replica->chore);
+}
+
+void replica_flush_replies(struct replica *replica)
+{
+    enum feed_result result = feed_flush(&replica->feed, replica->conn);
+    replica_show_sent(replica);
+    replica_settle(replica, result);
+}
