@@ -9,9 +9,9 @@
 #include <openssl/ssl.h>
 
 #include "address.h"
-#include "relay/net/conn.h"
+#include "channel.h"
+#include "relay/base/check.h"
 #include "relay/net/tls.h"
-#include "transport.h"
 
 enum { TLS_SUBJECT_MAX = 128 };
 
@@ -37,10 +37,5 @@ void tls_explain(const SSL *ssl, const struct tls_peer *peer, int error,
 
 /* The newest reason in OpenSSL's queue, which is empty afterwards. */
 const char *tls_reason(char out[CHANNEL_ERROR_MAX]);
-
-/* Puts a channel under TLS: as a server where host is NULL. False: out of memory. */
-MUST_CHECK bool tls_begin(struct channel *channel, struct tls_context *context, const char *host);
-
-extern const struct transport transport_tls;
 
 #endif

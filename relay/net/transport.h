@@ -1,61 +1,67 @@
 /* SPDX-License-Identifier: MIT
  *
- * How bytes cross a connected descriptor: plain TCP, or TLS. conn.c owns the descriptor, the
- * state and the events; a transport only moves bytes and says what it waits for. It never blocks.
+ * One layer of a connection: TCP, or what stands on it and changes the bytes on their way (TLS).
+ * channel.h says which layers there are and in which order they stand. A layer knows the one below by
+ * layer_receive and layer_send only, and nothing of those above. It never blocks.
+ *
+ * A layer that may not have all of what it was given out at once keeps the rest: bytes that it has
+ * taken count as sent, has_unsent says so, and flush sends them. A layer that keeps received bytes, or knows that
+ * the one below may have more, says so by has_pending.
+ *
+ * Thread: that of the connection.
  */
 #ifndef RELAY_NET_TRANSPORT_H
 #define RELAY_NET_TRANSPORT_H
 
-#include <assert.h>
-#include <sys/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "relay/net/conn.h"
+#include "relay/base/bytes.h"
+#include "relay/net/conn_io.h"
 
-/* Files that are sent from are larger than 4 GB, also where a pointer has 32 bits. */
-static_assert(sizeof(off_t) == sizeof(uint64_t), "build with -D_FILE_OFFSET_BITS=64");
+struct channel;
 
-enum { WAITS_READ = 1, WAITS_WRITE = 2 };
-
-enum { CHANNEL_ERROR_MAX = 384 };
-
-/* A descriptor and what a transport keeps about it. A member of a conn. */
-struct channel {
-    const struct transport *transport;
-    int fd;
-    void *session; /* the transport's own; NULL: it keeps nothing */
-    bool
-        accepts_plain; /* a server's handshake makes it plain where the client does not speak TLS */
-    /* What the descriptor must be ready for until the next receive (or step of the handshake), and
-     * until the next send: a TLS record may have to be read before bytes can be sent, and the other
-     * way round. Set by the transport. */
-    unsigned receive_waits;
-    unsigned send_waits;
-    char error[CHANNEL_ERROR_MAX]; /* in words, set with CONN_FAILED */
+/* A member of a channel. */
+struct layer {
+    const struct transport *transport; /* NULL: the channel has no such layer */
+    void *session;                     /* the transport's own; NULL: it keeps nothing */
+    struct layer *below;               /* NULL: the socket's */
+    struct channel *channel;
 };
 
-/* The functions keep the contract of their namesakes in conn.h. */
+/* What is NULL is done by the layer below, where it is not said otherwise. receive and send keep the
+ * contract of their namesakes in conn.h. */
 struct transport {
-    const char *name;
-    /* CONN_OK: bytes can flow. CONN_AGAIN: call again when `receive_waits` has come. */
-    enum conn_io (*handshake)(struct channel *channel);
-    enum conn_io (*receive)(struct channel *channel, void *into, size_t capacity, size_t *received);
-    enum conn_io (*send)(struct channel *channel, struct bytes view, bool more, size_t *sent);
-    enum conn_io (*send_file)(struct channel *channel, int file, uint64_t position, size_t length,
+    const char *name; /* in messages: "the <name> handshake was not done within ..." */
+    /* One step of coming up, when the layers below are up. CONN_OK: it is up. CONN_AGAIN: call again when what
+     * it has set channel.handshake_waits to has come. It reads until CONN_AGAIN, or keeps what it has
+     * read too much for its receive. NULL: it is up at once. */
+    enum conn_io (*handshake)(struct layer *layer);
+    enum conn_io (*receive)(struct layer *layer, void *into, size_t capacity, size_t *received);
+    enum conn_io (*send)(struct layer *layer, struct bytes view, bool more, size_t *sent);
+    /* NULL in a layer that has its own send: the file is read, and given to that. */
+    enum conn_io (*send_file)(struct layer *layer, int file, uint64_t position, size_t length,
                               size_t *sent);
-    /* Does the kernel move a file's bytes? */
-    bool (*moves_files)(const struct channel *channel);
-    /* Are there received bytes that the descriptor will not tell of? */
-    bool (*has_pending)(const struct channel *channel);
-    /* Are there bytes that count as sent, and that the descriptor did not take? `flush` sends them:
-     * CONN_OK when all are gone, CONN_AGAIN: when `send_waits` has come. */
-    bool (*has_unsent)(const struct channel *channel);
-    enum conn_io (*flush)(struct channel *channel);
-    /* Says that we send no more; where the descriptor is full, the flush does. */
-    void (*finish)(struct channel *channel);
-    /* Frees the session; the descriptor stays. */
-    void (*fini)(struct channel *channel);
+    /* Does the kernel move a file's bytes? NULL in a layer that has its own send: no. */
+    bool (*moves_files)(const struct layer *layer);
+    /* Are there received bytes, or a failure, that the descriptor will not tell of? Not where only more from
+     * below can help: the loop would turn in circles. NULL: never. */
+    bool (*has_pending)(const struct layer *layer);
+    /* Are there bytes that count as sent, and that the layer below did not take? `flush` sends them:
+     * CONN_OK when all are gone, CONN_AGAIN: when channel.send_waits has come. NULL: never. */
+    bool (*has_unsent)(const struct layer *layer);
+    enum conn_io (*flush)(struct layer *layer);
+    /* Says that we send no more; nothing is unsent in the layer when it is called. CONN_AGAIN: call again after
+     * the next flush. After anything else it is the turn of the layer below. NULL: it has no word for it. */
+    enum conn_io (*finish)(struct layer *layer);
+    /* Frees the session, the layers below being there still. NULL: there is none. */
+    void (*fini)(struct layer *layer);
 };
 
-extern const struct transport transport_plain;
+enum conn_io layer_receive(struct layer *layer, void *into, size_t capacity, size_t *received);
+enum conn_io layer_send(struct layer *layer, struct bytes view, bool more, size_t *sent);
+enum conn_io layer_send_file(struct layer *layer, int file, uint64_t position, size_t length,
+                             size_t *sent);
 
 #endif

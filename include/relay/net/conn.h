@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A connection, ours to a server or a client's to us, over a transport that the rest of the relay
- * does not see: plain TCP, or TLS. Bytes go straight to and from memory that the caller names; the
+ * A connection, ours to a server or a client's to us, over layers that the rest of the relay
+ * does not see: TCP, with or without TLS. Bytes go straight to and from memory that the caller names; the
  * one exception are TLS records that a full socket did not take (TLS_UNSENT_MAX).
  *
  *      conn_connect               conn_accept
@@ -34,6 +34,7 @@
 
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
+#include "relay/net/conn_io.h"
 
 struct conn;
 struct loop;
@@ -42,15 +43,6 @@ struct tls_context;
 enum conn_event { CONN_EVENT_UP, CONN_EVENT_READABLE, CONN_EVENT_WRITABLE, CONN_EVENT_DOWN };
 
 typedef void conn_event_fn(struct conn *conn, enum conn_event event, void *arg);
-
-enum conn_io {
-    CONN_OK,     /* some bytes went */
-    CONN_AGAIN,  /* none now; an event will tell */
-    CONN_END,    /* the peer sends no more (receive only); no READABLE comes after it */
-    CONN_FAILED, /* the connection is broken; conn_error says why; DOWN follows if it stays */
-    CONN_UNREADABLE, /* what should be sent cannot be read (send and send_file only): the disk fails, or the file
-                      * is shorter. The connection is as it was */
-};
 
 struct conn_options {
     int keepalive_s; /* TCP keepalive after that many idle seconds; 0: none */
