@@ -18,6 +18,8 @@ SOURCES  := $(wildcard relay/*.c relay/*/*.c)
 OBJECTS  := $(SOURCES:relay/%.c=$(B)/obj/%.o)
 PROGRAM  := $(B)/psync-relay
 PACKAGES := libevent_core openssl inih
+# Used where they are installed; OPTIONAL= builds without them.
+OPTIONAL ?= liblz4 libzstd
 
 WERROR   ?=
 WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
@@ -34,10 +36,13 @@ $(error SAN=$(SAN): there are SAN=address and SAN=thread, and SAN=fuzz for clang
 endif
 
 # Asked once, and only when something is compiled: `make test` may have to install pkg-config first.
+optional = $(if $(filter undefined,$(origin optional_found)),$(eval \
+           optional_found := $(shell for p in $(OPTIONAL); do pkg-config --exists $$p && echo $$p; done)))$(optional_found)
 packages = $(if $(filter undefined,$(origin packages_$(1))),$(eval \
-           packages_$(1) := $(shell pkg-config --$(1) $(PACKAGES))))$(packages_$(1))
+           packages_$(1) := $(shell pkg-config --$(1) $(PACKAGES) $(optional))))$(packages_$(1))
+have      = $(if $(filter liblz4,$(optional)),-DHAVE_LZ4) $(if $(filter libzstd,$(optional)),-DHAVE_ZSTD)
 ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -DRELAY_VERSION='"$(VERSION)"' $(WARNINGS) $(HARDEN) \
-              $(CPPFLAGS) $(CFLAGS) $(FLAGS_$(SAN)) $(call packages,cflags)
+              $(CPPFLAGS) $(CFLAGS) $(FLAGS_$(SAN)) $(have) $(call packages,cflags)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS) $(FLAGS_$(SAN))
 LIBS        = $(call packages,libs) -lpthread
 

@@ -18,21 +18,24 @@ import words
 BELOW = {
     "base": set(),
     "os": {"base"},
+    "codec": {"base"},
     "net": {"base", "os"},
     "resp": {"base"},
     "store": {"base", "os"},
-    "upstream": {"base", "os", "net", "resp", "store"},
-    "downstream": {"base", "os", "net", "resp", "store"},
-    "commands": {"base", "os", "net", "resp", "store", "upstream", "downstream"},
-    "status": {"base", "os", "net", "resp", "store", "upstream", "downstream", "commands"},
-    "config": {"base", "os", "net", "resp", "store", "upstream", "downstream", "commands", "status"},
-    "top": {"base", "os", "net", "resp", "store", "upstream", "downstream", "commands", "status", "config"},
+    "upstream": {"base", "os", "codec", "net", "resp", "store"},
+    "downstream": {"base", "os", "codec", "net", "resp", "store"},
+    "commands": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream"},
+    "status": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream", "commands"},
+    "config": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream", "commands", "status"},
+    "top": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream", "commands", "status", "config"},
 }
 
 # Libraries that stay in one place: what is included, and where it may be.
 LIBRARIES = [
     (re.compile(r"event2?/|ev\w+\.h$|event\.h$"), "libevent", re.compile(r"relay/net/")),
     (re.compile(r"openssl/"), "OpenSSL", re.compile(r"relay/net/")),
+    (re.compile(r"lz4\w*\.h$"), "liblz4", re.compile(r"relay/codec/library_lz4\.c$")),
+    (re.compile(r"zstd\w*\.h$"), "libzstd", re.compile(r"relay/codec/library_zstd\.c$")),
     (re.compile(r"ini\.h$"), "inih", re.compile(r"relay/config/ini_file\.c$")),
 ]
 
