@@ -129,18 +129,20 @@ static bool load_histories(struct store *store, struct text *why)
 }
 
 /* A file system takes its time for each file, more so where others have just been removed (ext4 looks for an
- * inode among those): of a window that is large, small segments would be thousands a second. */
-static void raise_segment_bytes(struct store_options *options)
+ * inode among those): of a window that is large, small segments would be thousands a second. Told when it is
+ * another than before. */
+static void set_segment_bytes(struct store *store, const struct store_options *options)
 {
+    uint64_t before = store->options.segment_bytes;
     uint64_t least = options->window_bytes / SEGMENTS_MANY;
     if (least > SEGMENT_LEAST_MAX)
         least = SEGMENT_LEAST_MAX;
-    if (options->segment_bytes >= least)
-        return;
-    log_info("store: segment-size is %" PRIu64 ", little for a repl-backlog-size of %" PRIu64
-             ": segments of %" PRIu64 " bytes are made",
-             options->segment_bytes, options->window_bytes, least);
-    options->segment_bytes = least;
+    bool is_raised = options->segment_bytes < least;
+    store->options.segment_bytes = is_raised ? least : options->segment_bytes;
+    if (is_raised && store->options.segment_bytes != before)
+        log_info("store: segment-size is %" PRIu64 ", little for a repl-backlog-size of %" PRIu64
+                 ": segments of %" PRIu64 " bytes are made",
+                 options->segment_bytes, options->window_bytes, least);
 }
 
 struct store *store_open(const struct store_options *options, struct text *why)
@@ -151,7 +153,7 @@ struct store *store_open(const struct store_options *options, struct text *why)
         return NULL;
     }
     store->options = *options;
-    raise_segment_bytes(&store->options);
+    set_segment_bytes(store, options);
     store->reclaim_wait_ms = RECLAIM_WAIT_MS;
     text_init(&store->error, WHY_MAX);
     if (!data_dir_open(&store->data_dir, options->data_dir, true, why)) {
@@ -179,7 +181,7 @@ void store_change(struct store *store, const struct store_options *options)
 {
     store->options.window_bytes = options->window_bytes;
     store->options.window_bytes_max = options->window_bytes_max;
-    store->options.segment_bytes = options->segment_bytes;
+    set_segment_bytes(store, options);
     store->options.fsync = options->fsync;
     if (store->current != NULL)
         history_take_options(store->current);

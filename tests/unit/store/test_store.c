@@ -437,6 +437,26 @@ DEPOT_TEST(the_sizes_of_the_window_may_be_changed)
     depot_assert_window(&depot, first, UINT64_MAX, 40 * DEPOT_SEGMENT);
 }
 
+/* Segments that are too small for the window are made larger at the start; no change of another option makes
+ * them small again. */
+DEPOT_TEST(small_segments_stay_larger_when_options_change)
+{
+    depot.options.window_bytes = 4096 * (uint64_t)DEPOT_SEGMENT;
+    depot.options.window_bytes_max = 8192 * (uint64_t)DEPOT_SEGMENT;
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 0);
+    assert_int_equal(backlog_newest(depot_backlog(&depot))->capacity, 2 * DEPOT_SEGMENT);
+    struct store_options options = depot.options;
+    options.fsync = STORE_FSYNC_EVERYSEC;
+    store_change(depot.store, &options);
+    depot_stream(&depot, 7 * DEPOT_SEGMENT, 0);
+    assert_int_equal(backlog_segment_count(depot_backlog(&depot)), 4);
+    options.window_bytes *= 2; /* it is the window of now that counts */
+    store_change(depot.store, &options);
+    depot_stream(&depot, 5 * DEPOT_SEGMENT, 0);
+    assert_int_equal(backlog_newest(depot_backlog(&depot))->capacity, 4 * DEPOT_SEGMENT);
+}
+
 DEPOT_TEST(when_it_fsyncs_may_be_changed)
 {
     depot_open(&depot);
