@@ -11,10 +11,10 @@
 
 #include "files.h"
 #include "history_private.h"
+#include "notes.h"
 #include "reclaimer.h"
 #include "relay/base/log.h"
 #include "relay/os/file.h"
-#include "relay/store/store_notes.h"
 
 static bool open_directory(struct data_dir *data_dir, const char *path, bool make, struct text *why)
 {
@@ -78,34 +78,11 @@ static bool look_at_lock(struct data_dir *data_dir, const char *path, struct tex
     return good;
 }
 
-static const char *const notes[] = {STORE_NOTE_PRIMARY, STORE_NOTE_REFRESH, STORE_NOTE_VERSIONS};
-
-bool data_dir_is_note(const char *name)
-{
-    for (size_t i = 0; i < LENGTH_OF(notes); i++) {
-        if (strcmp(name, notes[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* A kill in the middle of replacing a note leaves it. */
-static bool is_half_a_note(const char *name)
-{
-    size_t length = strlen(name);
-    for (size_t i = 0; i < LENGTH_OF(notes); i++) {
-        size_t stem = strlen(notes[i]);
-        if (length > stem && strncmp(name, notes[i], stem) == 0 && strcmp(name + stem, ".new") == 0)
-            return true;
-    }
-    return false;
-}
-
 /* What else belongs there. */
 static bool is_ours(const char *name)
 {
-    return strcmp(name, "lock") == 0 || strcmp(name, RECLAIMER_TRASH) == 0 ||
-           data_dir_is_note(name) || is_half_a_note(name);
+    return strcmp(name, "lock") == 0 || strcmp(name, RECLAIMER_TRASH) == 0 || notes_is_name(name) ||
+           notes_is_half(name);
 }
 
 struct search {

@@ -30,9 +30,6 @@ MUST_CHECK bool data_dir_open(struct data_dir *data_dir, const char *path, bool 
 MUST_CHECK bool data_dir_look(struct data_dir *data_dir, const char *path, struct text *taken,
                               struct text *why);
 
-/* Is it a name that a note may have (store_keep_note)? */
-bool data_dir_is_note(const char *name);
-
 void data_dir_close(struct data_dir *data_dir);
 
 #endif

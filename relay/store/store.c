@@ -14,6 +14,7 @@
 #include "file_thread.h"
 #include "files.h"
 #include "history_private.h"
+#include "notes.h"
 #include "rdb_space.h"
 #include "reclaimer.h"
 #include "relay/base/clock.h"
@@ -46,6 +47,7 @@ struct store {
     struct reclaimer *reclaimer;
     struct disk_space disk;
     struct verifier *verifier;
+    struct notes notes;
     int64_t reclaim_wait_ms; /* how long thread 0 may still wait for the reclaimer in this second */
     uint64_t given;          /* see reclaimer_gives */
     struct rdb_space room;
@@ -171,6 +173,7 @@ struct store *store_open(const struct store_options *options, struct text *why)
         store_close(&store);
         return NULL;
     }
+    notes_init(&store->notes, store->data_dir.directory, store->files, store->syncer);
     disk_space_init(&store->disk, store->files, store->data_dir.directory);
     if (!load_histories(store, why))
         store_close(&store);
@@ -200,35 +203,34 @@ void store_on_durable(struct store *store, void (*fn)(void *arg), void *arg)
 
 bool store_keep_note(struct store *store, const char *name, struct bytes content, struct text *why)
 {
-    CHECK(data_dir_is_note(name));
     CHECK(content.length > 0);
-    if (!files_replace(store->data_dir.directory, name, content, false, why))
-        return false;
-    (void)!syncer_submit_file(store->syncer, store->data_dir.directory, name);
-    return true;
+    return notes_keep(&store->notes, name, content, true, why);
 }
 
 bool store_jot_note(struct store *store, const char *name, struct bytes content, struct text *why)
 {
-    CHECK(data_dir_is_note(name));
     CHECK(content.length > 0);
-    return files_replace(store->data_dir.directory, name, content, false, why);
+    return notes_keep(&store->notes, name, content, false, why);
+}
+
+bool store_note_is_pending(const struct store *store, const char *name)
+{
+    return notes_are_pending(&store->notes, name);
 }
 
 bool store_read_note(const struct store *store, const char *name, struct text *out,
                      struct text *why)
 {
-    CHECK(data_dir_is_note(name));
-    if (faccessat(store->data_dir.directory, name, F_OK, 0) == -1 && errno == ENOENT)
-        return true;
-    return files_read(store->data_dir.directory, name, out, why);
+    return notes_read(&store->notes, name, out, why);
 }
 
 void store_drop_note(struct store *store, const char *name)
 {
-    CHECK(data_dir_is_note(name));
-    if (unlinkat(store->data_dir.directory, name, 0) == -1 && errno != ENOENT)
-        log_warn("store: cannot remove %s from the data directory", name);
+    struct text why;
+    text_init(&why, WHY_MAX);
+    if (!notes_keep(&store->notes, name, (struct bytes){0}, false, &why))
+        log_warnx("store: cannot remove %s from the data directory", text_string(&why));
+    text_fini(&why);
 }
 
 /* ------------------------------------------------------------------ histories come and go */
@@ -379,6 +381,7 @@ void store_close(struct store **store)
     verifier_stop(&it->verifier);
     if (it->files != NULL)
         file_thread_on_done(it->files, NULL, NULL);
+    notes_fini(&it->notes);
     file_thread_drain(it->files);
     if (reclaimer_stop(&it->reclaimer, RECLAIM_LIMIT_MS)) {
         syncer_stop(&it->syncer);
@@ -472,6 +475,7 @@ bool store_publish(struct store *store)
 {
     bool news = store->changed;
     store->changed = false;
+    notes_take(&store->notes);
     if (store->current != NULL && history_publish(store->current))
         news = true;
     if (store->arriving != NULL && history_publish(store->arriving))

@@ -107,7 +107,7 @@ void syncer_submit_cut(struct syncer *syncer, struct syncer_place *place,
 MUST_CHECK bool syncer_submit_names(struct syncer *syncer, int directory,
                                     struct syncer_claim *claim);
 
-/* `name` in the directory was replaced, and is to be durable soon. False: memory or descriptors are out. */
+/* `name` in the directory was replaced, and is to be durable soon. False: memory or descriptors are out. Any thread. */
 MUST_CHECK bool syncer_submit_file(struct syncer *syncer, int directory, const char *name);
 
 /* Is there a job that is not done? Thread 0. */

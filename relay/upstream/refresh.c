@@ -28,7 +28,8 @@ enum refresh_state { REFRESH_IDLE, REFRESH_CONNECTING, REFRESH_HANDSHAKE, REFRES
 struct refresh {
     struct loop *loop;
     struct store *store;
-    struct timer *timer; /* of a pause: the disk is full until files are freed */
+    struct timer
+        *timer; /* of a pause: the disk is full until files are freed, or is being written to */
     struct tls_context *tls;
     struct announced_version *announced;
     struct state_machine machine; /* enum refresh_state */
@@ -247,10 +248,25 @@ void refresh_cancel(struct refresh *refresh, const char *why)
     refresh_note_end(refresh, REFRESH_CANCELLED, "cancelled");
 }
 
+/* A restart has to know that the primary was asked, so PSYNC does not leave before the note of it is written. */
+static bool holds_psync(const struct refresh *refresh)
+{
+    return refresh->machine.state == REFRESH_HANDSHAKE && refresh->pace.is_asking &&
+           store_note_is_pending(refresh->store, STORE_NOTE_REFRESH);
+}
+
+static void refresh_flush(struct refresh *refresh)
+{
+    if (holds_psync(refresh))
+        timer_arm(refresh->timer, HELD_PAUSE_MS);
+    else
+        server_conn_flush(&refresh->server_conn);
+}
+
 void refresh_tick(struct refresh *refresh, int64_t timeout_ms)
 {
     if (refresh->machine.state != REFRESH_IDLE && !refresh->server_conn.is_paused &&
-        clock_silence_ms(refresh->server_conn.last_io_ms) > timeout_ms)
+        !holds_psync(refresh) && clock_silence_ms(refresh->server_conn.last_io_ms) > timeout_ms)
         refresh_fail(refresh, "the primary is silent");
 }
 
@@ -289,7 +305,7 @@ static bool take_answers(struct refresh *refresh, struct text *why)
     switch (server_conn_shake_hands(&refresh->server_conn, why)) {
     case SERVER_CONN_MORE:
         note_asking(refresh);
-        server_conn_flush(&refresh->server_conn);
+        refresh_flush(refresh);
         return true;
     case SERVER_CONN_DONE:
         return begin_loading(refresh, why);
@@ -413,7 +429,7 @@ static void refresh_on_event(struct conn *conn, enum conn_event event, void *arg
         good = read_some(refresh, &why);
         break;
     case CONN_EVENT_WRITABLE:
-        server_conn_flush(&refresh->server_conn);
+        refresh_flush(refresh);
         break;
     case CONN_EVENT_DOWN:
         text_format(&why, "%s", conn_error(conn));
@@ -430,6 +446,10 @@ static void refresh_on_event(struct conn *conn, enum conn_event event, void *arg
 static void resume_reading(void *arg)
 {
     struct refresh *refresh = arg;
+    if (refresh->machine.state == REFRESH_HANDSHAKE) {
+        refresh_flush(refresh);
+        return;
+    }
     server_conn_pause(&refresh->server_conn, false);
     refresh_on_event(refresh->server_conn.conn, CONN_EVENT_READABLE, refresh);
 }

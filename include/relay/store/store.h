@@ -94,16 +94,20 @@ bool store_publish(struct store *store);
 /* Every second: trims, looks after fsync and disk space. */
 void store_tick(struct store *store);
 
-/* A small text of somebody else's, kept beside the histories under a name of those that belong there, and
- * replaced at once: it survives a kill when it returns, and a power failure as soon as the disk has got round
- * to it. False: `why`. */
+/* A small text of somebody else's, kept beside the histories under a name of those that belong there. It is read from
+ * now on; the file thread replaces the file, and a kill before that finds the note before (store_note_is_pending).
+ * It survives a power failure as soon as the disk has got round to it. False: out of memory, `why`; what the disk
+ * says is told in the log. */
 MUST_CHECK bool store_keep_note(struct store *store, const char *name, struct bytes content,
                                 struct text *why);
 
-/* The same without waiting for the disk: it survives a kill; after a power failure the one before it may be
- * there, or one that is cut off. */
+/* The same without an fsync; after a power failure the one before it may be there, or one that is cut off. */
 MUST_CHECK bool store_jot_note(struct store *store, const char *name, struct bytes content,
                                struct text *why);
+
+/* Has the newest content of that note not been written yet? Who must not go on before a kill would find it asks at
+ * the end of each turn. */
+bool store_note_is_pending(const struct store *store, const char *name);
 
 /* Appends it to `out`; nothing where there is none. False: it is there, but cannot be read, or is longer
  * than out->limit; `why`. */

@@ -316,6 +316,8 @@ TEST(a_note_delays_nobody)
 {
     start(STORE_FSYNC_EVERYSEC);
     assert_true(store_keep_note(depot.store, STORE_NOTE_PRIMARY, bytes_of("a note"), &depot.why));
+    for (int i = 0; i < 50000 && store_note_is_pending(depot.store, STORE_NOTE_PRIMARY); i++)
+        usleep(100);
     assert_int_equal(place_length(&depot.place, "data/" STORE_NOTE_PRIMARY), 6);
     end();
 }
