@@ -19,9 +19,10 @@
 #include "relay/upstream/sentinel.h"
 #include "tls_sides.h"
 
-struct notifier;
 struct config;
+struct ini_rewriter;
 struct loop;
+struct notifier;
 struct store;
 struct timer;
 
@@ -37,6 +38,7 @@ struct components {
     struct link *link;
     struct sentinel *sentinel;
     struct commands *commands;
+    struct ini_rewriter *ini_rewriter; /* CONFIG REWRITE */
     struct status *status;
     struct service service;  /* the service manager */
     bool replicas_must_look; /* the store has changed in a way that store_publish does not tell */

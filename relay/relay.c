@@ -14,6 +14,7 @@
 #include "relay/base/log.h"
 #include "relay/config/config.h"
 #include "relay/config/descriptors.h"
+#include "relay/config/ini_rewriter.h"
 #include "relay/config/saved_primary.h"
 #include "relay/config/secret_files.h"
 #include "relay/net/loop.h"
@@ -178,6 +179,9 @@ static bool open_sentinel(struct components *components)
 static bool open_commands(struct components *components)
 {
     struct commands_callbacks callbacks = wiring_commands_callbacks(components);
+    components->ini_rewriter = ini_rewriter_new(components->loop, reload_on_rewritten, components);
+    if (components->ini_rewriter == NULL)
+        return false;
     callbacks.set = reload_set;
     callbacks.rewrite = reload_rewrite;
     components->commands =
@@ -243,6 +247,9 @@ static void close_components(struct components *components)
         link_close(&components->link);
     if (components->downstream != NULL)
         downstream_close(&components->downstream);
+    /* Waits for a CONFIG REWRITE that is under way. Everybody who is connected has been let go before. */
+    if (components->ini_rewriter != NULL)
+        ini_rewriter_free(&components->ini_rewriter);
     if (components->tick != NULL)
         timer_free(&components->tick);
     if (components->durable != NULL) {

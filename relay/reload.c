@@ -73,18 +73,16 @@ bool reload_set(const struct setting_pair *pairs, size_t count, struct text *why
     return true;
 }
 
-bool reload_rewrite(struct text *why, void *arg)
+enum commands_rewrite reload_rewrite(bool may_begin, struct text *why, void *arg)
 {
     const struct components *components = arg;
-    size_t count = 0;
-    if (!config_rewrite(components->config, &count, why)) {
-        log_warnx("relay: CONFIG REWRITE: %s", text_string(why));
-        return false;
-    }
-    if (count > 0)
-        log_info("relay: CONFIG REWRITE changed %zu settings in %s", count,
-                 components->config->commands.config_file);
-    return true;
+    return ini_rewriter_begin(components->ini_rewriter, components->config, may_begin, why);
+}
+
+void reload_on_rewritten(const char *why, void *arg)
+{
+    const struct components *components = arg;
+    commands_on_rewritten(components->commands, why);
 }
 
 /* --- SIGHUP --- */
@@ -131,7 +129,7 @@ void reload_ini(struct components *components)
     struct change change = {components, "SIGHUP", ""};
     const struct config_watcher watcher = watcher_of(&change);
     text_init(&why, ERRORS_MAX);
-    if (!config_load_again(config, &fresh, config->source.file, &why)) {
+    if (!config_load_again(config, &fresh, NULL, &why)) {
         log_errors(text_string(&why));
     } else {
         /* Without an ini what CONFIG SET has changed stays; files with passwords may have changed. */

@@ -6,9 +6,10 @@
 #include "relay/downstream/client.h"
 
 void client_states_init(struct client_states *states, struct pubsub *pubsub,
-                        struct waiters *waiters, struct logins *logins)
+                        struct waiters *waiters, struct logins *logins, struct rewrites *rewrites)
 {
-    *states = (struct client_states){.pubsub = pubsub, .waiters = waiters, .logins = logins};
+    *states = (struct client_states){
+        .pubsub = pubsub, .waiters = waiters, .logins = logins, .rewrites = rewrites};
     TAILQ_INIT(&states->list);
 }
 
@@ -25,6 +26,7 @@ static void client_state_end(void *thing)
     transaction_fini(&state->transaction);
     waiters_forget(states->waiters, &state->waiter);
     logins_forget(states->logins, &state->login);
+    rewrites_forget(states->rewrites, &state->rewrite);
     TAILQ_REMOVE(&states->list, state, entry);
     free(state);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the commands keep for one client between two of its commands: its subscriptions, its transaction, the WAIT or the
- * login that blocks it. Most clients need none of it and have no state.
+ * What the commands keep for one client between two of its commands: its subscriptions, its transaction, the WAIT,
+ * the login or the CONFIG REWRITE that blocks it. Most clients need none of it and have no state.
  *
  * Owner: struct commands; a state ends with its client. Thread: thread 0.
  */
@@ -12,6 +12,7 @@
 #include "pubsub.h"
 #include "relay/base/check.h"
 #include "relay/base/queue.h"
+#include "rewrites.h"
 #include "transaction.h"
 #include "waiter.h"
 
@@ -26,6 +27,7 @@ struct client_state {
     struct transaction transaction;
     struct waiter waiter;
     struct login login;
+    struct rewrite_waiter rewrite;
 };
 
 TAILQ_HEAD(client_state_list, client_state);
@@ -36,10 +38,11 @@ struct client_states {
     struct pubsub *pubsub;
     struct waiters *waiters;
     struct logins *logins;
+    struct rewrites *rewrites;
 };
 
 void client_states_init(struct client_states *states, struct pubsub *pubsub,
-                        struct waiters *waiters, struct logins *logins);
+                        struct waiters *waiters, struct logins *logins, struct rewrites *rewrites);
 
 /* Ends all of them. */
 void client_states_close(struct client_states *states);

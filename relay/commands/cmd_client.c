@@ -124,7 +124,8 @@ static const char *flags_of(const struct peer_status *peer, char out[FLAGS_MAX])
         out[length++] = 'P';
     if (client_state != NULL && client_state->transaction.is_open)
         out[length++] = 'x';
-    if (client_state != NULL && client_state->waiter.is_blocked)
+    if (client_state != NULL &&
+        (client_state->waiter.is_blocked || client_state->rewrite.is_blocked))
         out[length++] = 'b';
     if (length == 0)
         out[length++] = 'N';

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client_state.h"
 #include "handlers.h"
 #include "pattern.h"
 #include "request.h"
@@ -226,15 +227,13 @@ void on_config_set(struct request *request)
 }
 
 /* What REPLICAOF changes is remembered in the data directory: for Sentinel, which asks for this after each,
- * there is nothing to be written. */
+ * there is nothing to be written. Where there is no memory for the client's state it is not blocked, as in a
+ * transaction. */
 void on_config_rewrite(struct request *request)
 {
-    const struct commands_callbacks *callbacks = &request->commands->callbacks;
-    struct text why;
-    text_init(&why, WHY_MAX);
-    if (callbacks->rewrite(&why, callbacks->arg))
-        reply_ok(request);
-    else
-        write_error(request->writer, "%s", text_string(&why));
-    text_fini(&why);
+    struct commands *commands = request->commands;
+    struct client_state *state =
+        request->is_queued ? NULL : client_state_get(&commands->client_states, request->client);
+    rewrites_ask(&commands->rewrites, state != NULL ? &state->rewrite : NULL, request->client,
+                 request->writer);
 }

@@ -23,8 +23,9 @@ static bool open_nouns(struct commands *commands)
         .arg = commands->callbacks.arg,
     };
     pubsub_init(&commands->pubsub);
+    rewrites_init(&commands->rewrites, &commands->callbacks, &commands->errors);
     client_states_init(&commands->client_states, &commands->pubsub, &commands->waiters,
-                       &commands->logins);
+                       &commands->logins, &commands->rewrites);
     bool has_waiters = waiters_open(&commands->waiters, &needs);
     bool has_logins = logins_open(&commands->logins, commands->loop, commands->options.users,
                                   &commands->errors, commands);
@@ -85,6 +86,11 @@ const char *commands_run_id(const struct commands *commands)
 void commands_on_acknowledged(struct commands *commands)
 {
     waiters_check(&commands->waiters);
+}
+
+void commands_on_rewritten(struct commands *commands, const char *why)
+{
+    rewrites_end(&commands->rewrites, why);
 }
 
 void commands_tick(struct commands *commands)

@@ -16,6 +16,7 @@
 #include "relay/commands/options.h"
 #include "relay/downstream/downstream.h"
 #include "relay/net/conn.h"
+#include "rewrites.h"
 #include "waiter.h"
 
 struct command_table;
@@ -37,6 +38,7 @@ struct commands {
     struct pubsub pubsub;
     struct waiters waiters;
     struct logins logins;
+    struct rewrites rewrites;
     struct client_states client_states;
 
     /* For INFO. The other components count from their start: CONFIG RESETSTAT notes what their counts were. */

@@ -93,7 +93,7 @@ void info_clients(const struct info_moment *moment, struct report *report)
     report_u64(report, "maxclients", commands->options.clients_max);
     report_u64(report, "client_recent_max_input_buffer", moment->counts.input_buffer_recent);
     report_u64(report, "client_recent_max_output_buffer", moment->counts.output_buffer_recent);
-    report_u64(report, "blocked_clients", commands->waiters.count);
+    report_u64(report, "blocked_clients", commands->waiters.count + commands->rewrites.count);
     report_u64(report, "tracking_clients", 0);
 }
 

@@ -320,15 +320,22 @@ static void config_settle(struct config *config, struct errors *errors)
 bool config_load(struct config *config, const char *file, const char *const *overrides,
                  size_t count, struct text *errors_out)
 {
-    struct errors errors = {.out = errors_out, .file = file};
-    *config =
-        (struct config){.source = {.file = file, .overrides = overrides, .override_count = count}};
+    const struct config_source source = {
+        .file = file, .overrides = overrides, .override_count = count};
+    return config_load_from(config, &source, NULL, errors_out);
+}
+
+bool config_load_from(struct config *config, const struct config_source *source,
+                      const struct bytes *ini, struct text *errors_out)
+{
+    struct errors errors = {.out = errors_out, .file = source->file};
+    *config = (struct config){.source = *source};
     take_defaults(config);
     struct reading reading = {.config = config, .errors = &errors};
-    if (file != NULL)
-        ini_file_read(&errors, config_on_setting, &reading);
-    for (size_t i = 0; i < count; i++)
-        override(config, overrides[i], &errors);
+    if (source->file != NULL)
+        ini_file_read(&errors, ini, config_on_setting, &reading);
+    for (size_t i = 0; i < source->override_count; i++)
+        override(config, source->overrides[i], &errors);
     /* After a refused value, further checks would report consequences of it only. */
     if (errors.count == 0)
         config_settle(config, &errors);

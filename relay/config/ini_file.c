@@ -3,11 +3,10 @@
 
 #include <errno.h>
 #include <ini.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "relay/base/bytes.h"
 
 /* An ini that is being read. inih takes the file line by line from read_line, and hands what it found
  * in the line to on_setting, so `line_number` is right in both. */
@@ -88,12 +87,18 @@ static char *read_line(char *into, int capacity, void *arg)
     return into;
 }
 
-void ini_file_read(struct errors *errors, ini_fn *fn, void *arg)
+/* e: close on exec. A directory can be opened, but not read. The stream only reads what it is given. */
+static FILE *open_ini(const char *file, const struct bytes *content)
+{
+    return content != NULL ? fmemopen((void *)(uintptr_t)content->data, content->length, "r")
+                           : fopen(file, "re");
+}
+
+void ini_file_read(struct errors *errors, const struct bytes *content, ini_fn *fn, void *arg)
 {
     const char *file = errors->file;
     struct reading reading = {.errors = errors, .fn = fn, .arg = arg};
-    /* e: close on exec. A directory can be opened, but not read. */
-    reading.stream = fopen(file, "re");
+    reading.stream = open_ini(file, content);
     if (reading.stream == NULL) {
         complain(errors, file, "cannot open the configuration file: %s", strerror(errno));
         return;

@@ -7,12 +7,13 @@
 #define RELAY_CONFIG_INI_FILE_H
 
 #include "errors.h"
+#include "relay/base/bytes.h"
 
 /* A value is all that stands behind the "=". `line` begins with 1. */
 typedef void ini_fn(const char *section, const char *key, const char *value, unsigned line,
                     void *arg);
 
-/* Reads errors->file. */
-void ini_file_read(struct errors *errors, ini_fn *fn, void *arg);
+/* Reads errors->file; where `content` is given, that in its place, and errors name the file. */
+void ini_file_read(struct errors *errors, const struct bytes *content, ini_fn *fn, void *arg);
 
 #endif

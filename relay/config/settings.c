@@ -10,6 +10,8 @@
 #include "relay/base/check.h"
 #include "relay/config/config.h"
 
+enum { VALUE_MAX = 64 * 1024 };
+
 #define AT(member) offsetof(struct config, member)
 
 /* In the order of etc/psync-relay.ini, which explains each setting and has the same rows with the same
@@ -199,4 +201,28 @@ void setting_append_shown_name(const struct setting *setting, struct text *out)
     if (is_said_again(setting))
         text_format(out, "%s.", setting->section);
     text_append_string(out, setting->key);
+}
+
+void setting_append_value(const struct setting *setting, const struct config *config,
+                          struct text *out)
+{
+    const void *place = setting_value(setting, config);
+    if ((setting->flags & SETTING_SECRET) != 0)
+        text_append_string(out, *(const char *const *)place);
+    else
+        setting->kind->print(setting->kind, place, VALUE_INI, out);
+}
+
+bool setting_is_equal(const struct setting *setting, const struct config *a, const struct config *b)
+{
+    struct text left;
+    struct text right;
+    text_init(&left, VALUE_MAX);
+    text_init(&right, VALUE_MAX);
+    setting_append_value(setting, a, &left);
+    setting_append_value(setting, b, &right);
+    bool is_equal = bytes_equal(text_bytes(&left), text_bytes(&right));
+    text_fini(&left);
+    text_fini(&right);
+    return is_equal;
 }

@@ -44,6 +44,14 @@ size_t setting_index(const struct setting *setting);
 void *setting_place(const struct setting *setting, struct config *config);
 const void *setting_value(const struct setting *setting, const struct config *config);
 
+/* Its value in the form of the ini, secrets included, which `print` hides. */
+void setting_append_value(const struct setting *setting, const struct config *config,
+                          struct text *out);
+
+/* Have the two configs the same value? */
+bool setting_is_equal(const struct setting *setting, const struct config *a,
+                      const struct config *b);
+
 /* NULL: there is none. */
 const struct setting *setting_find(const char *section, const char *key);
 

@@ -10,7 +10,7 @@
 
 #include "relay/os/random.h"
 
-enum { NAME_MAX_BYTES = 4096, UNIQUE_DIGITS = 8, WHY_MAX = 64 * 1024 };
+enum { NAME_MAX_BYTES = 4096, UNIQUE_DIGITS = 8 };
 
 /* ---- reading ---- */
 
@@ -118,17 +118,20 @@ static bool fill_file(int file, int directory, const char *name,
     return good && is_closed;
 }
 
-static bool pass_check(const struct file_replacement *replacement, const char *beside,
-                       struct error *error)
+/* As late as possible: an editor may have saved the file while the disk was waited for. */
+static bool is_old_content(int directory, const char *name,
+                           const struct file_replacement *replacement, struct error *error)
 {
-    if (replacement->check == NULL)
+    struct text now;
+    if (replacement->replaces == NULL)
         return true;
-    struct text why;
-    text_init(&why, WHY_MAX);
-    bool good = replacement->check(beside, replacement->arg, &why) ||
-                error_set(error, ERROR_INVALID, "%s", text_string(&why));
-    text_fini(&why);
-    return good;
+    text_init(&now, replacement->replaces->length);
+    bool is_read = file_read(directory, name, &now, error);
+    bool is_same = is_read && bytes_equal(text_bytes(&now), *replacement->replaces);
+    text_fini(&now);
+    if (is_same || (!is_read && error->kind != ERROR_DAMAGED))
+        return is_same;
+    return error_set(error, ERROR_INVALID, "%s: somebody else has changed it meanwhile", name);
 }
 
 bool file_replace(int directory, const char *name, const struct file_replacement *replacement,
@@ -140,7 +143,7 @@ bool file_replace(int directory, const char *name, const struct file_replacement
         return error_set_system(error, errno, "%s: cannot create", beside);
     bool good = fill_file(file, directory, name, replacement) ||
                 error_set_system(error, errno, "%s: cannot replace", name);
-    good = good && pass_check(replacement, beside, error);
+    good = good && is_old_content(directory, name, replacement, error);
     good = good && (renameat(directory, beside, directory, name) == 0 ||
                     error_set_system(error, errno, "%s: cannot replace", name));
     if (!good) {

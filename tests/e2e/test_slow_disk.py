@@ -4,11 +4,14 @@
 Which thread makes which call is known by a library that is loaded before the C library (slow_disk.c).
 """
 
+import signal
+
 import pytest
 
 import digest
 import load
 import relay as relay_module
+import resp
 import slow_disk
 import wait
 
@@ -38,6 +41,7 @@ class Stage:
         load.fill(self.origin)
         settings = {**SETTINGS, "relay.data-dir": self.data}
         self.relay = lab.relay(self.origin, settings, start=False)
+        self.relay.ini = folder / "disk" / "relay.ini"
         self.relay.environment = self.disk.environment
         self.relay.start().wait_link()
         self.replica = lab.replica(self.relay).wait_online()
@@ -118,3 +122,108 @@ def test_a_stream_that_the_disk_holds_up_is_told(stage):
     stage.disk.recover()
     stage.relay.wait_log(r"the store has room again")
     digest.compare(stage.origin, [stage.replica])
+
+
+# --- CONFIG REWRITE
+
+
+class Rewrites:
+    """Clients that ask for a CONFIG REWRITE, whose calls for the ini hang until `end`."""
+
+    def __init__(self, stage, call):
+        self.stage, self.relay, self.disk = stage, stage.relay, stage.disk
+        self.mark = self.disk.mark()
+        self.disk.hold(call, part=".ini")
+        self.clients = []
+
+    def ask(self, seconds):
+        """Sets `timeout` and asks; waits until the client is blocked."""
+        self.relay.set("timeout", seconds)
+        client = resp.Connection(self.relay.port)
+        client.send(resp.encode("CONFIG", "REWRITE"))
+        self.clients.append(client)
+        self.wait_blocked(len(self.clients))
+        return client
+
+    def wait_blocked(self, count):
+        wait.equal(
+            "blocked clients", lambda: self.relay.info("clients")["blocked_clients"], count
+        )
+
+    def wait_held(self):
+        return wait.until("a call for the ini hangs", lambda: self.disk.held(self.mark))
+
+
+def written_timeout(relay):
+    lines = [line for line in relay.ini.read_text().splitlines() if line.startswith("timeout")]
+    return [line.split("=")[1].strip() for line in lines]
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("call", ["create", "fsync", "rename"])
+def test_a_rewrite_is_told_when_it_is_on_the_disk(stage, call):
+    """Who asks waits, nobody else does; who asks meanwhile gets the next one; who leaves is not missed."""
+    rewrites = Rewrites(stage, call)
+    relay = stage.relay
+    first = rewrites.ask(31)
+    held = rewrites.wait_held()
+    assert {call.thread for call in held} == {"ini-writer"}
+    leaves = rewrites.ask(32)
+    second = rewrites.ask(33)
+    leaves.close()
+    rewrites.wait_blocked(2)
+    with resp.Connection(relay.port) as other:
+        assert other.command("PING") == "PONG"
+        assert other.command("MULTI") == "OK"
+        assert other.command("CONFIG", "REWRITE") == "QUEUED"
+        assert other.command("PING") == "QUEUED"
+        refused, pong = other.command("EXEC")
+        assert isinstance(refused, resp.Error) and "outside of MULTI and EXEC" in str(refused)
+        assert pong == "PONG"
+    assert relay.info("replication")["connected_slaves"] == 1
+    assert written_timeout(relay) == []
+    stage.disk.recover()
+    assert first.reply() == "OK"
+    assert second.reply() == "OK"
+    assert written_timeout(relay) == ["33"]
+    assert [path.name for path in relay.ini.parent.glob("*.ini*")] == [relay.ini.name]
+    rewrites.wait_blocked(0)
+
+
+def test_an_ini_that_was_edited_meanwhile_is_kept(stage):
+    rewrites = Rewrites(stage, "fsync")
+    client = rewrites.ask(31)
+    rewrites.wait_held()
+    edited = stage.relay.ini.read_text() + "# mine\n"
+    stage.relay.ini.write_text(edited)
+    stage.disk.recover()
+    refused = client.reply()
+    assert isinstance(refused, resp.Error)
+    assert "Rewriting config file" in str(refused) and "somebody else has changed it" in str(refused)
+    assert stage.relay.ini.read_text() == edited
+    assert client.command("CONFIG", "REWRITE") == "OK"
+    assert written_timeout(stage.relay) == ["31"]
+    assert "# mine" in stage.relay.ini.read_text()
+
+
+def test_a_stop_waits_for_the_rewrite(stage):
+    rewrites = Rewrites(stage, "rename")
+    client = rewrites.ask(31)
+    rewrites.wait_held()
+    stage.relay.signal(signal.SIGTERM)
+    stage.relay.wait_log("relay: stopping")
+    assert client.is_closed()  # who asked is not told
+    assert stage.relay.is_running()
+    stage.disk.recover()
+    assert stage.relay.exit_status() == 0
+    assert written_timeout(stage.relay) == ["31"]
+
+
+@pytest.mark.parametrize("call", ["create", "fsync", "rename"])
+def test_a_kill_in_the_middle_leaves_the_old_ini(stage, call):
+    rewrites = Rewrites(stage, call)
+    before = stage.relay.ini.read_text()
+    rewrites.ask(31)
+    rewrites.wait_held()
+    stage.relay.kill9()
+    assert stage.relay.ini.read_text() == before

@@ -44,6 +44,10 @@ const char *commands_run_id(const struct commands *commands);
 /* Replicas have acknowledged something: answers those WAITs that it satisfies. */
 void commands_on_acknowledged(struct commands *commands);
 
+/* The CONFIG REWRITE that was begun has ended. `why` NULL: the ini is in place; else an error reply without its
+ * dash. */
+void commands_on_rewritten(struct commands *commands, const char *why);
+
 /* Every second: takes a sample for the rates of INFO. */
 void commands_tick(struct commands *commands);
 

@@ -25,6 +25,14 @@ struct setting_pair {
     const char *value;
 };
 
+/* What has become of a CONFIG REWRITE. */
+enum commands_rewrite {
+    COMMANDS_REWRITE_NOT_NEEDED, /* the ini says it already */
+    COMMANDS_REWRITE_REFUSED,    /* `why` */
+    COMMANDS_REWRITE_NEEDED,     /* and it may not begin */
+    COMMANDS_REWRITE_BEGUN, /* commands_on_rewritten is called when it has ended, in a later turn */
+};
+
 struct commands_options {
     const struct users *users; /* see commands_on_users_changed */
     const char *config_file;   /* "" without one */
@@ -40,8 +48,9 @@ struct commands_callbacks {
     bool (*follow)(const char *host, uint16_t port, struct text *why, void *arg);
     /* CONFIG SET: changes all of the settings, or none. */
     bool (*set)(const struct setting_pair *pairs, size_t count, struct text *why, void *arg);
-    /* CONFIG REWRITE: writes to the ini what CONFIG SET has changed. */
-    bool (*rewrite)(struct text *why, void *arg);
+    /* CONFIG REWRITE: writes to the ini what CONFIG SET has changed. Not called while one is under way. `may_begin`
+     * false: only looks whether something would have to be written. */
+    enum commands_rewrite (*rewrite)(bool may_begin, struct text *why, void *arg);
     /* A client is blocked in WAIT, or none is any more: whether commands_on_acknowledged is to be called. */
     void (*watch_acknowledged)(bool watch, void *arg);
     void (*each_setting)(commands_setting_fn *fn, void *fn_arg, void *arg);

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "relay/base/bytes.h"
 #include "relay/base/check.h"
 #include "relay/base/log.h"
 #include "relay/base/text.h"
@@ -94,6 +95,10 @@ struct config {
 MUST_CHECK bool config_load(struct config *config, const char *file, const char *const *overrides,
                             size_t count, struct text *errors);
 
+/* The same; `ini` is read in place of the file of `source`. NULL: the file. */
+MUST_CHECK bool config_load_from(struct config *config, const struct config_source *source,
+                                 const struct bytes *ini, struct text *errors);
+
 void config_fini(struct config *config);
 
 /* Does this override, as config_load takes it, set a secret? */
@@ -133,14 +138,10 @@ struct config_watcher {
 MUST_CHECK bool config_set(struct config *config, const struct setting_pair *pairs, size_t count,
                            const struct config_watcher *watcher, struct text *why);
 
-/* CONFIG REWRITE: what would be another value at the next start is written to the ini, in which nothing
- * else changes; *count of them, 0 where there was nothing to do. What --set gives is not, unless it was
- * changed since. False: `why`, as above. */
-MUST_CHECK bool config_rewrite(const struct config *config, size_t *count, struct text *why);
-
-/* Reads `file` with the overrides of `config`: as config_load, and lowers what the system does not allow. */
+/* Reads the ini again with the overrides of `config`: as config_load, and lowers what the system does not allow.
+ * `ini`: what the ini holds, or would hold; NULL: the file itself. */
 MUST_CHECK bool config_load_again(const struct config *config, struct config *fresh,
-                                  const char *file, struct text *errors);
+                                  const struct bytes *ini, struct text *errors);
 
 /* Takes over from `fresh` what may change while the relay runs. False: it does not fit; `why`, and nothing
  * has changed. */

@@ -17,20 +17,18 @@
 /* Appends its content. False: `error`; ERROR_DAMAGED where it is longer than what is left of out->limit. */
 MUST_CHECK bool file_read(int directory, const char *name, struct text *out, struct error *error);
 
-/* Asked when the new content is in the file `name`, beside the old one: false with `why` keeps the old one. */
-typedef bool file_check_fn(const char *name, void *arg, struct text *why);
-
 struct file_replacement {
     struct bytes content;
     bool is_durable; /* content and name survive a power failure when file_replace returns */
     bool
         keeps_owner; /* mode and owner are those of the old file, which is there and is no symbolic link, in a
                        * directory that may be somebody else's. Else: 0600, in a directory of our own */
-    file_check_fn *check; /* NULL: none */
-    void *arg;
+    const struct bytes *replaces; /* the content that the old file has to have, or it is left alone:
+                                     somebody else has written it meanwhile. NULL: any */
 };
 
-/* Writes the content beside the old file, fsyncs it where that is asked for, then renames it over the old one.
+/* Writes the content beside the old file, fsyncs it where that is asked for, looks at the old one, then renames it
+ * over that.
  * False: `error`, and the old content is there, unless the last step failed: to make the name durable. */
 MUST_CHECK bool file_replace(int directory, const char *name,
                              const struct file_replacement *replacement, struct error *error);

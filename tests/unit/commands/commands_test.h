@@ -27,8 +27,9 @@ static int64_t settings_take_ms; /* so long the settings take to be told */
 /* What the doors were asked for. */
 static char followed[400]; /* "host port", or "" */
 static bool may_follow;
-static char settings_set[400]; /* "name=value;" each */
-static bool may_rewrite;
+static char settings_set[400];                /* "name=value;" each */
+static enum commands_rewrite rewrite_outcome; /* of the next */
+static unsigned rewrites_begun;
 static bool watches_acknowledged;
 static unsigned watch_changes;
 static struct tls_certificates certificates;
@@ -82,12 +83,15 @@ static inline bool set_settings(const struct setting_pair *pairs, size_t count, 
     return why->length == 0;
 }
 
-static inline bool rewrite(struct text *why, void *arg)
+static inline enum commands_rewrite rewrite(bool may_begin, struct text *why, void *arg)
 {
     assert_non_null(arg);
-    if (!may_rewrite)
+    if (rewrite_outcome == COMMANDS_REWRITE_REFUSED)
         text_append_string(why, "ERR The server is running without a config file");
-    return may_rewrite;
+    if (rewrite_outcome == COMMANDS_REWRITE_BEGUN && !may_begin)
+        return COMMANDS_REWRITE_NEEDED;
+    rewrites_begun += rewrite_outcome == COMMANDS_REWRITE_BEGUN;
+    return rewrite_outcome;
 }
 
 static inline void watch_acknowledged(bool watch, void *arg)
@@ -119,7 +123,8 @@ static inline void open_room(const char *password, const char *config_file)
     followed[0] = '\0';
     may_follow = true;
     settings_set[0] = '\0';
-    may_rewrite = true;
+    rewrite_outcome = COMMANDS_REWRITE_NOT_NEEDED;
+    rewrites_begun = 0;
     watches_acknowledged = false;
     watch_changes = 0;
     certificates.count = 0;

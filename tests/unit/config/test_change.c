@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Settings that change while the relay runs: set, taken over from an ini that has changed, written back.
+ * Settings that change while the relay runs: set, or taken over from an ini that has changed.
  */
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/config/config.h"
@@ -21,16 +20,6 @@ static void write_ini(const char *content)
 {
     FILE *file = fopen(ini, "we");
     CHECK(file != NULL && fputs(content, file) >= 0 && fclose(file) == 0);
-}
-
-static void expect_ini(const char *expected)
-{
-    char content[4096] = {0};
-    FILE *file = fopen(ini, "re");
-    CHECK(file != NULL);
-    size_t length = fread(content, 1, sizeof(content) - 1, file);
-    CHECK(fclose(file) == 0 && length < sizeof(content) - 1);
-    assert_string_equal(content, expected);
 }
 
 static void load(const char *content, const char *const *overrides, size_t count)
@@ -73,13 +62,6 @@ static bool set(const char *name, const char *value)
 {
     const struct setting_pair pair = {name, value};
     return set_pairs(&pair, 1);
-}
-
-static bool rewrite(size_t *count)
-{
-    text_clear(&why);
-    *count = 99;
-    return config_rewrite(&config, count, &why);
 }
 
 static int set_up(void **state)
@@ -252,108 +234,12 @@ CHANGE_TEST(more_clients_than_the_system_allows_are_refused)
     config_fini(&config);
 }
 
-CHANGE_TEST(what_was_set_is_written_and_nothing_else)
-{
-    static const char before[] = "# mine\n" PRIMARY "masterauth = s3cr;t\n\n[downstream]\n"
-                                 "port=7000\n  timeout :  1\n[store]\n;fsync = everysec\n\n# end\n";
-    size_t count;
-    load(before, NULL, 0);
-    assert_true(rewrite(&count));
-    assert_int_equal(count, 0);
-    expect_ini(before);
-
-    assert_int_equal(chmod(ini, 0640), 0);
-    assert_true(set("timeout", "30"));
-    assert_true(set("fsync", "always"));
-    assert_true(set("ack", "replicas 2"));
-    assert_true(set("log-level", "warning"));
-    assert_true(rewrite(&count));
-    assert_int_equal(count, 4);
-    expect_ini("# mine\n" PRIMARY "masterauth = s3cr;t\nack = replicas 2\n\n[downstream]\n"
-               "port=7000\n  timeout :  30\n[store]\nfsync = always\n\n# end\n"
-               "\n[relay]\nlog-level = warning\n");
-    struct stat status;
-    assert_int_equal(stat(ini, &status), 0);
-    assert_int_equal(status.st_mode & 07777, 0640);
-    assert_true(rewrite(&count)); /* the same again */
-    assert_int_equal(count, 0);
-
-    struct config next;
-    assert_true(config_load(&next, ini, NULL, 0, &why));
-    told[0] = '\0';
-    config_compare(&config, &next, tell, told);
-    assert_string_equal(told, "");
-    config_fini(&next);
-    config_fini(&config);
-}
-
-/* --set overrides the ini at the next start, too: it is not written, unless it was changed since. */
-CHANGE_TEST(what_an_override_gives_is_not_written)
-{
-    static const char *const overrides[] = {"store.fsync=always", "downstream.timeout=5"};
-    size_t count;
-    load(PRIMARY, overrides, 2);
-    assert_true(rewrite(&count));
-    expect_ini(PRIMARY);
-    assert_true(set("timeout", "6"));
-    assert_true(rewrite(&count));
-    assert_int_equal(count, 1);
-    expect_ini(PRIMARY "\n[downstream]\ntimeout = 6\n");
-    config_fini(&config);
-}
-
-CHANGE_TEST(a_rewrite_that_cannot_be_leaves_the_ini)
-{
-    size_t count;
-    const char *override = "upstream.replicaof=10.0.0.1 6379";
-    assert_true(config_load(&config, NULL, &override, 1, &why));
-    assert_false(rewrite(&count));
-    assert_string_equal(text_string(&why), "ERR The server is running without a config file");
-    config_fini(&config);
-
-    load(PRIMARY, NULL, 0);
-    assert_true(set("timeout", "6"));
-    write_ini("what is that\n" PRIMARY);
-    assert_false(rewrite(&count));
-    char expected[256];
-    snprintf(expected, sizeof(expected),
-             "ERR Rewriting config file: %s:1: expected [section], key = value or a comment", ini);
-    assert_string_equal(text_string(&why), expected);
-    expect_ini("what is that\n" PRIMARY);
-
-    unlink(ini);
-    assert_false(rewrite(&count));
-    assert_non_null(strstr(text_string(&why), "No such file or directory"));
-    write_ini(PRIMARY); /* for tear_down */
-    config_fini(&config);
-}
-
-/* The link stays one, and what it leads to is replaced. */
-CHANGE_TEST(a_symbolic_link_is_followed)
-{
-    char target[96];
-    size_t count;
-    snprintf(target, sizeof(target), "%s/target", directory);
-    write_ini(PRIMARY);
-    assert_int_equal(rename(ini, target), 0);
-    assert_int_equal(symlink("target", ini), 0);
-    assert_true(config_load(&config, ini, NULL, 0, &why));
-    assert_true(set("timeout", "6"));
-    assert_true(rewrite(&count));
-    struct stat status;
-    assert_int_equal(lstat(ini, &status), 0);
-    assert_true(S_ISLNK(status.st_mode));
-    expect_ini(PRIMARY "\n[downstream]\ntimeout = 6\n");
-    unlink(target);
-    config_fini(&config);
-}
-
 static bool load_again(const char *content, struct config *fresh)
 {
     write_ini(content);
     text_clear(&why);
     told[0] = '\0';
-    return config_load_again(&config, fresh, ini, &why);
+    return config_load_again(&config, fresh, NULL, &why);
 }
 
 CHANGE_TEST(an_ini_that_has_changed_is_taken_over_as_far_as_may_be)

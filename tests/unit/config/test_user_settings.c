@@ -189,7 +189,7 @@ static bool reload(struct place *place)
 {
     struct config fresh;
     text_clear(&place->errors);
-    if (!config_load_again(&place->config, &fresh, place->ini, &place->errors))
+    if (!config_load_again(&place->config, &fresh, NULL, &place->errors))
         return false;
     config_adopt_access(&place->config, &fresh);
     config_fini(&fresh);

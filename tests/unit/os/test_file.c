@@ -11,7 +11,6 @@
 static char directory[64];
 static char path[96];
 static struct error error;
-static char seen[64]; /* by the check: what the new file holds */
 
 static int set_up(void **state)
 {
@@ -20,7 +19,6 @@ static int set_up(void **state)
     CHECK(mkdtemp(directory) != NULL);
     snprintf(path, sizeof(path), "%s/file", directory);
     error = (struct error){.kind = ERROR_NONE};
-    seen[0] = '\0';
     return 0;
 }
 
@@ -54,25 +52,15 @@ static void expect_content(const char *expected)
     assert_string_equal(content, expected);
 }
 
-/* `arg` NULL: it may be. */
-static bool look(const char *other, void *arg, struct text *reason)
+/* Mode and owner stay, and the old content is as expected. */
+static bool replace_kept(const char *at, const char *old)
 {
-    read_into(other, seen, sizeof(seen));
-    expect_content("old");
-    if (arg != NULL)
-        text_append_string(reason, arg);
-    return arg == NULL;
-}
-
-/* Mode and owner stay, and the new content is looked at before. */
-static bool replace_kept(const char *at, void *arg)
-{
+    const struct bytes replaces = bytes_of(old);
     const struct file_replacement replacement = {
         .content = bytes_of("new"),
         .is_durable = true,
         .keeps_owner = true,
-        .check = look,
-        .arg = arg,
+        .replaces = &replaces,
     };
     return file_replace(AT_FDCWD, at, &replacement, &error);
 }
@@ -98,9 +86,8 @@ FILE_TEST(the_new_content_takes_the_place_of_the_old)
         struct stat before;
         struct stat after;
         assert_int_equal(stat(path, &before), 0);
-        assert_true(replace_kept(path, NULL));
+        assert_true(replace_kept(path, "old"));
         assert_int_equal(stat(path, &after), 0);
-        assert_string_equal(seen, "new");
         expect_content("new");
         assert_int_equal(after.st_mode, before.st_mode);
         assert_int_equal(after.st_uid, before.st_uid);
@@ -115,36 +102,41 @@ FILE_TEST(another_owner_stays)
         skip(); /* nobody else can give a file away */
     write_old("old");
     assert_int_equal(chown(path, 65534, 65533), 0);
-    assert_true(replace_kept(path, NULL));
+    assert_true(replace_kept(path, "old"));
     struct stat after;
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(after.st_uid, 65534);
     assert_int_equal(after.st_gid, 65533);
 }
 
-FILE_TEST(what_the_check_refuses_leaves_the_old)
+/* Shorter, longer, of the same length: it is not what the caller has read. */
+FILE_TEST(what_somebody_else_has_written_is_kept)
 {
-    char no[] = "no";
-    write_old("old");
-    assert_false(replace_kept(path, no));
-    assert_int_equal(error.kind, ERROR_INVALID);
-    assert_string_equal(error.text, "no");
-    expect_content("old");
-    assert_int_equal(count_files(), 1);
+    static const char *const others[] = {"", "ol", "older", "odd"};
+    char expected[200];
+    snprintf(expected, sizeof(expected), "%s: somebody else has changed it meanwhile", path);
+    for (size_t i = 0; i < LENGTH_OF(others); i++) {
+        write_old(others[i]);
+        assert_false(replace_kept(path, "old"));
+        assert_int_equal(error.kind, ERROR_INVALID);
+        assert_string_equal(error.text, expected);
+        expect_content(others[i]);
+        assert_int_equal(count_files(), 1);
+    }
 }
 
 FILE_TEST(what_the_system_refuses_is_said)
 {
     char expected[200];
     char nowhere[96];
-    assert_false(replace_kept(path, NULL)); /* whose mode and owner? */
+    assert_false(replace_kept(path, "old")); /* whose mode and owner? */
     snprintf(expected, sizeof(expected), "%s: cannot replace: No such file or directory", path);
     assert_int_equal(error.kind, ERROR_MISSING);
     assert_string_equal(error.text, expected);
     assert_string_equal(error_reason(&error), "No such file or directory");
     assert_int_equal(count_files(), 0);
     snprintf(nowhere, sizeof(nowhere), "%s/nosuch/file", directory);
-    assert_false(replace_kept(nowhere, NULL));
+    assert_false(replace_kept(nowhere, "old"));
     assert_int_equal(error.kind, ERROR_MISSING);
 }
 
