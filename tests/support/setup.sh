@@ -122,13 +122,12 @@ suite_apt()
 # For promtool, and to be scraped by the real thing.
 fetch_prometheus()
 {
-    system_apt update && system_apt download prometheus
+    system_apt download prometheus
 }
 
 # A package with those of its libraries that this system has not.
 fetch_with_libraries()
 {
-    system_apt update
     packages=$(apt-cache -o Dir::State::lists="$apt_dir/lists-system" depends --recurse --no-recommends --no-suggests \
         --no-conflicts --no-breaks --no-replaces --no-enhances "$1" | sed -n 's/^\(lib[a-z0-9.+-]*\)$/\1/p' | sort -u)
     # shellcheck disable=SC2046 # a list of words
@@ -139,7 +138,7 @@ fetch_haproxy() { fetch_with_libraries haproxy; }
 
 fetch_keepalived() { fetch_with_libraries keepalived; }
 
-fetch_redis_exporter() { system_apt update && system_apt download prometheus-redis-exporter; }
+fetch_redis_exporter() { system_apt download prometheus-redis-exporter; }
 
 # The library of its redis plugin is only suggested.
 fetch_collectd() { fetch_with_libraries collectd-core && system_apt download libhiredis0.14; }
@@ -168,29 +167,18 @@ mirror()
         awk -v release="$1" '$2 == release || $3 == release { print $1; exit }'
 }
 
-# Where the sources say "stable", or have never been read, only the mirror itself can tell its code name.
-known_mirror()
-{
-    site=$(mirror "$1")
-    if [ -z "$site" ]; then
-        system_apt update >&2
-        site=$(mirror "$1")
-    fi
-    echo "$site"
-}
-
 release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
 
 # fetch_* run inside the folder that shall hold the .deb files
 fetch_redis_7_0()
 {
-    system_apt update && system_apt download redis-server redis-sentinel redis-tools
+    system_apt download redis-server redis-sentinel redis-tools
 }
 
 fetch_valkey_8()
 {
     name=$(release)
-    site=$(known_mirror "$name")
+    site=$(mirror "$name")
     [ -n "$name" ] && [ -n "$site" ] || return 1
     echo "deb $site $name-backports main" >"$apt_dir/$name-backports.list"
     suite_apt "$name-backports" update &&
@@ -259,7 +247,7 @@ fetch_machine()
     say "making a small Debian in build/machine"
     rm -rf "$part"
     mkdir -p "$apt_dir"
-    site=$(known_mirror "$(release)" 2>"$apt_dir/machine.log")
+    site=$(mirror "$(release)" 2>"$apt_dir/machine.log")
     [ -n "$site" ] || return 1
     debootstrap --variant=minbase \
         --include=systemd,systemd-sysv,dbus,adduser,logrotate,libevent-core-2.1-7,libssl3,libinih1,liblz4-1,libzstd1 \
@@ -301,12 +289,26 @@ missing=$(missing_packages)
 if [ -n "$missing" ]; then
     install_packages "$missing"
 fi
+
+absent=""
 for kind in $kinds; do
-    if [ ! -d "$servers/$kind" ]; then
-        fetch_servers
-        break
-    fi
+    [ -d "$servers/$kind" ] || absent="$absent $kind"
 done
+if [ "${1-}" = test ] && [ ! -d "$root/build/machine" ]; then
+    absent="$absent machine"
+fi
+if [ -n "$absent" ]; then
+    # Once for all that is fetched. Where the sources say "stable", only the mirror itself tells its code name.
+    mkdir -p "$apt_dir"
+    exec 9>"$apt_dir/lock" # two runs at once (make -j) read them one after the other
+    flock 9
+    system_apt update >"$apt_dir/update.log" 2>&1 || say "could not read the lists of packages (see build/apt/update.log)"
+    exec 9>&-
+fi
+
+# The servers come over the network, the small Debian is mostly unpacked: side by side.
+fetch_servers &
 if [ "${1-}" = test ]; then
     fetch_others
 fi
+wait $!
