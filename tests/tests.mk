@@ -64,7 +64,7 @@ docs: ## write docs/configuration.md from the table of settings and etc/psync-re
 	$(Q)PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/style/settings.py --write
 
 e2e: $(PROGRAM) ## real servers, digests compared
-	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(or $(E2E_JOBS),4) $(E2E_ARGS) tests/e2e
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(or $(E2E_JOBS),6) $(E2E_ARGS) tests/e2e
 
 .PHONY: installed
 installed: $(PROGRAM) ## what make install and make deb put where: pages, units, completion, package, manifests
