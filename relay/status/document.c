@@ -209,6 +209,14 @@ static void write_store(struct json *json, const struct picture *picture)
     for (size_t i = 0; i < store->snapshot_count; i++)
         write_snapshot(json, NULL, &store->snapshots[i]);
     json_close_array(json);
+    if (store->is_restorable) {
+        json_open_object(json, "restore");
+        json_i64(json, "oldest_time", store->restore_oldest_s);
+        json_i64(json, "newest_time", store->restore_newest_s);
+        json_close_object(json);
+    } else {
+        json_null(json, "restore");
+    }
     if (store->has_next)
         write_snapshot(json, "next_history", &store->next);
     else

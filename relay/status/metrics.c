@@ -87,6 +87,10 @@ VALUE(undurable, known(picture->store.published > picture->store.durable
 VALUE(segments, known((double)picture->store.segments))
 VALUE(segment_bytes, known((double)picture->store.segment_disk_bytes))
 VALUE(pinned, known((double)picture->store.pinned_bytes))
+VALUE(restore_oldest,
+      known_if(picture->store.is_restorable, (double)picture->store.restore_oldest_s))
+VALUE(restore_newest,
+      known_if(picture->store.is_restorable, (double)picture->store.restore_newest_s))
 VALUE(holders, known((double)picture->holders.count))
 VALUE(disk_free, known_if(picture->store.has_disk, (double)picture->store.disk_free_bytes))
 VALUE(disk_freeing, known((double)picture->store.freeing_bytes))
@@ -186,6 +190,10 @@ static const struct metric {
      "The part kept beyond repl-backlog-size, for replicas that are behind or take an RDB.",
      pinned},
     {"psync_relay_store_window_holders", GAUGE, "Replicas for which it is kept.", holders},
+    {"psync_relay_store_restore_oldest_timestamp_seconds", GAUGE,
+     "The oldest moment that can be restored.", restore_oldest},
+    {"psync_relay_store_restore_newest_timestamp_seconds", GAUGE,
+     "The newest moment that can be restored.", restore_newest},
     {"psync_relay_store_disk_free_bytes", GAUGE, "Free on the disk of data-dir.", disk_free},
     {"psync_relay_store_disk_freeing_bytes", GAUGE, "Of removed files that are not freed yet.",
      disk_freeing},

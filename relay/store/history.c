@@ -33,6 +33,7 @@ void history_free(struct history **history)
     history_search_end(it);
     clean_mark_fini(&it->clean);
     snapshot_set_fini(&it->snapshot_set);
+    time_log_free(&it->times);
     tail_close(&it->tail);
     segment_log_fini(&it->log);
     identity_fini(&it->identity);
@@ -60,7 +61,14 @@ static bool open_directories(struct history *history, struct text *why)
     if (history->backlog_dir == -1 || history->snapshot_dir == -1)
         return false;
     history->tail = tail_open(history->directory, why);
-    return history->tail != NULL;
+    if (history->tail == NULL)
+        return false;
+    history->times = time_log_new(history->dependencies.times, history->directory);
+    if (history->times != NULL)
+        return true;
+    text_format(why, "out of memory");
+    errno = ENOMEM;
+    return false;
 }
 
 /* One with its directories open and nothing in it yet. NULL: errno and `why`. */
@@ -265,6 +273,33 @@ void history_trim(struct history *history)
     (void)backlog_trim(history->backlog);
     history_drop_unreadable(history);
     history_settle_snapshots(history);
+}
+
+void history_note_time(struct history *history)
+{
+    time_log_note(history->times, backlog_published_boundary(history->backlog),
+                  &history->identity.replid, backlog_unproven_first(history->backlog),
+                  history->dependencies.options->fsync != STORE_FSYNC_NO);
+}
+
+bool history_offset_at(const struct history *history, int64_t wall_us, struct time_answer *out)
+{
+    return time_index_find(time_log_index(history->times), wall_us, out);
+}
+
+bool history_restorable(const struct history *history, struct time_entry *oldest,
+                        struct time_entry *newest)
+{
+    const struct snapshot *base = history_served_snapshot(history);
+    if (base == NULL || snapshot_offset(base) < backlog_first(history->backlog))
+        return false;
+    const struct time_index *index = time_log_index(history->times);
+    const struct time_entry *from = time_index_at_offset(index, snapshot_offset(base));
+    if (from == NULL)
+        return false;
+    *oldest = *from;
+    *newest = *time_index_newest(index);
+    return true;
 }
 
 bool history_publish(struct history *history)

@@ -77,6 +77,7 @@ void history_close(struct history **history)
         history_sync(it);
     } while (it->submitted != before || it->snapshot_asked != snapshot_before);
     history_settle_snapshots(it);
+    history_note_time(it);
     leave_mark(it);
     history_free(history);
 }

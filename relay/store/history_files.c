@@ -19,6 +19,7 @@
 #include "segment_log.h"
 #include "snapshot_private.h"
 #include "syncer.h"
+#include "time_log.h"
 
 enum { WHY_MAX = 512 };
 
@@ -41,7 +42,8 @@ bool history_parse_name(const char *name, uint64_t *number)
 static void remove_name(const char *name, void *arg)
 {
     uint64_t number;
-    if (segment_parse_name(name, &number) || snapshot_parse_name(name, &number))
+    if (segment_parse_name(name, &number) || snapshot_parse_name(name, &number) ||
+        time_log_parse_name(name, &number))
         unlinkat(*(const int *)arg, name, 0);
 }
 
@@ -78,6 +80,7 @@ void history_erase(int data_dir, uint64_t number)
         history_forget(directory);
         remove_known(directory, "backlog");
         remove_known(directory, "snapshot");
+        remove_known(directory, TIME_LOG_FOLDER);
         close(directory);
     }
     if (unlinkat(data_dir, name, AT_REMOVEDIR) == -1 && errno != ENOENT)

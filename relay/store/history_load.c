@@ -122,6 +122,8 @@ static enum history_proof history_load_look_at_files(struct history *history, st
     if (proof == HISTORY_PROVEN)
         proof = load_backlog(history, why);
     if (proof == HISTORY_PROVEN)
+        time_log_load(history->times, &history->identity, backlog_end(history->backlog));
+    if (proof == HISTORY_PROVEN)
         proof = history_find_snapshots(history, why);
     if (proof == HISTORY_PROVEN && !history_may_prove(history, why))
         proof = HISTORY_REFUSED;

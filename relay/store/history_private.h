@@ -17,6 +17,7 @@ struct verifier;
 struct backlog;
 struct file_thread;
 struct history;
+struct job_thread;
 struct reclaimer;
 struct snapshot;
 struct store_options;
@@ -36,6 +37,7 @@ struct history_dependencies {
     struct reclaimer *reclaimer;
     struct file_thread *files;
     struct verifier *verifier;
+    struct job_thread *times; /* writes when the stream came; NULL: at once (time_log.h) */
     /* A snapshot of `history` finds the disk full: makes some space. */
     enum snapshot_space (*make_space)(const struct history *history, void *arg);
     void *arg;
@@ -110,6 +112,9 @@ void history_end_proof(struct history *history);
 
 /* What the disk said when it refused last, for the window or for a snapshot; "" */
 const char *history_error(const struct history *history);
+
+/* Notes how far the stream is complete now. Once a second. */
+void history_note_time(struct history *history);
 
 /* Asks the syncer to make durable what is there, if something is and it is not at it already. */
 void history_sync(struct history *history);

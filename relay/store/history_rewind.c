@@ -29,6 +29,7 @@ bool history_rewind(struct history *history, uint64_t offset, struct text *why)
     branches_begin(&history->branches, offset);
     uint64_t durable = syncer_cut_claim(syncer, &history->claim, offset);
     bool good = backlog_rewind(history->backlog, offset, why);
+    time_log_cut(history->times, offset);
     if (good || !history->identity.snapshot.exists) /* it got so far */
         history_drop_beyond(history, offset);
     /* What was durable before the cut still is. What the syncer was at has claimed nothing: once more. */

@@ -24,6 +24,7 @@
 #include "snapshot_set.h"
 #include "syncer.h"
 #include "tail.h"
+#include "time_log.h"
 #include "verifier.h"
 
 enum { HISTORY_WHY_MAX = 512 };
@@ -37,6 +38,7 @@ struct history {
     struct identity identity;
     struct segment_log log;
     struct tail *tail;
+    struct time_log *times;
     struct backlog *backlog;
     struct snapshot_set snapshot_set;
     uint64_t submitted;       /* the end that was given to the syncer last */

@@ -68,6 +68,13 @@ static void report_window(struct report *report, const struct store_status *stat
     report_u64(report, "durable_offset", status->durable);
 }
 
+/* The moments that `psync-relay restore` can go back to. */
+static void report_restore(struct report *report, const struct store_status *status)
+{
+    report_i64(report, "restore_oldest_time", status->restore_oldest_s);
+    report_i64(report, "restore_newest_time", status->restore_newest_s);
+}
+
 void store_report(const struct store *store, struct report *report)
 {
     struct store_status status;
@@ -81,6 +88,7 @@ void store_report(const struct store *store, struct report *report)
         report_u64(report, "history_number", status.number);
         report_window(report, &status);
         report_snapshots(report, &status);
+        report_restore(report, &status);
     }
     if (status.has_next) {
         report_u64(report, "next_history_number", status.next_number);

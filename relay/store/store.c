@@ -21,6 +21,7 @@
 #include "relay/base/log.h"
 #include "relay/store/status.h"
 #include "syncer.h"
+#include "time_log.h"
 #include "verifier.h"
 
 enum {
@@ -28,6 +29,7 @@ enum {
     SEGMENTS_MANY = 2048, /* of a window; but segments of this size may be more: */
     SEGMENT_LEAST_MAX = 1024 * 1024,
     RETIRED_MAX = 4,
+    MICROSECONDS = 1000 * 1000,
     RECLAIM_LIMIT_MS = 2000, /* at the end: what is left then is freed by the next start */
     RECLAIM_WAIT_MS =
         100, /* of each second, of thread 0, for files that are being freed: make_space_now */
@@ -44,6 +46,7 @@ struct store {
     size_t retired_count;
     struct syncer *syncer;
     struct file_thread *files;
+    struct job_thread *times; /* writes when the stream came */
     struct reclaimer *reclaimer;
     struct disk_space disk;
     struct verifier *verifier;
@@ -81,6 +84,7 @@ static struct history_dependencies dependencies_of(struct store *store)
         .reclaimer = store->reclaimer,
         .files = store->files,
         .verifier = store->verifier,
+        .times = store->times,
         .make_space = store_make_space,
         .arg = store,
     };
@@ -166,8 +170,9 @@ struct store *store_open(const struct store_options *options, struct text *why)
     store->files = file_thread_start();
     store->reclaimer = reclaimer_start(store->data_dir.directory);
     store->verifier = verifier_start();
+    store->times = time_log_start_thread();
     bool has_threads = store->syncer != NULL && store->files != NULL && store->reclaimer != NULL &&
-                       store->verifier != NULL;
+                       store->verifier != NULL && store->times != NULL;
     if (!has_threads) {
         text_format(why, "cannot start the threads that make, fsync, remove and prove files");
         store_close(&store);
@@ -386,7 +391,8 @@ void store_close(struct store **store)
     if (reclaimer_stop(&it->reclaimer, RECLAIM_LIMIT_MS)) {
         syncer_stop(&it->syncer);
         file_thread_stop(&it->files);
-    } /* else it still works with both: they end with the process */
+        time_log_stop_thread(&it->times);
+    } /* else it still works with them: they end with the process */
     data_dir_close(&it->data_dir);
     text_fini(&it->error);
     free(it);
@@ -490,10 +496,13 @@ void store_tick(struct store *store)
 {
     store->reclaim_wait_ms = RECLAIM_WAIT_MS;
     disk_space_refresh(&store->disk);
+    if (store->arriving != NULL)
+        history_note_time(store->arriving);
     if (store->current == NULL)
         return;
     history_trim(store->current);
     tick_retired(store);
+    history_note_time(store->current);
     if (store->options.fsync != STORE_FSYNC_NO)
         history_sync(store->current);
 }
@@ -553,6 +562,15 @@ static void describe_history(struct history *history, struct store_status *out)
     out->segment_disk_bytes = backlog_disk_bytes(backlog);
     out->pinned_bytes = backlog_pinned_bytes(backlog);
     describe_snapshots(history, out);
+    struct time_entry oldest;
+    struct time_entry newest;
+    out->is_restorable = history_restorable(history, &oldest, &newest);
+    if (!out->is_restorable)
+        return;
+    out->restore_oldest_s = (oldest.wall_us + MICROSECONDS - 1) / MICROSECONDS;
+    out->restore_newest_s = newest.wall_us / MICROSECONDS;
+    if (out->restore_newest_s < out->restore_oldest_s) /* in one second */
+        out->restore_newest_s = out->restore_oldest_s;
 }
 
 /* The newest trouble that is not over. */

@@ -21,6 +21,7 @@
 #include "relay/store/identity.h"
 #include "relay/store/snapshot.h"
 #include "relay/store/snapshot_use.h"
+#include "relay/store/time_index.h"
 
 struct cursor;
 struct history;
@@ -71,6 +72,16 @@ uint64_t history_published_boundary(const struct history *history);
 
 /* The offset up to which everything would survive a power failure. */
 uint64_t history_durable(const struct history *history);
+
+/* Which offset at this time: the last command boundary that is known to have been received by then, to a second
+ * (time_index.h). False: all that is known came later. */
+MUST_CHECK bool history_offset_at(const struct history *history, int64_t wall_us,
+                                  struct time_answer *out);
+
+/* The oldest and the newest moment that can be restored: from a snapshot that is complete, along the stream behind
+ * it. False: there is none yet. */
+MUST_CHECK bool history_restorable(const struct history *history, struct time_entry *oldest,
+                                   struct time_entry *newest);
 
 /* Where a replica that has `offset` bytes of `replid` stands to the published window. */
 enum continuity history_may_continue(const struct history *history, const struct replid *replid,

@@ -52,6 +52,10 @@ struct store_status {
     size_t snapshot_count;
     struct snapshot_status snapshots[STORE_SNAPSHOTS_MAX];
 
+    bool is_restorable; /* to a moment between these two; seconds since 1970 UTC */
+    int64_t restore_oldest_s;
+    int64_t restore_newest_s;
+
     bool has_next; /* another history arrives, and will replace the one above */
     uint64_t next_number;
     struct snapshot_status next;

@@ -12,6 +12,7 @@
  *         identity.kept               one that is surely on the disk  (store/syncer.h)
  *         clean                       what a clean stop has left proven    (store/clean_mark.h)
  *         tail                        how far the newest segment is good  (store/tail.h)
+ *         times/<n>.times             when the stream came                 (store/time_log.h)
  *         backlog/<first offset>.seg  raw stream bytes                    (backlog.h)
  *         snapshot/<X>.rdb            the RDB as received; .part while it arrives (snapshot.h)
  *
@@ -23,7 +24,8 @@
  *
  * Thread: thread 0. Threads of the store's own do what may wait for the disk: one creates, cuts and removes
  * segments (store/file_thread.h), one fsyncs (store/syncer.h), one frees the space of removed files
- * (store/reclaimer.h), one reads what a start has found (store/verifier.h).
+ * (store/reclaimer.h), one reads what a start has found (store/verifier.h), one writes when the stream came
+ * (store/time_log.h).
  */
 #ifndef RELAY_STORE_STORE_H
 #define RELAY_STORE_STORE_H

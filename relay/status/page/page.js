@@ -35,6 +35,7 @@ function span(seconds) {
   return `${Math.floor(seconds / 86400)} days`;
 }
 
+const moment = (seconds) => new Date(seconds * 1000).toLocaleString([], { hour12: false });
 const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
 const address = (host, port) => (host.includes(":") ? `[${host}]` : host) + (port ? `:${port}` : "");
 
@@ -158,6 +159,7 @@ function showRelay(status) {
     ["Offset", whole(store.end_offset)],
     ["Not fsynced yet", size(Math.max(0, store.end_offset - store.durable_offset))],
     store.proof_in_progress ? ["To be verified", `${size(store.proof_left_bytes)} of ${size(store.proof_total_bytes)} left`] : null,
+    store.restore ? ["Can be restored", `${moment(store.restore.oldest_time)} to ${moment(store.restore.newest_time)}`] : null,
     ["Disk free", size(store.disk_free_bytes)],
   ]);
 }
