@@ -106,6 +106,8 @@ void info_relay(const struct info_moment *moment, struct report *report)
         report_i64(report, "serving_old_history_since_seconds",
                    info_moment_seconds_since(moment, upstream->old_history_since_ms));
     report_u64(report, "replicas_waiting", moment->counts.replicas_waiting);
+    report_u64(report, "full_syncs_in_progress", moment->counts.full_syncs);
+    report_u64(report, "full_syncs_held", moment->counts.full_syncs_held);
     report_known(report, moment->commands);
     text_fini(&rule);
 }

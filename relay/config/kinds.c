@@ -71,6 +71,11 @@ const struct value_kind kind_clients = {VALUE_COUNT, .least = 1, .most = 1000000
                                         .expected = "a number from 1 to 1000000"};
 const struct value_kind kind_size = {VALUE_SIZE, .least = 64 * 1024, .most = 1024 * TEBIBYTE,
                                      .expected = "a size of at least 64kb, as in: 512mb, 1gb"};
+const struct value_kind kind_rate = {
+    VALUE_RATE, .least = 1024, .most = TEBIBYTE,
+    .expected = "bytes a second, at least 1kb, as in: 10mb; or 0 for no limit"};
+const struct value_kind kind_count_or_0 = {VALUE_COUNT, .least = 0, .most = 1000000,
+                                           .expected = "a number from 0 to 1000000"};
 const struct value_kind kind_patience = {VALUE_DURATION, .least = 1000, .most = 365 * DAY_MS,
                                          .expected = "a time of at least 1s, as in: 60, 90s, 5m"};
 const struct value_kind kind_duration = {VALUE_DURATION, .least = 0, .most = 365 * DAY_MS,

@@ -232,6 +232,16 @@ bool value_parse_size(const struct value_kind *kind, const char *string, void *p
     return true;
 }
 
+/* The limits are those of one that is none. */
+bool value_parse_rate(const struct value_kind *kind, const char *string, void *place)
+{
+    uint64_t bytes;
+    if (!parse_unit(string, size_units, &bytes) || (bytes != 0 && !is_in_range(kind, bytes)))
+        return false;
+    *(uint64_t *)place = bytes;
+    return true;
+}
+
 void value_print_size(const struct value_kind *kind, const void *place, enum value_style style,
                       struct text *out)
 {

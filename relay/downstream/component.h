@@ -10,6 +10,7 @@
 
 #include "client_list.h"
 #include "connection_limiter.h"
+#include "full_sync_limits.h"
 #include "known_private.h"
 #include "ports.h"
 #include "relay/downstream/options.h"
@@ -37,6 +38,8 @@ struct downstream {
     unsigned worker_count;
     struct client_list clients;
     struct waiting waiting;
+    struct full_sync_limits limits;               /* of all full syncs */
+    struct notifier *place_left;                  /* one of them is over; rung by workers */
     struct replica_stats_list replica_stats_list; /* of all replicas, oldest first */
     struct known known;
     uint64_t replica_stats_count;

@@ -21,6 +21,14 @@ static void downstream_on_notified(void *arg)
         downstream->callbacks.on_acknowledged(downstream->callbacks.arg);
 }
 
+/* A full sync is over: the next one that is held may begin. */
+static void downstream_on_place_left(void *arg)
+{
+    struct downstream *downstream = arg;
+    if (downstream->waiting.count > 0)
+        waiting_ask(&downstream->waiting);
+}
+
 /* Asked for each time: an operator may change it while we run (prlimit). 0: no limit. */
 static uint64_t open_files_max(void)
 {
@@ -82,7 +90,9 @@ static void init_parts(struct downstream *downstream, const struct store *store,
     };
     downstream->callbacks = *callbacks;
     waiting_init(&downstream->waiting, store, &downstream->callbacks, options->replica_timeout_ms,
-                 downstream_on_attached, downstream);
+                 &downstream->limits, downstream_on_attached, downstream);
+    sync_rate_set(&downstream->limits.rate, options->full_sync_rate, clock_us());
+    downstream->limits.places_max = options->full_syncs_max;
     downstream->waiting.serves_old_history = options->serves_old_history;
     TAILQ_INIT(&downstream->replica_stats_list);
     known_init(&downstream->known, &downstream->replica_stats_list, options->replica_timeout_ms,
@@ -104,7 +114,10 @@ struct downstream *downstream_open(struct loop *loop, struct store *store,
     init_parts(downstream, store, callbacks);
     downstream->mailbox = mailbox_new(loop, downstream_on_gone, downstream);
     downstream->notifier = notifier_new(loop, downstream_on_notified, downstream);
-    if (downstream->mailbox == NULL || downstream->notifier == NULL)
+    downstream->place_left = notifier_new(loop, downstream_on_place_left, downstream);
+    downstream->limits.on_leaving = downstream->place_left;
+    if (downstream->mailbox == NULL || downstream->notifier == NULL ||
+        downstream->place_left == NULL)
         text_format(why, "cannot make a mailbox: %s", strerror(errno));
     else if (ports_open(&downstream->ports, loop, options, downstream_on_accept, downstream, why) &&
              start_workers(downstream, why))
@@ -139,10 +152,28 @@ void downstream_close(struct downstream **where)
     /* All replica stats are on their way home, or there. */
     mailbox_free(&downstream->mailbox);
     notifier_free(&downstream->notifier);
+    notifier_free(&downstream->place_left);
     CHECK(TAILQ_EMPTY(&downstream->replica_stats_list));
     known_fini(&downstream->known);
     /* What was put aside on the loop, ask_waiting maybe, comes before this. */
     loop_defer(downstream->loop, free_downstream, downstream);
+}
+
+static void change_full_sync_limits(struct downstream *downstream,
+                                    const struct downstream_options *options)
+{
+    struct downstream_options *now = &downstream->options;
+    bool has_other_rate = now->full_sync_rate != options->full_sync_rate;
+    bool has_other_places = now->full_syncs_max != options->full_syncs_max;
+    now->full_sync_rate = options->full_sync_rate;
+    now->full_syncs_max = downstream->limits.places_max = options->full_syncs_max;
+    if (has_other_rate) {
+        sync_rate_set(&downstream->limits.rate, options->full_sync_rate, clock_us());
+        for (unsigned i = 0; i < downstream->worker_count; i++)
+            worker_note_rate_changed(downstream->workers[i]);
+    }
+    if (has_other_places)
+        notifier_wake(downstream->place_left);
 }
 
 void downstream_change(struct downstream *downstream, const struct downstream_options *options)
@@ -153,6 +184,7 @@ void downstream_change(struct downstream *downstream, const struct downstream_op
     downstream->clients.timeout_ms = options->client_timeout_ms;
     downstream->clients.keepalive_s = options->keepalive_s;
     downstream->waiting.serves_old_history = options->serves_old_history;
+    change_full_sync_limits(downstream, options);
     if (downstream->options.replica_timeout_ms == options->replica_timeout_ms)
         return;
     downstream->options.replica_timeout_ms = options->replica_timeout_ms;

@@ -173,6 +173,8 @@ static void count_all(const struct downstream *downstream, struct downstream_cou
         .clients = clients->count,
         .replicas = downstream->replica_stats_count,
         .replicas_waiting = waiting->count,
+        .full_syncs = full_sync_limits_taken(&downstream->limits),
+        .full_syncs_held = waiting_count_held(waiting),
         .connections_received = downstream->connections_received,
         .connections_rejected = downstream->connection_limiter.refused,
         .replicas_refused = clients->replicas_refused,

@@ -5,6 +5,7 @@
 #include "relay/base/clock.h"
 #include "relay/net/conn.h"
 #include "relay/store/page_cache.h"
+#include "sync_rate.h"
 
 /* Sends some of its part, at most *share bytes, which it takes off *share. */
 typedef enum feed_result step_fn(struct feed *feed, struct conn *conn, size_t *share);
@@ -110,6 +111,24 @@ static enum feed_result send_head(struct feed *feed, struct conn *conn, size_t *
     return result;
 }
 
+/* How much of `length` bytes of the RDB the rate of full syncs allows now. */
+static size_t rated_length(const struct feed *feed, size_t length)
+{
+    if (feed->rate == NULL || !sync_rate_is_limited(feed->rate))
+        return length;
+    return least(feed->granted, length);
+}
+
+void feed_grant(struct feed *feed, size_t bytes)
+{
+    feed->granted += bytes;
+}
+
+static void note_rdb_sent_by_rate(struct feed *feed, size_t sent)
+{
+    feed->granted -= least(sent, feed->granted);
+}
+
 static enum feed_result send_rdb(struct feed *feed, struct conn *conn, size_t *share)
 {
     if (feed->snapshot == NULL)
@@ -122,17 +141,21 @@ static enum feed_result send_rdb(struct feed *feed, struct conn *conn, size_t *s
     while (feed->snapshot_sent < readable) {
         if (*share == 0)
             return FEED_MORE;
+        size_t allowed = rated_length(feed, *share);
+        if (allowed == 0)
+            return FEED_OVER_RATE;
         int file = snapshot_file(feed->snapshot);
         uint64_t at = feed->snapshot_sent;
         size_t cached = cached_length(feed, file, at, at, least(FEED_AHEAD_BYTES, readable - at));
         if (cached == 0)
             return FEED_COLD;
         size_t sent = 0;
-        enum conn_io io = conn_send_file(conn, file, at, least(*share, cached), &sent);
+        enum conn_io io = conn_send_file(conn, file, at, least(allowed, cached), &sent);
         enum feed_result result = book(feed, io, sent, share);
         if (result != FEED_NEXT)
             return result;
         feed->snapshot_sent += sent;
+        note_rdb_sent_by_rate(feed, sent);
     }
     if (state != SNAPSHOT_COMPLETE)
         return FEED_IDLE;

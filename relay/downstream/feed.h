@@ -34,6 +34,7 @@
 #include "relay/store/snapshot.h"
 
 struct conn;
+struct sync_rate;
 
 enum {
     FEED_TURN_BYTES = 1024 * 1024, /* sent to one replica in one go, then others have their turn */
@@ -65,6 +66,9 @@ struct feed {
         cached_until; /* of the RDB, or an offset of the stream: the page cache has it up to here */
     int64_t cached_ms; /* when that was so */
     bool is_cold;      /* it had not the last time that it was asked */
+
+    const struct sync_rate *rate; /* of full syncs; NULL: none */
+    size_t granted; /* where there is one: so much of the RDB may be sent by it: feed_grant */
 };
 
 /* A piece to be read into the page cache. */
@@ -77,12 +81,13 @@ struct feed_piece {
 };
 
 enum feed_result {
-    FEED_IDLE,     /* what is there has been sent: more is told by a wake-up, or by the first ACK */
-    FEED_BLOCKED,  /* the connection takes no more now */
-    FEED_MORE,     /* the turn's share has been sent, and there is more */
-    FEED_COLD,     /* what comes next must be read from the disk first: feed_wants */
-    FEED_FINISHED, /* all that this replica wanted has been sent */
-    FEED_BROKEN,   /* the connection is */
+    FEED_IDLE,    /* what is there has been sent: more is told by a wake-up, or by the first ACK */
+    FEED_BLOCKED, /* the connection takes no more now */
+    FEED_MORE,    /* the turn's share has been sent, and there is more */
+    FEED_COLD,    /* what comes next must be read from the disk first: feed_wants */
+    FEED_OVER_RATE,  /* the rate of full syncs allows no more of the RDB now: feed_grant */
+    FEED_FINISHED,   /* all that this replica wanted has been sent */
+    FEED_BROKEN,     /* the connection is */
     FEED_UNREADABLE, /* the disk cannot read what comes next; the store has been told */
     FEED_NOT_WHOLE,
     FEED_LAGGED,
@@ -112,6 +117,9 @@ void feed_note_unreadable(struct feed *feed);
 
 /* The piece is in the page cache. `was_cached`: it had been before. */
 void feed_note_read(struct feed *feed, const struct feed_piece *piece, bool was_cached);
+
+/* The rate of full syncs allows so many bytes more. */
+void feed_grant(struct feed *feed, size_t bytes);
 
 /* Sends what fits of the head alone: to one that waits. */
 enum feed_result feed_flush(struct feed *feed, struct conn *conn);

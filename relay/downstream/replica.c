@@ -124,6 +124,7 @@ static void replica_enter_streaming(void *owner, unsigned from)
     (void)from;
     struct replica *replica = owner;
     replica_note_life(replica);
+    replica_leave_place(replica);
 }
 
 static void log_closed(const struct replica *replica)
@@ -147,6 +148,8 @@ static void enter_closing(void *owner, unsigned from)
     chore_leave(replica->loop, &replica->chore);
     if (replica->job != NULL)
         replica_let_go_of_job(replica);
+    replica_leave_rate(replica);
+    replica_leave_place(replica);
     /* It has all that it was to have, maybe in the kernel still. */
     bool is_served = replica->stats->reason == CLOSE_SERVED ||
                      (replica->stats->reason == CLOSE_RENAMED && replica->stats->full_sync);

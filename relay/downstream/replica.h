@@ -37,7 +37,9 @@
 #include "relay/resp/psync.h"
 #include "relay/resp/reader.h"
 #include "replica_stats.h"
+#include "sync_rate.h"
 
+struct full_sync_limits;
 struct readahead;
 struct readahead_job;
 struct replica;
@@ -75,9 +77,14 @@ struct replica {
     struct readahead_job *job;   /* NULL: it has not needed one */
     struct feed_piece piece;     /* what the job reads, while it is under way */
     bool waits_for_disk;
-    int64_t unanswered_since_ms; /* its system has not answered TCP since then; 0: it has */
-    uint64_t sent_seen;          /* feed.sent_bytes at the last look, and */
-    int64_t progress_ms;         /* when it had grown */
+    struct full_sync_limits *limits;   /* of all full syncs; NULL: there are none */
+    bool has_place;                    /* among those that may be under way at a time */
+    bool waits_for_rate;               /* until its piece is due */
+    struct sync_rate_piece rate_piece; /* reserved; bytes 0: none */
+    struct timer *rate_timer;          /* NULL: it has not had to wait */
+    int64_t unanswered_since_ms;       /* its system has not answered TCP since then; 0: it has */
+    uint64_t sent_seen;                /* feed.sent_bytes at the last look, and */
+    int64_t progress_ms;               /* when it had grown */
     replica_gone_fn *on_gone;
     void *on_gone_arg;
     replica_acknowledged_fn *on_acknowledged; /* NULL: nobody is told */
@@ -103,10 +110,16 @@ MUST_CHECK struct replica *replica_new(struct replica_stats *stats, struct text 
 /* Gives it its connection, whose events go to replica_on_conn, and what had been read already. */
 void replica_begin(struct replica *replica, struct conn *conn, struct bytes input);
 
+/* Its full sync begins, within these limits, which outlive it: takes a place. Thread 0. */
+void replica_take_place(struct replica *replica, struct full_sync_limits *limits);
+
 /* Fed and on the loop of its worker: begins to send. */
 void replica_start(struct replica *replica, const char *cause);
 
 void replica_handle(struct replica *replica, enum replica_event event);
+
+/* The rate of full syncs is another: one that waits reserves anew. */
+void replica_note_rate_changed(struct replica *replica);
 
 /* The job that it has submitted has come home. Frees the job of a replica that has closed meanwhile. */
 void replica_on_read(struct readahead_job *job);

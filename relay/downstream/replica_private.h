@@ -6,6 +6,7 @@
  *     replica_send       what it is sent next, and what the result of sending means for it
  *     replica_readahead  what it needs from the disk, which a readahead thread reads
  *     replica_input      what it says: REPLCONF ACK, and newlines
+ *     replica_limits     what bounds all full syncs together: its share of the rate, and its place
  *     replica_liveness   is it still there, and how does it learn that we are
  *
  * A call that may close the replica says so here. The caller then looks at the state before it touches
@@ -36,7 +37,8 @@ void replica_send(struct replica *replica);
 /* Queues for its piece (loop_put_off), however far it is. */
 void replica_queue(struct replica *replica);
 
-/* Is it going to be served by itself: by its socket, its place in the queue, or the disk? */
+/* Is it going to be served by itself: by its socket, its place in the queue, the disk, or
+ * the rate of full syncs? */
 bool replica_will_send(const struct replica *replica);
 
 /* While it waits: sends what fits of the replies to the commands before its PSYNC. May close it. */
@@ -61,6 +63,18 @@ void replica_read_ahead(struct replica *replica);
 
 /* It closes: a job that is under way frees itself when it comes home. */
 void replica_let_go_of_job(struct replica *replica);
+
+/* ---------------------------------------------------------------- replica_limits.c */
+
+/* The rate of full syncs allows it no more now: reserves the next piece, and goes on when that is due. May close
+ * it. */
+void replica_wait_for_rate(struct replica *replica);
+
+/* It has its RDB, or closes: what it has reserved and not sent is there for others. */
+void replica_leave_rate(struct replica *replica);
+
+/* Its full sync is over: the place is there for others. Where it has none, has no effect. */
+void replica_leave_place(struct replica *replica);
 
 /* ---------------------------------------------------------------- replica_input.c */
 

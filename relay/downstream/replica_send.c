@@ -12,6 +12,7 @@ static const struct {
     [FEED_BLOCKED] = {.wants_write = true},
     [FEED_MORE] = {.wants_write = true},
     [FEED_COLD] = {.wants_write = false},
+    [FEED_OVER_RATE] = {.wants_write = false},
     [FEED_FINISHED] = {.closes = true, .reason = CLOSE_SERVED},
     [FEED_BROKEN] = {.closes = true, .reason = CLOSE_FAILED},
     [FEED_UNREADABLE] = {.closes = true, .reason = CLOSE_UNREADABLE},
@@ -85,10 +86,15 @@ static void note_rdb_sent(struct replica *replica)
         return;
     stats->rdb_sent_ms = clock_ms();
     replica_note_life(replica);
+    replica_leave_rate(replica);
+    if (!stats->acknowledges) /* it will not say that it has loaded it */
+        replica_leave_place(replica);
 }
 
 static void replica_pump(struct replica *replica)
 {
+    if (replica->waits_for_rate)
+        return;
     enum feed_result result = feed_pump(&replica->feed, replica->conn);
     replica_show_sent(replica);
     note_rdb_sent(replica);
@@ -96,6 +102,8 @@ static void replica_pump(struct replica *replica)
         replica_enter(replica, REPLICA_STREAMING, "rdb-sent");
     replica->waits_for_disk = result == FEED_COLD;
     replica_settle(replica, result);
+    if (result == FEED_OVER_RATE)
+        replica_wait_for_rate(replica);
     if (!replica_is_closing(replica) && replica->feed.is_cold)
         replica_read_ahead(replica);
 }
@@ -121,7 +129,8 @@ void replica_send(struct replica *replica)
 
 bool replica_will_send(const struct replica *replica)
 {
-    return replica->wants_write || replica->waits_for_disk || chore_is_queued(&replica->chore);
+    return replica->wants_write || replica->waits_for_disk || replica->waits_for_rate ||
+           chore_is_queued(&replica->chore);
 }
 
 void replica_flush_replies(struct replica *replica)

@@ -55,6 +55,7 @@ struct replica_stats {
     enum rdb_reading reading;    /* and whether it can read that, by what it has announced */
     unsigned failures;     /* full syncs before this that came to nothing: resync_throttle.h */
     int64_t not_before_ms; /* while it waits: no full sync before that; 0: not decided */
+    bool is_held; /* it could have its full sync, and waits for a place: full_sync_limits.h */
 
     /* Lent, and read by thread 0 at any time. Relaxed: each is a number by itself, nothing else is
      * read because of what it says. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "attach.h"
+#include "full_sync_limits.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/downstream/options.h"
@@ -14,7 +15,7 @@ enum { WANT_AGAIN_MS = 5 * 1000 };
 
 void waiting_init(struct waiting *waiting, const struct store *store,
                   const struct downstream_callbacks *callbacks, int64_t timeout_ms,
-                  waiting_attached_fn *on_attached, void *arg)
+                  struct full_sync_limits *limits, waiting_attached_fn *on_attached, void *arg)
 {
     *waiting = (struct waiting){
         .store = store,
@@ -22,6 +23,7 @@ void waiting_init(struct waiting *waiting, const struct store *store,
         .on_attached = on_attached,
         .on_attached_arg = arg,
         .timeout_ms = timeout_ms,
+        .limits = limits,
     };
     TAILQ_INIT(&waiting->replicas);
 }
@@ -214,8 +216,11 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
         replica_close(replica, CLOSE_MEMORY);
         return;
     }
+    if (plan->verdict == ATTACH_FULL)
+        replica_take_place(replica, waiting->limits);
     struct replica_stats *stats = replica->stats;
     stats->not_before_ms = 0;
+    stats->is_held = false;
     stats->history_number = history_number(plan->history);
     stats->attached_offset = plan->offset;
     REPLICA_STATS_SET(stats, branch, history_branches(plan->history)->current);
@@ -230,6 +235,29 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
     waiting->on_attached(replica, attach_cause(plan), waiting->on_attached_arg);
 }
 
+/* It waits for a place among the full syncs, or does so no longer. */
+static void note_held(const struct waiting *waiting, const struct replica *replica, bool is_held)
+{
+    struct replica_stats *stats = replica->stats;
+    bool was_held = stats->is_held;
+    stats->is_held = is_held;
+    if (is_held && !was_held)
+        log_info("downstream: replica id=%" PRIu64
+                 " addr=%s: full sync held: %u are under way (repl-max-full-syncs)",
+                 stats->id, stats->peer, full_sync_limits_taken(waiting->limits));
+}
+
+unsigned waiting_count_held(const struct waiting *waiting)
+{
+    unsigned count = 0;
+    const struct replica *replica;
+    TAILQ_FOREACH(replica, &waiting->replicas, entry)
+    {
+        count += replica->stats->is_held;
+    }
+    return count;
+}
+
 static void ask(struct waiting *waiting, struct replica *replica)
 {
     int64_t now_ms = clock_ms();
@@ -240,6 +268,10 @@ static void ask(struct waiting *waiting, struct replica *replica)
         .awaits_new_history = waiting->awaits_new_history,
     };
     struct attach_plan plan = attach_decide(waiting->store, &wish);
+    bool waits = plan.verdict == ATTACH_FULL && has_to_wait(waiting, replica, &plan, now_ms);
+    note_held(waiting, replica,
+              plan.verdict == ATTACH_FULL && !waits &&
+                  !full_sync_limits_have_place(waiting->limits));
     switch (plan.verdict) {
     case ATTACH_WAIT:
     case ATTACH_HOLD:
@@ -248,7 +280,7 @@ static void ask(struct waiting *waiting, struct replica *replica)
         want_snapshot(waiting, now_ms);
         return;
     case ATTACH_FULL:
-        if (has_to_wait(waiting, replica, &plan, now_ms))
+        if (waits || replica->stats->is_held)
             return;
         break;
     case ATTACH_CONTINUE:

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Replicas that have asked and not been answered: asked again at the end of each turn in which the
- * store has changed and once a second, kept alive with '\n' meanwhile. Never refused (docs/protocol.md 3.7, 4.3).
+ * store has changed, when a full sync has ended, and once a second, kept alive with '\n' meanwhile. Never refused
+ * (docs/protocol.md 3.7, 4.3). They are asked in the order in which they came, so where full syncs are bounded
+ * (full_sync_limits.h) the first one that can have its full sync has the next place.
  *
  * Owner: downstream.c. Thread: thread 0.
  */
@@ -15,6 +17,7 @@
 #include "replica.h"
 #include "resync_throttle.h"
 
+struct full_sync_limits;
 struct store;
 
 /* The replica has been fed and can begin to send: it belongs to the callee. */
@@ -31,6 +34,7 @@ struct waiting {
     int64_t new_until_ms;    /* a new history was arriving, and may again until then; 0: none was */
     struct replicas replicas;
     size_t count;
+    struct full_sync_limits *limits; /* the owner's */
     struct resync_throttle throttle;
     int64_t streaming_since_ms; /* upstream has been since then; 0: it is not */
     int64_t wanted_ms;          /* when a snapshot was asked for last; 0: never */
@@ -42,7 +46,7 @@ struct waiting {
 
 void waiting_init(struct waiting *waiting, const struct store *store,
                   const struct downstream_callbacks *callbacks, int64_t timeout_ms,
-                  waiting_attached_fn *on_attached, void *arg);
+                  struct full_sync_limits *limits, waiting_attached_fn *on_attached, void *arg);
 
 /* Another repl-timeout from now on, also for those who wait. */
 void waiting_set_timeout(struct waiting *waiting, int64_t timeout_ms);
@@ -56,6 +60,9 @@ void waiting_remove(struct waiting *waiting, struct replica *replica);
 void waiting_ask(struct waiting *waiting);
 
 void waiting_tick(struct waiting *waiting);
+
+/* How many could have their full sync, and wait for a place among those that are under way. */
+unsigned waiting_count_held(const struct waiting *waiting);
 
 /* Closes one, by id. False: there is none. */
 bool waiting_close(struct waiting *waiting, uint64_t id, enum close_reason reason);

@@ -52,6 +52,7 @@ enum order_kind {
     ORDER_RENAME,
     ORDER_CONFIRM,
     ORDER_TIMEOUT,
+    ORDER_RATE,
     ORDER_STOP,
 };
 
@@ -188,6 +189,15 @@ static void set_timeout(struct worker *worker, int64_t timeout_ms)
     }
 }
 
+static void note_rate_changed(struct worker *worker)
+{
+    struct replica *replica;
+    TAILQ_FOREACH(replica, &worker->replicas, entry)
+    {
+        replica_note_rate_changed(replica);
+    }
+}
+
 static void on_message(struct message *message, void *arg)
 {
     struct worker *worker = arg;
@@ -210,6 +220,9 @@ static void on_message(struct message *message, void *arg)
         break;
     case ORDER_TIMEOUT:
         set_timeout(worker, order->timeout_ms);
+        break;
+    case ORDER_RATE:
+        note_rate_changed(worker);
         break;
     case ORDER_STOP:
         close_all(worker, CLOSE_SHUTDOWN, 0);
@@ -371,6 +384,11 @@ void worker_confirm(struct worker *worker, uint64_t history_number, uint64_t bra
 void worker_set_timeout(struct worker *worker, int64_t timeout_ms)
 {
     worker_give(worker, (struct order){.kind = ORDER_TIMEOUT, .timeout_ms = timeout_ms});
+}
+
+void worker_note_rate_changed(struct worker *worker)
+{
+    worker_give(worker, (struct order){.kind = ORDER_RATE});
 }
 
 void worker_watch(struct worker *worker, bool watch)

@@ -46,6 +46,9 @@ void worker_confirm(struct worker *worker, uint64_t history_number, uint64_t bra
 /* Another repl-timeout for all replicas that it has. */
 void worker_set_timeout(struct worker *worker, int64_t timeout_ms);
 
+/* The rate of full syncs is another now: its replicas that wait for it reserve anew. */
+void worker_note_rate_changed(struct worker *worker);
+
 /* With true, the notifier is rung at the end of each turn in which a replica has acknowledged something: once
  * a turn, whatever the number. An acknowledgement that is not told is on its replica stats when this returns. */
 void worker_watch(struct worker *worker, bool watch);

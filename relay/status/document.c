@@ -259,6 +259,8 @@ static void document_write_replicas(struct json *json, const struct picture *pic
         json_u64(json, row_state_name((enum row_state)i), picture->states[i]);
     json_u64(json, "lag_bytes_max", picture->lag_bytes_max);
     json_seconds(json, "lag_seconds_max", picture->latest.lag_ms);
+    json_u64(json, "full_syncs", picture->counts.full_syncs);
+    json_u64(json, "full_syncs_held", picture->counts.full_syncs_held);
     json_u64(json, "delayed", picture->delayed);
     json_u64(json, "cannot_load", picture->failing);
     json_u64(json, "not_listed", picture->rows_left_out);

@@ -111,6 +111,8 @@ VALUE(lag_seconds_max, known((double)picture->latest.lag_ms / 1000))
 VALUE(silence_max, known((double)picture->silentest.heard_ms / 1000))
 VALUE(left_out, known((double)picture->rows_left_out))
 VALUE(replicas_sent, known((double)picture->counts.replica_sent_bytes))
+VALUE(full_syncs_now, known((double)picture->counts.full_syncs))
+VALUE(full_syncs_held, known((double)picture->counts.full_syncs_held))
 VALUE(full_syncs, known((double)picture->counts.sync_full))
 VALUE(partial_syncs, known((double)picture->counts.sync_partial_ok))
 VALUE(refusals, known((double)picture->counts.sync_partial_err))
@@ -219,6 +221,11 @@ static const struct metric {
      left_out},
     {"psync_relay_replicas_sent_bytes_total", COUNTER, "Bytes sent to replicas.", replicas_sent},
     {"psync_relay_replicas_full_syncs_total", COUNTER, "Full syncs served.", full_syncs},
+    {"psync_relay_replicas_full_syncs_in_progress", GAUGE, "Full syncs that are being served.",
+     full_syncs_now},
+    {"psync_relay_replicas_full_syncs_held", GAUGE,
+     "Replicas whose full sync is held, since repl-max-full-syncs are being served.",
+     full_syncs_held},
     {"psync_relay_replicas_partial_syncs_total", COUNTER, "Partial resyncs served.", partial_syncs},
     {"psync_relay_replicas_partial_sync_refusals_total", COUNTER,
      "Partial resyncs that were asked for and could not be served.", refusals},

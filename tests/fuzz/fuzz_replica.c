@@ -6,6 +6,7 @@
  * a bit more and then be complete.
  */
 #include "../../relay/downstream/client_list.h"
+#include "../../relay/downstream/full_sync_limits.h"
 #include "../../relay/downstream/waiting.h"
 #include "fuzz.h"
 #include "relay/downstream/options.h"
@@ -26,6 +27,7 @@ static struct scene {
     struct client_list room;
     struct waiting waiting;
     struct downstream_callbacks callbacks;
+    struct full_sync_limits limits;
     struct snapshot *snapshot;
     struct conn *peer;
     struct replica_stats stats;
@@ -132,7 +134,8 @@ static void open_scene(void)
                                     .timeout_ms = TIMEOUT_MS}};
     fuzz_log_nowhere();
     client_list_init(&scene.room);
-    waiting_init(&scene.waiting, &fake_store, &scene.callbacks, TIMEOUT_MS, on_attached, NULL);
+    waiting_init(&scene.waiting, &fake_store, &scene.callbacks, TIMEOUT_MS, &scene.limits,
+                 on_attached, NULL);
     fake_store.current = fake_history_new(1, ID, X);
     fake_history_append(fake_store.current, bytes_of(STREAM));
     scene.appends = 1;

@@ -44,7 +44,8 @@ struct value_kind {
 value_parse_fn value_parse_string, value_parse_word, value_parse_host, value_parse_bind,
     value_parse_host_names, value_parse_candidates, value_parse_sentinel, value_parse_ack,
     value_parse_renames, value_parse_version, value_parse_port, value_parse_count, value_parse_size,
-    value_parse_duration, value_parse_grace, value_parse_seconds, value_parse_name;
+    value_parse_rate, value_parse_duration, value_parse_grace, value_parse_seconds,
+    value_parse_name;
 value_print_fn value_print_string, value_print_secret, value_print_candidates, value_print_sentinel,
     value_print_ack, value_print_version, value_print_port, value_print_count, value_print_size,
     value_print_duration, value_print_grace, value_print_seconds, value_print_name;
@@ -72,7 +73,9 @@ value_fini_fn value_fini_string;
 #define VALUE_PORT .parse = value_parse_port, .print = value_print_port    /* uint16_t */
 #define VALUE_COUNT .parse = value_parse_count, .print = value_print_count /* unsigned */
 #define VALUE_SIZE .parse = value_parse_size, .print = value_print_size    /* uint64_t: bytes */
-#define VALUE_DURATION /* int64_t: milliseconds */                                                 \
+#define VALUE_RATE                                                                                 \
+    .parse = value_parse_rate, .print = value_print_size /* uint64_t: bytes a second; 0: none */
+#define VALUE_DURATION                                   /* int64_t: milliseconds */               \
     .parse = value_parse_duration, .print = value_print_duration
 #define VALUE_GRACE /* int64_t: milliseconds, or -1 for "no" */                                    \
     .parse = value_parse_grace, .print = value_print_grace

@@ -44,8 +44,8 @@ MUST_CHECK struct downstream *downstream_open(struct loop *loop, struct store *s
 MUST_CHECK bool downstream_probe(const struct downstream_options *options, struct text *taken,
                                  struct text *why);
 
-/* Of the options, takes what may change while it is open: clients_max, both timeouts, serves_old_history, and keepalive_s for
- * connections that come. Who is there already stays, also where there are more than clients_max. */
+/* Of the options, takes what may change while it is open: clients_max, both timeouts, serves_old_history, the limits of full
+ * syncs, and keepalive_s for connections that come. Who is there already stays, also where there are more than clients_max. */
 void downstream_change(struct downstream *downstream, const struct downstream_options *options);
 
 /* Closes everybody with CLOSE_SHUTDOWN, stops and joins the workers, frees. */

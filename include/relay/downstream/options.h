@@ -33,6 +33,9 @@ struct downstream_options {
     int64_t client_timeout_ms;  /* timeout; 0: never */
     bool serves_old_history;    /* full syncs from the history before, while a new one arrives */
     int keepalive_s;
+    uint64_t
+        full_sync_rate; /* repl-full-sync-rate: bytes a second of all RDBs together; 0: no limit */
+    unsigned full_syncs_max; /* repl-max-full-syncs: at a time; 0: any number */
 };
 
 /* What the component needs from outside. */

@@ -59,9 +59,11 @@ struct sync_failure {
 };
 
 struct downstream_counts {
-    uint64_t clients;              /* now; replicas not counted */
-    uint64_t replicas;             /* now; waiting ones included */
-    uint64_t replicas_waiting;     /* now */
+    uint64_t clients;          /* now; replicas not counted */
+    uint64_t replicas;         /* now; waiting ones included */
+    uint64_t replicas_waiting; /* now */
+    uint64_t full_syncs;       /* under way now, */
+    uint64_t full_syncs_held;  /* and held until there is a place for them: repl-max-full-syncs */
     uint64_t connections_received; /* since start, as the rest */
     uint64_t connections_rejected; /* sent away at the door */
     uint64_t replicas_refused;     /* connections that wanted to replicate, and may not */

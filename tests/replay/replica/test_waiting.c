@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "../../../relay/downstream/waiting.h"
 
+#include "../../../relay/downstream/full_sync_limits.h"
+
 #include "fake_clock.h"
 #include "fake_conn.h"
 #include "fake_loop.h"
@@ -20,6 +22,7 @@ struct stage {
     struct loop *loop;
     struct waiting waiting;
     struct downstream_callbacks callbacks;
+    struct full_sync_limits limits;
     bool is_upstream_streaming;
     bool is_history_old;
     unsigned snapshots_wanted;
@@ -86,7 +89,8 @@ static int set_up(void **state)
                                                     .is_upstream_streaming = is_upstream_streaming,
                                                     .is_history_old = is_history_old,
                                                     .arg = &stage};
-    waiting_init(&stage.waiting, &fake_store, &stage.callbacks, TIMEOUT_MS, on_attached, &stage);
+    waiting_init(&stage.waiting, &fake_store, &stage.callbacks, TIMEOUT_MS, &stage.limits,
+                 on_attached, &stage);
     return 0;
 }
 
@@ -508,6 +512,115 @@ WAITING_TEST(one_that_we_have_closed_does_not)
     for (int i = 0; i < 3; i++)
         go_at_once(ask(1, 0), CLOSE_REPLACED);
     assert_int_equal(stage.attached_count, 3);
+}
+
+/* ---- how many at a time ---- */
+
+/* Its full sync has begun, with as many others as may. */
+static struct replica *attached_of(const struct replica_stats *stats)
+{
+    for (unsigned i = 0; i < stage.attached_count; i++) {
+        if (stage.attached[i]->stats == stats)
+            return stage.attached[i];
+    }
+    fail_msg("replica %u is not attached", (unsigned)stats->id);
+    return NULL;
+}
+
+static void leave(const struct replica_stats *stats)
+{
+    replica_close(attached_of(stats), CLOSE_ENDED);
+    waiting_ask(&stage.waiting);
+}
+
+WAITING_TEST(full_syncs_beyond_the_limit_are_held_in_order_of_arrival)
+{
+    stage.limits.places_max = 2;
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    struct replica_stats *stats[5];
+    for (uint16_t i = 0; i < 5; i++)
+        stats[i] = ask((uint16_t)(i + 1), 0);
+    assert_int_equal(stage.attached_count, 2);
+    assert_int_equal(waiting_count_held(&stage.waiting), 3);
+    assert_false(stats[1]->is_held);
+    assert_true(stats[2]->is_held);
+    fake_conn_forget_sent(stage.peers[2]);
+    pass_seconds(3 * TIMEOUT_MS / 1000);
+    assert_int_equal(stage.waiting.count, 3);
+    assert_int_equal(fake_conn_sent(stage.peers[2]).length, 3 * TIMEOUT_MS / 1000); /* newlines */
+
+    leave(stats[1]);
+    assert_int_equal(stage.attached_count, 3);
+    assert_ptr_equal(stage.attached[2]->stats, stats[2]);
+    assert_false(stats[2]->is_held);
+    leave(stats[0]);
+    assert_ptr_equal(stage.attached[3]->stats, stats[3]);
+    assert_int_equal(waiting_count_held(&stage.waiting), 1);
+}
+
+WAITING_TEST(one_that_leaves_while_it_is_held_holds_up_nobody)
+{
+    stage.limits.places_max = 1;
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    struct replica_stats *first = ask(1, 0);
+    ask(2, 0);
+    struct replica_stats *third = ask(3, 0);
+    assert_int_equal(waiting_count_held(&stage.waiting), 2);
+    assert_true(waiting_close(&stage.waiting, 2, CLOSE_ENDED));
+    assert_int_equal(waiting_count_held(&stage.waiting), 1);
+    assert_int_equal(stage.attached_count, 1);
+    leave(first);
+    assert_ptr_equal(stage.attached[1]->stats, third);
+    assert_int_equal(full_sync_limits_taken(&stage.limits), 1);
+}
+
+WAITING_TEST(a_partial_resync_needs_no_place)
+{
+    stage.limits.places_max = 1;
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    ask(1, 0);
+    ask(2, 0);
+    ask(3, X);
+    assert_string_equal(stage.cause, "continue");
+    assert_int_equal(stage.waiting.count, 1);
+}
+
+WAITING_TEST(a_limit_that_is_raised_or_taken_away_lets_them_begin)
+{
+    stage.limits.places_max = 1;
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    for (uint16_t i = 1; i <= 5; i++)
+        ask(i, 0);
+    stage.limits.places_max = 2;
+    pass_seconds(1);
+    assert_int_equal(stage.attached_count, 2);
+    stage.limits.places_max = 1; /* ends none */
+    pass_seconds(1);
+    assert_int_equal(stage.attached_count, 2);
+    stage.limits.places_max = 0;
+    pass_seconds(1);
+    assert_int_equal(stage.attached_count, 5);
+    assert_int_equal(waiting_count_held(&stage.waiting), 0);
+    assert_int_equal(full_sync_limits_taken(&stage.limits), 5);
+}
+
+/* The RDB that it could have had is gone: it waits for another, and is not held. */
+WAITING_TEST(one_that_is_held_may_come_to_need_another_rdb)
+{
+    stage.limits.places_max = 1;
+    fake_store.current = fake_history_new(1, ID, X);
+    have_snapshot();
+    ask(1, 0);
+    struct replica_stats *second = ask(2, 0);
+    assert_true(second->is_held);
+    fake_history_set_snapshots(fake_store.current, NULL, NULL);
+    waiting_ask(&stage.waiting);
+    assert_false(second->is_held);
+    assert_int_equal(stage.snapshots_wanted, 1);
 }
 
 WAITING_TEST(one_of_several_can_be_closed)

@@ -439,6 +439,8 @@ COMMAND_TEST(relay_tells_of_upstream)
     fake_components.link.received_bytes = 99000;
     fake_components.link.last_error = "refused\r\nforged:1";
     fake_components.counts.replicas_waiting = 6;
+    fake_components.counts.full_syncs = 2;
+    fake_components.counts.full_syncs_held = 3;
     expect_text("info relay", "# Relay\r\n"
                               "upstream_state:connecting\r\n"
                               "upstream_attempts:4\r\n"
@@ -464,6 +466,8 @@ COMMAND_TEST(relay_tells_of_upstream)
                               "upstream_root_silence_seconds:0\r\n"
                               "serving_old_history:0\r\n"
                               "replicas_waiting:6\r\n"
+                              "full_syncs_in_progress:2\r\n"
+                              "full_syncs_held:3\r\n"
                               "replicas_known:0\r\n"
                               "replicas_away:0\r\n"
                               "replicas_unsure_seconds:0\r\n");

@@ -293,6 +293,23 @@ TEST(numbers)
     CHECK_ROWS(count, counts);
 }
 
+TEST(rates)
+{
+    static const struct value_kind rate = {VALUE_RATE, .least = 1024, .most = 1 << 30,
+                                           .expected = "bytes a second"};
+    static const struct row rows[] = {
+        {"0", "0", "0"},
+        {"1kb", "1kb", "1024"},
+        {"10mb", "10mb", "10485760"},
+        {"1gb", "1gb", "1073741824"},
+        {"1023", NULL, NULL},
+        {"2gb", NULL, NULL},
+        {"-1", NULL, NULL},
+        {"", NULL, NULL},
+    };
+    CHECK_ROWS(rate, rows);
+}
+
 TEST(sizes)
 {
     static const struct value_kind size = {VALUE_SIZE, .least = 0, .most = INT64_MAX,

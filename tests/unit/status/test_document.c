@@ -29,7 +29,8 @@ TEST(tells_what_there_is)
     expect(json, "\"snapshots\":[{\"offset\":20971520,\"bytes\":3145728");
     expect(json, "\"next_history\":null");
     expect(json, "\"replicas\":{\"waiting\":0,\"loading\":0,\"online\":1,\"lag_bytes_max\":0,"
-                 "\"lag_seconds_max\":0.000,\"delayed\":0,\"cannot_load\":0,\"not_listed\":0,"
+                 "\"lag_seconds_max\":0.000,\"full_syncs\":0,\"full_syncs_held\":0,\"delayed\":0,"
+                 "\"cannot_load\":0,\"not_listed\":0,"
                  "\"list\":[{\"id\":7");
     expect(json, "\"lag_bytes\":0,\"lag_seconds\":0.000,\"heard_seconds\":0.500");
     expect(json, "\"list\":[]}}\n");
