@@ -33,6 +33,7 @@ $(LIBRARY): $(filter-out $(B)/obj/main.o,$(OBJECTS))
 	$(Q)$(AR) rcsT $@ $^
 
 include tests/fuzz/fuzz.mk
+include tests/sim/sim.mk
 
 $(B)/tests/obj/%.o: tests/%.c $(B)/flags
 	$(call say,CC,$<)

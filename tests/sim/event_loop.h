@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libevent's calls as the relay uses them, on the descriptors and the clock of the simulation. What is ready
+ * in a turn is called in an order that is drawn. */
+#ifndef TESTS_SIM_EVENT_LOOP_H
+#define TESTS_SIM_EVENT_LOOP_H
+
+#include "process.h"
+
+/* Something that its loops may wait for has happened. */
+void event_loops_poke(struct process *process);
+/* The process is gone. */
+void event_loops_forget(struct process *process);
+
+#endif

@@ -1,0 +1,27 @@
+# The simulation: the relay's objects, whose calls of the system are renamed (calls.sh), with a simulated system
+# beneath them. tests/sim/README.md.
+
+SIM_SOURCES := $(wildcard tests/sim/*.c)
+SIM_OBJECTS := $(SIM_SOURCES:%.c=$(B)/%.o)
+SIM         := $(B)/tests/sim/sim
+
+$(B)/tests/sim/%.o: tests/sim/%.c $(B)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Irelay -MMD -MP -c -o $@ $<
+
+$(B)/tests/sim/relay.o: $(filter-out $(B)/obj/main.o,$(OBJECTS)) tests/sim/calls.sh tests/sim/calls.h tests/sim/harmless.txt \
+                      tests/sim/entries.txt
+	$(call say,SIM,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)tests/sim/calls.sh $@ $(filter %.o,$^)
+
+$(SIM): $(SIM_OBJECTS) $(B)/tests/sim/relay.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+-include $(SIM_OBJECTS:.o=.d)
+
+.PHONY: sim
+sim: $(SIM) ## the whole relay on a simulated disk, network and clock (SEEDS=1000 FIRST=1, or SEED=n to see one)
+	$(Q)$(SIM) $(if $(SEED),-s $(SEED) -w $(or $(WITHOUT),0) -t,-f $(or $(FIRST),1) -n $(or $(SEEDS),100) -j $(or $(JOBS),2))

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "network.h"
+#include "relay/base/check.h"
+#include "sim.h"
+
+enum {
+    STEPS_MAX = 20 * 1000 * 1000,
+    FAULTS_S_LEAST = 20,
+    FAULTS_S_MOST = 150,
+    PEACE_S = 400, /* within which everything is in sync again */
+};
+
+struct primary *world_primary(const struct world *world)
+{
+    return world->primaries[world->current];
+}
+
+/* ---- the relay's life ---- */
+
+static void on_restart(void *arg)
+{
+    struct world *world = arg;
+    if (!world->relay->is_alive && world->is_relay_wanted)
+        world_start_relay(world);
+}
+
+static struct world *only_world; /* a process has no argument */
+
+static void on_relay_end(struct process *process, bool is_good)
+{
+    struct world *world = only_world;
+    if (!is_good && process->why[0] != '\0' && world->is_peaceful)
+        sim_fail("the relay does not start: %s", process->why);
+    alarm_in(random_between(SIM_MS, 6 * SIM_S), on_restart, world);
+}
+
+void world_start_relay(struct world *world)
+{
+    process_start(world->relay);
+}
+
+/* ---- the settings ---- */
+
+static void draw_ack(struct world *world)
+{
+    static const char *const names[] = {"received", "durable", "replicas 1", "all"};
+    world->ack = (enum ack_kind)random_below(4);
+    world->ack_replicas = 1;
+    char text[64];
+    snprintf(text, sizeof text, "upstream.ack=%s", names[world->ack]);
+    process_override(world->relay, text);
+}
+
+static void draw_sizes(struct world *world)
+{
+    uint64_t segment = 64 << random_below(3);
+    uint64_t backlog = segment * (uint64_t)random_between(2, 6);
+    uint64_t most = backlog * (uint64_t)random_between(1, 4);
+    char text[64];
+    snprintf(text, sizeof text, "store.segment-size=%llukb", (unsigned long long)segment);
+    process_override(world->relay, text);
+    snprintf(text, sizeof text, "store.repl-backlog-size=%llukb", (unsigned long long)backlog);
+    process_override(world->relay, text);
+    snprintf(text, sizeof text, "store.repl-backlog-max-size=%llukb", (unsigned long long)most);
+    process_override(world->relay, text);
+    world->backlog_max = most * 1024;
+}
+
+static void set_up_relay(struct world *world)
+{
+    static const char *const fixed[] = {
+        "upstream.replicaof=host2 6379",
+        "downstream.bind=10.0.0.1",
+        "downstream.port=6380",
+        "downstream.protected-mode=no",
+        "http.port=0",
+        "relay.data-dir=/data",
+    };
+    world->disk = disk_new((uint64_t)random_between(4, 64) * 1024 * 1024);
+    world->relay = process_new("relay", RELAY_HOST, world->disk);
+    world->relay->on_end = on_relay_end;
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+        process_override(world->relay, fixed[i]);
+    draw_ack(world);
+    draw_sizes(world);
+    static const char *const syncs[] = {"store.fsync=no", "store.fsync=everysec",
+                                        "store.fsync=always"};
+    process_override(world->relay,
+                     syncs[world->ack == ACK_DURABLE ? 1 + random_below(2) : random_below(3)]);
+    process_override(world->relay, random_is_one_in(2) ? "store.snapshot=on-demand"
+                                                       : "store.snapshot-min-interval=5");
+    process_override(world->relay, random_is_one_in(2) ? "relay.threads=1" : "relay.threads=2");
+    process_override(world->relay, "relay.log-level=debug");
+}
+
+static void set_up(struct world *world)
+{
+    only_world = world;
+    sim_set_yield((unsigned)random_between(2, 30));
+    set_up_relay(world);
+    size_t filler = (size_t)random_between(0, 100) * 1024;
+    for (unsigned i = 0; i < PRIMARIES; i++) {
+        world->primaries[i] = primary_new(PRIMARY_HOST + i, PRIMARY_PORT);
+        primary_set_rdb_bytes(world->primaries[i], filler);
+    }
+    for (unsigned i = 0; i < REPLICAS; i++)
+        world->replicas[i] = replica_new(i, REPLICA_HOST + i, RELAY_HOST, RELAY_PORT);
+}
+
+/* ---- the run ---- */
+
+static void begin_peace(struct world *world)
+{
+    trace("peace");
+    world->is_peaceful = true;
+    world->disk->trouble = (struct disk_trouble){0};
+    network_heal();
+    world->relay->kill_at_call = 0;
+    world->relay->paused_until_us = 0;
+    struct primary *primary = world_primary(world);
+    if (!primary_is_up(primary))
+        primary_start(primary, primary_timeline(primary));
+    primary_pause(primary, 0);
+    primary_set_quiet(primary, true);
+    for (unsigned i = 0; i < REPLICAS; i++) {
+        replica_pause(world->replicas[i], 0);
+        if (!replica_is_running(world->replicas[i]))
+            replica_start(world->replicas[i]);
+    }
+}
+
+static void run_until_converged(struct world *world)
+{
+    int64_t until_us = sim_now_us() + (int64_t)PEACE_S * SIM_S;
+    while (sim_failure() == NULL && !checks_is_converged(world)) {
+        if (sim_now_us() >= until_us) {
+            checks_tell_unconverged(world);
+            return;
+        }
+        sim_run(sim_now_us() + SIM_S, STEPS_MAX);
+    }
+}
+
+void world_run(uint64_t seed, uint64_t without, struct world_result *result)
+{
+    random_start(seed);
+    struct world *world = calloc(1, sizeof *world);
+    CHECK(world != NULL);
+    set_up(world);
+    checks_begin(world);
+    world->is_relay_wanted = true;
+    int64_t until_us = sim_now_us() + random_between(FAULTS_S_LEAST, FAULTS_S_MOST) * SIM_S;
+    faults_plan(world, until_us, without);
+    primary_start(world_primary(world), timeline_new((uint64_t)random_below(100000)));
+    world_start_relay(world);
+    for (unsigned i = 0; i < REPLICAS; i++)
+        replica_start(world->replicas[i]);
+    sim_run(until_us, STEPS_MAX);
+    if (sim_failure() == NULL)
+        begin_peace(world);
+    run_until_converged(world);
+    *result = (struct world_result){
+        .is_good = sim_failure() == NULL,
+        .hash = trace_hash(),
+        .steps = sim_steps(),
+        .simulated_us = sim_now_us(),
+        .faults = world->faults_done,
+        .relay_starts = world->relay->starts,
+    };
+    if (!result->is_good)
+        snprintf(result->failure, sizeof result->failure, "%s", sim_failure());
+}

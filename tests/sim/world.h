@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One run: a relay, its primaries and its replicas, faults for some minutes of simulated time, then peace, in
+ * which everything has to come back. The seed draws the settings, the faults and every delay.
+ *
+ * To add a fault: a row in faults.c. A model: a file beside primary.c. An invariant: a function in checks.c,
+ * called each second or where its event is. README.md says more.
+ */
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "disk.h"
+#include "primary.h"
+#include "process.h"
+#include "replica.h"
+
+enum {
+    RELAY_HOST = 1,
+    PRIMARY_HOST = 2,
+    REPLICA_HOST = 10,
+    PRIMARIES = 2,
+    REPLICAS = 3,
+    RELAY_PORT = 6380,
+    PRIMARY_PORT = 6379,
+};
+
+enum ack_kind { ACK_RECEIVED, ACK_DURABLE, ACK_REPLICAS, ACK_ALL };
+
+struct acknowledged {
+    struct timeline *timeline; /* NULL: nothing yet */
+    uint64_t offset;
+};
+
+struct world {
+    struct process *relay;
+    struct disk *disk;
+    struct primary *primaries[PRIMARIES];
+    unsigned current; /* of the primaries: whom the relay follows */
+    struct replica *replicas[REPLICAS];
+    enum ack_kind ack;
+    unsigned ack_replicas;
+    bool is_peaceful;                 /* faults have ended */
+    bool is_relay_wanted;             /* it is started again when it has ended */
+    struct acknowledged acknowledged; /* what has to be there at the next start */
+    struct acknowledged
+        served; /* the farthest that is known to be in the page cache: a kill keeps it */
+    uint64_t backlog_max;
+    unsigned faults_done;
+    bool is_quiet; /* nothing may be closed any more */
+};
+
+struct world_result {
+    bool is_good;
+    uint64_t hash;
+    uint64_t steps;
+    int64_t simulated_us;
+    unsigned faults;
+    unsigned relay_starts;
+    char failure[512];
+};
+
+/* `without`: a bit for each fault that is left out, in the order in which they were drawn. */
+void world_run(uint64_t seed, uint64_t without, struct world_result *result);
+
+/* ---- faults.c ---- */
+
+/* Draws the faults of a run and sets their alarms. Returns how many. */
+unsigned faults_plan(struct world *world, int64_t until_us, uint64_t without);
+void world_start_relay(struct world *world);
+struct primary *world_primary(const struct world *world); /* the current one */
+
+/* ---- checks.c ---- */
+
+void checks_begin(struct world *world);
+/* The relay has lost its power: only what was promised to be durable has to be there. */
+void checks_on_power_loss(struct world *world);
+/* All are in sync, with equal data. */
+bool checks_is_converged(const struct world *world);
+void checks_tell_unconverged(const struct world *world);
+
+#endif
