@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "relay/base/log.h"
+enum { LOG_LINE_MAX = 2048 };
 
 struct log_line {
     char data[LOG_LINE_MAX];

@@ -394,6 +394,11 @@ void config_format(const struct config *config, struct text *out)
     user_settings_format(&config->user_settings, out);
 }
 
+void config_each_user_file(const struct config *config, config_file_fn *fn, void *arg)
+{
+    user_settings_each_file(&config->user_settings, fn, arg);
+}
+
 void config_each(const struct config *config, commands_setting_fn *fn, void *arg)
 {
     for (size_t i = 0; i < settings_count(); i++) {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "relay/base/log.h"
-#include "relay/config/config.h"
+#include "relay/config/options.h"
 #include "relay/net/http.h"
 #include "relay/os/process.h"
 

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "relay/config/config.h"
+#include "relay/config/options.h"
 
 const char *errors_place(const struct errors *errors, unsigned line, char out[CONFIG_LINE_MAX])
 {

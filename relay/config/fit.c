@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fit.h"
 
-#include "relay/config/config.h"
 #include "relay/config/descriptors.h"
+#include "relay/config/options.h"
 
 enum {
     MAPPINGS_MAX = 65530 - 1530, /* vm.max_map_count as Linux has it, but for what else is mapped */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kinds.h"
 
-#include "relay/config/config.h"
+#include "relay/config/options.h"
 
 #define TEBIBYTE ((int64_t)1 << 40)
 #define DAY_MS ((int64_t)24 * 60 * 60 * 1000)

@@ -8,7 +8,7 @@
 #include "nearest.h"
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
-#include "relay/config/config.h"
+#include "relay/config/options.h"
 
 enum { VALUE_MAX = 64 * 1024 };
 

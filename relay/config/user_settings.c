@@ -174,10 +174,10 @@ bool user_settings_stand_in_ini(const struct user_settings *settings)
     return false;
 }
 
-void config_each_user_file(const struct config *config, config_file_fn *fn, void *arg)
+void user_settings_each_file(const struct user_settings *settings, user_file_fn *fn, void *arg)
 {
-    for (size_t i = 0; i < config->user_settings.count; i++) {
-        const struct user_setting *setting = &config->user_settings.all[i];
+    for (size_t i = 0; i < settings->count; i++) {
+        const struct user_setting *setting = &settings->all[i];
         char what[sizeof(USERS_SECTION) + USER_NAME_MAX + 4];
         snprintf(what, sizeof(what), "[%s] %s", USERS_SECTION, setting->user.name);
         if (setting->file != NULL)

@@ -14,7 +14,7 @@
 
 #include "errors.h"
 #include "relay/commands/users.h"
-#include "relay/config/config.h"
+#include "relay/config/options.h"
 
 #define USERS_SECTION "users"
 
@@ -39,6 +39,10 @@ void user_settings_format(const struct user_settings *settings, struct text *out
 
 /* Is there a password, or the digest of one, in the ini itself? */
 bool user_settings_stand_in_ini(const struct user_settings *settings);
+
+/* Each file that one names, as "[users] NAME". */
+typedef void user_file_fn(const char *what, const char *path, void *arg);
+void user_settings_each_file(const struct user_settings *settings, user_file_fn *fn, void *arg);
 
 void user_settings_fini(struct user_settings *settings);
 

@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 #include "address.h"
-#include "relay/net/http.h"
+#include "relay/net/http_message.h"
 
 enum http_head_result {
     HTTP_HEAD_WHOLE, /* *head is filled */

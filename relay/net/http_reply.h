@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "relay/net/http.h"
+#include "relay/net/http_message.h"
 
 enum { HTTP_REPLY_HEAD_MAX = 4 * 1024 };
 

@@ -17,7 +17,7 @@
 #include "relay/downstream/holders.h"
 #include "relay/net/tls_certificates.h"
 #include "relay/os/memory.h"
-#include "relay/status/status.h"
+#include "relay/status/sources.h"
 #include "relay/store/status.h"
 #include "relay/upstream/link.h"
 #include "samples.h"

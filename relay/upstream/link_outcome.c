@@ -4,8 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "link_private.h"
-
 void link_enter(struct link_outcome *outcome, enum link_state next, const char *cause, ...)
 {
     va_list list;
@@ -16,8 +14,7 @@ void link_enter(struct link_outcome *outcome, enum link_state next, const char *
     outcome->next = next;
 }
 
-static void set_failure(struct link_outcome *outcome, const char *cause, const char *why,
-                        bool stays)
+void link_fail_at(struct link_outcome *outcome, bool stays, const char *cause, const char *why)
 {
     snprintf(outcome->text, sizeof(outcome->text), "%s", why);
     outcome->verdict = LINK_FAIL;
@@ -25,27 +22,7 @@ static void set_failure(struct link_outcome *outcome, const char *cause, const c
     outcome->stays = stays;
 }
 
-void link_fail(const struct link *link, struct link_outcome *outcome, const char *cause,
-               const char *why)
-{
-    set_failure(outcome, cause, why, link_state(link) == LINK_STREAMING);
-}
-
 void link_fail_store(struct link_outcome *outcome, const char *why)
 {
-    set_failure(outcome, "store", why, true);
-}
-
-const char *link_at_step(const struct link *link, const char *why, char out[LINK_WHY_MAX])
-{
-    bool is_handshake = link_state(link) == LINK_HANDSHAKE;
-    snprintf(out, LINK_WHY_MAX, "%s%s%s", why, is_handshake ? " after " : "",
-             is_handshake ? handshake_step(&link->server_conn.handshake) : "");
-    return out;
-}
-
-void link_fail_broken(const struct link *link, struct link_outcome *outcome)
-{
-    char why[LINK_WHY_MAX];
-    link_fail(link, outcome, "broken", link_at_step(link, conn_error(link->server_conn.conn), why));
+    link_fail_at(outcome, true, "store", why);
 }

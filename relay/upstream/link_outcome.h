@@ -35,18 +35,10 @@ typedef void link_event_fn(struct link *link, struct link_outcome *outcome);
 void link_enter(struct link_outcome *outcome, enum link_state next, const char *cause, ...)
     PRINTF_LIKE(3, 4);
 
-/* While streaming the server was good: it is the first to be tried again. Else it was of no use, and the next
- * candidate is tried. */
-void link_fail(const struct link *link, struct link_outcome *outcome, const char *cause,
-               const char *why);
+/* The connection is given up. `stays`: the same server is tried again, and not the next candidate. */
+void link_fail_at(struct link_outcome *outcome, bool stays, const char *cause, const char *why);
 
 /* We are to blame, and not the server: it is tried again. */
 void link_fail_store(struct link_outcome *outcome, const char *why);
-
-/* The connection is broken. */
-void link_fail_broken(const struct link *link, struct link_outcome *outcome);
-
-/* `why`, in the handshake with the command that was not answered. */
-const char *link_at_step(const struct link *link, const char *why, char out[LINK_WHY_MAX]);
 
 #endif

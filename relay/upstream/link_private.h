@@ -8,13 +8,14 @@
  *     link_loading     the RDB of a full sync
  *     link_stream      the stream, and its acknowledgement
  *     link_refresh     newer snapshots, on a connection of their own
- *     link_status      what is told
+ *     link_report      what is told
  *     link_handshake   the handshake, and what its answer makes of our history
  *     link_cut_off     why the primary has ended a full sync
  *     link_retry       when the next attempt is, and at whom
  *     link_version     the version that is announced
  *     link_choice      whom we follow, and whose history may be taken
  *     link_settings    what may change while the link is open
+ *     link_failure     how a connection is given up, and who is to blame
  *     link_outcome     what an event has led to
  *
  * Thread: thread 0.
@@ -25,90 +26,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ack_tracker.h"
-#include "announced_version.h"
 #include "candidates.h"
-#include "connect_race.h"
-#include "cut_off.h"
+#include "handshake.h"
 #include "link_outcome.h"
-#include "parent_watch.h"
-#include "ping_period.h"
-#include "rdb_receiver.h"
-#include "refresh_schedule.h"
+#include "link_state_private.h"
 #include "relay/base/check.h"
-#include "relay/base/log_repeat.h"
-#include "relay/base/replid.h"
-#include "relay/base/state_machine.h"
+#include "relay/base/text.h"
+#include "relay/resp/psync.h"
 #include "relay/upstream/link.h"
-#include "server_conn.h"
-#include "stream_receiver.h"
-
-struct loop;
-struct store;
-struct timer;
-
-enum { LINK_ERROR_MAX = LINK_WHY_MAX + 32 };
-
-struct link {
-    struct loop *loop;
-    struct store *store;
-    struct link_options options;
-    struct link_callbacks callbacks;
-    struct renames renames;
-    struct log_repeat trouble;    /* the primary cannot be had */
-    const char *run_id;           /* NULL: not told */
-    struct state_machine machine; /* enum link_state */
-    struct timer *timer;
-    struct candidates candidates;
-    struct connect_race race; /* connecting: to whose turn it is, and to those beside it */
-    struct server_conn server_conn;
-    struct rdb_receiver rdb_receiver;       /* loading */
-    struct stream_receiver stream_receiver; /* streaming */
-    struct ack_tracker ack_tracker;         /* streaming */
-    struct refresh_schedule refresh_schedule;
-    struct ping_period ping_period;
-    struct parent_watch parent;
-    struct announced_version announced;
-    bool must_be_primary;    /* who told of it says that it is: a replica is passed over */
-    bool is_unconfirmed;     /* a Sentinel is to say who the primary is, and none has yet */
-    bool told_wait;          /* that another history waits to be taken */
-    bool must_start_anew;    /* the store could not cut the history: only a full sync helps */
-    unsigned failures;       /* since the stream flowed last */
-    unsigned broken_streams; /* that were refused at broken_at, one after the other */
-    uint64_t broken_at;      /* the boundary */
-    uint64_t began_offset;   /* the boundary when streaming began */
-    unsigned denied;         /* PRIMARY_RIGHT_*, at the last server that answered to PSYNC */
-    int64_t full_sync_ms;    /* when the one began behind which no stream has come yet; 0: none */
-    struct cut_off cut_off;  /* the last full sync, where the primary ended it */
-    bool has_disconnections; /* it told how many it has closed: */
-    uint64_t disconnections;
-    char cut_what[CUT_OFF_WORDS_MAX]; /* what it said when it was asked; "": it was not yet */
-    char cut_advice[CUT_OFF_WORDS_MAX];
-    int64_t opened_ms;
-    int64_t down_since_ms;
-    int64_t
-        old_history_since_ms; /* the primary has told of a history that is not here yet; 0: no */
-    int64_t up_since_ms;
-    int64_t
-        held_since_ms; /* nothing is read until the store is ready for more, which is soon; 0: it is */
-    bool awaits_segment;      /* namely until the next segment is made */
-    int64_t stalled_since_ms; /* nothing is read, since the disk has no room for it; 0: it is */
-    int64_t
-        stream_heard_ms;   /* the last byte of the stream, or of an RDB that was whole; 0: never */
-    struct replid next_id; /* rewinding: the stream goes on under it */
-    uint64_t full_syncs;
-    uint64_t partial_syncs;
-    uint64_t attempts;
-    bool chain_is_complete;
-    char chain[RUN_ID_CHAIN_TEXT_MAX]; /* run ids above us, since streaming began */
-    char last_error[LINK_ERROR_MAX];
-    char veto[LINK_WHY_MAX]; /* why a server was passed over */
-};
-
-static inline enum link_state link_state(const struct link *link)
-{
-    return (enum link_state)link->machine.state;
-}
 
 /* ------------------------------------------------------------------ link_connect.c */
 
@@ -204,12 +129,23 @@ MUST_CHECK bool link_waits_for_room(struct link *link);
  * where there are other candidates. */
 int64_t link_silence_ms_max(const struct link *link);
 
-/* ------------------------------------------------------------------ link_refresh.c, link_version.c */
+/* ------------------------------------------------------------------ link_refresh.c, link_version.c, link_failure.c */
 
 /* Fetches a newer snapshot, if there is need and it is time. */
 void link_consider_refresh(struct link *link);
 
 /* What is announced to the primary. */
 uint32_t link_version_now(const struct link *link);
+
+/* While streaming the server was good: it is the first to be tried again. Else it was of no use, and the next
+ * candidate is tried. */
+void link_fail(const struct link *link, struct link_outcome *outcome, const char *cause,
+               const char *why);
+
+/* The connection is broken. */
+void link_fail_broken(const struct link *link, struct link_outcome *outcome);
+
+/* `why`, in the handshake with the command that was not answered. */
+const char *link_at_step(const struct link *link, const char *why, char out[LINK_WHY_MAX]);
 
 #endif

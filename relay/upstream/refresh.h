@@ -16,7 +16,7 @@
 
 #include "handshake.h"
 #include "relay/base/check.h"
-#include "relay/upstream/link.h"
+#include "relay/upstream/link_status.h"
 
 struct announced_version;
 struct refresh;

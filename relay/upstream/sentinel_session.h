@@ -18,7 +18,7 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "relay/resp/reply.h"
-#include "relay/upstream/sentinel.h"
+#include "relay/upstream/sentinel_options.h"
 
 struct conn;
 

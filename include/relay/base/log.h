@@ -5,9 +5,9 @@
  *     2026-11-21T20:34:26.123Z info    upstream: link state=handshake->streaming cause=continue
  *
  * The first word of a message is its component. log_warn and log_error append ": " and strerror(errno);
- * the x forms do not. Nothing is logged per command or per byte. A line is at most LOG_LINE_MAX
- * bytes (cut with "..."), and control characters in a message become '?' (in JSON they are escaped): a
- * peer cannot forge lines.
+ * the x forms do not. Nothing is logged per command or per byte. A line is at most 2 KB (cut with
+ * "..."), and control characters in a message become '?' (in JSON they are escaped): a peer cannot forge
+ * lines.
  * errno is left as it was. Any thread; log_open and log_set_* from thread 0 only.
  */
 #ifndef RELAY_BASE_LOG_H
@@ -17,8 +17,6 @@
 
 #include "relay/base/check.h"
 #include "relay/base/text.h"
-
-enum { LOG_LINE_MAX = 2048 };
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "relay/base/check.h"
-#include "relay/base/text.h"
+#include "relay/net/http_message.h"
 
 struct error;
 struct http;
@@ -27,7 +27,6 @@ struct tls_context;
 enum {
     HTTP_CONNECTIONS_MAX = 32,
     HTTP_REQUEST_MAX = 8 * 1024,
-    HTTP_REPLY_MAX = 2 * 1024 * 1024,
 };
 
 struct http_options {
@@ -38,22 +37,6 @@ struct http_options {
     uint16_t tls_port;
     struct tls_context *tls; /* for tls_port; lent, see http_set_tls; a probe needs none */
     int64_t timeout_ms;
-};
-
-/* Strings live until the callee returns. */
-struct http_request {
-    const char *path;          /* "/status.json", as it was sent */
-    const char *query;         /* behind the '?', or "" */
-    const char *host;          /* of the Host header, without its port; "" where there is none */
-    const char *authorization; /* that header, or "" */
-    const char *peer;          /* "192.0.2.7:50000", "[2001:db8::7]:50000" */
-};
-
-struct http_reply {
-    int code; /* 200; with a 401 a password is asked for, with a 429 another try in a second */
-    const char *type;   /* of the content; text for people by default */
-    const char *policy; /* Content-Security-Policy; by default nothing may be loaded */
-    struct text body;   /* at most HTTP_REPLY_MAX; what does not fit makes it a 500 */
 };
 
 /* Fills the reply; for HEAD as for GET. */

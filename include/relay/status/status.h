@@ -26,14 +26,10 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "relay/net/digest.h"
+#include "relay/status/sources.h"
 
-struct commands;
-struct downstream;
-struct link;
 struct loop;
 struct status;
-struct store;
-struct tls_certificates;
 struct tls_context;
 
 struct status_options {
@@ -45,19 +41,6 @@ struct status_options {
     const char *allowed_hosts; /* names with blanks between: see guard.h of the component */
     bool has_password;
     struct digest password;
-};
-
-/* What it tells of. All outlive it. */
-struct status_sources {
-    const struct store *store;
-    const struct link *link;
-    const struct downstream *downstream;
-    unsigned clients_max;
-    bool serves_old_history;                     /* [downstream] serve-old-history */
-    int64_t max_silence_ms;                      /* [http] ready-max-silence; 0: any */
-    const char *allowed_hosts;                   /* [http] allowed-hosts */
-    const struct digest *password;               /* NULL: none is needed */
-    const struct tls_certificates *certificates; /* those in use; NULL: none */
 };
 
 /* NULL: `why`. */

@@ -17,19 +17,11 @@
 
 #include "relay/base/check.h"
 #include "relay/upstream/primary_address.h"
+#include "relay/upstream/sentinel_options.h"
 
 struct loop;
 struct sentinel;
 struct tls_context;
-
-enum { SENTINEL_NAME_MAX = 128 };
-
-struct sentinel_options {
-    char name[SENTINEL_NAME_MAX];        /* of the group, as in `sentinel monitor NAME ...` */
-    struct primary_candidates sentinels; /* count 0: not used */
-    const char *user;                    /* sentinel-user; NULL or "": none */
-    const char *password;                /* sentinel-pass; NULL or "": none */
-};
 
 typedef void sentinel_fn(const struct primary_address *primary, void *arg);
 

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../../relay/base/log_line.h"
 #include "test.h"
 
 static char folder[] = "/tmp/test_log.XXXXXX";

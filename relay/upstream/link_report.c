@@ -2,8 +2,6 @@
  *
  * How the link is, told.
  */
-#include "relay/upstream/link_status.h"
-
 #include "link_private.h"
 #include "relay/base/clock.h"
 #include "relay/store/store.h"
