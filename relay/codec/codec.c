@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "libraries.h"
+#include "codec_private.h"
 
 static const struct library *const libraries[] = {
     [CODEC_NONE] = NULL,

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "libraries.h"
+#include "codec_private.h"
 
 struct compressor {
     enum codec codec;

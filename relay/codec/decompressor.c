@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libraries.h"
+#include "codec_private.h"
 
 struct decompressor {
     struct decompressor_options options;

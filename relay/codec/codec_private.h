@@ -1,6 +1,9 @@
-/* SPDX-License-Identifier: MIT */
-#ifndef RELAY_CODEC_LIBRARIES_H
-#define RELAY_CODEC_LIBRARIES_H
+/* SPDX-License-Identifier: MIT
+ *
+ * Which library does the work of a codec. Any thread.
+ */
+#ifndef RELAY_CODEC_CODEC_PRIVATE_H
+#define RELAY_CODEC_CODEC_PRIVATE_H
 
 #include "library.h"
 #include "relay/codec/codec.h"
