@@ -8,6 +8,7 @@ import os
 import re
 
 import changelog
+import circles
 import links
 import references
 import words
@@ -246,6 +247,7 @@ RULES = [
     private_headers,
     libraries,
     no_included_sources,
+    circles.circles,
     state_setters,
     banned_words,
     no_loose_ends,

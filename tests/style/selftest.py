@@ -34,6 +34,12 @@ GOOD = {
         if component != "top"
     },
     "relay/store/private.h": GUARD.format("RELAY_STORE_PRIVATE_H", ""),
+    # A noun's files are one, and a private header without a source of its own is its noun's.
+    "relay/store/ring_private.h": GUARD.format("RELAY_STORE_RING_PRIVATE_H", ""),
+    "relay/store/drum.c": HEAD + '#include "drum_state_private.h"\n',
+    "relay/store/drum_more.c": HEAD + '#include "drum_state_private.h"\n',
+    "relay/store/drum_private.h": GUARD.format("RELAY_STORE_DRUM_PRIVATE_H", ""),
+    "relay/store/drum_state_private.h": GUARD.format("RELAY_STORE_DRUM_STATE_PRIVATE_H", '#include "drum_private.h"'),
     "relay/store/good.c": HEAD + '#include "private.h"\n#include "relay/base/noun.h"\n#include <string.h>\n',
     "relay/net/good.c": HEAD + '#include <event2/event.h>\n#include <openssl/ssl.h>\n',
     "relay/config/ini_file.c": HEAD + '#include <ini.h>\n#include "relay/commands/noun.h"\n',
@@ -85,6 +91,8 @@ BAD = {
     "relay/store/tls.c": (HEAD + "#include <openssl/evp.h>\n", "libraries", 2),
     "relay/main.c": (HEAD + "#include <ini.h>\n", "libraries", 2),
     "tests/unit/lazy.c": (HEAD + '#include "../../relay/store/good.c"\n', "no_included_sources", 2),
+    "relay/store/ring.c": (HEAD + '#include "ring_part.h"\n', "circles", 2),
+    "relay/store/ring_part.h": (GUARD.format("RELAY_STORE_RING_PART_H", '#include "ring_private.h"'), "circles", 4),
     "relay/upstream/sneak.c": (HEAD + function("sneak", "    link->state = 2;\n"), "state_setters", 4),
     "relay/net/conn.c": (HEAD + function("conn_open", "    conn->state = 2;\n"), "state_setters", 4),
     "relay/downstream/card.c": (
