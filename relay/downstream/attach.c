@@ -30,7 +30,8 @@ static enum continuity continuity_in(const struct history *history, const struct
 static bool is_arriving_its_own(const struct store *store, const struct attach_wish *wish)
 {
     enum continuity continuity = continuity_in(store_arriving(store), wish);
-    return continuity == CONTINUITY_YES || (continuity == CONTINUITY_AHEAD && !wish->hold_is_over);
+    return continuity == CONTINUITY_YES ||
+           (continuity == CONTINUITY_AHEAD && !wish->stream_wait_is_over);
 }
 
 /* The stream alone, for `redis-cli --replica`: from a place between two commands. */
@@ -38,10 +39,11 @@ static struct attach_plan decide_empty(const struct store *store)
 {
     struct history *history = store_current(store);
     if (history == NULL)
-        return wait_for(ATTACH_WAIT);
+        return wait_for(ATTACH_WAIT_FOR_STORE);
     uint64_t boundary = history_boundary(history);
     if (boundary < history_first(history) || boundary > history_published(history))
-        return wait_for(ATTACH_WAIT); /* at the end of this turn, or of a giant transaction */
+        return wait_for(
+            ATTACH_WAIT_FOR_STORE); /* at the end of this turn, or of a giant transaction */
     return (struct attach_plan){.verdict = ATTACH_EMPTY, .history = history, .offset = boundary};
 }
 
@@ -58,7 +60,8 @@ static struct attach_plan decide_snapshot(struct history *history, struct snapsh
         .has_length = false,
     };
     if (plan.offset > history_published(history))
-        return wait_for(ATTACH_WAIT); /* a refresh, taken of what we have not received yet */
+        return wait_for(
+            ATTACH_WAIT_FOR_STORE); /* a refresh, taken of what we have not received yet */
     enum snapshot_state state = snapshot_state(snapshot);
     plan.has_length = snapshot_length(snapshot, &plan.length);
     if (state == SNAPSHOT_COMPLETE)
@@ -66,7 +69,7 @@ static struct attach_plan decide_snapshot(struct history *history, struct snapsh
     bool can_take_it = plan.has_length || wish->terms->capa_eof;
     if (state == SNAPSHOT_ARRIVING && can_take_it && snapshot_received(snapshot) > 0)
         return plan;
-    return wait_for(ATTACH_WAIT);
+    return wait_for(ATTACH_WAIT_FOR_STORE);
 }
 
 static struct attach_plan decide_full(const struct store *store, const struct attach_wish *wish)
@@ -82,12 +85,12 @@ static struct attach_plan decide_full(const struct store *store, const struct at
         struct snapshot *snapshot = history_usable_snapshot(arriving);
         if (snapshot != NULL)
             return decide_snapshot(arriving, snapshot, wish);
-        return wait_for(ATTACH_WAIT);
+        return wait_for(ATTACH_WAIT_FOR_STORE);
     }
     if (current == NULL || wish->awaits_new_history || history_arriving_snapshot(current) != NULL ||
         history_is_proving_snapshot(current))
-        return wait_for(ATTACH_WAIT);
-    return wait_for(ATTACH_WANT);
+        return wait_for(ATTACH_WAIT_FOR_STORE);
+    return wait_for(ATTACH_FETCH_SNAPSHOT);
 }
 
 struct attach_plan attach_decide(const struct store *store, const struct attach_wish *wish)
@@ -99,15 +102,15 @@ struct attach_plan attach_decide(const struct store *store, const struct attach_
         if (continuity == CONTINUITY_YES)
             return (struct attach_plan){
                 .verdict = ATTACH_CONTINUE, .history = current, .offset = wish->request->offset};
-        if (continuity == CONTINUITY_AHEAD && !wish->hold_is_over)
-            return wait_for(ATTACH_HOLD);
+        if (continuity == CONTINUITY_AHEAD && !wish->stream_wait_is_over)
+            return wait_for(ATTACH_WAIT_FOR_STREAM);
         if (continuity == CONTINUITY_UNPROVEN)
-            return wait_for(ATTACH_WAIT); /* for the proof, or for its failure */
+            return wait_for(ATTACH_WAIT_FOR_STORE); /* for the proof, or for its failure */
         if (continuity == CONTINUITY_STRANGE && is_arriving_its_own(store, wish))
-            return wait_for(ATTACH_WAIT);
+            return wait_for(ATTACH_WAIT_FOR_STORE);
     }
     if (terms->filter_empty && !terms->rdb_only)
-        return wish->awaits_new_history ? wait_for(ATTACH_WAIT) : decide_empty(store);
+        return wish->awaits_new_history ? wait_for(ATTACH_WAIT_FOR_STORE) : decide_empty(store);
     return decide_full(store, wish);
 }
 
@@ -162,9 +165,9 @@ bool attach_perform(const struct attach_plan *plan, const struct attach_wish *wi
 const char *attach_cause(const struct attach_plan *plan)
 {
     switch (plan->verdict) {
-    case ATTACH_WAIT:
-    case ATTACH_HOLD:
-    case ATTACH_WANT:
+    case ATTACH_WAIT_FOR_STORE:
+    case ATTACH_WAIT_FOR_STREAM:
+    case ATTACH_FETCH_SNAPSHOT:
         return "waiting";
     case ATTACH_CONTINUE:
         return "continue";

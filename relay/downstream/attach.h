@@ -22,15 +22,18 @@
 struct attach_wish {
     const struct psync_request *request; /* NULL: SYNC */
     const struct replica_terms *terms;
-    bool hold_is_over; /* it has been ahead of us for too long: no more waiting for that */
+    bool
+        stream_wait_is_over; /* it has been ahead of us for too long: no more waiting for the stream */
     bool
         awaits_new_history; /* no full sync from the current one, since another is about to replace it */
 };
 
 enum attach_verdict {
-    ATTACH_WAIT,     /* not yet: what it needs is on its way */
-    ATTACH_HOLD,     /* not yet: it is ahead of us */
-    ATTACH_WANT,     /* not yet: it needs a snapshot, and none is on its way */
+    /* Not yet. It is asked again when the store has changed. */
+    ATTACH_WAIT_FOR_STORE,  /* what it needs arrives, or is being proven */
+    ATTACH_WAIT_FOR_STREAM, /* it is ahead of us: the stream has to come that far */
+    ATTACH_FETCH_SNAPSHOT,  /* it needs a snapshot, and none is on its way: one is to be fetched */
+    /* Now. */
     ATTACH_CONTINUE, /* the stream, from `offset` on */
     ATTACH_FULL,     /* `snapshot`, then the stream from `offset` on */
     ATTACH_EMPTY,    /* an empty RDB, then the stream from `offset` on */

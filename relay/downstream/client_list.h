@@ -23,7 +23,7 @@ struct loop;
 struct tls_context;
 
 /* A client that has said PSYNC or SYNC and is no client any more. `conn` is detached, and the callee's
- * as `owed` is (it moves it out, or leaves it to be freed); the rest is valid until it returns. */
+ * as `unsent_replies` is (it moves it out, or leaves it to be freed); the rest is valid until it returns. */
 struct newcomer {
     struct conn *conn;
     uint64_t id;
@@ -32,8 +32,8 @@ struct newcomer {
     const char *local;
     const char *user;                    /* "": nobody had logged in */
     const struct psync_request *request; /* NULL: SYNC */
-    struct text *owed;                   /* replies not sent yet */
-    struct bytes input;                  /* read already, behind the command */
+    struct text *unsent_replies;
+    struct bytes input; /* read already, behind the command */
 };
 
 typedef void newcomer_fn(const struct newcomer *newcomer, void *arg);

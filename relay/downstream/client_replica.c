@@ -21,7 +21,7 @@ static void client_become_replica(struct client *client, const struct psync_requ
         .local = conn_local(client->conn),
         .user = client->session.user,
         .request = request,
-        .owed = &client->output.text,
+        .unsent_replies = &client->output.text,
         .input = inbox_left(&client->input),
     };
     client->conn = NULL;

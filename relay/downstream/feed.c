@@ -73,7 +73,7 @@ static enum feed_result book(struct feed *feed, enum conn_io io, size_t sent, si
         return FEED_BLOCKED;
     case CONN_END:
     case CONN_FAILED:
-        return FEED_BROKEN;
+        return FEED_FAILED;
     case CONN_UNREADABLE:
         feed_note_unreadable(feed);
         return FEED_UNREADABLE;
@@ -136,7 +136,7 @@ static enum feed_result send_rdb(struct feed *feed, struct conn *conn, size_t *s
     /* The state first: what is readable when it is complete is the whole. */
     enum snapshot_state state = snapshot_state(feed->snapshot);
     if (state == SNAPSHOT_FAILED)
-        return FEED_NOT_WHOLE;
+        return FEED_SNAPSHOT;
     uint64_t readable = snapshot_readable(feed->snapshot);
     while (feed->snapshot_sent < readable) {
         if (*share == 0)
@@ -179,7 +179,7 @@ static enum feed_result wait_for_first_ack(struct feed *feed, struct conn *conn,
     (void)conn;
     (void)share;
     if (!feed->has_stream)
-        return FEED_FINISHED;
+        return FEED_SERVED;
     return feed->has_mark ? FEED_IDLE : FEED_NEXT;
 }
 
@@ -192,8 +192,8 @@ static enum feed_result cannot_read(enum cursor_view view)
         return FEED_IDLE;
     case CURSOR_LAGGED:
         return FEED_LAGGED;
-    case CURSOR_NO_SPACE:
-        return FEED_NO_SPACE;
+    case CURSOR_DISK_FULL:
+        return FEED_DISK_FULL;
     case CURSOR_UNREADABLE:
         return FEED_UNREADABLE;
     case CURSOR_REWOUND:
@@ -277,7 +277,7 @@ enum feed_result feed_flush(struct feed *feed, struct conn *conn)
 enum feed_result feed_check(struct feed *feed)
 {
     if (feed->snapshot != NULL && snapshot_state(feed->snapshot) == SNAPSHOT_FAILED)
-        return FEED_NOT_WHOLE;
+        return FEED_SNAPSHOT;
     if (!feed->has_stream)
         return FEED_IDLE;
     struct bytes view;

@@ -3,7 +3,7 @@
  * What one replica is sent, in this order, and where in it we are. There is no buffer of stream bytes
  * in it: two places, one in a snapshot and one in the backlog.
  *
- *     head      replies still owed, "+CONTINUE ..." or "+FULLRESYNC ...", "$<length>" or "$EOF:..."
+ *     head      replies not sent yet, "+CONTINUE ..." or "+FULLRESYNC ...", "$<length>" or "$EOF:..."
  *     RDB       bytes of the snapshot, as far as they are there
  *     mark      the end mark once more, after `$EOF:`
  *     first ACK after a mark nothing is sent until the replica has said REPLCONF ACK (docs/protocol.md 2.2)
@@ -85,19 +85,20 @@ enum feed_result {
     FEED_BLOCKED, /* the connection takes no more now */
     FEED_MORE,    /* the turn's share has been sent, and there is more */
     FEED_COLD,    /* what comes next must be read from the disk first: feed_wants */
-    FEED_OVER_RATE,  /* the rate of full syncs allows no more of the RDB now: feed_grant */
-    FEED_FINISHED,   /* all that this replica wanted has been sent */
-    FEED_BROKEN,     /* the connection is */
+    FEED_OVER_RATE, /* the rate of full syncs allows no more of the RDB now: feed_grant */
+    /* It ends here; the reasons to close (reasons.h) have the same names. */
+    FEED_SERVED,     /* all that this replica wanted has been sent */
+    FEED_FAILED,     /* the connection broke */
     FEED_UNREADABLE, /* the disk cannot read what comes next; the store has been told */
-    FEED_NOT_WHOLE,
-    FEED_LAGGED,
-    FEED_NO_SPACE, /* what comes next was given up, since the disk was full */
-    FEED_REWOUND,
-    FEED_RENAMED,
-    FEED_NEXT, /* between the parts only: this one is through */
+    FEED_SNAPSHOT,   /* the snapshot that it is sent turned out to be incomplete */
+    FEED_LAGGED,     /* what comes next was given up at repl-backlog-max-size */
+    FEED_DISK_FULL,  /* what comes next was given up, since the disk was full */
+    FEED_REWOUND,    /* it stands where the history was cut off */
+    FEED_RENAMED,    /* what comes next is known under a new id */
+    FEED_NEXT,       /* between the parts only: this one is through */
 };
 
-/* `head` is moved into the feed: replies that are still owed. */
+/* `head` is moved into the feed: replies that are not sent yet. */
 void feed_init(struct feed *feed, struct text *head);
 
 /* Lets go of snapshot and backlog. */

@@ -61,8 +61,8 @@ void replica_enter(struct replica *replica, enum replica_state state, const char
     state_machine_enter(&replica->machine, state, LOG_LEVEL_INFO, "%s", cause);
 }
 
-struct replica *replica_new(struct replica_stats *stats, struct text *owed, int64_t timeout_ms,
-                            const struct psync_request *request)
+struct replica *replica_new(struct replica_stats *stats, struct text *unsent_replies,
+                            int64_t timeout_ms, const struct psync_request *request)
 {
     struct replica *replica = calloc(1, sizeof(*replica));
     if (replica == NULL)
@@ -76,7 +76,7 @@ struct replica *replica_new(struct replica_stats *stats, struct text *owed, int6
         replica->has_request = true;
         replica->request = *request;
     }
-    feed_init(&replica->feed, owed);
+    feed_init(&replica->feed, unsent_replies);
     reader_init(&replica->reader);
     REPLICA_STATS_SET(stats, state, (int)REPLICA_WAITING);
     REPLICA_STATS_SET(stats, life_ms, replica->since_ms);

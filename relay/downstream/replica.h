@@ -102,9 +102,9 @@ struct replica {
 
 TAILQ_HEAD(replicas, replica);
 
-/* Makes one that waits; the replies that are still owed to it are moved out of `owed`. `request` NULL:
+/* Makes one that waits; the replies to the commands before its PSYNC are moved out. `request` NULL:
  * SYNC. NULL: out of memory, nothing was taken. The caller sets on_gone. */
-MUST_CHECK struct replica *replica_new(struct replica_stats *stats, struct text *owed,
+MUST_CHECK struct replica *replica_new(struct replica_stats *stats, struct text *unsent_replies,
                                        int64_t timeout_ms, const struct psync_request *request);
 
 /* Gives it its connection, whose events go to replica_on_conn, and what had been read already. */

@@ -74,8 +74,8 @@ void downstream_on_newcomer(const struct newcomer *newcomer, void *arg)
     }
     struct replica *replica =
         stats == NULL ? NULL
-                      : replica_new(stats, newcomer->owed, downstream->options.replica_timeout_ms,
-                                    newcomer->request);
+                      : replica_new(stats, newcomer->unsent_replies,
+                                    downstream->options.replica_timeout_ms, newcomer->request);
     if (replica == NULL || !conn_attach(conn, downstream->loop, replica_on_conn, replica)) {
         if (replica != NULL)
             replica_free(replica);

@@ -85,7 +85,7 @@ void waiting_remove(struct waiting *waiting, struct replica *replica)
 
 /* Since nobody sends a replica that is ahead anything while upstream is down, time counts only while
  * upstream is up. */
-static bool is_hold_over(const struct waiting *waiting, const struct replica *replica)
+static bool is_stream_wait_over(const struct waiting *waiting, const struct replica *replica)
 {
     if (waiting->streaming_since_ms == 0)
         return false;
@@ -264,7 +264,7 @@ static void ask(struct waiting *waiting, struct replica *replica)
     struct attach_wish wish = {
         .request = replica->has_request ? &replica->request : NULL,
         .terms = &replica->stats->terms,
-        .hold_is_over = is_hold_over(waiting, replica),
+        .stream_wait_is_over = is_stream_wait_over(waiting, replica),
         .awaits_new_history = waiting->awaits_new_history,
     };
     struct attach_plan plan = attach_decide(waiting->store, &wish);
@@ -273,10 +273,10 @@ static void ask(struct waiting *waiting, struct replica *replica)
               plan.verdict == ATTACH_FULL && !waits &&
                   !full_sync_limits_have_place(waiting->limits));
     switch (plan.verdict) {
-    case ATTACH_WAIT:
-    case ATTACH_HOLD:
+    case ATTACH_WAIT_FOR_STORE:
+    case ATTACH_WAIT_FOR_STREAM:
         return;
-    case ATTACH_WANT:
+    case ATTACH_FETCH_SNAPSHOT:
         want_snapshot(waiting, now_ms);
         return;
     case ATTACH_FULL:

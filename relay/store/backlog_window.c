@@ -46,16 +46,16 @@ uint64_t backlog_held(const struct backlog *backlog)
 
 /* Why a segment is given up although somebody needs it. */
 static const char *const causes[] = {
-    [SEGMENT_CAPPED] = "repl-backlog-max-size is reached",
-    [SEGMENT_NO_SPACE] = "the disk is full",
+    [SEGMENT_LAGGED] = "repl-backlog-max-size is reached",
+    [SEGMENT_DISK_FULL] = "the disk is full",
     [SEGMENT_UNREADABLE] = "the disk cannot read it, or one behind it",
 };
 
 /* Takes the oldest segment out of the chain. Whoever stands in it, or before, is told why; where nobody does it is
- * SEGMENT_LEFT. */
+ * SEGMENT_TRIMMED. */
 static void drop_head(struct backlog *backlog, enum segment_fate fate)
 {
-    const char *cause = fate == SEGMENT_LEFT ? NULL : causes[fate];
+    const char *cause = fate == SEGMENT_TRIMMED ? NULL : causes[fate];
     struct segment *head = backlog->head;
     struct segment *next = segment_next(head);
     CHECK(next != NULL);
@@ -169,7 +169,7 @@ bool backlog_trim(struct backlog *backlog)
     drop_cuts(backlog);
     while (has_oldest(backlog) && !is_oldest_pinned(backlog) &&
            backlog->last->written - end_of_oldest(backlog) >= backlog->dependencies.window_bytes) {
-        drop_oldest(backlog, SEGMENT_LEFT);
+        drop_oldest(backlog, SEGMENT_TRIMMED);
         tell_whole(backlog);
         trimmed = true;
     }
@@ -214,7 +214,7 @@ bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
     if (!has_oldest(backlog) || is_oldest_pinned(backlog) || end_of_oldest(backlog) > keep_from)
         return false;
     tell_full(backlog, ", for a snapshot");
-    drop_oldest(backlog, SEGMENT_LEFT);
+    drop_oldest(backlog, SEGMENT_TRIMMED);
     return true;
 }
 
@@ -234,7 +234,7 @@ bool backlog_make_space(struct backlog *backlog)
     uint64_t wanted = backlog_is_next_asked(backlog) ? 0 : backlog->dependencies.segment_bytes;
     (void)backlog_trim(backlog);
     while (backlog_charge(backlog) + wanted > cap_of(backlog) && has_oldest(backlog))
-        drop_oldest(backlog, SEGMENT_CAPPED);
+        drop_oldest(backlog, SEGMENT_LAGGED);
     if (!has_oldest(backlog) && backlog_held(backlog) == 0)
         return true; /* there is no less, whatever the sizes were when it was made */
     /* What nobody holds is gone as soon as the disk has got round to it: it may go over the cap by a part
@@ -260,6 +260,6 @@ enum backlog_space backlog_give_way(struct backlog *backlog, int error, uint64_t
     if (!has_oldest(backlog))
         return BACKLOG_NO_SPACE;
     tell_full(backlog, "");
-    drop_oldest(backlog, SEGMENT_NO_SPACE);
+    drop_oldest(backlog, SEGMENT_DISK_FULL);
     return BACKLOG_SPACE;
 }

@@ -24,15 +24,15 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 
-/* Why a cursor can no longer go on in a segment. */
+/* Why a cursor can no longer go on in a segment. The reason for which its replica is closed has the same name
+ * (relay/downstream/reasons.h), but for the first two. */
 enum segment_fate {
-    SEGMENT_LIVES,
-    /* Trimmed: nobody needs it; or somebody does, and the cap is reached, the disk is full, or cannot read it. */
-    SEGMENT_LEFT,
-    SEGMENT_CAPPED,
-    SEGMENT_NO_SPACE,
-    SEGMENT_UNREADABLE,
-    SEGMENT_REWOUND, /* cut off the history */
+    SEGMENT_LIVES,      /* it can */
+    SEGMENT_TRIMMED,    /* beyond repl-backlog-size, when nobody needed it */
+    SEGMENT_LAGGED,     /* given up at repl-backlog-max-size, though a replica that lags needs it */
+    SEGMENT_DISK_FULL,  /* given up for the room on the disk, though a replica needs it */
+    SEGMENT_UNREADABLE, /* the disk cannot read it, or one behind it */
+    SEGMENT_REWOUND,    /* the new primary does not have what is in it: cut off */
 };
 
 /* Bytes on disk of all segments that live, in the chain or only in somebody's hands. Counted, since a

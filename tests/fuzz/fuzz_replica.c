@@ -79,12 +79,13 @@ static void on_newcomer(const struct newcomer *newcomer, void *arg)
 {
     (void)arg;
     scene.before = fake_conn_sent(newcomer->conn).length;
-    scene.owed = newcomer->owed->length;
+    scene.owed = newcomer->unsent_replies->length;
     scene.offset = newcomer->request != NULL ? newcomer->request->offset : 0;
     scene.stats =
         (struct replica_stats){.id = newcomer->id, .acknowledges = newcomer->request != NULL};
     scene.stats.terms = *newcomer->terms;
-    scene.replica = replica_new(&scene.stats, newcomer->owed, TIMEOUT_MS, newcomer->request);
+    scene.replica =
+        replica_new(&scene.stats, newcomer->unsent_replies, TIMEOUT_MS, newcomer->request);
     CHECK(scene.replica != NULL);
     CHECK(conn_attach(newcomer->conn, scene.room.loop, replica_on_conn, scene.replica));
     scene.replica->on_gone = on_gone;

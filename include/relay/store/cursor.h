@@ -28,10 +28,10 @@ struct cursor {
 enum cursor_view {
     CURSOR_BYTES,      /* there is something to read */
     CURSOR_AT_END,     /* all that is published has been read */
-    CURSOR_LAGGED,     /* what it would read next has been given up: the cap was reached */
+    CURSOR_LAGGED,     /* what it would read next has been given up at repl-backlog-max-size */
     CURSOR_REWOUND,    /* it stands where the history was cut off */
     CURSOR_RENAMED,    /* what comes next is known under an id that is newer than the cursor */
-    CURSOR_NO_SPACE,   /* what it would read next has been given up: the disk was full, */
+    CURSOR_DISK_FULL,  /* what it would read next has been given up: the disk was full, */
     CURSOR_UNREADABLE, /* or cannot read it */
 };
 

@@ -77,7 +77,7 @@ static void on_newcomer(const struct newcomer *newcomer, void *arg)
     replicas.count++;
     replicas.newcomer = *newcomer;
     replicas.terms = *newcomer->terms;
-    copy(replicas.owed, sizeof(replicas.owed), text_bytes(newcomer->owed));
+    copy(replicas.owed, sizeof(replicas.owed), text_bytes(newcomer->unsent_replies));
     copy(replicas.input, sizeof(replicas.input), newcomer->input);
     assert_true(fake_conn_is_detached(newcomer->conn));
     struct conn *conn = newcomer->conn;

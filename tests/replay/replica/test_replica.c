@@ -297,7 +297,7 @@ STAGE_TEST(a_blocked_replica_lets_go_of_what_is_given_up)
 
 STAGE_TEST(a_blocked_replica_is_told_of_a_full_disk)
 {
-    lose(CURSOR_NO_SPACE, CLOSE_DISK_FULL);
+    lose(CURSOR_DISK_FULL, CLOSE_DISK_FULL);
 }
 
 STAGE_TEST(a_blocked_replica_is_told_of_a_disk_that_cannot_read)

@@ -416,7 +416,7 @@ COMMAND_TEST(stats_tell_the_counts)
                               "acl_access_denied_cmd:0\r\n"
                               "acl_access_denied_key:0\r\n"
                               "acl_access_denied_channel:0\r\n"
-                              "closed_quit:0\r\n");
+                              "closed_ended:0\r\n");
     expect_part("info stats", "closed_lagged:19\r\n");
     expect_text("info errorstats",
                 "# Errorstats\r\nerrorstat_ERR:count=1\r\nerrorstat_READONLY:count=1\r\n");

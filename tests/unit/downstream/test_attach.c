@@ -55,7 +55,7 @@ struct point {
     int id;             /* -2: SYNC, -1: "?", else of ids[] */
     uint64_t offset;
     struct replica_terms terms;
-    bool hold_is_over;
+    bool stream_wait_is_over;
 };
 
 static const char *const ids[] = {ID_NOW, ID_BEFORE, ID_NEXT, ID_OTHER};
@@ -100,7 +100,7 @@ static bool are_ours(const struct point *point)
 static bool is_next(const struct point *point)
 {
     return point->has_arriving && point->id == 2 && point->offset >= 100 &&
-           !point->terms.rdb_only && (point->offset == 100 || !point->hold_is_over);
+           !point->terms.rdb_only && (point->offset == 100 || !point->stream_wait_is_over);
 }
 
 static void check_full(const struct point *point, const struct attach_plan *plan)
@@ -117,7 +117,7 @@ static void check_full(const struct point *point, const struct attach_plan *plan
 
 static enum attach_verdict expected_empty(const struct point *point)
 {
-    return point->has_current ? ATTACH_EMPTY : ATTACH_WAIT;
+    return point->has_current ? ATTACH_EMPTY : ATTACH_WAIT_FOR_STORE;
 }
 
 static bool can_be_sent(const struct point *point, enum shot shot)
@@ -129,20 +129,20 @@ static bool can_be_sent(const struct point *point, enum shot shot)
 static enum attach_verdict expected_full(const struct point *point)
 {
     if (point->has_current && point->shot != NO_SHOT && point->shot != OLD)
-        return can_be_sent(point, point->shot) ? ATTACH_FULL : ATTACH_WAIT;
+        return can_be_sent(point, point->shot) ? ATTACH_FULL : ATTACH_WAIT_FOR_STORE;
     if (point->has_arriving)
-        return can_be_sent(point, point->arriving) ? ATTACH_FULL : ATTACH_WAIT;
-    return point->has_current ? ATTACH_WANT : ATTACH_WAIT;
+        return can_be_sent(point, point->arriving) ? ATTACH_FULL : ATTACH_WAIT_FOR_STORE;
+    return point->has_current ? ATTACH_FETCH_SNAPSHOT : ATTACH_WAIT_FOR_STORE;
 }
 
 static enum attach_verdict expected(const struct point *point)
 {
     if (are_ours(point) && point->offset >= FIRST && point->offset <= END)
         return ATTACH_CONTINUE;
-    if (are_ours(point) && point->offset > END && !point->hold_is_over)
-        return ATTACH_HOLD;
+    if (are_ours(point) && point->offset > END && !point->stream_wait_is_over)
+        return ATTACH_WAIT_FOR_STREAM;
     if (is_next(point))
-        return ATTACH_WAIT;
+        return ATTACH_WAIT_FOR_STORE;
     if (point->terms.filter_empty && !point->terms.rdb_only)
         return expected_empty(point);
     return expected_full(point);
@@ -156,7 +156,7 @@ static void check_point(const struct point *point)
     struct attach_wish wish = {
         .request = point->id == -2 ? NULL : &request,
         .terms = &point->terms,
-        .hold_is_over = point->hold_is_over,
+        .stream_wait_is_over = point->stream_wait_is_over,
     };
     struct attach_plan plan = attach_decide(&fake_store, &wish);
     if (plan.verdict != expected(point))
@@ -165,7 +165,7 @@ static void check_point(const struct point *point)
                  (int)plan.verdict, (int)expected(point), point->has_current, (int)point->shot,
                  point->has_arriving, (int)point->arriving, point->id, (int)point->offset,
                  point->terms.capa_eof, point->terms.capa_psync2, point->terms.rdb_only,
-                 point->terms.filter_empty, point->hold_is_over);
+                 point->terms.filter_empty, point->stream_wait_is_over);
     if (plan.verdict == ATTACH_FULL)
         check_full(point, &plan);
     if (plan.verdict == ATTACH_CONTINUE)
@@ -196,7 +196,7 @@ static unsigned check_terms(struct point *point)
             .rdb_only = (bits & 4) != 0,
             .filter_empty = (bits & 8) != 0,
         };
-        point->hold_is_over = (bits & 16) != 0;
+        point->stream_wait_is_over = (bits & 16) != 0;
         count += check_requests(point);
     }
     return count;
@@ -348,9 +348,9 @@ TEST(the_stream_alone_begins_at_a_published_boundary)
     struct replica_terms terms = {.filter_empty = true};
     struct attach_wish wish = {.terms = &terms};
     history_set_boundary(fake_store.current, END + 1);
-    assert_int_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_WAIT);
+    assert_int_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_WAIT_FOR_STORE);
     history_set_boundary(fake_store.current, FIRST - 1);
-    assert_int_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_WAIT);
+    assert_int_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_WAIT_FOR_STORE);
     history_set_boundary(fake_store.current, FIRST);
     assert_int_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_EMPTY);
     fake_store_reset();

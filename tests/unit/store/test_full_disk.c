@@ -148,7 +148,7 @@ DEPOT_TEST(a_reader_of_what_was_given_up_does_not_cost_the_rest)
         assert_int_equal(backlog_first(backlog), DEPOT_SEGMENT);
     }
     struct bytes view;
-    assert_int_equal(cursor_peek(&slow, &view), CURSOR_NO_SPACE);
+    assert_int_equal(cursor_peek(&slow, &view), CURSOR_DISK_FULL);
     cursor_detach(&slow);
     depot_stream(&depot, DEPOT_SEGMENT, 0);
     assert_int_equal(stream_read(&quick, 0), CURSOR_AT_END);
