@@ -16,7 +16,6 @@ void state_machine_enter(struct state_machine *machine, unsigned state, enum log
     const struct state_machine_kind *kind = machine->kind;
     const struct state_row *from = &kind->rows[machine->state];
     const struct state_row *to = &kind->rows[state];
-    unsigned before = machine->state;
     char text[STATE_WORDS_MAX];
     va_list list;
     va_start(list, cause);
@@ -29,11 +28,12 @@ void state_machine_enter(struct state_machine *machine, unsigned state, enum log
         level = kind->describe(machine->owner, state, level, text, &words);
     log_at(level, "%s%s state=%s->%s%s cause=%s", kind->name, words.subject, from->name, to->name,
            words.details, text);
+    machine->previous = machine->state;
     machine->state = state;
     if (kind->on_change != NULL)
         kind->on_change(machine->owner);
     if (to->enter != NULL)
-        to->enter(machine->owner, before); /* last: it may enter another, or end the owner */
+        to->enter(machine->owner); /* last: it may enter another, or end the owner */
 }
 
 const char *state_machine_name(const struct state_machine *machine)

@@ -12,9 +12,9 @@
 
 enum { DRAIN_MS = 10 * 1000 }; /* for the last bytes of an RDB to arrive */
 
-static void replica_enter_loading(void *owner, unsigned from);
-static void replica_enter_streaming(void *owner, unsigned from);
-static void enter_closing(void *owner, unsigned from);
+static void replica_enter_loading(void *owner);
+static void replica_enter_streaming(void *owner);
+static void enter_closing(void *owner);
 
 #define TO(state) STATE_BIT(REPLICA_##state)
 
@@ -112,16 +112,14 @@ void replica_start(struct replica *replica, const char *cause)
         replica_send(replica);
 }
 
-static void replica_enter_loading(void *owner, unsigned from)
+static void replica_enter_loading(void *owner)
 {
-    (void)from;
     struct replica *replica = owner;
     replica->progress_ms = clock_ms();
 }
 
-static void replica_enter_streaming(void *owner, unsigned from)
+static void replica_enter_streaming(void *owner)
 {
-    (void)from;
     struct replica *replica = owner;
     replica_note_life(replica);
     replica_leave_place(replica);
@@ -140,9 +138,8 @@ static void log_closed(const struct replica *replica)
            close_reason_text(reason), error[0] != '\0' ? ": " : "", error);
 }
 
-static void enter_closing(void *owner, unsigned from)
+static void enter_closing(void *owner)
 {
-    (void)from;
     struct replica *replica = owner;
     log_closed(replica);
     chore_leave(replica->loop, &replica->chore);

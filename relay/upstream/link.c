@@ -14,33 +14,29 @@
 
 /* ------------------------------------------------------------------ states */
 
-static void enter_connecting(void *owner, unsigned from)
+static void enter_connecting(void *owner)
 {
-    (void)from;
     link_begin_connecting(owner);
 }
 
-static void enter_handshake(void *owner, unsigned from)
+static void enter_handshake(void *owner)
 {
-    (void)from;
     link_begin_handshake(owner);
 }
 
-static void link_enter_loading(void *owner, unsigned from)
+static void link_enter_loading(void *owner)
 {
-    (void)from;
     link_begin_loading(owner);
 }
 
-static void enter_rewinding(void *owner, unsigned from)
+static void enter_rewinding(void *owner)
 {
-    (void)from;
     link_begin_rewinding(owner);
 }
 
-static void link_enter_streaming(void *owner, unsigned from)
+static void link_enter_streaming(void *owner)
 {
-    link_begin_stream(owner, (enum link_state)from);
+    link_begin_stream(owner);
 }
 
 #define TO(state) STATE_BIT(LINK_##state)

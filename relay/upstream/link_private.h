@@ -69,7 +69,8 @@ void link_take_rdb(struct link *link, struct link_outcome *outcome);
 
 /* ------------------------------------------------------------------ link_stream.c */
 
-void link_begin_stream(struct link *link, enum link_state from);
+/* The state is LINK_STREAMING, and machine.previous the one that the stream begins behind. */
+void link_begin_stream(struct link *link);
 
 /* There is something to read; a pause is over. */
 void link_take_stream(struct link *link, struct link_outcome *outcome);

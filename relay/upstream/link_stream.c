@@ -61,7 +61,7 @@ static void note_chain(struct link *link)
 
 /* After an end mark the primary holds the stream back until we acknowledge: at once, and every second
  * again (link_tick), since one that comes too early is lost (docs/protocol.md 2.2). */
-void link_begin_stream(struct link *link, enum link_state from)
+void link_begin_stream(struct link *link)
 {
     if (link->server_conn.is_paused)
         server_conn_pause(&link->server_conn, false);
@@ -81,7 +81,7 @@ void link_begin_stream(struct link *link, enum link_state from)
     parent_watch_restart(&link->parent);
     stream_receiver_begin(&link->stream_receiver, store_current(link->store),
                           link->server_conn.buffer, SERVER_CONN_BUFFER);
-    if (from == LINK_LOADING && rdb_receiver_had_mark(&link->rdb_receiver))
+    if (link->machine.previous == LINK_LOADING && rdb_receiver_had_mark(&link->rdb_receiver))
         link_acknowledge(link);
 }
 

@@ -52,9 +52,9 @@ struct sentinel {
 
 /* ------------------------------------------------------------------ states */
 
-static void enter_retrying(void *owner, unsigned from);
-static void enter_asking(void *owner, unsigned from);
-static void enter_listening(void *owner, unsigned from);
+static void enter_retrying(void *owner);
+static void enter_asking(void *owner);
+static void enter_listening(void *owner);
 
 #define TO(state) STATE_BIT(SENTINEL_##state)
 
@@ -130,9 +130,8 @@ static void sentinel_fail(struct sentinel *sentinel, const char *cause, const ch
     pass_over(sentinel, LOG_LEVEL_WARNING, cause, why);
 }
 
-static void enter_retrying(void *owner, unsigned from)
+static void enter_retrying(void *owner)
 {
-    (void)from;
     struct sentinel *sentinel = owner;
     size_t count = sentinel->options.sentinels.count;
     sentinel->turn = (sentinel->turn + 1) % count;
@@ -178,9 +177,8 @@ static void sentinel_question(struct sentinel *sentinel)
     sentinel_session_ask(&sentinel->session);
 }
 
-static void enter_asking(void *owner, unsigned from)
+static void enter_asking(void *owner)
 {
-    (void)from;
     struct sentinel *sentinel = owner;
     size_t turn = sentinel->turn;
     sentinel->until_ms = clock_ms() + ANSWER_MS_MAX;
@@ -298,9 +296,8 @@ static void finish_asking(struct sentinel *sentinel)
                             "told primary=%s:%" PRIu16, sentinel->told.host, sentinel->told.port);
 }
 
-static void enter_listening(void *owner, unsigned from)
+static void enter_listening(void *owner)
 {
-    (void)from;
     struct sentinel *sentinel = owner;
     connect_race_drop_all(&sentinel->race);
     sentinel->is_quiet = false;

@@ -31,7 +31,7 @@ struct state_row {
     const char *name;
     unsigned next; /* the states that may follow: STATE_BIT of each */
     /* Runs when the state has been entered, as the last thing: it may enter another. NULL: nothing to do. */
-    void (*enter)(void *owner, unsigned from);
+    void (*enter)(void *owner);
 };
 
 /* What a line of the log says besides. */
@@ -54,7 +54,8 @@ struct state_machine_kind {
 struct state_machine {
     const struct state_machine_kind *kind;
     void *owner;
-    unsigned state; /* row; written by state_machine_enter alone */
+    unsigned state;    /* row; written by state_machine_enter alone, as */
+    unsigned previous; /* the one before it */
 };
 
 /* In the state of the first row, without a line in the log. */

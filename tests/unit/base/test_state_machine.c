@@ -15,11 +15,11 @@ struct door {
     bool slams; /* it is shut as soon as it is open */
 };
 
-static void enter_open(void *owner, unsigned from)
+static void enter_open(void *owner)
 {
     struct door *door = owner;
     door->entered = door->machine.state;
-    door->from = from;
+    door->from = door->machine.previous;
     if (door->slams)
         state_machine_enter(&door->machine, DOOR_SHUT, LOG_LEVEL_ERROR, "wind");
 }
