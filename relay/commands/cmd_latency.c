@@ -9,7 +9,6 @@
 
 /* The histograms that are asked for, written aside: how many there are must be said before the first. */
 struct histogram_list {
-    const struct command_table *table;
     const struct command_stats *stats;
     struct writer aside;
     size_t count;
@@ -41,8 +40,7 @@ static void write_histogram(struct writer *writer, const char *name,
 static void list_histogram(const struct command_row *row, void *arg)
 {
     struct histogram_list *list = arg;
-    const struct latency_histogram *histogram =
-        list->stats->of[command_number(list->table, row)].latency;
+    const struct latency_histogram *histogram = command_stats_find(list->stats, row)->latency;
     if (histogram == NULL)
         return;
     write_histogram(&list->aside, row->name, histogram);
@@ -52,7 +50,7 @@ static void list_histogram(const struct command_row *row, void *arg)
 /* A container stands for its subcommands, too. A name that no command has is left out, as in redis-server. */
 static void list_histograms_of(struct histogram_list *list, struct bytes name)
 {
-    const struct command_row *row = command_find_path(list->table, name);
+    const struct command_row *row = command_find_path(list->stats->table, name);
     if (row == NULL)
         return;
     list_histogram(row, list);
@@ -64,12 +62,11 @@ void on_latency_histogram(struct request *request)
 {
     struct text histograms;
     struct histogram_list list = {
-        .table = request->commands->table,
         .stats = &request->commands->stats,
         .aside = {.out = &histograms, .protocol = request->writer->protocol}};
     text_init(&histograms, 1024 * 1024);
     if (argument_count(request) == 2)
-        command_each(list.table, list_histogram, &list);
+        command_each(list.stats->table, list_histogram, &list);
     for (size_t i = 2; i < argument_count(request); i++)
         list_histograms_of(&list, argument(request, i));
     if (histograms.failed) {

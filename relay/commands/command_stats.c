@@ -3,32 +3,45 @@
 
 #include <stdlib.h>
 
-bool command_stats_init(struct command_stats *stats, size_t count)
+bool command_stats_init(struct command_stats *stats, const struct command_table *table)
 {
-    *stats = (struct command_stats){.of = calloc(count, sizeof(*stats->of)), .count = count};
-    return stats->of != NULL;
+    size_t count = command_count(table);
+    *stats = (struct command_stats){
+        .table = table, .all = calloc(count, sizeof(*stats->all)), .count = count};
+    return stats->all != NULL;
 }
 
 void command_stats_reset(struct command_stats *stats)
 {
-    for (size_t i = 0; stats->of != NULL && i < stats->count; i++) {
-        free(stats->of[i].latency);
-        stats->of[i] = (struct command_stat){.calls = 0};
+    for (size_t i = 0; stats->all != NULL && i < stats->count; i++) {
+        free(stats->all[i].latency);
+        stats->all[i] = (struct command_stat){.calls = 0};
     }
 }
 
 void command_stats_fini(struct command_stats *stats)
 {
     command_stats_reset(stats);
-    free(stats->of);
-    *stats = (struct command_stats){.of = NULL};
+    free(stats->all);
+    *stats = (struct command_stats){.all = NULL};
 }
 
-void command_stats_note_call(struct command_stats *stats, size_t number, int64_t us,
+static struct command_stat *stat_of(const struct command_stats *stats,
+                                    const struct command_row *row)
+{
+    return &stats->all[command_number(stats->table, row)];
+}
+
+const struct command_stat *command_stats_find(const struct command_stats *stats,
+                                              const struct command_row *row)
+{
+    return stat_of(stats, row);
+}
+
+void command_stats_note_call(struct command_stats *stats, const struct command_row *row, int64_t us,
                              bool has_failed)
 {
-    CHECK(number < stats->count);
-    struct command_stat *stat = &stats->of[number];
+    struct command_stat *stat = stat_of(stats, row);
     stat->calls++;
     stat->us += (uint64_t)us;
     stat->failed += has_failed;
@@ -38,8 +51,7 @@ void command_stats_note_call(struct command_stats *stats, size_t number, int64_t
         latency_histogram_add(stat->latency, us);
 }
 
-void command_stats_note_rejected(struct command_stats *stats, size_t number)
+void command_stats_note_rejected(struct command_stats *stats, const struct command_row *row)
 {
-    CHECK(number < stats->count);
-    stats->of[number].rejected++;
+    stat_of(stats, row)->rejected++;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * How often each command was called, how long it took, and how often it was refused: what INFO commandstats,
- * INFO latencystats and LATENCY HISTOGRAM show. A command is known by its number in the table.
+ * INFO latencystats and LATENCY HISTOGRAM show.
  *
  *     calls       its handler has run (a blocked WAIT or AUTH counts once, without the time that it was blocked)
  *     rejected    refused before: wrong number of arguments, not authenticated, no permission, ...
@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "command_table.h"
 #include "latency_histogram.h"
 #include "relay/base/check.h"
 
@@ -29,20 +30,24 @@ struct command_stat {
 };
 
 struct command_stats {
-    struct command_stat *of; /* by number of the command */
+    const struct command_table *table;
+    struct command_stat *all; /* by number of the command */
     size_t count;
 };
 
-/* For commands with the numbers 0 to count - 1. False: out of memory. */
-MUST_CHECK bool command_stats_init(struct command_stats *stats, size_t count);
+/* For the commands of the table, which lives longer; all rows below are of it. False: out of memory. */
+MUST_CHECK bool command_stats_init(struct command_stats *stats, const struct command_table *table);
 void command_stats_fini(struct command_stats *stats);
 
 /* CONFIG RESETSTAT: all counts are zero again. */
 void command_stats_reset(struct command_stats *stats);
 
+const struct command_stat *command_stats_find(const struct command_stats *stats,
+                                              const struct command_row *row);
+
 /* A call took `us`, >= 0. */
-void command_stats_note_call(struct command_stats *stats, size_t number, int64_t us,
+void command_stats_note_call(struct command_stats *stats, const struct command_row *row, int64_t us,
                              bool has_failed);
-void command_stats_note_rejected(struct command_stats *stats, size_t number);
+void command_stats_note_rejected(struct command_stats *stats, const struct command_row *row);
 
 #endif

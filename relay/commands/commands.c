@@ -29,8 +29,7 @@ static bool open_nouns(struct commands *commands)
     bool has_waiters = waiters_open(&commands->waiters, &needs);
     bool has_logins = logins_open(&commands->logins, commands->loop, commands->options.users,
                                   &commands->errors, commands);
-    return command_stats_init(&commands->stats, command_count(commands->table)) && has_waiters &&
-           has_logins;
+    return command_stats_init(&commands->stats, commands->table) && has_waiters && has_logins;
 }
 
 struct commands *commands_open(struct loop *loop, struct store *store, struct link *link,

@@ -197,8 +197,7 @@ static bool accept_request(struct request *request, const struct client_state *c
     if (check_request(request, client_state, data))
         return true;
     if (request->row != NULL)
-        command_stats_note_rejected(&request->commands->stats,
-                                    command_number(request->commands->table, request->row));
+        command_stats_note_rejected(&request->commands->stats, request->row);
     return false;
 }
 
@@ -244,8 +243,7 @@ static void handle(struct request *request)
     int64_t began_us = clock_us();
     request->row->handler(request);
     int64_t us = clock_us() - began_us;
-    command_stats_note_call(&request->commands->stats,
-                            command_number(request->commands->table, request->row), us > 0 ? us : 0,
+    command_stats_note_call(&request->commands->stats, request->row, us > 0 ? us : 0,
                             error_stats_is_error(reply_since(request, before)));
 }
 

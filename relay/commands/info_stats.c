@@ -83,7 +83,6 @@ void info_errorstats(const struct info_moment *moment, struct report *report)
 
 /* The stats of each command, and where they go. */
 struct stat_lines {
-    const struct command_table *table;
     const struct command_stats *stats;
     struct report *report;
 };
@@ -91,7 +90,7 @@ struct stat_lines {
 static void report_command_calls(const struct command_row *row, void *arg)
 {
     const struct stat_lines *lines = arg;
-    const struct command_stat *stat = &lines->stats->of[command_number(lines->table, row)];
+    const struct command_stat *stat = command_stats_find(lines->stats, row);
     char name[STAT_NAME_MAX];
     if (stat->calls == 0 && stat->rejected == 0)
         return;
@@ -105,17 +104,15 @@ static void report_command_calls(const struct command_row *row, void *arg)
 
 void info_commandstats(const struct info_moment *moment, struct report *report)
 {
-    struct stat_lines lines = {
-        .table = moment->commands->table, .stats = &moment->commands->stats, .report = report};
+    struct stat_lines lines = {.stats = &moment->commands->stats, .report = report};
     report_section(report, "Commandstats");
-    command_each(lines.table, report_command_calls, &lines);
+    command_each(lines.stats->table, report_command_calls, &lines);
 }
 
 static void report_command_latency(const struct command_row *row, void *arg)
 {
     const struct stat_lines *lines = arg;
-    const struct latency_histogram *latency =
-        lines->stats->of[command_number(lines->table, row)].latency;
+    const struct latency_histogram *latency = command_stats_find(lines->stats, row)->latency;
     char name[STAT_NAME_MAX];
     if (latency == NULL)
         return;
@@ -128,8 +125,7 @@ static void report_command_latency(const struct command_row *row, void *arg)
 
 void info_latencystats(const struct info_moment *moment, struct report *report)
 {
-    struct stat_lines lines = {
-        .table = moment->commands->table, .stats = &moment->commands->stats, .report = report};
+    struct stat_lines lines = {.stats = &moment->commands->stats, .report = report};
     report_section(report, "Latencystats");
-    command_each(lines.table, report_command_latency, &lines);
+    command_each(lines.stats->table, report_command_latency, &lines);
 }
