@@ -7,6 +7,7 @@ What is allowed beyond a rule stands in the tables at its head, with the reason,
 import os
 import re
 
+import called
 import changelog
 import circles
 import links
@@ -257,6 +258,7 @@ RULES = [
     header_guard,
     own_header_first,
     tests_mirror,
+    called.support_is_called,
     links.dangling_links,
     changelog.changelog_form,
     references.references,

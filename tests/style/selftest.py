@@ -52,6 +52,9 @@ GOOD = {
     "docs/sources.md": "`state_machine_enter()`, `relay/base/state_machine.c`, `speak()`\n`state_machine_enter()` in `relay/`, `-c FILE`, `nothing`\n",
     "docs/protocol.md": "# The protocol\n## 2. Snapshots\n### 2.2 The first `ACK`\n```\n# 3.1 no heading\n```\n",
     "relay/base/cites.c": HEAD + "/* docs/protocol.md 2, 2.2; docs/protocol.md\n * 2.2 and\n * 2 */\n",
+    "tests/support/stage.c": HEAD + "void stage_drop(int light,\n                int floor)\n{\n}\n",
+    "tests/support/good.py": "# " + rules.SPDX + "\ndef light():\n    pass\n\n\nlight()\n",
+    "tests/replay/stage/use.c": HEAD + "void (*set)(int) = stage_set;\n",
     "tests/good.sh": "#!/bin/sh\n# " + rules.SPDX + "\n",
 }
 
@@ -117,6 +120,13 @@ BAD = {
     "docs/no-file.md": ("`relay/upstream/lost.c`\n", "cited_sources", 1),
     "docs/no-function.md": ("\n`link_leave()`\n", "cited_sources", 2),
     "docs/elsewhere.md": ("`relay/net/good.c` has `state_machine_enter()`\n", "cited_sources", 1),
+    "tests/support/stage.h": (
+        HEAD + "#ifndef TESTS_SUPPORT_STAGE_H\n#define TESTS_SUPPORT_STAGE_H\n#define STAGE stage_open()\n"
+        "void stage_open(void);\nvoid stage_set(int light);\nvoid stage_drop(int light,\n                int floor);\n#endif\n",
+        "support_is_called",
+        7,
+    ),
+    "tests/support/props.py": ("# " + rules.SPDX + "\ndef mask():\n    pass\n", "support_is_called", 2),
     "tests/unit/attic/test_noun.c": (HEAD, "tests_mirror", 1),
     "tests/replay/link/test_noun.c": (HEAD + "int main(void)\n{\n}\n", "tests_mirror", 2),
     "relay/base/naked.c": ("int x;\n", "spdx", 1),

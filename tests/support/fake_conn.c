@@ -51,7 +51,6 @@ struct conn {
 
     char host[256];
     uint16_t port;
-    int fd;
     int keepalive_s;
     int64_t unanswered_ms_max;
     int64_t connect_ms_max;
@@ -154,7 +153,6 @@ static struct conn *new_conn(struct loop *loop, const struct conn_options *optio
     conn->tls = options->tls;
     conn->room = SIZE_MAX;
     conn->send_max = SIZE_MAX;
-    conn->fd = -1;
     struct conn **link = &conns;
     while (*link != NULL)
         link = &(*link)->next;
@@ -176,10 +174,10 @@ struct conn *conn_connect(struct loop *loop, const char *host, uint16_t port,
 
 static void meet(struct conn *conn)
 {
-    if (conn->peer_port == 0)
-        fake_conn_set_peer(conn, "192.0.2.7", conn->port != 0 ? conn->port : 50000);
-    if (conn->local[0] == '\0')
-        fake_conn_set_local(conn, "192.0.2.1", 6379);
+    conn->peer_port = conn->port != 0 ? conn->port : 50000;
+    snprintf(conn->peer_address, sizeof conn->peer_address, "192.0.2.7");
+    snprintf(conn->peer, sizeof conn->peer, "192.0.2.7:%u", (unsigned)conn->peer_port);
+    snprintf(conn->local, sizeof conn->local, "192.0.2.1:6379");
 }
 
 struct conn *conn_accept(struct loop *loop, int fd, const struct conn_options *options,
@@ -188,7 +186,7 @@ struct conn *conn_accept(struct loop *loop, int fd, const struct conn_options *o
     if (refuses())
         return NULL;
     struct conn *conn = new_conn(loop, options, fn, arg);
-    conn->fd = fd;
+    (void)fd; /* neither used nor closed */
     meet(conn);
     return conn;
 }
@@ -479,22 +477,6 @@ void fake_conn_set_send_max(struct conn *conn, size_t length)
     conn->send_max = length;
 }
 
-void fake_conn_set_peer(struct conn *conn, const char *address, uint16_t port)
-{
-    bool has_colons = strchr(address, ':') != NULL;
-    snprintf(conn->peer_address, sizeof conn->peer_address, "%s", address);
-    conn->peer_port = port;
-    snprintf(conn->peer, sizeof conn->peer, "%s%s%s:%u", has_colons ? "[" : "", address,
-             has_colons ? "]" : "", (unsigned)port);
-}
-
-void fake_conn_set_local(struct conn *conn, const char *address, uint16_t port)
-{
-    bool is_ipv6 = strchr(address, ':') != NULL;
-    snprintf(conn->local, sizeof conn->local, "%s%s%s:%u", is_ipv6 ? "[" : "", address,
-             is_ipv6 ? "]" : "", (unsigned)port);
-}
-
 /* ---- events ---- */
 
 static bool take(bool *due)
@@ -609,11 +591,6 @@ bool fake_conn_is_detached(const struct conn *conn)
     return conn->loop == NULL;
 }
 
-struct loop *fake_conn_loop(const struct conn *conn)
-{
-    return conn->loop;
-}
-
 int64_t fake_conn_drain_limit_ms(const struct conn *conn)
 {
     return conn->drain_limit_ms;
@@ -675,9 +652,4 @@ bool conn_is_unanswered(const struct conn *conn)
 int fake_conn_keepalive_s(const struct conn *conn)
 {
     return conn->keepalive_s;
-}
-
-int fake_conn_fd(const struct conn *conn)
-{
-    return conn->fd;
 }

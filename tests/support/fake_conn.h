@@ -70,9 +70,7 @@ void fake_conn_set_room(struct conn *conn, size_t room);
 /* How many bytes one conn_send or conn_send_file takes at most; without limit at first. */
 void fake_conn_set_send_max(struct conn *conn, size_t length);
 
-/* Addresses; at first 192.0.2.7 for the peer and 192.0.2.1:6379 for us. */
-void fake_conn_set_peer(struct conn *conn, const char *address, uint16_t port);
-void fake_conn_set_local(struct conn *conn, const char *address, uint16_t port);
+/* Once it is up the peer has the address 192.0.2.7, and we have 192.0.2.1:6379. */
 
 /* ---- events ---- */
 
@@ -99,7 +97,6 @@ bool fake_conn_is_up(const struct conn *conn);
 bool fake_conn_is_closed(const struct conn *conn); /* by conn_close or conn_drain */
 bool fake_conn_is_drained(const struct conn *conn);
 bool fake_conn_is_detached(const struct conn *conn);
-struct loop *fake_conn_loop(const struct conn *conn);
 int64_t fake_conn_drain_limit_ms(const struct conn *conn);
 
 /* What conn_connect was called with; "" and 0 for an accepted one. */
@@ -112,8 +109,5 @@ int64_t fake_conn_connect_ms_max(const struct conn *conn);
 /* Its peer's system answers no more, whatever is sent. */
 void fake_conn_set_unanswered(struct conn *conn, bool is_unanswered);
 struct tls_context *fake_conn_tls(const struct conn *conn);
-
-/* The descriptor that conn_accept was given, or -1. It is neither used nor closed. */
-int fake_conn_fd(const struct conn *conn);
 
 #endif

@@ -7,7 +7,7 @@
 #include "relay/base/clock.h"
 
 /* A thing under test that keeps ringing or re-arming would hang the test. */
-enum { TURNS_MAX = 100000, SIGNALS_MAX = 8 };
+enum { TURNS_MAX = 100000 };
 
 struct timer {
     struct timer *next;
@@ -32,11 +32,6 @@ struct call {
     void *arg;
 };
 
-struct watch {
-    int signo;
-    struct call call;
-};
-
 struct loop {
     struct timer *timers;
     struct notifier *notifiers;
@@ -46,8 +41,6 @@ struct loop {
     struct chore *chores;
     struct chore **last_chore;
     size_t chores_max; /* a turn */
-    struct watch watches[SIGNALS_MAX];
-    size_t watch_count;
     uint64_t armings;
     uint64_t turns;
     bool stopping;
@@ -111,17 +104,11 @@ void loop_defer(struct loop *loop, loop_fn *fn, void *arg)
 
 bool loop_on_signal(struct loop *loop, int signo, loop_fn *fn, void *arg)
 {
-    CHECK(loop->watch_count < SIGNALS_MAX);
-    loop->watches[loop->watch_count++] = (struct watch){signo, {fn, arg}};
+    (void)loop;
+    (void)signo;
+    (void)fn;
+    (void)arg;
     return true;
-}
-
-void fake_loop_signal(struct loop *loop, int signo)
-{
-    for (size_t i = 0; i < loop->watch_count; i++)
-        if (loop->watches[i].signo == signo)
-            loop->watches[i].call.fn(loop->watches[i].call.arg);
-    fake_loop_end_turn(loop);
 }
 
 /* ---- timers ---- */
@@ -330,11 +317,6 @@ void loop_run(struct loop *loop)
         fake_loop_pass(loop, next_ms < 0 ? 0 : next_ms);
     }
     loop->stopping = false;
-}
-
-bool fake_loop_is_stopping(const struct loop *loop)
-{
-    return loop->stopping;
 }
 
 uint64_t fake_loop_turns(const struct loop *loop)

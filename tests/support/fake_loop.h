@@ -36,10 +36,6 @@ void fake_loop_pass(struct loop *loop, int64_t by_ms);
 /* How long until the next timer; -1 when none is armed. */
 int64_t fake_loop_next_timer_ms(const struct loop *loop);
 
-/* As if the process got the signal. */
-void fake_loop_signal(struct loop *loop, int signo);
-
-bool fake_loop_is_stopping(const struct loop *loop);
 uint64_t fake_loop_turns(const struct loop *loop);
 
 #endif

@@ -135,11 +135,6 @@ void fake_history_set_first(struct history *history, uint64_t first)
     history->segment.backlog.first = first;
 }
 
-void fake_history_set_published(struct history *history, uint64_t published)
-{
-    history->segment.backlog.published = published;
-}
-
 void fake_history_rename(struct history *history, const char *replid)
 {
     struct replid id;

@@ -40,9 +40,8 @@ void fake_store_reset(void);
 struct history *fake_history_new(uint64_t number, const char *replid, uint64_t first);
 void fake_history_append(struct history *history, struct bytes bytes);
 
-/* Bytes before `first` are given up; published without bytes, for tests that send none. */
+/* Bytes before `first` are given up. */
 void fake_history_set_first(struct history *history, uint64_t first);
-void fake_history_set_published(struct history *history, uint64_t published);
 
 /* The history goes on under `replid` from its published end on. */
 void fake_history_rename(struct history *history, const char *replid);

@@ -51,6 +51,5 @@ void fault_release_disk(void);
 unsigned fault_own_fsyncs(void);
 unsigned fault_waiting_fsyncs(void);
 unsigned fault_own_frees(void);
-unsigned fault_waiting_frees(void);
 
 #endif

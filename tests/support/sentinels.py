@@ -65,9 +65,6 @@ class Sentinel(servers.Server):
             return reply
         return _rows(reply)
 
-    def primary_port(self):
-        return int(self.ask("GET-MASTER-ADDR-BY-NAME", self.group)[1])
-
     def is_listened_to(self):
         """Has somebody subscribed here? Sentinels do so at servers only."""
         with resp.Connection(self.port) as connection:

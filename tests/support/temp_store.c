@@ -101,8 +101,9 @@ void temp_store_refuse_files(bool refuse)
 
 /* ---- RDBs ---- */
 
-static void begin_rdb(struct text *out, size_t length)
+void temp_store_rdb(struct text *out, size_t length)
 {
+    size_t start = out->length;
     unsigned value = RDB_SEED;
     text_append_string(out, "REDIS0011");
     for (size_t i = 0; i < length; i++) {
@@ -111,24 +112,11 @@ static void begin_rdb(struct text *out, size_t length)
         text_append(out, bytes_at(&byte, 1));
     }
     text_append(out, bytes_at("\xff", 1));
-}
-
-void temp_store_rdb(struct text *out, size_t length)
-{
-    size_t start = out->length;
-    begin_rdb(out, length);
     uint64_t crc = crc64(0, out->data + start, out->length - start);
     uint8_t footer[8];
     for (int i = 0; i < 8; i++)
         footer[i] = (uint8_t)(crc >> (8 * i));
     text_append(out, bytes_at(footer, sizeof(footer)));
-}
-
-void temp_store_rdb_without_sum(struct text *out, size_t length)
-{
-    static const uint8_t zeros[8] = {0};
-    begin_rdb(out, length);
-    text_append(out, bytes_at(zeros, sizeof(zeros)));
 }
 
 void temp_store_fill(struct temp_store *temp, const char *replid, uint64_t offset)

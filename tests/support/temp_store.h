@@ -42,9 +42,6 @@ void temp_store_refuse_files(bool refuse);
 /* An RDB with a checksum that is right: magic, `length` bytes of anything, end opcode, footer. */
 void temp_store_rdb(struct text *out, size_t length);
 
-/* The same from a primary with `rdbchecksum no`: a footer of zeros. */
-void temp_store_rdb_without_sum(struct text *out, size_t length);
-
 /* All that the current history's backlog holds from `offset` on; it must be published. */
 void temp_store_read(const struct temp_store *temp, uint64_t offset, struct text *out);
 
