@@ -6,6 +6,7 @@
 #include "fuzz.h"
 
 #include "../../relay/net/http_head.h"
+#include "relay/net/http.h"
 
 static void check_string(const char *string, size_t length)
 {
