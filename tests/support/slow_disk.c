@@ -199,38 +199,25 @@ static void end(const struct call *call)
     if (real == NULL)                                                                              \
     *(void **)&real = dlsym(RTLD_NEXT, #name)
 
+/* The function of the C library, between `begins` and the end of the call. */
+#define ON_CALL(type, name, parameters, arguments, begins)                                         \
+    type name parameters                                                                           \
+    {                                                                                              \
+        REAL(name);                                                                                \
+        struct call call;                                                                          \
+        begins;                                                                                    \
+        type result = real arguments;                                                              \
+        end(&call);                                                                                \
+        return result;                                                                             \
+    }
+
+/* By an open file; by a name in a directory; by a path. */
 #define ON_FILE(type, name, word, parameters, arguments)                                           \
-    type name parameters                                                                           \
-    {                                                                                              \
-        REAL(name);                                                                                \
-        struct call call;                                                                          \
-        begin_file(&call, word, file);                                                             \
-        type result = real arguments;                                                              \
-        end(&call);                                                                                \
-        return result;                                                                             \
-    }
-
+    ON_CALL(type, name, parameters, arguments, begin_file(&call, word, file))
 #define ON_NAME(type, name, word, parameters, arguments)                                           \
-    type name parameters                                                                           \
-    {                                                                                              \
-        REAL(name);                                                                                \
-        struct call call;                                                                          \
-        begin_at(&call, word, directory, path);                                                    \
-        type result = real arguments;                                                              \
-        end(&call);                                                                                \
-        return result;                                                                             \
-    }
-
+    ON_CALL(type, name, parameters, arguments, begin_at(&call, word, directory, path))
 #define ON_PATH(type, name, word, parameters, arguments)                                           \
-    type name parameters                                                                           \
-    {                                                                                              \
-        REAL(name);                                                                                \
-        struct call call;                                                                          \
-        begin_at(&call, word, AT_FDCWD, path);                                                     \
-        type result = real arguments;                                                              \
-        end(&call);                                                                                \
-        return result;                                                                             \
-    }
+    ON_CALL(type, name, parameters, arguments, begin_at(&call, word, AT_FDCWD, path))
 
 ON_FILE(int, fsync, "fsync", (int file), (file))
 ON_FILE(int, fdatasync, "fdatasync", (int file), (file))
@@ -285,15 +272,8 @@ ON_OPEN(open, (const char *path, int flags, ...), AT_FDCWD, (path, flags, mode))
 ON_OPEN(openat, (int at, const char *path, int flags, ...), at, (at, path, flags, mode))
 
 #define ON_TEMPLATE(name)                                                                          \
-    int name(char *path, int flags)                                                                \
-    {                                                                                              \
-        REAL(name);                                                                                \
-        struct call call;                                                                          \
-        begin_at(&call, "create", AT_FDCWD, path);                                                 \
-        int result = real(path, flags);                                                            \
-        end(&call);                                                                                \
-        return result;                                                                             \
-    }
+    ON_CALL(int, name, (char *path, int flags), (path, flags),                                     \
+            begin_at(&call, "create", AT_FDCWD, path))
 
 ON_TEMPLATE(mkostemp)
 
