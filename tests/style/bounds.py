@@ -6,6 +6,8 @@ import pathlib
 import re
 import sys
 
+import program
+
 # How the document says it; and what no row of its table has to say.
 TOLD = {
     "COMMAND_ARGUMENTS_MAX": "{0} arguments",
@@ -62,10 +64,7 @@ def main():
     root = pathlib.Path(".")
     values = bounds_of((root / "include/relay/base/bounds.h").read_text())
     found = list(findings(values, (root / "docs/security.md").read_text()))
-    for line in found:
-        print(line)
-    print(f"{int(not found)} passed, {int(bool(found))} failed (bounds in docs/security.md)")
-    return 1 if found else 0
+    return program.report(found, "bounds in docs/security.md")
 
 
 if __name__ == "__main__":

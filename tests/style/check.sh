@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 status=0
-export PYTHONDONTWRITEBYTECODE=1
+export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/support
 
 /usr/bin/python3 tests/style/selftest.py || status=1
 /usr/bin/python3 tests/style/check.py || status=1

@@ -6,7 +6,8 @@ import os
 import re
 import urllib.parse
 
-FENCE = re.compile(r"^(```|~~~).*?^\1$", re.M | re.S)
+import prose
+
 CODE = re.compile(r"(`+)(?:(?!\1).)+?\1")
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.*?)\s*#*$", re.M)
@@ -43,14 +44,13 @@ def anchors_of(path):
 
 def prose_of(text):
     """The same lines without blocks and words of code, in which nothing is a link or a heading."""
-    without_blocks = FENCE.sub(lambda match: re.sub(r"[^\n]", " ", match.group(0)), text)
-    return CODE.sub(lambda match: " " * len(match.group(0)), without_blocks)
+    return CODE.sub(lambda match: " " * len(match.group(0)), prose.without_blocks(text))
 
 
 def anchors(text):
     """The names that hosts of repositories give to the headings."""
     seen = {}
-    for heading in HEADING.findall(FENCE.sub("", text)):
+    for heading in HEADING.findall(prose.without_blocks(text)):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
         name = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
         count = seen.get(name, 0)

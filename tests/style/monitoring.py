@@ -7,8 +7,8 @@ import pathlib
 import re
 import sys
 
-import links
-import symptoms
+import program
+import prose
 
 DOCUMENT = "docs/monitoring.md"
 
@@ -16,30 +16,23 @@ DOCUMENT = "docs/monitoring.md"
 FIELD = re.compile(r'\breport_(?:u64|i64|text|bytes|time)\(\s*&?\w+,\s*"(\w+)"')
 NUMBERED = re.compile(r'snprintf\((?:name|field), sizeof\((?:name|field)\), "([a-z_]+)%zu"')
 METRIC = re.compile(r'"((?:psync_relay|process)_\w+)"(?:,\s*(?:GAUGE|COUNTER)|;)')
-FINDING = re.compile(r'\{SEVERITY_(\w+), "(\w+)",')
-REASON = re.compile(r"^ +REASON\([A-Z_]+, (\w+), [A-Z]+,", re.MULTILINE)
 STATE = re.compile(r'\[LINK_[A-Z]+\] = \{\s*"(\w+)"')
 OTHER_STATE = re.compile(r'\[(?:REFRESH|SENTINEL|REPLICA)_[A-Z]+\] = \{\s*"(\w+)"')
 
 
 def section(text, title):
-    """The text below a heading, up to the next one of its rank or above; "" if there is none."""
-    prose = links.FENCE.sub(lambda match: re.sub(r"[^\n]", " ", match.group(0)), text)
-    heading = re.search(rf"^(#+) {re.escape(title)}$", prose, re.MULTILINE)
-    if not heading:
-        return ""
-    end = re.compile(rf"^#{{1,{len(heading.group(1))}}} ", re.MULTILINE).search(prose, heading.end())
-    return prose[heading.end() : end.start() if end else len(prose)]
+    """Without its blocks; "" if there is none."""
+    return prose.without_blocks(prose.section(text, title) or "")
 
 
 def named(text):
     """Every word of code in it."""
-    return set(re.findall(r"`([^`\n]+)`", text))
+    return set(prose.words_of_code(text))
 
 
 def first_cells(text):
     """The words of code in the first cells of its tables."""
-    return named("\n".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `")))
+    return named("\n".join(prose.first_cells(text)))
 
 
 def compare(what, source, told, may_be_more=False):
@@ -51,11 +44,9 @@ def compare(what, source, told, may_be_more=False):
 def findings(source, text):
     """`source`: all C sources, one after the other."""
     fields = set(FIELD.findall(source)) | {f"{name}<N>" for name in NUMBERED.findall(source)}
-    reasons = REASON.findall(source)
+    reasons = program.REASON.findall(source)
     fields |= {f"closed_{reason}" for reason in reasons}
-    severities = {}
-    for severity, name in FINDING.findall(source):
-        severities.setdefault(name, set()).add(severity.lower())
+    severities = program.finding_names(source)
     yield from compare("INFO field", fields, named(text), may_be_more=True)
     yield from compare("metric", set(METRIC.findall(source)), first_cells(section(text, "Metrics")))
     yield from compare("link state", set(STATE.findall(source)) | {"stalled"}, first_cells(section(text, "Link states")))
@@ -73,24 +64,17 @@ def findings(source, text):
 def unknown_events(text, strings):
     """`strings`: those of the program. The events are in the first cells, "…" stands for what varies."""
     below = section(text, "Log").partition("### Start, stop and settings")[2]
-    for line in below.splitlines():
-        for code in named(line.split("|")[1]) if line.startswith("| `") else ():
-            for quote in symptoms.quotes(code):
-                if quote not in strings:
-                    yield f"{DOCUMENT}: `{code}`: the program has no text with '{quote}'"
+    for cell in prose.first_cells(below):
+        yield from program.unknown_quotes(DOCUMENT, sorted(named(cell)), strings)
 
 
 def main():
     root = pathlib.Path(".")
     files = sorted([*root.glob("relay/**/*.c"), *root.glob("relay/**/*.h"), *root.glob("include/**/*.h")])
     text = (root / DOCUMENT).read_text()
-    strings = symptoms.literals(root / "relay") + symptoms.literals(root / "include")
     found = list(findings("\n".join(path.read_text() for path in files), text))
-    found += unknown_events(text, strings)
-    for line in found:
-        print(line)
-    print(f"{0 if found else 1} passed, {1 if found else 0} failed (what monitors see, in {DOCUMENT})")
-    return 1 if found else 0
+    found += unknown_events(text, program.literals(root))
+    return program.report(found, f"what monitors see, in {DOCUMENT}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import shlex
 import subprocess
 
 import own_world
+import prose
 import wait
 from process import ROOT
 
@@ -74,17 +75,17 @@ def sections():
     """(document, title) of each section with a block that belongs to it: what a reader would run."""
     for document in names():
         text = text_of(document)
-        headings = list(re.finditer(r"^#+ (.*)$", without_blocks(text), re.M))
+        headings = list(re.finditer(r"^#+ (.*)$", prose.without_blocks(text), re.M))
         ends = [heading.start() for heading in headings[1:]] + [len(text)]
         for heading, end in zip(headings, ends):
-            if any(is_run(*block) for block in blocks(text[heading.end() : end])):
+            if any(is_run(*block) for block in prose.blocks(text[heading.end() : end])):
                 yield document, heading.group(1)
 
 
 def excerpts():
     """(document, ini) of each ini that is no file of a recipe: a part of one, with paths of the reader's."""
     for document in names():
-        for language, body in blocks(text_of(document)):
+        for language, body in prose.blocks(text_of(document)):
             if language == "ini" and not is_run(language, body):
                 yield document, body
 
@@ -96,25 +97,9 @@ def is_run(language, body):
 
 def section(document, title):
     """The text below a heading, up to the next one of its rank or above."""
-    text = text_of(document)
-    bare = without_blocks(text)
-    heading = re.search(rf"^(#+) {re.escape(title)}$", bare, re.M)
-    assert heading, f"{document}.md has no section '{title}'"
-    end = re.compile(rf"^#{{1,{len(heading.group(1))}}} ", re.M).search(bare, heading.end())
-    return text[heading.end() : end.start() if end else len(text)]
-
-
-def without_blocks(text):
-    """The same text with blanks for fenced blocks, in which a # is no heading."""
-    return re.sub(
-        r"^```.*?^```", lambda match: re.sub(r"[^\n]", " ", match.group(0)), text, flags=re.M | re.S
-    )
-
-
-def blocks(text):
-    """(language, lines) of each fenced block."""
-    for match in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S):
-        yield match.group(1), match.group(2)
+    found = prose.section(text_of(document), title)
+    assert found is not None, f"{document}.md has no section '{title}'"
+    return found
 
 
 def script_of(document, title):
@@ -123,14 +108,14 @@ def script_of(document, title):
         file_line(body)
         if language in FILES
         else "".join(shell_line(line) + "\n" for line in body.splitlines())
-        for language, body in blocks(section(document, title))
+        for language, body in prose.blocks(section(document, title))
         if is_run(language, body)
     )
 
 
 def files_of(document, title):
     """The same for its files alone."""
-    found = blocks(section(document, title))
+    found = prose.blocks(section(document, title))
     return "".join(file_line(body) for language, body in found if language in FILES and is_run(language, body))
 
 
