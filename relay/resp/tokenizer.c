@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "plain_header.h"
+
 enum word {
     WORD_OTHER,
     WORD_MULTI,
@@ -18,7 +20,7 @@ enum word {
     WORD_PING
 };
 
-enum { LINE_END = 2, PLAIN_DIGITS_MAX = 9, NAME_TOO_LONG = TOKENIZER_NAME_MAX + 1 };
+enum { NAME_TOO_LONG = TOKENIZER_NAME_MAX + 1 };
 
 #define COUNT_MAX (UINT64_C(1) << 31)
 #define LENGTH_MAX (UINT64_C(1) << 40)
@@ -111,26 +113,6 @@ static inline void end_command(struct tokenizer *t, uint64_t offset)
     else if (t->word == WORD_PING)
         t->pings++;
     mark_boundary(t, offset);
-}
-
-/* Reads "<kind><digits>\r\n" where it is whole and plain. NULL: it is not, for whatever reason. */
-static inline const uint8_t *plain_header(const uint8_t *place, const uint8_t *end, uint8_t kind,
-                                          uint64_t *number)
-{
-    if (end - place < 1 + PLAIN_DIGITS_MAX + LINE_END || *place != kind)
-        return NULL;
-    const uint8_t *digit = place + 1;
-    unsigned value = 0;
-    for (unsigned one; (one = (unsigned)*digit - '0') <= 9; digit++) {
-        if (digit == place + 1 + PLAIN_DIGITS_MAX)
-            return NULL;
-        value = value * 10 + one;
-    }
-    bool leading_zero = place[1] == '0' && digit != place + 2;
-    if (digit == place + 1 || leading_zero || digit[0] != '\r' || digit[1] != '\n')
-        return NULL;
-    *number = value;
-    return digit + LINE_END;
 }
 
 /* Takes headers and arguments as long as they are whole; returns the place behind them. */
