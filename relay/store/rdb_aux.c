@@ -72,19 +72,38 @@ static bool rdb_aux_take_word(struct bytes *input, struct word *word)
     }
 }
 
+/* The next field; false: there is none. */
+static bool take_field(struct bytes *head, struct word *name, struct word *value)
+{
+    struct bytes opcode;
+    return rdb_aux_take(head, 1, &opcode) && opcode.data[0] == OPCODE_AUX &&
+           rdb_aux_take_word(head, name) && rdb_aux_take_word(head, value);
+}
+
+bool rdb_aux_stream_db(struct bytes head, uint64_t *out)
+{
+    struct bytes magic;
+    struct word name;
+    struct word value;
+    if (!rdb_aux_take(&head, MAGIC_LENGTH, &magic))
+        return false;
+    while (take_field(&head, &name, &value)) {
+        if (bytes_is(name.bytes, "repl-stream-db"))
+            return bytes_to_u64(value.bytes, out);
+    }
+    return false;
+}
+
 bool rdb_aux_read(struct bytes head, struct rdb_aux *out)
 {
     bool has_replid = false;
     bool has_offset = false;
-    struct bytes part;
-    if (!rdb_aux_take(&head, MAGIC_LENGTH, &part))
+    struct bytes magic;
+    struct word name;
+    struct word value;
+    if (!rdb_aux_take(&head, MAGIC_LENGTH, &magic))
         return false;
-    while (!(has_replid && has_offset) && rdb_aux_take(&head, 1, &part) &&
-           part.data[0] == OPCODE_AUX) {
-        struct word name;
-        struct word value;
-        if (!rdb_aux_take_word(&head, &name) || !rdb_aux_take_word(&head, &value))
-            return false;
+    while (!(has_replid && has_offset) && take_field(&head, &name, &value)) {
         if (bytes_is(name.bytes, "repl-id"))
             has_replid = replid_parse(value.bytes, &out->replid);
         else if (bytes_is(name.bytes, "repl-offset"))

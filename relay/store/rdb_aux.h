@@ -22,4 +22,8 @@ struct rdb_aux {
 /* False: the head does not say both. */
 MUST_CHECK bool rdb_aux_read(struct bytes head, struct rdb_aux *out);
 
+/* The database that is selected in the stream where the RDB was taken: `repl-stream-db` (docs/protocol.md 2.5). False:
+ * the head does not say it, as those of servers before Redis 4 and of a plain BGSAVE. */
+MUST_CHECK bool rdb_aux_stream_db(struct bytes head, uint64_t *out);
+
 #endif
