@@ -14,6 +14,7 @@
 #include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/config/config.h"
+#include "relay/restore/restore.h"
 #include "relay/store/verify.h"
 
 enum {
@@ -36,6 +37,7 @@ struct options {
 static const char usage[] =
     "usage: psync-relay [-c FILE] [--set SECTION.KEY=VALUE]... [--check | --print-config]\n"
     "       psync-relay --verify DIR\n"
+    "       psync-relay restore --help\n"
     "\n"
     "A replication relay for Redis and Valkey: one replica to the primary, the primary of many.\n"
     "\n"
@@ -47,6 +49,8 @@ static const char usage[] =
     "end\n"
     "  --version                print the version and end\n"
     "  --help                   print this and end\n"
+    "\n"
+    "restore writes the data of a moment from a data directory, as files that a server loads.\n"
     "\n"
     "At the least: psync-relay --set upstream.replicaof=\"HOST PORT\" --set relay.data-dir=DIR\n"
     "SIGTERM and SIGINT end it in order; SIGHUP makes it read its settings and certificates\n"
@@ -231,6 +235,8 @@ static bool do_with_config(const struct options *options, struct text *why)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "restore") == 0)
+        return restore_main(argc - 1, argv + 1);
     struct options options = parse_options(argc, argv);
     struct text why;
     text_init(&why, 256 * 1024);

@@ -75,6 +75,7 @@ GIVEN = {
     # So that it is the other who is promoted.
     "server 10.0.0.4; redis-cli -h 10.0.0.4 config set replica-priority 0; follow 10.0.0.4\n" + SENTINELS,
     ("docs/operations", "Backups"): "",
+    ("docs/operations", "Restore the data of a moment"): "",
     ("docs/operations", "Upgrading the relay"): "server 10.0.0.2\n" + documents.files_of(*MOVING) + RUNNING,
 }
 
@@ -88,7 +89,9 @@ def programs(tmp_path_factory):
     """What the reader has in PATH: Redis's programs, and ours. His relays are on machines of their own; here
     two of them would want the same port for their status page."""
     ours = tmp_path_factory.mktemp("ours") / "psync-relay"
-    ours.write_text(f'#!/bin/sh\nexec {relay.PROGRAM} "$@" --set http.port=0\n')
+    ours.write_text(
+        f'#!/bin/sh\n[ "$1" = restore ] && exec {relay.PROGRAM} "$@"\nexec {relay.PROGRAM} "$@" --set http.port=0\n'
+    )
     ours.chmod(0o755)
     names = ("server", "cli", "sentinel", "check-rdb")
     others = {"haproxy": balancers.HAPROXY} if balancers.HAPROXY.exists() else {}

@@ -24,12 +24,13 @@ BELOW = {
     "net": {"base", "os"},
     "resp": {"base"},
     "store": {"base", "os"},
+    "restore": {"base", "os", "resp", "store"},
     "upstream": {"base", "os", "codec", "net", "resp", "store"},
     "downstream": {"base", "os", "codec", "net", "resp", "store"},
     "commands": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream"},
     "status": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream", "commands"},
     "config": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream", "commands", "status"},
-    "top": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream", "commands", "status", "config"},
+    "top": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream", "commands", "status", "config", "restore"},
 }
 
 # Libraries that stay in one place: what is included, and where it may be.
@@ -110,6 +111,7 @@ STATE_SETTERS = {
     "relay/upstream/connect_race.c": {"connect_enter"},
 }
 STATE_FILES = {
+    "relay/resp/command_scanner.c": "a parser",
     "relay/resp/payload.c": "a parser",
     "relay/resp/tokenizer.c": "a parser",
     "relay/store/snapshot.c": "arriving, then complete or failed",

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Restores the data of a moment from a data directory: an RDB of before it, and the stream from there to it, as files
+ * that a server loads. Reads only what it restores from, offline or beside the relay that uses it. The command line is
+ * `psync-relay restore`.
+ *
+ *     plan    which history, which snapshot, up to which offset (relay/restore/plan.h)
+ *     write   the snapshot, then the stream through the filter (relay/restore/stream_filter.h), into a folder
+ *             TARGET/psync-relay-restore.part; all bytes are proven as they are read
+ *     name    after the fsync of all: one rename gives the files their final name
+ *
+ * Thread: the caller's.
+ */
+#ifndef RELAY_RESTORE_RESTORE_H
+#define RELAY_RESTORE_RESTORE_H
+
+/* argv[0] is "restore". Returns the exit status. */
+int restore_main(int argc, char **argv);
+
+#endif
