@@ -128,11 +128,13 @@ static void on_hangup(void *arg)
 
 /* --- opening and closing --- */
 
-static bool open_loop(struct components *components)
+static bool open_loop(struct components *components, struct error *error)
 {
-    components->loop = loop_new();
+    components->loop = loop_new(error);
     if (components->loop == NULL)
         return false;
+    (void)error_set(error, ERROR_EXHAUSTED,
+                    "cannot make an event loop: out of memory or descriptors");
     components->tick = timer_new(components->loop, relay_on_tick, components);
     components->durable = notifier_new(components->loop, on_durable, components);
     if (components->durable == NULL)
@@ -211,10 +213,12 @@ static bool open_components(struct components *components, struct text *why)
     components->store = store_open(&components->config->store, why);
     if (components->store == NULL)
         return false;
-    if (!open_loop(components)) {
-        text_format(why, "cannot make an event loop: %s%s", strerror(errno),
-                    errno == EMFILE ? ": raise the limit of open files (ulimit -n, LimitNOFILE)"
-                                    : "");
+    struct error error;
+    if (!open_loop(components, &error)) {
+        text_format(why, "%s%s", error.text,
+                    error.number == EMFILE
+                        ? ": raise the limit of open files (ulimit -n, LimitNOFILE)"
+                        : "");
         return false;
     }
     struct downstream_options options = components->config->downstream;

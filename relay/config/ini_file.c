@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/base/error.h"
+
 /* An ini that is being read. inih takes the file line by line from read_line, and hands what it found
  * in the line to on_setting, so `line_number` is right in both. */
 struct reading {
@@ -18,7 +20,8 @@ struct reading {
     char *line;
     size_t line_capacity;
     unsigned line_number;
-    bool in_question; /* the line read last should have given a setting, and has not yet */
+    struct error error; /* of the read that failed; ERROR_NONE: none has */
+    bool in_question;   /* the line read last should have given a setting, and has not yet */
 };
 
 static const char *where_is(const struct reading *reading, char out[CONFIG_LINE_MAX])
@@ -68,6 +71,8 @@ static char *read_line(char *into, int capacity, void *arg)
     judge_last_line(reading);
     ssize_t length = getline(&reading->line, &reading->line_capacity, reading->stream);
     if (length == -1) {
+        if (ferror(reading->stream) != 0)
+            (void)error_set_system(&reading->error, errno, "cannot read the configuration file");
         explicit_bzero(into, (size_t)capacity); /* its last line; inih frees it */
         return NULL;
     }
@@ -114,10 +119,9 @@ void ini_file_read(struct errors *errors, const struct bytes *content, ini_fn *f
     reading.line_capacity = 2 * (size_t)CONFIG_LINE_MAX;
     reading.line = malloc(reading.line_capacity);
     CHECK(reading.line != NULL);
-    errno = 0;
     int result = ini_parse_stream(read_line, &reading, ini_file_on_setting, &reading);
-    if (ferror(reading.stream) != 0)
-        complain(errors, file, "cannot read the configuration file: %s", strerror(errno));
+    if (reading.error.kind != ERROR_NONE)
+        complain(errors, file, "%s", reading.error.text);
     CHECK(result != -2); /* memory */
     explicit_bzero(reading.line, reading.line_capacity);
     free(reading.line);

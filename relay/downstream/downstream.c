@@ -57,10 +57,11 @@ static bool start_workers(struct downstream *downstream, struct text *why)
     unsigned count = downstream->options.threads;
     CHECK(count >= 1 && count <= WORKERS_MAX);
     while (downstream->worker_count < count) {
-        struct worker *worker = worker_start(downstream->mailbox, downstream->notifier);
+        struct error error;
+        struct worker *worker = worker_start(downstream->mailbox, downstream->notifier, &error);
         if (worker == NULL) {
             text_format(why, "cannot start worker %u of %u: %s", downstream->worker_count + 1,
-                        count, strerror(errno));
+                        count, error.text);
             return false;
         }
         downstream->workers[downstream->worker_count++] = worker;
@@ -118,7 +119,7 @@ struct downstream *downstream_open(struct loop *loop, struct store *store,
     downstream->limits.on_leaving = downstream->place_left;
     if (downstream->mailbox == NULL || downstream->notifier == NULL ||
         downstream->place_left == NULL)
-        text_format(why, "cannot make a mailbox: %s", strerror(errno));
+        text_append_string(why, "cannot make a mailbox: out of memory or descriptors");
     else if (ports_open(&downstream->ports, loop, options, downstream_on_accept, downstream, why) &&
              start_workers(downstream, why))
         return downstream;

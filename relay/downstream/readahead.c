@@ -38,10 +38,10 @@ static void send_home(struct readahead *readahead, struct readahead_job *job)
 
 static void read_job(struct readahead_job *job, uint8_t *through)
 {
-    job->error = 0;
+    job->number = 0;
     job->was_cached = page_cache_has(job->file, job->position, job->length);
     if (!job->was_cached && !page_cache_fill(job->file, job->position, job->length, through))
-        job->error = errno;
+        job->number = errno;
 }
 
 /* NULL: the end. */
@@ -72,16 +72,17 @@ static void *readahead_run(void *arg)
     return NULL;
 }
 
-static bool start_threads(struct readahead *readahead)
+static bool start_threads(struct readahead *readahead, struct error *error)
 {
     while (readahead->thread_count < READERS) {
         struct reader_thread *reader = &readahead->threads[readahead->thread_count];
         reader->readahead = readahead;
         if (!thread_start(&reader->thread, readahead_run, reader))
-            break;
+            return readahead->thread_count > 0 || /* one does, too */
+                   error_set_system(error, errno, "cannot start a thread");
         readahead->thread_count++;
     }
-    return readahead->thread_count > 0; /* one does, too */
+    return true;
 }
 
 struct readahead *readahead_new(struct mailbox *home)
@@ -96,14 +97,14 @@ struct readahead *readahead_new(struct mailbox *home)
     return readahead;
 }
 
-bool readahead_submit(struct readahead *readahead, struct readahead_job *job)
+bool readahead_submit(struct readahead *readahead, struct readahead_job *job, struct error *error)
 {
     CHECK(!job->is_under_way);
-    if (readahead->thread_count == 0 && !start_threads(readahead))
+    if (readahead->thread_count == 0 && !start_threads(readahead, error))
         return false;
     int file = fcntl(job->file, F_DUPFD_CLOEXEC, 0);
     if (file == -1)
-        return false;
+        return error_set_system(error, errno, "cannot duplicate a descriptor");
     job->file = file;
     job->is_under_way = true;
     job->next = NULL;
@@ -120,7 +121,7 @@ static void cancel_all(struct readahead *readahead)
     struct readahead_job *next;
     for (struct readahead_job *job = readahead->first; job != NULL; job = next) {
         next = job->next;
-        job->error = ECANCELED;
+        job->number = ECANCELED;
         send_home(readahead, job);
     }
 }

@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "relay/base/check.h"
+#include "relay/base/error.h"
 #include "relay/net/mailbox.h"
 
 struct readahead;
@@ -44,7 +45,7 @@ struct readahead_job {
     size_t length;
 
     /* The answer. */
-    int error;       /* 0: it is in the page cache; else an errno */
+    int number;      /* 0: it is in the page cache; else an errno */
     bool was_cached; /* nothing had to be read */
 };
 
@@ -52,8 +53,9 @@ struct readahead_job {
  * the page cache there are none. NULL: out of memory. */
 MUST_CHECK struct readahead *readahead_new(struct mailbox *home);
 
-/* False: out of descriptors, threads or memory (errno), and the job is not under way. */
-MUST_CHECK bool readahead_submit(struct readahead *readahead, struct readahead_job *job);
+/* False: out of descriptors, threads or memory (`error`), and the job is not under way. */
+MUST_CHECK bool readahead_submit(struct readahead *readahead, struct readahead_job *job,
+                                 struct error *error);
 
 /* Ends the threads when they have done what they are at; jobs that nobody has begun come home with
  * ECANCELED. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "readahead.h"
 #include "relay/base/log.h"
@@ -21,23 +22,23 @@ void replica_read_ahead(struct replica *replica)
     job->position = piece.position;
     job->length = piece.length;
     replica->piece = piece;
-    if (!readahead_submit(replica->readahead, job))
-        log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read ahead",
-                 replica->stats->id, replica->stats->peer);
+    struct error error;
+    if (!readahead_submit(replica->readahead, job, &error))
+        log_warnx("downstream: replica id=%" PRIu64 " addr=%s: cannot read ahead: %s",
+                  replica->stats->id, replica->stats->peer, error.text);
 }
 
 /* What was only to be read for later is asked for again when it is due. */
-static void replica_on_unreadable(struct replica *replica, int error)
+static void replica_on_unreadable(struct replica *replica, int number)
 {
     if (!replica->waits_for_disk)
         return;
     replica_check(replica);
     if (replica_is_closing(replica))
         return;
-    errno = error;
-    log_warn("downstream: replica id=%" PRIu64 " addr=%s: cannot read what comes next",
-             replica->stats->id, replica->stats->peer);
-    if (error == EIO || error == ENODATA)
+    log_warnx("downstream: replica id=%" PRIu64 " addr=%s: cannot read what comes next: %s",
+              replica->stats->id, replica->stats->peer, strerror(number));
+    if (number == EIO || number == ENODATA)
         feed_note_unreadable(&replica->feed);
     replica_close(replica, CLOSE_UNREADABLE);
 }
@@ -50,8 +51,8 @@ void replica_on_read(struct readahead_job *job)
         free(job);
         return;
     }
-    if (job->error != 0) {
-        replica_on_unreadable(replica, job->error);
+    if (job->number != 0) {
+        replica_on_unreadable(replica, job->number);
         return;
     }
     feed_note_read(&replica->feed, &replica->piece, job->was_cached);

@@ -284,9 +284,9 @@ static void *worker_run(void *arg)
 
 /* ---------------------------------------------------------------- thread 0's side */
 
-static bool make_parts(struct worker *worker)
+static bool make_parts(struct worker *worker, struct error *error)
 {
-    worker->loop = loop_new();
+    worker->loop = loop_new(error);
     if (worker->loop == NULL)
         return false;
     loop_at_turn_end(worker->loop, worker_on_turn_end, worker);
@@ -294,11 +294,11 @@ static bool make_parts(struct worker *worker)
     worker->jobs = mailbox_new(worker->loop, on_job, worker);
     worker->notifier = notifier_new(worker->loop, worker_on_notified, worker);
     worker->timer = timer_new(worker->loop, worker_on_tick, worker);
-    if (worker->mailbox == NULL || worker->jobs == NULL || worker->notifier == NULL ||
-        worker->timer == NULL)
-        return false;
-    worker->readahead = readahead_new(worker->jobs);
-    return worker->readahead != NULL;
+    bool is_whole = worker->mailbox != NULL && worker->jobs != NULL && worker->notifier != NULL &&
+                    worker->timer != NULL;
+    worker->readahead = is_whole ? readahead_new(worker->jobs) : NULL;
+    return worker->readahead != NULL ||
+           error_set(error, ERROR_EXHAUSTED, "out of memory or descriptors");
 }
 
 /* Takes a half-made one, too. The thread is gone: its things are ours. */
@@ -314,20 +314,23 @@ static void free_worker(struct worker *worker)
     free(worker);
 }
 
-struct worker *worker_start(struct mailbox *home, struct notifier *acknowledged)
+struct worker *worker_start(struct mailbox *home, struct notifier *acknowledged,
+                            struct error *error)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
-    if (worker == NULL)
+    if (worker == NULL) {
+        (void)error_set(error, ERROR_EXHAUSTED, "out of memory");
         return NULL;
+    }
     worker->home = home;
     worker->acknowledged = acknowledged;
     TAILQ_INIT(&worker->replicas);
-    worker->has_thread = make_parts(worker) && thread_start(&worker->thread, worker_run, worker);
+    worker->has_thread =
+        make_parts(worker, error) && (thread_start(&worker->thread, worker_run, worker) ||
+                                      error_set_system(error, errno, "cannot start a thread"));
     if (worker->has_thread)
         return worker;
-    int error = errno;
     free_worker(worker);
-    errno = error;
     return NULL;
 }
 

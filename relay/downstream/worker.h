@@ -15,13 +15,15 @@
 #include "relay/downstream/reasons.h"
 #include "relay/net/mailbox.h"
 
+struct error;
 struct notifier;
 struct replica;
 struct worker;
 
 /* Starts the thread. Replica stats of replicas that have gone are posted to `home`; `acknowledged` is rung as
- * worker_watch says. NULL: memory, descriptors or threads are out (errno). */
-MUST_CHECK struct worker *worker_start(struct mailbox *home, struct notifier *acknowledged);
+ * worker_watch says. NULL: memory, descriptors or threads are out (`error`). */
+MUST_CHECK struct worker *worker_start(struct mailbox *home, struct notifier *acknowledged,
+                                       struct error *error);
 
 /* Closes all its replicas with CLOSE_SHUTDOWN, ends and joins the thread, frees. */
 void worker_stop(struct worker **worker);

@@ -5,13 +5,13 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "connect_timeout.h"
 #include "loop_private.h"
 #include "relay/base/clock.h"
+#include "relay/base/error.h"
 #include "resolver.h"
 
 const struct dialer_options dialer_defaults = {
@@ -67,7 +67,7 @@ static void end_all(struct dialer *dialer)
 }
 
 /* With several addresses the reason says whose it is. */
-static void fail_attempt(struct attempt *attempt, int error)
+static void fail_attempt(struct attempt *attempt, const struct error *error)
 {
     struct dialer *dialer = attempt->dialer;
     end_attempt(attempt);
@@ -75,7 +75,7 @@ static void fail_attempt(struct attempt *attempt, int error)
     address_format(attempt->to, text);
     bool is_one_of_many = dialer->found.count > 1;
     snprintf(dialer->error, sizeof dialer->error, "%s%s%s", is_one_of_many ? text : "",
-             is_one_of_many ? ": " : "", strerror(error));
+             is_one_of_many ? ": " : "", error_reason(error));
 }
 
 static void dialer_go_on(struct dialer *dialer);
@@ -85,14 +85,16 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct attempt *attempt = arg;
     struct dialer *dialer = attempt->dialer;
-    int error = 0;
-    socklen_t length = sizeof error;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == -1)
-        error = errno;
-    if (error != ETIMEDOUT)
+    int number = 0; /* of the connect */
+    socklen_t length = sizeof number;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &length) == -1)
+        number = errno;
+    if (number != ETIMEDOUT)
         connect_timeout_note_answer(loop_patience(dialer->loop), attempt->to);
-    if (error != 0) {
-        fail_attempt(attempt, error);
+    if (number != 0) {
+        struct error error;
+        (void)error_set_system(&error, number, "cannot connect");
+        fail_attempt(attempt, &error);
         dialer->next_ms = clock_ms(); /* no reason to wait */
         dialer_go_on(dialer);
         return;
@@ -102,8 +104,8 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
     dialer->fn(fd, "", dialer->arg); /* last: it may free the dialer */
 }
 
-/* False: errno. What connects at once is told like the rest, by an event. */
-static bool begin_attempt(struct dialer *dialer, struct attempt *attempt)
+/* What connects at once is told like the rest, by an event. */
+static bool begin_attempt(struct dialer *dialer, struct attempt *attempt, struct error *error)
 {
     const struct address *to = attempt->to;
     const struct dialer_options *options = &dialer->options;
@@ -111,16 +113,15 @@ static bool begin_attempt(struct dialer *dialer, struct attempt *attempt)
                                                         options->first_ms, options->limit_ms);
     attempt->fd = socket(to->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (attempt->fd == -1)
-        return false;
+        return error_set_system(error, errno, "cannot make a socket");
     if (connect(attempt->fd, (const struct sockaddr *)&to->storage, to->length) == -1 &&
         errno != EINPROGRESS)
-        return false;
+        return error_set_system(error, errno, "cannot connect");
     attempt->on_connected =
         event_new(loop_base(dialer->loop), attempt->fd, EV_WRITE, on_connected, attempt);
     if (attempt->on_connected != NULL && event_add(attempt->on_connected, NULL) == 0)
         return true;
-    errno = ENOMEM; /* libevent's own errno is not to be trusted */
-    return false;
+    return error_set(error, ERROR_EXHAUSTED, "out of memory");
 }
 
 /* The next address has its attempt, where it is time for it. */
@@ -130,11 +131,12 @@ static void begin_next(struct dialer *dialer, int64_t now_ms)
         struct attempt *attempt = &dialer->attempts[dialer->next];
         *attempt =
             (struct attempt){.dialer = dialer, .to = &dialer->found.list[dialer->next], .fd = -1};
+        struct error error;
         dialer->next++;
-        if (begin_attempt(dialer, attempt))
+        if (begin_attempt(dialer, attempt, &error))
             dialer->next_ms = now_ms + dialer->options.stagger_ms;
         else
-            fail_attempt(attempt, errno);
+            fail_attempt(attempt, &error);
     }
 }
 
@@ -170,7 +172,9 @@ static void dialer_on_timer(void *arg)
         if (!is_under_way(attempt) || attempt->until_ms > now_ms)
             continue;
         connect_timeout_note_silence(loop_patience(dialer->loop), attempt->to);
-        fail_attempt(attempt, ETIMEDOUT);
+        struct error error;
+        (void)error_set_system(&error, ETIMEDOUT, "cannot connect");
+        fail_attempt(attempt, &error);
         dialer->next_ms = now_ms;
     }
     dialer_go_on(dialer);

@@ -92,39 +92,38 @@ static struct event_base *new_base(void)
     return base;
 }
 
-/* libevent ends the process where a loop lacks a descriptor, so we look first. False: errno. */
-static bool has_descriptors(void)
+/* libevent ends the process where a loop lacks a descriptor, so we look first. */
+static bool has_descriptors(struct error *error)
 {
     int taken[DESCRIPTORS_OF_A_LOOP];
     int count = 0;
     while (count < DESCRIPTORS_OF_A_LOOP &&
            (taken[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) != -1)
         count++;
-    bool has = count == DESCRIPTORS_OF_A_LOOP;
-    int error = errno;
+    bool has = count == DESCRIPTORS_OF_A_LOOP ||
+               error_set_system(error, errno, "cannot make an event loop");
     while (count > 0)
         close(taken[--count]);
-    errno = error;
     return has;
 }
 
-struct loop *loop_new(void)
+struct loop *loop_new(struct error *error)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     CHECK(pthread_once(&once, prepare_process) == 0);
 
-    if (!has_descriptors())
+    if (!has_descriptors(error))
         return NULL;
     struct loop *loop = calloc(1, sizeof *loop);
-    if (loop == NULL)
-        return NULL;
-    for (size_t i = 0; i < CHORE_KINDS; i++)
-        loop->chores[i].last = &loop->chores[i].first;
-    loop->base = new_base();
-    if (loop->base == NULL) {
+    struct event_base *base = loop != NULL ? new_base() : NULL;
+    if (base == NULL) {
+        (void)error_set(error, ERROR_EXHAUSTED, "cannot make an event loop: out of memory");
         free(loop);
         return NULL;
     }
+    for (size_t i = 0; i < CHORE_KINDS; i++)
+        loop->chores[i].last = &loop->chores[i].first;
+    loop->base = base;
     return loop;
 }
 

@@ -131,21 +131,20 @@ static bool send_gathered(struct tls_outlet *outlet)
         return true;
     outlet->owed = malloc(length - sent);
     if (outlet->owed == NULL)
-        return false; /* with ENOMEM */
+        return false; /* malloc has set errno, as send does */
     outlet->owed_length = length - sent;
     memcpy(outlet->owed, gathered.bytes + sent, outlet->owed_length);
     return true;
 }
 
-enum tls_outlet_result tls_outlet_push(struct tls_outlet *outlet)
+enum tls_outlet_result tls_outlet_push(struct tls_outlet *outlet, struct error *error)
 {
     /* Where something is owed, nothing was gathered. */
     CHECK(gathered.length == 0 || (gathered.whose == outlet && outlet->owed == NULL));
     bool works = outlet->owed != NULL ? send_owed(outlet) : send_gathered(outlet);
     if (!works) {
-        int error = errno;
+        (void)error_set_system(error, errno, "cannot send");
         forget_owed(outlet);
-        errno = error;
         return OUTLET_BROKEN;
     }
     return outlet->owed != NULL ? OUTLET_OWES : OUTLET_EMPTY;

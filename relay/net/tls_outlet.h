@@ -19,6 +19,7 @@
 
 #include "relay/base/bounds.h"
 #include "relay/base/check.h"
+#include "relay/base/error.h"
 
 enum {
     TLS_RECORD_MAX = 16 * 1024, /* bytes of data in a record */
@@ -45,11 +46,11 @@ unsigned tls_outlet_room(const struct tls_outlet *outlet);
 enum tls_outlet_result {
     OUTLET_EMPTY,  /* all has gone */
     OUTLET_OWES,   /* the socket is full: push again when it can be written to */
-    OUTLET_BROKEN, /* errno says why; what was kept is forgotten */
+    OUTLET_BROKEN, /* `error` says why; what was kept is forgotten */
 };
 
 /* Sends what is owed, and then what was gathered. */
-enum tls_outlet_result tls_outlet_push(struct tls_outlet *outlet);
+enum tls_outlet_result tls_outlet_push(struct tls_outlet *outlet, struct error *error);
 
 void tls_outlet_fini(struct tls_outlet *outlet);
 

@@ -18,19 +18,17 @@ static size_t bounded(size_t length)
     return length < LENGTH_MAX ? length : LENGTH_MAX;
 }
 
-/* What a system call that moves bytes has answered. */
-static enum conn_io socket_judge(struct channel *channel, ssize_t moved, size_t *count)
+/* What a system call that moves bytes has answered; `number` is its errno. */
+static enum conn_io socket_judge(struct channel *channel, ssize_t moved, int number, size_t *count)
 {
-    if (moved > 0) {
-        *count = (size_t)moved;
+    *count = moved > 0 ? (size_t)moved : 0;
+    if (moved > 0)
         return CONN_OK;
-    }
-    *count = 0;
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
+    if (number == EAGAIN || number == EWOULDBLOCK)
         return CONN_AGAIN;
-    if (errno == EFAULT) /* of a mapped file, where the disk fails */
+    if (number == EFAULT) /* of a mapped file, where the disk fails */
         return CONN_UNREADABLE;
-    return channel_fail(channel, strerror(errno));
+    return channel_fail(channel, strerror(number));
 }
 
 static enum conn_io socket_receive(struct layer *layer, void *into, size_t capacity,
@@ -44,7 +42,7 @@ static enum conn_io socket_receive(struct layer *layer, void *into, size_t capac
         *received = 0;
         return CONN_END;
     }
-    return socket_judge(layer->channel, moved, received);
+    return socket_judge(layer->channel, moved, errno, received);
 }
 
 static enum conn_io socket_send(struct layer *layer, struct bytes view, bool more, size_t *sent)
@@ -54,19 +52,17 @@ static enum conn_io socket_send(struct layer *layer, struct bytes view, bool mor
     do
         moved = send(layer->channel->fd, view.data, bounded(view.length), flags);
     while (moved == -1 && errno == EINTR);
-    return socket_judge(layer->channel, moved, sent);
+    return socket_judge(layer->channel, moved, errno, sent);
 }
 
 /* Is it the file that failed, and not the socket? */
 static bool is_unreadable(int file, uint64_t position)
 {
-    int error = errno;
     uint8_t byte;
     ssize_t got;
     do
         got = pread(file, &byte, 1, (off_t)position);
     while (got == -1 && errno == EINTR);
-    errno = error;
     return got != 1;
 }
 
@@ -75,17 +71,15 @@ static enum conn_io socket_send_file(struct layer *layer, int file, uint64_t pos
 {
     off_t from = (off_t)position;
     ssize_t moved;
-    do {
-        errno = 0;
+    do
         moved = sendfile(layer->channel->fd, file, &from, bounded(length));
-    } while (moved == -1 && errno == EINTR);
-    if (moved <= 0 && errno != EAGAIN && is_unreadable(file, position)) {
+    while (moved == -1 && errno == EINTR);
+    int number = moved == 0 ? EIO : errno; /* 0: the file is shorter than it was */
+    if (moved <= 0 && number != EAGAIN && is_unreadable(file, position)) {
         *sent = 0;
         return CONN_UNREADABLE;
     }
-    if (moved == 0)
-        errno = EIO;
-    return socket_judge(layer->channel, moved, sent);
+    return socket_judge(layer->channel, moved, number, sent);
 }
 
 static bool socket_moves_files(const struct layer *layer)

@@ -140,18 +140,18 @@ static enum conn_io tls_handshake(struct layer *layer)
 
 /* The socket takes nothing any more. Why the peer has gone may stand in an alert that nobody has read yet:
  * under TLS 1.3 a client is up before its certificate is looked at. */
-static enum conn_io lose(struct layer *layer)
+static enum conn_io lose(struct layer *layer, const struct error *error)
 {
     struct session *session = session_of(layer);
-    int error = errno;
+    struct error ignored;
     uint8_t byte;
     size_t count;
     ERR_clear_error();
     int result = SSL_peek_ex(session->ssl, &byte, 1, &count);
     bool is_told = result != 1 && SSL_get_error(session->ssl, result) == SSL_ERROR_SSL;
-    (void)tls_outlet_push(&session->outlet); /* an answer to that goes to nobody */
+    (void)tls_outlet_push(&session->outlet, &ignored); /* an answer to that goes to nobody */
     if (!is_told)
-        return transport_tls_fail(layer, strerror(error));
+        return transport_tls_fail(layer, error_reason(error));
     session->has_failed = true;
     tls_explain(session->ssl, &session->peer, 0, layer->channel->error);
     return CONN_FAILED;
@@ -159,14 +159,15 @@ static enum conn_io lose(struct layer *layer)
 
 static enum conn_io push(struct layer *layer)
 {
-    switch (tls_outlet_push(&session_of(layer)->outlet)) {
+    struct error error;
+    switch (tls_outlet_push(&session_of(layer)->outlet, &error)) {
     case OUTLET_EMPTY:
         return CONN_OK;
     case OUTLET_OWES:
         layer->channel->send_waits = WAITS_WRITE;
         return CONN_AGAIN;
     case OUTLET_BROKEN:
-        return lose(layer);
+        return lose(layer, &error);
     }
     UNREACHABLE("no such result");
 }
@@ -177,8 +178,9 @@ static enum conn_io push(struct layer *layer)
  * the socket does not take is owed; that it is broken the next call finds. */
 static void answer(struct layer *layer)
 {
+    struct error ignored;
     if (session_of(layer)->outlet.owed == NULL)
-        (void)tls_outlet_push(&session_of(layer)->outlet);
+        (void)tls_outlet_push(&session_of(layer)->outlet, &ignored);
 }
 
 /* Fills what it was given, record by record: callers read once a turn, and a record is small. */

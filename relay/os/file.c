@@ -104,18 +104,16 @@ static bool sync_parent(int directory, const char *name)
     return file_sync_directory(directory, parent);
 }
 
-/* Fills and closes the file. False: errno. */
+/* Fills and closes the file. */
 static bool fill_file(int file, int directory, const char *name,
-                      const struct file_replacement *replacement)
+                      const struct file_replacement *replacement, struct error *error)
 {
-    bool good = (!replacement->keeps_owner || copy_owner(file, directory, name)) &&
-                write_all(file, replacement->content) &&
-                (!replacement->is_durable || fsync(file) == 0);
-    int number = errno;
+    bool is_filled =
+        ((!replacement->keeps_owner || copy_owner(file, directory, name)) &&
+         write_all(file, replacement->content) && (!replacement->is_durable || fsync(file) == 0)) ||
+        error_set_system(error, errno, "%s: cannot replace", name);
     bool is_closed = close(file) == 0;
-    if (!good)
-        errno = number;
-    return good && is_closed;
+    return is_filled && (is_closed || error_set_system(error, errno, "%s: cannot replace", name));
 }
 
 /* As late as possible: an editor may have saved the file while the disk was waited for. */
@@ -141,8 +139,7 @@ bool file_replace(int directory, const char *name, const struct file_replacement
     int file = open_beside(directory, name, replacement->keeps_owner, beside);
     if (file == -1)
         return error_set_system(error, errno, "%s: cannot create", beside);
-    bool good = fill_file(file, directory, name, replacement) ||
-                error_set_system(error, errno, "%s: cannot replace", name);
+    bool good = fill_file(file, directory, name, replacement, error);
     good = good && is_old_content(directory, name, replacement, error);
     good = good && (renameat(directory, beside, directory, name) == 0 ||
                     error_set_system(error, errno, "%s: cannot replace", name));

@@ -129,7 +129,7 @@ static void open_scene(void)
                                          .on_version = on_version,
                                          .on_unreadable = on_version,
                                          .is_upstream_streaming = is_upstream_streaming},
-                           .room = {.loop = loop_new(),
+                           .room = {.loop = loop_new(&(struct error){0}),
                                     .on_command = on_command,
                                     .on_newcomer = on_newcomer,
                                     .timeout_ms = TIMEOUT_MS}};

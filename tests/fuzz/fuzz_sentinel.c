@@ -34,7 +34,7 @@ static void open_scene(void)
         options.sentinels.at[i].port = (uint16_t)(PORT + i);
     }
     options.sentinels.count = SENTINELS;
-    loop = loop_new();
+    loop = loop_new(&(struct error){0});
     sentinel = sentinel_open(loop, &options, on_address, NULL);
     CHECK(sentinel != NULL);
 }

@@ -53,8 +53,9 @@ static void *allocate(size_t size)
     return memory;
 }
 
-struct loop *loop_new(void)
+struct loop *loop_new(struct error *error)
 {
+    (void)error;
     struct loop *loop = allocate(sizeof(struct loop));
     loop->last_chore = &loop->chores;
     loop->chores_max = TURNS_MAX;

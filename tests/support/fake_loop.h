@@ -3,7 +3,7 @@
  * Stands in for net/loop (with its timers and notifier), without a socket and without waiting. The test
  * turns it and moves its time:
  *
- *     struct loop *loop = loop_new();
+ *     struct loop *loop = loop_new(&error);
  *     ... make the thing under test ...
  *     fake_loop_turn(loop);          notifier that were rung, then the turn's end
  *     fake_loop_pass(loop, 1000);    a second goes by: timers in the order in which they are due

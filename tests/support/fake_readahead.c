@@ -49,15 +49,14 @@ struct readahead *readahead_new(struct mailbox *home)
     return &queue;
 }
 
-bool readahead_submit(struct readahead *readahead, struct readahead_job *job)
+bool readahead_submit(struct readahead *readahead, struct readahead_job *job, struct error *error)
 {
     CHECK(readahead == &queue);
     CHECK(!job->is_under_way);
     CHECK(job->length > 0);
     if (refuses_next) {
         refuses_next = false;
-        errno = EMFILE;
-        return false;
+        return error_set_system(error, EMFILE, "cannot duplicate a descriptor");
     }
     job->is_under_way = true;
     job->next = NULL;
@@ -89,14 +88,14 @@ void fake_readahead_refuse_next(void)
     refuses_next = true;
 }
 
-void fake_readahead_do(int error, void (*home)(struct readahead_job *job))
+void fake_readahead_do(int number, void (*home)(struct readahead_job *job))
 {
     struct readahead_job *job = queue.first;
     CHECK(job != NULL);
     queue.first = job->next;
     if (queue.first == NULL)
         queue.last = &queue.first;
-    job->error = error;
+    job->number = number;
     job->was_cached = false;
     home(job);
 }

@@ -29,7 +29,7 @@ const struct readahead_job *fake_readahead_oldest(void); /* NULL: none */
 void fake_readahead_refuse_next(void);
 
 /* The oldest job comes home to `home`, with that error. */
-void fake_readahead_do(int error, void (*home)(struct readahead_job *job));
+void fake_readahead_do(int number, void (*home)(struct readahead_job *job));
 
 /* At the end of each test: nothing may be under way. */
 void fake_readahead_reset(void);

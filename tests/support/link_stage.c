@@ -61,7 +61,7 @@ int stage_open(void **state)
     log_set_level(LOG_LEVEL_ERROR);
     memset(&stage, 0, sizeof(stage));
     temp_store_open(&stage.temp);
-    stage.loop = loop_new();
+    stage.loop = loop_new(&(struct error){0});
     loop_at_turn_end(stage.loop, on_turn_end, NULL);
     stage.options = (struct link_options){
         .primary = {.count = 1, .at = {{.host = "primary.test", .port = 6379}}},

@@ -14,7 +14,7 @@ int stage_set_up(void **state)
 {
     (void)state;
     log_set_level(LOG_LEVEL_ERROR);
-    stage = (struct stage){.loop = loop_new()};
+    stage = (struct stage){.loop = loop_new(&(struct error){0})};
     stage.history = fake_history_new(1, STAGE_ID, STAGE_X);
     stage.terms = (struct replica_terms){.capa_eof = true, .capa_psync2 = true};
     fake_store.current = stage.history;

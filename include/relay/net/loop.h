@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "relay/base/check.h"
+#include "relay/base/error.h"
 
 struct loop;
 struct timer;
@@ -23,8 +24,8 @@ struct notifier;
 
 typedef void loop_fn(void *arg);
 
-/* NULL when the system has no room for it (errno). From the first one on the process ignores SIGPIPE. */
-MUST_CHECK struct loop *loop_new(void);
+/* NULL when the system has no room for it (`error`). From the first one on the process ignores SIGPIPE. */
+MUST_CHECK struct loop *loop_new(struct error *error);
 
 /* Runs what was deferred, then frees. Timers, notifier and conns of the loop must be gone; those that
  * drain are closed. */

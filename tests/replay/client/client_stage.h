@@ -26,7 +26,7 @@ static inline void stage_open(struct client_list list)
     stage.peer = NULL;
     stage.client = NULL;
     stage.list = list;
-    stage.list.loop = loop_new();
+    stage.list.loop = loop_new(&(struct error){0});
     client_list_init(&stage.list);
 }
 

@@ -82,7 +82,7 @@ static int set_up(void **state)
 {
     (void)state;
     log_set_level(LOG_LEVEL_ERROR);
-    stage = (struct stage){.loop = loop_new()};
+    stage = (struct stage){.loop = loop_new(&(struct error){0})};
     stage.callbacks = (struct downstream_callbacks){.on_snapshot_wanted = on_snapshot_wanted,
                                                     .on_version = on_version,
                                                     .on_unreadable = on_unreadable,

@@ -61,7 +61,7 @@ static inline int begin(void **state)
 {
     (void)state;
     log_set_level(LOG_LEVEL_ERROR);
-    loop = loop_new();
+    loop = loop_new(&(struct error){0});
     memset(&options, 0, sizeof(options));
     snprintf(options.name, sizeof(options.name), "mymaster");
     add_sentinel("s0", 26379);

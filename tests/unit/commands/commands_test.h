@@ -140,7 +140,7 @@ static inline void open_room(const char *password, const char *config_file)
                                                  .each_setting = tell_settings,
                                                  .certificates = &certificates,
                                                  .arg = &room};
-    loop = loop_new();
+    loop = loop_new(&(struct error){0});
     room = commands_open(loop, fake_store(), fake_link(), fake_downstream(), &options, &callbacks);
     assert_non_null(room);
     caller = fake_client(7, "192.0.2.7:50000");

@@ -92,7 +92,7 @@ static int set_up(void **state)
     snprintf(ini, sizeof(ini), "%s/relay.ini", directory);
     text_init(&why, 4096);
     log_set_level(LOG_LEVEL_ERROR);
-    loop = loop_new();
+    loop = loop_new(&(struct error){0});
     rewriter = ini_rewriter_new(loop, on_rewritten, &ended);
     CHECK(rewriter != NULL);
     return 0;

@@ -65,7 +65,7 @@ static int set_up(void **state)
     began_ms = clock_ms();
     temp_store_open(&temp);
     temp_store_fill(&temp, ID, X);
-    loop = loop_new();
+    loop = loop_new(&(struct error){0});
     const struct downstream_options options = {
         .bind = "127.0.0.1", .threads = 2, .clients_max = 10, .replica_timeout_ms = 60 * 1000};
     const struct downstream_callbacks callbacks = {.on_command = on_command,

@@ -178,7 +178,7 @@ static int set_up(void **state)
     log_set_level(LOG_LEVEL_ERROR);
     stage = (struct stage){.seed = 4711};
     open_store();
-    stage.loop = loop_new();
+    stage.loop = loop_new(&(struct error){0});
     stage.timer = timer_new(stage.loop, on_timer, NULL);
     const struct downstream_options options = {
         .bind = "127.0.0.1 -::1",

@@ -52,10 +52,10 @@ static int set_up(void **state)
     depot_open(&depot);
     (void)depot_resync(&depot, 'a', X);
     depot_stream(&depot, 3000, 0);
-    loop = loop_new();
+    loop = loop_new(&(struct error){0});
     home = mailbox_new(loop, on_home, NULL);
     notifier = notifier_new(loop, on_notified, NULL);
-    worker = worker_start(home, notifier);
+    worker = worker_start(home, notifier, &(struct error){0});
     assert_non_null(worker);
     return 0;
 }

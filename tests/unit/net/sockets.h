@@ -58,7 +58,7 @@ static inline void run_for(struct loop *loop, int64_t duration_ms)
 
 static inline struct loop *new_loop(void)
 {
-    struct loop *loop = loop_new();
+    struct loop *loop = loop_new(&(struct error){0});
     assert_non_null(loop);
     return loop;
 }

@@ -20,7 +20,7 @@ static int begin(void **state)
 {
     (void)state;
     const struct conn_options options = {0};
-    loop = loop_new();
+    loop = loop_new(&(struct error){0});
     conn = conn_connect(loop, "server.test", 6379, &options, on_event, NULL);
     fake_conn_up(conn);
     return 0;

@@ -364,11 +364,12 @@ LOOP_TEST(without_descriptors_there_is_no_loop)
     for (unsigned spare = 0; spare < 6; spare++) {
         struct rlimit few = {.rlim_cur = (rlim_t)lowest_free + spare, .rlim_max = all.rlim_max};
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-        struct loop *none = loop_new();
-        int error = errno;
+        struct error error;
+        struct loop *none = loop_new(&error);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
         assert_null(none);
-        assert_int_equal(error, EMFILE);
+        assert_int_equal(error.kind, ERROR_EXHAUSTED);
+        assert_string_equal(error.text, "cannot make an event loop: Too many open files");
     }
     int still_free = dup(STDERR_FILENO);
     close(still_free);

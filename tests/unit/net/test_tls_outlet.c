@@ -7,6 +7,8 @@
 
 enum { SMALL_BUFFER = 4096, PIECE = 1000 };
 
+static struct error error; /* of the last push that failed */
+
 struct stand {
     struct tls_outlet outlet;
     BIO *bio;
@@ -69,7 +71,7 @@ static void fill(struct stand *stand)
     enum tls_outlet_result result;
     do {
         assert_true(write_piece(stand, TLS_RECORD_MAX));
-        result = tls_outlet_push(&stand->outlet);
+        result = tls_outlet_push(&stand->outlet, &error);
     } while (result == OUTLET_EMPTY);
     assert_int_equal(result, OUTLET_OWES);
     assert_non_null(stand->outlet.owed);
@@ -79,7 +81,7 @@ static void fill(struct stand *stand)
 static void let_all_go(struct stand *stand)
 {
     while (stand->seen < stand->written) {
-        assert_int_not_equal(tls_outlet_push(&stand->outlet), OUTLET_BROKEN);
+        assert_int_not_equal(tls_outlet_push(&stand->outlet, &error), OUTLET_BROKEN);
         read_some(stand);
     }
     assert_null(stand->outlet.owed);
@@ -93,7 +95,7 @@ TEST(records_leave_in_order_whatever_the_socket_takes)
     for (int i = 0; i < 500; i++) {
         for (uint64_t pieces = test_random_below(&seed, 4); pieces > 0; pieces--)
             (void)write_piece(&stand, 1 + (size_t)test_random_below(&seed, TLS_RECORD_MAX));
-        bool owes = tls_outlet_push(&stand.outlet) == OUTLET_OWES;
+        bool owes = tls_outlet_push(&stand.outlet, &error) == OUTLET_OWES;
         assert_int_equal(owes, stand.outlet.owed != NULL);
         read_some(&stand);
     }
@@ -109,7 +111,7 @@ TEST(nothing_is_taken_while_something_is_owed)
     assert_false(write_piece(&stand, 1));
     while (stand.outlet.owed != NULL) {
         read_some(&stand);
-        assert_int_not_equal(tls_outlet_push(&stand.outlet), OUTLET_BROKEN);
+        assert_int_not_equal(tls_outlet_push(&stand.outlet, &error), OUTLET_BROKEN);
     }
     assert_true(write_piece(&stand, 1));
     let_all_go(&stand);
@@ -124,7 +126,7 @@ TEST(what_a_thread_gathers_has_a_bound)
     while (write_piece(&stand, TLS_RECORD_MAX))
         records++;
     assert_in_range(records, OUTLET_RECORDS_MAX, TLS_UNSENT_MAX / TLS_RECORD_MAX);
-    assert_int_equal(tls_outlet_push(&stand.outlet), OUTLET_OWES);
+    assert_int_equal(tls_outlet_push(&stand.outlet, &error), OUTLET_OWES);
     assert_true(stand.outlet.owed_length < TLS_UNSENT_MAX);
     end(&stand);
 }
@@ -142,11 +144,11 @@ TEST(room_is_what_the_socket_has)
     /* What there is said to be room for is not owed. */
     while (tls_outlet_room(&stand.outlet) < 3) {
         read_some(&stand);
-        assert_int_not_equal(tls_outlet_push(&stand.outlet), OUTLET_BROKEN);
+        assert_int_not_equal(tls_outlet_push(&stand.outlet, &error), OUTLET_BROKEN);
     }
     for (unsigned room = tls_outlet_room(&stand.outlet); room > 0; room--)
         assert_true(write_piece(&stand, TLS_RECORD_MAX));
-    assert_int_equal(tls_outlet_push(&stand.outlet), OUTLET_EMPTY);
+    assert_int_equal(tls_outlet_push(&stand.outlet, &error), OUTLET_EMPTY);
     end(&stand);
 }
 
@@ -159,9 +161,8 @@ TEST(a_peer_that_is_gone_is_an_error_and_nothing_stays_owed)
     assert_int_equal(setsockopt(stand.peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
     close(stand.peer);
     stand.peer = -1;
-    errno = 0;
-    assert_int_equal(tls_outlet_push(&stand.outlet), OUTLET_BROKEN);
-    assert_true(errno == ECONNRESET || errno == EPIPE);
+    assert_int_equal(tls_outlet_push(&stand.outlet, &error), OUTLET_BROKEN);
+    assert_true(error.number == ECONNRESET || error.number == EPIPE);
     assert_null(stand.outlet.owed);
     end(&stand);
 }

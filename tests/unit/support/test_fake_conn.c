@@ -43,7 +43,7 @@ static int begin(void **state)
     memset(got, 0, sizeof got);
     got_length = 0;
     reads_to_the_end = false;
-    loop = loop_new();
+    loop = loop_new(&(struct error){0});
     const struct conn_options options = {.keepalive_s = 60};
     conn = conn_connect(loop, "primary.test", 6380, &options, on_event, NULL);
     assert_non_null(conn);
@@ -189,7 +189,7 @@ FAKE_CONN_TEST(detached_it_tells_nothing_until_it_is_attached)
     assert_true(fake_conn_is_detached(peer));
     fake_conn_run(peer);
     assert_string_equal(events, "U");
-    struct loop *other = loop_new();
+    struct loop *other = loop_new(&(struct error){0});
     assert_true(conn_attach(conn, other, on_event, NULL));
     fake_conn_run(peer);
     assert_string_equal(events, "U"); /* begins with nothing wanted */

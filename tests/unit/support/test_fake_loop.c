@@ -19,7 +19,7 @@ static void note(void *arg)
 static struct loop *begin(void)
 {
     memset(happened, 0, sizeof happened);
-    return loop_new();
+    return loop_new(&(struct error){0});
 }
 
 TEST(time_passes_from_timer_to_timer)

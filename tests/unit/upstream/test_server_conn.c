@@ -36,7 +36,7 @@ static struct conn *open_up(void)
 static int begin(void **state)
 {
     (void)state;
-    loop = loop_new();
+    loop = loop_new(&(struct error){0});
     assert_true(server_conn_init(&server_conn));
     text_init(&why, 512);
     memset(events, 0, sizeof(events));

@@ -77,7 +77,7 @@ static int begin(void **state)
     (void)state;
     temp_store_open(&temp);
     temp_store_fill(&temp, ID, X);
-    loop = loop_new();
+    loop = loop_new(&(struct error){0});
     text_init(&why, 512);
     text_init(&stored, STREAM_MAX);
     connect_anew();
