@@ -76,11 +76,6 @@ static void send_unsubscribe(struct sentinel_session *session)
     SEND(session, "UNSUBSCRIBE", switched, promoted);
 }
 
-static void send_nothing(struct sentinel_session *session)
-{
-    (void)session;
-}
-
 /* ------------------------------------------------------------------ what is answered */
 
 /* False: it cannot be believed, and `why` says why. */
@@ -122,34 +117,6 @@ static bool judge_subscription(const struct reply *reply, const char *word, cons
     return false;
 }
 
-static bool judge_switched_left(struct sentinel_session *session, const struct reply *reply,
-                                struct text *why)
-{
-    (void)session;
-    return judge_subscription(reply, "unsubscribe", switched, why);
-}
-
-static bool judge_promoted_left(struct sentinel_session *session, const struct reply *reply,
-                                struct text *why)
-{
-    (void)session;
-    return judge_subscription(reply, "unsubscribe", promoted, why);
-}
-
-static bool judge_switched(struct sentinel_session *session, const struct reply *reply,
-                           struct text *why)
-{
-    (void)session;
-    return judge_subscription(reply, "subscribe", switched, why);
-}
-
-static bool judge_promoted(struct sentinel_session *session, const struct reply *reply,
-                           struct text *why)
-{
-    (void)session;
-    return judge_subscription(reply, "subscribe", promoted, why);
-}
-
 static bool sentinel_session_always(const struct sentinel_session *session)
 {
     (void)session;
@@ -171,15 +138,18 @@ static bool has_listened(const struct sentinel_session *session)
  * answer and the subscription. */
 static const struct step {
     bool (*is_needed)(const struct sentinel_session *session);
-    void (*send)(struct sentinel_session *session);
-    judge_fn *judge;
+    void (*send)(
+        struct sentinel_session *session); /* NULL: what was sent last has a further reply */
+    judge_fn *judge; /* NULL: the reply confirms a change of a subscription: */
+    const char *word;
+    const char *channel;
 } steps[] = {
-    {must_log_in, sentinel_session_send_auth, sentinel_session_judge_auth},
-    {has_listened, send_unsubscribe, judge_switched_left},
-    {has_listened, send_nothing, judge_promoted_left},
-    {sentinel_session_always, send_question, judge_address},
-    {sentinel_session_always, send_subscribe, judge_switched},
-    {sentinel_session_always, send_nothing, judge_promoted},
+    {must_log_in, sentinel_session_send_auth, sentinel_session_judge_auth, NULL, NULL},
+    {has_listened, send_unsubscribe, NULL, "unsubscribe", switched},
+    {has_listened, NULL, NULL, "unsubscribe", promoted},
+    {sentinel_session_always, send_question, judge_address, NULL, NULL},
+    {sentinel_session_always, send_subscribe, NULL, "subscribe", switched},
+    {sentinel_session_always, NULL, NULL, "subscribe", promoted},
 };
 
 enum { STEPS = LENGTH_OF(steps) };
@@ -195,8 +165,10 @@ static size_t needed_from(const struct sentinel_session *session, size_t step)
 void sentinel_session_ask(struct sentinel_session *session)
 {
     session->step = needed_from(session, 0);
-    for (size_t step = session->step; step < STEPS; step = needed_from(session, step + 1))
-        steps[step].send(session);
+    for (size_t step = session->step; step < STEPS; step = needed_from(session, step + 1)) {
+        if (steps[step].send != NULL)
+            steps[step].send(session);
+    }
     sentinel_session_flush(session);
 }
 
@@ -242,7 +214,11 @@ static bool session_take_answer(struct sentinel_session *session, const struct r
 {
     char shown[SHOWN_MAX];
     if (session->step < STEPS) {
-        if (!steps[session->step].judge(session, reply, why))
+        const struct step *step = &steps[session->step];
+        bool is_good = step->judge != NULL
+                           ? step->judge(session, reply, why)
+                           : judge_subscription(reply, step->word, step->channel, why);
+        if (!is_good)
             return false;
         session->step = needed_from(session, session->step + 1);
         return true;
