@@ -26,8 +26,7 @@ static void report_refreshes(struct report *report, const struct info_moment *mo
                     info_moment_seconds_since(moment, one->began_ms), one->outcome, one->offset,
                     one->cause);
     }
-    report_text(report, "upstream_refresh_last_error", "%s",
-                upstream->refresh_error != NULL ? upstream->refresh_error : "");
+    report_text(report, "upstream_refresh_last_error", "%s", upstream->refresh_error);
 }
 
 /* A server has another history, which is not taken, or not yet. */

@@ -140,7 +140,7 @@ static void write_primary(struct json *json, const struct picture *picture)
     json_u64(json, "partial_syncs", link->partial_syncs);
     json_u64(json, "refreshes", link->refreshes);
     json_u64(json, "refresh_failures", link->refresh_failures);
-    json_string(json, "refresh_error", link->refresh_error != NULL ? link->refresh_error : "");
+    json_string(json, "refresh_error", link->refresh_error);
     write_refreshes(json, picture);
     json_close_object(json);
     text_fini(&ack);

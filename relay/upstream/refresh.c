@@ -44,8 +44,9 @@ struct refresh {
     struct link_refresh_outrun outrun; /* of the last one that came whole */
     size_t report_count;
     struct link_refresh_report reports[LINK_REFRESHES_KEPT]; /* the newest first */
-    bool lacks_space; /* `error` is about the disk, and nothing was tried */
-    char error[WHY_MAX];
+    bool lacks_space; /* one is due, and not tried: `space_error` */
+    char space_error[WHY_MAX];
+    char error[WHY_MAX]; /* why the last one failed; "": it did not */
 };
 
 static conn_event_fn refresh_on_event;
@@ -134,7 +135,7 @@ void refresh_report(const struct refresh *refresh, struct link_status *out)
     out->refresh_failures = refresh->failures_total;
     out->last_refresh_count = refresh->report_count;
     memcpy(out->last_refreshes, refresh->reports, sizeof(refresh->reports));
-    out->refresh_error = refresh->error;
+    out->refresh_error = refresh->lacks_space ? refresh->space_error : refresh->error;
     out->refresh_lacks_space = refresh->lacks_space;
     out->refresh_outrun = refresh->outrun;
 }
@@ -195,14 +196,10 @@ static void refresh_fail(struct refresh *refresh, const char *why)
 void refresh_note_no_space(struct refresh *refresh, const char *why)
 {
     char sum[LOG_REPEAT_SUM_MAX];
-    if (why == NULL) {
-        if (refresh->lacks_space)
-            refresh->error[0] = '\0';
-        refresh->lacks_space = false;
+    refresh->lacks_space = why != NULL;
+    if (why == NULL)
         return;
-    }
-    refresh->lacks_space = true;
-    snprintf(refresh->error, sizeof(refresh->error), "%s", why);
+    snprintf(refresh->space_error, sizeof(refresh->space_error), "%s", why);
     if (log_repeat_note(&refresh->trouble, "no room", clock_ms(), sum))
         log_warnx("upstream: no snapshot is fetched%s: %s", sum, why);
 }

@@ -66,6 +66,7 @@ void fake_components_reset(void)
                  .state = LINK_CONNECTING,
                  .state_name = "connecting",
                  .last_error = "",
+                 .refresh_error = "",
                  .chain = "",
                  .wait = {.host = "", .replid = "", .left_ms = -1},
                  .server_version = "",

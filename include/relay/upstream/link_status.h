@@ -83,7 +83,7 @@ struct link_status {
     uint64_t refresh_failures;   /* that failed, or came too late to be of use */
     size_t last_refresh_count;   /* of the array below */
     struct link_refresh_report last_refreshes[LINK_REFRESHES_KEPT]; /* the newest first */
-    const char *refresh_error; /* why the last one that failed did; NULL or "": none */
+    const char *refresh_error; /* why the last one failed, or is not tried; "": neither */
     bool refresh_lacks_space;  /* it was not tried: the disk has no room */
     struct link_refresh_outrun refresh_outrun;
     int64_t

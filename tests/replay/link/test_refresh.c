@@ -2,6 +2,7 @@
  *
  * Snapshots fetched on a second connection, while the stream flows, breaks, is renamed or begins anew.
  */
+#include "../../../relay/upstream/link_private.h"
 #include "fake_conn.h"
 #include "fake_loop.h"
 #include "link_stage.h"
@@ -308,6 +309,22 @@ LINK_TEST(a_primary_that_refuses)
     expect_given_up(second);
     assert_string_equal(stage_status().last_refreshes[0].outcome, "failed");
     assert_non_null(strstr(stage_status().refresh_error, "-LOADING"));
+    expect_retry();
+}
+
+/* A disk without room hides the failure before it, and does not make it good. */
+LINK_TEST(a_failure_is_told_until_an_rdb_has_come)
+{
+    struct conn *second = begin_refresh();
+    struct refresh *refresh = stage.link->refresh_schedule.refresh;
+    stage_say(second, "-LOADING Redis is loading the dataset in memory\r\n");
+    expect_given_up(second);
+    refresh_note_no_space(refresh, "the disk is full");
+    assert_string_equal(stage_status().refresh_error, "the disk is full");
+    assert_true(stage_status().refresh_lacks_space);
+    refresh_note_no_space(refresh, NULL);
+    assert_non_null(strstr(stage_status().refresh_error, "-LOADING"));
+    assert_false(stage_status().refresh_lacks_space);
     expect_retry();
 }
 
