@@ -28,9 +28,9 @@ static bool connect_to(struct link *link, size_t which)
 {
     bool has_choice = candidates_have_choice(&link->candidates);
     link->attempts++;
-    link->server_conn.connect_ms_max = has_choice ? CHOICE_CONNECT_MS : 0;
-    link->server_conn.unanswered_ms = link->options.timeout_ms / 3;
-    const struct conn_options options = server_conn_conn_options(&link->server_conn);
+    struct conn_options options = server_conn_conn_options(&link->server_conn);
+    options.connect_ms_max = has_choice ? CHOICE_CONNECT_MS : 0;
+    options.unanswered_ms = link->options.timeout_ms / 3;
     return connect_race_open(&link->race, which, &link->candidates.list.at[which], &options);
 }
 
@@ -74,13 +74,17 @@ static void connect_beside(struct link *link)
     size_t next = has_race(link) ? next_beside(link) : SIZE_MAX;
     if (next == SIZE_MAX)
         return;
+    /* Also where there is no memory for this one: it is tried again, and then those after it. */
+    timer_arm(link->timer, CONNECT_STAGGER_MS);
+    if (!connect_to(link, next)) {
+        log_debug("upstream: no memory for a connection");
+        return;
+    }
     const struct primary_address *slow = link_primary(link);
     const struct primary_address *other = &link->candidates.list.at[next];
     log_at(log_repeat_goes_on(&link->trouble) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
            "upstream: %s:%" PRIu16 " has not answered yet: connecting to %s:%" PRIu16 " as well",
            slow->host, slow->port, other->host, other->port);
-    if (connect_to(link, next))
-        timer_arm(link->timer, CONNECT_STAGGER_MS);
 }
 
 void link_look_at_race(struct link *link, struct link_outcome *outcome)

@@ -214,7 +214,10 @@ static void look_at_race(struct sentinel *sentinel)
         sentinel_fail(sentinel, "unreachable", place->error);
     } else if (place->state == CONNECT_FREE || clock_ms() >= sentinel->until_ms) {
         sentinel_fail(sentinel, "silent", "it did not answer in time");
-    } else if (next == SIZE_MAX || sentinel_connect(sentinel, next)) {
+    } else {
+        if (next != SIZE_MAX && !sentinel_connect(sentinel, next))
+            log_debug("upstream: no memory for a connection to a Sentinel");
+        /* Also where there was no memory: nothing else ends the turn of one that hangs. */
         sentinel_arm_race(sentinel, CONNECT_STAGGER_MS);
     }
 }

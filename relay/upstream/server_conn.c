@@ -34,9 +34,7 @@ struct conn_options server_conn_conn_options(const struct server_conn *server_co
 {
     return (struct conn_options){
         .keepalive_s = KEEPALIVE_S,
-        .unanswered_ms =
-            server_conn->unanswered_ms > 0 ? server_conn->unanswered_ms : SERVER_CONN_UNANSWERED_MS,
-        .connect_ms_max = server_conn->connect_ms_max,
+        .unanswered_ms = SERVER_CONN_UNANSWERED_MS,
         .tls = server_conn->tls,
     };
 }

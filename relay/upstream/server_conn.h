@@ -31,10 +31,6 @@ enum {
 struct server_conn {
     struct conn *conn;       /* NULL: not open */
     struct tls_context *tls; /* of the next connection; NULL: plain. The owner's to set */
-    int64_t
-        connect_ms_max; /* of the next connection, to one address; 0: as net/ has it. The owner's */
-    int64_t
-        unanswered_ms; /* so long its system may be silent; 0: SERVER_CONN_UNANSWERED_MS. The owner's */
     struct handshake handshake;
     struct text out;            /* to be sent */
     uint8_t *buffer;            /* SERVER_CONN_BUFFER bytes */
@@ -53,7 +49,7 @@ MUST_CHECK bool server_conn_open(struct server_conn *server_conn, struct loop *l
                                  const char *host, uint16_t port, conn_event_fn *fn, void *arg);
 void server_conn_close(struct server_conn *server_conn);
 
-/* The same with a connection that was made elsewhere, with these options, and is the connection's now. */
+/* The same with a connection that was made elsewhere, with these options or others, and is the connection's now. */
 struct conn_options server_conn_conn_options(const struct server_conn *server_conn);
 void server_conn_adopt(struct server_conn *server_conn, struct conn *conn);
 

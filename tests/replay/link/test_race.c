@@ -130,6 +130,19 @@ LINK_TEST(a_replica_is_chosen_only_when_the_primary_has_had_its_time)
     }
 }
 
+LINK_TEST(without_memory_for_one_beside_the_race_goes_on)
+{
+    start_with(2);
+    struct conn *slow = await_turn(0);
+    size_t before = fake_conn_count();
+    fake_conn_refuse_next();
+    fake_loop_pass(stage.loop, CONNECT_STAGGER_MS);
+    assert_int_equal(fake_conn_count(), before);
+    struct conn *beside = await_after(CONNECT_STAGGER_MS, 1);
+    assert_false(fake_conn_is_closed(slow));
+    assert_false(fake_conn_is_closed(beside));
+}
+
 LINK_TEST(another_history_is_taken_only_when_all_have_had_their_time)
 {
     stage.options.failover_grace_ms = GRACE_MS;

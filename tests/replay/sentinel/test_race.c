@@ -90,6 +90,22 @@ SENTINEL_TEST(where_all_hang_there_is_a_rest_between_the_rounds)
     }
 }
 
+/* No timer but that of the race ends the turn of one that hangs. */
+SENTINEL_TEST(without_memory_for_one_beside_the_race_goes_on)
+{
+    start();
+    struct conn *first = await(26379);
+    fake_conn_refuse_next();
+    fake_loop_pass(loop, CONNECT_STAGGER_MS);
+    assert_int_equal(fake_conn_count(), 1);
+    struct conn *beside = await_after(CONNECT_STAGGER_MS, 26380);
+    fake_conn_up(beside);
+    expect_sent(beside, QUESTION SUBSCRIBE);
+    say(beside, ADDRESS_1 SUBSCRIBED);
+    expect_told(1, "10.0.0.1 6379");
+    assert_true(fake_conn_is_closed(first));
+}
+
 SENTINEL_TEST(closed_while_several_are_connected_to)
 {
     start();
