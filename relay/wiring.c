@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Callbacks from one component into another. Some only pass on what they are given, and cannot be left out: upstream
+ * and downstream know no type of each other, and nothing below commands and config knows a type of theirs, so a
+ * callback has a void pointer where the function that it leads to has its component. Nor could that component be the
+ * pointer: downstream is opened before link and commands are, so each is looked up when the call comes. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
