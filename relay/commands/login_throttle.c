@@ -7,17 +7,12 @@
 
 enum { NETWORK_BYTES = 8 }; /* of a /64 */
 
-static bool is_equal(const struct guess_key *a, const struct guess_key *b)
-{
-    return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 static struct guess_place *login_throttle_find(struct login_throttle *login_throttle,
                                                const struct guess_key *key)
 {
     for (int i = 0; i < LOGIN_THROTTLE_PLACES; i++) {
         struct guess_place *place = &login_throttle->place[i];
-        if (place->paid_ms != 0 && is_equal(&place->key, key))
+        if (place->paid_ms != 0 && memcmp(&place->key, key, sizeof(*key)) == 0)
             return place;
     }
     return NULL;

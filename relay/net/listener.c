@@ -56,11 +56,6 @@ static void note_recovery(struct listener *listener)
     log_info("net: listener accepts again");
 }
 
-static bool is_exhaustion(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -74,7 +69,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return;
-        if (is_exhaustion(errno)) {
+        if (error_kind_of(errno) == ERROR_EXHAUSTED) {
             begin_pause(listener);
             return;
         }

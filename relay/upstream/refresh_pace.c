@@ -22,11 +22,6 @@ void refresh_pace_ask(struct refresh_pace *pace, int64_t now_ms)
     pace->asked_ms = now_ms;
 }
 
-static bool refresh_pace_has_failed(enum refresh_end end)
-{
-    return end == REFRESH_FAILED || end == REFRESH_REFUSED;
-}
-
 void refresh_pace_end(struct refresh_pace *pace, int64_t now_ms, enum refresh_end end, bool forks)
 {
     bool may_have_forked = pace->is_asking && end != REFRESH_REFUSED;
@@ -41,7 +36,7 @@ void refresh_pace_end(struct refresh_pace *pace, int64_t now_ms, enum refresh_en
     pace->ended_ms = now_ms;
     if (end == REFRESH_GOOD)
         pace->failures = 0;
-    else if (refresh_pace_has_failed(end))
+    else if (end == REFRESH_FAILED || end == REFRESH_REFUSED)
         pace->failures++;
     pace->pause_ms = backoff_ms(
         may_have_forked && forks ? backoff_refresh : backoff_refresh_refused, pace->failures);
