@@ -4,37 +4,53 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "network.h"
 #include "sim.h"
 #include "world.h"
 
 /* ---- acknowledgements ---- */
 
-static unsigned replicas_at(const struct world *world, const struct timeline *timeline,
-                            uint64_t offset)
+enum { SETTLED_US = 5 * SIM_S };
+
+/* Those who have it now may have lost it meanwhile, with all their data: it was true when it was said. */
+static void check_rule(const struct world *world, const struct timeline *timeline, uint64_t offset)
 {
+    if (world->ack != ACK_REPLICAS && world->ack != ACK_ALL)
+        return;
     unsigned count = 0;
     for (unsigned i = 0; i < REPLICAS; i++) {
-        const struct timeline *own = replica_timeline(world->replicas[i]);
-        if (own != NULL && replica_offset(world->replicas[i]) >= offset &&
-            timeline_common(own, timeline) >= offset)
-            count++;
+        const struct replica *replica = world->replicas[i];
+        bool had = replica_ever_had(replica, timeline, offset);
+        count += had;
+        int64_t since_us = replica_attached_since_us(replica);
+        bool is_settled = since_us != SIM_NEVER && sim_now_us() - since_us > SETTLED_US;
+        if (world->ack == ACK_ALL && is_settled && !had)
+            sim_fail("the relay acknowledges %" PRIu64
+                     " of %.8s by ack=all, and replica %u has %" PRIu64,
+                     offset, timeline->id, i, replica_offset(replica));
     }
-    return count;
+    if (offset > timeline->start && count < world->ack_replicas)
+        sim_fail("the relay acknowledges %" PRIu64 " of %.8s, which %u replicas have", offset,
+                 timeline->id, count);
 }
 
 /* What a rule lets the relay acknowledge is true when it arrives. */
-static void on_ack(struct primary *primary, unsigned host, uint64_t offset, void *arg)
+static void on_ack(struct primary *primary, const struct socket *from, uint64_t offset, void *arg)
 {
     struct world *world = arg;
     struct timeline *timeline = primary_timeline(primary);
-    if (host != RELAY_HOST)
+    if (from->peer_host != RELAY_HOST)
         return;
     if (offset > timeline_end(timeline)) {
         sim_fail("the relay acknowledges %" PRIu64 " of %.8s, which ends at %" PRIu64, offset,
                  timeline->id, timeline_end(timeline));
         return;
     }
-    world->acknowledged = (struct acknowledged){timeline, offset};
+    check_rule(world, timeline, offset);
+    /* What was still on its way when the power went promises no more than that it was true. */
+    bool is_late = from->peer->is_closed && world->relay->lost_power;
+    if (!is_late || world->ack == ACK_DURABLE)
+        world->acknowledged = (struct acknowledged){timeline, offset};
 }
 
 /* The relay asks to continue: it has all that it has acknowledged, as far as this primary has it, too. */
@@ -45,8 +61,15 @@ static void on_psync(struct primary *primary, unsigned host, struct timeline *as
     struct acknowledged *before = &world->acknowledged;
     if (host != RELAY_HOST || before->timeline == NULL)
         return;
-    if (asked == NULL)
-        return; /* a refresh, or a relay that had to give up what it had */
+    /* Where the disk has refused to cut the end of a history off, the relay begins anew. */
+    const struct disk *disk = world->disk;
+    if (asked == NULL && disk->errors + disk->errors_before > 0)
+        return;
+    if (asked == NULL) {
+        sim_fail("the relay has acknowledged %" PRIu64 " of %.8s and asks for all", before->offset,
+                 before->timeline->id);
+        return;
+    }
     uint64_t common = timeline_common(primary_timeline(primary), before->timeline);
     uint64_t expected = before->offset < common ? before->offset : common;
     if (timeline_common(asked, before->timeline) >= expected && first - 1 < expected)
@@ -60,30 +83,37 @@ void checks_on_power_loss(struct world *world)
         world->acknowledged.timeline = NULL;
 }
 
-/* ---- each second ---- */
-
-static void on_second(void *arg)
-{
-    struct world *world = arg;
-    alarm_in(SIM_S, on_second, world);
-}
-
 void checks_begin(struct world *world)
 {
     for (unsigned i = 0; i < PRIMARIES; i++) {
         primary_on_ack(world->primaries[i], on_ack, world);
         primary_on_psync(world->primaries[i], on_psync, world);
     }
-    on_second(world);
 }
 
 /* ---- the end ---- */
 
+static bool is_in_sync(const struct replica *replica, const struct timeline *timeline)
+{
+    return replica_is_online(replica) && replica_timeline(replica) == timeline &&
+           replica_offset(replica) == timeline_end(timeline);
+}
+
 bool checks_is_converged(const struct world *world)
 {
-    const struct timeline *timeline = primary_timeline(world_primary(world));
-    return world->relay->is_alive &&
-           replicas_at(world, timeline, timeline_end(timeline)) == REPLICAS;
+    const struct primary *primary = world_primary(world);
+    bool is_good = world->relay->is_alive && (world->is_alone || primary_is_up(primary));
+    for (unsigned i = 0; i < REPLICAS; i++)
+        is_good = is_good && is_in_sync(world->replicas[i], primary_timeline(primary));
+    return is_good;
+}
+
+uint64_t checks_links_lost(const struct world *world)
+{
+    uint64_t lost = 0;
+    for (unsigned i = 0; i < REPLICAS; i++)
+        lost += replica_links_lost(world->replicas[i]);
+    return lost;
 }
 
 void checks_tell_unconverged(const struct world *world)

@@ -96,6 +96,13 @@ void inode_leave(struct inode *inode)
     note_unused(inode);
 }
 
+bool disk_is_full(struct disk *disk)
+{
+    bool is_full = disk->trouble.full_until_us > sim_now_us();
+    disk->errors += is_full;
+    return is_full;
+}
+
 bool inode_reserve(struct inode *inode, uint64_t until)
 {
     uint64_t wanted = (until + DISK_PAGE - 1) / DISK_PAGE * DISK_PAGE;
@@ -103,8 +110,10 @@ bool inode_reserve(struct inode *inode, uint64_t until)
         return true;
     struct disk *disk = inode->disk;
     uint64_t more = wanted - inode->reserved;
-    if (disk->trouble.full_until_us > sim_now_us() || disk->used + more > disk->capacity)
+    if (disk_is_full(disk) || disk->used + more > disk->capacity) {
+        disk->errors++;
         return false;
+    }
     disk->used += more;
     inode->reserved = wanted;
     return true;
@@ -291,9 +300,10 @@ struct inode *disk_walk(struct inode *from, const char *path, char *name)
 static int draw_error(struct disk *disk)
 {
     const struct disk_trouble *trouble = &disk->trouble;
-    if (trouble->fails_until_us > sim_now_us() && random_is_one_in(trouble->fails_one_in))
-        return trouble->error;
-    return 0;
+    if (trouble->fails_until_us <= sim_now_us() || !random_is_one_in(trouble->fails_one_in))
+        return 0;
+    disk->errors++;
+    return trouble->error;
 }
 
 int disk_wait(struct disk *disk, int64_t most_us)

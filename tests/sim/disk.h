@@ -84,6 +84,8 @@ struct disk {
     struct disk_trouble trouble;
     char boot_id[40];
     uint64_t syncs;
+    uint64_t errors;        /* that calls had, since the process that uses it has started */
+    uint64_t errors_before; /* in the life before */
 };
 
 struct disk *disk_new(uint64_t capacity);
@@ -104,6 +106,8 @@ void disk_rename(struct inode *from, const char *name, struct inode *to, const c
 
 void inode_use(struct inode *inode);
 void inode_leave(struct inode *inode);
+/* Is it held full? Counts as an error. */
+bool disk_is_full(struct disk *disk);
 /* False: no space. */
 bool inode_reserve(struct inode *inode, uint64_t until);
 void inode_resize(struct inode *inode, uint64_t size);

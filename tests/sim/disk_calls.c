@@ -106,7 +106,7 @@ static int open_path(int directory, const char *path, int flags)
     int error = disk_touch(own_disk());
     if (error == 0 && is_new && (flags & O_CREAT) == 0)
         error = ENOENT;
-    if (error == 0 && is_new && own_disk()->trouble.full_until_us > sim_now_us())
+    if (error == 0 && is_new && disk_is_full(own_disk()))
         error = ENOSPC;
     if (error == 0 && !is_new && (flags & O_EXCL) != 0)
         error = EEXIST;
@@ -149,7 +149,7 @@ int sim_mkdirat(int directory, const char *path, mode_t mode)
     if (name[0] == '\0' || disk_find(parent, name) != NULL)
         return fail_with(EEXIST);
     int error = disk_touch(own_disk());
-    if (error == 0 && own_disk()->trouble.full_until_us > sim_now_us())
+    if (error == 0 && disk_is_full(own_disk()))
         error = ENOSPC;
     if (error != 0)
         return fail_with(error);

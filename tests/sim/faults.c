@@ -37,23 +37,217 @@ static int64_t until_us(const struct fault *fault)
 
 /* ---- the relay ---- */
 
-static void on_restart(void *arg)
+/* At one of its next calls, whichever that is. */
+static void end_relay(struct fault *fault, bool is_power_loss)
 {
-    struct world *world = arg;
-    if (!world->relay->is_alive)
-        world_start_relay(world);
+    struct process *relay = fault->world->relay;
+    if (!relay->is_alive)
+        return;
+    relay->kill_is_power_loss = is_power_loss;
+    uint64_t calls = fault->dice[0] % 4 == 0 ? 20000 : 2000;
+    relay->kill_at_call = relay->calls + 1 + fault->dice[1] % calls;
 }
 
 static void kill_relay(struct fault *fault)
 {
-    struct process *relay = fault->world->relay;
-    relay->kill_is_power_loss = false;
-    if (relay->is_alive)
-        relay->kill_at_call = relay->calls + 1 + fault->dice[0] % 3000;
+    end_relay(fault, false);
+}
+
+static void power_relay_off(struct fault *fault)
+{
+    end_relay(fault, true);
+}
+
+static void terminate_relay(struct fault *fault)
+{
+    process_signal(fault->world->relay, SIGTERM);
+}
+
+static void hang_relay_up(struct fault *fault)
+{
+    process_signal(fault->world->relay, SIGHUP);
+}
+
+static void pause_relay(struct fault *fault)
+{
+    process_pause(fault->world->relay, until_us(fault));
+}
+
+/* ---- its disk ---- */
+
+static void slow_disk(struct fault *fault)
+{
+    fault->world->disk->trouble.slow_until_us = until_us(fault);
+}
+
+static void fill_disk(struct fault *fault)
+{
+    fault->world->disk->trouble.full_until_us = until_us(fault);
+}
+
+static void break_disk(struct fault *fault)
+{
+    struct disk_trouble *trouble = &fault->world->disk->trouble;
+    trouble->fails_until_us = until_us(fault);
+    trouble->fails_one_in = 1 + (unsigned)(fault->dice[0] % 50);
+    trouble->error = fault->dice[1] % 3 == 0 ? ENOSPC : EIO;
+}
+
+/* ---- the network ---- */
+
+static unsigned draw_peer(const struct fault *fault)
+{
+    uint64_t place = fault->dice[0] % (REPLICAS + 2);
+    return place < REPLICAS ? REPLICA_HOST + (unsigned)place
+                            : primary_host(world_primary(fault->world));
+}
+
+static void cut_path(struct fault *fault)
+{
+    network_cut(RELAY_HOST, draw_peer(fault), until_us(fault));
+}
+
+static void slow_path(struct fault *fault)
+{
+    network_slow(RELAY_HOST, draw_peer(fault), (int64_t)(fault->dice[1] % (3 * SIM_S)) + SIM_MS,
+                 until_us(fault));
+}
+
+static void isolate_relay(struct fault *fault)
+{
+    network_isolate(RELAY_HOST, until_us(fault));
+}
+
+static void reset_connection(struct fault *fault)
+{
+    (void)fault;
+    struct socket *socket = network_draw_connection();
+    if (socket != NULL)
+        socket_reset(socket);
+}
+
+/* ---- the primary ---- */
+
+static struct primary *primary_of(const struct fault *fault)
+{
+    return world_primary(fault->world);
+}
+
+struct succession {
+    struct primary *primary;
+    struct timeline *timeline;
+};
+
+static void on_succession(void *arg)
+{
+    struct succession *succession = arg;
+    if (!primary_is_up(succession->primary))
+        primary_start(succession->primary, succession->timeline);
+    free(succession);
+}
+
+/* What is reached at its address goes away, and a server with another timeline comes there. */
+static void succeed(struct fault *fault, struct timeline *timeline)
+{
+    struct primary *primary = primary_of(fault);
+    struct succession *succession = malloc(sizeof *succession);
+    CHECK(succession != NULL);
+    *succession = (struct succession){primary, timeline};
+    primary_end(primary, fault->dice[2] % 4 == 0);
+    world_note_timeline(fault->world, timeline);
+    alarm_in(fault->length_us, on_succession, succession);
+}
+
+static void pause_primary(struct fault *fault)
+{
+    primary_pause(primary_of(fault), until_us(fault));
+}
+
+static void drop_backlog(struct fault *fault)
+{
+    if (primary_is_up(primary_of(fault)))
+        primary_drop_backlog(primary_of(fault));
+}
+
+/* A replica of it is promoted, which has all but the last of what it has written. */
+static void fail_over(struct fault *fault)
+{
+    if (!primary_is_up(primary_of(fault)))
+        return;
+    struct timeline *before = primary_timeline(primary_of(fault));
+    size_t behind = fault->dice[0] % 3 == 0 ? 0 : (size_t)(fault->dice[1] % 400);
+    size_t last = before->boundary_count > behind ? before->boundary_count - behind : 0;
+    uint64_t offset = last == 0 ? before->start : before->boundaries[last - 1];
+    succeed(fault, timeline_part(before, offset));
+}
+
+/* It has lost everything, and begins anew. */
+static void empty_primary(struct fault *fault)
+{
+    if (primary_is_up(primary_of(fault)))
+        succeed(fault, timeline_new(fault->dice[0] % 2 == 0 ? 0 : fault->dice[1] % 1000000));
+}
+
+/* It comes back with what it had. */
+static void restart_primary(struct fault *fault)
+{
+    if (primary_is_up(primary_of(fault)))
+        succeed(fault, primary_timeline(primary_of(fault)));
+}
+
+/* ---- the replicas ---- */
+
+static struct replica *replica_of(const struct fault *fault)
+{
+    return fault->world->replicas[fault->dice[0] % REPLICAS];
+}
+
+static void on_replica_start(void *arg)
+{
+    if (!replica_is_running(arg))
+        replica_start(arg);
+}
+
+static void restart_replica(struct fault *fault)
+{
+    struct replica *replica = replica_of(fault);
+    if (!replica_is_running(replica))
+        return;
+    replica_end(replica, fault->dice[1] % 2 == 0);
+    alarm_in(fault->length_us, on_replica_start, replica);
+}
+
+static void pause_replica(struct fault *fault)
+{
+    replica_pause(replica_of(fault), until_us(fault));
+}
+
+static void cut_replica(struct fault *fault)
+{
+    replica_cut(replica_of(fault));
 }
 
 static const struct fault_row rows[] = {
-    {"kill", 4, kill_relay},
+    {"kill", 6, kill_relay},
+    {"power-loss", 6, power_relay_off},
+    {"terminate", 2, terminate_relay},
+    {"hang-up", 1, hang_relay_up},
+    {"pause-relay", 2, pause_relay},
+    {"slow-disk", 4, slow_disk},
+    {"full-disk", 3, fill_disk},
+    {"broken-disk", 3, break_disk},
+    {"cut", 3, cut_path},
+    {"slow", 2, slow_path},
+    {"isolate", 2, isolate_relay},
+    {"reset", 3, reset_connection},
+    {"pause-primary", 2, pause_primary},
+    {"drop-backlog", 2, drop_backlog},
+    {"failover", 5, fail_over},
+    {"empty-primary", 2, empty_primary},
+    {"restart-primary", 2, restart_primary},
+    {"restart-replica", 4, restart_replica},
+    {"pause-replica", 3, pause_replica},
+    {"cut-replica", 3, cut_replica},
 };
 
 /* ---- the plan ---- */
@@ -84,9 +278,7 @@ static void run_fault(void *arg)
 
 unsigned faults_plan(struct world *world, int64_t until, uint64_t without)
 {
-    (void)until_us;
-    (void)on_restart;
-    unsigned count = (unsigned)random_between(1, 20);
+    unsigned count = (unsigned)random_between(1, 25);
     for (unsigned i = 0; i < count; i++) {
         struct fault *fault = calloc(1, sizeof *fault);
         CHECK(fault != NULL);

@@ -26,6 +26,7 @@ struct options {
     bool is_single;
     uint64_t without;
     unsigned jobs;
+    bool is_short; /* failures are not shrunk */
 };
 
 enum telling { TELL_NOTHING, TELL_END, TELL_ALL };
@@ -120,7 +121,7 @@ static uint64_t shrink(uint64_t seed, struct world_result *result)
     for (unsigned i = 0; i < FAULTS_TRIED; i++) {
         uint64_t more = without | 1ULL << i;
         struct world_result other = run_seed(seed, more, TELL_NOTHING);
-        if (other.is_good)
+        if (other.is_good || strcmp(other.kind, result->kind) != 0)
             continue;
         without = more;
         *result = other;
@@ -150,7 +151,7 @@ struct sum {
     int64_t simulated_us;
 };
 
-static void add_result(struct sum *sum, uint64_t seed, struct world_result *result)
+static void add_result(struct sum *sum, uint64_t seed, struct world_result *result, bool is_short)
 {
     sum->seeds++;
     sum->faults += result->faults;
@@ -160,7 +161,10 @@ static void add_result(struct sum *sum, uint64_t seed, struct world_result *resu
     if (result->is_good)
         return;
     sum->failed++;
-    tell_failure(seed, result);
+    if (is_short)
+        printf("seed %" PRIu64 " FAILED: %s\n", seed, result->failure);
+    else
+        tell_failure(seed, result);
 }
 
 static int run_many(const struct options *options)
@@ -177,7 +181,7 @@ static int run_many(const struct options *options)
         if (child->pid != 0) {
             struct world_result result;
             end_child(child, &result);
-            add_result(&sum, child->seed, &result);
+            add_result(&sum, child->seed, &result, options->is_short);
         }
         if (i < options->count)
             *child = start_child(options->first + i, 0, TELL_NOTHING);
@@ -214,7 +218,7 @@ static struct options parse_options(int argc, char **argv)
 {
     struct options options = {.first = 1, .count = 50, .jobs = 2};
     int option;
-    while ((option = getopt(argc, argv, "f:n:s:w:j:t")) != -1) {
+    while ((option = getopt(argc, argv, "f:n:s:w:j:tq")) != -1) {
         uint64_t number = optarg == NULL ? 0 : strtoull(optarg, NULL, 0);
         switch (option) {
         case 'f':
@@ -233,11 +237,14 @@ static struct options parse_options(int argc, char **argv)
         case 'j':
             options.jobs = number > 0 ? (unsigned)number : 1;
             break;
+        case 'q':
+            options.is_short = true;
+            break;
         case 't':
             options.has_trace = true;
             break;
         default:
-            fputs("usage: sim [-f FIRST] [-n COUNT] [-j JOBS] | -s SEED [-w WITHOUT] [-t]\n",
+            fputs("usage: sim [-f FIRST] [-n COUNT] [-j JOBS] [-q] | -s SEED [-w WITHOUT] [-t]\n",
                   stderr);
             exit(EXIT_FAILURE);
         }

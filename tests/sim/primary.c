@@ -230,7 +230,7 @@ static void answer_psync(struct guest *guest, const char *id, const char *first_
     struct primary *primary = guest->primary;
     uint64_t first = strtoull(first_text, NULL, 10);
     struct timeline *asked = timeline_find(id);
-    if (primary->on_psync != NULL)
+    if (primary->on_psync != NULL && !guest->is_rdb_only)
         primary->on_psync(primary, guest->talker.socket->peer_host, asked, first,
                           primary->on_psync_arg);
     if (!guest->is_rdb_only && may_continue(primary, asked, first)) {
@@ -252,7 +252,7 @@ static void take_ack(struct guest *guest, const char *text)
     struct primary *primary = guest->primary;
     primary->counts.acks++;
     if (primary->on_ack != NULL)
-        primary->on_ack(primary, guest->talker.socket->peer_host, strtoull(text, NULL, 10),
+        primary->on_ack(primary, guest->talker.socket, strtoull(text, NULL, 10),
                         primary->on_ack_arg);
     if (guest->state == GUEST_WAITS_ACK)
         guest->state = GUEST_ONLINE;

@@ -14,6 +14,7 @@
 #include "timeline.h"
 
 struct primary;
+struct socket;
 
 struct primary_counts {
     uint64_t forks;
@@ -22,9 +23,11 @@ struct primary_counts {
     uint64_t acks;
 };
 
-/* Told of each acknowledgement; `is_relay`: the peer is one. */
-typedef void primary_ack_fn(struct primary *primary, unsigned host, uint64_t offset, void *arg);
-/* Told of each PSYNC with an id: `timeline` and the first byte asked for; NULL: a full sync is asked for. */
+/* Told of each acknowledgement, and on which connection it came. */
+typedef void primary_ack_fn(struct primary *primary, const struct socket *from, uint64_t offset,
+                            void *arg);
+/* Told of each PSYNC: `timeline` and the first byte asked for; NULL: a full sync is asked for. Not of those that
+ * want an RDB alone. */
 typedef void primary_psync_fn(struct primary *primary, unsigned host, struct timeline *timeline,
                               uint64_t first, void *arg);
 

@@ -111,6 +111,7 @@ static void *run_relay(void *arg)
           is_good ? "well" : "refused: ", is_good ? "" : process->why);
     file_close_all(process, false);
     process->is_alive = false;
+    process->lost_power = false;
     if (process->on_end != NULL)
         process->on_end(process, is_good);
     fibers_kill(process); /* threads that were detached; does not return */
@@ -127,6 +128,9 @@ void process_start(struct process *process)
     process->kill_at_call = 0;
     process->paused_until_us = 0;
     process->signals = 0;
+    process->why[0] = '\0';
+    process->disk->errors_before = process->disk->errors;
+    process->disk->errors = 0;
     if (entered == process)
         entered = NULL;
     memcpy(process->statics, fresh, statics_bytes());
@@ -141,6 +145,7 @@ void process_start(struct process *process)
 static void end_process(struct process *process, bool is_power_loss)
 {
     process->is_alive = false;
+    process->lost_power = is_power_loss;
     process->kill_at_call = 0;
     if (entered == process)
         entered = NULL;

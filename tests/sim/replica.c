@@ -51,6 +51,10 @@ struct replica {
     size_t rdb_length; /* 0: up to the mark */
     char mark[41];
     uint64_t full_syncs;
+    uint64_t links_lost;
+    int64_t online_us;            /* since when */
+    uint64_t most[TIMELINES_MAX]; /* the greatest offset that it has had of each timeline */
+    struct timeline *of[TIMELINES_MAX];
 };
 
 struct life {
@@ -98,6 +102,44 @@ uint64_t replica_full_syncs(const struct replica *replica)
     return replica->full_syncs;
 }
 
+uint64_t replica_links_lost(const struct replica *replica)
+{
+    return replica->links_lost;
+}
+
+bool replica_ever_had(const struct replica *replica, const struct timeline *timeline,
+                      uint64_t offset)
+{
+    for (size_t i = 0; i < TIMELINES_MAX; i++) {
+        if (replica->of[i] != NULL && replica->most[i] >= offset &&
+            timeline_common(replica->of[i], timeline) >= offset)
+            return true;
+    }
+    return false;
+}
+
+int64_t replica_attached_since_us(const struct replica *replica)
+{
+    bool is_attached = replica->state == REPLICA_ONLINE && !replica->talker.socket->peer->is_closed;
+    return is_attached ? replica->online_us : SIM_NEVER;
+}
+
+static void set_state(struct replica *replica, enum replica_state state)
+{
+    if (state == REPLICA_ONLINE)
+        replica->online_us = sim_now_us();
+    replica->state = state;
+}
+
+static void set_offset(struct replica *replica, uint64_t offset)
+{
+    unsigned number = replica->timeline->number;
+    replica->offset = offset;
+    replica->of[number] = replica->timeline;
+    if (offset > replica->most[number])
+        replica->most[number] = offset;
+}
+
 /* ---- its link ---- */
 
 static struct life *life_of(struct replica *replica)
@@ -130,6 +172,7 @@ static void on_retry(void *arg)
 /* The link is lost: what was half a command is forgotten. */
 static void lose_link(struct replica *replica)
 {
+    replica->links_lost += replica->state == REPLICA_ONLINE;
     if (replica->state > REPLICA_CONNECTS)
         trace("replica %u loses its link at %" PRIu64, replica->number, replica->offset);
     talker_close(&replica->talker);
@@ -225,7 +268,7 @@ static bool take_continue(struct replica *replica, const char *line)
     trace("replica %u continues %.8s at %" PRIu64, replica->number, id, replica->offset);
     replica->timeline = timeline;
     replica->received = replica->offset;
-    replica->state = REPLICA_ONLINE;
+    set_state(replica, REPLICA_ONLINE);
     return true;
 }
 
@@ -267,7 +310,7 @@ static void end_loading(void *arg)
     struct replica *replica;
     if (!take_life(arg, &replica) || replica->state != REPLICA_LOADS)
         return;
-    replica->state = REPLICA_ONLINE;
+    set_state(replica, REPLICA_ONLINE);
     acknowledge(replica);
     on_socket(replica->talker.socket, replica);
 }
@@ -292,7 +335,8 @@ static bool take_rdb(struct replica *replica)
                  replica->told->id, replica->told_offset, why);
     talker_drop(talker, length + (has_mark ? 40 : 0));
     replica->timeline = replica->told;
-    replica->offset = replica->received = replica->told_offset;
+    replica->received = replica->told_offset;
+    set_offset(replica, replica->told_offset);
     replica->state = REPLICA_LOADS;
     alarm_in(random_between(SIM_MS, LOAD_US_MOST), end_loading, life_of(replica));
     return true;
@@ -325,7 +369,7 @@ static void take_stream(struct replica *replica)
     uint64_t boundary = replica->received;
     while (boundary > replica->offset && !timeline_is_boundary(timeline, boundary))
         boundary--;
-    replica->offset = boundary;
+    set_offset(replica, boundary);
     if (asks)
         acknowledge(replica);
 }
@@ -385,11 +429,20 @@ void replica_end(struct replica *replica, bool keeps_data)
         replica->timeline = NULL;
 }
 
+/* What has come meanwhile is looked at. */
+static void on_resume(void *arg)
+{
+    struct replica *replica = arg;
+    if (replica->talker.socket != NULL)
+        on_socket(replica->talker.socket, replica);
+}
+
 void replica_pause(struct replica *replica, int64_t until_us)
 {
     if (until_us > sim_now_us())
         trace("replica %u is paused", replica->number);
     replica->paused_until_us = until_us;
+    alarm_at(until_us, on_resume, replica);
 }
 
 void replica_cut(struct replica *replica)

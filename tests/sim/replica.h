@@ -26,6 +26,12 @@ bool replica_is_online(const struct replica *replica);
 struct timeline *replica_timeline(const struct replica *replica); /* NULL: it has nothing */
 uint64_t replica_offset(const struct replica *replica);           /* the last boundary */
 uint64_t replica_acknowledged(const struct replica *replica);
+/* Has it ever had these bytes, whatever became of it? */
+bool replica_ever_had(const struct replica *replica, const struct timeline *timeline,
+                      uint64_t offset);
+/* Since when it is online, and the relay's end of the connection is open, too. SIM_NEVER: it is not. */
+int64_t replica_attached_since_us(const struct replica *replica);
+uint64_t replica_links_lost(const struct replica *replica);
 uint64_t replica_full_syncs(const struct replica *replica);
 
 #endif

@@ -39,7 +39,8 @@ void trace_print_last(void);
 
 /* The run has failed: an invariant does not hold. The first failure is kept, and ends the run. */
 __attribute__((format(printf, 1, 2))) void sim_fail(const char *format, ...);
-const char *sim_failure(void); /* NULL: none */
+const char *sim_failure(void);      /* NULL: none */
+const char *sim_failure_kind(void); /* the same without its numbers */
 
 /* ---- time and alarms ---- */
 

@@ -15,6 +15,7 @@ static bool is_shown;
 static char kept[LINES_KEPT][LINE_MAX_BYTES];
 static uint64_t line_count;
 static char failure[LINE_MAX_BYTES];
+static const char *failure_kind = "";
 
 void trace(const char *format, ...)
 {
@@ -55,6 +56,7 @@ void sim_fail(const char *format, ...)
 {
     if (failure[0] != '\0')
         return;
+    failure_kind = format;
     va_list list;
     va_start(list, format);
     vsnprintf(failure, sizeof failure, format, list);
@@ -73,4 +75,9 @@ _Noreturn void check_failed(const char *file, int line, const char *function, co
 const char *sim_failure(void)
 {
     return failure[0] == '\0' ? NULL : failure;
+}
+
+const char *sim_failure_kind(void)
+{
+    return failure_kind;
 }

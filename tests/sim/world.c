@@ -14,11 +14,18 @@ enum {
     FAULTS_S_LEAST = 20,
     FAULTS_S_MOST = 150,
     PEACE_S = 400, /* within which everything is in sync again */
+    QUIET_S = 70,
+    SETTLE_S = 5, /* more than the interval of fsync=everysec */
 };
 
 struct primary *world_primary(const struct world *world)
 {
     return world->primaries[world->current];
+}
+
+void world_note_timeline(struct world *world, struct timeline *timeline)
+{
+    world->next_timeline = timeline;
 }
 
 /* ---- the relay's life ---- */
@@ -35,7 +42,10 @@ static struct world *only_world; /* a process has no argument */
 static void on_relay_end(struct process *process, bool is_good)
 {
     struct world *world = only_world;
-    if (!is_good && process->why[0] != '\0' && world->is_peaceful)
+    if (process->lost_power)
+        checks_on_power_loss(world);
+    if (!is_good && process->why[0] != '\0' && world->is_peaceful &&
+        process->starts > world->peace_starts)
         sim_fail("the relay does not start: %s", process->why);
     alarm_in(random_between(SIM_MS, 6 * SIM_S), on_restart, world);
 }
@@ -91,10 +101,12 @@ static void set_up_relay(struct world *world)
     draw_sizes(world);
     static const char *const syncs[] = {"store.fsync=no", "store.fsync=everysec",
                                         "store.fsync=always"};
-    process_override(world->relay,
-                     syncs[world->ack == ACK_DURABLE ? 1 + random_below(2) : random_below(3)]);
-    process_override(world->relay, random_is_one_in(2) ? "store.snapshot=on-demand"
-                                                       : "store.snapshot-min-interval=5");
+    uint64_t sync = world->ack == ACK_DURABLE ? 1 + random_below(2) : random_below(3);
+    world->has_fsync = sync > 0;
+    process_override(world->relay, syncs[sync]);
+    world->is_always_ready = random_is_one_in(2);
+    process_override(world->relay, world->is_always_ready ? "store.snapshot-min-interval=5"
+                                                          : "store.snapshot=on-demand");
     process_override(world->relay, random_is_one_in(2) ? "relay.threads=1" : "relay.threads=2");
     process_override(world->relay, "relay.log-level=debug");
 }
@@ -119,19 +131,53 @@ static void begin_peace(struct world *world)
 {
     trace("peace");
     world->is_peaceful = true;
+    world->peace_starts = world->relay->starts;
     world->disk->trouble = (struct disk_trouble){0};
     network_heal();
     world->relay->kill_at_call = 0;
     world->relay->paused_until_us = 0;
     struct primary *primary = world_primary(world);
     if (!primary_is_up(primary))
-        primary_start(primary, primary_timeline(primary));
+        primary_start(primary, world->next_timeline);
     primary_pause(primary, 0);
     primary_set_quiet(primary, true);
     for (unsigned i = 0; i < REPLICAS; i++) {
         replica_pause(world->replicas[i], 0);
         if (!replica_is_running(world->replicas[i]))
             replica_start(world->replicas[i]);
+    }
+}
+
+/* For a while nothing happens: nobody is closed, and nothing ends. */
+static void run_quietly(struct world *world)
+{
+    uint64_t lost = checks_links_lost(world);
+    unsigned starts = world->relay->starts;
+    sim_run(sim_now_us() + (int64_t)QUIET_S * SIM_S, STEPS_MAX);
+    if (checks_links_lost(world) != lost)
+        sim_fail("a replica lost its link while nothing happened");
+    if (world->relay->starts != starts)
+        sim_fail("the relay ended while nothing happened");
+}
+
+/* Without the primary: what was there is served by a relay that has started again, to those who come back,
+ * and to one who has nothing if there was a snapshot. */
+static void run_alone(struct world *world)
+{
+    /* After an fsync that has failed nothing more is durable, and the relay says so. */
+    bool is_power_loss = world->has_fsync && world->disk->errors == 0 && random_is_one_in(2);
+    trace("alone");
+    world->is_alone = true;
+    primary_end(world_primary(world), true);
+    network_cut(RELAY_HOST, primary_host(world_primary(world)), SIM_NEVER);
+    sim_run(sim_now_us() + (int64_t)SETTLE_S * SIM_S, STEPS_MAX);
+    if (is_power_loss)
+        process_lose_power(world->relay);
+    else
+        process_kill(world->relay);
+    if (world->is_always_ready) {
+        replica_end(world->replicas[0], false);
+        replica_start(world->replicas[0]);
     }
 }
 
@@ -157,7 +203,8 @@ void world_run(uint64_t seed, uint64_t without, struct world_result *result)
     world->is_relay_wanted = true;
     int64_t until_us = sim_now_us() + random_between(FAULTS_S_LEAST, FAULTS_S_MOST) * SIM_S;
     faults_plan(world, until_us, without);
-    primary_start(world_primary(world), timeline_new((uint64_t)random_below(100000)));
+    world->next_timeline = timeline_new((uint64_t)random_below(100000));
+    primary_start(world_primary(world), world->next_timeline);
     world_start_relay(world);
     for (unsigned i = 0; i < REPLICAS; i++)
         replica_start(world->replicas[i]);
@@ -165,6 +212,13 @@ void world_run(uint64_t seed, uint64_t without, struct world_result *result)
     if (sim_failure() == NULL)
         begin_peace(world);
     run_until_converged(world);
+    if (sim_failure() == NULL)
+        run_quietly(world);
+    if (sim_failure() == NULL) {
+        run_until_converged(world);
+        run_alone(world);
+        run_until_converged(world);
+    }
     *result = (struct world_result){
         .is_good = sim_failure() == NULL,
         .hash = trace_hash(),
@@ -175,4 +229,5 @@ void world_run(uint64_t seed, uint64_t without, struct world_result *result)
     };
     if (!result->is_good)
         snprintf(result->failure, sizeof result->failure, "%s", sim_failure());
+    snprintf(result->kind, sizeof result->kind, "%s", sim_failure_kind());
 }

@@ -48,8 +48,13 @@ struct world {
     struct acknowledged
         served; /* the farthest that is known to be in the page cache: a kill keeps it */
     uint64_t backlog_max;
+    bool has_fsync;       /* every second, or always */
+    bool is_always_ready; /* has a snapshot that can serve a full sync */
     unsigned faults_done;
-    bool is_quiet; /* nothing may be closed any more */
+    struct timeline
+        *next_timeline;    /* the current primary has it, or will have it when it is up again */
+    bool is_alone;         /* the primary is gone for good */
+    unsigned peace_starts; /* of the relay, when peace came */
 };
 
 struct world_result {
@@ -60,6 +65,7 @@ struct world_result {
     unsigned faults;
     unsigned relay_starts;
     char failure[512];
+    char kind[128]; /* which check has failed */
 };
 
 /* `without`: a bit for each fault that is left out, in the order in which they were drawn. */
@@ -70,6 +76,7 @@ void world_run(uint64_t seed, uint64_t without, struct world_result *result);
 /* Draws the faults of a run and sets their alarms. Returns how many. */
 unsigned faults_plan(struct world *world, int64_t until_us, uint64_t without);
 void world_start_relay(struct world *world);
+void world_note_timeline(struct world *world, struct timeline *timeline);
 struct primary *world_primary(const struct world *world); /* the current one */
 
 /* ---- checks.c ---- */
@@ -79,6 +86,7 @@ void checks_begin(struct world *world);
 void checks_on_power_loss(struct world *world);
 /* All are in sync, with equal data. */
 bool checks_is_converged(const struct world *world);
+uint64_t checks_links_lost(const struct world *world); /* of replicas that were online */
 void checks_tell_unconverged(const struct world *world);
 
 #endif
