@@ -32,11 +32,12 @@ enum { TICK_MS = 1000, TICKS_BETWEEN_VERSIONS = 60 };
 static void relay_on_turn_end(void *arg)
 {
     struct components *components = arg;
+    /* In this order: replicas are woken for what is published, and what is acknowledged is published, so that a kill
+     * after the acknowledgement finds it. */
     bool has_news = store_publish(components->store);
     if (has_news || components->replicas_must_look)
         downstream_wake(components->downstream);
     components->replicas_must_look = false;
-    /* What is acknowledged has been published. */
     link_turn_end(components->link);
 }
 
@@ -241,6 +242,8 @@ static bool open_components(struct components *components, struct text *why)
 /* Also of what was opened only in part. */
 static void close_components(struct components *components)
 {
+    /* Who reads others goes before them. The link before the replicas: it acknowledges no more, and what it brings is
+     * of no use to anybody. */
     if (components->status != NULL)
         status_close(&components->status);
     if (components->commands != NULL)
@@ -310,6 +313,7 @@ static bool settle_down(struct components *components, const struct account *acc
                         struct text *why)
 {
     struct config *config = components->config;
+    /* Limits and keys first: the user that root becomes may not raise the ones, nor read the others. */
     if (!descriptors_provide(config, why) || !tls_sides_open(&components->tls, config, why))
         return false;
     secret_files_warn_of_open(config);

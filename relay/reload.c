@@ -67,6 +67,7 @@ bool reload_set(const struct setting_pair *pairs, size_t count, struct text *why
     struct change change = {components, "CONFIG SET",
                             "ERR CONFIG SET failed - Unable to update TLS configuration: "};
     const struct config_watcher watcher = watcher_of(&change);
+    /* The config first, as a whole: a component reads its options in it and may look at those of others. */
     if (!config_set(components->config, pairs, count, &watcher, why))
         return false;
     tell_components(components);

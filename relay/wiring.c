@@ -19,6 +19,7 @@
 
 void wiring_watch_acknowledged(struct components *components)
 {
+    /* Two may want to know, and the workers have one switch. */
     unsigned rank;
     bool link_asks = ack_rule_asks_replicas(link_ack(components->link), &rank);
     downstream_watch_acknowledged(components->downstream,
@@ -130,12 +131,13 @@ static void close_strays(struct components *components, enum close_reason reason
 static void on_link_news(enum link_news news, void *arg)
 {
     struct components *components = arg;
+    /* A cursor notices by itself when it looks; and who waits for its socket looks only when it is woken. */
     components->replicas_must_look = true;
     switch (news) {
     case LINK_NEWS_REPLACED:
         close_strays(components, CLOSE_REPLACED);
         break;
-    case LINK_NEWS_WITHDRAWN:
+    case LINK_NEWS_WITHDRAWN: /* those that were fed while it arrived: their history is none any more */
         close_strays(components, CLOSE_WITHDRAWN);
         break;
     case LINK_NEWS_RENAMED:
@@ -187,6 +189,7 @@ void wiring_note_told(struct components *components)
     if (told->port == 0 || primary_address_equal(&components->noted, told))
         return;
     link_status(components->link, &link);
+    /* Not when it is told: a Sentinel may be wrong, or cut off, and only a stream from there proves it. */
     if (link.state != LINK_STREAMING || told->port != link.port ||
         strcmp(told->host, link.host) != 0)
         return;
@@ -230,6 +233,7 @@ static bool wiring_follow(const char *host, uint16_t port, struct text *why, voi
         return false;
     }
     log_info("relay: told by REPLICAOF to follow %s:%" PRIu16, primary.host, primary.port);
+    /* What a Sentinel told before is overruled until it tells something again. */
     saved_primary_keep(components->store, components->config, &primary,
                        SAVED_PRIMARY_TELLER_REPLICAOF);
     components->noted = primary;

@@ -161,6 +161,7 @@ static bool check_request(struct request *request, const struct client_state *cl
         write_error(request->writer, "ERR wrong number of arguments for '%s' command", row->name);
         return false;
     }
+    /* Before anything that tells what exists, but for the two checks above, whose order clients know. */
     bool is_open_to_all = row != NULL && (row->flags & COMMAND_NO_AUTH) != 0;
     if (!is_open_to_all && !is_authenticated(request->commands, request->session)) {
         refuse_unauthenticated(request);
@@ -196,6 +197,7 @@ static bool accept_request(struct request *request, const struct client_state *c
         return false;
     if (check_request(request, client_state, data))
         return true;
+    /* Names that are no command of ours are not counted: there is no end to them. */
     if (request->row != NULL)
         command_stats_note_rejected(&request->commands->stats, request->row);
     return false;

@@ -102,6 +102,7 @@ static void rewrite_begin_next(struct rewrites *rewrites)
 void rewrites_end(struct rewrites *rewrites, const char *why)
 {
     CHECK(rewrites->is_under_way);
+    /* Those who came meanwhile wait for the next: the text of this one was made before they asked. */
     rewrites->is_under_way = false;
     answer_all(rewrites, why);
     rewrite_begin_next(rewrites);

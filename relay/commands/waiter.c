@@ -110,6 +110,7 @@ void waiters_check(struct waiters *waiters)
     struct waiter *next;
     for (struct waiter *waiter = TAILQ_FIRST(&waiters->list); waiter != NULL; waiter = next) {
         next = TAILQ_NEXT(waiter, entry);
+        /* What is lost comes first: a new history may have more acknowledged bytes than the old one had. */
         unsigned acknowledged = count_acknowledged(waiters, waiter->offset, &last);
         if (is_offset_lost(waiter, &mark))
             waiter_answer(waiters, waiter, 0, HISTORY_LOST);
@@ -176,7 +177,7 @@ bool waiters_open(struct waiters *waiters, const struct waiters_dependencies *ne
 
 void waiters_close(struct waiters *waiters)
 {
-    CHECK(waiters->count == 0);
+    CHECK(waiters->count == 0); /* the states of all clients have ended before */
     if (waiters->timer != NULL)
         timer_free(&waiters->timer);
 }
@@ -198,6 +199,7 @@ bool waiters_ask(struct waiters *waiters, struct waiter *waiter, struct client *
                  int64_t replicas, int64_t deadline_ms, unsigned *acknowledged)
 {
     struct store_mark mark = read_store_mark(waiters);
+    /* Only while somebody waits do the workers ring thread 0 at each acknowledgement. */
     bool is_first = waiter != NULL && waiters->count == 0;
     if (is_first)
         waiter_watch_acknowledged(waiters, true);

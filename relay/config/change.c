@@ -70,6 +70,7 @@ static bool change_one(struct change *change, const struct setting *setting, con
 {
     void *place = setting_place(setting, &change->config);
     bool *is_own = &change->is_own[setting_index(setting)];
+    /* Parsing frees what was there before, and that is the config's in use. */
     if (owns_memory(setting) && !*is_own)
         *(const char **)place = NULL;
     *is_own = true;
@@ -150,12 +151,15 @@ static bool may_be(const struct change *change)
 static bool end_change(struct change *change, struct config *config, bool good)
 {
     const struct config_watcher *watcher = change->watcher;
+    /* The outside is asked last (files, which may be read only once they are all named), and shown what the config would
+     * be in full. */
     good = good && fits(change, config);
     if (good)
         fit_settle(&change->config);
     good = good && may_be(change);
     if (good)
         config_compare(config, &change->config, watcher->tell, watcher->arg);
+    /* Of the strings that differ one is left over: the old one, or the new one. All others are shared. */
     free_own(change, good ? config : &change->config);
     if (!good)
         return false;

@@ -133,6 +133,7 @@ static bool start_replacing(struct ini_rewriter *rewriter, const char *path, str
 static enum commands_rewrite compose(struct ini_rewriter *rewriter, const struct config *config,
                                      bool may_begin, struct text *reason)
 {
+    /* Read once: what is compared, what is changed and what is replaced are the same bytes. */
     const struct bytes before = text_bytes(&rewriter->before);
     struct config next;
     if (!config_load_again(config, &next, &before, reason))

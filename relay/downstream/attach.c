@@ -20,6 +20,8 @@ static bool may_keep_its_id(const struct history *history, const struct attach_w
 
 static enum continuity continuity_in(const struct history *history, const struct attach_wish *wish)
 {
+    /* Where it could go on and may not, it is as if its id were unknown: it gets a full sync, and with it the id of
+     * now. */
     if (history == NULL || !may_keep_its_id(history, wish))
         return CONTINUITY_STRANGE;
     return history_may_continue(history, &wish->request->replid, wish->request->offset);
@@ -40,6 +42,7 @@ static struct attach_plan decide_empty(const struct store *store)
     struct history *history = store_current(store);
     if (history == NULL)
         return wait_for(ATTACH_WAIT_FOR_STORE);
+    /* Behind the last whole command: a stream that begins in the middle of one is no stream. */
     uint64_t boundary = history_boundary(history);
     if (boundary < history_first(history) || boundary > history_published(history))
         return wait_for(
@@ -66,6 +69,8 @@ static struct attach_plan decide_snapshot(struct history *history, struct snapsh
     plan.has_length = snapshot_length(snapshot, &plan.length);
     if (state == SNAPSHOT_COMPLETE)
         return plan;
+    /* Without a length the RDB ends by a mark, and only who has said `capa eof` knows marks
+     * (docs/protocol.md 2.2). The others wait until the whole is here, and so has a length. */
     bool can_take_it = plan.has_length || wish->terms->capa_eof;
     if (state == SNAPSHOT_ARRIVING && can_take_it && snapshot_received(snapshot) > 0)
         return plan;
@@ -80,6 +85,8 @@ static struct attach_plan decide_full(const struct store *store, const struct at
         if (snapshot != NULL)
             return decide_snapshot(current, snapshot, wish);
     }
+    /* The current one cannot serve it. What arrives will replace the current one in a moment, so an RDB of
+     * that is the next best; a fetch beside it would only make the primary fork twice. */
     struct history *arriving = store_arriving(store);
     if (arriving != NULL) {
         struct snapshot *snapshot = history_usable_snapshot(arriving);
@@ -87,6 +94,8 @@ static struct attach_plan decide_full(const struct store *store, const struct at
             return decide_snapshot(arriving, snapshot, wish);
         return wait_for(ATTACH_WAIT_FOR_STORE);
     }
+    /* All three end by themselves: a history comes, a refresh arrives or fails, the proof of an RDB that was found
+     * at the start succeeds or fails. Only where nothing is under way has somebody to ask the primary. */
     if (current == NULL || wish->awaits_new_history || history_arriving_snapshot(current) != NULL ||
         history_is_proving_snapshot(current))
         return wait_for(ATTACH_WAIT_FOR_STORE);
@@ -95,6 +104,8 @@ static struct attach_plan decide_full(const struct store *store, const struct at
 
 struct attach_plan attach_decide(const struct store *store, const struct attach_wish *wish)
 {
+    /* A partial resync first: it costs nothing, and it is right whatever snapshots there are. Who wants the RDB
+     * alone has no use for it. */
     const struct replica_terms *terms = wish->terms;
     if (wish->request != NULL && wish->request->has_replid && !terms->rdb_only) {
         struct history *current = store_current(store);
@@ -109,6 +120,7 @@ struct attach_plan attach_decide(const struct store *store, const struct attach_
         if (continuity == CONTINUITY_STRANGE && is_arriving_its_own(store, wish))
             return wait_for(ATTACH_WAIT_FOR_STORE);
     }
+    /* CONTINUITY_AHEAD that has waited long enough, too, ends here: what it has beyond us is lost. */
     if (terms->filter_empty && !terms->rdb_only)
         return wish->awaits_new_history ? wait_for(ATTACH_WAIT_FOR_STORE) : decide_empty(store);
     return decide_full(store, wish);
@@ -134,6 +146,7 @@ static void append_snapshot(const struct attach_plan *plan, struct feed *feed)
         return;
     }
     feed->has_mark = true;
+    /* Nobody can have written it into the data set: it is random, and made for this transfer. */
     random_hex(feed->mark, PAYLOAD_MARK_LENGTH);
     payload_format_mark(&feed->head, feed->mark);
 }
@@ -153,6 +166,7 @@ bool attach_perform(const struct attach_plan *plan, const struct attach_wish *wi
         psync_format_continue(&feed->head, replid, wish->terms->capa_psync2);
         return true;
     }
+    /* SYNC has no reply but the RDB (docs/protocol.md 1.5). */
     if (wish->request != NULL)
         psync_format_fullresync(&feed->head, replid, plan->offset);
     if (plan->verdict == ATTACH_EMPTY)

@@ -13,6 +13,7 @@ bool client_is_unauthenticated(const struct client *client)
 
 bool client_has_much_output(const struct client *client)
 {
+    /* The replies of one command may go beyond it, up to CLIENT_REPLIES_MAX: no further one is run then. */
     size_t most =
         client_is_unauthenticated(client) ? UNAUTHENTICATED_OUTPUT_MAX : CLIENT_OUTPUT_MAX;
     return outbox_left(&client->output) > most;
@@ -31,6 +32,7 @@ static void client_run(struct client *client, const struct command *command)
     struct client_session *session = &client->session;
     list->commands++;
     client->active_ms = clock_ms();
+    /* Taken before it runs: CLIENT REPLY SKIP sets it for the command after itself. */
     bool is_skipped = session->reply_skip_next;
     session->reply_skip_next = false;
     size_t length = client->output.text.length;
@@ -38,6 +40,7 @@ static void client_run(struct client *client, const struct command *command)
     client->is_running = true;
     list->on_command(client, command, list->on_command_arg);
     client->is_running = false;
+    /* PSYNC: it is a replica now, and its output has gone with it. */
     if (client->conn == NULL)
         return;
     bool is_muted = is_skipped || session->reply_off;
@@ -67,6 +70,7 @@ static bool client_run_next(struct client *client)
 {
     struct command command;
     struct inbox *input = &client->input;
+    /* For each command: AUTH or HELLO in the same pipeline has changed it. */
     reader_set_unauthenticated(&client->reader, client_is_unauthenticated(client));
     switch (reader_next(&client->reader, input->bytes + input->taken, input->length - input->taken,
                         &command)) {
@@ -96,11 +100,13 @@ void client_run_commands(struct client *client)
     int64_t until_us = clock_us() + CLIENT_GO_US_MAX;
     for (int i = 0; i < CLIENT_GO_COMMANDS_MAX && has_more && client_may_run(client); i++) {
         has_more = client_run_next(client) && client->input.taken < client->input.length;
+        /* After each command, so that at least one is run: a client always gets on. */
         if (clock_us() >= until_us)
             break;
     }
     if (client->conn == NULL)
         return;
+    /* A blocked one is asked again by client_resume. */
     client->has_commands = has_more && client->finish_ms == 0 && !client->is_blocked;
     inbox_drop_taken(&client->input);
 }

@@ -59,6 +59,7 @@ void client_accept(struct client_list *list, int fd, struct tls_context *tls, ui
 
 static bool client_is_idle(const struct client *client)
 {
+    /* It waits for us, or for others: that it says nothing is right. */
     if (client->is_blocked || client->session.is_listener)
         return false;
     return client->list->timeout_ms > 0 &&
@@ -80,6 +81,7 @@ static bool update_stall(struct client *client, int64_t now_ms)
 /* It must authenticate, and takes its time. RESET begins a new one. */
 static bool update_login_time(struct client *client, int64_t now_ms)
 {
+    /* While it is logged in the time stands at now, so that it begins when RESET logs it out. */
     if (client->unauthenticated_ms != 0 && !client_is_unauthenticated(client))
         client->unauthenticated_ms = now_ms;
     return client->unauthenticated_ms != 0 &&

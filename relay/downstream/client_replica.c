@@ -24,6 +24,8 @@ static void client_become_replica(struct client *client, const struct psync_requ
         .unsent_replies = &client->output.text,
         .input = inbox_left(&client->input),
     };
+    /* It leaves the clients before it is among the replicas: nobody who walks over both meets one connection twice.
+     * Its memory stays until the end of the turn, and so does what `newcomer` points to. */
     client->conn = NULL;
     client_unlist(client);
     list->on_newcomer(&newcomer, list->on_newcomer_arg);

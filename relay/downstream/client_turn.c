@@ -35,6 +35,8 @@ static bool client_may_read(const struct client *client)
 
 static void client_go(void *arg);
 
+/* Commands are chores: the stream and all other events of this turn come first, and one client's pipeline takes turns
+ * with the others'. */
 static void client_queue(struct client *client)
 {
     if (!chore_is_queued(&client->chore))
@@ -45,6 +47,7 @@ void client_settle(struct client *client)
 {
     if (client->conn == NULL)
         return;
+    /* A reply is missing in it: what follows would be taken for the answer to another command. */
     if (client->output.text.failed) {
         client_close(client, CLOSE_OVERFLOW);
         return;
@@ -57,6 +60,7 @@ void client_settle(struct client *client)
     if (!client_flush(client))
         return;
     bool has_output = outbox_left(&client->output) > 0;
+    /* All is sent, as far as the kernel goes: the rest is the connection's, and the client is done. */
     if (client->finish_ms != 0 && !has_output) {
         client_account(client, client->finished);
         conn_drain(&client->conn, CLIENT_DRAIN_MS);
@@ -88,6 +92,7 @@ void client_push(struct client *client, struct bytes message)
 {
     if (client->conn == NULL || client->finish_ms != 0)
         return;
+    /* In the middle of a command: between the pieces of its reply the message would break it. */
     if (client->is_running) {
         text_append(&client->pushed, message);
         return;
@@ -106,9 +111,12 @@ void client_resume(struct client *client, struct bytes reply)
 {
     CHECK(client->is_blocked && !client->is_running);
     client->is_blocked = false;
+    /* `timeout` counts from the answer on, and not from the command that waited for it. */
     client->active_ms = clock_ms();
     if (!client->is_muted)
         text_append(&client->output.text, reply);
+    /* What it has pipelined behind the command that blocked it. Not run here: the caller may be walking over the
+     * clients. */
     client->has_commands = client->input.length > 0 && client->finish_ms == 0;
     client_settle_later(client);
 }
@@ -116,6 +124,7 @@ void client_resume(struct client *client, struct bytes reply)
 /* A client that speaks TLS to the plain port would wait for our answer, and we for its first command. */
 static bool client_sends_tls(const struct client *client)
 {
+    /* Only the first bytes of a connection: later they may be anybody's data. */
     return conn_received_total(client->conn) == client->input.length &&
            tls_is_hello(bytes_at(client->input.bytes, client->input.length));
 }

@@ -144,6 +144,8 @@ void downstream_close(struct downstream **where)
     *where = NULL;
     if (downstream == NULL)
         return;
+    /* Nobody comes any more, then everybody goes, then the threads end: so each list is empty when its owner is
+     * freed. */
     ports_close(&downstream->ports);
     downstream->watches = false;
     client_list_close_all(&downstream->clients, CLOSE_SHUTDOWN);
@@ -220,6 +222,7 @@ void downstream_set_tls(struct downstream *downstream, struct tls_context *tls, 
 void downstream_wake(struct downstream *downstream)
 {
     waiting_ask(&downstream->waiting);
+    /* A worker without replicas looks when it is given one. */
     for (unsigned i = 0; i < downstream->worker_count; i++) {
         if (downstream->loads[i] > 0)
             worker_wake(downstream->workers[i]);
@@ -236,6 +239,7 @@ void downstream_tick(struct downstream *downstream)
 void downstream_close_replicas(struct downstream *downstream, enum close_reason reason,
                                uint64_t number_spared)
 {
+    /* Nobody can go on in what is no more. */
     if (reason == CLOSE_REPLACED)
         known_unpin(&downstream->known);
     for (unsigned i = 0; i < downstream->worker_count; i++)
@@ -283,6 +287,7 @@ void downstream_renamed(struct downstream *downstream)
 {
     const struct replica_stats_list_scope scope = downstream_scope(downstream);
     CHECK(scope.branches != NULL);
+    /* Before they are closed: once a cursor is gone the window may move on. */
     known_pin(&downstream->known, store_current(downstream->waiting.store));
     for (unsigned i = 0; i < downstream->worker_count; i++)
         worker_rename(downstream->workers[i], branches_start(scope.branches));

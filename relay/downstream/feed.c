@@ -45,6 +45,8 @@ static size_t least(size_t a, uint64_t b)
 static size_t cached_length(struct feed *feed, int file, uint64_t position, uint64_t at,
                             size_t length)
 {
+    /* Asking costs system calls (page_cache.h), so it is asked for a whole piece and believed for a moment. Where
+     * the kernel drops pages in that moment, a send waits for the disk once. */
     int64_t now_ms = clock_ms();
     if (feed->cached_until <= at || now_ms - feed->cached_ms > FEED_AHEAD_MS) {
         size_t piece = length < FEED_AHEAD_BYTES ? length : FEED_AHEAD_BYTES;
@@ -74,6 +76,7 @@ static enum feed_result book(struct feed *feed, enum conn_io io, size_t sent, si
     case CONN_END:
     case CONN_FAILED:
         return FEED_FAILED;
+    /* The connection is whole, the disk is not. Who comes next would meet the same bytes: the store gives them up. */
     case CONN_UNREADABLE:
         feed_note_unreadable(feed);
         return FEED_UNREADABLE;
@@ -159,6 +162,8 @@ static enum feed_result send_rdb(struct feed *feed, struct conn *conn, size_t *s
     }
     if (state != SNAPSHOT_COMPLETE)
         return FEED_IDLE;
+    /* At once, not at the end of the replica: a snapshot that was replaced meanwhile has only readers to hold its
+     * file on the disk. */
     snapshot_release(&feed->snapshot);
     feed->cached_until = 0; /* of the stream nothing is known yet */
     feed->is_cold = false;
@@ -178,6 +183,8 @@ static enum feed_result wait_for_first_ack(struct feed *feed, struct conn *conn,
 {
     (void)conn;
     (void)share;
+    /* What follows the mark at once is swallowed, or taken for a part of the RDB (docs/protocol.md 2.2). Behind a
+     * length it is not. */
     if (!feed->has_stream)
         return FEED_SERVED;
     return feed->has_mark ? FEED_IDLE : FEED_NEXT;
@@ -207,6 +214,8 @@ static enum feed_result cannot_read(enum cursor_view view)
 /* What is published wakes us, so one that was at the end has before it what is new by now. */
 static void feed_note_end(struct feed *feed, bool is_at_end)
 {
+    /* Behind begins at the moment in which something new lies before it, and not at the last send: else a stream
+     * that has paused for long would make everybody "behind" with its first byte. */
     if (feed->is_at_end && !is_at_end)
         feed->behind_since_ms = clock_ms();
     feed->is_at_end = is_at_end;
@@ -215,6 +224,8 @@ static void feed_note_end(struct feed *feed, bool is_at_end)
 static enum conn_io send_piece(struct feed *feed, struct conn *conn, struct bytes piece,
                                size_t *sent)
 {
+    /* Of few bytes a copy is cheaper than a sendfile. But the kernel has to make it: where we would read the mapping
+     * ourselves (TLS in user space), a disk that fails would be a SIGBUS, and conn_send_file reads instead. */
     if (piece.length < FEED_FILE_BYTES && conn_moves_files(conn))
         return conn_send(conn, piece, false, sent);
     uint64_t position;
@@ -232,6 +243,7 @@ static enum feed_result send_stream(struct feed *feed, struct conn *conn, size_t
             feed_note_end(feed, found == CURSOR_AT_END);
         if (found != CURSOR_BYTES)
             return cannot_read(found);
+        /* Looked at before the share: who is told FEED_MORE comes back, who is at the end is woken. */
         if (*share == 0)
             return FEED_MORE;
         if (feed_is_behind(feed)) {
@@ -253,6 +265,7 @@ static enum feed_result send_stream(struct feed *feed, struct conn *conn, size_t
 
 enum feed_result feed_pump(struct feed *feed, struct conn *conn)
 {
+    /* First: nothing more is sent of a history that the replica must leave, however much of it is here. */
     enum feed_result standing = feed_check(feed);
     if (standing != FEED_IDLE)
         return standing;
@@ -282,7 +295,8 @@ enum feed_result feed_check(struct feed *feed)
         return FEED_IDLE;
     struct bytes view;
     enum feed_result standing = cannot_read(cursor_peek(&feed->cursor, &view));
-    /* What comes before the stream is not touched by a new id. */
+    /* The RDB before it, and the stream up to the new id, are as good under the id that it was told; it learns the
+     * new one when it comes back with an offset that is in the backlog. */
     return standing == FEED_RENAMED && feed->step < FEED_STREAM ? FEED_IDLE : standing;
 }
 
@@ -336,6 +350,7 @@ bool feed_wants(struct feed *feed, struct feed_piece *piece)
     uint64_t length;
     if (!feed->is_cold || !find_next(feed, piece, &at, &length))
         return false;
+    /* One piece further than what is being sent: while that goes out, the disk is at work already. */
     uint64_t held = feed->cached_until > at ? feed->cached_until - at : 0;
     if (held >= FEED_AHEAD_BYTES || held >= length)
         return false;
@@ -347,6 +362,7 @@ bool feed_wants(struct feed *feed, struct feed_piece *piece)
 
 void feed_note_read(struct feed *feed, const struct feed_piece *piece, bool was_cached)
 {
+    /* It was of the RDB, and the RDB is through: what is behind it is another file. */
     if (piece->step != feed->step)
         return;
     uint64_t at = feed->step == FEED_RDB ? feed->snapshot_sent : feed->cursor.offset;

@@ -88,10 +88,12 @@ static void add_away(struct known *known, struct known_replica *replica)
 {
     if (known->away_count == KNOWN_AWAY_MAX) {
         struct known_replica *first = TAILQ_FIRST(&known->away);
+        /* Its time would have counted from then on: for so long not everybody is here. */
         if (known->unsure_since_ms < first->heard_ms)
             known->unsure_since_ms = first->heard_ms;
         known_forget_place(known, first);
     }
+    /* From the end on: nearly always it is the last one. */
     struct known_replica *before = TAILQ_LAST(&known->away, known_replicas);
     while (before != NULL && before->heard_ms > replica->heard_ms)
         before = TAILQ_PREV(before, known_replicas, entry);
@@ -117,6 +119,8 @@ void known_leave(struct known *known, struct replica_stats *stats, int64_t now_m
     replica->acknowledged = REPLICA_STATS_GET(stats, acknowledged);
     /* One that was given up for its silence has been away since it was heard. */
     replica->heard_ms = stats->reason == CLOSE_SILENT ? REPLICA_STATS_GET(stats, life_ms) : now_ms;
+    /* Who left by itself asks for what it has, whenever it comes: that is what the window is for. One that we sent
+     * away for a new id is back in a moment, and must not be made to pay for it. */
     if (stats->reason != CLOSE_RENAMED)
         cursor_detach(&replica->pin);
     if (replica->is_retired || !replica->was_in_sync)
@@ -147,6 +151,7 @@ static int64_t unsure_ms(const struct known *known, int64_t now_ms)
 
 bool known_is_complete(const struct known *known, int64_t now_ms)
 {
+    /* The last one is over last: with it all are. Looked at by the clock, as known_tick comes once a second only. */
     const struct known_replica *last = TAILQ_LAST(&known->away, known_replicas);
     return unsure_ms(known, now_ms) == 0 && (last == NULL || left_ms(known, last, now_ms) == 0);
 }
@@ -172,6 +177,8 @@ void known_pin(struct known *known, struct history *history)
         if (stats->known == NULL || stats->worker == NULL ||
             stats->history_number != history_number(history))
             continue;
+        /* From what it has acknowledged on, or where it began; never from beyond what is common: that is where it
+         * will ask to go on. */
         uint64_t acknowledged = REPLICA_STATS_GET(stats, acknowledged);
         uint64_t offset =
             acknowledged > stats->attached_offset ? acknowledged : stats->attached_offset;

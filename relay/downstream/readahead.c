@@ -102,6 +102,7 @@ bool readahead_submit(struct readahead *readahead, struct readahead_job *job, st
     CHECK(!job->is_under_way);
     if (readahead->thread_count == 0 && !start_threads(readahead, error))
         return false;
+    /* The replica may close, and its segment be freed, while a reader still has the number of its descriptor. */
     int file = fcntl(job->file, F_DUPFD_CLOEXEC, 0);
     if (file == -1)
         return error_set_system(error, errno, "cannot duplicate a descriptor");

@@ -96,6 +96,7 @@ void replica_begin(struct replica *replica, struct conn *conn, struct bytes inpu
     CHECK(replica->machine.state == REPLICA_WAITING);
     replica->conn = conn;
     conn_want(conn, true, false);
+    /* What it has pipelined behind its PSYNC: an early REPLCONF ACK, newlines. */
     replica_take_input(replica, input);
     if (!replica_is_closing(replica))
         replica_handle(replica, REPLICA_EVENT_WRITABLE);
@@ -151,10 +152,13 @@ static void enter_closing(void *owner)
     bool is_served = replica->stats->reason == CLOSE_SERVED ||
                      (replica->stats->reason == CLOSE_RENAMED && replica->stats->full_sync);
     feed_fini(&replica->feed);
+    /* Closing at once would have the kernel throw away what it has not sent, if the peer has said anything that we
+     * have not read. */
     if (is_served)
         conn_drain(&replica->conn, DRAIN_MS);
     else
         conn_close(&replica->conn);
+    /* Its owner may give them to another thread at once. */
     struct replica_stats *stats = replica->stats;
     replica->stats = NULL;
     replica->on_gone(replica, stats, replica->on_gone_arg);

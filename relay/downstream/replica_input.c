@@ -4,6 +4,8 @@
 #include "replconf.h"
 #include "replica_private.h"
 
+/* A replica says some forty bytes a second. One that says more, for whatever reason, does not keep the worker from
+ * the others: the rest makes its socket readable again in the next turn. */
 enum { RECEIVES_A_TURN = 4 };
 
 /* Offsets only move forward. One beyond what was sent is none of ours: it counts as life, no more. */
@@ -26,6 +28,7 @@ static void on_ack(struct replica *replica, uint64_t offset)
     if (replica->machine.state == REPLICA_STREAMING)
         REPLICA_STATS_SET(replica->stats, has_acknowledged, true);
     note_offset(replica, offset);
+    /* After its stats: who is told reads them on another thread (worker.c, (4) and (5)). */
     if (replica->on_acknowledged != NULL)
         replica->on_acknowledged(replica->on_acknowledged_arg);
     if (is_first)
@@ -71,6 +74,7 @@ static void read_commands(struct replica *replica)
         replica_on_command(replica, &command);
         taken += (unsigned)command.length;
     }
+    /* The buffer is the replica's, so this is safe after it has closed as well. */
     memmove(replica->input, replica->input + taken, replica->input_length - taken);
     replica->input_length -= taken;
     if (!replica_is_closing(replica) && replica->input_length == sizeof(replica->input))

@@ -32,11 +32,6 @@ void replica_say_alive(struct replica *replica)
         replica_show_sent(replica);
 }
 
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* A sign of life is an acknowledgement or a newline. Progress counts only for one who has something to
  * take and does not take it; a SYNC replica, which never acknowledges, is judged by nothing else, and
  * not once it has its RDB. */
@@ -48,7 +43,8 @@ static bool is_silent(const struct replica *replica)
         return replica->stats->acknowledges && clock_silence_ms(life_ms) > replica->timeout_ms;
     if (!replica->wants_write)
         return false;
-    return clock_silence_ms(later(life_ms, replica->progress_ms)) > replica->timeout_ms;
+    int64_t last_ms = life_ms > replica->progress_ms ? life_ms : replica->progress_ms;
+    return clock_silence_ms(last_ms) > replica->timeout_ms;
 }
 
 /* A program may be busy for long, and stop reading; its system answers TCP all the same, and when that is

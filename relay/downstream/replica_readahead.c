@@ -33,11 +33,13 @@ static void replica_on_unreadable(struct replica *replica, int number)
 {
     if (!replica->waits_for_disk)
         return;
+    /* There may be a better reason by now: it has lagged, the history was cut. Reading what is no more fails, too. */
     replica_check(replica);
     if (replica_is_closing(replica))
         return;
     log_warnx("downstream: replica id=%" PRIu64 " addr=%s: cannot read what comes next: %s",
               replica->stats->id, replica->stats->peer, strerror(number));
+    /* What the disk says, and not that a descriptor or memory was missing: only then is the data given up. */
     if (number == EIO || number == ENODATA)
         feed_note_unreadable(&replica->feed);
     replica_close(replica, CLOSE_UNREADABLE);
@@ -58,6 +60,7 @@ void replica_on_read(struct readahead_job *job)
     feed_note_read(&replica->feed, &replica->piece, job->was_cached);
     if (replica->waits_for_disk)
         replica_queue(replica);
+    /* The next piece is read while this one is sent. */
     replica_read_ahead(replica);
 }
 

@@ -61,6 +61,8 @@ bool replica_is_full_syncing(const struct replica *replica)
 static void replica_settle(struct replica *replica, enum feed_result result)
 {
     CHECK(result < LENGTH_OF(outcomes));
+    /* Closed now it would lose the RDB that it is just loading: it is closed at its first acknowledgement (on_ack),
+     * and comes back for a partial resync under the new id. */
     replica->is_renamed = result == FEED_RENAMED && replica_is_full_syncing(replica);
     if (replica->is_renamed)
         want_write(replica, false);
@@ -98,6 +100,7 @@ static void replica_pump(struct replica *replica)
     enum feed_result result = feed_pump(&replica->feed, replica->conn);
     replica_show_sent(replica);
     note_rdb_sent(replica);
+    /* Behind an EOF mark that is at its first ACK instead (replica_input.c). */
     if (replica->machine.state == REPLICA_LOADING && replica->feed.step == FEED_STREAM)
         replica_enter(replica, REPLICA_STREAMING, "rdb-sent");
     replica->waits_for_disk = result == FEED_COLD;

@@ -11,6 +11,7 @@ static bool is_in_scope(const struct replica_stats *stats,
 
 static bool counts(const struct replica_stats *stats, const struct replica_stats_list_scope *scope)
 {
+    /* One that loads has acknowledged nothing of what it is sent, whatever its offset was before. */
     return stats->acknowledges && is_in_scope(stats, scope) &&
            REPLICA_STATS_GET(stats, state) == (int)REPLICA_STREAMING;
 }
@@ -76,6 +77,7 @@ static bool least_of_all(const struct replica_stats_list *replica_stats_list,
     {
         if (stats->known == NULL)
             continue;
+        /* One that does not count has nothing yet, and holds up `ack = all`: that is what "all" means. */
         uint64_t acknowledged = counts(stats, scope) ? replica_stats_list_offset(stats, scope) : 0;
         if (!found || acknowledged < *offset)
             *offset = acknowledged;

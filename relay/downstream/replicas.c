@@ -68,6 +68,7 @@ void downstream_on_newcomer(const struct newcomer *newcomer, void *arg)
     struct downstream *downstream = arg;
     struct conn *conn = newcomer->conn;
     struct replica_stats *stats = make_replica_stats(newcomer);
+    /* Before it is in any list: from its PSYNC on `ack = all` has to wait for it. */
     if (stats != NULL && known_is_about(stats) && !known_arrive(&downstream->known, stats)) {
         free(stats);
         stats = NULL;
@@ -89,6 +90,7 @@ void downstream_on_newcomer(const struct newcomer *newcomer, void *arg)
     replica->on_gone_arg = downstream;
     TAILQ_INSERT_TAIL(&downstream->replica_stats_list, stats, entry);
     downstream->replica_stats_count++;
+    /* In the list first: replica_begin may close it at once, which takes it out again. */
     waiting_add(&downstream->waiting, replica);
     replica_begin(replica, conn, newcomer->input);
     ask_waiting_later(downstream);
@@ -111,6 +113,7 @@ void downstream_on_attached(struct replica *replica, const char *cause, void *ar
     downstream->loads[number]++;
     replica->stats->worker = downstream->workers[number];
     known_unpin_one(replica->stats->known); /* its own cursor holds what it needs now */
+    /* Nothing of the replica may be touched here from worker_take on, its stats alone are read. */
     conn_detach(replica->conn);
     worker_take(downstream->workers[number], replica, cause);
 }
@@ -127,6 +130,7 @@ void downstream_on_gone(struct message *message, void *arg)
 {
     struct downstream *downstream = arg;
     struct replica_stats *stats = (struct replica_stats *)message;
+    /* Of a replica that waited on thread 0, too: so there is one place where replicas end, whoever had them. */
     if (stats->worker != NULL)
         unload(downstream, stats->worker);
     waiting_note_gone(&downstream->waiting, stats);
@@ -158,6 +162,7 @@ bool replicas_close(struct downstream *downstream, uint64_t id, enum close_reaso
     const struct replica_stats *stats = find_replica(downstream, id);
     if (stats == NULL)
         return false;
+    /* True also where the worker has closed it meanwhile: it was there when it was asked for. */
     if (stats->worker == NULL)
         return waiting_close(&downstream->waiting, id, reason);
     worker_close(stats->worker, id, reason);

@@ -111,6 +111,8 @@ static void look_for_new_history(struct waiting *waiting)
 
 static void want_snapshot(struct waiting *waiting, int64_t now_ms)
 {
+    /* Each replica that waits asks at the end of each turn. One question is enough for all of them, and one
+     * more now and then for a fetch that has failed. */
     if (waiting->wanted_ms != 0 && now_ms - waiting->wanted_ms < WANT_AGAIN_MS)
         return;
     waiting->wanted_ms = now_ms;
@@ -123,11 +125,6 @@ static struct resync_source source_of(const struct attach_plan *plan)
     if (!rdb_version_parse(snapshot_magic(plan->snapshot), &source.rdb))
         source.rdb.number = 0; /* its first bytes are not here yet */
     return source;
-}
-
-static enum rdb_reading reading_of(const struct replica_stats *stats)
-{
-    return rdb_version_reading(stats->source.rdb, version_of(stats));
 }
 
 static void log_delayed(const struct replica_stats *stats, int64_t wait_ms)
@@ -160,9 +157,10 @@ static void delay_full_sync(struct waiting *waiting, struct replica *replica,
 {
     struct replica_stats *stats = replica->stats;
     stats->source = *source;
-    stats->reading = reading_of(stats);
+    stats->reading = rdb_version_reading(source->rdb, version_of(stats));
     stats->failures = resync_throttle_take(&waiting->throttle, stats, source, now_ms);
-    /* A relay can keep it all the same: it waits once. */
+    /* A relay keeps any RDB: the version that it announces is that of its replicas. It waits once, for an RDB that
+     * they can read; after that only its failures count. */
     bool is_proven = stats->terms.is_relay && stats->failures > 0;
     int64_t wait_ms = resync_wait_ms(stats->failures, is_proven ? RDB_UNKNOWN : stats->reading);
     stats->not_before_ms = now_ms + wait_ms;
@@ -184,6 +182,8 @@ static void tell_unreadable(struct waiting *waiting, const struct replica_stats 
 static bool has_to_wait(struct waiting *waiting, struct replica *replica,
                         const struct attach_plan *plan, int64_t now_ms)
 {
+    /* The count of failures is taken only once for each source: taking it away from the throttle is what makes
+     * this replica the one that failed (resync_throttle.h). */
     const struct replica_stats *stats = replica->stats;
     struct resync_source source = source_of(plan);
     if (stats->not_before_ms == 0 || !resync_source_equal(&stats->source, &source))
@@ -197,6 +197,7 @@ static bool has_to_wait(struct waiting *waiting, struct replica *replica,
 static void count_sync(struct waiting *waiting, const struct replica *replica,
                        enum attach_verdict verdict)
 {
+    /* As in redis-server a full sync that is given instead of a partial resync counts as both. */
     bool asked_partial = replica->has_request && replica->request.has_replid;
     if (verdict == ATTACH_CONTINUE) {
         waiting->sync_partial_ok++;
@@ -210,6 +211,8 @@ static void count_sync(struct waiting *waiting, const struct replica *replica,
 static void attach(struct waiting *waiting, struct replica *replica, const struct attach_wish *wish,
                    const struct attach_plan *plan)
 {
+    /* From here on the replica has its cursor, so the backlog behind the snapshot cannot be trimmed away before the
+     * worker has it. */
     if (!attach_perform(plan, wish, &replica->feed))
         return;
     if (replica->feed.head.failed) {
@@ -223,6 +226,7 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
     stats->is_held = false;
     stats->history_number = history_number(plan->history);
     stats->attached_offset = plan->offset;
+    /* Its acknowledgements count from now on, and on this branch only; set before the worker can write any. */
     REPLICA_STATS_SET(stats, branch, history_branches(plan->history)->current);
     stats->full_sync = plan->verdict != ATTACH_CONTINUE;
     stats->attached_ms = clock_ms();
@@ -231,6 +235,7 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
         REPLICA_STATS_SET(stats, acknowledged, plan->offset);
     REPLICA_STATS_SET(stats, sent_offset, plan->offset);
     count_sync(waiting, replica, plan->verdict);
+    /* Last: the worker may have it, and free it, before this returns. */
     waiting_remove(waiting, replica);
     waiting->on_attached(replica, attach_cause(plan), waiting->on_attached_arg);
 }
@@ -261,6 +266,8 @@ unsigned waiting_count_held(const struct waiting *waiting)
 static void ask(struct waiting *waiting, struct replica *replica)
 {
     int64_t now_ms = clock_ms();
+    /* Decided anew each time, from nothing but the store as it is now: what it was told before may have been
+     * replaced, rewound or trimmed since. */
     struct attach_wish wish = {
         .request = replica->has_request ? &replica->request : NULL,
         .terms = &replica->stats->terms,
@@ -309,6 +316,7 @@ void waiting_tick(struct waiting *waiting)
     else if (waiting->streaming_since_ms == 0)
         waiting->streaming_since_ms = clock_ms();
 
+    /* Also without news from the store: times are over that were waited for (a delay, a hold). */
     waiting_ask(waiting);
     struct replica *next;
     for (struct replica *replica = TAILQ_FIRST(&waiting->replicas); replica != NULL;

@@ -98,7 +98,9 @@ static void on_gone(struct replica *replica, struct replica_stats *stats, void *
 {
     struct worker *worker = arg;
     TAILQ_REMOVE(&worker->replicas, replica, entry);
+    /* It may be closing in one of its own callbacks: freed at the end of the turn. */
     loop_defer(worker->loop, replica_free, replica);
+    /* The last touch: the stats are thread 0's from here on. Posting is a release, so it sees what was written. */
     mailbox_post(worker->home, &stats->gone);
 }
 
@@ -117,6 +119,8 @@ static void worker_take_replica(struct worker *worker, struct replica *replica, 
     replica->on_gone_arg = worker;
     replica->on_acknowledged = worker_on_acknowledged;
     replica->on_acknowledged_arg = worker;
+    /* Thread 0 has detached the connection, so no event of it was lost in between: what has come meanwhile makes its
+     * socket readable here. */
     if (conn_attach(replica->conn, worker->loop, replica_on_conn, replica))
         replica_start(replica, cause);
     else
@@ -134,6 +138,7 @@ static void tell_all(struct worker *worker, enum replica_event event)
     }
 }
 
+/* By id, and not by pointer: it may have closed while the order was under way, and its memory be another's. */
 static void close_one(struct worker *worker, uint64_t id, enum close_reason reason)
 {
     struct replica *replica;
@@ -157,6 +162,8 @@ static void close_all(struct worker *worker, enum close_reason reason, uint64_t 
     }
 }
 
+/* The place of the rename comes with the order: by the time that it is here there may be another one, with an order
+ * of its own behind this. */
 static void rename_all(struct worker *worker, uint64_t offset)
 {
     struct replica *next;
@@ -174,6 +181,7 @@ static void worker_confirm_branch(struct worker *worker, uint64_t number, uint64
     for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
          replica = next) {
         next = TAILQ_NEXT(replica, entry);
+        /* One that waits to be closed for another history has nothing to do with this branch. */
         if (replica->stats->history_number == number)
             replica_confirm_branch(replica, branch, offset);
     }
@@ -224,7 +232,7 @@ static void on_message(struct message *message, void *arg)
     case ORDER_RATE:
         note_rate_changed(worker);
         break;
-    case ORDER_STOP:
+    case ORDER_STOP: /* the last one: orders come in the order in which they were given */
         close_all(worker, CLOSE_SHUTDOWN, 0);
         loop_stop(worker->loop);
         break;
@@ -261,8 +269,10 @@ static void tell_acknowledgements(struct worker *worker)
 static void worker_on_turn_end(void *arg)
 {
     struct worker *worker = arg;
+    /* Once a turn, however many replicas have acknowledged in it. */
     if (worker->has_acknowledgements)
         tell_acknowledgements(worker);
+    /* (1) to (3) of the proof above. */
     uint64_t wakes = atomic_load(&worker->wakes);
     if (wakes != worker->looked) {
         worker->looked = wakes;

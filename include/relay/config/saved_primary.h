@@ -5,7 +5,7 @@
  * it, so the note counts only while they are what they were. What a Sentinel told is noted when the stream
  * flows from there, and is followed until one answers again.
  *
- *     psync-relay primary 1
+ *     psync-relay origin 1
  *     follow 10.0.0.2 6379
  *     replicaof 10.0.0.1 6379
  *     sentinel mymaster 10.0.0.7:26379
