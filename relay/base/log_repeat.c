@@ -107,6 +107,8 @@ static struct log_repeat_place *log_repeat_find(struct log_repeats *repeats, con
         memset(unused, 0, sizeof(*unused));
         snprintf(unused->key, sizeof(unused->key), "%s", key);
     }
+    /* Without a free place the caller sums it up with all others that have none: a crowd of
+     * peers must not fill the log either. */
     return unused;
 }
 

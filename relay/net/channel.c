@@ -63,6 +63,7 @@ void channel_fini(struct channel *channel)
 
 /* ---- all of them ---- */
 
+/* From the socket up: what a lower layer keeps was sent before what an upper one keeps. */
 static enum conn_io flush_below(struct channel *channel, unsigned end)
 {
     for (unsigned place = 0; place < end; place++) {

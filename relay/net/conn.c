@@ -53,6 +53,8 @@ static bool watch(struct event *event, bool on)
 
 bool conn_listen_for(struct conn *conn, unsigned waits)
 {
+    /* Only what changes is told to libevent: most calls come after a receive or a send that
+     * changes nothing. */
     unsigned changed = waits ^ conn->listening;
     conn->listening = waits;
     if ((changed & WAITS_READ) != 0 && !watch(conn->on_read, (waits & WAITS_READ) != 0))
@@ -83,10 +85,14 @@ void conn_listen_or_fail(struct conn *conn, unsigned waits)
 
 void conn_listen_for_wants(struct conn *conn)
 {
+    /* An end is told again and again by a descriptor that is listened to. What is unsent is sent
+     * whether or not the owner has more: it counts as sent. */
     bool reads = conn->wants_read && !conn->has_ended;
     bool writes = conn->wants_write || channel_has_unsent(&conn->channel);
     conn_listen_or_fail(conn, (reads ? conn->channel.receive_waits : 0) |
                                   (writes ? conn->channel.send_waits : 0));
+    /* Bytes that a layer holds make no descriptor ready: the timer stands in for it, in the next
+     * turn. */
     if (conn->state == CONN_STATE_UP && reads && channel_has_pending(&conn->channel))
         timer_arm(conn->timer, 0);
 }
@@ -269,6 +275,8 @@ void conn_want(struct conn *conn, bool read, bool write)
 void conn_detach(struct conn *conn)
 {
     (void)is_working(conn);
+    /* The events belong to the loop of this thread and cannot be carried over; bytes that a
+     * layer holds can. */
     conn_unwatch(conn);
     conn->loop = NULL;
     conn->wants_read = conn->wants_write = false;
@@ -300,6 +308,8 @@ static void conn_free_later(void *arg)
 
 void conn_close_now(struct conn *conn)
 {
+    /* From here to the end of the turn only the memory is left: a callback further up the stack
+     * may still look at it, and finds it closed. */
     conn_enter(conn, CONN_STATE_CLOSED);
     orphan_leave(&conn->orphan);
     if (conn->loop != NULL)

@@ -131,6 +131,8 @@ static bool take_fd(struct conn *conn, int fd)
     return true;
 }
 
+/* No turn between: a name that was resolved and a server that has answered are not kept waiting
+ * behind clients' handshakes. */
 static void on_dialed(int fd, const char *error, void *arg)
 {
     struct conn *conn = arg;
@@ -173,6 +175,8 @@ struct conn *conn_accept(struct loop *loop, int fd, const struct conn_options *o
         close(fd);
         return NULL;
     }
+    /* UP is not told from inside this call, not even without TLS: the owner has not got its
+     * pointer yet. */
     conn->accepted_ms = clock_ms();
     conn->is_client = channel_has(&conn->channel, LAYER_TLS);
     timer_arm(conn->timer, 0);

@@ -20,6 +20,7 @@ static size_t connect_timeout_find(const struct connect_timeout *connect_timeout
     return LENGTH_OF(connect_timeout->rows);
 }
 
+/* A free one; else that of the address that was silent longest ago. */
 static size_t connect_timeout_find_place(const struct connect_timeout *connect_timeout)
 {
     size_t place = 0;

@@ -89,6 +89,7 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
     socklen_t length = sizeof number;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &length) == -1)
         number = errno;
+    /* Also a refusal shows that the address can be reached in time. */
     if (number != ETIMEDOUT)
         connect_timeout_note_answer(loop_patience(dialer->loop), attempt->to);
     if (number != 0) {
@@ -100,6 +101,8 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
         return;
     }
     attempt->fd = -1; /* given away */
+    /* The others are given up, also one that would have connected in a moment: a server sees a
+     * connection that says nothing and goes. */
     end_all(dialer);
     dialer->fn(fd, "", dialer->arg); /* last: it may free the dialer */
 }
@@ -152,6 +155,8 @@ static int64_t next_moment(const struct dialer *dialer)
     return moment_ms;
 }
 
+/* Begins what is due, and waits for what comes next. Where nothing can come any more, all have
+ * failed, and the reason of the last is told. */
 static void dialer_go_on(struct dialer *dialer)
 {
     int64_t now_ms = clock_ms();

@@ -158,6 +158,8 @@ void loop_put_off(struct loop *loop, enum chore_kind kind, struct chore *chore, 
     chores->last = &chore->next;
 }
 
+/* From anywhere in the queue: an owner may end, or be moved to another thread, before its chore
+ * is due. */
 void chore_leave(struct loop *loop, struct chore *chore)
 {
     if (chore->link == NULL)
@@ -196,6 +198,10 @@ static void run_chores(struct loop *loop, struct chores *chores)
     } while (chores->first != NULL && clock_us() < until_us);
 }
 
+/* Events first. Then the hook, which publishes what came and wakes those who read it: no chore
+ * of a client delays the stream. Then chores, within their time, and the hook again for what
+ * they have done. What was deferred goes last, since any callback of this turn may still hold
+ * it. With chores left the next turn does not wait for events. */
 static void turn(struct loop *loop)
 {
     int wait = has_chores(loop) ? EVLOOP_NONBLOCK : 0;
@@ -218,6 +224,8 @@ void loop_run(struct loop *loop)
     loop->stopping = false;
 }
 
+/* The turn that runs is finished, with its hook: what this turn has received is published before
+ * the loop ends. */
 void loop_stop(struct loop *loop)
 {
     loop->stopping = true;
@@ -302,6 +310,8 @@ void orphan_leave(struct orphan *orphan)
     orphan->link = NULL;
 }
 
+/* One that has `hurry` takes itself off the list, so the next one is read before. The rest leave by
+ * themselves within a few turns: nothing of them waits for a timer. */
 static void end_orphans(struct loop *loop)
 {
     struct orphan *next;
@@ -320,6 +330,7 @@ void loop_free(struct loop **where)
     *where = NULL;
     if (loop == NULL)
         return;
+    /* Whoever has a chore in the queue has forgotten to end before its loop. */
     CHECK(!has_chores(loop));
     end_orphans(loop);
     run_deferred(loop);

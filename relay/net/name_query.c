@@ -142,6 +142,7 @@ static void *run_query(void *arg)
     memcpy(query->error, error, sizeof error);
     query->answered_ms = clock_ms();
     query->is_answered = true;
+    /* With the lock: a waiter that leaves frees its notifier afterwards, on another thread. */
     for (struct name_waiter *waiter = query->waiters; waiter != NULL; waiter = waiter->next)
         notifier_wake(waiter->notifier);
     drop_stale_queries(); /* this one, if it failed and nobody waits */
@@ -170,6 +171,7 @@ static struct name_query *start_query(const char *host, resolve_fn *resolve,
     if (good) {
         snprintf(query->host, sizeof query->host, "%s", host);
         query->resolve = resolve;
+        /* In the table before the thread runs: the answer may come before thread_start returns. */
         *place = query;
         good = start_query_thread(query);
     }

@@ -53,6 +53,8 @@ static void resolver_on_answer(void *arg)
     resolver_tell(lookup);
 }
 
+/* The limit, or a moment of no delay for what was known at once. What the C library was asked
+ * goes on, and its answer is there for the next attempt (name_query.h). */
 static void resolver_on_timer(void *arg)
 {
     struct lookup *lookup = arg;

@@ -29,6 +29,7 @@ static int tls_outlet_take(BIO *bio, const char *data, size_t length, size_t *ta
         BIO_set_retry_write(bio);
         return 0;
     }
+    /* Two sessions never gather at a time: each call of the transport ends with a push. */
     CHECK(gathered.length == 0 || gathered.whose == outlet);
     gathered.whose = outlet;
     memcpy(gathered.bytes + gathered.length, data, length);
@@ -129,6 +130,8 @@ static bool send_gathered(struct tls_outlet *outlet)
         return false;
     if (sent == length)
         return true;
+    /* The buffer of the thread is for the next session; OpenSSL has counted these records, so
+     * they are kept and go before all others. */
     outlet->owed = malloc(length - sent);
     if (outlet->owed == NULL)
         return false; /* malloc has set errno, as send does */

@@ -66,6 +66,8 @@ static bool give_data_dir(const struct account *account, const char *path, struc
                         why);
 }
 
+/* A file that is there is left to its owner: whether it can be written is found when it is
+ * opened. */
 static bool give_log_file(const struct account *account, const char *path, struct text *why)
 {
     if (path[0] == '\0')
@@ -109,6 +111,7 @@ bool account_prepare(struct account *account, const char *data_dir, const char *
 
 /* ---- with its rights, and for good ---- */
 
+/* The group first, while it can still be changed; taken off in the opposite order. */
 void account_try_on(const struct account *account)
 {
     if (account->name != NULL)
@@ -156,6 +159,8 @@ bool account_become(const struct account *account, const char *data_dir, struct 
 {
     if (account->name == NULL)
         return true;
+    /* The groups first, which only root may change. Real, effective and saved id, or the one
+     * that is left would be a way back. */
     if (setresgid(account->gid, account->gid, account->gid) == -1 ||
         setresuid(account->uid, account->uid, account->uid) == -1) {
         text_format(why, "[relay] user = %s: cannot become that user: %s", account->name,

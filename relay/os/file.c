@@ -139,6 +139,8 @@ bool file_replace(int directory, const char *name, const struct file_replacement
     int file = open_beside(directory, name, replacement->keeps_owner, beside);
     if (file == -1)
         return error_set_system(error, errno, "%s: cannot create", beside);
+    /* The content before the name: whatever stops us in between leaves the old content, and a
+     * file beside it that nobody reads. */
     bool good = fill_file(file, directory, name, replacement, error);
     good = good && is_old_content(directory, name, replacement, error);
     good = good && (renameat(directory, beside, directory, name) == 0 ||

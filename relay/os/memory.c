@@ -69,6 +69,8 @@ void memory_read(struct memory *memory)
     long pages = sysconf(_SC_PHYS_PAGES);
     if (pages > 0)
         memory->system = (uint64_t)pages * memory_page_bytes();
+    /* Where the allocator does not tell, what is resident and belongs to no file is the nearest
+     * there is. */
     memory->used = heap_bytes();
     if (memory->used == 0)
         memory->used = memory->resident - memory->file_backed;

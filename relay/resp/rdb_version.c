@@ -11,8 +11,8 @@ enum {
     PART_MAX = 255,
 };
 
-/* Which format came with which server that announces its version, or stands for one that does; the oldest
- * first. Each reads those before it. */
+/* Which format came with which server that announces its version, or stands for one that does
+ * (docs/protocol.md 9); the oldest first. Each reads those before it. */
 static const struct {
     uint32_t since;
     struct rdb_version newest;
@@ -132,6 +132,7 @@ enum rdb_reading rdb_version_reading(struct rdb_version rdb, uint32_t version)
         return RDB_UNKNOWN;
     if (is_older_or_same(rdb, newest))
         return RDB_READABLE;
+    /* A Valkey that is newer than this table may read what is newer than this table. */
     bool is_newest_we_know = version >= rows[LENGTH_OF(rows) - 1].since;
     return is_newest_we_know && rdb.is_valkey ? RDB_UNKNOWN : RDB_UNREADABLE;
 }

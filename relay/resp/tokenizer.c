@@ -22,6 +22,8 @@ enum word {
 
 enum { NAME_TOO_LONG = TOKENIZER_NAME_MAX + 1 };
 
+/* A server counts words in an int, and its values have no limit on a replication link
+ * (docs/protocol.md 3.1): a length beyond these comes from no server. */
 #define COUNT_MAX (UINT64_C(1) << 31)
 #define LENGTH_MAX (UINT64_C(1) << 40)
 
@@ -92,6 +94,8 @@ static inline void end_argument(struct tokenizer *t, const uint8_t *data, size_t
     t->state = TOKENIZER_DOLLAR;
 }
 
+/* Inside MULTI there is none: a replica's offset stands still until EXEC, so nobody asks for a
+ * place in between. A newline between commands counts, as it does in servers (docs/protocol.md 3.3). */
 static inline void mark_boundary(struct tokenizer *t, uint64_t offset)
 {
     t->state = TOKENIZER_COMMAND;
@@ -243,7 +247,8 @@ static bool take_byte(struct tokenizer *t, uint8_t byte)
     UNREACHABLE("a byte for a broken tokenizer");
 }
 
-/* How much of a body of no interest can be passed over in one go. */
+/* How much of a body of no interest can be passed over in one go: a value of a gigabyte is never
+ * held, nor looked at byte by byte. */
 static size_t skippable(const struct tokenizer *t, size_t available)
 {
     if (t->state != TOKENIZER_BODY || t->name_length < TOKENIZER_NAME_MAX)

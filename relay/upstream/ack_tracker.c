@@ -33,6 +33,8 @@ static uint64_t rule_offset(const struct ack_tracker *ack_tracker, const struct 
     UNREACHABLE("a policy without a case");
 }
 
+/* Never beyond our boundary, whatever a replica claims to have; and never less than before,
+ * since a primary ignores an offset that goes back (docs/protocol.md 3.4). */
 uint64_t ack_tracker_offset(const struct ack_tracker *ack_tracker, const struct ack_view *view)
 {
     uint64_t offset = rule_offset(ack_tracker, view);

@@ -16,7 +16,8 @@ enum {
 
 static const char first_line[] = "psync-relay versions 1\n";
 
-/* From which version on the primary writes another format. */
+/* From which version on a Valkey writes another format for who announces it (docs/protocol.md
+ * 7.4, 9). */
 static const uint32_t steps[] = {
     ANNOUNCED_DEFAULT,
     SERVER_VERSION(9, 0, 0),

@@ -57,6 +57,9 @@ struct found {
     bool silence; /* one who has ours may only be silent */
 };
 
+/* One who was silent, or only keeps our history, may still go on with it: while there is such a
+ * one, another history is not taken before the grace is over. A single address is not all that
+ * there is: somebody may always be there whom nobody has named. */
 static struct found candidates_look(const struct candidates *candidates,
                                     const struct candidates_rule *rule)
 {
@@ -123,6 +126,8 @@ static bool choose_other_history(struct candidates *candidates, const struct can
            (rule->grace_ms == 0 && candidates_choose(candidates, CANDIDATE_FOREIGN, false, now_ms));
 }
 
+/* A replica that has our history is followed before another history is taken: nothing is lost
+ * with it, and it may be promoted. */
 static enum candidates_turn end_round(struct candidates *candidates,
                                       const struct candidates_rule *rule, int64_t now_ms)
 {
@@ -175,6 +180,8 @@ enum candidates_turn candidates_pass(struct candidates *candidates,
     }
     candidates_current_row(candidates)->had_turn = true;
     size_t next = candidates_next(candidates, hanging, now_ms);
+    /* Before somebody is chosen who is not the best that could be, those that hang get their
+     * turn, too. */
     if (next == SIZE_MAX && has_eligible(candidates))
         next = candidates_next(candidates, 0, now_ms);
     if (next == SIZE_MAX)

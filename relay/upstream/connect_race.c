@@ -32,6 +32,8 @@ static void on_place_event(struct conn *conn, enum conn_event event, void *arg)
 {
     struct connect_place *place = arg;
     struct connect_race *race = place->race;
+    /* The callback stays with a connection that has been taken: from then on its events are the
+     * owner's. */
     if (conn != place->conn) { /* it was taken */
         race->on_event(conn, event, race->arg);
         return;
@@ -88,6 +90,8 @@ void connect_race_drop_all(struct connect_race *race)
         connect_race_drop(race, i);
 }
 
+/* A server may close a connection on which nothing is said: the turn of this one shall begin
+ * with a new one. */
 void connect_race_tick(struct connect_race *race)
 {
     for (size_t i = 0; i < PRIMARY_CANDIDATES_MAX; i++) {

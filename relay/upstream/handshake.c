@@ -172,7 +172,7 @@ static void send_psync(const struct handshake *handshake, struct writer *writer)
 
 /* ------------------------------------------------------------------ how the answer is judged */
 
-/* An error that only says that AUTH comes next is as good as PONG. */
+/* An error that only says that AUTH comes next is as good as PONG (docs/protocol.md 1.2). */
 static enum verdict judge_ping(struct handshake *handshake, struct bytes answer)
 {
     bool good = bytes_starts(answer, "+") || bytes_starts(answer, "-NOAUTH") ||
@@ -247,6 +247,8 @@ static enum verdict judge_config(struct handshake *handshake, struct bytes answe
     return bytes_starts(answer, "*0") ? NEXT : judge_info(handshake, answer);
 }
 
+/* No error leads to SYNC, as it does in servers: a sync without id and offset allows no ACK and
+ * no partial resync (docs/protocol.md 1.4). */
 static enum verdict judge_psync(struct handshake *handshake, struct bytes answer)
 {
     handshake->reply = psync_reply_parse(answer);
@@ -264,6 +266,11 @@ static enum verdict judge_psync(struct handshake *handshake, struct bytes answer
     UNREACHABLE("a verdict without a case");
 }
 
+/* In the order of docs/protocol.md 1.2, one at a time, each answered before the next: INFO
+ * decides from where on PSYNC asks (docs/protocol.md 4.1), and a PSYNC that is sent behind a
+ * command without an answer yet is refused. Each option is a REPLCONF of its own, since a server
+ * stops at the first that it does not know; the values of capa are in one, since those that it
+ * does not know are ignored. */
 static const struct step steps[] = {
     {"PING", handshake_always, send_ping, judge_ping, 0},
     {"AUTH", has_password, handshake_send_auth, handshake_judge_auth, 0},
@@ -320,6 +327,8 @@ static void send_step(struct handshake *handshake, struct text *out)
 void handshake_start(struct handshake *handshake, const struct handshake_terms *terms,
                      struct text *out)
 {
+    /* `info` stays until this server has answered PING: meanwhile the status tells of the one
+     * before. */
     handshake->terms = *terms;
     handshake->step = 0;
     handshake->error[0] = '\0';
@@ -443,6 +452,8 @@ static enum handshake_result handshake_end_line(struct handshake *handshake, str
     return HANDSHAKE_MORE;
 }
 
+/* Real replicas read an answer into 256 bytes, so no server sends a longer line
+ * (docs/protocol.md 1.1); we allow for more, and not for any length. */
 static enum handshake_result feed_line(struct handshake *handshake, struct bytes *input,
                                        struct text *out)
 {

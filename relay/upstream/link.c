@@ -41,6 +41,9 @@ static void link_enter_streaming(void *owner)
 
 #define TO(state) STATE_BIT(LINK_##state)
 
+/* The drawing in link.h as a table. Every state that has a connection leads to retrying, and
+ * that edge is taken in link_leave alone, so that each way out closes, notes the reason, and
+ * waits alike. */
 static const struct state_row link_rows[] = {
     [LINK_IDLE] = {"idle", TO(CONNECTING) | TO(STOPPED), NULL},
     [LINK_CONNECTING] = {"connecting", TO(HANDSHAKE) | TO(RETRYING) | TO(STOPPED),
@@ -110,7 +113,10 @@ static const struct state_machine_kind link_kind = {
 
 /* ------------------------------------------------------------------ what an event leads to */
 
-/* Closes the connection. What has been received stays. */
+/* Closes the connection. What has been received of the stream stays. An RDB of which a part is
+ * here is of no use without the rest: its history is abandoned, and the current one is served
+ * on. The cursor of the stream receiver is detached in any case, or it would hold a segment
+ * while there is no link. */
 static void link_let_go(struct link *link)
 {
     stream_receiver_end(&link->stream_receiver);
@@ -123,7 +129,9 @@ static void link_let_go(struct link *link)
     server_conn_close(&link->server_conn);
 }
 
-/* Gives the connection up. The timer says when the next attempt is. */
+/* Gives the connection up. The timer says when the next attempt is. The order matters: the
+ * failure is counted while the state still says loading; the state changes before another
+ * candidate is chosen, so that the line in the log names the server that failed. */
 static void link_leave(struct link *link, const struct link_outcome *outcome)
 {
     snprintf(link->last_error, sizeof(link->last_error), "%s: %s", outcome->cause, outcome->text);
@@ -203,7 +211,9 @@ static void link_act(struct link *link, const struct link_outcome *outcome)
         return;
     case LINK_ENTER:
         state_machine_enter(&link->machine, outcome->next, LOG_LEVEL_INFO, "%s", outcome->text);
-        /* What came in the same read, behind the answer to PSYNC or behind the RDB. */
+        /* What came in the same read, behind the answer to PSYNC or behind the RDB, is in
+         * `pending`: no event comes for it any more. Loading may lead to streaming in the same
+         * way, and streaming to neither, so this ends. */
         if (outcome->next == LINK_LOADING || outcome->next == LINK_STREAMING)
             link_handle(link, link_handlers[outcome->next].on_bytes);
         return;
@@ -314,6 +324,9 @@ static bool link_follows(const struct link *link, const struct primary_address *
     return primary_address_equal(link_primary(link), primary);
 }
 
+/* All that came from the primary before ends before the list of candidates is replaced: a
+ * refresh would go on with the RDB of a history that parts from ours now, and the places of the
+ * race are indices of the old list. */
 static void link_switch(struct link *link, const struct primary_address *primary)
 {
     log_info("upstream: told to follow %s:%" PRIu16, primary->host, primary->port);
@@ -332,6 +345,8 @@ static void link_switch(struct link *link, const struct primary_address *primary
     timer_arm(link->timer, 0);
 }
 
+/* The address that is followed already is an answer, too, where another history waits to be
+ * taken: an operator who names that server takes what it has (link_choice.c). */
 void link_follow(struct link *link, const struct primary_address *primary)
 {
     bool waits = link->candidates.waits_since_ms != 0 ||
@@ -342,6 +357,9 @@ void link_follow(struct link *link, const struct primary_address *primary)
         link_switch(link, primary);
 }
 
+/* Sentinels say the same address again and again, which changes nothing. But the first answer of
+ * one frees an attempt that was held until then, since nobody knew whether that server is the
+ * primary. */
 void link_follow_primary(struct link *link, const struct primary_address *primary)
 {
     bool was_held = link->is_unconfirmed && link_state(link) == LINK_RETRYING;
@@ -355,7 +373,9 @@ void link_follow_primary(struct link *link, const struct primary_address *primar
     }
 }
 
-/* A silent server is not the first to be tried again, also where it was good: it may be behind us, or hang. */
+/* A silent server is not the first to be tried again, also where it was good: it may be behind
+ * us, or hang. While we do not read, the silence is ours. A primary says something every few
+ * seconds: PING in the stream, a newline while an RDB is made (docs/protocol.md 1.3, 3.2). */
 static void link_check_silence(struct link *link)
 {
     bool listens = link_state(link) == LINK_CONNECTING ||
@@ -375,6 +395,9 @@ static void link_check_silence(struct link *link)
 
 void link_tick(struct link *link)
 {
+    /* Also when nothing has moved: a primary gives up a replica that does not acknowledge for
+     * its repl-timeout, and the first ACK after an RDB may have come too early (docs/protocol.md
+     * 1.3, 2.2). */
     if (link_state(link) == LINK_STREAMING)
         link_acknowledge(link);
     connect_race_tick(&link->race);
@@ -385,6 +408,8 @@ void link_tick(struct link *link)
     parent_watch_tick(&link->parent, is_relay ? link_primary(link) : NULL);
 }
 
+/* This turn's bytes are published by now. A GETACK is answered only here: an ACK must not name a
+ * byte that a kill would lose. */
 void link_turn_end(struct link *link)
 {
     link_look_at_cut(link);

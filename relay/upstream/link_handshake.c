@@ -22,8 +22,10 @@ const char *link_user(const struct link *link)
     return string_is_given(user) ? user : "default";
 }
 
-/* Who we are; and to continue where the last complete command of the current history ends, if the
- * window still holds that place. */
+/* Who we are; and to continue where the last complete command of the current history ends, if
+ * the window still holds that place. The boundary, and not our end: the second offset of a
+ * promoted replica is at a boundary, and nobody can have executed what is beyond ours
+ * (docs/protocol.md 4.1). */
 struct handshake_terms link_terms(struct link *link)
 {
     struct handshake_terms terms = {
@@ -56,6 +58,9 @@ void link_begin_handshake(struct link *link)
     server_conn_flush(&link->server_conn);
 }
 
+/* The current history stays, and is served, until the RDB of the new one is whole
+ * (store_promote): a full sync that breaks off costs our replicas nothing. The id and X are
+ * those of the reply, never of an INFO asked before (docs/protocol.md 4). */
 static void begin_full_sync(struct link *link, const struct psync_reply *reply,
                             struct link_outcome *outcome)
 {
@@ -94,7 +99,9 @@ static bool link_handshake_cut_at(struct link *link, uint64_t from, struct text 
     return false;
 }
 
-/* The same bytes go on under another id: another server is the primary now. */
+/* The same bytes go on under another id: another server is the primary now. Replicas must come
+ * back to learn the id (docs/protocol.md 3.7); they are told before a byte of the new branch is
+ * published. */
 static bool adopt_id(struct link *link, const struct replid *replid, struct text *why)
 {
     struct history *history = store_current(link->store);
@@ -112,7 +119,9 @@ static void stream_on(struct link *link, struct link_outcome *outcome)
                history_identity(history)->replid.hex, history_boundary(history));
 }
 
-/* What came behind the reply waits, in the connection and in the socket. */
+/* What came behind the reply waits, in the connection and in the socket. Were it stored before
+ * the cut is on the disk, a power failure could leave the bytes that were cut off in front of
+ * it. */
 void link_begin_rewinding(struct link *link)
 {
     connect_race_drop_all(&link->race);
@@ -175,7 +184,8 @@ static bool leave_branch(struct link *link, const struct replid *replid, uint64_
     return true;
 }
 
-/* False: `why`. *has_to_wait: for the disk. */
+/* False: `why`. *has_to_wait: for the disk. First the cut, then the id: under the new id nothing
+ * may be found that was cut off, not even after a power failure. */
 static bool rejoin(struct link *link, const struct psync_reply *reply, uint64_t from,
                    bool *has_to_wait, struct text *why)
 {
@@ -203,6 +213,7 @@ static void continue_stream(struct link *link, const struct psync_reply *reply,
 {
     struct text why;
     text_init(&why, LINK_WHY_MAX);
+    /* +CONTINUE names no offset: it is the one that was asked for (docs/protocol.md 1.4). */
     uint64_t from = link->server_conn.handshake.terms.offset;
     bool has_to_wait;
     if (!rejoin(link, reply, from, &has_to_wait, &why))
@@ -273,6 +284,7 @@ void link_take_answer(struct link *link, struct link_outcome *outcome)
         link_fail(link, outcome, "passed_over", text_string(&why));
         break;
     case SERVER_CONN_FAILED:
+        /* An attempt that ended before PSYNC has not tried all that takes a right. */
         if (handshake_has_asked(&link->server_conn.handshake))
             link_handshake_note_rights(link);
         link_fail(link, outcome, "refused", text_string(&why));

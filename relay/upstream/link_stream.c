@@ -33,6 +33,9 @@ static struct ack_view ack_view_of(const struct link *link)
     return view;
 }
 
+/* An ACK is also our sign of life, so it is sent whatever it says. No second one is put behind
+ * one that has not left: to a primary that does not read it would say less than the one that is
+ * made when there is room. */
 void link_acknowledge(struct link *link)
 {
     if (link->server_conn.out.length > 0)
@@ -97,7 +100,10 @@ static void note_stall(struct link *link, const char *cause)
     link->stalled_since_ms = clock_ms();
 }
 
-/* Stops reading for a moment: the stream waits in the primary's buffer, what is held is served on. */
+/* Stops reading for a moment: the stream waits in the primary's buffer, up to its
+ * client-output-buffer-limit (docs/protocol.md 8), and what is held is served on. There is never
+ * a hole: what was not read is not acknowledged, and is asked for again if the primary ends the
+ * link. */
 static void pause_reading(struct link *link, enum stream_receiver_result result)
 {
     const struct history *history = store_current(link->store);
@@ -176,6 +182,8 @@ void link_take_stream(struct link *link, struct link_outcome *outcome)
     struct server_conn *server_conn = &link->server_conn;
     struct text why;
     text_init(&why, LINK_WHY_MAX);
+    /* What came behind the answer to PSYNC or behind the RDB goes before what is in the socket.
+     * It has been received, but nobody has looked at it: it counts as heard below. */
     uint64_t received = server_conn_received(server_conn) - server_conn->pending.length;
     enum stream_receiver_result result = STREAM_RECEIVER_OK;
     if (server_conn->pending.length > 0)
@@ -215,6 +223,10 @@ void link_take_stream(struct link *link, struct link_outcome *outcome)
     text_fini(&why);
 }
 
+/* What GETACK asks for is the offset behind it; one that includes its own bytes is accepted
+ * (docs/protocol.md 3.4). Where the rule waits for the disk or for replicas, the first answer
+ * says less, and another follows as soon as there is more to say: WAIT at the primary must not
+ * wait for the next second. */
 void link_answer_getack(struct link *link)
 {
     look_at_pause(link);

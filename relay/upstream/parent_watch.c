@@ -42,6 +42,7 @@ void parent_watch_restart(struct parent_watch *watch)
 
 /* ------------------------------------------------------------------ one asking */
 
+/* AUTH and INFO in one write: the answers are counted, and only the last is looked at. */
 static void parent_watch_write_question(struct parent_watch *watch)
 {
     struct writer writer = {&watch->out, 2};

@@ -184,6 +184,9 @@ void primary_info_read(struct primary_info *info, struct bytes section)
     }
 }
 
+/* The new primary was promoted with our id as its second one: up to second_repl_offset both have
+ * the same bytes. We are usually ahead of that, since we execute nothing, and would get a full
+ * sync for our boundary (docs/protocol.md 4.1). */
 uint64_t primary_info_common(const struct primary_info *info, const struct replid *replid,
                              uint64_t offset)
 {
@@ -193,6 +196,8 @@ uint64_t primary_info_common(const struct primary_info *info, const struct repli
     return was_promoted && info->second_offset < offset ? info->second_offset : offset;
 }
 
+/* A server that tells no id, since it is too old or we have not the right to ask, may have ours:
+ * the answer to PSYNC says so. */
 bool primary_info_knows(const struct primary_info *info, const struct replid *replid)
 {
     const struct replid none = replid_none();

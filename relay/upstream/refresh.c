@@ -166,7 +166,8 @@ static void refresh_note_failure(struct refresh *refresh, const char *why)
     refresh->failures_total++;
 }
 
-/* What the primary answered to PSYNC says that it has not begun with anything. */
+/* What the primary answered to PSYNC says that it has not begun with anything: no fork was paid
+ * for, so the next attempt may come sooner (refresh_pace.h). */
 static bool is_refused(const struct refresh *refresh)
 {
     if (refresh->machine.state != REFRESH_HANDSHAKE)
@@ -223,6 +224,9 @@ void refresh_start(struct refresh *refresh, const char *host, uint16_t port,
     CHECK(store_current(refresh->store) != NULL);
     refresh_note_no_space(refresh, NULL);
     refresh_note_begin(refresh, cause);
+    /* Announced as the link is, with port and address, so that neither the primary nor a
+     * Sentinel counts two replicas; and PSYNC ? -1, since only the RDB is wanted
+     * (docs/protocol.md 2.6). */
     refresh->terms = *terms;
     refresh->terms.rdb_only = true;
     refresh->terms.has_history = false;
@@ -267,7 +271,9 @@ void refresh_tick(struct refresh *refresh, int64_t timeout_ms)
         refresh_fail(refresh, "the primary is silent");
 }
 
-/* PSYNC was answered by +FULLRESYNC: a snapshot of our history, we hope. */
+/* PSYNC was answered by +FULLRESYNC: a snapshot of our history, we hope. Between our asking and
+ * this answer the primary may have got another id, and then its X means nothing in our stream
+ * (docs/protocol.md 2.6). */
 static bool begin_loading(struct refresh *refresh, struct text *why)
 {
     const struct psync_reply *reply = &refresh->server_conn.handshake.reply;
@@ -393,8 +399,9 @@ static bool take_rdb(struct refresh *refresh, struct text *why)
     UNREACHABLE("a result without a case");
 }
 
-/* One buffer full a turn, so that the stream on the link goes first. What came behind the answer to PSYNC is the
- * beginning of the RDB. */
+/* One buffer full a turn, so that the stream on the link goes first. What came behind the answer
+ * to PSYNC is the beginning of the RDB. While the snapshot owes bytes to the disk nothing is
+ * received: the RDB waits at the primary, and not in our memory. */
 static bool read_some(struct refresh *refresh, struct text *why)
 {
     struct server_conn *server_conn = &refresh->server_conn;
@@ -447,6 +454,7 @@ static void resume_reading(void *arg)
         refresh_flush(refresh);
         return;
     }
+    /* What was received before the pause is in `pending`: no event comes for it. */
     server_conn_pause(&refresh->server_conn, false);
     refresh_on_event(refresh->server_conn.conn, CONN_EVENT_READABLE, refresh);
 }

@@ -97,6 +97,7 @@ void refresh_schedule_consider(struct refresh_schedule *refresh_schedule,
         return;
     if (lacks_space(refresh_schedule))
         return;
+    /* Whoever still waits when this one has failed says so again within seconds. */
     refresh_schedule->has_wish = false;
     refresh_schedule->has_other_wish = false;
     refresh_start(refresh_schedule->refresh, primary->host, primary->port, terms, cause);

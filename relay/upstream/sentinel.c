@@ -177,6 +177,9 @@ static void sentinel_question(struct sentinel *sentinel)
     sentinel_session_ask(&sentinel->session);
 }
 
+/* A connection that was listened to is asked on; else the race has one, or begins. All that can
+ * be known at once is looked at by the timer, in another turn: the caller is in the midst of a
+ * change of state. */
 static void enter_asking(void *owner)
 {
     struct sentinel *sentinel = owner;

@@ -39,6 +39,8 @@ struct conn_options server_conn_conn_options(const struct server_conn *server_co
     };
 }
 
+/* A new connection begins with nothing of the one before: neither a command that was not sent
+ * nor bytes that were not taken. */
 void server_conn_adopt(struct server_conn *server_conn, struct conn *conn)
 {
     CHECK(server_conn->conn == NULL);
@@ -97,6 +99,8 @@ void server_conn_flush(struct server_conn *server_conn)
     server_conn_want(server_conn);
 }
 
+/* FACK claims that the bytes are fsynced; servers that do not know it ignore what is behind the
+ * offset (docs/protocol.md 3.4). No reply comes, so nothing is waited for. */
 void server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset, bool is_durable)
 {
     if (server_conn->out.length == 0) {
@@ -110,6 +114,7 @@ void server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset, b
     server_conn_flush(server_conn);
 }
 
+/* One read a turn: whoever reads until nothing is left keeps thread 0 from everybody else. */
 bool server_conn_receive(struct server_conn *server_conn, struct text *why)
 {
     CHECK(server_conn->pending.length == 0);
@@ -139,6 +144,8 @@ struct conn_traffic server_conn_traffic(const struct server_conn *server_conn)
     return sum;
 }
 
+/* Stops behind the answer that ends the handshake: what came behind it is the RDB or the stream,
+ * and stays in `pending` for whoever takes over. */
 enum server_conn_result server_conn_shake_hands(struct server_conn *server_conn, struct text *why)
 {
     struct handshake *handshake = &server_conn->handshake;

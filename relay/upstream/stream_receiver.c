@@ -24,6 +24,9 @@ void stream_receiver_begin(struct stream_receiver *stream_receiver, struct histo
     stream_receiver->buffer = buffer;
     stream_receiver->buffer_length = buffer_length;
     uint64_t boundary = history_boundary(history);
+    /* The primary goes on at our boundary. What is held beyond it, the beginning of a command or
+     * an open MULTI, comes a second time (docs/protocol.md 3.3, 4.1): it is compared, and not
+     * stored again. */
     history_forget_owed(history); /* the primary is asked for it again */
     tokenizer_init(&stream_receiver->tokenizer, boundary);
     if (boundary < history_end(history)) {
@@ -89,6 +92,8 @@ static enum stream_receiver_result judge_space(const struct stream_receiver *str
 {
     switch (space) {
     case BACKLOG_SPACE:
+        /* Had the two run apart, every byte that follows would be stored, served and
+         * acknowledged under a wrong offset. */
         CHECK(stream_receiver->tokenizer.offset == history_end(stream_receiver->history));
         history_set_boundary(stream_receiver->history, stream_receiver->tokenizer.boundary);
         return STREAM_RECEIVER_OK;
@@ -100,8 +105,9 @@ static enum stream_receiver_result judge_space(const struct stream_receiver *str
     UNREACHABLE("a space without a case");
 }
 
-/* Reads new bytes, and makes them the history's. What the disk does not take now it takes before the next ones are
- * received. */
+/* Reads new bytes, and makes them the history's: tokenized first, so that what is no stream is
+ * not stored. What the disk does not take now it takes before the next ones are received. The
+ * boundary moves last: an offset that somebody may ask for is behind bytes that are here. */
 static enum stream_receiver_result append(struct stream_receiver *stream_receiver,
                                           struct bytes data, struct text *why)
 {
