@@ -175,6 +175,7 @@ static void tls_sides_take(struct tls_sides *sides, enum tls_use use, struct tls
                            const struct config *config)
 {
     const struct tls_options options = rows[use].options(config);
+    /* Counted: connections that are up keep the context that they began with. */
     tls_context_release(&sides->context[use]);
     sides->context[use] = context;
     text_clear(&sides->made_of[use]);
@@ -291,6 +292,7 @@ static bool has_changed(const struct tls_sides *sides, enum tls_use use,
 
 bool tls_sides_follow(struct tls_sides *sides, const struct config *config, struct text *why)
 {
+    /* All are made before any is taken: a change takes effect as a whole or not at all. */
     struct tls_context *fresh[TLS_USES] = {NULL};
     bool is_good = true;
     for (enum tls_use use = 0; use < TLS_USES && is_good; use++) {

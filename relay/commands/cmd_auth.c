@@ -21,6 +21,7 @@ static void reply_hello(const struct login *login, struct writer *writer, void *
     struct link_status upstream;
     link_status(commands->link, &upstream);
     bool is_valkey = upstream.valkey_version[0] != '\0';
+    /* Only now, with the login behind it: a HELLO whose password is wrong changes nothing. */
     if (login->has_name)
         name_copy(session->name, bytes_of(login->name));
     session->protocol = login->protocol;
@@ -56,6 +57,7 @@ static void log_in(struct request *request, struct bytes name, struct bytes pass
         write_error(request->writer, "ERR out of memory");
         return;
     }
+    /* From the stack to where it lives as long as the client. */
     state->login = *login;
     logins_block(&commands->logins, &state->login, wait_ms);
 }

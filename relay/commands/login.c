@@ -20,6 +20,7 @@ static struct guess_key login_key_of(const struct client *client)
 /* A client that is logged in already keeps its user when it gives a wrong password. */
 static void login_finish(struct logins *logins, const struct login *login, struct writer *writer)
 {
+    /* By name, once more: the users may have been read again while the client waited. */
     const struct user *user = users_find(logins->users, bytes_of(login->user));
     if (user == NULL) {
         logins->denied++;
@@ -155,6 +156,8 @@ int64_t logins_try(struct logins *logins, struct login *login, struct bytes name
         write_error(writer, "ERR too many wrong passwords came from your address, try again later");
         return 0;
     }
+    /* Judged at once, told later, right or wrong: the time of the answer says nothing. The password itself is not kept
+     * meanwhile. */
     const struct user *user = users_judge(logins->users, name, password);
     if (user == NULL)
         log_wrong_password(logins, client, name);

@@ -24,6 +24,8 @@ static struct guess_place *find_or_make(struct login_throttle *login_throttle,
     struct guess_place *place = login_throttle_find(login_throttle, key);
     if (place != NULL)
         return place;
+    /* Free ones have 0 and come first. Of taken ones the address that has nearly paid loses least: an attacker with a
+     * thousand addresses gains a try each, and no more. */
     place = &login_throttle->place[0];
     for (int i = 1; i < LOGIN_THROTTLE_PLACES; i++) {
         if (login_throttle->place[i].paid_ms < place->paid_ms)
@@ -49,6 +51,8 @@ struct guess login_throttle_take(struct login_throttle *login_throttle, struct g
     if (wait_ms > 0)
         place->slow_told = true;
     place->last_ms = now_ms;
+    /* Who is refused has not been told whether the password was right, so it costs nothing: else a crowd of refused ones
+     * would keep the address out for ever. */
     if (!is_refused)
         place->paid_ms = now_ms + owed_ms + GUESS_COST_MS;
     return guess;

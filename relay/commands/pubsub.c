@@ -199,6 +199,7 @@ struct published_message {
 
 static struct bytes message_in_protocol(struct published_message *published, int protocol)
 {
+    /* A thousand subscribers get the same bytes: formatted once, not a thousand times. */
     struct text *text = &published->text[protocol - 2];
     if (text->length > 0)
         return text_bytes(text);

@@ -48,6 +48,7 @@ void commands_on_users_changed(struct commands *commands)
         .users = commands->options.users,
         .psync = command_find_path(commands->table, bytes_of("psync")),
     };
+    /* First: a login that was found right and waits for its time would let a user in who is gone. */
     logins_deny_blocked(&commands->logins);
     downstream_each_client(commands->downstream, judge_client, &revoked);
     downstream_each_replica(commands->downstream, revoked_judge_replica, &revoked);

@@ -52,6 +52,7 @@ bool transaction_add(struct transaction *transaction, const struct command *comm
 struct transaction transaction_take(struct transaction *transaction)
 {
     CHECK(transaction->is_open);
+    /* EXEC may run a RESET, or close the client: what it runs must not be in the client's state then. */
     struct transaction taken = *transaction;
     transaction_init(transaction);
     return taken;

@@ -34,6 +34,7 @@ bool users_add(struct users *users, const struct user *user)
     CHECK(all != NULL);
     users->all = all;
     users->all[users->count++] = *user;
+    /* Looked up with each command of those who have not logged in: kept here. */
     if (user->needs_none && bytes_equal(name, bytes_of(USER_DEFAULT)))
         users->open_role = user->role;
     return true;
@@ -53,6 +54,7 @@ const struct user *users_judge(const struct users *users, struct bytes name, str
 {
     const struct user *found = NULL;
     struct digest given = digest_of(password);
+    /* Where nobody needs a password any is right: a replica that has a masterauth must get in (docs/protocol.md 5.3). */
     bool is_anybody = users->count == 1 && users->open_role != ROLE_NONE;
     for (size_t i = 0; i < users->count; i++) {
         const struct user *user = &users->all[i];

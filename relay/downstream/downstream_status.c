@@ -20,6 +20,7 @@ struct replica_stats_list_scope downstream_scope(const struct downstream *downst
 bool downstream_acknowledged(const struct downstream *downstream, unsigned rank, uint64_t *offset)
 {
     const struct replica_stats_list_scope scope = downstream_scope(downstream);
+    /* `ack = all`: somebody is missed who may have less than all that are here. */
     if (rank == 0 && !known_is_complete(&downstream->known, clock_ms()))
         return false;
     return replica_stats_list_acknowledged(&downstream->replica_stats_list, &scope, rank, offset);

@@ -50,6 +50,7 @@ int64_t resync_wait_ms(unsigned failures, enum rdb_reading reading)
         return doubled(RESYNC_UNREADABLE_MS, failures - 1, RESYNC_UNREADABLE_MS_MAX);
     if (failures <= RESYNC_FREE)
         return 0;
+    /* Short while it may be a healthy one that waits in the place of the failing one. */
     if (failures <= RESYNC_IN_DOUBT)
         return doubled(FIRST_WAIT_MS, failures - RESYNC_FREE - 1, RESYNC_DOUBT_MS_MAX);
     return doubled(RESYNC_DOUBT_MS_MAX, failures - RESYNC_IN_DOUBT, RESYNC_MS_MAX);
@@ -77,6 +78,7 @@ unsigned resync_throttle_take(struct resync_throttle *throttle, const struct rep
     struct resync_place *place = resync_throttle_find(throttle, stats, source, now_ms);
     if (place == NULL)
         return 0;
+    /* Taken away: a second one that says the same of itself is another replica, and does not wait. */
     unsigned failures = place->failures;
     memset(place, 0, sizeof(*place));
     return failures;

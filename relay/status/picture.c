@@ -106,6 +106,7 @@ static void picture_keep(struct gathering *gathering, const struct row *row,
         sift_up(gathering, place);
         return;
     }
+    /* However many replicas there are: they are all counted, and the rows that are kept are bounded. */
     picture->rows_left_out++;
     if (gathering->rows_max == 0)
         return;
@@ -157,6 +158,7 @@ static void on_replica(const struct peer_status *replica, void *arg)
 {
     struct gathering *gathering = arg;
     struct picture *picture = gathering->picture;
+    /* Closed on its worker, and the message of that is on its way. */
     if (replica->state == REPLICA_CLOSING)
         return;
     struct row row = {

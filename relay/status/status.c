@@ -161,6 +161,8 @@ static const struct {
 
 /* --- who asks --- */
 
+/* A page from elsewhere can have its reader's browser ask a name that leads here (DNS rebinding). What only this machine
+ * or this network may ask must then be asked for by an address, or by a name that is allowed. */
 static bool is_meant_for_us(const struct status *status, const char *host)
 {
     const char *allowed = status->sources.allowed_hosts;
@@ -207,6 +209,7 @@ static void on_request(const struct http_request *request, struct http_reply *re
             "localhost, or for an address such as 127.0.0.1\n");
         return;
     }
+    /* Judged for open paths, too: who has the password is told more there (is_trusted). */
     int refusal = status_judge(status, request);
     size_t i = 0;
     status->is_trusted = refusal == 0;
@@ -284,6 +287,7 @@ struct status *status_open(struct loop *loop, const struct status_options *optio
 
 void status_change(struct status *status, const struct status_sources *sources)
 {
+    /* What was written with the old settings is not served again. */
     status->sources = *sources;
     status->document.made_ms = status->metrics.made_ms = 0;
 }
