@@ -49,6 +49,11 @@ static bool is_section_asked_for(const struct request *request, size_t section)
     return false;
 }
 
+static bool has_replica_lines(info_section_fn *write)
+{
+    return write == info_replication || write == info_store || write == info_relay;
+}
+
 void on_info(struct request *request)
 {
     struct text out;
@@ -57,9 +62,8 @@ void on_info(struct request *request)
     struct info_moment moment;
     bool has_lines = false;
     for (size_t i = 0; i < LENGTH_OF(sections); i++)
-        has_lines = has_lines ||
-                    ((sections[i].write == info_replication || sections[i].write == info_store) &&
-                     is_section_asked_for(request, i));
+        has_lines =
+            has_lines || (has_replica_lines(sections[i].write) && is_section_asked_for(request, i));
     info_moment_take(&moment, request->commands, has_lines);
     for (size_t i = 0; i < LENGTH_OF(sections); i++) {
         if (is_section_asked_for(request, i))

@@ -95,7 +95,8 @@ static void list_replica(const struct peer_status *replica, void *arg)
     struct listing *listing = arg;
     struct writer *writer = &listing->writer;
     listing->count++;
-    write_map(writer, 13);
+    const struct progress_view *full_sync = &replica->full_sync;
+    write_map(writer, 19);
     cmd_relay_write_number(writer, "id", (int64_t)replica->id);
     write_text(writer, "addr", replica->peer);
     write_text(writer, "ip", replica->address);
@@ -110,6 +111,17 @@ static void list_replica(const struct peer_status *replica, void *arg)
     cmd_relay_write_number(writer, "lag", seconds_since(listing, replica->last_ack_ms));
     cmd_relay_write_number(writer, "age", seconds_since(listing, replica->connected_ms));
     cmd_relay_write_number(writer, "sent_bytes", (int64_t)replica->sent_bytes);
+    write_text(writer, "held", replica->is_held ? "yes" : "no");
+    cmd_relay_write_number(writer, "full_sync_bytes",
+                           full_sync->is_active ? (int64_t)full_sync->bytes : -1);
+    cmd_relay_write_number(writer, "full_sync_total",
+                           full_sync->total != 0 ? (int64_t)full_sync->total : -1);
+    write_text(writer, "full_sync_estimated", full_sync->is_estimate ? "yes" : "no");
+    cmd_relay_write_number(writer, "full_sync_rate",
+                           full_sync->is_active ? (int64_t)full_sync->rate : -1);
+    cmd_relay_write_number(
+        writer, "full_sync_left",
+        full_sync->is_active && full_sync->left_ms >= 0 ? (full_sync->left_ms + 999) / 1000 : -1);
 }
 
 static void reply_list(struct request *request, const struct listing *listing)

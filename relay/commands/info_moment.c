@@ -11,7 +11,11 @@
 #include "relay/store/status.h"
 #include "relay/store/store.h"
 
-enum { LINES_LENGTH_MAX = 8 * 1024 * 1024 };
+enum {
+    LINES_LENGTH_MAX = 8 * 1024 * 1024,
+    FULL_SYNC_LINES_LENGTH_MAX = 32 * 1024,
+    PROGRESS_LENGTH_MAX = 256,
+};
 
 /* The state as a primary would name it; NULL: it is on its way out, and not listed. */
 static const char *replica_state(const struct peer_status *replica)
@@ -38,10 +42,28 @@ const char *info_plain_address(const char *address, char out[INFO_ADDRESS_MAX])
     return out;
 }
 
+static void add_full_sync(struct info_moment *moment, const struct peer_status *replica)
+{
+    if (!replica->full_sync.is_active || moment->full_syncs == INFO_FULL_SYNCS_MAX)
+        return;
+    char name[40];
+    char address[INFO_ADDRESS_MAX];
+    struct text progress;
+    text_init(&progress, PROGRESS_LENGTH_MAX);
+    progress_view_format(&replica->full_sync, ',', &progress);
+    struct report report = {.out = &moment->full_sync_lines};
+    snprintf(name, sizeof(name), "full_sync%zu", moment->full_syncs++);
+    report_text(&report, name, "id=%" PRIu64 ",ip=%s,port=%u,%s", replica->id,
+                info_plain_address(replica->address, address), replica->listening_port,
+                text_string(&progress));
+    text_fini(&progress);
+}
+
 static void add_line(const struct peer_status *replica, void *arg)
 {
     struct info_moment *moment = arg;
     holders_note(&moment->holders, replica);
+    add_full_sync(moment, replica);
     char name[32];
     char address[INFO_ADDRESS_MAX];
     const char *state = replica_state(replica);
@@ -61,6 +83,7 @@ void info_moment_take(struct info_moment *moment, const struct commands *command
 {
     *moment = (struct info_moment){.commands = commands, .now_ms = clock_ms()};
     text_init(&moment->replica_lines, LINES_LENGTH_MAX);
+    text_init(&moment->full_sync_lines, FULL_SYNC_LINES_LENGTH_MAX);
     link_status(commands->link, &moment->link);
     store_status(commands->store, &moment->store);
     holders_init(&moment->holders, moment->store.published, moment->store.window_bytes);
@@ -73,6 +96,7 @@ void info_moment_take(struct info_moment *moment, const struct commands *command
 void info_moment_fini(struct info_moment *moment)
 {
     text_fini(&moment->replica_lines);
+    text_fini(&moment->full_sync_lines);
 }
 
 int64_t info_moment_seconds_since(const struct info_moment *moment, int64_t then_ms)

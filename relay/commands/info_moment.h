@@ -28,11 +28,16 @@ struct info_moment {
     uint64_t replicas;         /* of which there is a line */
     struct holders holders;    /* of the window; as the lines */
     struct text replica_lines; /* "slave0:ip=...,port=...", as primaries show them */
+    size_t full_syncs;         /* of which there is a line below; INFO_FULL_SYNCS_MAX at the most */
+    struct text full_sync_lines; /* "full_sync0:id=...,ip=..." */
 };
 
 /* `has_lines`: each replica is looked at. */
 void info_moment_take(struct info_moment *moment, const struct commands *commands, bool has_lines);
 void info_moment_fini(struct info_moment *moment);
+
+/* Full syncs that have a line of their own: those that have come first. */
+enum { INFO_FULL_SYNCS_MAX = 32 };
 
 /* Monitors take a line apart at ',' and '=': an announced address must not bring any. */
 enum { INFO_ADDRESS_MAX = 256 };

@@ -87,6 +87,8 @@ void info_relay(const struct info_moment *moment, struct report *report)
     report_u64(report, "upstream_refreshes", upstream->refreshes);
     report_u64(report, "upstream_refresh_failures", upstream->refresh_failures);
     report_refreshes(report, moment);
+    progress_view_report(&upstream->sync_progress, "upstream_sync_progress", report);
+    progress_view_report(&upstream->refresh_progress, "upstream_refresh_progress", report);
     report_text(report, "upstream_announced_version", "%s",
                 server_version_format(upstream->announced_version, version));
     report_u64(report, "upstream_received_bytes", upstream->received_bytes);
@@ -107,6 +109,7 @@ void info_relay(const struct info_moment *moment, struct report *report)
     report_u64(report, "replicas_waiting", moment->counts.replicas_waiting);
     report_u64(report, "full_syncs_in_progress", moment->counts.full_syncs);
     report_u64(report, "full_syncs_held", moment->counts.full_syncs_held);
+    text_append(report->out, text_bytes(&moment->full_sync_lines));
     report_known(report, moment->commands);
     text_fini(&rule);
 }

@@ -40,6 +40,7 @@ struct downstream {
     struct waiting waiting;
     struct full_sync_limits limits;               /* of all full syncs */
     struct notifier *place_left;                  /* one of them is over; rung by workers */
+    int64_t progress_logged_ms;                   /* of full syncs */
     struct replica_stats_list replica_stats_list; /* of all replicas, oldest first */
     struct known known;
     uint64_t replica_stats_count;

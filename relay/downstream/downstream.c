@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "component.h"
+#include "full_sync_progress.h"
 #include "relay/base/clock.h"
 #include "relay/net/loop.h"
 #include "relay/store/history.h"
@@ -232,6 +233,7 @@ void downstream_wake(struct downstream *downstream)
 void downstream_tick(struct downstream *downstream)
 {
     waiting_tick(&downstream->waiting);
+    full_sync_progress_tick(&downstream->replica_stats_list, &downstream->progress_logged_ms);
     known_tick(&downstream->known, clock_ms());
     client_list_tick(&downstream->clients);
 }

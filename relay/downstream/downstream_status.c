@@ -3,6 +3,7 @@
  * How the downstream side is: what replicas have acknowledged, who is connected, and counts.
  */
 #include "component.h"
+#include "full_sync_progress.h"
 #include "relay/base/clock.h"
 #include "relay/downstream/downstream.h"
 #include "relay/store/history.h"
@@ -65,6 +66,8 @@ static struct peer_status replica_status(const struct replica_stats *stats,
         .connected_ms = stats->connected_ms,
         .sent_bytes = REPLICA_STATS_GET(stats, sent_bytes),
         .delayed_ms = delayed_ms(stats, clock_ms()),
+        .is_held = stats->is_held,
+        .full_sync = full_sync_progress_view(stats),
     };
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+
 #include "relay/base/clock.h"
+#include "relay/base/log.h"
 #include "replica_private.h"
 
 /* What a feed's result means for the replica. */
@@ -40,6 +43,17 @@ void replica_show_traffic(struct replica *replica)
     REPLICA_STATS_SET(replica->stats, writes, traffic.writes);
 }
 
+static void show_rdb(const struct replica *replica)
+{
+    const struct feed *feed = &replica->feed;
+    uint64_t length;
+    if (feed->snapshot != NULL && snapshot_length(feed->snapshot, &length))
+        REPLICA_STATS_SET(replica->stats, rdb_length, length);
+    else if (feed->snapshot != NULL)
+        REPLICA_STATS_SET(replica->stats, rdb_estimate, snapshot_estimate(feed->snapshot));
+    REPLICA_STATS_SET(replica->stats, rdb_sent, feed->snapshot_sent);
+}
+
 void replica_show_sent(struct replica *replica)
 {
     if (replica->sent_seen != replica->feed.sent_bytes) {
@@ -47,6 +61,8 @@ void replica_show_sent(struct replica *replica)
         replica->progress_ms = clock_ms();
     }
     replica_show_traffic(replica);
+    if (replica->feed.step <= FEED_MARK)
+        show_rdb(replica);
     REPLICA_STATS_SET(replica->stats, sent_offset, replica->feed.cursor.offset);
 }
 
@@ -87,6 +103,10 @@ static void note_rdb_sent(struct replica *replica)
     if (!stats->full_sync || stats->rdb_sent_ms != 0 || replica->feed.step <= FEED_MARK)
         return;
     stats->rdb_sent_ms = clock_ms();
+    show_rdb(replica);
+    log_info("downstream: replica id=%" PRIu64 " addr=%s rdb sent bytes=%" PRIu64 " duration=%.3fs",
+             stats->id, stats->peer, replica->feed.snapshot_sent,
+             (double)(stats->rdb_sent_ms - stats->attached_ms) / 1000);
     replica_note_life(replica);
     replica_leave_rate(replica);
     if (!stats->acknowledges) /* it will not say that it has loaded it */

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "relay/base/progress_meter.h"
 #include "relay/base/queue.h"
 #include "relay/downstream/client.h"
 #include "relay/downstream/reasons.h"
@@ -55,6 +56,7 @@ struct replica_stats {
     enum rdb_reading reading;    /* and whether it can read that, by what it has announced */
     unsigned failures;     /* full syncs before this that came to nothing: resync_throttle.h */
     int64_t not_before_ms; /* while it waits: no full sync before that; 0: not decided */
+    struct progress_meter progress; /* of its full sync: full_sync_progress.h; thread 0's alone */
     bool is_held; /* it could have its full sync, and waits for a place: full_sync_limits.h */
 
     /* Lent, and read by thread 0 at any time. Relaxed: each is a number by itself, nothing else is
@@ -65,6 +67,9 @@ struct replica_stats {
     _Atomic uint64_t acknowledged;
     _Atomic uint64_t sent_offset;
     _Atomic uint64_t sent_bytes;
+    _Atomic uint64_t rdb_sent;     /* bytes of the RDB of its full sync, */
+    _Atomic uint64_t rdb_length;   /* of so many; 0: not known, */
+    _Atomic uint64_t rdb_estimate; /* then of about so many; 0: not known */
     _Atomic uint64_t received_bytes;
     _Atomic uint64_t reads; /* from its socket */
     _Atomic uint64_t writes;

@@ -6,6 +6,7 @@
 
 #include "attach.h"
 #include "full_sync_limits.h"
+#include "full_sync_progress.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/downstream/options.h"
@@ -219,8 +220,12 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
         replica_close(replica, CLOSE_MEMORY);
         return;
     }
-    if (plan->verdict == ATTACH_FULL)
+    if (plan->verdict == ATTACH_FULL) {
         replica_take_place(replica, waiting->limits);
+        full_sync_progress_begin(
+            replica->stats, plan->has_length ? plan->length : snapshot_estimate(plan->snapshot),
+            !plan->has_length);
+    }
     struct replica_stats *stats = replica->stats;
     stats->not_before_ms = 0;
     stats->is_held = false;

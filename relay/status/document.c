@@ -36,6 +36,27 @@ static void write_finding(const struct finding *finding, void *arg)
     json_close_object(json);
 }
 
+/* How far something is that takes long; null: it is not under way. */
+static void write_progress(struct json *json, const char *name, const struct progress_view *view)
+{
+    if (!view->is_active) {
+        json_null(json, name);
+        return;
+    }
+    json_open_object(json, name);
+    json_u64(json, "bytes", view->bytes);
+    if (view->total != 0)
+        json_u64(json, "total_bytes", view->total);
+    else
+        json_null(json, "total_bytes");
+    json_bool(json, "estimated", view->is_estimate);
+    json_thousandths(json, "percent", view->percent < 0 ? -1 : (int64_t)(view->percent * 1000));
+    json_u64(json, "rate", view->rate);
+    json_seconds(json, "seconds_left", view->left_ms);
+    json_seconds(json, "seconds_taken", view->taken_ms);
+    json_close_object(json);
+}
+
 static void write_sync(struct json *json, const struct link_status *link)
 {
     if (!link->sync_in_progress) {
@@ -45,6 +66,7 @@ static void write_sync(struct json *json, const struct link_status *link)
     json_open_object(json, "sync");
     json_u64(json, "read_bytes", link->sync_read_bytes);
     json_u64(json, "total_bytes", link->sync_total_bytes);
+    write_progress(json, "progress", &link->sync_progress);
     json_close_object(json);
 }
 
@@ -142,6 +164,7 @@ static void write_primary(struct json *json, const struct picture *picture)
     json_u64(json, "refresh_failures", link->refresh_failures);
     json_string(json, "refresh_error", link->refresh_error);
     write_refreshes(json, picture);
+    write_progress(json, "refresh_progress", &link->refresh_progress);
     json_close_object(json);
     text_fini(&ack);
 }
@@ -201,6 +224,7 @@ static void write_store(struct json *json, const struct picture *picture)
     json_bool(json, "proof_in_progress", store->is_proving);
     json_u64(json, "proof_total_bytes", store->proof_bytes);
     json_u64(json, "proof_left_bytes", store->proof_bytes_left);
+    write_progress(json, "proof_progress", &store->proof_progress);
     json_u64(json, "segments", store->segments);
     json_u64(json, "segment_disk_bytes", store->segment_disk_bytes);
     json_u64(json, "pinned_bytes", store->pinned_bytes);
@@ -248,6 +272,8 @@ static void write_row(struct json *json, const struct row *row)
     json_seconds(json, "heard_seconds", has_lag ? row->heard_ms : -1);
     json_seconds(json, "connected_seconds", row->connected_ms);
     json_seconds(json, "delayed_seconds", row->delayed_ms);
+    json_bool(json, "held", row->is_held);
+    write_progress(json, "full_sync", &row->full_sync);
     json_u64(json, "sent_bytes", row->sent_bytes);
     json_close_object(json);
 }

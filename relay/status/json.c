@@ -79,12 +79,17 @@ void json_null(struct json *json, const char *name)
     text_append_string(json->out, "null");
 }
 
-void json_seconds(struct json *json, const char *name, int64_t ms)
+void json_thousandths(struct json *json, const char *name, int64_t value)
 {
-    if (ms < 0) {
+    if (value < 0) {
         json_null(json, name);
         return;
     }
     json_begin(json, name);
-    text_format(json->out, "%" PRId64 ".%03" PRId64, ms / 1000, ms % 1000);
+    text_format(json->out, "%" PRId64 ".%03" PRId64, value / 1000, value % 1000);
+}
+
+void json_seconds(struct json *json, const char *name, int64_t ms)
+{
+    json_thousandths(json, name, ms);
 }

@@ -26,6 +26,9 @@ void json_i64(struct json *json, const char *name, int64_t value);
 void json_bool(struct json *json, const char *name, bool value);
 void json_null(struct json *json, const char *name);
 
+/* Thousandths, as a number with three decimals; below 0: null. */
+void json_thousandths(struct json *json, const char *name, int64_t value);
+
 /* Milliseconds as seconds; below 0: null. */
 void json_seconds(struct json *json, const char *name, int64_t ms);
 

@@ -48,6 +48,16 @@ static const struct snapshot_status *served(const struct picture *picture)
         return expression;                                                                         \
     }
 
+static struct value total_of(const struct progress_view *view)
+{
+    return known_if(view->total != 0, (double)view->total);
+}
+
+static struct value left_of(const struct progress_view *view)
+{
+    return known_if(view->is_active && view->left_ms >= 0, (double)view->left_ms / 1000);
+}
+
 VALUE(start_time, known((double)(picture->wall_us / 1000 - picture->uptime_ms) / 1000))
 VALUE(cpu, known(picture->cpu_seconds))
 VALUE(resident, known((double)picture->memory.resident))
@@ -73,6 +83,14 @@ VALUE(link_partial_syncs, known((double)picture->link.partial_syncs))
 VALUE(link_acknowledged, known((double)picture->link.acknowledged))
 VALUE(other_history, known(picture->link.wait.is_waiting))
 VALUE(sync_in_progress, known(picture->link.sync_in_progress))
+VALUE(sync_bytes,
+      known_if(picture->link.sync_progress.is_active, (double)picture->link.sync_progress.bytes))
+VALUE(sync_total, total_of(&picture->link.sync_progress))
+VALUE(sync_left, left_of(&picture->link.sync_progress))
+VALUE(refresh_bytes, known_if(picture->link.refresh_progress.is_active,
+                              (double)picture->link.refresh_progress.bytes))
+VALUE(refresh_total, total_of(&picture->link.refresh_progress))
+VALUE(refresh_left, left_of(&picture->link.refresh_progress))
 VALUE(refreshes, known((double)picture->link.refreshes))
 VALUE(refresh_failures, known((double)picture->link.refresh_failures))
 
@@ -81,6 +99,8 @@ VALUE(window_end, known((double)picture->store.published))
 VALUE(window_held, known((double)(picture->store.published - picture->store.first)))
 VALUE(window_size, known((double)picture->store.window_bytes))
 VALUE(window_max, known((double)picture->store.window_bytes_max))
+VALUE(proof_left_bytes, known((double)picture->store.proof_bytes_left))
+VALUE(proof_left, left_of(&picture->store.proof_progress))
 VALUE(undurable, known(picture->store.published > picture->store.durable
                            ? (double)(picture->store.published - picture->store.durable)
                            : 0))
@@ -169,12 +189,24 @@ static const struct metric {
      "Offset that was acknowledged to the primary.", link_acknowledged},
     {"psync_relay_link_sync_in_progress", GAUGE, "Whether a full sync with the primary runs.",
      sync_in_progress},
+    {"psync_relay_link_sync_bytes", GAUGE, "Bytes of its RDB that have come.", sync_bytes},
+    {"psync_relay_link_sync_expected_bytes", GAUGE,
+     "Length of that RDB, or an estimate where the primary does not tell it.", sync_total},
+    {"psync_relay_link_sync_left_seconds", GAUGE,
+     "Until it is here, at the rate of the last seconds.", sync_left},
     {"psync_relay_link_other_history", GAUGE,
      "Whether a server has another history, which is not taken, or not yet.", other_history},
     {"psync_relay_snapshot_refreshes_total", COUNTER,
      "RDBs fetched from the primary on a second connection.", refreshes},
     {"psync_relay_snapshot_refresh_failures_total", COUNTER, "Those that came to nothing.",
      refresh_failures},
+
+    {"psync_relay_snapshot_refresh_bytes", GAUGE, "Bytes that have come of one that is fetched.",
+     refresh_bytes},
+    {"psync_relay_snapshot_refresh_expected_bytes", GAUGE, "Its length, or an estimate.",
+     refresh_total},
+    {"psync_relay_snapshot_refresh_left_seconds", GAUGE,
+     "Until it is here, at the rate of the last seconds.", refresh_left},
 
     {"psync_relay_window_first_offset_bytes", GAUGE, "First offset of the window.", window_first},
     {"psync_relay_window_end_offset_bytes", GAUGE,
@@ -184,6 +216,10 @@ static const struct metric {
      window_size},
     {"psync_relay_window_max_bytes", GAUGE,
      "What is kept for replicas that are behind (repl-backlog-max-size).", window_max},
+    {"psync_relay_store_proof_left_bytes", GAUGE,
+     "Found at the start, and still to be verified in the background.", proof_left_bytes},
+    {"psync_relay_store_proof_left_seconds", GAUGE,
+     "Until that is verified, at the rate of the last seconds.", proof_left},
     {"psync_relay_store_not_durable_bytes", GAUGE, "End of the window that is not fsynced yet.",
      undurable},
     {"psync_relay_store_segments", GAUGE, "Files of the window.", segments},
@@ -385,23 +421,73 @@ static double row_sent(const struct row *row)
     return (double)row->sent_bytes;
 }
 
+static double row_sync_bytes(const struct row *row)
+{
+    return (double)row->full_sync.bytes;
+}
+
+static double row_sync_total(const struct row *row)
+{
+    return (double)row->full_sync.total;
+}
+
+static double row_sync_left(const struct row *row)
+{
+    return (double)row->full_sync.left_ms / 1000;
+}
+
+/* Which rows have a series. */
+static bool row_is_any(const struct row *row)
+{
+    (void)row;
+    return true;
+}
+
+/* It tells what it has. */
+static bool row_has_lag(const struct row *row)
+{
+    return row->state == ROW_ONLINE && row->acknowledges;
+}
+
+static bool row_has_sync(const struct row *row)
+{
+    return row->full_sync.is_active;
+}
+
+static bool row_has_sync_total(const struct row *row)
+{
+    return row->full_sync.total != 0;
+}
+
+static bool row_has_sync_left(const struct row *row)
+{
+    return row->full_sync.is_active && row->full_sync.left_ms >= 0;
+}
+
 static const struct {
     const char *name;
     enum metric_type type;
     const char *help;
     double (*value)(const struct row *row);
-    bool needs_lag; /* only of those that tell what they have */
+    bool (*is_of)(const struct row *row);
 } replica_metrics[] = {
     {"psync_relay_replica_online", GAUGE, "Whether the replica follows the stream.", row_online,
-     false},
+     row_is_any},
     {"psync_relay_replica_offset_bytes", GAUGE, "Offset that the replica has acknowledged.",
-     row_offset, true},
+     row_offset, row_has_lag},
     {"psync_relay_replica_lag_bytes", GAUGE, "Bytes of the stream that the replica lacks.",
-     row_lag_bytes, true},
+     row_lag_bytes, row_has_lag},
     {"psync_relay_replica_lag_seconds", GAUGE, "For how long it has lacked the first of them.",
-     row_lag_seconds, true},
+     row_lag_seconds, row_has_lag},
     {"psync_relay_replica_sent_bytes_total", COUNTER, "Bytes sent on its connection.", row_sent,
-     false},
+     row_is_any},
+    {"psync_relay_replica_full_sync_bytes", GAUGE, "Bytes sent of the RDB of its full sync.",
+     row_sync_bytes, row_has_sync},
+    {"psync_relay_replica_full_sync_expected_bytes", GAUGE,
+     "Length of that RDB, or an estimate where it is not known.", row_sync_total,
+     row_has_sync_total},
+    {"psync_relay_replica_full_sync_left_seconds", GAUGE,
+     "Until it is sent, at the rate of the last seconds.", row_sync_left, row_has_sync_left},
 };
 
 /* By address and port, and of one that is there twice the younger connection first. */
@@ -444,8 +530,7 @@ static void metrics_write_replicas(const struct picture *picture, struct text *o
         metrics_write_head(out, name, replica_metrics[i].type, replica_metrics[i].help);
         for (size_t at = 0; at < picture->row_count; at++) {
             const struct row *row = &picture->rows[at];
-            bool has_lag = row->state == ROW_ONLINE && row->acknowledges;
-            if (replica_metrics[i].needs_lag && !has_lag)
+            if (!replica_metrics[i].is_of(row))
                 continue;
             bool is_ipv6 = strchr(row->address, ':') != NULL;
             text_format(out, "%s{replica=\"%s", name, is_ipv6 ? "[" : "");

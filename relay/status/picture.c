@@ -171,6 +171,8 @@ static void on_replica(const struct peer_status *replica, void *arg)
         .connected_ms = at_least_0(picture->now_ms - replica->connected_ms),
         .sent_bytes = replica->sent_bytes,
         .delayed_ms = replica->delayed_ms,
+        .is_held = replica->is_held,
+        .full_sync = replica->full_sync,
     };
     holders_note(&picture->holders, replica);
     picture->delayed += replica->delayed_ms > 0;

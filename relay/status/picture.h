@@ -40,6 +40,8 @@ struct row {
     int64_t connected_ms;
     uint64_t sent_bytes;
     int64_t delayed_ms; /* how long its full sync waits yet; 0: it does not */
+    bool is_held;       /* its full sync waits until others are over */
+    struct progress_view full_sync;
     char address[ROW_ADDRESS_MAX];
     char version[ROW_VERSION_MAX];
 };

@@ -110,6 +110,9 @@ bool history_is_snapshot_durable(const struct history *history);
 /* What is not proven yet will not be: it has been replaced, or it ends. */
 void history_end_proof(struct history *history);
 
+/* Each second: notes how far the proof is, with a line in the log every ten seconds. */
+void history_note_proof_progress(struct history *history);
+
 /* What the disk said when it refused last, for the window or for a snapshot; "" */
 const char *history_error(const struct history *history);
 

@@ -187,6 +187,7 @@ static void history_proof_note_end(struct history *history)
                  history->number, backlog_first(history->backlog),
                  backlog_published(history->backlog), (double)took_ms / 1000);
     history->is_proving = false;
+    progress_meter_end(&history->proof_progress);
     clean_mark_fini(&history->clean);
 }
 
@@ -246,6 +247,8 @@ void history_begin_proof(struct history *history)
     history->is_proving = true;
     history->proof_began_ms = clock_ms();
     history->proof_total = bytes_left(history);
+    progress_meter_begin(&history->proof_progress, history->proof_began_ms, 0);
+    progress_meter_expect(&history->proof_progress, history->proof_total, false);
     if (history->proof_total > 0)
         log_info("store: history-%" PRIu64 ": %" PRIu64
                  " bytes of window and RDB are proven while what is proven already is served",
@@ -286,6 +289,7 @@ void history_end_proof(struct history *history)
         verifier_abandon(history->dependencies.verifier);
     history->has_proof = false;
     history->is_proving = false;
+    progress_meter_end(&history->proof_progress);
     history_search_end(history);
     clean_mark_fini(&history->clean);
 }
@@ -312,4 +316,35 @@ void history_proof_status(const struct history *history, uint64_t *total, uint64
     *left = history->is_proving ? bytes_left(history) : 0;
     uint64_t read = history->has_proof ? verifier_bytes(history->dependencies.verifier) : 0;
     *left -= read < *left ? read : *left;
+}
+
+static uint64_t proof_bytes_done(const struct history *history)
+{
+    uint64_t total;
+    uint64_t left;
+    history_proof_status(history, &total, &left);
+    return left < total ? total - left : 0;
+}
+
+struct progress_view history_proof_progress(const struct history *history)
+{
+    struct progress_meter now = history->proof_progress;
+    progress_meter_note(&now, clock_ms(), proof_bytes_done(history));
+    return progress_meter_view(&now, clock_ms());
+}
+
+void history_note_proof_progress(struct history *history)
+{
+    struct progress_meter *progress = &history->proof_progress;
+    int64_t now_ms = clock_ms();
+    progress_meter_note(progress, now_ms, proof_bytes_done(history));
+    if (!progress_meter_take_log_turn(progress, now_ms))
+        return;
+    struct progress_view view = progress_meter_view(progress, now_ms);
+    struct text line;
+    text_init(&line, HISTORY_WHY_MAX);
+    progress_view_format(&view, ' ', &line);
+    log_info("store: history-%" PRIu64 ": proof in progress %s", history->number,
+             text_string(&line));
+    text_fini(&line);
 }

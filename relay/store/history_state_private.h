@@ -18,6 +18,7 @@
 #include "reclaimer.h"
 #include "relay/base/check.h"
 #include "relay/base/log_repeat.h"
+#include "relay/base/progress_meter.h"
 #include "relay/base/text.h"
 #include "relay/store/branches.h"
 #include "segment_log.h"
@@ -65,6 +66,7 @@ struct history {
     unsigned proof_refusals;        /* in a row */
     int64_t proof_began_ms;
     uint64_t proof_total;
+    struct progress_meter proof_progress;
 };
 
 /* One with its directories open and nothing in it yet; its end, also of one that is half built, which waits for the

@@ -33,7 +33,8 @@ struct snapshot {
     _Atomic unsigned references;
     _Atomic enum snapshot_state state; /* released after `readable`, loaded before it */
     _Atomic uint64_t readable;
-    _Atomic uint64_t length; /* LENGTH_UNKNOWN while it is */
+    _Atomic uint64_t length;   /* LENGTH_UNKNOWN while it is */
+    _Atomic uint64_t estimate; /* of the length, while that is unknown */
     _Atomic bool is_unreadable;
     uint64_t offset; /* constant */
     int file;        /* constant */
@@ -116,6 +117,16 @@ bool snapshot_length(const struct snapshot *snapshot, uint64_t *length)
         return false;
     *length = value;
     return true;
+}
+
+void snapshot_set_estimate(struct snapshot *snapshot, uint64_t length)
+{
+    atomic_store_explicit(&snapshot->estimate, length, memory_order_relaxed);
+}
+
+uint64_t snapshot_estimate(const struct snapshot *snapshot)
+{
+    return atomic_load_explicit(&snapshot->estimate, memory_order_relaxed);
 }
 
 uint64_t snapshot_readable(const struct snapshot *snapshot)

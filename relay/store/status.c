@@ -61,6 +61,7 @@ static void report_window(struct report *report, const struct store_status *stat
     report_u64(report, "proof_in_progress", status->is_proving);
     report_u64(report, "proof_total_bytes", status->proof_bytes);
     report_u64(report, "proof_left_bytes", status->proof_bytes_left);
+    progress_view_report(&status->proof_progress, "proof_progress", report);
     report_u64(report, "window_unproven_first_offset", status->unproven_first);
     report_u64(report, "segments", status->segments);
     report_u64(report, "segment_disk_bytes", status->segment_disk_bytes);

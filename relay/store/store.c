@@ -501,6 +501,7 @@ void store_tick(struct store *store)
     if (store->current == NULL)
         return;
     history_trim(store->current);
+    history_note_proof_progress(store->current);
     tick_retired(store);
     history_note_time(store->current);
     if (store->options.fsync != STORE_FSYNC_NO)
@@ -558,6 +559,7 @@ static void describe_history(struct history *history, struct store_status *out)
     out->is_proving = history_is_proving(history);
     out->unproven_first = history_window_first(history);
     history_proof_status(history, &out->proof_bytes, &out->proof_bytes_left);
+    out->proof_progress = history_proof_progress(history);
     out->segments = backlog_segment_count(backlog);
     out->segment_disk_bytes = backlog_disk_bytes(backlog);
     out->pinned_bytes = backlog_pinned_bytes(backlog);

@@ -11,6 +11,7 @@
 #include "relay/base/log.h"
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
+#include "sync_progress.h"
 
 /* ------------------------------------------------------------------ states */
 
@@ -403,6 +404,8 @@ void link_tick(struct link *link)
     connect_race_tick(&link->race);
     link_check_silence(link);
     refresh_tick(link->refresh_schedule.refresh, link->options.timeout_ms);
+    sync_progress_tick(&link->sync_progress, link_arriving(link), link->store,
+                       link->server_conn.handshake.info.dataset_bytes, "full sync");
     link_consider_refresh(link);
     bool is_relay = link_state(link) == LINK_STREAMING && link->server_conn.handshake.info.is_relay;
     parent_watch_tick(&link->parent, is_relay ? link_primary(link) : NULL);

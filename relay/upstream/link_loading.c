@@ -13,6 +13,11 @@
 
 enum { RDB_HELD_PAUSE_MS = 20 }; /* until files are freed */
 
+struct snapshot *link_arriving(const struct link *link)
+{
+    return link_state(link) == LINK_LOADING ? link->rdb_receiver.snapshot : NULL;
+}
+
 void link_begin_loading(struct link *link)
 {
     connect_race_drop_all(&link->race);

@@ -64,6 +64,9 @@ void link_look_at_cut(struct link *link);
 
 /* ------------------------------------------------------------------ link_loading.c */
 
+/* The snapshot that a full sync is filling; NULL: there is no full sync. */
+struct snapshot *link_arriving(const struct link *link);
+
 void link_begin_loading(struct link *link);
 void link_take_rdb(struct link *link, struct link_outcome *outcome);
 

@@ -5,6 +5,7 @@
 #include "link_private.h"
 #include "relay/base/clock.h"
 #include "relay/store/store.h"
+#include "sync_progress.h"
 
 /* A stream that nobody reads is none: what watches us is to see that. */
 static bool is_stalled(const struct link *link)
@@ -68,6 +69,7 @@ void link_status(const struct link *link, struct link_status *out)
         .server_version = info->server_version,
         .valkey_version = info->valkey_version,
     };
+    out->sync_progress = sync_progress_view(&link->sync_progress, link_arriving(link));
     link_wait_status(link, &out->wait);
     out->chain = link_state(link) == LINK_STREAMING ? link->chain : "";
     out->chain_is_complete = link_state(link) == LINK_STREAMING && link->chain_is_complete;

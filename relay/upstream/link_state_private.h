@@ -19,6 +19,7 @@
 #include "rdb_receiver.h"
 #include "refresh_schedule.h"
 #include "relay/base/log_repeat.h"
+#include "relay/base/progress_meter.h"
 #include "relay/base/replid.h"
 #include "relay/base/state_machine.h"
 #include "relay/upstream/link.h"
@@ -44,6 +45,7 @@ struct link {
     struct stream_receiver stream_receiver; /* streaming */
     struct ack_tracker ack_tracker;         /* streaming */
     struct refresh_schedule refresh_schedule;
+    struct progress_meter sync_progress; /* loading */
     struct ping_period ping_period;
     struct parent_watch parent;
     struct announced_version announced;

@@ -20,6 +20,7 @@
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
 #include "server_conn.h"
+#include "sync_progress.h"
 
 enum { WHY_MAX = 512, HELD_PAUSE_MS = 20 };
 
@@ -38,6 +39,7 @@ struct refresh {
     struct handshake_terms terms;
     struct refresh_pace pace;
     int64_t loading_ms; /* when the RDB began to come */
+    struct progress_meter progress;
     uint64_t count;
     uint64_t failures_total;
     struct log_repeat trouble;         /* none comes whole */
@@ -129,6 +131,11 @@ static void refresh_note_begin(struct refresh *refresh, const char *cause)
         refresh->report_count++;
 }
 
+static struct snapshot *refresh_arriving(const struct refresh *refresh)
+{
+    return refresh->machine.state == REFRESH_LOADING ? refresh->rdb_receiver.snapshot : NULL;
+}
+
 void refresh_report(const struct refresh *refresh, struct link_status *out)
 {
     out->refreshes = refresh->count;
@@ -138,6 +145,7 @@ void refresh_report(const struct refresh *refresh, struct link_status *out)
     out->refresh_error = refresh->lacks_space ? refresh->space_error : refresh->error;
     out->refresh_lacks_space = refresh->lacks_space;
     out->refresh_outrun = refresh->outrun;
+    out->refresh_progress = sync_progress_view(&refresh->progress, refresh_arriving(refresh));
 }
 
 /* Back to idle; the caller has entered it. */
@@ -266,6 +274,8 @@ static void refresh_flush(struct refresh *refresh)
 
 void refresh_tick(struct refresh *refresh, int64_t timeout_ms)
 {
+    sync_progress_tick(&refresh->progress, refresh_arriving(refresh), refresh->store,
+                       refresh->server_conn.handshake.info.dataset_bytes, "snapshot refresh");
     if (refresh->machine.state != REFRESH_IDLE && !refresh->server_conn.is_paused &&
         !holds_psync(refresh) && clock_silence_ms(refresh->server_conn.last_io_ms) > timeout_ms)
         refresh_fail(refresh, "the primary is silent");

@@ -1,22 +1,80 @@
 # SPDX-License-Identifier: MIT
 """What bounds all full syncs together: repl-full-sync-rate and repl-max-full-syncs."""
 
+import datetime
+import re
+
 import pytest
 
 import digest
 import load
 import psync_client
 import wait
+import web
 
 MEGABYTE = 1024 * 1024
 RATE = 2 * MEGABYTE
 
 
-def start(lab, settings=None, megabytes=8):
+def start(lab, settings=None, megabytes=8, http=False):
     origin = lab.origin()
     load.populate(origin, megabytes)
-    relay = lab.relay(origin, {"downstream.repl-full-sync-rate": "2mb", **(settings or {})})
+    relay = lab.relay(origin, {"downstream.repl-full-sync-rate": "2mb", **(settings or {})}, http=http)
     return origin, relay.wait_link()
+
+
+SENT = re.compile(r"^(\S+) .*addr=(\S+) rdb sent bytes=(\d+) duration=([\d.]+)s", re.M)
+BEGUN = re.compile(r"^(\S+) .*addr=(\S+) state=waiting->loading", re.M)
+
+
+def seconds(stamp):
+    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
+@pytest.mark.threads
+@pytest.mark.seconds(120)
+def test_the_rate_holds_for_all_together(lab):
+    """By the relay's own clock: two replicas on two workers are never sent more than the rate allows."""
+    origin, relay = start(lab)
+    replicas = [lab.replica(relay), lab.replica(relay)]
+    wait.equal("RDBs sent", lambda: len(SENT.findall(relay.log())), 2, seconds=60)
+    begun = [seconds(stamp) for stamp, _ in BEGUN.findall(relay.log())]
+    sent = [(seconds(stamp), int(size)) for stamp, _, size, _ in SENT.findall(relay.log())]
+    taken = max(stamp for stamp, _ in sent) - min(begun)
+    size = sum(size for _, size in sent)
+    assert size == 2 * relay.snapshots()[0].stat().st_size
+    # A tenth of a second is made up for, each has a piece more, and the stamps are of whole milliseconds.
+    assert size <= RATE * (taken + 0.1) + 4 * 262144, f"{size} bytes in {taken} s"
+    for stamp, _, size, duration in SENT.findall(relay.log()):
+        assert int(size) <= RATE * (float(duration) + 0.1) + 4 * 262144, stamp
+    digest.compare(origin, replicas)
+
+
+@pytest.mark.threads
+@pytest.mark.seconds(120)
+def test_progress_is_told_everywhere(lab):
+    origin, relay = start(lab, {"downstream.repl-full-sync-rate": "64kb"}, http=True)
+    late = lab.replica(relay)
+    line = wait.until("a line in INFO", lambda: relay.info("relay")["full_sync0"])
+    total = relay.snapshots()[0].stat().st_size
+    assert (line["port"], line["total"], line["estimated"]) == (late.port, total, "no")
+    wait.until("it goes on", lambda: relay.info("relay")["full_sync0"]["bytes"],
+               lambda n: n > line["bytes"])
+    # Made up for a tenth of a second at most.
+    wait.until("a rate", lambda: relay.info("relay")["full_sync0"]["rate"], lambda n: 0 < n < 100_000)
+    row = web.status(relay)["replicas"]["list"][0]
+    assert row["full_sync"]["total_bytes"] == total and not row["full_sync"]["estimated"]
+    assert 0 <= row["full_sync"]["percent"] < 100 and row["full_sync"]["seconds_left"] > 0
+    [entry] = relay.client().execute_command("RELAY", "REPLICAS")
+    entry = dict(zip(entry[::2], entry[1::2]))
+    assert entry[b"full_sync_total"] == total and entry[b"full_sync_left"] > 0
+    metrics = web.metrics(relay)
+    assert metrics[f'psync_relay_replica_full_sync_expected_bytes{{replica="127.0.0.1:{late.port}"}}'] == total
+    relay.wait_log(r"full sync in progress bytes=\d+ total=\d+ estimated=no percent=")
+    relay.set("repl-full-sync-rate", "0")
+    wait.equal("full syncs", lambda: relay.info("relay")["full_syncs_in_progress"], 0)
+    assert "full_sync0" not in relay.info("relay")
+    digest.compare(origin, [late])
 
 
 @pytest.mark.threads

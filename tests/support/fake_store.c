@@ -16,6 +16,7 @@ struct snapshot {
     uint64_t offset;
     uint64_t length;
     bool has_length;
+    uint64_t estimate;
     uint64_t readable;
     int file;
     bool is_unreadable; /* it was said to be */
@@ -382,6 +383,16 @@ bool snapshot_length(const struct snapshot *snapshot, uint64_t *length)
     if (snapshot->has_length)
         *length = snapshot->length;
     return snapshot->has_length;
+}
+
+void snapshot_set_estimate(struct snapshot *snapshot, uint64_t length)
+{
+    snapshot->estimate = length;
+}
+
+uint64_t snapshot_estimate(const struct snapshot *snapshot)
+{
+    return snapshot->estimate;
 }
 
 uint64_t snapshot_readable(const struct snapshot *snapshot)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "relay/base/progress_meter.h"
 #include "relay/downstream/reasons.h"
 #include "relay/resp/rdb_version.h"
 
@@ -44,6 +45,8 @@ struct peer_status {
     int64_t connected_ms;
     uint64_t sent_bytes;
     int64_t delayed_ms; /* its full sync could be had, and waits for so long yet; 0: it does not */
+    bool is_held;       /* its full sync could be had, and waits until others are over */
+    struct progress_view full_sync; /* of the RDB that it is sent; not active: it is sent none */
 };
 
 /* A replica that takes full syncs and acknowledges none, or that has announced a version which cannot read

@@ -14,6 +14,7 @@
 
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
+#include "relay/base/progress_meter.h"
 #include "relay/base/replid.h"
 #include "relay/base/text.h"
 #include "relay/store/backlog_space.h"
@@ -97,6 +98,9 @@ uint64_t history_window_first(const struct history *history);
 
 /* How much there was to be proven at the start, and how much of it is left. */
 void history_proof_status(const struct history *history, uint64_t *total, uint64_t *left);
+
+/* The same, with its rate and what is left. */
+struct progress_view history_proof_progress(const struct history *history);
 
 /* The snapshot that a full sync can be served from now, complete or still arriving; NULL when there
  * is none. A complete one is preferred. Usable is: the stream has been received up to its X, and the window

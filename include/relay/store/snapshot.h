@@ -44,6 +44,10 @@ enum snapshot_state snapshot_state(const struct snapshot *snapshot);
  * it has not ended. */
 bool snapshot_length(const struct snapshot *snapshot, uint64_t *length);
 
+/* Where the length is not known: about how long it will be; 0: nothing is known. Any thread; set by thread 0. */
+void snapshot_set_estimate(struct snapshot *snapshot, uint64_t length);
+uint64_t snapshot_estimate(const struct snapshot *snapshot);
+
 /* How many bytes readers may have, and the file to read them from. Load the state *before* this: what
  * is readable when the state is COMPLETE is the whole. */
 uint64_t snapshot_readable(const struct snapshot *snapshot);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "relay/base/progress_meter.h"
 #include "relay/base/replid.h"
 #include "relay/base/report.h"
 #include "relay/store/snapshot_use.h"
@@ -44,6 +45,7 @@ struct store_status {
     uint64_t unproven_first; /* what may still be proven begins here; else `first` */
     uint64_t proof_bytes;    /* that were to be proven when it was started, and that are left */
     uint64_t proof_bytes_left;
+    struct progress_view proof_progress;
     size_t segments;
     uint64_t segment_disk_bytes;
     uint64_t pinned_bytes; /* kept beyond window_bytes, for readers */

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "relay/base/progress_meter.h"
+
 enum link_state {
     LINK_IDLE,
     LINK_CONNECTING,
@@ -61,8 +63,10 @@ struct link_status {
     bool sync_in_progress; /* a full sync: waiting for or receiving the RDB */
     uint64_t sync_total_bytes; /* of the RDB, 0 while not known */
     uint64_t sync_read_bytes;
-    int64_t last_io_ms;    /* clock_ms of the last byte received; 0: never */
-    int64_t down_since_ms; /* clock_ms; 0: never up */
+    struct progress_view sync_progress;    /* of the RDB of a full sync, from its first byte on */
+    struct progress_view refresh_progress; /* of one that is fetched on a second connection */
+    int64_t last_io_ms;                    /* clock_ms of the last byte received; 0: never */
+    int64_t down_since_ms;                 /* clock_ms; 0: never up */
     int64_t up_since_ms;
     /* clock_ms of the last byte of the stream, or of an RDB that was whole: the primary is silent, or out of
      * reach, since then. 0: none since the start. */

@@ -35,6 +35,13 @@ function span(seconds) {
   return `${Math.floor(seconds / 86400)} days`;
 }
 
+// "412 MiB of 1.2 GiB (34 %), 12 MiB/s, 65 s left", as far as it is known.
+function progress(view) {
+  const total = view.total_bytes === null ? "" : ` of ${view.estimated ? "about " : ""}${size(view.total_bytes)} (${Math.floor(view.percent)} %)`;
+  const left = view.seconds_left === null ? "" : `, ${span(view.seconds_left)} left`;
+  return `${size(view.bytes)}${total}, ${rate(view.rate)}${left}`;
+}
+
 const moment = (seconds) => new Date(seconds * 1000).toLocaleString([], { hour12: false });
 const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
 const address = (host, port) => (host.includes(":") ? `[${host}]` : host) + (port ? `:${port}` : "");
@@ -125,12 +132,13 @@ function showUpstream(upstream, last) {
   pill(by("upstream-state"), upstream.state, upstream.up ? LINK_KINDS[upstream.state] || "ok" : upstream.sync ? "busy" : "bad");
   const since = upstream.up ? upstream.up_seconds : upstream.down_seconds;
   set("upstream-since", since === null ? "" : `${upstream.up ? "up" : "down"} for ${span(since)}`);
-  const sync = upstream.sync && (upstream.sync.total_bytes
+  const sync = upstream.sync && (upstream.sync.progress ? progress(upstream.sync.progress) : upstream.sync.total_bytes
     ? `${size(upstream.sync.read_bytes)} of ${size(upstream.sync.total_bytes)}`
     : `${size(upstream.sync.read_bytes)}`);
   facts("upstream-facts", [
     ["Software", software],
     sync ? ["RDB arriving", sync] : null,
+    upstream.refresh_progress ? ["Newer RDB", progress(upstream.refresh_progress)] : null,
     ...upstream.hops.slice(1).map((hop, i) => [
       `Above: ${address(upstream.hops[i].host, upstream.hops[i].port)}`,
       `${hop.link === "up" ? "follows" : `link ${hop.link} to`} ${hop.host ? address(hop.host, hop.port) : "nobody"}, last byte ${hop.silence_seconds < 2 ? "just now" : `${span(hop.silence_seconds)} ago`}`]),
@@ -158,7 +166,8 @@ function showRelay(status) {
       : `${size(oldest.bytes)}, ${span(oldest.age_seconds)} old`],
     ["Offset", whole(store.end_offset)],
     ["Not fsynced yet", size(Math.max(0, store.end_offset - store.durable_offset))],
-    store.proof_in_progress ? ["To be verified", `${size(store.proof_left_bytes)} of ${size(store.proof_total_bytes)} left`] : null,
+    store.proof_progress ? ["Verified", progress(store.proof_progress)] :
+      store.proof_in_progress ? ["To be verified", `${size(store.proof_left_bytes)} of ${size(store.proof_total_bytes)} left`] : null,
     store.restore ? ["Can be restored", `${moment(store.restore.oldest_time)} to ${moment(store.restore.newest_time)}`] : null,
     ["Disk free", size(store.disk_free_bytes)],
   ]);
@@ -170,6 +179,7 @@ function showCrowd(status, last) {
   const busy = [];
   if (replicas.loading) busy.push(`${whole(replicas.loading)} loading`);
   if (replicas.waiting) busy.push(`${whole(replicas.waiting)} waiting`);
+  if (replicas.full_syncs_held) busy.push(`${whole(replicas.full_syncs_held)} of them held`);
   const late = status.findings.some((finding) => finding.name.startsWith("replica_") && finding.severity !== "note");
   set("crowd-count", total === 0 ? "none yet" : `${whole(replicas.online)} online`);
   pill(by("crowd-state"), late ? "needs attention" : busy.length ? busy.join(", ") : total === 0 ? "idle" : "in step",
@@ -382,9 +392,9 @@ function rateOf(row, time) {
 function cells(row, speed) {
   const isLate = rank(row) === 0;
   const kind = row.state !== "online" ? "busy" : isLate ? "warn" : "ok";
-  const word = row.state !== "online" ? row.state : row.lag_seconds >= LATE_S ? "behind" :
+  const word = row.held ? "held" : row.state !== "online" ? row.state : row.lag_seconds >= LATE_S ? "behind" :
     row.heard_seconds >= LATE_S ? "silent" : "online";
-  const behind = row.lag_bytes === null ? "–" : row.lag_bytes === 0 ? "in step" :
+  const behind = row.full_sync ? `RDB: ${progress(row.full_sync)}` : row.lag_bytes === null ? "–" : row.lag_bytes === 0 ? "in step" :
     size(row.lag_bytes) + (row.lag_seconds >= 1 ? `, ${span(row.lag_seconds)}` : "");
   return [
     ["", address(row.address, row.port)], ["", word, kind], ["Version", row.version || "–"],

@@ -471,6 +471,14 @@ COMMAND_TEST(relay_tells_of_upstream)
                               "replicas_known:0\r\n"
                               "replicas_away:0\r\n"
                               "replicas_unsure_seconds:0\r\n");
+    fake_components.link.sync_progress = (struct progress_view){
+        .is_active = true, .bytes = 5, .total = 50, .percent = 10, .rate = 9, .left_ms = 5000};
+    fake_components.link.refresh_progress =
+        (struct progress_view){.is_active = true, .bytes = 5, .percent = -1, .left_ms = -1};
+    expect_part("info relay", "\r\nupstream_sync_progress:bytes=5,total=50,estimated=no,"
+                              "percent=10.00,rate=9,left=5\r\n"
+                              "upstream_refresh_progress:bytes=5,total=-1,estimated=no,"
+                              "percent=-1,rate=0,left=-1\r\n");
     fake_components.ack = (struct ack_rule){.policy = ACK_REPLICAS, .replicas = 3};
     expect_part("info relay", "\r\nack:replicas 3\r\n");
     fake_components.link.wait = (struct link_wait){

@@ -22,7 +22,13 @@ static void two_replicas(void)
                                                        .sent_offset = 4500,
                                                        .last_ack_ms = clock_ms() - 2500,
                                                        .connected_ms = clock_ms() - 61000,
-                                                       .sent_bytes = 777};
+                                                       .sent_bytes = 777,
+                                                       .full_sync = {.is_active = true,
+                                                                     .bytes = 50,
+                                                                     .total = 200,
+                                                                     .is_estimate = true,
+                                                                     .rate = 10,
+                                                                     .left_ms = 14500}};
     fake_components.replicas[1] = (struct peer_status){.id = 12,
                                                        .peer = "192.0.2.2:40000",
                                                        .local = "127.0.0.1:6380",
@@ -32,7 +38,8 @@ static void two_replicas(void)
                                                        .version = "",
                                                        .acknowledges = false,
                                                        .last_ack_ms = clock_ms() + 10,
-                                                       .connected_ms = clock_ms()};
+                                                       .connected_ms = clock_ms(),
+                                                       .is_held = true};
 }
 
 #define FIRST                                                                                      \
@@ -41,21 +48,29 @@ static void two_replicas(void)
     "streaming\r\n$12\r\nacknowledges\r\n$3\r\nyes\r\n$6\r\noffset\r\n:4000\r\n$11\r\nsent_"       \
     "offset\r\n:4500\r\n$9\r\nlag_bytes\r\n:1000\r\n$3\r\nlag\r\n:2\r\n$3\r\nage\r\n:61\r\n$"      \
     "10\r\n"                                                                                       \
-    "sent_bytes\r\n:777\r\n"
+    "sent_bytes\r\n:777\r\n$4\r\nheld\r\n$2\r\nno\r\n$15\r\nfull_sync_bytes\r\n:50\r\n$"           \
+    "15\r\nfull_sync_total"                                                                        \
+    "\r\n:200\r\n$19\r\nfull_sync_estimated\r\n$3\r\nyes\r\n$14\r\nfull_sync_rate\r\n:10\r\n$"     \
+    "14\r\nfull_sync_left"                                                                         \
+    "\r\n:15\r\n"
 #define SECOND                                                                                     \
     "$2\r\nid\r\n:12\r\n$4\r\naddr\r\n$15\r\n192.0.2.2:40000\r\n$2\r\nip\r\n$9\r\n192.0.2.2\r\n"   \
     "$4\r\nport\r\n:0\r\n$7\r\nversion\r\n$0\r\n\r\n$5\r\nstate\r\n$7\r\nwaiting\r\n$12\r\n"       \
     "acknowledges\r\n$2\r\nno\r\n$6\r\noffset\r\n:0\r\n$11\r\nsent_offset\r\n:0\r\n$9\r\nlag_"     \
-    "bytes\r\n:-1\r\n$3\r\nlag\r\n:0\r\n$3\r\nage\r\n:0\r\n$10\r\nsent_bytes\r\n:0\r\n"
+    "bytes\r\n:-1\r\n$3\r\nlag\r\n:0\r\n$3\r\nage\r\n:0\r\n$10\r\nsent_bytes\r\n:0\r\n"            \
+    "$4\r\nheld\r\n$3\r\nyes\r\n$15\r\nfull_sync_bytes\r\n:-1\r\n$15\r\nfull_sync_total\r\n:-"     \
+    "1\r\n"                                                                                        \
+    "$19\r\nfull_sync_estimated\r\n$2\r\nno\r\n$14\r\nfull_sync_rate\r\n:-1\r\n$14\r\nfull_sync_"  \
+    "left\r\n:-1\r\n"
 
 COMMAND_TEST(replicas_are_maps)
 {
     expect("relay replicas", "*0\r\n");
     fake_clock_advance(100000);
     two_replicas();
-    expect("RELAY REPLICAS", "*2\r\n*26\r\n" FIRST "*26\r\n" SECOND);
+    expect("RELAY REPLICAS", "*2\r\n*38\r\n" FIRST "*38\r\n" SECOND);
     say("hello 3");
-    expect("relay replicas", "*2\r\n%13\r\n" FIRST "%13\r\n" SECOND);
+    expect("relay replicas", "*2\r\n%19\r\n" FIRST "%19\r\n" SECOND);
     assert_true(is_one_value(say("relay replicas"), 3));
 }
 

@@ -13,6 +13,12 @@ static inline void expect(const char *whole, const char *part)
         fail_msg("expected %s in %s", part, whole);
 }
 
+static inline void expect_not(const char *whole, const char *part)
+{
+    if (strstr(whole, part) != NULL)
+        fail_msg("expected no %s in %s", part, whole);
+}
+
 static inline size_t count(const char *text, const char *part)
 {
     size_t found = 0;

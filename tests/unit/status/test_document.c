@@ -37,6 +37,32 @@ TEST(tells_what_there_is)
 }
 
 /* What a peer has chosen stays a string. */
+TEST(progress)
+{
+    set_up();
+    expect(document(10, 0), "\"sync\":null,");
+    fake_components.link.sync_in_progress = true;
+    fake_components.link.sync_progress = (struct progress_view){.is_active = true,
+                                                                .bytes = 1,
+                                                                .total = 3,
+                                                                .is_estimate = true,
+                                                                .percent = 100.0 / 3,
+                                                                .rate = 2,
+                                                                .left_ms = 1000,
+                                                                .taken_ms = 500};
+    fake_components.replicas[0].full_sync =
+        (struct progress_view){.is_active = true, .bytes = 9, .percent = -1, .left_ms = -1};
+    const char *text = document(10, 0);
+    expect(text, "\"progress\":{\"bytes\":1,\"total_bytes\":3,\"estimated\":true,"
+                 "\"percent\":33.333,\"rate\":2,\"seconds_left\":1.000,"
+                 "\"seconds_taken\":0.500}}");
+    expect(text, "\"refresh_progress\":null");
+    expect(text, "\"proof_progress\":null");
+    expect(text, "\"held\":false,\"full_sync\":{\"bytes\":9,\"total_bytes\":null,"
+                 "\"estimated\":false,\"percent\":null,\"rate\":0,\"seconds_left\":null,"
+                 "\"seconds_taken\":0.000}");
+}
+
 TEST(a_peer_cannot_break_out)
 {
     set_up();

@@ -33,6 +33,34 @@ TEST(tells_what_there_is)
     expect(text, "\npsync_relay_ready 1\n");
 }
 
+static const struct progress_view half_way = {
+    .is_active = true, .bytes = 50, .total = 100, .percent = 50, .rate = 10, .left_ms = 5000};
+
+TEST(full_syncs_that_are_under_way)
+{
+    set_up();
+    expect_not(metrics(10), "\npsync_relay_link_sync_bytes");
+    expect_not(metrics(10), "\npsync_relay_replica_full_sync_bytes");
+    fake_components.link.sync_progress = half_way;
+    fake_components.link.refresh_progress =
+        (struct progress_view){.is_active = true, .bytes = 7, .percent = -1, .left_ms = -1};
+    fake_components.replicas[0].full_sync = half_way;
+    fake_components.counts.full_syncs = 1;
+    fake_components.counts.full_syncs_held = 2;
+    const char *text = metrics(10);
+    expect(text, "\npsync_relay_link_sync_bytes 50\n");
+    expect(text, "\npsync_relay_link_sync_expected_bytes 100\n");
+    expect(text, "\npsync_relay_link_sync_left_seconds 5\n");
+    expect(text, "\npsync_relay_snapshot_refresh_bytes 7\n");
+    expect_not(text, "\npsync_relay_snapshot_refresh_expected_bytes ");
+    expect_not(text, "\npsync_relay_snapshot_refresh_left_seconds ");
+    expect(text, "\npsync_relay_replica_full_sync_bytes{replica=\"10.0.0.1:6379\"} 50\n");
+    expect(text, "\npsync_relay_replica_full_sync_expected_bytes{replica=\"10.0.0.1:6379\"} 100\n");
+    expect(text, "\npsync_relay_replica_full_sync_left_seconds{replica=\"10.0.0.1:6379\"} 5\n");
+    expect(text, "\npsync_relay_replicas_full_syncs_in_progress 1\n");
+    expect(text, "\npsync_relay_replicas_full_syncs_held 2\n");
+}
+
 TEST(certificates_by_their_settings)
 {
     set_up();
