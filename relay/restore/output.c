@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { FLUSH_BYTES = 8 * 1024 * 1024 };
+
 #define PART "psync-relay-restore.part"
 
 /* The files of each format, in the part folder. */
@@ -113,6 +115,8 @@ void output_close(struct output *output)
 {
     if (output->file != -1)
         close(output->file);
+    while (output->written_count > 0)
+        close(output->written[--output->written_count]);
     if (output->part != -1) {
         remove_part_files(output->part);
         (void)unlinkat(output->directory, PART, AT_REMOVEDIR);
@@ -137,15 +141,38 @@ static bool output_begin_file(struct output *output, const char *name, struct er
     CHECK(output->file == -1);
     output->file = openat(output->part, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     output->length = 0;
+    output->flushed = 0;
     return output->file != -1 || fail_writing(output, errno, error);
 }
 
-static bool output_end_file(struct output *output, struct error *error)
+/* It stays open: all are waited for together, at the end. */
+static void output_end_file(struct output *output)
 {
-    int number = fsync(output->file) == 0 ? 0 : errno;
-    if (close(output->file) == -1 && number == 0)
-        number = errno;
+    CHECK(output->written_count < LENGTH_OF(output->written));
+    output->written[output->written_count++] = output->file;
     output->file = -1;
+}
+
+/* The disk begins to write while the rest is read and proven, so that less is left for the fsync. */
+static void flush_behind(struct output *output)
+{
+    if (output->length - output->flushed < FLUSH_BYTES)
+        return;
+    (void)sync_file_range(output->file, (off_t)output->flushed,
+                          (off_t)(output->length - output->flushed), SYNC_FILE_RANGE_WRITE);
+    output->flushed = output->length;
+}
+
+static bool sync_files(struct output *output, struct error *error)
+{
+    int number = 0;
+    while (output->written_count > 0) {
+        int file = output->written[--output->written_count];
+        if (fsync(file) == -1 && number == 0)
+            number = errno;
+        if (close(file) == -1 && number == 0)
+            number = errno;
+    }
     return number == 0 || fail_writing(output, number, error);
 }
 
@@ -159,9 +186,10 @@ bool output_begin_rdb(struct output *output, struct error *error)
     return output_begin_file(output, formats[output->format].rdb, error);
 }
 
-bool output_end_rdb(struct output *output, struct error *error)
+void output_end_rdb(struct output *output)
 {
-    return is_one_file(output) || output_end_file(output, error);
+    if (!is_one_file(output))
+        output_end_file(output);
 }
 
 bool output_begin_stream(struct output *output, struct error *error)
@@ -178,7 +206,8 @@ bool output_end_stream(struct output *output, uint64_t length, struct error *err
     CHECK(length <= output->length);
     if (length < output->length && ftruncate(output->file, (off_t)length) == -1)
         return fail_writing(output, errno, error);
-    return output_end_file(output, error);
+    output_end_file(output);
+    return true;
 }
 
 bool output_write(struct output *output, struct bytes bytes, struct error *error)
@@ -192,6 +221,7 @@ bool output_write(struct output *output, struct bytes bytes, struct error *error
         output->length += (uint64_t)count;
         bytes = bytes_skip(bytes, (size_t)count);
     }
+    flush_behind(output);
     return true;
 }
 
@@ -220,9 +250,12 @@ bool output_copy(struct output *output, const struct history_view_piece *piece, 
 static bool write_manifest(struct output *output, struct error *error)
 {
     const char *name = formats[output->format].manifest;
-    return name == NULL ||
-           (output_begin_file(output, name, error) &&
-            output_write(output, bytes_of(manifest), error) && output_end_file(output, error));
+    if (name == NULL)
+        return true;
+    if (!output_begin_file(output, name, error) || !output_write(output, bytes_of(manifest), error))
+        return false;
+    output_end_file(output);
+    return true;
 }
 
 /* Not over something that has come meanwhile; a file system that does not know the flag is asked without it. */
@@ -242,7 +275,7 @@ static bool rename_new(int from, const char *name, int to, const char *final)
 bool output_finish(struct output *output, struct error *error)
 {
     const char *final = formats[output->format].final;
-    if (!write_manifest(output, error))
+    if (!write_manifest(output, error) || !sync_files(output, error))
         return false;
     if (fsync(output->part) == -1)
         return fail_writing(output, errno, error);

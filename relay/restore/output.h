@@ -30,11 +30,14 @@ MUST_CHECK bool output_parse_format(const char *name, enum output_format *out);
 struct output {
     enum output_format format;
     const char *target;
-    int directory;   /* TARGET */
-    int part;        /* the folder in it */
-    int file;        /* that is written; -1: none */
-    uint64_t length; /* of it, so far */
-    uint64_t stream; /* of which the RDB in front of the stream is */
+    int directory;  /* TARGET */
+    int part;       /* the folder in it */
+    int file;       /* that is written; -1: none */
+    int written[3]; /* files that are whole, and may not be on the disk yet */
+    size_t written_count;
+    uint64_t flushed; /* of the file: the disk was asked to take it */
+    uint64_t length;  /* of it, so far */
+    uint64_t stream;  /* of which the RDB in front of the stream is */
     bool has_made_target;
     bool is_finished;
     bool is_copying; /* the kernel copies between the two file systems */
@@ -46,7 +49,7 @@ MUST_CHECK bool output_open(struct output *output, const char *target, enum outp
 
 /* The RDB begins, and ends; the stream begins, and ends with the first `length` of its bytes. */
 MUST_CHECK bool output_begin_rdb(struct output *output, struct error *error);
-MUST_CHECK bool output_end_rdb(struct output *output, struct error *error);
+void output_end_rdb(struct output *output);
 MUST_CHECK bool output_begin_stream(struct output *output, struct error *error);
 MUST_CHECK bool output_end_stream(struct output *output, uint64_t length, struct error *error);
 

@@ -45,9 +45,13 @@ static bool restore_rdb(struct restore_work *work, struct error *error)
 {
     struct output *output = work->output;
     const struct restore_plan *plan = work->plan;
-    return (output == NULL || output_begin_rdb(output, error)) &&
-           history_view_read_snapshot(plan->view, plan->base, restore_take_rdb, work, error) &&
-           (output == NULL || output_end_rdb(output, error));
+    if (output != NULL && !output_begin_rdb(output, error))
+        return false;
+    if (!history_view_read_snapshot(plan->view, plan->base, restore_take_rdb, work, error))
+        return false;
+    if (output != NULL)
+        output_end_rdb(output);
+    return true;
 }
 
 /* The database that the stream goes on in. A primary selects it again behind an RDB, a replica with replicas of its

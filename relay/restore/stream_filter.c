@@ -15,10 +15,13 @@ void stream_filter_init(struct stream_filter *filter, uint64_t offset, bool keep
 static bool is_left_out(const struct stream_filter *filter)
 {
     static const char *const names[] = {"PING", "REPLCONF", "PUBLISH", "SPUBLISH"};
+    static const char initials[] = {'P', 'R', 'S'};
     if (filter->keeps_all)
         return false;
     if (filter->scanner.count == 0)
         return true;
+    if (memchr(initials, filter->scanner.name[0], sizeof(initials)) == NULL)
+        return false; /* nearly all of them, and sooner */
     for (size_t i = 0; i < LENGTH_OF(names); i++) {
         if (command_scanner_is(&filter->scanner, names[i]))
             return true;

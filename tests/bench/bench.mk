@@ -23,7 +23,7 @@ $(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_O
 
 -include $(wildcard $(B)/tests/obj/bench/*.d)
 
-.PHONY: bench blocking bench-instructions bench-programs bench-quick bench-store bench-tls bench-wait
+.PHONY: bench blocking bench-instructions bench-programs bench-quick bench-restore bench-store bench-tls bench-wait
 
 bench-programs: $(PROGRAM) $(BENCH_PROGRAMS:%=$(B)/tests/bench/%)
 
@@ -42,6 +42,11 @@ bench-instructions: bench-programs ## what the relay does with each KB of the st
 bench-wait: $(PROGRAM) ## what a confirmed write costs: direct, chained, through the relay (WRITES=1000)
 	$(Q)tests/support/setup.sh bench
 	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_wait.py --writes $(or $(WRITES),1000)
+
+bench-restore: $(PROGRAM) ## a restore beside cp of the same files (MEGABYTES=200, DIR=build/bench)
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_restore.py --megabytes $(or $(MEGABYTES),200) \
+	    --folder $(or $(DIR),$(B)/bench)
 
 bench-tls: $(PROGRAM) ## what TLS handshakes cost, and what a stream notices of a flood of them (SECONDS=8)
 	$(Q)tests/support/setup.sh bench

@@ -64,12 +64,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(filter_all(&filter, stream, piece, false, &first, &error) == is_stream);
     CHECK(filter.scanner.offset == tokenizer.offset);
     CHECK(filter.scanner.boundary == tokenizer.boundary);
-    CHECK(filter.passed == first.length && filter.passed_boundary <= first.length);
+    CHECK(filter.passed == first.length);
 
     CHECK(filter_all(&copy, stream, piece, true, &second, &error) == is_stream);
+    if (!is_stream) /* what came of it is thrown away */
+        return 0;
     CHECK(copy.passed_boundary == tokenizer.boundary);
     CHECK(memcmp(second.data, stream.data, (size_t)copy.passed_boundary) == 0);
 
+    CHECK(filter.passed_boundary <= first.length);
     struct bytes kept = bytes_at(first.data, (size_t)filter.passed_boundary);
     CHECK(filter_all(&copy, kept, size, false, &second, &error));
     CHECK(copy.scanner.boundary == kept.length && copy.passed_boundary == kept.length);
