@@ -155,11 +155,12 @@ def test_a_lost_branch_is_not_restored(lab, kind):
     failover.hush(shard.old)
     common = restored.Checkpoint(shard.old, shard.relay, has_moment=True)
     failover.wait_same_offset(shard.old, [shard.next])
-    shard.next.pause()
+    shard.link.stall()
     write(shard.old, 5, rounds=4)
     lost = restored.Checkpoint(shard.old, shard.relay, has_moment=True)
     assert restored.digest_of(lab, kind, shard.relay, "--time", lost.moment) == lost.digest
     shard.fail_over()
+    assert shard.next.info()["second_repl_offset"] - 1 == common.offset, "nothing was lost: this would prove nothing"
     failover.wait_follows(shard.relay, shard.next)
     failover.hush(shard.next)
     seeds = itertools.count(6)
