@@ -12,6 +12,7 @@
 #include "files.h"
 #include "history_private.h"
 #include "notes.h"
+#include "partial_rdb.h"
 #include "reclaimer.h"
 #include "relay/base/log.h"
 #include "relay/os/file.h"
@@ -82,7 +83,7 @@ static bool look_at_lock(struct data_dir *data_dir, const char *path, struct tex
 static bool is_ours(const char *name)
 {
     return strcmp(name, "lock") == 0 || strcmp(name, RECLAIMER_TRASH) == 0 || notes_is_name(name) ||
-           notes_is_half(name);
+           notes_is_half(name) || partial_rdb_is_name(name);
 }
 
 struct search {

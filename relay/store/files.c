@@ -13,7 +13,7 @@
 #include "relay/base/crc64.h"
 #include "relay/os/file.h"
 
-enum { READ_PIECE = 256 * 1024 };
+enum { READ_PIECE = 256 * 1024, BOOT_ID_LENGTH = 36 };
 
 bool files_is_full(int error)
 {
@@ -114,6 +114,25 @@ bool files_replace(int directory, const char *name, struct bytes content, bool d
     if (!good)
         pass_on(&error, why);
     return good;
+}
+
+bool files_boot_id(char out[FILES_BOOT_ID_CAPACITY])
+{
+    memset(out, 0, FILES_BOOT_ID_CAPACITY);
+    int file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (file == -1)
+        return !files_is_refusal(errno);
+    if (read(file, out, BOOT_ID_LENGTH) != BOOT_ID_LENGTH)
+        memset(out, 0, FILES_BOOT_ID_CAPACITY);
+    close(file);
+    return true;
+}
+
+bool files_link(int file, int directory, const char *name)
+{
+    char path[40];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+    return linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW) == 0;
 }
 
 bool files_read(int directory, const char *name, struct text *out, struct text *why)

@@ -42,6 +42,14 @@ MUST_CHECK bool files_write_at(int file, struct bytes content, uint64_t position
 MUST_CHECK bool files_replace(int directory, const char *name, struct bytes content, bool durable,
                               struct text *why);
 
+/* What tells one boot of the machine from the next, with zeros behind it; all zeros where the system has none. False:
+ * errno; it has one, and did not let us look. */
+enum { FILES_BOOT_ID_CAPACITY = 40 };
+MUST_CHECK bool files_boot_id(char out[FILES_BOOT_ID_CAPACITY]);
+
+/* Gives an open file another name. False: errno; also where a file has none any more, or the system has no /proc. */
+MUST_CHECK bool files_link(int file, int directory, const char *name);
+
 /* The whole of a file of at most `out->limit` bytes. */
 MUST_CHECK bool files_read(int directory, const char *name, struct text *out, struct text *why);
 

@@ -104,6 +104,16 @@ uint64_t history_spare_bytes(const struct history *history);
  * still ahead of the stream. NULL: none. */
 struct snapshot *history_served_snapshot(const struct history *history);
 
+/* All that it has: arriving, whole, or replaced and still here. Returns how many. */
+enum { HISTORY_SNAPSHOTS_MAX = 5 };
+size_t history_snapshots(const struct history *history,
+                         struct snapshot *out[HISTORY_SNAPSHOTS_MAX]);
+
+/* The arriving one, which has just begun, goes on behind the first bytes of `file` (partial_rdb.h). False: `why`; it is
+ * to be failed. */
+MUST_CHECK bool history_take_part(struct history *history, int file, const struct rdb_part *part,
+                                  struct text *why);
+
 /* Would its complete snapshot survive a power failure? */
 bool history_is_snapshot_durable(const struct history *history);
 

@@ -60,6 +60,19 @@ struct snapshot *history_arriving_snapshot(const struct history *history)
     return history->snapshot_set.arriving;
 }
 
+size_t history_snapshots(const struct history *history, struct snapshot *out[HISTORY_SNAPSHOTS_MAX])
+{
+    const struct snapshot_set *set = &history->snapshot_set;
+    struct snapshot *const all[HISTORY_SNAPSHOTS_MAX] = {set->complete, set->ahead, set->arriving,
+                                                         set->replaced[0], set->replaced[1]};
+    size_t count = 0;
+    for (size_t i = 0; i < LENGTH_OF(all); i++) {
+        if (all[i] != NULL)
+            out[count++] = all[i];
+    }
+    return count;
+}
+
 bool history_is_snapshot_durable(const struct history *history)
 {
     return history->snapshot_set.complete != NULL &&
@@ -103,6 +116,14 @@ struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset
     history->seen_readable = 0;
     history->changed = true;
     return history->snapshot_set.arriving;
+}
+
+bool history_take_part(struct history *history, int file, const struct rdb_part *part,
+                       struct text *why)
+{
+    struct snapshot *snapshot = history->snapshot_set.arriving;
+    CHECK(snapshot != NULL && snapshot_offset(snapshot) == part->offset);
+    return snapshot_take_part(snapshot, history->snapshot_dir, file, part, why);
 }
 
 /* It is good and is served; only a restart might not know of it. */

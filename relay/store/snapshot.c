@@ -36,11 +36,13 @@ struct snapshot {
     _Atomic uint64_t length;   /* LENGTH_UNKNOWN while it is */
     _Atomic uint64_t estimate; /* of the length, while that is unknown */
     _Atomic bool is_unreadable;
-    uint64_t offset; /* constant */
-    int file;        /* constant */
+    uint64_t number; /* constant, as the two below */
+    uint64_t offset; /* X */
+    int file;
     struct reclaimer *reclaimer;
     struct reclaim_job job; /* of its end */
     bool is_removed;        /* its file has no name any more: closing frees it */
+    bool is_kept;           /* but for one of partial_rdb.c's */
     /* thread 0 */
     uint64_t received;
     uint64_t crc;
@@ -96,7 +98,7 @@ void snapshot_release(struct snapshot **snapshot)
     if (it == NULL || atomic_fetch_sub_explicit(&it->references, 1, memory_order_acq_rel) > 1)
         return;
     it->job.work = close_in_turn;
-    it->job.bytes = it->is_removed ? it->received : 0;
+    it->job.bytes = it->is_removed && !it->is_kept ? it->received : 0;
     reclaimer_take(it->reclaimer, &it->job);
 }
 
@@ -165,6 +167,8 @@ static struct snapshot *snapshot_new(uint64_t offset, int file, struct text *why
     atomic_init(&snapshot->references, 1);
     atomic_init(&snapshot->state, SNAPSHOT_ARRIVING);
     atomic_init(&snapshot->length, LENGTH_UNKNOWN);
+    static _Atomic uint64_t numbers;
+    snapshot->number = atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) + 1;
     snapshot->offset = offset;
     snapshot->file = file;
     return snapshot;
@@ -345,7 +349,7 @@ void snapshot_set_reclaimer(struct snapshot *snapshot, struct reclaimer *reclaim
 
 void snapshot_expect(struct snapshot *snapshot, uint64_t length)
 {
-    CHECK(snapshot->received == 0);
+    CHECK(snapshot->received <= length);
     atomic_store_explicit(&snapshot->length, length, memory_order_release);
 }
 
@@ -447,6 +451,46 @@ bool snapshot_write_owed(struct snapshot *snapshot, struct text *why)
     return true;
 }
 
+void snapshot_note_part(const struct snapshot *snapshot, struct rdb_part *part)
+{
+    if (!snapshot_length(snapshot, &part->length))
+        part->length = 0;
+    part->offset = snapshot->offset;
+    part->bytes = snapshot->received;
+    part->crc = snapshot->crc;
+    /* What is owed is in the CRC, and not in the file. */
+    if (snapshot_owes(snapshot))
+        part->bytes = 0;
+}
+
+void snapshot_keep_file(struct snapshot *snapshot)
+{
+    snapshot->is_kept = true;
+}
+
+bool snapshot_take_part(struct snapshot *snapshot, int directory, int file,
+                        const struct rdb_part *part, struct text *why)
+{
+    CHECK(snapshot->received == 0 && part->bytes >= RDB_PART_BYTES_MIN);
+    char name[SNAPSHOT_NAME_MAX];
+    part_name(snapshot->offset, name);
+    if (pread(file, snapshot->magic, SNAPSHOT_MAGIC_LENGTH, 0) != SNAPSHOT_MAGIC_LENGTH ||
+        pread(file, snapshot->ending, ENDING_LENGTH, (off_t)(part->bytes - ENDING_LENGTH)) !=
+            ENDING_LENGTH ||
+        (unlinkat(directory, name, 0) == -1 && errno != ENOENT) ||
+        !files_link(file, directory, name) || dup3(file, snapshot->file, O_CLOEXEC) == -1) {
+        text_format(why, "%s: cannot go on with what is here of it: %s", name, strerror(errno));
+        return false;
+    }
+    snapshot->received = part->bytes;
+    snapshot->crc = part->crc;
+    snapshot->is_kept = true;
+    if (part->length > 0)
+        snapshot_expect(snapshot, part->length);
+    show_written(snapshot);
+    return true;
+}
+
 static bool snapshot_prove(struct snapshot *snapshot, struct text *why)
 {
     uint64_t length;
@@ -521,6 +565,11 @@ struct identity_snapshot snapshot_row(const struct snapshot *snapshot)
         .length = snapshot->received,
         .crc = snapshot->crc,
     };
+}
+
+uint64_t snapshot_number(const struct snapshot *snapshot)
+{
+    return snapshot->number;
 }
 
 uint64_t snapshot_received(const struct snapshot *snapshot)

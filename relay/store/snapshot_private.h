@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "relay/base/check.h"
+#include "relay/base/rdb_part.h"
 #include "relay/base/text.h"
 #include "relay/store/identity.h"
 
@@ -56,6 +57,17 @@ void snapshot_fail(struct snapshot *snapshot, int directory);
 
 /* Takes the file of a complete one off the disk; who has it reads on. */
 void snapshot_unlink(struct snapshot *snapshot, int directory);
+
+/* What of it is here, but for the id of its history; no bytes: that cannot be said now. */
+void snapshot_note_part(const struct snapshot *snapshot, struct rdb_part *part);
+
+/* Its file has another name, beside those that are its own (partial_rdb.h): closing it frees nothing. */
+void snapshot_keep_file(struct snapshot *snapshot);
+
+/* For one that has just been created: `file` (O_RDWR) takes the place of its own, with its name, and it goes on
+ * behind the first bytes of that. False: `why`; it must be given up. */
+MUST_CHECK bool snapshot_take_part(struct snapshot *snapshot, int directory, int file,
+                                   const struct rdb_part *part, struct text *why);
 
 /* What the disk said to the last write that failed; "" */
 const char *snapshot_error(const struct snapshot *snapshot);

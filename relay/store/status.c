@@ -69,6 +69,23 @@ static void report_window(struct report *report, const struct store_status *stat
     report_u64(report, "durable_offset", status->durable);
 }
 
+static const char *const part_states[] = {
+    [STORE_PART_NONE] = "none",
+    [STORE_PART_UNPROVEN] = "unproven",
+    [STORE_PART_READY] = "ready",
+};
+
+static void report_parts(struct report *report, const struct parts_status *parts)
+{
+    report_text(report, "partial_rdb_state", "%s", part_states[parts->standing]);
+    report_u64(report, "partial_rdb_bytes",
+               parts->standing != STORE_PART_NONE ? parts->part.bytes : 0);
+    report_u64(report, "rdbs_resumed", parts->resumed);
+    report_u64(report, "rdbs_resumed_bytes", parts->resumed_bytes);
+    report_u64(report, "kept_snapshots", parts->kept);
+    report_u64(report, "kept_snapshot_bytes", parts->kept_bytes);
+}
+
 /* The moments that `psync-relay restore` can go back to. */
 static void report_restore(struct report *report, const struct store_status *status)
 {
@@ -95,6 +112,7 @@ void store_report(const struct store *store, struct report *report)
         report_u64(report, "next_history_number", status.next_number);
         report_line(report, &status.next, "next_history_snapshot");
     }
+    report_parts(report, &status.parts);
     if (status.has_disk)
         report_u64(report, "disk_free_bytes", status.disk_free_bytes);
     if (status.has_disk)

@@ -9,17 +9,15 @@
 #include <unistd.h>
 
 #include "backlog.h"
-#include "data_dir.h"
-#include "disk_space.h"
+#include "crc_reader.h"
 #include "file_thread.h"
 #include "files.h"
 #include "history_private.h"
-#include "notes.h"
-#include "rdb_space.h"
 #include "reclaimer.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/store/status.h"
+#include "store_private.h"
 #include "syncer.h"
 #include "time_log.h"
 #include "verifier.h"
@@ -28,34 +26,10 @@ enum {
     WHY_MAX = 512,
     SEGMENTS_MANY = 2048, /* of a window; but segments of this size may be more: */
     SEGMENT_LEAST_MAX = 1024 * 1024,
-    RETIRED_MAX = 4,
     MICROSECONDS = 1000 * 1000,
     RECLAIM_LIMIT_MS = 2000, /* at the end: what is left then is freed by the next start */
     RECLAIM_WAIT_MS =
         100, /* of each second, of thread 0, for files that are being freed: make_space_now */
-};
-
-struct store {
-    struct store_options options; /* data_dir is only used while opening */
-    struct data_dir data_dir;
-    uint64_t number; /* of the newest history so far */
-    struct history *current;
-    struct history *arriving;
-    /* Replaced, but still on the disk until what replaced them would survive a power failure. */
-    struct history *retired[RETIRED_MAX];
-    size_t retired_count;
-    struct syncer *syncer;
-    struct file_thread *files;
-    struct job_thread *times; /* writes when the stream came */
-    struct reclaimer *reclaimer;
-    struct disk_space disk;
-    struct verifier *verifier;
-    struct notes notes;
-    int64_t reclaim_wait_ms; /* how long thread 0 may still wait for the reclaimer in this second */
-    uint64_t given;          /* see reclaimer_gives */
-    struct rdb_space room;
-    struct text error; /* of the last history that was not begun, or did not become whole; "" */
-    bool changed; /* another history became current, or one was abandoned, since the last publish */
 };
 
 /* ------------------------------------------------------------------ opening */
@@ -172,7 +146,7 @@ struct store *store_open(const struct store_options *options, struct text *why)
     store->verifier = verifier_start();
     store->times = time_log_start_thread();
     bool has_threads = store->syncer != NULL && store->files != NULL && store->reclaimer != NULL &&
-                       store->verifier != NULL && store->times != NULL;
+                       store->verifier != NULL && store->times != NULL && store_parts_open(store);
     if (!has_threads) {
         text_format(why, "cannot start the threads that make, fsync, remove and prove files");
         store_close(&store);
@@ -202,6 +176,7 @@ void store_on_durable(struct store *store, void (*fn)(void *arg), void *arg)
     syncer_on_durable(store->syncer, fn, arg);
     verifier_on_done(store->verifier, fn, arg);
     file_thread_on_done(store->files, fn, arg);
+    crc_reader_on_done(store->crc_reader, fn, arg);
 }
 
 /* ------------------------------------------------------------------ notes */
@@ -264,7 +239,7 @@ static void retire(struct store *store, struct history *history)
     if (history == NULL)
         return;
     history_end_proof(history);
-    if (store->retired_count == RETIRED_MAX)
+    if (store->retired_count == STORE_RETIRED_MAX)
         drop_retired(store);
     store->retired[store->retired_count++] = history;
     if (store->options.fsync == STORE_FSYNC_NO)
@@ -293,6 +268,8 @@ static enum snapshot_space give_space(struct store *store, const struct history 
         drop_retired(store);
         return SNAPSHOT_SPACE_MADE;
     }
+    if (store_parts_give_space(store))
+        return SNAPSHOT_SPACE_MADE;
     if (reclaimer_gives(store->reclaimer, &store->given))
         return SNAPSHOT_SPACE_SOON;
     if (store->current == NULL)
@@ -348,7 +325,7 @@ static bool read_room(const struct store *store, uint64_t *available)
     uint64_t total_bytes;
     if (store->retired_count > 0 || !disk_space_read(&store->disk, &free_bytes, &total_bytes))
         return false;
-    *available = free_bytes + reclaimer_bytes(store->reclaimer);
+    *available = free_bytes + reclaimer_bytes(store->reclaimer) + store_parts_spare_bytes(store);
     if (store->current != NULL)
         *available += history_spare_bytes(store->current);
     return true;
@@ -380,6 +357,7 @@ void store_close(struct store **store)
     struct store *it = *store;
     if (it == NULL)
         return;
+    store_parts_close(it);
     history_remove(&it->arriving);
     history_close(&it->current);
     drop_retired(it);
@@ -486,6 +464,8 @@ bool store_publish(struct store *store)
         news = true;
     if (store->arriving != NULL && history_publish(store->arriving))
         news = true;
+    if (store_parts_take(store))
+        news = true;
     /* Also without news: what came while the syncer was busy waits for it to be ready. */
     if (store->options.fsync == STORE_FSYNC_ALWAYS && store->current != NULL)
         history_sync(store->current);
@@ -496,6 +476,7 @@ void store_tick(struct store *store)
 {
     store->reclaim_wait_ms = RECLAIM_WAIT_MS;
     disk_space_refresh(&store->disk);
+    store_parts_tick(store);
     if (store->arriving != NULL)
         history_note_time(store->arriving);
     if (store->current == NULL)
@@ -602,6 +583,7 @@ void store_status(const struct store *store, struct store_status *out)
         .error = last_error(store),
         .replid = replid_none(),
     };
+    store_parts_status(store, &out->parts);
     struct history *shown = store->current != NULL ? store->current : store->arriving;
     out->exists = shown != NULL;
     if (shown != NULL)

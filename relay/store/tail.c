@@ -14,11 +14,11 @@
 #include "relay/base/crc64.h"
 #include "relay/base/replid.h"
 
-enum { TAIL_LENGTH = 4096, BOOT_ID_LENGTH = 36 };
+enum { TAIL_LENGTH = 4096 };
 
 struct page {
     char magic[16];
-    char boot_id[BOOT_ID_LENGTH + 4];
+    char boot_id[FILES_BOOT_ID_CAPACITY];
     struct tail_mark live[2];
     struct tail_mark durable[2];
     struct tail_point points[2]; /* a page of an earlier version has zeros here */
@@ -40,20 +40,6 @@ struct tail {
     uint64_t durable_sequence;
     unsigned next_point;
 };
-
-/* All zeros where the system has none. False: errno; it has one, and did not let us look, so that it
- * cannot be told which marks count. */
-static bool read_boot_id(char out[BOOT_ID_LENGTH + 4])
-{
-    memset(out, 0, BOOT_ID_LENGTH + 4);
-    int file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    if (file == -1)
-        return !files_is_refusal(errno);
-    if (read(file, out, BOOT_ID_LENGTH) != BOOT_ID_LENGTH)
-        memset(out, 0, BOOT_ID_LENGTH + 4);
-    close(file);
-    return true;
-}
 
 static uint64_t sum_of(const struct tail_mark *mark)
 {
@@ -78,7 +64,7 @@ static uint64_t newest_sequence(const struct tail_mark marks[2])
 }
 
 /* A page of an older boot keeps its durable marks and loses its live ones. True: it was a page of ours. */
-static bool adopt_page(struct tail *tail, const char boot_id[BOOT_ID_LENGTH + 4])
+static bool adopt_page(struct tail *tail, const char boot_id[FILES_BOOT_ID_CAPACITY])
 {
     struct page *page = &tail->page;
     bool is_ours = memcmp(page->magic, magic, sizeof(magic)) == 0;
@@ -138,8 +124,8 @@ static bool load_page(struct tail *tail, bool writes)
  * False: errno. */
 static bool open_file(struct tail *tail, int directory, bool writes)
 {
-    char boot_id[BOOT_ID_LENGTH + 4];
-    if (!read_boot_id(boot_id))
+    char boot_id[FILES_BOOT_ID_CAPACITY];
+    if (!files_boot_id(boot_id))
         return false;
     int flags = writes ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC;
     tail->file = openat(directory, "tail", flags, 0600);

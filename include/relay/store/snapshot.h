@@ -38,6 +38,8 @@ void snapshot_retain(struct snapshot *snapshot);
 void snapshot_release(struct snapshot **snapshot);
 
 uint64_t snapshot_offset(const struct snapshot *snapshot); /* X */
+uint64_t snapshot_number(
+    const struct snapshot *snapshot); /* tells it from every other of this process; not 0 */
 enum snapshot_state snapshot_state(const struct snapshot *snapshot);
 
 /* The length of the whole RDB. False while it is not known: the primary sends it with an end mark, and
@@ -58,7 +60,8 @@ int snapshot_file(const struct snapshot *snapshot);
 void snapshot_note_unreadable(struct snapshot *snapshot);
 bool snapshot_is_unreadable(const struct snapshot *snapshot);
 
-/* Told when the primary announces it ("$<length>"), before the first byte. Thread 0. */
+/* Told when the primary announces it ("$<length>"), before the first byte that it sends. At least what is here
+ * already. Thread 0. */
 void snapshot_expect(struct snapshot *snapshot, uint64_t length);
 
 /* Appends RDB bytes. Where the disk is full and files are being freed, it keeps a copy of what it could not write

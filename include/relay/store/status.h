@@ -13,6 +13,7 @@
 #include "relay/base/progress_meter.h"
 #include "relay/base/replid.h"
 #include "relay/base/report.h"
+#include "relay/store/rdb_parts.h"
 #include "relay/store/snapshot_use.h"
 
 struct store;
@@ -72,6 +73,7 @@ struct store_status {
     const char *fsync;      /* "no", "everysec", "always" */
     bool is_syncing;        /* one is under way, or waits for its turn */
     uint64_t fsync_failures;
+    struct parts_status parts; /* RDBs that go on where they broke */
     const char
         *error; /* the newest trouble that is not over, or ""; valid until the store is used */
 };
