@@ -50,6 +50,7 @@ void info_stats(const struct info_moment *moment, struct report *report)
     report_u64(report, "sync_full", now->sync_full - then->sync_full);
     report_u64(report, "sync_partial_ok", now->sync_partial_ok - then->sync_partial_ok);
     report_u64(report, "sync_partial_err", now->sync_partial_err - then->sync_partial_err);
+    report_u64(report, "sync_full_resumed", now->sync_full_resumed - then->sync_full_resumed);
     report_u64(report, "sync_full_unacknowledged",
                now->sync_full_unacknowledged - then->sync_full_unacknowledged);
     report_u64(report, "evicted_keys", 0);

@@ -4,6 +4,7 @@
 #include "relay/base/bytes.h"
 #include "relay/base/crc64.h"
 #include "relay/os/random.h"
+#include "relay/store/rdb_parts.h"
 
 static struct attach_plan wait_for(enum attach_verdict verdict)
 {
@@ -77,8 +78,37 @@ static struct attach_plan decide_snapshot(struct history *history, struct snapsh
     return wait_for(ATTACH_WAIT_FOR_STORE);
 }
 
+/* The rest of an RDB whose beginning it has. False: there is none to be had, and it gets one anew. */
+static bool decide_rest(const struct store *store, const struct attach_wish *wish,
+                        struct attach_plan *plan)
+{
+    const struct replica_terms *terms = wish->terms;
+    struct history *history;
+    struct snapshot *snapshot;
+    if (!terms->has_part || wish->request == NULL)
+        return false;
+    switch (store_match_part(store, &terms->part, !terms->rdb_only, &history, &snapshot)) {
+    case PART_OTHER:
+        return false;
+    case PART_WAITS:
+        *plan = wait_for(ATTACH_WAIT_FOR_STORE);
+        return true;
+    case PART_UNREAD:
+        *plan = wait_for(ATTACH_COMPARE_RDB);
+        return true;
+    case PART_MATCHES:
+        *plan = decide_snapshot(history, snapshot, wish);
+        plan->rdb_begin = terms->part.bytes;
+        return true;
+    }
+    UNREACHABLE("a match without a case");
+}
+
 static struct attach_plan decide_full(const struct store *store, const struct attach_wish *wish)
 {
+    struct attach_plan rest;
+    if (decide_rest(store, wish, &rest))
+        return rest;
     struct history *current = store_current(store);
     if (current != NULL && !wish->awaits_new_history) {
         struct snapshot *snapshot = history_usable_snapshot(current);
@@ -137,10 +167,12 @@ static void append_empty_rdb(struct text *out)
     text_append(out, bytes_at(rdb, sizeof(rdb)));
 }
 
-static void append_snapshot(const struct attach_plan *plan, struct feed *feed)
+static void append_snapshot(const struct attach_plan *plan, bool is_relay, struct feed *feed)
 {
     snapshot_retain(plan->snapshot);
     feed->snapshot = plan->snapshot;
+    feed->snapshot_sent = plan->rdb_begin;
+    feed->holds_snapshot = is_relay;
     if (plan->has_length) {
         payload_format_length(&feed->head, plan->length);
         return;
@@ -168,11 +200,11 @@ bool attach_perform(const struct attach_plan *plan, const struct attach_wish *wi
     }
     /* SYNC has no reply but the RDB (docs/protocol.md 1.5). */
     if (wish->request != NULL)
-        psync_format_fullresync(&feed->head, replid, plan->offset);
+        psync_format_fullresync(&feed->head, replid, plan->offset, plan->rdb_begin);
     if (plan->verdict == ATTACH_EMPTY)
         append_empty_rdb(&feed->head);
     else
-        append_snapshot(plan, feed);
+        append_snapshot(plan, wish->terms->is_relay, feed);
     return true;
 }
 
@@ -182,12 +214,15 @@ const char *attach_cause(const struct attach_plan *plan)
     case ATTACH_WAIT_FOR_STORE:
     case ATTACH_WAIT_FOR_STREAM:
     case ATTACH_FETCH_SNAPSHOT:
+    case ATTACH_COMPARE_RDB:
         return "waiting";
     case ATTACH_CONTINUE:
         return "continue";
     case ATTACH_EMPTY:
         return "full-sync-empty";
     case ATTACH_FULL:
+        if (plan->rdb_begin > 0)
+            return "full-sync-resumed";
         return plan->has_length ? "full-sync" : "full-sync-end-mark";
     }
     UNREACHABLE("no such verdict");

@@ -33,6 +33,7 @@ enum attach_verdict {
     ATTACH_WAIT_FOR_STORE,  /* what it needs arrives, or is being proven */
     ATTACH_WAIT_FOR_STREAM, /* it is ahead of us: the stream has to come that far */
     ATTACH_FETCH_SNAPSHOT,  /* it needs a snapshot, and none is on its way: one is to be fetched */
+    ATTACH_COMPARE_RDB,     /* it has the beginning of an RDB, which is to be compared with ours */
     /* Now. */
     ATTACH_CONTINUE, /* the stream, from `offset` on */
     ATTACH_FULL,     /* `snapshot`, then the stream from `offset` on */
@@ -46,6 +47,7 @@ struct attach_plan {
     bool has_length;           /* its length is known; else `$EOF:` */
     uint64_t length;
     uint64_t offset;
+    uint64_t rdb_begin; /* it has so many bytes of the RDB, and they are ours: the rest is sent */
 };
 
 struct attach_plan attach_decide(const struct store *store, const struct attach_wish *wish);

@@ -70,7 +70,7 @@ static bool start_workers(struct downstream *downstream, struct text *why)
     return true;
 }
 
-static void init_parts(struct downstream *downstream, const struct store *store,
+static void init_parts(struct downstream *downstream, struct store *store,
                        const struct downstream_callbacks *callbacks)
 {
     const struct downstream_options *options = &downstream->options;

@@ -186,6 +186,7 @@ static void count_all(const struct downstream *downstream, struct downstream_cou
         .sync_full = waiting->sync_full,
         .sync_partial_ok = waiting->sync_partial_ok,
         .sync_partial_err = waiting->sync_partial_err,
+        .sync_full_resumed = waiting->sync_full_resumed,
         .sync_full_unacknowledged = waiting->sync_full_unacknowledged,
         .replica_sent_bytes = downstream->traffic.sent_bytes,
         .input_buffer_recent = recent.input_bytes,

@@ -163,8 +163,9 @@ static enum feed_result send_rdb(struct feed *feed, struct conn *conn, size_t *s
     if (state != SNAPSHOT_COMPLETE)
         return FEED_IDLE;
     /* At once, not at the end of the replica: a snapshot that was replaced meanwhile has only readers to hold its
-     * file on the disk. */
-    snapshot_release(&feed->snapshot);
+     * file on the disk. But a relay may have lost what the kernel has, and want it again. */
+    if (!feed->holds_snapshot)
+        snapshot_release(&feed->snapshot);
     feed->cached_until = 0; /* of the stream nothing is known yet */
     feed->is_cold = false;
     return FEED_NEXT;
@@ -374,6 +375,12 @@ void feed_note_read(struct feed *feed, const struct feed_piece *piece, bool was_
         feed->cached_until = piece->until;
     feed->cached_ms = clock_ms();
     feed->is_cold = !was_cached;
+}
+
+void feed_release_snapshot(struct feed *feed)
+{
+    CHECK(feed->step > FEED_RDB);
+    snapshot_release(&feed->snapshot);
 }
 
 bool feed_acknowledge(struct feed *feed)

@@ -53,6 +53,8 @@ struct feed {
     size_t head_sent;
     struct snapshot *snapshot; /* NULL: no RDB, or an empty one that is part of the head */
     uint64_t snapshot_sent;
+    bool
+        holds_snapshot; /* of a relay: it may want the rest, as long as it has not said that it has all */
     bool has_mark;
     char mark[PAYLOAD_MARK_LENGTH + 1];
     size_t mark_sent;
@@ -128,6 +130,9 @@ enum feed_result feed_flush(struct feed *feed, struct conn *conn);
 /* Looks whether what is still to be sent can still be sent: FEED_IDLE, or a reason why not. For
  * replicas that are blocked, whose segments the writer may be waiting for. */
 enum feed_result feed_check(struct feed *feed);
+
+/* It has all of the RDB. */
+void feed_release_snapshot(struct feed *feed);
 
 /* The replica has said REPLCONF ACK. True: it was the one that the stream waits for. */
 bool feed_acknowledge(struct feed *feed);

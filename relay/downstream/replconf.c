@@ -21,6 +21,7 @@ static option_fn set_capability;
 static option_fn set_port;
 static option_fn set_rdb_filter;
 static option_fn set_rdb_only;
+static option_fn set_rdb_resume;
 static option_fn set_version;
 
 static const struct {
@@ -35,6 +36,7 @@ static const struct {
     {"listening-port", set_port},
     {"rdb-filter-only", set_rdb_filter},
     {"rdb-only", set_rdb_only},
+    {"rdb-resume", set_rdb_resume},
     {"version", set_version},
 };
 
@@ -127,6 +129,21 @@ static enum outcome set_rdb_only(struct replica_terms *terms, struct bytes value
         return STOPPED;
     terms->rdb_only = only == 1;
     return APPLIED;
+}
+
+/* A word of relays (docs/protocol.md 2.7): the answer to PSYNC has a field more, which nobody else expects. */
+static enum outcome set_rdb_resume(struct replica_terms *terms, struct bytes value,
+                                   struct writer *reply)
+{
+    if (!terms->is_relay) {
+        write_error(reply, "ERR Unrecognized REPLCONF option: rdb-resume");
+        return STOPPED;
+    }
+    terms->has_part = rdb_part_parse(value, &terms->part);
+    if (terms->has_part)
+        return APPLIED;
+    write_error(reply, "ERR REPLCONF rdb-resume: not <replid>:<offset>:<length>:<bytes>:<crc>");
+    return STOPPED;
 }
 
 static enum outcome set_version(struct replica_terms *terms, struct bytes value,

@@ -139,10 +139,32 @@ static void log_closed(const struct replica *replica)
            close_reason_text(reason), error[0] != '\0' ? ": " : "", error);
 }
 
+/* It may have lost what the kernel has, also where it was served. */
+static bool may_want_rest(enum close_reason reason)
+{
+    return reason == CLOSE_ENDED || reason == CLOSE_FAILED || reason == CLOSE_SILENT ||
+           reason == CLOSE_VANISHED || reason == CLOSE_SERVED;
+}
+
+/* A relay may come back for the rest of the RDB: what it was being sent is handed on, with its stats (rdb_parts.h). */
+static void leave_rest(struct replica *replica)
+{
+    struct replica_stats *stats = replica->stats;
+    struct feed *feed = &replica->feed;
+    if (!stats->terms.is_relay || !may_want_rest(stats->reason) || feed->snapshot == NULL ||
+        feed->snapshot_sent == 0)
+        return;
+    stats->left_snapshot = feed->snapshot;
+    stats->left_cursor = feed->cursor;
+    feed->snapshot = NULL;
+    feed->cursor.segment = NULL;
+}
+
 static void enter_closing(void *owner)
 {
     struct replica *replica = owner;
     log_closed(replica);
+    leave_rest(replica);
     chore_leave(replica->loop, &replica->chore);
     if (replica->job != NULL)
         replica_let_go_of_job(replica);

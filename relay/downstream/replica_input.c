@@ -25,8 +25,10 @@ static void on_ack(struct replica *replica, uint64_t offset)
     if (is_first)
         replica_enter(replica, REPLICA_STREAMING, "first-ack");
     /* What is said before the RDB is through does not say that it was loaded. */
-    if (replica->machine.state == REPLICA_STREAMING)
+    if (replica->machine.state == REPLICA_STREAMING) {
         REPLICA_STATS_SET(replica->stats, has_acknowledged, true);
+        feed_release_snapshot(&replica->feed);
+    }
     note_offset(replica, offset);
     /* After its stats: who is told reads them on another thread (worker.c, (4) and (5)). */
     if (replica->on_acknowledged != NULL)

@@ -21,8 +21,10 @@
 #include "relay/net/conn.h"
 #include "relay/net/mailbox.h"
 #include "relay/resp/rdb_version.h"
+#include "relay/store/cursor.h"
 
 struct known_replica;
+struct snapshot;
 struct worker;
 
 enum { REPLICA_STATS_ADDRESS_MAX = 80 };
@@ -79,6 +81,9 @@ struct replica_stats {
     /* Lent, and read by thread 0 when the message is there (posting it is a release). */
     enum close_reason reason;
     int64_t rdb_sent_ms; /* clock_ms when the last byte of the RDB was sent; 0: it was not */
+    /* A relay whose connection broke in the RDB: what it was being sent, and where its stream begins. */
+    struct snapshot *left_snapshot; /* NULL: none */
+    struct cursor left_cursor;
 };
 
 #define REPLICA_STATS_GET(stats, field) atomic_load_explicit(&(stats)->field, memory_order_relaxed)

@@ -8,6 +8,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/net/loop.h"
+#include "relay/store/rdb_parts.h"
 #include "worker.h"
 
 static void ask_waiting(void *arg)
@@ -140,6 +141,9 @@ void downstream_on_gone(struct message *message, void *arg)
     downstream->replica_stats_count--;
     if (stats->known != NULL)
         known_leave(&downstream->known, stats, clock_ms());
+    if (stats->left_snapshot != NULL)
+        store_keep_fetched(downstream->waiting.store, stats->history_number, &stats->left_snapshot,
+                           &stats->left_cursor, downstream->options.replica_timeout_ms);
     free(stats);
     /* Who is left may have more than the one who has gone. */
     if (downstream->watches)

@@ -10,11 +10,12 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/downstream/options.h"
+#include "relay/store/rdb_parts.h"
 
 /* A refresh that failed is asked for again after this, while somebody still waits. */
 enum { WANT_AGAIN_MS = 5 * 1000 };
 
-void waiting_init(struct waiting *waiting, const struct store *store,
+void waiting_init(struct waiting *waiting, struct store *store,
                   const struct downstream_callbacks *callbacks, int64_t timeout_ms,
                   struct full_sync_limits *limits, waiting_attached_fn *on_attached, void *arg)
 {
@@ -196,15 +197,17 @@ static bool has_to_wait(struct waiting *waiting, struct replica *replica,
 }
 
 static void count_sync(struct waiting *waiting, const struct replica *replica,
-                       enum attach_verdict verdict)
+                       const struct attach_plan *plan)
 {
     /* As in redis-server a full sync that is given instead of a partial resync counts as both. */
     bool asked_partial = replica->has_request && replica->request.has_replid;
-    if (verdict == ATTACH_CONTINUE) {
+    if (plan->verdict == ATTACH_CONTINUE) {
         waiting->sync_partial_ok++;
         return;
     }
     waiting->sync_full++;
+    if (plan->rdb_begin > 0)
+        waiting->sync_full_resumed++;
     if (asked_partial)
         waiting->sync_partial_err++;
 }
@@ -239,7 +242,7 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
     if (!stats->full_sync)
         REPLICA_STATS_SET(stats, acknowledged, plan->offset);
     REPLICA_STATS_SET(stats, sent_offset, plan->offset);
-    count_sync(waiting, replica, plan->verdict);
+    count_sync(waiting, replica, plan);
     /* Last: the worker may have it, and free it, before this returns. */
     waiting_remove(waiting, replica);
     waiting->on_attached(replica, attach_cause(plan), waiting->on_attached_arg);
@@ -280,13 +283,18 @@ static void ask(struct waiting *waiting, struct replica *replica)
         .awaits_new_history = waiting->awaits_new_history,
     };
     struct attach_plan plan = attach_decide(waiting->store, &wish);
-    bool waits = plan.verdict == ATTACH_FULL && has_to_wait(waiting, replica, &plan, now_ms);
+    /* Who has a part of the RDB can keep it, and asks for the rest: nothing has failed there. */
+    bool waits = plan.verdict == ATTACH_FULL && plan.rdb_begin == 0 &&
+                 has_to_wait(waiting, replica, &plan, now_ms);
     note_held(waiting, replica,
               plan.verdict == ATTACH_FULL && !waits &&
                   !full_sync_limits_have_place(waiting->limits));
     switch (plan.verdict) {
     case ATTACH_WAIT_FOR_STORE:
     case ATTACH_WAIT_FOR_STREAM:
+        return;
+    case ATTACH_COMPARE_RDB:
+        store_compare_part(waiting->store, &wish.terms->part);
         return;
     case ATTACH_FETCH_SNAPSHOT:
         want_snapshot(waiting, now_ms);

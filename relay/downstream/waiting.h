@@ -24,7 +24,7 @@ struct store;
 typedef void waiting_attached_fn(struct replica *replica, const char *cause, void *arg);
 
 struct waiting {
-    const struct store *store;
+    struct store *store;
     const struct downstream_callbacks *callbacks; /* for snapshots, and how upstream is */
     waiting_attached_fn *on_attached;
     void *on_attached_arg;
@@ -41,10 +41,11 @@ struct waiting {
     uint64_t sync_full;
     uint64_t sync_partial_ok;
     uint64_t sync_partial_err;
+    uint64_t sync_full_resumed;        /* of them, of relays that had the beginning of the RDB */
     uint64_t sync_full_unacknowledged; /* full syncs whose replica has left without a word */
 };
 
-void waiting_init(struct waiting *waiting, const struct store *store,
+void waiting_init(struct waiting *waiting, struct store *store,
                   const struct downstream_callbacks *callbacks, int64_t timeout_ms,
                   struct full_sync_limits *limits, waiting_attached_fn *on_attached, void *arg);
 

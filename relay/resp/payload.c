@@ -7,9 +7,9 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 
-void payload_init(struct payload *payload)
+void payload_init(struct payload *payload, uint64_t received)
 {
-    *payload = (struct payload){.state = PAYLOAD_HEADER};
+    *payload = (struct payload){.state = PAYLOAD_HEADER, .received = received};
 }
 
 static bool parse_mark(struct payload *payload, struct bytes line)
@@ -35,9 +35,9 @@ static void judge_header(struct payload *payload)
     struct bytes line = bytes_at(payload->line, payload->line_length);
     if (parse_mark(payload, line)) {
         payload->state = PAYLOAD_BODY;
-    } else if (parse_length(payload, line)) {
+    } else if (parse_length(payload, line) && payload->length >= payload->received) {
         payload->has_length = true;
-        payload->state = payload->length > 0 ? PAYLOAD_BODY : PAYLOAD_DONE;
+        payload->state = payload->length > payload->received ? PAYLOAD_BODY : PAYLOAD_DONE;
     } else {
         payload->length = 0;
         payload->state = PAYLOAD_ERROR;

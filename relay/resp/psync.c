@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { FIRST_WANTED_CAPACITY = 24 };
 
@@ -42,7 +43,19 @@ static enum psync_verdict judge_error(struct bytes message)
     return PSYNC_REFUSED;
 }
 
-/* " <replid> <X>" */
+/* "" or " resume <bytes>", of at least one */
+static bool parse_resume(struct bytes fields, uint64_t *rdb_begin)
+{
+    static const char word[] = " resume ";
+    *rdb_begin = 0;
+    if (fields.length == 0)
+        return true;
+    return bytes_starts(fields, word) &&
+           bytes_to_u64(bytes_skip(fields, strlen(word)), rdb_begin) && *rdb_begin > 0 &&
+           *rdb_begin <= INT64_MAX;
+}
+
+/* " <replid> <X>[ resume <bytes>]" */
 static bool parse_fullresync(struct bytes fields, struct psync_reply *reply)
 {
     if (!bytes_starts(fields, " "))
@@ -51,12 +64,14 @@ static bool parse_fullresync(struct bytes fields, struct psync_reply *reply)
     size_t id_length = bytes_find(fields, ' ');
     if (id_length == fields.length || !replid_parse(bytes_first(fields, id_length), &reply->replid))
         return false;
+    fields = bytes_skip(fields, id_length + 1);
+    size_t digits = bytes_find(fields, ' ');
     uint64_t offset;
-    if (!bytes_to_u64(bytes_skip(fields, id_length + 1), &offset) || offset > OFFSET_FIRST_MAX)
+    if (!bytes_to_u64(bytes_first(fields, digits), &offset) || offset > OFFSET_FIRST_MAX)
         return false;
     reply->has_replid = true;
     reply->offset = offset;
-    return true;
+    return parse_resume(bytes_skip(fields, digits), &reply->rdb_begin);
 }
 
 /* "" or " <replid>" */
@@ -116,9 +131,13 @@ void psync_request_format(const struct replid *replid, uint64_t offset, char *id
         snprintf(first_wanted, FIRST_WANTED_CAPACITY, "-1");
 }
 
-void psync_format_fullresync(struct text *out, const struct replid *replid, uint64_t offset)
+void psync_format_fullresync(struct text *out, const struct replid *replid, uint64_t offset,
+                             uint64_t rdb_begin)
 {
-    text_format(out, "+FULLRESYNC %s %" PRIu64 "\r\n", replid->hex, offset);
+    text_format(out, "+FULLRESYNC %s %" PRIu64, replid->hex, offset);
+    if (rdb_begin > 0)
+        text_format(out, " resume %" PRIu64, rdb_begin);
+    text_append_string(out, "\r\n");
 }
 
 void psync_format_continue(struct text *out, const struct replid *replid, bool psync2)

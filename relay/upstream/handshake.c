@@ -75,6 +75,11 @@ static bool is_at_relay(const struct handshake *handshake)
     return handshake->info.is_relay;
 }
 
+static bool asks_for_rest(const struct handshake *handshake)
+{
+    return handshake->info.is_relay && handshake->terms.has_part;
+}
+
 static bool is_refresh(const struct handshake *handshake)
 {
     return handshake->terms.rdb_only;
@@ -160,6 +165,16 @@ static void send_rdb_only(const struct handshake *handshake, struct writer *writ
     SEND(handshake, writer, "REPLCONF", "rdb-only", "1");
 }
 
+/* The answer to PSYNC says whether it is sent (docs/protocol.md 2.7). */
+static void send_rdb_resume(const struct handshake *handshake, struct writer *writer)
+{
+    struct text word;
+    text_init(&word, RDB_PART_WORD_MAX);
+    rdb_part_format(&handshake->terms.part, &word);
+    SEND(handshake, writer, "REPLCONF", "rdb-resume", text_string(&word));
+    text_fini(&word);
+}
+
 static void send_psync(const struct handshake *handshake, struct writer *writer)
 {
     char id[REPLID_DIGITS + 1];
@@ -200,6 +215,13 @@ static enum verdict judge_option(struct handshake *handshake, struct bytes answe
 static enum verdict judge_version(struct handshake *handshake, struct bytes answer)
 {
     handshake->took_version = bytes_starts(answer, "+");
+    return judge_option(handshake, answer);
+}
+
+/* A relay that does not know it, or has another RDB by now, begins with one anew. */
+static enum verdict judge_rdb_resume(struct handshake *handshake, struct bytes answer)
+{
+    handshake->took_part = bytes_starts(answer, "+");
     return judge_option(handshake, answer);
 }
 
@@ -247,6 +269,15 @@ static enum verdict judge_config(struct handshake *handshake, struct bytes answe
     return bytes_starts(answer, "*0") ? NEXT : judge_info(handshake, answer);
 }
 
+/* Does it go on where we are, if it goes on at all? */
+static bool has_good_beginning(const struct handshake *handshake)
+{
+    const struct psync_reply *reply = &handshake->reply;
+    const struct rdb_part *part = &handshake->terms.part;
+    return reply->rdb_begin == 0 || (handshake->took_part && reply->rdb_begin == part->bytes &&
+                                     rdb_part_is_of(part, &reply->replid, reply->offset, 0));
+}
+
 /* No error leads to SYNC, as it does in servers: a sync without id and offset allows no ACK and
  * no partial resync (docs/protocol.md 1.4). */
 static enum verdict judge_psync(struct handshake *handshake, struct bytes answer)
@@ -254,7 +285,7 @@ static enum verdict judge_psync(struct handshake *handshake, struct bytes answer
     handshake->reply = psync_reply_parse(answer);
     switch (handshake->reply.verdict) {
     case PSYNC_FULLRESYNC:
-        return DONE;
+        return has_good_beginning(handshake) ? DONE : FAILED;
     case PSYNC_CONTINUE: /* of what, if we asked for all of it? */
         return handshake->terms.has_history ? DONE : FAILED;
     case PSYNC_LATER:
@@ -287,6 +318,7 @@ static const struct step steps[] = {
     {"REPLCONF capa psync-relay", is_at_relay, send_relay_capa, judge_option, 0},
     {"REPLCONF version", announces_version, send_version, judge_version, PRIMARY_RIGHT_REPLCONF},
     {"REPLCONF rdb-only", is_refresh, send_rdb_only, judge_option, PRIMARY_RIGHT_REPLCONF},
+    {"REPLCONF rdb-resume", asks_for_rest, send_rdb_resume, judge_rdb_resume, 0},
     {"PSYNC", handshake_always, send_psync, judge_psync, PRIMARY_RIGHT_PSYNC},
 };
 
@@ -335,6 +367,7 @@ void handshake_start(struct handshake *handshake, const struct handshake_terms *
     handshake->asks_keys = false;
     handshake->info.has_role = false; /* this server has not said yet what it is */
     handshake->took_version = false;
+    handshake->took_part = false;
     handshake->denied = 0;
     handshake->reply = (struct psync_reply){.verdict = PSYNC_NONSENSE};
     send_step(handshake, out);

@@ -19,6 +19,7 @@
 
 #include "primary_info.h"
 #include "relay/base/bytes.h"
+#include "relay/base/rdb_part.h"
 #include "relay/base/text.h"
 #include "relay/resp/psync.h"
 #include "relay/upstream/renames.h"
@@ -37,6 +38,8 @@ struct handshake_terms {
     struct replid replid;
     uint64_t offset;
     uint64_t offset_min; /* the window's first: where a rewind may go */
+    bool has_part;       /* the beginning of an RDB is here: a relay is asked for the rest of it */
+    struct rdb_part part;
     /* Asked once the server has said what it is: why it is not to be followed, or NULL. NULL: always. */
     const char *(*veto)(const struct primary_info *info, void *arg);
     /* Asked before that: must it be known whether it has keys? NULL: never. */
@@ -69,6 +72,7 @@ struct handshake {
     char line[HANDSHAKE_LINE_MAX];
     struct text bulk_line;
     struct primary_info info; /* outlasts the connection, until a server answers again */
+    bool took_part;    /* it is a relay that knows `REPLCONF rdb-resume`, and may answer to it */
     bool took_version; /* it knows `REPLCONF version`: a Valkey of 8.0 or later, or a relay */
     unsigned denied;   /* PRIMARY_RIGHT_*: what our user may not do, by the answers so far */
     struct psync_reply reply;

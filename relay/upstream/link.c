@@ -10,8 +10,11 @@
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/net/loop.h"
+#include "relay/store/rdb_parts.h"
 #include "relay/store/store.h"
 #include "sync_progress.h"
+
+enum { LOOK_AT_PART_MS = 100 };
 
 /* ------------------------------------------------------------------ states */
 
@@ -121,8 +124,10 @@ static const struct state_machine_kind link_kind = {
 static void link_let_go(struct link *link)
 {
     stream_receiver_end(&link->stream_receiver);
-    if (link_state(link) == LINK_LOADING)
+    if (link_state(link) == LINK_LOADING) {
+        (void)store_keep_part(link->store);
         store_abandon(link->store);
+    }
     if (link_state(link) == LINK_STREAMING)
         link->down_since_ms = clock_ms();
     if (link_state(link) == LINK_CONNECTING)
@@ -136,12 +141,17 @@ static void link_let_go(struct link *link)
 static void link_leave(struct link *link, const struct link_outcome *outcome)
 {
     snprintf(link->last_error, sizeof(link->last_error), "%s: %s", outcome->cause, outcome->text);
-    if (link_state(link) == LINK_LOADING)
+    bool is_loading = link_state(link) == LINK_LOADING;
+    bool has_come_further = is_loading && store_keep_part(link->store);
+    if (has_come_further) /* and costs nobody a fork: it is no failure */
+        link->failures = 0;
+    else if (is_loading)
         link_note_full_failure(link);
     link_let_go(link);
     state_machine_enter(&link->machine, LINK_RETRYING, LOG_LEVEL_INFO, "%s", link->last_error);
     bool ends_round;
-    int64_t next_ms = link_next_attempt_ms(link, outcome->stays, &ends_round);
+    bool stays = outcome->stays || has_come_further;
+    int64_t next_ms = link_next_attempt_ms(link, stays, &ends_round);
     timer_arm(link->timer, next_ms);
     link_tell_wait(link);
     if (ends_round) /* last: it may tell us whom to follow */
@@ -178,15 +188,31 @@ static void link_lose_loading(struct link *link, struct link_outcome *outcome)
     link_fail_cut_off(link, outcome, conn_error(link->server_conn.conn));
 }
 
+/* The beginning of an RDB of another history, or of the first, is being read from our disk, so that the rest can be
+ * asked for: who asked now would get it anew. True: the timer is armed. */
+static bool link_awaits_part(struct link *link)
+{
+    struct rdb_part part;
+    const struct history *current = store_current(link->store);
+    bool is_of_ours = false;
+    if (store_part(link->store, &part) != STORE_PART_UNPROVEN)
+        return false;
+    if (current != NULL)
+        is_of_ours = replid_equal(&part.replid, &history_identity(current)->replid);
+    if (!is_of_ours)
+        timer_arm(link->timer, LOOK_AT_PART_MS);
+    return !is_of_ours;
+}
+
 static void link_start(struct link *link, struct link_outcome *outcome)
 {
-    if (candidates_current(&link->candidates) != NULL)
+    if (candidates_current(&link->candidates) != NULL && !link_awaits_part(link))
         link_enter(outcome, LINK_CONNECTING, "start");
 }
 
 static void link_try_again(struct link *link, struct link_outcome *outcome)
 {
-    if (!link_waits_for_room(link))
+    if (!link_awaits_part(link) && !link_waits_for_room(link))
         link_enter(outcome, LINK_CONNECTING, "retry attempt=%u", link->failures + 1);
 }
 

@@ -11,6 +11,7 @@
 #include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/net/loop.h"
+#include "relay/store/rdb_parts.h"
 #include "relay/store/store.h"
 #include "relay/upstream/primary_rights.h"
 
@@ -40,6 +41,7 @@ struct handshake_terms link_terms(struct link *link)
         .asks_limits = link_asks_limits(link),
         .veto_arg = link,
     };
+    terms.has_part = store_part(link->store, &terms.part) == STORE_PART_READY;
     struct history *history = store_current(link->store);
     if (history != NULL && !link->must_start_anew &&
         history_boundary(history) >= history_first(history)) {
@@ -58,6 +60,26 @@ void link_begin_handshake(struct link *link)
     server_conn_flush(&link->server_conn);
 }
 
+/* A history that begins with the RDB that is announced. NULL: `why`. */
+static struct history *begin_history(struct link *link, const struct psync_reply *reply,
+                                     struct text *why)
+{
+    struct store *store = link->store;
+    if (reply->rdb_begin == 0)
+        store_drop_part(store);
+    struct history *history = store_begin_history(store, &reply->replid, reply->offset, why);
+    if (history == NULL)
+        return NULL;
+    if (reply->rdb_begin > 0 &&
+        !store_resume_part(store, history, &link->server_conn.handshake.terms.part, why)) {
+        store_abandon(store);
+        return NULL;
+    }
+    if (reply->rdb_begin == 0 && link->server_conn.handshake.info.is_relay)
+        store_track_part(store, history);
+    return history;
+}
+
 /* The current history stays, and is served, until the RDB of the new one is whole
  * (store_promote): a full sync that breaks off costs our replicas nothing. The id and X are
  * those of the reply, never of an INFO asked before (docs/protocol.md 4). */
@@ -68,7 +90,7 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply,
     text_init(&why, LINK_WHY_MAX);
     link->full_syncs++;
     refresh_cancel(link->refresh_schedule.refresh, "a full sync begins on the link");
-    struct history *history = store_begin_history(link->store, &reply->replid, reply->offset, &why);
+    struct history *history = begin_history(link, reply, &why);
     if (history == NULL) {
         link_note_full_failure(link);
         link_fail_store(outcome, text_string(&why));

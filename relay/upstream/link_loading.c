@@ -63,6 +63,7 @@ void link_take_rdb(struct link *link, struct link_outcome *outcome)
             finish_loading(link, &why, outcome);
             break;
         case RDB_RECEIVER_FAILED:
+            store_abandon(link->store); /* nothing of it is kept */
             link_fail(link, outcome, "rdb", text_string(&why));
             break;
         }

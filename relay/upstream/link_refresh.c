@@ -10,6 +10,7 @@ void link_consider_refresh(struct link *link)
     if (link_state(link) != LINK_STREAMING)
         return;
     struct handshake_terms terms = link_terms(link);
+    link->refresh_schedule.is_at_relay = link->server_conn.handshake.info.is_relay;
     refresh_schedule_consider(&link->refresh_schedule, link_primary(link), &terms);
 }
 

@@ -3,7 +3,7 @@
 
 void rdb_receiver_begin(struct rdb_receiver *rdb_receiver, struct snapshot *snapshot)
 {
-    payload_init(&rdb_receiver->payload);
+    payload_init(&rdb_receiver->payload, snapshot_received(snapshot));
     rdb_receiver->snapshot = snapshot;
 }
 

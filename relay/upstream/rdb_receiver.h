@@ -26,6 +26,7 @@ enum rdb_receiver_result {
     RDB_RECEIVER_FAILED, /* `why` */
 };
 
+/* The snapshot may have the first bytes already: then the rest is to come. */
 void rdb_receiver_begin(struct rdb_receiver *rdb_receiver, struct snapshot *snapshot);
 
 /* Takes what belongs to the RDB from `input`, which may be empty, and shortens it by that. */

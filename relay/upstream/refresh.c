@@ -18,6 +18,7 @@
 #include "relay/base/state_machine.h"
 #include "relay/base/text.h"
 #include "relay/net/loop.h"
+#include "relay/store/rdb_parts.h"
 #include "relay/store/store.h"
 #include "server_conn.h"
 #include "sync_progress.h"
@@ -193,13 +194,21 @@ static bool is_refused(const struct refresh *refresh)
     UNREACHABLE("a verdict without a case");
 }
 
+/* What has come is kept, where it comes from a relay. True: it has come further than the time before. */
+static bool keep_part(struct refresh *refresh)
+{
+    return refresh->machine.state == REFRESH_LOADING && store_keep_part(refresh->store);
+}
+
 static void refresh_fail(struct refresh *refresh, const char *why)
 {
     enum refresh_end end = is_refused(refresh) ? REFRESH_REFUSED : REFRESH_FAILED;
+    if (keep_part(refresh))
+        end = REFRESH_BROKEN;
     refresh_drop_snapshot(refresh);
     refresh_note_failure(refresh, why);
     state_machine_enter(&refresh->machine, REFRESH_IDLE, LOG_LEVEL_WARNING, "failed: %s", why);
-    refresh_note_end(refresh, end, "failed");
+    refresh_note_end(refresh, end, end == REFRESH_BROKEN ? "broken" : "failed");
 }
 
 void refresh_note_no_space(struct refresh *refresh, const char *why)
@@ -239,6 +248,9 @@ void refresh_start(struct refresh *refresh, const char *host, uint16_t port,
     refresh->terms.rdb_only = true;
     refresh->terms.has_history = false;
     refresh->terms.asks_limits = false;
+    refresh->terms.has_part =
+        terms->has_part &&
+        replid_equal(&terms->part.replid, &history_identity(store_current(refresh->store))->replid);
     refresh->terms.veto = NULL;
     state_machine_enter(&refresh->machine, REFRESH_CONNECTING, LOG_LEVEL_INFO, "%s", cause);
     bool made = server_conn_init(&refresh->server_conn);
@@ -252,6 +264,7 @@ void refresh_cancel(struct refresh *refresh, const char *why)
 {
     if (refresh->machine.state == REFRESH_IDLE)
         return;
+    (void)keep_part(refresh);
     refresh_drop_snapshot(refresh);
     state_machine_enter(&refresh->machine, REFRESH_IDLE, LOG_LEVEL_INFO, "cancelled: %s", why);
     refresh_note_end(refresh, REFRESH_CANCELLED, "cancelled");
@@ -281,6 +294,26 @@ void refresh_tick(struct refresh *refresh, int64_t timeout_ms)
         refresh_fail(refresh, "the primary is silent");
 }
 
+/* Anew, or behind what is here of it. NULL: `why`. */
+static struct snapshot *begin_snapshot(struct refresh *refresh, struct history *history,
+                                       struct text *why)
+{
+    const struct handshake *handshake = &refresh->server_conn.handshake;
+    uint64_t rdb_begin = handshake->reply.rdb_begin;
+    if (rdb_begin == 0)
+        store_drop_part(refresh->store);
+    struct snapshot *snapshot = history_begin_snapshot(history, handshake->reply.offset, why);
+    if (snapshot == NULL)
+        return NULL;
+    if (rdb_begin > 0 && !store_resume_part(refresh->store, history, &handshake->terms.part, why)) {
+        history_fail_snapshot(history);
+        return NULL;
+    }
+    if (rdb_begin == 0 && handshake->info.is_relay)
+        store_track_part(refresh->store, history);
+    return snapshot;
+}
+
 /* PSYNC was answered by +FULLRESYNC: a snapshot of our history, we hope. Between our asking and
  * this answer the primary may have got another id, and then its X means nothing in our stream
  * (docs/protocol.md 2.6). */
@@ -293,7 +326,7 @@ static bool begin_loading(struct refresh *refresh, struct text *why)
         text_format(why, "the primary's history is another by now: %s", reply->replid.hex);
         return false;
     }
-    struct snapshot *snapshot = history_begin_snapshot(history, reply->offset, why);
+    struct snapshot *snapshot = begin_snapshot(refresh, history, why);
     if (snapshot == NULL)
         return false;
     refresh->reports[0].offset = reply->offset;
@@ -404,6 +437,7 @@ static bool take_rdb(struct refresh *refresh, struct text *why)
     case RDB_RECEIVER_DONE:
         return refresh_finish(refresh, why);
     case RDB_RECEIVER_FAILED:
+        refresh_drop_snapshot(refresh); /* nothing of it is kept */
         return false;
     }
     UNREACHABLE("a result without a case");

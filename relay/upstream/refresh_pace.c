@@ -24,7 +24,7 @@ void refresh_pace_ask(struct refresh_pace *pace, int64_t now_ms)
 
 void refresh_pace_end(struct refresh_pace *pace, int64_t now_ms, enum refresh_end end, bool forks)
 {
-    bool may_have_forked = pace->is_asking && end != REFRESH_REFUSED;
+    bool may_have_forked = pace->is_asking && end != REFRESH_REFUSED && end != REFRESH_BROKEN;
     if (may_have_forked) {
         pace->took_ms = now_ms - pace->asked_ms;
         pace->asked_ms = now_ms;
@@ -34,7 +34,7 @@ void refresh_pace_end(struct refresh_pace *pace, int64_t now_ms, enum refresh_en
     }
     pace->is_asking = false;
     pace->ended_ms = now_ms;
-    if (end == REFRESH_GOOD)
+    if (end == REFRESH_GOOD || end == REFRESH_BROKEN)
         pace->failures = 0;
     else if (end == REFRESH_FAILED || end == REFRESH_REFUSED)
         pace->failures++;

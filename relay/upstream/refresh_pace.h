@@ -20,6 +20,7 @@ enum refresh_end {
     REFRESH_GOOD,      /* an RDB is there, and can be served */
     REFRESH_FAILED,    /* or it came to nothing */
     REFRESH_REFUSED,   /* the primary said no before it did anything */
+    REFRESH_BROKEN,    /* it has come further, and the rest can be asked for: no fork, no failure */
     REFRESH_CANCELLED, /* nobody is to blame */
 };
 

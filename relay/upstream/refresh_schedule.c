@@ -2,6 +2,7 @@
 #include "refresh_schedule.h"
 
 #include "relay/base/clock.h"
+#include "relay/store/rdb_parts.h"
 #include "relay/store/store.h"
 
 bool refresh_schedule_init(struct refresh_schedule *refresh_schedule, struct loop *loop,
@@ -58,9 +59,23 @@ static void forget_old_wishes(struct refresh_schedule *refresh_schedule)
         refresh_schedule->has_other_wish = false;
 }
 
+/* What is here of an RDB of this history. */
+static enum store_part part_of_ours(const struct refresh_schedule *refresh_schedule)
+{
+    struct rdb_part part;
+    const struct history *history = store_current(refresh_schedule->store);
+    enum store_part state = store_part(refresh_schedule->store, &part);
+    if (state == STORE_PART_NONE || history == NULL || !refresh_schedule->is_at_relay ||
+        !replid_equal(&part.replid, &history_identity(history)->replid))
+        return STORE_PART_NONE;
+    return state;
+}
+
 /* NULL: there is no need. */
 static const char *cause_of(const struct refresh_schedule *refresh_schedule)
 {
+    if (part_of_ours(refresh_schedule) == STORE_PART_READY)
+        return "the rest of one is to come";
     if (refresh_schedule->has_wish)
         return "a replica waits for it";
     if (refresh_schedule->has_other_wish)
@@ -85,10 +100,12 @@ void refresh_schedule_consider(struct refresh_schedule *refresh_schedule,
                                const struct primary_address *primary,
                                const struct handshake_terms *terms)
 {
-    if (refresh_is_busy(refresh_schedule->refresh))
+    enum store_part part = part_of_ours(refresh_schedule);
+    if (refresh_is_busy(refresh_schedule->refresh) || part == STORE_PART_UNPROVEN)
         return;
     forget_old_wishes(refresh_schedule);
-    bool waits = refresh_schedule->has_wish || refresh_schedule->has_other_wish;
+    bool waits =
+        refresh_schedule->has_wish || refresh_schedule->has_other_wish || part == STORE_PART_READY;
     const char *cause = cause_of(refresh_schedule);
     if (cause == NULL)
         refresh_note_no_space(refresh_schedule->refresh, NULL);

@@ -25,6 +25,8 @@ struct refresh_schedule {
     int64_t wish_ms;
     bool has_other_wish; /* or cannot read the one that there is */
     int64_t other_wish_ms;
+    bool
+        is_at_relay; /* the primary is one, and may have the rest of an RDB whose beginning is here */
 };
 
 /* Somebody waits, and says so every few seconds. That is believed for REFRESH_SCHEDULE_WISH_MS, or until a refresh begins for
@@ -44,7 +46,7 @@ MUST_CHECK bool refresh_schedule_init(struct refresh_schedule *refresh_schedule,
                                       bool always_ready, int64_t pause_ms);
 void refresh_schedule_fini(struct refresh_schedule *refresh_schedule);
 
-/* The link streams from `primary`: begin a refresh if one is due. */
+/* The link streams from `primary`: begin a refresh if one is due, or the rest of one is to come. */
 void refresh_schedule_consider(struct refresh_schedule *refresh_schedule,
                                const struct primary_address *primary,
                                const struct handshake_terms *terms);

@@ -39,6 +39,9 @@ static struct handshake_terms terms_of(unsigned choice)
         .veto = (choice & 2) != 0 ? veto : NULL,
     };
     CHECK(replid_parse(bytes_of("8e7f0123456789abcdef0123456789abcdef0123"), &terms.replid));
+    terms.has_part = true; /* a relay alone is told of it */
+    terms.part = (struct rdb_part){
+        .replid = terms.replid, .offset = 4711, .length = 20000, .bytes = 4096, .crc = 7};
     return terms;
 }
 
@@ -86,6 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(whole.reply.verdict == pieces.reply.verdict);
         CHECK(whole.reply.offset == pieces.reply.offset);
         CHECK(whole.reply.has_replid == pieces.reply.has_replid);
+        CHECK(whole.reply.rdb_begin == pieces.reply.rdb_begin);
+        CHECK(whole.reply.rdb_begin == 0 || whole.reply.rdb_begin == terms.part.bytes);
         CHECK(whole.reply.verdict == PSYNC_FULLRESYNC || terms.has_history);
     }
     text_fini(&pieces.out);

@@ -165,6 +165,34 @@ size_t fake_history_cursor_count(const struct history *history)
     return history->segment.backlog.cursors;
 }
 
+enum part_match store_match_part(const struct store *store, const struct rdb_part *part,
+                                 bool needs_stream, struct history **history,
+                                 struct snapshot **snapshot)
+{
+    (void)needs_stream;
+    *history = store->part_history;
+    *snapshot = store->part_snapshot;
+    bool is_asked = rdb_part_is_of(part, &store->part.replid, store->part.offset, 0) &&
+                    part->bytes == store->part.bytes && part->crc == store->part.crc;
+    return is_asked ? store->part_match : PART_OTHER;
+}
+
+void store_compare_part(struct store *store, const struct rdb_part *part)
+{
+    store->compared++;
+    store->last_compared = *part;
+}
+
+void store_keep_fetched(struct store *store, uint64_t number, struct snapshot **snapshot,
+                        struct cursor *cursor, int64_t keep_ms)
+{
+    (void)number;
+    (void)keep_ms;
+    store->kept++;
+    snapshot_release(snapshot);
+    cursor_detach(cursor);
+}
+
 struct history *store_current(const struct store *store)
 {
     return store->current;

@@ -24,11 +24,20 @@
 
 #include "relay/base/bytes.h"
 #include "relay/store/cursor.h"
+#include "relay/store/rdb_parts.h"
 #include "relay/store/store.h"
 
 struct store {
     struct history *current;
     struct history *arriving;
+    /* What is said of this part; of every other that it is none of ours. */
+    struct rdb_part part;
+    enum part_match part_match;
+    struct history *part_history;
+    struct snapshot *part_snapshot;
+    unsigned compared; /* how often that was asked for, */
+    struct rdb_part last_compared;
+    unsigned kept; /* and how many were left by a relay */
 };
 
 /* The one store. */

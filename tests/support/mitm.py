@@ -98,13 +98,24 @@ class Corrupt:
         return data
 
 
+class Record:
+    """Keeps what passes."""
+
+    def __init__(self):
+        self.said = b""
+
+    def feed(self, data):
+        self.said += data
+        return data
+
+
 class _Pipe:
     """One connection: two threads, one a direction."""
 
     def __init__(self, owner, client, target, filter_down):
         self.owner = owner
         self.ends = (client, target)
-        self.filters = {"down": filter_down, "up": None}
+        self.filters = {"down": filter_down, "up": owner.up}
         self.count = {"down": 0, "up": 0}
         self.threads = [
             threading.Thread(target=self._pump, args=(target, client, "down"), daemon=True),
@@ -159,11 +170,12 @@ class _Pipe:
 class Mitm:
     """Listens on its own port and passes everything to `target` (anything with host and port)."""
 
-    def __init__(self, target, plan=(), host="127.0.0.1", port=None):
+    def __init__(self, target, plan=(), host="127.0.0.1", port=None, up=None):
         self.target = target
         self.host = host
         self.port = port or ports.free_port()
         self.plan = list(plan)
+        self.up = up  # the filter of what all clients say
         self.pipes = []
         self.flowing = threading.Event()
         self.flowing.set()

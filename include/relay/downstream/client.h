@@ -23,6 +23,7 @@
 #include "relay/base/bounds.h"
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
+#include "relay/base/rdb_part.h"
 #include "relay/downstream/reasons.h"
 #include "relay/resp/reader.h"
 #include "relay/resp/writer.h"
@@ -38,6 +39,8 @@ struct replica_terms {
     bool is_relay;     /* a relay, which keeps any RDB; its version is that of its replicas */
     bool rdb_only;     /* wants the RDB and no stream */
     bool filter_empty; /* `rdb-filter-only ""`: wants the stream and an empty RDB */
+    bool has_part;     /* a relay that has the beginning of an RDB, and wants the rest */
+    struct rdb_part part;
     uint16_t listening_port;
     char address[256]; /* `ip-address`; "" : that of the connection */
     char version[32];  /* `version`, or "" */

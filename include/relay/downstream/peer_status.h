@@ -74,6 +74,7 @@ struct downstream_counts {
     uint64_t sync_full;
     uint64_t sync_partial_ok;
     uint64_t sync_partial_err;         /* asked for a partial one, got a full one */
+    uint64_t sync_full_resumed;        /* full syncs of relays that had the beginning of the RDB */
     uint64_t sync_full_unacknowledged; /* full syncs whose replica left without acknowledging one */
     uint64_t sent_bytes;               /* to everybody who has left, and is here */
     uint64_t received_bytes;

@@ -5,7 +5,7 @@
  * mark again. The mark is found as the last forty bytes received: the primary sends nothing behind
  * it until our first ACK. Pure: hands on views of what it is fed, keeps forty bytes at the most.
  *
- *     payload_init(&payload);
+ *     payload_init(&payload, 0);
  *     for each input:
  *         while (input.length > 0 && payload.state is HEADER or BODY)
  *             payload_feed(&payload, &input, pieces);    store pieces[0], then pieces[1]
@@ -31,9 +31,9 @@ enum payload_state {
 
 struct payload {
     enum payload_state state;
-    bool has_length;               /* "$<length>": length is known */
-    uint64_t length;               /* of the RDB, where has_length */
-    uint64_t received;             /* RDB bytes handed on so far */
+    bool has_length;   /* "$<length>": length is known */
+    uint64_t length;   /* of the RDB, where has_length */
+    uint64_t received; /* RDB bytes handed on so far, with those that were here before */
     char line[PAYLOAD_HEADER_MAX]; /* the header line so far, terminated */
     unsigned line_length;
     uint8_t mark[PAYLOAD_MARK_LENGTH]; /* announced by "$EOF:" */
@@ -42,7 +42,9 @@ struct payload {
     uint8_t released[PAYLOAD_MARK_LENGTH]; /* what pieces[0] points into */
 };
 
-void payload_init(struct payload *payload);
+/* `received` bytes of the RDB are here already, and do not come: the length in the header counts them all the
+ * same (docs/protocol.md 2.7). */
+void payload_init(struct payload *payload, uint64_t received);
 
 /* Takes what it can from `input` (and shortens it by that), and sets pieces[0..1] to the RDB bytes
  * that are certain now; they are valid until the next call, and either may be empty. */

@@ -17,7 +17,7 @@
 #include "relay/resp/reader.h"
 
 enum psync_verdict {
-    PSYNC_FULLRESYNC, /* "+FULLRESYNC <replid> <X>": replid and offset are set */
+    PSYNC_FULLRESYNC, /* "+FULLRESYNC <replid> <X> [resume <bytes>]": all but has_replid are set */
     PSYNC_CONTINUE,   /* "+CONTINUE [<replid>]": has_replid tells whether replid is set */
     PSYNC_LATER,      /* "-NOMASTERLINK", "-LOADING", "-BUSY", "-MASTERDOWN": passes by itself */
     PSYNC_DENIED,     /* "-NOAUTH", "-NOPERM": somebody must change a setting */
@@ -30,6 +30,8 @@ struct psync_reply {
     bool has_replid;
     struct replid replid;
     uint64_t offset; /* X */
+    uint64_t
+        rdb_begin; /* bytes of the RDB that are not sent, since we have them: docs/protocol.md 2.7 */
 };
 
 /* Judges one reply line, without its line end. */
@@ -51,8 +53,10 @@ MUST_CHECK bool psync_request_parse(const struct command *command, struct psync_
 void psync_request_format(const struct replid *replid, uint64_t offset, char *id,
                           char *first_wanted);
 
-/* "+FULLRESYNC <replid> <X>\r\n". */
-void psync_format_fullresync(struct text *out, const struct replid *replid, uint64_t offset);
+/* "+FULLRESYNC <replid> <X>\r\n". With `rdb_begin` > 0, only to a relay that has asked for it:
+ * "+FULLRESYNC <replid> <X> resume <rdb_begin>\r\n". */
+void psync_format_fullresync(struct text *out, const struct replid *replid, uint64_t offset,
+                             uint64_t rdb_begin);
 
 /* "+CONTINUE <replid>\r\n", or the bare "+CONTINUE\r\n" to a replica without `capa psync2`. */
 void psync_format_continue(struct text *out, const struct replid *replid, bool psync2);

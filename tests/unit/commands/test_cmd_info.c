@@ -373,6 +373,7 @@ COMMAND_TEST(stats_tell_the_counts)
                                                         .sync_full = 14,
                                                         .sync_partial_ok = 15,
                                                         .sync_partial_err = 16,
+                                                        .sync_full_resumed = 19,
                                                         .sync_full_unacknowledged = 17,
                                                         .replicas_refused = 18,
                                                         .sent_bytes = 17000,
@@ -403,6 +404,7 @@ COMMAND_TEST(stats_tell_the_counts)
                               "sync_full:14\r\n"
                               "sync_partial_ok:15\r\n"
                               "sync_partial_err:16\r\n"
+                              "sync_full_resumed:19\r\n"
                               "sync_full_unacknowledged:17\r\n"
                               "evicted_keys:0\r\n"
                               "pubsub_channels:0\r\n"

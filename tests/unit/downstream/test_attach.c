@@ -292,6 +292,90 @@ TEST(a_full_sync_holds_snapshot_and_stream)
     done(&sent);
 }
 
+/* ---- the rest of an RDB ---- */
+
+static struct replica_terms relay_terms(void)
+{
+    struct replica_terms terms = {
+        .capa_eof = true, .capa_psync2 = true, .is_relay = true, .has_part = true};
+    terms.part = (struct rdb_part){.offset = 12, .length = 142, .bytes = 100, .crc = 7};
+    assert_true(replid_parse(bytes_of(ID_NOW), &terms.part.replid));
+    return terms;
+}
+
+/* What the store says of its part. */
+static void say_of_part(enum part_match match, const struct replica_terms *terms,
+                        struct snapshot *snapshot)
+{
+    fake_store.part = terms->part;
+    fake_store.part_match = match;
+    fake_store.part_history = fake_store.current;
+    fake_store.part_snapshot = snapshot;
+}
+
+static enum attach_verdict verdict_of(const struct replica_terms *terms, int id, uint64_t offset)
+{
+    struct psync_request request = make_request(&(struct point){.id = id, .offset = offset});
+    return attach_decide(&fake_store, &(struct attach_wish){.request = &request, .terms = terms})
+        .verdict;
+}
+
+TEST(the_rest_is_sent_behind_what_is_there)
+{
+    struct snapshot *snapshot = serve(WHOLE);
+    struct replica_terms terms = relay_terms();
+    terms.part.length = 42;
+    terms.part.bytes = 40;
+    say_of_part(PART_MATCHES, &terms, snapshot);
+    struct psync_request request = make_request(&(struct point){.id = -1});
+    struct sent sent;
+    perform(&sent, &(struct attach_wish){.request = &request, .terms = &terms}, ATTACH_FULL);
+    assert_view(text_bytes(&sent.feed.head), "+FULLRESYNC " ID_NOW " 12 resume 40\r\n$42\r\n");
+    assert_int_equal(sent.feed.snapshot_sent, 40);
+    assert_int_equal(sent.feed.cursor.offset, 12);
+    done(&sent);
+}
+
+TEST(the_rest_waits_until_it_is_compared)
+{
+    struct snapshot *snapshot = serve(WHOLE);
+    struct replica_terms terms = relay_terms();
+    say_of_part(PART_UNREAD, &terms, snapshot);
+    assert_int_equal(verdict_of(&terms, -1, 0), ATTACH_COMPARE_RDB);
+    say_of_part(PART_WAITS, &terms, snapshot);
+    assert_int_equal(verdict_of(&terms, -1, 0), ATTACH_WAIT_FOR_STORE);
+    fake_store_reset();
+}
+
+/* What can continue does, whatever it has of an RDB; what is of another RDB begins anew. */
+TEST(the_rest_is_not_sent_to_who_needs_none_or_has_another)
+{
+    struct snapshot *snapshot = serve(WHOLE);
+    struct replica_terms terms = relay_terms();
+    say_of_part(PART_UNREAD, &terms, snapshot);
+    assert_int_equal(verdict_of(&terms, 0, 15), ATTACH_CONTINUE);
+    say_of_part(PART_OTHER, &terms, snapshot);
+    struct psync_request request = make_request(&(struct point){.id = -1});
+    struct sent sent;
+    perform(&sent, &(struct attach_wish){.request = &request, .terms = &terms}, ATTACH_FULL);
+    assert_view(text_bytes(&sent.feed.head), "+FULLRESYNC " ID_NOW " 12\r\n$42\r\n");
+    assert_int_equal(sent.feed.snapshot_sent, 0);
+    done(&sent);
+}
+
+/* SYNC has no answer that could say so. */
+TEST(sync_is_never_resumed)
+{
+    struct snapshot *snapshot = serve(WHOLE);
+    struct replica_terms terms = relay_terms();
+    say_of_part(PART_MATCHES, &terms, snapshot);
+    struct sent sent;
+    perform(&sent, &(struct attach_wish){.terms = &terms}, ATTACH_FULL);
+    assert_view(text_bytes(&sent.feed.head), "$42\r\n");
+    assert_int_equal(sent.feed.snapshot_sent, 0);
+    done(&sent);
+}
+
 TEST(sync_gets_no_offsets)
 {
     (void)serve(WHOLE);

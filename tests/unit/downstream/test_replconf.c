@@ -76,6 +76,25 @@ SERVER_CONN_TEST(takes_what_replicas_say)
     assert_false(server_conn->terms.rdb_only);
 }
 
+#define ID "0123456789abcdef0123456789abcdef01234567"
+
+/* Who has not said that it is one is told what it was told before there was such an option. */
+SERVER_CONN_TEST(only_a_relay_may_ask_for_the_rest_of_an_rdb)
+{
+    struct server_conn *server_conn = *state;
+    static const char line[] = "REPLCONF rdb-resume " ID ":1000:20000:4096:00ff00ff00ff00ff";
+    expect_reply(server_conn, line, "-ERR Unrecognized REPLCONF option: rdb-resume\r\n");
+    assert_false(server_conn->terms.has_part);
+    expect_reply(server_conn, "REPLCONF capa psync-relay", "+OK\r\n");
+    expect_reply(server_conn, line, "+OK\r\n");
+    assert_true(server_conn->terms.has_part);
+    assert_int_equal(server_conn->terms.part.offset, 1000);
+    assert_int_equal(server_conn->terms.part.bytes, 4096);
+    expect_reply(server_conn, "REPLCONF rdb-resume " ID ":1000:20000:4096:00ff00ff00ff00f",
+                 "-ERR REPLCONF rdb-resume: not <replid>:<offset>:<length>:<bytes>:<crc>\r\n");
+    assert_false(server_conn->terms.has_part);
+}
+
 SERVER_CONN_TEST(passes_over_unknown_capabilities)
 {
     struct server_conn *server_conn = *state;

@@ -12,6 +12,7 @@ enum { WIRE_MAX = 1 << 17 };
 /* A payload that is fed, what came out of it, and what should have. */
 struct transfer {
     struct payload payload;
+    uint64_t here; /* bytes of the RDB that do not come */
     uint8_t got[WIRE_MAX];
     size_t got_length;
     uint8_t left[WIRE_MAX]; /* not taken, since the payload was done */
@@ -24,7 +25,7 @@ struct transfer {
 static void begin(void *context)
 {
     struct transfer *t = context;
-    payload_init(&t->payload);
+    payload_init(&t->payload, t->here);
     t->got_length = 0;
     t->left_length = 0;
 }
@@ -54,7 +55,7 @@ static void feed(void *context, struct bytes piece)
         put(t->got, &t->got_length, pieces[0]);
         put(t->got, &t->got_length, pieces[1]);
         assert_true(input.length < before);
-        assert_int_equal(t->payload.received, t->got_length);
+        assert_int_equal(t->payload.received, t->here + t->got_length);
     }
     put(t->left, &t->left_length, input);
     free(copy);
@@ -141,6 +142,44 @@ TEST(rdbs_of_every_small_length_with_a_length)
         assert_int_equal(transfer.payload.length, length);
         text_fini(&wire);
     }
+}
+
+/* The header counts what is here already, and it does not come. */
+TEST(the_rest_of_an_rdb)
+{
+    uint8_t rdb[90];
+    uint64_t seed = 8;
+    fill_rdb(rdb, sizeof(rdb), &seed);
+    for (size_t here = 0; here <= sizeof(rdb); here++) {
+        struct text wire;
+        text_init(&wire, WIRE_MAX);
+        transfer.here = here;
+        transfer.rdb = bytes_skip(bytes_at(rdb, sizeof(rdb)), here);
+        transfer.behind = bytes_of("*1\r\n$4\r\nPING\r\n");
+        transfer.expected = PAYLOAD_DONE;
+        payload_format_length(&wire, sizeof(rdb));
+        text_append(&wire, transfer.rdb);
+        text_append(&wire, transfer.behind);
+        all_ways(text_bytes(&wire));
+        text_clear(&wire);
+        transfer.behind = bytes_of("");
+        payload_format_mark(&wire, MARK);
+        text_append(&wire, transfer.rdb);
+        text_append_string(&wire, MARK);
+        all_ways(text_bytes(&wire));
+        text_fini(&wire);
+    }
+    transfer.here = 0;
+}
+
+TEST(an_rdb_that_is_shorter_than_what_is_here_is_none)
+{
+    struct payload payload;
+    struct bytes pieces[2];
+    struct bytes input = bytes_of("$9\r\nREDIS0011");
+    payload_init(&payload, 10);
+    payload_feed(&payload, &input, pieces);
+    assert_int_equal(payload.state, PAYLOAD_ERROR);
 }
 
 TEST(a_large_rdb_in_random_pieces)

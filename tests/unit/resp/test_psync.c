@@ -22,6 +22,16 @@ static const struct {
     {"+FULLRESYNC " ID " ", PSYNC_NONSENSE, false, 0},
     {"+FULLRESYNC " ID "", PSYNC_NONSENSE, false, 0},
     {"+FULLRESYNC " ID " 1 2", PSYNC_NONSENSE, false, 0},
+    {"+FULLRESYNC " ID " 1 resume 2", PSYNC_FULLRESYNC, true, 1},
+    {"+FULLRESYNC " ID " 1 resume 9223372036854775807", PSYNC_FULLRESYNC, true, 1},
+    {"+FULLRESYNC " ID " 1 resume 9223372036854775808", PSYNC_NONSENSE, false, 0},
+    {"+FULLRESYNC " ID " 1 resume 0", PSYNC_NONSENSE, false, 0},
+    {"+FULLRESYNC " ID " 1 resume -1", PSYNC_NONSENSE, false, 0},
+    {"+FULLRESYNC " ID " 1 resume ", PSYNC_NONSENSE, false, 0},
+    {"+FULLRESYNC " ID " 1 resume", PSYNC_NONSENSE, false, 0},
+    {"+FULLRESYNC " ID " 1 resume 2 3", PSYNC_NONSENSE, false, 0},
+    {"+FULLRESYNC " ID " 1  resume 2", PSYNC_NONSENSE, false, 0},
+    {"+FULLRESYNC " ID " 1 ", PSYNC_NONSENSE, false, 0},
     {"+FULLRESYNC " ID " 1\r", PSYNC_NONSENSE, false, 0},
     {"+FULLRESYNC  " ID " 1", PSYNC_NONSENSE, false, 0},
     {"+FULLRESYNC x" ID " 1", PSYNC_NONSENSE, false, 0},
@@ -65,6 +75,8 @@ TEST(replies_are_judged)
             fail_msg("\"%s\": got verdict %d, expected %d", replies[i].line, (int)reply.verdict,
                      (int)replies[i].verdict);
         assert_int_equal(reply.has_replid, replies[i].has_replid);
+        bool is_resumed = strstr(replies[i].line, " resume ") != NULL;
+        assert_int_equal(reply.rdb_begin > 0, is_resumed && replies[i].has_replid);
         assert_int_equal(reply.offset, replies[i].offset);
         assert_string_equal(reply.replid.hex, replies[i].has_replid ? ID : replid_none().hex);
     }
@@ -79,6 +91,13 @@ TEST(a_reply_that_lost_its_end_is_not_a_full_resync)
         assert_int_equal(reply.verdict, PSYNC_NONSENSE);
         assert_false(reply.has_replid);
     }
+}
+
+TEST(a_full_resync_tells_what_of_the_rdb_does_not_come)
+{
+    assert_int_equal(psync_reply_parse(bytes_of("+FULLRESYNC " ID " 7")).rdb_begin, 0);
+    assert_int_equal(psync_reply_parse(bytes_of("+FULLRESYNC " ID " 7 resume 4096")).rdb_begin,
+                     4096);
 }
 
 static const struct {
@@ -178,10 +197,12 @@ TEST(replies_are_written)
     struct replid replid;
     assert_true(replid_parse(bytes_of(ID), &replid));
     text_init(&out, 1000);
-    psync_format_fullresync(&out, &replid, 12345678901);
+    psync_format_fullresync(&out, &replid, 12345678901, 0);
+    psync_format_fullresync(&out, &replid, 12345678901, 4096);
     psync_format_continue(&out, &replid, true);
     psync_format_continue(&out, &replid, false);
     assert_string_equal(text_string(&out), "+FULLRESYNC " ID " 12345678901\r\n"
+                                           "+FULLRESYNC " ID " 12345678901 resume 4096\r\n"
                                            "+CONTINUE " ID "\r\n"
                                            "+CONTINUE\r\n");
     text_fini(&out);
