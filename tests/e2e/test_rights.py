@@ -9,6 +9,7 @@ import pytest
 import digest
 import documents
 import load
+import prose
 import wait
 import web
 from failover import addresses, promote, syncs, wait_follows, wait_same_offset
@@ -17,7 +18,7 @@ from sentinels import GROUP
 PASSWORD = "a-long-password"
 ORIGIN_LINE, SENTINEL_LINE = [
     line.split()
-    for language, body in documents.blocks(documents.section("docs/security", "Users at the primary and the Sentinels"))
+    for language, body in prose.blocks(documents.section("docs/security", "Users at the primary and the Sentinels"))
     for line in body.splitlines()
     if line.startswith("ACL SETUSER")
 ]

@@ -5,6 +5,7 @@ import re
 
 import documents
 import ports
+import prose
 import wait
 from process import ROOT, Process
 
@@ -15,7 +16,7 @@ RECIPE = ("docs/failover", "Two relays behind one address")
 
 def file_of(name):
     """A file of the recipe, as the document has it."""
-    for language, body in documents.blocks(documents.section(*RECIPE)):
+    for language, body in prose.blocks(documents.section(*RECIPE)):
         if language in documents.FILES and documents.name_of(body) == name:
             return body
     raise LookupError(f"{RECIPE[0]}.md has no file {name} under '{RECIPE[1]}'")
