@@ -45,6 +45,7 @@ struct components {
     struct primary_address told;  /* by a Sentinel, last; port 0: nothing yet */
     struct primary_address noted; /* remembered over a restart, as far as this process knows */
     bool commands_watches;        /* a client waits for acknowledgements */
+    bool must_reload;             /* SIGHUP came, and waits for CONFIG REWRITE */
     unsigned ticks;
     const char *stop_cause;
 };

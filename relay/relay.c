@@ -115,16 +115,36 @@ static void on_user1(void *arg)
     open_log_again(arg, "SIGUSR1");
 }
 
-/* Who has changed settings, or renewed a certificate. */
+static void reload(struct components *components)
+{
+    components->must_reload = false;
+    reload_ini(components);
+    tls_sides_reload(&components->tls, components->config);
+    wiring_lend_tls(components);
+    service_say(&components->service, SERVICE_READY);
+}
+
+/* Who has changed settings, or renewed a certificate. While CONFIG REWRITE waits for the disk the old ini is still in
+ * place: to read that would take back what is about to be written. */
 static void on_hangup(void *arg)
 {
     struct components *components = arg;
     service_say(&components->service, SERVICE_RELOADING);
     open_log_again(components, "SIGHUP");
-    reload_ini(components);
-    tls_sides_reload(&components->tls, components->config);
-    wiring_lend_tls(components);
-    service_say(&components->service, SERVICE_READY);
+    components->must_reload = true;
+    if (ini_rewriter_is_busy(components->ini_rewriter))
+        log_info("relay: the reload waits for CONFIG REWRITE cause=SIGHUP");
+    else
+        reload(components);
+}
+
+/* The next rewrite first, if somebody waits for one: what he was told is "OK" must not be taken back either. */
+static void on_rewritten(const char *why, void *arg)
+{
+    struct components *components = arg;
+    commands_on_rewritten(components->commands, why);
+    if (components->must_reload && !ini_rewriter_is_busy(components->ini_rewriter))
+        reload(components);
 }
 
 /* --- opening and closing --- */
@@ -182,7 +202,7 @@ static bool open_sentinel(struct components *components)
 static bool open_commands(struct components *components)
 {
     struct commands_callbacks callbacks = wiring_commands_callbacks(components);
-    components->ini_rewriter = ini_rewriter_new(components->loop, reload_on_rewritten, components);
+    components->ini_rewriter = ini_rewriter_new(components->loop, on_rewritten, components);
     if (components->ini_rewriter == NULL)
         return false;
     callbacks.set = reload_set;

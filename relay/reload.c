@@ -6,6 +6,7 @@
 #include "components.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
+#include "relay/config/ini_rewriter.h"
 #include "relay/store/store.h"
 
 enum { ERRORS_MAX = 64 * 1024 };
@@ -78,12 +79,6 @@ enum commands_rewrite reload_rewrite(bool may_begin, struct text *why, void *arg
 {
     const struct components *components = arg;
     return ini_rewriter_begin(components->ini_rewriter, components->config, may_begin, why);
-}
-
-void reload_on_rewritten(const char *why, void *arg)
-{
-    const struct components *components = arg;
-    commands_on_rewritten(components->commands, why);
 }
 
 /* --- SIGHUP --- */

@@ -15,7 +15,6 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "relay/commands/options.h"
-#include "relay/config/ini_rewriter.h"
 
 struct components;
 
@@ -24,9 +23,8 @@ struct components;
 MUST_CHECK bool reload_set(const struct setting_pair *pairs, size_t count, struct text *why,
                            void *arg);
 
-/* CONFIG REWRITE, for commands_callbacks, and its end. */
+/* CONFIG REWRITE, for commands_callbacks. */
 MUST_CHECK enum commands_rewrite reload_rewrite(bool may_begin, struct text *why, void *arg);
-ini_rewritten_fn reload_on_rewritten;
 
 /* Reads the ini again, as at the start, and takes over what may change. One with an error in it changes
  * nothing; what is wrong is in the log. */

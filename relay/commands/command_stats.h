@@ -3,7 +3,8 @@
  * How often each command was called, how long it took, and how often it was refused: what INFO commandstats,
  * INFO latencystats and LATENCY HISTOGRAM show.
  *
- *     calls       its handler has run (a blocked WAIT or AUTH counts once, without the time that it was blocked)
+ *     calls       its handler has run (a blocked WAIT, AUTH or CONFIG REWRITE counts once, without the time that it
+ *                 was blocked)
  *     rejected    refused before: wrong number of arguments, not authenticated, no permission, ...
  *     failed      its handler has replied with an error; counted in calls, too
  *

@@ -223,6 +223,11 @@ struct ini_rewriter *ini_rewriter_new(struct loop *loop, ini_rewritten_fn *fn, v
     return rewriter;
 }
 
+bool ini_rewriter_is_busy(const struct ini_rewriter *rewriter)
+{
+    return rewriter->is_under_way;
+}
+
 void ini_rewriter_free(struct ini_rewriter **where)
 {
     struct ini_rewriter *rewriter = *where;

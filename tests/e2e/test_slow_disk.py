@@ -206,6 +206,25 @@ def test_an_ini_that_was_edited_meanwhile_is_kept(stage):
     assert "# mine" in stage.relay.ini.read_text()
 
 
+def test_a_reload_waits_for_the_rewrite(stage):
+    """SIGHUP reads the new ini: the old one would take back what CONFIG SET has changed."""
+    rewrites = Rewrites(stage, "fsync")
+    relay = stage.relay
+    client = rewrites.ask(31)
+    next_client = rewrites.ask(32)
+    rewrites.wait_held()
+    end = relay.log_end()
+    relay.signal(signal.SIGHUP)
+    relay.wait_log("the reload waits for CONFIG REWRITE", after=end)
+    stage.disk.recover()
+    assert (client.reply(), next_client.reply()) == ("OK", "OK")
+    relay.wait_log("configuration reloaded", after=end)
+    reloaded = relay.log()[end:].index("configuration reloaded")
+    assert relay.log()[end:].index("CONFIG REWRITE changed") < reloaded
+    assert relay.client(decode_responses=True).config_get("timeout") == {"timeout": "32"}
+    assert written_timeout(relay) == ["32"]
+
+
 def test_a_stop_waits_for_the_rewrite(stage):
     rewrites = Rewrites(stage, "rename")
     client = rewrites.ask(31)

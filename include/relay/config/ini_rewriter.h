@@ -47,6 +47,9 @@ MUST_CHECK enum commands_rewrite ini_rewriter_begin(struct ini_rewriter *rewrite
                                                     const struct config *config, bool may_begin,
                                                     struct text *why);
 
+/* Is one under way? Until it has ended the old ini may be in place, or the new one. */
+bool ini_rewriter_is_busy(const struct ini_rewriter *rewriter);
+
 /* Waits for one that is under way: it is whole. Its outcome is in the log only. */
 void ini_rewriter_free(struct ini_rewriter **rewriter);
 

@@ -78,8 +78,11 @@ static enum commands_rewrite begin(void)
 /* Waits for the end. False: `why`. */
 static bool rewrite(void)
 {
+    assert_false(ini_rewriter_is_busy(rewriter));
     assert_int_equal(begin(), COMMANDS_REWRITE_BEGUN);
+    assert_true(ini_rewriter_is_busy(rewriter));
     loop_run(loop);
+    assert_false(ini_rewriter_is_busy(rewriter));
     assert_int_equal(ended, 1);
     return why.length == 0;
 }
