@@ -74,6 +74,8 @@ const struct value_kind kind_size = {VALUE_SIZE, .least = 64 * 1024, .most = 102
 const struct value_kind kind_rate = {
     VALUE_RATE, .least = 1024, .most = TEBIBYTE,
     .expected = "bytes a second, at least 1kb, as in: 10mb; or 0 for no limit"};
+const struct value_kind kind_kept = {VALUE_COUNT, .least = 0, .most = 6,
+                                     .expected = "a number from 0 to 6"};
 const struct value_kind kind_count_or_0 = {VALUE_COUNT, .least = 0, .most = 1000000,
                                            .expected = "a number from 0 to 1000000"};
 const struct value_kind kind_patience = {VALUE_DURATION, .least = 1000, .most = 365 * DAY_MS,

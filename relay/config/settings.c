@@ -92,6 +92,7 @@ static const struct setting settings[] = {
     {"store", "snapshot", &kind_snapshot_when, AT(snapshot), "always-ready", SETTING_LIVE},
     {"store", "snapshot-min-interval", &kind_duration, AT(upstream.refresh_pause_ms), "3600",
      SETTING_LIVE},
+    {"store", "snapshot-keep", &kind_kept, AT(store.snapshot_keep), "0", SETTING_LIVE},
 
     {"http", "bind", &kind_addresses, AT(status.bind), "127.0.0.1", 0},
     {"http", "port", &kind_port_or_0, AT(status.port), "6390", 0},

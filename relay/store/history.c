@@ -58,6 +58,8 @@ static bool open_directories(struct history *history, struct text *why)
     segment_log_init(&history->log, history->directory);
     history->backlog_dir = files_open_directory(history->directory, "backlog", why);
     history->snapshot_dir = files_open_directory(history->directory, "snapshot", why);
+    history->older.directory = history->snapshot_dir;
+    history->older.reclaimer = history->dependencies.reclaimer;
     if (history->backlog_dir == -1 || history->snapshot_dir == -1)
         return false;
     history->tail = tail_open(history->directory, why);
@@ -273,6 +275,8 @@ void history_trim(struct history *history)
     (void)backlog_trim(history->backlog);
     history_drop_unreadable(history);
     history_settle_snapshots(history);
+    older_snapshots_trim(&history->older, backlog_unproven_first(history->backlog), UINT64_MAX,
+                         history->dependencies.options->snapshot_keep);
 }
 
 void history_note_time(struct history *history)
@@ -290,11 +294,15 @@ bool history_offset_at(const struct history *history, int64_t wall_us, struct ti
 bool history_restorable(const struct history *history, struct time_entry *oldest,
                         struct time_entry *newest)
 {
-    const struct snapshot *base = history_served_snapshot(history);
-    if (base == NULL || snapshot_offset(base) < backlog_first(history->backlog))
+    const struct snapshot *served = history_served_snapshot(history);
+    const struct older_snapshots *older = &history->older;
+    if (served == NULL)
+        return false;
+    uint64_t base = older->count > 0 ? older->snapshot[0].offset : snapshot_offset(served);
+    if (base < backlog_first(history->backlog))
         return false;
     const struct time_index *index = time_log_index(history->times);
-    const struct time_entry *from = time_index_at_offset(index, snapshot_offset(base));
+    const struct time_entry *from = time_index_at_offset(index, base);
     if (from == NULL)
         return false;
     *oldest = *from;

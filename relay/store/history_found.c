@@ -13,12 +13,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "history_state_private.h"
 #include "rdb_aux.h"
 #include "relay/base/log.h"
 #include "relay/store/snapshot.h"
+#include "relay/store/store_options.h"
 
 enum { FOUND_MAX = 8 };
 
@@ -317,14 +319,30 @@ static bool history_found_is_kept(const struct snapshot_set *snapshot_set, uint6
     return false;
 }
 
+/* Is it one that the complete one may have replaced? A restore proves it; who has kept it, no longer knows. */
+static bool keep_for_restore(struct history *history, uint64_t offset, const char *name)
+{
+    const struct snapshot *complete = history->snapshot_set.complete;
+    size_t keep = history->dependencies.options->snapshot_keep;
+    struct stat about;
+    if (keep == 0 || complete == NULL || offset >= snapshot_offset(complete) ||
+        offset < backlog_unproven_first(history->backlog) || offset > history->search->limit ||
+        fstatat(history->snapshot_dir, name, &about, 0) == -1)
+        return false;
+    older_snapshots_add(&history->older, offset, (uint64_t)about.st_size, keep);
+    return true;
+}
+
 /* What was found and is of no use goes. */
 static void end_search(struct history *history)
 {
     const struct snapshot_search *search = history->search;
-    for (size_t i = 0; i < search->count; i++) {
+    for (size_t i = search->count; i > 0; i--) { /* the oldest first */
         char name[SNAPSHOT_NAME_MAX];
-        snapshot_name(search->found[i], name);
-        if (!history_found_is_kept(&history->snapshot_set, search->found[i]))
+        uint64_t offset = search->found[i - 1];
+        snapshot_name(offset, name);
+        if (!history_found_is_kept(&history->snapshot_set, offset) &&
+            !keep_for_restore(history, offset, name))
             (void)reclaimer_unlink(history->dependencies.reclaimer, history->snapshot_dir, name);
     }
     free(history->search);

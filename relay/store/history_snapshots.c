@@ -146,6 +146,20 @@ void history_name_snapshot(struct history *history)
     history_settle_snapshots(history);
 }
 
+/* What was replaced, and the backlog still reaches back to, stays for a restore. */
+static void keep_replaced(struct history *history)
+{
+    size_t keep = history->dependencies.options->snapshot_keep;
+    uint64_t first = backlog_unproven_first(history->backlog);
+    struct snapshot *replaced;
+    while (keep > 0 &&
+           (replaced = snapshot_set_take_replaced(&history->snapshot_set, first)) != NULL) {
+        older_snapshots_add(&history->older, snapshot_offset(replaced), snapshot_received(replaced),
+                            keep);
+        snapshot_release(&replaced);
+    }
+}
+
 void history_settle_snapshots(struct history *history)
 {
     if (history->is_unnamed)
@@ -154,6 +168,8 @@ void history_settle_snapshots(struct history *history)
         return;
     bool is_done = history->dependencies.options->fsync == STORE_FSYNC_NO ||
                    history_is_snapshot_durable(history);
+    if (is_done)
+        keep_replaced(history);
     (void)snapshot_set_settle(&history->snapshot_set, history->snapshot_dir, is_done);
 }
 
@@ -204,6 +220,7 @@ void history_drop_beyond(struct history *history, uint64_t offset)
     const struct snapshot *before = history->snapshot_set.complete;
     history_search_limit(history, offset);
     snapshot_set_cut(&history->snapshot_set, history->snapshot_dir, offset);
+    older_snapshots_trim(&history->older, 0, offset, OLDER_SNAPSHOTS_MAX);
     note_complete(history, before);
     if (history->snapshot_set.arriving != NULL &&
         snapshot_offset(history->snapshot_set.arriving) > offset)
@@ -234,13 +251,15 @@ void history_advance_snapshots(struct history *history)
 
 bool history_drop_replaced(struct history *history)
 {
+    if (older_snapshots_drop_oldest(&history->older))
+        return true;
     return !history->is_unnamed &&
            snapshot_set_settle(&history->snapshot_set, history->snapshot_dir, true);
 }
 
 uint64_t history_spare_bytes(const struct history *history)
 {
-    uint64_t bytes = backlog_spare_bytes(history->backlog);
+    uint64_t bytes = backlog_spare_bytes(history->backlog) + older_snapshots_bytes(&history->older);
     for (size_t i = 0; i < SNAPSHOT_SET_REPLACED_MAX; i++) {
         if (history->snapshot_set.replaced[i] != NULL)
             bytes += snapshot_received(history->snapshot_set.replaced[i]);

@@ -15,6 +15,7 @@
 #include "clean_mark.h"
 #include "file_thread.h"
 #include "history_private.h"
+#include "older_snapshots.h"
 #include "reclaimer.h"
 #include "relay/base/check.h"
 #include "relay/base/log_repeat.h"
@@ -42,7 +43,8 @@ struct history {
     struct time_log *times;
     struct backlog *backlog;
     struct snapshot_set snapshot_set;
-    uint64_t submitted;       /* the end that was given to the syncer last */
+    struct older_snapshots older; /* beside them, for a restore */
+    uint64_t submitted;           /* the end that was given to the syncer last */
     uint64_t snapshot_serial; /* of the complete snapshot: counted up with each that becomes it */
     uint64_t snapshot_asked;  /* the serial that was given to the syncer last */
     bool is_unnamed; /* the identity on the disk does not tell of the complete snapshot yet */

@@ -31,6 +31,7 @@ enum {
     TRY_AGAIN_NS = 10 * 1000 * 1000,
     DESCRIPTORS_BESIDE = 64,
     PATH_LENGTH_MAX = 128,
+    RDB_SUM_BYTES = 8,
 };
 
 /* ------------------------------------------------------------------ what there is */
@@ -178,9 +179,16 @@ static bool open_segments(struct history_view *view, int directory, struct error
     return true;
 }
 
-/* Does an RDB that the identity does not name say itself that it is of this history? */
-static bool is_of_this_history(const struct history_view *view, int file, uint64_t offset)
+/* Does an RDB that the identity does not name say itself that it is of this history, and has it a checksum that
+ * proves it? Servers with `rdbchecksum no` write zeros there. */
+static bool may_prove_itself(const struct history_view *view, int file, uint64_t offset,
+                             off_t length)
 {
+    static const uint8_t none[RDB_SUM_BYTES] = {0};
+    uint8_t sum[RDB_SUM_BYTES];
+    if (pread(file, sum, sizeof(sum), length - RDB_SUM_BYTES) != RDB_SUM_BYTES ||
+        memcmp(sum, none, sizeof(sum)) == 0)
+        return false;
     struct rdb_aux primary;
     uint8_t head[RDB_AUX_HEAD];
     ssize_t got = pread(file, head, sizeof(head), 0);
@@ -217,7 +225,7 @@ static void note_snapshot(const char *name, void *arg)
     if (found.file == -1)
         return;
     if (fstat(found.file, &about) == -1 || !S_ISREG(about.st_mode) ||
-        (!found.is_named && !is_of_this_history(view, found.file, found.offset))) {
+        (!found.is_named && !may_prove_itself(view, found.file, found.offset, about.st_size))) {
         close(found.file);
         return;
     }

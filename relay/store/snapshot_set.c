@@ -127,6 +127,18 @@ void snapshot_set_drop_complete(struct snapshot_set *snapshot_set, int directory
     fall_back(snapshot_set);
 }
 
+struct snapshot *snapshot_set_take_replaced(struct snapshot_set *snapshot_set, uint64_t first)
+{
+    for (size_t i = 0; i < SNAPSHOT_SET_REPLACED_MAX; i++) {
+        struct snapshot *replaced = snapshot_set->replaced[i];
+        if (replaced == NULL || snapshot_offset(replaced) < first)
+            continue;
+        snapshot_set->replaced[i] = NULL;
+        return replaced;
+    }
+    return NULL;
+}
+
 bool snapshot_set_has_replaced(const struct snapshot_set *snapshot_set)
 {
     return snapshot_set->replaced[0] != NULL || snapshot_set->replaced[1] != NULL;

@@ -56,6 +56,10 @@ void snapshot_set_cut(struct snapshot_set *snapshot_set, int directory, uint64_t
 /* The complete one goes, and the newest that it has replaced, if that is still there, takes its place. */
 void snapshot_set_drop_complete(struct snapshot_set *snapshot_set, int directory);
 
+/* Takes the oldest that was replaced, and is at or behind `first`, out of the set; its file stays, and the
+ * reference is the caller's. NULL: there is none. */
+struct snapshot *snapshot_set_take_replaced(struct snapshot_set *snapshot_set, uint64_t first);
+
 bool snapshot_set_has_replaced(const struct snapshot_set *snapshot_set);
 
 /* The identity on the disk names `complete`: what that has replaced goes, all but the oldest. `is_safe`: that

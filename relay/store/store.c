@@ -165,6 +165,7 @@ void store_change(struct store *store, const struct store_options *options)
     store->options.window_bytes_max = options->window_bytes_max;
     set_segment_bytes(store, options);
     store->options.fsync = options->fsync;
+    store->options.snapshot_keep = options->snapshot_keep;
     if (store->current != NULL)
         history_take_options(store->current);
     if (store->arriving != NULL)

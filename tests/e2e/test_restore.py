@@ -360,6 +360,39 @@ def test_across_a_refresh(lab, kind):
     assert "can be restored:" in came
 
 
+def test_across_a_refresh_with_what_was_replaced(lab, kind):
+    """The RDB that was replaced stays, over a kill as well, as long as the backlog reaches back to it."""
+    settings = {"store.repl-backlog-size": "16mb", "store.snapshot": "always-ready", "store.snapshot-keep": "1"}
+    origin, relay = begin(lab, kind, {**settings, "store.snapshot-min-interval": "0"})
+    early = restored.Checkpoint(origin, relay, has_moment=True)
+    first = relay.snapshots()[0]
+
+    def is_refreshed(served):
+        state = relay.info("store")
+        return state["snapshot_offset"] > served and state["snapshot_state"] == "usable"
+
+    served = relay.info("store")["snapshot_offset"]
+    load.populate(origin, 13)  # over three quarters of the backlog
+    wait.until("another RDB is served", lambda: is_refreshed(served), seconds=60)
+    failover.wait_same_offset(origin, [relay])
+    assert restored.digest_of(lab, kind, relay, "--time", early.moment) == early.digest
+    relay.restart(kill=True).wait_link()
+    wait.equal("all is proven", lambda: relay.info("store")["proof_in_progress"], 0)
+    assert restored.digest_of(lab, kind, relay, "--offset", early.offset) == early.digest
+
+    load.populate(origin, 5)
+    wait.until("it goes with the backlog", lambda: first not in relay.snapshots())
+    assert "can be restored:" in refused(relay, "--verify", "--offset", early.offset)
+    failover.wait_same_offset(origin, [relay])
+    middle = restored.Checkpoint(origin, relay, has_moment=False)
+    served = relay.info("store")["snapshot_offset"]
+    load.populate(origin, 9)
+    wait.until("a third one is served", lambda: is_refreshed(served), seconds=60)
+    failover.wait_same_offset(origin, [relay])
+    assert restored.digest_of(lab, kind, relay, "--offset", middle.offset) == middle.digest
+
+
+
 def test_what_can_be_restored_is_told(lab):
     origin, relay = begin(lab, servers.REDIS)
     write(origin, 3)

@@ -15,6 +15,7 @@ struct store_options {
     uint64_t window_bytes_max; /* repl-backlog-max-size: kept for those who are behind */
     uint64_t segment_bytes; /* segment-size; a 2048th of window_bytes, or 1 MB, where it is less */
     enum store_fsync fsync;
+    uint64_t snapshot_keep; /* RDBs that a newer one has replaced, kept for a restore */
 };
 
 #endif
