@@ -32,6 +32,8 @@ struct listener {
     void *arg;
 };
 
+/* Without the event: as long as a client waits in the kernel's queue the descriptor is ready,
+ * and the loop would turn without a rest. */
 static void begin_pause(struct listener *listener)
 {
     if (!listener->is_exhausted)
@@ -86,6 +88,8 @@ static bool listener_parse(const char *text, uint16_t port, struct address *out)
     return address_parse(text, port, out);
 }
 
+/* A restart finds connections of the process before in TIME_WAIT, which must not keep the port
+ * from it. With V6ONLY "*" and "::*" can stand side by side. */
 static bool bind_socket(int fd, const struct address *address)
 {
     const int on = 1;
@@ -193,6 +197,7 @@ void listener_close(struct listener **where)
     timer_free(&listener->rest);
     if (listener->fd != -1)
         close(listener->fd);
+    /* on_acceptable may be above us on the stack, and looks at this. */
     listener->fn = NULL;
     loop_defer(listener->loop, listener_free_later, listener);
 }

@@ -21,6 +21,7 @@ void socket_tune(int fd, int keepalive_s)
     CHECK(flags != -1);
     CHECK(fcntl(fd, F_SETFL, flags | O_NONBLOCK) != -1);
     CHECK(fcntl(fd, F_SETFD, FD_CLOEXEC) != -1);
+    /* An ACK must not wait for the primary to confirm the bytes before it: a WAIT waits for it. */
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (keepalive_s > 0)
         socket_keep_alive(fd, keepalive_s);

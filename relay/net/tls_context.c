@@ -43,7 +43,9 @@ static void free_memento(struct memento *memento)
     free(memento);
 }
 
-/* Called from within SSL_read and SSL_do_handshake. 1: the session is ours now. */
+/* Called from within SSL_read and SSL_do_handshake. 1: the session is ours now. A context is
+ * used by several threads: an exchange gives the one before to exactly one of them, who frees
+ * it. */
 static int keep_session(SSL *ssl, SSL_SESSION *session)
 {
     const struct tls_peer *peer = SSL_get_app_data(ssl);
@@ -83,7 +85,9 @@ static int on_verified(int is_good, X509_STORE_CTX *store)
     return is_good;
 }
 
-/* Not const, since OpenSSL's macro casts it. */
+/* A numeric address is looked for among the addresses in the certificate, and not told to the
+ * server, since SNI has names only (RFC 6066). `host` is not const, since OpenSSL's macro casts
+ * it. */
 static bool expect_host(SSL *ssl, char *host)
 {
     struct address address;
@@ -103,6 +107,7 @@ SSL *tls_context_begin(struct tls_context *context, struct tls_peer *peer, const
     SSL *ssl = SSL_new(context->ssl);
     if (ssl == NULL)
         return NULL;
+    /* Relaxed: who calls has a hold of it already. */
     atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
     peer->context = context;
     peer->is_server = context->side == TLS_SERVER;
@@ -280,6 +285,8 @@ static void set_modes(struct tls_context *context, const struct tls_options *opt
      * tells. */
     SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                  SSL_OP_IGNORE_UNEXPECTED_EOF);
+    /* What is sent lies in a mapping that may be another at the next call. Buffers are released
+     * between records: most of thousands of connections are idle. */
     SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
@@ -333,6 +340,8 @@ struct tls_context *tls_context_new(enum tls_side side, const struct tls_options
 void tls_context_release(struct tls_context **where)
 {
     struct tls_context *context = *where;
+    /* Release: what was done with it is done before the count falls. Acquire: the last one sees
+     * that of all others. */
     *where = NULL;
     if (context == NULL ||
         atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) > 1)

@@ -22,6 +22,8 @@ int64_t backoff_ms(struct backoff backoff, unsigned failures)
         longest *= 2;
     if (longest > backoff.ms_max)
         longest = backoff.ms_max;
+    /* A half is certain, so that there is a rest; a half is chance, so that many do not come at
+     * once. */
     int64_t half = longest / 2;
     return longest - half + (int64_t)random_below((uint64_t)half + 1);
 }

@@ -95,6 +95,8 @@ static bool is_near(double written, uint64_t limit)
     return limit > 0 && written >= 0.7 * (double)limit;
 }
 
+/* A counter of the primary decides, where it has one and we know what it was before. Else what
+ * was written is compared with the limit. */
 static enum guilt guilt_of(const struct cut_off *cut, const struct primary_info *info,
                            const uint64_t *disconnections, const struct measure *measure)
 {

@@ -19,6 +19,8 @@ void ping_period_note(struct ping_period *period, int64_t now_ms)
     period->last_ms = now_ms;
 }
 
+/* The longest of those that were seen, since a primary may say something sooner
+ * (docs/protocol.md 3.2). While few are known, at least the servers' default. */
 int64_t ping_period_ms(const struct ping_period *period)
 {
     unsigned known = period->count < PING_PERIOD_SAMPLES ? period->count : PING_PERIOD_SAMPLES;

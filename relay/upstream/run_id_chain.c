@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+/* All of it or nothing: a chain with a gap would hide a relay that is above us. */
 void run_id_chain_parse(struct bytes value, struct run_id_chain *out)
 {
     const struct run_id_chain none = {.is_complete = out->is_complete};
@@ -25,6 +26,8 @@ void run_id_chain_extend(const char *run_id, bool is_primary, const struct run_i
     memset(out, 0, sizeof(*out));
     if (run_id[0] == '\0')
         return;
+    /* One that becomes too long loses its far end, and does not lead to a primary any more as
+     * far as is known. */
     size_t kept = above->count < RUN_ID_CHAIN_MAX ? above->count : RUN_ID_CHAIN_MAX - 1;
     memcpy(out->at[0], run_id, strnlen(run_id, REPLID_DIGITS));
     memcpy(out->at[1], above->at[0], kept * sizeof(above->at[0]));

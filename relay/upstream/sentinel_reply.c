@@ -43,6 +43,8 @@ enum sentinel_reply sentinel_reply_of_answer(const struct reply *reply, struct p
     return take_address(item[1].text, item[2].text, out, why);
 }
 
+/* "<group> <old host> <old port> <new host> <new port>". Those of all groups that the Sentinel
+ * watches come on the one channel. */
 enum sentinel_reply sentinel_reply_of_switch(struct bytes message, const char *group,
                                              struct primary_address *out, struct text *why)
 {
@@ -78,6 +80,7 @@ bool sentinel_reply_is_message(const struct reply *reply)
            item[2].kind == REPLY_BULK && item[3].kind == REPLY_BULK;
 }
 
+/* Who has subscribed gets a PONG as a message, with the argument that PING did not have. */
 bool sentinel_reply_is_pong(const struct reply *reply)
 {
     const struct reply_item *item = reply->item;
