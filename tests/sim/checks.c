@@ -3,6 +3,7 @@
  * The invariants that are not of one connection: those that replica.c does not check by itself. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "network.h"
 #include "sim.h"
@@ -47,13 +48,34 @@ static void on_ack(struct primary *primary, const struct socket *from, uint64_t 
         return;
     }
     check_rule(world, timeline, offset);
+    struct acknowledged *before = &world->acknowledged;
+    if (before->timeline == timeline && before->offset == offset)
+        return; /* once more, each second */
     /* What was still on its way when the power went promises no more than that it was true. */
     bool is_late = from->peer->is_closed && world->relay->lost_power;
-    if (!is_late || world->ack == ACK_DURABLE)
-        world->acknowledged = (struct acknowledged){timeline, offset};
+    if (offset > 0 && (!is_late || world->ack == ACK_DURABLE))
+        *before = (struct acknowledged){timeline, offset, world->disk->errors};
 }
 
-/* The relay asks to continue: it has all that it has acknowledged, as far as this primary has it, too. */
+/* After an error of the disk nothing that was durable need be: an fsync that has failed is not made good, and where
+ * the disk has refused to cut the end of a history off, the relay begins anew. */
+static bool was_disk_good(const struct world *world)
+{
+    return world->acknowledged.disk_errors == world->disk->errors;
+}
+
+/* What must be there of what was acknowledged, as far as this timeline has it, too. Of half a command, which may be
+ * acknowledged, nothing is left to go on from. */
+static uint64_t expected_of(const struct world *world, const struct timeline *timeline)
+{
+    const struct acknowledged *before = &world->acknowledged;
+    uint64_t limit = timeline_common(timeline, before->timeline);
+    if (before->offset < limit)
+        limit = before->offset;
+    return limit <= before->timeline->start ? 0 : timeline_boundary_before(before->timeline, limit);
+}
+
+/* The relay asks to continue, and has all that it has acknowledged. */
 static void on_psync(struct primary *primary, unsigned host, struct timeline *asked, uint64_t first,
                      void *arg)
 {
@@ -61,20 +83,39 @@ static void on_psync(struct primary *primary, unsigned host, struct timeline *as
     struct acknowledged *before = &world->acknowledged;
     if (host != RELAY_HOST || before->timeline == NULL)
         return;
-    /* Where the disk has refused to cut the end of a history off, the relay begins anew. */
-    const struct disk *disk = world->disk;
-    if (asked == NULL && disk->errors + disk->errors_before > 0)
-        return;
     if (asked == NULL) {
-        sim_fail("the relay has acknowledged %" PRIu64 " of %.8s and asks for all", before->offset,
-                 before->timeline->id);
+        if (was_disk_good(world))
+            sim_fail("the relay has acknowledged %" PRIu64 " of %.8s and asks for all",
+                     before->offset, before->timeline->id);
         return;
     }
-    uint64_t common = timeline_common(primary_timeline(primary), before->timeline);
-    uint64_t expected = before->offset < common ? before->offset : common;
-    if (timeline_common(asked, before->timeline) >= expected && first - 1 < expected)
+    /* After a power failure it may have more than it goes on from: checks_on_log. */
+    uint64_t expected = expected_of(world, primary_timeline(primary));
+    if (!world->relay->had_power_loss && timeline_common(asked, before->timeline) >= expected &&
+        first - 1 < expected)
         sim_fail("the relay has acknowledged %" PRIu64 " of %.8s and asks from %" PRIu64 " on",
                  expected, before->timeline->id, first);
+    /* If it continues, what this primary does not have is cut off. */
+    if (before->offset > expected)
+        before->offset = expected;
+}
+
+/* What it says at its start that it has. */
+void checks_on_log(struct world *world, const char *line)
+{
+    char id[ID_BYTES];
+    uint64_t from;
+    uint64_t end;
+    const char *at = strstr(line, " replid=");
+    if (at == NULL || strstr(line, "store: history-") == NULL ||
+        world->acknowledged.timeline == NULL ||
+        sscanf(at, " replid=%40s window=%" SCNu64 "..%" SCNu64, id, &from, &end) != 3)
+        return;
+    const struct timeline *timeline = timeline_find(id);
+    if (timeline != NULL && end < expected_of(world, timeline) && was_disk_good(world))
+        sim_fail("the relay has acknowledged %" PRIu64 " of %.8s and has %" PRIu64
+                 " after its start",
+                 world->acknowledged.offset, world->acknowledged.timeline->id, end);
 }
 
 void checks_on_power_loss(struct world *world)

@@ -134,7 +134,11 @@ static ssize_t write_log(const char *from, size_t length)
 {
     size_t shown = length > 0 && from[length - 1] == '\n' ? length - 1 : length;
     size_t skipped = shown > 25 && from[4] == '-' && from[10] == 'T' ? 25 : 0; /* its own time */
-    trace("%s: %.*s", process_self()->name, (int)(shown - skipped), from + skipped);
+    char line[1024];
+    snprintf(line, sizeof line, "%.*s", (int)(shown - skipped), from + skipped);
+    trace("%s: %s", process_self()->name, line);
+    if (process_self()->on_log != NULL)
+        process_self()->on_log(line);
     return (ssize_t)length;
 }
 

@@ -84,8 +84,7 @@ struct disk {
     struct disk_trouble trouble;
     char boot_id[40];
     uint64_t syncs;
-    uint64_t errors;        /* that calls had, since the process that uses it has started */
-    uint64_t errors_before; /* in the life before */
+    uint64_t errors; /* that calls had */
 };
 
 struct disk *disk_new(uint64_t capacity);

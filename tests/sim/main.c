@@ -26,7 +26,8 @@ struct options {
     bool is_single;
     uint64_t without;
     unsigned jobs;
-    bool is_short; /* failures are not shrunk */
+    bool is_short;    /* failures are not shrunk */
+    const char *kept; /* a file of seeds that have failed once; NULL: none */
 };
 
 enum telling { TELL_NOTHING, TELL_END, TELL_ALL };
@@ -198,6 +199,30 @@ static int run_many(const struct options *options)
     return sum.failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* A line each: SEED WITHOUT, and what it was. False: one of them fails. */
+static bool run_kept(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    CHECK(file != NULL);
+    char line[512];
+    unsigned good = 0;
+    unsigned bad = 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        char *end;
+        uint64_t seed = strtoull(line, &end, 0);
+        if (end == line)
+            continue; /* a comment */
+        struct world_result result = run_seed(seed, strtoull(end, NULL, 0), TELL_NOTHING);
+        good += result.is_good;
+        bad += !result.is_good;
+        if (!result.is_good)
+            printf("kept seed FAILED: %s: %s", result.failure, line);
+    }
+    fclose(file);
+    printf("%u passed, %u failed (kept seeds)\n", good, bad);
+    return bad == 0;
+}
+
 /* A seed gives the same run, to the byte. */
 static int run_single(const struct options *options)
 {
@@ -218,8 +243,8 @@ static struct options parse_options(int argc, char **argv)
 {
     struct options options = {.first = 1, .count = 50, .jobs = 2};
     int option;
-    while ((option = getopt(argc, argv, "f:n:s:w:j:tq")) != -1) {
-        uint64_t number = optarg == NULL ? 0 : strtoull(optarg, NULL, 0);
+    while ((option = getopt(argc, argv, "f:n:s:w:j:k:tq")) != -1) {
+        uint64_t number = optarg == NULL || option == 'k' ? 0 : strtoull(optarg, NULL, 0);
         switch (option) {
         case 'f':
             options.first = number;
@@ -237,6 +262,9 @@ static struct options parse_options(int argc, char **argv)
         case 'j':
             options.jobs = number > 0 ? (unsigned)number : 1;
             break;
+        case 'k':
+            options.kept = optarg;
+            break;
         case 'q':
             options.is_short = true;
             break;
@@ -244,7 +272,8 @@ static struct options parse_options(int argc, char **argv)
             options.has_trace = true;
             break;
         default:
-            fputs("usage: sim [-f FIRST] [-n COUNT] [-j JOBS] [-q] | -s SEED [-w WITHOUT] [-t]\n",
+            fputs("usage: sim [-k FILE] [-f FIRST] [-n COUNT] [-j JOBS] [-q] | -s SEED [-w "
+                  "WITHOUT] [-t]\n",
                   stderr);
             exit(EXIT_FAILURE);
         }
@@ -260,5 +289,7 @@ int main(int argc, char **argv)
         personality((unsigned long)before | ADDR_NO_RANDOMIZE) != -1)
         execv("/proc/self/exe", argv);
     struct options options = parse_options(argc, argv);
-    return options.is_single ? run_single(&options) : run_many(&options);
+    bool is_good = options.kept == NULL || run_kept(options.kept);
+    int status = options.is_single ? run_single(&options) : run_many(&options);
+    return is_good ? status : EXIT_FAILURE;
 }

@@ -129,8 +129,7 @@ void process_start(struct process *process)
     process->paused_until_us = 0;
     process->signals = 0;
     process->why[0] = '\0';
-    process->disk->errors_before = process->disk->errors;
-    process->disk->errors = 0;
+    process->had_power_loss = process->lost_power;
     if (entered == process)
         entered = NULL;
     memcpy(process->statics, fresh, statics_bytes());

@@ -31,7 +31,9 @@ struct process {
     uint64_t calls;        /* since the start */
     uint64_t kill_at_call; /* 0: none */
     bool kill_is_power_loss;
-    bool lost_power;                                       /* it ended so */
+    bool lost_power;     /* it ended so */
+    bool had_power_loss; /* the last end before this start was one */
+    void (*on_log)(const char *line);
     void (*on_end)(struct process *process, bool is_good); /* relay_run has returned */
     char *statics;                                         /* while it is not entered */
     char why[512];                                         /* of a start that was refused */

@@ -366,10 +366,7 @@ static void take_stream(struct replica *replica)
     bool asks = memmem(talker->in, talker->in_length, getack, sizeof getack - 1) != NULL;
     replica->received += talker->in_length;
     talker_drop(talker, talker->in_length);
-    uint64_t boundary = replica->received;
-    while (boundary > replica->offset && !timeline_is_boundary(timeline, boundary))
-        boundary--;
-    set_offset(replica, boundary);
+    set_offset(replica, timeline_boundary_before(timeline, replica->received));
     if (asks)
         acknowledge(replica);
 }

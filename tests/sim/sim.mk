@@ -10,11 +10,11 @@ $(B)/tests/sim/%.o: tests/sim/%.c $(B)/flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Irelay -MMD -MP -c -o $@ $<
 
-$(B)/tests/sim/relay.o: $(filter-out $(B)/obj/main.o,$(OBJECTS)) tests/sim/calls.sh tests/sim/calls.h tests/sim/harmless.txt \
+$(B)/tests/sim/relay.o: $(LIBRARY) tests/sim/calls.sh tests/sim/calls.h tests/sim/harmless.txt \
                       tests/sim/entries.txt
 	$(call say,SIM,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)tests/sim/calls.sh $@ $(filter %.o,$^)
+	$(Q)tests/sim/calls.sh $@ $<
 
 $(SIM): $(SIM_OBJECTS) $(B)/tests/sim/relay.o
 	$(call say,LINK,$@)
@@ -22,6 +22,10 @@ $(SIM): $(SIM_OBJECTS) $(B)/tests/sim/relay.o
 
 -include $(SIM_OBJECTS:.o=.d)
 
-.PHONY: sim
+.PHONY: sim sim-quick
 sim: $(SIM) ## the whole relay on a simulated disk, network and clock (SEEDS=1000 FIRST=1, or SEED=n to see one)
 	$(Q)$(SIM) $(if $(SEED),-s $(SEED) -w $(or $(WITHOUT),0) -t,-f $(or $(FIRST),1) -n $(or $(SEEDS),100) -j $(or $(JOBS),2))
+
+sim-quick: $(SIM) ## kept seeds and some hundred others, in some seconds
+	$(Q)$(SIM) -s 1
+	$(Q)$(SIM) -k tests/sim/seeds/kept.txt -f $(or $(FIRST),1) -n $(or $(SEEDS),300) -j $(or $(JOBS),2)

@@ -122,20 +122,23 @@ void timeline_write_getack(struct timeline *timeline)
     add_boundary(timeline, timeline_end(timeline));
 }
 
-bool timeline_is_boundary(const struct timeline *timeline, uint64_t offset)
+uint64_t timeline_boundary_before(const struct timeline *timeline, uint64_t offset)
 {
-    size_t low = 0;
+    size_t low = 0; /* how many are known to be at or before it */
     size_t high = timeline->boundary_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (timeline->boundaries[middle] == offset)
-            return true;
-        if (timeline->boundaries[middle] < offset)
+        if (timeline->boundaries[middle] <= offset)
             low = middle + 1;
         else
             high = middle;
     }
-    return offset == timeline->start;
+    return low == 0 ? timeline->start : timeline->boundaries[low - 1];
+}
+
+bool timeline_is_boundary(const struct timeline *timeline, uint64_t offset)
+{
+    return timeline_boundary_before(timeline, offset) == offset;
 }
 
 uint64_t timeline_common(const struct timeline *a, const struct timeline *b)

@@ -39,6 +39,8 @@ void timeline_write_transaction(struct timeline *timeline, unsigned commands);
 void timeline_write_ping(struct timeline *timeline);
 void timeline_write_getack(struct timeline *timeline);
 bool timeline_is_boundary(const struct timeline *timeline, uint64_t offset);
+/* The last boundary that is not behind the offset. */
+uint64_t timeline_boundary_before(const struct timeline *timeline, uint64_t offset);
 /* The greatest offset up to which both have the same bytes; 0: none. */
 uint64_t timeline_common(const struct timeline *a, const struct timeline *b);
 

@@ -50,6 +50,11 @@ static void on_relay_end(struct process *process, bool is_good)
     alarm_in(random_between(SIM_MS, 6 * SIM_S), on_restart, world);
 }
 
+static void on_relay_log(const char *line)
+{
+    checks_on_log(only_world, line);
+}
+
 void world_start_relay(struct world *world)
 {
     process_start(world->relay);
@@ -95,6 +100,7 @@ static void set_up_relay(struct world *world)
     world->disk = disk_new((uint64_t)random_between(4, 64) * 1024 * 1024);
     world->relay = process_new("relay", RELAY_HOST, world->disk);
     world->relay->on_end = on_relay_end;
+    world->relay->on_log = on_relay_log;
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
         process_override(world->relay, fixed[i]);
     draw_ack(world);
@@ -136,6 +142,7 @@ static void begin_peace(struct world *world)
     network_heal();
     world->relay->kill_at_call = 0;
     world->relay->paused_until_us = 0;
+    world->relay->signals = 0;
     struct primary *primary = world_primary(world);
     if (!primary_is_up(primary))
         primary_start(primary, world->next_timeline);
@@ -211,6 +218,8 @@ void world_run(uint64_t seed, uint64_t without, struct world_result *result)
     sim_run(until_us, STEPS_MAX);
     if (sim_failure() == NULL)
         begin_peace(world);
+    if (sim_failure() == NULL)
+        sim_run(sim_now_us() + (int64_t)SETTLE_S * SIM_S, STEPS_MAX);
     run_until_converged(world);
     if (sim_failure() == NULL)
         run_quietly(world);

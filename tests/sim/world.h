@@ -32,6 +32,7 @@ enum ack_kind { ACK_RECEIVED, ACK_DURABLE, ACK_REPLICAS, ACK_ALL };
 struct acknowledged {
     struct timeline *timeline; /* NULL: nothing yet */
     uint64_t offset;
+    uint64_t disk_errors; /* that there had been by then */
 };
 
 struct world {
@@ -84,6 +85,8 @@ struct primary *world_primary(const struct world *world); /* the current one */
 void checks_begin(struct world *world);
 /* The relay has lost its power: only what was promised to be durable has to be there. */
 void checks_on_power_loss(struct world *world);
+/* A line of the relay's log. */
+void checks_on_log(struct world *world, const char *line);
 /* All are in sync, with equal data. */
 bool checks_is_converged(const struct world *world);
 uint64_t checks_links_lost(const struct world *world); /* of replicas that were online */
