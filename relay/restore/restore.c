@@ -19,8 +19,9 @@
 #include "relay/base/log.h"
 #include "relay/resp/command_scanner.h"
 #include "run.h"
+#include "serve.h"
 
-enum { TEXT_LENGTH_MAX = 1024 * 1024 };
+enum { TEXT_LENGTH_MAX = 1024 * 1024, PORT_MAX = 65535 };
 
 struct restore_options {
     const char *from;
@@ -31,11 +32,15 @@ struct restore_options {
     uint64_t history;
     bool lists;
     bool verifies;
+    bool serves;
+    uint64_t port;
+    const char *address; /* that it serves on */
 };
 
 static const char usage[] =
     "usage: psync-relay restore --from DIR --to TARGET [MOMENT] [--format FORMAT]\n"
     "       psync-relay restore --from DIR --verify [MOMENT]\n"
+    "       psync-relay restore --from DIR --serve PORT [MOMENT] [--bind ADDRESS]\n"
     "       psync-relay restore --from DIR --list\n"
     "\n"
     "Restores the data of a moment from the data directory of a relay, which may be running.\n"
@@ -59,6 +64,11 @@ static const char usage[] =
     "  --history N              of history-N; without it, the newest one that has the moment\n"
     "  --list                   show what can be restored, and end\n"
     "  --verify                 read and prove all that a restore needs, write nothing, and end\n"
+    "  --serve PORT             write nothing: be a primary that has the data of the moment, and "
+    "no more,\n"
+    "                           for servers that are told REPLICAOF\n"
+    "  --bind ADDRESS           with --serve: the address to listen on (127.0.0.1); there is no "
+    "password\n"
     "  --help                   print this and end\n";
 
 static void restore_tell(const char *text)
@@ -106,6 +116,8 @@ enum restore_option {
     OPTION_HISTORY,
     OPTION_LIST,
     OPTION_VERIFY,
+    OPTION_SERVE,
+    OPTION_BIND,
     OPTION_HELP,
 };
 
@@ -151,6 +163,14 @@ static bool take_option(struct restore_options *options, int option, const char 
     case OPTION_VERIFY:
         options->verifies = true;
         return true;
+    case OPTION_SERVE:
+        options->serves = true;
+        return set_number(value, &options->port, error) &&
+               (options->port <= PORT_MAX ||
+                error_set(error, ERROR_INVALID, "'%.64s' is no port", value));
+    case OPTION_BIND:
+        options->address = value;
+        return true;
     default:
         return take_moment(&options->wish, option, value, error);
     }
@@ -162,8 +182,11 @@ static bool check_options(const struct restore_options *options, struct error *e
         options->wish.kind == WISH_BEFORE_COMMAND || options->wish.kind == WISH_BEFORE_KEY;
     if (options->from == NULL)
         return error_set(error, ERROR_INVALID, "--from DIR is missing");
-    if (options->lists + options->verifies + (options->to != NULL) != 1)
-        return error_set(error, ERROR_INVALID, "give one of --to TARGET, --verify and --list");
+    if (options->lists + options->verifies + options->serves + (options->to != NULL) != 1)
+        return error_set(error, ERROR_INVALID,
+                         "give one of --to TARGET, --verify, --serve PORT and --list");
+    if (options->address != NULL && !options->serves)
+        return error_set(error, ERROR_INVALID, "--bind goes with --serve");
     if (options->wish.has_after && !needs_after)
         return error_set(error, ERROR_INVALID, "--after goes with --before and --before-key");
     return true;
@@ -185,6 +208,8 @@ static bool parse_restore_options(int argc, char **argv, struct restore_options 
         {"history", required_argument, NULL, OPTION_HISTORY},
         {"list", no_argument, NULL, OPTION_LIST},
         {"verify", no_argument, NULL, OPTION_VERIFY},
+        {"serve", required_argument, NULL, OPTION_SERVE},
+        {"bind", required_argument, NULL, OPTION_BIND},
         {"help", no_argument, NULL, OPTION_HELP},
         {NULL, 0, NULL, 0},
     };
@@ -298,12 +323,12 @@ static void tell_result(const struct restore_options *options, const struct rest
     const struct time_entry *came = time_index_at_offset(&view->times, result->offset);
     char moment[MOMENT_TEXT_MAX];
     printf("history-%" PRIu64 ": %s to offset %" PRIu64, view->number,
-           options->verifies ? "all is proven for a restore" : "restored", result->offset);
+           options->to == NULL ? "all is proven for a restore" : "restored", result->offset);
     if (came != NULL)
         printf(", which had come by %s", moment_format(came->wall_us, moment));
     printf("\nRDB of offset %" PRIu64 ", and %" PRIu64 " commands behind it", plan->base->offset,
            result->commands);
-    if (!options->verifies)
+    if (options->to != NULL)
         printf(", in %s/%s", options->to, output_name(options->format));
     printf("\n");
 }
@@ -314,7 +339,7 @@ static bool restore_with_plan(const struct restore_options *options,
 {
     struct restore_result result;
     bool good;
-    if (options->verifies) {
+    if (options->to == NULL) {
         good = restore_run(plan, options->format, NULL, progress, &result, error);
     } else {
         struct output output;
@@ -323,9 +348,14 @@ static bool restore_with_plan(const struct restore_options *options,
         good = restore_run(plan, options->format, &output, progress, &result, error);
         output_close(&output);
     }
-    if (good)
-        tell_result(options, plan, &result);
-    return good;
+    if (!good)
+        return false;
+    tell_result(options, plan, &result);
+    if (!options->serves)
+        return true;
+    const char *address = options->address != NULL ? options->address : "127.0.0.1";
+    return fflush(stdout) == 0 &&
+           serve_plan(plan, result.offset, address, (uint16_t)options->port, error);
 }
 
 static bool restore_from(const struct restore_options *options, struct error *error)

@@ -179,6 +179,28 @@ def test_a_lost_branch_is_not_restored(lab, kind):
     assert restored.digest_of(lab, kind, shard.relay, "--offset", lost.offset) != lost.digest
 
 
+def test_replicas_of_a_moment(lab, kind, tmp_path):
+    """Nothing is written: several replicas get the data, and none of what came later."""
+    origin, relay = begin(lab, kind)
+    load.populate(origin, 3)
+    write(origin, 2)
+    point = restored.Checkpoint(origin, relay, has_moment=True)
+    origin.client().flushall()
+    failover.wait_same_offset(origin, [relay])
+    served = lab.keep(restored.Served(tmp_path / "served", relay, "--before", "FLUSHALL")).start()
+    for number in range(2):
+        after = served.log_end()
+        replica = lab.replica(served, kind, name=f"replica-{number}").wait_online()
+        served.wait_log(r"replica 127\.0\.0\.1:\d+ has all of it", after=after)
+        wait.equal("it has all", lambda replica=replica: digest.digest(replica), point.digest)
+        assert replica.full_syncs() == 1
+        replica.stop()
+    in_use = relays.run("restore", "--from", relay.data_dir, "--serve", served.port)
+    assert in_use.returncode == 1 and "Address already in use" in in_use.stderr
+    for arguments, said in ((("--serve", "70000"), "is no port"), (("--verify", "--bind", "::1"), "--bind goes with")):
+        assert said in restored.restore(relay, *arguments, fails=True)
+
+
 # --- what goes wrong ---
 
 
@@ -207,7 +229,7 @@ def test_what_is_asked_makes_no_sense(lab, tmp_path):
         (("--before", ""), "'' is no command"),
         (("--before", "x" * 40), "is no command"),
         (("--nonsense",), "see psync-relay restore --help"),
-        (("--list",), "give one of --to TARGET, --verify and --list"),
+        (("--list",), "give one of --to TARGET"),
         (("here",), "'here' is not expected"),
     ):
         assert said in refused(relay, *arguments, target=target), arguments

@@ -42,6 +42,17 @@ def test_options_are_those_of_help(complete, program):
     assert complete("--nonsense") == []
 
 
+def test_options_of_restore(complete, program, tmp_path):
+    told = subprocess.run([program, "restore", "--help"], capture_output=True, text=True, timeout=60).stdout
+    options = sorted(re.findall(r"^  (--[a-z-]+)", told, re.M))
+    assert "--before-key" in options
+    assert complete("restore", "") == complete("restore", "--list", "--") == options
+    (tmp_path / "relay-data").mkdir()
+    assert complete("restore", "--from", "rel") == ["relay-data"]
+    assert complete("restore", "--format", "aof-") == ["aof-legacy"]
+    assert complete("restore", "--time", "") == []
+
+
 def test_settings_are_the_programs_own(complete, settings):
     known = sorted(f"{section}.{key}=" for section, keys in settings.items() for key in keys)
     assert complete("--set", "") == known

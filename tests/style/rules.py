@@ -24,7 +24,7 @@ BELOW = {
     "net": {"base", "os"},
     "resp": {"base"},
     "store": {"base", "os"},
-    "restore": {"base", "os", "resp", "store"},
+    "restore": {"base", "os", "net", "resp", "store"},
     "upstream": {"base", "os", "codec", "net", "resp", "store"},
     "downstream": {"base", "os", "codec", "net", "resp", "store"},
     "commands": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream"},

@@ -8,6 +8,7 @@ import time
 import digest
 import failover
 import ports
+import process
 import relay
 import wait
 
@@ -57,6 +58,26 @@ def digest_of(lab, kind, source, *arguments, **options):
     found = digest.digest(thing)
     thing.stop()
     return found
+
+
+class Served(process.Process):
+    """A primary that has the data of a moment, and ends there."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, directory, source, *arguments):
+        super().__init__("served", directory)
+        self.port = ports.free_port()
+        self.command = [relay.PROGRAM, "restore", "--from", source.data_dir, "--serve", self.port, *arguments]
+
+    def start(self):
+        self.spawn(self.command, env=relay.SANITIZER_ENV)
+        self.wait_log("serves the data of offset")
+        return self
+
+    def stop(self):
+        if self.child is not None and self.is_running():
+            assert self.terminate() == 0, self.log()
 
 
 class Checkpoint:

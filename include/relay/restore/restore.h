@@ -9,6 +9,8 @@
  *             TARGET/psync-relay-restore.part; all bytes are proven as they are read
  *     name    after the fsync of all: one rename gives the files their final name
  *
+ * With --serve nothing is written: what was proven is served to replicas (relay/restore/serve.h).
+ *
  * Thread: the caller's.
  */
 #ifndef RELAY_RESTORE_RESTORE_H
