@@ -48,7 +48,7 @@ static bool parse_level(struct bytes text, int *level)
     return true;
 }
 
-bool compression_parse(struct bytes text, struct compression *out, const char **why)
+bool compression_parse(struct bytes text, struct compression *out)
 {
     static const char zstd[] = "zstd:";
     struct compression found = {.codec = CODEC_NONE, .level = CODEC_LEVEL_DEFAULT};
@@ -57,14 +57,11 @@ bool compression_parse(struct bytes text, struct compression *out, const char **
         found.codec = CODEC_LZ4;
     else if (bytes_is(bytes_first(text, colon), "zstd"))
         found.codec = CODEC_ZSTD;
-    bool has_level = found.codec == CODEC_ZSTD && colon < text.length;
-    *why = "expected no, lz4, zstd, or zstd:LEVEL with a level of 1 to 19";
-    if (found.codec == CODEC_NONE && !bytes_is(text, "no"))
+    else if (!bytes_is(text, "no"))
         return false;
+    bool has_level = found.codec == CODEC_ZSTD && colon < text.length;
     if (has_level && !parse_level(bytes_skip(text, strlen(zstd)), &found.level))
         return false;
-    *why = found.codec == CODEC_LZ4 ? "this program was built without liblz4"
-                                    : "this program was built without libzstd";
     if (!codec_is_built(found.codec))
         return false;
     *out = found;

@@ -20,6 +20,8 @@ struct decompressor {
     size_t
         frame_position; /* how many bytes of the frame have been taken, LIBRARY_FLAGS_AT + 1 at the most */
     size_t silent_bytes; /* were taken since something was produced */
+    uint64_t taken_total;
+    uint64_t produced_total;
 };
 
 struct decompressor *decompressor_new(const struct decompressor_options *options)
@@ -166,6 +168,14 @@ static const char *end_frame(struct decompressor *decompressor)
     return NULL;
 }
 
+/* A stream is read on only as fast as it is stored, and its commands are looked at; an RDB fills the disk. */
+static bool is_bomb(const struct decompressor *decompressor)
+{
+    return decompressor->options.kind == ENVELOPE_RDB &&
+           decompressor->produced_total > DECOMPRESSOR_RDB_FREE &&
+           decompressor->produced_total / DECOMPRESSOR_RATIO_MAX > decompressor->taken_total;
+}
+
 /* One call of the library. NULL, or why not. */
 static const char *decode_part(struct decompressor *decompressor, struct bytes *input, uint8_t *out,
                                size_t capacity, size_t *produced)
@@ -187,11 +197,15 @@ static const char *decode_part(struct decompressor *decompressor, struct bytes *
     if (decompressor->frame_position <= LIBRARY_FLAGS_AT)
         decompressor->frame_position += taken;
     *produced += made;
+    decompressor->taken_total += taken;
+    decompressor->produced_total += made;
     decompressor->silent_bytes = made > 0 ? 0 : decompressor->silent_bytes + taken;
     if (result == LIBRARY_FAILED)
         return why;
     if (decompressor->silent_bytes > DECOMPRESSOR_SILENT_MAX)
         return "1 MiB came and holds nothing";
+    if (is_bomb(decompressor))
+        return "the RDB becomes more than 1024 times as long";
     return result == LIBRARY_ENDED && decompressor->frame_position > 0 ? end_frame(decompressor)
                                                                        : NULL;
 }

@@ -74,9 +74,16 @@ static void add_line(const struct peer_status *replica, void *arg)
         replica->is_online ? info_moment_seconds_since(moment, replica->last_ack_ms) : 0;
     struct report report = {.out = &moment->replica_lines};
     snprintf(name, sizeof(name), "slave%" PRIu64, moment->replicas++);
-    report_text(&report, name, "ip=%s,port=%u,state=%s,offset=%" PRIu64 ",lag=%" PRId64,
+    char compression[96] = "";
+    if (replica->compression != CODEC_NONE) /* as a Valkey has it */
+        snprintf(compression, sizeof(compression),
+                 ",repl_compression=%s,repl_compressed_bytes=%" PRIu64
+                 ",repl_uncompressed_bytes=%" PRIu64,
+                 codec_name(replica->compression), replica->compressed_bytes,
+                 replica->uncompressed_bytes);
+    report_text(&report, name, "ip=%s,port=%u,state=%s,offset=%" PRIu64 ",lag=%" PRId64 "%s",
                 info_plain_address(replica->address, address), replica->listening_port, state,
-                replica->acknowledged, lag_s);
+                replica->acknowledged, lag_s, compression);
 }
 
 void info_moment_take(struct info_moment *moment, const struct commands *commands, bool has_lines)

@@ -71,6 +71,29 @@ static void report_known(struct report *report, const struct commands *commands)
     report_i64(report, "replicas_unsure_seconds", (known.unsure_ms + 999) / 1000);
 }
 
+/* How many times as long it was before. */
+static double compression_ratio(uint64_t compressed, uint64_t uncompressed)
+{
+    return compressed > 0 ? (double)uncompressed / (double)compressed : 1;
+}
+
+/* What came compressed from the primary, and what went so to replicas. */
+static void report_compression(struct report *report, const struct info_moment *moment)
+{
+    const struct link_status *upstream = &moment->link;
+    const struct downstream_counts *counts = &moment->counts;
+    report_text(report, "upstream_compression", "%s", codec_name(upstream->compression));
+    report_u64(report, "upstream_compressed_bytes", upstream->compressed_bytes);
+    report_u64(report, "upstream_uncompressed_bytes", upstream->uncompressed_bytes);
+    report_text(report, "upstream_compression_ratio", "%.2f",
+                compression_ratio(upstream->compressed_bytes, upstream->uncompressed_bytes));
+    report_u64(report, "upstream_compression_errors", upstream->compression_errors);
+    report_u64(report, "replicas_compressed_bytes", counts->compressed_bytes);
+    report_u64(report, "replicas_uncompressed_bytes", counts->uncompressed_bytes);
+    report_text(report, "replicas_compression_ratio", "%.2f",
+                compression_ratio(counts->compressed_bytes, counts->uncompressed_bytes));
+}
+
 /* What an operator of a relay wants to know and no server has a field for. */
 void info_relay(const struct info_moment *moment, struct report *report)
 {
@@ -92,6 +115,7 @@ void info_relay(const struct info_moment *moment, struct report *report)
     report_text(report, "upstream_announced_version", "%s",
                 server_version_format(upstream->announced_version, version));
     report_u64(report, "upstream_received_bytes", upstream->received_bytes);
+    report_compression(report, moment);
     report_text(report, "ack", "%s", text_string(&rule));
     report_u64(report, "upstream_acknowledged_offset", upstream->acknowledged);
     report_text(report, "upstream_last_error", "%s", upstream->last_error);

@@ -58,6 +58,10 @@ const struct value_kind kind_ack = {
     VALUE_ACK, .expected = "one of: received, durable, all, replicas N (from 1 to 1000)"};
 const struct value_kind kind_version = {
     VALUE_VERSION, .expected = "auto, or a version of three numbers, as in: 8.1.0"};
+const struct value_kind kind_compression = {
+    VALUE_COMPRESSION,
+    .expected =
+        "no, or a codec that the program was built with: lz4, zstd, zstd:LEVEL (from 1 to 19)"};
 const struct value_kind kind_addresses = {
     VALUE_BIND, .expected = "numeric addresses separated by blanks, as in: 127.0.0.1 -::1"};
 const struct value_kind kind_host_names = {
@@ -82,6 +86,8 @@ const struct value_kind kind_patience = {VALUE_DURATION, .least = 1000, .most = 
                                          .expected = "a time of at least 1s, as in: 60, 90s, 5m"};
 const struct value_kind kind_duration = {VALUE_DURATION, .least = 0, .most = 365 * DAY_MS,
                                          .expected = "a time, as in: 0, 60, 500ms, 5m, 1h"};
+const struct value_kind kind_latency = {VALUE_DURATION, .least = 0, .most = 1000,
+                                        .expected = "a time of at most 1s, as in: 0, 5ms, 20ms"};
 const struct value_kind kind_grace = {VALUE_GRACE, .least = 0, .most = 365 * DAY_MS,
                                       .expected = "a time, as in: 180, 5m, 0; or: no"};
 const struct value_kind kind_seconds = {VALUE_SECONDS, .least = 0, .most = DAY_MS,

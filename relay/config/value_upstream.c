@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "relay/base/bytes.h"
+#include "relay/codec/codec.h"
 #include "relay/config/value.h"
 #include "relay/resp/rdb_version.h"
 #include "relay/upstream/ack.h"
@@ -191,4 +192,21 @@ void value_print_version(const struct value_kind *kind, const void *place, enum 
     const uint32_t *version = place;
     char shown[SERVER_VERSION_MAX];
     text_append_string(out, *version == 0 ? "auto" : server_version_format(*version, shown));
+}
+
+/* --- compression --- */
+
+bool value_parse_compression(const struct value_kind *kind, const char *string, void *place)
+{
+    (void)kind;
+    return compression_parse(bytes_of(string), place);
+}
+
+void value_print_compression(const struct value_kind *kind, const void *place,
+                             enum value_style style, struct text *out)
+{
+    (void)kind;
+    (void)style;
+    char shown[COMPRESSION_TEXT_MAX];
+    text_append_string(out, compression_format(*(const struct compression *)place, shown));
 }

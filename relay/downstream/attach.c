@@ -167,13 +167,17 @@ static void append_empty_rdb(struct text *out)
     text_append(out, bytes_at(rdb, sizeof(rdb)));
 }
 
-static void append_snapshot(const struct attach_plan *plan, bool is_relay, struct feed *feed)
+/* A compressed RDB has a length that nobody knows before it is sent: only one that takes an end mark gets it. */
+static void append_snapshot(const struct attach_plan *plan, const struct attach_wish *wish,
+                            struct feed *feed)
 {
+    bool is_compressed = wish->codec.compression.codec != CODEC_NONE && wish->codec.has_envelope &&
+                         wish->terms->capa_eof;
     snapshot_retain(plan->snapshot);
     feed->snapshot = plan->snapshot;
     feed->snapshot_sent = plan->rdb_begin;
-    feed->holds_snapshot = is_relay;
-    if (plan->has_length) {
+    feed->holds_snapshot = wish->terms->is_relay;
+    if (plan->has_length && !is_compressed) {
         payload_format_length(&feed->head, plan->length);
         return;
     }
@@ -187,6 +191,7 @@ bool attach_perform(const struct attach_plan *plan, const struct attach_wish *wi
                     struct feed *feed)
 {
     CHECK(plan->history != NULL);
+    feed->compression.codec = wish->codec;
     const struct replid *replid = &history_identity(plan->history)->replid;
     if (!wish->terms->rdb_only) {
         /* First of all: from here on the bytes behind the snapshot are kept for this replica. */
@@ -204,7 +209,7 @@ bool attach_perform(const struct attach_plan *plan, const struct attach_wish *wi
     if (plan->verdict == ATTACH_EMPTY)
         append_empty_rdb(&feed->head);
     else
-        append_snapshot(plan, wish->terms->is_relay, feed);
+        append_snapshot(plan, wish, feed);
     return true;
 }
 

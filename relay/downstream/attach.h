@@ -17,11 +17,13 @@
 #include "relay/downstream/client.h"
 #include "relay/resp/psync.h"
 #include "relay/store/store.h"
+#include "replica_codec.h"
 
 /* What a replica asks for. */
 struct attach_wish {
     const struct psync_request *request; /* NULL: SYNC */
     const struct replica_terms *terms;
+    struct replica_codec codec; /* by which it is sent what it gets */
     bool
         stream_wait_is_over; /* it has been ahead of us for too long: no more waiting for the stream */
     bool

@@ -46,6 +46,7 @@ struct client_list {
     int64_t timeout_ms; /* 0: never */
     int keepalive_s;
     bool must_authenticate;
+    bool sends_frames; /* of zstd, to a Redis that asks for them */
     client_command_fn *on_command;
     void *on_command_arg;
     newcomer_fn *on_newcomer;

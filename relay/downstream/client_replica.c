@@ -69,5 +69,6 @@ void client_refuse_replica(struct client *client, const char *cause, bool is_rep
 
 void client_replconf(struct client *client, const struct command *command)
 {
+    client->terms.may_take_frames = client->list->sends_frames;
     replconf_apply(&client->terms, command, client_writer(client));
 }

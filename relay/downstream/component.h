@@ -50,6 +50,8 @@ struct downstream {
     struct connection_limiter connection_limiter;
     /* Of replicas that have gone. */
     struct conn_traffic traffic;
+    uint64_t compressed_bytes;
+    uint64_t uncompressed_bytes;
     uint64_t closed[CLOSE_REASON_COUNT];
 };
 

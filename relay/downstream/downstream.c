@@ -66,6 +66,8 @@ static bool start_workers(struct downstream *downstream, struct text *why)
             return false;
         }
         downstream->workers[downstream->worker_count++] = worker;
+        worker_set_compression(worker, downstream->options.compression,
+                               downstream->options.compression_latency_ms);
     }
     return true;
 }
@@ -79,6 +81,7 @@ static void init_parts(struct downstream *downstream, struct store *store,
         .timeout_ms = options->client_timeout_ms,
         .must_authenticate = options->must_authenticate,
         .keepalive_s = options->keepalive_s,
+        .sends_frames = options->compression.codec == CODEC_ZSTD,
         .on_command = callbacks->on_command,
         .on_command_arg = callbacks->arg,
         .on_newcomer = downstream_on_newcomer,
@@ -180,6 +183,17 @@ static void change_full_sync_limits(struct downstream *downstream,
         notifier_wake(downstream->place_left);
 }
 
+static void downstream_change_compression(struct downstream *downstream,
+                                          const struct downstream_options *options)
+{
+    downstream->options.compression = options->compression;
+    downstream->options.compression_latency_ms = options->compression_latency_ms;
+    downstream->clients.sends_frames = options->compression.codec == CODEC_ZSTD;
+    for (unsigned i = 0; i < downstream->worker_count; i++)
+        worker_set_compression(downstream->workers[i], options->compression,
+                               options->compression_latency_ms);
+}
+
 void downstream_change(struct downstream *downstream, const struct downstream_options *options)
 {
     downstream->connection_limiter.clients_max = options->clients_max;
@@ -189,6 +203,7 @@ void downstream_change(struct downstream *downstream, const struct downstream_op
     downstream->clients.keepalive_s = options->keepalive_s;
     downstream->waiting.serves_old_history = options->serves_old_history;
     change_full_sync_limits(downstream, options);
+    downstream_change_compression(downstream, options);
     if (downstream->options.replica_timeout_ms == options->replica_timeout_ms)
         return;
     downstream->options.replica_timeout_ms = options->replica_timeout_ms;

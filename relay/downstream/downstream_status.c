@@ -65,6 +65,9 @@ static struct peer_status replica_status(const struct replica_stats *stats,
         .last_ack_ms = REPLICA_STATS_GET(stats, life_ms),
         .connected_ms = stats->connected_ms,
         .sent_bytes = REPLICA_STATS_GET(stats, sent_bytes),
+        .compression = stats->codec.compression.codec,
+        .compressed_bytes = REPLICA_STATS_GET(stats, compressed_bytes),
+        .uncompressed_bytes = REPLICA_STATS_GET(stats, uncompressed_bytes),
         .delayed_ms = delayed_ms(stats, clock_ms()),
         .is_held = stats->is_held,
         .full_sync = full_sync_progress_view(stats),
@@ -189,6 +192,8 @@ static void count_all(const struct downstream *downstream, struct downstream_cou
         .sync_full_resumed = waiting->sync_full_resumed,
         .sync_full_unacknowledged = waiting->sync_full_unacknowledged,
         .replica_sent_bytes = downstream->traffic.sent_bytes,
+        .compressed_bytes = downstream->compressed_bytes,
+        .uncompressed_bytes = downstream->uncompressed_bytes,
         .input_buffer_recent = recent.input_bytes,
         .output_buffer_recent = recent.output_bytes,
     };
@@ -215,6 +220,8 @@ void downstream_observe(const struct downstream *downstream, struct downstream_c
         traffic.sent_bytes = status.sent_bytes; /* what `fn` is told, though the worker goes on */
         count_traffic(out, traffic);
         out->replica_sent_bytes += status.sent_bytes;
+        out->compressed_bytes += status.compressed_bytes;
+        out->uncompressed_bytes += status.uncompressed_bytes;
         fn(&status, arg);
     }
 }

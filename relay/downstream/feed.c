@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "feed.h"
 
+#include "feed_compressed.h"
 #include "relay/base/check.h"
 #include "relay/base/clock.h"
 #include "relay/net/conn.h"
-#include "relay/store/page_cache.h"
-#include "sync_rate.h"
 
 /* Sends some of its part, at most *share bytes, which it takes off *share. */
 typedef enum feed_result step_fn(struct feed *feed, struct conn *conn, size_t *share);
@@ -33,6 +32,7 @@ void feed_fini(struct feed *feed)
     text_fini(&feed->head);
     snapshot_release(&feed->snapshot);
     cursor_detach(&feed->cursor);
+    feed_compression_fini(&feed->compression);
 }
 
 static size_t least(size_t a, uint64_t b)
@@ -40,73 +40,10 @@ static size_t least(size_t a, uint64_t b)
     return b < a ? (size_t)b : a;
 }
 
-/* How many of `length` bytes, of which `at` is the first, may be sent without a wait for the disk; they
- * are at `position` of the file. */
-static size_t cached_length(struct feed *feed, int file, uint64_t position, uint64_t at,
-                            size_t length)
-{
-    /* Asking costs system calls (page_cache.h), so it is asked for a whole piece and believed for a moment. Where
-     * the kernel drops pages in that moment, a send waits for the disk once. */
-    int64_t now_ms = clock_ms();
-    if (feed->cached_until <= at || now_ms - feed->cached_ms > FEED_AHEAD_MS) {
-        size_t piece = length < FEED_AHEAD_BYTES ? length : FEED_AHEAD_BYTES;
-        feed->cached_until = at;
-        if (!page_cache_has(file, position, piece)) {
-            feed->is_cold = true;
-            return 0;
-        }
-        feed->cached_until = at + piece;
-        feed->cached_ms = now_ms;
-    }
-    return least(length, feed->cached_until - at);
-}
-
-/* Books what the connection took. FEED_NEXT: something went, go on; also when it was less than was given,
- * since the next attempt costs one call and says AGAIN. */
-static enum feed_result book(struct feed *feed, enum conn_io io, size_t sent, size_t *share)
-{
-    switch (io) {
-    case CONN_OK:
-        CHECK(sent <= *share);
-        *share -= sent;
-        feed->sent_bytes += sent;
-        return FEED_NEXT;
-    case CONN_AGAIN:
-        return FEED_BLOCKED;
-    case CONN_END:
-    case CONN_FAILED:
-        return FEED_FAILED;
-    /* The connection is whole, the disk is not. Who comes next would meet the same bytes: the store gives them up. */
-    case CONN_UNREADABLE:
-        feed_note_unreadable(feed);
-        return FEED_UNREADABLE;
-    }
-    UNREACHABLE("no such result");
-}
-
-/* Sends `part` from *position on. FEED_NEXT: all of it has gone. */
-static enum feed_result send_part(struct feed *feed, struct conn *conn, struct bytes part,
-                                  size_t *position, size_t *share)
-{
-    while (*position < part.length) {
-        if (*share == 0)
-            return FEED_MORE;
-        struct bytes rest = bytes_skip(part, *position);
-        size_t sent = 0;
-        enum conn_io io =
-            conn_send(conn, bytes_first(rest, least(*share, rest.length)), false, &sent);
-        enum feed_result result = book(feed, io, sent, share);
-        if (result != FEED_NEXT)
-            return result;
-        *position += sent;
-    }
-    return FEED_NEXT;
-}
-
 static enum feed_result send_head(struct feed *feed, struct conn *conn, size_t *share)
 {
     enum feed_result result =
-        send_part(feed, conn, text_bytes(&feed->head), &feed->head_sent, share);
+        feed_send_part(feed, conn, text_bytes(&feed->head), &feed->head_sent, share);
     if (result == FEED_NEXT) {
         text_fini(&feed->head);
         feed->head_sent = 0;
@@ -114,28 +51,17 @@ static enum feed_result send_head(struct feed *feed, struct conn *conn, size_t *
     return result;
 }
 
-/* How much of `length` bytes of the RDB the rate of full syncs allows now. */
-static size_t rated_length(const struct feed *feed, size_t length)
-{
-    if (feed->rate == NULL || !sync_rate_is_limited(feed->rate))
-        return length;
-    return least(feed->granted, length);
-}
-
 void feed_grant(struct feed *feed, size_t bytes)
 {
     feed->granted += bytes;
-}
-
-static void note_rdb_sent_by_rate(struct feed *feed, size_t sent)
-{
-    feed->granted -= least(sent, feed->granted);
 }
 
 static enum feed_result send_rdb(struct feed *feed, struct conn *conn, size_t *share)
 {
     if (feed->snapshot == NULL)
         return FEED_NEXT;
+    if (feed_compresses_rdb(feed))
+        return feed_send_compressed_rdb(feed, conn, share);
     /* The state first: what is readable when it is complete is the whole. */
     enum snapshot_state state = snapshot_state(feed->snapshot);
     if (state == SNAPSHOT_FAILED)
@@ -144,30 +70,26 @@ static enum feed_result send_rdb(struct feed *feed, struct conn *conn, size_t *s
     while (feed->snapshot_sent < readable) {
         if (*share == 0)
             return FEED_MORE;
-        size_t allowed = rated_length(feed, *share);
+        size_t allowed = feed_rated_length(feed, *share);
         if (allowed == 0)
             return FEED_OVER_RATE;
         int file = snapshot_file(feed->snapshot);
         uint64_t at = feed->snapshot_sent;
-        size_t cached = cached_length(feed, file, at, at, least(FEED_AHEAD_BYTES, readable - at));
+        size_t cached =
+            feed_cached_length(feed, file, at, at, least(FEED_AHEAD_BYTES, readable - at));
         if (cached == 0)
             return FEED_COLD;
         size_t sent = 0;
         enum conn_io io = conn_send_file(conn, file, at, least(allowed, cached), &sent);
-        enum feed_result result = book(feed, io, sent, share);
+        enum feed_result result = feed_book(feed, io, sent, share);
         if (result != FEED_NEXT)
             return result;
         feed->snapshot_sent += sent;
-        note_rdb_sent_by_rate(feed, sent);
+        feed_note_rated(feed, sent);
     }
     if (state != SNAPSHOT_COMPLETE)
         return FEED_IDLE;
-    /* At once, not at the end of the replica: a snapshot that was replaced meanwhile has only readers to hold its
-     * file on the disk. But a relay may have lost what the kernel has, and want it again. */
-    if (!feed->holds_snapshot)
-        snapshot_release(&feed->snapshot);
-    feed->cached_until = 0; /* of the stream nothing is known yet */
-    feed->is_cold = false;
+    feed_end_rdb(feed);
     return FEED_NEXT;
 }
 
@@ -175,8 +97,8 @@ static enum feed_result send_mark(struct feed *feed, struct conn *conn, size_t *
 {
     if (!feed->has_mark)
         return FEED_NEXT;
-    return send_part(feed, conn, bytes_at(feed->mark, PAYLOAD_MARK_LENGTH), &feed->mark_sent,
-                     share);
+    return feed_send_part(feed, conn, bytes_at(feed->mark, PAYLOAD_MARK_LENGTH), &feed->mark_sent,
+                          share);
 }
 
 /* feed_acknowledge goes on from here. */
@@ -189,37 +111,6 @@ static enum feed_result wait_for_first_ack(struct feed *feed, struct conn *conn,
     if (!feed->has_stream)
         return FEED_SERVED;
     return feed->has_mark ? FEED_IDLE : FEED_NEXT;
-}
-
-/* FEED_IDLE: it can. */
-static enum feed_result cannot_read(enum cursor_view view)
-{
-    switch (view) {
-    case CURSOR_BYTES:
-    case CURSOR_AT_END:
-        return FEED_IDLE;
-    case CURSOR_LAGGED:
-        return FEED_LAGGED;
-    case CURSOR_DISK_FULL:
-        return FEED_DISK_FULL;
-    case CURSOR_UNREADABLE:
-        return FEED_UNREADABLE;
-    case CURSOR_REWOUND:
-        return FEED_REWOUND;
-    case CURSOR_RENAMED:
-        return FEED_RENAMED;
-    }
-    UNREACHABLE("no such view");
-}
-
-/* What is published wakes us, so one that was at the end has before it what is new by now. */
-static void feed_note_end(struct feed *feed, bool is_at_end)
-{
-    /* Behind begins at the moment in which something new lies before it, and not at the last send: else a stream
-     * that has paused for long would make everybody "behind" with its first byte. */
-    if (feed->is_at_end && !is_at_end)
-        feed->behind_since_ms = clock_ms();
-    feed->is_at_end = is_at_end;
 }
 
 static enum conn_io send_piece(struct feed *feed, struct conn *conn, struct bytes piece,
@@ -237,27 +128,17 @@ static enum conn_io send_piece(struct feed *feed, struct conn *conn, struct byte
 static enum feed_result send_stream(struct feed *feed, struct conn *conn, size_t *share)
 {
     CHECK(feed->has_stream);
+    if (feed_compresses_stream(feed))
+        return feed_send_compressed_stream(feed, conn, share);
     for (;;) {
         struct bytes view;
-        enum cursor_view found = cursor_peek(&feed->cursor, &view);
-        if (found == CURSOR_BYTES || found == CURSOR_AT_END)
-            feed_note_end(feed, found == CURSOR_AT_END);
-        if (found != CURSOR_BYTES)
-            return cannot_read(found);
-        /* Looked at before the share: who is told FEED_MORE comes back, who is at the end is woken. */
-        if (*share == 0)
-            return FEED_MORE;
-        if (feed_is_behind(feed)) {
-            uint64_t position;
-            int file = cursor_file(&feed->cursor, &position);
-            view.length = cached_length(feed, file, position, feed->cursor.offset, view.length);
-            if (view.length == 0)
-                return FEED_COLD;
-        }
+        enum feed_result result = feed_look(feed, *share, &view);
+        if (result != FEED_NEXT)
+            return result;
         size_t sent = 0;
         enum conn_io io =
             send_piece(feed, conn, bytes_first(view, least(*share, view.length)), &sent);
-        enum feed_result result = book(feed, io, sent, share);
+        result = feed_book(feed, io, sent, share);
         if (result != FEED_NEXT)
             return result;
         cursor_advance(&feed->cursor, sent);
@@ -295,25 +176,11 @@ enum feed_result feed_check(struct feed *feed)
     if (!feed->has_stream)
         return FEED_IDLE;
     struct bytes view;
-    enum feed_result standing = cannot_read(cursor_peek(&feed->cursor, &view));
-    /* The RDB before it, and the stream up to the new id, are as good under the id that it was told; it learns the
-     * new one when it comes back with an offset that is in the backlog. */
-    return standing == FEED_RENAMED && feed->step < FEED_STREAM ? FEED_IDLE : standing;
-}
-
-void feed_note_unreadable(struct feed *feed)
-{
-    if (feed->step == FEED_RDB && feed->snapshot != NULL)
-        snapshot_note_unreadable(feed->snapshot);
-    else if (feed->step == FEED_STREAM && feed->cursor.segment != NULL)
-        cursor_note_unreadable(&feed->cursor);
-}
-
-bool feed_is_behind(struct feed *feed)
-{
-    if (feed->step != FEED_STREAM)
-        return true;
-    return !feed->is_at_end && clock_ms() - feed->behind_since_ms > FEED_NEW_MS;
+    enum feed_result standing = feed_cannot_read(cursor_peek(&feed->cursor, &view));
+    /* The RDB before it, and the stream up to the new id, a piece that is on its way included, are as good under the
+     * id that it was told; it learns the new one when it comes back with an offset that is in the backlog. */
+    bool has_to_send = feed->step < FEED_STREAM || feed_has_unsent_piece(feed);
+    return standing == FEED_RENAMED && has_to_send ? FEED_IDLE : standing;
 }
 
 /* Where the next byte is, and how many there are from it on in one file. False: none. */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "replconf.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "relay/base/check.h"
+#include "relay/codec/codec.h"
+
+enum { LEVEL_MAX = 22 }; /* of zstd */
 
 enum outcome {
     APPLIED,
@@ -18,6 +22,7 @@ typedef enum outcome option_fn(struct replica_terms *terms, struct bytes value,
 static option_fn set_ack;
 static option_fn set_address;
 static option_fn set_capability;
+static option_fn set_compression;
 static option_fn set_port;
 static option_fn set_rdb_filter;
 static option_fn set_rdb_only;
@@ -30,6 +35,7 @@ static const struct {
 } options[] = {
     {"ack", set_ack},
     {"capa", set_capability},
+    {"compression", set_compression},
     {"fack", set_ack},
     {"getack", set_ack},
     {"ip-address", set_address},
@@ -93,8 +99,29 @@ static enum outcome set_capability(struct replica_terms *terms, struct bytes val
         terms->capa_eof = true;
     else if (bytes_is(value, "psync2"))
         terms->capa_psync2 = true;
+    else if (bytes_is(value, "lz4"))
+        terms->capa_lz4 = true;
+    else if (bytes_is(value, "zstd"))
+        terms->capa_zstd = true;
     else if (bytes_is(value, "psync-relay"))
         terms->is_relay = true;
+    return APPLIED;
+}
+
+/* A Redis agrees to its own level only. The level is the effort of who compresses, so any is good where we do. The
+ * words are those of a Redis that does not compress: the replica goes on without (docs/protocol.md 7.5). */
+static enum outcome set_compression(struct replica_terms *terms, struct bytes value,
+                                    struct writer *reply)
+{
+    uint64_t level;
+    if (!to_number(value, LEVEL_MAX, &level, reply))
+        return STOPPED;
+    if (!terms->may_take_frames || level == 0) {
+        write_error(reply, "ERR Requested level %" PRIu64 " differs from master's level: %d", level,
+                    level == 0 ? CODEC_LEVEL_DEFAULT : 0);
+        return STOPPED;
+    }
+    terms->takes_frames = true;
     return APPLIED;
 }
 

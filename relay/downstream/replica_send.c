@@ -21,6 +21,7 @@ static const struct {
     [FEED_UNREADABLE] = {.closes = true, .reason = CLOSE_UNREADABLE},
     [FEED_SNAPSHOT] = {.closes = true, .reason = CLOSE_SNAPSHOT},
     [FEED_LAGGED] = {.closes = true, .reason = CLOSE_LAGGED},
+    [FEED_MEMORY] = {.closes = true, .reason = CLOSE_MEMORY},
     [FEED_DISK_FULL] = {.closes = true, .reason = CLOSE_DISK_FULL},
     [FEED_REWOUND] = {.closes = true, .reason = CLOSE_REWOUND},
     [FEED_RENAMED] = {.closes = true, .reason = CLOSE_RENAMED},
@@ -63,6 +64,8 @@ void replica_show_sent(struct replica *replica)
     replica_show_traffic(replica);
     if (replica->feed.step <= FEED_MARK)
         show_rdb(replica);
+    REPLICA_STATS_SET(replica->stats, compressed_bytes, replica->feed.compression.wire_bytes);
+    REPLICA_STATS_SET(replica->stats, uncompressed_bytes, replica->feed.compression.plain_bytes);
     REPLICA_STATS_SET(replica->stats, sent_offset, replica->feed.cursor.offset);
 }
 

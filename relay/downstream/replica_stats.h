@@ -22,6 +22,7 @@
 #include "relay/net/mailbox.h"
 #include "relay/resp/rdb_version.h"
 #include "relay/store/cursor.h"
+#include "replica_codec.h"
 
 struct known_replica;
 struct snapshot;
@@ -49,6 +50,7 @@ struct replica_stats {
     bool full_sync;           /* it was attached with an RDB */
     uint64_t attached_offset; /* its stream begins here */
     struct replica_terms terms;
+    struct replica_codec codec; /* what it is sent is compressed by */
     char peer[REPLICA_STATS_ADDRESS_MAX];
     char local[REPLICA_STATS_ADDRESS_MAX];
     char user[CLIENT_NAME_MAX];
@@ -73,7 +75,9 @@ struct replica_stats {
     _Atomic uint64_t rdb_length;   /* of so many; 0: not known, */
     _Atomic uint64_t rdb_estimate; /* then of about so many; 0: not known */
     _Atomic uint64_t received_bytes;
-    _Atomic uint64_t reads; /* from its socket */
+    _Atomic uint64_t compressed_bytes;   /* of RDB and stream, as they were sent, */
+    _Atomic uint64_t uncompressed_bytes; /* and what they were */
+    _Atomic uint64_t reads;              /* from its socket */
     _Atomic uint64_t writes;
     _Atomic int64_t life_ms;
     atomic_bool has_acknowledged; /* said so once the RDB was through: it has loaded it */

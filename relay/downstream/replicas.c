@@ -33,7 +33,8 @@ static void copy_address(char out[REPLICA_STATS_ADDRESS_MAX], const char *string
     snprintf(out, REPLICA_STATS_ADDRESS_MAX, "%s", string);
 }
 
-static struct replica_stats *make_replica_stats(const struct newcomer *newcomer)
+static struct replica_stats *make_replica_stats(const struct newcomer *newcomer,
+                                                struct compression compression)
 {
     struct replica_stats *stats = calloc(1, sizeof(*stats));
     if (stats == NULL)
@@ -42,6 +43,7 @@ static struct replica_stats *make_replica_stats(const struct newcomer *newcomer)
     stats->connected_ms = newcomer->connected_ms;
     stats->acknowledges = newcomer->request != NULL;
     stats->terms = *newcomer->terms;
+    stats->codec = replica_codec_choose(newcomer->terms, compression, conn_is_tls(newcomer->conn));
     copy_address(stats->peer, conn_peer(newcomer->conn));
     copy_address(stats->local, newcomer->local);
     snprintf(stats->user, sizeof(stats->user), "%s", newcomer->user);
@@ -68,7 +70,7 @@ void downstream_on_newcomer(const struct newcomer *newcomer, void *arg)
 {
     struct downstream *downstream = arg;
     struct conn *conn = newcomer->conn;
-    struct replica_stats *stats = make_replica_stats(newcomer);
+    struct replica_stats *stats = make_replica_stats(newcomer, downstream->options.compression);
     /* Before it is in any list: from its PSYNC on `ack = all` has to wait for it. */
     if (stats != NULL && known_is_about(stats) && !known_arrive(&downstream->known, stats)) {
         free(stats);
@@ -107,10 +109,18 @@ static unsigned least_loaded(const struct downstream *downstream)
     return found;
 }
 
+/* All replicas of one codec have one worker, which compresses once for all of them (piece_cache.h). */
+static unsigned choose_worker(const struct downstream *downstream, const struct replica *replica)
+{
+    enum codec codec = replica->stats->codec.compression.codec;
+    return codec == CODEC_NONE ? least_loaded(downstream)
+                               : (unsigned)codec % downstream->worker_count;
+}
+
 void downstream_on_attached(struct replica *replica, const char *cause, void *arg)
 {
     struct downstream *downstream = arg;
-    unsigned number = least_loaded(downstream);
+    unsigned number = choose_worker(downstream, replica);
     downstream->loads[number]++;
     replica->stats->worker = downstream->workers[number];
     known_unpin_one(replica->stats->known); /* its own cursor holds what it needs now */
@@ -137,6 +147,8 @@ void downstream_on_gone(struct message *message, void *arg)
     waiting_note_gone(&downstream->waiting, stats);
     downstream->closed[stats->reason]++;
     conn_traffic_add(&downstream->traffic, replica_stats_traffic(stats));
+    downstream->compressed_bytes += REPLICA_STATS_GET(stats, compressed_bytes);
+    downstream->uncompressed_bytes += REPLICA_STATS_GET(stats, uncompressed_bytes);
     TAILQ_REMOVE(&downstream->replica_stats_list, stats, entry);
     downstream->replica_stats_count--;
     if (stats->known != NULL)

@@ -279,6 +279,7 @@ static void ask(struct waiting *waiting, struct replica *replica)
     struct attach_wish wish = {
         .request = replica->has_request ? &replica->request : NULL,
         .terms = &replica->stats->terms,
+        .codec = replica->stats->codec,
         .stream_wait_is_over = is_stream_wait_over(waiting, replica),
         .awaits_new_history = waiting->awaits_new_history,
     };

@@ -37,13 +37,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "piece_cache.h"
 #include "readahead.h"
 #include "relay/base/log.h"
 #include "relay/base/thread.h"
 #include "relay/net/loop.h"
 #include "replica.h"
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = 1000, CODECS = CODEC_ZSTD + 1 };
 
 enum order_kind {
     ORDER_TAKE,
@@ -53,6 +54,7 @@ enum order_kind {
     ORDER_CONFIRM,
     ORDER_TIMEOUT,
     ORDER_RATE,
+    ORDER_COMPRESSION,
     ORDER_STOP,
 };
 
@@ -66,6 +68,8 @@ struct order {
     uint64_t offset;
     enum close_reason reason;
     int64_t timeout_ms;
+    int level;
+    int64_t latency_ms;
 };
 
 struct worker {
@@ -83,6 +87,10 @@ struct worker {
 
     /* The worker's. */
     struct replicas replicas;
+    int level;                          /* of zstd */
+    int64_t latency_ms;                 /* repl-compression-max-latency */
+    struct piece_cache *caches[CODECS]; /* NULL: no replica has had that codec yet */
+    struct timer *gather_timer;         /* pieces of the stream are due */
     uint64_t looked;
     bool has_acknowledgements; /* of this turn */
 
@@ -110,6 +118,28 @@ static void worker_on_acknowledged(void *arg)
     worker->has_acknowledgements = true;
 }
 
+static void on_piece_due(int64_t delay_ms, void *arg)
+{
+    struct worker *worker = arg;
+    timer_arm(worker->gather_timer, delay_ms);
+}
+
+/* Gives its feed the pieces of its codec. False: out of memory. */
+static bool give_cache(struct worker *worker, struct replica *replica)
+{
+    struct feed_compression *compression = &replica->feed.compression;
+    struct piece_cache **cache = &worker->caches[compression->codec.compression.codec];
+    if (compression->codec.compression.codec == CODEC_NONE)
+        return true;
+    if (*cache == NULL) {
+        struct compression kind = compression->codec.compression;
+        kind.level = worker->level;
+        *cache = piece_cache_new(kind, worker->latency_ms, on_piece_due, worker);
+    }
+    compression->cache = *cache;
+    return *cache != NULL;
+}
+
 static void worker_take_replica(struct worker *worker, struct replica *replica, const char *cause)
 {
     TAILQ_INSERT_TAIL(&worker->replicas, replica, entry);
@@ -121,7 +151,8 @@ static void worker_take_replica(struct worker *worker, struct replica *replica, 
     replica->on_acknowledged_arg = worker;
     /* Thread 0 has detached the connection, so no event of it was lost in between: what has come meanwhile makes its
      * socket readable here. */
-    if (conn_attach(replica->conn, worker->loop, replica_on_conn, replica))
+    if (give_cache(worker, replica) &&
+        conn_attach(replica->conn, worker->loop, replica_on_conn, replica))
         replica_start(replica, cause);
     else
         replica_close(replica, CLOSE_MEMORY);
@@ -197,6 +228,16 @@ static void set_timeout(struct worker *worker, int64_t timeout_ms)
     }
 }
 
+static void worker_change_compression(struct worker *worker, int level, int64_t latency_ms)
+{
+    worker->level = level;
+    worker->latency_ms = latency_ms;
+    for (unsigned i = 0; i < CODECS; i++) {
+        if (worker->caches[i] != NULL)
+            piece_cache_change(worker->caches[i], level, latency_ms);
+    }
+}
+
 static void note_rate_changed(struct worker *worker)
 {
     struct replica *replica;
@@ -232,6 +273,9 @@ static void on_message(struct message *message, void *arg)
     case ORDER_RATE:
         note_rate_changed(worker);
         break;
+    case ORDER_COMPRESSION:
+        worker_change_compression(worker, order->level, order->latency_ms);
+        break;
     case ORDER_STOP: /* the last one: orders come in the order in which they were given */
         close_all(worker, CLOSE_SHUTDOWN, 0);
         loop_stop(worker->loop);
@@ -251,6 +295,12 @@ static void worker_on_tick(void *arg)
     struct worker *worker = arg;
     tell_all(worker, REPLICA_EVENT_TICK);
     timer_arm(worker->timer, TICK_MS);
+}
+
+/* Those that wait for more take what there is. */
+static void worker_on_gathered(void *arg)
+{
+    tell_all(arg, REPLICA_EVENT_WAKE);
 }
 
 /* The end of this turn does what there is to do. */
@@ -304,8 +354,9 @@ static bool make_parts(struct worker *worker, struct error *error)
     worker->jobs = mailbox_new(worker->loop, on_job, worker);
     worker->notifier = notifier_new(worker->loop, worker_on_notified, worker);
     worker->timer = timer_new(worker->loop, worker_on_tick, worker);
+    worker->gather_timer = timer_new(worker->loop, worker_on_gathered, worker);
     bool is_whole = worker->mailbox != NULL && worker->jobs != NULL && worker->notifier != NULL &&
-                    worker->timer != NULL;
+                    worker->timer != NULL && worker->gather_timer != NULL;
     worker->readahead = is_whole ? readahead_new(worker->jobs) : NULL;
     return worker->readahead != NULL ||
            error_set(error, ERROR_EXHAUSTED, "out of memory or descriptors");
@@ -316,6 +367,9 @@ static void free_worker(struct worker *worker)
 {
     CHECK(TAILQ_EMPTY(&worker->replicas));
     readahead_free(&worker->readahead);
+    for (unsigned i = 0; i < CODECS; i++)
+        piece_cache_free(&worker->caches[i]);
+    timer_free(&worker->gather_timer);
     timer_free(&worker->timer);
     notifier_free(&worker->notifier);
     mailbox_free(&worker->jobs); /* after those who post to it */
@@ -397,6 +451,14 @@ void worker_confirm(struct worker *worker, uint64_t history_number, uint64_t bra
 void worker_set_timeout(struct worker *worker, int64_t timeout_ms)
 {
     worker_give(worker, (struct order){.kind = ORDER_TIMEOUT, .timeout_ms = timeout_ms});
+}
+
+void worker_set_compression(struct worker *worker, struct compression compression,
+                            int64_t latency_ms)
+{
+    worker_give(worker, (struct order){.kind = ORDER_COMPRESSION,
+                                       .level = compression.level,
+                                       .latency_ms = latency_ms});
 }
 
 void worker_note_rate_changed(struct worker *worker)

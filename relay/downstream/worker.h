@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "relay/base/check.h"
+#include "relay/codec/codec.h"
 #include "relay/downstream/reasons.h"
 #include "relay/net/mailbox.h"
 
@@ -50,6 +51,11 @@ void worker_set_timeout(struct worker *worker, int64_t timeout_ms);
 
 /* The rate of full syncs is another now: its replicas that wait for it reserve anew. */
 void worker_note_rate_changed(struct worker *worker);
+
+/* How what its replicas are sent is compressed from now on, where they take it: the level, and for how long more is
+ * waited for (piece_cache.h). A replica keeps its codec. */
+void worker_set_compression(struct worker *worker, struct compression compression,
+                            int64_t latency_ms);
 
 /* With true, the notifier is rung at the end of each turn in which a replica has acknowledged something: once
  * a turn, whatever the number. An acknowledgement that is not told is on its replica stats when this returns. */

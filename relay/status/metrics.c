@@ -77,6 +77,9 @@ VALUE(hops_down, known((double)findings_hops_down(&picture->hops)))
 VALUE(ping_period, known((double)picture->link.ping_period_ms / 1000))
 VALUE(old_history, known(picture->old_history_ms > 0 ? (double)picture->old_history_ms / 1000 : 0))
 VALUE(link_received, known((double)picture->link.received_bytes))
+VALUE(link_compressed, known((double)picture->link.compressed_bytes))
+VALUE(link_uncompressed, known((double)picture->link.uncompressed_bytes))
+VALUE(link_compression_errors, known((double)picture->link.compression_errors))
 VALUE(link_attempts, known((double)picture->link.attempts))
 VALUE(link_full_syncs, known((double)picture->link.full_syncs))
 VALUE(link_partial_syncs, known((double)picture->link.partial_syncs))
@@ -131,6 +134,8 @@ VALUE(lag_seconds_max, known((double)picture->latest.lag_ms / 1000))
 VALUE(silence_max, known((double)picture->silentest.heard_ms / 1000))
 VALUE(left_out, known((double)picture->rows_left_out))
 VALUE(replicas_sent, known((double)picture->counts.replica_sent_bytes))
+VALUE(replicas_compressed, known((double)picture->counts.compressed_bytes))
+VALUE(replicas_uncompressed, known((double)picture->counts.uncompressed_bytes))
 VALUE(full_syncs_now, known((double)picture->counts.full_syncs))
 VALUE(full_syncs_held, known((double)picture->counts.full_syncs_held))
 VALUE(full_syncs, known((double)picture->counts.sync_full))
@@ -179,6 +184,12 @@ static const struct metric {
      old_history},
     {"psync_relay_link_received_bytes_total", COUNTER, "Bytes received from the primary.",
      link_received},
+    {"psync_relay_link_compressed_bytes_total", COUNTER,
+     "Bytes of RDBs and streams that came compressed, as they came.", link_compressed},
+    {"psync_relay_link_uncompressed_bytes_total", COUNTER, "The same, decompressed.",
+     link_uncompressed},
+    {"psync_relay_link_compression_errors_total", COUNTER,
+     "Connections ended by what could not be decompressed.", link_compression_errors},
     {"psync_relay_link_attempts_total", COUNTER, "Connections to the primary tried.",
      link_attempts},
     {"psync_relay_link_full_syncs_total", COUNTER, "Full syncs of the relay with the primary.",
@@ -256,6 +267,10 @@ static const struct metric {
     {"psync_relay_replicas_not_listed", GAUGE, "Replicas that have no series of their own below.",
      left_out},
     {"psync_relay_replicas_sent_bytes_total", COUNTER, "Bytes sent to replicas.", replicas_sent},
+    {"psync_relay_replicas_compressed_bytes_total", COUNTER,
+     "Bytes sent to replicas that were compressed, as they were sent.", replicas_compressed},
+    {"psync_relay_replicas_uncompressed_bytes_total", COUNTER, "The same, before.",
+     replicas_uncompressed},
     {"psync_relay_replicas_full_syncs_total", COUNTER, "Full syncs served.", full_syncs},
     {"psync_relay_replicas_full_syncs_in_progress", GAUGE, "Full syncs that are being served.",
      full_syncs_now},

@@ -59,6 +59,11 @@ int cursor_file(const struct cursor *cursor, uint64_t *position)
     return cursor->segment->file;
 }
 
+uint64_t cursor_segment_number(const struct cursor *cursor)
+{
+    return cursor->segment->number;
+}
+
 bool cursor_read(const struct cursor *cursor, uint8_t *into, size_t length)
 {
     uint64_t position;

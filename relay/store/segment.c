@@ -41,6 +41,9 @@ bool segment_parse_name(const char *name, uint64_t *first)
     return strcmp(name, canonical) == 0;
 }
 
+/* Segments are made by thread 0, and by the verifier. */
+static _Atomic uint64_t segments_made;
+
 static struct segment *segment_new(uint64_t first, uint64_t capacity, struct segment_space *space)
 {
     struct segment *segment = calloc(1, sizeof(*segment));
@@ -48,6 +51,7 @@ static struct segment *segment_new(uint64_t first, uint64_t capacity, struct seg
         return NULL;
     atomic_init(&segment->references, 1);
     atomic_init(&segment->published, first);
+    segment->number = atomic_fetch_add_explicit(&segments_made, 1, memory_order_relaxed) + 1;
     segment->first = first;
     segment->capacity = capacity;
     segment->disk_bytes = capacity;

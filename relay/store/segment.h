@@ -60,7 +60,8 @@ struct segment {
     _Atomic bool is_unreadable;     /* the disk failed a reader */
     _Atomic unsigned
         replid_after; /* the replication id that begins at its end; 0: none. Set before `next` */
-    uint64_t first;   /* constant, as the four below */
+    uint64_t number;  /* constant, as the five below: no other segment of this process has it */
+    uint64_t first;
     uint64_t capacity;
     const uint8_t *map; /* to be read */
     int file;

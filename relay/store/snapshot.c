@@ -430,6 +430,14 @@ bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *w
     return view.length == 0 || owe(snapshot, view) || refuse_write(snapshot, ENOMEM, why);
 }
 
+bool snapshot_write_footer(struct snapshot *snapshot, struct text *why)
+{
+    uint8_t footer[FOOTER_LENGTH];
+    for (unsigned i = 0; i < FOOTER_LENGTH; i++)
+        footer[i] = (uint8_t)(snapshot->crc >> (8 * i));
+    return snapshot_write(snapshot, bytes_at(footer, sizeof(footer)), why);
+}
+
 bool snapshot_owes(const struct snapshot *snapshot)
 {
     return snapshot->owed_length > 0;

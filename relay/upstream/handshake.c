@@ -20,7 +20,11 @@ struct step {
     unsigned right; /* PRIMARY_RIGHT_*: what it takes; 0: everybody may */
 };
 
-enum { WORDS_MAX = 8 };
+enum {
+    WORDS_MAX = 10,
+    ZSTD_LEVEL_MAX = 22,
+    ZSTD_LEVEL_LARGE = 20, /* from here on the windows are larger than 8 MiB */
+};
 
 /* The first word is the command, which may have another name there. */
 static void send_words(const struct handshake *handshake, struct writer *writer,
@@ -85,6 +89,19 @@ static bool is_refresh(const struct handshake *handshake)
     return handshake->terms.rdb_only;
 }
 
+/* A Valkey is asked by capabilities, and so is a relay. One that has not said what it is may be either. */
+static bool asks_frames(const struct handshake *handshake)
+{
+    const struct primary_info *info = &handshake->info;
+    return handshake->asked.codec == CODEC_ZSTD && !handshake->terms.rdb_only && !info->is_relay &&
+           info->valkey_version[0] == '\0';
+}
+
+static bool asks_frames_again(const struct handshake *handshake)
+{
+    return handshake->other_level != 0;
+}
+
 /* ------------------------------------------------------------------ what is sent */
 
 static void send_ping(const struct handshake *handshake, struct writer *writer)
@@ -141,9 +158,43 @@ static void send_ip_address(const struct handshake *handshake, struct writer *wr
     SEND(handshake, writer, "REPLCONF", "ip-address", handshake->terms.announce_ip);
 }
 
+static void send_level(const struct handshake *handshake, struct writer *writer, int level)
+{
+    char text[8];
+    snprintf(text, sizeof(text), "%d", level);
+    SEND(handshake, writer, "REPLCONF", "compression", text);
+}
+
+/* A Redis agrees to its own level only (docs/protocol.md 7.5), and says which one that is. */
+static void send_compression(const struct handshake *handshake, struct writer *writer)
+{
+    send_level(handshake, writer, handshake->asked.level);
+}
+
+static void send_other_level(const struct handshake *handshake, struct writer *writer)
+{
+    send_level(handshake, writer, handshake->other_level);
+}
+
+/* In the order in which a Valkey names them: it may send what is named, or nothing compressed. */
 static void send_capa(const struct handshake *handshake, struct writer *writer)
 {
-    SEND(handshake, writer, "REPLCONF", "capa", "eof", "capa", "psync2");
+    switch (handshake->asked.codec) {
+    case CODEC_NONE:
+        SEND(handshake, writer, "REPLCONF", "capa", "eof", "capa", "psync2");
+        return;
+    case CODEC_LZ4:
+        SEND(handshake, writer, "REPLCONF", "capa", "eof", "capa", "psync2", "capa", "lz4");
+        return;
+    case CODEC_ZSTD:
+        if (codec_is_built(CODEC_LZ4))
+            SEND(handshake, writer, "REPLCONF", "capa", "eof", "capa", "psync2", "capa", "zstd",
+                 "capa", "lz4");
+        else
+            SEND(handshake, writer, "REPLCONF", "capa", "eof", "capa", "psync2", "capa", "zstd");
+        return;
+    }
+    UNREACHABLE("a codec without a case");
 }
 
 /* A relay knows by this that we can keep an RDB that the version which we announce cannot read. */
@@ -210,6 +261,34 @@ static enum verdict judge_option(struct handshake *handshake, struct bytes answe
 {
     (void)handshake;
     return bytes_starts(answer, "+") || bytes_starts(answer, "-") ? NEXT : FAILED;
+}
+
+/* The number behind "...master's level: "; 0: none that a level could be. */
+static int level_in(struct bytes answer)
+{
+    uint64_t level;
+    struct bytes rest = answer;
+    for (size_t at; (at = bytes_find(rest, ':')) < rest.length;)
+        rest = bytes_skip(rest, at + 1);
+    bool is_one = rest.length < answer.length && bytes_to_u64(bytes_trim(rest), &level) &&
+                  level >= 1 && level <= ZSTD_LEVEL_MAX;
+    return is_one ? (int)level : 0;
+}
+
+static enum verdict judge_compression(struct handshake *handshake, struct bytes answer)
+{
+    if (bytes_starts(answer, "+OK"))
+        handshake->frames_level = handshake->asked.level;
+    else if (bytes_starts(answer, "-ERR Requested level"))
+        handshake->other_level = level_in(answer);
+    return judge_option(handshake, answer);
+}
+
+static enum verdict judge_other_level(struct handshake *handshake, struct bytes answer)
+{
+    if (bytes_starts(answer, "+OK"))
+        handshake->frames_level = handshake->other_level;
+    return judge_option(handshake, answer);
 }
 
 static enum verdict judge_version(struct handshake *handshake, struct bytes answer)
@@ -314,6 +393,10 @@ static const struct step steps[] = {
     {"REPLCONF listening-port", handshake_always, send_listening_port, judge_option,
      PRIMARY_RIGHT_REPLCONF},
     {"REPLCONF ip-address", has_announce_ip, send_ip_address, judge_option, PRIMARY_RIGHT_REPLCONF},
+    {"REPLCONF compression", asks_frames, send_compression, judge_compression,
+     PRIMARY_RIGHT_REPLCONF},
+    {"REPLCONF compression", asks_frames_again, send_other_level, judge_other_level,
+     PRIMARY_RIGHT_REPLCONF},
     {"REPLCONF capa", handshake_always, send_capa, judge_option, PRIMARY_RIGHT_REPLCONF},
     {"REPLCONF capa psync-relay", is_at_relay, send_relay_capa, judge_option, 0},
     {"REPLCONF version", announces_version, send_version, judge_version, PRIMARY_RIGHT_REPLCONF},
@@ -366,6 +449,11 @@ void handshake_start(struct handshake *handshake, const struct handshake_terms *
     handshake->error[0] = '\0';
     handshake->asks_keys = false;
     handshake->info.has_role = false; /* this server has not said yet what it is */
+    handshake->asked = (struct compression){.codec = CODEC_NONE};
+    if (terms->compression != NULL)
+        handshake->asked = compression_use_now(terms->compression);
+    handshake->frames_level = 0;
+    handshake->other_level = 0;
     handshake->took_version = false;
     handshake->took_part = false;
     handshake->denied = 0;
@@ -522,4 +610,15 @@ enum handshake_result handshake_feed(struct handshake *handshake, struct bytes *
 const char *handshake_step(const struct handshake *handshake)
 {
     return steps[handshake->step].name;
+}
+
+struct decompressor_options handshake_decompression(const struct handshake *handshake,
+                                                    enum envelope_kind kind)
+{
+    bool is_large = handshake->frames_level >= ZSTD_LEVEL_LARGE;
+    return (struct decompressor_options){
+        .kind = kind,
+        .expects_frames = kind == ENVELOPE_STREAM && handshake->frames_level > 0,
+        .window_log = is_large ? DECOMPRESSOR_WINDOW_LOG_MAX : DECOMPRESSOR_WINDOW_LOG,
+    };
 }

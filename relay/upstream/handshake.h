@@ -17,10 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "compression_use.h"
 #include "primary_info.h"
 #include "relay/base/bytes.h"
 #include "relay/base/rdb_part.h"
 #include "relay/base/text.h"
+#include "relay/codec/decompressor.h"
 #include "relay/resp/psync.h"
 #include "relay/upstream/renames.h"
 
@@ -33,6 +35,7 @@ struct handshake_terms {
     uint16_t announce_port;
     bool asks_limits;          /* also for client-output-buffer-limit, and who was closed for it */
     uint32_t announce_version; /* SERVER_VERSION; 0: none */
+    const struct compression_use *compression; /* NULL: none */
     bool rdb_only;    /* a refresh: the RDB and no stream (Redis 6.2; older ones do not know it) */
     bool has_history; /* ask to continue at `offset` of `replid`, else for a full sync */
     struct replid replid;
@@ -72,7 +75,10 @@ struct handshake {
     char line[HANDSHAKE_LINE_MAX];
     struct text bulk_line;
     struct primary_info info; /* outlasts the connection, until a server answers again */
-    bool took_part;    /* it is a relay that knows `REPLCONF rdb-resume`, and may answer to it */
+    bool took_part; /* it is a relay that knows `REPLCONF rdb-resume`, and may answer to it */
+    struct compression asked; /* for compression; CODEC_NONE: it was not */
+    int frames_level; /* it has agreed to send zstd frames of this level: the dialect of Redis; 0: no */
+    int other_level;   /* it would agree to this one; 0: it has not said so */
     bool took_version; /* it knows `REPLCONF version`: a Valkey of 8.0 or later, or a relay */
     unsigned denied;   /* PRIMARY_RIGHT_*: what our user may not do, by the answers so far */
     struct psync_reply reply;
@@ -93,6 +99,10 @@ void handshake_start(struct handshake *handshake, const struct handshake_terms *
  * what is left of the input is what follows the PSYNC reply: RDB or stream. */
 enum handshake_result handshake_feed(struct handshake *handshake, struct bytes *input,
                                      struct text *out);
+
+/* How to read a payload of that kind behind it. For one that has asked for compression. */
+struct decompressor_options handshake_decompression(const struct handshake *handshake,
+                                                    enum envelope_kind kind);
 
 /* The command whose answer is awaited: "REPLCONF capa". Constant. */
 const char *handshake_step(const struct handshake *handshake);

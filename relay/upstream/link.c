@@ -124,6 +124,7 @@ static const struct state_machine_kind link_kind = {
 static void link_let_go(struct link *link)
 {
     stream_receiver_end(&link->stream_receiver);
+    rdb_receiver_end(&link->rdb_receiver);
     if (link_state(link) == LINK_LOADING) {
         (void)store_keep_part(link->store);
         store_abandon(link->store);
@@ -290,9 +291,9 @@ static bool link_prepare(struct link *link)
 {
     const struct link_options *options = &link->options;
     link->timer = timer_new(link->loop, link_on_timer, link);
-    bool refresh_schedule =
-        refresh_schedule_init(&link->refresh_schedule, link->loop, link->store, &link->announced,
-                              options->snapshot_always_ready, options->refresh_pause_ms);
+    bool refresh_schedule = refresh_schedule_init(
+        &link->refresh_schedule, link->loop, link->store, &link->announced, &link->compression,
+        options->snapshot_always_ready, options->refresh_pause_ms);
     return server_conn_init(&link->server_conn) && refresh_schedule && link->timer != NULL;
 }
 
@@ -317,6 +318,7 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
     link->opened_ms = clock_ms();
     link->is_unconfirmed = options->asks_sentinels;
     link->announced.fixed = options->announce_version;
+    link->compression.wanted = options->compression;
     announced_version_recall(store, &link->announced);
     candidates_init(&link->candidates, &options->primary);
     static_assert(LINK_IDLE == 0, "a new link is idle");

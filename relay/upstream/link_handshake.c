@@ -38,6 +38,7 @@ struct handshake_terms link_terms(struct link *link)
         .veto = link_judge,
         .wants_keys = link_wants_keys,
         .announce_version = link_version_now(link),
+        .compression = &link->compression,
         .asks_limits = link_asks_limits(link),
         .veto_arg = link,
     };
@@ -99,6 +100,8 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply,
             link->old_history_since_ms = clock_ms();
         link->full_sync_ms = clock_ms();
         rdb_receiver_begin(&link->rdb_receiver, history_arriving_snapshot(history));
+        rdb_receiver_decompress(&link->rdb_receiver, &link->server_conn.handshake,
+                                &link->compression, conn_is_tls(link->server_conn.conn));
         link_enter(outcome, LINK_LOADING, "fullresync replid=%s offset=%" PRIu64, reply->replid.hex,
                    reply->offset);
     }

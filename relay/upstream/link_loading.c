@@ -48,7 +48,9 @@ void link_take_rdb(struct link *link, struct link_outcome *outcome)
     text_init(&why, LINK_WHY_MAX);
     if (server_conn->is_paused)
         server_conn_pause(server_conn, false);
-    bool receives = server_conn->pending.length == 0 && !snapshot_owes(link->rdb_receiver.snapshot);
+    bool receives = server_conn->pending.length == 0 &&
+                    !rdb_receiver_has_more(&link->rdb_receiver) &&
+                    !snapshot_owes(link->rdb_receiver.snapshot);
     if (receives && !server_conn_receive(server_conn, &why)) {
         link_fail_cut_off(link, outcome, text_string(&why));
     } else {
@@ -59,10 +61,15 @@ void link_take_rdb(struct link *link, struct link_outcome *outcome)
             server_conn_pause(server_conn, true);
             timer_arm(link->timer, RDB_HELD_PAUSE_MS);
             break;
+        case RDB_RECEIVER_BUSY:
+            timer_arm(link->timer, 0);
+            break;
         case RDB_RECEIVER_DONE:
             finish_loading(link, &why, outcome);
             break;
         case RDB_RECEIVER_FAILED:
+            if (link->rdb_receiver.is_garbled)
+                compression_use_note_fault(&link->compression);
             store_abandon(link->store); /* nothing of it is kept */
             link_fail(link, outcome, "rdb", text_string(&why));
             break;

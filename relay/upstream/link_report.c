@@ -59,6 +59,11 @@ void link_status(const struct link *link, struct link_status *out)
         .stream_heard_ms = link->stream_heard_ms,
         .ping_period_ms = ping_period_ms(&link->ping_period),
         .received_bytes = traffic.received_bytes,
+        .compression =
+            link_state(link) == LINK_STREAMING ? link->compression.stream_codec : CODEC_NONE,
+        .compressed_bytes = link->compression.wire_bytes,
+        .uncompressed_bytes = link->compression.plain_bytes,
+        .compression_errors = link->compression.faults_total,
         .reads = traffic.reads,
         .writes = traffic.writes,
         .acknowledged = link->ack_tracker.acknowledged,

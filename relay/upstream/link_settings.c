@@ -42,6 +42,7 @@ void link_change(struct link *link, const struct link_options *options)
     link->options.timeout_ms = options->timeout_ms;
     link->options.failover_grace_ms = options->failover_grace_ms;
     link->announced.fixed = options->announce_version;
+    compression_use_change(&link->compression, options->compression);
     link->refresh_schedule.always_ready = options->snapshot_always_ready;
     link->refresh_schedule.pause_ms = options->refresh_pause_ms;
 }

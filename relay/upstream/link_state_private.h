@@ -49,6 +49,7 @@ struct link {
     struct ping_period ping_period;
     struct parent_watch parent;
     struct announced_version announced;
+    struct compression_use compression;
     bool must_be_primary;    /* who told of it says that it is: a replica is passed over */
     bool is_unconfirmed;     /* a Sentinel is to say who the primary is, and none has yet */
     bool told_wait;          /* that another history waits to be taken */

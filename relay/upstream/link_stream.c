@@ -84,6 +84,9 @@ void link_begin_stream(struct link *link)
     parent_watch_restart(&link->parent);
     stream_receiver_begin(&link->stream_receiver, store_current(link->store),
                           link->server_conn.buffer, SERVER_CONN_BUFFER);
+    link->compression.stream_codec = CODEC_NONE;
+    stream_receiver_decompress(&link->stream_receiver, &link->server_conn.handshake,
+                               &link->compression, &link->server_conn.pending);
     if (link->machine.previous == LINK_LOADING && rdb_receiver_had_mark(&link->rdb_receiver))
         link_acknowledge(link);
 }
@@ -185,6 +188,7 @@ void link_take_stream(struct link *link, struct link_outcome *outcome)
     /* What came behind the answer to PSYNC or behind the RDB goes before what is in the socket.
      * It has been received, but nobody has looked at it: it counts as heard below. */
     uint64_t received = server_conn_received(server_conn) - server_conn->pending.length;
+    bool had_more = stream_receiver_has_more(&link->stream_receiver);
     enum stream_receiver_result result = STREAM_RECEIVER_OK;
     if (server_conn->pending.length > 0)
         result = stream_receiver_feed(&link->stream_receiver, &server_conn->pending, &why);
@@ -193,10 +197,12 @@ void link_take_stream(struct link *link, struct link_outcome *outcome)
     switch (result) {
     case STREAM_RECEIVER_OK:
         server_conn->last_io_ms = clock_ms();
-        if (server_conn_received(server_conn) != received)
+        if (server_conn_received(server_conn) != received || had_more)
             note_heard(link);
         note_flow(link);
         go_on_reading(link);
+        if (stream_receiver_has_more(&link->stream_receiver))
+            timer_arm(link->timer, 0);
         break;
     case STREAM_RECEIVER_NO_SPACE:
     case STREAM_RECEIVER_HELD:
@@ -214,6 +220,10 @@ void link_take_stream(struct link *link, struct link_outcome *outcome)
         refresh_cancel(link->refresh_schedule.refresh, "the history cannot go on");
         link->must_start_anew = true;
         link_fail_store(outcome, text_string(&why));
+        break;
+    case STREAM_RECEIVER_GARBLED:
+        compression_use_note_fault(&link->compression);
+        link_fail(link, outcome, "compression", text_string(&why));
         break;
     case STREAM_RECEIVER_BROKEN:
         note_broken(link);

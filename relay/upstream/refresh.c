@@ -34,6 +34,7 @@ struct refresh {
         *timer; /* of a pause: the disk is full until files are freed, or is being written to */
     struct tls_context *tls;
     struct announced_version *announced;
+    struct compression_use *compression;
     struct state_machine machine; /* enum refresh_state */
     struct server_conn server_conn;
     struct rdb_receiver rdb_receiver;
@@ -84,7 +85,8 @@ static const struct state_machine_kind refresh_kind = {
 };
 
 struct refresh *refresh_new(struct loop *loop, struct store *store,
-                            struct announced_version *announced)
+                            struct announced_version *announced,
+                            struct compression_use *compression)
 {
     struct refresh *refresh = calloc(1, sizeof(*refresh));
     if (refresh == NULL)
@@ -92,6 +94,7 @@ struct refresh *refresh_new(struct loop *loop, struct store *store,
     refresh->loop = loop;
     refresh->store = store;
     refresh->announced = announced;
+    refresh->compression = compression;
     state_machine_init(&refresh->machine, &refresh_kind, refresh);
     refresh->timer = timer_new(loop, resume_reading, refresh);
     if (refresh->timer == NULL) {
@@ -159,6 +162,7 @@ static void refresh_note_end(struct refresh *refresh, enum refresh_end end, cons
     if (was_asking)
         refresh_note_keep(refresh->store, &refresh->pace);
     timer_disarm(refresh->timer);
+    rdb_receiver_end(&refresh->rdb_receiver);
     server_conn_fini(&refresh->server_conn);
 }
 
@@ -332,6 +336,8 @@ static bool begin_loading(struct refresh *refresh, struct text *why)
     refresh->reports[0].offset = reply->offset;
     refresh->loading_ms = clock_ms();
     rdb_receiver_begin(&refresh->rdb_receiver, snapshot);
+    rdb_receiver_decompress(&refresh->rdb_receiver, &refresh->server_conn.handshake,
+                            refresh->compression, conn_is_tls(refresh->server_conn.conn));
     state_machine_enter(&refresh->machine, REFRESH_LOADING, LOG_LEVEL_INFO,
                         "fullresync offset=%" PRIu64, reply->offset);
     return true;
@@ -434,9 +440,14 @@ static bool take_rdb(struct refresh *refresh, struct text *why)
         server_conn_pause(&refresh->server_conn, true);
         timer_arm(refresh->timer, HELD_PAUSE_MS);
         return true;
+    case RDB_RECEIVER_BUSY:
+        timer_arm(refresh->timer, 0);
+        return true;
     case RDB_RECEIVER_DONE:
         return refresh_finish(refresh, why);
     case RDB_RECEIVER_FAILED:
+        if (refresh->rdb_receiver.is_garbled)
+            compression_use_note_fault(refresh->compression);
         refresh_drop_snapshot(refresh); /* nothing of it is kept */
         return false;
     }
@@ -453,6 +464,7 @@ static bool read_some(struct refresh *refresh, struct text *why)
     if (is_handshake && !take_answers(refresh, why))
         return false;
     bool receives = !is_handshake && server_conn->pending.length == 0 &&
+                    !rdb_receiver_has_more(&refresh->rdb_receiver) &&
                     !snapshot_owes(refresh->rdb_receiver.snapshot);
     if (receives && !server_conn_receive(server_conn, why)) {
         note_cut_off(refresh, why);

@@ -19,14 +19,16 @@
 #include "relay/upstream/link_status.h"
 
 struct announced_version;
+struct compression_use;
 struct refresh;
 struct loop;
 struct store;
 struct tls_context;
 
-/* `announced` is the link's. NULL: out of memory. */
+/* `announced` and `compression` are the link's. NULL: out of memory. */
 MUST_CHECK struct refresh *refresh_new(struct loop *loop, struct store *store,
-                                       struct announced_version *announced);
+                                       struct announced_version *announced,
+                                       struct compression_use *compression);
 void refresh_free(struct refresh **refresh);
 
 bool refresh_is_busy(const struct refresh *refresh);

@@ -7,11 +7,11 @@
 
 bool refresh_schedule_init(struct refresh_schedule *refresh_schedule, struct loop *loop,
                            struct store *store, struct announced_version *announced,
-                           bool always_ready, int64_t pause_ms)
+                           struct compression_use *compression, bool always_ready, int64_t pause_ms)
 {
     *refresh_schedule = (struct refresh_schedule){
         .store = store,
-        .refresh = refresh_new(loop, store, announced),
+        .refresh = refresh_new(loop, store, announced, compression),
         .always_ready = always_ready,
         .pause_ms = pause_ms,
     };

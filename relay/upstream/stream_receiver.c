@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "handshake.h"
 #include "relay/base/clock.h"
 #include "relay/net/conn.h"
 
@@ -38,6 +39,18 @@ void stream_receiver_begin(struct stream_receiver *stream_receiver, struct histo
 void stream_receiver_end(struct stream_receiver *stream_receiver)
 {
     cursor_detach(&stream_receiver->overlap);
+    stream_source_end(&stream_receiver->source);
+}
+
+void stream_receiver_decompress(struct stream_receiver *stream_receiver,
+                                const struct handshake *handshake, struct compression_use *use,
+                                struct bytes *pending)
+{
+    if (handshake->asked.codec == CODEC_NONE)
+        return;
+    const struct decompressor_options options = handshake_decompression(handshake, ENVELOPE_STREAM);
+    stream_source_begin(&stream_receiver->source, &options, use, *pending);
+    *pending = bytes_skip(*pending, pending->length);
 }
 
 static enum stream_receiver_result no_stream(const struct stream_receiver *stream_receiver,
@@ -139,13 +152,13 @@ enum stream_receiver_result stream_receiver_feed(struct stream_receiver *stream_
     return result;
 }
 
-static enum stream_receiver_result judge_io(enum conn_io io, const struct conn *conn,
-                                            struct text *why)
+static enum stream_receiver_result judge_io(const struct stream_receiver *stream_receiver,
+                                            enum conn_io io, struct text *why)
 {
+    if (stream_receiver->source.is_garbled)
+        return STREAM_RECEIVER_GARBLED;
     if (io == CONN_END)
         text_format(why, "the primary closed the connection");
-    else
-        text_format(why, "%s", conn_error(conn));
     return STREAM_RECEIVER_END;
 }
 
@@ -174,12 +187,13 @@ static enum stream_receiver_result receive_piece(struct stream_receiver *stream_
     enum stream_receiver_result result = find_capacity(stream_receiver, &capacity);
     if (result != STREAM_RECEIVER_OK)
         return result;
-    enum conn_io io = conn_receive(conn, stream_receiver->buffer, capacity, received);
-    *is_drained = *received < capacity;
+    enum conn_io io = stream_source_receive(&stream_receiver->source, conn, stream_receiver->buffer,
+                                            capacity, received, why);
+    *is_drained = *received < capacity && !stream_source_has_more(&stream_receiver->source);
     if (io == CONN_AGAIN)
         return STREAM_RECEIVER_OK;
     if (io != CONN_OK)
-        return judge_io(io, conn, why);
+        return judge_io(stream_receiver, io, why);
     struct bytes view = bytes_at(stream_receiver->buffer, *received);
     return stream_receiver->overlap.segment != NULL ? feed_overlap(stream_receiver, &view, why)
                                                     : append(stream_receiver, view, why);
@@ -201,6 +215,11 @@ enum stream_receiver_result stream_receiver_receive(struct stream_receiver *stre
             break;
     }
     return STREAM_RECEIVER_OK;
+}
+
+bool stream_receiver_has_more(const struct stream_receiver *stream_receiver)
+{
+    return stream_source_has_more(&stream_receiver->source);
 }
 
 bool stream_receiver_take_getack(struct stream_receiver *stream_receiver)

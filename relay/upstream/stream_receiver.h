@@ -22,14 +22,17 @@
 #include "relay/resp/tokenizer.h"
 #include "relay/store/cursor.h"
 #include "relay/store/history.h"
+#include "stream_source.h"
 
 struct conn;
+struct handshake;
 
 struct stream_receiver {
     struct history *history; /* the store's current one */
     struct tokenizer tokenizer;
     struct cursor overlap; /* attached while bytes come that are held already */
-    uint8_t *buffer;       /* what is received goes through it */
+    struct stream_source source;
+    uint8_t *buffer; /* what is received goes through it */
     size_t buffer_length;
     uint64_t answered; /* GETACKs that were answered, of tokenizer.getacks */
     uint64_t noticed;  /* PINGs that were taken notice of, of tokenizer.pings */
@@ -42,13 +45,20 @@ enum stream_receiver_result {
     STREAM_RECEIVER_END,  /* the primary closed, or the connection broke: `why` */
     STREAM_RECEIVER_REWOUND, /* bytes that came again were others; the held ones were cut off: `why` */
     STREAM_RECEIVER_LOST, /* the same, but the disk refused the cut: only a full sync helps: `why` */
-    STREAM_RECEIVER_BROKEN, /* what came is no stream: `why` */
+    STREAM_RECEIVER_BROKEN,  /* what came is no stream: `why` */
+    STREAM_RECEIVER_GARBLED, /* it is compressed, and cannot be decompressed: `why` */
 };
 
 /* Begins at the history's boundary. `buffer`, of at most BACKLOG_APPEND_MAX bytes, is the caller's and outlives the
  * stream receiver. */
 void stream_receiver_begin(struct stream_receiver *stream_receiver, struct history *history,
                            uint8_t *buffer, size_t buffer_length);
+
+/* After it has begun, and before it is fed: where the handshake has asked for compression, the stream may be compressed
+ * (stream_source.h), and `pending`, which was received already, is taken. */
+void stream_receiver_decompress(struct stream_receiver *stream_receiver,
+                                const struct handshake *handshake, struct compression_use *use,
+                                struct bytes *pending);
 
 /* Lets go of what it holds. Also of one that was never begun. */
 void stream_receiver_end(struct stream_receiver *stream_receiver);
@@ -60,6 +70,9 @@ enum stream_receiver_result stream_receiver_feed(struct stream_receiver *stream_
 /* Receives from the connection, a bounded amount. */
 enum stream_receiver_result stream_receiver_receive(struct stream_receiver *stream_receiver,
                                                     struct conn *conn, struct text *why);
+
+/* Has it received more than it has taken? The connection will not tell of it: receive again in the next turn. */
+bool stream_receiver_has_more(const struct stream_receiver *stream_receiver);
 
 /* Was a GETACK seen since the last call? */
 bool stream_receiver_take_getack(struct stream_receiver *stream_receiver);

@@ -308,6 +308,12 @@ int cursor_file(const struct cursor *cursor, uint64_t *position)
     return cursor->segment->backlog.file;
 }
 
+/* A history has one. */
+uint64_t cursor_segment_number(const struct cursor *cursor)
+{
+    return (uint64_t)(uintptr_t)cursor->segment;
+}
+
 bool cursor_read(const struct cursor *cursor, uint8_t *into, size_t length)
 {
     const struct backlog *backlog = &cursor->segment->backlog;

@@ -86,9 +86,11 @@ void stage_wait_for_answer(enum ask ask, uint64_t offset, struct bytes input)
 void stage_answer(enum ask ask)
 {
     struct attach_wish wish = {.request = ask == ASK_SYNC ? NULL : &stage.request,
-                               .terms = &stage.terms};
+                               .terms = &stage.terms,
+                               .codec = stage.codec};
     struct attach_plan plan = attach_decide(&fake_store, &wish);
     assert_true(attach_perform(&plan, &wish, &stage.replica->feed));
+    stage.replica->feed.compression.cache = stage.cache;
     stage.replica->loop = stage.loop;
     stage.replica->readahead = readahead_new(NULL);
     stage.stats.full_sync = plan.verdict != ATTACH_CONTINUE;

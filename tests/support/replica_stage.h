@@ -26,6 +26,8 @@
 
 enum { STAGE_X = 100, STAGE_TIMEOUT_MS = 60 * 1000 };
 
+struct piece_cache;
+
 struct stage {
     struct loop *loop;
     struct conn *peer;
@@ -35,6 +37,9 @@ struct stage {
     struct psync_request request;
     struct history *history;
     struct snapshot *snapshot; /* NULL: none */
+    struct replica_codec
+        codec; /* set before it is answered, with the pieces that its worker would have */
+    struct piece_cache *cache;
     bool gone;
 };
 

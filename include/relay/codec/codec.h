@@ -31,8 +31,9 @@ bool codec_is_built(enum codec codec);
 /* "no", "lz4", "zstd". Constant. */
 const char *codec_name(enum codec codec);
 
-/* "no", "lz4", "zstd" or "zstd:<level>". False: `why`, which is constant, says what would be right. */
-MUST_CHECK bool compression_parse(struct bytes text, struct compression *out, const char **why);
+/* "no", "lz4", "zstd" or "zstd:<level>". False: another word, or a codec that the program was built without; *out is
+ * as it was. */
+MUST_CHECK bool compression_parse(struct bytes text, struct compression *out);
 
 enum { COMPRESSION_TEXT_MAX = 16 };
 

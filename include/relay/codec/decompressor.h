@@ -8,8 +8,9 @@
  *
  * Bounds, whatever the peer sends: a call writes no more than `capacity`; the window of a zstd frame is at most
  * 2^window_log bytes; an LZ4 block at most 4 MiB; DECOMPRESSOR_SILENT_MAX bytes of input that produce nothing end it;
- * frames of any other kind (skippable ones, old formats) are refused. So memory is bounded, and a bomb costs what its
- * plain bytes cost.
+ * frames of any other kind (skippable ones, old formats) are refused; an RDB may become DECOMPRESSOR_RATIO_MAX times as
+ * long where it is more than DECOMPRESSOR_RDB_FREE bytes. So memory is bounded, and a bomb costs what its plain bytes
+ * cost.
  *
  * Owner: who made it. Thread: the owner's.
  */
@@ -30,6 +31,8 @@ struct decompressor;
 
 enum {
     DECOMPRESSOR_SILENT_MAX = 1024 * 1024,
+    DECOMPRESSOR_RATIO_MAX = 1024,
+    DECOMPRESSOR_RDB_FREE = 1024 * 1024 * 1024,
     DECOMPRESSOR_WINDOW_LOG = 23,     /* 8 MiB: what zstd's levels up to 19 need */
     DECOMPRESSOR_WINDOW_LOG_MAX = 27, /* 128 MiB: level 22 */
 };

@@ -43,12 +43,13 @@ struct value_kind {
 
 value_parse_fn value_parse_string, value_parse_word, value_parse_host, value_parse_bind,
     value_parse_host_names, value_parse_candidates, value_parse_sentinel, value_parse_ack,
-    value_parse_renames, value_parse_version, value_parse_port, value_parse_count, value_parse_size,
-    value_parse_rate, value_parse_duration, value_parse_grace, value_parse_seconds,
-    value_parse_name;
+    value_parse_renames, value_parse_version, value_parse_compression, value_parse_port,
+    value_parse_count, value_parse_size, value_parse_rate, value_parse_duration, value_parse_grace,
+    value_parse_seconds, value_parse_name;
 value_print_fn value_print_string, value_print_secret, value_print_candidates, value_print_sentinel,
-    value_print_ack, value_print_version, value_print_port, value_print_count, value_print_size,
-    value_print_duration, value_print_grace, value_print_seconds, value_print_name;
+    value_print_ack, value_print_version, value_print_compression, value_print_port,
+    value_print_count, value_print_size, value_print_duration, value_print_grace,
+    value_print_seconds, value_print_name;
 value_fini_fn value_fini_string;
 
 /* The first members of a kind, by the C type of the place. */
@@ -70,6 +71,8 @@ value_fini_fn value_fini_string;
     VALUE_OWNED(value_parse_renames, value_print_secret)
 #define VALUE_VERSION /* uint32_t: SERVER_VERSION; 0: auto */                                      \
     .parse = value_parse_version, .print = value_print_version
+#define VALUE_COMPRESSION /* struct compression */                                                 \
+    .parse = value_parse_compression, .print = value_print_compression
 #define VALUE_PORT .parse = value_parse_port, .print = value_print_port    /* uint16_t */
 #define VALUE_COUNT .parse = value_parse_count, .print = value_print_count /* unsigned */
 #define VALUE_SIZE .parse = value_parse_size, .print = value_print_size    /* uint64_t: bytes */

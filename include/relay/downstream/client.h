@@ -36,8 +36,13 @@ enum { CLIENT_NAME_MAX = 64 };
 struct replica_terms {
     bool capa_eof;
     bool capa_psync2;
-    bool is_relay;     /* a relay, which keeps any RDB; its version is that of its replicas */
-    bool rdb_only;     /* wants the RDB and no stream */
+    bool capa_lz4;
+    bool capa_zstd;
+    bool may_take_frames; /* ours, not said by it: zstd frames are what we are set to send */
+    bool
+        takes_frames; /* `compression <level>`: zstd frames without an envelope, and we have agreed */
+    bool is_relay;    /* a relay, which keeps any RDB; its version is that of its replicas */
+    bool rdb_only;    /* wants the RDB and no stream */
     bool filter_empty; /* `rdb-filter-only ""`: wants the stream and an empty RDB */
     bool has_part;     /* a relay that has the beginning of an RDB, and wants the rest */
     struct rdb_part part;

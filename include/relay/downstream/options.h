@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "relay/codec/codec.h"
 #include "relay/downstream/client.h"
 
 struct tls_context;
@@ -33,6 +34,9 @@ struct downstream_options {
     int64_t client_timeout_ms;  /* timeout; 0: never */
     bool serves_old_history;    /* full syncs from the history before, while a new one arrives */
     int keepalive_s;
+    struct compression
+        compression; /* repl-compression: of what replicas are sent, from their next PSYNC on */
+    int64_t compression_latency_ms; /* repl-compression-max-latency */
     uint64_t
         full_sync_rate; /* repl-full-sync-rate: bytes a second of all RDBs together; 0: no limit */
     unsigned full_syncs_max; /* repl-max-full-syncs: at a time; 0: any number */

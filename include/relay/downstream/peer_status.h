@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "relay/base/progress_meter.h"
+#include "relay/codec/codec.h"
 #include "relay/downstream/reasons.h"
 #include "relay/resp/rdb_version.h"
 
@@ -44,6 +45,9 @@ struct peer_status {
     int64_t last_ack_ms;   /* clock_ms of the last sign of life */
     int64_t connected_ms;
     uint64_t sent_bytes;
+    enum codec compression;      /* of what it is sent; CODEC_NONE: it is plain */
+    uint64_t compressed_bytes;   /* of sent_bytes, what was compressed, */
+    uint64_t uncompressed_bytes; /* and what it was */
     int64_t delayed_ms; /* its full sync could be had, and waits for so long yet; 0: it does not */
     bool is_held;       /* its full sync could be had, and waits until others are over */
     struct progress_view full_sync; /* of the RDB that it is sent; not active: it is sent none */
@@ -78,6 +82,8 @@ struct downstream_counts {
     uint64_t sync_full_unacknowledged; /* full syncs whose replica left without acknowledging one */
     uint64_t sent_bytes;               /* to everybody who has left, and is here */
     uint64_t received_bytes;
+    uint64_t compressed_bytes;   /* to replicas: what was compressed, */
+    uint64_t uncompressed_bytes; /* and what it was */
     uint64_t replica_sent_bytes; /* the part of sent_bytes that went to replicas */
     uint64_t reads;              /* calls that read from sockets of clients and replicas, */
     uint64_t writes;             /* and that wrote to them */

@@ -44,6 +44,9 @@ enum cursor_view cursor_peek(struct cursor *cursor, struct bytes *view);
 /* The same bytes as a place in a file, for sending without copying: after CURSOR_BYTES. */
 int cursor_file(const struct cursor *cursor, uint64_t *position);
 
+/* Which segment that is: no other has had the number since the start. */
+uint64_t cursor_segment_number(const struct cursor *cursor);
+
 /* Reads `length` bytes of what was peeked. False: errno. */
 MUST_CHECK bool cursor_read(const struct cursor *cursor, uint8_t *into, size_t length);
 

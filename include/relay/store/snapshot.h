@@ -68,6 +68,10 @@ void snapshot_expect(struct snapshot *snapshot, uint64_t length);
  * and owes it: the caller reads no more until that is written. False: the disk refused; `why` says so. Thread 0. */
 MUST_CHECK bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *why);
 
+/* The same for the last eight: the CRC-64 of all that was written, where what the primary sent has none since
+ * something else has proven it. Thread 0. */
+MUST_CHECK bool snapshot_write_footer(struct snapshot *snapshot, struct text *why);
+
 /* Does it owe bytes? Writes them, as far as there is space by now; false: as above. Thread 0. */
 bool snapshot_owes(const struct snapshot *snapshot);
 MUST_CHECK bool snapshot_write_owed(struct snapshot *snapshot, struct text *why);

@@ -40,6 +40,7 @@
 
 #include "relay/base/check.h"
 #include "relay/base/report.h"
+#include "relay/codec/codec.h"
 #include "relay/upstream/ack.h"
 #include "relay/upstream/hop.h"
 #include "relay/upstream/link_status.h"
@@ -59,9 +60,11 @@ struct link_options {
     const char *announce_ip;    /* NULL or "": the primary takes our address from the connection */
     uint16_t announce_port;     /* what `listening-port` says */
     uint32_t
-        announce_version;     /* what `version` says (SERVER_VERSION); 0: see announced_version.h */
-    int64_t timeout_ms;       /* repl-timeout: silence that ends a connection */
-    int64_t refresh_pause_ms; /* snapshot-min-interval: between two refreshes nobody waits for */
+        announce_version; /* what `version` says (SERVER_VERSION); 0: see announced_version.h */
+    struct compression
+        compression; /* repl-compression: what the primary is asked for, from the next handshake on */
+    int64_t timeout_ms;        /* repl-timeout: silence that ends a connection */
+    int64_t refresh_pause_ms;  /* snapshot-min-interval: between two refreshes nobody waits for */
     int64_t failover_grace_ms; /* failover-grace: 0: none; negative: for ever */
     bool asks_sentinels; /* some are asked who the primary is: link_follow_primary is to come */
     bool snapshot_always_ready; /* refresh before the window leaves X behind; else when wanted */

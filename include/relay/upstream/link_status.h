@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "relay/base/progress_meter.h"
+#include "relay/codec/codec.h"
 
 enum link_state {
     LINK_IDLE,
@@ -75,11 +76,15 @@ struct link_status {
     /* clock_ms since when the history that is held is not the primary's any more: a full sync has begun, and
      * is not over, or came to nothing. 0: it is, as far as is known. */
     int64_t old_history_since_ms;
-    uint64_t received_bytes; /* from the primary, all connections so far */
-    uint64_t reads;          /* from their sockets; refreshes not counted */
-    uint64_t writes;         /* to their sockets */
-    uint64_t acknowledged;   /* the offset acknowledged last */
-    uint64_t full_syncs;     /* asked for and begun, this process */
+    uint64_t received_bytes;     /* from the primary, all connections so far */
+    enum codec compression;      /* of the stream that flows; CODEC_NONE: it is plain */
+    uint64_t compressed_bytes;   /* of received_bytes, the RDBs and streams that were compressed, */
+    uint64_t uncompressed_bytes; /* and what they were */
+    uint64_t compression_errors; /* what could not be decompressed, and ended a connection */
+    uint64_t reads;              /* from their sockets; refreshes not counted */
+    uint64_t writes;             /* to their sockets */
+    uint64_t acknowledged;       /* the offset acknowledged last */
+    uint64_t full_syncs;         /* asked for and begun, this process */
     uint64_t partial_syncs;
     unsigned full_sync_failures; /* that came to nothing, in a row, with this primary */
     uint64_t attempts;           /* connections tried, this process */

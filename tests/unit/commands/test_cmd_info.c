@@ -439,6 +439,12 @@ COMMAND_TEST(relay_tells_of_upstream)
     fake_components.link.announced_version = 0x080100;
     fake_components.link.acknowledged = 90200;
     fake_components.link.received_bytes = 99000;
+    fake_components.link.compression = CODEC_LZ4;
+    fake_components.link.compressed_bytes = 1000;
+    fake_components.link.uncompressed_bytes = 2250;
+    fake_components.link.compression_errors = 2;
+    fake_components.counts.compressed_bytes = 500;
+    fake_components.counts.uncompressed_bytes = 2000;
     fake_components.link.last_error = "refused\r\nforged:1";
     fake_components.counts.replicas_waiting = 6;
     fake_components.counts.full_syncs = 2;
@@ -457,6 +463,14 @@ COMMAND_TEST(relay_tells_of_upstream)
                               "upstream_refresh_last_error:the primary is silent\r\n"
                               "upstream_announced_version:8.1.0\r\n"
                               "upstream_received_bytes:99000\r\n"
+                              "upstream_compression:lz4\r\n"
+                              "upstream_compressed_bytes:1000\r\n"
+                              "upstream_uncompressed_bytes:2250\r\n"
+                              "upstream_compression_ratio:2.25\r\n"
+                              "upstream_compression_errors:2\r\n"
+                              "replicas_compressed_bytes:500\r\n"
+                              "replicas_uncompressed_bytes:2000\r\n"
+                              "replicas_compression_ratio:4.00\r\n"
                               "ack:received\r\n"
                               "upstream_acknowledged_offset:90200\r\n"
                               "upstream_last_error:refused  forged:1\r\n"

@@ -210,3 +210,29 @@ TEST(hears_on_the_link)
             assert_int_equal(offset, rows[i].offset);
     }
 }
+
+/* docs/protocol.md 7.5 */
+SERVER_CONN_TEST(codecs_are_noted)
+{
+    struct server_conn *server_conn = *state;
+    expect_reply(server_conn, "REPLCONF capa eof capa psync2 capa zstd capa lz4", "+OK\r\n");
+    assert_true(server_conn->terms.capa_zstd);
+    assert_true(server_conn->terms.capa_lz4);
+    assert_false(server_conn->terms.takes_frames);
+}
+
+SERVER_CONN_TEST(frames_are_agreed_on_where_we_are_set_to_send_them)
+{
+    struct server_conn *server_conn = *state;
+    expect_reply(server_conn, "REPLCONF compression 3",
+                 "-ERR Requested level 3 differs from master's level: 0\r\n");
+    assert_false(server_conn->terms.takes_frames);
+    server_conn->terms.may_take_frames = true;
+    expect_reply(server_conn, "REPLCONF compression 0",
+                 "-ERR Requested level 0 differs from master's level: 1\r\n");
+    expect_reply(server_conn, "REPLCONF compression 23",
+                 "-ERR value is not an integer or out of range\r\n");
+    assert_false(server_conn->terms.takes_frames);
+    expect_reply(server_conn, "REPLCONF compression 22", "+OK\r\n");
+    assert_true(server_conn->terms.takes_frames);
+}

@@ -5,8 +5,10 @@
  */
 #include "../../../relay/upstream/stream_receiver.h"
 
+#include "../../../relay/upstream/handshake.h"
 #include "fake_conn.h"
 #include "fake_loop.h"
+#include "relay/codec/compressor.h"
 #include "relay/store/status.h"
 #include "temp_store.h"
 #include "test.h"
@@ -502,4 +504,119 @@ STREAM_TEST(the_end_of_the_connection)
     assert_string_equal(text_string(&why), "Connection reset by peer");
     assert_int_equal(stream_end(), X + strlen(SET SET "*1"));
     assert_int_equal(history_boundary(history()), X + strlen(SET SET));
+}
+
+/* ------------------------------------------------------------------ compressed (docs/protocol.md 7.5) */
+
+static struct handshake compressing;
+static struct compression_use use;
+static bool has_pending; /* the first part came with the answer to PSYNC */
+
+/* Reads on as the link does: in turns, without an event. */
+static void receive_all(void)
+{
+    while (result == STREAM_RECEIVER_OK && stream_receiver_has_more(&stream_receiver)) {
+        result = stream_receiver_receive(&stream_receiver, conn, &why);
+        (void)store_publish(temp.store);
+    }
+}
+
+static void begin_compressed(void *context)
+{
+    begin_part(context);
+    connect_anew();
+    begin_stream_receiver();
+    use = (struct compression_use){.faults = 0};
+    has_pending = true;
+}
+
+static void feed_compressed(void *context, struct bytes piece)
+{
+    if (has_pending) {
+        stream_receiver_decompress(&stream_receiver, &compressing, &use, &piece);
+        assert_int_equal(piece.length, 0);
+        has_pending = false;
+    }
+    receive_all();
+    if (result == STREAM_RECEIVER_OK)
+        receive(context, piece);
+    receive_all();
+}
+
+/* One piece for each few bytes, as when a primary is slow. */
+static void compress_everything(enum codec codec, bool has_envelope, struct text *out)
+{
+    uint8_t piece[1024];
+    struct compressor *compressor = compressor_new((struct compression){codec, 1});
+    assert_non_null(compressor);
+    text_append(out, bytes_at(piece, compressor_head(codec, has_envelope, piece)));
+    for (struct bytes left = bytes_of(everything); left.length > 0;) {
+        size_t length = left.length < 50 ? left.length : 50;
+        size_t made;
+        assert_true(compressor_piece(compressor, bytes_first(left, length), piece, &made));
+        text_append(out, bytes_at(piece, made));
+        left = bytes_skip(left, length);
+    }
+    compressor_free(&compressor);
+}
+
+static void receives_compressed(enum codec codec, int frames_level)
+{
+    struct text sent;
+    if (!codec_is_built(codec))
+        return;
+    text_init(&sent, STREAM_MAX);
+    compressing.asked.codec = codec;
+    compressing.frames_level = frames_level;
+    compress_everything(codec, frames_level == 0, &sent);
+    each_split(text_bytes(&sent), begin_compressed, feed_compressed, end_part, NULL);
+    assert_int_equal(use.stream_codec, codec);
+    assert_int_equal(use.plain_bytes, strlen(everything));
+    assert_in_range(use.wire_bytes, 1, sent.length);
+    text_fini(&sent);
+}
+
+STREAM_TEST(every_split_of_a_compressed_stream)
+{
+    receives_compressed(CODEC_LZ4, 0);
+    receives_compressed(CODEC_ZSTD, 0);
+    receives_compressed(CODEC_ZSTD, 3);
+}
+
+STREAM_TEST(a_primary_that_does_not_compress_is_read_as_before)
+{
+    compressing.asked.codec = CODEC_LZ4;
+    for (compressing.frames_level = 0; compressing.frames_level < 2; compressing.frames_level++) {
+        each_split(bytes_of(everything), begin_compressed, feed_compressed, end_part, NULL);
+        assert_int_equal(use.stream_codec, CODEC_NONE);
+        assert_int_equal(use.wire_bytes, 0);
+    }
+    compressing.frames_level = 0;
+}
+
+/* The connection ends; what was whole before the fault is kept. */
+STREAM_TEST(a_broken_frame_ends_the_connection_and_not_the_data)
+{
+    struct text sent;
+    if (!codec_is_built(CODEC_ZSTD))
+        return;
+    text_init(&sent, STREAM_MAX);
+    compressing.asked.codec = CODEC_ZSTD;
+    compress_everything(CODEC_ZSTD, true, &sent);
+    uint64_t first = stream_end();
+    begin_compressed(NULL);
+    sent.data[sent.length - 1] = (char)(sent.data[sent.length - 1] ^ 1); /* of the last checksum */
+    feed_compressed(NULL, bytes_of(""));
+    feed_compressed(NULL, text_bytes(&sent));
+    assert_int_equal(result, STREAM_RECEIVER_GARBLED);
+    assert_non_null(strstr(text_string(&why), "cannot decompress: zstd"));
+    assert_in_range(stream_end(), first + 50, first + strlen(everything));
+    /* Asked for again from the last boundary, it comes whole. */
+    uint64_t boundary = history_boundary(history());
+    result = STREAM_RECEIVER_OK;
+    begin_compressed(NULL);
+    feed_compressed(NULL, bytes_skip(bytes_of(everything), (size_t)(boundary - first)));
+    assert_int_equal(result, STREAM_RECEIVER_OK);
+    check_stored(first, bytes_of(everything));
+    text_fini(&sent);
 }
