@@ -40,6 +40,7 @@ static bool reserve(struct text *text, size_t count)
     size_t capacity = text->capacity * 2 > FIRST_CAPACITY ? text->capacity * 2 : FIRST_CAPACITY;
     if (capacity < needed)
         capacity = needed;
+    /* One more than the limit, for the terminator. */
     if (capacity > text->limit + 1)
         capacity = text->limit + 1;
     char *data = realloc(text->data, capacity);

@@ -129,6 +129,7 @@ static bool is_listed(struct bytes list, const char *word)
 
 typedef bool header_fn(struct bytes value, struct found *found, struct refusal *refusal);
 
+/* With two of them, a proxy before us might have looked at the other one (RFC 9112, 3.2). */
 static bool take_host(struct bytes value, struct found *found, struct refusal *refusal)
 {
     if (found->has_host)
@@ -157,6 +158,8 @@ static bool take_length(struct bytes value, struct found *found, struct refusal 
     return length == 0 || http_head_refuse(refusal, 413, "a request has no body here\n");
 }
 
+/* Who counts the body otherwise than we do could hide a second request in it; no request here
+ * needs one. */
 static bool take_encoding(struct bytes value, struct found *found, struct refusal *refusal)
 {
     (void)value;
@@ -262,6 +265,8 @@ static bool read_all(struct bytes *rest, struct found *found, struct refusal *re
     return true;
 }
 
+/* Read from the beginning each time that bytes have come: a head has 8 KB at the most, and
+ * nothing has to be kept of one that is half here. */
 enum http_head_result http_head_read(char *data, size_t length, struct http_head *head)
 {
     struct bytes rest = bytes_at(data, length);

@@ -68,6 +68,8 @@ void tls_expiry_add_own(struct tls_certificates *out, SSL_CTX *ssl)
 
 /* ---- CAs ---- */
 
+/* A CA that was renewed stays in the file until all have its new certificate: it is no reason to
+ * warn. */
 static bool has_successor(STACK_OF(X509) * cas, const X509 *ca)
 {
     for (int i = 0; i < sk_X509_num(cas); i++) {
@@ -79,6 +81,8 @@ static bool has_successor(STACK_OF(X509) * cas, const X509 *ca)
     return false;
 }
 
+/* Of a bundle as systems have it, in which something always expires soon, the one that lasts
+ * longest; of our own few the one that expires first. */
 static void add_cas(struct tls_certificates *out, const char *setting, STACK_OF(X509) * cas)
 {
     const X509 *chosen = NULL;

@@ -222,6 +222,7 @@ static enum reader_result split_line(struct reader *reader, struct input line,
     }
 }
 
+/* Old replicas send their handshake so, and people with telnet do (docs/protocol.md 1.1). */
 static enum reader_result next_inline(struct reader *reader, struct input input,
                                       struct command *command)
 {
@@ -269,6 +270,8 @@ static enum reader_result read_bulk_length(struct reader *reader, struct input i
         return READER_MORE;
     }
     int64_t length;
+    /* Judged by what was announced, before it has come: who announces more than may be sent is
+     * not waited for. */
     if (!parse_header(line, &length) || length < 0 || length > COMMAND_LENGTH_MAX)
         return reader_fail(reader, INVALID_BULK);
     if (reader->position + (size_t)length + LINE_END > input.limits->length)

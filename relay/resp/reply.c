@@ -17,6 +17,8 @@ static enum reply_result reply_nonsense(struct reply *reply, const char *error)
 }
 
 /* Takes a line with its end off the rest; `line` is without it. */
+/* Strict: this is what a Sentinel or a relay answers. A lone LF or CR would be a line end to one
+ * reader and not to another. */
 static enum reply_result reply_take_line(struct progress *progress, struct bytes *line,
                                          struct reply *reply)
 {
@@ -134,6 +136,8 @@ static bool close_full_arrays(struct progress *progress)
     return progress->depth == 0;
 }
 
+/* From the beginning each time that bytes have come: replies are short, and nothing has to be
+ * kept of one that is half here. */
 enum reply_result reply_read(struct bytes input, struct reply *reply)
 {
     /* What is behind the limit is no part of this reply, whatever it is. */

@@ -53,6 +53,8 @@ static bool is_earlier(const struct identity *identity, const struct replid *rep
     return false;
 }
 
+/* By ids alone: ours, or one that ours has had before. An id that we never had says nothing of
+ * when it began, which was_there_beside_ours looks at. */
 static enum kinship kinship_of(const struct link *link, const struct primary_info *info)
 {
     const struct replid none = replid_none();
@@ -215,6 +217,8 @@ const char *link_judge(const struct primary_info *info, void *arg)
     return judge_history(link, info, kinship);
 }
 
+/* Only where the answer could make a difference: INFO keyspace is one more command for a server
+ * that may be loaded. */
 bool link_wants_keys(const struct primary_info *info, void *arg)
 {
     const struct link *link = arg;
