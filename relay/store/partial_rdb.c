@@ -393,7 +393,7 @@ void partial_rdb_track(struct partial_rdb *partial, struct snapshot *snapshot,
         untrack(partial);
         return;
     }
-    snapshot_keep_file(snapshot);
+    snapshot_keep_file(snapshot, true);
     partial_rdb_follow(partial, snapshot, replid);
 }
 
@@ -421,6 +421,7 @@ static void partial_rdb_let_go(struct partial_rdb *partial)
     bool is_whole = snapshot_state(partial->tracked) == SNAPSHOT_COMPLETE;
     drop_note(partial);
     drop_name(partial, !is_whole);
+    snapshot_keep_file(partial->tracked, false);
     untrack(partial);
 }
 

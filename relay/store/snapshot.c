@@ -471,9 +471,9 @@ void snapshot_note_part(const struct snapshot *snapshot, struct rdb_part *part)
         part->bytes = 0;
 }
 
-void snapshot_keep_file(struct snapshot *snapshot)
+void snapshot_keep_file(struct snapshot *snapshot, bool is_kept)
 {
-    snapshot->is_kept = true;
+    snapshot->is_kept = is_kept;
 }
 
 bool snapshot_take_part(struct snapshot *snapshot, int directory, int file,

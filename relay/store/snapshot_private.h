@@ -61,8 +61,8 @@ void snapshot_unlink(struct snapshot *snapshot, int directory);
 /* What of it is here, but for the id of its history; no bytes: that cannot be said now. */
 void snapshot_note_part(const struct snapshot *snapshot, struct rdb_part *part);
 
-/* Its file has another name, beside those that are its own (partial_rdb.h): closing it frees nothing. */
-void snapshot_keep_file(struct snapshot *snapshot);
+/* Does its file have another name, beside those that are its own (partial_rdb.h)? Then closing it frees nothing. */
+void snapshot_keep_file(struct snapshot *snapshot, bool is_kept);
 
 /* For one that has just been created: `file` (O_RDWR) takes the place of its own, with its name, and it goes on
  * behind the first bytes of that. False: `why`; it must be given up. */

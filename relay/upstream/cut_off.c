@@ -44,7 +44,9 @@ void cut_off_causes(const struct cut_off *cut, bool has_stream, struct text *out
 {
     text_append_string(out, " ");
     add_progress(cut, out);
-    if (cut->phase == CUT_OFF_BEFORE_RDB)
+    if (cut->is_relay)
+        text_append_string(out, ": the network, or the relay that is followed: its log says so");
+    else if (cut->phase == CUT_OFF_BEFORE_RDB)
         text_append_string(out,
                            ": it could not fork, or its child could not write the RDB: its log "
                            "says why (memory, disk)");

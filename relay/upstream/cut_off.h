@@ -24,6 +24,7 @@ enum { CUT_OFF_WORDS_MAX = 512 };
 struct cut_off {
     bool exists;
     bool is_judged;
+    bool is_relay;                  /* it forks for nobody, and has no such limits */
     struct primary_address primary; /* whose doing it was */
     enum cut_off_phase phase;
     uint64_t x;        /* from where on the stream waited for us */

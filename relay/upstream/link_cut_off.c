@@ -16,7 +16,9 @@ static struct cut_off cut_off_of(const struct link *link)
 {
     const struct payload *payload = &link->rdb_receiver.payload;
     return (struct cut_off){
-        .exists = true,
+        .exists =
+            !link->server_conn.handshake.info.is_relay, /* there is nothing to ask a relay for */
+        .is_relay = link->server_conn.handshake.info.is_relay,
         .primary = *link_primary(link),
         .x = link->server_conn.handshake.reply.offset,
         .received = payload->received,

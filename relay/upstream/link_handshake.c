@@ -89,7 +89,8 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply,
 {
     struct text why;
     text_init(&why, LINK_WHY_MAX);
-    link->full_syncs++;
+    if (reply->rdb_begin == 0) /* else it is the one of before, that goes on */
+        link->full_syncs++;
     refresh_cancel(link->refresh_schedule.refresh, "a full sync begins on the link");
     struct history *history = begin_history(link, reply, &why);
     if (history == NULL) {
@@ -139,6 +140,11 @@ static bool adopt_id(struct link *link, const struct replid *replid, struct text
 static void stream_on(struct link *link, struct link_outcome *outcome)
 {
     struct history *history = store_current(link->store);
+    struct rdb_part part;
+    /* What is here of another history's RDB will not be asked for any more. */
+    if (store_part(link->store, &part) != STORE_PART_NONE &&
+        !replid_equal(&part.replid, &history_identity(history)->replid))
+        store_drop_part(link->store);
     link->partial_syncs++;
     link_enter(outcome, LINK_STREAMING, "continue replid=%s offset=%" PRIu64,
                history_identity(history)->replid.hex, history_boundary(history));

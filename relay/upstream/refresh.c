@@ -421,6 +421,7 @@ static void note_cut_off(struct refresh *refresh, struct text *why)
         return;
     const struct payload *payload = &refresh->rdb_receiver.payload;
     const struct cut_off cut = {
+        .is_relay = refresh->server_conn.handshake.info.is_relay,
         .phase = payload->state == PAYLOAD_HEADER ? CUT_OFF_BEFORE_RDB : CUT_OFF_IN_RDB,
         .received = payload->received,
         .total = payload->has_length ? payload->length : 0,

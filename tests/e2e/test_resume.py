@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+import certificates
 import digest
 import load
 import mitm
@@ -203,3 +204,78 @@ def test_a_server_hears_nothing_of_it(lab, kind):
     assert (info["rdbs_resumed"], info["partial_rdb_state"]) == (0, "none")
     assert re.search(r"broken: .* of the RDB", far.log()), "how far it got"
     digest.compare(origin, [replica])
+
+
+def test_under_tls(lab, tmp_path):
+    papers = certificates.for_everyone(tmp_path / "papers")
+    origin = lab.origin()
+    load.populate(origin, 20)
+    near = lab.relay(origin, papers.downstream("relay"), name="near").wait_link()
+    whole = rdb_bytes(near)
+    middle = lab.mitm(certificates.at(near), plan=[mitm.CutAfter(whole // 5) for _ in range(5)])
+    far = lab.relay(middle, papers.upstream("relay"), name="far").wait_link()
+    came = came_down(middle)
+    assert far.info("store")["rdbs_resumed"] >= 4
+    assert came <= 1.02 * whole, f"{came} bytes came of an RDB of {whole}"
+    compare(lab, origin, far)
+
+
+@pytest.mark.parametrize("diskless", ["yes", "no"])
+def test_while_the_near_relay_receives_it_itself(lab, diskless):
+    """Cut-through, with an end mark and with a length: the part is compared with what has come so far."""
+    origin = lab.origin(repl_diskless_sync=diskless)
+    load.populate(origin, 10)
+    whole = 10_000_000
+    above = mitm.StallAfter(whole // 2)
+    near = lab.relay(lab.mitm(origin, plan=[above]), name="near")
+    wait.until("half of it is at the near relay", above.reached.is_set)
+    middle = lab.mitm(near, plan=[mitm.CutAfter(whole // 4), mitm.CutAfter(whole // 8)])
+    far = lab.relay(middle, name="far")
+    wait.until(
+        "it has gone on twice", lambda: far.info("store")["rdbs_resumed"], lambda count: count == 2
+    )
+    above.release()
+    far.wait_link()
+    assert far.info("store")["rdbs_resumed"] == 2
+    assert origin.info()["sync_full"] == 1
+    compare(lab, origin, far)
+
+
+def test_a_relay_in_between_is_killed(lab):
+    """Of three relays that pass one RDB on, the one in the middle is killed: it goes on, and so does the last."""
+    origin, top = near_relay(lab, 30)
+    whole = rdb_bytes(top)
+    near, way, hold = held_far(lab, top, whole // 2)
+    far = lab.relay(near, name="last-relay")
+    wait.until("the part is noted", lambda: note_bytes(near), lambda noted: noted > whole // 3)
+    wait.until("also there", lambda: note_bytes(far), lambda noted: noted > whole // 3)
+    near.kill9()
+    cut(way, hold)
+    near.start()
+    near.wait_link(seconds=60)
+    far.wait_link(seconds=60)
+    assert near.info("store")["rdbs_resumed"] == 1
+    assert far.info("store")["rdbs_resumed"] >= 1
+    assert origin.info()["sync_full"] == 1
+    compare(lab, origin, far)
+
+
+def test_a_refresh_goes_on(lab):
+    """The second connection breaks; the link is not touched."""
+    origin, near = near_relay(lab, 10)
+    origin.client().set("cut-here", 1)
+    middle = lab.mitm(near)
+    far = lab.relay(middle, name="far").wait_link()
+    near.client().execute_command("RELAY", "SNAPSHOT")
+    first = far.info("store")["snapshot_offset"]
+    wait.until("the near one is new", lambda: near.info("store")["snapshot_offset"], lambda x: x > first)
+    through = mitm.CutAt(b"cut-here")
+    middle.plan = [through] * 100  # also for the connections by which a relay asks how its parent is
+    before = far.info("relay")["upstream_attempts"]
+    far.client().execute_command("RELAY", "SNAPSHOT")
+    wait.until("it broke", through.done.is_set)
+    wait.until("it came whole", lambda: far.info("store")["snapshot_offset"], lambda x: x > first)
+    assert far.info("store")["rdbs_resumed"] == 1
+    assert far.info("relay")["upstream_refreshes"] == 1
+    assert far.info("relay")["upstream_attempts"] == before, "the link was left alone"
+    compare(lab, origin, far)

@@ -127,8 +127,7 @@ static void ignore(struct conn *conn, enum conn_event event, void *arg)
     (void)arg;
 }
 
-/* A replica that listens on `port` asks to continue at `offset`, or (0) for a full sync. */
-static struct replica_stats *ask(uint16_t port, uint64_t offset)
+static struct replica_stats *ask_with(const struct replica_terms *terms, uint64_t offset)
 {
     const struct conn_options options = {.keepalive_s = 0};
     unsigned number = stage.count++;
@@ -136,8 +135,7 @@ static struct replica_stats *ask(uint16_t port, uint64_t offset)
     stage.peers[number] = conn_accept(stage.loop, 3, &options, ignore, NULL);
     fake_conn_up(stage.peers[number]);
     *stats = (struct replica_stats){.id = number + 1, .acknowledges = true};
-    stats->terms =
-        (struct replica_terms){.capa_eof = true, .capa_psync2 = true, .listening_port = port};
+    stats->terms = *terms;
     snprintf(stats->address, sizeof(stats->address), "10.0.0.1");
     struct psync_request request = {.has_replid = offset > 0, .offset = offset};
     assert_true(replid_parse(bytes_of(ID), &request.replid));
@@ -150,6 +148,14 @@ static struct replica_stats *ask(uint16_t port, uint64_t offset)
     replica_begin(replica, stage.peers[number], bytes_at(NULL, 0));
     waiting_ask(&stage.waiting);
     return stats;
+}
+
+/* A replica that listens on `port` asks to continue at `offset`, or (0) for a full sync. */
+static struct replica_stats *ask(uint16_t port, uint64_t offset)
+{
+    const struct replica_terms terms = {
+        .capa_eof = true, .capa_psync2 = true, .listening_port = port};
+    return ask_with(&terms, offset);
 }
 
 static void pass_seconds(unsigned seconds)
@@ -166,6 +172,40 @@ static struct snapshot *have_snapshot(void)
     fake_snapshot_set_state(snapshot, SNAPSHOT_COMPLETE);
     fake_history_set_snapshots(fake_store.current, snapshot, NULL);
     return snapshot;
+}
+
+/* The comparison is asked for until it is done. Full syncs that came to nothing before do not count. */
+WAITING_TEST(a_relay_with_a_part_waits_until_it_is_compared)
+{
+    struct replica_terms terms = {
+        .capa_eof = true, .capa_psync2 = true, .listening_port = 1, .is_relay = true};
+    terms.has_part = true;
+    terms.part = (struct rdb_part){.offset = X, .length = 1000, .bytes = 100};
+    assert_true(replid_parse(bytes_of(ID), &terms.part.replid));
+    fake_store.current = fake_history_new(1, ID, X);
+    fake_store.part = terms.part;
+    fake_store.part_match = PART_UNREAD;
+    fake_store.part_history = fake_store.current;
+    fake_store.part_snapshot = have_snapshot();
+    ask_with(&terms, 0);
+    assert_int_equal(fake_store.compared, 1);
+    assert_int_equal(fake_store.last_compared.bytes, 100);
+    pass_seconds(2);
+    assert_int_equal(fake_store.compared, 3);
+    assert_int_equal(stage.attached_count, 0);
+    assert_int_equal(stage.snapshots_wanted, 0);
+    fake_store.part_match = PART_MATCHES;
+    waiting_ask(&stage.waiting);
+    assert_int_equal(stage.attached_count, 1);
+    assert_string_equal(stage.cause, "full-sync-resumed");
+    assert_int_equal(stage.waiting.sync_full, 1);
+    assert_int_equal(stage.waiting.sync_full_resumed, 1);
+    for (unsigned i = 0; i < 3; i++) { /* a bad network */
+        stage.replica_stats_list[stage.count - 1].reason = CLOSE_FAILED;
+        ask_with(&terms, 0);
+        assert_int_equal(stage.attached_count, 2 + i);
+    }
+    assert_int_equal(stage.waiting.sync_full_unacknowledged, 0);
 }
 
 WAITING_TEST(with_no_history_all_wait_and_nothing_is_asked_for)

@@ -82,6 +82,16 @@ CUT_OFF_TEST(what_may_have_been_by_phase)
     assert_says(&what, "before the stream: most likely");
 }
 
+/* It has no child that writes an RDB, and no such limit. */
+CUT_OFF_TEST(a_relay_has_other_causes)
+{
+    cut.is_relay = true;
+    cut_off_causes(&cut, true, &what);
+    assert_string_equal(text_string(&what),
+                        " after 30.0 MB of 100.0 MB of the RDB (10.0 s): the network, or the relay "
+                        "that is followed: its log says so");
+}
+
 CUT_OFF_TEST(the_hard_limit)
 {
     set_limit(8 * MB, 0, 0);
