@@ -265,8 +265,8 @@ static bool open_views(const struct restore_options *options, struct views *view
             continue;
         if (history_view_open(&views->view[views->count], options->from, numbers[i], error))
             views->count++;
-        else
-            restore_tell(error->text);
+        else if (error->kind != ERROR_MISSING || options->lists)
+            fprintf(stderr, "%s\n", error->text);
     }
     free(numbers);
     if (views->count == 0 && count == 0)

@@ -300,38 +300,63 @@ static bool may_fit_later(const struct error *error)
     return error->kind == ERROR_DAMAGED || error->kind == ERROR_MISSING;
 }
 
+static int open_history(const char *data_dir, const char *name, struct error *error)
+{
+    int parent = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int directory = parent == -1 ? -1 : openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int number = errno;
+    if (parent != -1)
+        close(parent);
+    if (directory == -1) /* whatever is missing there, it is not the identity */
+        (void)error_set(error, ERROR_SYSTEM, "%s: cannot open: %s", name, strerror(number));
+    return directory;
+}
+
+/* Its RDB is still arriving: what makes a history is its identity. */
+static bool has_identity(int directory)
+{
+    return faccessat(directory, "identity", F_OK, 0) == 0 ||
+           faccessat(directory, SYNCER_IDENTITY_KEPT, F_OK, 0) == 0;
+}
+
+static bool open_until_it_fits(struct history_view *view, int directory, const char *name,
+                               struct error *error)
+{
+    struct error inner;
+    bool good = open_once(view, directory, &inner);
+    for (int tries = 1; !good && may_fit_later(&inner) && tries < TRIES_MAX; tries++) {
+        const struct timespec pause = {.tv_nsec = TRY_AGAIN_NS};
+        nanosleep(&pause, NULL);
+        good = open_once(view, directory, &inner);
+    }
+    enum error_kind kind = !good && inner.kind == ERROR_MISSING ? ERROR_DAMAGED : inner.kind;
+    return good || error_set(error, kind, "%s: %.400s", name, inner.text);
+}
+
+/* Out of memory: times are not known. */
+static void read_times(struct history_view *view, int directory)
+{
+    struct time_log_files *files = malloc(sizeof(*files));
+    time_index_init(&view->times);
+    if (files != NULL)
+        time_log_read(directory, &view->identity, view->boundary, &view->times, files);
+    free(files);
+}
+
 bool history_view_open(struct history_view *view, const char *data_dir, uint64_t number,
                        struct error *error)
 {
     *view = (struct history_view){.number = number};
-    char path[PATH_LENGTH_MAX];
     char name[HISTORY_NAME_MAX];
     history_name(number, name);
-    int parent = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int directory = parent == -1 ? -1 : openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failure = errno;
-    if (parent != -1)
-        close(parent);
+    int directory = open_history(data_dir, name, error);
     if (directory == -1)
-        return error_set_system(error, failure, "%s: cannot open", name);
-    snprintf(path, sizeof(path), "%s", name);
-    bool good = open_once(view, directory, error);
-    for (int tries = 1; !good && may_fit_later(error) && tries < TRIES_MAX; tries++) {
-        const struct timespec pause = {.tv_nsec = TRY_AGAIN_NS};
-        nanosleep(&pause, NULL);
-        good = open_once(view, directory, error);
-    }
-    if (good) {
-        struct time_log_files *files = malloc(sizeof(*files));
-        time_index_init(&view->times);
-        if (files != NULL)
-            time_log_read(directory, &view->identity, view->boundary, &view->times, files);
-        free(files);
-    } else {
-        struct error inner = *error;
-        error->kind = inner.kind;
-        snprintf(error->text, sizeof(error->text), "%s: %.400s", name, inner.text);
-    }
+        return false;
+    bool good = has_identity(directory)
+                    ? open_until_it_fits(view, directory, name, error)
+                    : error_set(error, ERROR_MISSING, "%s: its RDB is still arriving", name);
+    if (good)
+        read_times(view, directory);
     close(directory);
     return good;
 }

@@ -50,7 +50,7 @@ struct history_view {
 MUST_CHECK bool history_view_list(const char *data_dir, uint64_t **numbers, size_t *count,
                                   struct error *error);
 
-/* False: `error`; nothing is open. ERROR_MISSING: it has no identity, it has not become whole yet. */
+/* False: `error`; nothing is open. ERROR_MISSING: it has no identity, since its RDB is still arriving. */
 MUST_CHECK bool history_view_open(struct history_view *view, const char *data_dir, uint64_t number,
                                   struct error *error);
 void history_view_close(struct history_view *view);
