@@ -6,6 +6,7 @@
  *
  * ROUNDS=5000 in the environment makes it as long as one likes.
  */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -255,6 +256,23 @@ static void assert_snapshot(struct history *history, bool replaced)
     }
 }
 
+/* What a failure is to be judged by. */
+static void tell_if_wrong(struct history *history, uint64_t least, uint64_t boundary)
+{
+    uint64_t end = backlog_end(history_backlog(history));
+    uint64_t found = history_boundary(history);
+    if (end >= least && found >= boundary && found <= end)
+        return;
+    const struct account *told = account();
+    print_error("expected: end >= %" PRIu64 ", boundary >= %" PRIu64 "; came: end %" PRIu64
+                ", boundary %" PRIu64 ", first %" PRIu64 "\n"
+                "told: deed %d, published %" PRIu64 ", boundary %" PRIu64
+                ", branch %u, joint %" PRIu64 ", history %" PRIu64 "\n",
+                least, boundary, end, found, backlog_first(history_backlog(history)),
+                (int)told->deed, told->published, told->boundary, told->branch, *next_joint(),
+                told->number);
+}
+
 static void assert_found(struct history *history)
 {
     const struct account *told = account();
@@ -270,9 +288,9 @@ static void assert_found(struct history *history)
     assert_int_equal(history_number(history), told->number);
     uint64_t least = cut ? *next_joint() : told->published;
     uint64_t boundary = cut ? least : told->boundary;
-    assert_true(backlog_end(backlog) >= least);
-    assert_true(history_boundary(history) >= boundary);
-    assert_true(history_boundary(history) <= backlog_end(backlog));
+    tell_if_wrong(history, least, boundary);
+    assert_in_range(backlog_end(backlog), least, UINT64_MAX);
+    assert_in_range(history_boundary(history), boundary, backlog_end(backlog));
     uint64_t kept = backlog_end(backlog) - backlog_first(backlog);
     if (told->deed != CUTTING && kept < depot.options.window_bytes / 2)
         assert_true(backlog_first(backlog) <= told->first || told->branch > 0);
