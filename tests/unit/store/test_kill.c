@@ -228,10 +228,11 @@ static void assert_bytes(struct backlog *backlog, unsigned branch)
     cursor_detach(&cursor);
 }
 
-/* Did what was under way get done? */
+/* Did what was under way get done? A rewind to the very end takes nothing away, but it moves the boundary there. */
 static bool was_cut(struct history *history)
 {
-    return account()->deed == CUTTING && backlog_end(history_backlog(history)) <= *next_joint();
+    uint64_t end = backlog_end(history_backlog(history));
+    return account()->deed == CUTTING && end <= *next_joint() && history_boundary(history) == end;
 }
 
 static bool was_resynced(struct history *history)
