@@ -37,11 +37,14 @@ struct reclaimer {
     uint64_t done;    /* jobs */
     uint64_t removed; /* files: the next name in the trash */
     int trash;        /* -1: not made yet, or there is no room for it */
+    bool
+        has_left_over; /* its thread's, without the lock: the disk refused to remove a file in the trash */
 };
 
 /* A file that has its number in the trash. */
 struct removal {
     struct reclaim_job job;
+    struct reclaimer *reclaimer;
     int trash;
     uint64_t number;
     int64_t started;
@@ -52,21 +55,37 @@ static void trash_name(int64_t started, uint64_t number, char name[NAME_MAX_LENG
     snprintf(name, NAME_MAX_LENGTH, "%" PRIi64 "-%" PRIu64, started, number);
 }
 
-static void remove_left_over(const char *name, void *arg)
+static void remove_from_trash(struct reclaimer *reclaimer, int trash, const char *name)
 {
-    if (unlinkat(*(const int *)arg, name, 0) == -1 && errno != ENOENT)
-        log_warn("store: cannot remove " RECLAIMER_TRASH "/%s", name);
+    if (unlinkat(trash, name, 0) == 0 || errno == ENOENT)
+        return;
+    log_warn("store: cannot remove " RECLAIMER_TRASH "/%s", name);
+    reclaimer->has_left_over = true;
 }
 
-/* What a process before us did not come to. Ours may be among them by now: they only go a little earlier. */
-static void empty_trash(const struct reclaimer *reclaimer)
+struct emptying {
+    struct reclaimer *reclaimer;
+    int trash;
+};
+
+static void remove_left_over(const char *name, void *arg)
 {
+    const struct emptying *emptying = arg;
+    remove_from_trash(emptying->reclaimer, emptying->trash, name);
+}
+
+/* What a process before us did not come to, or what the disk refused before. Ours may be among them by now: they
+ * only go a little earlier. */
+static void empty_trash(struct reclaimer *reclaimer)
+{
+    reclaimer->has_left_over = false;
     int trash = openat(reclaimer->data_dir, RECLAIMER_TRASH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (trash == -1)
         return;
     struct text why;
     text_init(&why, WHY_MAX);
-    if (!files_each(trash, remove_left_over, &trash, &why))
+    struct emptying emptying = {reclaimer, trash};
+    if (!files_each(trash, remove_left_over, &emptying, &why))
         log_warnx("store: " RECLAIMER_TRASH ": %s", text_string(&why));
     text_fini(&why);
     close(trash);
@@ -222,13 +241,20 @@ void reclaimer_announced_done(struct reclaimer *reclaimer, uint64_t bytes)
     pthread_mutex_unlock(&reclaimer->lock);
 }
 
+/* What the disk refused before goes with the next file that it removes. */
 static void finish_removal(struct reclaim_job *job)
 {
     struct removal *removal = (struct removal *)(void *)job;
+    struct reclaimer *reclaimer = removal->reclaimer;
+    bool had_left_over = reclaimer->has_left_over;
     char name[NAME_MAX_LENGTH];
     trash_name(removal->started, removal->number, name);
-    if (unlinkat(removal->trash, name, 0) == -1 && errno != ENOENT)
-        log_warn("store: cannot remove " RECLAIMER_TRASH "/%s", name);
+    reclaimer->has_left_over = false;
+    remove_from_trash(reclaimer, removal->trash, name);
+    if (had_left_over && !reclaimer->has_left_over)
+        empty_trash(reclaimer);
+    else
+        reclaimer->has_left_over |= had_left_over;
     free(removal);
 }
 
@@ -257,6 +283,7 @@ static bool move_to_trash(struct reclaimer *reclaimer, int directory, const char
         return false;
     removal->trash = open_trash(reclaimer, &removal->number);
     removal->started = reclaimer->started;
+    removal->reclaimer = reclaimer;
     char beside[NAME_MAX_LENGTH];
     trash_name(removal->started, removal->number, beside);
     if (removal->trash == -1 || fstatat(directory, name, &about, AT_SYMLINK_NOFOLLOW) == -1 ||

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "../../../relay/store/files.h"
 #include "../../../relay/store/reclaimer.h"
 
 #include <fcntl.h>
@@ -124,6 +125,41 @@ PLACE_TEST(what_a_kill_left_is_freed_by_the_next_start)
     await_idle();
     assert_false(place_has(&place, RECLAIMER_TRASH "/1-0"));
     assert_false(place_has(&place, RECLAIMER_TRASH "/1-1"));
+}
+
+static void note_name(const char *name, void *arg)
+{
+    snprintf(arg, 64, RECLAIMER_TRASH "/%s", name);
+}
+
+/* Not even the owner can unlink a directory, so that one stands for a disk that refuses. */
+PLACE_TEST(what_the_disk_refused_to_remove_goes_with_the_next_file)
+{
+    start();
+    await_idle();
+    static struct gate gate;
+    gate = gate_make(1);
+    reclaimer_take(reclaimer, &gate.job);
+    place_write(&place, "a", bytes_of("content"));
+    assert_true(reclaimer_unlink(reclaimer, place.directory, "a"));
+    char name[64] = "";
+    struct text why;
+    text_init(&why, 256);
+    int trash = openat(place.directory, RECLAIMER_TRASH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(files_each(trash, note_name, name, &why));
+    close(trash);
+    text_fini(&why);
+    assert_int_equal(unlinkat(place.directory, name, 0), 0);
+    assert_int_equal(mkdirat(place.directory, name, 0700), 0);
+    open_gate(&gate);
+    await_idle();
+    assert_true(place_has(&place, name));
+    assert_int_equal(unlinkat(place.directory, name, AT_REMOVEDIR), 0);
+    place_write(&place, name, bytes_of("still there"));
+    place_write(&place, "b", bytes_of("content"));
+    assert_true(reclaimer_unlink(reclaimer, place.directory, "b"));
+    await_idle();
+    assert_false(place_has(&place, name));
 }
 
 PLACE_TEST(the_disk_gives_as_long_as_something_is_freed_and_once_afterwards)
