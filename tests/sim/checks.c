@@ -132,6 +132,37 @@ void checks_begin(struct world *world)
     }
 }
 
+/* ---- bounds ---- */
+
+enum {
+    FILES_MAX = 60,          /* descriptors */
+    RDBS_MAX = 3,            /* the one that is served, one that it replaces, one that arrives */
+    SPARE_SEGMENTS = 4,      /* the next one, and those that are being removed */
+    NOTES_BYTES = 64 * 1024, /* identities, tail, times */
+    FORKS_QUIET_MAX = 2,
+};
+
+void checks_on_quiet_end(const struct world *world, uint64_t forks_before)
+{
+    uint64_t forks = primary_counts(world_primary(world))->forks - forks_before;
+    uint64_t forks_max = world->is_always_ready ? FORKS_QUIET_MAX : 0;
+    if (forks > forks_max)
+        sim_fail("%" PRIu64 " forks while nothing happened", forks);
+    uint64_t rdb = world->rdb_filler + world->rdb_filler / 8 + 8192;
+    uint64_t most =
+        world->backlog_max + SPARE_SEGMENTS * world->segment_bytes + RDBS_MAX * rdb + NOTES_BYTES;
+    if (world->disk->used > most)
+        disk_list(world->disk);
+    if (world->disk->used > most)
+        sim_fail("the relay holds %" PRIu64 " bytes of disk, and %" PRIu64 " are its bound",
+                 world->disk->used, most);
+    unsigned files = 0;
+    for (unsigned i = 0; i < DESCRIPTORS_MAX; i++)
+        files += world->relay->files[i] != NULL;
+    if (files > FILES_MAX)
+        sim_fail("the relay has %u descriptors open", files);
+}
+
 /* ---- the end ---- */
 
 static bool is_in_sync(const struct replica *replica, const struct timeline *timeline)

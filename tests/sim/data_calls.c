@@ -118,6 +118,7 @@ static ssize_t write_inode(struct inode *inode, const void *from, size_t length,
     if (position + length > inode->size)
         inode_resize(inode, position + length);
     memcpy(inode->data + position, from, length);
+    inode_note_write(inode, position, length);
     inode->modified_us = sim_now_us();
     return (ssize_t)length;
 }

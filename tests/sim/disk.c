@@ -62,6 +62,8 @@ static void forget_inode(struct inode *inode)
     inode->memory = -1;
     inode->data = NULL;
     free(inode->durable.data);
+    free(inode->given_up);
+    inode->given_up = NULL;
     inode->durable = (struct image){0};
 }
 
@@ -140,8 +142,48 @@ void inode_copy(const struct inode *inode, struct image *image)
     memcpy(image->data, inode->data, inode->size);
 }
 
+enum { PAGES_MAX = FILE_BYTES_MAX / DISK_PAGE };
+
+void inode_give_up(struct inode *inode)
+{
+    if (inode->given_up == NULL)
+        inode->given_up = calloc(1, PAGES_MAX);
+    CHECK(inode->given_up != NULL);
+    for (uint64_t at = 0; at < inode->size; at += DISK_PAGE) {
+        uint64_t end = at + DISK_PAGE < inode->size ? at + DISK_PAGE : inode->size;
+        if (end > inode->durable.size ||
+            memcmp(inode->data + at, inode->durable.data + at, end - at) != 0)
+            inode->given_up[at / DISK_PAGE] = 1;
+    }
+}
+
+void inode_note_write(struct inode *inode, uint64_t position, uint64_t length)
+{
+    if (inode->given_up == NULL || length == 0)
+        return;
+    for (uint64_t page = position / DISK_PAGE; page <= (position + length - 1) / DISK_PAGE; page++)
+        inode->given_up[page] = 0;
+}
+
+/* The pages that were given up stay on the disk as they are there. */
+static void keep_given_up(const struct inode *inode, struct image *image)
+{
+    for (uint64_t at = 0; at < image->size; at += DISK_PAGE) {
+        if (!inode->given_up[at / DISK_PAGE])
+            continue;
+        uint64_t end = at + DISK_PAGE < image->size ? at + DISK_PAGE : image->size;
+        uint64_t known = inode->durable.size > at ? inode->durable.size - at : 0;
+        uint64_t count = known < end - at ? known : end - at;
+        memset(image->data + at, 0, end - at);
+        if (count > 0)
+            memcpy(image->data + at, inode->durable.data + at, count);
+    }
+}
+
 void inode_make_durable(struct inode *inode, struct image *image)
 {
+    if (inode->given_up != NULL)
+        keep_given_up(inode, image);
     free(inode->durable.data);
     inode->durable = *image;
     *image = (struct image){0};
@@ -295,6 +337,24 @@ struct inode *disk_walk(struct inode *from, const char *path, char *name)
     return at;
 }
 
+static void list_directory(const struct inode *directory, const char *path)
+{
+    for (const struct entry *entry = directory->entries; entry != NULL; entry = entry->next) {
+        const struct inode *inode = entry->inode;
+        trace("disk %s/%s bytes=%llu reserved=%llu", path, entry->name,
+              (unsigned long long)inode->size, (unsigned long long)inode->reserved);
+        if (inode->is_directory)
+            list_directory(inode, entry->name);
+    }
+}
+
+void disk_list(const struct disk *disk)
+{
+    trace("disk %llu of %llu bytes are used", (unsigned long long)disk->used,
+          (unsigned long long)disk->capacity);
+    list_directory(disk->root, "");
+}
+
 /* ---- waiting ---- */
 
 static int draw_error(struct disk *disk)
@@ -340,6 +400,11 @@ void disk_forget_process(struct process *process)
 
 /* ---- power ---- */
 
+static bool is_given_up(const struct inode *inode, uint64_t at)
+{
+    return inode->given_up != NULL && inode->given_up[at / DISK_PAGE] != 0;
+}
+
 /* Of a file, what is left: of what differs from the durable image, some. */
 static void lose_pages(struct inode *inode)
 {
@@ -353,6 +418,7 @@ static void lose_pages(struct inode *inode)
         if (at % DISK_PAGE == 0)
             is_page_kept = random_below(8) < kept_in_8;
         bool is_kept = is_page_kept != random_is_one_in(16); /* torn */
+        is_kept = is_kept && !is_given_up(inode, at);
         uint64_t end = at + DISK_SECTOR < size ? at + DISK_SECTOR : size;
         uint64_t limit = is_kept ? inode->size : old->size;
         const uint8_t *from = is_kept ? inode->data : old->data;
@@ -361,6 +427,8 @@ static void lose_pages(struct inode *inode)
     }
     inode_resize(inode, size);
     memcpy(inode->data, left, size);
+    free(inode->given_up);
+    inode->given_up = NULL;
     struct image image = {.data = left, .size = size, .capacity = size + 1};
     inode_make_durable(inode, &image);
 }

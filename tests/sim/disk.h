@@ -45,6 +45,8 @@ struct inode {
     uint64_t size;
     uint64_t reserved; /* bytes that count against the space of the disk */
     struct image durable;
+    uint8_t *
+        given_up; /* one for each page: an fsync has failed, and the kernel takes it for clean. NULL: none */
     unsigned uses; /* open files and mappings */
     unsigned links;
     int64_t modified_us;
@@ -89,7 +91,8 @@ struct disk {
 
 struct disk *disk_new(uint64_t capacity);
 void disk_lose_power(struct disk *disk);
-void disk_release(struct file *file); /* an open file is closed */
+void disk_list(const struct disk *disk); /* each file, in the trace */
+void disk_release(struct file *file);    /* an open file is closed */
 void disk_forget_process(struct process *process);
 
 /* ---- for the calls ---- */
@@ -111,6 +114,10 @@ bool disk_is_full(struct disk *disk);
 bool inode_reserve(struct inode *inode, uint64_t until);
 void inode_resize(struct inode *inode, uint64_t size);
 void inode_copy(const struct inode *inode, struct image *image);
+/* An fsync has failed: of what differs from the durable image the kernel forgets that it does, until it is
+ * written again. Later fsyncs succeed without it. */
+void inode_give_up(struct inode *inode);
+void inode_note_write(struct inode *inode, uint64_t position, uint64_t length);
 void inode_make_durable(struct inode *inode, struct image *image);
 void inode_sync_directory(struct inode *directory); /* what was done in it is durable */
 

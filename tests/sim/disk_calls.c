@@ -432,6 +432,8 @@ static int sync_file(int fd, const char *name)
         inode_make_durable(inode, &image);
     else
         free(image.data);
+    if (error != 0 && !inode->is_directory && random_is_one_in(2))
+        inode_give_up(inode);
     return error == 0 ? 0 : fail_with(error);
 }
 

@@ -73,6 +73,13 @@ static void pause_relay(struct fault *fault)
     process_pause(fault->world->relay, until_us(fault));
 }
 
+/* One of its threads, as where others want the processor, too. */
+static void starve_thread(struct fault *fault)
+{
+    fibers_starve(fault->world->relay, fault->dice[0],
+                  sim_now_us() + (int64_t)(fault->dice[1] % (5 * SIM_S)));
+}
+
 /* ---- its disk ---- */
 
 static void slow_disk(struct fault *fault)
@@ -233,6 +240,7 @@ static const struct fault_row rows[] = {
     {"terminate", 2, terminate_relay},
     {"hang-up", 1, hang_relay_up},
     {"pause-relay", 2, pause_relay},
+    {"starve", 4, starve_thread},
     {"slow-disk", 4, slow_disk},
     {"full-disk", 3, fill_disk},
     {"broken-disk", 3, break_disk},

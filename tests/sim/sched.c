@@ -17,6 +17,8 @@ enum {
     STACK_BYTES = 512 * 1024,
     THREAD_VALUES_MAX = 1024,
     CALL_US = 1,
+    STARVED_ONE_IN = 3000, /* calls, after which a thread gets no processor for a while */
+    STARVED_US_MOST = 300 * SIM_MS,
 };
 
 enum fiber_state { FIBER_FREE, FIBER_READY, FIBER_WAITS, FIBER_ENDED };
@@ -33,6 +35,7 @@ struct fiber {
     void *result;
     const void *channel;
     int64_t until_us;
+    int64_t starved_until_us; /* it could run, and gets no processor */
     bool was_woken;
     int error;
     char thread_values[THREAD_VALUES_MAX]; /* what is _Thread_local, and not zero at first */
@@ -181,6 +184,7 @@ struct fiber *fiber_start(struct process *process, const char *name, void *(*run
     fiber->result = NULL;
     fiber->error = 0;
     fiber->until_us = SIM_NEVER;
+    fiber->starved_until_us = 0;
     size_t length = strnlen(name, sizeof fiber->name - 1);
     memcpy(fiber->name, name, length);
     fiber->name[length] = '\0';
@@ -237,6 +241,18 @@ void fibers_kill(struct process *process)
     }
     if (is_own)
         setcontext(&scheduler);
+}
+
+void fibers_starve(struct process *process, uint64_t dice, int64_t until_us)
+{
+    struct fiber *own[FIBERS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < fiber_count; i++) {
+        if (fibers[i]->process == process && !fiber_has_ended(fibers[i]))
+            own[count++] = fibers[i];
+    }
+    if (count > 0)
+        own[dice % count]->starved_until_us = until_us;
 }
 
 bool fiber_wait(const void *channel, int64_t until_us)
@@ -300,6 +316,10 @@ void sim_call(const char *name)
         return;
     now_us += CALL_US;
     process_count_call(running->process, name);
+    if (random_is_one_in(STARVED_ONE_IN)) {
+        running->starved_until_us = now_us + random_between(SIM_MS, STARVED_US_MOST);
+        fiber_yield();
+    }
     if (random_is_one_in(yield_one_in))
         fiber_yield();
 }
@@ -327,6 +347,8 @@ static struct fiber *choose_fiber(int64_t *next_us)
         if (fiber->state != FIBER_READY && fiber->state != FIBER_WAITS)
             continue;
         int64_t from_us = process_paused_until_us(fiber->process);
+        if (fiber->starved_until_us > from_us)
+            from_us = fiber->starved_until_us;
         if (fiber->state == FIBER_WAITS && fiber->until_us > from_us)
             from_us = fiber->until_us;
         if (from_us <= now_us)

@@ -64,6 +64,9 @@ void fiber_release(struct fiber *fiber); /* its place may be used again: it was 
 /* The fibers of a process end where they are. If the caller is one of them, it does not return. */
 void fibers_kill(struct process *process);
 
+/* One of them, by `dice`, gets no processor until that time. */
+void fibers_starve(struct process *process, uint64_t dice, int64_t until_us);
+
 /* The fiber waits until it is woken by `channel`, or until the time. False: the time has come. */
 bool fiber_wait(const void *channel, int64_t until_us);
 void fiber_wake_all(const void *channel);

@@ -85,6 +85,7 @@ static void draw_sizes(struct world *world)
     snprintf(text, sizeof text, "store.repl-backlog-max-size=%llukb", (unsigned long long)most);
     process_override(world->relay, text);
     world->backlog_max = most * 1024;
+    world->segment_bytes = segment * 1024;
 }
 
 static void set_up_relay(struct world *world)
@@ -123,6 +124,7 @@ static void set_up(struct world *world)
     sim_set_yield((unsigned)random_between(2, 30));
     set_up_relay(world);
     size_t filler = (size_t)random_between(0, 100) * 1024;
+    world->rdb_filler = filler;
     for (unsigned i = 0; i < PRIMARIES; i++) {
         world->primaries[i] = primary_new(PRIMARY_HOST + i, PRIMARY_PORT);
         primary_set_rdb_bytes(world->primaries[i], filler);
@@ -160,11 +162,13 @@ static void run_quietly(struct world *world)
 {
     uint64_t lost = checks_links_lost(world);
     unsigned starts = world->relay->starts;
+    uint64_t forks = primary_counts(world_primary(world))->forks;
     sim_run(sim_now_us() + (int64_t)QUIET_S * SIM_S, STEPS_MAX);
     if (checks_links_lost(world) != lost)
         sim_fail("a replica lost its link while nothing happened");
     if (world->relay->starts != starts)
         sim_fail("the relay ended while nothing happened");
+    checks_on_quiet_end(world, forks);
 }
 
 /* Without the primary: what was there is served by a relay that has started again, to those who come back,

@@ -49,7 +49,9 @@ struct world {
     struct acknowledged
         served; /* the farthest that is known to be in the page cache: a kill keeps it */
     uint64_t backlog_max;
-    bool has_fsync;       /* every second, or always */
+    bool has_fsync; /* every second, or always */
+    uint64_t segment_bytes;
+    size_t rdb_filler;
     bool is_always_ready; /* has a snapshot that can serve a full sync */
     unsigned faults_done;
     struct timeline
@@ -85,6 +87,8 @@ struct primary *world_primary(const struct world *world); /* the current one */
 void checks_begin(struct world *world);
 /* The relay has lost its power: only what was promised to be durable has to be there. */
 void checks_on_power_loss(struct world *world);
+/* What a relay that has nothing to do holds: disk, descriptors; and what it has cost its primary. */
+void checks_on_quiet_end(const struct world *world, uint64_t forks_before);
 /* A line of the relay's log. */
 void checks_on_log(struct world *world, const char *line);
 /* All are in sync, with equal data. */
