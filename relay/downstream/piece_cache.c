@@ -9,10 +9,15 @@
 
 _Static_assert((int)PIECE_BYTES <= (int)COMPRESSOR_PART_MAX, "a piece is compressed in one call");
 
+enum { BUCKETS = 1024 };
+_Static_assert(BUCKETS == 1 << (64 - 54), "bucket_of");
+
 struct piece {
     unsigned references;
-    uint64_t segment; /* its number */
-    uint64_t first;   /* the offset of its first byte */
+    uint64_t segment;             /* its number */
+    uint64_t first;               /* the offset of its first byte */
+    struct piece *newer;          /* in the cache: in the order in which they were made, */
+    struct piece *next_in_bucket; /* and in that of its place */
     size_t plain_length;
     size_t length;
     uint8_t data[];
@@ -24,8 +29,11 @@ struct piece_cache {
     int64_t latency_ms;
     piece_cache_due_fn *due;
     void *arg;
-    struct piece *pieces[PIECE_CACHE_MAX]; /* a ring */
-    unsigned newest;                       /* where the newest is, if there is one */
+    struct piece *buckets[BUCKETS];
+    struct piece *oldest;
+    struct piece *newest;
+    size_t kept;       /* pieces, */
+    size_t kept_bytes; /* and what they take */
     uint64_t made;
 
     /* How much is written: plain bytes of pieces at the end, in the current interval of latency_ms and the one before. */
@@ -36,6 +44,28 @@ struct piece_cache {
 
     uint8_t plain[PIECE_BYTES];
 };
+
+/* Pieces of those that are behind begin at multiples of PIECE_BYTES: the bits above count most. */
+static struct piece **bucket_of(struct piece_cache *cache, uint64_t segment, uint64_t first)
+{
+    uint64_t mixed = (first ^ segment << 48) * UINT64_C(0x9e3779b97f4a7c15);
+    return &cache->buckets[mixed >> 54];
+}
+
+static void drop_oldest_piece(struct piece_cache *cache)
+{
+    struct piece *piece = cache->oldest;
+    struct piece **place = bucket_of(cache, piece->segment, piece->first);
+    while (*place != piece)
+        place = &(*place)->next_in_bucket;
+    *place = piece->next_in_bucket;
+    cache->oldest = piece->newer;
+    if (cache->oldest == NULL)
+        cache->newest = NULL;
+    cache->kept--;
+    cache->kept_bytes -= sizeof(*piece) + piece->length;
+    piece_release(&piece);
+}
 
 struct piece_cache *piece_cache_new(struct compression compression, int64_t latency_ms,
                                     piece_cache_due_fn *due, void *arg)
@@ -55,8 +85,8 @@ void piece_cache_free(struct piece_cache **cache)
 {
     if (*cache == NULL)
         return;
-    for (unsigned i = 0; i < PIECE_CACHE_MAX; i++)
-        piece_release(&(*cache)->pieces[i]);
+    while ((*cache)->oldest != NULL)
+        drop_oldest_piece(*cache);
     compressor_free(&(*cache)->compressor);
     free(*cache);
     *cache = NULL;
@@ -93,28 +123,33 @@ uint64_t piece_cache_made(const struct piece_cache *cache)
     return cache->made;
 }
 
-/* The newest first: who is up to date asks for that. A piece that reaches further than what is available now was made
- * before the end of the history was cut off. */
-static struct piece *find_piece(const struct piece_cache *cache, const struct cursor *cursor,
+/* A piece that reaches further than what is available now was made before the end of the history was cut off. */
+static struct piece *find_piece(struct piece_cache *cache, const struct cursor *cursor,
                                 size_t available)
 {
     uint64_t segment = cursor_segment_number(cursor);
-    for (unsigned i = 0; i < PIECE_CACHE_MAX; i++) {
-        struct piece *piece =
-            cache->pieces[(cache->newest + PIECE_CACHE_MAX - i) % PIECE_CACHE_MAX];
-        if (piece != NULL && piece->first == cursor->offset && piece->segment == segment &&
-            piece->plain_length <= available)
-            return piece;
-    }
-    return NULL;
+    struct piece *piece = *bucket_of(cache, segment, cursor->offset);
+    while (piece != NULL && !(piece->first == cursor->offset && piece->segment == segment &&
+                              piece->plain_length <= available))
+        piece = piece->next_in_bucket;
+    return piece;
 }
 
 static void keep_piece(struct piece_cache *cache, struct piece *piece)
 {
-    cache->newest = (cache->newest + 1) % PIECE_CACHE_MAX;
-    piece_release(&cache->pieces[cache->newest]);
-    cache->pieces[cache->newest] = piece;
+    struct piece **bucket = bucket_of(cache, piece->segment, piece->first);
+    piece->next_in_bucket = *bucket;
+    *bucket = piece;
+    if (cache->newest != NULL)
+        cache->newest->newer = piece;
+    else
+        cache->oldest = piece;
+    cache->newest = piece;
+    cache->kept++;
+    cache->kept_bytes += sizeof(*piece) + piece->length;
     cache->made++;
+    while (cache->kept > PIECE_CACHE_MAX || cache->kept_bytes > PIECE_CACHE_BYTES)
+        drop_oldest_piece(cache);
 }
 
 /* ------------------------------------------------------------------ when it is made */
@@ -183,6 +218,7 @@ static enum piece_result make_piece(struct piece_cache *cache, const struct curs
     if (piece == NULL)
         return PIECE_NO_MEMORY;
     piece->references = 1;
+    piece->newer = piece->next_in_bucket = NULL;
     piece->segment = cursor_segment_number(cursor);
     piece->first = cursor->offset;
     piece->plain_length = length;

@@ -15,7 +15,7 @@
  *
  * Bytes are known by the segment and their offset: after a rewind the same offset has other bytes in another segment.
  *
- * Memory: PIECE_CACHE_MAX pieces, and one for each replica that is in the midst of sending an older one.
+ * Memory: PIECE_CACHE_BYTES of pieces, and one for each replica that is in the midst of sending an older one.
  *
  * Owner: the worker. Thread: the worker's.
  */
@@ -36,7 +36,9 @@ struct piece_cache;
 
 enum {
     PIECE_BYTES = 64 * 1024,
-    PIECE_CACHE_MAX = 64,
+    PIECE_CACHE_BYTES =
+        16 * 1024 * 1024, /* what sockets hold: so far apart are replicas that keep up */
+    PIECE_CACHE_MAX = 4096,
     PIECE_GATHER_BYTES = 8 * 1024, /* so much in repl-compression-max-latency is much */
 };
 

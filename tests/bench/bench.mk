@@ -23,7 +23,7 @@ $(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_O
 
 -include $(wildcard $(B)/tests/obj/bench/*.d)
 
-.PHONY: bench blocking bench-instructions bench-programs bench-quick bench-restore bench-store bench-tls bench-wait
+.PHONY: bench blocking bench-compression bench-instructions bench-programs bench-quick bench-restore bench-store bench-tls bench-wait
 
 bench-programs: $(PROGRAM) $(BENCH_PROGRAMS:%=$(B)/tests/bench/%)
 
@@ -47,6 +47,10 @@ bench-restore: $(PROGRAM) ## a restore beside cp of the same files (MEGABYTES=20
 	$(Q)tests/support/setup.sh bench
 	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_restore.py --megabytes $(or $(MEGABYTES),200) \
 	    --folder $(or $(DIR),$(B)/bench)
+
+bench-compression: $(PROGRAM) ## ratio, CPU beside lz4 and zstd themselves, 1 and 50 replicas, a trickle (MEGABYTES=64)
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_compression.py --megabytes $(or $(MEGABYTES),64)
 
 bench-tls: $(PROGRAM) ## what TLS handshakes cost, and what a stream notices of a flood of them (SECONDS=8)
 	$(Q)tests/support/setup.sh bench

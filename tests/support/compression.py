@@ -49,7 +49,7 @@ class _Buffer(ctypes.Structure):
 
 
 @functools.cache
-def _lz4():
+def lz4():
     library = ctypes.CDLL("liblz4.so.1")
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     for name, types in {
@@ -69,7 +69,7 @@ def _lz4():
 
 
 @functools.cache
-def _zstd():
+def zstd():
     library = ctypes.CDLL("libzstd.so.1")
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     for name, types, result in (
@@ -77,6 +77,7 @@ def _zstd():
         ("ZSTD_freeCCtx", [pointer], size),
         ("ZSTD_CCtx_setParameter", [pointer, ctypes.c_int, ctypes.c_int], size),
         ("ZSTD_compressStream2", [pointer, pointer, pointer, ctypes.c_int], size),
+        ("ZSTD_compress2", [pointer, pointer, size, pointer, size], size),
         ("ZSTD_createDCtx", [], pointer),
         ("ZSTD_freeDCtx", [pointer], size),
         ("ZSTD_decompressStream", [pointer, pointer, pointer], size),
@@ -93,13 +94,13 @@ class Lz4Writer:
     def __init__(self, has_content_checksum=False, has_block_checksum=True):
         self.context = ctypes.c_void_p()
         self.out = ctypes.create_string_buffer(OUT)
-        _lz4().LZ4F_createCompressionContext(ctypes.byref(self.context), 100)
+        lz4().LZ4F_createCompressionContext(ctypes.byref(self.context), 100)
         preferences = _Preferences()
         preferences.frame.block_size = 4
         preferences.frame.has_content_checksum = has_content_checksum
         preferences.frame.has_block_checksum = has_block_checksum
         self.head = self._made(
-            _lz4().LZ4F_compressBegin(self.context, self.out, OUT, ctypes.byref(preferences))
+            lz4().LZ4F_compressBegin(self.context, self.out, OUT, ctypes.byref(preferences))
         )
 
     def _made(self, length):
@@ -110,12 +111,12 @@ class Lz4Writer:
         made, self.head = self.head, b""
         for start in range(0, len(data), 1 << 20):
             part = data[start : start + (1 << 20)]
-            made += self._made(_lz4().LZ4F_compressUpdate(self.context, self.out, OUT, part, len(part), None))
-            made += self._made(_lz4().LZ4F_flush(self.context, self.out, OUT, None))
+            made += self._made(lz4().LZ4F_compressUpdate(self.context, self.out, OUT, part, len(part), None))
+            made += self._made(lz4().LZ4F_flush(self.context, self.out, OUT, None))
         return made
 
     def end(self):
-        return self._made(_lz4().LZ4F_compressEnd(self.context, self.out, OUT, None))
+        return self._made(lz4().LZ4F_compressEnd(self.context, self.out, OUT, None))
 
 
 class ZstdWriter:
@@ -124,10 +125,10 @@ class ZstdWriter:
     LEVEL, CHECKSUM = 100, 201
 
     def __init__(self, level=3, has_checksum=True):
-        self.context = ctypes.c_void_p(_zstd().ZSTD_createCCtx())
+        self.context = ctypes.c_void_p(zstd().ZSTD_createCCtx())
         self.out = ctypes.create_string_buffer(OUT)
-        _zstd().ZSTD_CCtx_setParameter(self.context, self.LEVEL, level)
-        _zstd().ZSTD_CCtx_setParameter(self.context, self.CHECKSUM, has_checksum)
+        zstd().ZSTD_CCtx_setParameter(self.context, self.LEVEL, level)
+        zstd().ZSTD_CCtx_setParameter(self.context, self.CHECKSUM, has_checksum)
 
     def _run(self, data, directive):
         made = b""
@@ -135,10 +136,10 @@ class ZstdWriter:
         given = _Buffer(ctypes.addressof(source), len(data), 0)
         while True:
             out = _Buffer(ctypes.addressof(self.out), OUT, 0)
-            left = _zstd().ZSTD_compressStream2(
+            left = zstd().ZSTD_compressStream2(
                 self.context, ctypes.byref(out), ctypes.byref(given), directive
             )
-            assert not _zstd().ZSTD_isError(left), "libzstd says that this is an error"
+            assert not zstd().ZSTD_isError(left), "libzstd says that this is an error"
             made += self.out.raw[: out.position]
             if given.position == given.size and (left == 0 or directive == 0):
                 return made
@@ -196,9 +197,9 @@ class Reader:
         self.codec = codec
         if codec == LZ4:
             self.context = ctypes.c_void_p()
-            _lz4().LZ4F_createDecompressionContext(ctypes.byref(self.context), 100)
+            lz4().LZ4F_createDecompressionContext(ctypes.byref(self.context), 100)
         elif codec == ZSTD:
-            self.context = ctypes.c_void_p(_zstd().ZSTD_createDCtx())
+            self.context = ctypes.c_void_p(zstd().ZSTD_createDCtx())
         return True
 
     def feed(self, data):
@@ -217,7 +218,7 @@ class Reader:
         while True:
             made = ctypes.c_size_t(OUT)
             taken = ctypes.c_size_t(len(data) - position)
-            left = _lz4().LZ4F_decompress(
+            left = lz4().LZ4F_decompress(
                 self.context,
                 self.out,
                 ctypes.byref(made),
@@ -239,10 +240,10 @@ class Reader:
         given = _Buffer(ctypes.addressof(source), len(data), 0)
         while True:
             out = _Buffer(ctypes.addressof(self.out), OUT, 0)
-            left = _zstd().ZSTD_decompressStream(
+            left = zstd().ZSTD_decompressStream(
                 self.context, ctypes.byref(out), ctypes.byref(given)
             )
-            assert not _zstd().ZSTD_isError(left), "this is no zstd frame"
+            assert not zstd().ZSTD_isError(left), "this is no zstd frame"
             plain += self.out.raw[: out.position]
             if left == 0:
                 self.ends += 1
