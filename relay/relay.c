@@ -13,6 +13,7 @@
 #include "components.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
+#include "relay/config/congestion.h"
 #include "relay/config/descriptors.h"
 #include "relay/config/ini_rewriter.h"
 #include "relay/config/saved_primary.h"
@@ -337,6 +338,7 @@ static bool settle_down(struct components *components, const struct account *acc
     if (!descriptors_provide(config, why) || !tls_sides_open(&components->tls, config, why))
         return false;
     secret_files_warn_of_open(config);
+    congestion_warn(config);
     if (!account_become(account, config->store.data_dir, why))
         return false;
     process_set_dumpable(config->set_dumpable == CONFIG_YES);

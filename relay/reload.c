@@ -6,6 +6,7 @@
 #include "components.h"
 #include "relay/base/log.h"
 #include "relay/config/config.h"
+#include "relay/config/congestion.h"
 #include "relay/config/ini_rewriter.h"
 #include "relay/store/store.h"
 
@@ -34,7 +35,8 @@ static void tell_components(struct components *components)
 struct change {
     struct components *components;
     const char *cause;
-    const char *refusal; /* what `why` begins with, when files do not fit */
+    const char *refusal;       /* what `why` begins with, when certificates do not fit, */
+    const char *refusal_plain; /* and when something else does not */
 };
 
 static void log_change(const struct config_difference *difference, void *arg)
@@ -44,12 +46,18 @@ static void log_change(const struct config_difference *difference, void *arg)
              difference->after, difference->before, change->cause);
 }
 
-/* The certificates that the settings name now must be such that somebody could be met with them. */
+/* The kernel must have the congestion controls that the settings name now, and the certificates must be such that
+ * somebody could be met with them. */
 static bool may_change(const struct config *wanted, struct text *why, void *arg)
 {
     const struct change *change = arg;
     struct text reason;
     text_init(&reason, ERRORS_MAX);
+    if (!congestion_may(wanted, change->components->config, &reason)) {
+        text_format(why, "%s%s", change->refusal_plain, text_string(&reason));
+        text_fini(&reason);
+        return false;
+    }
     bool good = tls_sides_follow(&change->components->tls, wanted, &reason);
     if (!good)
         text_format(why, "%s%s", change->refusal, text_string(&reason));
@@ -65,8 +73,9 @@ static struct config_watcher watcher_of(struct change *change)
 bool reload_set(const struct setting_pair *pairs, size_t count, struct text *why, void *arg)
 {
     struct components *components = arg;
-    struct change change = {components, "CONFIG SET",
-                            "ERR CONFIG SET failed - Unable to update TLS configuration: "};
+    struct change change = {
+        components, "CONFIG SET",
+        "ERR CONFIG SET failed - Unable to update TLS configuration: ", "ERR CONFIG SET failed - "};
     const struct config_watcher watcher = watcher_of(&change);
     /* The config first, as a whole: a component reads its options in it and may look at those of others. */
     if (!config_set(components->config, pairs, count, &watcher, why))
@@ -122,7 +131,7 @@ void reload_ini(struct components *components)
     struct config *config = components->config;
     struct config fresh;
     struct text why;
-    struct change change = {components, "SIGHUP", ""};
+    struct change change = {components, "SIGHUP", "", ""};
     const struct config_watcher watcher = watcher_of(&change);
     text_init(&why, ERRORS_MAX);
     if (!config_load_again(config, &fresh, NULL, &why)) {

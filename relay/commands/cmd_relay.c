@@ -96,7 +96,7 @@ static void list_replica(const struct peer_status *replica, void *arg)
     struct writer *writer = &listing->writer;
     listing->count++;
     const struct progress_view *full_sync = &replica->full_sync;
-    write_map(writer, 19);
+    write_map(writer, 20);
     cmd_relay_write_number(writer, "id", (int64_t)replica->id);
     write_text(writer, "addr", replica->peer);
     write_text(writer, "ip", replica->address);
@@ -111,6 +111,7 @@ static void list_replica(const struct peer_status *replica, void *arg)
     cmd_relay_write_number(writer, "lag", seconds_since(listing, replica->last_ack_ms));
     cmd_relay_write_number(writer, "age", seconds_since(listing, replica->connected_ms));
     cmd_relay_write_number(writer, "sent_bytes", (int64_t)replica->sent_bytes);
+    cmd_relay_write_number(writer, "stream_missing", (int64_t)replica->stream_missing);
     write_text(writer, "held", replica->is_held ? "yes" : "no");
     cmd_relay_write_number(writer, "full_sync_bytes",
                            full_sync->is_active ? (int64_t)full_sync->bytes : -1);

@@ -11,6 +11,7 @@
 #include "kinds.h"
 #include "probe.h"
 #include "relay/base/bytes.h"
+#include "relay/net/conn.h"
 #include "secret.h"
 #include "settings.h"
 #include "user_settings.h"
@@ -368,12 +369,22 @@ static void probe(struct errors *errors, const struct config *config, const char
         complain_of(errors, config, place, error.text);
 }
 
+static void probe_congestion(struct errors *errors, const struct config *config,
+                             const char *const *place)
+{
+    struct error error;
+    if (string_is_given(*place) && !conn_may_have_congestion(*place, &error))
+        complain_of(errors, config, place, error.text);
+}
+
 bool config_probe(const struct config *config, struct text *errors_out)
 {
     struct errors errors = {.out = errors_out};
     probe(&errors, config, &config->store.data_dir, true);
     if (config->log_file[0] != '\0')
         probe(&errors, config, &config->log_file, false);
+    probe_congestion(&errors, config, &config->upstream.congestion);
+    probe_congestion(&errors, config, &config->downstream.congestion);
     return is_free_of_errors(&errors);
 }
 

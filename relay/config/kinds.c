@@ -44,6 +44,8 @@ const struct value_kind kind_directory = {VALUE_STRING, .least = 1,
                                           .expected = "the path of a directory"};
 const struct value_kind kind_host = {VALUE_HOST, .expected = "an address or a host name"};
 const struct value_kind kind_account = {VALUE_WORD, .expected = "the name of a user or a group"};
+const struct value_kind kind_word = {VALUE_WORD,
+                                     .expected = "the name of a congestion control, as in: bbr"};
 const struct value_kind kind_secret = {VALUE_SECRET, .expected = "one line of text"};
 const struct value_kind kind_candidates = {
     VALUE_CANDIDATES,
@@ -80,6 +82,9 @@ const struct value_kind kind_rate = {
     .expected = "bytes a second, at least 1kb, as in: 10mb; or 0 for no limit"};
 const struct value_kind kind_kept = {VALUE_COUNT, .least = 0, .most = 6,
                                      .expected = "a number from 0 to 6"};
+const struct value_kind kind_period = {VALUE_PERIOD, .least = 10 * 1000, .most = DAY_MS,
+                                       .expected =
+                                           "a time of at least 10s, as in: 60, 5m; or 0 for never"};
 const struct value_kind kind_count_or_0 = {VALUE_COUNT, .least = 0, .most = 1000000,
                                            .expected = "a number from 0 to 1000000"};
 const struct value_kind kind_patience = {VALUE_DURATION, .least = 1000, .most = 365 * DAY_MS,

@@ -265,6 +265,18 @@ bool value_parse_duration(const struct value_kind *kind, const char *string, voi
     return true;
 }
 
+/* The limits are those of one that is not 0. */
+bool value_parse_period(const struct value_kind *kind, const char *string, void *place)
+{
+    const struct value_kind any = {.least = 0, .most = kind->most};
+    int64_t duration_ms;
+    if (!value_parse_duration(&any, string, &duration_ms) ||
+        (duration_ms != 0 && duration_ms < kind->least))
+        return false;
+    *(int64_t *)place = duration_ms;
+    return true;
+}
+
 void value_print_duration(const struct value_kind *kind, const void *place, enum value_style style,
                           struct text *out)
 {

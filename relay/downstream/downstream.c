@@ -2,6 +2,7 @@
 #include "relay/downstream/downstream.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -9,6 +10,7 @@
 #include "component.h"
 #include "full_sync_progress.h"
 #include "relay/base/clock.h"
+#include "relay/base/log.h"
 #include "relay/net/loop.h"
 #include "relay/store/history.h"
 #include "relay/store/store.h"
@@ -202,6 +204,8 @@ void downstream_change(struct downstream *downstream, const struct downstream_op
     downstream->clients.timeout_ms = options->client_timeout_ms;
     downstream->clients.keepalive_s = options->keepalive_s;
     downstream->waiting.serves_old_history = options->serves_old_history;
+    downstream->options.congestion = options->congestion;
+    downstream->options.stream_rate_warning_ms = options->stream_rate_warning_ms;
     change_full_sync_limits(downstream, options);
     downstream_change_compression(downstream, options);
     if (downstream->options.replica_timeout_ms == options->replica_timeout_ms)
@@ -245,8 +249,44 @@ void downstream_wake(struct downstream *downstream)
     }
 }
 
+static void log_stream(const struct replica_stats *stats)
+{
+    const struct stream_watch *watch = &stats->stream;
+    if (watch->is_short)
+        log_warnx("downstream: replica id=%" PRIu64 " addr=%s: the stream does not fit its link: "
+                  "published=%" PRIu64 " acknowledged=%" PRIu64 " missing=%" PRIu64
+                  " bytes a second",
+                  stats->id, stats->peer, watch->published_rate, watch->acknowledged_rate,
+                  stream_watch_missing(watch));
+    else
+        log_info("downstream: replica id=%" PRIu64 " addr=%s: the stream fits its link again",
+                 stats->id, stats->peer);
+}
+
+/* Does the stream fit the way to each replica that is online? */
+static void watch_streams(struct downstream *downstream)
+{
+    const struct replica_stats_list_scope scope = downstream_scope(downstream);
+    const struct history *history = store_current(downstream->waiting.store);
+    int64_t window_ms = downstream->options.stream_rate_warning_ms;
+    struct replica_stats *stats;
+    TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
+    {
+        bool is_online = REPLICA_STATS_GET(stats, state) == (int)REPLICA_STREAMING &&
+                         REPLICA_STATS_GET(stats, acknowledged) > 0;
+        if (history == NULL || window_ms == 0 || !is_online || !stats->acknowledges ||
+            stats->history_number != scope.history_number)
+            stream_watch_reset(&stats->stream);
+        else if (stream_watch_note(&stats->stream, clock_ms(), window_ms,
+                                   history_published(history),
+                                   replica_stats_list_offset(stats, &scope)))
+            log_stream(stats);
+    }
+}
+
 void downstream_tick(struct downstream *downstream)
 {
+    watch_streams(downstream);
     waiting_tick(&downstream->waiting);
     full_sync_progress_tick(&downstream->replica_stats_list, &downstream->progress_logged_ms);
     known_tick(&downstream->known, clock_ms());

@@ -69,6 +69,8 @@ static struct peer_status replica_status(const struct replica_stats *stats,
         .compressed_bytes = REPLICA_STATS_GET(stats, compressed_bytes),
         .uncompressed_bytes = REPLICA_STATS_GET(stats, uncompressed_bytes),
         .delayed_ms = delayed_ms(stats, clock_ms()),
+        .stream_missing = stream_watch_missing(&stats->stream),
+        .stream_rate = stats->stream.published_rate,
         .is_held = stats->is_held,
         .full_sync = full_sync_progress_view(stats),
     };

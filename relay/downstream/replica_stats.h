@@ -23,6 +23,7 @@
 #include "relay/resp/rdb_version.h"
 #include "relay/store/cursor.h"
 #include "replica_codec.h"
+#include "stream_watch.h"
 
 struct known_replica;
 struct snapshot;
@@ -58,8 +59,9 @@ struct replica_stats {
     int64_t attached_ms;
     struct resync_source source; /* of its full sync, or of the one that it waits for, */
     enum rdb_reading reading;    /* and whether it can read that, by what it has announced */
-    unsigned failures;     /* full syncs before this that came to nothing: resync_throttle.h */
-    int64_t not_before_ms; /* while it waits: no full sync before that; 0: not decided */
+    unsigned failures;          /* full syncs before this that came to nothing: resync_throttle.h */
+    int64_t not_before_ms;      /* while it waits: no full sync before that; 0: not decided */
+    struct stream_watch stream; /* does the stream fit its way? Thread 0's alone */
     struct progress_meter progress; /* of its full sync: full_sync_progress.h; thread 0's alone */
     bool is_held; /* it could have its full sync, and waits for a place: full_sync_limits.h */
 

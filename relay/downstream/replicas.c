@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "component.h"
+#include "relay/base/bytes.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/net/loop.h"
@@ -89,6 +90,9 @@ void downstream_on_newcomer(const struct newcomer *newcomer, void *arg)
         refuse_newcomer(downstream, &conn);
         return;
     }
+    conn_limit_unsent(conn);
+    if (string_is_given(downstream->options.congestion))
+        conn_set_congestion(conn, downstream->options.congestion);
     replica->on_gone = on_waiting_gone;
     replica->on_gone_arg = downstream;
     TAILQ_INSERT_TAIL(&downstream->replica_stats_list, stats, entry);

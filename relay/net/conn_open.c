@@ -118,6 +118,8 @@ static bool take_fd(struct conn *conn, int fd)
     socket_tune(fd, conn->options.keepalive_s);
     if (conn->options.unanswered_ms > 0)
         socket_limit_unanswered(fd, conn->options.unanswered_ms);
+    if (conn->options.congestion[0] != '\0')
+        (void)socket_set_congestion(fd, conn->options.congestion);
     socket_look_up_peer(fd, &conn->peer);
     struct socket_end local = {.port = 0};
     socket_look_up_local(fd, &local);

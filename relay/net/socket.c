@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "relay/base/check.h"
@@ -40,6 +41,16 @@ void socket_keep_alive(int fd, int keepalive_s)
 void socket_limit_unanswered(int fd, int64_t limit_ms)
 {
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, limit_ms < INT_MAX ? (int)limit_ms : INT_MAX);
+}
+
+void socket_limit_unsent(int fd, int bytes)
+{
+    set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes);
+}
+
+bool socket_set_congestion(int fd, const char *name)
+{
+    return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) == 0;
 }
 
 bool socket_is_unanswered(int fd)

@@ -24,6 +24,13 @@ void socket_keep_alive(int fd, int keepalive_s);
 /* The connection breaks when the peer has not acknowledged for so long what we have sent. */
 void socket_limit_unanswered(int fd, int64_t limit_ms);
 
+/* The kernel takes no more while so many bytes that it has taken have not gone out yet. What is on its way does not
+ * count, so that throughput does not suffer. */
+void socket_limit_unsent(int fd, int bytes);
+
+/* How the connection finds out how fast it may send; a name that the kernel knows, as "bbr". False: errno. */
+bool socket_set_congestion(int fd, const char *name);
+
 /* Does TCP wait for an answer of the peer's system that is late? For a moment it does with everybody. */
 bool socket_is_unanswered(int fd);
 

@@ -272,6 +272,7 @@ static void write_row(struct json *json, const struct row *row)
     json_seconds(json, "heard_seconds", has_lag ? row->heard_ms : -1);
     json_seconds(json, "connected_seconds", row->connected_ms);
     json_seconds(json, "delayed_seconds", row->delayed_ms);
+    json_u64(json, "stream_missing_rate", row->stream_missing);
     json_bool(json, "held", row->is_held);
     write_progress(json, "full_sync", &row->full_sync);
     json_u64(json, "sent_bytes", row->sent_bytes);

@@ -87,6 +87,7 @@ static const struct {
     {SEVERITY_PROBLEM, "replica_cannot_load", finds_failing},
     {SEVERITY_PROBLEM, "replica_nearly_cut", finds_nearly_cut},
     {SEVERITY_PROBLEM, "certificate_expires", finds_certificate_expires},
+    {SEVERITY_WARNING, "replica_link_too_small", finds_link_too_small},
     {SEVERITY_WARNING, "replica_behind", finds_behind},
     {SEVERITY_WARNING, "replica_silent", finds_silent},
     {SEVERITY_WARNING, "disk_low", finds_disk_low},
@@ -99,6 +100,7 @@ static const struct {
     {SEVERITY_WARNING, "rdb_version_raised", finds_version_raised},
     {SEVERITY_NOTE, "sync_in_progress", finds_sync},
     {SEVERITY_NOTE, "replica_waiting", finds_waiting},
+    {SEVERITY_NOTE, "full_sync_held", finds_held},
     {SEVERITY_NOTE, "window_held", finds_window_held},
 };
 

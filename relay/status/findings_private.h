@@ -25,8 +25,8 @@ finding_rule_fn finds_disk_trouble, finds_disk_low, finds_no_snapshot, finds_ref
     finds_refresh_outrun, finds_window_held;
 
 /* findings_replicas.c: replicas and clients. */
-finding_rule_fn finds_behind, finds_nearly_cut, finds_silent, finds_failing, finds_waiting,
-    finds_connections_full;
+finding_rule_fn finds_behind, finds_link_too_small, finds_held, finds_nearly_cut, finds_silent,
+    finds_failing, finds_waiting, finds_connections_full;
 
 /* findings_tls.c: certificates. */
 finding_rule_fn finds_certificate_expires, finds_certificate_expires_soon;

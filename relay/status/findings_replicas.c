@@ -22,6 +22,37 @@ bool finds_behind(const struct picture *picture, struct finding *finding)
                        "repl-backlog-max-size is closed and needs a full sync.");
 }
 
+/* How long until it falls out of the backlog, at this rate. */
+static int64_t left_until_cut_ms(const struct picture *picture, const struct row *row)
+{
+    uint64_t most = picture->store.window_bytes_max;
+    uint64_t left = most > row->lag_bytes ? most - row->lag_bytes : 0;
+    return (int64_t)((double)left * 1000 / (double)row->stream_missing);
+}
+
+bool finds_link_too_small(const struct picture *picture, struct finding *finding)
+{
+    char who[FINDING_SUBJECT_MAX];
+    char published[FINDING_WORD_MAX];
+    char missing[FINDING_WORD_MAX];
+    char left[FINDING_WORD_MAX];
+    const struct row *worst = &picture->shortest;
+    if (picture->stream_short == 0)
+        return false;
+    finding_say(finding->what,
+                "%s %s not keep up with the stream: %s/s are published, and %s/s of that are "
+                "missing.",
+                finding_subject(picture->stream_short, worst->address, worst->port, who),
+                picture->stream_short == 1 ? "does" : "do",
+                finding_size(worst->stream_rate, published),
+                finding_size(worst->stream_missing, missing));
+    return finding_say(finding->advice,
+                       "Its link is too small by that, or it executes too slowly. At this rate it "
+                       "is closed (repl-backlog-max-size) in %s. Give the link more bandwidth, or "
+                       "lower repl-full-sync-rate where full syncs share it.",
+                       finding_time(left_until_cut_ms(picture, worst), left));
+}
+
 bool finds_nearly_cut(const struct picture *picture, struct finding *finding)
 {
     char bytes[FINDING_WORD_MAX];
@@ -98,7 +129,8 @@ bool finds_failing(const struct picture *picture, struct finding *finding)
 bool finds_waiting(const struct picture *picture, struct finding *finding)
 {
     uint64_t waiting = picture->states[ROW_WAITING];
-    uint64_t count = waiting > picture->delayed ? waiting - picture->delayed : 0;
+    uint64_t others = picture->delayed + picture->counts.full_syncs_held;
+    uint64_t count = waiting > others ? waiting - others : 0;
     if (count == 0)
         return false;
     finding_say(finding->what, "%" PRIu64 " replica%s for data that the relay does not have yet.",
@@ -106,6 +138,19 @@ bool finds_waiting(const struct picture *picture, struct finding *finding)
     return finding_say(finding->advice,
                        "They wait for an RDB, or for the stream up to their offset. There is "
                        "nothing to do while the link is up.");
+}
+
+bool finds_held(const struct picture *picture, struct finding *finding)
+{
+    uint64_t held = picture->counts.full_syncs_held;
+    if (held == 0)
+        return false;
+    finding_say(finding->what,
+                "%" PRIu64 " replica%s for a full sync until one of %" PRIu64 " others is over.",
+                held, held == 1 ? " waits" : "s wait", picture->counts.full_syncs);
+    return finding_say(
+        finding->advice,
+        "repl-max-full-syncs says so. They have it in the order in which they came.");
 }
 
 bool finds_connections_full(const struct picture *picture, struct finding *finding)

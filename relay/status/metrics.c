@@ -132,6 +132,7 @@ VALUE(rdb_offset, known_if(served(picture) != NULL,
 VALUE(lag_bytes_max, known((double)picture->lag_bytes_max))
 VALUE(lag_seconds_max, known((double)picture->latest.lag_ms / 1000))
 VALUE(silence_max, known((double)picture->silentest.heard_ms / 1000))
+VALUE(stream_short, known((double)picture->stream_short))
 VALUE(left_out, known((double)picture->rows_left_out))
 VALUE(replicas_sent, known((double)picture->counts.replica_sent_bytes))
 VALUE(replicas_compressed, known((double)picture->counts.compressed_bytes))
@@ -264,6 +265,8 @@ static const struct metric {
      "For how long the replica most behind has lacked them.", lag_seconds_max},
     {"psync_relay_replicas_silence_max_seconds", GAUGE,
      "Since the replica that is silent longest was heard.", silence_max},
+    {"psync_relay_replicas_link_too_small", GAUGE,
+     "Replicas for whose link the stream is too much (repl-stream-rate-warning).", stream_short},
     {"psync_relay_replicas_not_listed", GAUGE, "Replicas that have no series of their own below.",
      left_out},
     {"psync_relay_replicas_sent_bytes_total", COUNTER, "Bytes sent to replicas.", replicas_sent},

@@ -150,6 +150,9 @@ static void look_at_lag(struct gathering *gathering, struct row *row,
         picture_fill(&picture->latest, row, replica);
     if (picture->silentest.id == 0 || row->heard_ms > picture->silentest.heard_ms)
         picture_fill(&picture->silentest, row, replica);
+    picture->stream_short += row->stream_missing > 0;
+    if (row->stream_missing > picture->shortest.stream_missing)
+        picture_fill(&picture->shortest, row, replica);
     picture->behind += row->lag_ms >= PICTURE_BEHIND_MS;
     picture->silent += row->heard_ms >= PICTURE_SILENT_MS;
 }
@@ -171,6 +174,8 @@ static void on_replica(const struct peer_status *replica, void *arg)
         .connected_ms = at_least_0(picture->now_ms - replica->connected_ms),
         .sent_bytes = replica->sent_bytes,
         .delayed_ms = replica->delayed_ms,
+        .stream_missing = replica->stream_missing,
+        .stream_rate = replica->stream_rate,
         .is_held = replica->is_held,
         .full_sync = replica->full_sync,
     };
@@ -250,7 +255,8 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
     picture->lag_bytes_max = picture->behind = picture->silent = 0;
     picture->delayed = picture->failing = 0;
     picture->failing_most = (struct failing_row){.port = 0};
-    picture->latest = picture->silentest = (struct row){.id = 0};
+    picture->stream_short = 0;
+    picture->latest = picture->silentest = picture->shortest = (struct row){.id = 0};
     picture->row_count = 0;
     picture->rows_left_out = 0;
     struct gathering gathering;

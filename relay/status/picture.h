@@ -39,8 +39,10 @@ struct row {
     int64_t heard_ms; /* since its last sign of life */
     int64_t connected_ms;
     uint64_t sent_bytes;
-    int64_t delayed_ms; /* how long its full sync waits yet; 0: it does not */
-    bool is_held;       /* its full sync waits until others are over */
+    int64_t delayed_ms;      /* how long its full sync waits yet; 0: it does not */
+    uint64_t stream_missing; /* as in peer_status.h */
+    uint64_t stream_rate;
+    bool is_held; /* its full sync waits until others are over */
     struct progress_view full_sync;
     char address[ROW_ADDRESS_MAX];
     char version[ROW_VERSION_MAX];
@@ -84,6 +86,8 @@ struct picture {
     /* Of all replicas. */
     uint64_t states[ROW_STATE_COUNT];
     uint64_t lag_bytes_max;
+    uint64_t stream_short; /* replicas for whose way the stream is too much, */
+    struct row shortest;   /* and the one that lacks most */
     struct row latest; /* of those online that acknowledge: the one behind for the longest time, */
     struct row silentest;   /* and the one not heard for the longest time; ids 0: there is none */
     uint64_t behind;        /* how many are behind by PICTURE_BEHIND_MS or more */

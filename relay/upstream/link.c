@@ -326,6 +326,7 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
         link_close(&link);
         return NULL;
     }
+    link_set_congestion(link, options->congestion);
     timer_arm(link->timer, 0);
     return link;
 }

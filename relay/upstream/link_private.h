@@ -62,6 +62,11 @@ void link_look_at_rewind(struct link *link, struct link_outcome *outcome);
 /* A turn ends: the disk may have what a rewind waits for. */
 void link_look_at_cut(struct link *link);
 
+/* ------------------------------------------------------------------ link_settings.c */
+
+/* Of the connections that are made from now on. */
+void link_set_congestion(struct link *link, const char *congestion);
+
 /* ------------------------------------------------------------------ link_loading.c */
 
 /* The snapshot that a full sync is filling; NULL: there is no full sync. */

@@ -13,6 +13,13 @@ void link_set_tls(struct link *link, struct tls_context *tls)
     link->parent.tls = tls;
 }
 
+void link_set_congestion(struct link *link, const char *congestion)
+{
+    link->options.congestion = congestion;
+    link->server_conn.congestion = congestion;
+    refresh_set_congestion(link->refresh_schedule.refresh, congestion);
+}
+
 void link_set_credentials(struct link *link, const char *user, const char *password)
 {
     link->options.user = user;
@@ -39,6 +46,7 @@ void link_set_ack(struct link *link, struct ack_rule rule)
 void link_change(struct link *link, const struct link_options *options)
 {
     link_set_ack(link, options->ack);
+    link_set_congestion(link, options->congestion);
     link->options.timeout_ms = options->timeout_ms;
     link->options.failover_grace_ms = options->failover_grace_ms;
     link->announced.fixed = options->announce_version;

@@ -33,6 +33,7 @@ struct refresh {
     struct timer
         *timer; /* of a pause: the disk is full until files are freed, or is being written to */
     struct tls_context *tls;
+    const char *congestion;
     struct announced_version *announced;
     struct compression_use *compression;
     struct state_machine machine; /* enum refresh_state */
@@ -231,6 +232,11 @@ void refresh_set_tls(struct refresh *refresh, struct tls_context *tls)
     refresh->tls = tls;
 }
 
+void refresh_set_congestion(struct refresh *refresh, const char *congestion)
+{
+    refresh->congestion = congestion;
+}
+
 void refresh_set_credentials(struct refresh *refresh, const char *user, const char *password)
 {
     refresh->terms.user = user;
@@ -259,6 +265,7 @@ void refresh_start(struct refresh *refresh, const char *host, uint16_t port,
     state_machine_enter(&refresh->machine, REFRESH_CONNECTING, LOG_LEVEL_INFO, "%s", cause);
     bool made = server_conn_init(&refresh->server_conn);
     refresh->server_conn.tls = refresh->tls;
+    refresh->server_conn.congestion = refresh->congestion;
     if (!made || !server_conn_open(&refresh->server_conn, refresh->loop, host, port,
                                    refresh_on_event, refresh))
         refresh_fail(refresh, "out of memory");

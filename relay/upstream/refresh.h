@@ -36,6 +36,9 @@ bool refresh_is_busy(const struct refresh *refresh);
 /* Its connections are made under TLS from the next one on, as the link's are. NULL: plain. */
 void refresh_set_tls(struct refresh *refresh, struct tls_context *tls);
 
+/* The same for the congestion control, which is the caller's. */
+void refresh_set_congestion(struct refresh *refresh, const char *congestion);
+
 /* Also for one that is busy: the strings before are not used any more. */
 void refresh_set_credentials(struct refresh *refresh, const char *user, const char *password);
 

@@ -32,11 +32,14 @@ void server_conn_fini(struct server_conn *server_conn)
 
 struct conn_options server_conn_conn_options(const struct server_conn *server_conn)
 {
-    return (struct conn_options){
+    struct conn_options options = {
         .keepalive_s = KEEPALIVE_S,
         .unanswered_ms = SERVER_CONN_UNANSWERED_MS,
         .tls = server_conn->tls,
     };
+    if (server_conn->congestion != NULL)
+        snprintf(options.congestion, sizeof(options.congestion), "%s", server_conn->congestion);
+    return options;
 }
 
 /* A new connection begins with nothing of the one before: neither a command that was not sent

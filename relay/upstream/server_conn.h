@@ -31,6 +31,8 @@ enum {
 struct server_conn {
     struct conn *conn;       /* NULL: not open */
     struct tls_context *tls; /* of the next connection; NULL: plain. The owner's to set */
+    const char
+        *congestion; /* of the next connection; NULL or "": the system's. The owner's to set */
     struct handshake handshake;
     struct text out;            /* to be sent */
     uint8_t *buffer;            /* SERVER_CONN_BUFFER bytes */

@@ -3,12 +3,15 @@
 
 import datetime
 import re
+import subprocess
 
 import pytest
+import redis
 
 import digest
 import load
 import psync_client
+import relay as relay_module
 import wait
 import web
 
@@ -139,3 +142,60 @@ def test_three_real_replicas_one_after_the_other(lab):
     assert most <= 1
     digest.compare(origin, replicas)
     wait.equal("full syncs", lambda: relay.info("relay")["full_syncs_in_progress"], 0)
+
+
+@pytest.mark.seconds(180)
+def test_a_link_that_is_too_small_for_the_stream(lab):
+    """A replica that acknowledges half of what is published, for long, has a finding; when it has all, it has not."""
+    origin, relay = start(
+        lab,
+        {"downstream.repl-full-sync-rate": "0", "downstream.repl-stream-rate-warning": "10"},
+        megabytes=1,
+        http=True,
+    )
+    slow = lab.closing(psync_client.PsyncClient(relay.port)).handshake()
+    slow.full_sync()
+    slow.ack()
+    acknowledged = slow.offset
+
+    def publish(keeps_up):
+        """Some more is written, and half of that is acknowledged, or all there is."""
+        nonlocal acknowledged
+        load.populate(origin, 1)
+        before = slow.offset
+        slow.stream_to(origin.offset())
+        acknowledged = slow.offset if keeps_up else acknowledged + (slow.offset - before) // 2
+        slow.ack(acknowledged)
+        names = [finding["name"] for finding in web.status(relay)["findings"]]
+        return "replica_link_too_small" in names
+
+    wait.equal("the finding", lambda: publish(False), True, seconds=90, every=0.2)
+    relay.wait_log(r"the stream does not fit its link: published=\d+ acknowledged=\d+ missing=\d+")
+    wait.equal("the finding", lambda: publish(True), False, seconds=90, every=0.2)
+    relay.wait_log("the stream fits its link again")
+
+
+def test_congestion_control(lab):
+    """One that the kernel has not is refused; one that it has is in use for the connections of replicas."""
+    _, relay = start(lab, megabytes=1)
+    for name in ("tcp-congestion", "upstream.tcp-congestion"):
+        with pytest.raises(redis.ResponseError, match="no-such-one"):
+            relay.set(name, "no-such-one")
+        relay.set(name, "reno")
+    replica = lab.replica(relay).wait_online()
+    listed = subprocess.run(
+        ["ss", "-Htin", "state", "established", f"sport = :{relay.port}"],
+        capture_output=True, text=True, check=True,
+    ).stdout
+    ours = [line for line in listed.split("\n") if "wscale" in line]
+    assert any(line.split()[0] == "reno" for line in ours), listed
+    assert replica.info("replication")["master_link_status"] == "up"
+
+
+def test_a_start_without_the_congestion_control_warns(lab):
+    origin = lab.origin()
+    settings = {"downstream.tcp-congestion": "no-such-one"}
+    relay = lab.relay(origin, settings).wait_link()
+    relay.wait_log(r"\[downstream\] tcp-congestion: .*no-such-one")
+    checked = relay_module.run("-c", relay.ini, "--check")
+    assert checked.returncode == 1 and "no-such-one" in checked.stdout + checked.stderr

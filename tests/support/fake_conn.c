@@ -626,6 +626,17 @@ void fake_conn_set_unanswered(struct conn *conn, bool is_unanswered)
     conn->is_unanswered = is_unanswered;
 }
 
+void conn_limit_unsent(struct conn *conn)
+{
+    (void)conn;
+}
+
+void conn_set_congestion(struct conn *conn, const char *name)
+{
+    (void)conn;
+    (void)name;
+}
+
 void conn_keep_alive(struct conn *conn, int keepalive_s)
 {
     CHECK(keepalive_s > 0);

@@ -44,8 +44,8 @@ struct value_kind {
 value_parse_fn value_parse_string, value_parse_word, value_parse_host, value_parse_bind,
     value_parse_host_names, value_parse_candidates, value_parse_sentinel, value_parse_ack,
     value_parse_renames, value_parse_version, value_parse_compression, value_parse_port,
-    value_parse_count, value_parse_size, value_parse_rate, value_parse_duration, value_parse_grace,
-    value_parse_seconds, value_parse_name;
+    value_parse_count, value_parse_size, value_parse_rate, value_parse_period, value_parse_duration,
+    value_parse_grace, value_parse_seconds, value_parse_name;
 value_print_fn value_print_string, value_print_secret, value_print_candidates, value_print_sentinel,
     value_print_ack, value_print_version, value_print_compression, value_print_port,
     value_print_count, value_print_size, value_print_duration, value_print_grace,
@@ -80,6 +80,8 @@ value_fini_fn value_fini_string;
     .parse = value_parse_rate, .print = value_print_size /* uint64_t: bytes a second; 0: none */
 #define VALUE_DURATION                                   /* int64_t: milliseconds */               \
     .parse = value_parse_duration, .print = value_print_duration
+#define VALUE_PERIOD                                                                               \
+    .parse = value_parse_period, .print = value_print_duration /* int64_t: milliseconds; 0: never */
 #define VALUE_GRACE /* int64_t: milliseconds, or -1 for "no" */                                    \
     .parse = value_parse_grace, .print = value_print_grace
 #define VALUE_SECONDS .parse = value_parse_seconds, .print = value_print_seconds /* int */

@@ -39,7 +39,9 @@ struct downstream_options {
     int64_t compression_latency_ms; /* repl-compression-max-latency */
     uint64_t
         full_sync_rate; /* repl-full-sync-rate: bytes a second of all RDBs together; 0: no limit */
-    unsigned full_syncs_max; /* repl-max-full-syncs: at a time; 0: any number */
+    int64_t stream_rate_warning_ms; /* repl-stream-rate-warning: see stream_watch.h; 0: never */
+    const char *congestion;         /* tcp-congestion of replicas; NULL or "": the system's */
+    unsigned full_syncs_max;        /* repl-max-full-syncs: at a time; 0: any number */
 };
 
 /* What the component needs from outside. */

@@ -49,7 +49,10 @@ struct peer_status {
     uint64_t compressed_bytes;   /* of sent_bytes, what was compressed, */
     uint64_t uncompressed_bytes; /* and what it was */
     int64_t delayed_ms; /* its full sync could be had, and waits for so long yet; 0: it does not */
-    bool is_held;       /* its full sync could be had, and waits until others are over */
+    uint64_t
+        stream_missing; /* bytes a second of the stream that its way lacks: stream_watch.h; 0: it fits */
+    uint64_t stream_rate; /* then so much is published a second */
+    bool is_held;         /* its full sync could be had, and waits until others are over */
     struct progress_view full_sync; /* of the RDB that it is sent; not active: it is sent none */
 };
 

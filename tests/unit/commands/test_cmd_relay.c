@@ -23,6 +23,7 @@ static void two_replicas(void)
                                                        .last_ack_ms = clock_ms() - 2500,
                                                        .connected_ms = clock_ms() - 61000,
                                                        .sent_bytes = 777,
+                                                       .stream_missing = 5,
                                                        .full_sync = {.is_active = true,
                                                                      .bytes = 50,
                                                                      .total = 200,
@@ -48,7 +49,8 @@ static void two_replicas(void)
     "streaming\r\n$12\r\nacknowledges\r\n$3\r\nyes\r\n$6\r\noffset\r\n:4000\r\n$11\r\nsent_"       \
     "offset\r\n:4500\r\n$9\r\nlag_bytes\r\n:1000\r\n$3\r\nlag\r\n:2\r\n$3\r\nage\r\n:61\r\n$"      \
     "10\r\n"                                                                                       \
-    "sent_bytes\r\n:777\r\n$4\r\nheld\r\n$2\r\nno\r\n$15\r\nfull_sync_bytes\r\n:50\r\n$"           \
+    "sent_bytes\r\n:777\r\n$14\r\nstream_missing\r\n:5\r\n$4\r\nheld\r\n$2\r\nno\r\n$15\r\nfull_"  \
+    "sync_bytes\r\n:50\r\n$"                                                                       \
     "15\r\nfull_sync_total"                                                                        \
     "\r\n:200\r\n$19\r\nfull_sync_estimated\r\n$3\r\nyes\r\n$14\r\nfull_sync_rate\r\n:10\r\n$"     \
     "14\r\nfull_sync_left"                                                                         \
@@ -58,7 +60,8 @@ static void two_replicas(void)
     "$4\r\nport\r\n:0\r\n$7\r\nversion\r\n$0\r\n\r\n$5\r\nstate\r\n$7\r\nwaiting\r\n$12\r\n"       \
     "acknowledges\r\n$2\r\nno\r\n$6\r\noffset\r\n:0\r\n$11\r\nsent_offset\r\n:0\r\n$9\r\nlag_"     \
     "bytes\r\n:-1\r\n$3\r\nlag\r\n:0\r\n$3\r\nage\r\n:0\r\n$10\r\nsent_bytes\r\n:0\r\n"            \
-    "$4\r\nheld\r\n$3\r\nyes\r\n$15\r\nfull_sync_bytes\r\n:-1\r\n$15\r\nfull_sync_total\r\n:-"     \
+    "$14\r\nstream_missing\r\n:0\r\n$4\r\nheld\r\n$3\r\nyes\r\n$15\r\nfull_sync_bytes\r\n:-1\r\n$" \
+    "15\r\nfull_sync_total\r\n:-"                                                                  \
     "1\r\n"                                                                                        \
     "$19\r\nfull_sync_estimated\r\n$2\r\nno\r\n$14\r\nfull_sync_rate\r\n:-1\r\n$14\r\nfull_sync_"  \
     "left\r\n:-1\r\n"
@@ -68,9 +71,9 @@ COMMAND_TEST(replicas_are_maps)
     expect("relay replicas", "*0\r\n");
     fake_clock_advance(100000);
     two_replicas();
-    expect("RELAY REPLICAS", "*2\r\n*38\r\n" FIRST "*38\r\n" SECOND);
+    expect("RELAY REPLICAS", "*2\r\n*40\r\n" FIRST "*40\r\n" SECOND);
     say("hello 3");
-    expect("relay replicas", "*2\r\n%19\r\n" FIRST "%19\r\n" SECOND);
+    expect("relay replicas", "*2\r\n%20\r\n" FIRST "%20\r\n" SECOND);
     assert_true(is_one_value(say("relay replicas"), 3));
 }
 

@@ -310,6 +310,17 @@ TEST(rates)
     CHECK_ROWS(rate, rows);
 }
 
+TEST(periods)
+{
+    static const struct value_kind period = {VALUE_PERIOD, .least = 10 * 1000, .most = 100 * 1000,
+                                             .expected = "a time"};
+    static const struct row rows[] = {
+        {"0", "0", "0"},   {"10", "10", "10"},  {"60", "60", "60"},
+        {"9", NULL, NULL}, {"101", NULL, NULL}, {"", NULL, NULL},
+    };
+    CHECK_ROWS(period, rows);
+}
+
 TEST(sizes)
 {
     static const struct value_kind size = {VALUE_SIZE, .least = 0, .most = INT64_MAX,

@@ -137,6 +137,25 @@ TEST(an_old_history_is_served)
     assert_string_equal(not_ready(), "");
 }
 
+TEST(a_link_that_is_too_small_for_the_stream)
+{
+    set_up();
+    fake_components.replicas[0].stream_missing = 8 * MIB;
+    fake_components.replicas[0].stream_rate = 20 * MIB;
+    assert_string_equal(found(), "replica_link_too_small");
+    assert_string_equal(words, "The replica 10.0.0.1:6379 does not keep up with the stream: 20.0 "
+                               "MiB/s are published, and 8.0 MiB/s of that are missing.\n");
+}
+
+TEST(full_syncs_that_are_held)
+{
+    set_up();
+    fake_components.counts.full_syncs = 2;
+    fake_components.counts.full_syncs_held = 1;
+    assert_string_equal(found(), "full_sync_held");
+    assert_string_equal(words, "1 replica waits for a full sync until one of 2 others is over.\n");
+}
+
 TEST(a_primary_that_is_silent_for_too_long)
 {
     set_up();
