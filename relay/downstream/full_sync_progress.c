@@ -11,7 +11,7 @@ enum { LINE_MAX = 256 };
 
 void full_sync_progress_begin(struct replica_stats *stats, uint64_t length, bool is_estimate)
 {
-    progress_meter_begin(&stats->progress, clock_ms(), 0);
+    progress_meter_begin(&stats->progress, clock_ms(), stats->rdb_begin);
     progress_meter_expect(&stats->progress, length, is_estimate);
 }
 

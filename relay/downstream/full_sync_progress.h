@@ -14,7 +14,8 @@
 
 enum { FULL_SYNC_LINES_MAX = 4 };
 
-/* It is about to be attached, and is sent an RDB of `length`, or (is_estimate) of about so much; 0: not known. */
+/* It is about to be attached, and is sent an RDB of `length`, or (is_estimate) of about so much; 0: not known.
+ * Its stats say how much of that it has already (rdb_begin). */
 void full_sync_progress_begin(struct replica_stats *stats, uint64_t length, bool is_estimate);
 
 /* Each second. `logged_ms` is the caller's: when it was told last. */

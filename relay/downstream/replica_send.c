@@ -108,7 +108,7 @@ static void note_rdb_sent(struct replica *replica)
     stats->rdb_sent_ms = clock_ms();
     show_rdb(replica);
     log_info("downstream: replica id=%" PRIu64 " addr=%s rdb sent bytes=%" PRIu64 " duration=%.3fs",
-             stats->id, stats->peer, replica->feed.snapshot_sent,
+             stats->id, stats->peer, replica->feed.snapshot_sent - stats->rdb_begin,
              (double)(stats->rdb_sent_ms - stats->attached_ms) / 1000);
     replica_note_life(replica);
     replica_leave_rate(replica);

@@ -50,6 +50,7 @@ struct replica_stats {
     bool acknowledges;        /* false for SYNC */
     bool full_sync;           /* it was attached with an RDB */
     uint64_t attached_offset; /* its stream begins here */
+    uint64_t rdb_begin;       /* it had so many bytes of the RDB of its full sync before */
     struct replica_terms terms;
     struct replica_codec codec; /* what it is sent is compressed by */
     char peer[REPLICA_STATS_ADDRESS_MAX];

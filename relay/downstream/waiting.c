@@ -225,6 +225,7 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
     }
     if (plan->verdict == ATTACH_FULL) {
         replica_take_place(replica, waiting->limits);
+        replica->stats->rdb_begin = plan->rdb_begin;
         full_sync_progress_begin(
             replica->stats, plan->has_length ? plan->length : snapshot_estimate(plan->snapshot),
             !plan->has_length);

@@ -80,6 +80,19 @@ PROGRESS_TEST(an_estimate_gives_way_to_the_length)
     assert_false(full_sync_progress_view(&replicas[0]).is_estimate);
 }
 
+/* A relay that goes on where its transfer broke. */
+PROGRESS_TEST(what_it_had_before_is_no_part_of_the_rate)
+{
+    replicas[0].rdb_begin = 500;
+    full_sync_progress_begin(&replicas[0], 1000, false);
+    REPLICA_STATS_SET(&replicas[0], rdb_sent, 550);
+    pass_second();
+    struct progress_view view = full_sync_progress_view(&replicas[0]);
+    assert_int_equal(view.bytes, 550);
+    assert_int_equal(view.rate, 50);
+    assert_int_equal(view.left_ms, 9000);
+}
+
 PROGRESS_TEST(the_log_is_not_flooded)
 {
     for (unsigned i = 0; i < REPLICAS; i++)
