@@ -143,6 +143,8 @@ static struct primary *primary_of(const struct fault *fault)
 struct succession {
     struct primary *primary;
     struct timeline *timeline;
+    struct process *relay;
+    uint64_t starved; /* a thread of the relay, by chance; 0: none */
 };
 
 static void on_succession(void *arg)
@@ -150,6 +152,9 @@ static void on_succession(void *arg)
     struct succession *succession = arg;
     if (!primary_is_up(succession->primary))
         primary_start(succession->primary, succession->timeline);
+    /* Whoever is the last to hear of it. */
+    if (succession->starved != 0)
+        fibers_starve(succession->relay, succession->starved, sim_now_us() + 3 * SIM_S);
     free(succession);
 }
 
@@ -159,7 +164,8 @@ static void succeed(struct fault *fault, struct timeline *timeline)
     struct primary *primary = primary_of(fault);
     struct succession *succession = malloc(sizeof *succession);
     CHECK(succession != NULL);
-    *succession = (struct succession){primary, timeline};
+    uint64_t starved = fault->dice[2] % 3 == 0 ? fault->dice[2] / 16 : 0;
+    *succession = (struct succession){primary, timeline, fault->world->relay, starved};
     primary_end(primary, fault->dice[2] % 4 == 0);
     world_note_timeline(fault->world, timeline);
     alarm_in(fault->length_us, on_succession, succession);
@@ -182,7 +188,8 @@ static void fail_over(struct fault *fault)
     if (!primary_is_up(primary_of(fault)))
         return;
     struct timeline *before = primary_timeline(primary_of(fault));
-    size_t behind = fault->dice[0] % 3 == 0 ? 0 : (size_t)(fault->dice[1] % 400);
+    static const size_t most[] = {1, 8, 400};
+    size_t behind = (size_t)(fault->dice[1] % most[fault->dice[0] % 3]);
     size_t last = before->boundary_count > behind ? before->boundary_count - behind : 0;
     uint64_t offset = last == 0 ? before->start : before->boundaries[last - 1];
     succeed(fault, timeline_part(before, offset));
