@@ -324,9 +324,9 @@ static void metrics_write_plain(const struct picture *picture, struct text *out)
 {
     for (size_t i = 0; i < LENGTH_OF(metrics); i++) {
         struct value value = metrics[i].value(picture);
-        metrics_write_head(out, metrics[i].name, metrics[i].type, metrics[i].help);
-        if (!value.is_known)
+        if (!value.is_known) /* a family without a sample is left out whole */
             continue;
+        metrics_write_head(out, metrics[i].name, metrics[i].type, metrics[i].help);
         text_append_string(out, metrics[i].name);
         metrics_write_number(out, value.number);
     }
@@ -545,11 +545,14 @@ static void metrics_write_replicas(const struct picture *picture, struct text *o
 {
     for (size_t i = 0; i < LENGTH_OF(replica_metrics); i++) {
         const char *name = replica_metrics[i].name;
-        metrics_write_head(out, name, replica_metrics[i].type, replica_metrics[i].help);
+        bool has_head = false; /* a family without a sample is left out whole */
         for (size_t at = 0; at < picture->row_count; at++) {
             const struct row *row = &picture->rows[at];
             if (!replica_metrics[i].is_of(row))
                 continue;
+            if (!has_head)
+                metrics_write_head(out, name, replica_metrics[i].type, replica_metrics[i].help);
+            has_head = true;
             bool is_ipv6 = strchr(row->address, ':') != NULL;
             text_format(out, "%s{replica=\"%s", name, is_ipv6 ? "[" : "");
             escape_label(out, row->address);
