@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Compressed replication: between relays, and with peers written from docs/protocol.md 7.5 (support/compression.py)."""
 
+import random
+
 import pytest
 
 import certificates
@@ -8,6 +10,7 @@ import compression
 import crc64
 import digest
 import load
+import mitm
 import psync_client
 import resp
 import wait
@@ -311,3 +314,24 @@ def test_a_redis_replica_is_told_that_there_is_none(lab, setting):
         assert str(said) == "ERR Requested level 3 differs from master's level: 0"
         replica.handshake()
         assert replica.full_sync().startswith(b"REDIS")
+
+
+@pytest.mark.parametrize("setting", ["lz4", "zstd"])
+def test_an_rdb_that_breaks_goes_on_where_it_broke(lab, setting):
+    """What was decompressed is kept, and the rest comes in a frame of its own (docs/protocol.md 2.7)."""
+    origin = lab.origin(rdbcompression="no")
+    pipe = origin.client().pipeline(transaction=False)
+    draw = random.Random(5)
+    for number in range(2000):
+        pipe.set(f"key:{number}", draw.randbytes(2000).hex())
+    pipe.execute()
+    near = lab.relay(origin, {"downstream.repl-compression": setting}, name="near").wait_link()
+    middle = lab.mitm(near, plan=[mitm.CutAfter(1_000_000) for _ in range(3)])
+    far = lab.relay(middle, {"upstream.repl-compression": setting}, name="far").wait_link(seconds=90)
+    assert far.info("store")["rdbs_resumed"] == 3
+    assert near.info("stats")["sync_full_resumed"] == 3
+    replica = lab.replica(far).wait_online()
+    load.fill(origin, rounds=3)
+    digest.compare(origin, [replica])
+    wait_compressed(near, far, setting)
+    assert far.info()["upstream_compression_errors"] == 0
