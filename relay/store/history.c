@@ -120,6 +120,11 @@ static bool name_segment(void *arg, const struct identity_segment *row, struct t
     return segment_log_add(&history->log, row, why);
 }
 
+struct remover history_remover(const struct history *history)
+{
+    return (struct remover){history->dependencies.files, history->dependencies.reclaimer};
+}
+
 struct backlog_dependencies history_backlog_dependencies(struct history *history)
 {
     const struct store_options *options = history->dependencies.options;

@@ -292,7 +292,8 @@ static bool is_taken(const struct history *history, struct finding *finding)
 static void history_found_place(struct history *history, struct snapshot **snapshot)
 {
     struct snapshot_set *snapshot_set = &history->snapshot_set;
-    snapshot_set_reclaimer(*snapshot, history->dependencies.reclaimer);
+    const struct remover remover = history_remover(history);
+    snapshot_set_remover(*snapshot, &remover);
     struct snapshot **where =
         history->search->seek == SEEK_AHEAD ? &snapshot_set->ahead : &snapshot_set->complete;
     if (*where != NULL || (where == &snapshot_set->complete && snapshot_set->ahead != NULL))
@@ -337,13 +338,14 @@ static bool keep_for_restore(struct history *history, uint64_t offset, const cha
 static void end_search(struct history *history)
 {
     const struct snapshot_search *search = history->search;
+    const struct remover remover = history_remover(history);
     for (size_t i = search->count; i > 0; i--) { /* the oldest first */
         char name[SNAPSHOT_NAME_MAX];
         uint64_t offset = search->found[i - 1];
         snapshot_name(offset, name);
         if (!history_found_is_kept(&history->snapshot_set, offset) &&
             !keep_for_restore(history, offset, name))
-            (void)reclaimer_unlink(history->dependencies.reclaimer, history->snapshot_dir, name);
+            removal_ask(&remover, history->snapshot_dir, name, 0, NULL);
     }
     free(history->search);
     history->search = NULL;

@@ -111,7 +111,8 @@ struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset
         history_snapshots_set_error(history, why);
         errno = error;
     } else {
-        snapshot_set_reclaimer(history->snapshot_set.arriving, history->dependencies.reclaimer);
+        const struct remover remover = history_remover(history);
+        snapshot_set_remover(history->snapshot_set.arriving, &remover);
     }
     history->seen_readable = 0;
     history->changed = true;

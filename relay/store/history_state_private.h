@@ -22,6 +22,7 @@
 #include "relay/base/progress_meter.h"
 #include "relay/base/text.h"
 #include "relay/store/branches.h"
+#include "removal.h"
 #include "segment_log.h"
 #include "snapshot_set.h"
 #include "syncer.h"
@@ -76,6 +77,9 @@ struct history {
 MUST_CHECK struct history *history_make(const struct history_dependencies *dependencies,
                                         uint64_t number, struct text *why);
 void history_free(struct history **history);
+
+/* Who removes its files. */
+struct remover history_remover(const struct history *history);
 struct backlog_dependencies history_backlog_dependencies(struct history *history);
 
 /* As history_save. `is_cut`: what an identity before this one says of rows to come is not true. */

@@ -16,6 +16,7 @@
 #include "relay/base/bytes.h"
 #include "relay/base/crc64.h"
 #include "relay/base/log.h"
+#include "removal.h"
 #include "tail.h"
 
 enum {
@@ -523,43 +524,13 @@ void segment_seal(struct segment *segment)
     segment->disk_bytes = length;
 }
 
-/* A file that leaves its directory. */
-struct unlink_job {
-    struct thread_job job;
-    struct reclaimer *reclaimer;
-    int directory;
-    uint64_t first;
-    uint64_t bytes;
-};
-
-static void unlink_file(struct reclaimer *reclaimer, int directory, uint64_t first)
-{
-    char name[SEGMENT_NAME_MAX];
-    segment_name(first, name);
-    if (!reclaimer_unlink(reclaimer, directory, name))
-        log_warn("store: cannot remove %s", name);
-}
-
-static void unlink_in_turn(struct thread_job *job)
-{
-    struct unlink_job *it = (struct unlink_job *)(void *)job;
-    unlink_file(it->reclaimer, it->directory, it->first);
-    reclaimer_announced_done(it->reclaimer, it->bytes);
-    free(it);
-}
-
 void segment_unlink_file(const struct segment_space *space, int directory, uint64_t first,
                          uint64_t bytes)
 {
-    struct unlink_job *it = calloc(1, sizeof(*it));
-    if (it == NULL) { /* behind those that were submitted before, whose names may be made again */
-        file_thread_drain(space->files);
-        unlink_file(space->reclaimer, directory, first);
-        return;
-    }
-    *it = (struct unlink_job){{.work = unlink_in_turn}, space->reclaimer, directory, first, bytes};
-    reclaimer_announce(space->reclaimer, bytes);
-    file_thread_submit(space->files, &it->job);
+    const struct remover remover = {space->files, space->reclaimer};
+    char name[SEGMENT_NAME_MAX];
+    segment_name(first, name);
+    removal_ask(&remover, directory, name, bytes, NULL);
 }
 
 void segment_unlink(struct segment *segment, int directory)

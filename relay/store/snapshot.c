@@ -16,7 +16,7 @@
 #include "reclaimer.h"
 #include "relay/base/clock.h"
 #include "relay/base/crc64.h"
-#include "relay/base/log.h"
+#include "removal.h"
 #include "snapshot_private.h"
 
 enum {
@@ -39,7 +39,7 @@ struct snapshot {
     uint64_t number; /* constant, as the two below */
     uint64_t offset; /* X */
     int file;
-    struct reclaimer *reclaimer;
+    struct remover remover;
     struct reclaim_job job; /* of its end */
     bool is_removed;        /* its file has no name any more: closing frees it */
     bool is_kept;           /* but for one of partial_rdb.c's */
@@ -99,7 +99,7 @@ void snapshot_release(struct snapshot **snapshot)
         return;
     it->job.work = close_in_turn;
     it->job.bytes = it->is_removed && !it->is_kept ? it->received : 0;
-    reclaimer_take(it->reclaimer, &it->job);
+    reclaimer_take(it->remover.reclaimer, &it->job);
 }
 
 uint64_t snapshot_offset(const struct snapshot *snapshot)
@@ -342,9 +342,9 @@ struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool is_this_boo
                : settle_proof(snapshot, proves_itself(snapshot, is_this_boot, pace, why), why);
 }
 
-void snapshot_set_reclaimer(struct snapshot *snapshot, struct reclaimer *reclaimer)
+void snapshot_set_remover(struct snapshot *snapshot, const struct remover *remover)
 {
-    snapshot->reclaimer = reclaimer;
+    snapshot->remover = *remover;
 }
 
 void snapshot_expect(struct snapshot *snapshot, uint64_t length)
@@ -544,7 +544,7 @@ void snapshot_fail(struct snapshot *snapshot, int directory)
 {
     char part[SNAPSHOT_NAME_MAX];
     part_name(snapshot->offset, part);
-    (void)reclaimer_unlink(snapshot->reclaimer, directory, part);
+    removal_ask(&snapshot->remover, directory, part, snapshot->received, NULL);
     snapshot->is_removed = true;
     atomic_store_explicit(&snapshot->state, SNAPSHOT_FAILED, memory_order_release);
 }
@@ -553,8 +553,7 @@ void snapshot_unlink(struct snapshot *snapshot, int directory)
 {
     char name[SNAPSHOT_NAME_MAX];
     snapshot_name(snapshot->offset, name);
-    if (!reclaimer_unlink(snapshot->reclaimer, directory, name))
-        log_warn("store: cannot remove %s", name);
+    removal_ask(&snapshot->remover, directory, name, snapshot->received, NULL);
     snapshot->is_removed = true;
 }
 

@@ -14,7 +14,7 @@
 #include "relay/store/identity.h"
 
 struct files_pace;
-struct reclaimer;
+struct remover;
 struct snapshot;
 
 enum { SNAPSHOT_NAME_MAX = 40 };
@@ -45,8 +45,8 @@ MUST_CHECK struct snapshot *snapshot_load(int directory, const struct identity_s
 MUST_CHECK struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool is_this_boot,
                                            const struct files_pace *pace, struct text *why);
 
-/* Who lets go of it last has `reclaimer` close it, and so it is with files that it leaves. */
-void snapshot_set_reclaimer(struct snapshot *snapshot, struct reclaimer *reclaimer);
+/* Who removes its file; who lets go of it last has the reclaimer of that close it. */
+void snapshot_set_remover(struct snapshot *snapshot, const struct remover *remover);
 
 /* Everything was received: proves it and gives it its name. False: it is not whole, `why`; it has
  * failed then. */

@@ -68,6 +68,14 @@ static inline bool place_has(const struct place *place, const char *name)
     return faccessat(place->directory, name, F_OK, 0) == 0;
 }
 
+/* Is it gone, or goes as soon as the file thread has got round to it? */
+static inline bool place_loses(const struct place *place, const char *name)
+{
+    for (int i = 0; i < 100000 && place_has(place, name); i++)
+        usleep(100);
+    return !place_has(place, name);
+}
+
 /* -1: it is not there. */
 static inline int64_t place_length(const struct place *place, const char *name)
 {

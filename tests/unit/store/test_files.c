@@ -35,7 +35,7 @@ PLACE_TEST(a_file_is_replaced_at_once)
         assert_true(files_read(place.directory, "name", &read, &why));
         assert_view(text_bytes(&read), contents[i]);
         text_fini(&read);
-        assert_false(place_has(&place, "name.new"));
+        assert_true(place_loses(&place, "name.new"));
     }
     struct stat about;
     assert_int_equal(fstatat(place.directory, "name", &about, 0), 0);
@@ -51,7 +51,7 @@ PLACE_TEST(what_cannot_be_replaced_stays)
     assert_false(files_replace(place.directory, "name", bytes_of("x"), true, &why));
     assert_int_equal(errno, EISDIR);
     assert_string_equal(text_string(&why), "name: cannot replace: Is a directory");
-    assert_false(place_has(&place, "name.new"));
+    assert_true(place_loses(&place, "name.new"));
     assert_true(place_has(&place, "name/inner"));
     text_clear(&why);
     assert_int_equal(mkdirat(place.directory, "other.new", 0700), 0);

@@ -66,7 +66,7 @@ DEPOT_TEST(a_refresh_takes_the_place_of_the_snapshot)
     depot_receive(arriving, 1);
     assert_true(history_complete_snapshot(history, &depot.why));
     depot_assert_snapshot(history_usable_snapshot(history), 1);
-    assert_false(place_has(&depot.place, "data/history-1/snapshot/1000.rdb"));
+    assert_true(place_loses(&depot.place, "data/history-1/snapshot/1000.rdb"));
     depot_assert_snapshot(old, 0);
     snapshot_release(&old);
     refresh(6000, 2); /* the same X again */
@@ -87,7 +87,7 @@ DEPOT_TEST(a_refresh_ahead_of_the_stream_waits_its_turn)
     depot_assert_snapshot(history_usable_snapshot(history), 0);
     depot_stream(&depot, 1, 0);
     depot_assert_snapshot(history_usable_snapshot(history), 1);
-    assert_false(place_has(&depot.place, "data/history-1/snapshot/1000.rdb"));
+    assert_true(place_loses(&depot.place, "data/history-1/snapshot/1000.rdb"));
     reopen();
     depot_assert_snapshot(history_usable_snapshot(history), 1);
 }
@@ -97,10 +97,10 @@ DEPOT_TEST(a_refresh_ahead_is_not_there_for_the_next_start)
     depot_stream(&depot, 5000, 0);
     refresh(6500, 1);
     refresh(6400, 2); /* in its place */
-    assert_false(place_has(&depot.place, "data/history-1/snapshot/6500.rdb"));
+    assert_true(place_loses(&depot.place, "data/history-1/snapshot/6500.rdb"));
     reopen();
     depot_assert_snapshot(history_usable_snapshot(history), 0);
-    assert_false(place_has(&depot.place, "data/history-1/snapshot/6400.rdb"));
+    assert_true(place_loses(&depot.place, "data/history-1/snapshot/6400.rdb"));
 }
 
 DEPOT_TEST(a_refresh_that_fails_leaves_the_snapshot)
@@ -192,7 +192,7 @@ DEPOT_TEST(a_snapshot_that_cannot_be_read_is_given_up)
     store_tick(depot.store);
     assert_null(history_snapshot(history));
     assert_true(store_snapshot_is_due(depot.store));
-    assert_false(place_has(&depot.place, "data/history-1/snapshot/1000.rdb"));
+    assert_true(place_loses(&depot.place, "data/history-1/snapshot/1000.rdb"));
     refresh(1000, 1);
     depot_assert_snapshot(history_usable_snapshot(history), 1);
     store_tick(depot.store);
@@ -207,7 +207,7 @@ DEPOT_TEST(a_new_id_drops_what_was_taken_beyond_its_beginning)
     rename_to('b');
     depot_stream(&depot, 1000, 1);
     depot_assert_snapshot(history_usable_snapshot(history), 0);
-    assert_false(place_has(&depot.place, "data/history-1/snapshot/6500.rdb"));
+    assert_true(place_loses(&depot.place, "data/history-1/snapshot/6500.rdb"));
     struct snapshot *arriving = history_begin_snapshot(history, 7001, &depot.why);
     snapshot_retain(arriving);
     rename_to('c');
@@ -350,7 +350,7 @@ DEPOT_TEST(before_its_snapshot_is_there_a_history_is_not_found)
     struct replid b = depot_id('b');
     struct history *arriving = store_begin_history(depot.store, &b, 0, &depot.why);
     assert_int_equal(stream_append(history_backlog(arriving), 3 * DEPOT_SEGMENT, 0), BACKLOG_SPACE);
-    assert_false(place_has(&depot.place, "data/history-2/identity"));
+    assert_true(place_loses(&depot.place, "data/history-2/identity"));
     depot_receive(history_arriving_snapshot(arriving), 0);
     assert_true(store_promote(depot.store, &depot.why));
     assert_true(place_has(&depot.place, "data/history-2/identity"));

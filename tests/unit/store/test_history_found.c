@@ -35,11 +35,11 @@ static void put(uint64_t offset, const struct rdb *rdb)
     place_write(&depot.place, name, rdb_bytes(rdb));
 }
 
-static bool has(uint64_t offset)
+static bool loses(uint64_t offset)
 {
     char name[80];
     snprintf(name, sizeof(name), DIRECTORY "snapshot/%llu.rdb", (unsigned long long)offset);
-    return place_has(&depot.place, name);
+    return place_loses(&depot.place, name);
 }
 
 /* One that says nothing of its primary. */
@@ -74,8 +74,8 @@ DEPOT_TEST(the_newest_of_two_whole_ones_is_served)
     depot_open(&depot);
     expect_usable(5000);
     depot_assert_snapshot(history_usable_snapshot(history()), 1);
-    assert_false(has(1000));
-    assert_false(has(4000));
+    assert_true(loses(1000));
+    assert_true(loses(4000));
     store_close(&depot.store);
     depot_open(&depot); /* the identity names it now */
     expect_usable(5000);
@@ -103,9 +103,9 @@ DEPOT_TEST(what_is_not_whole_is_not_taken)
     rdb_free(&rdb);
     depot_open(&depot);
     expect_usable(1000);
-    assert_false(has(5000));
-    assert_false(has(5001));
-    assert_false(has(5002));
+    assert_true(loses(5000));
+    assert_true(loses(5001));
+    assert_true(loses(5002));
 }
 
 DEPOT_TEST(nor_is_what_is_outside_the_window)
@@ -114,8 +114,8 @@ DEPOT_TEST(nor_is_what_is_outside_the_window)
     put_plain(6001, 1);
     depot_open(&depot);
     expect_usable(1000);
-    assert_false(has(999));
-    assert_false(has(6001));
+    assert_true(loses(999));
+    assert_true(loses(6001));
 }
 
 DEPOT_TEST(nor_what_says_that_it_is_of_elsewhere)
@@ -124,8 +124,8 @@ DEPOT_TEST(nor_what_says_that_it_is_of_elsewhere)
     put_of(5001, 'a', 5002);
     depot_open(&depot);
     expect_usable(1000);
-    assert_false(has(5000));
-    assert_false(has(5001));
+    assert_true(loses(5000));
+    assert_true(loses(5001));
 }
 
 /* It waits until the stream has come to its X, as it did before the kill. */
@@ -176,7 +176,7 @@ DEPOT_TEST(one_without_a_checksum_is_taken_after_a_kill_alone)
     place_flip(&depot.place, DIRECTORY "tail", BOOT_ID_AT + 3);
     depot_open(&depot);
     expect_usable(5000); /* that one is named by now */
-    assert_false(has(5500));
+    assert_true(loses(5500));
     rdb_free(&rdb);
 }
 

@@ -52,6 +52,7 @@ static void fill(void)
     for (int i = 0; i < 1000 && place_has(&depot.place, HISTORY "snapshot/1000.rdb"); i++) {
         store_tick(depot.store); /* the one before it stays until it is safe */
         depot_await_synced(&depot);
+        (void)depot_await_freed(&depot);
     }
 }
 
@@ -155,8 +156,8 @@ DEPOT_TEST(the_window_begins_behind_what_cannot_be_proven)
     depot_assert_window(&depot, first(), UINT64_MAX, END);
     assert_int_equal(may_continue(FIRST), CONTINUITY_GONE);
     (void)depot_await_freed(&depot);
-    assert_false(place_has(&depot.place, HISTORY "backlog/1000.seg"));
-    assert_false(place_has(&depot.place, HISTORY "backlog/5096.seg"));
+    assert_true(place_loses(&depot.place, HISTORY "backlog/1000.seg"));
+    assert_true(place_loses(&depot.place, HISTORY "backlog/5096.seg"));
     assert_null(history_usable_snapshot(history())); /* its X is in front */
     assert_true(store_snapshot_is_due(depot.store));
 }
@@ -171,7 +172,7 @@ DEPOT_TEST(an_rdb_that_cannot_be_proven_is_not_served)
     assert_null(history_usable_snapshot(history()));
     assert_true(store_snapshot_is_due(depot.store));
     (void)depot_await_freed(&depot);
-    assert_false(place_has(&depot.place, HISTORY "snapshot/9000.rdb"));
+    assert_true(place_loses(&depot.place, HISTORY "snapshot/9000.rdb"));
     depot_assert_window(&depot, FIRST, UINT64_MAX, END);
 }
 
@@ -198,7 +199,7 @@ DEPOT_TEST(a_newer_rdb_takes_the_place_of_one_that_is_being_proven)
     depot_await_proven(&depot);
     assert_int_equal(snapshot_offset(history_usable_snapshot(history())), END);
     (void)depot_await_freed(&depot);
-    assert_false(place_has(&depot.place, HISTORY "snapshot/9000.rdb"));
+    assert_true(place_loses(&depot.place, HISTORY "snapshot/9000.rdb"));
     depot_assert_snapshot(history_usable_snapshot(history()), 0);
 }
 
@@ -317,7 +318,7 @@ DEPOT_TEST(a_clean_stop_spares_the_reading)
         set_back_time(names[i], &before);
     }
     start();
-    assert_false(place_has(&depot.place, HISTORY CLEAN_MARK_NAME));
+    assert_true(place_loses(&depot.place, HISTORY CLEAN_MARK_NAME));
     depot_await_proven(&depot);
     assert_int_equal(first(), FIRST);
     assert_non_null(history_usable_snapshot(history()));
@@ -353,7 +354,7 @@ DEPOT_TEST(a_kill_leaves_no_mark)
     fill();
     store_close(&depot.store);
     fill_and_die(start);
-    assert_false(place_has(&depot.place, HISTORY CLEAN_MARK_NAME));
+    assert_true(place_loses(&depot.place, HISTORY CLEAN_MARK_NAME));
     start();
     depot_await_proven(&depot);
     depot_assert_window(&depot, FIRST, UINT64_MAX, END);

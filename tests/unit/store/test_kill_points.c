@@ -35,8 +35,10 @@ static struct history *current(void)
     return store_current(depot.store);
 }
 
+/* What the step has replaced is off its directory, too. */
 static void done(void)
 {
+    (void)depot_await_freed(&depot);
     account->before = account->after;
     account->end_before = account->end_after;
     account->snapshot_before = account->snapshot_after;

@@ -82,7 +82,7 @@ PLACE_TEST(a_name_goes_at_once_and_can_be_used_again)
     for (int i = 0; i < 3; i++) {
         place_write(&place, "a", bytes_of("content"));
         assert_true(reclaimer_unlink(reclaimer, place.directory, "a"));
-        assert_false(place_has(&place, "a"));
+        assert_true(place_loses(&place, "a"));
     }
     place_write(&place, "a", bytes_of("the last"));
     assert_true(reclaimer_is_busy(reclaimer));
@@ -92,7 +92,7 @@ PLACE_TEST(a_name_goes_at_once_and_can_be_used_again)
     assert_int_equal(reclaimer_bytes(reclaimer), 0);
     assert_int_equal(place_length(&place, "a"), 8);
     reclaimer_stop(&reclaimer, 20000);
-    assert_false(place_has(&place, RECLAIMER_TRASH)); /* nothing is left in it */
+    assert_true(place_loses(&place, RECLAIMER_TRASH)); /* nothing is left in it */
 }
 
 PLACE_TEST(what_is_not_there_is_said)
@@ -103,7 +103,7 @@ PLACE_TEST(what_is_not_there_is_said)
     assert_false(reclaimer_unlink(NULL, place.directory, "nothing"));
     place_write(&place, "a", bytes_of("content"));
     assert_true(reclaimer_unlink(NULL, place.directory, "a"));
-    assert_false(place_has(&place, "a"));
+    assert_true(place_loses(&place, "a"));
 }
 
 PLACE_TEST(without_room_for_the_trash_files_go_all_the_same)
@@ -112,7 +112,7 @@ PLACE_TEST(without_room_for_the_trash_files_go_all_the_same)
     start();
     place_write(&place, "a", bytes_of("content"));
     assert_true(reclaimer_unlink(reclaimer, place.directory, "a"));
-    assert_false(place_has(&place, "a"));
+    assert_true(place_loses(&place, "a"));
     assert_true(place_has(&place, RECLAIMER_TRASH));
 }
 
@@ -123,8 +123,8 @@ PLACE_TEST(what_a_kill_left_is_freed_by_the_next_start)
     place_write(&place, RECLAIMER_TRASH "/1-1", bytes_of("left"));
     start();
     await_idle();
-    assert_false(place_has(&place, RECLAIMER_TRASH "/1-0"));
-    assert_false(place_has(&place, RECLAIMER_TRASH "/1-1"));
+    assert_true(place_loses(&place, RECLAIMER_TRASH "/1-0"));
+    assert_true(place_loses(&place, RECLAIMER_TRASH "/1-1"));
 }
 
 static void note_name(const char *name, void *arg)
