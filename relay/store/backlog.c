@@ -57,23 +57,24 @@ struct backlog *backlog_new(const struct backlog_dependencies *dependencies, uin
     struct backlog *backlog = backlog_make(dependencies, why);
     if (backlog == NULL)
         return NULL;
-    struct segment *segment = segment_create(dependencies->directory, first,
-                                             dependencies->segment_bytes, backlog->space, why);
+    struct segment *segment = segment_reserve(first, dependencies->segment_bytes, backlog->space);
     if (segment == NULL) {
+        text_format(why, "out of memory");
         backlog_free(&backlog);
+        errno = ENOMEM;
         return NULL;
     }
+    segment->has_name = false; /* until it has a file */
     backlog_chain(backlog, segment);
     backlog->boundary = first;
     backlog->published_boundary = backlog->boundary;
-    if (!backlog_set_mark(backlog)) {
-        int error = errno;
-        text_format(why, "%s", backlog->error);
-        segment_unlink(segment, dependencies->directory);
-        backlog_free(&backlog);
-        errno = error;
-    }
     return backlog;
+}
+
+void backlog_set_place(struct backlog *backlog, int directory, struct tail *tail)
+{
+    backlog->dependencies.directory = directory;
+    backlog->dependencies.tail = tail;
 }
 
 void backlog_free(struct backlog **backlog)
@@ -90,6 +91,7 @@ void backlog_free(struct backlog **backlog)
         segment_seal(it->last);
     segment_release(it->head);
     segment_space_release(it->space);
+    removals_forget(&it->beyond);
     free(it->owed_copy);
     free(it);
     *backlog = NULL;

@@ -63,7 +63,8 @@ MUST_CHECK enum backlog_space backlog_make_ready(struct backlog *backlog);
  * backlog_make_ready tries again. Thread 0. */
 MUST_CHECK enum backlog_space backlog_append(struct backlog *backlog, struct bytes data);
 
-/* Is the next segment being made? When it no longer is, BACKLOG_HELD may be over. Thread 0. */
+/* Is the next segment being made, or the identity written that it waits for? When no longer, BACKLOG_HELD may be
+ * over. Thread 0. */
 bool backlog_awaits_segment(const struct backlog *backlog);
 
 /* What is owed will come again: nothing is any more. Thread 0. */
@@ -78,9 +79,11 @@ MUST_CHECK bool backlog_attach(struct backlog *backlog, struct cursor *cursor, u
 
 /* ------------------------------------------------------------------ made, cut, ended: by its history */
 
-/* Empty, beginning at `first`. NULL: `why`. */
+/* Empty, beginning at `first`, with a segment that has no file yet: whoever makes that (segment_make_file), and a tail
+ * with a mark of it, says so by backlog_set_place, before any byte comes. NULL: errno and `why`. */
 MUST_CHECK struct backlog *backlog_new(const struct backlog_dependencies *dependencies,
                                        uint64_t first, struct text *why);
+void backlog_set_place(struct backlog *backlog, int directory, struct tail *tail);
 
 /* From disk: the end of what the identity and the tail say, as far as the files prove it, back to the last command
  * boundary. The window begins there; it grows as more is proven, the newest first. Segments that turn out not to
@@ -147,9 +150,17 @@ bool backlog_shorten(struct backlog *backlog, uint64_t keep_from);
  * stands in. */
 uint64_t backlog_spare_bytes(const struct backlog *backlog);
 
-/* Forgets every byte from `offset` on; the boundary becomes `offset`. A kill finds it so; for a power failure the
- * durable marks of the tail have to be forgotten, too (syncer_cut). False: the disk refused. */
-MUST_CHECK bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why);
+/* Forgets every byte from `offset` on, in memory and in the identity; the boundary becomes `offset`. Then the caller
+ * has the identity written, and until one of the two below no byte can be appended. False: errno and `why`; nothing
+ * has changed. */
+MUST_CHECK bool backlog_begin_cut(struct backlog *backlog, uint64_t offset, struct text *why);
+
+/* The identity was written, so that a kill finds the cut: what is beyond it goes off the disk, and bytes may come. For
+ * a power failure the durable marks of the tail have to be forgotten, too (syncer_cut). */
+void backlog_end_cut(struct backlog *backlog);
+
+/* It could not be written: the files stay as they are, and no byte can be appended any more. */
+void backlog_lose_cut(struct backlog *backlog);
 
 /* What is appended from now on is known under another id: cursors that are attached already are told
  * CURSOR_RENAMED at the end, and read no byte behind it. False: no segment could be made; `why`. */

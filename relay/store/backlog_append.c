@@ -19,6 +19,8 @@ static enum backlog_space seal_last(struct backlog *backlog, const struct segmen
     struct identity *identity = backlog->dependencies.identity;
     struct segment *last = backlog->last;
     size_t count = identity->segment_count;
+    if (last->written == last->first) /* a cut has left nothing of it */
+        return BACKLOG_SPACE;
     if (count > 0 && identity->segments[count - 1].first == last->first)
         return BACKLOG_SPACE;
     struct identity_segment row = {last->first, last->written, last->crc, backlog->boundary};
@@ -31,9 +33,12 @@ static enum backlog_space seal_last(struct backlog *backlog, const struct segmen
     enum backlog_space room = BACKLOG_SPACE;
     while (room == BACKLOG_SPACE) {
         text_clear(why);
-        if (backlog->dependencies.name(backlog->dependencies.arg, &row, why))
+        room = backlog->dependencies.name(backlog->dependencies.arg, &row, why);
+        backlog->awaits_name = room == BACKLOG_HELD;
+        if (room == BACKLOG_SPACE)
             return BACKLOG_SPACE;
-        room = backlog_give_way(backlog, errno, next->capacity);
+        if (room == BACKLOG_NO_SPACE)
+            room = backlog_give_way(backlog, errno, next->capacity);
     }
     identity_drop_newest(identity);
     return room;
@@ -46,6 +51,23 @@ void segment_set_replid_after(struct segment *segment, unsigned replid_index)
         atomic_store_explicit(&segment->replid_after, replid_index, memory_order_relaxed);
 }
 
+/* Of the newest, the only one, a cut has left nothing: `next` begins where it does, and takes its place. Who stands
+ * in it steps over. */
+static void replace_empty(struct backlog *backlog, struct segment *next)
+{
+    struct segment *empty = backlog->last;
+    CHECK(empty == backlog->head);
+    segment_retain(next);
+    /* Release: `next` is whole before readers see it. */
+    atomic_store_explicit(&empty->next, next, memory_order_release);
+    backlog->head = NULL;
+    backlog->last = NULL;
+    backlog->count = 0;
+    backlog_chain(backlog, next);
+    segment_release(empty);
+    backlog_recount(backlog);
+}
+
 /* Seals the newest segment into the identity and goes on in a new one. The order makes a kill at any
  * point harmless: a segment is named in the identity before the tail speaks of its successor. */
 enum backlog_space backlog_roll(struct backlog *backlog, struct text *why)
@@ -56,10 +78,19 @@ enum backlog_space backlog_roll(struct backlog *backlog, struct text *why)
     if (room != BACKLOG_SPACE)
         return room;
     room = seal_last(backlog, next, why);
+    if (room == BACKLOG_HELD) {
+        backlog_put_back(backlog, next);
+        return room;
+    }
     if (room != BACKLOG_SPACE) {
         segment_unlink(next, backlog->dependencies.directory);
         segment_release(next);
         return room;
+    }
+    if (last->written == last->first) {
+        replace_empty(backlog, next);
+        (void)backlog_set_mark(backlog);
+        return BACKLOG_SPACE;
     }
     backlog->news = backlog_show(backlog) || backlog->news;
     backlog_chain(backlog, next);
@@ -153,6 +184,12 @@ static enum backlog_space backlog_append_settle(struct backlog *backlog, bool fo
 
 enum backlog_space backlog_make_ready(struct backlog *backlog)
 {
+    if (backlog->is_cutting && backlog->dependencies.take_saved != NULL)
+        backlog->dependencies.take_saved(backlog->dependencies.arg);
+    if (backlog->is_lost)
+        return BACKLOG_NO_SPACE;
+    if (backlog->is_cutting)
+        return BACKLOG_HELD;
     enum backlog_space room = backlog_append_settle(backlog, true);
     /* Nobody is shown what the mark does not tell of: more of it only makes the gap larger. */
     if (room == BACKLOG_SPACE && backlog->is_unmarked && !backlog_set_mark(backlog))
@@ -169,6 +206,7 @@ static void keep_owed(struct backlog *backlog)
 
 enum backlog_space backlog_append(struct backlog *backlog, struct bytes data)
 {
+    CHECK(!backlog->is_cutting);
     CHECK(backlog->owed.length == 0);
     CHECK(data.length <= BACKLOG_APPEND_MAX);
     backlog->owed = data;

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "relay/store/backlog_space.h"
+
 struct clean_mark;
 struct file_thread;
 struct identity;
@@ -28,10 +30,13 @@ struct backlog_dependencies {
     struct file_thread *files;   /* NULL: segments are made and removed at once */
     const struct clean_mark
         *clean; /* of backlog_load: what need not be read; NULL: nothing is told */
-    /* Writes the identity after a cut, for a kill to find. False: `why` and errno. */
-    bool (*save)(void *arg, struct text *why);
-    /* The row was added to the identity as its newest: names it on the disk, for a kill to find. The same. */
-    bool (*name)(void *arg, const struct identity_segment *row, struct text *why);
+    /* The row was added to the identity as its newest: names it on the disk, for a kill to find. BACKLOG_HELD: not now,
+     * the identity is being written; BACKLOG_NO_SPACE: errno and `why`. */
+    enum backlog_space (*name)(void *arg, const struct identity_segment *row, struct text *why);
+    /* Is it being written, so that what was held waits for it? Takes it when it is (backlog_end_cut may be called).
+     * NULL: it never is. */
+    bool (*is_saving)(void *arg);
+    void (*take_saved)(void *arg);
     void *arg;
 };
 

@@ -88,6 +88,10 @@ bool backlog_is_next_asked(const struct backlog *backlog)
 
 bool backlog_awaits_segment(const struct backlog *backlog)
 {
+    const struct backlog_dependencies *dependencies = &backlog->dependencies;
+    if ((backlog->awaits_name || backlog->is_cutting) && dependencies->is_saving != NULL &&
+        dependencies->is_saving(dependencies->arg))
+        return true;
     return backlog->prepared.segment != NULL && !prepared_is_done(&backlog->prepared);
 }
 
@@ -95,7 +99,7 @@ void backlog_prepare(struct backlog *backlog)
 {
     struct prepared_segment *next = &backlog->prepared;
     const struct segment *last = backlog->last;
-    if (backlog->dependencies.files == NULL)
+    if (backlog->dependencies.files == NULL || backlog->is_cutting)
         return;
     if (next->segment != NULL) {
         if (next->is_ahead && prepared_is_done(next) && next->failure != 0) {
@@ -151,6 +155,13 @@ enum backlog_space backlog_take_next(struct backlog *backlog, struct segment **o
         space = backlog_give_way(backlog, failure, 0);
     }
     return space;
+}
+
+void backlog_put_back(struct backlog *backlog, struct segment *segment)
+{
+    CHECK(backlog->prepared.segment == NULL);
+    backlog->prepared.segment = segment;
+    backlog->prepared.failure = 0;
 }
 
 bool backlog_drop_prepared(struct backlog *backlog)

@@ -18,6 +18,7 @@
 #include "relay/base/log_repeat.h"
 #include "relay/base/text.h"
 #include "relay/store/backlog_space.h"
+#include "removal.h"
 #include "segment.h"
 
 enum { BACKLOG_ERROR_MAX = 256 };
@@ -42,10 +43,14 @@ struct backlog {
     size_t count;
     size_t unproven; /* segments of the identity, the oldest, that are not in the chain yet */
     uint64_t unproven_bytes;
-    bool is_head_broken;   /* what the head has before its point cannot be proven */
-    uint64_t charge;       /* see backlog_charge */
-    bool has_cuts;         /* some segment holds what a rewind cut off behind it */
-    unsigned replid_index; /* how many ids came after the first one */
+    bool is_head_broken;    /* what the head has before its point cannot be proven */
+    uint64_t charge;        /* see backlog_charge */
+    bool is_cutting;        /* the identity of a cut is not written yet */
+    bool is_lost;           /* nor will it ever be */
+    bool awaits_name;       /* the newest could not be named: the identity was being written */
+    struct removals beyond; /* the files of segments beyond the cut */
+    bool has_cuts;          /* some segment holds what a rewind cut off behind it */
+    unsigned replid_index;  /* how many ids came after the first one */
     uint64_t boundary;
     uint64_t published_boundary; /* that the live mark carries */
     bool news;                   /* something was shown to readers in the middle of a turn */
@@ -125,6 +130,9 @@ bool backlog_is_next_asked(const struct backlog *backlog);
 /* Takes the next segment; it begins where the newest ends. BACKLOG_HELD: it is being made. BACKLOG_NO_SPACE: `why`. */
 MUST_CHECK enum backlog_space backlog_take_next(struct backlog *backlog, struct segment **out,
                                                 struct text *why);
+
+/* It is not needed yet after all. */
+void backlog_put_back(struct backlog *backlog, struct segment *segment);
 
 /* Gives the next segment up if it is made. True: its file goes. */
 bool backlog_drop_prepared(struct backlog *backlog);

@@ -3,6 +3,7 @@
  * Where the history of a backlog is cut off, and where another id begins.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backlog.h"
@@ -40,10 +41,10 @@ static bool rewind_identity(struct identity *identity, const struct segment *kep
     return false;
 }
 
-/* Writes the rewound identity; on failure it and the tail are as they were. The live mark comes first,
- * for a kill before it is obeyed: it is passed over as long as the identity is the old one. */
-static bool save_rewound(struct backlog *backlog, const struct segment *kept, uint64_t offset,
-                         struct text *why)
+/* The identity is rewound in memory; on failure it and the tail are as they were. The live mark comes first, for a kill
+ * before the identity is written: it is passed over as long as that is the old one. */
+static bool begin_rewound(struct backlog *backlog, const struct segment *kept, uint64_t offset,
+                          struct text *why)
 {
     struct identity *identity = backlog->dependencies.identity;
     struct identity before;
@@ -57,17 +58,12 @@ static bool save_rewound(struct backlog *backlog, const struct segment *kept, ui
     int error = errno;
     if (!is_marked)
         text_format(why, "tail: cannot write: %s", strerror(error));
-    bool good = is_marked && rewind_identity(identity, kept, offset, why);
-    if (is_marked)
-        error = errno;
-    if (good) {
-        good = backlog->dependencies.save(backlog->dependencies.arg, why);
-        error = errno;
-    }
-    if (good) {
+    if (is_marked && rewind_identity(identity, kept, offset, why)) {
         identity_fini(&before);
         return true;
     }
+    if (is_marked)
+        error = errno;
     identity_fini(identity);
     *identity = before;
     (void)backlog_set_mark(backlog);
@@ -75,18 +71,19 @@ static bool save_rewound(struct backlog *backlog, const struct segment *kept, ui
     return false;
 }
 
-/* Takes `from` and all behind it off the disk, and tells those who stand there. */
+/* Tells those who stand in `from`, or behind it, and takes it all off the disk when the cut is written. */
 static void backlog_rewind_cut_off(struct backlog *backlog, struct segment *from)
 {
     for (struct segment *s = from; s != NULL; s = segment_next(s)) {
         atomic_store_explicit(&s->fate, SEGMENT_REWOUND, memory_order_relaxed);
-        segment_unlink(s, backlog->dependencies.directory);
+        segment_unlink_later(s, backlog->dependencies.directory, &backlog->beyond);
         backlog->count--;
     }
 }
 
 /* Ends `kept` at `offset`; what was behind it is out of the chain. */
-static void backlog_rewind_cut_at(struct backlog *backlog, struct segment *kept, uint64_t offset)
+static void backlog_rewind_cut_at(struct backlog *backlog, struct segment *kept, uint64_t offset,
+                                  uint64_t crc)
 {
     struct segment *old = segment_next(kept);
     backlog_rewind_cut_off(backlog, old);
@@ -94,8 +91,7 @@ static void backlog_rewind_cut_at(struct backlog *backlog, struct segment *kept,
     for (const struct segment *s = old; s != NULL; s = segment_next(s))
         segment_set_replid_after(kept,
                                  atomic_load_explicit(&s->replid_after, memory_order_relaxed));
-    const struct identity *identity = backlog->dependencies.identity;
-    kept->crc = identity->segments[identity->segment_count - 1].crc;
+    kept->crc = crc;
     kept->written = offset;
     kept->is_cut = true;
     /* Readers beyond it see that they are; a reader that stands at it goes on in the new next. */
@@ -106,33 +102,16 @@ static void backlog_rewind_cut_at(struct backlog *backlog, struct segment *kept,
     backlog->last = kept;
 }
 
-/* Lets go of the whole chain: `next`, a new one, is all there is. */
-static void start_over(struct backlog *backlog, struct segment *next)
+/* Nothing of the chain stays but the place where it began: the oldest segment ends there, empty and without a file,
+ * until the next one takes its place, which begins there as well and has its name. */
+static void cut_all(struct backlog *backlog, uint64_t offset)
 {
-    segment_release(backlog->head);
-    backlog->head = NULL;
-    backlog->last = NULL;
-    backlog_chain(backlog, next);
-}
-
-/* Nothing of the chain stays: the segment that bytes go into has to be there before it goes, and has the name of
- * one of those. So thread 0 waits for the disk here. False: the disk refused. */
-static bool cut_all(struct backlog *backlog, uint64_t offset, struct text *why)
-{
-    backlog_rewind_cut_off(backlog, backlog->head);
-    backlog_end_prepared(backlog);
-    file_thread_drain(backlog->dependencies.files);
-    struct segment *fresh =
-        segment_create(backlog->dependencies.directory, offset, backlog->dependencies.segment_bytes,
-                       backlog->space, why);
-    if (fresh != NULL) {
-        start_over(backlog, fresh);
-        return true;
-    }
-    segment_retain(backlog->last); /* of no more use than to be there until the history goes */
-    start_over(backlog, backlog->last);
-    backlog_recount(backlog);
-    return false;
+    struct segment *head = backlog->head;
+    CHECK(head->first == offset);
+    segment_unlink_later(head, backlog->dependencies.directory, &backlog->beyond);
+    head->points[0] = (struct segment_point){offset, 0};
+    head->point_count = 1;
+    backlog_rewind_cut_at(backlog, head, offset, 0);
 }
 
 /* The next segment, if it can be had at once; else backlog_make_ready waits for it. */
@@ -145,33 +124,54 @@ static void go_on_behind_cut(struct backlog *backlog)
     text_fini(&why);
 }
 
-/* In this order: a kill in the middle finds the history as it was before, or as it is afterwards. For a power
- * failure the syncer sees to it (syncer_cut). */
-bool backlog_rewind(struct backlog *backlog, uint64_t offset, struct text *why)
+/* The order is that of history_rewind.c: a kill in the middle finds the history as it was before, or as it is
+ * afterwards. */
+bool backlog_begin_cut(struct backlog *backlog, uint64_t offset, struct text *why)
 {
+    CHECK(!backlog->is_cutting);
     CHECK(offset >= backlog_first(backlog));
     CHECK(offset <= backlog_end(backlog));
     backlog_forget_owed(backlog);
     struct segment *kept = last_before(backlog, offset);
-    while (!save_rewound(backlog, kept, offset, why)) {
+    while (!begin_rewound(backlog, kept, offset, why)) {
         if (!files_is_full(errno) || !backlog_shorten(backlog, offset))
             return false;
         text_clear(why);
         kept = last_before(backlog, offset);
     }
-    /* If it fails: the next live mark writes it, and until then it does not fit the identity. */
-    (void)!tail_forget_live(backlog->dependencies.tail, offset);
+    const struct identity *identity = backlog->dependencies.identity;
     if (kept != NULL)
-        backlog_rewind_cut_at(backlog, kept, offset);
-    else if (!cut_all(backlog, offset, why))
-        return false;
+        backlog_rewind_cut_at(backlog, kept, offset,
+                              identity->segments[identity->segment_count - 1].crc);
+    else
+        cut_all(backlog, offset);
     backlog->boundary = offset;
     backlog->published_boundary = offset;
+    backlog->is_unmarked = false;
+    backlog->is_cutting = true;
+    backlog->news = true;
     backlog_recount(backlog);
-    if (kept != NULL)
-        go_on_behind_cut(backlog);
-    (void)backlog_set_mark(backlog);
     return true;
+}
+
+void backlog_end_cut(struct backlog *backlog)
+{
+    CHECK(backlog->is_cutting);
+    backlog->is_cutting = false;
+    removals_submit(&backlog->beyond);
+    /* If it fails: the next live mark writes it, and until then it does not fit the identity. */
+    (void)!tail_forget_live(backlog->dependencies.tail, backlog->last->written);
+    go_on_behind_cut(backlog);
+    (void)backlog_set_mark(backlog);
+}
+
+void backlog_lose_cut(struct backlog *backlog)
+{
+    backlog->is_lost = true;
+    backlog->last->has_name = false; /* so that nobody cuts its file when it is let go */
+    removals_forget(&backlog->beyond);
+    snprintf(backlog->error, sizeof(backlog->error),
+             "the end that was cut off is still on the disk");
 }
 
 /* ------------------------------------------------------------------ another id */
@@ -187,7 +187,10 @@ static bool renew_empty(struct backlog *backlog, unsigned replid_after, struct t
     segment_set_replid_after(empty, replid_after);
     backlog->count--;
     if (empty == backlog->head) {
-        start_over(backlog, twin);
+        segment_release(empty);
+        backlog->head = NULL;
+        backlog->last = NULL;
+        backlog_chain(backlog, twin);
         return true;
     }
     struct segment *before = last_before(backlog, empty->first);
@@ -219,7 +222,7 @@ bool backlog_begin_replid(struct backlog *backlog, struct text *why)
     unsigned replid_index = backlog->replid_index + 1;
     const struct segment *last = backlog->last;
     bool good = true;
-    if (last->written == last->first)
+    if (last->written == last->first && !last->is_cut)
         good = renew_empty(backlog, replid_index, why);
     else
         end_at_replid(backlog, replid_index);

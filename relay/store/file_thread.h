@@ -2,13 +2,20 @@
  *
  * The store's thread for calls that change a directory or the length of a file. A file system may keep such
  * a call waiting for seconds (a journal that is full, a disk that is busy with an fsync), so thread 0 makes
- * none of them for segments:
+ * none of them, but at a start and at the end:
  *
- *     the next segment     created, preallocated and mapped before it is needed  (backlog_prepare.c)
- *     a segment that goes  its file moves to the trash; the reclaimer frees it    (segment_unlink)
+ *     a new history        its directories, tail and first segment are made       (history_making.c)
+ *     an RDB that arrives  its file is made; it gets its name when it is whole    (history_making.c, history_snapshots.c)
+ *     the identity         written beside the old one and renamed over it         (history_identity.c)
+ *     the next segment     created, preallocated and mapped before it is needed   (backlog_prepare.c)
  *     one that ends early  its preallocated rest is cut off                       (segment_seal)
+ *     a file that goes     it moves to the trash; the reclaimer frees it          (removal.h)
+ *     a note               replaced                                               (notes.h)
  *     the free space       asked once a second                                    (disk_space.h)
  *     a history that goes  its identity is removed                                (history_remove)
+ *
+ * What thread 0 still does itself goes to files that are open: bytes of the stream and of the RDB, rows, marks
+ * (pwrite), which the page cache takes.
  *
  * Jobs are done in the order in which they were submitted. Order is part of the design: a file may be created
  * under a name whose removal was submitted before.

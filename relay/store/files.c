@@ -69,6 +69,15 @@ static void say(struct text *why, const char *name, const char *what)
     errno = error;
 }
 
+bool files_error(struct error *error, int number, const struct text *why)
+{
+    error->kind = number != 0 ? error_kind_of(number) : ERROR_SYSTEM;
+    error->number = number;
+    snprintf(error->text, sizeof(error->text), "%s",
+             why->length > 0 ? text_string(why) : "out of memory");
+    return false;
+}
+
 int files_open_directory(int at, const char *name, struct text *why)
 {
     int directory = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -15,6 +15,7 @@
 
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
+#include "relay/base/error.h"
 #include "relay/base/text.h"
 
 /* Files are larger than 4 GB, also where a pointer has 32 bits. */
@@ -30,6 +31,9 @@ bool files_is_refusal(int error);
 
 /* What an operator can do about a refusal: "raise the limit of open files (...)". NULL: nothing special. */
 const char *files_advice(int error);
+
+/* The error that a function of those below has told by errno (`number`) and `why`. Returns false. */
+bool files_error(struct error *error, int number, const struct text *why);
 
 /* Makes the directory (0700) where it is missing, and opens it. -1: `why`. */
 int files_open_directory(int at, const char *name, struct text *why);

@@ -15,11 +15,6 @@
 #include "relay/store/store_options.h"
 #include "segment.h"
 
-enum {
-    IDENTITY_LENGTH_MAX = 64 * 1024 * 1024, /* about half a million segments */
-    LOG_ROWS_LEAST = 256, /* behind the identity, before it is written whole again */
-};
-
 /* ------------------------------------------------------------------ made, loaded, ended */
 
 void history_free(struct history **history)
@@ -27,18 +22,26 @@ void history_free(struct history **history)
     struct history *it = *history;
     if (it == NULL)
         return;
+    file_thread_drain(it->dependencies.files); /* its jobs use what goes now */
     if (it->has_jobs)
         syncer_drain(it->dependencies.syncer);
     backlog_free(&it->backlog);
     history_search_end(it);
     clean_mark_fini(&it->clean);
+    snapshot_release(&it->made_snapshot);
+    snapshot_release(&it->named_snapshot);
     snapshot_set_fini(&it->snapshot_set);
     time_log_free(&it->times);
+    if (it->cut_place != NULL)
+        syncer_unreserve(it->cut_place);
+    removals_forget(&it->beyond);
+    text_fini(&it->saving.content);
+    if (it->saving.job.is_under_way && it->saving.job.is_good)
+        it->log.file = it->saving.log_file.file; /* it was written after all */
     tail_close(&it->tail);
     segment_log_fini(&it->log);
     identity_fini(&it->identity);
     text_fini(&it->error);
-    file_thread_drain(it->dependencies.files); /* its jobs use the directories */
     int directories[] = {it->snapshot_dir, it->backlog_dir, it->directory};
     for (size_t i = 0; i < LENGTH_OF(directories); i++) {
         if (directories[i] != -1)
@@ -48,24 +51,27 @@ void history_free(struct history **history)
     *history = NULL;
 }
 
-static bool open_directories(struct history *history, struct text *why)
+/* The directory `name`, unless an earlier try has opened it. */
+static bool history_open_once(int *directory, int at, const char *name, struct text *why)
+{
+    if (*directory == -1)
+        *directory = files_open_directory(at, name, why);
+    return *directory != -1;
+}
+
+bool history_open_directories(struct history *history, struct text *why)
 {
     char name[HISTORY_NAME_MAX];
     history_name(history->number, name);
-    history->directory = files_open_directory(history->dependencies.data_dir, name, why);
-    if (history->directory == -1)
+    bool good = history_open_once(&history->directory, history->dependencies.data_dir, name, why) &&
+                history_open_once(&history->backlog_dir, history->directory, "backlog", why) &&
+                history_open_once(&history->snapshot_dir, history->directory, "snapshot", why);
+    if (good && history->tail == NULL)
+        history->tail = tail_open(history->directory, why);
+    if (!good || history->tail == NULL)
         return false;
-    segment_log_init(&history->log, history->directory);
-    history->backlog_dir = files_open_directory(history->directory, "backlog", why);
-    history->snapshot_dir = files_open_directory(history->directory, "snapshot", why);
-    history->older.directory = history->snapshot_dir;
-    history->older.reclaimer = history->dependencies.reclaimer;
-    if (history->backlog_dir == -1 || history->snapshot_dir == -1)
-        return false;
-    history->tail = tail_open(history->directory, why);
-    if (history->tail == NULL)
-        return false;
-    history->times = time_log_new(history->dependencies.times, history->directory);
+    if (history->times == NULL)
+        history->times = time_log_new(history->dependencies.times, history->directory);
     if (history->times != NULL)
         return true;
     text_format(why, "out of memory");
@@ -73,9 +79,9 @@ static bool open_directories(struct history *history, struct text *why)
     return false;
 }
 
-/* One with its directories open and nothing in it yet. NULL: errno and `why`. */
-struct history *history_make(const struct history_dependencies *dependencies, uint64_t number,
-                             struct text *why)
+/* With nothing in it yet, and no directory. NULL: errno and `why`. */
+static struct history *history_alloc(const struct history_dependencies *dependencies,
+                                     uint64_t number, struct text *why)
 {
     struct history *history = calloc(1, sizeof(*history));
     if (history == NULL) {
@@ -86,38 +92,48 @@ struct history *history_make(const struct history_dependencies *dependencies, ui
     history->dependencies = *dependencies;
     history->number = number;
     history->snapshot_serial = 1; /* of one that is found */
+    history->named_serial = 1;
     segment_log_init(&history->log, -1);
     history->directory = -1;
     history->backlog_dir = -1;
     history->snapshot_dir = -1;
     text_init(&history->error, HISTORY_WHY_MAX);
-    if (!open_directories(history, why)) {
-        int error = errno;
-        history_free(&history);
-        errno = error;
-    }
     return history;
 }
 
-/* Before its snapshot is complete, a kill must not leave anything that looks like a history. */
-static bool save_cut(void *arg, struct text *why)
+void history_note_place(struct history *history)
 {
-    struct history *history = arg;
-    return !history->has_name || history_write(history, true, why);
+    history->is_made = true;
+    history->log.directory = history->directory;
+    history->older.directory = history->snapshot_dir;
+    history->older.remover = history_remover(history);
 }
 
-/* As many rows as there are segments are written for each that is sealed, when half of them are new. */
-static bool name_segment(void *arg, const struct identity_segment *row, struct text *why)
+struct history *history_make(const struct history_dependencies *dependencies, uint64_t number,
+                             struct text *why)
 {
-    struct history *history = arg;
-    if (!history->has_name)
-        return true;
-    size_t rows = history->log.rows;
-    bool is_long = rows >= LOG_ROWS_LEAST && rows >= history->identity.segment_count / 2;
-    /* At a start the identity may not have been written yet: the disk was full. */
-    if (is_long || !segment_log_has_base(&history->log))
-        return history_save(history, why);
-    return segment_log_add(&history->log, row, why);
+    struct history *history = history_alloc(dependencies, number, why);
+    if (history == NULL)
+        return NULL;
+    if (history_open_directories(history, why)) {
+        history_note_place(history);
+        history->is_found = true;
+        return history;
+    }
+    int error = errno;
+    history_free(&history);
+    errno = error;
+    return NULL;
+}
+
+static bool is_saving(void *arg)
+{
+    return history_is_saving(arg);
+}
+
+static void take_saved(void *arg)
+{
+    history_take_saved(arg);
 }
 
 struct remover history_remover(const struct history *history)
@@ -138,8 +154,9 @@ struct backlog_dependencies history_backlog_dependencies(struct history *history
         .reclaimer = history->dependencies.reclaimer,
         .files = history->dependencies.files,
         .clean = &history->clean,
-        .save = save_cut,
-        .name = name_segment,
+        .name = history_name_segment,
+        .is_saving = is_saving,
+        .take_saved = take_saved,
         .arg = history,
     };
 }
@@ -147,70 +164,20 @@ struct backlog_dependencies history_backlog_dependencies(struct history *history
 struct history *history_new(const struct history_dependencies *dependencies, uint64_t number,
                             const struct replid *replid, uint64_t offset, struct text *why)
 {
-    struct history *history = history_make(dependencies, number, why);
-    int error = errno;
-    if (history == NULL) {
-        history_erase(dependencies->data_dir, number); /* it may have come as far as a directory */
-        errno = error;
+    struct history *history = history_alloc(dependencies, number, why);
+    if (history == NULL)
         return NULL;
-    }
     identity_init(&history->identity, replid);
     struct backlog_dependencies backlog_dependencies = history_backlog_dependencies(history);
     history->backlog = backlog_new(&backlog_dependencies, offset, why);
-    bool good = history->backlog != NULL && history_begin_snapshot(history, offset, why) != NULL;
-    if (!good) {
-        error = errno;
+    if (history->backlog == NULL) {
+        history_free(&history); /* there is nothing to wait for */
+        return NULL;
+    }
+    history->first_segment = backlog_newest(history->backlog);
+    if (history_begin_snapshot(history, offset, why) == NULL)
         history_remove(&history);
-        errno = error;
-    }
     return history;
-}
-
-void history_tell_unsaved(struct history *history, const char *why)
-{
-    char sum[LOG_REPEAT_SUM_MAX];
-    if (log_repeat_note(&history->unsaved, why, clock_ms(), sum))
-        log_warnx("store: history-%" PRIu64 "%s: %s", history->number, sum, why);
-}
-
-static void tell_saved(struct history *history)
-{
-    char sum[LOG_REPEAT_SUM_MAX];
-    if (log_repeat_goes_on(&history->unsaved) && log_repeat_end(&history->unsaved, clock_ms(), sum))
-        log_info("store: history-%" PRIu64 ": its identity can be written again%s", history->number,
-                 sum);
-}
-
-bool history_write(struct history *history, bool is_cut, struct text *why)
-{
-    struct text content;
-    text_init(&content, IDENTITY_LENGTH_MAX);
-    history->identity.base = history->log.base + 1;
-    identity_format(&history->identity, &content);
-    bool good = !content.failed;
-    int error = ENOMEM;
-    if (good) {
-        good = files_replace(history->directory, "identity", text_bytes(&content), false, why);
-        error = errno;
-    } else {
-        text_format(why, "out of memory");
-    }
-    text_fini(&content);
-    if (good) {
-        segment_log_follow(&history->log, history->identity.base, is_cut);
-        if (history->dependencies.options->fsync ==
-            STORE_FSYNC_NO) /* else the syncer does, when it is kept */
-            segment_log_remove_before(history->directory, history->identity.base);
-        history->is_unnamed = false;
-        tell_saved(history);
-    }
-    errno = error;
-    return good;
-}
-
-bool history_save(struct history *history, struct text *why)
-{
-    return history_write(history, false, why);
 }
 
 /* ------------------------------------------------------------------ asked */
@@ -253,6 +220,11 @@ enum continuity history_may_continue(const struct history *history, const struct
     return continuity == CONTINUITY_YES ? CONTINUITY_UNPROVEN : continuity;
 }
 
+bool history_awaits_disk(const struct history *history)
+{
+    return file_job_is_busy(&history->naming) || history_is_saving(history);
+}
+
 const char *history_error(const struct history *history)
 {
     const char *window = backlog_error(history->backlog);
@@ -276,16 +248,19 @@ void history_take_options(struct history *history)
 
 void history_trim(struct history *history)
 {
+    history_take_saved(history);
     (void)backlog_drop_unreadable(history->backlog);
     (void)backlog_trim(history->backlog);
     history_drop_unreadable(history);
     history_settle_snapshots(history);
-    older_snapshots_trim(&history->older, backlog_unproven_first(history->backlog), UINT64_MAX,
+    older_snapshots_trim(&history->older, backlog_unproven_first(history->backlog),
                          history->dependencies.options->snapshot_keep);
 }
 
 void history_note_time(struct history *history)
 {
+    if (!history->is_made)
+        return;
     time_log_note(history->times, backlog_published_boundary(history->backlog),
                   &history->identity.replid, backlog_unproven_first(history->backlog),
                   history->dependencies.options->fsync != STORE_FSYNC_NO);
@@ -317,9 +292,13 @@ bool history_restorable(const struct history *history, struct time_entry *oldest
 
 bool history_publish(struct history *history)
 {
+    history_take_made(history);
+    history_take_saved(history);
+    history_take_named(history);
     history_take_proof(history);
     bool news = backlog_publish(history->backlog);
-    history_advance_snapshots(history);
+    if (history->is_made) /* before that the file thread has the directories */
+        history_advance_snapshots(history);
     if (history->snapshot_set.arriving != NULL) {
         uint64_t readable = snapshot_readable(history->snapshot_set.arriving);
         news = news || readable != history->seen_readable;

@@ -60,6 +60,15 @@ static void leave_mark(struct history *history)
     text_fini(&why);
 }
 
+/* Nothing is served any more: what is on its way to the disk is waited for. */
+static void await_saved(struct history *history)
+{
+    do {
+        file_thread_drain(history->dependencies.files);
+        history_take_saved(history);
+    } while (history->saving.job.is_under_way);
+}
+
 void history_close(struct history **history)
 {
     struct history *it = *history;
@@ -67,6 +76,7 @@ void history_close(struct history **history)
         return;
     history_end_proof(it);
     history_fail_snapshot(it);
+    await_saved(it);
     (void)history_publish(it);
     uint64_t before;
     uint64_t snapshot_before;
@@ -76,6 +86,7 @@ void history_close(struct history **history)
         snapshot_before = it->snapshot_asked;
         history_sync(it);
     } while (it->submitted != before || it->snapshot_asked != snapshot_before);
+    await_saved(it);
     history_settle_snapshots(it);
     history_note_time(it);
     leave_mark(it);

@@ -65,6 +65,8 @@ void history_forget(int directory)
 {
     static const char *const files[] = {"identity", "identity.new", SYNCER_IDENTITY_KEPT,
                                         SYNCER_IDENTITY_KEPT ".new", "tail"};
+    if (directory == -1) /* it was never made */
+        return;
     for (size_t i = 0; i < LENGTH_OF(files); i++)
         unlinkat(directory, files[i], 0);
     segment_log_remove_before(directory, UINT64_MAX);

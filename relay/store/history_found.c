@@ -352,7 +352,7 @@ static void end_search(struct history *history)
     history->changed = true;
     if (history->snapshot_set.complete == NULL && history->identity.snapshot.exists) {
         history->identity.snapshot.exists = false;
-        history_save_name(history);
+        history_ask_saving(history);
     }
 }
 

@@ -104,7 +104,7 @@ static void tidy(struct history *history)
     struct text why;
     text_init(&why, HISTORY_WHY_MAX);
     if (!files_each(history->backlog_dir, remove_stray_segment, history, &why) ||
-        !history_tidy_snapshots(history, &why) || !history_write(history, true, &why))
+        !history_tidy_snapshots(history, &why) || !history_save_now(history, &why))
         log_warnx("store: history-%" PRIu64 ": %s", history->number, text_string(&why));
     /* The copy may tell of what is no more. */
     history->has_jobs = true;

@@ -11,6 +11,7 @@
 #include "relay/base/check.h"
 #include "relay/base/replid.h"
 #include "relay/base/text.h"
+#include "relay/store/disk_step.h"
 #include "snapshot_private.h"
 
 struct verifier;
@@ -38,13 +39,13 @@ struct history_dependencies {
     struct file_thread *files;
     struct verifier *verifier;
     struct job_thread *times; /* writes when the stream came; NULL: at once (time_log.h) */
-    /* A snapshot of `history` finds the disk full: makes some space. */
+    /* A snapshot of `history`, or a file that names what it holds, finds the disk full: makes some space. */
     enum snapshot_space (*make_space)(const struct history *history, void *arg);
     void *arg;
 };
 
-/* A new directory, with a snapshot that is about to arrive and an empty backlog. NULL: errno and
- * `why`, and nothing is left of it. */
+/* A new one, with a snapshot that is about to arrive and an empty backlog. The file thread makes its directory
+ * (history_making.c). NULL: out of memory, `why`. */
 MUST_CHECK struct history *history_new(const struct history_dependencies *dependencies,
                                        uint64_t number, const struct replid *replid,
                                        uint64_t offset, struct text *why);
@@ -78,8 +79,12 @@ void history_erase(int data_dir, uint64_t number);
 /* For the store's status. Lives as long as the history. */
 struct backlog *history_backlog(struct history *history);
 
-/* Writes the identity, for a kill to find; the syncer makes it durable. False: `why`. */
-MUST_CHECK bool history_save(struct history *history, struct text *why);
+/* Is the identity on the disk that names the complete snapshot? FAILED: not yet, the disk has refused; `why`. A full
+ * disk is PENDING for as long as room can be made. To be asked again. */
+MUST_CHECK enum disk_step history_await_name(struct history *history, struct text *why);
+
+/* Is its snapshot being named, or its identity being written? */
+bool history_awaits_disk(const struct history *history);
 
 /* Shows readers what has come. True if anything is new to them. */
 bool history_publish(struct history *history);

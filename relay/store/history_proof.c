@@ -132,7 +132,7 @@ static bool take_gap(struct history *history, struct proof *proof, struct text *
                       ": %s: the window begins behind it",
                       it->gap.first, it->gap.end, text_string(&it->why));
             backlog_give_up_unproven(history->backlog);
-            history_save_name(history);
+            history_ask_saving(history);
         }
     }
     gap_proof_free(proof);

@@ -8,12 +8,16 @@
  *     3. the syncer has made file, name and identity durable   power failure before that: the old one is found
  *     4. the old one goes
  *
+ * The file thread does 1 (the name), 2 and 4, in this order, and thread 0 waits for none of them: readers are shown
+ * the end of the new one, and new readers get it, when it has its name.
+ *
  * With `fsync = no` there is no step 3: the page cache outlives a kill, and nothing a power failure. What a start
  * finds is in history_found.c.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -104,37 +108,46 @@ static void history_snapshots_set_error(struct history *history, const struct te
 struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset, struct text *why)
 {
     history_fail_snapshot(history);
-    history->snapshot_set.arriving =
-        snapshot_create(history->snapshot_dir, offset, history_snapshots_make_space, history, why);
-    if (history->snapshot_set.arriving == NULL) {
-        int error = errno;
-        history_snapshots_set_error(history, why);
-        errno = error;
-    } else {
-        const struct remover remover = history_remover(history);
-        snapshot_set_remover(history->snapshot_set.arriving, &remover);
-    }
     history->seen_readable = 0;
     history->changed = true;
-    return history->snapshot_set.arriving;
+    struct snapshot *arriving = snapshot_reserve(offset, history_snapshots_make_space, history);
+    if (arriving == NULL) {
+        text_format(why, "%" PRIu64 ".rdb: out of memory", offset);
+        history_snapshots_set_error(history, why);
+        return NULL;
+    }
+    const struct remover remover = history_remover(history);
+    snapshot_set_remover(arriving, &remover);
+    history->snapshot_set.arriving = arriving;
+    history_ask_making(history);
+    return arriving;
 }
 
+/* Another round of making gives the file of the part the name of its own, also while that is being made. */
 bool history_take_part(struct history *history, int file, const struct rdb_part *part,
                        struct text *why)
 {
     struct snapshot *snapshot = history->snapshot_set.arriving;
     CHECK(snapshot != NULL && snapshot_offset(snapshot) == part->offset);
-    return snapshot_take_part(snapshot, history->snapshot_dir, file, part, why);
+    if (!snapshot_take_part(snapshot, file, part, why))
+        return false;
+    history_ask_making(history);
+    return true;
 }
 
-/* It is good and is served; only a restart might not know of it. */
-void history_save_name(struct history *history)
+bool history_is_refused(const struct history *history, struct text *why)
 {
-    struct text why;
-    text_init(&why, HISTORY_WHY_MAX);
-    if (!history_save(history, &why))
-        history_tell_unsaved(history, text_string(&why));
-    text_fini(&why);
+    const struct snapshot *arriving = history->snapshot_set.arriving;
+    bool is_refused =
+        arriving != NULL && !snapshot_is_made(arriving) && snapshot_is_refused(arriving);
+    if (is_refused)
+        text_append_string(why, text_string(&history->error));
+    return is_refused;
+}
+
+bool history_is_unnamed(const struct history *history)
+{
+    return history->named_serial != history->snapshot_serial;
 }
 
 /* The identity tells of the one that is served: one ahead may yet turn out to be of a lost branch. */
@@ -143,7 +156,7 @@ void history_name_snapshot(struct history *history)
     history->changed = true;
     history->identity.snapshot = snapshot_row(history->snapshot_set.complete);
     history->snapshot_serial++;
-    history->is_unnamed = true;
+    history_ask_saving(history);
     history_settle_snapshots(history);
 }
 
@@ -163,9 +176,7 @@ static void keep_replaced(struct history *history)
 
 void history_settle_snapshots(struct history *history)
 {
-    if (history->is_unnamed)
-        history_save_name(history);
-    if (history->is_unnamed)
+    if (history_is_unnamed(history))
         return;
     bool is_done = history->dependencies.options->fsync == STORE_FSYNC_NO ||
                    history_is_snapshot_durable(history);
@@ -174,34 +185,95 @@ void history_settle_snapshots(struct history *history)
     (void)snapshot_set_settle(&history->snapshot_set, history->snapshot_dir, is_done);
 }
 
-bool history_complete_snapshot(struct history *history, struct text *why)
+/* ------------------------------------------------------------------ its name */
+
+static struct history *history_of_naming(struct file_job *job)
 {
-    CHECK(history->snapshot_set.arriving != NULL);
+    return (void *)((uint8_t *)job - offsetof(struct history, naming));
+}
+
+static bool name_in_turn(struct file_job *job, struct error *error)
+{
+    const struct history *history = history_of_naming(job);
+    return snapshot_give_name(history->named_snapshot, history->snapshot_dir, error);
+}
+
+static void begin_naming(struct history *history, struct snapshot *snapshot)
+{
+    snapshot_retain(snapshot);
+    history->named_snapshot = snapshot;
+    history->naming.work = name_in_turn;
+    file_job_begin(&history->naming, history->dependencies.files);
+}
+
+/* Of one that was given up meanwhile. */
+void history_take_named(struct history *history)
+{
+    if (history->named_snapshot != history->snapshot_set.arriving &&
+        file_job_take(&history->naming))
+        snapshot_release(&history->named_snapshot);
+}
+
+static enum disk_step fail_completion(struct history *history, const struct text *why)
+{
+    history_fail_snapshot(history);
+    history_snapshots_set_error(history, why);
+    return DISK_STEP_FAILED;
+}
+
+/* It is whole and has its name. */
+static void note_completed(struct history *history)
+{
+    snapshot_complete(history->snapshot_set.arriving);
     history->changed = true;
-    if (!snapshot_complete(history->snapshot_set.arriving, history->snapshot_dir, why)) {
-        history_snapshots_set_error(history, why);
-        snapshot_release(&history->snapshot_set.arriving);
-        return false;
-    }
     text_clear(&history->error);
     history->has_name = true;
     snapshot_set_put(&history->snapshot_set, history->snapshot_dir, backlog_first(history->backlog),
                      backlog_published(history->backlog));
     history_name_snapshot(history);
-    return true;
+}
+
+enum disk_step history_complete_snapshot(struct history *history, struct text *why)
+{
+    struct snapshot *arriving = history->snapshot_set.arriving;
+    CHECK(arriving != NULL);
+    history_take_named(history);
+    if (!history->naming.is_under_way) {
+        if (!snapshot_prove(arriving, why))
+            return fail_completion(history, why);
+        begin_naming(history, arriving);
+    }
+    if (history->named_snapshot != arriving || !file_job_take(&history->naming))
+        return DISK_STEP_PENDING;
+    snapshot_release(&history->named_snapshot);
+    if (!history->naming.is_good) {
+        text_append_string(why, history->naming.error.text);
+        return fail_completion(history, why);
+    }
+    note_completed(history);
+    return DISK_STEP_DONE;
+}
+
+/* It may have its name by now: that goes as well, unless it is another's. */
+static void remove_given_name(struct history *history, struct snapshot *snapshot)
+{
+    if (history->naming.is_under_way && history->named_snapshot == snapshot &&
+        !snapshot_set_has_namesake(&history->snapshot_set, snapshot))
+        snapshot_unlink(snapshot, history->snapshot_dir, NULL);
 }
 
 void history_fail_snapshot(struct history *history)
 {
-    if (history->snapshot_set.arriving == NULL)
+    struct snapshot *arriving = history->snapshot_set.arriving;
+    if (arriving == NULL)
         return;
-    const char *error = snapshot_error(history->snapshot_set.arriving);
+    const char *error = snapshot_error(arriving);
     if (error[0] != '\0') {
         text_clear(&history->error);
-        text_format(&history->error, "%" PRIu64 ".rdb: %s",
-                    snapshot_offset(history->snapshot_set.arriving), error);
+        text_format(&history->error, "%" PRIu64 ".rdb: %s", snapshot_offset(arriving), error);
     }
-    snapshot_fail(history->snapshot_set.arriving, history->snapshot_dir);
+    snapshot_fail(arriving, history->is_made ? history->snapshot_dir : -1);
+    remove_given_name(history, arriving);
     snapshot_release(&history->snapshot_set.arriving);
     history->changed = true;
 }
@@ -220,12 +292,13 @@ void history_drop_beyond(struct history *history, uint64_t offset)
 {
     const struct snapshot *before = history->snapshot_set.complete;
     history_search_limit(history, offset);
-    snapshot_set_cut(&history->snapshot_set, history->snapshot_dir, offset);
-    older_snapshots_trim(&history->older, 0, offset, OLDER_SNAPSHOTS_MAX);
-    note_complete(history, before);
+    /* First: it may have the name of one of the others, which then goes with that. */
     if (history->snapshot_set.arriving != NULL &&
         snapshot_offset(history->snapshot_set.arriving) > offset)
         history_fail_snapshot(history);
+    snapshot_set_cut(&history->snapshot_set, history->snapshot_dir, offset, &history->beyond);
+    older_snapshots_cut(&history->older, offset, &history->beyond);
+    note_complete(history, before);
 }
 
 void history_drop_unreadable(struct history *history)
@@ -238,7 +311,7 @@ void history_drop_unreadable(struct history *history)
     snapshot_set_drop_complete(&history->snapshot_set, history->snapshot_dir);
     note_complete(history, before);
     if (history->snapshot_set.complete == NULL)
-        history_save_name(history);
+        history_ask_saving(history);
 }
 
 void history_advance_snapshots(struct history *history)
@@ -254,7 +327,7 @@ bool history_drop_replaced(struct history *history)
 {
     if (older_snapshots_drop_oldest(&history->older))
         return true;
-    return !history->is_unnamed &&
+    return !history_is_unnamed(history) &&
            snapshot_set_settle(&history->snapshot_set, history->snapshot_dir, true);
 }
 
@@ -271,7 +344,7 @@ uint64_t history_spare_bytes(const struct history *history)
 bool history_sync_snapshot(struct history *history)
 {
     const struct snapshot *snapshot = history->snapshot_set.complete;
-    if (snapshot == NULL || history->is_unnamed || is_snapshot_asked(history))
+    if (snapshot == NULL || history_is_unnamed(history) || is_snapshot_asked(history))
         return true;
     const struct syncer_snapshot job = {
         .file = snapshot_file(snapshot),

@@ -2,7 +2,7 @@
  *
  * What the files of a history share: history.c makes it and writes its identity, history_load.c finds it at a start,
  * history_close.c ends it, history_stream.c has its stream, history_rewind.c cuts it and gives it other ids,
- * history_sync.c gives it to the syncer, history_snapshots.c has its snapshots, history_found.c and history_proof.c what
+ * history_identity.c has its identity written, history_making.c its files made, history_sync.c gives it to the syncer, history_snapshots.c has its snapshots, history_found.c and history_proof.c what
  * is proven late. Thread: thread 0.
  */
 #ifndef RELAY_STORE_HISTORY_STATE_PRIVATE_H
@@ -13,6 +13,7 @@
 
 #include "backlog.h"
 #include "clean_mark.h"
+#include "file_job.h"
 #include "file_thread.h"
 #include "history_private.h"
 #include "older_snapshots.h"
@@ -32,6 +33,22 @@
 
 enum { HISTORY_WHY_MAX = 512 };
 
+/* What waits for the identity that is written next. */
+enum identity_change { CHANGE_NONE, CHANGE_CUT, CHANGE_RENAME };
+
+/* The identity that is being written (history_identity.c). */
+struct identity_saving {
+    struct file_job job; /* first: the job is the saving */
+    int directory;
+    struct text content;
+    struct segment_log_file log_file;
+    int old_log_file; /* nothing is written to it meanwhile; the file thread closes it */
+    bool drops_old_rows;
+    enum identity_change change;
+    uint64_t snapshot_serial; /* that it tells of */
+    bool is_over;             /* it could not be begun */
+};
+
 struct history {
     struct history_dependencies dependencies; /* what it stands in: the store's */
     uint64_t number;
@@ -48,11 +65,34 @@ struct history {
     uint64_t submitted;           /* the end that was given to the syncer last */
     uint64_t snapshot_serial; /* of the complete snapshot: counted up with each that becomes it */
     uint64_t snapshot_asked;  /* the serial that was given to the syncer last */
-    bool is_unnamed; /* the identity on the disk does not tell of the complete snapshot yet */
-    bool has_jobs;   /* the syncer was given something that points here */
-    uint64_t seen_readable;    /* of the arriving snapshot, at the last publish */
-    bool changed;              /* a snapshot changed its state since then */
-    bool has_name;             /* it may be found at the next start: its identity may be written */
+    uint64_t named_serial;    /* the serial that the identity on the disk tells of */
+    bool has_jobs;            /* the syncer was given something that points here */
+    uint64_t seen_readable;   /* of the arriving snapshot, at the last publish */
+    bool changed;             /* a snapshot changed its state since then */
+    bool has_name;            /* it may be found at the next start: its identity may be written */
+    struct file_job making;   /* of its directories, and the file of the arriving snapshot */
+    struct snapshot *made_snapshot; /* held, while it is under way */
+    bool links_part;                /* it gives a file that is here the name */
+    struct segment *first_segment;  /* made with the directories; NULL: they were found */
+    bool is_made;                   /* they are there */
+    bool wants_making;
+    int64_t making_not_before_ms;
+    struct file_job naming;          /* of the arriving snapshot */
+    struct snapshot *named_snapshot; /* held, while it is under way */
+    struct identity_saving saving;
+    bool wants_saving;
+    int64_t save_not_before_ms;
+    struct error save_error; /* of the last one; ERROR_NONE */
+    bool awaits_log;         /* a segment is to be sealed, and no identity has been written */
+    bool is_found;           /* its identity has not been written since it was found */
+    enum identity_change change;
+    struct removals beyond; /* snapshots beyond a cut or an end, which go when that is written */
+    struct syncer_place *cut_place;
+    uint64_t cut_offset;
+    struct replid next_replid;
+    uint64_t rename_end;
+    struct error rename_error;
+    bool is_lost;              /* a cut could not be written */
     struct log_repeat unsaved; /* its identity cannot be written */
     struct text error;         /* what the disk said to the last snapshot that failed for it */
     struct syncer_claim claim;
@@ -82,11 +122,31 @@ void history_free(struct history **history);
 struct remover history_remover(const struct history *history);
 struct backlog_dependencies history_backlog_dependencies(struct history *history);
 
-/* As history_save. `is_cut`: what an identity before this one says of rows to come is not true. */
-MUST_CHECK bool history_write(struct history *history, bool is_cut, struct text *why);
+/* history_making.c. Opens its directories and the tail, and makes what is missing; goes on where an earlier try has
+ * ended. False: errno and `why`. Any thread that alone has them. */
+MUST_CHECK bool history_open_directories(struct history *history, struct text *why);
 
-/* The identity could not be written, which is made up for the next time: told when it begins, then summed up. */
-void history_tell_unsaved(struct history *history, const char *why);
+/* They are there, and thread 0's from now on. */
+void history_note_place(struct history *history);
+
+/* The file of the arriving snapshot is to be made; takes what has been made. */
+void history_ask_making(struct history *history);
+void history_take_made(struct history *history);
+
+/* history_identity.c. What it says has changed: it is to be written; takes what has been written. Is it being
+ * written? Writes it while the caller waits: at a start. False: `why`. */
+void history_ask_saving(struct history *history);
+void history_take_saved(struct history *history);
+bool history_is_saving(const struct history *history);
+MUST_CHECK bool history_save_now(struct history *history, struct text *why);
+
+/* The row of a segment goes behind the identity: of a backlog (backlog_dependencies.h). */
+MUST_CHECK enum backlog_space history_name_segment(void *arg, const struct identity_segment *row,
+                                                   struct text *why);
+
+/* history_rewind.c. The identity of a cut or another id was written, or not; makes it that of the other id. */
+void history_end_change(struct history *history, bool is_good);
+void history_rename_identity(const struct history *history, struct identity *identity);
 
 /* Reads `identity`, or the copy of it. Not HISTORY_PROVEN: `why` (added to what is there), and *out is not
  * initialised; HISTORY_BEGUN: there is none. */
@@ -128,12 +188,14 @@ void history_begin_proof(struct history *history);
 /* What has been proven is served, and the next is submitted. */
 void history_take_proof(struct history *history);
 
-/* The complete one is another: it is named; the identity is written. */
+/* The complete one is another: it is named. Does the identity on the disk not tell of it yet? */
 void history_name_snapshot(struct history *history);
-void history_save_name(struct history *history);
+bool history_is_unnamed(const struct history *history);
 
-/* Names the complete snapshot in the identity, if that could not be done when it became it; and lets go of
- * those before it as soon as they are not needed. */
+/* Takes the name of one that was given up while it was named. */
+void history_take_named(struct history *history);
+
+/* Lets go of those before the complete one as soon as they are not needed. */
 void history_settle_snapshots(struct history *history);
 
 /* The stream has come further: one that was ahead of it may be the complete one now. */

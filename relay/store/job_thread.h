@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A thread with a queue: jobs are done one after the other, in the order in which they were submitted. The
- * store has two, one for the files of segments (file_thread.h) and one that fsyncs (syncer.h).
+ * store has two, one for all that changes a directory (file_thread.h) and one that fsyncs (syncer.h).
  */
 #ifndef RELAY_STORE_JOB_THREAD_H
 #define RELAY_STORE_JOB_THREAD_H

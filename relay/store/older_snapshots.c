@@ -3,15 +3,14 @@
 
 #include <string.h>
 
-#include "reclaimer.h"
 #include "relay/base/check.h"
 #include "snapshot_private.h"
 
-static void remove_older(struct older_snapshots *older, size_t place)
+static void remove_older(struct older_snapshots *older, size_t place, struct removals *gathered)
 {
     char name[SNAPSHOT_NAME_MAX];
     snapshot_name(older->snapshot[place].offset, name);
-    (void)reclaimer_unlink(older->reclaimer, older->directory, name); /* else the next start does */
+    removal_ask(&older->remover, older->directory, name, older->snapshot[place].bytes, gathered);
     older->count--;
     memmove(older->snapshot + place, older->snapshot + place + 1,
             (older->count - place) * sizeof(older->snapshot[0]));
@@ -24,26 +23,30 @@ void older_snapshots_add(struct older_snapshots *older, uint64_t offset, uint64_
     if (older_snapshots_has(older, offset))
         return;
     while (older->count >= keep)
-        remove_older(older, 0);
+        remove_older(older, 0, NULL);
     size_t at = older->count++;
     for (; at > 0 && older->snapshot[at - 1].offset > offset; at--)
         older->snapshot[at] = older->snapshot[at - 1];
     older->snapshot[at] = (struct older_snapshot){.offset = offset, .bytes = bytes};
 }
 
-void older_snapshots_trim(struct older_snapshots *older, uint64_t first, uint64_t last, size_t keep)
+void older_snapshots_trim(struct older_snapshots *older, uint64_t first, size_t keep)
+{
+    while (older->count > 0 && (older->count > keep || older->snapshot[0].offset < first))
+        remove_older(older, 0, NULL);
+}
+
+void older_snapshots_cut(struct older_snapshots *older, uint64_t last, struct removals *gathered)
 {
     while (older->count > 0 && older->snapshot[older->count - 1].offset > last)
-        remove_older(older, older->count - 1);
-    while (older->count > 0 && (older->count > keep || older->snapshot[0].offset < first))
-        remove_older(older, 0);
+        remove_older(older, older->count - 1, gathered);
 }
 
 bool older_snapshots_drop_oldest(struct older_snapshots *older)
 {
     if (older->count == 0)
         return false;
-    remove_older(older, 0);
+    remove_older(older, 0, NULL);
     return true;
 }
 

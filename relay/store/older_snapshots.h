@@ -16,12 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct reclaimer;
+#include "removal.h"
 
 enum { OLDER_SNAPSHOTS_MAX = 6 }; /* beside the one that is served, and one that is ahead */
 
 struct older_snapshots {
-    struct reclaimer *reclaimer;
+    struct remover remover;
     int directory; /* snapshot/; the history's */
     size_t count;  /* oldest first */
     struct older_snapshot {
@@ -34,9 +34,11 @@ struct older_snapshots {
 void older_snapshots_add(struct older_snapshots *older, uint64_t offset, uint64_t bytes,
                          size_t keep);
 
-/* Removes those before `first`, those beyond `last`, and of the rest the oldest, so that `keep` are left. */
-void older_snapshots_trim(struct older_snapshots *older, uint64_t first, uint64_t last,
-                          size_t keep);
+/* Removes those before `first`, and of the rest the oldest, so that `keep` are left. */
+void older_snapshots_trim(struct older_snapshots *older, uint64_t first, size_t keep);
+
+/* Those beyond `last` are of a lost branch: their files are `gathered`. */
+void older_snapshots_cut(struct older_snapshots *older, uint64_t last, struct removals *gathered);
 
 /* Removes the oldest. False: there is none. */
 bool older_snapshots_drop_oldest(struct older_snapshots *older);

@@ -432,7 +432,7 @@ bool partial_rdb_keep(struct partial_rdb *partial)
     struct rdb_part part;
     bool is_arriving = snapshot_state(partial->tracked) == SNAPSHOT_ARRIVING;
     int file = is_arriving && read_tracked(partial, &part)
-                   ? fcntl(snapshot_file(partial->tracked), F_DUPFD_CLOEXEC, 0)
+                   ? fcntl(snapshot_kept_file(partial->tracked), F_DUPFD_CLOEXEC, 0)
                    : -1;
     if (file == -1) {
         partial_rdb_let_go(partial);

@@ -325,19 +325,6 @@ bool reclaimer_gives(struct reclaimer *reclaimer, uint64_t *seen)
     return gives;
 }
 
-void reclaimer_wait(struct reclaimer *reclaimer, int64_t limit_ms)
-{
-    if (reclaimer == NULL)
-        return;
-    struct timespec limit = thread_deadline(limit_ms);
-    pthread_mutex_lock(&reclaimer->lock);
-    uint64_t before = reclaimer->done;
-    int error = 0;
-    while (is_busy(reclaimer) && reclaimer->done == before && error != ETIMEDOUT)
-        error = pthread_cond_timedwait(&reclaimer->changed, &reclaimer->lock, &limit);
-    pthread_mutex_unlock(&reclaimer->lock);
-}
-
 uint64_t reclaimer_bytes(struct reclaimer *reclaimer)
 {
     if (reclaimer == NULL)

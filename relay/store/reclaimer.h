@@ -62,9 +62,6 @@ bool reclaimer_is_busy(struct reclaimer *reclaimer);
  * it is worth another try. Any thread. */
 bool reclaimer_gives(struct reclaimer *reclaimer, uint64_t *seen);
 
-/* Waits until another job is done, there is none, or `limit_ms` are over. Any thread but its own. */
-void reclaimer_wait(struct reclaimer *reclaimer, int64_t limit_ms);
-
 /* What its jobs will give back to the disk. Any thread. */
 uint64_t reclaimer_bytes(struct reclaimer *reclaimer);
 

@@ -26,7 +26,7 @@ static void remove_now(const struct remover *remover, int directory, const char 
         log_warn("store: cannot remove %s", name);
 }
 
-static void remove_in_turn(struct thread_job *job)
+static void removal_in_turn(struct thread_job *job)
 {
     struct removal *removal = (struct removal *)(void *)job;
     remove_now(&removal->remover, removal->directory, removal->name);
@@ -36,7 +36,7 @@ static void remove_in_turn(struct thread_job *job)
 
 static void removal_submit(struct removal *removal)
 {
-    removal->job.work = remove_in_turn;
+    removal->job.work = removal_in_turn;
     reclaimer_announce(removal->remover.reclaimer, removal->bytes);
     file_thread_submit(removal->remover.files, &removal->job);
 }

@@ -127,11 +127,15 @@ bool segment_make_file(struct segment *segment, int directory, struct text *why)
     char name[SEGMENT_NAME_MAX];
     segment_name(segment->first, name);
     segment->file = files_create(directory, name, segment->capacity, why);
+    segment->has_name = segment->file != -1;
     if (segment->file != -1 && map(segment, why))
         return true;
     int error = errno;
-    if (segment->file != -1)
+    if (segment->file != -1) {
         unlinkat(directory, name, 0); /* it is empty, and nobody waits for this thread */
+        close(segment->file);
+        segment->file = -1;
+    }
     segment->has_name = false;
     errno = error;
     return false;
@@ -524,20 +528,31 @@ void segment_seal(struct segment *segment)
     segment->disk_bytes = length;
 }
 
-void segment_unlink_file(const struct segment_space *space, int directory, uint64_t first,
-                         uint64_t bytes)
+static void remove_segment(const struct segment_space *space, int directory, uint64_t first,
+                           uint64_t bytes, struct removals *gathered)
 {
     const struct remover remover = {space->files, space->reclaimer};
     char name[SEGMENT_NAME_MAX];
     segment_name(first, name);
-    removal_ask(&remover, directory, name, bytes, NULL);
+    removal_ask(&remover, directory, name, bytes, gathered);
+}
+
+void segment_unlink_file(const struct segment_space *space, int directory, uint64_t first,
+                         uint64_t bytes)
+{
+    remove_segment(space, directory, first, bytes, NULL);
+}
+
+void segment_unlink_later(struct segment *segment, int directory, struct removals *gathered)
+{
+    if (segment->has_name)
+        remove_segment(segment->space, directory, segment->first, segment->disk_bytes, gathered);
+    segment->has_name = false;
 }
 
 void segment_unlink(struct segment *segment, int directory)
 {
-    if (segment->has_name)
-        segment_unlink_file(segment->space, directory, segment->first, segment->disk_bytes);
-    segment->has_name = false;
+    segment_unlink_later(segment, directory, NULL);
 }
 
 void segment_space_release(struct segment_space *space)

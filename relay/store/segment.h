@@ -48,6 +48,7 @@ struct segment_space {
 };
 
 struct files_pace;
+struct removals;
 struct tail_mark;
 struct tail_point;
 
@@ -173,6 +174,9 @@ void segment_drop_cut(struct segment *segment, unsigned holders);
 /* Its name goes on the file thread, the file in the reclaimer's turn; who holds the segment reads on. `directory`
  * stays open until the file thread has been drained. Thread 0. */
 void segment_unlink(struct segment *segment, int directory);
+
+/* The same, with those that are gathered. */
+void segment_unlink_later(struct segment *segment, int directory, struct removals *gathered);
 
 /* The same for the file of one that is not loaded, of about `bytes`. */
 void segment_unlink_file(const struct segment_space *space, int directory, uint64_t first,

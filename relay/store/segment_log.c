@@ -52,64 +52,72 @@ void segment_log_fini(struct segment_log *log)
     log->file = -1;
 }
 
-void segment_log_follow(struct segment_log *log, uint64_t base, bool is_cut)
+void segment_log_follow(struct segment_log *log, const struct segment_log_file *next)
 {
-    CHECK(base > log->base);
+    CHECK(next->base > log->base);
     segment_log_fini(log);
-    log->base = base;
-    log->length = 0;
+    log->base = next->base;
+    log->since = next->since;
+    log->file = next->file;
+    log->length = next->length;
     log->rows = 0;
-    if (is_cut || log->since == 0)
-        log->since = base;
 }
 
-bool segment_log_has_base(const struct segment_log *log)
+struct segment_log_file segment_log_next(const struct segment_log *log, bool is_cut)
 {
-    return log->since != 0;
+    uint64_t base = log->base + 1;
+    return (struct segment_log_file){
+        .base = base,
+        .since = is_cut || log->since == 0 ? base : log->since,
+        .file = -1,
+    };
 }
 
-/* What was written of it in vain is overwritten the next time. */
-static bool segment_log_write_line(struct segment_log *log, struct bytes line)
+bool segment_log_is_open(const struct segment_log *log)
 {
-    if (!files_write_at(log->file, line, log->length))
-        return false;
-    log->length += line.length;
-    return true;
+    return log->file != -1;
 }
 
-static bool begin_file(struct segment_log *log)
+bool segment_log_make_file(int directory, struct segment_log_file *next, struct error *error)
 {
     char name[NAME_MAX_LENGTH];
     char head[LINE_MAX_LENGTH];
-    name_of(log->base, name);
-    log->file = openat(log->directory, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (log->file == -1)
-        return false;
-    snprintf(head, sizeof(head), HEAD "%" PRIu64 "\n", log->since);
-    if (segment_log_write_line(log, bytes_of(head)))
+    name_of(next->base, name);
+    next->file = openat(directory, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (next->file == -1)
+        return error_set_system(error, errno, "%s: cannot create", name);
+    int length = snprintf(head, sizeof(head), HEAD "%" PRIu64 "\n", next->since);
+    next->length = (uint64_t)length;
+    if (files_write_at(next->file, bytes_of(head), 0))
         return true;
-    int error = errno;
-    segment_log_fini(log);
-    errno = error;
+    (void)error_set_system(error, errno, "%s: cannot write", name);
+    segment_log_close_file(next);
     return false;
+}
+
+void segment_log_close_file(struct segment_log_file *next)
+{
+    if (next->file != -1)
+        close(next->file);
+    next->file = -1;
 }
 
 bool segment_log_add(struct segment_log *log, const struct identity_segment *row, struct text *why)
 {
     struct text line;
-    CHECK(segment_log_has_base(log));
+    CHECK(segment_log_is_open(log));
     text_init(&line, LINE_MAX_LENGTH);
     identity_format_segment(row, &line);
     uint64_t sum = crc64(0, line.data, line.length);
     text_format(&line, " %016" PRIx64 "\n", sum);
     bool good = !line.failed;
     errno = ENOMEM;
-    good = good && (log->file != -1 || begin_file(log)) &&
-           segment_log_write_line(log, text_bytes(&line));
+    good = good && files_write_at(log->file, text_bytes(&line), log->length);
     int error = errno;
-    if (good)
+    if (good) {
         log->rows++;
-    else
+        log->length += line.length;
+    } else /* what was written of it in vain is overwritten the next time */
         text_format(why, "%s%" PRIu64 ": cannot write: %s", prefix, log->base, strerror(error));
     text_fini(&line);
     errno = error;

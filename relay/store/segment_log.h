@@ -16,10 +16,11 @@
  * oldest base for which the rows of a file are good. It is the number of the last cut or new id; what a copy of
  * before that says is followed no further.
  *
- * Order, for a kill: the identity first, it has all rows; then lines into the new file. For a power failure: the
+ * Order, for a kill: the new file without a line; the identity, which has all rows; then lines into the new file.
+ * While the two are being made no line is written (history_identity.c). For a power failure: the
  * syncer fsyncs the files before it claims what they speak of. A torn line has a wrong sum, and is the end.
  *
- * Owner: a history. Thread: thread 0; segment_log_sync and segment_log_tidy are the syncer's.
+ * Owner: a history. Thread: thread 0; segment_log_sync is the syncer's.
  */
 #ifndef RELAY_STORE_SEGMENT_LOG_H
 #define RELAY_STORE_SEGMENT_LOG_H
@@ -29,12 +30,13 @@
 #include <stdint.h>
 
 #include "relay/base/check.h"
+#include "relay/base/error.h"
 #include "relay/base/text.h"
 #include "relay/store/identity.h"
 
 struct segment_log {
     int directory; /* the history's; not owned */
-    int file;      /* -1: nothing was written behind this base yet */
+    int file;      /* -1: no identity was written yet */
     uint64_t base;
     uint64_t since;
     uint64_t length;
@@ -44,11 +46,27 @@ struct segment_log {
 void segment_log_init(struct segment_log *log, int directory);
 void segment_log_fini(struct segment_log *log);
 
-/* The identity was written with `base`. `is_cut`: what an older one says of the rows to come is not true. */
-void segment_log_follow(struct segment_log *log, uint64_t base, bool is_cut);
+/* The file behind the next identity. It is made before that is written, so that a row never waits for it. */
+struct segment_log_file {
+    uint64_t base;
+    uint64_t since;
+    uint64_t length;
+    int file; /* -1: not made */
+};
+
+/* `is_cut`: what an older identity says of the rows to come is not true. */
+struct segment_log_file segment_log_next(const struct segment_log *log, bool is_cut);
+
+/* Makes it, or makes it anew. False: `error`. Any thread. */
+MUST_CHECK bool segment_log_make_file(int directory, struct segment_log_file *next,
+                                      struct error *error);
+void segment_log_close_file(struct segment_log_file *next);
+
+/* The identity of its base was written: rows go into it, which is the log's now. */
+void segment_log_follow(struct segment_log *log, const struct segment_log_file *next);
 
 /* Was an identity written that it goes behind? Before, nothing can be added. */
-bool segment_log_has_base(const struct segment_log *log);
+bool segment_log_is_open(const struct segment_log *log);
 
 /* Adds a row. False: errno and `why`; nothing was added. */
 MUST_CHECK bool segment_log_add(struct segment_log *log, const struct identity_segment *row,

@@ -16,6 +16,7 @@
 #include "reclaimer.h"
 #include "relay/base/clock.h"
 #include "relay/base/crc64.h"
+#include "relay/base/error.h"
 #include "removal.h"
 #include "snapshot_private.h"
 
@@ -36,9 +37,10 @@ struct snapshot {
     _Atomic uint64_t length;   /* LENGTH_UNKNOWN while it is */
     _Atomic uint64_t estimate; /* of the length, while that is unknown */
     _Atomic bool is_unreadable;
-    uint64_t number; /* constant, as the two below */
+    uint64_t number; /* constant, as the one below */
     uint64_t offset; /* X */
-    int file;
+    int file;        /* constant from snapshot_note_made on */
+    int part_file;   /* takes its place then; -1: none */
     struct remover remover;
     struct reclaim_job job; /* of its end */
     bool is_removed;        /* its file has no name any more: closing frees it */
@@ -52,8 +54,9 @@ struct snapshot {
     int64_t completed_ms;
     snapshot_space_fn *make_space; /* of one that arrives */
     void *arg;
-    int write_error; /* 0: none */
-    uint8_t *owed;   /* of `owed_length` bytes that the disk has not taken yet; NULL: none */
+    bool is_made;       /* its file is there */
+    struct error error; /* of the file that could not be made, written or named; ERROR_NONE */
+    uint8_t *owed;      /* of `owed_length` bytes that the disk has not taken yet; NULL: none */
     size_t owed_length;
 };
 
@@ -86,7 +89,10 @@ void snapshot_retain(struct snapshot *snapshot)
 static void close_in_turn(struct reclaim_job *job)
 {
     struct snapshot *it = (void *)((uint8_t *)job - offsetof(struct snapshot, job));
-    close(it->file);
+    if (it->file != -1)
+        close(it->file);
+    if (it->part_file != -1)
+        close(it->part_file);
     free(it->owed);
     free(it);
 }
@@ -153,17 +159,11 @@ int snapshot_file(const struct snapshot *snapshot)
 
 /* ------------------------------------------------------------------ thread 0 */
 
-static struct snapshot *snapshot_new(uint64_t offset, int file, struct text *why)
+static struct snapshot *snapshot_new(uint64_t offset, int file)
 {
-    struct snapshot *snapshot = file == -1 ? NULL : calloc(1, sizeof(*snapshot));
-    if (snapshot == NULL) {
-        int error = errno;
-        text_format(why, "%" PRIu64 ".rdb: cannot open: %s", offset, strerror(error));
-        if (file != -1)
-            close(file);
-        errno = error;
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    if (snapshot == NULL)
         return NULL;
-    }
     atomic_init(&snapshot->references, 1);
     atomic_init(&snapshot->state, SNAPSHOT_ARRIVING);
     atomic_init(&snapshot->length, LENGTH_UNKNOWN);
@@ -171,27 +171,77 @@ static struct snapshot *snapshot_new(uint64_t offset, int file, struct text *why
     snapshot->number = atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) + 1;
     snapshot->offset = offset;
     snapshot->file = file;
+    snapshot->part_file = -1;
     return snapshot;
 }
 
-struct snapshot *snapshot_create(int directory, uint64_t offset, snapshot_space_fn *make_space,
-                                 void *arg, struct text *why)
+struct snapshot *snapshot_reserve(uint64_t offset, snapshot_space_fn *make_space, void *arg)
+{
+    struct snapshot *snapshot = snapshot_new(offset, -1);
+    if (snapshot == NULL)
+        return NULL;
+    snapshot->make_space = make_space;
+    snapshot->arg = arg;
+    return snapshot;
+}
+
+bool snapshot_make_file(struct snapshot *snapshot, int directory, struct error *error)
 {
     char name[SNAPSHOT_NAME_MAX];
-    part_name(offset, name);
+    part_name(snapshot->offset, name);
     unlinkat(directory, name, 0);
-    int file = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    struct snapshot *snapshot = snapshot_new(offset, file, why);
-    if (snapshot == NULL && file != -1) {
-        int error = errno;
-        unlinkat(directory, name, 0);
-        errno = error;
+    snapshot->file = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return snapshot->file != -1 || error_set_system(error, errno, "%s: cannot create", name);
+}
+
+bool snapshot_has_part(const struct snapshot *snapshot)
+{
+    return snapshot->part_file != -1;
+}
+
+bool snapshot_link_part(const struct snapshot *snapshot, int directory, struct error *error)
+{
+    char name[SNAPSHOT_NAME_MAX];
+    part_name(snapshot->offset, name);
+    return ((unlinkat(directory, name, 0) == 0 || errno == ENOENT) &&
+            files_link(snapshot->part_file, directory, name)) ||
+           error_set_system(error, errno, "%s: cannot go on with what is here of it", name);
+}
+
+static void show_written(struct snapshot *snapshot)
+{
+    if (snapshot->received > SNAPSHOT_HELD_BACK)
+        /* Release: the bytes are in the file before anybody is sent to read them. */
+        atomic_store_explicit(&snapshot->readable, snapshot->received - SNAPSHOT_HELD_BACK,
+                              memory_order_release);
+}
+
+void snapshot_note_made(struct snapshot *snapshot)
+{
+    if (snapshot->part_file != -1) {
+        if (snapshot->file != -1)
+            close(snapshot->file); /* that is empty, and has no name any more */
+        snapshot->file = snapshot->part_file;
+        snapshot->part_file = -1;
     }
-    if (snapshot != NULL) {
-        snapshot->make_space = make_space;
-        snapshot->arg = arg;
-    }
-    return snapshot;
+    CHECK(snapshot->file != -1);
+    snapshot->is_made = true;
+    show_written(snapshot);
+}
+
+void snapshot_refuse(struct snapshot *snapshot, const struct error *error)
+{
+    snapshot->error = *error;
+}
+
+bool snapshot_is_made(const struct snapshot *snapshot)
+{
+    return snapshot->is_made;
+}
+
+bool snapshot_is_refused(const struct snapshot *snapshot)
+{
+    return snapshot->error.kind != ERROR_NONE;
 }
 
 static bool has_magic(const uint8_t magic[SNAPSHOT_MAGIC_LENGTH])
@@ -270,9 +320,15 @@ static struct snapshot *open_complete(int directory, uint64_t offset, struct tex
     char name[SNAPSHOT_NAME_MAX];
     snapshot_name(offset, name);
     int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
-    struct snapshot *snapshot = snapshot_new(offset, file, why);
+    struct snapshot *snapshot = file == -1 ? NULL : snapshot_new(offset, file);
+    int error = errno;
     if (snapshot != NULL)
         text_format(why, "%s: ", name);
+    else
+        text_format(why, "%s: cannot open: %s", name, strerror(error));
+    if (snapshot == NULL && file != -1)
+        close(file);
+    errno = error;
     return snapshot;
 }
 
@@ -356,9 +412,9 @@ void snapshot_expect(struct snapshot *snapshot, uint64_t length)
 /* Keeps the first and the last bytes, that the proof looks at. */
 static void remember_edges(struct snapshot *snapshot, struct bytes view)
 {
-    for (uint64_t i = snapshot->received;
-         i < SNAPSHOT_MAGIC_LENGTH && i - snapshot->received < view.length; i++)
-        snapshot->magic[i] = view.data[i - snapshot->received];
+    uint64_t from = snapshot->received + snapshot->owed_length;
+    for (uint64_t i = from; i < SNAPSHOT_MAGIC_LENGTH && i - from < view.length; i++)
+        snapshot->magic[i] = view.data[i - from];
     if (view.length >= ENDING_LENGTH) {
         memcpy(snapshot->ending, view.data + view.length - ENDING_LENGTH, ENDING_LENGTH);
     } else {
@@ -367,19 +423,26 @@ static void remember_edges(struct snapshot *snapshot, struct bytes view)
     }
 }
 
-static bool refuse_write(struct snapshot *snapshot, int error, struct text *why)
+static bool refuse_write(struct snapshot *snapshot, int number, struct text *why)
 {
-    snapshot->write_error = error;
-    text_format(why, "%" PRIu64 ".rdb.part: cannot write: %s", snapshot->offset,
-                snapshot_error(snapshot));
+    (void)error_set_system(&snapshot->error, number, "%" PRIu64 ".rdb.part: cannot write",
+                           snapshot->offset);
+    text_append_string(why, snapshot->error.text);
     return false;
 }
 
-/* Shortens the view by what the file has taken: all of it, or as much as there is space for until files that are
- * being freed are. False: the disk refused, errno. */
+/* The file could not be made. */
+static bool snapshot_tell_refused(const struct snapshot *snapshot, struct text *why)
+{
+    text_append_string(why, snapshot->error.text);
+    return false;
+}
+
+/* Shortens the view by what the file has taken: all of it; none before the file is there; or as much as there is
+ * space for until files that are being freed are. False: the disk refused, errno. */
 static bool write_piece(struct snapshot *snapshot, struct bytes *view)
 {
-    while (view->length > 0) {
+    while (view->length > 0 && snapshot->is_made) {
         ssize_t written =
             pwrite(snapshot->file, view->data, view->length, (off_t)snapshot->received);
         if (written >= 0) {
@@ -411,17 +474,11 @@ static bool owe(struct snapshot *snapshot, struct bytes view)
     return true;
 }
 
-static void show_written(struct snapshot *snapshot)
-{
-    if (snapshot->received > SNAPSHOT_HELD_BACK)
-        /* Release: the bytes are in the file before anybody is sent to read them. */
-        atomic_store_explicit(&snapshot->readable, snapshot->received - SNAPSHOT_HELD_BACK,
-                              memory_order_release);
-}
-
 bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *why)
 {
     CHECK(snapshot_state(snapshot) == SNAPSHOT_ARRIVING);
+    if (snapshot_is_refused(snapshot))
+        return snapshot_tell_refused(snapshot, why);
     remember_edges(snapshot, view);
     snapshot->crc = crc64(snapshot->crc, view.data, view.length);
     if (!snapshot_owes(snapshot) && !write_piece(snapshot, &view))
@@ -446,6 +503,8 @@ bool snapshot_owes(const struct snapshot *snapshot)
 bool snapshot_write_owed(struct snapshot *snapshot, struct text *why)
 {
     struct bytes left = bytes_at(snapshot->owed, snapshot->owed_length);
+    if (snapshot_is_refused(snapshot))
+        return snapshot_tell_refused(snapshot, why);
     if (!write_piece(snapshot, &left))
         return refuse_write(snapshot, errno, why);
     show_written(snapshot);
@@ -466,8 +525,8 @@ void snapshot_note_part(const struct snapshot *snapshot, struct rdb_part *part)
     part->offset = snapshot->offset;
     part->bytes = snapshot->received;
     part->crc = snapshot->crc;
-    /* What is owed is in the CRC, and not in the file. */
-    if (snapshot_owes(snapshot))
+    /* What is owed is in the CRC, and not in the file; nor is it of use where that could not be made. */
+    if (snapshot_owes(snapshot) || (snapshot_is_refused(snapshot) && !snapshot->is_made))
         part->bytes = 0;
 }
 
@@ -476,30 +535,34 @@ void snapshot_keep_file(struct snapshot *snapshot, bool is_kept)
     snapshot->is_kept = is_kept;
 }
 
-bool snapshot_take_part(struct snapshot *snapshot, int directory, int file,
-                        const struct rdb_part *part, struct text *why)
+int snapshot_kept_file(const struct snapshot *snapshot)
+{
+    return snapshot->part_file != -1 ? snapshot->part_file : snapshot->file;
+}
+
+bool snapshot_take_part(struct snapshot *snapshot, int file, const struct rdb_part *part,
+                        struct text *why)
 {
     CHECK(snapshot->received == 0 && part->bytes >= RDB_PART_BYTES_MIN);
-    char name[SNAPSHOT_NAME_MAX];
-    part_name(snapshot->offset, name);
-    if (pread(file, snapshot->magic, SNAPSHOT_MAGIC_LENGTH, 0) != SNAPSHOT_MAGIC_LENGTH ||
+    snapshot->part_file = fcntl(file, F_DUPFD_CLOEXEC, 0);
+    if (snapshot->part_file == -1 ||
+        pread(file, snapshot->magic, SNAPSHOT_MAGIC_LENGTH, 0) != SNAPSHOT_MAGIC_LENGTH ||
         pread(file, snapshot->ending, ENDING_LENGTH, (off_t)(part->bytes - ENDING_LENGTH)) !=
-            ENDING_LENGTH ||
-        (unlinkat(directory, name, 0) == -1 && errno != ENOENT) ||
-        !files_link(file, directory, name) || dup3(file, snapshot->file, O_CLOEXEC) == -1) {
-        text_format(why, "%s: cannot go on with what is here of it: %s", name, strerror(errno));
+            ENDING_LENGTH) {
+        text_format(why, "%" PRIu64 ".rdb.part: cannot go on with what is here of it: %s",
+                    snapshot->offset, strerror(errno));
         return false;
     }
+    snapshot->is_made = false;
     snapshot->received = part->bytes;
     snapshot->crc = part->crc;
     snapshot->is_kept = true;
     if (part->length > 0)
         snapshot_expect(snapshot, part->length);
-    show_written(snapshot);
     return true;
 }
 
-static bool snapshot_prove(struct snapshot *snapshot, struct text *why)
+bool snapshot_prove(struct snapshot *snapshot, struct text *why)
 {
     uint64_t length;
     if (snapshot_length(snapshot, &length) && length != snapshot->received) {
@@ -517,49 +580,45 @@ static bool snapshot_prove(struct snapshot *snapshot, struct text *why)
     return true;
 }
 
-bool snapshot_complete(struct snapshot *snapshot, int directory, struct text *why)
+bool snapshot_give_name(const struct snapshot *snapshot, int directory, struct error *error)
 {
     char part[SNAPSHOT_NAME_MAX];
     char name[SNAPSHOT_NAME_MAX];
     part_name(snapshot->offset, part);
     snapshot_name(snapshot->offset, name);
-    bool good = snapshot_prove(snapshot, why);
-    if (good && renameat(directory, part, directory, name) == -1) {
-        snapshot->write_error = errno;
-        text_format(why, "%s: cannot rename: %s", part, snapshot_error(snapshot));
-        good = false;
-    }
-    if (!good) {
-        snapshot_fail(snapshot, directory);
-        return false;
-    }
+    return renameat(directory, part, directory, name) == 0 ||
+           error_set_system(error, errno, "%s: cannot rename", part);
+}
+
+void snapshot_complete(struct snapshot *snapshot)
+{
     snapshot->completed_ms = clock_ms();
     atomic_store_explicit(&snapshot->length, snapshot->received, memory_order_relaxed);
     atomic_store_explicit(&snapshot->readable, snapshot->received, memory_order_relaxed);
     atomic_store_explicit(&snapshot->state, SNAPSHOT_COMPLETE, memory_order_release);
-    return true;
 }
 
 void snapshot_fail(struct snapshot *snapshot, int directory)
 {
     char part[SNAPSHOT_NAME_MAX];
     part_name(snapshot->offset, part);
-    removal_ask(&snapshot->remover, directory, part, snapshot->received, NULL);
+    if (directory != -1)
+        removal_ask(&snapshot->remover, directory, part, snapshot->received, NULL);
     snapshot->is_removed = true;
     atomic_store_explicit(&snapshot->state, SNAPSHOT_FAILED, memory_order_release);
 }
 
-void snapshot_unlink(struct snapshot *snapshot, int directory)
+void snapshot_unlink(struct snapshot *snapshot, int directory, struct removals *gathered)
 {
     char name[SNAPSHOT_NAME_MAX];
     snapshot_name(snapshot->offset, name);
-    removal_ask(&snapshot->remover, directory, name, snapshot->received, NULL);
+    removal_ask(&snapshot->remover, directory, name, snapshot->received, gathered);
     snapshot->is_removed = true;
 }
 
 const char *snapshot_error(const struct snapshot *snapshot)
 {
-    return snapshot->write_error != 0 ? strerror(snapshot->write_error) : "";
+    return snapshot_is_refused(snapshot) ? error_reason(&snapshot->error) : "";
 }
 
 struct identity_snapshot snapshot_row(const struct snapshot *snapshot)

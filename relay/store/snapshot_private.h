@@ -9,11 +9,13 @@
 #include <stdint.h>
 
 #include "relay/base/check.h"
+#include "relay/base/error.h"
 #include "relay/base/rdb_part.h"
 #include "relay/base/text.h"
 #include "relay/store/identity.h"
 
 struct files_pace;
+struct removals;
 struct remover;
 struct snapshot;
 
@@ -31,10 +33,16 @@ enum snapshot_space {
 };
 typedef enum snapshot_space snapshot_space_fn(void *arg);
 
-/* A file `<X>.rdb.part` to receive into. NULL: errno and `why`. */
-MUST_CHECK struct snapshot *snapshot_create(int directory, uint64_t offset,
-                                            snapshot_space_fn *make_space, void *arg,
-                                            struct text *why);
+/* One that is to arrive, in three steps: its place in memory (NULL: that is out); its file `<X>.rdb.part`, made by any
+ * thread that alone does that (false: `error`); and that it is there, or that it cannot be made, which every write
+ * says from then on. What is written before its file is there is owed. */
+MUST_CHECK struct snapshot *snapshot_reserve(uint64_t offset, snapshot_space_fn *make_space,
+                                             void *arg);
+MUST_CHECK bool snapshot_make_file(struct snapshot *snapshot, int directory, struct error *error);
+void snapshot_note_made(struct snapshot *snapshot);
+void snapshot_refuse(struct snapshot *snapshot, const struct error *error);
+bool snapshot_is_made(const struct snapshot *snapshot);
+bool snapshot_is_refused(const struct snapshot *snapshot);
 
 /* One that the identity names: its length and its CRC-64 are compared. NULL: errno and `why`. */
 MUST_CHECK struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row,
@@ -48,15 +56,18 @@ MUST_CHECK struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool 
 /* Who removes its file; who lets go of it last has the reclaimer of that close it. */
 void snapshot_set_remover(struct snapshot *snapshot, const struct remover *remover);
 
-/* Everything was received: proves it and gives it its name. False: it is not whole, `why`; it has
- * failed then. */
-MUST_CHECK bool snapshot_complete(struct snapshot *snapshot, int directory, struct text *why);
+/* Everything was received, in three steps: is it whole (false: `why`); its name, given by any thread that alone does
+ * that (false: `error`); and then readers see SNAPSHOT_COMPLETE, and its last bytes. */
+MUST_CHECK bool snapshot_prove(struct snapshot *snapshot, struct text *why);
+MUST_CHECK bool snapshot_give_name(const struct snapshot *snapshot, int directory,
+                                   struct error *error);
+void snapshot_complete(struct snapshot *snapshot);
 
-/* Readers see SNAPSHOT_FAILED; the file goes. */
+/* Readers see SNAPSHOT_FAILED; the file goes. -1: its directory is not known, and goes as a whole. */
 void snapshot_fail(struct snapshot *snapshot, int directory);
 
-/* Takes the file of a complete one off the disk; who has it reads on. */
-void snapshot_unlink(struct snapshot *snapshot, int directory);
+/* Takes the file of a complete one off the disk, now or with those that are gathered; who has it reads on. */
+void snapshot_unlink(struct snapshot *snapshot, int directory, struct removals *gathered);
 
 /* What of it is here, but for the id of its history; no bytes: that cannot be said now. */
 void snapshot_note_part(const struct snapshot *snapshot, struct rdb_part *part);
@@ -64,12 +75,20 @@ void snapshot_note_part(const struct snapshot *snapshot, struct rdb_part *part);
 /* Does its file have another name, beside those that are its own (partial_rdb.h)? Then closing it frees nothing. */
 void snapshot_keep_file(struct snapshot *snapshot, bool is_kept);
 
-/* For one that has just been created: `file` (O_RDWR) takes the place of its own, with its name, and it goes on
- * behind the first bytes of that. False: `why`; it must be given up. */
-MUST_CHECK bool snapshot_take_part(struct snapshot *snapshot, int directory, int file,
-                                   const struct rdb_part *part, struct text *why);
+/* For one that has just been reserved: a duplicate of `file` (O_RDWR) will take the place of its own, and it goes on
+ * behind the first bytes of that. It must be made (once more): snapshot_link_part. False: `why`; it must be given up. */
+MUST_CHECK bool snapshot_take_part(struct snapshot *snapshot, int file, const struct rdb_part *part,
+                                   struct text *why);
+bool snapshot_has_part(const struct snapshot *snapshot);
 
-/* What the disk said to the last write that failed; "" */
+/* As snapshot_make_file: that file gets the name of its own. */
+MUST_CHECK bool snapshot_link_part(const struct snapshot *snapshot, int directory,
+                                   struct error *error);
+
+/* The file that has what came: its own, or the one that will be. */
+int snapshot_kept_file(const struct snapshot *snapshot);
+
+/* What the disk said to what failed last; "" */
 const char *snapshot_error(const struct snapshot *snapshot);
 
 /* The row for the identity; of a complete one. */

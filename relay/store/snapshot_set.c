@@ -34,11 +34,21 @@ static bool have_one_name(const struct snapshot *a, const struct snapshot *b)
     return a != NULL && b != NULL && snapshot_offset(a) == snapshot_offset(b);
 }
 
+bool snapshot_set_has_namesake(const struct snapshot_set *snapshot_set,
+                               const struct snapshot *snapshot)
+{
+    bool found = have_one_name(snapshot_set->complete, snapshot) ||
+                 have_one_name(snapshot_set->ahead, snapshot);
+    for (size_t i = 0; i < SNAPSHOT_SET_REPLACED_MAX; i++)
+        found = found || have_one_name(snapshot_set->replaced[i], snapshot);
+    return found;
+}
+
 /* Takes the file off the disk; not if it has the same X as `heir`, and so the name. */
 static void drop(struct snapshot **place, const struct snapshot *heir, int directory)
 {
     if (*place != NULL && !have_one_name(*place, heir))
-        snapshot_unlink(*place, directory);
+        snapshot_unlink(*place, directory, NULL);
     snapshot_release(place);
 }
 
@@ -98,10 +108,12 @@ bool snapshot_set_advance(struct snapshot_set *snapshot_set, int directory, uint
     return true;
 }
 
-static void cut(struct snapshot **place, int directory, uint64_t offset)
+static void cut(struct snapshot **place, int directory, uint64_t offset, struct removals *gathered)
 {
-    if (*place != NULL && snapshot_offset(*place) > offset)
-        drop(place, NULL, directory);
+    if (*place == NULL || snapshot_offset(*place) <= offset)
+        return;
+    snapshot_unlink(*place, directory, gathered);
+    snapshot_release(place);
 }
 
 static void fall_back(struct snapshot_set *snapshot_set)
@@ -112,12 +124,13 @@ static void fall_back(struct snapshot_set *snapshot_set)
     }
 }
 
-void snapshot_set_cut(struct snapshot_set *snapshot_set, int directory, uint64_t offset)
+void snapshot_set_cut(struct snapshot_set *snapshot_set, int directory, uint64_t offset,
+                      struct removals *gathered)
 {
-    cut(&snapshot_set->complete, directory, offset);
-    cut(&snapshot_set->ahead, directory, offset);
+    cut(&snapshot_set->complete, directory, offset, gathered);
+    cut(&snapshot_set->ahead, directory, offset, gathered);
     for (size_t i = 0; i < SNAPSHOT_SET_REPLACED_MAX; i++)
-        cut(&snapshot_set->replaced[i], directory, offset);
+        cut(&snapshot_set->replaced[i], directory, offset, gathered);
     fall_back(snapshot_set);
 }
 

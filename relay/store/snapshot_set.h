@@ -50,8 +50,13 @@ void snapshot_set_put(struct snapshot_set *snapshot_set, int directory, uint64_t
 bool snapshot_set_advance(struct snapshot_set *snapshot_set, int directory, uint64_t published);
 
 /* What is whole and stands beyond `offset` goes; where that was the complete one, the newest that it has
- * replaced, and that is still there, is the complete one again. `arriving` is not touched. */
-void snapshot_set_cut(struct snapshot_set *snapshot_set, int directory, uint64_t offset);
+ * replaced, and that is still there, is the complete one again. `arriving` is not touched. The files are `gathered`. */
+void snapshot_set_cut(struct snapshot_set *snapshot_set, int directory, uint64_t offset,
+                      struct removals *gathered);
+
+/* Has one of those that are whole the same X as `snapshot`, and so the same name? */
+bool snapshot_set_has_namesake(const struct snapshot_set *snapshot_set,
+                               const struct snapshot *snapshot);
 
 /* The complete one goes, and the newest that it has replaced, if that is still there, takes its place. */
 void snapshot_set_drop_complete(struct snapshot_set *snapshot_set, int directory);

@@ -2,7 +2,6 @@
 #include "relay/store/store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +27,6 @@ enum {
     SEGMENT_LEAST_MAX = 1024 * 1024,
     MICROSECONDS = 1000 * 1000,
     RECLAIM_LIMIT_MS = 2000, /* at the end: what is left then is freed by the next start */
-    RECLAIM_WAIT_MS =
-        100, /* of each second, of thread 0, for files that are being freed: make_space_now */
 };
 
 /* ------------------------------------------------------------------ opening */
@@ -134,7 +131,6 @@ struct store *store_open(const struct store_options *options, struct text *why)
     }
     store->options = *options;
     set_segment_bytes(store, options);
-    store->reclaim_wait_ms = RECLAIM_WAIT_MS;
     text_init(&store->error, WHY_MAX);
     if (!data_dir_open(&store->data_dir, options->data_dir, true, why)) {
         free(store);
@@ -260,7 +256,7 @@ static void tick_retired(struct store *store)
         drop_retired(store);
 }
 
-/* The disk is full while a snapshot of `history` arrives (NULL: while a history is begun). What was
+/* The disk is full while a snapshot of `history` arrives, or files that name what it holds are written. What was
  * replaced goes first, histories and snapshots, and what is being freed already is waited for; then the window is
  * shortened: down to what is pinned, and to what the snapshot itself will need. */
 static enum snapshot_space give_space(struct store *store, const struct history *history)
@@ -278,8 +274,9 @@ static enum snapshot_space give_space(struct store *store, const struct history 
     if (history_drop_replaced(store->current))
         return SNAPSHOT_SPACE_MADE;
     uint64_t keep_from = UINT64_MAX;
-    if (history == store->current)
-        keep_from = snapshot_offset(history_arriving_snapshot(history));
+    const struct snapshot *arriving = history_arriving_snapshot(history);
+    if (history == store->current && arriving != NULL)
+        keep_from = snapshot_offset(arriving);
     return history_shorten(store->current, keep_from) ? SNAPSHOT_SPACE_MADE : SNAPSHOT_SPACE_NONE;
 }
 
@@ -287,7 +284,7 @@ static enum snapshot_space give_space(struct store *store, const struct history 
 static void note_refused(struct store *store, const struct history *history)
 {
     uint64_t length = 0;
-    const struct snapshot *snapshot = history != NULL ? history_arriving_snapshot(history) : NULL;
+    const struct snapshot *snapshot = history_arriving_snapshot(history);
     bool is_known = snapshot != NULL && snapshot_length(snapshot, &length);
     if (snapshot != NULL && !is_known)
         length = snapshot_received(snapshot);
@@ -301,21 +298,6 @@ static enum snapshot_space store_make_space(const struct history *history, void 
     if (space == SNAPSHOT_SPACE_NONE)
         note_refused(store, history);
     return space;
-}
-
-/* For a history that is begun, or becomes current: its first files are small, and the primary has forked for it, so
- * thread 0 waits for what is being freed, for a part of each second. False: there is no space. */
-static bool make_space_now(struct store *store)
-{
-    enum snapshot_space space = store_make_space(NULL, store);
-    if (space != SNAPSHOT_SPACE_SOON)
-        return space == SNAPSHOT_SPACE_MADE;
-    if (store->reclaim_wait_ms <= 0)
-        return store->current != NULL && history_shorten(store->current, UINT64_MAX);
-    int64_t since_ms = clock_ms();
-    reclaimer_wait(store->reclaimer, store->reclaim_wait_ms);
-    store->reclaim_wait_ms -= clock_ms() - since_ms;
-    return true;
 }
 
 /* Free, being freed, and what is given up where an RDB needs it. False: that cannot be told, or is still to be
@@ -392,41 +374,46 @@ struct history *store_begin_history(struct store *store, const struct replid *re
     store_abandon(store);
     store->number++;
     struct history_dependencies dependencies = dependencies_of(store);
-    do {
-        text_clear(why);
-        store->arriving = history_new(&dependencies, store->number, replid, offset, why);
-    } while (store->arriving == NULL && files_is_full(errno) && make_space_now(store));
+    store->arriving = history_new(&dependencies, store->number, replid, offset, why);
     if (store->arriving == NULL)
         store_set_error(store, why);
     return store->arriving;
 }
 
-/* Its identity on the disk is what makes a history. */
-static bool save_arriving(struct store *store, struct text *why)
+/* Its snapshot is proven and has its name, and then its identity on the disk is what makes it a history. */
+static enum disk_step complete_arriving(struct store *store, struct text *why)
 {
-    while (!history_save(store->arriving, why)) {
-        if (!files_is_full(errno) || !make_space_now(store))
-            return false;
-        text_clear(why);
+    struct history *arriving = store->arriving;
+    if (history_arriving_snapshot(arriving) != NULL) {
+        enum disk_step step = history_complete_snapshot(arriving, why);
+        if (step != DISK_STEP_DONE)
+            return step;
     }
-    return true;
+    return history_await_name(arriving, why);
 }
 
-bool store_promote(struct store *store, struct text *why)
+enum disk_step store_promote(struct store *store, struct text *why)
 {
     CHECK(store->arriving != NULL);
-    if (!history_complete_snapshot(store->arriving, why) || !save_arriving(store, why)) {
+    enum disk_step step = complete_arriving(store, why);
+    if (step == DISK_STEP_FAILED) {
         store_abandon(store);
         store_set_error(store, why);
-        return false;
     }
+    if (step != DISK_STEP_DONE)
+        return step;
     struct history *before = store->current;
     store->current = store->arriving;
     store->arriving = NULL;
     retire(store, before);
     text_clear(&store->error);
     store->changed = true;
-    return true;
+    return DISK_STEP_DONE;
+}
+
+bool store_awaits_disk(const struct store *store)
+{
+    return store->arriving != NULL && history_awaits_disk(store->arriving);
 }
 
 void store_abandon(struct store *store)
@@ -475,7 +462,6 @@ bool store_publish(struct store *store)
 
 void store_tick(struct store *store)
 {
-    store->reclaim_wait_ms = RECLAIM_WAIT_MS;
     disk_space_refresh(&store->disk);
     store_parts_tick(store);
     if (store->arriving != NULL)

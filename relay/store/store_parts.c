@@ -22,10 +22,26 @@ enum store_part store_part(const struct store *store, struct rdb_part *out)
     return partial_rdb_state(store->partial, out);
 }
 
+/* When its file is there, which it is before a byte is in it. */
+static void track_awaited_part(struct store *store)
+{
+    struct history *const both[] = {store->arriving, store->current};
+    for (size_t i = 0; i < LENGTH_OF(both) && store->awaited_part != 0; i++) {
+        struct snapshot *arriving = both[i] != NULL ? history_arriving_snapshot(both[i]) : NULL;
+        if (arriving == NULL || snapshot_number(arriving) != store->awaited_part)
+            continue;
+        if (!snapshot_is_made(arriving))
+            return;
+        partial_rdb_track(store->partial, arriving, &history_identity(both[i])->replid);
+        break;
+    }
+    store->awaited_part = 0;
+}
+
 void store_track_part(struct store *store, const struct history *history)
 {
-    partial_rdb_track(store->partial, history_arriving_snapshot(history),
-                      &history_identity(history)->replid);
+    store->awaited_part = snapshot_number(history_arriving_snapshot(history));
+    track_awaited_part(store);
 }
 
 bool store_resume_part(struct store *store, struct history *history, const struct rdb_part *asked,
@@ -229,6 +245,7 @@ void store_parts_close(struct store *store)
 
 bool store_parts_take(struct store *store)
 {
+    track_awaited_part(store);
     bool news = crc_reader_take(store->crc_reader);
     return partial_rdb_take(store->partial) || news;
 }

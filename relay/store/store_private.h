@@ -46,11 +46,12 @@ struct store {
     struct crc_reader *crc_reader;
     struct partial_rdb *partial;
     struct kept_snapshots kept;
+    uint64_t
+        awaited_part; /* the number of a snapshot that is to be tracked as soon as it has a file; 0: none */
     uint64_t resumed; /* RDBs that went on where they broke, */
     uint64_t resumed_bytes;
     struct notes notes;
-    int64_t reclaim_wait_ms; /* how long thread 0 may still wait for the reclaimer in this second */
-    uint64_t given;          /* see reclaimer_gives */
+    uint64_t given; /* see reclaimer_gives */
     struct rdb_space room;
     struct text error; /* of the last history that was not begun, or did not become whole; "" */
     bool changed; /* another history became current, or one was abandoned, since the last publish */

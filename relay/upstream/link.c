@@ -129,6 +129,7 @@ static void link_let_go(struct link *link)
         (void)store_keep_part(link->store);
         store_abandon(link->store);
     }
+    link->is_promoting = false;
     if (link_state(link) == LINK_STREAMING)
         link->down_since_ms = clock_ms();
     if (link_state(link) == LINK_CONNECTING)
@@ -184,9 +185,11 @@ static void link_lose(struct link *link, struct link_outcome *outcome)
     link_fail_broken(link, outcome);
 }
 
+/* An RDB that is whole is kept; the stream behind it finds out that the connection is down. */
 static void link_lose_loading(struct link *link, struct link_outcome *outcome)
 {
-    link_fail_cut_off(link, outcome, conn_error(link->server_conn.conn));
+    if (!link->is_promoting)
+        link_fail_cut_off(link, outcome, conn_error(link->server_conn.conn));
 }
 
 /* The beginning of an RDB of another history, or of the first, is being read from our disk, so that the rest can be
@@ -213,7 +216,7 @@ static void link_start(struct link *link, struct link_outcome *outcome)
 
 static void link_try_again(struct link *link, struct link_outcome *outcome)
 {
-    if (!link_awaits_part(link) && !link_waits_for_room(link))
+    if (!link_waits_for_settling(link) && !link_awaits_part(link) && !link_waits_for_room(link))
         link_enter(outcome, LINK_CONNECTING, "retry attempt=%u", link->failures + 1);
 }
 
@@ -444,7 +447,7 @@ void link_tick(struct link *link)
  * byte that a kill would lose. */
 void link_turn_end(struct link *link)
 {
-    link_look_at_cut(link);
+    link_look_at_disk(link);
     if (link_state(link) == LINK_STREAMING)
         link_answer_getack(link);
 }

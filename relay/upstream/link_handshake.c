@@ -44,7 +44,7 @@ struct handshake_terms link_terms(struct link *link)
     };
     terms.has_part = store_part(link->store, &terms.part) == STORE_PART_READY;
     struct history *history = store_current(link->store);
-    if (history != NULL && !link->must_start_anew &&
+    if (history != NULL && !link->must_start_anew && !history_is_lost(history) &&
         history_boundary(history) >= history_first(history)) {
         terms.has_history = true;
         terms.replid = history_identity(history)->replid;
@@ -93,13 +93,15 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply,
         link->full_syncs++;
     refresh_cancel(link->refresh_schedule.refresh, "a full sync begins on the link");
     struct history *history = begin_history(link, reply, &why);
-    if (history == NULL) {
+    if (history == NULL || history_is_refused(history, &why)) {
         link_note_full_failure(link);
+        store_abandon(link->store);
         link_fail_store(outcome, text_string(&why));
     } else {
         if (store_current(link->store) != NULL && link->old_history_since_ms == 0)
             link->old_history_since_ms = clock_ms();
         link->full_sync_ms = clock_ms();
+        link->is_promoting = false;
         rdb_receiver_begin(&link->rdb_receiver, history_arriving_snapshot(history));
         rdb_receiver_decompress(&link->rdb_receiver, &link->server_conn.handshake,
                                 &link->compression, conn_is_tls(link->server_conn.conn));
@@ -125,16 +127,17 @@ static bool link_handshake_cut_at(struct link *link, uint64_t from, struct text 
     return false;
 }
 
-/* The same bytes go on under another id: another server is the primary now. Replicas must come
- * back to learn the id (docs/protocol.md 3.7); they are told before a byte of the new branch is
- * published. */
-static bool adopt_id(struct link *link, const struct replid *replid, struct text *why)
+/* The same bytes go on under another id, `next_id`: another server is the primary now. Replicas must come back to learn
+ * the id (docs/protocol.md 3.7); they are told when the disk has it, so that a restart knows it as well, and before a
+ * byte of the new branch is published. */
+static enum disk_step adopt_id(struct link *link, struct text *why)
 {
     struct history *history = store_current(link->store);
-    bool is_renamed = history_rename(history, replid, why);
-    if (is_renamed)
+    enum disk_step step = history_rename(history, &link->next_id, why);
+    link->is_renaming = step == DISK_STEP_PENDING;
+    if (step == DISK_STEP_DONE)
         link->callbacks.on_news(LINK_NEWS_RENAMED, link->callbacks.arg);
-    return is_renamed;
+    return step;
 }
 
 static void stream_on(struct link *link, struct link_outcome *outcome)
@@ -160,11 +163,38 @@ void link_begin_rewinding(struct link *link)
     timer_arm(link->timer, REWIND_LOOK_MS);
 }
 
-void link_look_at_cut(struct link *link)
+/* Does the disk still have to take what the state waits for? */
+static bool is_disk_awaited(const struct link *link)
 {
-    if (link_state(link) == LINK_REWINDING &&
-        history_cut(store_current(link->store)) != HISTORY_CUT_PENDING)
+    const struct history *history = store_current(link->store);
+    return history_is_settling(history) ||
+           (link_state(link) == LINK_REWINDING && history_cut(history) == HISTORY_CUT_PENDING);
+}
+
+void link_look_at_disk(struct link *link)
+{
+    bool is_over = false;
+    if (link_state(link) == LINK_REWINDING ||
+        (link_state(link) == LINK_RETRYING && link->awaits_settling))
+        is_over = !is_disk_awaited(link);
+    if (link_state(link) == LINK_LOADING)
+        is_over = link_loading_goes_on(link);
+    if (is_over)
         timer_arm(link->timer, 0); /* what comes then is published by the end of that turn */
+}
+
+bool link_waits_for_settling(struct link *link)
+{
+    struct history *history = store_current(link->store);
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    if (link->is_renaming && adopt_id(link, &why) == DISK_STEP_FAILED)
+        log_warnx("upstream: the history cannot go on under another id: %s", text_string(&why));
+    text_fini(&why);
+    link->awaits_settling = history != NULL && history_is_settling(history);
+    if (link->awaits_settling)
+        timer_arm(link->timer, REWIND_LOOK_MS);
+    return link->awaits_settling;
 }
 
 void link_look_at_rewind(struct link *link, struct link_outcome *outcome)
@@ -175,13 +205,16 @@ void link_look_at_rewind(struct link *link, struct link_outcome *outcome)
         return;
     struct text why;
     text_init(&why, LINK_WHY_MAX);
-    if (cut == HISTORY_CUT_FAILED) {
+    enum disk_step step = DISK_STEP_FAILED;
+    if (cut == HISTORY_CUT_DONE) {
+        step = adopt_id(link, &why);
+    } else {
         link->must_start_anew = true;
         text_format(&why, "the disk refused to cut the end of the history off");
     }
-    if (cut == HISTORY_CUT_DONE && adopt_id(link, &link->next_id, &why))
+    if (step == DISK_STEP_DONE)
         stream_on(link, outcome);
-    else
+    else if (step == DISK_STEP_FAILED)
         link_fail_store(outcome, text_string(&why));
     text_fini(&why);
 }
@@ -215,28 +248,26 @@ static bool leave_branch(struct link *link, const struct replid *replid, uint64_
     return true;
 }
 
-/* False: `why`. *has_to_wait: for the disk. First the cut, then the id: under the new id nothing
- * may be found that was cut off, not even after a power failure. */
-static bool rejoin(struct link *link, const struct psync_reply *reply, uint64_t from,
-                   bool *has_to_wait, struct text *why)
+/* FAILED: `why`. PENDING: the disk has to take a cut, or another id. First the cut, then the id: under the new id
+ * nothing may be found that was cut off, not even after a power failure. */
+static enum disk_step rejoin(struct link *link, const struct psync_reply *reply, uint64_t from,
+                             struct text *why)
 {
     struct history *history = store_current(link->store);
-    *has_to_wait = false;
     if (from < history_first(history)) {
         text_format(why,
                     from >= history_window_first(history)
                         ? "offset %" PRIu64 " is in a part of the window that is being proven"
                         : "the window has left offset %" PRIu64 " behind meanwhile",
                     from);
-        return false;
+        return DISK_STEP_FAILED;
     }
     struct replid replid = id_from_now_on(link, reply, from);
     if (replid_equal(&replid, &history_identity(history)->replid))
-        return true;
+        return DISK_STEP_DONE;
     if (!leave_branch(link, &replid, from, why))
-        return false;
-    *has_to_wait = history_cut(history) != HISTORY_CUT_DONE;
-    return *has_to_wait || adopt_id(link, &replid, why);
+        return DISK_STEP_FAILED;
+    return history_cut(history) != HISTORY_CUT_DONE ? DISK_STEP_PENDING : adopt_id(link, why);
 }
 
 static void continue_stream(struct link *link, const struct psync_reply *reply,
@@ -246,13 +277,17 @@ static void continue_stream(struct link *link, const struct psync_reply *reply,
     text_init(&why, LINK_WHY_MAX);
     /* +CONTINUE names no offset: it is the one that was asked for (docs/protocol.md 1.4). */
     uint64_t from = link->server_conn.handshake.terms.offset;
-    bool has_to_wait;
-    if (!rejoin(link, reply, from, &has_to_wait, &why))
-        link_fail_store(outcome, text_string(&why));
-    else if (has_to_wait)
-        link_enter(outcome, LINK_REWINDING, "cut offset=%" PRIu64, from);
-    else
+    switch (rejoin(link, reply, from, &why)) {
+    case DISK_STEP_DONE:
         stream_on(link, outcome);
+        break;
+    case DISK_STEP_PENDING:
+        link_enter(outcome, LINK_REWINDING, "cut offset=%" PRIu64, from);
+        break;
+    case DISK_STEP_FAILED:
+        link_fail_store(outcome, text_string(&why));
+        break;
+    }
     text_fini(&why);
 }
 

@@ -11,7 +11,7 @@
 #include "relay/net/loop.h"
 #include "relay/store/store.h"
 
-enum { RDB_HELD_PAUSE_MS = 20 }; /* until files are freed */
+enum { RDB_HELD_PAUSE_MS = 20 }; /* until files are freed, or made */
 
 struct snapshot *link_arriving(const struct link *link)
 {
@@ -23,9 +23,22 @@ void link_begin_loading(struct link *link)
     connect_race_drop_all(&link->race);
 }
 
+/* Nothing is read until the store has it. */
+static void hold_loading(struct link *link)
+{
+    server_conn_pause(&link->server_conn, true);
+    timer_arm(link->timer, RDB_HELD_PAUSE_MS);
+}
+
 static void finish_loading(struct link *link, struct text *why, struct link_outcome *outcome)
 {
-    if (!store_promote(link->store, why)) {
+    enum disk_step step = store_promote(link->store, why);
+    link->is_promoting = step == DISK_STEP_PENDING;
+    if (step == DISK_STEP_PENDING) {
+        hold_loading(link);
+        return;
+    }
+    if (step == DISK_STEP_FAILED) {
         link->callbacks.on_news(LINK_NEWS_WITHDRAWN, link->callbacks.arg);
         link_fail(link, outcome, "rdb", text_string(why));
         return;
@@ -41,25 +54,43 @@ static void finish_loading(struct link *link, struct text *why, struct link_outc
                snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark");
 }
 
+/* The directory of the new history could not be made. */
+static bool link_loading_is_refused(const struct link *link, struct text *why)
+{
+    const struct history *arriving = store_arriving(link->store);
+    return arriving != NULL && history_is_refused(arriving, why);
+}
+
+bool link_loading_goes_on(const struct link *link)
+{
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    bool is_over = link_loading_is_refused(link, &why) ||
+                   (link->is_promoting && !store_awaits_disk(link->store));
+    text_fini(&why);
+    return is_over;
+}
+
 void link_take_rdb(struct link *link, struct link_outcome *outcome)
 {
     struct server_conn *server_conn = &link->server_conn;
     struct text why;
     text_init(&why, LINK_WHY_MAX);
-    if (server_conn->is_paused)
+    if (server_conn->is_paused && !link->is_promoting)
         server_conn_pause(server_conn, false);
-    bool receives = server_conn->pending.length == 0 &&
+    bool receives = !link->is_promoting && server_conn->pending.length == 0 &&
                     !rdb_receiver_has_more(&link->rdb_receiver) &&
                     !snapshot_owes(link->rdb_receiver.snapshot);
-    if (receives && !server_conn_receive(server_conn, &why)) {
+    if (link_loading_is_refused(link, &why)) {
+        link_fail_store(outcome, text_string(&why));
+    } else if (receives && !server_conn_receive(server_conn, &why)) {
         link_fail_cut_off(link, outcome, text_string(&why));
     } else {
         switch (rdb_receiver_feed(&link->rdb_receiver, &server_conn->pending, &why)) {
         case RDB_RECEIVER_MORE:
             break;
         case RDB_RECEIVER_HELD:
-            server_conn_pause(server_conn, true);
-            timer_arm(link->timer, RDB_HELD_PAUSE_MS);
+            hold_loading(link);
             break;
         case RDB_RECEIVER_BUSY:
             timer_arm(link->timer, 0);

@@ -59,8 +59,11 @@ void link_take_answer(struct link *link, struct link_outcome *outcome);
 void link_begin_rewinding(struct link *link);
 void link_look_at_rewind(struct link *link, struct link_outcome *outcome);
 
-/* A turn ends: the disk may have what a rewind waits for. */
-void link_look_at_cut(struct link *link);
+/* A turn ends: the disk may have what a state waits for. */
+void link_look_at_disk(struct link *link);
+
+/* Does the disk still have to take a cut or another id? No attempt begins before that. True: the timer is armed. */
+MUST_CHECK bool link_waits_for_settling(struct link *link);
 
 /* ------------------------------------------------------------------ link_settings.c */
 
@@ -74,6 +77,8 @@ struct snapshot *link_arriving(const struct link *link);
 
 void link_begin_loading(struct link *link);
 void link_take_rdb(struct link *link, struct link_outcome *outcome);
+/* Has the disk done, or refused, what loading waits for? */
+bool link_loading_goes_on(const struct link *link);
 
 /* ------------------------------------------------------------------ link_stream.c */
 

@@ -69,8 +69,11 @@ struct link {
     int64_t down_since_ms;
     int64_t old_history_since_ms; /* the primary's history is not here yet; 0: it is */
     int64_t up_since_ms;
-    int64_t held_since_ms;    /* nothing is read: the store is not ready for more; 0: it is */
-    bool awaits_segment;      /* namely until the next segment is made, which is soon */
+    int64_t held_since_ms; /* nothing is read: the store is not ready for more; 0: it is */
+    bool is_promoting;     /* the RDB is whole: the store is asked until its history is current */
+    bool awaits_settling;  /* no attempt begins before the disk has a cut, or another id */
+    bool is_renaming;      /* the store is asked until the history has `next_id` */
+    bool awaits_segment;   /* namely until the next segment is made, which is soon */
     int64_t stalled_since_ms; /* nothing is read, since the disk has no room for it; 0: it is */
     int64_t stream_heard_ms;  /* the last byte of the stream, or of a whole RDB; 0: never */
     struct replid next_id;    /* rewinding: the stream goes on under it */

@@ -41,6 +41,7 @@ struct refresh {
     struct rdb_receiver rdb_receiver;
     struct handshake_terms terms;
     struct refresh_pace pace;
+    bool is_naming;     /* the RDB is whole: the store is asked until it has its name */
     int64_t loading_ms; /* when the RDB began to come */
     struct progress_meter progress;
     uint64_t count;
@@ -162,6 +163,7 @@ static void refresh_note_end(struct refresh *refresh, enum refresh_end end, cons
                      !refresh->server_conn.handshake.info.is_relay);
     if (was_asking)
         refresh_note_keep(refresh->store, &refresh->pace);
+    refresh->is_naming = false;
     timer_disarm(refresh->timer);
     rdb_receiver_end(&refresh->rdb_receiver);
     server_conn_fini(&refresh->server_conn);
@@ -399,11 +401,22 @@ static void note_use(struct refresh *refresh, enum snapshot_use use, uint64_t wr
     refresh_note_end(refresh, REFRESH_FAILED, "behind_window");
 }
 
+/* Nothing is read until the store can go on. */
+static void hold_refresh(struct refresh *refresh)
+{
+    server_conn_pause(&refresh->server_conn, true);
+    timer_arm(refresh->timer, HELD_PAUSE_MS);
+}
+
 static bool refresh_finish(struct refresh *refresh, struct text *why)
 {
     struct history *history = store_current(refresh->store);
-    if (!history_complete_snapshot(history, why))
-        return false;
+    enum disk_step step = history_complete_snapshot(history, why);
+    refresh->is_naming = step == DISK_STEP_PENDING;
+    if (step == DISK_STEP_PENDING)
+        hold_refresh(refresh);
+    if (step != DISK_STEP_DONE)
+        return step == DISK_STEP_PENDING;
     const struct snapshot *snapshot = history_snapshot(history);
     refresh->announced->tried = refresh->terms.announce_version;
     refresh->count++;
@@ -445,8 +458,7 @@ static bool take_rdb(struct refresh *refresh, struct text *why)
     case RDB_RECEIVER_MORE:
         return true;
     case RDB_RECEIVER_HELD:
-        server_conn_pause(&refresh->server_conn, true);
-        timer_arm(refresh->timer, HELD_PAUSE_MS);
+        hold_refresh(refresh);
         return true;
     case RDB_RECEIVER_BUSY:
         timer_arm(refresh->timer, 0);
@@ -471,7 +483,7 @@ static bool read_some(struct refresh *refresh, struct text *why)
     bool is_handshake = refresh->machine.state == REFRESH_HANDSHAKE;
     if (is_handshake && !take_answers(refresh, why))
         return false;
-    bool receives = !is_handshake && server_conn->pending.length == 0 &&
+    bool receives = !is_handshake && !refresh->is_naming && server_conn->pending.length == 0 &&
                     !rdb_receiver_has_more(&refresh->rdb_receiver) &&
                     !snapshot_owes(refresh->rdb_receiver.snapshot);
     if (receives && !server_conn_receive(server_conn, why)) {
@@ -500,6 +512,8 @@ static void refresh_on_event(struct conn *conn, enum conn_event event, void *arg
         refresh_flush(refresh);
         break;
     case CONN_EVENT_DOWN:
+        if (refresh->is_naming) /* nothing more is to come */
+            break;
         text_format(&why, "%s", conn_error(conn));
         note_cut_off(refresh, &why);
         good = false;

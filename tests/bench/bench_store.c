@@ -111,8 +111,17 @@ static void begin_history(struct store *store)
     text_init(&why, 1024);
     struct history *history = store_begin_history(store, &replid, 0, &why);
     CHECK(history != NULL);
-    CHECK(snapshot_write(history_arriving_snapshot(history), bytes_at(rdb, sizeof(rdb)), &why));
-    CHECK(store_promote(store, &why));
+    struct snapshot *snapshot = history_arriving_snapshot(history);
+    CHECK(snapshot_write(snapshot, bytes_at(rdb, sizeof(rdb)), &why));
+    while (snapshot_owes(snapshot)) {
+        (void)store_publish(store);
+        CHECK(snapshot_write_owed(snapshot, &why));
+    }
+    enum disk_step step;
+    do
+        step = store_promote(store, &why);
+    while (step == DISK_STEP_PENDING);
+    CHECK(step == DISK_STEP_DONE);
     text_fini(&why);
 }
 

@@ -9,6 +9,7 @@ import signal
 import pytest
 
 import digest
+import failover
 import load
 import relay as relay_module
 import resp
@@ -23,11 +24,10 @@ SETTINGS = {
 }
 
 # What a file system may keep waiting for as long as its journal or its disk takes.
-BLOCKING = {"create", "fallocate", "ftruncate", "fsync", "fdatasync", "rename", "unlink", "statvfs"}
+BLOCKING = {
+    "create", "mkdir", "fallocate", "ftruncate", "fsync", "fdatasync", "rename", "link", "unlink", "statvfs",
+}
 NETWORK_THREADS = {"0", "worker"}
-
-# Written by thread 0, once for many segments.
-SMALL_FILES = {"identity", "segment log", "note"}
 
 
 class Stage:
@@ -52,6 +52,39 @@ class Stage:
 
     def write(self, megabytes):
         load.populate(self.origin, megabytes, value_bytes=10_000)
+
+    def refresh(self):
+        before = self.relay.info("store")["snapshot_offset"]
+        self.write(1)
+        self.relay.client().execute_command("RELAY", "SNAPSHOT")
+        wait.until("a newer RDB", lambda: self.relay.info("store")["snapshot_offset"] != before)
+
+    def prepare_fail_over(self, lab):
+        """The server that will be promoted lacks the last writes, which the relay has."""
+        self.promoted = lab.replica(self.origin, name="promoted").wait_online()
+        self.promoted.client().execute_command("REPLICAOF", "127.0.0.1", "1")
+        load.fill(self.origin, rounds=3)
+        self.wait_received()
+        self.origin.kill9()
+
+    def begin_fail_over(self):
+        failover.promote(self.promoted)
+        self.full_syncs = self.promoted.info()["sync_full"]
+        self.relay.follow(self.promoted)
+
+    def fail_over(self, lab):
+        self.prepare_fail_over(lab)
+        self.begin_fail_over()
+        failover.wait_follows(self.relay, self.promoted)
+
+    def begin_other_history(self, lab):
+        self.stranger = lab.origin(name="stranger")
+        load.fill(self.stranger, seed=3)
+        self.relay.follow(self.stranger)
+
+    def other_history(self, lab):
+        self.begin_other_history(lab)
+        failover.wait_follows(self.relay, self.stranger)
 
 
 @pytest.fixture
@@ -91,8 +124,13 @@ def test_a_disk_that_does_not_answer(stage, calls):
     assert stage.relay.syncs()[0] == 1, "the replica was given the RDB once more"
 
 
-def test_network_threads_make_no_call_that_waits(stage):
-    """Of those for segments, removed files and the free space: each has a thread of the store's own."""
+def waits_of_network_threads(stage, mark):
+    calls = stage.disk.calls(mark)
+    return [call for call in calls if call.name in BLOCKING and call.thread in NETWORK_THREADS]
+
+
+def test_network_threads_make_no_call_that_waits(stage, lab):
+    """Whatever the relay meets between its start and its stop: each such call has a thread of the store's own."""
     stage.write(2)
     mark = stage.disk.mark()
     stage.write(3)
@@ -103,12 +141,134 @@ def test_network_threads_make_no_call_that_waits(stage):
         lambda: stage.relay.info("store")["window_bytes"],
         lambda size: size < 1_000_000,
     )
+    stage.refresh()
     digest.compare(stage.origin, [stage.replica])
+    stage.fail_over(lab)
+    digest.compare(stage.promoted, [stage.replica])
+    stage.other_history(lab)
+    digest.compare(stage.stranger, [stage.replica])
     calls = stage.disk.calls(mark)
     assert any(call.name == "create" and call.thread == "store-files" for call in calls)
     assert any(call.name == "unlink" and call.thread == "store-free" for call in calls)
-    waits = [call for call in calls if call.name in BLOCKING and call.thread in NETWORK_THREADS]
-    assert not [call for call in waits if slow_disk.kind(call.path) not in SMALL_FILES]
+    kinds = {slow_disk.kind(call.path) for call in calls if call.thread == "store-files"}
+    assert {"identity", "snapshot", "segment", "note", "directory", "tail"} <= kinds
+    assert not waits_of_network_threads(stage, mark)
+
+
+def expect_served(stage):
+    """Clients and replicas are answered while the disk is not."""
+    for _ in range(3):
+        assert stage.relay.client().ping()
+        assert stage.relay.info("replication")["role"] == "slave"
+        assert stage.relay.info("store")
+
+
+# What hangs.
+HELD_CALLS = {
+    "create": ("create",),
+    "rename": ("rename",),
+    "unlink": ("unlink",),
+    "mkdir": ("mkdir",),
+    "fsync": ("fsync", "fdatasync"),
+}
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("held", ["create", "rename", "unlink", "fsync"])
+def test_a_refresh_on_a_disk_that_does_not_answer(stage, held):
+    """The RDB waits for its file, its name, the removal of the old one; the stream does not."""
+    stage.write(1)
+    stage.wait_received()
+    mark = stage.disk.mark()
+    stage.disk.hold(*HELD_CALLS[held], part="" if held == "fsync" else "/snapshot/")
+    before = stage.relay.info("store")["snapshot_offset"]
+    stage.relay.client().execute_command("RELAY", "SNAPSHOT")
+    wait.until("a call hangs", lambda: stage.disk.held(mark))
+    assert not {call.thread for call in stage.disk.held(mark)} & NETWORK_THREADS
+    expect_served(stage)
+    stage.origin.client().set("written", held)
+    wait.equal("the stream flows", lambda: stage.replica.client().get("written"), held.encode())
+    stage.disk.recover()
+    wait.until("a newer RDB", lambda: stage.relay.info("store")["snapshot_offset"] != before)
+    digest.compare(stage.origin, [stage.replica])
+    assert not waits_of_network_threads(stage, mark)
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("held", ["create", "rename", "fsync"])
+def test_a_fail_over_on_a_disk_that_does_not_answer(stage, lab, held):
+    """The identity of the cut and of the new id is waited for, by the stream alone."""
+    stage.prepare_fail_over(lab)
+    mark = stage.disk.mark()
+    stage.disk.hold(*HELD_CALLS[held], part="identity")
+    stage.begin_fail_over()
+    wait.until("a call hangs", lambda: stage.disk.held(mark))
+    assert not {call.thread for call in stage.disk.held(mark)} & NETWORK_THREADS
+    expect_served(stage)
+    # Another one, while the first is under way: the server is gone, and the first is followed again.
+    stage.relay.follow(stage.origin)
+    expect_served(stage)
+    stage.relay.follow(stage.promoted)
+    expect_served(stage)
+    stage.disk.recover()
+    failover.wait_follows(stage.relay, stage.promoted)
+    load.fill(stage.promoted, rounds=2)
+    digest.compare(stage.promoted, [stage.replica])
+    assert stage.promoted.info()["sync_full"] == stage.full_syncs, "the relay took the RDB once more"
+    assert not waits_of_network_threads(stage, mark)
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("held", ["mkdir", "create", "rename"])
+def test_a_new_history_on_a_disk_that_does_not_answer(stage, lab, held):
+    """The RDB of the new one waits in its connection; the old one is served meanwhile."""
+    stage.write(1)
+    stage.wait_received()
+    mark = stage.disk.mark()
+    stage.disk.hold(*HELD_CALLS[held], part="history-2")
+    stage.begin_other_history(lab)
+    wait.until("a call hangs", lambda: stage.disk.held(mark))
+    assert not {call.thread for call in stage.disk.held(mark)} & NETWORK_THREADS
+    expect_served(stage)
+    stage.disk.recover()
+    failover.wait_follows(stage.relay, stage.stranger)
+    digest.compare(stage.stranger, [stage.replica])
+    assert not waits_of_network_threads(stage, mark)
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("held", ["mkdir", "create", "rename"])
+def test_a_kill_while_the_disk_does_not_answer(stage, lab, held):
+    """A history that was not whole costs nothing of the one before."""
+    stage.write(1)
+    stage.wait_received()
+    mark = stage.disk.mark()
+    stage.disk.hold(*HELD_CALLS[held], part="history-2")
+    stage.begin_other_history(lab)
+    wait.until("a call hangs", lambda: stage.disk.held(mark))
+    stage.relay.kill9()
+    stage.disk.recover()
+    stage.relay.start()
+    failover.wait_follows(stage.relay, stage.stranger)
+    digest.compare(stage.stranger, [stage.replica])
+
+
+@pytest.mark.threads
+def test_a_stop_while_the_disk_is_slow(stage):
+    """A job that is under way when the relay ends is waited for, and nothing is lost."""
+    stage.write(1)
+    stage.wait_received()
+    before = stage.relay.info("store")["snapshot_offset"]
+    mark = stage.disk.mark()
+    stage.disk.delay(100, "create", "rename", "unlink", part="/snapshot/")
+    stage.relay.client().execute_command("RELAY", "SNAPSHOT")
+    wait.until("a file of the RDB", lambda: any(".rdb" in call.path for call in stage.disk.calls(mark)))
+    stage.relay.stop()
+    stage.disk.recover()
+    stage.relay.start().wait_link()
+    assert stage.relay.info("store")["snapshot_offset"] >= before
+    load.fill(stage.origin, rounds=2)
+    digest.compare(stage.origin, [stage.replica])
 
 
 def test_a_stream_that_the_disk_holds_up_is_told(stage):

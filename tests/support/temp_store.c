@@ -131,7 +131,7 @@ void temp_store_fill(struct temp_store *temp, const char *replid, uint64_t offse
     struct history *history = store_begin_history(temp->store, &id, offset, &why);
     CHECK(history != NULL);
     CHECK(snapshot_write(history_arriving_snapshot(history), text_bytes(&rdb), &why));
-    CHECK(store_promote(temp->store, &why));
+    CHECK(store_promote(temp->store, &why) == DISK_STEP_DONE);
     (void)store_publish(temp->store);
     text_fini(&rdb);
     text_fini(&why);

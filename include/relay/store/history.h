@@ -19,6 +19,7 @@
 #include "relay/base/text.h"
 #include "relay/store/backlog_space.h"
 #include "relay/store/branches.h"
+#include "relay/store/disk_step.h"
 #include "relay/store/identity.h"
 #include "relay/store/snapshot.h"
 #include "relay/store/snapshot_use.h"
@@ -115,24 +116,37 @@ enum snapshot_use history_snapshot_use(const struct history *history,
 struct snapshot *history_snapshot(const struct history *history);
 struct snapshot *history_arriving_snapshot(const struct history *history);
 
-/* Begins to receive a snapshot taken at `offset`; one that is arriving already is failed first. NULL:
- * `why` says what the disk said. */
+/* Begins to receive a snapshot taken at `offset`; one that is arriving already is failed first. Its file is made by
+ * the file thread: until then it owes what comes (snapshot_owes); where it cannot be made, writing to it fails. NULL:
+ * out of memory, `why`. */
 MUST_CHECK struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset,
                                                    struct text *why);
 
-/* All bytes of the arriving snapshot are there: prove it, name it, replace the one before it; that one is
- * served until the published end has reached the new X. False: it is not whole, or the disk refused; it
- * has failed, and `why` says why. */
-MUST_CHECK bool history_complete_snapshot(struct history *history, struct text *why);
+/* Could its file, or the directory of a new history, not be made? Then `why` says why. */
+bool history_is_refused(const struct history *history, struct text *why);
+
+/* All bytes of the arriving snapshot are there: proves it, has it named, and then replaces the one before it; that one
+ * is served until the published end has reached the new X. To be asked until it is not PENDING. FAILED: it is not
+ * whole, or the disk refused; `why` says why. */
+MUST_CHECK enum disk_step history_complete_snapshot(struct history *history, struct text *why);
 
 /* Gives the arriving snapshot up; its readers see SNAPSHOT_FAILED. Nothing arriving: no effect. */
 void history_fail_snapshot(struct history *history);
 
 /* Forgets every byte from `offset` on (first <= offset <= end). The bytes before it, and who reads
  * them, are not touched; cursors beyond are told CURSOR_REWOUND; snapshots with X > offset go. A kill finds it
- * so from now on, a power failure when the disk has got round to it (history_cut); until then bytes may come
- * under the same id alone. False: the disk refused, the history cannot go on (the caller asks for a new one). */
+ * so when history_is_settling is over, and before that no byte may come; a power failure when the disk has got round
+ * to it (history_cut): until then bytes may come under the same id alone. False: nothing was cut, and the history
+ * cannot go on (the caller asks for a new one); `why`. */
 MUST_CHECK bool history_rewind(struct history *history, uint64_t offset, struct text *why);
+
+/* Is the identity of a rewind or a rename on its way to the disk? Meanwhile the history takes no bytes, and no other
+ * rewind or rename may begin. */
+bool history_is_settling(const struct history *history);
+
+/* The disk refused to write that the end was cut off. It is served, but takes no bytes any more: only another history
+ * helps. */
+bool history_is_lost(const struct history *history);
 
 /* Are rewinds on the disk for good? The caller of store_on_durable is told when one is. */
 enum history_cut {
@@ -142,9 +156,11 @@ enum history_cut {
 };
 enum history_cut history_cut(const struct history *history);
 
-/* Goes on under a new id from its end on; must stand at a boundary, and no cut be pending or failed. Snapshots with X > end go, as in a
- * rewind, also when it fails: they are of the branch that ends here. */
-MUST_CHECK bool history_rename(struct history *history, const struct replid *replid,
-                               struct text *why);
+/* Goes on under a new id from its end on, when that is on the disk: until then it is known by the one it has. Must stand
+ * at a boundary, and no cut be pending or failed. Snapshots with X > end go, as in a rewind, also when it fails: they
+ * are of the branch that ends here. To be asked until it is not PENDING; DONE as well where it has that id already.
+ * FAILED: `why`. */
+MUST_CHECK enum disk_step history_rename(struct history *history, const struct replid *replid,
+                                         struct text *why);
 
 #endif

@@ -64,8 +64,8 @@ bool snapshot_is_unreadable(const struct snapshot *snapshot);
  * already. Thread 0. */
 void snapshot_expect(struct snapshot *snapshot, uint64_t length);
 
-/* Appends RDB bytes. Where the disk is full and files are being freed, it keeps a copy of what it could not write
- * and owes it: the caller reads no more until that is written. False: the disk refused; `why` says so. Thread 0. */
+/* Appends RDB bytes. Where its file is still being made, or the disk is full and files are being freed, it keeps a copy
+ * of what it could not write and owes it: the caller reads no more until that is written. False: the disk refused; `why` says so. Thread 0. */
 MUST_CHECK bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *why);
 
 /* The same for the last eight: the CRC-64 of all that was written, where what the primary sent has none since

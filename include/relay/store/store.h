@@ -22,10 +22,12 @@
  * with a line in the log, files that are not ours are left alone and named. The rest of it is proven while it is
  * served, by a thread of the store's own, and is served when it is.
  *
- * Thread: thread 0. Threads of the store's own do what may wait for the disk: one creates, cuts and removes
- * segments (store/file_thread.h), one fsyncs (store/syncer.h), one frees the space of removed files
+ * Thread: thread 0. Threads of the store's own do what may wait for the disk: one makes, writes, names, cuts and
+ * removes files (store/file_thread.h), one fsyncs (store/syncer.h), one frees the space of removed files
  * (store/reclaimer.h), one reads what a start has found (store/verifier.h), one writes when the stream came
- * (store/time_log.h).
+ * (store/time_log.h). Thread 0 goes on meanwhile, and what rests on a job waits for it in memory: store_publish takes
+ * what is done, and a disk_step tells how far it is. Only store_open and store_close wait themselves: nobody is served
+ * before the one and after the other.
  */
 #ifndef RELAY_STORE_STORE_H
 #define RELAY_STORE_STORE_H
@@ -36,6 +38,7 @@
 #include "relay/base/bytes.h"
 #include "relay/base/check.h"
 #include "relay/base/text.h"
+#include "relay/store/disk_step.h"
 #include "relay/store/history.h"
 #include "relay/store/store_notes.h"
 #include "relay/store/store_options.h"
@@ -57,8 +60,8 @@ MUST_CHECK bool store_probe(const struct store_options *options, struct text *ta
  * need for room. */
 void store_change(struct store *store, const struct store_options *options);
 
-/* From now on calls `fn`, on the store's own thread, each time when history_durable has moved: `fn` wakes
- * thread 0 and does nothing else. NULL: no more; when it returns, none is under way. */
+/* From now on calls `fn`, on the store's own threads, each time when history_durable has moved, or a job is done that
+ * thread 0 may wait for: `fn` wakes thread 0 and does nothing else. NULL: no more; when it returns, none is under way. */
 void store_on_durable(struct store *store, void (*fn)(void *arg), void *arg);
 
 /* Publishes, makes everything durable, cuts the newest segment to its length, lets go of the lock. */
@@ -68,13 +71,19 @@ struct history *store_current(const struct store *store);  /* NULL: nothing to s
 struct history *store_arriving(const struct store *store); /* NULL: none */
 
 /* Begins a new history whose snapshot, taken at `offset`, is about to arrive, and begins that
- * snapshot. One that was arriving is abandoned. NULL: `why`. */
+ * snapshot. One that was arriving is abandoned. Its directory is made by the file thread; until it is there the
+ * snapshot owes what comes of it (snapshot_owes), and where it cannot be made, writing to the snapshot fails.
+ * NULL: out of memory, `why`. */
 MUST_CHECK struct history *store_begin_history(struct store *store, const struct replid *replid,
                                                uint64_t offset, struct text *why);
 
-/* The arriving history's snapshot has come to its end: prove it, and make the history current; the one
- * before it leaves the disk (who reads it reads on). False: it was abandoned; `why`. */
-MUST_CHECK bool store_promote(struct store *store, struct text *why);
+/* The arriving history's snapshot has come to its end: proves it, has it named and the identity written, and then makes
+ * the history current; the one before it leaves the disk (who reads it reads on). To be asked until it is not
+ * PENDING. FAILED: it was abandoned; `why`. */
+MUST_CHECK enum disk_step store_promote(struct store *store, struct text *why);
+
+/* Is the arriving history waiting for a job that is not done? When no longer, store_promote may go on. */
+bool store_awaits_disk(const struct store *store);
 
 /* Gives the arriving history up. None arriving: no effect. */
 void store_abandon(struct store *store);

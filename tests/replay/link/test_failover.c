@@ -169,7 +169,7 @@ static void add_snapshot(uint64_t offset)
     struct snapshot *snapshot = history_begin_snapshot(history(), offset, &why);
     assert_non_null(snapshot);
     assert_true(snapshot_write(snapshot, text_bytes(&rdb), &why));
-    assert_true(history_complete_snapshot(history(), &why));
+    assert_int_equal(history_complete_snapshot(history(), &why), DISK_STEP_DONE);
     text_fini(&rdb);
     text_fini(&why);
 }

@@ -532,7 +532,7 @@ LINK_TEST(the_disk_refuses_the_new_id)
     stage_say(primary, RENAMED);
     temp_store_refuse(false);
     stage_expect_state(LINK_RETRYING);
-    stage_expect_error("store: identity: ");
+    stage_expect_error("store: segments.");
     assert_int_equal(stage.news[LINK_NEWS_RENAMED], 0);
     primary = stage_greet(FROM_X);
     stage_say(primary, RENAMED PING_COMMAND);

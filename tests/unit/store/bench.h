@@ -48,10 +48,11 @@ static inline bool bench_save(void *arg, struct text *why)
     return good;
 }
 
-static inline bool bench_name(void *arg, const struct identity_segment *row, struct text *why)
+static inline enum backlog_space bench_name(void *arg, const struct identity_segment *row,
+                                            struct text *why)
 {
     (void)row;
-    return bench_save(arg, why);
+    return bench_save(arg, why) ? BACKLOG_SPACE : BACKLOG_NO_SPACE;
 }
 
 static inline void bench_init(struct bench *bench, uint64_t first, uint64_t window, uint64_t max)
@@ -72,13 +73,14 @@ static inline void bench_init(struct bench *bench, uint64_t first, uint64_t wind
         .segment_bytes = SEGMENT,
         .identity = &bench->identity,
         .tail = bench->tail,
-        .save = bench_save,
         .name = bench_name,
         .arg = bench,
     };
     bench->backlog = backlog_new(&bench->dependencies, first, &why);
-    if (bench->backlog == NULL)
+    if (bench->backlog == NULL ||
+        !segment_make_file(backlog_newest(bench->backlog), bench->place.directory, &why))
         fail_msg("%s", text_string(&why));
+    backlog_set_place(bench->backlog, bench->place.directory, bench->tail);
     assert_true(bench_save(bench, &why));
     text_fini(&why);
 }
@@ -140,8 +142,9 @@ static inline void bench_rewind(struct bench *bench, uint64_t offset)
 {
     struct text why;
     text_init(&why, 300);
-    if (!backlog_rewind(bench->backlog, offset, &why))
+    if (!backlog_begin_cut(bench->backlog, offset, &why) || !bench_save(bench, &why))
         fail_msg("%s", text_string(&why));
+    backlog_end_cut(bench->backlog);
     text_fini(&why);
 }
 

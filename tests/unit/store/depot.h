@@ -5,83 +5,16 @@
 #ifndef TESTS_UNIT_STORE_DEPOT_H
 #define TESTS_UNIT_STORE_DEPOT_H
 
-#include "../../../relay/store/backlog.h"
-#include "../../../relay/store/history_private.h"
-#include "place.h"
-#include "rdb.h"
-#include "relay/store/status.h"
-#include "relay/store/store.h"
-#include "stream.h"
-
-enum { DEPOT_SEGMENT = 4096, DEPOT_RDB = 3000 };
-
-struct depot {
-    struct place place;
-    char data_dir[PLACE_PATH_MAX];
-    struct store_options options;
-    struct store *store;
-    struct text why;
-};
-
-static inline void depot_init(struct depot *depot)
-{
-    memset(depot, 0, sizeof(*depot));
-    place_init(&depot->place);
-    text_init(&depot->why, 500);
-    place_path(&depot->place, "data", depot->data_dir);
-    depot->options = (struct store_options){
-        .data_dir = depot->data_dir,
-        .window_bytes = 64 * DEPOT_SEGMENT,
-        .window_bytes_max = 128 * DEPOT_SEGMENT,
-        .segment_bytes = DEPOT_SEGMENT,
-        .fsync = STORE_FSYNC_NO,
-    };
-}
-
-/* Turns pass until all that the start has found is proven, or not. */
-static inline void depot_await_proven(const struct depot *depot)
-{
-    struct store_status status;
-    store_status(depot->store, &status);
-    for (int i = 0; i < 200000 && status.is_proving; i++) {
-        usleep(50);
-        (void)store_publish(depot->store);
-        store_status(depot->store, &status);
-    }
-    assert_false(status.is_proving);
-}
-
-static inline void depot_open(struct depot *depot)
-{
-    text_clear(&depot->why);
-    depot->store = store_open(&depot->options, &depot->why);
-    if (depot->store == NULL)
-        fail_msg("%s", text_string(&depot->why));
-    depot_await_proven(depot);
-}
-
-static inline void depot_fini(struct depot *depot)
-{
-    store_close(&depot->store);
-    text_fini(&depot->why);
-    place_fini(&depot->place);
-}
-
-static inline struct replid depot_id(char digit)
-{
-    struct replid id = replid_none();
-    memset(id.hex, digit, REPLID_DIGITS);
-    return id;
-}
+#include "depot_store.h"
 
 /* The RDB of that branch is received whole. */
-static inline void depot_receive(struct snapshot *snapshot, unsigned branch)
+static inline void depot_receive(struct depot *depot, struct snapshot *snapshot, unsigned branch)
 {
     struct rdb rdb = rdb_make(DEPOT_RDB, branch);
     struct text why;
     text_init(&why, 300);
     snapshot_expect(snapshot, rdb.length);
-    if (!snapshot_write(snapshot, rdb_bytes(&rdb), &why))
+    if (!snapshot_write(snapshot, rdb_bytes(&rdb), &why) || !depot_settle_writes(depot, snapshot))
         fail_msg("%s", text_string(&why));
     text_fini(&why);
     rdb_free(&rdb);
@@ -94,8 +27,8 @@ static inline struct history *depot_resync(struct depot *depot, char digit, uint
     struct history *history = store_begin_history(depot->store, &id, offset, &depot->why);
     if (history == NULL)
         fail_msg("%s", text_string(&depot->why));
-    depot_receive(history_arriving_snapshot(history), 0);
-    if (!store_promote(depot->store, &depot->why))
+    depot_receive(depot, history_arriving_snapshot(history), 0);
+    if (!depot_promote(depot))
         fail_msg("%s", text_string(&depot->why));
     return store_current(depot->store);
 }

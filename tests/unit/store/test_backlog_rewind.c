@@ -269,18 +269,21 @@ TEST(a_reader_at_a_cut_does_not_stop_the_writer_for_ever)
     bench_fini(&bench);
 }
 
-TEST(a_rewind_that_cannot_be_saved_has_not_happened)
+TEST(a_rewind_that_cannot_be_saved_has_not_happened_on_the_disk)
 {
     bench_init(&bench, 0, 1 << 20, 1 << 20);
     grow(3 * SEGMENT, 0);
     struct text why;
     text_init(&why, 300);
     bench.save_error = EIO;
-    assert_false(backlog_rewind(bench.backlog, 100, &why));
+    assert_true(backlog_begin_cut(bench.backlog, 100, &why));
+    assert_int_equal(backlog_make_ready(bench.backlog), BACKLOG_HELD);
+    assert_false(bench_save(&bench, &why));
     assert_string_equal(text_string(&why), "identity: Input/output error");
     text_fini(&why);
-    assert_window(0, 3 * SEGMENT, 3 * SEGMENT);
-    assert_int_equal(bench.identity.segment_count, 2);
+    backlog_lose_cut(bench.backlog);
+    assert_window(0, 100, 100); /* it is served, and nothing may come */
+    assert_int_equal(backlog_make_ready(bench.backlog), BACKLOG_NO_SPACE);
     bench.save_error = 0;
     bench_reload(&bench);
     assert_window(0, 3 * SEGMENT, 3 * SEGMENT);
@@ -297,7 +300,8 @@ static void rewind_and_die(uint64_t cut, enum bench_death death)
         struct text why;
         text_init(&why, 300);
         bench.death = death;
-        (void)!backlog_rewind(bench.backlog, cut, &why);
+        if (backlog_begin_cut(bench.backlog, cut, &why))
+            (void)!bench_save(&bench, &why);
         _exit(2);
     }
     int status;

@@ -100,7 +100,7 @@ static void assert_serves_nothing(void)
     depot_open(&depot);
     assert_null(store_current(depot.store));
     (void)depot_await_freed(&depot);
-    assert_true(place_loses(&depot.place, "data/history-1"));
+    assert_true(depot_loses(&depot, "data/history-1"));
 }
 
 static uint64_t end_of(int segment)
@@ -229,7 +229,7 @@ TEST(an_altered_or_lost_snapshot_leaves_the_window)
         restore();
         place_flip(&depot.place, names[SNAPSHOT], position);
         assert_serves(FIRST, END, false);
-        assert_true(place_loses(&depot.place, names[SNAPSHOT]));
+        assert_true(depot_loses(&depot, names[SNAPSHOT]));
         restore();
         place_cut(&depot.place, names[SNAPSHOT], position);
         assert_serves(FIRST, END, false);
@@ -245,7 +245,7 @@ TEST(an_older_history_is_taken_where_the_newest_cannot_be)
     assert_int_equal(mkdirat(depot.place.directory, "data/history-7", 0700), 0);
     place_write(&depot.place, "data/history-7/identity", bytes_of("nonsense\n"));
     assert_serves(FIRST, END, true);
-    assert_true(place_loses(&depot.place, "data/history-7"));
+    assert_true(depot_loses(&depot, "data/history-7"));
     assert_int_equal(history_number(store_current(depot.store)), 1);
     /* Numbers are not used again. */
     assert_int_equal(history_number(depot_resync(&depot, 'b', 5)), 2);

@@ -273,13 +273,13 @@ DEPOT_TEST(a_rewind_keeps_what_was_durable_before_it)
 {
     depot_stream(&depot, 5000, 0);
     sync_all();
-    assert_true(history_rewind(history, 5500, &depot.why));
+    assert_true(depot_rewind(&depot, history, 5500));
     assert_int_equal(history_durable(history), 5500);
     depot_stream(&depot, 10, 1);
     sync_all();
     assert_int_equal(history_durable(history), 5510);
     depot_stream(&depot, 1000, 1);
-    assert_true(history_rewind(history, 6000, &depot.why));
+    assert_true(depot_rewind(&depot, history, 6000));
     assert_int_equal(history_durable(history), 5510);
     struct kept tail = keep(DIRECTORY "tail");
     go_back(&tail);
@@ -293,10 +293,10 @@ DEPOT_TEST(power_lost_right_after_a_rewind_brings_nothing_back)
 {
     depot_stream(&depot, 5000, 0);
     sync_all();
-    assert_true(history_rewind(history, 5500, &depot.why));
+    assert_true(depot_rewind(&depot, history, 5500));
     assert_true(depot_await_cut(history));
     struct replid b = depot_id('b');
-    assert_true(history_rename(history, &b, &depot.why));
+    assert_true(depot_rename(&depot, history, &b));
     struct kept tail = keep(DIRECTORY "tail");
     go_back(&tail);
     place_flip(&depot.place, DIRECTORY "tail", BOOT_ID_AT);
@@ -310,10 +310,10 @@ DEPOT_TEST(nor_does_the_old_file_at_the_beginning_of_a_segment)
     depot_stream(&depot, 100, 0);
     sync_all();
     struct kept old = keep(DIRECTORY "backlog/9192.seg");
-    assert_true(history_rewind(history, 9192, &depot.why));
+    assert_true(depot_rewind(&depot, history, 9192));
     assert_true(depot_await_cut(history));
     struct replid b = depot_id('b');
-    assert_true(history_rename(history, &b, &depot.why));
+    assert_true(depot_rename(&depot, history, &b));
     struct kept tail = keep(DIRECTORY "tail");
     go_back(&tail);
     /* The name of the new file did not reach the disk. Its bytes are of the other branch. */

@@ -133,8 +133,9 @@ static bool try_resync(char digit, uint64_t offset)
     struct snapshot *snapshot = history_arriving_snapshot(history);
     snapshot_expect(snapshot, rdb.length);
     if (snapshot_write(snapshot, bytes_first(rdb_bytes(&rdb), 1000), &depot.why) &&
-        snapshot_write(snapshot, bytes_skip(rdb_bytes(&rdb), 1000), &depot.why))
-        return store_promote(depot.store, &depot.why);
+        snapshot_write(snapshot, bytes_skip(rdb_bytes(&rdb), 1000), &depot.why) &&
+        depot_settle_writes(&depot, snapshot))
+        return depot_promote(&depot);
     store_abandon(depot.store);
     return false;
 }
@@ -215,8 +216,9 @@ static bool try_refresh(uint64_t offset)
     struct snapshot *snapshot = history_begin_snapshot(current(), offset, &depot.why);
     if (snapshot == NULL)
         return false;
-    if (snapshot_write(snapshot, rdb_bytes(&rdb), &depot.why))
-        return history_complete_snapshot(current(), &depot.why);
+    if (snapshot_write(snapshot, rdb_bytes(&rdb), &depot.why) &&
+        depot_settle_writes(&depot, snapshot))
+        return depot_complete(&depot, current());
     history_fail_snapshot(current());
     return false;
 }
@@ -240,7 +242,7 @@ static void refresh(void)
 static void rewind_to(uint64_t offset)
 {
     step = "rewind";
-    bool is_cut = history_rewind(current(), offset, &depot.why);
+    bool is_cut = depot_rewind(&depot, current(), offset);
     if (is_cut) {
         truth.joint = offset;
         truth.end = offset;
@@ -260,10 +262,10 @@ static void rename_to(char digit)
 {
     step = "rename";
     struct replid id = depot_id(digit);
-    if (!history_rename(current(), &id, &depot.why)) {
+    if (!depot_rename(&depot, current(), &id)) {
         expect_told();
         expect_window(); /* under the id it had */
-        require(history_rename(current(), &id, &depot.why), text_string(&depot.why));
+        require(depot_rename(&depot, current(), &id), text_string(&depot.why));
     }
     truth.digit = digit;
     expect_window();

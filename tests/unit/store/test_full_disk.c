@@ -200,7 +200,7 @@ DEPOT_TEST(a_rewind_on_a_full_disk)
     struct cursor held; /* so that the space of what is cut off does not come back */
     assert_true(backlog_attach(depot_backlog(&depot), &held, 5 * DEPOT_SEGMENT));
     fill_disk(4096); /* the identity has room */
-    assert_true(history_rewind(store_current(depot.store), 2 * DEPOT_SEGMENT + 100, &depot.why));
+    assert_true(depot_rewind(&depot, store_current(depot.store), 2 * DEPOT_SEGMENT + 100));
     text_clear(&depot.why);
     depot_assert_window(&depot, 0, UINT64_MAX, 2 * DEPOT_SEGMENT + 100);
     struct bytes view;
@@ -220,9 +220,14 @@ DEPOT_TEST(a_history_that_finds_no_space_is_not_begun)
     depot_stream(&depot, 100, 0);
     fill_disk(0);
     struct replid b = depot_id('b');
-    assert_null(store_begin_history(depot.store, &b, 0, &depot.why));
+    struct history *history = store_begin_history(depot.store, &b, 0, &depot.why);
+    assert_non_null(history);
+    struct snapshot *snapshot = history_arriving_snapshot(history);
+    /* It may be told at once, or when the file thread has tried. */
+    assert_false(snapshot_write(snapshot, bytes_of("REDIS0011"), &depot.why) &&
+                 depot_settle_writes(&depot, snapshot));
     assert_non_null(strstr(text_string(&depot.why), "No space left on device"));
-    assert_null(store_arriving(depot.store));
+    store_abandon(depot.store);
     text_clear(&depot.why);
     assert_whole();
     depot_assert_snapshot(history_usable_snapshot(store_current(depot.store)), 0);
@@ -237,6 +242,7 @@ DEPOT_TEST(a_snapshot_that_finds_no_space_fails)
     struct history *history = store_current(depot.store);
     struct snapshot *snapshot = history_begin_snapshot(history, 0, &depot.why);
     assert_non_null(snapshot);
+    depot_await_made(&depot, snapshot);
     static const uint8_t bytes[8192];
     assert_false(snapshot_write(snapshot, bytes_at(bytes, sizeof(bytes)), &depot.why));
     assert_string_equal(text_string(&depot.why),

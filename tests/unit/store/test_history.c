@@ -27,7 +27,7 @@ static void reopen(void)
 
 static void rewind_to(uint64_t offset)
 {
-    if (!history_rewind(history, offset, &depot.why))
+    if (!depot_rewind(&depot, history, offset))
         fail_msg("%s", text_string(&depot.why));
 }
 
@@ -35,7 +35,7 @@ static void rename_to(char digit)
 {
     assert_true(depot_await_cut(history));
     struct replid id = depot_id(digit);
-    if (!history_rename(history, &id, &depot.why))
+    if (!depot_rename(&depot, history, &id))
         fail_msg("%s", text_string(&depot.why));
 }
 
@@ -44,9 +44,11 @@ static void refresh(uint64_t offset, unsigned branch)
 {
     struct snapshot *snapshot = history_begin_snapshot(history, offset, &depot.why);
     assert_non_null(snapshot);
-    depot_receive(snapshot, branch);
-    if (!history_complete_snapshot(history, &depot.why))
+    depot_receive(&depot, snapshot, branch);
+    if (!depot_complete(&depot, history))
         fail_msg("%s", text_string(&depot.why));
+    depot_await_named(&depot, history);
+    (void)store_publish(depot.store); /* the one before it goes */
 }
 
 static enum continuity may_continue(char digit, uint64_t offset)
@@ -63,10 +65,10 @@ DEPOT_TEST(a_refresh_takes_the_place_of_the_snapshot)
     struct snapshot *arriving = history_begin_snapshot(history, 6000, &depot.why);
     assert_ptr_equal(history_usable_snapshot(history), old); /* a complete one is preferred */
     assert_ptr_equal(history_arriving_snapshot(history), arriving);
-    depot_receive(arriving, 1);
-    assert_true(history_complete_snapshot(history, &depot.why));
+    depot_receive(&depot, arriving, 1);
+    assert_true(depot_complete(&depot, history));
     depot_assert_snapshot(history_usable_snapshot(history), 1);
-    assert_true(place_loses(&depot.place, "data/history-1/snapshot/1000.rdb"));
+    assert_true(depot_loses(&depot, "data/history-1/snapshot/1000.rdb"));
     depot_assert_snapshot(old, 0);
     snapshot_release(&old);
     refresh(6000, 2); /* the same X again */
@@ -87,7 +89,7 @@ DEPOT_TEST(a_refresh_ahead_of_the_stream_waits_its_turn)
     depot_assert_snapshot(history_usable_snapshot(history), 0);
     depot_stream(&depot, 1, 0);
     depot_assert_snapshot(history_usable_snapshot(history), 1);
-    assert_true(place_loses(&depot.place, "data/history-1/snapshot/1000.rdb"));
+    assert_true(depot_loses(&depot, "data/history-1/snapshot/1000.rdb"));
     reopen();
     depot_assert_snapshot(history_usable_snapshot(history), 1);
 }
@@ -97,10 +99,10 @@ DEPOT_TEST(a_refresh_ahead_is_not_there_for_the_next_start)
     depot_stream(&depot, 5000, 0);
     refresh(6500, 1);
     refresh(6400, 2); /* in its place */
-    assert_true(place_loses(&depot.place, "data/history-1/snapshot/6500.rdb"));
+    assert_true(depot_loses(&depot, "data/history-1/snapshot/6500.rdb"));
     reopen();
     depot_assert_snapshot(history_usable_snapshot(history), 0);
-    assert_true(place_loses(&depot.place, "data/history-1/snapshot/6400.rdb"));
+    assert_true(depot_loses(&depot, "data/history-1/snapshot/6400.rdb"));
 }
 
 DEPOT_TEST(a_refresh_that_fails_leaves_the_snapshot)
@@ -112,7 +114,7 @@ DEPOT_TEST(a_refresh_that_fails_leaves_the_snapshot)
         if (how == 0)
             history_fail_snapshot(history);
         else if (how == 1)
-            assert_false(history_complete_snapshot(history, &depot.why));
+            assert_false(depot_complete(&depot, history));
         else
             assert_non_null(history_begin_snapshot(history, 1000, &depot.why));
         assert_int_equal(snapshot_state(snapshot), SNAPSHOT_FAILED);
@@ -192,7 +194,7 @@ DEPOT_TEST(a_snapshot_that_cannot_be_read_is_given_up)
     store_tick(depot.store);
     assert_null(history_snapshot(history));
     assert_true(store_snapshot_is_due(depot.store));
-    assert_true(place_loses(&depot.place, "data/history-1/snapshot/1000.rdb"));
+    assert_true(depot_loses(&depot, "data/history-1/snapshot/1000.rdb"));
     refresh(1000, 1);
     depot_assert_snapshot(history_usable_snapshot(history), 1);
     store_tick(depot.store);
@@ -207,7 +209,7 @@ DEPOT_TEST(a_new_id_drops_what_was_taken_beyond_its_beginning)
     rename_to('b');
     depot_stream(&depot, 1000, 1);
     depot_assert_snapshot(history_usable_snapshot(history), 0);
-    assert_true(place_loses(&depot.place, "data/history-1/snapshot/6500.rdb"));
+    assert_true(depot_loses(&depot, "data/history-1/snapshot/6500.rdb"));
     struct snapshot *arriving = history_begin_snapshot(history, 7001, &depot.why);
     snapshot_retain(arriving);
     rename_to('c');
@@ -244,7 +246,7 @@ DEPOT_TEST(a_rename_that_cannot_be_written_has_not_happened)
     place_path(&depot.place, "data/history-1/identity.new", path);
     assert_int_equal(mkdir(path, 0700), 0); /* in the way of the new identity */
     struct replid b = depot_id('b');
-    assert_false(history_rename(history, &b, &depot.why));
+    assert_false(depot_rename(&depot, history, &b));
     assert_string_equal(text_string(&depot.why), "identity.new: cannot create: Is a directory");
     assert_string_equal(history_identity(history)->replid.hex, depot_id('a').hex);
     assert_int_equal(history_identity(history)->earlier_count, 0);
@@ -306,33 +308,40 @@ DEPOT_TEST(snapshots_beyond_a_rewind_go)
         refresh(5000, 1);
         struct snapshot *arriving = history_begin_snapshot(history, 5500, &depot.why);
         snapshot_retain(arriving);
+        depot.had_news = false;
         rewind_to(rows[i].offset);
+        assert_true(depot.had_news || store_publish(depot.store));
         assert_int_equal(history_snapshot(history) != NULL, rows[i].complete);
         assert_int_equal(history_arriving_snapshot(history) != NULL, rows[i].arriving);
         assert_int_equal(snapshot_state(arriving),
                          rows[i].arriving ? SNAPSHOT_ARRIVING : SNAPSHOT_FAILED);
         snapshot_release(&arriving);
-        assert_true(store_publish(depot.store));
         reopen();
         assert_int_equal(history_snapshot(history) != NULL, rows[i].complete);
         depot_assert_window(&depot, 1000, UINT64_MAX, rows[i].offset);
     }
 }
 
-DEPOT_TEST(a_rewind_that_cannot_be_written_has_not_happened)
+/* It is served as far as it was to be cut, and takes no byte; on the disk it is what it was. */
+DEPOT_TEST(a_rewind_that_cannot_be_written_has_not_happened_on_the_disk)
 {
     depot_stream(&depot, 5000, 0);
     refresh(5000, 1);
     char path[PLACE_PATH_MAX];
     place_path(&depot.place, "data/history-1/identity.new", path);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_false(history_rewind(history, 2000, &depot.why));
-    depot_assert_snapshot(history_usable_snapshot(history), 1);
-    depot_assert_window(&depot, 1000, UINT64_MAX, 6000);
+    assert_false(depot_rewind(&depot, history, 2000));
+    assert_int_equal(history_cut(history), HISTORY_CUT_FAILED);
+    assert_false(history_is_settling(history));
+    assert_true(history_usable_snapshot(history) == NULL ||
+                snapshot_offset(history_usable_snapshot(history)) == 1000);
+    depot_assert_window(&depot, 1000, UINT64_MAX, 2000);
+    assert_int_equal(history_make_ready(history), BACKLOG_NO_SPACE);
     assert_int_equal(rmdir(path), 0);
     text_clear(&depot.why);
     reopen();
     depot_assert_window(&depot, 1000, UINT64_MAX, 6000);
+    depot_assert_snapshot(history_usable_snapshot(history), 1);
 }
 
 DEPOT_TEST(everything_may_be_rewound)
@@ -349,10 +358,11 @@ DEPOT_TEST(before_its_snapshot_is_there_a_history_is_not_found)
 {
     struct replid b = depot_id('b');
     struct history *arriving = store_begin_history(depot.store, &b, 0, &depot.why);
+    depot_await_made(&depot, history_arriving_snapshot(arriving));
     assert_int_equal(stream_append(history_backlog(arriving), 3 * DEPOT_SEGMENT, 0), BACKLOG_SPACE);
-    assert_true(place_loses(&depot.place, "data/history-2/identity"));
-    depot_receive(history_arriving_snapshot(arriving), 0);
-    assert_true(store_promote(depot.store, &depot.why));
+    assert_true(depot_loses(&depot, "data/history-2/identity"));
+    depot_receive(&depot, history_arriving_snapshot(arriving), 0);
+    assert_true(depot_promote(&depot));
     assert_true(place_has(&depot.place, "data/history-2/identity"));
     reopen();
     depot_assert_window(&depot, 0, UINT64_MAX, 3 * DEPOT_SEGMENT);

@@ -39,7 +39,7 @@ static bool loses(uint64_t offset)
 {
     char name[80];
     snprintf(name, sizeof(name), DIRECTORY "snapshot/%llu.rdb", (unsigned long long)offset);
-    return place_loses(&depot.place, name);
+    return depot_loses(&depot, name);
 }
 
 /* One that says nothing of its primary. */
@@ -146,7 +146,7 @@ DEPOT_TEST(after_a_new_id_it_must_say_of_which_it_is)
 {
     depot_open(&depot);
     struct replid id = depot_id('b');
-    assert_true(history_rename(history(), &id, &depot.why)); /* at 6000 */
+    assert_true(depot_rename(&depot, history(), &id)); /* at 6000 */
     depot_stream(&depot, 1000, 0);
     store_close(&depot.store);
     put_plain(6600, 1);
@@ -187,8 +187,9 @@ DEPOT_TEST(what_the_copy_of_the_identity_names_is_taken)
     rdb_switch_checksum_off(&rdb);
     depot_open(&depot);
     struct snapshot *snapshot = history_begin_snapshot(history(), 4000, &depot.why);
+    depot_await_made(&depot, snapshot);
     assert_true(snapshot_write(snapshot, rdb_bytes(&rdb), &depot.why));
-    assert_true(history_complete_snapshot(history(), &depot.why));
+    assert_true(depot_complete(&depot, history()));
     store_close(&depot.store);
     place_write(&depot.place, DIRECTORY "identity", bytes_of(""));
     place_flip(&depot.place, DIRECTORY "tail", BOOT_ID_AT + 3);
@@ -202,10 +203,10 @@ DEPOT_TEST(the_copy_of_the_identity_does_not_outlive_a_new_id)
 {
     depot_open(&depot);
     uint64_t cut = 1000 + DEPOT_SEGMENT; /* where a segment ends: its row is good in both */
-    assert_true(history_rewind(history(), cut, &depot.why));
+    assert_true(depot_rewind(&depot, history(), cut));
     assert_true(depot_await_cut(history()));
     struct replid id = depot_id('b');
-    assert_true(history_rename(history(), &id, &depot.why));
+    assert_true(depot_rename(&depot, history(), &id));
     depot_await_synced(&depot);
     size_t length;
     uint8_t *kept = place_read(&depot.place, DIRECTORY "identity.kept", &length);

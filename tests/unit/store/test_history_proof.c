@@ -37,8 +37,8 @@ static void refresh(uint64_t x)
 {
     struct snapshot *snapshot = history_begin_snapshot(history(), x, &depot.why);
     assert_non_null(snapshot);
-    depot_receive(snapshot, 0);
-    assert_true(history_complete_snapshot(history(), &depot.why));
+    depot_receive(&depot, snapshot, 0);
+    assert_true(depot_complete(&depot, history()));
 }
 
 /* An RDB at X in a window of some segments. */
@@ -156,8 +156,8 @@ DEPOT_TEST(the_window_begins_behind_what_cannot_be_proven)
     depot_assert_window(&depot, first(), UINT64_MAX, END);
     assert_int_equal(may_continue(FIRST), CONTINUITY_GONE);
     (void)depot_await_freed(&depot);
-    assert_true(place_loses(&depot.place, HISTORY "backlog/1000.seg"));
-    assert_true(place_loses(&depot.place, HISTORY "backlog/5096.seg"));
+    assert_true(depot_loses(&depot, HISTORY "backlog/1000.seg"));
+    assert_true(depot_loses(&depot, HISTORY "backlog/5096.seg"));
     assert_null(history_usable_snapshot(history())); /* its X is in front */
     assert_true(store_snapshot_is_due(depot.store));
 }
@@ -172,7 +172,7 @@ DEPOT_TEST(an_rdb_that_cannot_be_proven_is_not_served)
     assert_null(history_usable_snapshot(history()));
     assert_true(store_snapshot_is_due(depot.store));
     (void)depot_await_freed(&depot);
-    assert_true(place_loses(&depot.place, HISTORY "snapshot/9000.rdb"));
+    assert_true(depot_loses(&depot, HISTORY "snapshot/9000.rdb"));
     depot_assert_window(&depot, FIRST, UINT64_MAX, END);
 }
 
@@ -199,7 +199,7 @@ DEPOT_TEST(a_newer_rdb_takes_the_place_of_one_that_is_being_proven)
     depot_await_proven(&depot);
     assert_int_equal(snapshot_offset(history_usable_snapshot(history())), END);
     (void)depot_await_freed(&depot);
-    assert_true(place_loses(&depot.place, HISTORY "snapshot/9000.rdb"));
+    assert_true(depot_loses(&depot, HISTORY "snapshot/9000.rdb"));
     depot_assert_snapshot(history_usable_snapshot(history()), 0);
 }
 
@@ -211,7 +211,7 @@ DEPOT_TEST(a_cut_drops_one_that_is_beyond_it)
         usleep(50);
         (void)store_publish(depot.store);
     }
-    assert_true(history_rewind(history(), X - 100, &depot.why));
+    assert_true(depot_rewind(&depot, history(), X - 100));
     assert_true(depot_await_cut(history()));
     depot_await_proven(&depot);
     assert_null(history_usable_snapshot(history()));
@@ -262,7 +262,7 @@ DEPOT_TEST(of_a_large_segment_a_start_reads_its_end_alone)
     assert_in_range(first(), end - 2500 * 1000, end - 1);
     depot_assert_window(&depot, first(), UINT64_MAX, end);
     /* A cut in it rests on what is proven. */
-    assert_true(history_rewind(history(), end - 50, &depot.why));
+    assert_true(depot_rewind(&depot, history(), end - 50));
     depot_stream(&depot, 100, 1);
     depot_await_proven(&depot);
     depot_assert_window(&depot, FIRST, end - 50, end + 50);
@@ -318,7 +318,7 @@ DEPOT_TEST(a_clean_stop_spares_the_reading)
         set_back_time(names[i], &before);
     }
     start();
-    assert_true(place_loses(&depot.place, HISTORY CLEAN_MARK_NAME));
+    assert_true(depot_loses(&depot, HISTORY CLEAN_MARK_NAME));
     depot_await_proven(&depot);
     assert_int_equal(first(), FIRST);
     assert_non_null(history_usable_snapshot(history()));
@@ -354,7 +354,7 @@ DEPOT_TEST(a_kill_leaves_no_mark)
     fill();
     store_close(&depot.store);
     fill_and_die(start);
-    assert_true(place_loses(&depot.place, HISTORY CLEAN_MARK_NAME));
+    assert_true(depot_loses(&depot, HISTORY CLEAN_MARK_NAME));
     start();
     depot_await_proven(&depot);
     depot_assert_window(&depot, FIRST, UINT64_MAX, END);

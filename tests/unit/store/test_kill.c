@@ -116,6 +116,7 @@ static void child_receive(struct snapshot *snapshot)
 {
     struct rdb rdb = rdb_make(DEPOT_RDB, 0);
     must(snapshot_write(snapshot, rdb_bytes(&rdb), &depot.why));
+    must(depot_settle_writes(&depot, snapshot));
     rdb_free(&rdb);
 }
 
@@ -129,7 +130,8 @@ static void child_refresh(void)
     struct snapshot *snapshot = history_begin_snapshot(history, offset, &depot.why);
     must(snapshot != NULL);
     child_receive(snapshot);
-    must(history_complete_snapshot(history, &depot.why));
+    must(depot_complete(&depot, history));
+    depot_await_named(&depot, history); /* before that a kill may find the one before */
     now.deed = AT_REST;
     now.snapshot = offset;
     tell(&now);
@@ -150,11 +152,11 @@ static void child_cut(void)
     struct account now = *account();
     now.deed = CUTTING;
     tell(&now);
-    must(history_rewind(history, cut, &depot.why));
+    must(depot_rewind(&depot, history, cut));
     while (history_cut(history) == HISTORY_CUT_PENDING)
         usleep(20);
     struct replid id = depot_id(id_of(now.branch + 1));
-    must(history_rename(history, &id, &depot.why));
+    must(depot_rename(&depot, history, &id));
     const struct snapshot *snapshot = history_snapshot(history);
     now.snapshot = snapshot == NULL ? 0 : snapshot_offset(snapshot);
     now.deed = AT_REST;
@@ -176,7 +178,7 @@ static void child_resync(void)
     struct history *next = store_begin_history(depot.store, &id, offset, &depot.why);
     must(next != NULL);
     child_receive(history_arriving_snapshot(next));
-    must(store_promote(depot.store, &depot.why));
+    must(depot_promote(&depot));
     now = (struct account){.deed = AT_REST,
                            .published = offset,
                            .boundary = offset,
@@ -314,7 +316,7 @@ static void take_over(struct history *history)
     if (history_identity(history)->replid.hex[0] != id) {
         struct replid next = depot_id(id);
         assert_true(history_boundary(history) == backlog_end(backlog));
-        assert_true(history_rename(history, &next, &depot.why));
+        assert_true(depot_rename(&depot, history, &next));
     }
     const struct snapshot *snapshot = history_snapshot(history);
     now.deed = AT_REST;

@@ -50,6 +50,7 @@ static void receive(struct snapshot *snapshot)
 {
     struct rdb rdb = rdb_make(DEPOT_RDB, 0);
     must(snapshot != NULL && snapshot_write(snapshot, rdb_bytes(&rdb), &depot.why));
+    must(depot_settle_writes(&depot, snapshot));
     rdb_free(&rdb);
 }
 
@@ -62,7 +63,7 @@ static void resync(char digit, uint64_t offset)
     account->snapshot_after = offset;
     account->end_after = offset;
     account->after = digit;
-    must(store_promote(depot.store, &depot.why));
+    must(depot_promote(&depot));
     done();
 }
 
@@ -92,7 +93,9 @@ static void refresh(void)
     uint64_t offset = backlog_end(history_backlog(current()));
     receive(history_begin_snapshot(current(), offset, &depot.why));
     account->snapshot_after = offset;
-    must(history_complete_snapshot(current(), &depot.why));
+    must(depot_complete(&depot, current()));
+    depot_await_named(&depot, current()); /* before that a kill may find the one before */
+    (void)store_publish(depot.store);
     done();
 }
 
@@ -114,11 +117,11 @@ static void cut(uint64_t offset, char digit, uint64_t snapshot)
     account->end_after = offset;
     account->after = digit;
     account->snapshot_after = snapshot;
-    must(history_rewind(current(), offset, &depot.why));
+    must(depot_rewind(&depot, current(), offset));
     while (history_cut(current()) == HISTORY_CUT_PENDING)
         continue;
     struct replid id = depot_id(digit);
-    must(history_rename(current(), &id, &depot.why));
+    must(depot_rename(&depot, current(), &id));
     done();
 }
 

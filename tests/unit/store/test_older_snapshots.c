@@ -57,7 +57,7 @@ TEST(as_many_are_kept_as_there_may_be)
     assert_left(&place, &older, 7);
     add(&place, &older, 40, 3);
     assert_left(&place, &older, 14);
-    older_snapshots_trim(&older, 0, UINT64_MAX, 2);
+    older_snapshots_trim(&older, 0, 2);
     assert_left(&place, &older, 12);
     add(&place, &older, 50, 1);
     assert_left(&place, &older, 16);
@@ -65,6 +65,14 @@ TEST(as_many_are_kept_as_there_may_be)
     assert_false(older_snapshots_drop_oldest(&older));
     assert_left(&place, &older, 0);
     place_fini(&place);
+}
+
+/* The files go when the cut is written. */
+static void cut(struct older_snapshots *older, uint64_t last)
+{
+    struct removals gathered = {NULL};
+    older_snapshots_cut(older, last, &gathered);
+    removals_submit(&gathered);
 }
 
 TEST(they_go_with_the_backlog_and_with_a_branch)
@@ -75,15 +83,16 @@ TEST(they_go_with_the_backlog_and_with_a_branch)
     for (uint64_t offset = 10; offset <= 60; offset += 10)
         add(&place, &older, offset, OLDER_SNAPSHOTS_MAX);
     assert_left(&place, &older, 63);
-    older_snapshots_trim(&older, 10, 60, OLDER_SNAPSHOTS_MAX);
+    cut(&older, 60);
+    older_snapshots_trim(&older, 10, OLDER_SNAPSHOTS_MAX);
     assert_left(&place, &older, 63);
-    older_snapshots_trim(&older, 11, 60, OLDER_SNAPSHOTS_MAX);
+    older_snapshots_trim(&older, 11, OLDER_SNAPSHOTS_MAX);
     assert_left(&place, &older, 62);
-    older_snapshots_trim(&older, 0, 45, OLDER_SNAPSHOTS_MAX);
+    cut(&older, 45);
     assert_left(&place, &older, 14);
-    older_snapshots_trim(&older, 35, 45, OLDER_SNAPSHOTS_MAX);
+    older_snapshots_trim(&older, 35, OLDER_SNAPSHOTS_MAX);
     assert_left(&place, &older, 8);
-    older_snapshots_trim(&older, 0, UINT64_MAX, 0);
+    older_snapshots_trim(&older, 0, 0);
     assert_left(&place, &older, 0);
     place_fini(&place);
 }
@@ -95,8 +104,9 @@ static void refresh(uint64_t offset)
     struct history *history = store_current(depot.store);
     struct snapshot *snapshot = history_begin_snapshot(history, offset, &depot.why);
     assert_non_null(snapshot);
-    depot_receive(snapshot, 0);
-    assert_true(history_complete_snapshot(history, &depot.why));
+    depot_receive(&depot, snapshot, 0);
+    assert_true(depot_complete(&depot, history));
+    depot_await_named(&depot, history);
     (void)store_publish(depot.store);
 }
 
@@ -171,7 +181,7 @@ TEST_SETUP(a_rewind_takes_those_of_the_lost_branch, depot_set_up, depot_tear_dow
     keep_two(2);
     struct history *history = store_current(depot.store);
     depot_stream(&depot, 1000, 0);
-    assert_true(history_rewind(history, 4000, &depot.why));
+    assert_true(depot_rewind(&depot, history, 4000));
     assert_true(depot_await_cut(history));
     assert_true(has_rdb(0));
     assert_false(has_rdb(5000));

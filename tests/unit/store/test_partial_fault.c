@@ -43,10 +43,19 @@ static unsigned stride(void)
 
 /* ------------------------------------------------------------------ a life; each step may be refused */
 
+/* Its file is there, or cannot be made. */
+static void await_file(struct history *history)
+{
+    struct snapshot *snapshot = history_arriving_snapshot(history);
+    while (!snapshot_is_made(snapshot) && !snapshot_is_refused(snapshot))
+        (void)depot_await_step(&depot, DISK_STEP_PENDING);
+}
+
 static bool write_bytes(struct history *history, size_t from, size_t until)
 {
     struct bytes piece = bytes_skip(bytes_first(rdb_bytes(&rdb), until), from);
-    return snapshot_write(history_arriving_snapshot(history), piece, &depot.why);
+    struct snapshot *snapshot = history_arriving_snapshot(history);
+    return snapshot_write(snapshot, piece, &depot.why) && depot_settle_writes(&depot, snapshot);
 }
 
 /* What is here of it, and all of that is true. 0: nothing. */
@@ -87,6 +96,7 @@ static void transfer(size_t until, bool waits_for_note)
         store_track_part(depot.store, history);
         snapshot_expect(history_arriving_snapshot(history), LENGTH);
     }
+    await_file(history);
     bool is_good = from >= until || write_bytes(history, from, until);
     for (int i = 0;
          i < 400 && is_good && waits_for_note && !place_has(&depot.place, "data/" PARTIAL_RDB_NOTE);
@@ -95,7 +105,7 @@ static void transfer(size_t until, bool waits_for_note)
         usleep(500);
     }
     if (is_good && until == LENGTH) {
-        (void)!store_promote(depot.store, &depot.why);
+        (void)depot_promote(&depot);
         store_tick(depot.store);
         return;
     }

@@ -31,6 +31,7 @@ static int tear_down(void **state)
 static void write_bytes(struct history *history, size_t from, size_t until)
 {
     struct bytes piece = bytes_skip(bytes_first(rdb_bytes(&rdb), until), from);
+    depot_await_made(&depot, history_arriving_snapshot(history));
     if (!snapshot_write(history_arriving_snapshot(history), piece, &depot.why))
         fail_msg("%s", text_string(&depot.why));
 }
@@ -107,7 +108,7 @@ static struct history *resume(void)
 static void finish(size_t from)
 {
     write_bytes(resume(), from, LENGTH);
-    if (!store_promote(depot.store, &depot.why))
+    if (!depot_promote(&depot))
         fail_msg("%s", text_string(&depot.why));
     struct snapshot *snapshot = history_snapshot(store_current(depot.store));
     assert_true(snapshot_is_verified(snapshot));
@@ -152,6 +153,7 @@ PARTIAL_TEST(readers_see_what_was_here_before)
     (void)begin_tracked(5000);
     assert_true(break_off());
     struct snapshot *snapshot = history_arriving_snapshot(resume());
+    depot_await_made(&depot, snapshot);
     assert_int_equal(snapshot_readable(snapshot), 5000 - SNAPSHOT_HELD_BACK);
     assert_view(snapshot_magic(snapshot), "REDIS0011");
 }
@@ -178,7 +180,7 @@ PARTIAL_TEST(what_is_no_rdb_is_not_kept)
     depot_open(&depot);
     rdb.data[LENGTH - 1] ^= 1;
     (void)begin_tracked(LENGTH);
-    assert_false(store_promote(depot.store, &depot.why));
+    assert_false(depot_promote(&depot));
     assert_false(break_off());
     assert_nothing();
 }
@@ -328,7 +330,7 @@ static struct rdb_part part_of_current(size_t bytes)
 static void receive_whole(void)
 {
     write_bytes(begin(), 0, LENGTH);
-    if (!store_promote(depot.store, &depot.why))
+    if (!depot_promote(&depot))
         fail_msg("%s", text_string(&depot.why));
 }
 
@@ -384,7 +386,7 @@ PARTIAL_TEST(one_that_arrives_is_waited_for)
     write_bytes(history, 0, 5000);
     assert_int_equal(match(&part), PART_WAITS);
     write_bytes(history, 5000, LENGTH);
-    if (!store_promote(depot.store, &depot.why))
+    if (!depot_promote(&depot))
         fail_msg("%s", text_string(&depot.why));
     assert_int_equal(match(&part), PART_MATCHES);
 }
@@ -394,8 +396,8 @@ static void refresh(uint64_t offset)
     struct history *history = store_current(depot.store);
     struct snapshot *snapshot = history_begin_snapshot(history, offset, &depot.why);
     assert_non_null(snapshot);
-    depot_receive(snapshot, 1);
-    if (!history_complete_snapshot(history, &depot.why))
+    depot_receive(&depot, snapshot, 1);
+    if (!depot_complete(&depot, history))
         fail_msg("%s", text_string(&depot.why));
 }
 

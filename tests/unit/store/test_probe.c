@@ -69,10 +69,10 @@ static void expect_as_start(const char *case_name)
 PROBE_TEST(what_is_not_there_is_not_made)
 {
     assert_true(probe());
-    assert_true(place_loses(&depot.place, "data"));
+    assert_true(depot_loses(&depot, "data"));
     assert_int_equal(mkdirat(depot.place.directory, "data", 0700), 0);
     assert_true(probe());
-    assert_true(place_loses(&depot.place, "data/lock"));
+    assert_true(depot_loses(&depot, "data/lock"));
     expect_as_start("an empty directory");
 }
 

@@ -57,18 +57,31 @@ static size_t applied(uint64_t base, uint64_t end)
     return count;
 }
 
+/* An identity of that base was written. */
+static void follow(struct segment_log *log, uint64_t base, bool is_cut)
+{
+    struct error error;
+    struct segment_log_file next = segment_log_next(log, is_cut);
+    if (next.since == next.base)
+        next.since = base;
+    next.base = base;
+    if (!segment_log_make_file(place.directory, &next, &error))
+        fail_msg("%s", error.text);
+    segment_log_follow(log, &next);
+}
+
 TEST(rows_go_behind_the_identity_of_their_base)
 {
     set_up_place();
     struct segment_log log;
     segment_log_init(&log, place.directory);
-    assert_false(segment_log_has_base(&log));
-    segment_log_follow(&log, 3, false);
-    assert_true(place_loses(&place, "segments.3")); /* not before there is something to say */
+    assert_false(segment_log_is_open(&log));
+    follow(&log, 3, false);
+    assert_true(segment_log_is_open(&log));
     add(&log, 0);
     add(&log, 100);
-    segment_log_follow(&log, 4, false);
-    segment_log_follow(&log, 5, false);
+    follow(&log, 4, false);
+    follow(&log, 5, false);
     add(&log, 200);
     add(&log, 300);
     assert_int_equal(applied(3, 0), 4);
@@ -92,12 +105,12 @@ TEST(what_is_cut_off_is_not_gone_on_with)
     set_up_place();
     struct segment_log log;
     segment_log_init(&log, place.directory);
-    segment_log_follow(&log, 1, true);
+    follow(&log, 1, true);
     add(&log, 0);
     add(&log, 100);
-    segment_log_follow(&log, 2, true); /* the end is 200 still, and what comes is of another id */
+    follow(&log, 2, true); /* the end is 200 still, and what comes is of another id */
     add(&log, 200);
-    segment_log_follow(&log, 3, false);
+    follow(&log, 3, false);
     add(&log, 300);
     assert_int_equal(applied(1, 0), 2);
     assert_int_equal(applied(2, 200), 3);
@@ -111,7 +124,7 @@ TEST(a_torn_row_is_the_end)
     set_up_place();
     struct segment_log log;
     segment_log_init(&log, place.directory);
-    segment_log_follow(&log, 1, false);
+    follow(&log, 1, false);
     add(&log, 0);
     size_t whole;
     free(place_read(&place, "segments.1", &whole));
@@ -137,7 +150,7 @@ TEST(the_oldest_rows_without_a_file_are_left_out)
     set_up_place();
     struct segment_log log;
     segment_log_init(&log, place.directory);
-    segment_log_follow(&log, 1, false);
+    follow(&log, 1, false);
     for (uint64_t first = 0; first < 500; first += 100)
         add(&log, first);
     assert_int_equal(unlinkat(place.directory, "backlog/0.seg", 0), 0);
@@ -233,8 +246,9 @@ TEST(the_copy_is_gone_on_with)
     size_t length;
     uint8_t *kept = place_read(&depot.place, DIRECTORY "identity.kept", &length);
     struct snapshot *snapshot = history_begin_snapshot(history, 2000, &depot.why);
-    depot_receive(snapshot, 0);
-    assert_true(history_complete_snapshot(history, &depot.why)); /* the identity is another now */
+    depot_receive(&depot, snapshot, 0);
+    assert_true(depot_complete(&depot, history));
+    depot_await_named(&depot, history); /* the identity is another now */
     depot_stream(&depot, 3 * DEPOT_SEGMENT, 0);
     place_write(&depot.place, DIRECTORY "identity", bytes_of(""));
     uint8_t *still = place_read(&depot.place, DIRECTORY "identity.kept", &length);

@@ -88,8 +88,8 @@ static void expect_refresh(void)
     uint64_t x = backlog_end(history_backlog(history));
     struct snapshot *snapshot = history_begin_snapshot(history, x, &depot.why);
     assert_non_null(snapshot);
-    depot_receive(snapshot, 0);
-    assert_true(history_complete_snapshot(history, &depot.why));
+    depot_receive(&depot, snapshot, 0);
+    assert_true(depot_complete(&depot, history));
     depot_assert_snapshot(history_usable_snapshot(history), 0);
     store_tick(depot.store);
 }
@@ -145,7 +145,7 @@ TEST(a_new_history_is_served_before_it_is_durable)
         usleep(1000);
         store_tick(depot.store);
     }
-    assert_true(place_loses(&depot.place, "data/history-1"));
+    assert_true(depot_loses(&depot, "data/history-1"));
     assert_int_equal(history_durable(history), 20070);
     end();
 }
@@ -161,7 +161,7 @@ static bool loses_snapshot(uint64_t offset)
 {
     char name[80];
     snprintf(name, sizeof(name), "data/history-1/snapshot/%llu.rdb", (unsigned long long)offset);
-    return place_loses(&depot.place, name);
+    return depot_loses(&depot, name);
 }
 
 /* So does an old snapshot; of several, the one that was safe, and the newest. */
@@ -278,11 +278,11 @@ TEST(a_rewind_delays_nobody)
     store_tick(depot.store);
     struct history *history = store_current(depot.store);
     uint64_t cut = 1000 + DEPOT_SEGMENT + 100;
-    assert_true(history_rewind(history, cut, &depot.why));
+    assert_true(depot_rewind(&depot, history, cut));
     assert_int_equal(history_cut(history), HISTORY_CUT_PENDING);
     depot_assert_window(&depot, 1000, UINT64_MAX, cut);
     depot_stream(&depot, 2 * DEPOT_SEGMENT, 1); /* under the id that it has */
-    assert_true(history_rewind(history, cut, &depot.why));
+    assert_true(depot_rewind(&depot, history, cut));
     assert_int_equal(history_cut(history), HISTORY_CUT_PENDING);
     assert_true(history_durable(history) <= cut);
     assert_int_equal(fault_own_fsyncs(), 0);
@@ -290,7 +290,7 @@ TEST(a_rewind_delays_nobody)
     assert_true(depot_await_cut(history));
     fault_hold_disk();
     struct replid b = depot_id('b');
-    assert_true(history_rename(history, &b, &depot.why));
+    assert_true(depot_rename(&depot, history, &b));
     depot_stream(&depot, 100, 1);
     depot_assert_window(&depot, 1000, cut, cut + 100);
     end();
@@ -305,7 +305,7 @@ TEST(nothing_that_was_cut_off_is_claimed)
     store_tick(depot.store);
     struct history *history = store_current(depot.store);
     uint64_t cut = 1600;
-    assert_true(history_rewind(history, cut, &depot.why));
+    assert_true(depot_rewind(&depot, history, cut));
     assert_int_equal(fault_own_fsyncs(), 0);
     fault_release_disk();
     assert_true(depot_await_cut(history));
@@ -358,6 +358,6 @@ TEST(what_frees_large_files_delays_nobody)
     (void)depot_await_freed(&depot);
     store_status(depot.store, &status);
     assert_int_equal(status.freeing_bytes, 0);
-    assert_true(place_loses(&depot.place, "data/history-1"));
+    assert_true(depot_loses(&depot, "data/history-1"));
     end();
 }

@@ -41,10 +41,29 @@ static enum snapshot_space no_space(void *arg)
 
 static struct snapshot *create(uint64_t offset)
 {
-    struct snapshot *snapshot = snapshot_create(place.directory, offset, no_space, NULL, &why);
-    if (snapshot == NULL)
-        fail_msg("%s", text_string(&why));
+    struct error error;
+    struct snapshot *snapshot = snapshot_reserve(offset, no_space, NULL);
+    assert_non_null(snapshot);
+    if (!snapshot_make_file(snapshot, place.directory, &error))
+        fail_msg("%s", error.text);
+    snapshot_note_made(snapshot);
     return snapshot;
+}
+
+/* As a history does it. */
+static bool complete(struct snapshot *snapshot)
+{
+    struct error error;
+    bool good = snapshot_prove(snapshot, &why);
+    if (good && !snapshot_give_name(snapshot, place.directory, &error)) {
+        text_append_string(&why, error.text);
+        good = false;
+    }
+    if (good)
+        snapshot_complete(snapshot);
+    else
+        snapshot_fail(snapshot, place.directory);
+    return good;
 }
 
 static void put(struct snapshot *snapshot, struct bytes view)
@@ -69,7 +88,7 @@ static struct snapshot *receive(uint64_t offset, struct bytes content, uint64_t 
 
 static void assert_completes(struct snapshot *snapshot)
 {
-    if (!snapshot_complete(snapshot, place.directory, &why))
+    if (!complete(snapshot))
         fail_msg("%s", text_string(&why));
     assert_int_equal(snapshot_state(snapshot), SNAPSHOT_COMPLETE);
 }
@@ -77,7 +96,7 @@ static void assert_completes(struct snapshot *snapshot)
 static void assert_refused(struct snapshot *snapshot, const char *expected)
 {
     text_clear(&why);
-    assert_false(snapshot_complete(snapshot, place.directory, &why));
+    assert_false(complete(snapshot));
     assert_string_equal(text_string(&why), expected);
     assert_int_equal(snapshot_state(snapshot), SNAPSHOT_FAILED);
     assert_true(snapshot_readable(snapshot) + SNAPSHOT_HELD_BACK <= snapshot_received(snapshot) ||
@@ -157,7 +176,7 @@ PLACE_TEST(an_end_mark_in_the_wrong_place_is_refused)
     for (size_t length = 30; length < 4990; length += 7) {
         struct bytes cut = bytes_first(rdb_bytes(&rdb), length);
         struct snapshot *snapshot = receive(1, cut, 0);
-        assert_false(snapshot_complete(snapshot, place.directory, &why));
+        assert_false(complete(snapshot));
         snapshot_release(&snapshot);
     }
 }
@@ -167,7 +186,7 @@ PLACE_TEST(a_flipped_bit_is_found_wherever_it_is)
     for (size_t i = 0; i < rdb.length; i += i < 20 || i >= rdb.length - 20 ? 1 : 41) {
         rdb.data[i] ^= 1;
         struct snapshot *snapshot = receive(1, rdb_bytes(&rdb), rdb.length);
-        assert_false(snapshot_complete(snapshot, place.directory, &why));
+        assert_false(complete(snapshot));
         assert_int_equal(snapshot_state(snapshot), SNAPSHOT_FAILED);
         snapshot_release(&snapshot);
         rdb.data[i] ^= 1;
@@ -216,7 +235,7 @@ PLACE_TEST(one_of_the_same_offset_takes_the_place_of_the_other)
     assert_readable(before, rdb_bytes(&rdb)); /* who has it reads on */
     assert_readable(after, rdb_bytes(&second));
     assert_int_equal(place_length(&place, "7.rdb"), 3000);
-    snapshot_unlink(after, place.directory);
+    snapshot_unlink(after, place.directory, NULL);
     assert_readable(after, rdb_bytes(&second));
     snapshot_release(&before);
     snapshot_release(&after);
@@ -284,8 +303,18 @@ PLACE_TEST(a_disk_that_refuses_is_told)
     unsigned before = test_descriptors();
     int nowhere = dup(place.directory);
     close(nowhere);
-    assert_null(snapshot_create(nowhere, 1, no_space, NULL, &why));
-    assert_string_equal(text_string(&why), "1.rdb: cannot open: Bad file descriptor");
+    struct error error;
+    struct snapshot *unmade = snapshot_reserve(1, no_space, NULL);
+    assert_non_null(unmade);
+    assert_true(snapshot_write(unmade, bytes_of("REDIS"), &why)); /* it may still be made */
+    assert_true(snapshot_owes(unmade));
+    assert_false(snapshot_make_file(unmade, nowhere, &error));
+    assert_string_equal(error.text, "1.rdb.part: cannot create: Bad file descriptor");
+    snapshot_refuse(unmade, &error);
+    assert_false(snapshot_write_owed(unmade, &why));
+    assert_string_equal(text_string(&why), error.text);
+    assert_string_equal(snapshot_error(unmade), "Bad file descriptor");
+    snapshot_release(&unmade);
     text_clear(&why);
     struct snapshot *snapshot = receive(1, rdb_bytes(&rdb), 0);
     unlinkat(place.directory, "1.rdb.part", 0);
@@ -344,7 +373,7 @@ PLACE_TEST(readers_follow_while_it_arrives)
         }
         for (size_t at = 0; at < rdb.length; at += 1000)
             put(snapshot, bytes_at(rdb.data + at, 1000));
-        assert_int_equal(snapshot_complete(snapshot, place.directory, &why), good);
+        assert_int_equal(complete(snapshot), good);
         snapshot_release(&snapshot);
         for (int i = 0; i < 3; i++) {
             pthread_join(threads[i], NULL);

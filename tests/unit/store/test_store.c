@@ -52,9 +52,10 @@ DEPOT_TEST(a_history_becomes_current_with_its_snapshot)
     assert_ptr_equal(history_usable_snapshot(history), arriving);
     assert_true(store_publish(depot.store));
     assert_false(store_publish(depot.store));
-    depot_receive(arriving, 0);
+    depot_await_made(&depot, arriving);
+    depot_receive(&depot, arriving, 0);
     assert_true(store_publish(depot.store)); /* bytes for those who read it as it comes */
-    assert_true(store_promote(depot.store, &depot.why));
+    assert_true(depot_promote(&depot));
     assert_true(store_publish(depot.store));
     assert_ptr_equal(store_current(depot.store), history);
     assert_null(store_arriving(depot.store));
@@ -80,13 +81,13 @@ DEPOT_TEST(the_one_before_is_served_until_then_and_gone_afterwards)
     assert_non_null(next);
     depot_stream(&depot, 100, 0);
     assert_string_equal(current_id()->hex, depot_id('a').hex);
-    depot_receive(history_arriving_snapshot(next), 1);
-    assert_true(store_promote(depot.store, &depot.why));
+    depot_receive(&depot, history_arriving_snapshot(next), 1);
+    assert_true(depot_promote(&depot));
     assert_string_equal(current_id()->hex, b.hex);
     assert_true(history_number(next) > number);
     assert_true(place_has(&depot.place, "data/history-2"));
     (void)depot_await_freed(&depot);
-    assert_true(place_loses(&depot.place, "data/history-1"));
+    assert_true(depot_loses(&depot, "data/history-1"));
 
     assert_int_equal(stream_read(&cursor, 0), CURSOR_AT_END); /* who reads it reads on */
     assert_int_equal(cursor.offset, 9100);
@@ -112,8 +113,9 @@ DEPOT_TEST(one_that_does_not_become_whole_leaves_nothing)
         if (how == 0) {
             store_abandon(depot.store);
         } else if (how == 1) {
+            depot_await_made(&depot, snapshot);
             assert_true(snapshot_write(snapshot, bytes_of("no RDB"), &depot.why));
-            assert_false(store_promote(depot.store, &depot.why));
+            assert_false(depot_promote(&depot));
             assert_string_equal(text_string(&depot.why),
                                 "this is no RDB: it does not begin with REDIS or VALKEY");
         } else {
@@ -130,7 +132,7 @@ DEPOT_TEST(one_that_does_not_become_whole_leaves_nothing)
     for (int number = 2; number < 6; number++) {
         char name[40];
         snprintf(name, sizeof(name), "data/history-%d", number);
-        assert_true(place_loses(&depot.place, name));
+        assert_true(depot_loses(&depot, name));
     }
 }
 
@@ -254,8 +256,8 @@ DEPOT_TEST(what_is_not_ours_is_left_alone)
             fail_msg("%s is gone", foreign[i]);
     }
     (void)depot_await_freed(&depot);
-    assert_true(place_loses(&depot.place, "data/history-1/identity"));
-    assert_true(place_loses(&depot.place, "data/history-1/backlog/7.seg"));
+    assert_true(depot_loses(&depot, "data/history-1/identity"));
+    assert_true(depot_loses(&depot, "data/history-1/backlog/7.seg"));
 }
 
 /* The text of the note, or "" without one. */
@@ -289,14 +291,14 @@ DEPOT_TEST(a_note_is_kept)
     assert_true(store_keep_note(depot.store, STORE_NOTE_PRIMARY, bytes_of("second\n"), &depot.why));
     store_close(&depot.store);
     assert_int_equal(place_length(&depot.place, "data/origin"), 7);
-    assert_true(place_loses(&depot.place, "data/origin.new"));
+    assert_true(depot_loses(&depot, "data/origin.new"));
     depot_open(&depot);
     assert_note("second\n");
     store_drop_note(depot.store, STORE_NOTE_PRIMARY);
     assert_note("");
     await_note(STORE_NOTE_PRIMARY);
     assert_note("");
-    assert_true(place_loses(&depot.place, "data/origin"));
+    assert_true(depot_loses(&depot, "data/origin"));
 }
 
 DEPOT_TEST(a_note_is_kept_without_waiting_for_the_disk)
@@ -308,7 +310,7 @@ DEPOT_TEST(a_note_is_kept_without_waiting_for_the_disk)
     assert_true(store_jot_note(depot.store, STORE_NOTE_REFRESH, bytes_of("second\n"), &depot.why));
     assert_note(""); /* that one has another name */
     store_close(&depot.store);
-    assert_true(place_loses(&depot.place, "data/refresh.new"));
+    assert_true(depot_loses(&depot, "data/refresh.new"));
     depot_open(&depot);
     assert_true(store_read_note(depot.store, STORE_NOTE_REFRESH, &note, &depot.why));
     assert_string_equal(text_string(&note), "second\n");
@@ -359,7 +361,7 @@ DEPOT_TEST(a_note_that_cannot_be_read_is_told)
     assert_true(store_keep_note(depot.store, STORE_NOTE_PRIMARY, bytes_of("first\n"), &depot.why));
     await_note(STORE_NOTE_PRIMARY);
     assert_false(store_read_note(depot.store, STORE_NOTE_PRIMARY, &note, &depot.why));
-    assert_true(place_loses(&depot.place, "data/origin.new"));
+    assert_true(depot_loses(&depot, "data/origin.new"));
     text_fini(&note);
 }
 
@@ -378,7 +380,7 @@ DEPOT_TEST(what_a_kill_left_behind_is_cleaned_up)
         place_write(&depot.place, strays[i], bytes_of("left"));
     depot_open(&depot);
     for (size_t i = 0; i < LENGTH_OF(strays); i++) {
-        if (!place_loses(&depot.place, strays[i]))
+        if (!depot_loses(&depot, strays[i]))
             fail_msg("%s is there", strays[i]);
     }
     depot_assert_snapshot(history_snapshot(store_current(depot.store)), 0);
@@ -405,7 +407,7 @@ DEPOT_TEST(a_history_that_was_still_arriving_goes_without_a_warning)
     assert_null(memmem(said, length, "warning", 7));
     free(said);
     (void)depot_await_freed(&depot);
-    assert_true(place_loses(&depot.place, "data/history-2"));
+    assert_true(depot_loses(&depot, "data/history-2"));
     assert_int_equal(history_number(store_current(depot.store)), 1);
     text_fini(&text);
 }

@@ -84,10 +84,10 @@ DEPOT_TEST(a_rewind_forgets_the_times_of_the_lost_branch)
         depot_stream(&depot, 100, 0);
         second();
     }
-    assert_true(history_rewind(history, 150, &depot.why));
+    assert_true(depot_rewind(&depot, history, 150));
     assert_true(depot_await_cut(history));
     const struct replid id = depot_id('b');
-    assert_true(history_rename(history, &id, &depot.why));
+    assert_true(depot_rename(&depot, history, &id));
     assert_int_equal(offset_ago(0), 100);
     depot_stream(&depot, 300, 1);
     second();

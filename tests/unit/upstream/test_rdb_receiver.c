@@ -85,7 +85,7 @@ static void end_rdb_receiver(void *context)
     ssize_t length = pread(snapshot_file(snapshot), file, sizeof(file), 0);
     assert_int_equal(length, rdb.length);
     assert_views_equal(bytes_at(file, (size_t)length), text_bytes(&rdb));
-    assert_true(history_complete_snapshot(store_current(temp.store), &why));
+    assert_int_equal(history_complete_snapshot(store_current(temp.store), &why), DISK_STEP_DONE);
 }
 
 RECEIVER_TEST(with_a_length_and_the_stream_behind_it)
@@ -144,7 +144,7 @@ RECEIVER_TEST(an_rdb_of_no_bytes)
     feed(NULL, bytes_of("$0\r\n*1\r\n"));
     assert_int_equal(result, RDB_RECEIVER_DONE);
     assert_int_equal(left, 4);
-    assert_false(history_complete_snapshot(store_current(temp.store), &why));
+    assert_int_equal(history_complete_snapshot(store_current(temp.store), &why), DISK_STEP_FAILED);
     assert_string_equal(text_string(&why),
                         "this is no RDB: it does not begin with REDIS or VALKEY");
 }
