@@ -136,8 +136,38 @@ static int64_t left_ms(const struct known *known, const struct known_replica *re
     return left > 0 ? left : 0;
 }
 
+static bool is_gone(enum cursor_view view)
+{
+    return view != CURSOR_BYTES && view != CURSOR_AT_END && view != CURSOR_RENAMED;
+}
+
+/* The space of a segment that was given up comes back when the last who holds it lets go, and until then the stream
+ * waits. A replica that waits for a snapshot ahead of the stream would hold it for ever. */
+static void unpin_given_up(struct known_replica *replica)
+{
+    struct bytes view;
+    if (replica != NULL && replica->pin.segment != NULL &&
+        is_gone(cursor_peek(&replica->pin, &view)))
+        cursor_detach(&replica->pin);
+}
+
+static void known_unpin_given_up(struct known *known)
+{
+    struct known_replica *away;
+    TAILQ_FOREACH(away, &known->away, entry)
+    {
+        unpin_given_up(away);
+    }
+    const struct replica_stats *stats;
+    TAILQ_FOREACH(stats, known->replica_stats_list, entry)
+    {
+        unpin_given_up(stats->known);
+    }
+}
+
 void known_tick(struct known *known, int64_t now_ms)
 {
+    known_unpin_given_up(known);
     struct known_replica *replica;
     while ((replica = TAILQ_FIRST(&known->away)) != NULL && left_ms(known, replica, now_ms) == 0)
         known_forget_place(known, replica);

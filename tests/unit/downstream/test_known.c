@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "../../../relay/downstream/known_private.h"
+#include "../../../relay/store/segment.h"
 
+#include "relay/store/history.h"
+#include "temp_store.h"
 #include "test.h"
 
 enum { REPLICA_STATS_LIST = 8, TIMEOUT_MS = 60 * 1000 };
@@ -224,4 +227,32 @@ KNOWN_TEST(there_is_an_end_to_what_is_remembered)
     assert_false(
         known_is_complete(&known, TIMEOUT_MS + 99)); /* for the one that there was no place for */
     assert_true(known_is_complete(&known, TIMEOUT_MS + 100));
+}
+
+/* Else the stream would wait for a replica that waits for the stream. */
+KNOWN_TEST(a_segment_that_was_given_up_is_not_held)
+{
+    enum { X = 1000 };
+    struct temp_store temp;
+    temp_store_open(&temp);
+    temp_store_fill(&temp, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", X);
+    struct history *history = store_current(temp.store);
+    struct replica_stats *here = sync_up(come(1, 6379));
+    struct replica_stats *gone = sync_up(come(2, 6380));
+    here->history_number = gone->history_number = history_number(history);
+    here->attached_offset = gone->attached_offset = X;
+    known_pin(&known, history);
+    struct known_replica *away = gone->known;
+    gone->reason = CLOSE_RENAMED;
+    leave(gone, 0);
+    known_tick(&known, 0);
+    struct segment *segment = here->known->pin.segment;
+    assert_non_null(segment);
+    assert_ptr_equal(away->pin.segment, segment);
+    atomic_store(&segment->fate, SEGMENT_LAGGED);
+    known_tick(&known, 0);
+    assert_null(here->known->pin.segment);
+    assert_null(away->pin.segment);
+    atomic_store(&segment->fate, SEGMENT_LIVES);
+    temp_store_close(&temp);
 }
