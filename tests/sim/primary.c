@@ -56,6 +56,7 @@ struct primary {
     unsigned life; /* alarms of an earlier one mean nothing */
     int64_t started_us;
     int64_t paused_until_us;
+    int64_t pinged_us;
     char run_id[ID_BYTES];
     struct timeline *timeline;
     size_t rdb_filler;
@@ -449,6 +450,12 @@ static void write_something(struct primary *primary)
         timeline_write(primary->timeline, 1 + (size_t)random_below(200));
 }
 
+static void write_ping(struct primary *primary)
+{
+    timeline_write_ping(primary->timeline);
+    primary->pinged_us = sim_now_us();
+}
+
 /* What was not taken while it was paused is looked at again here. */
 static void serve_all(struct primary *primary)
 {
@@ -470,8 +477,8 @@ static void on_write(void *arg)
     if (primary->paused_until_us <= sim_now_us()) {
         if (!primary->is_quiet)
             write_something(primary);
-        else if (random_is_one_in(100))
-            timeline_write_ping(primary->timeline);
+        else if (sim_now_us() - primary->pinged_us >= PING_US)
+            write_ping(primary);
         trim_backlog(primary);
         serve_all(primary);
     }
