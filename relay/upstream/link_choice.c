@@ -133,7 +133,7 @@ static const char *judge_history(struct link *link, const struct primary_info *i
     candidates_current_row(&link->candidates)->replid = info->replid;
     const char *why = link_refuse(link, is_foreign ? CANDIDATE_FOREIGN : CANDIDATE_UNRELATED,
                                   "it has another history%s: %s",
-                                  is_foreign                   ? ", which was there beside ours"
+                                  is_foreign                   ? ", which existed beside ours"
                                   : kinship == KINSHIP_EARLIER ? ", which parted from ours earlier"
                                                                : "",
                                   info->replid.hex);

@@ -11,7 +11,7 @@ static const struct {
     {PRIMARY_RIGHT_INFO, "+info",
      "Without INFO the relay cannot know where a promoted server's history parts from the one it "
      "holds, "
-     "so that a fail-over after a crash costs a full sync, nor which version the primary has, nor "
+     "so that a failover after a crash costs a full sync, nor which version the primary has, nor "
      "whether "
      "it is a primary."},
     {PRIMARY_RIGHT_REPLCONF, "+replconf",

@@ -76,7 +76,7 @@ def test_the_origins_user_is_enough(lab, kind):
 
 def test_without_info_a_crash_costs_a_full_sync(lab):
     new, relay, _ = crash(lab, "redis-7.0", without=("+info",))
-    assert "so that a fail-over after a crash costs a full sync" in finding(relay)["advice"]
+    assert "so that a failover after a crash costs a full sync" in finding(relay)["advice"]
     relay.wait_log(r'user "relay" lacks rights at 127.0.0.1:\d+: \+info \(ACL SETUSER gives them\)')
     relay.follow(new)
     wait_follows(relay, new)

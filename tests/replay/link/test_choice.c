@@ -182,7 +182,7 @@ LINK_TEST(one_that_was_there_beside_ours_is_never_taken)
         for (int round = 0; round < 50; round++) {
             refuse(0);
             expect_passed(introduce_unrelated(1, foreign[i].replication, foreign[i].keyspace),
-                          "it has another history, which was there beside ours");
+                          "it has another history, which existed beside ours");
             assert_true(wait_now().is_foreign);
             assert_int_equal(wait_now().left_ms, -1);
         }
