@@ -86,5 +86,5 @@ big: $(PROGRAM) ## full syncs of gigabytes under TLS with a running stream (BIG=
 bare: ## the quick start, make demo, make test and make for arm64 on a bare Debian 12 (root only; half an hour)
 	$(Q)tests/install/bare.sh
 
-chaos: $(PROGRAM) ## kill -9, damaged files, fail-overs, long (ROUNDS=300, CHAOS_SEED to repeat)
+chaos: $(PROGRAM) ## kill -9, damaged files, failovers, long (ROUNDS=300, CHAOS_SEED to repeat)
 	$(Q)CHAOS_ROUNDS=$(or $(ROUNDS),300) $(MAKE) --no-print-directory e2e E2E_ARGS='-k chaos'

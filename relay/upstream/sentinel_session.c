@@ -13,7 +13,7 @@ enum { OUT_MAX = 16 * 1024 /* a password of the longest kind fits */, SHOWN_MAX 
 
 static const char switched[] = "+switch-master";
 
-/* The Sentinel that leads a fail-over says +switch-master only when all replicas have been told, but from
+/* The Sentinel that leads a failover says +switch-master only when all replicas have been told, but from
  * this message on it names the new primary to who asks. */
 static const char promoted[] = "+failover-state-reconf-slaves";
 

@@ -5,7 +5,7 @@
 
 A relay with small segments lives through what it meets: a stream with many segments, a replica's full and
 partial sync, a refresh of the RDB, INFO and the status page, a smaller window, CONFIG REWRITE, a rewind and
-a new id (fail-over), another history (REPLICAOF), a stop. Each call is noted with its
+a new id (failover), another history (REPLICAOF), a stop. Each call is noted with its
 thread (tests/support/slow_disk.c); the table has how often it was made, and the longest, on this disk.
 
 Left out without --all: what a file system answers from memory (`stat`, `write` into the page cache, a file's

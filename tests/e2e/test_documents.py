@@ -71,7 +71,7 @@ GIVEN = {
     MOVING: "server 10.0.0.2; follow 10.0.0.2\n",
     ("docs/failover", "Another region behind TLS"): "server 10.1.0.2\n",
     ("docs/failover", "Two relays behind one address"): "server 10.0.0.2\n",
-    ("docs/failover", "Fail-over with Sentinel"): "server 10.0.0.2; follow 10.0.0.2; server 10.0.0.3\n"
+    ("docs/failover", "Failover with Sentinel"): "server 10.0.0.2; follow 10.0.0.2; server 10.0.0.3\n"
     # So that it is the other who is promoted.
     "server 10.0.0.4; redis-cli -h 10.0.0.4 config set replica-priority 0; follow 10.0.0.4\n" + SENTINELS,
     ("docs/operations", "Backups"): "",

@@ -196,7 +196,7 @@ class RelayWithHosts:
 
 
 def test_names_are_resolved_anew(lab):
-    """The name leads to another address after a fail-over, at the same port."""
+    """The name leads to another address after a failover, at the same port."""
     old = lab.origin(name="old", repl_ping_replica_period="3600")
     load.fill(old, rounds=10)
     new = lab.replica(old, name="new").wait_online()

@@ -88,7 +88,7 @@ def test_failover_of_a_group(lab, kind, end):
     assert seen - told[0] < wait.limit(3), "the relay follows at once when it is told"
     leader = next(s for s in group.sentinels if s.events("+slave-reconf-sent"))
     wait.until(
-        "its part of the fail-over is done",
+        "its part of the failover is done",
         lambda: leader.events("+slave-reconf-done", f":{group.relay.port} "),
     )
     check_group(group, new, writer)
@@ -490,7 +490,7 @@ def forget(group):
 @pytest.mark.seconds(180)
 def test_a_known_replica_behind_the_relay(lab):
     """Sentinels move it back after their failover-timeout; once they have forgotten it they leave it there, also
-    longer than that, and in a fail-over."""
+    longer than that, and in a failover."""
     group = Watched(lab, servers.REDIS, failover_seconds=FAILOVER_SECONDS, down_seconds=NOBODY_FAILS)
     group.wait_known([*group.direct_ports(), group.relay.port])
     stays, moved = group.direct
@@ -510,7 +510,7 @@ def test_a_known_replica_behind_the_relay(lab):
     moved.wait_online()
     forget(group)
     group.wait_known([stays.port, group.relay.port])
-    # It asks every ten seconds, and then gives it the time of a fail-over.
+    # It asks every ten seconds, and then gives it the time of a failover.
     wait.stays(
         "it is left behind the relay",
         lambda: follows(moved),

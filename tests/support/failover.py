@@ -59,7 +59,7 @@ def answers(replica, after=0):
 
 def hush(primary):
     """From here on nothing goes into its stream by itself: no PING, and no DEL of what has expired. For
-    a fail-over that shall lose nothing: one who looks at offsets and then promotes is too late."""
+    a failover that shall lose nothing: one who looks at offsets and then promotes is too late."""
     primary.client().config_set("repl-ping-replica-period", 3600)
     primary.client().execute_command("DEBUG", "SET-ACTIVE-EXPIRE", 0)
 

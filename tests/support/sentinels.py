@@ -22,7 +22,7 @@ _EVENT = re.compile(
 
 
 class Sentinel(servers.Server):
-    """Watches one primary. It rewrites its own file, so it is started once. Where its fail-over fails it
+    """Watches one primary. It rewrites its own file, so it is started once. Where its failover fails it
     tries again after twice `failover_seconds`; who is silent for `down_seconds` is down."""
 
     def __init__(

@@ -304,7 +304,7 @@ SENTINEL_TEST(asked_again_it_asks_on_the_same_connection)
     assert_int_equal(fake_conn_count(), 1);
 }
 
-/* The one that leads the fail-over tells who asks, long before it says +switch-master. */
+/* The one that leads the failover tells who asks, long before it says +switch-master. */
 SENTINEL_TEST(a_promotion_is_asked_after)
 {
     start();

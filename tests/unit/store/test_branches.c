@@ -53,7 +53,7 @@ TEST(what_is_common_are_the_same_writers)
     }
 }
 
-/* A fail-over a minute for years: what there is room for is told apart, the rest is claimed too little of. */
+/* A failover a minute for years: what there is room for is told apart, the rest is claimed too little of. */
 TEST(many_are_limited_never_too_late)
 {
     struct branches branches = {.current = 0};
