@@ -193,6 +193,6 @@ bool backlog_attach(struct backlog *backlog, struct cursor *cursor, uint64_t off
     segment_retain(segment);
     cursor->segment = segment;
     cursor->offset = offset;
-    cursor->replid_index = backlog->replid_index;
+    cursor->replid_index = backlog->known_index;
     return true;
 }

@@ -166,6 +166,10 @@ void backlog_lose_cut(struct backlog *backlog);
  * CURSOR_RENAMED at the end, and read no byte behind it. False: no segment could be made; `why`. */
 MUST_CHECK bool backlog_begin_replid(struct backlog *backlog, struct text *why);
 
+/* The other id was written, or could not be: who attaches from now on reads on behind the end. Until then it is as
+ * those who were attached before. */
+void backlog_end_replid(struct backlog *backlog);
+
 /* The segment that is written to, and what could be claimed of it now: for an fsync. */
 struct segment *backlog_newest(const struct backlog *backlog);
 struct tail_mark backlog_mark(const struct backlog *backlog);

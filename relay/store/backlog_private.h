@@ -51,6 +51,7 @@ struct backlog {
     struct removals beyond; /* the files of segments beyond the cut */
     bool has_cuts;          /* some segment holds what a rewind cut off behind it */
     unsigned replid_index;  /* how many ids came after the first one */
+    unsigned known_index;   /* as new readers have it: without one that is not written yet */
     uint64_t boundary;
     uint64_t published_boundary; /* that the live mark carries */
     bool news;                   /* something was shown to readers in the middle of a turn */

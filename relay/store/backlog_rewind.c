@@ -217,6 +217,11 @@ static void end_at_replid(struct backlog *backlog, unsigned replid_after)
     text_fini(&why);
 }
 
+void backlog_end_replid(struct backlog *backlog)
+{
+    backlog->known_index = backlog->replid_index;
+}
+
 bool backlog_begin_replid(struct backlog *backlog, struct text *why)
 {
     unsigned replid_index = backlog->replid_index + 1;

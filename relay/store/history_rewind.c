@@ -186,6 +186,7 @@ void history_end_change(struct history *history, bool is_good)
         else
             history->rename_error = history->save_error;
         history->change = CHANGE_NONE;
+        backlog_end_replid(history->backlog);
         removals_submit(&history->beyond); /* also when it has failed: they are of a lost branch */
     } else if (is_good) {
         finish_cut(history);

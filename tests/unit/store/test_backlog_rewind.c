@@ -99,6 +99,7 @@ static void begin_era(void)
     text_init(&why, 300);
     if (!backlog_begin_replid(bench.backlog, &why))
         fail_msg("%s", text_string(&why));
+    backlog_end_replid(bench.backlog);
     text_fini(&why);
 }
 
