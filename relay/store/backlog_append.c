@@ -28,8 +28,10 @@ static enum backlog_space seal_last(struct backlog *backlog, const struct segmen
         text_format(why, "out of memory");
         return BACKLOG_NO_SPACE;
     }
-    /* What has been freed until now may be the `next` of an earlier try, which gave nothing. */
-    (void)reclaimer_gives(backlog->dependencies.reclaimer, &backlog->given_beside);
+    /* What has been freed until now may be the `next` of an earlier try, which gave nothing. What has been freed
+     * since a try began, which is still under way or has just failed, may be what it lacked. */
+    if (!backlog->awaits_name)
+        (void)reclaimer_gives(backlog->dependencies.reclaimer, &backlog->given_beside);
     enum backlog_space room = BACKLOG_SPACE;
     while (room == BACKLOG_SPACE) {
         text_clear(why);
