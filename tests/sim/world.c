@@ -15,6 +15,9 @@ enum {
     FAULTS_S_MOST = 150,
     PEACE_S = 400, /* within which everything is in sync again */
     QUIET_S = 70,
+    REFRESH_S = 300,
+    REFRESH_CALLS = 600,
+    SERVED_S = 60,
     SETTLE_S = 5, /* more than the interval of fsync=everysec */
 };
 
@@ -39,11 +42,23 @@ static void on_restart(void *arg)
 
 static struct world *only_world; /* a process has no argument */
 
+/* For good. */
+static void begin_alone(void *arg)
+{
+    struct world *world = arg;
+    world->ends_at_refresh = false;
+    world->is_alone = true;
+    primary_end(world_primary(world), true);
+    network_cut(RELAY_HOST, primary_host(world_primary(world)), SIM_NEVER);
+}
+
 static void on_relay_end(struct process *process, bool is_good)
 {
     struct world *world = only_world;
     if (process->lost_power)
         checks_on_power_loss(world);
+    if (world->ends_at_refresh)
+        alarm_in(1, begin_alone, world);
     if (!is_good && process->why[0] != '\0' && world->is_peaceful &&
         process->starts > world->peace_starts)
         sim_fail("the relay does not start: %s", process->why);
@@ -52,7 +67,13 @@ static void on_relay_end(struct process *process, bool is_good)
 
 static void on_relay_log(const char *line)
 {
-    checks_on_log(only_world, line);
+    struct world *world = only_world;
+    checks_on_log(world, line);
+    bool is_refreshed = strstr(line, "snapshot refresh state=loading->idle cause=complete") != NULL;
+    if (world->ends_at_refresh && is_refreshed && world->relay->kill_at_call == 0) {
+        world->relay->kill_is_power_loss = world->has_fsync && random_is_one_in(2);
+        world->relay->kill_at_call = world->relay->calls + 1 + random_below(REFRESH_CALLS);
+    }
 }
 
 void world_start_relay(struct world *world)
@@ -192,6 +213,28 @@ static void run_alone(struct world *world)
     }
 }
 
+/* The relay ends just after a newer snapshot has come. One of the two is there and is served when it starts again,
+ * without its primary. */
+static void run_to_refresh(struct world *world)
+{
+    trace("to a refresh");
+    struct replica *fresh = world->replicas[0];
+    primary_set_quiet(world_primary(world), false);
+    replica_end(fresh, false);
+    world->ends_at_refresh = true;
+    int64_t until_us = sim_now_us() + (int64_t)REFRESH_S * SIM_S;
+    while (sim_failure() == NULL && !world->is_alone && sim_now_us() < until_us)
+        sim_run(sim_now_us() + SIM_S, STEPS_MAX);
+    if (!world->is_alone)
+        return; /* none was due */
+    replica_start(fresh);
+    until_us = sim_now_us() + (int64_t)SERVED_S * SIM_S;
+    while (sim_failure() == NULL && !replica_is_online(fresh) && sim_now_us() < until_us)
+        sim_run(sim_now_us() + SIM_S, STEPS_MAX);
+    if (!replica_is_online(fresh))
+        sim_fail("no snapshot is served after an end that followed a refresh");
+}
+
 static void run_until_converged(struct world *world)
 {
     int64_t until_us = sim_now_us() + (int64_t)PEACE_S * SIM_S;
@@ -229,8 +272,12 @@ void world_run(uint64_t seed, uint64_t without, struct world_result *result)
         run_quietly(world);
     if (sim_failure() == NULL) {
         run_until_converged(world);
-        run_alone(world);
-        run_until_converged(world);
+        if (world->is_always_ready && world->disk->errors == 0 && random_is_one_in(2)) {
+            run_to_refresh(world);
+        } else {
+            run_alone(world);
+            run_until_converged(world);
+        }
     }
     *result = (struct world_result){
         .is_good = sim_failure() == NULL,

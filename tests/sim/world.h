@@ -55,7 +55,9 @@ struct world {
     bool is_always_ready; /* has a snapshot that can serve a full sync */
     unsigned faults_done;
     struct timeline
-        *next_timeline;    /* the current primary has it, or will have it when it is up again */
+        *next_timeline; /* the current primary has it, or will have it when it is up again */
+    bool
+        ends_at_refresh; /* the next one to be complete is followed by the end of everything but one replica */
     bool is_alone;         /* the primary is gone for good */
     unsigned peace_starts; /* of the relay, when peace came */
 };
