@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { FLUSH_BYTES = 8 * 1024 * 1024 };
@@ -258,10 +259,12 @@ static bool write_manifest(struct output *output, struct error *error)
     return true;
 }
 
-/* Not over something that has come meanwhile; a file system that does not know the flag is asked without it. */
+/* Not over something that has come meanwhile; a file system that does not know the flag is asked without it. By its
+ * number: not every C library has a function for it. */
 static bool rename_new(int from, const char *name, int to, const char *final)
 {
-    if (renameat2(from, name, to, final, RENAME_NOREPLACE) == 0)
+    enum { NO_REPLACE = 1 }; /* RENAME_NOREPLACE of linux/fs.h */
+    if (syscall(SYS_renameat2, from, name, to, final, NO_REPLACE) == 0)
         return true;
     if (errno != EINVAL && errno != ENOSYS)
         return false;
