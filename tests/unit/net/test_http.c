@@ -182,7 +182,7 @@ TEST(refuses_what_is_no_question)
         {"\r\n\r\n\r\n", ""},
     };
     struct house house;
-    begin(&house, 300);
+    begin(&house, 1000);
     for (size_t i = 0; i < LENGTH_OF(cases); i++)
         expect(ask(&house, cases[i].request), cases[i].answer);
     assert_int_equal(house.asked, 0);
@@ -232,7 +232,7 @@ TEST(connections_have_a_limit)
 TEST(the_slow_are_cut)
 {
     struct house house;
-    begin(&house, 300);
+    begin(&house, 1000);
     call(&house, "GET / HT");
     call(&house, "");
     struct caller *greedy = call(&house, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
