@@ -543,6 +543,17 @@ static void describe_history(struct history *history, struct store_status *out)
         out->restore_newest_s = out->restore_oldest_s;
 }
 
+/* Of the history that will replace the current one: its RDB arrives, or is complete while the identity of the history
+ * is written. */
+static void describe_next(const struct history *next, struct store_status *out)
+{
+    const struct snapshot *arriving = history_arriving_snapshot(next);
+    const struct snapshot *snapshot = arriving != NULL ? arriving : history_snapshot(next);
+    out->next_number = history_number(next);
+    if (snapshot != NULL)
+        describe_snapshot(next, snapshot, &out->next);
+}
+
 /* The newest trouble that is not over. */
 static const char *last_error(const struct store *store)
 {
@@ -576,10 +587,8 @@ void store_status(const struct store *store, struct store_status *out)
     if (shown != NULL)
         describe_history(shown, out);
     out->has_next = store->current != NULL && store->arriving != NULL;
-    if (out->has_next) {
-        out->next_number = history_number(store->arriving);
-        describe_snapshot(store->arriving, history_arriving_snapshot(store->arriving), &out->next);
-    }
+    if (out->has_next)
+        describe_next(store->arriving, out);
     out->is_freeing = reclaimer_is_busy(store->reclaimer);
     out->freeing_bytes = reclaimer_bytes(store->reclaimer);
     out->has_disk = disk_space_read(&store->disk, &out->disk_free_bytes, &out->disk_bytes);

@@ -496,6 +496,30 @@ DEPOT_TEST(small_segments_stay_larger_when_options_change)
     assert_int_equal(backlog_newest(depot_backlog(&depot))->capacity, 4 * DEPOT_SEGMENT);
 }
 
+/* Also between the end of its RDB and the identity that makes it the current one. */
+DEPOT_TEST(the_next_history_is_told_of_until_it_is_the_current_one)
+{
+    depot_open(&depot);
+    (void)depot_resync(&depot, 'a', 1000);
+    struct replid b = depot_id('b');
+    struct history *next = store_begin_history(depot.store, &b, 5000, &depot.why);
+    assert_non_null(next);
+    depot_receive(&depot, history_arriving_snapshot(next), 0);
+    enum disk_step step;
+    struct store_status status;
+    do {
+        step = store_promote(depot.store, &depot.why);
+        store_status(depot.store, &status);
+        assert_int_equal(status.has_next, step == DISK_STEP_PENDING);
+        if (status.has_next) {
+            assert_int_equal(status.next.offset, 5000);
+            assert_int_equal(status.next.bytes, DEPOT_RDB);
+        }
+    } while (depot_await_step(&depot, step));
+    assert_int_equal(step, DISK_STEP_DONE);
+    assert_int_equal(history_number(store_current(depot.store)), status.number);
+}
+
 DEPOT_TEST(when_it_fsyncs_may_be_changed)
 {
     depot_open(&depot);
