@@ -170,8 +170,8 @@ TEST(zstd_frames_of_redis_have_no_envelope)
 /* Where no frames were agreed on, or a primary sends plain bytes all the same. */
 TEST(a_payload_without_an_envelope_is_plain)
 {
-    static const char *const plain[] = {PING, "\n\n" PING, "VALKEY080 and so on", "VCR", "(\xb5/",
-                                        "(",  "*"};
+    static const char *const plain[] = {
+        PING, ("\n\n" PING), "VALKEY080 and so on", "VCR", "(\xb5/", "(", "*"};
     for (size_t i = 0; i < LENGTH_OF(plain); i++) {
         for (int frames = 0; frames < 2; frames++) {
             transfer = (struct transfer){

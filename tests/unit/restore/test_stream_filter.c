@@ -65,8 +65,8 @@ TEST(what_servers_say_to_each_other_is_left_out)
             struct stream_filter filter;
             stream_filter_init(&filter, 500, false, put, &sink);
             feed(&filter, STREAM, first);
-            feed(&filter, STREAM + first, second - first);
-            feed(&filter, STREAM + second, length - second);
+            feed(&filter, &STREAM[first], second - first);
+            feed(&filter, &STREAM[second], length - second);
             assert_kept(&filter, &sink, KEPT, sizeof(KEPT) - 1);
             assert_int_equal(filter.commands, 11);
             assert_int_equal(filter.scanner.boundary, 500 + length);
@@ -80,7 +80,7 @@ TEST(one_byte_at_a_time_is_the_same)
     struct stream_filter filter;
     stream_filter_init(&filter, 0, false, put, &sink);
     for (size_t i = 0; i < sizeof(STREAM) - 1; i++)
-        feed(&filter, STREAM + i, 1);
+        feed(&filter, &STREAM[i], 1);
     assert_kept(&filter, &sink, KEPT, sizeof(KEPT) - 1);
 }
 
@@ -129,7 +129,7 @@ TEST(a_copy_keeps_all_and_is_cut_at_a_boundary)
         struct stream_filter filter;
         stream_filter_init(&filter, 0, true, put, &sink);
         feed(&filter, STREAM, split);
-        feed(&filter, STREAM + split, sizeof(STREAM) - 1 - split);
+        feed(&filter, &STREAM[split], sizeof(STREAM) - 1 - split);
         assert_kept(&filter, &sink, STREAM, sizeof(STREAM) - 1);
     }
 }
@@ -160,7 +160,7 @@ static struct command_search search_for(const char *name, const char *key, uint6
     command_search_init(&search, 100, name, key != NULL ? bytes_of(key) : bytes_at(NULL, 0), after);
     assert_true(command_search_feed(&search, bytes_at(STREAM, split), &error));
     assert_true(
-        command_search_feed(&search, bytes_at(STREAM + split, sizeof(STREAM) - 1 - split), &error));
+        command_search_feed(&search, bytes_at(&STREAM[split], sizeof(STREAM) - 1 - split), &error));
     return search;
 }
 
