@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake_clock.h"
 
+#include <stdatomic.h>
+
 #include "relay/base/check.h"
 #include "relay/base/clock.h"
 
-/* Not 0: a deadline of 0 must not look like "now". */
-static int64_t now_ms = 1000000;
+/* Not 0: a deadline of 0 must not look like "now". Atomic: the store's threads, which are real ones, ask as well. */
+static _Atomic int64_t now_ms = 1000000;
 
 static const int64_t START_WALL_US = 1767225600000000; /* 2026-01-01 */
 
@@ -31,7 +33,7 @@ int64_t clock_us(void)
     return now_ms * 1000;
 }
 
-static int64_t went_on_ms; /* 0: it has not stood still */
+static _Atomic int64_t went_on_ms; /* 0: it has not stood still */
 
 void clock_note_standstill(void)
 {
