@@ -260,6 +260,8 @@ void store_parts_tick(struct store *store)
 bool store_parts_give_space(struct store *store)
 {
     struct rdb_part part;
+    if (store->partial == NULL) /* the store is being closed */
+        return kept_snapshots_drop(&store->kept);
     bool has_part = store_part(store, &part) != STORE_PART_NONE;
     if (has_part)
         log_warnx("store: the disk is full: what is here of %" PRIu64 ".rdb goes", part.offset);
