@@ -134,6 +134,10 @@ static struct attach_plan decide_full(const struct store *store, const struct at
 
 struct attach_plan attach_decide(const struct store *store, const struct attach_wish *wish)
 {
+    /* A cut or another id is on its way to the disk: who attached now at the end of the history would know neither the
+     * old id's end nor the new id. */
+    if (store_current(store) != NULL && history_is_settling(store_current(store)))
+        return wait_for(ATTACH_WAIT_FOR_STORE);
     /* A partial resync first: it costs nothing, and it is right whatever snapshots there are. Who wants the RDB
      * alone has no use for it. */
     const struct replica_terms *terms = wish->terms;

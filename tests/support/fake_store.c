@@ -42,6 +42,7 @@ struct segment {
 
 struct history {
     struct history *next;
+    bool is_settling;
     struct segment segment; /* of which there is one */
     uint64_t number;
     uint64_t boundary;
@@ -129,6 +130,11 @@ void fake_history_append(struct history *history, struct bytes bytes)
     backlog->length += bytes.length;
     backlog->published += bytes.length;
     history->boundary = backlog->published;
+}
+
+void fake_history_set_settling(struct history *history, bool is_settling)
+{
+    history->is_settling = is_settling;
 }
 
 void fake_history_set_first(struct history *history, uint64_t first)
@@ -244,6 +250,11 @@ struct snapshot *history_usable_snapshot(const struct history *history)
     if (history->arriving != NULL && history->arriving->offset >= first)
         return history->arriving;
     return NULL;
+}
+
+bool history_is_settling(const struct history *history)
+{
+    return history->is_settling;
 }
 
 bool history_is_proving_snapshot(const struct history *history)

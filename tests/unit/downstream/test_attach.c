@@ -376,6 +376,21 @@ TEST(sync_is_never_resumed)
     done(&sent);
 }
 
+/* Another id is on its way to the disk: nobody is attached under the one before. */
+TEST(who_comes_while_the_history_settles_waits)
+{
+    (void)serve(WHOLE);
+    for (int id = -1; id < 2; id++) {
+        struct psync_request request = make_request(&(struct point){.id = id, .offset = END});
+        const struct attach_wish wish = {.request = &request, .terms = &modern};
+        fake_history_set_settling(fake_store.current, true);
+        assert_int_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_WAIT_FOR_STORE);
+        fake_history_set_settling(fake_store.current, false);
+        assert_int_not_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_WAIT_FOR_STORE);
+    }
+    fake_store_reset();
+}
+
 TEST(sync_gets_no_offsets)
 {
     (void)serve(WHOLE);

@@ -135,6 +135,29 @@ TEST(nobody_reads_on_under_an_id_that_has_ended)
     }
 }
 
+/* The new id is not written yet: who attaches before the end reads no further either. */
+TEST(who_attaches_while_an_id_is_written_does_not_know_it)
+{
+    struct text why;
+    text_init(&why, 300);
+    bench_init(&bench, 100, 1 << 20, 1 << 20);
+    grow(SEGMENT + 50, 0);
+    uint64_t end = backlog_end(bench.backlog);
+    assert_true(backlog_begin_replid(bench.backlog, &why));
+    struct cursor between = attach(end - 10);
+    backlog_end_replid(bench.backlog);
+    struct cursor fresh = attach(end - 10);
+    grow(2 * SEGMENT, 0);
+    assert_int_equal(stream_read(&between, 0), CURSOR_RENAMED);
+    assert_int_equal(between.offset, end);
+    assert_int_equal(stream_read(&fresh, 0), CURSOR_AT_END);
+    assert_int_equal(fresh.offset, backlog_end(bench.backlog));
+    cursor_detach(&between);
+    cursor_detach(&fresh);
+    bench_fini(&bench);
+    text_fini(&why);
+}
+
 TEST(an_id_that_ends_where_nothing_came_since)
 {
     bench_init(&bench, 100, 1 << 20, 1 << 20);
