@@ -11,23 +11,51 @@
 #include "relay/base/log.h"
 #include "relay/store/identity.h"
 
+/* The row is added to the identity and written behind it. False: errno and `why`; it is in neither. */
+static bool backlog_add_row(struct backlog *backlog, struct text *why)
+{
+    const struct segment *last = backlog->last;
+    struct identity *identity = backlog->dependencies.identity;
+    const struct identity_segment row = {last->first, last->written, last->crc, backlog->boundary};
+    if (!identity_add_segment(identity, row)) {
+        text_format(why, "out of memory");
+        errno = ENOMEM;
+        return false;
+    }
+    if (backlog->dependencies.name(backlog->dependencies.arg, &row, why))
+        return true;
+    int error = errno;
+    identity_drop_newest(identity);
+    errno = error;
+    return false;
+}
+
+/* Not before a row can be written at once: bytes may come into the segment as long as it waits, so no identity may
+ * tell of its end before. BACKLOG_NO_SPACE: errno and `why`. */
+static enum backlog_space name_last(struct backlog *backlog, struct text *why)
+{
+    const struct backlog_dependencies *dependencies = &backlog->dependencies;
+    enum backlog_space space = BACKLOG_SPACE;
+    if (dependencies->may_name != NULL)
+        space = dependencies->may_name(dependencies->arg, why);
+    backlog->awaits_name = space == BACKLOG_HELD;
+    if (space == BACKLOG_SPACE && !backlog_add_row(backlog, why))
+        space = BACKLOG_NO_SPACE;
+    return space;
+}
+
 /* Names the newest segment in the identity, unless it is there: where a rewind or a full disk left no
  * segment behind it. `next` is made, but not in the chain. */
 static enum backlog_space seal_last(struct backlog *backlog, const struct segment *next,
                                     struct text *why)
 {
-    struct identity *identity = backlog->dependencies.identity;
-    struct segment *last = backlog->last;
+    const struct identity *identity = backlog->dependencies.identity;
+    const struct segment *last = backlog->last;
     size_t count = identity->segment_count;
     if (last->written == last->first) /* a cut has left nothing of it */
         return BACKLOG_SPACE;
     if (count > 0 && identity->segments[count - 1].first == last->first)
         return BACKLOG_SPACE;
-    struct identity_segment row = {last->first, last->written, last->crc, backlog->boundary};
-    if (!identity_add_segment(identity, row)) {
-        text_format(why, "out of memory");
-        return BACKLOG_NO_SPACE;
-    }
     /* What has been freed until now may be the `next` of an earlier try, which gave nothing. What has been freed
      * since a try began, which is still under way or has just failed, may be what it lacked. */
     if (!backlog->awaits_name)
@@ -35,14 +63,12 @@ static enum backlog_space seal_last(struct backlog *backlog, const struct segmen
     enum backlog_space room = BACKLOG_SPACE;
     while (room == BACKLOG_SPACE) {
         text_clear(why);
-        room = backlog->dependencies.name(backlog->dependencies.arg, &row, why);
-        backlog->awaits_name = room == BACKLOG_HELD;
+        room = name_last(backlog, why);
         if (room == BACKLOG_SPACE)
             return BACKLOG_SPACE;
         if (room == BACKLOG_NO_SPACE)
             room = backlog_give_way(backlog, errno, next->capacity);
     }
-    identity_drop_newest(identity);
     return room;
 }
 

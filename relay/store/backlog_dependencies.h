@@ -30,9 +30,11 @@ struct backlog_dependencies {
     struct file_thread *files;   /* NULL: segments are made and removed at once */
     const struct clean_mark
         *clean; /* of backlog_load: what need not be read; NULL: nothing is told */
-    /* The row was added to the identity as its newest: names it on the disk, for a kill to find. BACKLOG_HELD: not now,
-     * the identity is being written; BACKLOG_NO_SPACE: errno and `why`. */
-    enum backlog_space (*name)(void *arg, const struct identity_segment *row, struct text *why);
+    /* Can the row of a segment be written behind the identity at once? BACKLOG_HELD: not now, the identity is being
+     * written; BACKLOG_NO_SPACE: errno and `why`. NULL: always. */
+    enum backlog_space (*may_name)(void *arg, struct text *why);
+    /* Then: the row was added to the identity as its newest, and is written, for a kill to find. False: errno and `why`. */
+    bool (*name)(void *arg, const struct identity_segment *row, struct text *why);
     /* Is it being written, so that what was held waits for it? Takes it when it is (backlog_end_cut may be called).
      * NULL: it never is. */
     bool (*is_saving)(void *arg);

@@ -154,6 +154,7 @@ struct backlog_dependencies history_backlog_dependencies(struct history *history
         .reclaimer = history->dependencies.reclaimer,
         .files = history->dependencies.files,
         .clean = &history->clean,
+        .may_name = history_may_name_segment,
         .name = history_name_segment,
         .is_saving = is_saving,
         .take_saved = take_saved,

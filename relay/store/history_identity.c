@@ -182,8 +182,11 @@ bool history_save_now(struct history *history, struct text *why)
 /* ------------------------------------------------------------------ rows behind it */
 
 /* Behind an identity that is being written nothing is added; without one it has to be written first. */
-static enum backlog_space open_log(struct history *history, struct text *why)
+enum backlog_space history_may_name_segment(void *arg, struct text *why)
 {
+    struct history *history = arg;
+    if (!history->has_name)
+        return BACKLOG_SPACE;
     history_take_saved(history);
     bool is_missing = !history->saving.job.is_under_way && !segment_log_is_open(&history->log);
     if (is_missing && !history->awaits_log) {
@@ -201,21 +204,17 @@ static enum backlog_space open_log(struct history *history, struct text *why)
 }
 
 /* As many rows as there are segments are written for each that is sealed, when half of them are new. */
-enum backlog_space history_name_segment(void *arg, const struct identity_segment *row,
-                                        struct text *why)
+bool history_name_segment(void *arg, const struct identity_segment *row, struct text *why)
 {
     struct history *history = arg;
     if (!history->has_name)
-        return BACKLOG_SPACE;
-    enum backlog_space space = open_log(history, why);
-    if (space != BACKLOG_SPACE)
-        return space;
+        return true;
     if (!segment_log_add(&history->log, row, why))
-        return BACKLOG_NO_SPACE;
+        return false;
     size_t rows = history->log.rows;
     if (rows >= LOG_ROWS_LEAST && rows >= history->identity.segment_count / 2)
         history_ask_saving(history);
-    return BACKLOG_SPACE;
+    return true;
 }
 
 /* ------------------------------------------------------------------ of a new history */

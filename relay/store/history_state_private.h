@@ -141,8 +141,9 @@ bool history_is_saving(const struct history *history);
 MUST_CHECK bool history_save_now(struct history *history, struct text *why);
 
 /* The row of a segment goes behind the identity: of a backlog (backlog_dependencies.h). */
-MUST_CHECK enum backlog_space history_name_segment(void *arg, const struct identity_segment *row,
-                                                   struct text *why);
+MUST_CHECK enum backlog_space history_may_name_segment(void *arg, struct text *why);
+MUST_CHECK bool history_name_segment(void *arg, const struct identity_segment *row,
+                                     struct text *why);
 
 /* history_rewind.c. The identity of a cut or another id was written, or not; makes it that of the other id. */
 void history_end_change(struct history *history, bool is_good);

@@ -48,11 +48,10 @@ static inline bool bench_save(void *arg, struct text *why)
     return good;
 }
 
-static inline enum backlog_space bench_name(void *arg, const struct identity_segment *row,
-                                            struct text *why)
+static inline bool bench_name(void *arg, const struct identity_segment *row, struct text *why)
 {
     (void)row;
-    return bench_save(arg, why) ? BACKLOG_SPACE : BACKLOG_NO_SPACE;
+    return bench_save(arg, why);
 }
 
 static inline void bench_init(struct bench *bench, uint64_t first, uint64_t window, uint64_t max)
