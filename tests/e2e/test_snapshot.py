@@ -50,6 +50,8 @@ def test_renewed_before_the_window_leaves_it(lab, kind):
     wait.equal("one file", lambda: len(relay.snapshots()), 1)
     wait.equal("the relay has all", lambda: origin.offset() - relay.offset(), 0)
     wait.equal("the early one, too", lambda: origin.offset() - early.offset(), 0)
+    # What came last may have left the one behind that was usable before it came.
+    wait.equal("a usable snapshot", lambda: store(relay)["snapshot_state"], "usable")
     origin.pause()
     late = lab.replica(relay, kind, name="late").wait_online()
     digest.compare(early, [late])
