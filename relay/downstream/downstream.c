@@ -347,7 +347,8 @@ void downstream_renamed(struct downstream *downstream)
     /* Before they are closed: once a cursor is gone the window may move on. */
     known_pin(&downstream->known, store_current(downstream->waiting.store));
     for (unsigned i = 0; i < downstream->worker_count; i++)
-        worker_rename(downstream->workers[i], branches_start(scope.branches));
+        worker_rename(downstream->workers[i], scope.branches->current,
+                      branches_start(scope.branches));
 }
 
 void downstream_watch_acknowledged(struct downstream *downstream, bool watch)

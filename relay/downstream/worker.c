@@ -194,14 +194,15 @@ static void close_all(struct worker *worker, enum close_reason reason, uint64_t 
 }
 
 /* The place of the rename comes with the order: by the time that it is here there may be another one, with an order
- * of its own behind this. */
-static void rename_all(struct worker *worker, uint64_t offset)
+ * of its own behind this. Who was attached on that branch already has been told the id. */
+static void rename_all(struct worker *worker, uint64_t branch, uint64_t offset)
 {
     struct replica *next;
     for (struct replica *replica = TAILQ_FIRST(&worker->replicas); replica != NULL;
          replica = next) {
         next = TAILQ_NEXT(replica, entry);
-        replica_rename(replica, offset);
+        if (REPLICA_STATS_GET(replica->stats, branch) != branch)
+            replica_rename(replica, offset);
     }
 }
 
@@ -265,7 +266,7 @@ static void on_message(struct message *message, void *arg)
         worker_confirm_branch(worker, order->id, order->branch, order->offset);
         break;
     case ORDER_RENAME:
-        rename_all(worker, order->offset);
+        rename_all(worker, order->branch, order->offset);
         break;
     case ORDER_TIMEOUT:
         set_timeout(worker, order->timeout_ms);
@@ -434,9 +435,9 @@ void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t 
                 (struct order){.kind = ORDER_CLOSE_ALL, .id = number_spared, .reason = reason});
 }
 
-void worker_rename(struct worker *worker, uint64_t offset)
+void worker_rename(struct worker *worker, uint64_t branch, uint64_t offset)
 {
-    worker_give(worker, (struct order){.kind = ORDER_RENAME, .offset = offset});
+    worker_give(worker, (struct order){.kind = ORDER_RENAME, .branch = branch, .offset = offset});
 }
 
 void worker_confirm(struct worker *worker, uint64_t history_number, uint64_t branch,

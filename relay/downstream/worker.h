@@ -38,8 +38,8 @@ void worker_close(struct worker *worker, uint64_t id, enum close_reason reason);
 /* Closes all but those of history `number_spared`. */
 void worker_close_all(struct worker *worker, enum close_reason reason, uint64_t number_spared);
 
-/* replica_rename for each. */
-void worker_rename(struct worker *worker, uint64_t offset);
+/* replica_rename for each that was not attached on `branch`, which begins at `offset`. */
+void worker_rename(struct worker *worker, uint64_t branch, uint64_t offset);
 
 /* Its replicas of that history which can go on after a rewind to `offset` are on `branch` from now on: it says
  * so on their replica stats. The others close. */
