@@ -201,19 +201,23 @@ static void pin_at(struct known_replica *replica, struct history *history, uint6
 
 void known_pin(struct known *known, struct history *history)
 {
+    const struct branches *branches = history_branches(history);
     const struct replica_stats *stats;
     TAILQ_FOREACH(stats, known->replica_stats_list, entry)
     {
+        uint64_t branch = REPLICA_STATS_GET(stats, branch);
         if (stats->known == NULL || stats->worker == NULL ||
             stats->history_number != history_number(history))
+            continue;
+        /* It was attached under the new id: it is not sent away, and nothing would take its pin back. */
+        if (branch == branches->current)
             continue;
         /* From what it has acknowledged on, or where it began; never from beyond what is common: that is where it
          * will ask to go on. */
         uint64_t acknowledged = REPLICA_STATS_GET(stats, acknowledged);
         uint64_t offset =
             acknowledged > stats->attached_offset ? acknowledged : stats->attached_offset;
-        uint64_t common =
-            branches_common_end(history_branches(history), REPLICA_STATS_GET(stats, branch));
+        uint64_t common = branches_common_end(branches, branch);
         pin_at(stats->known, history, offset < common ? offset : common);
     }
 }

@@ -229,6 +229,19 @@ KNOWN_TEST(there_is_an_end_to_what_is_remembered)
     assert_true(known_is_complete(&known, TIMEOUT_MS + 100));
 }
 
+static void rename_history(struct temp_store *temp, const char *hex)
+{
+    struct replid id;
+    struct text why;
+    text_init(&why, 200);
+    assert_true(replid_parse(bytes_of(hex), &id));
+    enum disk_step step;
+    while ((step = history_rename(store_current(temp->store), &id, &why)) == DISK_STEP_PENDING)
+        (void)store_publish(temp->store);
+    assert_int_equal(step, DISK_STEP_DONE);
+    text_fini(&why);
+}
+
 /* Else the stream would wait for a replica that waits for the stream. */
 KNOWN_TEST(a_segment_that_was_given_up_is_not_held)
 {
@@ -241,7 +254,13 @@ KNOWN_TEST(a_segment_that_was_given_up_is_not_held)
     struct replica_stats *gone = sync_up(come(2, 6380));
     here->history_number = gone->history_number = history_number(history);
     here->attached_offset = gone->attached_offset = X;
+    rename_history(&temp, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
+    struct replica_stats *knows_it = sync_up(come(3, 6381));
+    knows_it->history_number = history_number(history);
+    REPLICA_STATS_SET(knows_it, branch, history_branches(history)->current);
     known_pin(&known, history);
+    assert_null(
+        knows_it->known->pin.segment); /* it is not sent away, so nothing would take the pin back */
     struct known_replica *away = gone->known;
     gone->reason = CLOSE_RENAMED;
     leave(gone, 0);
