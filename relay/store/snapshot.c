@@ -208,9 +208,10 @@ bool snapshot_link_part(const struct snapshot *snapshot, int directory, struct e
            error_set_system(error, errno, "%s: cannot go on with what is here of it", name);
 }
 
+/* Not while the file of a part is on its way to its place: what is read until then is an empty one. */
 static void show_written(struct snapshot *snapshot)
 {
-    if (snapshot->received > SNAPSHOT_HELD_BACK)
+    if (snapshot->is_made && snapshot->received > SNAPSHOT_HELD_BACK)
         /* Release: the bytes are in the file before anybody is sent to read them. */
         atomic_store_explicit(&snapshot->readable, snapshot->received - SNAPSHOT_HELD_BACK,
                               memory_order_release);
