@@ -218,16 +218,22 @@ def test_a_fail_over_on_a_disk_that_does_not_answer(stage, lab, held):
     assert not waits_of_network_threads(stage, mark)
 
 
-@pytest.mark.threads
-@pytest.mark.parametrize("held", ["mkdir", "create", "rename"])
-def test_a_new_history_on_a_disk_that_does_not_answer(stage, lab, held):
-    """The RDB of the new one waits in its connection; the old one is served meanwhile."""
+def hold_new_history(stage, lab, held):
+    """A new history begins, and a call that makes it hangs. Returns the mark from which the disk's calls count."""
     stage.write(1)
     stage.wait_received()
     mark = stage.disk.mark()
     stage.disk.hold(*HELD_CALLS[held], part="history-2")
     stage.begin_other_history(lab)
     wait.until("a call hangs", lambda: stage.disk.held(mark))
+    return mark
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("held", ["mkdir", "create", "rename"])
+def test_a_new_history_on_a_disk_that_does_not_answer(stage, lab, held):
+    """The RDB of the new one waits in its connection; the old one is served meanwhile."""
+    mark = hold_new_history(stage, lab, held)
     assert not {call.thread for call in stage.disk.held(mark)} & NETWORK_THREADS
     expect_served(stage)
     stage.disk.recover()
@@ -240,12 +246,7 @@ def test_a_new_history_on_a_disk_that_does_not_answer(stage, lab, held):
 @pytest.mark.parametrize("held", ["mkdir", "create", "rename"])
 def test_a_kill_while_the_disk_does_not_answer(stage, lab, held):
     """A history that was not whole costs nothing of the one before."""
-    stage.write(1)
-    stage.wait_received()
-    mark = stage.disk.mark()
-    stage.disk.hold(*HELD_CALLS[held], part="history-2")
-    stage.begin_other_history(lab)
-    wait.until("a call hangs", lambda: stage.disk.held(mark))
+    hold_new_history(stage, lab, held)
     stage.relay.kill9()
     stage.disk.recover()
     stage.relay.start()
