@@ -9,6 +9,7 @@
 #include "../../../relay/store/history_private.h"
 #include "place.h"
 #include "rdb.h"
+#include "relay/store/rdb_parts.h"
 #include "relay/store/status.h"
 #include "relay/store/store.h"
 #include "stream.h"
@@ -50,6 +51,19 @@ static inline void depot_await_proven(const struct depot *depot)
         store_status(depot->store, &status);
     }
     assert_false(status.is_proving);
+}
+
+/* Turns pass until what the start has found of an RDB is read, or not. */
+static inline enum store_part depot_await_part(const struct depot *depot, struct rdb_part *part)
+{
+    enum store_part state = store_part(depot->store, part);
+    for (int i = 0; i < 200000 && state == STORE_PART_UNPROVEN; i++) {
+        usleep(50);
+        (void)store_publish(depot->store);
+        state = store_part(depot->store, part);
+    }
+    assert_int_not_equal(state, STORE_PART_UNPROVEN);
+    return state;
 }
 
 static inline void depot_open(struct depot *depot)

@@ -61,13 +61,7 @@ static bool write_bytes(struct history *history, size_t from, size_t until)
 /* What is here of it, and all of that is true. 0: nothing. */
 static size_t part_here(struct rdb_part *part)
 {
-    enum store_part state = store_part(depot.store, part);
-    for (int i = 0; i < 200000 && state == STORE_PART_UNPROVEN; i++) {
-        usleep(50);
-        (void)store_publish(depot.store);
-        state = store_part(depot.store, part);
-    }
-    assert_int_not_equal(state, STORE_PART_UNPROVEN);
+    enum store_part state = depot_await_part(&depot, part);
     if (state == STORE_PART_NONE)
         return 0;
     assert_int_equal(part->offset, X);

@@ -61,23 +61,10 @@ static bool break_off(void)
     return is_kept;
 }
 
-/* Turns pass until what a start has found is read. */
-static enum store_part await_part(struct rdb_part *part)
-{
-    enum store_part state = store_part(depot.store, part);
-    for (int i = 0; i < 200000 && state == STORE_PART_UNPROVEN; i++) {
-        usleep(50);
-        (void)store_publish(depot.store);
-        state = store_part(depot.store, part);
-    }
-    assert_int_not_equal(state, STORE_PART_UNPROVEN);
-    return state;
-}
-
 static void assert_part(size_t bytes)
 {
     struct rdb_part part;
-    assert_int_equal(await_part(&part), STORE_PART_READY);
+    assert_int_equal(depot_await_part(&depot, &part), STORE_PART_READY);
     assert_int_equal(part.offset, X);
     assert_int_equal(part.length, LENGTH);
     assert_int_equal(part.bytes, bytes);
@@ -88,7 +75,7 @@ static void assert_part(size_t bytes)
 static void assert_nothing(void)
 {
     struct rdb_part part;
-    assert_int_equal(await_part(&part), STORE_PART_NONE);
+    assert_int_equal(depot_await_part(&depot, &part), STORE_PART_NONE);
     assert_false(place_has(&depot.place, "data/" PARTIAL_RDB_NAME));
     assert_false(place_has(&depot.place, "data/" PARTIAL_RDB_NOTE));
 }
