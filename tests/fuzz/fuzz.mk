@@ -27,4 +27,4 @@ fuzz: setup-fuzz ## input that nobody foresaw: each target for T seconds (T=60, 
 	$(call fuzz_it,$(or $(T),60))
 
 fuzz-quick: setup-fuzz ## all targets in about a minute, for .ci/run
-	$(call fuzz_it,8)
+	$(call fuzz_it,$$((60 * $$(nproc) / $(words $(FUZZ_PROGRAMS)))))

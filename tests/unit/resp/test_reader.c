@@ -339,7 +339,7 @@ TEST(as_many_arguments_as_allowed)
     struct bytes input = bytes_at(big, length);
     assert_outcome(read_in_steps(input, 0, 1), is_command(length, COMMAND_ARGUMENTS_MAX), input);
     for (int i = 0; i < COMMAND_ARGUMENTS_MAX; i++) {
-        char expected[8];
+        char expected[16];
         snprintf(expected, sizeof(expected), "%04d", i);
         assert_view(command.argument[i], expected);
     }
