@@ -39,9 +39,8 @@ static const struct {
      "start the newer version that wrote it, or give this one a data-dir of its own"},
 };
 
-/* These alone are about the file: it is not there, or it is not as it was written. A full disk says
- * nothing about it either, but to open it takes no room. */
-static const int damages[] = {0, ENOENT, ENODATA, EBADMSG, EFBIG, ENOSPC, EDQUOT};
+/* These alone are about the file: it is not there, or it is not as it was written. */
+static const int damages[] = {0, ENOENT, ENODATA, EBADMSG, EFBIG};
 
 const char *files_advice(int error)
 {

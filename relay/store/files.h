@@ -25,7 +25,7 @@ static_assert(sizeof(off_t) == sizeof(uint64_t), "build with -D_FILE_OFFSET_BITS
 bool files_is_full(int error);
 
 /* Did the system refuse us what it takes to look at a file: descriptors, memory, permission, a disk that
- * reads? Then nothing is said about the file. So it is with any error but those that tell that a file is
+ * reads, or room (some file systems need it also for who only opens)? Then nothing is said about the file. So it is with any error but those that tell that a file is
  * not there, is too short, or has other bytes than it should. */
 bool files_is_refusal(int error);
 

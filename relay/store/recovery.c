@@ -115,6 +115,17 @@ static enum look find_sealed(const struct search *search, size_t position)
                    &search->proven->sealed[position]);
 }
 
+/* A disk that has no room for an empty one costs nothing: the run ends with the sealed one, and is served. */
+static enum look find_empty_behind_sealed(const struct search *search)
+{
+    enum look look = find_newest(search, true);
+    if (look == LOOK_REFUSED && files_is_full(errno)) {
+        text_clear(search->why);
+        return LOOK_PROVEN;
+    }
+    return look == LOOK_REFUSED ? LOOK_REFUSED : LOOK_PROVEN;
+}
+
 /* Where power was lost, the newest sealed segments may not have reached the disk; the run then ends
  * before them, where the last durable mark may fit. */
 static enum look find_end(const struct search *search)
@@ -124,7 +135,7 @@ static enum look find_end(const struct search *search)
     while (look == LOOK_UNPROVEN && identity->segment_count > 0) {
         look = find_sealed(search, identity->segment_count - 1);
         if (look == LOOK_PROVEN)
-            return find_newest(search, true) == LOOK_REFUSED ? LOOK_REFUSED : LOOK_PROVEN;
+            return find_empty_behind_sealed(search);
         if (look == LOOK_UNPROVEN) {
             identity_drop_newest(identity);
             look = find_newest(search, false);

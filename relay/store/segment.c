@@ -338,7 +338,7 @@ struct segment *segment_load_empty(int directory, uint64_t first, uint64_t capac
     struct text reason;
     text_init(&reason, WHY_MAX);
     struct segment *segment = segment_load(directory, first, first, 0, capacity, space, &reason);
-    if (segment == NULL && !files_is_refusal(errno)) {
+    if (segment == NULL && (!files_is_refusal(errno) || files_is_full(errno))) {
         text_clear(&reason);
         segment = segment_create(directory, first, capacity, space, &reason);
     }

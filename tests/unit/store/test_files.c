@@ -113,9 +113,10 @@ static void count_entry(const char *name, void *arg)
 /* What must not be taken for damage, or what is held would be thrown away. */
 TEST(a_system_that_refuses_says_nothing_about_a_file)
 {
-    static const int refusals[] = {EACCES, EPERM, EIO,   EMFILE, ENFILE, ENOMEM, EROFS,
-                                   EAGAIN, ELOOP, EINTR, ENODEV, EISDIR, ESTALE, EPROTONOSUPPORT};
-    static const int damages[] = {ENOENT, ENODATA, EBADMSG, ENOSPC};
+    static const int refusals[] = {EACCES, EPERM,           EIO,    EMFILE, ENFILE, ENOMEM,
+                                   EROFS,  EAGAIN,          ELOOP,  EINTR,  ENODEV, EISDIR,
+                                   ESTALE, EPROTONOSUPPORT, ENOSPC, EDQUOT};
+    static const int damages[] = {ENOENT, ENODATA, EBADMSG, EFBIG};
     for (size_t i = 0; i < LENGTH_OF(refusals); i++)
         assert_true(files_is_refusal(refusals[i]));
     for (size_t i = 0; i < LENGTH_OF(damages); i++)

@@ -4,7 +4,10 @@
  */
 #include "../../../relay/store/segment_log.h"
 
+#include <sys/wait.h>
+
 #include "depot_fixture.h"
+#include "fault.h"
 
 #define DIRECTORY "data/history-1/"
 
@@ -265,5 +268,86 @@ TEST(the_copy_is_gone_on_with)
     identity_fini(&identity);
     free(kept);
     free(still);
+    depot_fini(&depot);
+}
+
+/* What an open may say where the file is there, and has its rows. */
+static const int open_errors[] = {ENOSPC, EDQUOT, EIO, EMFILE};
+
+TEST(rows_that_cannot_be_looked_at_are_not_left_out)
+{
+    set_up_place();
+    struct segment_log log;
+    segment_log_init(&log, place.directory);
+    follow(&log, 3, false);
+    add(&log, 0);
+    follow(&log, 4, false);
+    add(&log, 100);
+    for (size_t i = 0; i < LENGTH_OF(open_errors); i++) {
+        unsigned refused = 0;
+        for (unsigned n = 1;; n++) {
+            struct identity identity;
+            struct replid id = depot_id('a');
+            uint64_t newest;
+            identity_init(&identity, &id);
+            identity.base = 3;
+            fault_begin(&(struct fault){.nth = n, .open_error = open_errors[i]});
+            bool good = segment_log_apply(place.directory, &identity, &newest, &why);
+            bool is_whole = fault_lift() == 0;
+            assert_true(good == is_whole);
+            assert_true(!good || identity.segment_count == 2);
+            identity_fini(&identity);
+            text_clear(&why);
+            if (is_whole)
+                break;
+            refused++;
+        }
+        assert_in_range(refused, 2, 20);
+    }
+    segment_log_fini(&log);
+    tear_down_place();
+}
+
+/* It ends as by a kill: the rows are behind the identity. */
+static void live_and_be_killed(void)
+{
+    pid_t child = fork();
+    assert_true(child != -1);
+    if (child == 0) {
+        depot_open(&depot);
+        (void)depot_resync(&depot, 'a', 0);
+        depot_stream(&depot, 3 * DEPOT_SEGMENT + 10, 0);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* Whichever of them it is: the start is refused, or all is there. */
+TEST(a_start_whose_open_is_refused_loses_nothing)
+{
+    depot_init(&depot);
+    live_and_be_killed();
+    unsigned refused = 0;
+    for (unsigned n = 1; n < 20; n++) {
+        fault_begin(&(struct fault){.nth = n, .open_error = ENOSPC});
+        depot.store = store_open(&depot.options, &depot.why);
+        (void)fault_lift();
+        refused += depot.store == NULL;
+        text_clear(&depot.why);
+        if (depot.store == NULL)
+            continue;
+        depot_await_proven(&depot);
+        depot_assert_window(&depot, 0, UINT64_MAX, 3 * DEPOT_SEGMENT + 10);
+        store_close(&depot.store);
+        /* As the kill has left it. */
+        depot_fini(&depot);
+        depot_init(&depot);
+        live_and_be_killed();
+    }
+    assert_true(refused > 0);
+    depot_open(&depot);
+    depot_assert_window(&depot, 0, UINT64_MAX, 3 * DEPOT_SEGMENT + 10);
     depot_fini(&depot);
 }
