@@ -18,8 +18,18 @@ REDIS = "redis-7.0"
 VALKEY = "valkey-8"
 KINDS = (REDIS, VALKEY)
 
+# Of the next Debian release. They can sync over two connections.
+REDIS_8 = "redis-8"
+VALKEY_81 = "valkey-8.1"
+NEXT_KINDS = (REDIS_8, VALKEY_81)
+
 # What a kind of origin can feed: an older server does not read a newer RDB.
-REPLICA_KINDS = {REDIS: (REDIS, VALKEY), VALKEY: (VALKEY,)}
+REPLICA_KINDS = {
+    REDIS: (REDIS, VALKEY),
+    VALKEY: (VALKEY,),
+    REDIS_8: (REDIS_8,),
+    VALKEY_81: (VALKEY, VALKEY_81),
+}
 
 # Quick to sync, on loopback, no files but the one it is told to write. A relay that is away while the
 # machine is busy still finds its place in the backlog.

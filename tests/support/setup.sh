@@ -35,11 +35,11 @@ test)
     packages="$build_set $server_set $clang_set clang-format libcmocka-dev"
     packages="$packages $python_set python3-pytest python3-pytest-xdist python3-pytest-timeout openssl iproute2 curl"
     packages="$packages $install_set $cross_set $browser_set"
-    kinds="redis-7.0 valkey-8 prometheus haproxy keepalived redis-exporter collectd"
+    kinds="redis-7.0 valkey-8 redis-8 valkey-8.1 prometheus haproxy keepalived redis-exporter collectd"
     ;;
-servers) packages="$server_set" kinds="redis-7.0 valkey-8" ;;
+servers) packages="$server_set" kinds="redis-7.0 valkey-8 redis-8 valkey-8.1" ;;
 demo) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;
-bench) packages="$build_set $server_set $python_set openssl iproute2 valgrind" kinds="redis-7.0 valkey-8" ;;
+bench) packages="$build_set $server_set $python_set openssl iproute2 valgrind" kinds="redis-7.0 valkey-8 redis-8 valkey-8.1" ;;
 deb) packages="$build_set $deb_set" kinds="" ;;
 fuzz) packages="$build_set $clang_set libcmocka-dev" kinds="" ;;
 *)
@@ -185,6 +185,38 @@ fetch_valkey_8()
         suite_apt "$name-backports" download valkey-server valkey-sentinel valkey-tools
 }
 
+# Redis 8 and Valkey 8.1, from the next Debian release, with all libraries that they are linked with: they need a
+# newer C library than this system may have.
+next_release=trixie
+next_set="redis-server redis-sentinel redis-tools valkey-server valkey-sentinel valkey-tools libc6 libssl3t64
+    libstdc++6 libgcc-s1 libatomic1 libjemalloc2 liblzf1 libsystemd0 libcap2 libzstd1 zlib1g"
+
+fetch_next_release()
+{
+    site=$(mirror "$(release)")
+    [ -n "$site" ] || return 1
+    echo "deb $site $next_release main" >"$apt_dir/$next_release.list"
+    # shellcheck disable=SC2086 # a list of words
+    suite_apt "$next_release" -o Acquire::Languages=none update && suite_apt "$next_release" download $next_set
+}
+
+# Each program of the folder is run by the dynamic loader that came with it.
+wrap_with_loader()
+{
+    mv "$1/usr/bin" "$1/usr/lib/programs"
+    mkdir "$1/usr/bin"
+    for path in "$1"/usr/lib/programs/*; do
+        name=${path##*/}
+        cat >"$1/usr/bin/$name" <<END
+#!/bin/sh
+up=\$(dirname "\$(readlink -f "\$0")")/..
+libraries=\$(echo "\$up"/lib/*-linux-gnu)
+exec "\$libraries"/ld-linux*.so.* --argv0 "\$0" --library-path "\$libraries" "\$up/lib/programs/$name" "\$@"
+END
+        chmod +x "$1/usr/bin/$name"
+    done
+}
+
 # A server is there when its folder is: it appears by one rename when it has been seen to run.
 unpack()
 {
@@ -201,6 +233,7 @@ unpack()
         dpkg -x "$deb" "$part" >>"$apt_dir/$kind.log" 2>&1 || return 1
     done
     rm -rf "$part/debs"
+    [ "$kind" != next-release ] || wrap_with_loader "$part"
     [ -e "$part/usr/bin/$program" ] || wrap "$part" "$program"
     "$part/usr/bin/$program" "$version" >>"$apt_dir/$kind.log" 2>&1 || return 1
     mv "$part" "$servers/$kind"
@@ -219,6 +252,18 @@ fetch_servers()
     if [ ! -d "$servers/valkey-8" ] && ! unpack valkey-8 fetch_valkey_8 valkey-server; then
         say "could not fetch valkey-server (see build/apt/valkey-8.log): its tests are skipped"
     fi
+    case " $kinds " in
+    *" redis-8 "*)
+        if [ ! -d "$servers/redis-8" ]; then
+            if unpack next-release fetch_next_release redis-server; then
+                ln -sfn next-release "$servers/valkey-8.1"
+                ln -sfn next-release "$servers/redis-8"
+            else
+                say "could not fetch Redis 8 and Valkey 8.1 (see build/apt/next-release.log): their tests are skipped"
+            fi
+        fi
+        ;;
+    esac
     while read -r kind program version; do
         case " $kinds " in
         *" $kind "*)
