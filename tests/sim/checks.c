@@ -81,7 +81,11 @@ static void on_psync(struct primary *primary, unsigned host, struct timeline *as
 {
     struct world *world = arg;
     struct acknowledged *before = &world->acknowledged;
-    if (host != RELAY_HOST || before->timeline == NULL)
+    if (host != RELAY_HOST)
+        return;
+    if (asked != NULL)
+        claims_note_continue(&world->claims, primary_timeline(primary), first - 1);
+    if (before->timeline == NULL || before->offset == 0)
         return;
     if (asked == NULL) {
         if (was_disk_good(world))
@@ -91,8 +95,9 @@ static void on_psync(struct primary *primary, unsigned host, struct timeline *as
     }
     /* After a power failure it may have more than it goes on from: checks_on_log. */
     uint64_t expected = expected_of(world, primary_timeline(primary));
-    if (!world->relay->had_power_loss && timeline_common(asked, before->timeline) >= expected &&
-        first - 1 < expected)
+    bool could_read = world->disk->errors == world->errors_before_start;
+    if (!world->relay->had_power_loss && could_read &&
+        timeline_common(asked, before->timeline) >= expected && first - 1 < expected)
         sim_fail("the relay has acknowledged %" PRIu64 " of %.8s and asks from %" PRIu64 " on",
                  expected, before->timeline->id, first);
     /* If it continues, what this primary does not have is cut off. */
@@ -108,11 +113,13 @@ void checks_on_log(struct world *world, const char *line)
     uint64_t end;
     const char *at = strstr(line, " replid=");
     if (at == NULL || strstr(line, "store: history-") == NULL ||
-        world->acknowledged.timeline == NULL ||
         sscanf(at, " replid=%40s window=%" SCNu64 "..%" SCNu64, id, &from, &end) != 3)
         return;
     const struct timeline *timeline = timeline_find(id);
-    if (timeline != NULL && end < expected_of(world, timeline) && was_disk_good(world))
+    if (timeline != NULL)
+        claims_on_start(&world->claims, timeline, end);
+    if (timeline != NULL && world->acknowledged.timeline != NULL &&
+        end < expected_of(world, timeline) && was_disk_good(world))
         sim_fail("the relay has acknowledged %" PRIu64 " of %.8s and has %" PRIu64
                  " after its start",
                  world->acknowledged.offset, world->acknowledged.timeline->id, end);
@@ -135,7 +142,7 @@ void checks_begin(struct world *world)
 /* ---- bounds ---- */
 
 enum {
-    FILES_MAX = 60,          /* descriptors */
+    FILES_MAX = 70,          /* descriptors */
     RDBS_MAX = 3,            /* the one that is served, one that it replaces, one that arrives */
     SPARE_SEGMENTS = 4,      /* the next one, and those that are being removed */
     NOTES_BYTES = 64 * 1024, /* identities, tail, times */

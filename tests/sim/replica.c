@@ -107,6 +107,14 @@ uint64_t replica_links_lost(const struct replica *replica)
     return replica->links_lost;
 }
 
+uint64_t replica_most(const struct replica *replica)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < TIMELINES_MAX; i++)
+        most = replica->most[i] > most ? replica->most[i] : most;
+    return most;
+}
+
 bool replica_ever_had(const struct replica *replica, const struct timeline *timeline,
                       uint64_t offset)
 {

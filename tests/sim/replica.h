@@ -26,6 +26,8 @@ bool replica_is_online(const struct replica *replica);
 struct timeline *replica_timeline(const struct replica *replica); /* NULL: it has nothing */
 uint64_t replica_offset(const struct replica *replica);           /* the last boundary */
 uint64_t replica_acknowledged(const struct replica *replica);
+/* The greatest offset that it ever had, of whichever timeline. */
+uint64_t replica_most(const struct replica *replica);
 /* Has it ever had these bytes, whatever became of it? */
 bool replica_ever_had(const struct replica *replica, const struct timeline *timeline,
                       uint64_t offset);

@@ -13,6 +13,8 @@ enum {
     STEPS_MAX = 20 * 1000 * 1000,
     FAULTS_S_LEAST = 20,
     FAULTS_S_MOST = 150,
+    ASKER_PAUSE_US_LEAST = 500 * SIM_MS,
+    ASKER_PAUSE_US_MOST = 20 * SIM_S,
     PEACE_S = 400, /* within which everything is in sync again */
     QUIET_S = 70,
     REFRESH_S = 300,
@@ -78,6 +80,7 @@ static void on_relay_log(const char *line)
 
 void world_start_relay(struct world *world)
 {
+    world->errors_before_start = world->disk->errors;
     process_start(world->relay);
 }
 
@@ -112,11 +115,8 @@ static void draw_sizes(struct world *world)
 static void set_up_relay(struct world *world)
 {
     static const char *const fixed[] = {
-        "upstream.replicaof=host2 6379",
-        "downstream.bind=10.0.0.1",
-        "downstream.port=6380",
-        "downstream.protected-mode=no",
-        "http.port=0",
+        "upstream.replicaof=host2 6379", "downstream.bind=10.0.0.1", "downstream.port=6380",
+        "downstream.protected-mode=no",  "http.bind=10.0.0.1",       "http.port=6390",
         "relay.data-dir=/data",
     };
     world->disk = disk_new((uint64_t)random_between(4, 64) * 1024 * 1024);
@@ -139,6 +139,24 @@ static void set_up_relay(struct world *world)
     process_override(world->relay, "relay.log-level=debug");
 }
 
+/* Few ask without a pause: their answers are what a run takes most time for. */
+static int64_t draw_pause_us(void)
+{
+    return random_is_one_in(12) ? random_between(SIM_MS, ASKER_PAUSE_US_LEAST)
+                                : random_between(ASKER_PAUSE_US_LEAST, ASKER_PAUSE_US_MOST);
+}
+
+static void set_up_askers(struct world *world)
+{
+    static const enum asker_kind kinds[ASKERS] = {ASKS_COMMANDS, ASKS_COMMANDS, ASKS_WAIT,
+                                                  ASKS_HTTP};
+    world->claims = (struct claims){.world = world, .process = world->relay};
+    for (unsigned i = 0; i < ASKERS; i++)
+        world->askers[i] =
+            asker_new(kinds[i], ASKER_HOST + i, RELAY_HOST,
+                      kinds[i] == ASKS_HTTP ? HTTP_PORT : RELAY_PORT, &world->claims);
+}
+
 static void set_up(struct world *world)
 {
     only_world = world;
@@ -152,6 +170,7 @@ static void set_up(struct world *world)
     }
     for (unsigned i = 0; i < REPLICAS; i++)
         world->replicas[i] = replica_new(i, REPLICA_HOST + i, RELAY_HOST, RELAY_PORT);
+    set_up_askers(world);
 }
 
 /* ---- the run ---- */
@@ -176,6 +195,8 @@ static void begin_peace(struct world *world)
         if (!replica_is_running(world->replicas[i]))
             replica_start(world->replicas[i]);
     }
+    for (unsigned i = 0; i < ASKERS; i++)
+        asker_set_peaceful(world->askers[i]);
 }
 
 /* For a while nothing happens: nobody is closed, and nothing ends. */
@@ -262,6 +283,8 @@ void world_run(uint64_t seed, uint64_t without, struct world_result *result)
     world_start_relay(world);
     for (unsigned i = 0; i < REPLICAS; i++)
         replica_start(world->replicas[i]);
+    for (unsigned i = 0; i < ASKERS; i++)
+        asker_start(world->askers[i], draw_pause_us());
     sim_run(until_us, STEPS_MAX);
     if (sim_failure() == NULL)
         begin_peace(world);

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "asker.h"
+#include "claims.h"
 #include "disk.h"
 #include "primary.h"
 #include "process.h"
@@ -21,10 +23,13 @@ enum {
     RELAY_HOST = 1,
     PRIMARY_HOST = 2,
     REPLICA_HOST = 10,
+    ASKER_HOST = 20,
     PRIMARIES = 2,
     REPLICAS = 3,
+    ASKERS = 4,
     RELAY_PORT = 6380,
     PRIMARY_PORT = 6379,
+    HTTP_PORT = 6390,
 };
 
 enum ack_kind { ACK_RECEIVED, ACK_DURABLE, ACK_REPLICAS, ACK_ALL };
@@ -41,6 +46,8 @@ struct world {
     struct primary *primaries[PRIMARIES];
     unsigned current; /* of the primaries: whom the relay follows */
     struct replica *replicas[REPLICAS];
+    struct claims claims; /* what the relay tells the askers */
+    struct asker *askers[ASKERS];
     enum ack_kind ack;
     unsigned ack_replicas;
     bool is_peaceful;                 /* faults have ended */
@@ -52,7 +59,8 @@ struct world {
     bool has_fsync; /* every second, or always */
     uint64_t segment_bytes;
     size_t rdb_filler;
-    bool is_always_ready; /* has a snapshot that can serve a full sync */
+    uint64_t errors_before_start; /* of the disk, when the relay started last */
+    bool is_always_ready;         /* has a snapshot that can serve a full sync */
     unsigned faults_done;
     struct timeline
         *next_timeline; /* the current primary has it, or will have it when it is up again */

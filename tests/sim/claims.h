@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a relay says of itself to those who ask (asker.h), and whether it is true: which history it has and how far,
+ * what its replicas have acknowledged, how many of them have what a WAIT was for, and what is durable, which has to be
+ * there after a power failure. */
+#ifndef TESTS_SIM_CLAIMS_H
+#define TESTS_SIM_CLAIMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "timeline.h"
+
+struct process;
+struct world;
+
+struct claims {
+    const struct world *world;
+    struct process *process;
+    struct timeline *durable_of; /* NULL: it has said nothing yet */
+    uint64_t durable;
+    uint64_t disk_errors; /* that there had been when it was asked */
+    uint64_t answers;
+};
+
+/* Where the stream of a history stands, by one INFO. */
+struct claimed_place {
+    struct timeline *timeline; /* NULL: it has none */
+    uint64_t offset;
+};
+
+/* `disk_errors`: that there had been when it was asked. */
+struct claimed_place claims_take_info(struct claims *claims, const char *info,
+                                      uint64_t disk_errors);
+/* So many replicas have acknowledged what was published at `place`, or behind it. */
+void claims_take_wait(const struct claims *claims, const struct claimed_place *place,
+                      uint64_t count);
+/* It continues with `timeline` at `offset`: what it has beyond is cut off. */
+void claims_note_continue(struct claims *claims, const struct timeline *timeline, uint64_t offset);
+/* It has started and says that it has `timeline` up to `end`. */
+void claims_on_start(const struct claims *claims, const struct timeline *timeline, uint64_t end);
+
+#endif
