@@ -135,8 +135,10 @@ static struct attach_plan decide_full(const struct store *store, const struct at
 struct attach_plan attach_decide(const struct store *store, const struct attach_wish *wish)
 {
     /* A cut or another id is on its way to the disk: who attached now at the end of the history would know neither the
-     * old id's end nor the new id. */
-    if (store_current(store) != NULL && history_is_settling(store_current(store)))
+     * old id's end nor the new id. A cut that waits for room on the disk may do so for hours: meanwhile what stays of the
+     * history is served under its old id, and the new one begins after that. */
+    const struct history *served = store_current(store);
+    if (served != NULL && history_is_settling(served) && !history_awaits_room(served))
         return wait_for(ATTACH_WAIT_FOR_STORE);
     /* A partial resync first: it costs nothing, and it is right whatever snapshots there are. Who wants the RDB
      * alone has no use for it. */

@@ -159,6 +159,9 @@ MUST_CHECK bool backlog_begin_cut(struct backlog *backlog, uint64_t offset, stru
  * a power failure the durable marks of the tail have to be forgotten, too (syncer_cut). */
 void backlog_end_cut(struct backlog *backlog);
 
+/* The disk has no room for it, and it is tried again: backlog_error tells until it is written. */
+void backlog_note_awaited_cut(struct backlog *backlog, const char *why);
+
 /* It could not be written: the files stay as they are, and no byte can be appended any more. */
 void backlog_lose_cut(struct backlog *backlog);
 

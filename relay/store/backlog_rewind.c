@@ -56,13 +56,16 @@ static bool begin_rewound(struct backlog *backlog, const struct segment *kept, u
     struct tail_mark mark = {.segment_first = offset, .end = offset, .boundary = offset};
     bool is_marked = tail_set_live(backlog->dependencies.tail, mark);
     int error = errno;
-    if (!is_marked)
+    /* On a full disk it is missed only where no row of the identity tells of the end. */
+    bool is_needed = kept == NULL || !files_is_full(error);
+    bool goes_on = is_marked || !is_needed;
+    if (!goes_on)
         text_format(why, "tail: cannot write: %s", strerror(error));
-    if (is_marked && rewind_identity(identity, kept, offset, why)) {
+    if (goes_on && rewind_identity(identity, kept, offset, why)) {
         identity_fini(&before);
         return true;
     }
-    if (is_marked)
+    if (goes_on)
         error = errno;
     identity_fini(identity);
     *identity = before;
@@ -158,11 +161,19 @@ void backlog_end_cut(struct backlog *backlog)
 {
     CHECK(backlog->is_cutting);
     backlog->is_cutting = false;
+    backlog->error[0] = '\0';
     removals_submit(&backlog->beyond);
     /* If it fails: the next live mark writes it, and until then it does not fit the identity. */
     (void)!tail_forget_live(backlog->dependencies.tail, backlog->last->written);
     go_on_behind_cut(backlog);
     (void)backlog_set_mark(backlog);
+}
+
+void backlog_note_awaited_cut(struct backlog *backlog, const char *why)
+{
+    CHECK(backlog->is_cutting);
+    snprintf(backlog->error, sizeof(backlog->error),
+             "there is no room to write that the end was cut off: %s", why);
 }
 
 void backlog_lose_cut(struct backlog *backlog)

@@ -77,6 +77,8 @@ void history_close(struct history **history)
     history_end_proof(it);
     history_fail_snapshot(it);
     await_saved(it);
+    if (it->change == CHANGE_CUT) /* it waits for room */
+        history_lose_cut(it);
     (void)history_publish(it);
     uint64_t before;
     uint64_t snapshot_before;

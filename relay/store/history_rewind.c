@@ -13,8 +13,11 @@
  *            3  replicas learn it, and bytes may come
  *
  * In between no byte comes, and neither of the two begins once more: the link waits with it (history_is_settling).
- * A cut that cannot be written is the end: on the disk the history is what it was, in memory it is cut, and no byte
- * may come to either. It is served until another one takes its place.
+ * A cut that the disk has no room for gives up the oldest of what stays, and when nothing is left to give up it waits
+ * for room, however long that takes (history_awaits_room): the history is served meanwhile, and goes on afterwards. A
+ * disk that fails is the end of the history: on the disk it is what it was, in memory it is cut, and no byte may come to
+ * either. It is served until another one takes its place. The same holds for a cut that still waits when the relay
+ * ends: no file is touched, and the next start finds the history as it was.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,11 +29,19 @@
 #include "relay/base/log.h"
 #include "relay/store/history.h"
 
-enum { CUT_PAUSE_MS = 20 }; /* while files are being freed */
+enum {
+    CUT_PAUSE_MS = 20,      /* while files are being freed */
+    CUT_ROOM_PAUSE_MS = 250 /* while somebody else has to make room */
+};
 
 bool history_is_settling(const struct history *history)
 {
     return history->change != CHANGE_NONE;
+}
+
+bool history_awaits_room(const struct history *history)
+{
+    return history->change == CHANGE_CUT && history->awaits_room;
 }
 
 bool history_is_lost(const struct history *history)
@@ -81,6 +92,14 @@ bool history_rewind(struct history *history, uint64_t offset, struct text *why)
     return true;
 }
 
+static void history_note_room(struct history *history)
+{
+    if (history->awaits_room)
+        log_info("store: history-%" PRIu64 ": the disk has room: it ends at offset %" PRIu64 " now",
+                 history->number, history->cut_offset);
+    history->awaits_room = false;
+}
+
 static void finish_cut(struct history *history)
 {
     const struct syncer_cut job = {history->directory, history->tail, history->cut_offset,
@@ -88,6 +107,7 @@ static void finish_cut(struct history *history)
     struct syncer_place *place = history->cut_place;
     history->cut_place = NULL;
     history->change = CHANGE_NONE;
+    history_note_room(history);
     removals_submit(&history->beyond);
     backlog_end_cut(history->backlog);
     history->has_jobs = true;
@@ -95,17 +115,28 @@ static void finish_cut(struct history *history)
     syncer_submit_cut(history->dependencies.syncer, place, &job);
 }
 
-static void lose_cut(struct history *history)
+void history_lose_cut(struct history *history)
 {
-    log_error("store: history-%" PRIu64 ": cannot write that it ends at offset %" PRIu64
-              " now, so it cannot go on: %s",
-              history->number, history->cut_offset, history->save_error.text);
     syncer_unreserve(history->cut_place);
     history->cut_place = NULL;
     history->change = CHANGE_NONE;
     history->is_lost = true;
     removals_forget(&history->beyond);
     backlog_lose_cut(history->backlog);
+}
+
+/* Nothing is left to give up: told once, and for as long as it lasts by backlog_error. */
+static void await_room(struct history *history)
+{
+    history->save_not_before_ms = clock_ms() + CUT_ROOM_PAUSE_MS;
+    if (history->awaits_room)
+        return;
+    history->awaits_room = true;
+    backlog_note_awaited_cut(history->backlog, history->save_error.text);
+    log_warnx("store: history-%" PRIu64
+              ": the disk has no room to write that it ends at offset %" PRIu64
+              " now: it is served and goes on when there is room: %s",
+              history->number, history->cut_offset, history->save_error.text);
 }
 
 /* The disk is full: the oldest of what stays goes, for the identity of the rest. */
@@ -116,7 +147,17 @@ static bool tries_again(struct history *history)
     enum snapshot_space space =
         history->dependencies.make_space(history, history->dependencies.arg);
     history->save_not_before_ms = space == SNAPSHOT_SPACE_MADE ? 0 : clock_ms() + CUT_PAUSE_MS;
-    return space != SNAPSHOT_SPACE_NONE;
+    if (space == SNAPSHOT_SPACE_NONE)
+        await_room(history);
+    return true;
+}
+
+static void fail_cut(struct history *history)
+{
+    log_error("store: history-%" PRIu64 ": cannot write that it ends at offset %" PRIu64
+              " now, so it cannot go on: %s",
+              history->number, history->cut_offset, history->save_error.text);
+    history_lose_cut(history);
 }
 
 /* ------------------------------------------------------------------ another id */
@@ -191,7 +232,7 @@ void history_end_change(struct history *history, bool is_good)
     } else if (is_good) {
         finish_cut(history);
     } else if (!tries_again(history)) {
-        lose_cut(history);
+        fail_cut(history);
     }
     history->changed = true;
 }

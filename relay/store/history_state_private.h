@@ -92,7 +92,8 @@ struct history {
     struct replid next_replid;
     uint64_t rename_end;
     struct error rename_error;
-    bool is_lost;              /* a cut could not be written */
+    bool awaits_room;          /* a cut cannot be written until there is room on the disk */
+    bool is_lost;              /* nor can it ever be */
     struct log_repeat unsaved; /* its identity cannot be written */
     struct text error;         /* what the disk said to the last snapshot that failed for it */
     struct syncer_claim claim;
@@ -147,6 +148,10 @@ MUST_CHECK bool history_name_segment(void *arg, const struct identity_segment *r
 
 /* history_rewind.c. The identity of a cut or another id was written, or not; makes it that of the other id. */
 void history_end_change(struct history *history, bool is_good);
+
+/* A cut that is under way will not be written: on the disk the history stays what it was. */
+void history_lose_cut(struct history *history);
+
 void history_rename_identity(const struct history *history, struct identity *identity);
 
 /* Reads `identity`, or the copy of it. Not HISTORY_PROVEN: `why` (added to what is there), and *out is not

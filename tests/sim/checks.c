@@ -52,13 +52,14 @@ static void on_ack(struct primary *primary, const struct socket *from, uint64_t 
     if (before->timeline == timeline && before->offset == offset)
         return; /* once more, each second */
     /* What was still on its way when the power went promises no more than that it was true. */
-    bool is_late = from->peer->is_closed && world->relay->lost_power;
+    bool is_late =
+        from->peer->is_closed && (world->relay->lost_power || world->relay->had_power_loss);
     if (offset > 0 && (!is_late || world->ack == ACK_DURABLE))
         *before = (struct acknowledged){timeline, offset, world->disk->errors};
 }
 
 /* After an error of the disk nothing that was durable need be: an fsync that has failed is not made good, and where
- * the disk has refused to cut the end of a history off, the relay begins anew. */
+ * the disk has failed to cut the end of a history off, the relay begins anew. One that is full costs nothing. */
 static bool was_disk_good(const struct world *world)
 {
     return world->acknowledged.disk_errors == world->disk->errors;

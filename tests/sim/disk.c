@@ -100,9 +100,7 @@ void inode_leave(struct inode *inode)
 
 bool disk_is_full(struct disk *disk)
 {
-    bool is_full = disk->trouble.full_until_us > sim_now_us();
-    disk->errors += is_full;
-    return is_full;
+    return disk->trouble.full_until_us > sim_now_us();
 }
 
 bool inode_reserve(struct inode *inode, uint64_t until)
@@ -112,10 +110,8 @@ bool inode_reserve(struct inode *inode, uint64_t until)
         return true;
     struct disk *disk = inode->disk;
     uint64_t more = wanted - inode->reserved;
-    if (disk_is_full(disk) || disk->used + more > disk->capacity) {
-        disk->errors++;
+    if (disk_is_full(disk) || disk->used + more > disk->capacity)
         return false;
-    }
     disk->used += more;
     inode->reserved = wanted;
     return true;

@@ -86,7 +86,7 @@ struct disk {
     struct disk_trouble trouble;
     char boot_id[40];
     uint64_t syncs;
-    uint64_t errors; /* that calls had */
+    uint64_t errors; /* that calls had, but for want of space */
 };
 
 struct disk *disk_new(uint64_t capacity);
@@ -108,7 +108,7 @@ void disk_rename(struct inode *from, const char *name, struct inode *to, const c
 
 void inode_use(struct inode *inode);
 void inode_leave(struct inode *inode);
-/* Is it held full? Counts as an error. */
+/* Is it held full? Of no error, since it costs nothing that was acknowledged. */
 bool disk_is_full(struct disk *disk);
 /* False: no space. */
 bool inode_reserve(struct inode *inode, uint64_t until);

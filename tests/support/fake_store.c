@@ -43,6 +43,7 @@ struct segment {
 struct history {
     struct history *next;
     bool is_settling;
+    bool awaits_room;
     struct segment segment; /* of which there is one */
     uint64_t number;
     uint64_t boundary;
@@ -135,6 +136,11 @@ void fake_history_append(struct history *history, struct bytes bytes)
 void fake_history_set_settling(struct history *history, bool is_settling)
 {
     history->is_settling = is_settling;
+}
+
+void fake_history_set_awaits_room(struct history *history, bool awaits_room)
+{
+    history->awaits_room = awaits_room;
 }
 
 void fake_history_set_first(struct history *history, uint64_t first)
@@ -255,6 +261,11 @@ struct snapshot *history_usable_snapshot(const struct history *history)
 bool history_is_settling(const struct history *history)
 {
     return history->is_settling;
+}
+
+bool history_awaits_room(const struct history *history)
+{
+    return history->awaits_room;
 }
 
 bool history_is_proving_snapshot(const struct history *history)

@@ -49,8 +49,10 @@ void fake_store_reset(void);
 struct history *fake_history_new(uint64_t number, const char *replid, uint64_t first);
 void fake_history_append(struct history *history, struct bytes bytes);
 
-/* Bytes before `first` are given up. */
 void fake_history_set_settling(struct history *history, bool is_settling);
+void fake_history_set_awaits_room(struct history *history, bool awaits_room);
+
+/* Bytes before `first` are given up. */
 void fake_history_set_first(struct history *history, uint64_t first);
 
 /* The history goes on under `replid` from its published end on. */

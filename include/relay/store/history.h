@@ -144,6 +144,10 @@ MUST_CHECK bool history_rewind(struct history *history, uint64_t offset, struct 
  * rewind or rename may begin. */
 bool history_is_settling(const struct history *history);
 
+/* Of a rewind: does the disk have no room for it, and nothing is left to give up? It is tried again several times a second, and what is
+ * held is served meanwhile. */
+bool history_awaits_room(const struct history *history);
+
 /* The disk refused to write that the end was cut off. It is served, but takes no bytes any more: only another history
  * helps. */
 bool history_is_lost(const struct history *history);

@@ -385,6 +385,10 @@ TEST(who_comes_while_the_history_settles_waits)
         const struct attach_wish wish = {.request = &request, .terms = &modern};
         fake_history_set_settling(fake_store.current, true);
         assert_int_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_WAIT_FOR_STORE);
+        fake_history_set_awaits_room(fake_store.current, true); /* which may take hours */
+        assert_int_not_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_WAIT_FOR_STORE);
+        fake_history_set_awaits_room(fake_store.current, false);
+        assert_int_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_WAIT_FOR_STORE);
         fake_history_set_settling(fake_store.current, false);
         assert_int_not_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_WAIT_FOR_STORE);
     }

@@ -214,6 +214,83 @@ DEPOT_TEST(a_rewind_on_a_full_disk)
     depot_assert_window(&depot, 0, 2 * DEPOT_SEGMENT + 100, 3 * DEPOT_SEGMENT + 100);
 }
 
+/* As upstream does: it looks until the disk has no room for the cut, and nothing is left to be given up: a reader stands
+ * in the oldest segment. */
+static struct history *rewind_without_room(struct cursor *reader, uint64_t offset)
+{
+    struct history *history = store_current(depot.store);
+    assert_true(backlog_attach(depot_backlog(&depot), reader, 0));
+    fill_disk(0);
+    assert_true(history_rewind(history, offset, &depot.why));
+    for (int i = 0; i < 100000 && !history_awaits_room(history); i++)
+        (void)depot_await_step(&depot, DISK_STEP_PENDING);
+    assert_true(history_awaits_room(history));
+    return history;
+}
+
+DEPOT_TEST(a_rewind_without_room_waits_for_it)
+{
+    start();
+    depot_stream(&depot, 3 * DEPOT_SEGMENT, 0);
+    struct cursor reader;
+    struct history *history = rewind_without_room(&reader, 2 * DEPOT_SEGMENT + 100);
+    assert_true(history_is_settling(history));
+    assert_false(history_is_lost(history));
+    assert_int_equal(history_cut(history), HISTORY_CUT_PENDING);
+    assert_int_equal(history_make_ready(history), BACKLOG_HELD);
+    struct store_status status;
+    store_status(depot.store, &status);
+    assert_non_null(strstr(status.error, "no room to write that the end was cut off: "));
+    depot_assert_window(&depot, 0, UINT64_MAX, 2 * DEPOT_SEGMENT + 100);
+    assert_int_equal(stream_read(&reader, 0), CURSOR_AT_END);
+    free_disk();
+    while (history_is_settling(history))
+        (void)depot_await_step(&depot, DISK_STEP_PENDING);
+    assert_false(history_awaits_room(history));
+    assert_true(depot_await_cut(history));
+    store_status(depot.store, &status);
+    assert_string_equal(status.error, "");
+    cursor_detach(&reader);
+    depot_stream(&depot, DEPOT_SEGMENT, 1);
+    store_close(&depot.store);
+    depot_open(&depot);
+    depot_assert_window(&depot, 0, 2 * DEPOT_SEGMENT + 100, 3 * DEPOT_SEGMENT + 100);
+}
+
+/* The next start finds what there was before the cut: no file has been touched. */
+DEPOT_TEST(a_relay_may_end_while_a_rewind_waits_for_room)
+{
+    start();
+    depot_stream(&depot, 2 * DEPOT_SEGMENT + 1000, 0);
+    struct cursor reader;
+    (void)rewind_without_room(&reader, 2 * DEPOT_SEGMENT + 100);
+    cursor_detach(&reader);
+    store_close(&depot.store);
+    free_disk();
+    depot_open(&depot);
+    depot_assert_window(&depot, 0, UINT64_MAX, 2 * DEPOT_SEGMENT + 1000);
+    depot_stream(&depot, DEPOT_SEGMENT, 0);
+    depot_assert_window(&depot, 0, UINT64_MAX, 3 * DEPOT_SEGMENT + 1000);
+}
+
+/* Nothing has been given up for it yet: files that have just been freed are waited for. */
+DEPOT_TEST(a_relay_may_end_while_a_rewind_waits_for_files_to_be_freed)
+{
+    start();
+    depot_stream(&depot, 2 * DEPOT_SEGMENT + 1000, 0);
+    struct history *history = store_current(depot.store);
+    struct snapshot *snapshot = history_begin_snapshot(history, 100, &depot.why);
+    depot_await_made(&depot, snapshot);
+    history_fail_snapshot(history); /* its file is freed */
+    assert_true(depot_loses(&depot, "data/history-1/snapshot/100.rdb.part"));
+    fill_disk(0);
+    assert_true(history_rewind(history, 2 * DEPOT_SEGMENT + 100, &depot.why));
+    store_close(&depot.store);
+    free_disk();
+    depot_open(&depot);
+    depot_assert_window(&depot, 0, UINT64_MAX, 2 * DEPOT_SEGMENT + 1000);
+}
+
 DEPOT_TEST(a_history_that_finds_no_space_is_not_begun)
 {
     start();
