@@ -13,6 +13,11 @@ $(BENCH_PROGRAMS:%=$(B)/tests/bench/%): $(B)/tests/bench/%: $(B)/tests/obj/bench
 
 $(B)/tests/bench/swarm: $(B)/tests/obj/bench/wire.o
 
+$(B)/tests/bench/long_link: $(B)/tests/obj/support/long_link.o
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lpthread
+
 BENCH_STORE_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(basename $(patsubst relay/%,%,\
                        $(wildcard relay/store/*.c relay/os/*.c relay/base/*.c))))
 
@@ -23,7 +28,7 @@ $(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_O
 
 -include $(wildcard $(B)/tests/obj/bench/*.d)
 
-.PHONY: bench blocking bench-compression bench-instructions bench-programs bench-quick bench-restore bench-store bench-tls bench-wait
+.PHONY: bench blocking bench-compression bench-instructions bench-programs bench-quick bench-restore bench-store bench-tls bench-wait bench-wan
 
 bench-programs: $(PROGRAM) $(BENCH_PROGRAMS:%=$(B)/tests/bench/%)
 
@@ -42,6 +47,10 @@ bench-instructions: bench-programs ## what the relay does with each KB of the st
 bench-wait: $(PROGRAM) ## what a confirmed write costs: direct, chained, through the relay (WRITES=1000)
 	$(Q)tests/support/setup.sh bench
 	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_wait.py --writes $(or $(WRITES),1000)
+
+bench-wan: $(PROGRAM) $(B)/tests/bench/long_link ## an ocean in a box: ten far replicas, direct, chained, behind relays (WAN_ARGS=--quick)
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY_SLOW=$${PSYNC_RELAY_SLOW:-4} PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_wan.py $(WAN_ARGS)
 
 bench-restore: $(PROGRAM) ## a restore beside cp of the same files (MEGABYTES=200, DIR=build/bench)
 	$(Q)tests/support/setup.sh bench
