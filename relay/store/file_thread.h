@@ -6,6 +6,7 @@
  *
  *     a new history        its directories, tail and first segment are made       (history_making.c)
  *     an RDB that arrives  its file is made; it gets its name when it is whole    (history_making.c, history_snapshots.c)
+ *     an RDB that breaks   its file gets a second name, and what was kept before goes (partial_rdb.h)
  *     the identity         written beside the old one and renamed over it         (history_identity.c)
  *     the next segment     created, preallocated and mapped before it is needed   (backlog_prepare.c)
  *     one that ends early  its preallocated rest is cut off                       (segment_seal)

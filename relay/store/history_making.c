@@ -105,7 +105,7 @@ static void refuse_making(struct history *history, const struct error *error)
 static void take_making(struct history *history)
 {
     struct snapshot *made = history->made_snapshot;
-    /* What has been taken up meanwhile is made in another round (history_take_part). */
+    /* What has been taken up meanwhile is made in another round (history_take_beginning). */
     bool is_wanted =
         made == history->snapshot_set.arriving && history->links_part == snapshot_has_part(made);
     history->made_snapshot = NULL;

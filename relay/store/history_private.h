@@ -114,10 +114,8 @@ enum { HISTORY_SNAPSHOTS_MAX = 5 };
 size_t history_snapshots(const struct history *history,
                          struct snapshot *out[HISTORY_SNAPSHOTS_MAX]);
 
-/* The arriving one, which has just begun, goes on behind the first bytes of `file` (partial_rdb.h). False: `why`; it is
- * to be failed. */
-MUST_CHECK bool history_take_part(struct history *history, int file, const struct rdb_part *part,
-                                  struct text *why);
+/* The arriving one, which has just begun, goes on behind what is here of it (snapshot_take_beginning). */
+void history_take_beginning(struct history *history, const struct snapshot_beginning *beginning);
 
 /* Would its complete snapshot survive a power failure? */
 bool history_is_snapshot_durable(const struct history *history);

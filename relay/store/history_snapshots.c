@@ -124,15 +124,12 @@ struct snapshot *history_begin_snapshot(struct history *history, uint64_t offset
 }
 
 /* Another round of making gives the file of the part the name of its own, also while that is being made. */
-bool history_take_part(struct history *history, int file, const struct rdb_part *part,
-                       struct text *why)
+void history_take_beginning(struct history *history, const struct snapshot_beginning *beginning)
 {
     struct snapshot *snapshot = history->snapshot_set.arriving;
-    CHECK(snapshot != NULL && snapshot_offset(snapshot) == part->offset);
-    if (!snapshot_take_part(snapshot, file, part, why))
-        return false;
+    CHECK(snapshot != NULL && snapshot_offset(snapshot) == beginning->part.offset);
+    snapshot_take_beginning(snapshot, beginning);
     history_ask_making(history);
-    return true;
 }
 
 bool history_is_refused(const struct history *history, struct text *why)

@@ -10,20 +10,30 @@
  *      ^                     |                                ^
  *      +---- it is whole ----+      a start: unproven --------+ its bytes were read, and have the noted CRC
  *
- * What is durable, in this order. A note never claims more than the file has:
+ * Thread 0 changes what is in memory, and goes on; what lies in the data directory follows, in this order. A note never
+ * claims more than the file has:
  *
- *     1  track: the note before goes, then the name before, then the file gets the name         thread 0
+ *     1  track: the note before goes, then the name before, then the file gets the name         file thread
  *     2  bytes are written                                                                      thread 0
- *     3  each second, and when it breaks: fdatasync of the file                                 its own thread
+ *     3  each second, and when it breaks: when 1 is done, fdatasync of the file                 its own thread
  *     4  the note says how many bytes there were before 3, and is fsynced, with the directory   its own thread
- *     5  it is whole: the note goes, then the name
+ *     5  it is whole, or is given up: the note goes, then the name                              file thread
+ *
+ * The file thread has the names because its order is needed: the file gets its second name behind its making and
+ * before the name of its own goes, also where the transfer breaks at once and the disk is slow (removal.h). So what was
+ * kept can be asked for from the moment at which the transfer broke, whatever of it is still to be done, and another
+ * transfer may begin meanwhile: its files are made, and get their names, behind all that. Where the file cannot get
+ * its name (a full disk), nothing is kept of it, and the transfer goes on; thread 0 learns that a turn later.
+ *
+ * Notes are not the file thread's: their fsyncs would hold up what it does for the stream. A note that is being written
+ * while its removal is asked for may come behind that; whoever has written it looks once more, and removes it.
  *
  * A kill between any two: the note is older than the file, or there is none. A power failure: the same; with
  * `fsync = no` there is no step 3, and the note counts as long as the machine has not been booted since. What a note
  * says is believed only after the file has been read and has that CRC, so a name that belongs to another note is
  * noticed as well. After a kill the file may have more than the note says, all of it good: it is read, too.
  *
- * The thread is not the syncer's: its gigabytes would hold up the fsyncs of the stream.
+ * Its own thread is not the syncer's: its gigabytes would hold up the fsyncs of the stream.
  *
  * Owner: the store. Thread: thread 0.
  */
@@ -37,10 +47,11 @@
 #include "relay/base/rdb_part.h"
 #include "relay/base/text.h"
 #include "relay/store/rdb_parts.h"
+#include "removal.h"
+#include "snapshot_private.h"
 
 struct crc_reader;
 struct partial_rdb;
-struct reclaimer;
 struct snapshot;
 struct store_options;
 
@@ -53,7 +64,7 @@ bool partial_rdb_is_name(const char *name);
 struct partial_rdb_dependencies {
     int data_dir;
     const struct store_options *options;
-    struct reclaimer *reclaimer;
+    struct remover remover;
     struct crc_reader *reader;
 };
 
@@ -61,7 +72,7 @@ struct partial_rdb_dependencies {
 MUST_CHECK struct partial_rdb *
 partial_rdb_open(const struct partial_rdb_dependencies *dependencies);
 
-/* What is tracked is kept first. Waits until the note is written. */
+/* What is tracked is kept first. Waits until its names and the note are there. */
 void partial_rdb_close(struct partial_rdb **partial);
 
 /* As store_part, store_track_part, store_keep_part, store_drop_part. */
@@ -71,14 +82,13 @@ void partial_rdb_track(struct partial_rdb *partial, struct snapshot *snapshot,
 bool partial_rdb_keep(struct partial_rdb *partial);
 void partial_rdb_drop(struct partial_rdb *partial);
 
-/* STORE_PART_READY: what is to go on, and its file. */
-const struct rdb_part *partial_rdb_part(const struct partial_rdb *partial);
-int partial_rdb_file(const struct partial_rdb *partial);
+/* STORE_PART_READY: what is to go on. */
+const struct snapshot_beginning *partial_rdb_beginning(const struct partial_rdb *partial);
 
-/* It goes on, as `snapshot`. */
+/* It goes on, as `snapshot`, which has its file from now on. */
 void partial_rdb_resumed(struct partial_rdb *partial, struct snapshot *snapshot);
 
-/* Each turn: what has been read is taken. True: something changed. */
+/* Each turn: what has been read is taken, and that a file could not get its name. True: something changed. */
 bool partial_rdb_take(struct partial_rdb *partial);
 
 /* Each second: has noted what has come; lets go of what is whole. */

@@ -292,7 +292,8 @@ static bool move_to_trash(struct reclaimer *reclaimer, int directory, const char
         return false;
     }
     removal->job.work = finish_removal;
-    removal->job.bytes = (uint64_t)about.st_blocks * BLOCK;
+    if (about.st_nlink == 1) /* under another name it stays where it is */
+        removal->job.bytes = (uint64_t)about.st_blocks * BLOCK;
     reclaimer_take(reclaimer, &removal->job);
     return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/store/snapshot.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "rdb_edges.h"
 #include "reclaimer.h"
 #include "relay/base/clock.h"
 #include "relay/base/crc64.h"
@@ -20,14 +22,9 @@
 #include "removal.h"
 #include "snapshot_private.h"
 
-enum {
-    FOOTER_LENGTH = 8, /* the CRC-64, little endian; all zeros: switched off */
-    ENDING_LENGTH = FOOTER_LENGTH + 1,
-    RDB_LENGTH_MIN = SNAPSHOT_MAGIC_LENGTH + ENDING_LENGTH,
-    RDB_OPCODE_END = 0xff,
-};
-
 #define LENGTH_UNKNOWN UINT64_MAX
+
+static_assert((int)SNAPSHOT_MAGIC_LENGTH == (int)RDB_EDGES_MAGIC_LENGTH, "both are of one format");
 
 struct snapshot {
     /* shared */
@@ -48,8 +45,7 @@ struct snapshot {
     /* thread 0 */
     uint64_t received;
     uint64_t crc;
-    uint8_t magic[SNAPSHOT_MAGIC_LENGTH];
-    uint8_t ending[ENDING_LENGTH]; /* the last bytes received */
+    struct rdb_edges edges; /* of what was received, and of what is owed */
     bool verified;
     int64_t completed_ms;
     snapshot_space_fn *make_space; /* of one that arrives */
@@ -199,12 +195,16 @@ bool snapshot_has_part(const struct snapshot *snapshot)
     return snapshot->part_file != -1;
 }
 
-bool snapshot_link_part(const struct snapshot *snapshot, int directory, struct error *error)
+bool snapshot_link_part(struct snapshot *snapshot, int directory, struct error *error)
 {
     char name[SNAPSHOT_NAME_MAX];
     part_name(snapshot->offset, name);
-    return ((unlinkat(directory, name, 0) == 0 || errno == ENOENT) &&
-            files_link(snapshot->part_file, directory, name)) ||
+    bool has_room = unlinkat(directory, name, 0) == 0 || errno == ENOENT;
+    if (has_room && snapshot->file != -1) {
+        close(snapshot->file); /* that is empty, and has no name any more */
+        snapshot->file = -1;
+    }
+    return (has_room && files_link(snapshot->part_file, directory, name)) ||
            error_set_system(error, errno, "%s: cannot go on with what is here of it", name);
 }
 
@@ -220,8 +220,6 @@ static void show_written(struct snapshot *snapshot)
 void snapshot_note_made(struct snapshot *snapshot)
 {
     if (snapshot->part_file != -1) {
-        if (snapshot->file != -1)
-            close(snapshot->file); /* that is empty, and has no name any more */
         snapshot->file = snapshot->part_file;
         snapshot->part_file = -1;
     }
@@ -245,45 +243,17 @@ bool snapshot_is_refused(const struct snapshot *snapshot)
     return snapshot->error.kind != ERROR_NONE;
 }
 
-static bool has_magic(const uint8_t magic[SNAPSHOT_MAGIC_LENGTH])
-{
-    return memcmp(magic, "REDIS", 5) == 0 || memcmp(magic, "VALKEY", 6) == 0;
-}
-
-static bool has_checksum(const struct snapshot *snapshot)
-{
-    static const uint8_t switched_off[FOOTER_LENGTH] = {0};
-    return memcmp(snapshot->ending + 1, switched_off, FOOTER_LENGTH) != 0;
-}
-
-/* Does it begin and end as an RDB does? That is also what a file of zeros fails, whose CRC-64 is as
- * good as that of a whole RDB. */
-static bool has_edges(const struct snapshot *snapshot, struct text *why)
-{
-    if (snapshot->received < RDB_LENGTH_MIN || !has_magic(snapshot->magic)) {
-        text_format(why, "this is no RDB: it does not begin with REDIS or VALKEY");
-        return false;
-    }
-    if (snapshot->ending[0] != RDB_OPCODE_END) {
-        text_format(why, "the RDB has no end opcode where it should end");
-        return false;
-    }
-    return true;
-}
-
 /* The edges of one that was received by a process before us. */
 static bool read_edges(struct snapshot *snapshot, struct text *why)
 {
-    if (snapshot->received >= RDB_LENGTH_MIN &&
-        (pread(snapshot->file, snapshot->magic, SNAPSHOT_MAGIC_LENGTH, 0) !=
-             SNAPSHOT_MAGIC_LENGTH ||
-         pread(snapshot->file, snapshot->ending, ENDING_LENGTH,
-               (off_t)(snapshot->received - ENDING_LENGTH)) != ENDING_LENGTH)) {
-        text_format(why, "%s", strerror(errno));
-        return false;
+    struct error error;
+    bool good = rdb_edges_read(&snapshot->edges, snapshot->file, snapshot->received, &error) &&
+                rdb_edges_are_whole(&snapshot->edges, snapshot->received, &error);
+    if (!good) {
+        text_append_string(why, error_reason(&error));
+        errno = error.number != 0 ? error.number : EBADMSG;
     }
-    errno = EBADMSG;
-    return has_edges(snapshot, why);
+    return good;
 }
 
 /* Since it was written, by the wall's clock: that one alone outlives a process. */
@@ -379,7 +349,7 @@ static bool proves_itself(struct snapshot *snapshot, bool is_this_boot,
     if (!read_edges(snapshot, why) ||
         !files_crc64_from(snapshot->file, 0, snapshot->received, &snapshot->crc, pace, why))
         return false;
-    snapshot->verified = has_checksum(snapshot);
+    snapshot->verified = rdb_edges_have_checksum(&snapshot->edges);
     errno = EBADMSG;
     if (snapshot->verified && snapshot->crc != 0)
         text_format(why, "the RDB's CRC-64 does not match its bytes");
@@ -408,20 +378,6 @@ void snapshot_expect(struct snapshot *snapshot, uint64_t length)
 {
     CHECK(snapshot->received <= length);
     atomic_store_explicit(&snapshot->length, length, memory_order_release);
-}
-
-/* Keeps the first and the last bytes, that the proof looks at. */
-static void remember_edges(struct snapshot *snapshot, struct bytes view)
-{
-    uint64_t from = snapshot->received + snapshot->owed_length;
-    for (uint64_t i = from; i < SNAPSHOT_MAGIC_LENGTH && i - from < view.length; i++)
-        snapshot->magic[i] = view.data[i - from];
-    if (view.length >= ENDING_LENGTH) {
-        memcpy(snapshot->ending, view.data + view.length - ENDING_LENGTH, ENDING_LENGTH);
-    } else {
-        memmove(snapshot->ending, snapshot->ending + view.length, ENDING_LENGTH - view.length);
-        memcpy(snapshot->ending + ENDING_LENGTH - view.length, view.data, view.length);
-    }
 }
 
 static bool refuse_write(struct snapshot *snapshot, int number, struct text *why)
@@ -480,7 +436,7 @@ bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *w
     CHECK(snapshot_state(snapshot) == SNAPSHOT_ARRIVING);
     if (snapshot_is_refused(snapshot))
         return snapshot_tell_refused(snapshot, why);
-    remember_edges(snapshot, view);
+    rdb_edges_feed(&snapshot->edges, snapshot->received + snapshot->owed_length, view);
     snapshot->crc = crc64(snapshot->crc, view.data, view.length);
     if (!snapshot_owes(snapshot) && !write_piece(snapshot, &view))
         return refuse_write(snapshot, errno, why);
@@ -490,8 +446,8 @@ bool snapshot_write(struct snapshot *snapshot, struct bytes view, struct text *w
 
 bool snapshot_write_footer(struct snapshot *snapshot, struct text *why)
 {
-    uint8_t footer[FOOTER_LENGTH];
-    for (unsigned i = 0; i < FOOTER_LENGTH; i++)
+    uint8_t footer[RDB_FOOTER_LENGTH];
+    for (unsigned i = 0; i < RDB_FOOTER_LENGTH; i++)
         footer[i] = (uint8_t)(snapshot->crc >> (8 * i));
     return snapshot_write(snapshot, bytes_at(footer, sizeof(footer)), why);
 }
@@ -519,16 +475,19 @@ bool snapshot_write_owed(struct snapshot *snapshot, struct text *why)
     return true;
 }
 
-void snapshot_note_part(const struct snapshot *snapshot, struct rdb_part *part)
+void snapshot_note_beginning(const struct snapshot *snapshot, struct snapshot_beginning *out)
 {
-    if (!snapshot_length(snapshot, &part->length))
-        part->length = 0;
-    part->offset = snapshot->offset;
-    part->bytes = snapshot->received;
-    part->crc = snapshot->crc;
+    *out = (struct snapshot_beginning){
+        .file = snapshot->part_file != -1 ? snapshot->part_file : snapshot->file,
+        .edges = snapshot->edges,
+        .part.offset = snapshot->offset,
+        .part.crc = snapshot->crc,
+    };
+    if (!snapshot_length(snapshot, &out->part.length))
+        out->part.length = 0;
     /* What is owed is in the CRC, and not in the file; nor is it of use where that could not be made. */
-    if (snapshot_owes(snapshot) || (snapshot_is_refused(snapshot) && !snapshot->is_made))
-        part->bytes = 0;
+    if (!snapshot_owes(snapshot) && (snapshot->is_made || !snapshot_is_refused(snapshot)))
+        out->part.bytes = snapshot->received;
 }
 
 void snapshot_keep_file(struct snapshot *snapshot, bool is_kept)
@@ -536,31 +495,17 @@ void snapshot_keep_file(struct snapshot *snapshot, bool is_kept)
     snapshot->is_kept = is_kept;
 }
 
-int snapshot_kept_file(const struct snapshot *snapshot)
+void snapshot_take_beginning(struct snapshot *snapshot, const struct snapshot_beginning *beginning)
 {
-    return snapshot->part_file != -1 ? snapshot->part_file : snapshot->file;
-}
-
-bool snapshot_take_part(struct snapshot *snapshot, int file, const struct rdb_part *part,
-                        struct text *why)
-{
-    CHECK(snapshot->received == 0 && part->bytes >= RDB_PART_BYTES_MIN);
-    snapshot->part_file = fcntl(file, F_DUPFD_CLOEXEC, 0);
-    if (snapshot->part_file == -1 ||
-        pread(file, snapshot->magic, SNAPSHOT_MAGIC_LENGTH, 0) != SNAPSHOT_MAGIC_LENGTH ||
-        pread(file, snapshot->ending, ENDING_LENGTH, (off_t)(part->bytes - ENDING_LENGTH)) !=
-            ENDING_LENGTH) {
-        text_format(why, "%" PRIu64 ".rdb.part: cannot go on with what is here of it: %s",
-                    snapshot->offset, strerror(errno));
-        return false;
-    }
+    CHECK(snapshot->received == 0 && beginning->part.bytes >= RDB_PART_BYTES_MIN);
+    snapshot->part_file = beginning->file;
+    snapshot->edges = beginning->edges;
     snapshot->is_made = false;
-    snapshot->received = part->bytes;
-    snapshot->crc = part->crc;
+    snapshot->received = beginning->part.bytes;
+    snapshot->crc = beginning->part.crc;
     snapshot->is_kept = true;
-    if (part->length > 0)
-        snapshot_expect(snapshot, part->length);
-    return true;
+    if (beginning->part.length > 0)
+        snapshot_expect(snapshot, beginning->part.length);
 }
 
 bool snapshot_prove(struct snapshot *snapshot, struct text *why)
@@ -570,9 +515,12 @@ bool snapshot_prove(struct snapshot *snapshot, struct text *why)
         text_format(why, "%" PRIu64 " of %" PRIu64 " bytes came", snapshot->received, length);
         return false;
     }
-    if (!has_edges(snapshot, why))
+    struct error error;
+    if (!rdb_edges_are_whole(&snapshot->edges, snapshot->received, &error)) {
+        text_append_string(why, error.text);
         return false;
-    snapshot->verified = has_checksum(snapshot);
+    }
+    snapshot->verified = rdb_edges_have_checksum(&snapshot->edges);
     if (snapshot->verified && snapshot->crc != 0) {
         text_format(why, "the RDB's CRC-64 does not match its %" PRIu64 " bytes",
                     snapshot->received);
@@ -657,5 +605,5 @@ bool snapshot_is_verified(const struct snapshot *snapshot)
 struct bytes snapshot_magic(const struct snapshot *snapshot)
 {
     bool is_there = snapshot->received >= SNAPSHOT_MAGIC_LENGTH;
-    return bytes_at(snapshot->magic, is_there ? SNAPSHOT_MAGIC_LENGTH : 0);
+    return bytes_at(snapshot->edges.magic, is_there ? SNAPSHOT_MAGIC_LENGTH : 0);
 }

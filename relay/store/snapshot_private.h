@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rdb_edges.h"
 #include "relay/base/check.h"
 #include "relay/base/error.h"
 #include "relay/base/rdb_part.h"
@@ -69,24 +70,26 @@ void snapshot_fail(struct snapshot *snapshot, int directory);
 /* Takes the file of a complete one off the disk, now or with those that are gathered; who has it reads on. */
 void snapshot_unlink(struct snapshot *snapshot, int directory, struct removals *gathered);
 
-/* What of it is here, but for the id of its history; no bytes: that cannot be said now. */
-void snapshot_note_part(const struct snapshot *snapshot, struct rdb_part *part);
+/* The beginning of an RDB that is here. The id of its history is not filled in by a snapshot. */
+struct snapshot_beginning {
+    struct rdb_part part; /* no bytes: what is here cannot be said now */
+    struct rdb_edges edges;
+    int file; /* O_RDWR */
+};
+
+/* What is here of one that arrives, and the file that has it: its own, or the one that will be. */
+void snapshot_note_beginning(const struct snapshot *snapshot, struct snapshot_beginning *out);
 
 /* Does its file have another name, beside those that are its own (partial_rdb.h)? Then closing it frees nothing. */
 void snapshot_keep_file(struct snapshot *snapshot, bool is_kept);
 
-/* For one that has just been reserved: a duplicate of `file` (O_RDWR) will take the place of its own, and it goes on
- * behind the first bytes of that. It must be made (once more): snapshot_link_part. False: `why`; it must be given up. */
-MUST_CHECK bool snapshot_take_part(struct snapshot *snapshot, int file, const struct rdb_part *part,
-                                   struct text *why);
+/* For one that has just been reserved: the file of the beginning, which is the snapshot's from now on, will take the
+ * place of its own, and it goes on behind the bytes that are there. It must be made (once more): snapshot_link_part. */
+void snapshot_take_beginning(struct snapshot *snapshot, const struct snapshot_beginning *beginning);
 bool snapshot_has_part(const struct snapshot *snapshot);
 
 /* As snapshot_make_file: that file gets the name of its own. */
-MUST_CHECK bool snapshot_link_part(const struct snapshot *snapshot, int directory,
-                                   struct error *error);
-
-/* The file that has what came: its own, or the one that will be. */
-int snapshot_kept_file(const struct snapshot *snapshot);
+MUST_CHECK bool snapshot_link_part(struct snapshot *snapshot, int directory, struct error *error);
 
 /* What the disk said to what failed last; "" */
 const char *snapshot_error(const struct snapshot *snapshot);

@@ -47,22 +47,18 @@ void store_track_part(struct store *store, const struct history *history)
 bool store_resume_part(struct store *store, struct history *history, const struct rdb_part *asked,
                        struct text *why)
 {
-    const struct rdb_part *part = partial_rdb_part(store->partial);
     struct rdb_part now;
     if (store_part(store, &now) != STORE_PART_READY || now.bytes != asked->bytes ||
         !rdb_part_is_of(&now, &asked->replid, asked->offset, asked->length)) {
         text_format(why, "what was here of %" PRIu64 ".rdb is not any more", asked->offset);
         return false;
     }
-    if (!history_take_part(history, partial_rdb_file(store->partial), part, why)) {
-        store_drop_part(store);
-        return false;
-    }
+    history_take_beginning(history, partial_rdb_beginning(store->partial));
     store->resumed++;
-    store->resumed_bytes += part->bytes;
+    store->resumed_bytes += now.bytes;
     log_info("store: history-%" PRIu64 ": %" PRIu64 ".rdb goes on behind its first %" PRIu64
              " bytes",
-             history_number(history), part->offset, part->bytes);
+             history_number(history), now.offset, now.bytes);
     partial_rdb_resumed(store->partial, history_arriving_snapshot(history));
     return true;
 }
@@ -229,7 +225,7 @@ bool store_parts_open(struct store *store)
     const struct partial_rdb_dependencies dependencies = {
         .data_dir = store->data_dir.directory,
         .options = &store->options,
-        .reclaimer = store->reclaimer,
+        .remover = {.files = store->files, .reclaimer = store->reclaimer},
         .reader = store->crc_reader,
     };
     store->partial = partial_rdb_open(&dependencies);

@@ -3,8 +3,8 @@
 
     /usr/bin/python3 tests/bench/blocking.py [--all]
 
-A relay with small segments lives through what it meets: a stream with many segments, a replica's full and
-partial sync, a refresh of the RDB, INFO and the status page, a smaller window, CONFIG REWRITE, a rewind and
+A relay with small segments lives through what it meets: an RDB from another relay that breaks, goes on, and is
+given up for another; a stream with many segments, a replica's full and partial sync, a refresh of the RDB, INFO and the status page, a smaller window, CONFIG REWRITE, a rewind and
 a new id (failover), another history (REPLICAOF), a stop. Each call is noted with its
 thread (tests/support/slow_disk.c); the table has how often it was made, and the longest, on this disk.
 
@@ -24,6 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import failover  # noqa: E402
 import lab as lab_module  # noqa: E402
 import load  # noqa: E402
+import mitm  # noqa: E402
 import slow_disk  # noqa: E402
 import wait  # noqa: E402
 import web  # noqa: E402
@@ -56,12 +57,29 @@ class Life:
         load.fill(origin)
         self.origin = origin
         self.other = self.lab.replica(origin, name="other").wait_online()
+        self.near = self.lab.relay(origin, SETTINGS, name="near").wait_link()
+        whole = self.near.info("store")["snapshot_bytes"]
+        middle = self.lab.mitm(self.near, plan=[mitm.CutAfter(whole // 3), mitm.CutAfter(whole // 3)])
         self.relay = self.lab.relay(
-            origin, {**SETTINGS, "relay.data-dir": self.data}, start=False, http=True
+            middle, {**SETTINGS, "relay.data-dir": self.data}, start=False, http=True
         )
         self.relay.ini = self.folder / "disk" / "relay.ini"
         self.relay.environment = self.disk.environment
         self.relay.start().wait_link()
+        assert self.relay.info("store")["rdbs_resumed"] == 2
+
+    def another_rdb(self):
+        """The beginning of an RDB is here; what comes is another."""
+        other = self.lab.origin(name="unlike")
+        load.populate(other, 2)
+        beside = self.lab.relay(other, SETTINGS, name="beside").wait_link()
+        whole = beside.info("store")["snapshot_bytes"]
+        self.relay.follow(self.lab.mitm(beside, plan=[mitm.CutAfter(whole // 2)]))
+        wait.until("it broke", lambda: self.relay.info("store")["partial_rdb_bytes"], lambda n: n > 0)
+        self.relay.follow(self.near)
+        failover.wait_follows(self.relay, self.near)
+        self.relay.follow(self.origin)
+        failover.wait_follows(self.relay, self.origin)
 
     def wait_received(self):
         offset = self.origin.offset()
@@ -118,7 +136,7 @@ class Life:
         self.relay.stop()
 
     STEPS = [
-        start, stream, replicas_come, refresh, looked_at, smaller_window, rewrite, failover,
+        start, another_rdb, stream, replicas_come, refresh, looked_at, smaller_window, rewrite, failover,
         another_history, stop,
     ]
 

@@ -142,8 +142,8 @@ static void expect_to_finish(void)
     assert_memory_equal(got, rdb.data, LENGTH);
     store_tick(depot.store);
     assert_int_equal(store_part(depot.store, &part), STORE_PART_NONE);
-    assert_false(place_has(&depot.place, "data/" PARTIAL_RDB_NAME));
-    assert_false(place_has(&depot.place, "data/" PARTIAL_RDB_NOTE));
+    assert_true(depot_loses(&depot, "data/" PARTIAL_RDB_NAME));
+    assert_true(depot_loses(&depot, "data/" PARTIAL_RDB_NOTE));
     store_close(&depot.store);
     place_remove(depot.data_dir);
 }

@@ -5,8 +5,11 @@
  */
 #include "../../../relay/store/partial_rdb.h"
 
+#include <pthread.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "../../../relay/store/store_private.h"
 #include "depot_fixture.h"
 #include "relay/store/rdb_parts.h"
 
@@ -76,8 +79,8 @@ static void assert_nothing(void)
 {
     struct rdb_part part;
     assert_int_equal(depot_await_part(&depot, &part), STORE_PART_NONE);
-    assert_false(place_has(&depot.place, "data/" PARTIAL_RDB_NAME));
-    assert_false(place_has(&depot.place, "data/" PARTIAL_RDB_NOTE));
+    assert_true(depot_loses(&depot, "data/" PARTIAL_RDB_NAME));
+    assert_true(depot_loses(&depot, "data/" PARTIAL_RDB_NOTE));
 }
 
 static struct history *resume(void)
@@ -303,6 +306,194 @@ PARTIAL_TEST(a_note_without_its_file_and_a_file_without_its_note_are_nothing)
     place_cut(&depot.place, "data/" PARTIAL_RDB_NOTE, 100);
     depot_open(&depot);
     assert_nothing();
+}
+
+/* ------------------------------------------------------------------ the file thread takes its time */
+
+/* A job that is not done before the test says so: no file is made, named or removed meanwhile. */
+struct held_files {
+    struct thread_job queued; /* first */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_held; /* under the lock */
+};
+
+static struct held_files held_files = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                                       .changed = PTHREAD_COND_INITIALIZER};
+
+static void wait_until_released(struct thread_job *job)
+{
+    (void)job;
+    pthread_mutex_lock(&held_files.lock);
+    while (held_files.is_held)
+        pthread_cond_wait(&held_files.changed, &held_files.lock);
+    pthread_mutex_unlock(&held_files.lock);
+}
+
+static void hold_files(void)
+{
+    held_files.is_held = true;
+    held_files.queued.work = wait_until_released;
+    file_thread_submit(depot.store->files, &held_files.queued);
+}
+
+static void release_files(void)
+{
+    pthread_mutex_lock(&held_files.lock);
+    held_files.is_held = false;
+    pthread_cond_broadcast(&held_files.changed);
+    pthread_mutex_unlock(&held_files.lock);
+}
+
+static void await_length(int64_t bytes)
+{
+    for (int i = 0; i < 100000 && place_length(&depot.place, "data/" PARTIAL_RDB_NAME) != bytes;
+         i++)
+        usleep(100);
+    assert_int_equal(place_length(&depot.place, "data/" PARTIAL_RDB_NAME), bytes);
+}
+
+/* Its file is there, and gets its second name when the file thread comes to it; `bytes` come. */
+static void begin_tracked_while_held(size_t bytes)
+{
+    struct history *history = begin();
+    depot_await_made(&depot, history_arriving_snapshot(history));
+    hold_files();
+    store_track_part(depot.store, history);
+    snapshot_expect(history_arriving_snapshot(history), LENGTH);
+    write_bytes(history, 0, bytes);
+}
+
+PARTIAL_TEST(it_breaks_before_its_file_has_its_name)
+{
+    depot_open(&depot);
+    begin_tracked_while_held(5000);
+    assert_true(break_off());
+    assert_part(5000);
+    assert_false(place_has(&depot.place, "data/" PARTIAL_RDB_NAME));
+    assert_true(place_has(&depot.place, "data/history-1/snapshot"));
+    release_files();
+    await_length(5000);
+    assert_true(depot_loses(&depot, "data/history-1"));
+    store_close(&depot.store);
+    depot_open(&depot);
+    assert_part(5000);
+    finish(5000);
+}
+
+PARTIAL_TEST(it_goes_on_before_its_file_has_its_name)
+{
+    depot_open(&depot);
+    begin_tracked_while_held(5000);
+    assert_true(break_off());
+    struct history *history = resume();
+    assert_false(snapshot_is_made(history_arriving_snapshot(history)));
+    release_files();
+    write_bytes(history, 5000, 6000);
+    await_length(6000);
+    assert_true(break_off());
+    assert_part(6000);
+    finish(6000);
+}
+
+/* What is here of the one before stays until the file of the new one is there, and takes its name. */
+PARTIAL_TEST(another_begins_while_the_files_of_the_broken_one_are_moved)
+{
+    depot_open(&depot);
+    (void)begin_tracked(5000);
+    hold_files();
+    assert_true(break_off());
+    struct history *history = begin();
+    store_track_part(depot.store, history);
+    (void)store_publish(depot.store);
+    assert_part(5000);
+    assert_false(snapshot_is_made(history_arriving_snapshot(history)));
+    release_files();
+    write_bytes(history, 0, 6000);
+    struct rdb_part part;
+    assert_int_equal(store_part(depot.store, &part), STORE_PART_NONE);
+    snapshot_expect(history_arriving_snapshot(history), LENGTH);
+    await_length(6000);
+    assert_true(break_off());
+    assert_part(6000);
+    store_close(&depot.store);
+    depot_open(&depot);
+    assert_part(6000);
+    finish(6000);
+}
+
+/* One takes the name of the other, which is given up, before either has it. */
+PARTIAL_TEST(of_two_whose_names_are_still_to_come_the_second_has_it)
+{
+    depot_open(&depot);
+    begin_tracked_while_held(5000);
+    assert_true(break_off());
+    store_drop_part(depot.store);
+    release_files();
+    (void)begin_tracked(7000);
+    await_length(7000);
+    assert_true(break_off());
+    assert_part(7000);
+    finish(7000);
+}
+
+/* A process of its own, which ends before its file thread comes to anything more. */
+static void live_and_be_killed_while_held(bool breaks, bool begins_another)
+{
+    pid_t child = fork();
+    assert_true(child != -1);
+    if (child == 0) {
+        depot_open(&depot);
+        (void)begin_tracked(5000);
+        while (!has_note()) {
+            store_tick(depot.store);
+            usleep(1000);
+        }
+        hold_files();
+        if (breaks)
+            assert_true(break_off());
+        if (begins_another)
+            store_track_part(depot.store, begin());
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+PARTIAL_TEST(a_kill_before_its_files_are_moved_loses_nothing)
+{
+    for (int i = 0; i < 3; i++) {
+        live_and_be_killed_while_held(i > 0, i > 1);
+        depot_open(&depot);
+        assert_part(5000);
+        store_drop_part(depot.store);
+        assert_nothing();
+        store_close(&depot.store);
+    }
+}
+
+/* It has not got its name, and goes on to its end. */
+PARTIAL_TEST(where_its_file_gets_no_name_nothing_is_kept)
+{
+    depot_open(&depot);
+    assert_int_equal(mkdirat(depot.place.directory, "data/" PARTIAL_RDB_NAME, 0700), 0);
+    for (int i = 0; i < 2; i++) {
+        struct history *history = begin_tracked(5000);
+        if (i == 0) {
+            struct rdb_part part;
+            (void)break_off();
+            while (store_part(depot.store, &part) != STORE_PART_NONE)
+                (void)depot_await_step(&depot, DISK_STEP_PENDING);
+            continue;
+        }
+        write_bytes(history, 5000, LENGTH);
+        if (!depot_promote(&depot))
+            fail_msg("%s", text_string(&depot.why));
+        store_tick(depot.store);
+    }
+    assert_false(has_note());
+    assert_int_equal(unlinkat(depot.place.directory, "data/" PARTIAL_RDB_NAME, AT_REMOVEDIR), 0);
 }
 
 /* ------------------------------------------------------------------ sent */

@@ -106,6 +106,24 @@ PLACE_TEST(what_is_not_there_is_said)
     assert_true(place_loses(&place, "a"));
 }
 
+/* What has another name stays where it is. */
+PLACE_TEST(a_name_among_two_gives_nothing_back)
+{
+    start();
+    struct gate gate = gate_make(1000);
+    reclaimer_take(reclaimer, &gate.job);
+    place_write(&place, "a", bytes_of("content"));
+    assert_int_equal(linkat(place.directory, "a", place.directory, "b", 0), 0);
+    uint64_t before = reclaimer_bytes(reclaimer);
+    assert_true(reclaimer_unlink(reclaimer, place.directory, "a"));
+    assert_int_equal(reclaimer_bytes(reclaimer), before);
+    open_gate(&gate);
+    await_idle();
+    assert_true(reclaimer_unlink(reclaimer, place.directory, "b"));
+    await_idle();
+    assert_false(place_has(&place, "b"));
+}
+
 PLACE_TEST(without_room_for_the_trash_files_go_all_the_same)
 {
     place_write(&place, RECLAIMER_TRASH, bytes_of("no directory"));

@@ -10,6 +10,7 @@
 
 #include "depot_fixture.h"
 #include "fault.h"
+#include "relay/store/rdb_parts.h"
 
 static void start(enum store_fsync mode)
 {
@@ -189,6 +190,46 @@ TEST(a_snapshot_is_served_before_it_is_durable)
     assert_true(loses_snapshot(1000));
     assert_true(loses_snapshot(3500));
     assert_true(has_snapshot(4500));
+    end();
+}
+
+static struct history *begin_kept_rdb(struct rdb rdb, size_t bytes)
+{
+    struct replid id = depot_id('b');
+    struct history *history = store_begin_history(depot.store, &id, 70, &depot.why);
+    assert_non_null(history);
+    struct snapshot *snapshot = history_arriving_snapshot(history);
+    store_track_part(depot.store, history);
+    snapshot_expect(snapshot, rdb.length);
+    if (!snapshot_write(snapshot, bytes_first(rdb_bytes(&rdb), bytes), &depot.why) ||
+        !depot_settle_writes(&depot, snapshot))
+        fail_msg("%s", text_string(&depot.why));
+    return history;
+}
+
+/* Its fsync hangs, and so does what frees the one before it; that one breaks, goes on, is given up. */
+TEST(an_rdb_that_is_kept_delays_nobody)
+{
+    struct rdb rdb = rdb_make(30000, 0);
+    struct rdb_part part;
+    start(STORE_FSYNC_EVERYSEC);
+    for (size_t bytes = 5000; bytes <= 15000; bytes += 5000) {
+        (void)begin_kept_rdb(rdb, bytes);
+        store_tick(depot.store);
+        assert_true(store_keep_part(depot.store));
+        store_abandon(depot.store);
+        assert_int_equal(store_part(depot.store, &part), STORE_PART_READY);
+        assert_int_equal(part.bytes, bytes);
+    }
+    struct replid id = depot_id('b');
+    struct history *history = store_begin_history(depot.store, &id, 70, &depot.why);
+    assert_true(store_resume_part(depot.store, history, &part, &depot.why));
+    assert_false(store_keep_part(depot.store)); /* nothing more has come */
+    store_abandon(depot.store);
+    store_drop_part(depot.store);
+    assert_int_equal(store_part(depot.store, &part), STORE_PART_NONE);
+    wait_until_syncer_hangs();
+    rdb_free(&rdb);
     end();
 }
 
