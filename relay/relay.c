@@ -197,6 +197,8 @@ static bool open_sentinel(struct components *components)
     if (options->sentinels.count == 0)
         return true;
     components->sentinel = sentinel_open(components->loop, options, wiring_on_sentinel, components);
+    if (components->sentinel != NULL)
+        sentinel_set_proxy(components->sentinel, components->config->upstream.proxy);
     return components->sentinel != NULL;
 }
 

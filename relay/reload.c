@@ -21,6 +21,8 @@ static void tell_components(struct components *components)
     store_change(components->store, &config->store);
     downstream_change(components->downstream, &config->downstream);
     link_change(components->link, &config->upstream);
+    if (components->sentinel != NULL)
+        sentinel_set_proxy(components->sentinel, config->upstream.proxy);
     link_set_credentials(components->link, config->upstream.user, config->upstream.password);
     commands_change(components->commands, &config->commands);
     if (components->status != NULL) {

@@ -64,6 +64,10 @@ const struct value_kind kind_compression = {
     VALUE_COMPRESSION,
     .expected =
         "no, or a codec that the program was built with: lz4, zstd, zstd:LEVEL (from 1 to 19)"};
+const struct value_kind kind_proxy = {
+    VALUE_PROXY, .expected =
+                     "http://USER:PASSWORD@HOST:PORT or socks5://USER:PASSWORD@HOST:PORT, of "
+                     "which user, password and port may be missing"};
 const struct value_kind kind_addresses = {
     VALUE_BIND, .expected = "numeric addresses separated by blanks, as in: 127.0.0.1 -::1"};
 const struct value_kind kind_host_names = {

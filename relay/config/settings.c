@@ -48,6 +48,7 @@ static const struct setting settings[] = {
     {"upstream", "repl-compression", &kind_compression, AT(upstream.compression), "no",
      SETTING_LIVE},
     {"upstream", "tcp-congestion", &kind_word, AT(upstream.congestion), "", SETTING_LIVE},
+    {"upstream", "proxy", &kind_proxy, AT(upstream.proxy), "", SETTING_SECRET | SETTING_LIVE},
     {"upstream", "tls", &kind_switch, AT(upstream_has_tls), "no", 0},
     {"upstream", "tls-ca-cert-file", &kind_path, AT(upstream_tls.ca_file), "", SETTING_LIVE},
     {"upstream", "tls-ca-cert-dir", &kind_path, AT(upstream_tls.ca_dir), "", SETTING_LIVE},

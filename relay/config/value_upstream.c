@@ -6,6 +6,7 @@
 #include "relay/base/bytes.h"
 #include "relay/codec/codec.h"
 #include "relay/config/value.h"
+#include "relay/net/proxy.h"
 #include "relay/resp/rdb_version.h"
 #include "relay/upstream/ack.h"
 #include "relay/upstream/primary_address.h"
@@ -167,6 +168,27 @@ bool value_parse_renames(const struct value_kind *kind, const char *string, void
 {
     struct renames renames;
     return renames_parse(bytes_of(string), &renames) && value_parse_string(kind, string, place);
+}
+
+/* --- the proxy --- */
+
+bool value_parse_proxy(const struct value_kind *kind, const char *string, void *place)
+{
+    struct proxy proxy;
+    return (string[0] == '\0' || proxy_parse(string, &proxy)) &&
+           value_parse_string(kind, string, place);
+}
+
+/* All but the password: where the relay connects to is no secret. */
+void value_print_proxy(const struct value_kind *kind, const void *place, enum value_style style,
+                       struct text *out)
+{
+    (void)kind;
+    (void)style;
+    struct proxy proxy;
+    const char *const *string = place;
+    if (string_is_given(*string) && proxy_parse(*string, &proxy))
+        proxy_format(&proxy, out);
 }
 
 /* --- the version that is announced --- */

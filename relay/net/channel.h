@@ -8,13 +8,14 @@
  *      (compression)            each layer has one place, and the order never changes: what is
  *      (WebSocket)              compressed is not compressed again by what is below, a WebSocket's frames
  *       TLS                     are what TLS protects, and TLS stands on the socket itself, since the kernel
- *       socket                  may make its records (kTLS) and move files
+ *       proxy                   may make its records (kTLS) and move files; the proxy's layer has left
+ *       socket                  before (transport_proxy.h)
  *
  * The two in brackets are places for layers that nothing in the relay adds today. Compressed replication is no layer:
  * it is made above the connection (relay/codec/), since many connections are sent the same compressed bytes.
  *
- * A handshake that comes before TLS, such as a proxy's, has its place between socket and TLS: it takes no byte
- * from the socket that is not its own, and leaves the channel when it is done (channel_remove).
+ * A handshake that comes before TLS has its place between socket and TLS: it takes no byte from the socket that is
+ * not its own, and leaves the channel when it is done (channel_remove).
  *
  * Thread: that of the connection.
  */
@@ -29,6 +30,7 @@ enum { CHANNEL_ERROR_MAX = 384 };
 
 enum layer_place {
     LAYER_SOCKET,
+    LAYER_PROXY,
     LAYER_TLS,
     LAYER_WEBSOCKET,
     LAYER_COMPRESSION,

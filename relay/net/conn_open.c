@@ -11,6 +11,7 @@
 #include "conn_private.h"
 #include "dialer.h"
 #include "relay/base/clock.h"
+#include "transport_proxy.h"
 #include "transport_socket.h"
 #include "transport_tls.h"
 
@@ -82,17 +83,26 @@ static void free_newborn(struct conn *conn)
     free(conn);
 }
 
-/* The layers that the options ask for, from the socket up. `host` is NULL for a connection that was accepted.
- * False: out of memory. */
+/* Where a connection leads to. */
+struct target {
+    const char *host; /* NULL: it was accepted */
+    uint16_t port;
+    const struct proxy *proxy; /* NULL: none on the way */
+};
+
+/* The layers that the options ask for, from the socket up. False: out of memory. */
 static bool add_layers(struct channel *channel, const struct conn_options *options,
-                       const char *host)
+                       const struct target *target)
 {
     channel_init(channel, &transport_socket);
+    if (target->proxy != NULL &&
+        !transport_proxy_begin(channel, target->proxy, target->host, target->port))
+        return false;
     return options->tls == NULL ||
-           transport_tls_begin(channel, options->tls, host, options->accepts_plain);
+           transport_tls_begin(channel, options->tls, target->host, options->accepts_plain);
 }
 
-static struct conn *conn_new(struct loop *loop, const char *host,
+static struct conn *conn_new(struct loop *loop, const struct target *target,
                              const struct conn_options *options, conn_event_fn *fn, void *arg)
 {
     CHECK(fn != NULL);
@@ -103,11 +113,12 @@ static struct conn *conn_new(struct loop *loop, const char *host,
     conn->options = *options;
     conn->fn = fn;
     conn->arg = arg;
-    if (!add_layers(&conn->channel, options, host) || !conn_watch(conn)) {
+    if (!add_layers(&conn->channel, options, target) || !conn_watch(conn)) {
         free_newborn(conn);
         return NULL;
     }
     conn->options.tls = NULL; /* its layer has it, counted */
+    conn->options.proxy = NULL;
     return conn;
 }
 
@@ -123,7 +134,7 @@ static bool take_fd(struct conn *conn, int fd)
     socket_look_up_peer(fd, &conn->peer);
     struct socket_end local = {.port = 0};
     socket_look_up_local(fd, &local);
-    if (conn->peer.address[0] != '\0')
+    if (conn->peer.address[0] != '\0' && !channel_has(&conn->channel, LAYER_PROXY))
         address_format_peer(conn->peer.address, conn->peer.port, conn->peer_text);
     if (local.address[0] != '\0')
         address_format_peer(local.address, local.port, conn->local_text);
@@ -133,13 +144,21 @@ static bool take_fd(struct conn *conn, int fd)
     return true;
 }
 
+static void conn_fail_to_dial(struct conn *conn, const char *error)
+{
+    char why[CHANNEL_ERROR_MAX];
+    snprintf(why, sizeof why, "%s%s",
+             channel_has(&conn->channel, LAYER_PROXY) ? "cannot reach the proxy: " : "", error);
+    conn_fail(conn, why);
+}
+
 /* No turn between: a name that was resolved and a server that has answered are not kept waiting
  * behind clients' handshakes. */
 static void on_dialed(int fd, const char *error, void *arg)
 {
     struct conn *conn = arg;
     if (fd == -1)
-        conn_fail(conn, error);
+        conn_fail_to_dial(conn, error);
     dialer_free(&conn->dialer); /* and `error` with it */
     if (fd == -1)
         return;
@@ -152,14 +171,22 @@ static void on_dialed(int fd, const char *error, void *arg)
 struct conn *conn_connect(struct loop *loop, const char *host, uint16_t port,
                           const struct conn_options *options, conn_event_fn *fn, void *arg)
 {
-    struct conn *conn = conn_new(loop, host, options, fn, arg);
+    struct proxy proxy;
+    struct target target = {.host = host, .port = port};
+    if (string_is_given(options->proxy)) {
+        CHECK(proxy_parse(options->proxy, &proxy)); /* the settings have looked at it */
+        target.proxy = &proxy;
+    }
+    struct conn *conn = conn_new(loop, &target, options, fn, arg);
     if (conn == NULL)
         return NULL;
     address_format_peer(host, port, conn->peer_text);
     struct dialer_options dialing = dialer_defaults;
     if (options->connect_ms_max > 0 && options->connect_ms_max < dialing.limit_ms)
         dialing.limit_ms = options->connect_ms_max;
-    conn->dialer = dialer_new(loop, &dialing, host, port, on_dialed, conn);
+    bool has_proxy = target.proxy != NULL;
+    conn->dialer = dialer_new(loop, &dialing, has_proxy ? proxy.host : host,
+                              has_proxy ? proxy.port : port, on_dialed, conn);
     if (conn->dialer == NULL) {
         free_newborn(conn);
         return NULL;
@@ -170,7 +197,7 @@ struct conn *conn_connect(struct loop *loop, const char *host, uint16_t port,
 struct conn *conn_accept(struct loop *loop, int fd, const struct conn_options *options,
                          conn_event_fn *fn, void *arg)
 {
-    struct conn *conn = conn_new(loop, NULL, options, fn, arg);
+    struct conn *conn = conn_new(loop, &(struct target){.host = NULL}, options, fn, arg);
     if (conn == NULL || !take_fd(conn, fd)) {
         if (conn != NULL)
             free_newborn(conn);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "http_lines.h"
 #include "relay/base/bytes.h"
 
 /* What is found in the head, as views of it. */
@@ -12,6 +13,8 @@ struct found {
     struct bytes query;
     struct bytes host; /* with its port */
     struct bytes authorization;
+    http_header_fn *on_header; /* NULL: nobody is told */
+    void *on_header_arg;
     bool is_old; /* HTTP/1.0 */
     bool has_host;
     bool has_absolute_host; /* the target names it, which overrides the header */
@@ -30,37 +33,6 @@ static bool http_head_refuse(struct refusal *refusal, int code, const char *why)
 {
     *refusal = (struct refusal){code, why};
     return false;
-}
-
-/* Takes a line off `rest`, without its end. False: the end has not come. */
-static bool http_head_take_line(struct bytes *rest, struct bytes *line)
-{
-    size_t length = bytes_find(*rest, '\n');
-    if (length == rest->length)
-        return false;
-    *line = bytes_first(*rest, length);
-    *rest = bytes_skip(*rest, length + 1);
-    if (length > 0 && line->data[length - 1] == '\r')
-        *line = bytes_first(*line, length - 1);
-    return true;
-}
-
-/* Takes what stands before the next blank, and the blank. */
-static struct bytes http_head_take_word(struct bytes *line)
-{
-    size_t length = bytes_find(*line, ' ');
-    struct bytes word = bytes_first(*line, length);
-    *line = bytes_skip(*line, length < line->length ? length + 1 : length);
-    return word;
-}
-
-static bool is_visible(struct bytes view)
-{
-    for (size_t i = 0; i < view.length; i++) {
-        if (view.data[i] <= ' ' || view.data[i] > '~')
-            return false;
-    }
-    return view.length > 0;
 }
 
 /* ---- the request line ---- */
@@ -90,10 +62,11 @@ static bool take_request_line(struct bytes line, struct found *found, struct ref
 {
     static const char version[] = "HTTP/1.";
     static const char no_http[] = "this is not HTTP\n";
-    found->method = http_head_take_word(&line);
-    struct bytes target = http_head_take_word(&line);
-    if (!is_visible(found->method) || !is_visible(target) || !is_visible(line) ||
-        line.length != sizeof version || !bytes_starts(line, "HTTP/"))
+    found->method = http_lines_take_word(&line);
+    struct bytes target = http_lines_take_word(&line);
+    if (!http_lines_is_visible(found->method) || !http_lines_is_visible(target) ||
+        !http_lines_is_visible(line) || line.length != sizeof version ||
+        !bytes_starts(line, "HTTP/"))
         return http_head_refuse(refusal, 400, no_http);
     if (!bytes_starts(line, version))
         return http_head_refuse(refusal, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here\n");
@@ -103,29 +76,6 @@ static bool take_request_line(struct bytes line, struct found *found, struct ref
 }
 
 /* ---- headers ---- */
-
-static bool has_control(struct bytes value)
-{
-    for (size_t i = 0; i < value.length; i++) {
-        if ((value.data[i] < ' ' && value.data[i] != '\t') || value.data[i] == 127)
-            return true;
-    }
-    return false;
-}
-
-/* Is the word one of a list with commas between? */
-static bool is_listed(struct bytes list, const char *word)
-{
-    bool more = true;
-    while (more) {
-        size_t length = bytes_find(list, ',');
-        if (bytes_is(bytes_trim(bytes_first(list, length)), word))
-            return true;
-        more = length < list.length;
-        list = bytes_skip(list, more ? length + 1 : length);
-    }
-    return false;
-}
 
 typedef bool header_fn(struct bytes value, struct found *found, struct refusal *refusal);
 
@@ -170,7 +120,7 @@ static bool take_encoding(struct bytes value, struct found *found, struct refusa
 static bool take_connection(struct bytes value, struct found *found, struct refusal *refusal)
 {
     (void)refusal;
-    found->has_close = found->has_close || is_listed(value, "close");
+    found->has_close = found->has_close || http_lines_is_listed(value, "close");
     return true;
 }
 
@@ -187,11 +137,12 @@ static const struct {
 
 static bool take_header(struct bytes line, struct found *found, struct refusal *refusal)
 {
-    size_t colon = bytes_find(line, ':');
-    struct bytes name = bytes_first(line, colon);
-    if (colon == line.length || !is_visible(name) || has_control(line))
+    struct bytes name;
+    struct bytes value;
+    if (!http_lines_split_header(line, &name, &value))
         return http_head_refuse(refusal, 400, "a header that is not \"Name: value\"\n");
-    struct bytes value = bytes_trim(bytes_skip(line, colon + 1));
+    if (found->on_header != NULL)
+        found->on_header(name, value, found->on_header_arg);
     for (size_t i = 0; i < LENGTH_OF(headers); i++) {
         if (bytes_is(name, headers[i].name))
             return headers[i].take(value, found, refusal);
@@ -207,7 +158,7 @@ static bool http_head_copy_host(struct bytes host, char out[ADDRESS_HOST_MAX])
     bool has_bracket = host.length > 0 && host.data[0] == '[';
     size_t length = has_bracket ? bytes_find(host, ']') + 1 : bytes_find(host, ':');
     if (length > host.length || length >= ADDRESS_HOST_MAX ||
-        (length > 0 && !is_visible(bytes_first(host, length))))
+        (length > 0 && !http_lines_is_visible(bytes_first(host, length))))
         return false;
     struct bytes port = bytes_skip(host, length);
     if (port.length > 0 && port.data[0] != ':')
@@ -251,11 +202,11 @@ static bool read_all(struct bytes *rest, struct found *found, struct refusal *re
 {
     struct bytes line;
     *is_whole = false;
-    if (!http_head_take_line(rest, &line))
+    if (!http_lines_take(rest, &line))
         return true;
     if (!take_request_line(line, found, refusal))
         return false;
-    while (http_head_take_line(rest, &line)) {
+    while (http_lines_take(rest, &line)) {
         *is_whole = line.length == 0;
         if (*is_whole)
             return true;
@@ -267,10 +218,11 @@ static bool read_all(struct bytes *rest, struct found *found, struct refusal *re
 
 /* Read from the beginning each time that bytes have come: a head has 8 KB at the most, and
  * nothing has to be kept of one that is half here. */
-enum http_head_result http_head_read(char *data, size_t length, struct http_head *head)
+enum http_head_result http_head_read_with(char *data, size_t length, http_header_fn *fn, void *arg,
+                                          struct http_head *head)
 {
     struct bytes rest = bytes_at(data, length);
-    struct found found = {.is_old = false};
+    struct found found = {.on_header = fn, .on_header_arg = arg};
     struct refusal refusal = {0, NULL};
     bool is_whole;
     /* Empty lines before a request are an old mistake of clients. */
@@ -299,4 +251,9 @@ enum http_head_result http_head_read(char *data, size_t length, struct http_head
         .peer = "",
     };
     return HTTP_HEAD_WHOLE;
+}
+
+enum http_head_result http_head_read(char *data, size_t length, struct http_head *head)
+{
+    return http_head_read_with(data, length, NULL, NULL, head);
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "address.h"
+#include "http_lines.h"
 #include "relay/net/http_message.h"
 
 enum http_head_result {
@@ -34,5 +35,10 @@ struct http_head {
 /* Reads the head that `data` begins with. With HTTP_HEAD_WHOLE the strings of the request are terminated in
  * `data`, which then cannot be read a second time. */
 enum http_head_result http_head_read(char *data, size_t length, struct http_head *head);
+
+/* The same; `fn` is told of each header, also of a head that turns out to be partial or bad, and again when it is
+ * read again. NULL: nobody is told. */
+enum http_head_result http_head_read_with(char *data, size_t length, http_header_fn *fn, void *arg,
+                                          struct http_head *head);
 
 #endif

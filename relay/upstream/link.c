@@ -295,9 +295,11 @@ static bool link_prepare(struct link *link)
     const struct link_options *options = &link->options;
     link->timer = timer_new(link->loop, link_on_timer, link);
     bool refresh_schedule = refresh_schedule_init(
-        &link->refresh_schedule, link->loop, link->store, &link->announced, &link->compression,
-        options->snapshot_always_ready, options->refresh_pause_ms);
-    return server_conn_init(&link->server_conn) && refresh_schedule && link->timer != NULL;
+        &link->refresh_schedule, link->loop, link->store, &link->route, &link->announced,
+        &link->compression, options->snapshot_always_ready, options->refresh_pause_ms);
+    bool server_conn = server_conn_init(&link->server_conn);
+    link->server_conn.route = &link->route;
+    return server_conn && refresh_schedule && link->timer != NULL;
 }
 
 struct link *link_open(struct loop *loop, struct store *store, const struct link_options *options,
@@ -315,7 +317,8 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
     link->callbacks = *callbacks;
     link->ack_tracker.rule = options->ack;
     connect_race_init(&link->race, loop, link_on_race, link_on_conn_event, link);
-    parent_watch_init(&link->parent, loop);
+    link->route.proxy = options->proxy;
+    parent_watch_init(&link->parent, loop, &link->route);
     link->parent.user = options->user;
     link->parent.password = options->password;
     link->opened_ms = clock_ms();

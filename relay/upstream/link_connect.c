@@ -28,10 +28,11 @@ static bool connect_to(struct link *link, size_t which)
 {
     bool has_choice = candidates_have_choice(&link->candidates);
     link->attempts++;
-    struct conn_options options = server_conn_conn_options(&link->server_conn);
+    const struct primary_address *to = &link->candidates.list.at[which];
+    struct conn_options options = server_conn_conn_options(&link->server_conn, to);
     options.connect_ms_max = has_choice ? CHOICE_CONNECT_MS : 0;
     options.unanswered_ms = link->options.timeout_ms / 3;
-    return connect_race_open(&link->race, which, &link->candidates.list.at[which], &options);
+    return connect_race_open(&link->race, which, to, &options);
 }
 
 static void link_connect_arm_race(struct link *link)

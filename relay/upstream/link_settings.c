@@ -8,9 +8,7 @@
 
 void link_set_tls(struct link *link, struct tls_context *tls)
 {
-    link->server_conn.tls = tls;
-    refresh_set_tls(link->refresh_schedule.refresh, tls);
-    link->parent.tls = tls;
+    link->route.tls = tls;
 }
 
 void link_set_congestion(struct link *link, const char *congestion)
@@ -47,6 +45,7 @@ void link_change(struct link *link, const struct link_options *options)
 {
     link_set_ack(link, options->ack);
     link_set_congestion(link, options->congestion);
+    link->route.proxy = options->proxy;
     link->options.timeout_ms = options->timeout_ms;
     link->options.failover_grace_ms = options->failover_grace_ms;
     link->announced.fixed = options->announce_version;

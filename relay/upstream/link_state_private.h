@@ -40,6 +40,7 @@ struct link {
     struct timer *timer;
     struct candidates candidates;
     struct connect_race race; /* connecting: to whose turn it is, and to those beside it */
+    struct route route;       /* of all connections to the upstream */
     struct server_conn server_conn;
     struct rdb_receiver rdb_receiver;       /* loading */
     struct stream_receiver stream_receiver; /* streaming */

@@ -8,13 +8,15 @@
 #include "relay/base/log.h"
 #include "relay/net/conn_push.h"
 #include "relay/resp/writer.h"
+#include "route.h"
 
 enum { OUT_MAX = 8 * 1024, SHOWN_MAX = 160 };
 
-void parent_watch_init(struct parent_watch *watch, struct loop *loop)
+void parent_watch_init(struct parent_watch *watch, struct loop *loop, const struct route *route)
 {
     memset(watch, 0, sizeof(*watch));
     watch->loop = loop;
+    watch->route = route;
     text_init(&watch->out, OUT_MAX);
 }
 
@@ -170,7 +172,8 @@ void parent_watch_tick(struct parent_watch *watch, const struct primary_address 
     bool is_due = watch->asked_ms == 0 || now_ms - watch->asked_ms >= PARENT_WATCH_PERIOD_MS;
     if (watch->conn != NULL || watch->is_refused || !is_due)
         return;
-    const struct conn_options options = {.tls = watch->tls};
+    struct conn_options options = {.tls = NULL};
+    route_apply(watch->route, parent, &options);
     watch->asked_ms = now_ms;
     watch->conn = conn_connect(watch->loop, parent->host, parent->port, &options,
                                parent_watch_on_event, watch);

@@ -20,7 +20,7 @@
 
 struct conn;
 struct loop;
-struct tls_context;
+struct route;
 
 enum {
     PARENT_WATCH_PERIOD_MS = 5 * 1000,
@@ -30,7 +30,7 @@ enum {
 
 struct parent_watch {
     struct loop *loop;
-    struct tls_context *tls;
+    const struct route *route;
     struct conn *conn; /* NULL: nothing is asked now */
     const char *user;  /* as in link_options */
     const char *password;
@@ -44,8 +44,8 @@ struct parent_watch {
     uint8_t in[REPLY_LENGTH_MAX];
 };
 
-/* User and password are the caller's, as the context is. */
-void parent_watch_init(struct parent_watch *watch, struct loop *loop);
+/* User and password are the caller's, as the route is. */
+void parent_watch_init(struct parent_watch *watch, struct loop *loop, const struct route *route);
 void parent_watch_fini(struct parent_watch *watch);
 
 /* The link follows somebody anew: what was told is forgotten. */

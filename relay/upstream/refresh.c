@@ -32,7 +32,7 @@ struct refresh {
     struct store *store;
     struct timer
         *timer; /* of a pause: the disk is full until files are freed, or is being written to */
-    struct tls_context *tls;
+    const struct route *route;
     const char *congestion;
     struct announced_version *announced;
     struct compression_use *compression;
@@ -86,7 +86,7 @@ static const struct state_machine_kind refresh_kind = {
     .describe = refresh_describe,
 };
 
-struct refresh *refresh_new(struct loop *loop, struct store *store,
+struct refresh *refresh_new(struct loop *loop, struct store *store, const struct route *route,
                             struct announced_version *announced,
                             struct compression_use *compression)
 {
@@ -95,6 +95,7 @@ struct refresh *refresh_new(struct loop *loop, struct store *store,
         return NULL;
     refresh->loop = loop;
     refresh->store = store;
+    refresh->route = route;
     refresh->announced = announced;
     refresh->compression = compression;
     state_machine_init(&refresh->machine, &refresh_kind, refresh);
@@ -229,11 +230,6 @@ void refresh_note_no_space(struct refresh *refresh, const char *why)
         log_warnx("upstream: no snapshot is fetched%s: %s", sum, why);
 }
 
-void refresh_set_tls(struct refresh *refresh, struct tls_context *tls)
-{
-    refresh->tls = tls;
-}
-
 void refresh_set_congestion(struct refresh *refresh, const char *congestion)
 {
     refresh->congestion = congestion;
@@ -246,7 +242,7 @@ void refresh_set_credentials(struct refresh *refresh, const char *user, const ch
     server_conn_set_credentials(&refresh->server_conn, user, password);
 }
 
-void refresh_start(struct refresh *refresh, const char *host, uint16_t port,
+void refresh_start(struct refresh *refresh, const struct primary_address *primary,
                    const struct handshake_terms *terms, const char *cause)
 {
     CHECK(refresh->machine.state == REFRESH_IDLE);
@@ -266,10 +262,10 @@ void refresh_start(struct refresh *refresh, const char *host, uint16_t port,
     refresh->terms.veto = NULL;
     state_machine_enter(&refresh->machine, REFRESH_CONNECTING, LOG_LEVEL_INFO, "%s", cause);
     bool made = server_conn_init(&refresh->server_conn);
-    refresh->server_conn.tls = refresh->tls;
+    refresh->server_conn.route = refresh->route;
     refresh->server_conn.congestion = refresh->congestion;
-    if (!made || !server_conn_open(&refresh->server_conn, refresh->loop, host, port,
-                                   refresh_on_event, refresh))
+    if (!made ||
+        !server_conn_open(&refresh->server_conn, refresh->loop, primary, refresh_on_event, refresh))
         refresh_fail(refresh, "out of memory");
 }
 

@@ -20,23 +20,22 @@
 
 struct announced_version;
 struct compression_use;
-struct refresh;
 struct loop;
+struct primary_address;
+struct refresh;
+struct route;
 struct store;
-struct tls_context;
 
-/* `announced` and `compression` are the link's. NULL: out of memory. */
+/* `route`, `announced` and `compression` are the link's. NULL: out of memory. */
 MUST_CHECK struct refresh *refresh_new(struct loop *loop, struct store *store,
+                                       const struct route *route,
                                        struct announced_version *announced,
                                        struct compression_use *compression);
 void refresh_free(struct refresh **refresh);
 
 bool refresh_is_busy(const struct refresh *refresh);
 
-/* Its connections are made under TLS from the next one on, as the link's are. NULL: plain. */
-void refresh_set_tls(struct refresh *refresh, struct tls_context *tls);
-
-/* The same for the congestion control, which is the caller's. */
+/* Of its connections from the next one on; the caller's. */
 void refresh_set_congestion(struct refresh *refresh, const char *congestion);
 
 /* Also for one that is busy: the strings before are not used any more. */
@@ -44,7 +43,7 @@ void refresh_set_credentials(struct refresh *refresh, const char *user, const ch
 
 /* Begins, for the store's current history; `cause` is constant. `terms` are the link's own; what makes a refresh of them is
  * added here. Not while busy. */
-void refresh_start(struct refresh *refresh, const char *host, uint16_t port,
+void refresh_start(struct refresh *refresh, const struct primary_address *primary,
                    const struct handshake_terms *terms, const char *cause);
 
 /* One is due, and the disk has no room for it, as `why` says: told, and told of in the report, until one begins, or

@@ -6,12 +6,13 @@
 #include "relay/store/store.h"
 
 bool refresh_schedule_init(struct refresh_schedule *refresh_schedule, struct loop *loop,
-                           struct store *store, struct announced_version *announced,
-                           struct compression_use *compression, bool always_ready, int64_t pause_ms)
+                           struct store *store, const struct route *route,
+                           struct announced_version *announced, struct compression_use *compression,
+                           bool always_ready, int64_t pause_ms)
 {
     *refresh_schedule = (struct refresh_schedule){
         .store = store,
-        .refresh = refresh_new(loop, store, announced, compression),
+        .refresh = refresh_new(loop, store, route, announced, compression),
         .always_ready = always_ready,
         .pause_ms = pause_ms,
     };
@@ -117,7 +118,7 @@ void refresh_schedule_consider(struct refresh_schedule *refresh_schedule,
     /* Whoever still waits when this one has failed says so again within seconds. */
     refresh_schedule->has_wish = false;
     refresh_schedule->has_other_wish = false;
-    refresh_start(refresh_schedule->refresh, primary->host, primary->port, terms, cause);
+    refresh_start(refresh_schedule->refresh, primary, terms, cause);
 }
 
 bool refresh_schedule_demand(struct refresh_schedule *refresh_schedule,
@@ -126,6 +127,6 @@ bool refresh_schedule_demand(struct refresh_schedule *refresh_schedule,
 {
     if (refresh_is_busy(refresh_schedule->refresh))
         return false;
-    refresh_start(refresh_schedule->refresh, primary->host, primary->port, terms, "RELAY SNAPSHOT");
+    refresh_start(refresh_schedule->refresh, primary, terms, "RELAY SNAPSHOT");
     return true;
 }

@@ -42,7 +42,8 @@ int64_t refresh_schedule_next_ms(const struct refresh_schedule *refresh_schedule
 
 /* False: out of memory; refresh_schedule_fini is due all the same. */
 MUST_CHECK bool refresh_schedule_init(struct refresh_schedule *refresh_schedule, struct loop *loop,
-                                      struct store *store, struct announced_version *announced,
+                                      struct store *store, const struct route *route,
+                                      struct announced_version *announced,
                                       struct compression_use *compression, bool always_ready,
                                       int64_t pause_ms);
 void refresh_schedule_fini(struct refresh_schedule *refresh_schedule);

@@ -16,6 +16,7 @@
 #include "relay/base/text.h"
 #include "relay/net/conn.h"
 #include "relay/net/loop.h"
+#include "route.h"
 #include "sentinel_session.h"
 
 enum {
@@ -36,7 +37,7 @@ struct sentinel {
     void *arg;
     struct state_machine machine; /* enum sentinel_state */
     struct timer *timer;
-    struct tls_context *tls;  /* NULL: plain; somebody else's */
+    struct route route;
     struct connect_race race; /* asking: to the one whose turn it is, and to those beside it */
     struct sentinel_session session; /* with it; without a connection until that is up */
     size_t turn;                     /* which of the Sentinels it is */
@@ -156,9 +157,10 @@ static size_t sentinel_beside(const struct sentinel *sentinel)
 
 static bool sentinel_connect(struct sentinel *sentinel, size_t which)
 {
-    const struct conn_options options = {.keepalive_s = KEEPALIVE_S, .tls = sentinel->tls};
-    return connect_race_open(&sentinel->race, which, &sentinel->options.sentinels.at[which],
-                             &options);
+    const struct primary_address *to = &sentinel->options.sentinels.at[which];
+    struct conn_options options = {.keepalive_s = KEEPALIVE_S};
+    route_apply(&sentinel->route, to, &options);
+    return connect_race_open(&sentinel->race, which, to, &options);
 }
 
 /* To the next look at the race, or to the end of the time that the one whose turn it is has. */
@@ -417,7 +419,12 @@ void sentinel_close(struct sentinel **sentinel)
 
 void sentinel_set_tls(struct sentinel *sentinel, struct tls_context *tls)
 {
-    sentinel->tls = tls;
+    sentinel->route.tls = tls;
+}
+
+void sentinel_set_proxy(struct sentinel *sentinel, const char *proxy)
+{
+    sentinel->route.proxy = proxy;
 }
 
 void sentinel_ask(struct sentinel *sentinel)

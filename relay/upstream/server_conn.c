@@ -30,13 +30,14 @@ void server_conn_fini(struct server_conn *server_conn)
     server_conn->buffer = NULL;
 }
 
-struct conn_options server_conn_conn_options(const struct server_conn *server_conn)
+struct conn_options server_conn_conn_options(const struct server_conn *server_conn,
+                                             const struct primary_address *to)
 {
     struct conn_options options = {
         .keepalive_s = KEEPALIVE_S,
         .unanswered_ms = SERVER_CONN_UNANSWERED_MS,
-        .tls = server_conn->tls,
     };
+    route_apply(server_conn->route, to, &options);
     if (server_conn->congestion != NULL)
         snprintf(options.congestion, sizeof(options.congestion), "%s", server_conn->congestion);
     return options;
@@ -54,11 +55,11 @@ void server_conn_adopt(struct server_conn *server_conn, struct conn *conn)
     server_conn->conn = conn;
 }
 
-bool server_conn_open(struct server_conn *server_conn, struct loop *loop, const char *host,
-                      uint16_t port, conn_event_fn *fn, void *arg)
+bool server_conn_open(struct server_conn *server_conn, struct loop *loop,
+                      const struct primary_address *to, conn_event_fn *fn, void *arg)
 {
-    const struct conn_options options = server_conn_conn_options(server_conn);
-    server_conn_adopt(server_conn, conn_connect(loop, host, port, &options, fn, arg));
+    const struct conn_options options = server_conn_conn_options(server_conn, to);
+    server_conn_adopt(server_conn, conn_connect(loop, to->host, to->port, &options, fn, arg));
     return server_conn->conn != NULL;
 }
 

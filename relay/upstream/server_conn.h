@@ -17,9 +17,9 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 #include "relay/net/conn.h"
+#include "route.h"
 
 struct loop;
-struct tls_context;
 
 enum {
     SERVER_CONN_BUFFER = 256 * 1024,
@@ -29,8 +29,8 @@ enum {
 };
 
 struct server_conn {
-    struct conn *conn;       /* NULL: not open */
-    struct tls_context *tls; /* of the next connection; NULL: plain. The owner's to set */
+    struct conn *conn;         /* NULL: not open */
+    const struct route *route; /* of the next connection; NULL: plain. The owner's to set */
     const char
         *congestion; /* of the next connection; NULL or "": the system's. The owner's to set */
     struct handshake handshake;
@@ -48,11 +48,12 @@ void server_conn_fini(struct server_conn *server_conn);
 
 /* Connects. False: out of memory. */
 MUST_CHECK bool server_conn_open(struct server_conn *server_conn, struct loop *loop,
-                                 const char *host, uint16_t port, conn_event_fn *fn, void *arg);
+                                 const struct primary_address *to, conn_event_fn *fn, void *arg);
 void server_conn_close(struct server_conn *server_conn);
 
 /* The same with a connection that was made elsewhere, with these options or others, and is the connection's now. */
-struct conn_options server_conn_conn_options(const struct server_conn *server_conn);
+struct conn_options server_conn_conn_options(const struct server_conn *server_conn,
+                                             const struct primary_address *to);
 void server_conn_adopt(struct server_conn *server_conn, struct conn *conn);
 
 /* The connection is up: begins the handshake. */

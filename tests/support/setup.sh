@@ -35,7 +35,7 @@ test)
     packages="$build_set $server_set $clang_set clang-format libcmocka-dev"
     packages="$packages $python_set python3-pytest python3-pytest-xdist python3-pytest-timeout openssl iproute2 curl"
     packages="$packages $install_set $cross_set $browser_set"
-    kinds="redis-7.0 valkey-8 redis-8 valkey-8.1 prometheus haproxy keepalived redis-exporter collectd"
+    kinds="redis-7.0 valkey-8 redis-8 valkey-8.1 prometheus haproxy keepalived nginx tinyproxy dante redis-exporter collectd"
     ;;
 servers) packages="$server_set" kinds="redis-7.0 valkey-8 redis-8 valkey-8.1" ;;
 demo) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;
@@ -137,6 +137,13 @@ fetch_with_libraries()
 fetch_haproxy() { fetch_with_libraries haproxy; }
 
 fetch_keepalived() { fetch_with_libraries keepalived; }
+
+# An ingress, and two proxies on the way out.
+fetch_nginx() { fetch_with_libraries nginx-light && system_apt download nginx; }
+
+fetch_tinyproxy() { fetch_with_libraries tinyproxy-bin; }
+
+fetch_dante() { fetch_with_libraries dante-server; }
 
 fetch_redis_exporter() { system_apt download prometheus-redis-exporter; }
 
@@ -277,6 +284,9 @@ fetch_servers()
 prometheus promtool --version
 haproxy haproxy -v
 keepalived keepalived -v
+nginx nginx -v
+tinyproxy tinyproxy -v
+dante danted -v
 redis-exporter prometheus-redis-exporter -version
 collectd collectd -h
 END

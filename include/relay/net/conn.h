@@ -55,7 +55,9 @@ struct conn_options {
                               * be cut off for that, too */
     int64_t connect_ms_max;               /* at most, for one address; 0: as dialer.h says */
     char congestion[CONN_CONGESTION_MAX]; /* of TCP: conn_may_have_congestion; "": the system's */
-    struct tls_context *tls;              /* NULL: plain. The connection keeps its own hold of it */
+    const char *
+        proxy; /* a connecting one's: the URL of proxy.h; NULL or "": none. Not used behind the call */
+    struct tls_context *tls; /* NULL: plain. The connection keeps its own hold of it */
     bool
         accepts_plain; /* an accepted one under TLS: a client that speaks plain text comes up as well, without
                          * TLS, so that it can be told. Ask conn_is_tls first */
@@ -64,7 +66,7 @@ struct conn_options {
                            * limits it */
 };
 
-/* Connects to a name or address; the name is resolved without blocking. Ends in UP or in DOWN, also
+/* Connects to a name or address; the name is resolved without blocking, by the proxy where there is one. Ends in UP or in DOWN, also
  * for names that nobody knows; the owner limits the time. NULL only when out of memory. */
 MUST_CHECK struct conn *conn_connect(struct loop *loop, const char *host, uint16_t port,
                                      const struct conn_options *options, conn_event_fn *fn,
@@ -98,14 +100,14 @@ void conn_want(struct conn *conn, bool read, bool write);
 /* What went wrong, in words, or "" . Valid while the connection lives. */
 const char *conn_error(const struct conn *conn);
 
-/* The peer as "192.0.2.7:6380", "[2001:db8::7]:6380", or "host:port" while not connected. */
+/* The peer as "192.0.2.7:6380", "[2001:db8::7]:6380", or "host:port" while not connected, and behind a proxy. */
 const char *conn_peer(const struct conn *conn);
 
 /* Our own end in the same words; "" while not connected. */
 const char *conn_local(const struct conn *conn);
 
 /* The peer's address without a port, as slaveN lines and monitors want it; the port by the other. ""
- * and 0 while not connected. */
+ * and 0 while not connected. Behind a proxy it is the proxy's. */
 const char *conn_peer_address(const struct conn *conn);
 uint16_t conn_peer_port(const struct conn *conn);
 

@@ -66,6 +66,7 @@ struct link_options {
     int64_t timeout_ms;        /* repl-timeout: silence that ends a connection */
     int64_t refresh_pause_ms;  /* snapshot-min-interval: between two refreshes nobody waits for */
     const char *congestion;    /* tcp-congestion; NULL or "": the system's */
+    const char *proxy;         /* proxy: the URL of proxy.h; NULL or "": none */
     int64_t failover_grace_ms; /* failover-grace: 0: none; negative: for ever */
     bool asks_sentinels; /* some are asked who the primary is: link_follow_primary is to come */
     bool snapshot_always_ready; /* refresh before the window leaves X behind; else when wanted */

@@ -34,6 +34,9 @@ void sentinel_close(struct sentinel **sentinel);
  * names must be who answers. */
 void sentinel_set_tls(struct sentinel *sentinel, struct tls_context *tls);
 
+/* The same for the proxy that they go through, as in link_options. */
+void sentinel_set_proxy(struct sentinel *sentinel, const char *proxy);
+
 /* The link cannot reach the primary: ask again now, another Sentinel if the one we listen to has
  * nothing new. */
 void sentinel_ask(struct sentinel *sentinel);

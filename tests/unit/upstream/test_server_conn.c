@@ -10,6 +10,7 @@
 #define ACK_7 "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n7\r\n"
 #define PING "*1\r\n$4\r\nPING\r\n"
 
+static const struct primary_address primary = {.host = "primary.test", .port = 6379};
 static struct loop *loop;
 static struct server_conn server_conn;
 static struct text why;
@@ -28,7 +29,7 @@ static void on_event(struct conn *conn, enum conn_event event, void *arg)
 
 static struct conn *open_up(void)
 {
-    assert_true(server_conn_open(&server_conn, loop, "primary.test", 6379, on_event, NULL));
+    assert_true(server_conn_open(&server_conn, loop, &primary, on_event, NULL));
     fake_conn_up(server_conn.conn);
     return server_conn.conn;
 }
@@ -143,7 +144,7 @@ static void on_ending(struct conn *conn, enum conn_event event, void *arg)
 
 SERVER_CONN_TEST(tells_why_nothing_comes_any_more)
 {
-    assert_true(server_conn_open(&server_conn, loop, "primary.test", 6379, on_ending, NULL));
+    assert_true(server_conn_open(&server_conn, loop, &primary, on_ending, NULL));
     fake_conn_up(server_conn.conn);
     server_conn_pause(&server_conn, false);
     fake_conn_end(server_conn.conn);
@@ -153,7 +154,7 @@ SERVER_CONN_TEST(tells_why_nothing_comes_any_more)
     server_conn_close(&server_conn);
     assert_true(fake_conn_is_closed(ending));
 
-    assert_true(server_conn_open(&server_conn, loop, "primary.test", 6379, on_ending, NULL));
+    assert_true(server_conn_open(&server_conn, loop, &primary, on_ending, NULL));
     fake_conn_up(server_conn.conn);
     server_conn_pause(&server_conn, false);
     fake_conn_fail(server_conn.conn, "Connection reset by peer");
@@ -167,7 +168,7 @@ SERVER_CONN_TEST(tells_why_nothing_comes_any_more)
 SERVER_CONN_TEST(memory_is_out)
 {
     fake_conn_refuse_next();
-    assert_false(server_conn_open(&server_conn, loop, "primary.test", 6379, on_event, NULL));
+    assert_false(server_conn_open(&server_conn, loop, &primary, on_event, NULL));
     server_conn_close(&server_conn);
     (void)open_up();
 }
