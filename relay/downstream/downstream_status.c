@@ -8,6 +8,7 @@
 #include "relay/downstream/downstream.h"
 #include "relay/store/history.h"
 #include "relay/store/store.h"
+#include "sync_failures.h"
 
 struct replica_stats_list_scope downstream_scope(const struct downstream *downstream)
 {
@@ -87,62 +88,18 @@ void downstream_each_replica(const struct downstream *downstream, peer_status_fn
     }
 }
 
-static const char *first_set(const char *announced, const char *address)
-{
-    return announced[0] != '\0' ? announced : address;
-}
-
-static void tell_failing_replica_stats(const struct replica_stats *stats, int64_t now_ms,
-                                       sync_failure_fn *fn, void *arg)
-{
-    bool is_over = REPLICA_STATS_GET(stats, has_acknowledged) ||
-                   REPLICA_STATS_GET(stats, state) == REPLICA_CLOSING ||
-                   (stats->worker != NULL && !stats->full_sync);
-    bool is_unreadable = stats->reading == RDB_UNREADABLE && !stats->terms.is_relay;
-    if (is_over || (stats->failures <= RESYNC_FREE && !is_unreadable))
-        return;
-    const struct sync_failure failure = {
-        .address = first_set(stats->terms.address, stats->address),
-        .listening_port = stats->terms.listening_port,
-        .version = stats->terms.version,
-        .failures = stats->failures,
-        .rdb = stats->source.rdb,
-        .reading = stats->reading,
-        .delayed_ms = delayed_ms(stats, now_ms),
-    };
-    fn(&failure, arg);
-}
-
-static void tell_failing_place(const struct resync_place *place, sync_failure_fn *fn, void *arg)
-{
-    bool is_unreadable = place->reading == RDB_UNREADABLE && !place->terms.is_relay;
-    if (place->failures <= RESYNC_FREE && !is_unreadable)
-        return;
-    const struct sync_failure failure = {
-        .address = first_set(place->terms.address, place->address),
-        .listening_port = place->terms.listening_port,
-        .version = place->terms.version,
-        .failures = place->failures,
-        .rdb = place->source.rdb,
-        .reading = place->reading,
-    };
-    fn(&failure, arg);
-}
-
 void downstream_each_sync_failure(const struct downstream *downstream, sync_failure_fn *fn,
                                   void *arg)
 {
-    const struct resync_throttle *throttle = &downstream->waiting.throttle;
-    int64_t now_ms = clock_ms();
+    struct sync_failures failures = {.fn = fn, .arg = arg, .now_ms = clock_ms()};
     const struct replica_stats *stats;
     TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
     {
-        tell_failing_replica_stats(stats, now_ms, fn, arg);
+        sync_failures_add_replica(&failures, stats);
     }
-    for (int i = 0; i < RESYNC_PLACES; i++) {
-        if (!resync_place_is_over(&throttle->place[i], now_ms))
-            tell_failing_place(&throttle->place[i], fn, arg);
-    }
+    for (int i = 0; i < RESYNC_PLACES; i++)
+        sync_failures_add_place(&failures, &downstream->waiting.throttle.place[i]);
+    sync_failures_tell(&failures);
 }
 
 void downstream_each_client(const struct downstream *downstream, peer_status_fn *fn, void *arg)

@@ -18,16 +18,27 @@ static bool have_equal_terms(const struct replica_terms *a, const struct replica
            strcmp(a->version, b->version) == 0;
 }
 
-bool resync_is_alike(const struct replica_stats *a, const struct replica_stats *b)
+struct resync_identity resync_identity_of(const struct replica_stats *stats)
+{
+    return (struct resync_identity){stats->address, stats->user, &stats->terms};
+}
+
+struct resync_identity resync_place_identity(const struct resync_place *place)
+{
+    return (struct resync_identity){place->address, place->user, &place->terms};
+}
+
+bool resync_identity_equal(const struct resync_identity *a, const struct resync_identity *b)
 {
     return strcmp(a->address, b->address) == 0 && strcmp(a->user, b->user) == 0 &&
-           have_equal_terms(&a->terms, &b->terms);
+           have_equal_terms(a->terms, b->terms);
 }
 
 static bool is_of(const struct resync_place *place, const struct replica_stats *stats)
 {
-    return place->failures > 0 && strcmp(place->address, stats->address) == 0 &&
-           strcmp(place->user, stats->user) == 0 && have_equal_terms(&place->terms, &stats->terms);
+    const struct resync_identity of_place = resync_place_identity(place);
+    const struct resync_identity of_stats = resync_identity_of(stats);
+    return place->failures > 0 && resync_identity_equal(&of_place, &of_stats);
 }
 
 bool resync_place_is_over(const struct resync_place *place, int64_t now_ms)

@@ -58,10 +58,20 @@ struct resync_throttle {
     } place[RESYNC_PLACES];
 };
 
-bool resync_source_equal(const struct resync_source *a, const struct resync_source *b);
+/* What a replica says of itself, and where it comes from. Points into what it is of. */
+struct resync_identity {
+    const char *address;
+    const char *user;
+    const struct replica_terms *terms;
+};
 
-/* Can the two be told from one another by what they say and where they come from? */
-bool resync_is_alike(const struct replica_stats *a, const struct replica_stats *b);
+struct resync_identity resync_identity_of(const struct replica_stats *stats);
+struct resync_identity resync_place_identity(const struct resync_place *place);
+
+/* Can they not be told from one another? */
+bool resync_identity_equal(const struct resync_identity *a, const struct resync_identity *b);
+
+bool resync_source_equal(const struct resync_source *a, const struct resync_source *b);
 
 /* A replica asks for a full sync, which would be made of `source`: how many failures it takes with it. */
 unsigned resync_throttle_take(struct resync_throttle *throttle, const struct replica_stats *stats,

@@ -377,11 +377,14 @@ static unsigned take_over_failures(struct waiting *waiting, const struct replica
                                    int64_t now_ms)
 {
     struct replica *replica;
+    const struct resync_identity of_failed = resync_identity_of(failed);
     TAILQ_FOREACH(replica, &waiting->replicas, entry)
     {
         struct replica_stats *stats = replica->stats;
+        const struct resync_identity who = resync_identity_of(stats);
         bool is_delayed = stats->failures > 0 && now_ms < stats->not_before_ms;
-        if (!is_delayed || stats->reading == RDB_UNREADABLE || !resync_is_alike(stats, failed) ||
+        if (!is_delayed || stats->reading == RDB_UNREADABLE ||
+            !resync_identity_equal(&who, &of_failed) ||
             !resync_source_equal(&stats->source, &failed->source))
             continue;
         log_info("downstream: replica id=%" PRIu64

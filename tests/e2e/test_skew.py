@@ -28,8 +28,8 @@ def test_older_replica_loops_alone(lab, valkey):
     seen = relay.syncs()[0]
     wait.until("it has come again", lambda: relay.syncs()[0] > seen, seconds=45)
 
-    # It may come again before its last connection is seen to have ended: both are counted then.
-    told = f"127.0.0.1:{old.port} has taken"
+    # It is one replica, also where it comes again before its last connection is seen to have ended.
+    told = f"The replica 127.0.0.1:{old.port} has taken"
     finding = wait.until("it is told of", lambda: cannot_load(relay), lambda one: one and told in one["what"], seconds=45)
     assert finding["severity"] == "problem"
     assert "RDB REDIS0011" in finding["what"]

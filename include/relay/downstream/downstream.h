@@ -114,7 +114,7 @@ typedef void peer_status_fn(const struct peer_status *status, void *arg);
 void downstream_each_replica(const struct downstream *downstream, peer_status_fn *fn, void *arg);
 void downstream_each_client(const struct downstream *downstream, peer_status_fn *fn, void *arg);
 
-/* Those that cannot load what they are given. */
+/* Those that cannot load what they are given, each once; those that cannot be told from one another are one. */
 typedef void sync_failure_fn(const struct sync_failure *failure, void *arg);
 void downstream_each_sync_failure(const struct downstream *downstream, sync_failure_fn *fn,
                                   void *arg);
