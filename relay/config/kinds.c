@@ -29,6 +29,12 @@ static const char *const snapshot_names[] = {
     [CONFIG_SNAPSHOT_ON_DEMAND] = "on-demand",
     NULL,
 };
+static const char *const preference_names[] = {
+    [PRIMARY_PREFER_PRIMARY] = "primary",
+    [PRIMARY_PREFER_FIRST] = "first",
+    [PRIMARY_PREFER_NEAREST] = "nearest",
+    NULL,
+};
 
 static const char *const switch_names[] = {[CONFIG_NO] = "no", [CONFIG_YES] = "yes", NULL};
 static const char *const auth_clients_names[] = {
@@ -109,6 +115,8 @@ const struct value_kind kind_fsync_when = {VALUE_NAME, .names = fsync_names,
                                            .expected = "one of: no, everysec, always"};
 const struct value_kind kind_snapshot_when = {VALUE_NAME, .names = snapshot_names,
                                               .expected = "one of: always-ready, on-demand"};
+const struct value_kind kind_preference = {VALUE_NAME, .names = preference_names,
+                                           .expected = "one of: primary, first, nearest"};
 const struct value_kind kind_switch = {VALUE_NAME, .names = switch_names,
                                        .expected = "one of: yes, no"};
 const struct value_kind kind_auth_clients = {VALUE_NAME, .names = auth_clients_names,

@@ -38,6 +38,7 @@ static const struct setting settings[] = {
     {"upstream", "sentinel-tls", &kind_switch, AT(sentinel_has_tls), "no", 0},
     {"upstream", "failover-grace", &kind_grace, AT(upstream.failover_grace_ms), "180",
      SETTING_LIVE},
+    {"upstream", "prefer", &kind_preference, AT(upstream.prefer), "primary", SETTING_LIVE},
     {"upstream", "ack", &kind_ack, AT(upstream.ack), "received", SETTING_LIVE},
     {"upstream", "repl-timeout", &kind_patience, AT(upstream.timeout_ms), "60", SETTING_LIVE},
     {"upstream", "replica-announce-ip", &kind_host, AT(upstream.announce_ip), "", 0},

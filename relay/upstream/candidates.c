@@ -5,11 +5,18 @@
 
 #include "relay/base/check.h"
 
-void candidates_init(struct candidates *candidates, const struct primary_candidates *list)
+void candidates_init(struct candidates *candidates, const struct primary_candidates *list,
+                     enum primary_preference prefer)
 {
     CHECK(list->count <= PRIMARY_CANDIDATES_MAX);
     memset(candidates, 0, sizeof(*candidates));
     candidates->list = *list;
+    candidates->prefer = prefer;
+}
+
+void candidates_prefer(struct candidates *candidates, enum primary_preference prefer)
+{
+    candidates->prefer = prefer;
 }
 
 const struct primary_address *candidates_current(const struct candidates *candidates)
@@ -22,6 +29,14 @@ struct candidate *candidates_current_row(struct candidates *candidates)
     return &candidates->at[candidates->index];
 }
 
+void candidates_begin_turn(struct candidates *candidates)
+{
+    struct candidate *current = candidates_current_row(candidates);
+    current->answer = CANDIDATE_SILENT;
+    current->may_come = false;
+    current->is_awaited = false;
+}
+
 bool candidates_have_choice(const struct candidates *candidates)
 {
     return candidates->list.count > 1;
@@ -29,7 +44,8 @@ bool candidates_have_choice(const struct candidates *candidates)
 
 static void begin_round(struct candidates *candidates, size_t first)
 {
-    candidates->first = candidates->index = first;
+    candidates->first = candidates->prefer == PRIMARY_PREFER_FIRST ? 0 : first;
+    candidates->index = candidates->first;
     for (size_t i = 0; i < candidates->list.count; i++)
         candidates->at[i].had_turn = false;
 }
@@ -168,6 +184,18 @@ static bool has_eligible(const struct candidates *candidates)
     return false;
 }
 
+/* Is the current one waited for, before those after it are asked? */
+static bool candidates_yield(struct candidates *candidates, const struct candidates_rule *rule,
+                             int64_t now_ms)
+{
+    const struct candidate *current = candidates_current_row(candidates);
+    if (candidates->prefer != PRIMARY_PREFER_FIRST || !current->may_come)
+        return false;
+    if (candidates->yields_until_ms == 0)
+        candidates->yields_until_ms = now_ms + rule->yield_ms;
+    return current->is_awaited || now_ms < candidates->yields_until_ms;
+}
+
 enum candidates_turn candidates_pass(struct candidates *candidates,
                                      const struct candidates_rule *rule, uint32_t hanging,
                                      int64_t now_ms)
@@ -176,6 +204,10 @@ enum candidates_turn candidates_pass(struct candidates *candidates,
     if (candidates->is_chosen) { /* a round of its own, so that there is a rest between two */
         candidates->is_chosen = false;
         begin_round(candidates, next_of(candidates, candidates->index));
+        return CANDIDATES_BACKOFF;
+    }
+    if (candidates_yield(candidates, rule, now_ms)) {
+        begin_round(candidates, candidates->first);
         return CANDIDATES_BACKOFF;
     }
     candidates_current_row(candidates)->had_turn = true;
@@ -217,12 +249,21 @@ int64_t candidates_skip_backing_off(struct candidates *candidates, int64_t now_m
     return candidates->at[soonest].full_not_before_ms - now_ms;
 }
 
+void candidates_begin_round(struct candidates *candidates)
+{
+    if (!candidates->is_chosen && candidates->list.count > 0)
+        begin_round(candidates, candidates->index);
+}
+
 void candidates_settle(struct candidates *candidates)
 {
-    begin_round(candidates, candidates->index);
+    size_t followed = candidates->index;
+    begin_round(candidates, followed);
+    candidates->index = followed;
     candidates->is_chosen = false;
     candidates->rounds = 0;
     candidates->waits_since_ms = 0;
+    candidates->yields_until_ms = 0;
     for (size_t i = 0; i < candidates->list.count; i++) {
         candidates->at[i].is_accepted = false;
         candidates->at[i].answer =

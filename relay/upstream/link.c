@@ -326,7 +326,7 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
     link->announced.fixed = options->announce_version;
     link->compression.wanted = options->compression;
     announced_version_recall(store, &link->announced);
-    candidates_init(&link->candidates, &options->primary);
+    candidates_init(&link->candidates, &options->primary, options->prefer);
     static_assert(LINK_IDLE == 0, "a new link is idle");
     if (!link_prepare(link)) {
         link_close(&link);
@@ -376,7 +376,7 @@ static void link_switch(struct link *link, const struct primary_address *primary
                             "replicaof: told to follow another primary");
     link->trouble = (struct log_repeat){.count = 0}; /* that was with the one before */
     const struct primary_candidates list = {.count = 1, .at = {*primary}};
-    candidates_init(&link->candidates, &list);
+    candidates_init(&link->candidates, &list, link->options.prefer);
     link_tell_wait(link);
     timer_arm(link->timer, 0);
 }

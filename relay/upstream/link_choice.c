@@ -7,6 +7,7 @@
  *   - of several, or one that a Sentinel told of, only who goes on with our history, at once. Another history
  *     is taken when failover-grace is over, or nobody is left who might have ours; from a list never one that
  *     was there beside ours. REPLICAOF and RELAY ACCEPT end the wait;
+ *   - prefer says whether a replica that goes on with our history waits for a primary of the list to be found;
  *   - before the first answer of a Sentinel nobody's full sync is taken while there is a history to lose.
  *
  * It is looked at first (INFO), so that a server whose history is not wanted need not fork. Who has not the
@@ -159,7 +160,16 @@ static bool leads_elsewhere(const struct link *link, const struct primary_info *
     return kinship == KINSHIP_OURS && info->offset > history_end(history);
 }
 
-/* Of several, a replica is followed only where the round finds no primary that goes on with ours. */
+/* It may be the other relay of a pair, which turns to the primary as we do: see candidates.h. */
+static void link_choice_note_coming(struct link *link, const struct primary_info *info)
+{
+    struct candidate *row = candidates_current_row(&link->candidates);
+    row->may_come = info->is_relay;
+    row->is_awaited = info->is_relay && info->is_syncing && store_current(link->store) == NULL;
+}
+
+/* Of several, a replica is followed only where the round finds no primary that goes on with ours, unless `prefer`
+ * makes no difference between the two. */
 static const char *judge_listed_replica(struct link *link, const struct primary_info *info,
                                         enum kinship kinship)
 {
@@ -167,15 +177,17 @@ static const char *judge_listed_replica(struct link *link, const struct primary_
     const struct primary_address *primary = &info->primary;
     bool may_be_promoted = kinship == KINSHIP_OURS && store_current(link->store) != NULL;
     enum candidate_answer otherwise = may_be_promoted ? CANDIDATE_KEEPER : CANDIDATE_USELESS;
-    if (!info->link_is_up)
+    if (!info->link_is_up) {
+        link_choice_note_coming(link, info);
         return link_refuse(link, otherwise,
                            "it is a replica of %s:%" PRIu16 ", and its link is down", primary->host,
                            primary->port);
+    }
     if (!leads_elsewhere(link, info, kinship))
         return link_refuse(link, otherwise,
                            "it is a replica of %s:%" PRIu16 ", and has no more than this relay",
                            primary->host, primary->port);
-    if (kinship == KINSHIP_NONE)
+    if (kinship == KINSHIP_NONE || candidates->prefer != PRIMARY_PREFER_PRIMARY)
         return NULL; /* as a primary's */
     const char *why = link_refuse(link, CANDIDATE_REPLICA,
                                   "it is a replica of %s:%" PRIu16 ": primaries are asked first",

@@ -4,6 +4,8 @@
  * connected has its turn at once; those that hang keep theirs, and their connections. Who is chosen does not depend
  * on it: a primary that goes on with our history is taken whenever it is asked, and everything else is weighed at
  * the end of the round (candidates.h), for which those that hang have as much time as without a race.
+ *
+ * With PRIMARY_PREFER_NEAREST all are connected to at once, and asked in the order in which they are connected.
  */
 #include "link_private.h"
 
@@ -16,12 +18,18 @@
 
 enum { CHOICE_CONNECT_MS = 3000 }; /* to one address, where there are others to be asked */
 
+static bool link_connect_is_for_nearest(const struct link *link)
+{
+    return link->candidates.prefer == PRIMARY_PREFER_NEAREST;
+}
+
 /* May others be connected to beside the one whose turn it is? Where there is a history, it tells who is taken; a
- * first full sync is of the first in the list that answers. One that was chosen has no others beside it. */
+ * first full sync is of the first in the list that answers, or of the nearest. One that was chosen has no others
+ * beside it. */
 static bool has_race(const struct link *link)
 {
     return candidates_have_choice(&link->candidates) && !link->candidates.is_chosen &&
-           store_current(link->store) != NULL;
+           (store_current(link->store) != NULL || link_connect_is_for_nearest(link));
 }
 
 static bool connect_to(struct link *link, size_t which)
@@ -51,16 +59,6 @@ static void link_connect_arm_race(struct link *link)
     }
 }
 
-void link_begin_connecting(struct link *link)
-{
-    size_t place = link->candidates.index;
-    candidates_current_row(&link->candidates)->answer = CANDIDATE_SILENT;
-    link->server_conn.last_io_ms = clock_ms();
-    if (link->race.at[place].state == CONNECT_FREE && !connect_to(link, place))
-        log_debug("upstream: no memory for a connection");
-    link_connect_arm_race(link);
-}
-
 /* Those whose full sync has failed wait for their turn: then it is looked whether there is room for an RDB. */
 static size_t next_beside(const struct link *link)
 {
@@ -68,6 +66,46 @@ static size_t next_beside(const struct link *link)
     for (size_t i = 0; i < link->candidates.list.count; i++)
         without |= link->candidates.at[i].full_failures > 0 ? UINT32_C(1) << i : 0;
     return candidates_next(&link->candidates, without, clock_ms());
+}
+
+static void link_connect_to_all(struct link *link)
+{
+    for (size_t next = next_beside(link); next != SIZE_MAX; next = next_beside(link)) {
+        if (!connect_to(link, next)) {
+            log_debug("upstream: no memory for a connection");
+            return;
+        }
+    }
+}
+
+/* Those that are connected already go before the one whose turn it is, the first that was first. */
+static void link_connect_turn_to_ready(struct link *link)
+{
+    struct candidates *candidates = &link->candidates;
+    const struct connect_place *first = NULL;
+    for (size_t i = 0; i < candidates->list.count; i++) {
+        const struct connect_place *place = &link->race.at[i];
+        bool is_earlier = first == NULL || place->since_ms < first->since_ms;
+        if (place->state == CONNECT_READY && !candidates->at[i].had_turn && is_earlier)
+            first = place;
+    }
+    if (first != NULL)
+        candidates_turn_to(candidates, (size_t)(first - link->race.at));
+}
+
+void link_begin_connecting(struct link *link)
+{
+    bool is_for_nearest = has_race(link) && link_connect_is_for_nearest(link);
+    if (is_for_nearest)
+        link_connect_turn_to_ready(link);
+    size_t place = link->candidates.index;
+    candidates_begin_turn(&link->candidates);
+    link->server_conn.last_io_ms = clock_ms();
+    if (link->race.at[place].state == CONNECT_FREE && !connect_to(link, place))
+        log_debug("upstream: no memory for a connection");
+    if (is_for_nearest)
+        link_connect_to_all(link);
+    link_connect_arm_race(link);
 }
 
 static void connect_beside(struct link *link)
@@ -116,7 +154,7 @@ void link_note_race(struct link *link, size_t place, struct link_outcome *outcom
         return;
     if (!is_current && link->race.at[place].state == CONNECT_READY) {
         candidates_turn_to(&link->candidates, place);
-        candidates_current_row(&link->candidates)->answer = CANDIDATE_SILENT;
+        candidates_begin_turn(&link->candidates);
     }
     link_look_at_race(link, outcome);
 }

@@ -21,10 +21,14 @@
 #include "relay/base/log.h"
 #include "relay/base/text.h"
 #include "relay/net/loop.h"
+#include "relay/os/random.h"
 #include "relay/store/store.h"
 
 enum {
     LOOK_FOR_ROOM_MS = 1000,
+    /* Long beside a handshake over a far link, so that the two of a pair seldom turn to the primary at once. */
+    YIELD_MS_MIN = 500,
+    YIELD_MS_MAX = 5000,
     /* For each answer in the handshake, where there are other candidates. */
     CHOICE_ANSWER_MS = 10 * 1000,
 };
@@ -59,11 +63,15 @@ static int64_t retry_delay_ms(struct link *link, bool stays)
 
 int64_t link_next_attempt_ms(struct link *link, bool stays, bool *ends_round)
 {
-    const struct candidates_rule rule = link_rule(link);
+    struct candidates_rule rule = link_rule(link);
+    rule.yield_ms = YIELD_MS_MIN + (int64_t)random_below(YIELD_MS_MAX - YIELD_MS_MIN + 1);
     uint32_t hanging = connect_race_hanging(&link->race);
     *ends_round = stays || candidates_pass(&link->candidates, &rule, hanging, clock_ms()) ==
                                CANDIDATES_BACKOFF;
-    return *ends_round ? retry_delay_ms(link, stays) : 0;
+    int64_t delay_ms = *ends_round ? retry_delay_ms(link, stays) : 0;
+    if (stays)
+        candidates_begin_round(&link->candidates);
+    return delay_ms;
 }
 
 static void tell_no_space(struct link *link, const char *why)

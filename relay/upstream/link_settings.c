@@ -48,6 +48,8 @@ void link_change(struct link *link, const struct link_options *options)
     link->route.proxy = options->proxy;
     link->options.timeout_ms = options->timeout_ms;
     link->options.failover_grace_ms = options->failover_grace_ms;
+    link->options.prefer = options->prefer;
+    candidates_prefer(&link->candidates, options->prefer);
     link->announced.fixed = options->announce_version;
     compression_use_change(&link->compression, options->compression);
     link->refresh_schedule.always_ready = options->snapshot_always_ready;

@@ -66,6 +66,11 @@ static void read_link_status(struct primary_info *info, struct bytes value)
     info->link_is_up = bytes_is(value, "up");
 }
 
+static void read_sync_in_progress(struct primary_info *info, struct bytes value)
+{
+    info->is_syncing = bytes_is(value, "1");
+}
+
 static void read_offset(struct primary_info *info, struct bytes value)
 {
     if (!bytes_to_u64(value, &info->offset))
@@ -157,6 +162,7 @@ static const struct field {
     {"master_host:", read_master_host},
     {"master_port:", read_master_port},
     {"master_link_status:", read_link_status},
+    {"master_sync_in_progress:", read_sync_in_progress},
     {"master_repl_offset:", read_offset},
     {"upstream_chain:", read_chain},
     {"upstream_chain_complete:", read_chain_complete},

@@ -70,6 +70,7 @@ MOVING = ("docs/failover", "Moving replicas onto a relay, and off it")
 GIVEN = {
     MOVING: "server 10.0.0.2; follow 10.0.0.2\n",
     ("docs/failover", "Another region behind TLS"): "server 10.1.0.2\n",
+    ("docs/failover", "A pair of relays at one far link"): "redis-cli -h 10.0.0.1 config set requirepass a-long-password\n",
     ("docs/failover", "Two relays behind one address"): "server 10.0.0.2\n",
     ("docs/failover", "Failover with Sentinel"): "server 10.0.0.2; follow 10.0.0.2; server 10.0.0.3\n"
     # So that it is the other who is promoted.

@@ -22,6 +22,13 @@ struct primary_address {
     uint16_t port;
 };
 
+/* Which of several that can go on with our history is followed. */
+enum primary_preference {
+    PRIMARY_PREFER_PRIMARY, /* one that is a primary; else a replica, the last followed first */
+    PRIMARY_PREFER_FIRST,   /* the first of the list, whether it is a primary or a replica */
+    PRIMARY_PREFER_NEAREST, /* the one that is connected first, whether it is a primary or a replica */
+};
+
 struct primary_candidates {
     size_t count; /* 0: it is not known (yet) where the primary is */
     struct primary_address at[PRIMARY_CANDIDATES_MAX];

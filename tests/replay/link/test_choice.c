@@ -3,6 +3,7 @@
  * Who of several servers is taken where the best does not answer: whose history, and which replica.
  */
 #include "candidates_stage.h"
+#include "relay/base/clock.h"
 
 /* ------------------------------------------------------------------ another history */
 
@@ -364,6 +365,73 @@ LINK_TEST(without_a_history_the_first_relay_is_followed)
     expect_passed(introduce(0, relay), "it is a replica of elsewhere.test:6399: primaries");
     expect_passed(introduce(1, relay), "it is a replica of");
     stage_ask(introduce(0, relay), "PSYNC ? -1");
+}
+
+/* ------------------------------------------------------------------ prefer = first, nearest */
+
+LINK_TEST(the_first_is_followed_also_where_it_is_a_replica)
+{
+    stage.options.prefer = PRIMARY_PREFER_FIRST;
+    start_with(2);
+    struct conn *relay = introduce(0, HEALTHY(STAGE_ID, "4711", CHAIN(UPSTREAM_ID)));
+    stage_ask(relay, FROM_X);
+    stage_say(relay, CONTINUE);
+    stage_expect_state(LINK_STREAMING);
+    assert_string_equal(stage_status().host, name_of(0));
+    hang_up(relay);
+    refuse(0);
+    settle_on(1);
+    hang_up(fake_conn_newest()); /* the first of the list, not the one that was good last */
+    stage_ask(introduce(0, HEALTHY(STAGE_ID, "4711", CHAIN(UPSTREAM_ID))), FROM_X);
+}
+
+#define RELAY_SERVER "redis_version:7.0.15\r\npsync_relay_version:0.1.0\r\n"
+#define LINK_DOWN                                                                                  \
+    "role:slave\r\nmaster_host:elsewhere.test\r\nmaster_port:6399\r\nmaster_link_status:down\r\n"  \
+    "master_sync_in_progress:0\r\nmaster_replid:" STAGE_ID "\r\n"
+
+LINK_TEST(the_other_of_a_pair_is_given_a_moment)
+{
+    stage.options.prefer = PRIMARY_PREFER_FIRST;
+    start_with(2);
+    stage.server = RELAY_SERVER;
+    int64_t begin_ms = clock_ms();
+    size_t first = 0;
+    for (;;) {
+        struct conn *conn = stage_await();
+        if (strcmp(fake_conn_host(conn), name_of(1)) == 0)
+            break;
+        fake_conn_up(conn);
+        stage.replication = LINK_DOWN;
+        stage_introduce(conn);
+        expect_passed(conn, "it is a replica of elsewhere.test:6399, and its link is down");
+        first++;
+    }
+    assert_in_range(first, 2, 20);
+    assert_in_range(clock_ms() - begin_ms, 500, 5000 + 5000);
+}
+
+LINK_TEST(the_other_of_a_pair_is_followed_when_its_link_is_there)
+{
+    stage.options.prefer = PRIMARY_PREFER_FIRST;
+    start_with(2);
+    stage.server = RELAY_SERVER;
+    expect_passed(introduce(0, LINK_DOWN), "it is a replica of");
+    expect_backoff(1, 100);
+    struct conn *relay = introduce(0, HEALTHY(STAGE_ID, "4711", CHAIN(UPSTREAM_ID)));
+    stage_ask(relay, FROM_X);
+    stage_say(relay, CONTINUE);
+    stage_expect_state(LINK_STREAMING);
+}
+
+/* A server that is a replica without its link is none that turns to our primary. */
+LINK_TEST(no_other_replica_is_given_a_moment)
+{
+    stage.options.prefer = PRIMARY_PREFER_FIRST;
+    start_with(2);
+    expect_passed(introduce(0, LINK_DOWN), "it is a replica of");
+    expect_next_at_once();
+    settle_on(1);
 }
 
 /* It may be behind us, as far as it shows. */

@@ -216,6 +216,71 @@ LINK_TEST(without_a_history_there_is_no_race)
     (void)await_after(0, 1);
 }
 
+/* ------------------------------------------------------------------ prefer = nearest */
+
+static void await_all(struct conn *conns[], size_t count)
+{
+    fake_loop_pass(stage.loop, 0);
+    assert_int_equal(fake_conn_count(), stage.connections + count);
+    for (size_t i = 0; i < count; i++)
+        conns[i] = fake_conn_nth(stage.connections + i);
+    stage.connections += count;
+}
+
+LINK_TEST(of_all_the_nearest_is_followed)
+{
+    for (size_t nearest = 0; nearest < 3; nearest++) {
+        struct conn *conns[3];
+        stage.options.prefer = PRIMARY_PREFER_NEAREST;
+        start_with(3);
+        await_all(conns, 3);
+        fake_conn_up(conns[nearest]);
+        say_what_it_is(conns[nearest], HEALTHY(STAGE_ID, "4711", CHAIN(UPSTREAM_ID)));
+        stage_ask(conns[nearest], FROM_X);
+        stage_say(conns[nearest], CONTINUE);
+        stage_expect_state(LINK_STREAMING);
+        assert_string_equal(stage_status().host, name_of(nearest));
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(fake_conn_is_closed(conns[i]), i != nearest);
+        stage_close(NULL);
+        stage_open(NULL);
+    }
+}
+
+/* Those that came after it have their turn in the order in which they came. */
+LINK_TEST(where_the_nearest_is_of_no_use_the_next_is_followed)
+{
+    struct conn *conns[3];
+    stage.options.prefer = PRIMARY_PREFER_NEAREST;
+    start_with(3);
+    await_all(conns, 3);
+    fake_conn_up(conns[1]);
+    fake_loop_pass(stage.loop, 1);
+    fake_conn_up(conns[2]);
+    fake_loop_pass(stage.loop, 1);
+    fake_conn_up(conns[0]);
+    say_what_it_is(conns[1], KEEPER);
+    expect_passed(conns[1], "it is a replica of");
+    fake_loop_pass(stage.loop, 0);
+    stage_expect_state(LINK_HANDSHAKE);
+    settle(conns[2]);
+    assert_string_equal(stage_status().host, name_of(2));
+}
+
+LINK_TEST(also_the_first_full_sync_is_of_the_nearest)
+{
+    struct conn *conns[2];
+    stage.options.prefer = PRIMARY_PREFER_NEAREST;
+    stage.options.primary = (struct primary_candidates){
+        .count = 2,
+        .at = {{.host = "host0.test", .port = 7000}, {.host = "host1.test", .port = 7001}}};
+    stage_start();
+    await_all(conns, 2);
+    fake_conn_up(conns[1]);
+    say_what_it_is(conns[1], HEALTHY(STAGE_ID, "4800", CHAIN(UPSTREAM_ID)));
+    stage_ask(conns[1], "PSYNC ? -1");
+}
+
 /* Whether there is room for its RDB is looked at before it is asked again. */
 LINK_TEST(one_whose_full_sync_failed_is_not_connected_to_beside)
 {

@@ -17,7 +17,7 @@ static void begin_with(size_t count)
         snprintf(list.at[i].host, sizeof(list.at[i].host), "host%zu", i);
         list.at[i].port = (uint16_t)(7000 + i);
     }
-    candidates_init(&candidates, &list);
+    candidates_init(&candidates, &list, PRIMARY_PREFER_PRIMARY);
     rule = (struct candidates_rule){.grace_ms = GRACE_MS, .is_list = count > 1};
     now_ms = NOW_MS;
     hanging = 0;
@@ -240,6 +240,84 @@ TEST(one_that_is_overtaken_is_asked_in_the_same_round)
     expect_turn(2);
     assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_BACKOFF);
     expect_turn(0);
+}
+
+/* ------------------------------------------------------------------ the first of the list is preferred */
+
+enum { YIELD_MS = 3000 };
+
+static void begin_with_preferred(size_t count)
+{
+    begin_with(count);
+    candidates_prefer(&candidates, PRIMARY_PREFER_FIRST);
+    rule.yield_ms = YIELD_MS;
+}
+
+static enum candidates_turn pass_coming(bool is_awaited)
+{
+    candidates_begin_turn(&candidates);
+    candidates_current_row(&candidates)->may_come = true;
+    candidates_current_row(&candidates)->is_awaited = is_awaited;
+    return pass(CANDIDATE_KEEPER);
+}
+
+TEST(rounds_begin_with_the_first_where_it_is_preferred)
+{
+    for (size_t good = 0; good < COUNT; good++) {
+        begin_with_preferred(COUNT);
+        for (size_t i = 0; i < good; i++)
+            assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_NEXT);
+        candidates_settle(&candidates);
+        expect_turn(good); /* it is followed */
+        candidates_begin_round(&candidates);
+        for (size_t turn = 0; turn < COUNT; turn++) {
+            expect_turn(turn);
+            assert_int_equal(pass(CANDIDATE_SILENT),
+                             turn == COUNT - 1 ? CANDIDATES_BACKOFF : CANDIDATES_NEXT);
+        }
+    }
+}
+
+TEST(a_relay_that_may_come_is_waited_for_once)
+{
+    begin_with_preferred(2);
+    assert_int_equal(pass_coming(false), CANDIDATES_BACKOFF);
+    now_ms += YIELD_MS - 1;
+    expect_turn(0);
+    assert_int_equal(pass_coming(false), CANDIDATES_BACKOFF);
+    now_ms += 1;
+    for (int round = 0; round < 2; round++) {
+        expect_turn(0);
+        assert_int_equal(pass_coming(false), CANDIDATES_NEXT);
+        expect_turn(1);
+        assert_int_equal(pass(CANDIDATE_SILENT), CANDIDATES_BACKOFF);
+    }
+    candidates_settle(&candidates);
+    assert_int_equal(pass_coming(false), CANDIDATES_BACKOFF); /* it is another loss of the link */
+}
+
+/* However long its full sync takes, and no longer. */
+TEST(a_relay_with_the_full_sync_that_is_needed_is_waited_for)
+{
+    begin_with_preferred(2);
+    for (int i = 0; i < 5; i++, now_ms += YIELD_MS) {
+        expect_turn(0);
+        assert_int_equal(pass_coming(true), CANDIDATES_BACKOFF);
+    }
+    assert_int_equal(pass_coming(false), CANDIDATES_NEXT);
+    expect_turn(1);
+}
+
+TEST(nobody_is_waited_for_where_the_first_is_not_preferred)
+{
+    static const enum primary_preference others[] = {PRIMARY_PREFER_PRIMARY,
+                                                     PRIMARY_PREFER_NEAREST};
+    for (size_t i = 0; i < LENGTH_OF(others); i++) {
+        begin_with_preferred(2);
+        candidates_prefer(&candidates, others[i]);
+        assert_int_equal(pass_coming(true), CANDIDATES_NEXT);
+        expect_turn(1);
+    }
 }
 
 /* ------------------------------------------------------------------ full syncs that failed */
