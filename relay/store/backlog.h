@@ -142,6 +142,10 @@ bool backlog_trim(struct backlog *backlog);
  * anything was: the identity has changed. */
 bool backlog_drop_unreadable(struct backlog *backlog);
 
+/* Could the oldest not be given up since the last call, because a power failure would find nothing newer? Then the
+ * syncer is to be asked at once. */
+bool backlog_take_sync_wish(struct backlog *backlog);
+
 /* Somebody else needs the disk: gives up the oldest segment, if nobody stands in it, it is not the
  * newest, and it ends at or before `keep_from`. False: there is none. */
 bool backlog_shorten(struct backlog *backlog, uint64_t keep_from);

@@ -30,6 +30,9 @@ struct backlog_dependencies {
     struct file_thread *files;   /* NULL: segments are made and removed at once */
     const struct clean_mark
         *clean; /* of backlog_load: what need not be read; NULL: nothing is told */
+    /* What a power failure would find of the window ends here. The segment that it is in is given up when it is in a
+     * later one, and not before: the stream waits, as for the disk. UINT64_MAX: nothing waits. NULL: never. */
+    uint64_t (*marked)(void *arg);
     /* Can the row of a segment be written behind the identity at once? BACKLOG_HELD: not now, the identity is being
      * written; BACKLOG_NO_SPACE: errno and `why`. NULL: always. */
     enum backlog_space (*may_name)(void *arg, struct text *why);

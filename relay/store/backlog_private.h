@@ -47,6 +47,7 @@ struct backlog {
     uint64_t charge;        /* see backlog_charge */
     bool is_cutting;        /* the identity of a cut is not written yet */
     bool is_lost;           /* nor will it ever be */
+    bool wants_sync;        /* the oldest could not be given up before more is durable */
     bool awaits_name;       /* the newest could not be named: the identity was being written */
     struct removals beyond; /* the files of segments beyond the cut */
     bool has_cuts;          /* some segment holds what a rewind cut off behind it */

@@ -96,6 +96,24 @@ static bool is_oldest_pinned(const struct backlog *backlog)
     return backlog->unproven == 0 && backlog_is_pinned(backlog->head);
 }
 
+/* Where a power failure would find nothing newer than the oldest, that stays until the syncer has got round to it, and is
+ * asked for. True: it stays. */
+static bool hold_oldest(struct backlog *backlog)
+{
+    const struct backlog_dependencies *dependencies = &backlog->dependencies;
+    bool is_awaited = dependencies->marked != NULL &&
+                      end_of_oldest(backlog) >= dependencies->marked(dependencies->arg);
+    backlog->wants_sync = backlog->wants_sync || is_awaited;
+    return is_awaited;
+}
+
+bool backlog_take_sync_wish(struct backlog *backlog)
+{
+    bool wants_sync = backlog->wants_sync;
+    backlog->wants_sync = false;
+    return wants_sync;
+}
+
 static void drop_oldest(struct backlog *backlog, enum segment_fate fate)
 {
     if (backlog->unproven > 0)
@@ -168,7 +186,8 @@ bool backlog_trim(struct backlog *backlog)
     bool trimmed = false;
     drop_cuts(backlog);
     while (has_oldest(backlog) && !is_oldest_pinned(backlog) &&
-           backlog->last->written - end_of_oldest(backlog) >= backlog->dependencies.window_bytes) {
+           backlog->last->written - end_of_oldest(backlog) >= backlog->dependencies.window_bytes &&
+           !hold_oldest(backlog)) {
         drop_oldest(backlog, SEGMENT_TRIMMED);
         tell_whole(backlog);
         trimmed = true;
@@ -211,7 +230,8 @@ bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
 {
     if (backlog_drop_prepared(backlog))
         return true;
-    if (!has_oldest(backlog) || is_oldest_pinned(backlog) || end_of_oldest(backlog) > keep_from)
+    if (!has_oldest(backlog) || is_oldest_pinned(backlog) || end_of_oldest(backlog) > keep_from ||
+        hold_oldest(backlog))
         return false;
     tell_full(backlog, ", for a snapshot");
     drop_oldest(backlog, SEGMENT_TRIMMED);
@@ -233,7 +253,8 @@ bool backlog_make_space(struct backlog *backlog)
 {
     uint64_t wanted = backlog_is_next_asked(backlog) ? 0 : backlog->dependencies.segment_bytes;
     (void)backlog_trim(backlog);
-    while (backlog_charge(backlog) + wanted > cap_of(backlog) && has_oldest(backlog))
+    while (backlog_charge(backlog) + wanted > cap_of(backlog) && has_oldest(backlog) &&
+           !hold_oldest(backlog))
         drop_oldest(backlog, SEGMENT_LAGGED);
     if (!has_oldest(backlog) && backlog_held(backlog) == 0)
         return true; /* there is no less, whatever the sizes were when it was made */
@@ -259,6 +280,8 @@ enum backlog_space backlog_give_way(struct backlog *backlog, int error, uint64_t
         return BACKLOG_HELD;
     if (!has_oldest(backlog))
         return BACKLOG_NO_SPACE;
+    if (hold_oldest(backlog))
+        return BACKLOG_HELD;
     tell_full(backlog, "");
     drop_oldest(backlog, SEGMENT_DISK_FULL);
     return BACKLOG_SPACE;

@@ -136,6 +136,14 @@ static void take_saved(void *arg)
     history_take_saved(arg);
 }
 
+static uint64_t marked_end(void *arg)
+{
+    const struct history *history = arg;
+    if (history->dependencies.options->fsync == STORE_FSYNC_NO)
+        return UINT64_MAX;
+    return atomic_load_explicit(&history->claim.marked, memory_order_acquire);
+}
+
 struct remover history_remover(const struct history *history)
 {
     return (struct remover){history->dependencies.files, history->dependencies.reclaimer};
@@ -154,6 +162,7 @@ struct backlog_dependencies history_backlog_dependencies(struct history *history
         .reclaimer = history->dependencies.reclaimer,
         .files = history->dependencies.files,
         .clean = &history->clean,
+        .marked = marked_end,
         .may_name = history_may_name_segment,
         .name = history_name_segment,
         .is_saving = is_saving,
@@ -169,6 +178,7 @@ struct history *history_new(const struct history_dependencies *dependencies, uin
     if (history == NULL)
         return NULL;
     identity_init(&history->identity, replid);
+    atomic_store_explicit(&history->claim.marked, UINT64_MAX, memory_order_relaxed);
     struct backlog_dependencies backlog_dependencies = history_backlog_dependencies(history);
     history->backlog = backlog_new(&backlog_dependencies, offset, why);
     if (history->backlog == NULL) {

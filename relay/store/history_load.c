@@ -72,12 +72,26 @@ static enum history_proof load_rows(struct history *history, struct text *why)
     return HISTORY_PROVEN;
 }
 
+/* What a power failure would find of it, as the durable marks tell. */
+static void note_marked(struct history *history)
+{
+    uint64_t marked = tail_durable_end(history->tail);
+    uint64_t end = backlog_end(history->backlog);
+    if (marked > end)
+        marked = end;
+    if (marked <= backlog_unproven_first(history->backlog))
+        marked = UINT64_MAX;
+    atomic_store_explicit(&history->claim.marked, marked, memory_order_relaxed);
+}
+
 static enum history_proof load_backlog(struct history *history, struct text *why)
 {
     struct backlog_dependencies dependencies = history_backlog_dependencies(history);
     history->backlog = backlog_load(&dependencies, why);
-    if (history->backlog != NULL)
+    if (history->backlog != NULL) {
+        note_marked(history);
         return HISTORY_PROVEN;
+    }
     return files_is_refusal(errno) ? HISTORY_REFUSED : HISTORY_UNPROVEN;
 }
 

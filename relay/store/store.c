@@ -443,6 +443,14 @@ bool store_snapshot_is_due(const struct store *store)
 
 /* ------------------------------------------------------------------ turns and seconds */
 
+/* The window may wait for it: a second is long where it is small. */
+static bool needs_sync(const struct store *store)
+{
+    bool is_awaited = backlog_take_sync_wish(history_backlog(store->current));
+    return store->options.fsync == STORE_FSYNC_ALWAYS ||
+           (store->options.fsync == STORE_FSYNC_EVERYSEC && is_awaited);
+}
+
 bool store_publish(struct store *store)
 {
     bool news = store->changed;
@@ -455,7 +463,7 @@ bool store_publish(struct store *store)
     if (store_parts_take(store))
         news = true;
     /* Also without news: what came while the syncer was busy waits for it to be ready. */
-    if (store->options.fsync == STORE_FSYNC_ALWAYS && store->current != NULL)
+    if (store->current != NULL && needs_sync(store))
         history_sync(store->current);
     return news;
 }

@@ -104,6 +104,7 @@ static void note_failure(struct syncer *syncer, const struct syncer_place *queue
 {
     struct syncer_claim *claim = queued->job.claim;
     atomic_fetch_add_explicit(&syncer->failures, 1, memory_order_relaxed);
+    atomic_store_explicit(&claim->marked, UINT64_MAX, memory_order_release);
     if (claim->broken_until >= queued->until)
         return;
     log_error("store: cannot fsync segment %" PRIu64
@@ -126,20 +127,22 @@ static bool sync_snapshot(struct syncer *syncer, const struct syncer_place *queu
     return false;
 }
 
-/* False: it speaks of bytes that were cut off meanwhile. */
-static bool claim_durable(struct syncer *syncer, const struct syncer_place *queued)
+/* The mark is on the disk. It counts unless it speaks of bytes that were cut off meanwhile. */
+static void claim_marked(struct syncer *syncer, const struct syncer_place *queued, bool is_durable)
 {
     struct syncer_claim *claim = queued->job.claim;
+    uint64_t end = queued->job.mark.end;
     pthread_mutex_lock(&syncer->claims);
-    bool counts = queued->branch == claim->branch;
-    if (counts)
-        atomic_store_explicit(&claim->durable, queued->job.mark.end, memory_order_release);
+    if (queued->branch == claim->branch) {
+        atomic_store_explicit(&claim->marked, end, memory_order_release);
+        if (is_durable)
+            atomic_store_explicit(&claim->durable, end, memory_order_release);
+    }
     pthread_mutex_unlock(&syncer->claims);
-    return counts;
 }
 
 /* True: more is durable than before, or would be if the RDB before it were: what came meanwhile, and an RDB that
- * has been proven meanwhile, are submitted in the turn that this makes. */
+ * has been proven meanwhile, are submitted in the turn that this makes, and the window may go on. */
 static bool sync_segment(struct syncer *syncer, const struct syncer_place *queued)
 {
     const struct syncer_job *job = &queued->job;
@@ -157,9 +160,8 @@ static bool sync_segment(struct syncer *syncer, const struct syncer_place *queue
     }
     bool is_awaited =
         job->after_snapshot && atomic_load_explicit(&claim->snapshot, memory_order_relaxed) == 0;
-    if (is_awaited)
-        return true;
-    return job->held_from >= claim->broken_until && claim_durable(syncer, queued);
+    claim_marked(syncer, queued, !is_awaited && job->held_from >= claim->broken_until);
+    return true;
 }
 
 static bool sync_cut(struct syncer *syncer, const struct syncer_place *queued)
@@ -308,6 +310,9 @@ uint64_t syncer_cut_claim(struct syncer *syncer, struct syncer_claim *claim, uin
     uint64_t before = atomic_load_explicit(&claim->durable, memory_order_relaxed);
     if (before > offset)
         atomic_store_explicit(&claim->durable, offset, memory_order_relaxed);
+    uint64_t marked = atomic_load_explicit(&claim->marked, memory_order_relaxed);
+    if (marked > offset && marked != UINT64_MAX)
+        atomic_store_explicit(&claim->marked, offset, memory_order_relaxed);
     pthread_mutex_unlock(&syncer->claims);
     return before;
 }

@@ -33,7 +33,10 @@ struct syncer;
  */
 struct syncer_claim {
     _Atomic uint64_t durable; /* all bytes before it that are held would survive a power failure */
-    uint64_t broken_until;    /* the syncer's: an fsync of bytes before this offset has failed */
+    /* What a power failure would find ends here, claimed or not: the window may not leave it behind
+     * (backlog_dependencies.h). UINT64_MAX: there is nothing to be kept, or the disk has failed to keep it. */
+    _Atomic uint64_t marked;
+    uint64_t broken_until; /* the syncer's: an fsync of bytes before this offset has failed */
     bool
         has_place; /* the syncer's: the names of the history's directory and of those above are durable */
     _Atomic uint64_t snapshot; /* the serial of the last snapshot that would; 0: none */

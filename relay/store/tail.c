@@ -195,6 +195,17 @@ size_t tail_read(const struct tail *tail, struct tail_mark marks[TAIL_MARKS_MAX]
     return count;
 }
 
+uint64_t tail_durable_end(const struct tail *tail)
+{
+    uint64_t end = 0;
+    for (size_t i = 0; i < LENGTH_OF(tail->page.durable); i++) {
+        const struct tail_mark *mark = &tail->page.durable[i];
+        if (is_whole(mark) && mark->end > end)
+            end = mark->end;
+    }
+    return end;
+}
+
 /* Sets the older of the two; returns where in the page it is. */
 static size_t tail_put(struct tail *tail, struct tail_mark marks[2], uint64_t sequence,
                        struct tail_mark mark)

@@ -67,6 +67,9 @@ enum { TAIL_MARKS_MAX = 4 };
 /* All marks that are whole and count, the one that reaches farthest first. Returns how many. */
 size_t tail_read(const struct tail *tail, struct tail_mark marks[TAIL_MARKS_MAX]);
 
+/* The end of the durable mark that reaches farthest; 0: there is none. Before the syncer runs. */
+uint64_t tail_durable_end(const struct tail *tail);
+
 /* The farthest point in that segment that is not behind `limit`. False: there is none. */
 MUST_CHECK bool tail_find_point(const struct tail *tail, uint64_t segment_first, uint64_t limit,
                                 struct tail_point *out);

@@ -118,8 +118,8 @@ static void pause_reading(struct link *link, enum stream_receiver_result result)
     else if (now_ms - link->held_since_ms >= HELD_TELL_MS)
         note_stall(
             link,
-            "the disk is slow to make the next segment or to free others, or replicas are slow to "
-            "let go of what was given up");
+            "the disk is slow to make the next segment, to fsync what must be durable before "
+            "the oldest is given up, or to free segments, or replicas are slow to let go of them");
     link->awaits_segment = history_awaits_segment(history);
     server_conn_pause(&link->server_conn, true);
     timer_arm(link->timer, result == STREAM_RECEIVER_HELD ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);

@@ -8,8 +8,8 @@
 enum backlog_space {
     BACKLOG_SPACE,    /* they are taken, and more may come */
     BACKLOG_NO_SPACE, /* the disk is full even without all that may be given up, or it fails: later */
-    BACKLOG_HELD, /* the next segment is being made, or the cap is reached and cursors still hold what was
-                       * given up: very soon */
+    BACKLOG_HELD, /* the next segment is being made; or the cap is reached, and cursors still hold what was given up, or
+                   * more has to be durable before the oldest may be: very soon */
 };
 
 /* The most that is appended at once. */

@@ -106,6 +106,94 @@ TEST(everysec_delays_nobody)
     end();
 }
 
+/* The stream comes until there is no more room for it. */
+static void fill_window(void)
+{
+    for (int i = 0; i < 100; i++) {
+        if (depot_append(&depot, DEPOT_SEGMENT / 2, 0) != BACKLOG_SPACE)
+            return;
+        (void)store_publish(depot.store);
+    }
+    fail_msg("the window never held the stream up");
+}
+
+/* A window that is so small that the stream is through it before the disk has anything of that: a power failure would find
+ * nothing at all, not even what has been durable long since. */
+TEST(the_window_does_not_leave_behind_all_that_is_durable)
+{
+    static const enum store_fsync modes[] = {STORE_FSYNC_EVERYSEC, STORE_FSYNC_ALWAYS};
+    for (size_t i = 0; i < LENGTH_OF(modes); i++) {
+        depot_init(&depot);
+        depot.options.fsync = modes[i];
+        depot.options.window_bytes = 2 * DEPOT_SEGMENT;
+        depot.options.window_bytes_max = 3 * DEPOT_SEGMENT;
+        depot_open(&depot);
+        struct history *history = depot_resync(&depot, 'a', 1000);
+        depot_stream(&depot, 500, 0);
+        for (int n = 0; n < 100000 && history_durable(history) < 1500; n++) {
+            store_tick(depot.store);
+            usleep(100);
+        }
+        assert_int_equal(history_durable(history), 1500);
+        depot_await_synced(&depot);
+        fault_hold_disk();
+        fill_window();
+        struct backlog *backlog = history_backlog(history);
+        assert_int_equal(backlog_first(backlog), 1000);
+        depot_assert_window(&depot, 1000, UINT64_MAX, backlog_published(backlog));
+        store_tick(depot.store); /* nor by trimming, nor for an RDB */
+        assert_false(history_shorten(history, UINT64_MAX) && history_shorten(history, UINT64_MAX));
+        assert_int_equal(backlog_first(backlog), 1000);
+        assert_int_equal(fault_own_fsyncs(), 0);
+        fault_release_disk();
+        uint64_t end = backlog_end(backlog) + 6 * DEPOT_SEGMENT;
+        for (int n = 0; n < 100000 && backlog_end(backlog) < end; n++) {
+            (void)depot_append(&depot, 500, 0);
+            (void)store_publish(depot.store); /* which asks the syncer, as it is due */
+            usleep(20);
+        }
+        assert_true(backlog_end(backlog) >= end);
+        assert_true(backlog_first(backlog) > 1500);
+        depot_fini(&depot);
+    }
+}
+
+/* A disk that cannot make anything durable holds nothing up: the operator knows, and there is nothing to wait for. */
+TEST(the_window_goes_on_where_an_fsync_has_failed)
+{
+    depot_init(&depot);
+    depot.options.fsync = STORE_FSYNC_EVERYSEC;
+    depot.options.window_bytes = 2 * DEPOT_SEGMENT;
+    depot.options.window_bytes_max = 3 * DEPOT_SEGMENT;
+    depot_open(&depot);
+    struct history *history = depot_resync(&depot, 'a', 1000);
+    depot_stream(&depot, 500, 0);
+    for (int n = 0; n < 100000 && history_durable(history) < 1500; n++) {
+        store_tick(depot.store);
+        usleep(100);
+    }
+    depot_await_synced(&depot);
+    struct store_status before;
+    struct store_status status;
+    store_status(depot.store, &before);
+    depot_stream(&depot, 500, 0);
+    char path[PLACE_PATH_MAX];
+    /* The name of the copy is taken by a directory: it cannot be replaced. */
+    place_path(&depot.place, "data/history-1/identity.kept", path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (int n = 0; n < 100; n++) {
+        depot_stream(&depot, DEPOT_SEGMENT / 2, 0);
+        store_tick(depot.store);
+        depot_await_synced(&depot);
+    }
+    store_status(depot.store, &status);
+    assert_true(status.fsync_failures > before.fsync_failures);
+    assert_true(backlog_first(history_backlog(history)) > 1500);
+    assert_int_equal(rmdir(path), 0);
+    depot_fini(&depot);
+}
+
 TEST(no_delays_nobody)
 {
     start(STORE_FSYNC_NO);
