@@ -130,7 +130,9 @@ uint64_t backlog_pinned_bytes(const struct backlog *backlog)
     }
     uint64_t all = backlog_space(backlog);
     /* What nobody stands in goes within the second. */
-    uint64_t held = backlog_is_pinned(backlog->head) ? beyond : 0;
+    const struct segment *second = segment_next(backlog->head);
+    bool is_needed = second != NULL && backlog_needs(backlog, second->first);
+    uint64_t held = is_needed || backlog_is_pinned(backlog->head) ? beyond : 0;
     return held + (all > chained ? all - chained : 0);
 }
 

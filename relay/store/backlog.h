@@ -135,6 +135,9 @@ bool backlog_publish(struct backlog *backlog);
 void backlog_set_sizes(struct backlog *backlog, uint64_t window_bytes, uint64_t window_bytes_max,
                        uint64_t segment_bytes);
 
+/* What readers that are not here need begins at `offset` (backlog_dependencies.h). UINT64_MAX: there are none. */
+void backlog_set_needed(struct backlog *backlog, uint64_t offset);
+
 /* Gives up what the window need not hold. True if anything was: the identity has changed. */
 bool backlog_trim(struct backlog *backlog);
 

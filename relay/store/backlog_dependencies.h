@@ -22,6 +22,9 @@ struct text;
 struct backlog_dependencies {
     int directory; /* backlog/ */
     uint64_t window_bytes;
+    bool
+        has_needed; /* readers that are not here need the stream: it is kept as what a reader stands in, */
+    uint64_t needed_from; /* from here on */
     uint64_t window_bytes_max;
     uint64_t segment_bytes;
     struct identity *identity; /* sealed segments are added to it, trimmed ones dropped */

@@ -102,6 +102,12 @@ static inline bool backlog_is_pinned(const struct segment *segment)
     return atomic_load_explicit(&segment->references, memory_order_relaxed) > 1;
 }
 
+/* Do readers that are not here need something before `end`? */
+static inline bool backlog_needs(const struct backlog *backlog, uint64_t end)
+{
+    return backlog->dependencies.has_needed && end > backlog->dependencies.needed_from;
+}
+
 /* Would the window be whole without it, which is in the chain, and without all before it? */
 static inline bool backlog_is_beyond(const struct backlog *backlog, const struct segment *segment)
 {

@@ -60,8 +60,8 @@ static void drop_head(struct backlog *backlog, enum segment_fate fate)
     struct segment *next = segment_next(head);
     CHECK(next != NULL);
     char sum[LOG_REPEAT_SUM_MAX];
-    if (cause != NULL && backlog_is_pinned(head) &&
-        log_repeat_note(&backlog->given_up, cause, clock_ms(), sum))
+    bool is_needed = backlog_is_pinned(head) || backlog_needs(backlog, next->first);
+    if (cause != NULL && is_needed && log_repeat_note(&backlog->given_up, cause, clock_ms(), sum))
         log_warnx("store: segment %" PRIu64 ".seg is given up although a replica needs it%s: %s",
                   head->first, sum, cause);
     atomic_store_explicit(&head->fate, fate, memory_order_relaxed);
@@ -93,7 +93,14 @@ static uint64_t end_of_oldest(const struct backlog *backlog)
 
 static bool is_oldest_pinned(const struct backlog *backlog)
 {
-    return backlog->unproven == 0 && backlog_is_pinned(backlog->head);
+    return backlog_needs(backlog, end_of_oldest(backlog)) ||
+           (backlog->unproven == 0 && backlog_is_pinned(backlog->head));
+}
+
+void backlog_set_needed(struct backlog *backlog, uint64_t offset)
+{
+    backlog->dependencies.has_needed = offset != UINT64_MAX;
+    backlog->dependencies.needed_from = offset;
 }
 
 /* Where a power failure would find nothing newer than the oldest, that stays until the syncer has got round to it, and is
@@ -241,7 +248,8 @@ bool backlog_shorten(struct backlog *backlog, uint64_t keep_from)
 uint64_t backlog_spare_bytes(const struct backlog *backlog)
 {
     uint64_t bytes = backlog_prepared_bytes(backlog);
-    for (const struct segment *s = backlog->head; s != backlog->last && !backlog_is_pinned(s);
+    for (const struct segment *s = backlog->head; s != backlog->last && !backlog_is_pinned(s) &&
+                                                  !backlog_needs(backlog, segment_next(s)->first);
          s = segment_next(s))
         bytes += s->disk_bytes;
     return bytes;

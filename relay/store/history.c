@@ -31,6 +31,7 @@ void history_free(struct history **history)
     snapshot_release(&it->made_snapshot);
     snapshot_release(&it->named_snapshot);
     snapshot_set_fini(&it->snapshot_set);
+    older_snapshots_fini(&it->older);
     time_log_free(&it->times);
     if (it->cut_place != NULL)
         syncer_unreserve(it->cut_place);
@@ -157,6 +158,8 @@ struct backlog_dependencies history_backlog_dependencies(struct history *history
         .window_bytes = options->window_bytes,
         .window_bytes_max = options->window_bytes_max,
         .segment_bytes = options->segment_bytes,
+        .has_needed = options->keeps_aged,
+        .needed_from = history_needed_from(history),
         .identity = &history->identity,
         .tail = history->tail,
         .reclaimer = history->dependencies.reclaimer,
@@ -261,11 +264,11 @@ void history_trim(struct history *history)
 {
     history_take_saved(history);
     (void)backlog_drop_unreadable(history->backlog);
+    backlog_set_needed(history->backlog, history_needed_from(history));
     (void)backlog_trim(history->backlog);
     history_drop_unreadable(history);
     history_settle_snapshots(history);
-    older_snapshots_trim(&history->older, backlog_unproven_first(history->backlog),
-                         history->dependencies.options->snapshot_keep);
+    history_trim_older(history);
 }
 
 void history_note_time(struct history *history)

@@ -22,7 +22,7 @@
 #include "relay/store/snapshot.h"
 #include "relay/store/store_options.h"
 
-enum { FOUND_MAX = 8 };
+enum { FOUND_MAX = OLDER_SNAPSHOTS_MAX + 2 };
 
 enum seek { SEEK_USABLE, SEEK_NAMED, SEEK_AHEAD, SEEK_DONE };
 
@@ -324,13 +324,13 @@ static bool history_found_is_kept(const struct snapshot_set *snapshot_set, uint6
 static bool keep_for_restore(struct history *history, uint64_t offset, const char *name)
 {
     const struct snapshot *complete = history->snapshot_set.complete;
-    size_t keep = history->dependencies.options->snapshot_keep;
+    const struct store_options *options = history->dependencies.options;
     struct stat about;
-    if (keep == 0 || complete == NULL || offset >= snapshot_offset(complete) ||
-        offset < backlog_unproven_first(history->backlog) || offset > history->search->limit ||
-        fstatat(history->snapshot_dir, name, &about, 0) == -1)
+    if ((options->snapshot_keep == 0 && !options->keeps_aged) || complete == NULL ||
+        offset >= snapshot_offset(complete) || offset < backlog_unproven_first(history->backlog) ||
+        offset > history->search->limit || fstatat(history->snapshot_dir, name, &about, 0) == -1)
         return false;
-    older_snapshots_add(&history->older, offset, (uint64_t)about.st_size, keep);
+    older_snapshots_add(&history->older, offset, (uint64_t)about.st_size, NULL);
     return true;
 }
 
@@ -347,6 +347,7 @@ static void end_search(struct history *history)
             !keep_for_restore(history, offset, name))
             removal_ask(&remover, history->snapshot_dir, name, 0, NULL);
     }
+    history_trim_older(history);
     free(history->search);
     history->search = NULL;
     history->changed = true;

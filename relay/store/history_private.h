@@ -12,6 +12,7 @@
 #include "relay/base/replid.h"
 #include "relay/base/text.h"
 #include "relay/store/disk_step.h"
+#include "relay/store/history_need.h"
 #include "snapshot_private.h"
 
 struct verifier;
@@ -94,6 +95,11 @@ void history_take_options(struct history *history);
 
 /* Gives up what the window need not hold. */
 void history_trim(struct history *history);
+
+/* From where on the stream is kept for replicas that run behind; UINT64_MAX: there are none. Removes the older
+ * snapshots that nobody needs. */
+uint64_t history_needed_from(const struct history *history);
+void history_trim_older(struct history *history);
 
 /* Gives up the oldest segment, if nobody needs it and it ends at or before `keep_from`. */
 bool history_shorten(struct history *history, uint64_t keep_from);

@@ -157,17 +157,18 @@ void history_name_snapshot(struct history *history)
     history_settle_snapshots(history);
 }
 
-/* What was replaced, and the backlog still reaches back to, stays for a restore. */
+/* What was replaced, and the backlog still reaches back to, stays for a restore, and for replicas that run behind. */
 static void keep_replaced(struct history *history)
 {
-    size_t keep = history->dependencies.options->snapshot_keep;
+    const struct store_options *options = history->dependencies.options;
     uint64_t first = backlog_unproven_first(history->backlog);
     struct snapshot *replaced;
-    while (keep > 0 &&
+    while ((options->snapshot_keep > 0 || options->keeps_aged) &&
            (replaced = snapshot_set_take_replaced(&history->snapshot_set, first)) != NULL) {
         older_snapshots_add(&history->older, snapshot_offset(replaced), snapshot_received(replaced),
-                            keep);
+                            options->keeps_aged ? replaced : NULL);
         snapshot_release(&replaced);
+        history_trim_older(history);
     }
 }
 

@@ -61,7 +61,8 @@ struct history {
     struct time_log *times;
     struct backlog *backlog;
     struct snapshot_set snapshot_set;
-    struct older_snapshots older; /* beside them, for a restore */
+    struct older_snapshots older; /* beside them, for a restore, and for replicas that run behind */
+    struct history_need need;     /* of replicas that run behind */
     uint64_t submitted;           /* the end that was given to the syncer last */
     uint64_t snapshot_serial; /* of the complete snapshot: counted up with each that becomes it */
     uint64_t snapshot_asked;  /* the serial that was given to the syncer last */

@@ -20,6 +20,7 @@
 #include "relay/store/backlog_space.h"
 #include "relay/store/branches.h"
 #include "relay/store/disk_step.h"
+#include "relay/store/history_need.h"
 #include "relay/store/identity.h"
 #include "relay/store/snapshot.h"
 #include "relay/store/snapshot_use.h"
@@ -111,6 +112,12 @@ struct snapshot *history_usable_snapshot(const struct history *history);
 /* Why it can, or cannot, be what a full sync is served from now. */
 enum snapshot_use history_snapshot_use(const struct history *history,
                                        const struct snapshot *snapshot);
+
+/* Until it has been told, all is kept. With store_options.keeps_aged only; else has no effect. */
+void history_set_need(struct history *history, const struct history_need *need);
+
+/* The newest complete snapshot at or before `offset` that is proven and usable; NULL: none. */
+struct snapshot *history_aged_snapshot(const struct history *history, uint64_t offset);
 
 /* The newest complete one, usable or not, and the one that is arriving; NULL: none. */
 struct snapshot *history_snapshot(const struct history *history);

@@ -23,7 +23,7 @@
 #include "relay/store/identity.h"
 #include "relay/store/time_index.h"
 
-enum { HISTORY_VIEW_SNAPSHOTS_MAX = 8 };
+enum { HISTORY_VIEW_SNAPSHOTS_MAX = 10 };
 
 struct history_view_snapshot {
     uint64_t offset;

@@ -37,11 +37,17 @@ static void assert_left(const struct place *place, const struct older_snapshots 
         assert_true(older->snapshot[i - 1].offset < older->snapshot[i].offset);
 }
 
+static void trim(struct older_snapshots *older, uint64_t first, size_t keep)
+{
+    older_snapshots_trim(older, first, &(struct older_keep){.keep = keep});
+}
+
 static void add(const struct place *place, struct older_snapshots *older, uint64_t offset,
                 size_t keep)
 {
     make(place, offset);
-    older_snapshots_add(older, offset, 100, keep);
+    older_snapshots_add(older, offset, 100, NULL);
+    trim(older, 0, keep);
 }
 
 TEST(as_many_are_kept_as_there_may_be)
@@ -57,7 +63,7 @@ TEST(as_many_are_kept_as_there_may_be)
     assert_left(&place, &older, 7);
     add(&place, &older, 40, 3);
     assert_left(&place, &older, 14);
-    older_snapshots_trim(&older, 0, 2);
+    trim(&older, 0, 2);
     assert_left(&place, &older, 12);
     add(&place, &older, 50, 1);
     assert_left(&place, &older, 16);
@@ -75,6 +81,21 @@ static void cut(struct older_snapshots *older, uint64_t last)
     removals_submit(&gathered);
 }
 
+TEST(those_that_are_spared_stay_beside_the_newest)
+{
+    struct place place;
+    place_init(&place);
+    struct older_snapshots older = {.directory = place.directory};
+    for (uint64_t offset = 10; offset <= 60; offset += 10)
+        add(&place, &older, offset, OLDER_SNAPSHOTS_MAX);
+    const struct older_keep keep = {.keep = 1, .spared_count = 2, .spared = {20, 30}};
+    older_snapshots_trim(&older, 0, &keep);
+    assert_left(&place, &older, 2 | 4 | 32);
+    older_snapshots_trim(&older, 21, &keep);
+    assert_left(&place, &older, 4 | 32);
+    place_fini(&place);
+}
+
 TEST(they_go_with_the_backlog_and_with_a_branch)
 {
     struct place place;
@@ -84,15 +105,15 @@ TEST(they_go_with_the_backlog_and_with_a_branch)
         add(&place, &older, offset, OLDER_SNAPSHOTS_MAX);
     assert_left(&place, &older, 63);
     cut(&older, 60);
-    older_snapshots_trim(&older, 10, OLDER_SNAPSHOTS_MAX);
+    trim(&older, 10, OLDER_SNAPSHOTS_MAX);
     assert_left(&place, &older, 63);
-    older_snapshots_trim(&older, 11, OLDER_SNAPSHOTS_MAX);
+    trim(&older, 11, OLDER_SNAPSHOTS_MAX);
     assert_left(&place, &older, 62);
     cut(&older, 45);
     assert_left(&place, &older, 14);
-    older_snapshots_trim(&older, 35, OLDER_SNAPSHOTS_MAX);
+    trim(&older, 35, OLDER_SNAPSHOTS_MAX);
     assert_left(&place, &older, 8);
-    older_snapshots_trim(&older, 0, 0);
+    trim(&older, 0, 0);
     assert_left(&place, &older, 0);
     place_fini(&place);
 }
