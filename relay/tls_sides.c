@@ -26,7 +26,7 @@ static bool is_sentinel_wanted(const struct config *config)
 
 static bool is_downstream_wanted(const struct config *config)
 {
-    return config->downstream.tls_port != 0;
+    return config->downstream.tls_port != 0 || config->downstream.delayed.tls_port != 0;
 }
 
 static struct tls_options upstream_options(const struct config *config)

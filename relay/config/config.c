@@ -28,11 +28,11 @@ static void complain_unknown_section(struct errors *errors, const char *where, c
     if (section[0] == '\0')
         complain(errors, where,
                  "a setting before the first section; the sections are relay, upstream, "
-                 "downstream, store, http and users");
+                 "downstream, delayed, store, http and users");
     else
         complain(errors, where,
-                 "[%s]: unknown section; the sections are relay, upstream, downstream, store, http "
-                 "and users",
+                 "[%s]: unknown section; the sections are relay, upstream, downstream, delayed, "
+                 "store, http and users",
                  section);
 }
 
@@ -249,12 +249,27 @@ static void take_defaults(struct config *config)
     }
 }
 
-static void check_http_port(const struct config *config, const uint16_t *port,
-                            struct errors *errors)
+static void check_other_port(const struct config *config, const uint16_t *port,
+                             struct errors *errors)
 {
     if (*port != 0 && (*port == config->downstream.port || *port == config->downstream.tls_port))
         complain_of(errors, config, port,
-                    "[downstream] uses that port: set another one, or 0 for no HTTP");
+                    "[downstream] uses that port: set another one, or 0 for none");
+}
+
+static void check_delayed_ports(const struct config *config, struct errors *errors)
+{
+    const struct delayed_options *delayed = &config->downstream.delayed;
+    const uint16_t *const ports[] = {&delayed->port, &delayed->tls_port};
+    for (size_t i = 0; i < LENGTH_OF(ports); i++) {
+        bool is_of_http = *ports[i] == config->status.port || *ports[i] == config->status.tls_port;
+        check_other_port(config, ports[i], errors);
+        if (*ports[i] != 0 && is_of_http)
+            complain_of(errors, config, ports[i],
+                        "[http] uses that port: set another one, or 0 for none");
+    }
+    if (delayed->port != 0 && delayed->port == delayed->tls_port)
+        complain_of(errors, config, &delayed->tls_port, "must differ from port");
 }
 
 static void check_ports(struct config *config, struct errors *errors)
@@ -265,8 +280,9 @@ static void check_ports(struct config *config, struct errors *errors)
                     "neither port nor tls-port is set, so nothing could connect");
     else if (config->downstream.port == config->downstream.tls_port)
         complain_of(errors, config, &config->downstream.tls_port, "must differ from port");
-    check_http_port(config, &config->status.port, errors);
-    check_http_port(config, &config->status.tls_port, errors);
+    check_other_port(config, &config->status.port, errors);
+    check_other_port(config, &config->status.tls_port, errors);
+    check_delayed_ports(config, errors);
     if (config->status.tls_port != 0 && config->status.tls_port == config->status.port)
         complain_of(errors, config, &config->status.tls_port, "must differ from port");
 }

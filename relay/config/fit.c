@@ -41,4 +41,7 @@ void fit_settle(struct config *config)
     config->downstream.serves_old_history = config->serve_old_history == CONFIG_YES;
     config->commands.replica_announced = config->replica_announced == CONFIG_YES;
     config->commands.backlog_bytes = config->store.window_bytes;
+    const struct delayed_options *delayed = &config->downstream.delayed;
+    config->store.keeps_aged = delayed->port != 0 || delayed->tls_port != 0;
+    config->downstream.window_bytes = config->store.window_bytes;
 }

@@ -97,6 +97,10 @@ static const struct setting settings[] = {
     {"downstream", "tcp-keepalive", &kind_seconds, AT(downstream.keepalive_s), "300", SETTING_LIVE},
     {"downstream", "tcp-congestion", &kind_word, AT(downstream.congestion), "", SETTING_LIVE},
 
+    {"delayed", "port", &kind_port_or_0, AT(downstream.delayed.port), "0", 0},
+    {"delayed", "tls-port", &kind_port_or_0, AT(downstream.delayed.tls_port), "0", 0},
+    {"delayed", "delay", &kind_patience, AT(downstream.delayed.delay_ms), "1h", SETTING_LIVE},
+
     {"store", "repl-backlog-size", &kind_size, AT(store.window_bytes), "1gb", SETTING_LIVE},
     {"store", "repl-backlog-max-size", &kind_size, AT(store.window_bytes_max), "4gb", SETTING_LIVE},
     {"store", "segment-size", &kind_size, AT(store.segment_bytes), "64mb", SETTING_LIVE},

@@ -38,7 +38,7 @@ static bool is_arriving_its_own(const struct store *store, const struct attach_w
 }
 
 /* The stream alone, for `redis-cli --replica`: from a place between two commands. */
-static struct attach_plan decide_empty(const struct store *store)
+static struct attach_plan decide_empty(const struct store *store, const struct attach_wish *wish)
 {
     struct history *history = store_current(store);
     if (history == NULL)
@@ -48,6 +48,10 @@ static struct attach_plan decide_empty(const struct store *store)
     if (boundary < history_first(history) || boundary > history_published(history))
         return wait_for(
             ATTACH_WAIT_FOR_STORE); /* at the end of this turn, or of a giant transaction */
+    if (wish->runs_behind && (!wish->has_limit || wish->limit < history_first(history)))
+        return wait_for(ATTACH_WAIT_FOR_DELAY);
+    if (wish->runs_behind && wish->limit < boundary)
+        boundary = wish->limit;
     return (struct attach_plan){.verdict = ATTACH_EMPTY, .history = history, .offset = boundary};
 }
 
@@ -85,7 +89,8 @@ static bool decide_rest(const struct store *store, const struct attach_wish *wis
     const struct replica_terms *terms = wish->terms;
     struct history *history;
     struct snapshot *snapshot;
-    if (!terms->has_part || wish->request == NULL)
+    if (!terms->has_part || wish->request == NULL ||
+        (wish->runs_behind && (!wish->has_limit || terms->part.offset > wish->limit)))
         return false;
     switch (store_match_part(store, &terms->part, !terms->rdb_only, &history, &snapshot)) {
     case PART_OTHER:
@@ -104,11 +109,31 @@ static bool decide_rest(const struct store *store, const struct attach_wish *wis
     UNREACHABLE("a match without a case");
 }
 
+/* An RDB that is as old as the stream that may follow it. The data that a replica has is older than that of a history
+ * that has just begun, so nothing is taken while it arrives. */
+static struct attach_plan decide_aged(const struct store *store, const struct attach_wish *wish)
+{
+    struct history *current = store_current(store);
+    if (current == NULL)
+        return wait_for(ATTACH_WAIT_FOR_STORE);
+    struct snapshot *snapshot =
+        wish->has_limit ? history_aged_snapshot(current, wish->limit) : NULL;
+    if (snapshot != NULL)
+        return decide_snapshot(current, snapshot, wish);
+    bool has_any = history_usable_snapshot(current) != NULL ||
+                   history_arriving_snapshot(current) != NULL ||
+                   history_is_proving_snapshot(current) || store_arriving(store) != NULL;
+    /* With `snapshot = on-demand` there may be none: one that is fetched now will be old enough. */
+    return wait_for(has_any ? ATTACH_WAIT_FOR_DELAY : ATTACH_FETCH_SNAPSHOT);
+}
+
 static struct attach_plan decide_full(const struct store *store, const struct attach_wish *wish)
 {
     struct attach_plan rest;
     if (decide_rest(store, wish, &rest))
         return rest;
+    if (wish->runs_behind)
+        return decide_aged(store, wish);
     struct history *current = store_current(store);
     if (current != NULL && !wish->awaits_new_history) {
         struct snapshot *snapshot = history_usable_snapshot(current);
@@ -146,6 +171,9 @@ struct attach_plan attach_decide(const struct store *store, const struct attach_
     if (wish->request != NULL && wish->request->has_replid && !terms->rdb_only) {
         struct history *current = store_current(store);
         enum continuity continuity = continuity_in(current, wish);
+        if (continuity == CONTINUITY_YES && wish->runs_behind &&
+            wish->request->offset >= wish->limit)
+            return wait_for(ATTACH_WAIT_FOR_DELAY);
         if (continuity == CONTINUITY_YES)
             return (struct attach_plan){
                 .verdict = ATTACH_CONTINUE, .history = current, .offset = wish->request->offset};
@@ -158,7 +186,8 @@ struct attach_plan attach_decide(const struct store *store, const struct attach_
     }
     /* CONTINUITY_AHEAD that has waited long enough, too, ends here: what it has beyond us is lost. */
     if (terms->filter_empty && !terms->rdb_only)
-        return wish->awaits_new_history ? wait_for(ATTACH_WAIT_FOR_STORE) : decide_empty(store);
+        return wish->awaits_new_history ? wait_for(ATTACH_WAIT_FOR_STORE)
+                                        : decide_empty(store, wish);
     return decide_full(store, wish);
 }
 
@@ -226,6 +255,7 @@ const char *attach_cause(const struct attach_plan *plan)
     case ATTACH_WAIT_FOR_STREAM:
     case ATTACH_FETCH_SNAPSHOT:
     case ATTACH_COMPARE_RDB:
+    case ATTACH_WAIT_FOR_DELAY:
         return "waiting";
     case ATTACH_CONTINUE:
         return "continue";

@@ -28,6 +28,9 @@ struct attach_wish {
         stream_wait_is_over; /* it has been ahead of us for too long: no more waiting for the stream */
     bool
         awaits_new_history; /* no full sync from the current one, since another is about to replace it */
+    bool runs_behind;       /* it is given nothing of the stream beyond `limit`: see delay.h */
+    bool has_limit;         /* false: nothing is old enough */
+    uint64_t limit;
 };
 
 enum attach_verdict {
@@ -36,6 +39,7 @@ enum attach_verdict {
     ATTACH_WAIT_FOR_STREAM, /* it is ahead of us: the stream has to come that far */
     ATTACH_FETCH_SNAPSHOT,  /* it needs a snapshot, and none is on its way: one is to be fetched */
     ATTACH_COMPARE_RDB,     /* it has the beginning of an RDB, which is to be compared with ours */
+    ATTACH_WAIT_FOR_DELAY, /* it runs behind, and what comes next for it is not old enough, or held */
     /* Now. */
     ATTACH_CONTINUE, /* the stream, from `offset` on */
     ATTACH_FULL,     /* `snapshot`, then the stream from `offset` on */

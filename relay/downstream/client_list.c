@@ -29,7 +29,8 @@ struct conn_traffic client_traffic(const struct client *client)
     return conn_traffic(client->conn);
 }
 
-void client_accept(struct client_list *list, int fd, struct tls_context *tls, uint64_t id)
+void client_accept(struct client_list *list, int fd, struct tls_context *tls, bool is_delayed,
+                   uint64_t id)
 {
     struct conn_options options = {.keepalive_s = list->keepalive_s,
                                    .tls = tls,
@@ -45,6 +46,7 @@ void client_accept(struct client_list *list, int fd, struct tls_context *tls, ui
     client->list = list;
     client->conn = conn;
     client->id = id;
+    client->is_delayed = is_delayed;
     client->connected_ms = client->active_ms = client->taken_ms = clock_ms();
     reader_init(&client->reader);
     outbox_init(&client->output, CLIENT_REPLIES_MAX);

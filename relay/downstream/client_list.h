@@ -34,6 +34,7 @@ struct newcomer {
     const struct psync_request *request; /* NULL: SYNC */
     struct text *unsent_replies;
     struct bytes input; /* read already, behind the command */
+    bool runs_behind;   /* it has come to a port of [delayed] */
 };
 
 typedef void newcomer_fn(const struct newcomer *newcomer, void *arg);
@@ -65,8 +66,9 @@ struct client_list {
 
 void client_list_init(struct client_list *list);
 
-/* Takes a connected descriptor; `tls` is NULL for a plain port. */
-void client_accept(struct client_list *list, int fd, struct tls_context *tls, uint64_t id);
+/* Takes a connected descriptor; `tls` is NULL for a plain port. `is_delayed`: it has come to a port of [delayed]. */
+void client_accept(struct client_list *list, int fd, struct tls_context *tls, bool is_delayed,
+                   uint64_t id);
 
 /* Closes at once; but one whose command is being run first gets its reply. */
 void client_close(struct client *client, enum close_reason reason);

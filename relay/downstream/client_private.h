@@ -32,6 +32,7 @@ struct client {
     struct conn
         *conn; /* NULL: closed, or given to a replica; the client is freed at the end of the turn */
     uint64_t id;
+    bool is_delayed; /* it has come to a port of [delayed] */
     int64_t connected_ms;
     int64_t active_ms;          /* of the last command */
     int64_t taken_ms;           /* when the peer last took output, or there was none for it, */

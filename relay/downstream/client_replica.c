@@ -23,6 +23,7 @@ static void client_become_replica(struct client *client, const struct psync_requ
         .request = request,
         .unsent_replies = &client->output.text,
         .input = inbox_left(&client->input),
+        .runs_behind = client->is_delayed,
     };
     /* It leaves the clients before it is among the replicas: nobody who walks over both meets one connection twice.
      * Its memory stays until the end of the turn, and so does what `newcomer` points to. */

@@ -10,6 +10,7 @@
 
 #include "client_list.h"
 #include "connection_limiter.h"
+#include "delay.h"
 #include "full_sync_limits.h"
 #include "known_private.h"
 #include "ports.h"
@@ -38,6 +39,7 @@ struct downstream {
     unsigned worker_count;
     struct client_list clients;
     struct waiting waiting;
+    struct delay delay;                           /* of those that run behind */
     struct full_sync_limits limits;               /* of all full syncs */
     struct notifier *place_left;                  /* one of them is over; rung by workers */
     int64_t progress_logged_ms;                   /* of full syncs */

@@ -41,16 +41,16 @@ static uint64_t open_files_max(void)
     return limit.rlim_cur;
 }
 
-static void downstream_on_accept(int fd, bool is_tls, void *arg)
+static void downstream_on_accept(int fd, struct port_kind kind, void *arg)
 {
     struct downstream *downstream = arg;
     downstream->connection_limiter.descriptors_max = open_files_max();
     uint64_t connected =
         downstream->clients.count + downstream->replica_stats_count + conn_draining_count();
     downstream->connections_received++;
-    if (connection_limiter_admit(&downstream->connection_limiter, fd, connected, is_tls))
-        client_accept(&downstream->clients, fd, is_tls ? downstream->options.tls : NULL,
-                      ++downstream->newest_id);
+    if (connection_limiter_admit(&downstream->connection_limiter, fd, connected, kind.is_tls))
+        client_accept(&downstream->clients, fd, kind.is_tls ? downstream->options.tls : NULL,
+                      kind.is_delayed, ++downstream->newest_id);
     else
         downstream->closed[CLOSE_REJECTED]++;
 }
@@ -101,6 +101,8 @@ static void init_parts(struct downstream *downstream, struct store *store,
     sync_rate_set(&downstream->limits.rate, options->full_sync_rate, clock_us());
     downstream->limits.places_max = options->full_syncs_max;
     downstream->waiting.serves_old_history = options->serves_old_history;
+    delay_init(&downstream->delay, options->delayed.delay_ms);
+    downstream->waiting.delay = &downstream->delay;
     TAILQ_INIT(&downstream->replica_stats_list);
     known_init(&downstream->known, &downstream->replica_stats_list, options->replica_timeout_ms,
                store_current(store) != NULL, clock_ms());
@@ -206,6 +208,8 @@ void downstream_change(struct downstream *downstream, const struct downstream_op
     downstream->waiting.serves_old_history = options->serves_old_history;
     downstream->options.congestion = options->congestion;
     downstream->options.stream_rate_warning_ms = options->stream_rate_warning_ms;
+    delay_set(&downstream->delay, options->delayed.delay_ms);
+    downstream->options.window_bytes = options->window_bytes;
     change_full_sync_limits(downstream, options);
     downstream_change_compression(downstream, options);
     if (downstream->options.replica_timeout_ms == options->replica_timeout_ms)
@@ -237,6 +241,12 @@ void downstream_set_tls(struct downstream *downstream, struct tls_context *tls, 
     CHECK(tls != NULL);
     downstream->options.tls = tls;
     downstream->connection_limiter.tls_knows_callers = knows_callers;
+}
+
+static bool downstream_has_delayed_port(const struct downstream *downstream)
+{
+    const struct delayed_options *delayed = &downstream->options.delayed;
+    return delayed->port != 0 || delayed->tls_port != 0;
 }
 
 void downstream_wake(struct downstream *downstream)
@@ -275,7 +285,7 @@ static void watch_streams(struct downstream *downstream)
         bool is_online = REPLICA_STATS_GET(stats, state) == (int)REPLICA_STREAMING &&
                          REPLICA_STATS_GET(stats, acknowledged) > 0;
         if (history == NULL || window_ms == 0 || !is_online || !stats->acknowledges ||
-            stats->history_number != scope.history_number)
+            stats->runs_behind || stats->history_number != scope.history_number)
             stream_watch_reset(&stats->stream);
         else if (stream_watch_note(&stats->stream, clock_ms(), window_ms,
                                    history_published(history),
@@ -284,8 +294,35 @@ static void watch_streams(struct downstream *downstream)
     }
 }
 
+/* The limits of those that run behind, which the store is told of, too: what they have not been sent is needed, and as
+ * much before it as one that was away may ask for. */
+static void update_limits(struct downstream *downstream)
+{
+    struct history *history = store_current(downstream->waiting.store);
+    struct delay *delay = &downstream->delay;
+    bool has_moved = delay_look(delay, history);
+    struct replica_stats *stats;
+    TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
+    {
+        if (has_moved && stats->runs_behind && stats->history_number == delay->history_number)
+            REPLICA_STATS_SET(stats, limit, delay->due);
+    }
+    for (unsigned i = 0; i < downstream->worker_count && has_moved; i++)
+        worker_wake(downstream->workers[i]);
+    if (history == NULL)
+        return;
+    uint64_t kept = downstream->options.window_bytes;
+    const struct history_need need = {
+        .from = delay->due > kept ? delay->due - kept : 0,
+        .due = delay->due,
+    };
+    history_set_need(history, &need);
+}
+
 void downstream_tick(struct downstream *downstream)
 {
+    if (downstream_has_delayed_port(downstream))
+        update_limits(downstream);
     watch_streams(downstream);
     waiting_tick(&downstream->waiting);
     full_sync_progress_tick(&downstream->replica_stats_list, &downstream->progress_logged_ms);
@@ -335,6 +372,9 @@ void downstream_rewound(struct downstream *downstream)
     const struct replica_stats_list_scope scope = downstream_scope(downstream);
     if (scope.branches == NULL)
         return;
+    /* Before a byte of the new branch comes: delay.h. */
+    if (downstream_has_delayed_port(downstream))
+        update_limits(downstream);
     for (unsigned i = 0; i < downstream->worker_count; i++)
         worker_confirm(downstream->workers[i], scope.history_number, scope.branches->current,
                        branches_start(scope.branches));

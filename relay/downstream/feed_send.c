@@ -21,8 +21,8 @@ void feed_note_unreadable(struct feed *feed)
 
 bool feed_is_behind(struct feed *feed)
 {
-    if (feed->step != FEED_STREAM)
-        return true;
+    if (feed->step != FEED_STREAM || feed->limit != NULL)
+        return true; /* what is sent late was written long ago */
     return !feed->is_at_end && clock_ms() - feed->behind_since_ms > FEED_NEW_MS;
 }
 
@@ -126,9 +126,34 @@ static void feed_note_end(struct feed *feed, bool is_at_end)
     feed->is_at_end = is_at_end;
 }
 
+static uint64_t feed_limit(const struct feed *feed)
+{
+    return feed->limit == NULL ? UINT64_MAX
+                               : atomic_load_explicit(feed->limit, memory_order_relaxed);
+}
+
+bool feed_is_at_limit(const struct feed *feed)
+{
+    return feed->step == FEED_STREAM && feed->cursor.offset >= feed_limit(feed);
+}
+
+/* Behind the peek, which is an acquire: who sees bytes of a new branch sees the limit that was set before they came
+ * (delay.h). */
+static void apply_limit(const struct feed *feed, enum cursor_view *found, struct bytes *view)
+{
+    uint64_t limit = feed_limit(feed);
+    if (*found != CURSOR_BYTES)
+        return;
+    if (feed->cursor.offset >= limit)
+        *found = CURSOR_AT_END;
+    else
+        view->length = feed_send_least(view->length, limit - feed->cursor.offset);
+}
+
 enum feed_result feed_look(struct feed *feed, size_t share, struct bytes *view)
 {
     enum cursor_view found = cursor_peek(&feed->cursor, view);
+    apply_limit(feed, &found, view);
     if (found == CURSOR_BYTES || found == CURSOR_AT_END)
         feed_note_end(feed, found == CURSOR_AT_END);
     if (found != CURSOR_BYTES)

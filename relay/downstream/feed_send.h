@@ -45,6 +45,9 @@ void feed_end_rdb(struct feed *feed);
 /* FEED_IDLE: it can. */
 enum feed_result feed_cannot_read(enum cursor_view view);
 
+/* Has all been sent that may be? Of one that does not run behind: no. */
+bool feed_is_at_limit(const struct feed *feed);
+
 /* Looks at what comes next in the stream. FEED_NEXT: *view can be sent now, and is not empty. */
 enum feed_result feed_look(struct feed *feed, size_t share, struct bytes *view);
 

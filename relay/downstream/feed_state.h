@@ -6,6 +6,7 @@
 #ifndef RELAY_DOWNSTREAM_FEED_STATE_H
 #define RELAY_DOWNSTREAM_FEED_STATE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,6 +62,8 @@ struct feed {
     size_t mark_sent;
     bool has_stream; /* false: wants the RDB only */
     struct cursor cursor;
+    /* Of one that runs behind: no byte of the stream at or beyond *limit is sent (delay.h). NULL: all is. */
+    const _Atomic uint64_t *limit;
     uint64_t sent_bytes; /* all of the above */
 
     bool is_at_end;          /* all that was published at the last look has been sent */

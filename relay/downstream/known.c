@@ -40,7 +40,7 @@ void known_fini(struct known *known)
 
 bool known_is_about(const struct replica_stats *stats)
 {
-    return stats->acknowledges && !stats->terms.rdb_only;
+    return stats->acknowledges && !stats->terms.rdb_only && !stats->runs_behind;
 }
 
 /* A version is none of it: a replica that was upgraded meanwhile is the same. */

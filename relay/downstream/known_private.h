@@ -71,7 +71,7 @@ void known_init(struct known *known, const struct replica_stats_list *replica_st
                 int64_t timeout_ms, bool was_running, int64_t now_ms);
 void known_fini(struct known *known);
 
-/* Is it one of those, or does it want an RDB alone, or say SYNC? */
+/* Is it one of those, or does it want an RDB alone, say SYNC, or run behind? */
 bool known_is_about(const struct replica_stats *stats);
 
 /* One of them has come: sets replica stats->known. False: out of memory. */

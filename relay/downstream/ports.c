@@ -9,13 +9,13 @@
 #include "relay/net/listener.h"
 
 static const char too_many[] = "bind: more than 16 addresses";
-_Static_assert(PORTS_LISTENERS_MAX == 2 * 16, "each may have a port and a TLS port");
+_Static_assert(PORTS_LISTENERS_MAX == 4 * 16, "each may have four ports");
 static const char nowhere[] = "bind: there is no address to listen on";
 
 static void ports_on_accept(int fd, void *arg)
 {
     const struct ports_side *side = arg;
-    side->ports->fn(fd, side->is_tls, side->ports->arg);
+    side->ports->fn(fd, side->kind, side->ports->arg);
 }
 
 /* One address of `bind`. False: it is needed and cannot be had. */
@@ -35,8 +35,8 @@ static bool ports_listen_on(struct ports_side *side, const struct listener_addre
     if (listener != NULL) {
         ports->listeners[ports->count++] = listener;
         side->port = listener_port(listener);
-        log_info("downstream: listening on %s port %u%s", address->text, side->port,
-                 side->is_tls ? " (TLS)" : "");
+        log_info("downstream: listening on %s port %u%s%s", address->text, side->port,
+                 side->kind.is_tls ? " (TLS)" : "", side->kind.is_delayed ? " (delayed)" : "");
     } else if (address->may_miss) {
         log_warnx("downstream: %s (optional address: startup continues)", error.text);
     } else {
@@ -101,8 +101,11 @@ bool ports_probe(const struct downstream_options *options, struct text *taken, s
     size_t said = why->length;
     if (!options->without_plain)
         try_all(&attempt, options->bind, options->port);
-    if (options->tls_port != 0)
-        try_all(&attempt, options->bind, options->tls_port);
+    const uint16_t others[] = {options->tls_port, options->delayed.port, options->delayed.tls_port};
+    for (size_t i = 0; i < LENGTH_OF(others); i++) {
+        if (others[i] != 0)
+            try_all(&attempt, options->bind, others[i]);
+    }
     for (size_t i = 0; i < attempt.count; i++)
         close(attempt.held[i]);
     return why->length == said;
@@ -114,9 +117,13 @@ bool ports_open(struct ports *ports, struct loop *loop, const struct downstream_
                 ports_fn *fn, void *arg, struct text *why)
 {
     *ports = (struct ports){.loop = loop, .fn = fn, .arg = arg};
+    const struct delayed_options *delayed = &options->delayed;
     ports->plain = (struct ports_side){.ports = ports};
-    ports->tls = (struct ports_side){.ports = ports, .is_tls = true};
-    CHECK(options->tls_port == 0 || options->tls != NULL);
+    ports->tls = (struct ports_side){.ports = ports, .kind.is_tls = true};
+    ports->delayed = (struct ports_side){.ports = ports, .kind.is_delayed = true};
+    ports->delayed_tls =
+        (struct ports_side){.ports = ports, .kind = {.is_tls = true, .is_delayed = true}};
+    CHECK((options->tls_port == 0 && delayed->tls_port == 0) || options->tls != NULL);
     if (options->without_plain && options->tls_port == 0) {
         text_append_string(why, "neither port nor tls-port is set: nobody could connect");
         return false;
@@ -124,7 +131,11 @@ bool ports_open(struct ports *ports, struct loop *loop, const struct downstream_
     return (options->without_plain ||
             ports_listen_on_all(&ports->plain, options->bind, options->port, why)) &&
            (options->tls_port == 0 ||
-            ports_listen_on_all(&ports->tls, options->bind, options->tls_port, why));
+            ports_listen_on_all(&ports->tls, options->bind, options->tls_port, why)) &&
+           (delayed->port == 0 ||
+            ports_listen_on_all(&ports->delayed, options->bind, delayed->port, why)) &&
+           (delayed->tls_port == 0 ||
+            ports_listen_on_all(&ports->delayed_tls, options->bind, delayed->tls_port, why));
 }
 
 void ports_close(struct ports *ports)

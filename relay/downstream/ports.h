@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The ports that we listen on: every address of `bind`, once plain and once under TLS, or only one of
- * the two.
+ * the two; and the same for replicas that run behind ([delayed]).
  *
  * Owner: downstream.c. Thread: thread 0.
  */
@@ -19,15 +19,21 @@ struct downstream_options;
 struct listener;
 struct loop;
 
-enum { PORTS_LISTENERS_MAX = 32 };
+enum { PORTS_LISTENERS_MAX = 64 };
+
+/* Which port it is that somebody has come to. */
+struct port_kind {
+    bool is_tls;
+    bool is_delayed;
+};
 
 /* Takes over a connected descriptor. */
-typedef void ports_fn(int fd, bool is_tls, void *arg);
+typedef void ports_fn(int fd, struct port_kind kind, void *arg);
 
 /* What the listeners of one kind are given. */
 struct ports_side {
     struct ports *ports;
-    bool is_tls;
+    struct port_kind kind;
     uint16_t port; /* the one really bound; 0: none */
 };
 
@@ -38,6 +44,8 @@ struct ports {
     void *arg;
     struct ports_side plain;
     struct ports_side tls;
+    struct ports_side delayed;
+    struct ports_side delayed_tls;
     struct listener *listeners[PORTS_LISTENERS_MAX];
     size_t count;
 };

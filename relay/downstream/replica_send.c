@@ -147,7 +147,9 @@ void replica_queue(struct replica *replica)
 
 void replica_send(struct replica *replica)
 {
-    if (replica->waits_for_disk || feed_is_behind(&replica->feed))
+    if (feed_is_at_limit(&replica->feed) && !replica->wants_write)
+        replica_check(replica);
+    else if (replica->waits_for_disk || feed_is_behind(&replica->feed))
         replica_queue(replica);
     else
         replica_pump(replica);

@@ -64,7 +64,11 @@ struct replica_stats {
     int64_t not_before_ms;      /* while it waits: no full sync before that; 0: not decided */
     struct stream_watch stream; /* does the stream fit its way? Thread 0's alone */
     struct progress_meter progress; /* of its full sync: full_sync_progress.h; thread 0's alone */
-    bool is_held; /* it could have its full sync, and waits for a place: full_sync_limits.h */
+    bool is_held;     /* it could have its full sync, and waits for a place: full_sync_limits.h */
+    bool runs_behind; /* it has come to a port of [delayed], and is sent what `limit` allows */
+
+    /* Written by thread 0 at any time, read by the worker: see delay.h. */
+    _Atomic uint64_t limit;
 
     /* Lent, and read by thread 0 at any time. Relaxed: each is a number by itself, nothing else is
      * read because of what it says. */

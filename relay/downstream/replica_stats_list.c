@@ -12,7 +12,7 @@ static bool is_in_scope(const struct replica_stats *stats,
 static bool counts(const struct replica_stats *stats, const struct replica_stats_list_scope *scope)
 {
     /* One that loads has acknowledged nothing of what it is sent, whatever its offset was before. */
-    return stats->acknowledges && is_in_scope(stats, scope) &&
+    return stats->acknowledges && !stats->runs_behind && is_in_scope(stats, scope) &&
            REPLICA_STATS_GET(stats, state) == (int)REPLICA_STREAMING;
 }
 

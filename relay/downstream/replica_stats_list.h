@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the replica stats of all replicas say together: who has acknowledged how much, and who is there. Only
- * replicas that are online and acknowledge count: not those that wait or load, and not SYNC. For rank 0, the one
+ * replicas that are online and acknowledge count: not those that wait or load, not SYNC, and not those that run behind. For rank 0, the one
  * that has least, all that are known count (known.h): who waits, loads or closes has nothing yet.
  *
  * An acknowledged offset belongs to the history, and to the branch of it (store/branches.h), that the

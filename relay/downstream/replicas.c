@@ -44,7 +44,12 @@ static struct replica_stats *make_replica_stats(const struct newcomer *newcomer,
     stats->connected_ms = newcomer->connected_ms;
     stats->acknowledges = newcomer->request != NULL;
     stats->terms = *newcomer->terms;
-    stats->codec = replica_codec_choose(newcomer->terms, compression, conn_is_tls(newcomer->conn));
+    stats->runs_behind = newcomer->runs_behind;
+    /* A compressed piece is shared by all who come to its place, and may reach beyond the limit of one that runs
+     * behind: those are sent plain bytes. */
+    if (!stats->runs_behind)
+        stats->codec =
+            replica_codec_choose(newcomer->terms, compression, conn_is_tls(newcomer->conn));
     copy_address(stats->peer, conn_peer(newcomer->conn));
     copy_address(stats->local, newcomer->local);
     snprintf(stats->user, sizeof(stats->user), "%s", newcomer->user);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "attach.h"
+#include "delay.h"
 #include "full_sync_limits.h"
 #include "full_sync_progress.h"
 #include "relay/base/clock.h"
@@ -238,6 +239,8 @@ static void attach(struct waiting *waiting, struct replica *replica, const struc
     /* Its acknowledgements count from now on, and on this branch only; set before the worker can write any. */
     REPLICA_STATS_SET(stats, branch, history_branches(plan->history)->current);
     stats->full_sync = plan->verdict != ATTACH_CONTINUE;
+    REPLICA_STATS_SET(stats, limit, wish->limit);
+    replica->feed.limit = stats->runs_behind ? &stats->limit : NULL;
     stats->attached_ms = clock_ms();
     /* Who continues says by that what it has. */
     if (!stats->full_sync)
@@ -272,6 +275,11 @@ unsigned waiting_count_held(const struct waiting *waiting)
     return count;
 }
 
+static uint64_t waiting_limit(const struct waiting *waiting, const struct replica_stats *stats)
+{
+    return stats->runs_behind ? waiting->delay->due : UINT64_MAX;
+}
+
 static void ask(struct waiting *waiting, struct replica *replica)
 {
     int64_t now_ms = clock_ms();
@@ -283,6 +291,9 @@ static void ask(struct waiting *waiting, struct replica *replica)
         .codec = replica->stats->codec,
         .stream_wait_is_over = is_stream_wait_over(waiting, replica),
         .awaits_new_history = waiting->awaits_new_history,
+        .runs_behind = replica->stats->runs_behind,
+        .has_limit = waiting->delay != NULL && waiting->delay->has_due,
+        .limit = waiting_limit(waiting, replica->stats),
     };
     struct attach_plan plan = attach_decide(waiting->store, &wish);
     /* Who has a part of the RDB can keep it, and asks for the rest: nothing has failed there. */
@@ -294,6 +305,7 @@ static void ask(struct waiting *waiting, struct replica *replica)
     switch (plan.verdict) {
     case ATTACH_WAIT_FOR_STORE:
     case ATTACH_WAIT_FOR_STREAM:
+    case ATTACH_WAIT_FOR_DELAY:
         return;
     case ATTACH_COMPARE_RDB:
         store_compare_part(waiting->store, &wish.terms->part);

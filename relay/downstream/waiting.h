@@ -17,6 +17,7 @@
 #include "replica.h"
 #include "resync_throttle.h"
 
+struct delay;
 struct full_sync_limits;
 struct store;
 
@@ -35,6 +36,7 @@ struct waiting {
     struct replicas replicas;
     size_t count;
     struct full_sync_limits *limits; /* the owner's */
+    const struct delay *delay;       /* the owner's; NULL: nobody runs behind */
     struct resync_throttle throttle;
     int64_t streaming_since_ms; /* upstream has been since then; 0: it is not */
     int64_t wanted_ms;          /* when a snapshot was asked for last; 0: never */

@@ -33,6 +33,13 @@ int64_t clock_us(void)
     return now_ms * 1000;
 }
 
+static _Atomic int64_t stepped_ms; /* the wall clock alone */
+
+void fake_clock_step(int64_t by_ms)
+{
+    stepped_ms += by_ms;
+}
+
 static _Atomic int64_t went_on_ms; /* 0: it has not stood still */
 
 void clock_note_standstill(void)
@@ -47,5 +54,5 @@ int64_t clock_silence_ms(int64_t since_ms)
 
 int64_t clock_wall_us(void)
 {
-    return START_WALL_US + now_ms * 1000;
+    return START_WALL_US + (now_ms + stepped_ms) * 1000;
 }

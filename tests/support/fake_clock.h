@@ -11,4 +11,7 @@
 void fake_clock_set(int64_t now_ms);
 void fake_clock_advance(int64_t by_ms);
 
+/* Somebody sets the wall clock, forward or back. */
+void fake_clock_step(int64_t by_ms);
+
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "relay/base/check.h"
+#include "relay/base/clock.h"
 
 struct snapshot {
     struct snapshot *next;
@@ -51,6 +52,7 @@ struct history {
     struct snapshot *complete;
     struct snapshot *arriving;
     struct branches branches;
+    struct time_index times;
 };
 
 struct store fake_store;
@@ -85,6 +87,7 @@ void fake_store_reset(void)
         close(history->segment.backlog.file);
         free(history->segment.backlog.data);
         identity_fini(&history->identity);
+        time_index_fini(&history->times);
         free(history);
     }
     while (snapshots != NULL) {
@@ -115,6 +118,7 @@ struct history *fake_history_new(uint64_t number, const char *replid, uint64_t f
         .fate = CURSOR_BYTES,
         .piece_max = SIZE_MAX,
     };
+    time_index_init(&history->times);
     history->next = histories;
     histories = history;
     return history;
@@ -153,6 +157,38 @@ void fake_history_rename(struct history *history, const char *replid)
     struct replid id;
     CHECK(replid_parse(bytes_of(replid), &id));
     identity_rename(&history->identity, &id, history->segment.backlog.published);
+}
+
+void fake_history_note_time(struct history *history)
+{
+    const struct time_entry entry = {.offset = history->segment.backlog.published,
+                                     .wall_us = clock_wall_us()};
+    CHECK(time_index_add(&history->times, entry));
+}
+
+bool history_offset_at(const struct history *history, int64_t wall_us, struct time_answer *out)
+{
+    return time_index_find(&history->times, wall_us, out);
+}
+
+void fake_history_rewind(struct history *history, uint64_t offset)
+{
+    struct backlog *backlog = &history->segment.backlog;
+    CHECK(offset >= backlog->base && offset <= backlog->published);
+    backlog->published = offset;
+    backlog->length = (size_t)(offset - backlog->base);
+    history->boundary = offset;
+    time_index_cut(&history->times, offset);
+    branches_begin(&history->branches, offset);
+}
+
+struct snapshot *history_aged_snapshot(const struct history *history, uint64_t offset)
+{
+    struct snapshot *snapshot = history->complete;
+    bool is_usable = snapshot != NULL && snapshot->state == SNAPSHOT_COMPLETE &&
+                     snapshot->offset <= offset &&
+                     snapshot->offset >= history->segment.backlog.first;
+    return is_usable ? snapshot : NULL;
 }
 
 void fake_history_set_snapshots(struct history *history, struct snapshot *complete,

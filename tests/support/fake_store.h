@@ -58,6 +58,12 @@ void fake_history_set_first(struct history *history, uint64_t first);
 /* The history goes on under `replid` from its published end on. */
 void fake_history_rename(struct history *history, const char *replid);
 
+/* All that it has has come by now (clock_wall_us), as the time index says. */
+void fake_history_note_time(struct history *history);
+
+/* The history ends at `offset`, and another branch begins there. */
+void fake_history_rewind(struct history *history, uint64_t offset);
+
 /* Which snapshots it has; they stay the test's. */
 void fake_history_set_snapshots(struct history *history, struct snapshot *complete,
                                 struct snapshot *arriving);

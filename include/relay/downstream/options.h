@@ -18,6 +18,13 @@ struct tls_context;
 /* Of the ranks of downstream_acknowledged. */
 enum { ACKNOWLEDGED_RANK_MAX = 1024 };
 
+/* [delayed]: ports for replicas that run behind (relay/downstream/delay.h). */
+struct delayed_options {
+    uint16_t port;     /* 0: none */
+    uint16_t tls_port; /* 0: none */
+    int64_t delay_ms;
+};
+
 struct downstream_options {
     const char
         *bind;     /* addresses separated by blanks; "-" before one: no matter if it is missing */
@@ -42,6 +49,9 @@ struct downstream_options {
     int64_t stream_rate_warning_ms; /* repl-stream-rate-warning: see stream_watch.h; 0: never */
     const char *congestion;         /* tcp-congestion of replicas; NULL or "": the system's */
     unsigned full_syncs_max;        /* repl-max-full-syncs: at a time; 0: any number */
+    struct delayed_options delayed;
+    uint64_t
+        window_bytes; /* repl-backlog-size: so much is kept for one that runs behind and is away */
 };
 
 /* What the component needs from outside. */
