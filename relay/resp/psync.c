@@ -83,6 +83,13 @@ static bool parse_continue(struct bytes fields, struct psync_reply *reply)
     return reply->has_replid;
 }
 
+/* " <client id>" */
+static bool parse_client_id(struct bytes fields, uint64_t *client_id)
+{
+    return bytes_starts(fields, " ") && bytes_to_u64(bytes_skip(fields, 1), client_id) &&
+           *client_id <= INT64_MAX;
+}
+
 struct psync_reply psync_reply_parse(struct bytes line)
 {
     const struct psync_reply nonsense = {.verdict = PSYNC_NONSENSE, .replid = replid_none()};
@@ -99,7 +106,46 @@ struct psync_reply psync_reply_parse(struct bytes line)
         reply.verdict = PSYNC_CONTINUE;
         return parse_continue(line, &reply) ? reply : nonsense;
     }
+    if (take_words(&line, "+RDBCHANNELSYNC")) {
+        reply.verdict = PSYNC_RDB_CHANNEL;
+        return parse_client_id(line, &reply.client_id) ? reply : nonsense;
+    }
+    if (take_words(&line, "+DUALCHANNELSYNC")) {
+        reply.verdict = PSYNC_DUAL_CHANNEL;
+        return line.length == 0 ? reply : nonsense;
+    }
     return nonsense;
+}
+
+/* What is before the next blank, without both; all of it where there is none. */
+static struct bytes take_endoff_field(struct bytes *line)
+{
+    struct bytes field = bytes_first(*line, bytes_find(*line, ' '));
+    *line = bytes_skip(*line, field.length < line->length ? field.length + 1 : field.length);
+    return field;
+}
+
+struct psync_reply psync_endoff_parse(struct bytes line)
+{
+    static const char word[] = "$ENDOFF:";
+    const struct psync_reply nonsense = {.verdict = PSYNC_NONSENSE, .replid = replid_none()};
+    struct psync_reply reply = nonsense;
+    uint64_t db;
+    if (bytes_starts(line, "-")) {
+        reply.verdict = judge_error(bytes_skip(line, 1));
+        return reply;
+    }
+    if (!bytes_starts(line, word))
+        return nonsense;
+    line = bytes_skip(line, strlen(word));
+    bool is_good = bytes_to_u64(take_endoff_field(&line), &reply.offset) &&
+                   reply.offset <= OFFSET_FIRST_MAX &&
+                   replid_parse(take_endoff_field(&line), &reply.replid) &&
+                   bytes_to_u64(take_endoff_field(&line), &db) &&
+                   bytes_to_u64(line, &reply.client_id) && reply.client_id <= INT64_MAX;
+    reply.verdict = PSYNC_FULLRESYNC;
+    reply.has_replid = true;
+    return is_good ? reply : nonsense;
 }
 
 bool psync_request_parse(const struct command *command, struct psync_request *out)

@@ -196,6 +196,8 @@ static bool is_refused(const struct refresh *refresh)
         return true;
     case PSYNC_FULLRESYNC:
     case PSYNC_CONTINUE:
+    case PSYNC_RDB_CHANNEL: /* was not offered */
+    case PSYNC_DUAL_CHANNEL:
     case PSYNC_NONSENSE:
         return false;
     }

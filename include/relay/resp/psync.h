@@ -19,23 +19,30 @@
 enum psync_verdict {
     PSYNC_FULLRESYNC, /* "+FULLRESYNC <replid> <X> [resume <bytes>]": all but has_replid are set */
     PSYNC_CONTINUE,   /* "+CONTINUE [<replid>]": has_replid tells whether replid is set */
-    PSYNC_LATER,      /* "-NOMASTERLINK", "-LOADING", "-BUSY", "-MASTERDOWN": passes by itself */
-    PSYNC_DENIED,     /* "-NOAUTH", "-NOPERM": somebody must change a setting */
-    PSYNC_REFUSED,    /* any other error */
-    PSYNC_NONSENSE,   /* not a PSYNC reply at all, or one with bad fields */
+    PSYNC_RDB_CHANNEL, /* "+RDBCHANNELSYNC <client id>" of a Redis (docs/protocol.md 7.2): client_id */
+    PSYNC_DUAL_CHANNEL, /* "+DUALCHANNELSYNC" of a Valkey (docs/protocol.md 7.1) */
+    PSYNC_LATER,        /* "-NOMASTERLINK", "-LOADING", "-BUSY", "-MASTERDOWN": passes by itself */
+    PSYNC_DENIED,       /* "-NOAUTH", "-NOPERM": somebody must change a setting */
+    PSYNC_REFUSED,      /* any other error */
+    PSYNC_NONSENSE,     /* not a PSYNC reply at all, or one with bad fields */
 };
 
 struct psync_reply {
     enum psync_verdict verdict;
     bool has_replid;
     struct replid replid;
-    uint64_t offset; /* X */
+    uint64_t offset;    /* X */
+    uint64_t client_id; /* of the connection that the server speaks of */
     uint64_t
         rdb_begin; /* bytes of the RDB that are not sent, since we have them: docs/protocol.md 2.7 */
 };
 
 /* Judges one reply line, without its line end. */
 struct psync_reply psync_reply_parse(struct bytes line);
+
+/* The same for what a Valkey says on the RDB's connection instead of a reply (docs/protocol.md 7.1): "$ENDOFF:<X>
+ * <replid> <db> <client id>" is PSYNC_FULLRESYNC with all four but the db, which is checked to be a number. */
+struct psync_reply psync_endoff_parse(struct bytes line);
 
 struct psync_request {
     bool has_replid; /* false for "?" and for anything that is no replication id */

@@ -62,7 +62,16 @@ static const struct {
     {"", PSYNC_NONSENSE, false, 0},
     {"+", PSYNC_NONSENSE, false, 0},
     {"+OK", PSYNC_NONSENSE, false, 0},
-    {"+DUALCHANNELSYNC", PSYNC_NONSENSE, false, 0},
+    {"+DUALCHANNELSYNC", PSYNC_DUAL_CHANNEL, false, 0},
+    {"+DUALCHANNELSYNC 1", PSYNC_NONSENSE, false, 0},
+    {"+DUALCHANNELSYNCED", PSYNC_NONSENSE, false, 0},
+    {"+RDBCHANNELSYNC 7", PSYNC_RDB_CHANNEL, false, 0},
+    {"+RDBCHANNELSYNC", PSYNC_NONSENSE, false, 0},
+    {"+RDBCHANNELSYNC ", PSYNC_NONSENSE, false, 0},
+    {"+RDBCHANNELSYNC x", PSYNC_NONSENSE, false, 0},
+    {"+RDBCHANNELSYNC -1", PSYNC_NONSENSE, false, 0},
+    {"+RDBCHANNELSYNC 7 8", PSYNC_NONSENSE, false, 0},
+    {"+RDBCHANNELSYNC 9223372036854775808", PSYNC_NONSENSE, false, 0},
     {":1", PSYNC_NONSENSE, false, 0},
     {"$10", PSYNC_NONSENSE, false, 0},
 };
@@ -129,6 +138,45 @@ static const struct {
     {ID, "1.0", NULL, false, false, false, 0},
     {"?", "one", "FAILOVER", false, false, false, 0},
 };
+
+static const struct {
+    const char *line;
+    enum psync_verdict verdict;
+    uint64_t offset;
+    uint64_t client_id;
+} endoffs[] = {
+    {"$ENDOFF:42 " ID " 0 4", PSYNC_FULLRESYNC, 42, 4},
+    {"$ENDOFF:0 " ID " 15 9223372036854775807", PSYNC_FULLRESYNC, 0, INT64_MAX},
+    {"$ENDOFF:42 " ID " 0 9223372036854775808", PSYNC_NONSENSE, 0, 0},
+    {"$ENDOFF:4611686018427387905 " ID " 0 4", PSYNC_NONSENSE, 0, 0},
+    {"$ENDOFF:-1 " ID " 0 4", PSYNC_NONSENSE, 0, 0},
+    {"$ENDOFF: " ID " 0 4", PSYNC_NONSENSE, 0, 0},
+    {"$ENDOFF:42 " ID " 0 ", PSYNC_NONSENSE, 0, 0},
+    {"$ENDOFF:42 " ID " 0", PSYNC_NONSENSE, 0, 0},
+    {"$ENDOFF:42 " ID " x 4", PSYNC_NONSENSE, 0, 0},
+    {"$ENDOFF:42 " ID " 0 4 5", PSYNC_NONSENSE, 0, 0},
+    {"$ENDOFF:42 ? 0 4", PSYNC_NONSENSE, 0, 0},
+    {"$ENDOFF:42", PSYNC_NONSENSE, 0, 0},
+    {"$ENDOFF:", PSYNC_NONSENSE, 0, 0},
+    {"$EOF:42 " ID " 0 4", PSYNC_NONSENSE, 0, 0},
+    {"$42", PSYNC_NONSENSE, 0, 0},
+    {"-NOPERM this user has no permissions to run the 'sync' command", PSYNC_DENIED, 0, 0},
+    {"-LOADING", PSYNC_LATER, 0, 0},
+    {"-ERR", PSYNC_REFUSED, 0, 0},
+    {"", PSYNC_NONSENSE, 0, 0},
+};
+
+TEST(the_end_offset_of_an_rdb_is_read)
+{
+    for (size_t i = 0; i < LENGTH_OF(endoffs); i++) {
+        struct psync_reply reply = psync_endoff_parse(bytes_of(endoffs[i].line));
+        if (reply.verdict != endoffs[i].verdict || reply.offset != endoffs[i].offset ||
+            reply.client_id != endoffs[i].client_id)
+            fail_msg("\"%s\": got verdict %d", endoffs[i].line, (int)reply.verdict);
+        if (reply.verdict == PSYNC_FULLRESYNC)
+            assert_string_equal(reply.replid.hex, ID);
+    }
+}
 
 TEST(requests_are_read)
 {
