@@ -138,6 +138,13 @@ void backlog_set_sizes(struct backlog *backlog, uint64_t window_bytes, uint64_t 
 /* What readers that are not here need begins at `offset` (backlog_dependencies.h). UINT64_MAX: there are none. */
 void backlog_set_needed(struct backlog *backlog, uint64_t offset);
 
+/* While an RDB arrives, all of the stream behind its X is needed: nothing is given up, and where there is no more room
+ * the writer is refused (BACKLOG_HELD at window_bytes_max, BACKLOG_NO_SPACE where the disk is full). Of a new one. */
+void backlog_keep_all(struct backlog *backlog, bool keeps_all);
+
+/* Is the writer refused for that alone? */
+bool backlog_is_at_its_end(const struct backlog *backlog);
+
 /* Gives up what the window need not hold. True if anything was: the identity has changed. */
 bool backlog_trim(struct backlog *backlog);
 

@@ -50,6 +50,7 @@ struct backlog {
     bool wants_sync;        /* the oldest could not be given up before more is durable */
     bool awaits_name;       /* the newest could not be named: the identity was being written */
     struct removals beyond; /* the files of segments beyond the cut */
+    bool keeps_all;         /* nothing is given up, whatever the sizes are */
     bool has_cuts;          /* some segment holds what a rewind cut off behind it */
     unsigned replid_index;  /* how many ids came after the first one */
     unsigned known_index;   /* as new readers have it: without one that is not written yet */

@@ -79,10 +79,10 @@ static void drop_head(struct backlog *backlog, enum segment_fate fate)
     backlog->is_head_broken = false;
 }
 
-/* What is not proven yet is the oldest there is, and in nobody's hands. */
+/* Is there one that may go? What is not proven yet is the oldest there is, and in nobody's hands. */
 static bool has_oldest(const struct backlog *backlog)
 {
-    return backlog->unproven > 0 || backlog->head != backlog->last;
+    return !backlog->keeps_all && (backlog->unproven > 0 || backlog->head != backlog->last);
 }
 
 static uint64_t end_of_oldest(const struct backlog *backlog)
@@ -141,6 +141,17 @@ static uint64_t cap_of(const struct backlog *backlog)
                          ? oldest - backlog->dependencies.segment_bytes
                          : 0;
     return (cap < least ? least : cap) + extra;
+}
+
+void backlog_keep_all(struct backlog *backlog, bool keeps_all)
+{
+    backlog->keeps_all = keeps_all;
+}
+
+bool backlog_is_at_its_end(const struct backlog *backlog)
+{
+    return backlog->keeps_all && segment_is_full(backlog->last) &&
+           !backlog_is_next_asked(backlog) && !backlog_has_space_ahead(backlog);
 }
 
 /* Segments that were cut off in a rewind go as soon as nobody can be stepping into them. */
@@ -264,7 +275,7 @@ bool backlog_make_space(struct backlog *backlog)
     while (backlog_charge(backlog) + wanted > cap_of(backlog) && has_oldest(backlog) &&
            !hold_oldest(backlog))
         drop_oldest(backlog, SEGMENT_LAGGED);
-    if (!has_oldest(backlog) && backlog_held(backlog) == 0)
+    if (!backlog->keeps_all && !has_oldest(backlog) && backlog_held(backlog) == 0)
         return true; /* there is no less, whatever the sizes were when it was made */
     /* What nobody holds is gone as soon as the disk has got round to it: it may go over the cap by a part
      * of it, so that a disk that is slow at that does not slow the stream down. */

@@ -188,6 +188,7 @@ struct history *history_new(const struct history_dependencies *dependencies, uin
         history_free(&history); /* there is nothing to wait for */
         return NULL;
     }
+    backlog_keep_all(history->backlog, true); /* until it is current (history_begin_service) */
     history->first_segment = backlog_newest(history->backlog);
     if (history_begin_snapshot(history, offset, why) == NULL)
         history_remove(&history);
@@ -251,6 +252,11 @@ const char *history_error(const struct history *history)
 bool history_shorten(struct history *history, uint64_t keep_from)
 {
     return backlog_shorten(history->backlog, keep_from);
+}
+
+void history_begin_service(struct history *history)
+{
+    backlog_keep_all(history->backlog, false);
 }
 
 void history_take_options(struct history *history)

@@ -90,6 +90,9 @@ bool history_awaits_disk(const struct history *history);
 /* Shows readers what has come. True if anything is new to them. */
 bool history_publish(struct history *history);
 
+/* It is the current one from now on: what its window need not hold may go. */
+void history_begin_service(struct history *history);
+
 /* The sizes of the window in the options have changed. */
 void history_take_options(struct history *history);
 

@@ -22,7 +22,8 @@ uint64_t history_published(const struct history *history)
 
 enum backlog_space history_make_ready(struct history *history)
 {
-    return backlog_make_ready(history->backlog);
+    /* Of a new one the file thread makes the directories and the first segment first. */
+    return history->is_made ? backlog_make_ready(history->backlog) : BACKLOG_HELD;
 }
 
 enum backlog_space history_append(struct history *history, struct bytes data)
@@ -37,7 +38,12 @@ void history_forget_owed(struct history *history)
 
 bool history_awaits_segment(const struct history *history)
 {
-    return backlog_awaits_segment(history->backlog);
+    return !history->is_made || backlog_awaits_segment(history->backlog);
+}
+
+bool history_is_at_its_end(const struct history *history)
+{
+    return backlog_is_at_its_end(history->backlog);
 }
 
 const char *history_stream_error(const struct history *history)

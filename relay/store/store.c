@@ -405,6 +405,8 @@ enum disk_step store_promote(struct store *store, struct text *why)
     struct history *before = store->current;
     store->current = store->arriving;
     store->arriving = NULL;
+    history_begin_service(store->current);
+    store_parts_keep_beginning(store);
     retire(store, before);
     text_clear(&store->error);
     store->changed = true;

@@ -15,6 +15,8 @@
 #include "relay/base/log.h"
 #include "store_private.h"
 
+enum { BEGINNING_KEEP_MS = 60 * 1000 };
+
 /* ------------------------------------------------------------------ received */
 
 enum store_part store_part(const struct store *store, struct rdb_part *out)
@@ -216,6 +218,19 @@ void store_keep_fetched(struct store *store, uint64_t number, struct snapshot **
 }
 
 /* ------------------------------------------------------------------ the store's */
+
+void store_parts_keep_beginning(struct store *store)
+{
+    struct history *history = store->current;
+    struct snapshot *snapshot = history_snapshot(history);
+    struct cursor cursor;
+    if (snapshot == NULL || history_end(history) == snapshot_offset(snapshot) ||
+        !history_attach(history, &cursor, snapshot_offset(snapshot)))
+        return;
+    snapshot_retain(snapshot);
+    kept_snapshots_add(&store->kept, history_number(history), &snapshot, &cursor,
+                       clock_ms() + BEGINNING_KEEP_MS);
+}
 
 bool store_parts_open(struct store *store)
 {

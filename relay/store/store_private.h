@@ -61,6 +61,10 @@ struct store {
 MUST_CHECK bool store_parts_open(struct store *store);
 void store_parts_close(struct store *store);
 bool store_parts_take(struct store *store);
+
+/* A history has just become the current one. What has come of its stream behind the RDB, while that arrived, may be more
+ * than repl-backlog-size: for a minute it is kept with the RDB, or full syncs would find none that they can use. */
+void store_parts_keep_beginning(struct store *store);
 void store_parts_tick(struct store *store);
 
 /* The disk is full: gives up what is kept for a rest that may never be asked for. True: something. */

@@ -45,7 +45,9 @@ uint64_t history_first(const struct history *history);
 uint64_t history_end(const struct history *history);
 uint64_t history_published(const struct history *history);
 
-/* May more be appended? First writes what is owed, and goes on in another segment where it is needed. */
+/* May more be appended? First writes what is owed, and goes on in another segment where it is needed. One whose RDB
+ * arrives takes bytes as soon as its files are made, and gives none of them up: readers get them behind the RDB, when
+ * that is proven, and where the window has its greatest size nothing more is taken before (history_is_at_its_end). */
 MUST_CHECK enum backlog_space history_make_ready(struct history *history);
 
 /* Takes all of `data`, of at most BACKLOG_APPEND_MAX bytes, after history_make_ready has said BACKLOG_SPACE. Readers see
@@ -58,6 +60,9 @@ void history_forget_owed(struct history *history);
 
 /* Is the next segment being made? When it no longer is, BACKLOG_HELD may be over. */
 bool history_awaits_segment(const struct history *history);
+
+/* Its RDB still arrives, and the window has the greatest size that it may have: BACKLOG_HELD until it is current. */
+bool history_is_at_its_end(const struct history *history);
 
 /* What the disk said when it refused the stream last; "" when it has not, or is over it. */
 const char *history_stream_error(const struct history *history);
