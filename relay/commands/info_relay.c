@@ -107,6 +107,9 @@ void info_relay(const struct info_moment *moment, struct report *report)
     report_u64(report, "upstream_attempts", upstream->attempts);
     report_u64(report, "upstream_full_syncs", upstream->full_syncs);
     report_u64(report, "upstream_partial_syncs", upstream->partial_syncs);
+    report_u64(report, "upstream_rdb_channel", upstream->has_rdb_channel);
+    report_u64(report, "upstream_rdb_channel_syncs", upstream->rdb_channel_syncs);
+    report_u64(report, "upstream_rdb_channel_refusals", upstream->rdb_channel_refusals);
     report_u64(report, "upstream_refreshes", upstream->refreshes);
     report_u64(report, "upstream_refresh_failures", upstream->refresh_failures);
     report_refreshes(report, moment);

@@ -40,6 +40,7 @@ void fit_settle(struct config *config)
     config->commands.clients_max = config->downstream.clients_max;
     config->downstream.serves_old_history = config->serve_old_history == CONFIG_YES;
     config->commands.replica_announced = config->replica_announced == CONFIG_YES;
+    config->upstream.rdb_channel = config->rdb_channel == CONFIG_YES;
     config->commands.backlog_bytes = config->store.window_bytes;
     const struct delayed_options *delayed = &config->downstream.delayed;
     config->store.keeps_aged = delayed->port != 0 || delayed->tls_port != 0;

@@ -37,6 +37,7 @@ static const char *const preference_names[] = {
 };
 
 static const char *const switch_names[] = {[CONFIG_NO] = "no", [CONFIG_YES] = "yes", NULL};
+static const char *const auto_names[] = {[CONFIG_NO] = "no", [CONFIG_YES] = "auto", NULL};
 static const char *const auth_clients_names[] = {
     [TLS_AUTH_NO] = "no",
     [TLS_AUTH_YES] = "yes",
@@ -119,5 +120,7 @@ const struct value_kind kind_preference = {VALUE_NAME, .names = preference_names
                                            .expected = "one of: primary, first, nearest"};
 const struct value_kind kind_switch = {VALUE_NAME, .names = switch_names,
                                        .expected = "one of: yes, no"};
+const struct value_kind kind_auto = {VALUE_NAME, .names = auto_names,
+                                     .expected = "one of: auto, no"};
 const struct value_kind kind_auth_clients = {VALUE_NAME, .names = auth_clients_names,
                                              .expected = "one of: yes, no, optional"};

@@ -48,6 +48,7 @@ static const struct setting settings[] = {
      SETTING_LIVE},
     {"upstream", "repl-compression", &kind_compression, AT(upstream.compression), "no",
      SETTING_LIVE},
+    {"upstream", "rdb-channel", &kind_auto, AT(rdb_channel), "auto", SETTING_LIVE},
     {"upstream", "tcp-congestion", &kind_word, AT(upstream.congestion), "", SETTING_LIVE},
     {"upstream", "proxy", &kind_proxy, AT(upstream.proxy), "", SETTING_SECRET | SETTING_LIVE},
     {"upstream", "tls", &kind_switch, AT(upstream_has_tls), "no", 0},

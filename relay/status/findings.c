@@ -87,6 +87,7 @@ static const struct {
     {SEVERITY_PROBLEM, "replica_cannot_load", finds_failing},
     {SEVERITY_PROBLEM, "replica_nearly_cut", finds_nearly_cut},
     {SEVERITY_PROBLEM, "certificate_expires", finds_certificate_expires},
+    {SEVERITY_WARNING, "sync_backlog_full", finds_sync_backlog_full},
     {SEVERITY_WARNING, "replica_link_too_small", finds_link_too_small},
     {SEVERITY_WARNING, "replica_behind", finds_behind},
     {SEVERITY_WARNING, "replica_silent", finds_silent},

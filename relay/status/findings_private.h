@@ -18,7 +18,7 @@ typedef bool finding_rule_fn(const struct picture *picture, struct finding *find
 /* findings_upstream.c: the link, those above it, and what the server there lets us do. */
 finding_rule_fn finds_no_primary, finds_link_down, finds_other_history, finds_hop_down,
     finds_silent_stream, finds_old_history, finds_sync, finds_cut_off, finds_no_rights,
-    finds_few_rights, finds_version_raised;
+    finds_sync_backlog_full, finds_few_rights, finds_version_raised;
 
 /* findings_store.c: the disk, the RDB and the backlog on it. */
 finding_rule_fn finds_disk_trouble, finds_disk_low, finds_no_snapshot, finds_refresh_failed,

@@ -177,6 +177,19 @@ bool finds_sync(const struct picture *picture, struct finding *finding)
                            : "Replicas are served from it as it arrives.");
 }
 
+bool finds_sync_backlog_full(const struct picture *picture, struct finding *finding)
+{
+    if (!picture->link.is_sync_backlog_full)
+        return false;
+    finding_say(
+        finding->what,
+        "The stream behind the RDB that arrives has reached repl-backlog-max-size: until the "
+        "RDB is complete, upstream keeps what follows.");
+    return finding_say(finding->advice,
+                       "If its client-output-buffer-limit ends the full sync, raise "
+                       "repl-backlog-max-size, or speed up the connection to upstream.");
+}
+
 /* ---- what the server there lets us do ---- */
 
 bool finds_cut_off(const struct picture *picture, struct finding *finding)

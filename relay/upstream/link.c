@@ -125,6 +125,7 @@ static void link_let_go(struct link *link)
 {
     stream_receiver_end(&link->stream_receiver);
     rdb_receiver_end(&link->rdb_receiver);
+    link_end_two_channel(link);
     if (link_state(link) == LINK_LOADING) {
         (void)store_keep_part(link->store);
         store_abandon(link->store);
@@ -143,7 +144,10 @@ static void link_let_go(struct link *link)
 static void link_leave(struct link *link, const struct link_outcome *outcome)
 {
     snprintf(link->last_error, sizeof(link->last_error), "%s: %s", outcome->cause, outcome->text);
-    bool is_loading = link_state(link) == LINK_LOADING;
+    bool is_loading =
+        link_state(link) == LINK_LOADING && link->two_channel.phase != TWO_CHANNEL_WAITING;
+    if (is_loading && link->two_channel.phase == TWO_CHANNEL_OFF)
+        link_forget_refusal(link); /* the next one may be over two connections again */
     bool has_come_further = is_loading && store_keep_part(link->store);
     if (has_come_further) /* and costs nobody a fork: it is no failure */
         link->failures = 0;
@@ -167,18 +171,27 @@ struct link_handlers {
     link_event_fn *on_timer;
 };
 
-static link_event_fn link_lose, link_lose_loading, link_start, link_try_again;
+static link_event_fn link_load, link_lose, link_lose_loading, link_start, link_try_again;
 
 static const struct link_handlers link_handlers[] = {
     [LINK_IDLE] = {NULL, NULL, link_start},
     [LINK_CONNECTING] = {NULL, NULL, link_look_at_race},
     [LINK_HANDSHAKE] = {link_take_answer, link_lose, NULL},
-    [LINK_LOADING] = {link_take_rdb, link_lose_loading, link_take_rdb},
+    [LINK_LOADING] = {link_load, link_lose_loading, link_load},
     [LINK_REWINDING] = {link_look_at_rewind, link_lose, link_look_at_rewind},
     [LINK_STREAMING] = {link_take_stream, link_lose, link_take_stream},
     [LINK_RETRYING] = {NULL, NULL, link_try_again},
     [LINK_STOPPED] = {NULL, NULL, NULL},
 };
+
+/* The RDB comes over this connection, or over one of its own, and over this one the stream. */
+static void link_load(struct link *link, struct link_outcome *outcome)
+{
+    if (link->two_channel.phase == TWO_CHANNEL_OFF)
+        link_take_rdb(link, outcome);
+    else
+        link_take_two_channel(link, outcome);
+}
 
 static void link_lose(struct link *link, struct link_outcome *outcome)
 {
@@ -188,8 +201,12 @@ static void link_lose(struct link *link, struct link_outcome *outcome)
 /* An RDB that is whole is kept; the stream behind it finds out that the connection is down. */
 static void link_lose_loading(struct link *link, struct link_outcome *outcome)
 {
-    if (!link->is_promoting)
+    if (link->is_promoting)
+        return;
+    if (link->two_channel.phase == TWO_CHANNEL_OFF)
         link_fail_cut_off(link, outcome, conn_error(link->server_conn.conn));
+    else
+        link_lose_two_channel(link, outcome);
 }
 
 /* The beginning of an RDB of another history, or of the first, is being read from our disk, so that the rest can be
@@ -288,6 +305,27 @@ static void link_on_race(size_t place, void *arg)
     link_act(link, &outcome);
 }
 
+/* ------------------------------------------------------------------ the RDB's own connection */
+
+static void link_on_rdb_begun(void *arg)
+{
+    link_handle(arg, link_begin_rdb);
+}
+
+static void link_on_rdb_whole(void *arg)
+{
+    link_handle(arg, link_end_rdb);
+}
+
+static void link_on_rdb_failed(bool is_answer, const char *why, void *arg)
+{
+    struct link *link = arg;
+    struct link_outcome outcome;
+    outcome.verdict = LINK_KEEP;
+    link_lose_rdb_channel(link, is_answer, why, &outcome);
+    link_act(link, &outcome);
+}
+
 /* ------------------------------------------------------------------ opened, told, ticked */
 
 static bool link_prepare(struct link *link)
@@ -297,9 +335,17 @@ static bool link_prepare(struct link *link)
     bool refresh_schedule = refresh_schedule_init(
         &link->refresh_schedule, link->loop, link->store, &link->route, &link->announced,
         &link->compression, options->snapshot_always_ready, options->refresh_pause_ms);
+    const struct rdb_channel_callbacks callbacks = {
+        .on_begun = link_on_rdb_begun,
+        .on_whole = link_on_rdb_whole,
+        .on_failed = link_on_rdb_failed,
+        .arg = link,
+    };
+    bool rdb_channel = rdb_channel_init(&link->two_channel.rdb_channel, link->loop, &link->route,
+                                        &link->compression, &callbacks);
     bool server_conn = server_conn_init(&link->server_conn);
     link->server_conn.route = &link->route;
-    return server_conn && refresh_schedule && link->timer != NULL;
+    return server_conn && refresh_schedule && rdb_channel && link->timer != NULL;
 }
 
 struct link *link_open(struct loop *loop, struct store *store, const struct link_options *options,
@@ -325,6 +371,7 @@ struct link *link_open(struct loop *loop, struct store *store, const struct link
     link->is_unconfirmed = options->asks_sentinels;
     link->announced.fixed = options->announce_version;
     link->compression.wanted = options->compression;
+    link->two_channel.is_wanted = options->rdb_channel;
     announced_version_recall(store, &link->announced);
     candidates_init(&link->candidates, &options->primary, options->prefer);
     static_assert(LINK_IDLE == 0, "a new link is idle");
@@ -350,6 +397,7 @@ void link_close(struct link **link)
         state_machine_enter(&it->machine, LINK_STOPPED, LOG_LEVEL_INFO, "close");
         timer_free(&it->timer);
     }
+    rdb_channel_fini(&it->two_channel.rdb_channel);
     server_conn_fini(&it->server_conn);
     free(it);
     *link = NULL;
@@ -415,7 +463,8 @@ void link_follow_primary(struct link *link, const struct primary_address *primar
 static void link_check_silence(struct link *link)
 {
     bool listens = link_state(link) == LINK_CONNECTING ||
-                   (link->server_conn.conn != NULL && !link->server_conn.is_paused);
+                   (link->server_conn.conn != NULL && !link->server_conn.is_paused &&
+                    link->two_channel.phase != TWO_CHANNEL_WAITING);
     int64_t limit_ms = link_silence_ms_max(link);
     if (!listens || clock_silence_ms(link->server_conn.last_io_ms) <= limit_ms)
         return;
@@ -436,6 +485,8 @@ void link_tick(struct link *link)
      * 1.3, 2.2). */
     if (link_state(link) == LINK_STREAMING)
         link_acknowledge(link);
+    if (link->two_channel.phase != TWO_CHANNEL_OFF)
+        link_tick_two_channel(link);
     connect_race_tick(&link->race);
     link_check_silence(link);
     refresh_tick(link->refresh_schedule.refresh, link->options.timeout_ms);
@@ -453,4 +504,6 @@ void link_turn_end(struct link *link)
     link_look_at_disk(link);
     if (link_state(link) == LINK_STREAMING)
         link_answer_getack(link);
+    else if (link->two_channel.phase == TWO_CHANNEL_FLOWING)
+        link_look_at_pause(link);
 }

@@ -14,7 +14,7 @@
 
 static struct cut_off cut_off_of(const struct link *link)
 {
-    const struct payload *payload = &link->rdb_receiver.payload;
+    const struct payload *payload = &link_rdb_receiver(link)->payload;
     return (struct cut_off){
         .exists =
             !link->server_conn.handshake.info.is_relay, /* there is nothing to ask a relay for */
@@ -41,7 +41,7 @@ static void fail_with_causes(struct link *link, struct link_outcome *outcome, co
 
 void link_fail_cut_off(struct link *link, struct link_outcome *outcome, const char *why)
 {
-    const struct payload *payload = &link->rdb_receiver.payload;
+    const struct payload *payload = &link_rdb_receiver(link)->payload;
     CHECK(link_state(link) == LINK_LOADING);
     primary_cut_off(&link->announced, &link->server_conn.handshake, link->store);
     link->cut_off = cut_off_of(link);

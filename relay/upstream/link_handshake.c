@@ -39,6 +39,7 @@ struct handshake_terms link_terms(struct link *link)
         .wants_keys = link_wants_keys,
         .announce_version = link_version_now(link),
         .compression = &link->compression,
+        .offers_rdb_channel = link_offers_rdb_channel(link),
         .asks_limits = link_asks_limits(link),
         .veto_arg = link,
     };
@@ -84,8 +85,8 @@ static struct history *begin_history(struct link *link, const struct psync_reply
 /* The current history stays, and is served, until the RDB of the new one is whole
  * (store_promote): a full sync that breaks off costs our replicas nothing. The id and X are
  * those of the reply, never of an INFO asked before (docs/protocol.md 4). */
-static void begin_full_sync(struct link *link, const struct psync_reply *reply,
-                            struct link_outcome *outcome)
+bool link_begin_history(struct link *link, const struct psync_reply *reply,
+                        struct link_outcome *outcome)
 {
     struct text why;
     text_init(&why, LINK_WHY_MAX);
@@ -93,7 +94,8 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply,
         link->full_syncs++;
     refresh_cancel(link->refresh_schedule.refresh, "a full sync begins on the link");
     struct history *history = begin_history(link, reply, &why);
-    if (history == NULL || history_is_refused(history, &why)) {
+    bool is_begun = history != NULL && !history_is_refused(history, &why);
+    if (!is_begun) {
         link_note_full_failure(link);
         store_abandon(link->store);
         link_fail_store(outcome, text_string(&why));
@@ -102,13 +104,21 @@ static void begin_full_sync(struct link *link, const struct psync_reply *reply,
             link->old_history_since_ms = clock_ms();
         link->full_sync_ms = clock_ms();
         link->is_promoting = false;
-        rdb_receiver_begin(&link->rdb_receiver, history_arriving_snapshot(history));
-        rdb_receiver_decompress(&link->rdb_receiver, &link->server_conn.handshake,
-                                &link->compression, conn_is_tls(link->server_conn.conn));
-        link_enter(outcome, LINK_LOADING, "fullresync replid=%s offset=%" PRIu64, reply->replid.hex,
-                   reply->offset);
     }
     text_fini(&why);
+    return is_begun;
+}
+
+static void begin_full_sync(struct link *link, const struct psync_reply *reply,
+                            struct link_outcome *outcome)
+{
+    if (!link_begin_history(link, reply, outcome))
+        return;
+    rdb_receiver_begin(&link->rdb_receiver, history_arriving_snapshot(store_arriving(link->store)));
+    rdb_receiver_decompress(&link->rdb_receiver, &link->server_conn.handshake, &link->compression,
+                            conn_is_tls(link->server_conn.conn));
+    link_enter(outcome, LINK_LOADING, "fullresync replid=%s offset=%" PRIu64, reply->replid.hex,
+               reply->offset);
 }
 
 /* The primary goes on from `from`. What we hold beyond is none of this history any more: the beginning
@@ -179,7 +189,9 @@ void link_look_at_disk(struct link *link)
         is_over = !is_disk_awaited(link);
     if (link_state(link) == LINK_LOADING)
         is_over = link_loading_goes_on(link);
-    if (is_over)
+    if (is_over && link->two_channel.phase != TWO_CHANNEL_OFF)
+        rdb_channel_go_on(&link->two_channel.rdb_channel);
+    else if (is_over)
         timer_arm(link->timer, 0); /* what comes then is published by the end of that turn */
 }
 
@@ -318,6 +330,10 @@ static void act_on_reply(struct link *link, struct link_outcome *outcome)
 {
     /* A copy: the state that follows may overwrite the handshake's. */
     const struct psync_reply reply = link->server_conn.handshake.reply;
+    if (reply.verdict == PSYNC_RDB_CHANNEL || reply.verdict == PSYNC_DUAL_CHANNEL) {
+        link_choose_two_channel(link, &reply, outcome);
+        return;
+    }
     if (reply.verdict != PSYNC_FULLRESYNC) {
         continue_stream(link, &reply, outcome);
         return;

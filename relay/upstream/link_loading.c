@@ -15,12 +15,22 @@ enum { RDB_HELD_PAUSE_MS = 20 }; /* until files are freed, or made */
 
 struct snapshot *link_arriving(const struct link *link)
 {
+    if (link->two_channel.phase != TWO_CHANNEL_OFF)
+        return rdb_channel_snapshot(&link->two_channel.rdb_channel);
     return link_state(link) == LINK_LOADING ? link->rdb_receiver.snapshot : NULL;
+}
+
+const struct rdb_receiver *link_rdb_receiver(const struct link *link)
+{
+    return link->two_channel.phase != TWO_CHANNEL_OFF ? &link->two_channel.rdb_channel.rdb_receiver
+                                                      : &link->rdb_receiver;
 }
 
 void link_begin_loading(struct link *link)
 {
     connect_race_drop_all(&link->race);
+    if (link->two_channel.phase != TWO_CHANNEL_OFF)
+        link_open_rdb_channel(link);
 }
 
 /* Nothing is read until the store has it. */
@@ -30,20 +40,10 @@ static void hold_loading(struct link *link)
     timer_arm(link->timer, RDB_HELD_PAUSE_MS);
 }
 
-static void finish_loading(struct link *link, struct text *why, struct link_outcome *outcome)
+static void note_promoted(struct link *link, struct link_outcome *outcome)
 {
-    enum disk_step step = store_promote(link->store, why);
-    link->is_promoting = step == DISK_STEP_PENDING;
-    if (step == DISK_STEP_PENDING) {
-        hold_loading(link);
-        return;
-    }
-    if (step == DISK_STEP_FAILED) {
-        link->callbacks.on_news(LINK_NEWS_WITHDRAWN, link->callbacks.arg);
-        link_fail(link, outcome, "rdb", text_string(why));
-        return;
-    }
     link->must_start_anew = false;
+    link_forget_refusal(link);
     link->stream_heard_ms = clock_ms();
     candidates_current_row(&link->candidates)->full_failures = 0;
     link->announced.tried = link->server_conn.handshake.terms.announce_version;
@@ -52,6 +52,27 @@ static void finish_loading(struct link *link, struct text *why, struct link_outc
     link_enter(outcome, LINK_STREAMING, "rdb_complete bytes=%" PRIu64 " proof=%s",
                snapshot_received(snapshot),
                snapshot_is_verified(snapshot) ? "crc64" : "length_and_mark");
+}
+
+bool link_promote(struct link *link, struct link_outcome *outcome)
+{
+    struct text why;
+    text_init(&why, LINK_WHY_MAX);
+    enum disk_step step = store_promote(link->store, &why);
+    link->is_promoting = step == DISK_STEP_PENDING;
+    switch (step) {
+    case DISK_STEP_PENDING:
+        break;
+    case DISK_STEP_FAILED:
+        link->callbacks.on_news(LINK_NEWS_WITHDRAWN, link->callbacks.arg);
+        link_fail(link, outcome, "rdb", text_string(&why));
+        break;
+    case DISK_STEP_DONE:
+        note_promoted(link, outcome);
+        break;
+    }
+    text_fini(&why);
+    return step == DISK_STEP_DONE;
 }
 
 /* The directory of the new history could not be made. */
@@ -96,7 +117,8 @@ void link_take_rdb(struct link *link, struct link_outcome *outcome)
             timer_arm(link->timer, 0);
             break;
         case RDB_RECEIVER_DONE:
-            finish_loading(link, &why, outcome);
+            if (!link_promote(link, outcome) && link->is_promoting)
+                hold_loading(link);
             break;
         case RDB_RECEIVER_FAILED:
             if (link->rdb_receiver.is_garbled)

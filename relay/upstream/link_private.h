@@ -5,6 +5,7 @@
  *
  *     link             states and events; REPLICAOF; opened and closed
  *     link_connect     connecting
+ *     link_two_channel the RDB and the stream of a full sync, over two connections
  *     link_loading     the RDB of a full sync
  *     link_stream      the stream, and its acknowledgement
  *     link_refresh     newer snapshots, on a connection of their own
@@ -65,6 +66,40 @@ void link_look_at_disk(struct link *link);
 /* Does the disk still have to take a cut or another id? No attempt begins before that. True: the timer is armed. */
 MUST_CHECK bool link_waits_for_settling(struct link *link);
 
+/* Begins the history that the reply announces; in the store it is the arriving one. False: `outcome`. */
+MUST_CHECK bool link_begin_history(struct link *link, const struct psync_reply *reply,
+                                   struct link_outcome *outcome);
+
+/* ------------------------------------------------------------------ link_two_channel.c */
+
+/* Are the two variants offered to the primary? A refusal counts for the next full sync. */
+bool link_offers_rdb_channel(const struct link *link);
+void link_forget_refusal(struct link *link);
+
+/* The primary has answered so: the state is to be LINK_LOADING, which opens the other connection. */
+void link_choose_two_channel(struct link *link, const struct psync_reply *reply,
+                             struct link_outcome *outcome);
+void link_open_rdb_channel(struct link *link);
+
+/* The RDB's connection: X is known; all of the RDB is there; it has failed (is_answer: by what the primary has said). */
+void link_begin_rdb(struct link *link, struct link_outcome *outcome);
+void link_end_rdb(struct link *link, struct link_outcome *outcome);
+void link_lose_rdb_channel(struct link *link, bool is_answer, const char *why,
+                           struct link_outcome *outcome);
+
+/* The link's connection: bytes, or its end. */
+void link_take_two_channel(struct link *link, struct link_outcome *outcome);
+void link_lose_two_channel(struct link *link, struct link_outcome *outcome);
+
+/* It is over, good or bad: closes the RDB's connection. */
+void link_end_two_channel(struct link *link);
+
+/* Has the stream come as far as it may before the RDB is whole? */
+bool link_is_sync_backlog_full(const struct link *link);
+
+/* Every second, while loading. */
+void link_tick_two_channel(struct link *link);
+
 /* ------------------------------------------------------------------ link_settings.c */
 
 /* Of the connections that are made from now on. */
@@ -77,6 +112,13 @@ struct snapshot *link_arriving(const struct link *link);
 
 void link_begin_loading(struct link *link);
 void link_take_rdb(struct link *link, struct link_outcome *outcome);
+/* The RDB is whole: has the disk made its history the current one? To be asked again, unless the outcome says what
+ * comes then. */
+MUST_CHECK bool link_promote(struct link *link, struct link_outcome *outcome);
+
+/* What takes the RDB. */
+const struct rdb_receiver *link_rdb_receiver(const struct link *link);
+
 /* Has the disk done, or refused, what loading waits for? */
 bool link_loading_goes_on(const struct link *link);
 
@@ -84,6 +126,12 @@ bool link_loading_goes_on(const struct link *link);
 
 /* The state is LINK_STREAMING, and machine.previous the one that the stream begins behind. */
 void link_begin_stream(struct link *link);
+
+/* The stream of this history comes, from its boundary on. */
+void link_begin_receiving(struct link *link, struct history *history);
+
+/* A turn ends: what a pause waits for may have come. */
+void link_look_at_pause(struct link *link);
 
 /* There is something to read; a pause is over. */
 void link_take_stream(struct link *link, struct link_outcome *outcome);

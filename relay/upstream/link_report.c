@@ -37,9 +37,10 @@ void link_hops(const struct link *link, struct hops *out)
 
 void link_status(const struct link *link, struct link_status *out)
 {
-    const struct payload *payload = &link->rdb_receiver.payload;
+    const struct payload *payload = &link_rdb_receiver(link)->payload;
     const struct primary_info *info = &link->server_conn.handshake.info;
-    const struct conn_traffic traffic = server_conn_traffic(&link->server_conn);
+    struct conn_traffic traffic = server_conn_traffic(&link->server_conn);
+    conn_traffic_add(&traffic, rdb_channel_traffic(&link->two_channel.rdb_channel));
     bool loading = link_state(link) == LINK_LOADING;
     *out = (struct link_status){
         .host = link_primary(link)->host,
@@ -69,6 +70,10 @@ void link_status(const struct link *link, struct link_status *out)
         .acknowledged = link->ack_tracker.acknowledged,
         .full_syncs = link->full_syncs,
         .partial_syncs = link->partial_syncs,
+        .has_rdb_channel = link->two_channel.phase != TWO_CHANNEL_OFF,
+        .is_sync_backlog_full = link_is_sync_backlog_full(link),
+        .rdb_channel_syncs = link->two_channel.syncs,
+        .rdb_channel_refusals = link->two_channel.refusals,
         .attempts = link->attempts,
         .last_error = link->last_error,
         .server_version = info->server_version,

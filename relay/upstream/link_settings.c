@@ -15,6 +15,7 @@ void link_set_congestion(struct link *link, const char *congestion)
 {
     link->options.congestion = congestion;
     link->server_conn.congestion = congestion;
+    link->two_channel.rdb_channel.server_conn.congestion = congestion;
     refresh_set_congestion(link->refresh_schedule.refresh, congestion);
 }
 
@@ -23,6 +24,7 @@ void link_set_credentials(struct link *link, const char *user, const char *passw
     link->options.user = user;
     link->options.password = password;
     server_conn_set_credentials(&link->server_conn, user, password);
+    rdb_channel_set_credentials(&link->two_channel.rdb_channel, user, password);
     refresh_set_credentials(link->refresh_schedule.refresh, user, password);
     link->parent.user = user;
     link->parent.password = password;
@@ -51,6 +53,7 @@ void link_change(struct link *link, const struct link_options *options)
     link->options.prefer = options->prefer;
     candidates_prefer(&link->candidates, options->prefer);
     link->announced.fixed = options->announce_version;
+    link->two_channel.is_wanted = options->rdb_channel;
     compression_use_change(&link->compression, options->compression);
     link->refresh_schedule.always_ready = options->snapshot_always_ready;
     link->refresh_schedule.pause_ms = options->refresh_pause_ms;

@@ -16,6 +16,7 @@
 #include "link_outcome.h"
 #include "parent_watch.h"
 #include "ping_period.h"
+#include "rdb_channel.h"
 #include "rdb_receiver.h"
 #include "refresh_schedule.h"
 #include "relay/base/log_repeat.h"
@@ -27,6 +28,26 @@
 #include "stream_receiver.h"
 
 enum { LINK_ERROR_MAX = LINK_WHY_MAX + 32 };
+
+/* How far a full sync over two connections is (link_two_channel.c). */
+enum two_channel_phase {
+    TWO_CHANNEL_OFF,     /* there is none: also where LINK_LOADING is over one */
+    TWO_CHANNEL_WAITING, /* for X, from the RDB's connection */
+    TWO_CHANNEL_JOINING, /* the second handshake of the link's connection, with a Valkey */
+    TWO_CHANNEL_FLOWING, /* the stream comes */
+};
+
+struct two_channel {
+    struct rdb_channel rdb_channel;
+    enum two_channel_phase phase;
+    bool is_valkey;
+    uint64_t client_id; /* by which a Redis knows the link's connection */
+    bool is_wanted;     /* rdb-channel */
+    bool is_refused;    /* the next full sync is over one connection */
+    unsigned breaks;    /* in a row, before X was known */
+    uint64_t syncs;     /* that came whole */
+    uint64_t refusals;
+};
 
 struct link {
     struct loop *loop;
@@ -44,6 +65,7 @@ struct link {
     struct server_conn server_conn;
     struct rdb_receiver rdb_receiver;       /* loading */
     struct stream_receiver stream_receiver; /* streaming */
+    struct two_channel two_channel;         /* loading */
     struct ack_tracker ack_tracker;         /* streaming */
     struct refresh_schedule refresh_schedule;
     struct progress_meter sync_progress; /* loading */

@@ -62,6 +62,21 @@ static void note_chain(struct link *link)
     text_fini(&text);
 }
 
+void link_begin_receiving(struct link *link, struct history *history)
+{
+    stream_receiver_begin(&link->stream_receiver, history, link->server_conn.buffer,
+                          SERVER_CONN_BUFFER);
+    link->compression.stream_codec = CODEC_NONE;
+    stream_receiver_decompress(&link->stream_receiver, &link->server_conn.handshake,
+                               &link->compression, &link->server_conn.pending);
+}
+
+/* Of the history whose stream comes: while an RDB arrives it is not the current one. */
+static uint64_t stream_boundary(const struct link *link)
+{
+    return history_boundary(link->stream_receiver.history);
+}
+
 /* After an end mark the primary holds the stream back until we acknowledge: at once, and every second
  * again (link_tick), since one that comes too early is lost (docs/protocol.md 2.2). */
 void link_begin_stream(struct link *link)
@@ -82,12 +97,12 @@ void link_begin_stream(struct link *link)
     ack_tracker_begin(&link->ack_tracker);
     ping_period_restart(&link->ping_period);
     parent_watch_restart(&link->parent);
-    stream_receiver_begin(&link->stream_receiver, store_current(link->store),
-                          link->server_conn.buffer, SERVER_CONN_BUFFER);
-    link->compression.stream_codec = CODEC_NONE;
-    stream_receiver_decompress(&link->stream_receiver, &link->server_conn.handshake,
-                               &link->compression, &link->server_conn.pending);
-    if (link->machine.previous == LINK_LOADING && rdb_receiver_had_mark(&link->rdb_receiver))
+    bool awaits_ack =
+        link->machine.previous == LINK_LOADING && rdb_receiver_had_mark(link_rdb_receiver(link));
+    if (link->two_channel.phase == TWO_CHANNEL_OFF)
+        link_begin_receiving(link, store_current(link->store));
+    link_end_two_channel(link);
+    if (awaits_ack)
         link_acknowledge(link);
 }
 
@@ -109,12 +124,16 @@ static void note_stall(struct link *link, const char *cause)
  * link. */
 static void pause_reading(struct link *link, enum stream_receiver_result result)
 {
-    const struct history *history = store_current(link->store);
+    const struct history *history = link->stream_receiver.history;
+    bool is_at_its_end = history_is_at_its_end(history);
     int64_t now_ms = clock_ms();
     if (link->held_since_ms == 0)
         link->held_since_ms = now_ms;
     if (result == STREAM_RECEIVER_NO_SPACE)
         note_stall(link, history_stream_error(history));
+    else if (is_at_its_end)
+        note_stall(link, "the stream has reached repl-backlog-max-size, and the RDB before it is "
+                         "not whole yet");
     else if (now_ms - link->held_since_ms >= HELD_TELL_MS)
         note_stall(
             link,
@@ -122,13 +141,14 @@ static void pause_reading(struct link *link, enum stream_receiver_result result)
             "the oldest is given up, or to free segments, or replicas are slow to let go of them");
     link->awaits_segment = history_awaits_segment(history);
     server_conn_pause(&link->server_conn, true);
-    timer_arm(link->timer, result == STREAM_RECEIVER_HELD ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);
+    bool is_soon_over = result == STREAM_RECEIVER_HELD && !is_at_its_end;
+    timer_arm(link->timer, is_soon_over ? HELD_PAUSE_MS : NO_SPACE_PAUSE_MS);
 }
 
 /* The file thread has made the next segment: the timer need not be waited for. */
-static void look_at_pause(struct link *link)
+void link_look_at_pause(struct link *link)
 {
-    if (!link->awaits_segment || history_awaits_segment(store_current(link->store)))
+    if (!link->awaits_segment || history_awaits_segment(link->stream_receiver.history))
         return;
     link->awaits_segment = false;
     timer_arm(link->timer, 0);
@@ -149,7 +169,7 @@ static void go_on_reading(struct link *link)
  * be asked for it without a rest. */
 static void note_flow(struct link *link)
 {
-    if (history_boundary(store_current(link->store)) <= link->began_offset)
+    if (link_state(link) != LINK_STREAMING || stream_boundary(link) <= link->began_offset)
         return;
     link->failures = 0;
     link_forget_cut_off(link);
@@ -158,7 +178,7 @@ static void note_flow(struct link *link)
 /* What comes is no stream, at this place again and again: it is not for us to be mended by asking. */
 static void note_broken(struct link *link)
 {
-    uint64_t boundary = history_boundary(store_current(link->store));
+    uint64_t boundary = stream_boundary(link);
     if (link->broken_at != boundary)
         link->broken_streams = 0;
     link->broken_at = boundary;
@@ -209,7 +229,12 @@ void link_take_stream(struct link *link, struct link_outcome *outcome)
         pause_reading(link, result);
         break;
     case STREAM_RECEIVER_END:
-        link_fail_stream(link, outcome, text_string(&why));
+        if (link->is_promoting) /* the RDB is whole: the end is met again when it is the current one's */
+            server_conn_pause(server_conn, true);
+        else if (link_state(link) == LINK_LOADING)
+            link_fail_cut_off(link, outcome, text_string(&why));
+        else
+            link_fail_stream(link, outcome, text_string(&why));
         break;
     case STREAM_RECEIVER_REWOUND:
         refresh_cancel(link->refresh_schedule.refresh, "the end of the history was cut off");
@@ -226,7 +251,8 @@ void link_take_stream(struct link *link, struct link_outcome *outcome)
         link_fail(link, outcome, "compression", text_string(&why));
         break;
     case STREAM_RECEIVER_BROKEN:
-        note_broken(link);
+        if (link_state(link) == LINK_STREAMING)
+            note_broken(link);
         link_fail(link, outcome, "stream", text_string(&why));
         break;
     }
@@ -239,7 +265,7 @@ void link_take_stream(struct link *link, struct link_outcome *outcome)
  * wait for the next second. */
 void link_answer_getack(struct link *link)
 {
-    look_at_pause(link);
+    link_look_at_pause(link);
     if (stream_receiver_take_getack(&link->stream_receiver)) {
         ack_tracker_ask(&link->ack_tracker, history_boundary(store_current(link->store)));
         link_acknowledge(link);

@@ -118,6 +118,13 @@ void server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset, b
     server_conn_flush(server_conn);
 }
 
+void server_conn_say_alive(struct server_conn *server_conn)
+{
+    if (server_conn->out.length == 0)
+        text_append_string(&server_conn->out, "\n");
+    server_conn_flush(server_conn);
+}
+
 /* One read a turn: whoever reads until nothing is left keeps thread 0 from everybody else. */
 bool server_conn_receive(struct server_conn *server_conn, struct text *why)
 {

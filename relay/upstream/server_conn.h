@@ -75,6 +75,9 @@ void server_conn_flush(struct server_conn *server_conn);
  * Nothing if the one before it has not left yet. */
 void server_conn_acknowledge(struct server_conn *server_conn, uint64_t offset, bool is_durable);
 
+/* A newline: a sign of life that is no command (docs/protocol.md 2.3). Nothing if something has not left yet. */
+void server_conn_say_alive(struct server_conn *server_conn);
+
 /* Receives into the buffer; `pending` must be empty. False: the primary closed or the connection broke:
  * `why`. True with an empty `pending`: nothing is there. */
 MUST_CHECK bool server_conn_receive(struct server_conn *server_conn, struct text *why);

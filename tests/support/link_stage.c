@@ -162,7 +162,10 @@ void stage_ask(struct conn *primary, const char *psync)
     answer_limits(primary);
     stage_expect(primary, "REPLCONF listening-port 6380");
     stage_say(primary, "+OK\r\n");
-    stage_expect(primary, "REPLCONF capa eof capa psync2");
+    stage_expect(primary,
+                 stage.is_offered_channel
+                     ? "REPLCONF capa eof capa psync2 capa rdb-channel-repl capa dual-channel"
+                     : "REPLCONF capa eof capa psync2");
     stage_say(primary, "+OK\r\n");
     if (strstr(stage.server, "psync_relay_version:") != NULL) {
         stage_expect(primary, "REPLCONF capa psync-relay");

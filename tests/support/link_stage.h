@@ -52,7 +52,8 @@ struct stage {
     const char
         *stats; /* and to INFO stats; and to CONFIG GET client-output-buffer-limit, on the wire */
     const char *limits;
-    size_t replica_count; /* ours, and what they have acknowledged, the best first */
+    bool is_offered_channel; /* the primary is told that the link can sync over two connections */
+    size_t replica_count;    /* ours, and what they have acknowledged, the best first */
     uint64_t replicas[STAGE_REPLICAS_MAX];
     const char *own_replica; /* one of ours listens there; "": none does */
     uint16_t own_replica_port;

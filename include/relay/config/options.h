@@ -70,6 +70,7 @@ struct config {
     enum config_switch protected_mode;
     enum config_snapshot snapshot;
     enum config_switch replica_announced;
+    enum config_switch rdb_channel; /* CONFIG_YES: auto */
     enum config_switch serve_old_history;
     struct user_settings user_settings;
     struct users users; /* of requirepass and [users]; commands.users points here */

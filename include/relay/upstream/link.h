@@ -69,6 +69,7 @@ struct link_options {
     const char *proxy;         /* proxy: the URL of proxy.h; NULL or "": none */
     int64_t failover_grace_ms; /* failover-grace: 0: none; negative: for ever */
     enum primary_preference prefer; /* among several candidates, from the next round on */
+    bool rdb_channel;               /* a full sync over two connections, where the primary can */
     bool asks_sentinels; /* some are asked who the primary is: link_follow_primary is to come */
     bool snapshot_always_ready; /* refresh before the window leaves X behind; else when wanted */
 };

@@ -85,6 +85,10 @@ struct link_status {
     uint64_t writes;             /* to their sockets */
     uint64_t acknowledged;       /* the offset acknowledged last */
     uint64_t full_syncs;         /* asked for and begun, this process */
+    bool has_rdb_channel;        /* a full sync over two connections goes on */
+    bool is_sync_backlog_full;   /* its stream waits at the primary for the RDB to become whole */
+    uint64_t rdb_channel_syncs;  /* full syncs over two connections that came whole */
+    uint64_t rdb_channel_refusals; /* that the primary did not let come about */
     uint64_t partial_syncs;
     unsigned full_sync_failures; /* that came to nothing, in a row, with this primary */
     uint64_t attempts;           /* connections tried, this process */

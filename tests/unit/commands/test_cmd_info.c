@@ -443,6 +443,9 @@ COMMAND_TEST(relay_tells_of_upstream)
     fake_components.link.compressed_bytes = 1000;
     fake_components.link.uncompressed_bytes = 2250;
     fake_components.link.compression_errors = 2;
+    fake_components.link.has_rdb_channel = true;
+    fake_components.link.rdb_channel_syncs = 5;
+    fake_components.link.rdb_channel_refusals = 6;
     fake_components.counts.compressed_bytes = 500;
     fake_components.counts.uncompressed_bytes = 2000;
     fake_components.link.last_error = "refused\r\nforged:1";
@@ -454,6 +457,9 @@ COMMAND_TEST(relay_tells_of_upstream)
                               "upstream_attempts:4\r\n"
                               "upstream_full_syncs:1\r\n"
                               "upstream_partial_syncs:2\r\n"
+                              "upstream_rdb_channel:1\r\n"
+                              "upstream_rdb_channel_syncs:5\r\n"
+                              "upstream_rdb_channel_refusals:6\r\n"
                               "upstream_refreshes:3\r\n"
                               "upstream_refresh_failures:0\r\n"
                               "upstream_refresh0:age=0,outcome=running,offset=0,"

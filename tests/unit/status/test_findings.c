@@ -407,6 +407,15 @@ TEST(a_full_sync_that_was_cut_off)
     assert_string_equal(advice, "That limit ended it.");
 }
 
+TEST(a_full_sync_over_two_connections_that_has_filled_the_backlog)
+{
+    set_up();
+    fake_components.link.is_sync_backlog_full = true;
+    assert_string_equal(found(), "sync_backlog_full");
+    assert_non_null(strstr(words, "has reached repl-backlog-max-size"));
+    assert_non_null(strstr(advice, "raise repl-backlog-max-size"));
+}
+
 TEST(rights_that_are_missing)
 {
     set_up();
