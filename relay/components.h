@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "relay/archive/archive.h"
 #include "relay/commands/commands.h"
 #include "relay/downstream/downstream.h"
 #include "relay/os/service.h"
@@ -36,6 +37,7 @@ struct components {
     struct tls_sides tls;
     struct downstream *downstream;
     struct link *link;
+    struct archive *archive;
     struct sentinel *sentinel;
     struct commands *commands;
     struct ini_rewriter *ini_rewriter; /* CONFIG REWRITE */
@@ -52,6 +54,7 @@ struct components {
 
 struct downstream_callbacks wiring_downstream_callbacks(struct components *components);
 struct link_callbacks wiring_link_callbacks(struct components *components);
+struct archive_callbacks wiring_archive_callbacks(struct components *components);
 struct status_sources wiring_status_sources(const struct components *components);
 /* All but CONFIG SET and REWRITE, which reload.h has. */
 struct commands_callbacks wiring_commands_callbacks(struct components *components);

@@ -40,6 +40,7 @@ static void relay_on_turn_end(void *arg)
         downstream_wake(components->downstream);
     components->replicas_must_look = false;
     link_turn_end(components->link);
+    archive_turn_end(components->archive);
 }
 
 /* What `systemctl status` shows. */
@@ -66,6 +67,7 @@ static void relay_on_tick(void *arg)
         sentinel_tick(components->sentinel);
     wiring_note_told(components);
     store_tick(components->store);
+    archive_tick(components->archive);
     downstream_tick(components->downstream);
     commands_tick(components->commands);
     tls_sides_tick(&components->tls);
@@ -191,6 +193,14 @@ static bool open_link(struct components *components)
     return components->link != NULL;
 }
 
+static bool open_archive(struct components *components)
+{
+    const struct archive_callbacks callbacks = wiring_archive_callbacks(components);
+    components->archive =
+        archive_open(components->loop, components->store, &components->config->archive, &callbacks);
+    return components->archive != NULL;
+}
+
 static bool open_sentinel(struct components *components)
 {
     const struct sentinel_options *options = &components->config->sentinel;
@@ -251,7 +261,8 @@ static bool open_components(struct components *components, struct text *why)
         downstream_open(components->loop, components->store, &options, &callbacks, why);
     if (components->downstream == NULL)
         return false;
-    if (!open_link(components) || !open_sentinel(components) || !open_commands(components)) {
+    if (!open_link(components) || !open_archive(components) || !open_sentinel(components) ||
+        !open_commands(components)) {
         text_append_string(why, "memory or descriptors are out");
         return false;
     }
@@ -273,6 +284,7 @@ static void close_components(struct components *components)
         commands_close(&components->commands);
     if (components->sentinel != NULL)
         sentinel_close(&components->sentinel);
+    archive_close(&components->archive);
     if (components->link != NULL)
         link_close(&components->link);
     if (components->downstream != NULL)

@@ -24,6 +24,7 @@ static void tell_components(struct components *components)
     if (components->sentinel != NULL)
         sentinel_set_proxy(components->sentinel, config->upstream.proxy);
     link_set_credentials(components->link, config->upstream.user, config->upstream.password);
+    archive_change(components->archive, &config->archive);
     commands_change(components->commands, &config->commands);
     if (components->status != NULL) {
         const struct status_sources sources = wiring_status_sources(components);

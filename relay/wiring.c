@@ -197,6 +197,22 @@ void wiring_note_told(struct components *components)
     components->noted = *told;
 }
 
+/* --- archive --- */
+
+static void on_archive_wants_snapshot(void *arg)
+{
+    struct components *components = arg;
+    const char *refusal = link_refresh_now(components->link);
+    if (refusal == NULL)
+        log_info("archive: a newer RDB is fetched, since the last one in the archive is old");
+}
+
+struct archive_callbacks wiring_archive_callbacks(struct components *components)
+{
+    return (struct archive_callbacks){.want_snapshot = on_archive_wants_snapshot,
+                                      .arg = components};
+}
+
 /* --- status --- */
 
 struct status_sources wiring_status_sources(const struct components *components)
@@ -206,6 +222,7 @@ struct status_sources wiring_status_sources(const struct components *components)
         .store = components->store,
         .link = components->link,
         .downstream = components->downstream,
+        .archive = components->archive,
         .clients_max = options->clients_max,
         .serves_old_history = options->serves_old_history,
         .max_silence_ms = components->config->status.ready_max_silence_ms,
@@ -257,6 +274,7 @@ struct commands_callbacks wiring_commands_callbacks(struct components *component
         .watch_acknowledged = wiring_on_watch,
         .each_setting = each_setting,
         .certificates = &components->tls.certificates,
+        .archive = components->archive,
         .arg = components,
     };
 }

@@ -33,6 +33,7 @@ static const struct {
     {"tls", true, info_tls},
     {"relay", true, info_relay},
     {"store", true, info_store},
+    {"archive", true, info_archive},
 };
 
 static bool is_section_asked_for(const struct request *request, size_t section)

@@ -25,6 +25,9 @@ info_section_fn info_replication;
 /* commands/info_relay.c: what only a relay has */
 info_section_fn info_relay, info_store;
 
+/* commands/info_archive.c */
+info_section_fn info_archive;
+
 /* commands/info_tls.c */
 info_section_fn info_tls;
 

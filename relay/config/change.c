@@ -86,6 +86,8 @@ static bool change_by_name(struct change *change, const struct setting_pair *pai
                     pair->name);
         return false;
     }
+    if ((setting->flags & SETTING_PROTECTED) != 0)
+        return change_refuse(change->why, pair->name, "can't set protected config", "");
     if ((setting->flags & SETTING_LIVE) == 0)
         return change_refuse(change->why, pair->name, "can't set immutable config", "");
     return change_one(change, setting, pair->name, pair->value);

@@ -28,11 +28,11 @@ static void complain_unknown_section(struct errors *errors, const char *where, c
     if (section[0] == '\0')
         complain(errors, where,
                  "a setting before the first section; the sections are relay, upstream, "
-                 "downstream, delayed, store, http and users");
+                 "downstream, delayed, store, archive, http and users");
     else
         complain(errors, where,
                  "[%s]: unknown section; the sections are relay, upstream, downstream, delayed, "
-                 "store, http and users",
+                 "store, archive, http and users",
                  section);
 }
 

@@ -41,6 +41,9 @@ void fit_settle(struct config *config)
     config->downstream.serves_old_history = config->serve_old_history == CONFIG_YES;
     config->commands.replica_announced = config->replica_announced == CONFIG_YES;
     config->upstream.rdb_channel = config->rdb_channel == CONFIG_YES;
+    config->archive.data_dir = config->store.data_dir;
+    config->archive.piece_bytes = config->store.segment_bytes;
+    config->archive.waits_for_fsync = config->store.fsync != STORE_FSYNC_NO;
     config->commands.backlog_bytes = config->store.window_bytes;
     const struct delayed_options *delayed = &config->downstream.delayed;
     config->store.keeps_aged = delayed->port != 0 || delayed->tls_port != 0;

@@ -36,6 +36,11 @@ static const char *const preference_names[] = {
     NULL,
 };
 
+static const char *const archive_full_names[] = {
+    [ARCHIVE_FULL_DROP] = "drop",
+    [ARCHIVE_FULL_STOP] = "stop",
+    NULL,
+};
 static const char *const switch_names[] = {[CONFIG_NO] = "no", [CONFIG_YES] = "yes", NULL};
 static const char *const auto_names[] = {[CONFIG_NO] = "no", [CONFIG_YES] = "auto", NULL};
 static const char *const auth_clients_names[] = {
@@ -124,3 +129,10 @@ const struct value_kind kind_auto = {VALUE_NAME, .names = auto_names,
                                      .expected = "one of: auto, no"};
 const struct value_kind kind_auth_clients = {VALUE_NAME, .names = auth_clients_names,
                                              .expected = "one of: yes, no, optional"};
+const struct value_kind kind_command = {
+    VALUE_COMMAND,
+    .expected =
+        "a program and its arguments, where %p is the path of the file, %f its name and %% a "
+        "percent sign, as in: cp %p /archive/%f"};
+const struct value_kind kind_archive_full = {VALUE_NAME, .names = archive_full_names,
+                                             .expected = "one of: drop, stop"};

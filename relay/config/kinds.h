@@ -15,5 +15,7 @@ extern const struct value_kind kind_account, kind_word, kind_line, kind_path, ki
     kind_seconds, kind_log_level, kind_log_format, kind_fsync_when, kind_snapshot_when,
     kind_preference, kind_switch, kind_auto, kind_auth_clients, kind_compression, kind_latency,
     kind_proxy;
+/* [archive] */
+extern const struct value_kind kind_command, kind_archive_full;
 
 #endif

@@ -24,6 +24,8 @@ enum setting_flag {
     SETTING_SECRET = 1, /* its value is never shown, also not in an error */
     SETTING_LIVE = 2,   /* may change while it runs: config_set */
     SETTING_ACCESS = 4, /* a string; taken over by config_adopt_access */
+    SETTING_PROTECTED =
+        8, /* runs programs: the ini alone may change it, as servers do with such settings */
 };
 
 struct setting {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/archive/command_words.h"
 #include "relay/base/bytes.h"
 #include "relay/base/duration.h"
 
@@ -67,6 +68,13 @@ bool value_parse_string(const struct value_kind *kind, const char *string, void 
 bool value_parse_word(const struct value_kind *kind, const char *string, void *place)
 {
     return strpbrk(string, " \t") == NULL && value_parse_string(kind, string, place);
+}
+
+/* Split as it will be when it is run. */
+bool value_parse_command(const struct value_kind *kind, const char *string, void *place)
+{
+    struct error error;
+    return command_words_check(string, &error) && value_parse_string(kind, string, place);
 }
 
 void value_print_string(const struct value_kind *kind, const void *place, enum value_style style,

@@ -278,6 +278,28 @@ static void write_store(struct json *json, const struct picture *picture)
     json_close_object(json);
 }
 
+static void write_archive(struct json *json, const struct archive_status *archive)
+{
+    json_open_object(json, "archive");
+    json_string(json, "state", archive->activity_name);
+    json_string(json, "system", archive->system.id);
+    json_u64(json, "timeline", archive->timeline);
+    json_u64(json, "offset", archive->archived);
+    json_u64(json, "waiting_bytes", archive->waiting_bytes);
+    json_i64(json, "waiting_seconds", archive->waiting_ms / 1000);
+    json_u64(json, "files", archive->files);
+    json_u64(json, "bytes", archive->bytes);
+    json_i64(json, "last_time", archive->last_shipped_s);
+    json_i64(json, "snapshot_time", archive->snapshot_s);
+    json_i64(json, "command_seconds", archive->running_ms / 1000);
+    json_u64(json, "failures", archive->failures);
+    json_i64(json, "failing_seconds", archive->failing_ms / 1000);
+    json_u64(json, "gaps", archive->gaps);
+    json_u64(json, "gap_bytes", archive->gap_bytes);
+    json_string(json, "last_error", archive->error);
+    json_close_object(json);
+}
+
 static void write_row(struct json *json, const struct row *row)
 {
     bool has_lag = row->state == ROW_ONLINE && row->acknowledges;
@@ -382,6 +404,7 @@ void document_write(const struct picture *picture, struct text *out)
     json_close_array(&json);
     write_primary(&json, picture);
     write_store(&json, picture);
+    write_archive(&json, &picture->archive);
     document_write_replicas(&json, picture);
     write_traffic(&json, picture);
     document_write_certificates(&json, picture);

@@ -24,6 +24,9 @@ finding_rule_fn finds_no_primary, finds_link_down, finds_other_history, finds_ho
 finding_rule_fn finds_disk_trouble, finds_disk_low, finds_no_snapshot, finds_refresh_failed,
     finds_refresh_outrun, finds_window_held;
 
+/* findings_archive.c: what is shipped away. */
+finding_rule_fn finds_archive_failing, finds_archive_hanging, finds_archive_gap;
+
 /* findings_replicas.c: replicas and clients. */
 finding_rule_fn finds_behind, finds_link_too_small, finds_held, finds_nearly_cut, finds_silent,
     finds_failing, finds_waiting, finds_connections_full;

@@ -128,6 +128,24 @@ VALUE(disk_size, known_if(picture->store.has_disk, (double)picture->store.disk_b
 VALUE(fsync_failures, known((double)picture->store.fsync_failures))
 VALUE(store_failing, known(picture->store.error[0] != '\0'))
 
+static struct value archived(const struct picture *picture, double value)
+{
+    return known_if(picture->archive.activity != ARCHIVE_OFF, value);
+}
+
+VALUE(archive_offset, archived(picture, (double)picture->archive.archived))
+VALUE(archive_waiting, archived(picture, (double)picture->archive.waiting_bytes))
+VALUE(archive_waiting_time, archived(picture, (double)picture->archive.waiting_ms / 1000))
+VALUE(archive_files, archived(picture, (double)picture->archive.files))
+VALUE(archive_bytes, archived(picture, (double)picture->archive.bytes))
+VALUE(archive_failures, archived(picture, (double)picture->archive.failures))
+VALUE(archive_failing, archived(picture, (double)picture->archive.failing_ms / 1000))
+VALUE(archive_running, archived(picture, (double)picture->archive.running_ms / 1000))
+VALUE(archive_gaps, archived(picture, (double)picture->archive.gaps))
+VALUE(archive_gap_bytes, archived(picture, (double)picture->archive.gap_bytes))
+VALUE(archive_snapshot,
+      known_if(picture->archive.has_snapshot, (double)picture->archive.snapshot_s))
+
 VALUE(rdb_usable, known(served(picture) != NULL && served(picture)->use == SNAPSHOT_USE_NOW))
 VALUE(rdb_bytes, known_if(served(picture) != NULL,
                           served(picture) != NULL ? (double)served(picture)->bytes : 0))
@@ -271,6 +289,28 @@ static const struct metric {
      fsync_failures},
     {"psync_relay_store_failing", GAUGE, "Whether the disk refuses what the store writes.",
      store_failing},
+
+    {"psync_relay_archive_offset_bytes", GAUGE, "All before this offset is in the archive.",
+     archive_offset},
+    {"psync_relay_archive_waiting_bytes", GAUGE, "Received, and not in the archive yet.",
+     archive_waiting},
+    {"psync_relay_archive_waiting_seconds", GAUGE, "Since the first of these bytes came.",
+     archive_waiting_time},
+    {"psync_relay_archive_files_total", COUNTER, "Files shipped, without their manifests.",
+     archive_files},
+    {"psync_relay_archive_bytes_total", COUNTER, "Length of these files.", archive_bytes},
+    {"psync_relay_archive_failures_total", COUNTER, "Attempts to ship a file that failed.",
+     archive_failures},
+    {"psync_relay_archive_failing_seconds", GAUGE, "For how long every attempt has failed.",
+     archive_failing},
+    {"psync_relay_archive_command_seconds", GAUGE, "For how long the command has been running.",
+     archive_running},
+    {"psync_relay_archive_gaps_total", COUNTER,
+     "Times that the backlog gave up bytes before they were archived.", archive_gaps},
+    {"psync_relay_archive_gap_bytes_total", COUNTER, "Bytes that are missing in the archive.",
+     archive_gap_bytes},
+    {"psync_relay_archive_snapshot_timestamp_seconds", GAUGE,
+     "When the last RDB was put into the archive.", archive_snapshot},
 
     {"psync_relay_snapshot_usable", GAUGE, "Whether a full sync can be served from the RDB.",
      rdb_usable},

@@ -251,6 +251,9 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
             : at_least_0(picture->now_ms - picture->link.old_history_since_ms);
     picture->ack = link_ack(sources->link);
     store_status(sources->store, &picture->store);
+    picture->archive = (struct archive_status){.activity_name = "off", .error = ""};
+    if (sources->archive != NULL)
+        archive_status(sources->archive, &picture->archive);
     holders_init(&picture->holders, picture->store.published, picture->store.window_bytes);
 
     for (size_t i = 0; i < ROW_STATE_COUNT; i++)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "relay/archive/archive.h"
 #include "relay/downstream/downstream.h"
 #include "relay/downstream/holders.h"
 #include "relay/net/tls_certificates.h"
@@ -84,6 +85,7 @@ struct picture {
     struct link_status link;
     struct ack_rule ack;
     struct store_status store;
+    struct archive_status archive;
     struct downstream_counts counts;
     const struct tls_certificates *certificates; /* never NULL */
     /* Of all replicas. */

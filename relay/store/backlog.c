@@ -34,6 +34,7 @@ struct backlog *backlog_make(const struct backlog_dependencies *dependencies, st
     backlog->dependencies = *dependencies;
     backlog->space = space;
     backlog->owed_copy = owed_copy;
+    backlog->keep_from = UINT64_MAX;
     space->reclaimer = dependencies->reclaimer;
     space->files = dependencies->files;
     atomic_init(&space->references, 1);

@@ -145,6 +145,10 @@ void backlog_keep_all(struct backlog *backlog, bool keeps_all);
 /* Is the writer refused for that alone? */
 bool backlog_is_at_its_end(const struct backlog *backlog);
 
+/* Bytes from `offset` on are needed: where there is no room for them and more, no byte is taken. UINT64_MAX: none
+ * are. */
+void backlog_keep_from(struct backlog *backlog, uint64_t offset);
+
 /* Gives up what the window need not hold. True if anything was: the identity has changed. */
 bool backlog_trim(struct backlog *backlog);
 

@@ -45,6 +45,7 @@ struct backlog {
     uint64_t unproven_bytes;
     bool is_head_broken;    /* what the head has before its point cannot be proven */
     uint64_t charge;        /* see backlog_charge */
+    uint64_t keep_from;     /* see backlog_keep_from */
     bool is_cutting;        /* the identity of a cut is not written yet */
     bool is_lost;           /* nor will it ever be */
     bool wants_sync;        /* the oldest could not be given up before more is durable */

@@ -199,6 +199,17 @@ static void tell_whole(struct backlog *backlog)
         log_info("store: the disk has room for the whole window again%s", sum);
 }
 
+void backlog_keep_from(struct backlog *backlog, uint64_t offset)
+{
+    backlog->keep_from = offset;
+}
+
+/* May the oldest segment go although somebody stands in it? */
+static bool may_give_up_oldest(const struct backlog *backlog)
+{
+    return has_oldest(backlog) && end_of_oldest(backlog) <= backlog->keep_from;
+}
+
 bool backlog_trim(struct backlog *backlog)
 {
     bool trimmed = false;
@@ -272,7 +283,7 @@ bool backlog_make_space(struct backlog *backlog)
 {
     uint64_t wanted = backlog_is_next_asked(backlog) ? 0 : backlog->dependencies.segment_bytes;
     (void)backlog_trim(backlog);
-    while (backlog_charge(backlog) + wanted > cap_of(backlog) && has_oldest(backlog) &&
+    while (backlog_charge(backlog) + wanted > cap_of(backlog) && may_give_up_oldest(backlog) &&
            !hold_oldest(backlog))
         drop_oldest(backlog, SEGMENT_LAGGED);
     if (!backlog->keeps_all && !has_oldest(backlog) && backlog_held(backlog) == 0)
@@ -297,7 +308,7 @@ enum backlog_space backlog_give_way(struct backlog *backlog, int error, uint64_t
     bool gives = reclaimer_gives(backlog->dependencies.reclaimer, given);
     if (backlog_held(backlog) > beside || gives) /* room comes soon: no need to give up more */
         return BACKLOG_HELD;
-    if (!has_oldest(backlog))
+    if (!may_give_up_oldest(backlog))
         return BACKLOG_NO_SPACE;
     if (hold_oldest(backlog))
         return BACKLOG_HELD;

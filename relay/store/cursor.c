@@ -96,6 +96,12 @@ void cursor_advance(struct cursor *cursor, size_t length)
     cursor->offset += length;
 }
 
+void cursor_copy(const struct cursor *cursor, struct cursor *out)
+{
+    segment_retain(cursor->segment);
+    *out = *cursor;
+}
+
 void cursor_detach(struct cursor *cursor)
 {
     if (cursor->segment != NULL)

@@ -16,6 +16,7 @@
 #include "reclaimer.h"
 #include "relay/base/log.h"
 #include "relay/os/file.h"
+#include "relay/store/archive_folder.h"
 
 static bool open_directory(struct data_dir *data_dir, const char *path, bool make, struct text *why)
 {
@@ -82,8 +83,9 @@ static bool look_at_lock(struct data_dir *data_dir, const char *path, struct tex
 /* What else belongs there. */
 static bool is_ours(const char *name)
 {
-    return strcmp(name, "lock") == 0 || strcmp(name, RECLAIMER_TRASH) == 0 || notes_is_name(name) ||
-           notes_is_half(name) || partial_rdb_is_name(name);
+    return strcmp(name, "lock") == 0 || strcmp(name, RECLAIMER_TRASH) == 0 ||
+           strcmp(name, STORE_ARCHIVE_FOLDER) == 0 || notes_is_name(name) || notes_is_half(name) ||
+           partial_rdb_is_name(name);
 }
 
 struct search {

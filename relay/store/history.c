@@ -291,6 +291,16 @@ bool history_offset_at(const struct history *history, int64_t wall_us, struct ti
     return time_index_find(time_log_index(history->times), wall_us, out);
 }
 
+const struct time_index *history_times(const struct history *history)
+{
+    return time_log_index(history->times);
+}
+
+void history_keep_from(struct history *history, uint64_t offset)
+{
+    backlog_keep_from(history->backlog, offset);
+}
+
 bool history_restorable(const struct history *history, struct time_entry *oldest,
                         struct time_entry *newest)
 {

@@ -138,7 +138,8 @@ static void pause_reading(struct link *link, enum stream_receiver_result result)
         note_stall(
             link,
             "the disk is slow to make the next segment, to fsync what must be durable before "
-            "the oldest is given up, or to free segments, or replicas are slow to let go of them");
+            "the oldest is given up, or to free segments, or replicas are slow to let go of them, "
+            "or what is not archived is kept (on-full = stop)");
     link->awaits_segment = history_awaits_segment(history);
     server_conn_pause(&link->server_conn, true);
     bool is_soon_over = result == STREAM_RECEIVER_HELD && !is_at_its_end;

@@ -24,13 +24,14 @@ BELOW = {
     "net": {"base", "os"},
     "resp": {"base"},
     "store": {"base", "os"},
-    "restore": {"base", "os", "net", "resp", "store"},
+    "archive": {"base", "os", "net", "store"},
+    "restore": {"base", "os", "net", "resp", "store", "archive"},
     "upstream": {"base", "os", "codec", "net", "resp", "store"},
     "downstream": {"base", "os", "codec", "net", "resp", "store"},
-    "commands": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream"},
-    "status": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream", "commands"},
-    "config": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream", "commands", "status"},
-    "top": {"base", "os", "codec", "net", "resp", "store", "upstream", "downstream", "commands", "status", "config", "restore"},
+    "commands": {"base", "os", "codec", "net", "resp", "store", "archive", "upstream", "downstream"},
+    "status": {"base", "os", "codec", "net", "resp", "store", "archive", "upstream", "downstream", "commands"},
+    "config": {"base", "os", "codec", "net", "resp", "store", "archive", "upstream", "downstream", "commands", "status"},
+    "top": {"base", "os", "codec", "net", "resp", "store", "archive", "upstream", "downstream", "commands", "status", "config", "restore"},
 }
 
 # Libraries that stay in one place: what is included, and where it may be.

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "relay/archive/archive.h"
 #include "relay/downstream/client.h"
 #include "relay/downstream/downstream.h"
 #include "relay/downstream/known.h"
@@ -34,6 +35,7 @@ struct fake_components {
     bool has_snapshot;
     int64_t snapshot_completed_ms;
     struct store_status store;
+    struct archive_status archive;
 
     struct link_status link;
     struct hops above;  /* what relays above tell */

@@ -13,6 +13,7 @@
 
 #include "relay/base/text.h"
 
+struct archive;
 struct tls_certificates;
 struct users;
 
@@ -55,6 +56,7 @@ struct commands_callbacks {
     void (*watch_acknowledged)(bool watch, void *arg);
     void (*each_setting)(commands_setting_fn *fn, void *fn_arg, void *arg);
     const struct tls_certificates *certificates; /* those in use, for INFO; NULL: none */
+    const struct archive *archive;               /* for INFO; NULL: none */
     void *arg;
 };
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "relay/archive/archive.h"
 #include "relay/base/log.h"
 #include "relay/commands/commands.h"
 #include "relay/commands/users.h"
@@ -49,6 +50,10 @@ struct config {
     enum config_switch upstream_has_tls;
     enum config_switch sentinel_has_tls; /* with upstream_tls */
     struct store_options store;
+    struct archive_options archive;
+    const char *restore_command;
+    const char *list_command;
+    const char *remove_command;
     struct commands_options commands;
     struct status_options status;
     const char *log_file; /* "": stderr */

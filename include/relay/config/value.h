@@ -42,10 +42,11 @@ struct value_kind {
 };
 
 value_parse_fn value_parse_string, value_parse_word, value_parse_host, value_parse_bind,
-    value_parse_host_names, value_parse_candidates, value_parse_sentinel, value_parse_ack,
-    value_parse_renames, value_parse_version, value_parse_compression, value_parse_port,
-    value_parse_count, value_parse_size, value_parse_rate, value_parse_period, value_parse_duration,
-    value_parse_grace, value_parse_seconds, value_parse_name, value_parse_proxy;
+    value_parse_command, value_parse_host_names, value_parse_candidates, value_parse_sentinel,
+    value_parse_ack, value_parse_renames, value_parse_version, value_parse_compression,
+    value_parse_port, value_parse_count, value_parse_size, value_parse_rate, value_parse_period,
+    value_parse_duration, value_parse_grace, value_parse_seconds, value_parse_name,
+    value_parse_proxy;
 value_print_fn value_print_string, value_print_secret, value_print_candidates, value_print_sentinel,
     value_print_ack, value_print_version, value_print_compression, value_print_port,
     value_print_count, value_print_size, value_print_duration, value_print_grace,
@@ -58,6 +59,7 @@ value_fini_fn value_fini_string;
 #define VALUE_STRING VALUE_OWNED(value_parse_string, value_print_string) /* const char *: a line */
 #define VALUE_WORD VALUE_OWNED(value_parse_word, value_print_string)     /* no blanks in it */
 #define VALUE_HOST VALUE_OWNED(value_parse_host, value_print_string)     /* may be empty */
+#define VALUE_COMMAND VALUE_OWNED(value_parse_command, value_print_string) /* may be empty */
 #define VALUE_SECRET VALUE_OWNED(value_parse_string, value_print_secret)
 #define VALUE_BIND VALUE_OWNED(value_parse_bind, value_print_string) /* addresses, blanks between */
 #define VALUE_HOST_NAMES /* names, blanks between; may be empty */                                 \

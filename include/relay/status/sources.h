@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct archive;
 struct digest;
 struct downstream;
 struct link;
@@ -19,6 +20,7 @@ struct status_sources {
     const struct store *store;
     const struct link *link;
     const struct downstream *downstream;
+    const struct archive *archive; /* NULL: it is off */
     unsigned clients_max;
     bool serves_old_history;                     /* [downstream] serve-old-history */
     int64_t max_silence_ms;                      /* [http] ready-max-silence; 0: any */

@@ -56,6 +56,9 @@ void cursor_note_unreadable(const struct cursor *cursor);
 /* Moves over `length` bytes of what was peeked. */
 void cursor_advance(struct cursor *cursor, size_t length);
 
+/* Another reader at the same place. Owner of `cursor`, which is attached. */
+void cursor_copy(const struct cursor *cursor, struct cursor *out);
+
 /* Lets go. Also of a cursor that is not attached. Any thread. */
 void cursor_detach(struct cursor *cursor);
 

@@ -86,6 +86,13 @@ uint64_t history_durable(const struct history *history);
 MUST_CHECK bool history_offset_at(const struct history *history, int64_t wall_us,
                                   struct time_answer *out);
 
+/* All entries of that. */
+const struct time_index *history_times(const struct history *history);
+
+/* Bytes from `offset` on are not given up, neither at repl-backlog-max-size nor where the disk is full: more bytes are
+ * refused instead (BACKLOG_HELD, BACKLOG_NO_SPACE). UINT64_MAX: all may be given up. */
+void history_keep_from(struct history *history, uint64_t offset);
+
 /* The oldest and the newest moment that can be restored: from a snapshot that is complete, along the stream behind
  * it. False: there is none yet. */
 MUST_CHECK bool history_restorable(const struct history *history, struct time_entry *oldest,

@@ -547,10 +547,10 @@ static void expect_sections(const char *line, const char *titles)
 
 #define DEFAULT                                                                                    \
     "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster Keyspace " \
-    "Relay Store"
+    "Relay Store Archive"
 #define ALL                                                                                        \
     "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats "     \
-    "Latencystats Cluster Keyspace Relay Store"
+    "Latencystats Cluster Keyspace Relay Store Archive"
 
 /* Valkey's fields tell of each side, and a line of each file. */
 COMMAND_TEST(certificates_are_told_of)

@@ -154,9 +154,9 @@ PLACE_TEST(unknown_names)
                    "fsnc = no\nbind = ::1\n",
                    NULL,
                    "%s:1: a setting before the first section; the sections are relay, upstream, "
-                   "downstream, delayed, store, http and users\n"
+                   "downstream, delayed, store, archive, http and users\n"
                    "%s:5: [stroe]: unknown section; the sections are relay, upstream, downstream, "
-                   "delayed, store, http and users\n"
+                   "delayed, store, archive, http and users\n"
                    "%s:8: [store] fsnc: unknown setting; the nearest one is fsync\n"
                    "%s:9: [store] bind: unknown setting; it belongs in [downstream]\n");
 }
@@ -251,7 +251,7 @@ PLACE_TEST(bad_overrides)
         {"store.fsnc=no",
          "--set store.fsnc: [store] fsnc: unknown setting; the nearest one is fsync\n"},
         {"web.port=1", "--set web.port: [web]: unknown section; the sections are relay, upstream, "
-                       "downstream, delayed, store, http and users\n"},
+                       "downstream, delayed, store, archive, http and users\n"},
         {"upstream.masterauth=a\nb",
          "--set upstream.masterauth: [upstream] masterauth = ***: expected one line of text\n"},
         {"store.segment-size=2gb", "--set store.segment-size: [store] segment-size = 2gb: must be "
