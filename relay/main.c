@@ -38,6 +38,7 @@ static const char usage[] =
     "usage: psync-relay [-c FILE] [--set SECTION.KEY=VALUE]... [--check | --print-config]\n"
     "       psync-relay --verify DIR\n"
     "       psync-relay restore --help\n"
+    "       psync-relay archive --help\n"
     "\n"
     "A replication relay for Redis and Valkey: one replica to the primary, the primary of many.\n"
     "\n"
@@ -50,7 +51,8 @@ static const char usage[] =
     "  --version                print the version and end\n"
     "  --help                   print this and end\n"
     "\n"
-    "restore writes the data of a moment from a data directory, as files that a server loads.\n"
+    "restore writes the data of a moment from a data directory or an archive, as files that a\n"
+    "server loads. archive lists and prunes an archive.\n"
     "\n"
     "At the least: psync-relay --set upstream.replicaof=\"HOST PORT\" --set relay.data-dir=DIR\n"
     "SIGTERM and SIGINT end it in order; SIGHUP makes it read its settings and certificates\n"
@@ -233,10 +235,38 @@ static bool do_with_config(const struct options *options, struct text *why)
     return done;
 }
 
+static const char *keep_string(const char *string)
+{
+    char *copy = strdup(string);
+    CHECK(copy != NULL);
+    return copy;
+}
+
+/* restore_load_fn: the commands of [archive]. */
+static bool load_commands(const char *ini, struct restore_commands *out, struct error *error)
+{
+    struct config config;
+    struct text why;
+    text_init(&why, NOTES_MAX);
+    bool good = config_load(&config, ini, NULL, 0, &why);
+    if (good) {
+        *out = (struct restore_commands){.restore = keep_string(config.restore_command),
+                                         .list = keep_string(config.list_command),
+                                         .remove = keep_string(config.remove_command)};
+        config_fini(&config);
+    } else {
+        (void)error_set(error, ERROR_INVALID, "%.500s", text_string(&why));
+    }
+    text_fini(&why);
+    return good;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "restore") == 0)
-        return restore_main(argc - 1, argv + 1);
+        return restore_main(argc - 1, argv + 1, load_commands);
+    if (argc > 1 && strcmp(argv[1], "archive") == 0)
+        return archive_main(argc - 1, argv + 1, load_commands);
     struct options options = parse_options(argc, argv);
     struct text why;
     text_init(&why, 256 * 1024);

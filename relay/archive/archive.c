@@ -233,11 +233,32 @@ static void archive_keep(const struct archive *archive, struct history *history)
     history_keep_from(history, keeps ? archive->note.archived : UINT64_MAX);
 }
 
+/* Also while a command runs, or fails: what was given up for room is not held. Where the archive goes on is found anew. */
+static void let_go_of_given_up(struct archive *archive)
+{
+    struct bytes view;
+    if (archive->pin.segment == NULL)
+        return;
+    switch (cursor_peek(&archive->pin, &view)) {
+    case CURSOR_LAGGED:
+    case CURSOR_DISK_FULL:
+    case CURSOR_UNREADABLE:
+        cursor_detach(&archive->pin);
+        break;
+    case CURSOR_BYTES:
+    case CURSOR_AT_END:
+    case CURSOR_REWOUND:
+    case CURSOR_RENAMED:
+        break;
+    }
+}
+
 void archive_turn_end(struct archive *archive)
 {
     struct history *history = store_current(archive->store);
     if (archive->archiver == NULL)
         return;
+    let_go_of_given_up(archive);
     if (archive->is_busy) {
         if (!archiver_take(archive->archiver))
             return;

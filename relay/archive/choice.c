@@ -71,6 +71,15 @@ static struct snapshot *snapshot_to_ship(const struct archive *archive,
                : NULL;
 }
 
+/* When the bytes before it had come, so that a restore finds it for a moment before the first byte behind it. */
+static void take_time_of_snapshot(struct manifest *manifest, const struct history *history)
+{
+    const struct time_entry *came = time_index_at_offset(history_times(history), manifest->end);
+    manifest->times[0] = (struct time_entry){
+        .offset = manifest->end, .wall_us = came != NULL ? came->wall_us : clock_wall_us()};
+    manifest->time_count = 1;
+}
+
 static bool ship_snapshot(struct archive *archive, const struct history *history)
 {
     const struct snapshot *snapshot = snapshot_to_ship(archive, history);
@@ -84,6 +93,7 @@ static bool ship_snapshot(struct archive *archive, const struct history *history
     manifest->end = named->offset;
     manifest->length = named->length;
     manifest->crc = named->crc;
+    take_time_of_snapshot(manifest, history);
     struct archive_state *state = &archive->shipment->note;
     state->has_snapshot = true;
     state->snapshot_offset = named->offset;
@@ -109,11 +119,17 @@ static void ask_snapshot(struct archive *archive, const struct history *history)
 /* ------------------------------------------------------------------ the stream */
 
 /* `is_rest`: what comes is less than that, maybe. */
-static void ship_piece(struct archive *archive, uint64_t end, bool skips_idle, bool is_rest)
+static void ship_piece(struct archive *archive, uint64_t end, bool skips_idle, bool is_rest,
+                       bool is_boundary)
 {
     struct manifest *manifest = begin_manifest(archive, OBJECT_SEGMENT, archive->note.archived);
     struct shipment *shipment = archive->shipment;
     manifest->end = end;
+    /* What it ends with has come by now: no second need end for that. */
+    const struct time_entry *newest = time_index_newest(&archive->times);
+    if (is_boundary && (newest == NULL || newest->offset < end))
+        (void)!time_index_add(&archive->times,
+                              (struct time_entry){.offset = end, .wall_us = clock_wall_us()});
     manifest_take_times(manifest, &archive->times, archive->note.archived);
     shipment->skips_idle = skips_idle;
     shipment->is_read_to_end = is_rest;
@@ -147,14 +163,14 @@ static void ship_stream(struct archive *archive, const struct history *history)
         is_full ? from + archive->options.piece_bytes : end_of_aged(archive, history, limit);
     bool skips_idle =
         !is_full && (archive->idle_since_ms == 0 || now_ms - archive->idle_since_ms < IDLE_MS_MAX);
-    ship_piece(archive, end, skips_idle, false);
+    ship_piece(archive, end, skips_idle, false, end == history_published_boundary(history));
 }
 
 /* The rest of a history that was replaced, up to its end. */
 static void ship_rest(struct archive *archive)
 {
     uint64_t end = archive->note.archived + archive->options.piece_bytes;
-    ship_piece(archive, end, false, true);
+    ship_piece(archive, end, false, true, false);
 }
 
 void archive_choose(struct archive *archive, const struct history *history)

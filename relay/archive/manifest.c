@@ -194,7 +194,7 @@ static bool manifest_is_consistent(const struct manifest *manifest, const char *
         return error_set(error, ERROR_DAMAGED, "its timeline cannot come from timeline %" PRIu64,
                          root->parent);
     if (manifest->time_count > 0 &&
-        (manifest->times[0].offset <= offset ||
+        (manifest->times[0].offset < offset + is_segment ||
          manifest->times[manifest->time_count - 1].offset > manifest->end))
         return error_set(error, ERROR_DAMAGED, "its times are those of other bytes");
     return true;

@@ -53,7 +53,7 @@ void listing_write(const struct history_view *view, struct text *out)
 {
     char oldest[MOMENT_TEXT_MAX];
     char newest[MOMENT_TEXT_MAX];
-    text_format(out, "history-%" PRIu64 "\n", view->number);
+    text_format(out, "%s\n", view->name);
     list_ids(&view->identity, out);
     text_format(out, "  stream    offset %" PRIu64 " to %" PRIu64 ", %" PRIu64 " bytes\n",
                 view->first, view->end, view->end - view->first);

@@ -27,7 +27,7 @@ static void tell_place(const struct time_entry *entry, uint64_t offset, struct t
 void restore_plan_tell_span(const struct history_view *view, struct text *out)
 {
     const struct history_view_snapshot *base = oldest_base(view);
-    text_format(out, "history-%" PRIu64 ": ", view->number);
+    text_format(out, "%s: ", view->name);
     if (base == NULL) {
         text_append_string(out, "no RDB to begin with\n");
         return;
@@ -63,8 +63,8 @@ static bool plan_time(const struct history_view *view, int64_t time_us, uint64_t
         return error_set(error, ERROR_INVALID, "%s is in the future",
                          moment_format(time_us, moment));
     if (!time_index_find(&view->times, time_us, &answer))
-        return error_set(error, ERROR_MISSING, "history-%" PRIu64 ": nothing is known of %s",
-                         view->number, moment_format(time_us, moment));
+        return error_set(error, ERROR_MISSING, "%s: nothing is known of %s", view->name,
+                         moment_format(time_us, moment));
     tell_set_back(&answer, notes);
     *until = answer.entry.offset;
     return true;
@@ -128,6 +128,8 @@ static bool plan_before(const struct history_view *view, const struct restore_wi
     bool is_key = wish->kind == WISH_BEFORE_KEY;
     command_search_init(&run.search, base->offset, is_key ? NULL : wish->word,
                         is_key ? bytes_of(wish->word) : bytes_at(NULL, 0), after);
+    if (!history_view_fetch(view, NULL, base->offset, view->boundary, error))
+        return false;
     progress_begin(progress, "looking for the command",
                    history_view_stream_bytes(view, base->offset, view->boundary));
     bool good = history_view_read_stream(view, base->offset, view->boundary, search_piece,
@@ -136,10 +138,9 @@ static bool plan_before(const struct history_view *view, const struct restore_wi
     if (!good)
         return false;
     if (run.search.found == 0)
-        return error_set(
-            error, ERROR_MISSING,
-            "history-%" PRIu64 ": there is no %s%s between offset %" PRIu64 " and %" PRIu64,
-            view->number, is_key ? "command on " : "", wish->word, after, view->boundary);
+        return error_set(error, ERROR_MISSING,
+                         "%s: there is no %s%s between offset %" PRIu64 " and %" PRIu64, view->name,
+                         is_key ? "command on " : "", wish->word, after, view->boundary);
     tell_found(&run, view, wish, notes);
     *until = run.search.cut;
     return true;
@@ -160,9 +161,8 @@ static bool plan_until(const struct history_view *view, const struct restore_wis
     case WISH_OFFSET:
         *until = wish->offset;
         return wish->offset <= view->end ||
-               error_set(error, ERROR_MISSING,
-                         "history-%" PRIu64 ": offset %" PRIu64 " is behind its end", view->number,
-                         wish->offset);
+               error_set(error, ERROR_MISSING, "%s: offset %" PRIu64 " is behind its end",
+                         view->name, wish->offset);
     case WISH_BEFORE_COMMAND:
     case WISH_BEFORE_KEY:
         return plan_before(view, wish, progress, until, notes, error);
@@ -176,14 +176,12 @@ bool restore_plan_make(struct restore_plan *plan, const struct history_view *vie
 {
     *plan = (struct restore_plan){.view = view};
     if (view->snapshot_count == 0)
-        return error_set(error, ERROR_MISSING,
-                         "history-%" PRIu64 " has no RDB that a restore could begin with",
-                         view->number);
+        return error_set(error, ERROR_MISSING, "%s has no RDB that a restore could begin with",
+                         view->name);
     if (!plan_until(view, wish, progress, &plan->until, notes, error))
         return false;
     plan->base = base_for(view, plan->until);
     return plan->base != NULL ||
-           error_set(error, ERROR_MISSING,
-                     "history-%" PRIu64 ": there is no RDB at or before offset %" PRIu64,
-                     view->number, plan->until);
+           error_set(error, ERROR_MISSING, "%s: there is no RDB at or before offset %" PRIu64,
+                     view->name, plan->until);
 }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive_view.h"
+#include "data_dir_output.h"
 #include "listing.h"
 #include "moment.h"
 #include "output.h"
@@ -27,6 +29,10 @@ struct restore_options {
     const char *from;
     const char *to;
     enum output_format format;
+    bool makes_data_dir; /* instead of the format */
+    struct restore_commands commands;
+    const char *system;
+    const char *scratch;
     struct restore_wish wish;
     bool has_history;
     uint64_t history;
@@ -43,9 +49,17 @@ static const char usage[] =
     "       psync-relay restore --from DIR --serve PORT [MOMENT] [--bind ADDRESS]\n"
     "       psync-relay restore --from DIR --list\n"
     "\n"
-    "Restores the data of a moment from the data directory of a relay, which may be running.\n"
+    "Restores the data of a moment from the data directory of a relay, which may be running, or\n"
+    "from an archive.\n"
     "\n"
-    "  --from DIR               the data directory of the relay\n"
+    "  --from DIR               the data directory of the relay, or a directory that is an "
+    "archive\n"
+    "  --from COMMAND           an archive: the command fetches the file %f to the path %p;\n"
+    "  --restore-command COMMAND    the same\n"
+    "  --list-command COMMAND       prints the names of all files of the archive\n"
+    "  -c, --config FILE        take these commands from [archive] in this ini\n"
+    "  --system ID              of an archive: of this relay alone, the first part of the names\n"
+    "  --scratch DIR            where fetched files are put (TMPDIR, or /var/tmp)\n"
     "  --to TARGET              the directory to write to\n"
     "\n"
     "The moment; without one, all that the relay has received:\n"
@@ -61,7 +75,9 @@ static const char usage[] =
     "                           aof-legacy: TARGET/appendonly.aof, for Redis 4.0 to 6.2\n"
     "                           rdb-and-log: TARGET/rdb-and-log, the RDB and the stream as they "
     "came\n"
-    "  --history N              of history-N; without it, the newest one that has the moment\n"
+    "                           data-dir: TARGET is a data directory that a relay goes on with\n"
+    "  --history N              of history-N, or timeline N of an archive; without it, the newest "
+    "one that has the moment\n"
     "  --list                   show what can be restored, and end\n"
     "  --verify                 read and prove all that a restore needs, write nothing, and end\n"
     "  --serve PORT             write nothing: be a primary that has the data of the moment, and "
@@ -118,6 +134,10 @@ enum restore_option {
     OPTION_VERIFY,
     OPTION_SERVE,
     OPTION_BIND,
+    OPTION_RESTORE_COMMAND,
+    OPTION_LIST_COMMAND,
+    OPTION_SYSTEM,
+    OPTION_SCRATCH,
     OPTION_HELP,
 };
 
@@ -140,9 +160,41 @@ static bool take_moment(struct restore_wish *wish, int option, const char *value
     }
 }
 
+/* Where an archive is. */
+static bool take_place(struct restore_options *options, int option, const char *value)
+{
+    switch (option) {
+    case OPTION_RESTORE_COMMAND:
+        options->commands.restore = value;
+        return true;
+    case OPTION_LIST_COMMAND:
+        options->commands.list = value;
+        return true;
+    case OPTION_SYSTEM:
+        options->system = value;
+        return true;
+    case OPTION_SCRATCH:
+        options->scratch = value;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool take_format(struct restore_options *options, const char *value, struct error *error)
+{
+    options->makes_data_dir = strcmp(value, "data-dir") == 0;
+    return options->makes_data_dir || output_parse_format(value, &options->format) ||
+           error_set(error, ERROR_INVALID,
+                     "'%.64s' is no format: there are aof, aof-legacy, rdb-and-log and data-dir",
+                     value);
+}
+
 static bool take_option(struct restore_options *options, int option, const char *value,
                         struct error *error)
 {
+    if (take_place(options, option, value))
+        return true;
     switch (option) {
     case OPTION_FROM:
         options->from = value;
@@ -151,9 +203,7 @@ static bool take_option(struct restore_options *options, int option, const char 
         options->to = value;
         return true;
     case OPTION_FORMAT:
-        return output_parse_format(value, &options->format) ||
-               error_set(error, ERROR_INVALID,
-                         "'%.64s' is no format: there are aof, aof-legacy and rdb-and-log", value);
+        return take_format(options, value, error);
     case OPTION_HISTORY:
         options->has_history = true;
         return set_number(value, &options->history, error);
@@ -180,8 +230,10 @@ static bool check_options(const struct restore_options *options, struct error *e
 {
     bool needs_after =
         options->wish.kind == WISH_BEFORE_COMMAND || options->wish.kind == WISH_BEFORE_KEY;
-    if (options->from == NULL)
+    if (options->from == NULL && !string_is_given(options->commands.restore))
         return error_set(error, ERROR_INVALID, "--from DIR is missing");
+    if (options->makes_data_dir && options->to == NULL)
+        return error_set(error, ERROR_INVALID, "--format data-dir goes with --to");
     if (options->lists + options->verifies + options->serves + (options->to != NULL) != 1)
         return error_set(error, ERROR_INVALID,
                          "give one of --to TARGET, --verify, --serve PORT and --list");
@@ -193,8 +245,9 @@ static bool check_options(const struct restore_options *options, struct error *e
 }
 
 /* False: `error`, or *is_help: it was asked for. */
-static bool parse_restore_options(int argc, char **argv, struct restore_options *options,
-                                  bool *is_help, struct error *error)
+static bool parse_restore_options(int argc, char **argv, restore_load_fn *load,
+                                  struct restore_options *options, bool *is_help,
+                                  struct error *error)
 {
     static const struct option names[] = {
         {"from", required_argument, NULL, OPTION_FROM},
@@ -210,18 +263,25 @@ static bool parse_restore_options(int argc, char **argv, struct restore_options 
         {"verify", no_argument, NULL, OPTION_VERIFY},
         {"serve", required_argument, NULL, OPTION_SERVE},
         {"bind", required_argument, NULL, OPTION_BIND},
+        {"config", required_argument, NULL, 'c'},
+        {"restore-command", required_argument, NULL, OPTION_RESTORE_COMMAND},
+        {"list-command", required_argument, NULL, OPTION_LIST_COMMAND},
+        {"system", required_argument, NULL, OPTION_SYSTEM},
+        {"scratch", required_argument, NULL, OPTION_SCRATCH},
         {"help", no_argument, NULL, OPTION_HELP},
         {NULL, 0, NULL, 0},
     };
     *options = (struct restore_options){.format = OUTPUT_AOF};
     int option;
-    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:", names, NULL)) != -1) {
         *is_help = option == OPTION_HELP;
         if (*is_help)
             return false;
         if (option == '?')
             return error_set(error, ERROR_INVALID, "see psync-relay restore --help");
-        if (!take_option(options, option, optarg, error))
+        bool good = option == 'c' ? load(optarg, &options->commands, error)
+                                  : take_option(options, option, optarg, error);
+        if (!good)
             return false;
     }
     if (optind < argc)
@@ -235,22 +295,60 @@ static bool parse_restore_options(int argc, char **argv, struct restore_options 
 struct views {
     struct history_view *view;
     size_t count;
+    bool is_archive; /* they are those of the archive */
+    struct archive_views archive;
 };
 
 static void close_views(struct views *views)
 {
+    if (views->is_archive) {
+        archive_views_close(&views->archive);
+        return;
+    }
     for (size_t i = 0; i < views->count; i++)
         history_view_close(&views->view[i]);
     free(views->view);
 }
 
+static bool is_archive(const struct restore_options *options)
+{
+    return string_is_given(options->commands.restore) || strstr(options->from, "%p") != NULL ||
+           archive_source_is_archive(options->from);
+}
+
+static bool open_archive_views(const struct restore_options *options, struct views *views,
+                               struct error *error)
+{
+    const struct restore_commands *commands = &options->commands;
+    bool has_command = string_is_given(commands->restore);
+    bool is_command = !has_command && strstr(options->from, "%p") != NULL;
+    const struct archive_source source = {
+        .directory = has_command || is_command ? NULL : options->from,
+        .restore_command = is_command ? options->from : commands->restore,
+        .list_command = string_is_given(commands->list) ? commands->list : NULL,
+        .scratch = options->scratch,
+    };
+    struct text notes;
+    text_init(&notes, TEXT_LENGTH_MAX);
+    bool good = archive_views_open(&views->archive, &source, options->system,
+                                   options->has_history ? options->history : 0, &notes, error);
+    fputs(text_string(&notes), stderr);
+    text_fini(&notes);
+    if (!good)
+        return false;
+    views->is_archive = true;
+    views->view = views->archive.view;
+    views->count = views->archive.count;
+    return views->count > 0 ||
+           error_set(error, ERROR_MISSING, "the archive: there is no such timeline in it");
+}
+
 /* One that is not whole is told, and left out. */
-static bool open_views(const struct restore_options *options, struct views *views,
-                       struct error *error)
+static bool open_data_dir(const struct restore_options *options, struct views *views,
+                          struct error *error)
 {
     uint64_t *numbers;
     size_t count;
-    *views = (struct views){.view = NULL};
     if (!history_view_list(options->from, &numbers, &count, error))
         return false;
     views->view = calloc(count + 1, sizeof(*views->view));
@@ -276,12 +374,22 @@ static bool open_views(const struct restore_options *options, struct views *view
     return views->count > 0;
 }
 
+static bool open_views(const struct restore_options *options, struct views *views,
+                       struct error *error)
+{
+    *views = (struct views){.view = NULL};
+    return is_archive(options) ? open_archive_views(options, views, error)
+                               : open_data_dir(options, views, error);
+}
+
 static void list_views(const struct views *views)
 {
     struct text out;
     text_init(&out, TEXT_LENGTH_MAX);
     for (size_t i = 0; i < views->count; i++)
         listing_write(&views->view[i], &out);
+    if (views->is_archive)
+        archive_views_tell_gaps(&views->archive, &out);
     fputs(text_string(&out), stdout);
     text_fini(&out);
 }
@@ -322,14 +430,15 @@ static void tell_result(const struct restore_options *options, const struct rest
     const struct history_view *view = plan->view;
     const struct time_entry *came = time_index_at_offset(&view->times, result->offset);
     char moment[MOMENT_TEXT_MAX];
-    printf("history-%" PRIu64 ": %s to offset %" PRIu64, view->number,
+    printf("%s: %s to offset %" PRIu64, view->name,
            options->to == NULL ? "all is proven for a restore" : "restored", result->offset);
     if (came != NULL)
         printf(", which had come by %s", moment_format(came->wall_us, moment));
     printf("\nRDB of offset %" PRIu64 ", and %" PRIu64 " commands behind it", plan->base->offset,
            result->commands);
     if (options->to != NULL)
-        printf(", in %s/%s", options->to, output_name(options->format));
+        printf(", in %s/%s", options->to,
+               options->makes_data_dir ? "history-1" : output_name(options->format));
     printf("\n");
 }
 
@@ -341,6 +450,8 @@ static bool restore_with_plan(const struct restore_options *options,
     bool good;
     if (options->to == NULL) {
         good = restore_run(plan, options->format, NULL, progress, &result, error);
+    } else if (options->makes_data_dir) {
+        good = data_dir_output(plan, options->to, progress, &result, error);
     } else {
         struct output output;
         if (!output_open(&output, options->to, options->format, error))
@@ -371,18 +482,20 @@ static bool restore_from(const struct restore_options *options, struct error *er
         if (!is_planned && error->kind == ERROR_MISSING)
             tell_spans(&views);
         good = is_planned && restore_with_plan(options, &plan, &progress, error);
+        if (good && options->verifies && views.archive.has_holes)
+            good = error_set(error, ERROR_DAMAGED, "the archive is not whole, as is told above");
     }
     close_views(&views);
     return good && fflush(stdout) == 0;
 }
 
-int restore_main(int argc, char **argv)
+int restore_main(int argc, char **argv, restore_load_fn *load)
 {
     struct restore_options options;
     struct error error = {.kind = ERROR_NONE};
     bool is_help = false;
     log_set_level(LOG_LEVEL_WARNING);
-    if (!parse_restore_options(argc, argv, &options, &is_help, &error)) {
+    if (!parse_restore_options(argc, argv, load, &options, &is_help, &error)) {
         if (is_help)
             return fputs(usage, stdout) >= 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
         restore_tell(error.text);

@@ -95,8 +95,10 @@ bool restore_run(const struct restore_plan *plan, enum output_format format, str
     uint64_t stream = history_view_stream_bytes(plan->view, plan->base->offset, plan->until);
     progress_begin(progress, output == NULL ? "verifying" : "restoring",
                    plan->base->length + stream);
-    bool good = restore_rdb(&work, error) && restore_stream(&work, format, error) &&
-                (output == NULL || output_finish(output, error));
+    bool good =
+        history_view_fetch(plan->view, plan->base, plan->base->offset, plan->until, error) &&
+        restore_rdb(&work, error) && restore_stream(&work, format, error) &&
+        (output == NULL || output_finish(output, error));
     progress_end(progress);
     result->offset = work.filter.scanner.boundary;
     result->commands = work.filter.commands;

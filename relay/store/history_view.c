@@ -260,12 +260,16 @@ void history_view_close(struct history_view *view)
         if (view->files[i] != -1)
             close(view->files[i]);
     }
-    for (size_t i = 0; i < view->snapshot_count; i++)
-        close(view->snapshots[i].file);
+    for (size_t i = 0; i < view->snapshot_count; i++) {
+        if (view->snapshots[i].file != -1)
+            close(view->snapshots[i].file);
+    }
     free(view->files);
     identity_fini(&view->identity);
     time_index_fini(&view->times);
-    *view = (struct history_view){.number = view->number};
+    struct history_view empty = {.number = view->number};
+    memcpy(empty.name, view->name, sizeof(empty.name));
+    *view = empty;
 }
 
 /* The newest segment becomes a row like the others, if there is anything in it. */
@@ -349,6 +353,7 @@ bool history_view_open(struct history_view *view, const char *data_dir, uint64_t
     *view = (struct history_view){.number = number};
     char name[HISTORY_NAME_MAX];
     history_name(number, name);
+    snprintf(view->name, sizeof(view->name), "%s", name);
     int directory = open_history(data_dir, name, error);
     if (directory == -1)
         return false;
@@ -359,6 +364,13 @@ bool history_view_open(struct history_view *view, const char *data_dir, uint64_t
         read_times(view, directory);
     close(directory);
     return good;
+}
+
+bool history_view_fetch(const struct history_view *view,
+                        const struct history_view_snapshot *snapshot, uint64_t from, uint64_t until,
+                        struct error *error)
+{
+    return view->fetch == NULL || view->fetch(view->fetch_arg, snapshot, from, until, error);
 }
 
 bool history_view_stream_db(const struct history_view_snapshot *snapshot, uint64_t *db)

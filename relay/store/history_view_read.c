@@ -14,7 +14,18 @@
 #include "relay/base/crc64.h"
 #include "relay/store/history_view.h"
 
-enum { PIECE_BYTES = 1024 * 1024, FOOTER_BYTES = 8 };
+enum { PIECE_BYTES = 1024 * 1024, FOOTER_BYTES = 8, VIEW_FILE_NAME_MAX = 160 };
+
+/* As it is in a data directory; in an archive, as its name ends. */
+static void name_file(const struct history_view *view, const char *folder, uint64_t offset,
+                      const char *ending, char out[VIEW_FILE_NAME_MAX])
+{
+    if (view->fetch == NULL)
+        snprintf(out, VIEW_FILE_NAME_MAX, "%s/%s/%" PRIu64 ".%s", view->name, folder, offset,
+                 ending);
+    else
+        snprintf(out, VIEW_FILE_NAME_MAX, "%s: %020" PRIu64 ".%s", view->name, offset, ending);
+}
 
 /* A file that is read from its beginning to `length`, and the CRC-64 of what was read. */
 struct proven_file {
@@ -116,9 +127,8 @@ bool history_view_read_snapshot(const struct history_view *view,
     struct proven_file it = {.file = snapshot->file, .length = snapshot->length};
     const struct reading reading = {.until = UINT64_MAX, .fn = fn, .arg = arg};
     struct stat about;
-    char name[96];
-    snprintf(name, sizeof(name), "history-%" PRIu64 "/snapshot/%" PRIu64 ".rdb", view->number,
-             snapshot->offset);
+    char name[VIEW_FILE_NAME_MAX];
+    name_file(view, "snapshot", snapshot->offset, "rdb", name);
     if (fstat(it.file, &about) == -1)
         return error_set_system(error, errno, "%s: cannot look at it", name);
     if ((uint64_t)about.st_size != it.length)
@@ -157,9 +167,8 @@ bool history_view_read_stream(const struct history_view *view, uint64_t from, ui
         const struct identity_segment *segment = &view->identity.segments[i];
         if (!segment_is_between(segment, from, until))
             continue;
-        char name[96];
-        snprintf(name, sizeof(name), "history-%" PRIu64 "/backlog/%" PRIu64 ".seg", view->number,
-                 segment->first);
+        char name[VIEW_FILE_NAME_MAX];
+        name_file(view, "backlog", segment->first, "seg", name);
         struct proven_file it = {.file = view->files[i], .length = segment->end - segment->first};
         const struct reading reading = {.base = segment->first,
                                         .from = from,

@@ -16,7 +16,7 @@ def settings(folder, **more):
         "store.segment-size": "64kb",
         "store.repl-backlog-size": "64mb",
         "store.snapshot": "on-demand",
-        "store.fsync": "always",
+        "store.fsync": "no",  # only what is durable is shipped, and the disk of a test machine may be busy for minutes
         **{f"archive.{key}": value for key, value in {"command": f"cp %p {folder}/%f", "timeout": "200ms", **own}.items()},
     }
 
@@ -56,3 +56,8 @@ def wait_archived(relay, offset, seconds=30):
         lambda found: found["archive_offset"] >= offset and found["archive_snapshot_time"] > 0,
         seconds=seconds,
     )
+
+
+def commands(folder):
+    """As options: the archive is what two commands say."""
+    return ("--from", f"cp {folder}/%f %p", "--list-command", f"ls {folder}")

@@ -12,7 +12,7 @@ import process
 import relay
 import wait
 
-RESULT = re.compile(r"history-(\d+): (?:restored|all is proven for a restore) to offset (\d+)")
+RESULT = re.compile(r"(?:history|timeline)-(\d+)(?: of \S+)?: (?:restored|all is proven for a restore) to offset (\d+)")
 
 
 def moment(seconds=None):
@@ -22,9 +22,10 @@ def moment(seconds=None):
 
 
 def restore(source, *arguments, target=None, fails=False):
-    """Runs it on the data directory of a relay. Returns what it said; `fails`: what it said is wrong."""
+    """Runs it on the data directory of a relay, an archive, or by options that say where. Returns what it said; `fails`: what it said is wrong."""
     to = ("--to", target) if target else ()
-    done = relay.run("restore", "--from", getattr(source, "data_dir", source), *arguments, *to, seconds=60)
+    where = source if isinstance(source, tuple) else ("--from", getattr(source, "data_dir", source))
+    done = relay.run("restore", *where, *arguments, *to, seconds=60)
     assert (done.returncode != 0) == fails, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stderr if fails else done.stdout
 

@@ -16,7 +16,23 @@
 #ifndef RELAY_RESTORE_RESTORE_H
 #define RELAY_RESTORE_RESTORE_H
 
-/* argv[0] is "restore". Returns the exit status. */
-int restore_main(int argc, char **argv);
+#include <stdbool.h>
+
+#include "relay/base/check.h"
+#include "relay/base/error.h"
+
+/* The commands of [archive]; NULL or "": there is none. */
+struct restore_commands {
+    const char *restore;
+    const char *list;
+    const char *remove;
+};
+
+/* Reads them from an ini; they live as long as the process. False: `error`. */
+typedef bool restore_load_fn(const char *ini, struct restore_commands *out, struct error *error);
+
+/* argv[0] is "restore", or "archive". Return the exit status. */
+int restore_main(int argc, char **argv, restore_load_fn *load);
+int archive_main(int argc, char **argv, restore_load_fn *load);
 
 #endif

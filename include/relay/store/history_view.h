@@ -23,7 +23,10 @@
 #include "relay/store/identity.h"
 #include "relay/store/time_index.h"
 
-enum { HISTORY_VIEW_SNAPSHOTS_MAX = 10 };
+enum {
+    HISTORY_VIEW_SNAPSHOTS_MAX = 256, /* a data directory has a few, an archive many */
+    HISTORY_VIEW_NAME_MAX = 80,
+};
 
 struct history_view_snapshot {
     uint64_t offset;
@@ -33,8 +36,15 @@ struct history_view_snapshot {
     int file;
 };
 
+/* Opens the files of a snapshot (NULL: none) and of the stream from..until, where they are not open. */
+typedef bool history_view_fetch_fn(void *arg, const struct history_view_snapshot *snapshot,
+                                   uint64_t from, uint64_t until, struct error *error);
+
 struct history_view {
     uint64_t number;
+    char name[HISTORY_VIEW_NAME_MAX]; /* for people */
+    history_view_fetch_fn *fetch;     /* NULL: all is open */
+    void *fetch_arg;
     struct identity
         identity;   /* the newest segment, which is written to, is the last of its segments */
     int *files;     /* of the segments */
@@ -54,6 +64,11 @@ MUST_CHECK bool history_view_list(const char *data_dir, uint64_t **numbers, size
 MUST_CHECK bool history_view_open(struct history_view *view, const char *data_dir, uint64_t number,
                                   struct error *error);
 void history_view_close(struct history_view *view);
+
+/* Before anything of it is read: has what is needed. False: `error`. */
+MUST_CHECK bool history_view_fetch(const struct history_view *view,
+                                   const struct history_view_snapshot *snapshot, uint64_t from,
+                                   uint64_t until, struct error *error);
 
 /* Bytes of a file, at `position` in it. */
 struct history_view_piece {
