@@ -63,6 +63,13 @@ MUST_CHECK enum backlog_space backlog_make_ready(struct backlog *backlog);
  * backlog_make_ready tries again. Thread 0. */
 MUST_CHECK enum backlog_space backlog_append(struct backlog *backlog, struct bytes data);
 
+/* What the newest segment has room for; 0: the next one comes first. Thread 0. */
+uint64_t backlog_room(const struct backlog *backlog);
+
+/* How many bytes may come before the segment that has `offset` has to be given up at the cap, if nothing else ends a
+ * segment early. Thread 0. */
+uint64_t backlog_room_behind(const struct backlog *backlog, uint64_t offset);
+
 /* Is the next segment being made, or the identity written that it waits for? When no longer, BACKLOG_HELD may be
  * over. Thread 0. */
 bool backlog_awaits_segment(const struct backlog *backlog);

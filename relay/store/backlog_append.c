@@ -225,6 +225,12 @@ enum backlog_space backlog_make_ready(struct backlog *backlog)
     return room;
 }
 
+uint64_t backlog_room(const struct backlog *backlog)
+{
+    const struct segment *last = backlog->last;
+    return segment_is_full(last) ? 0 : last->capacity - (last->written - last->first);
+}
+
 /* The caller's bytes are its own again when this returns. */
 static void keep_owed(struct backlog *backlog)
 {

@@ -31,6 +31,11 @@ enum backlog_space history_append(struct history *history, struct bytes data)
     return backlog_append(history->backlog, data);
 }
 
+uint64_t history_room(const struct history *history)
+{
+    return backlog_room(history->backlog);
+}
+
 void history_forget_owed(struct history *history)
 {
     backlog_forget_owed(history->backlog);

@@ -129,6 +129,15 @@ static enum stream_receiver_result append(struct stream_receiver *stream_receive
     return judge_space(stream_receiver, history_append(stream_receiver->history, data));
 }
 
+/* No piece is longer than the newest segment has room for: a segment is sealed with the boundary of what it holds, which
+ * moves behind each piece. Were it to end in the middle of one, it would have that of some hundred KB before, and a relay
+ * that finds it as its newest after a power failure, or has given up the one before it, could not go on from its end. */
+static size_t piece_length(const struct stream_receiver *stream_receiver, size_t most)
+{
+    uint64_t room = history_room(stream_receiver->history);
+    return room < most ? (size_t)room : most;
+}
+
 static enum stream_receiver_result make_ready(const struct stream_receiver *stream_receiver)
 {
     return judge_space(stream_receiver, history_make_ready(stream_receiver->history));
@@ -144,8 +153,8 @@ enum stream_receiver_result stream_receiver_feed(struct stream_receiver *stream_
         result = make_ready(stream_receiver);
         if (result != STREAM_RECEIVER_OK)
             break;
-        struct bytes piece = bytes_first(
-            *input, input->length < BACKLOG_APPEND_MAX ? input->length : BACKLOG_APPEND_MAX);
+        size_t most = input->length < BACKLOG_APPEND_MAX ? input->length : BACKLOG_APPEND_MAX;
+        struct bytes piece = bytes_first(*input, piece_length(stream_receiver, most));
         result = append(stream_receiver, piece, why);
         *input = bytes_skip(*input, piece.length);
     }
@@ -168,8 +177,12 @@ static enum stream_receiver_result find_capacity(const struct stream_receiver *s
                                                  size_t *capacity)
 {
     *capacity = stream_receiver->buffer_length;
-    if (stream_receiver->overlap.segment == NULL)
-        return make_ready(stream_receiver);
+    if (stream_receiver->overlap.segment == NULL) {
+        enum stream_receiver_result result = make_ready(stream_receiver);
+        if (result == STREAM_RECEIVER_OK)
+            *capacity = piece_length(stream_receiver, *capacity);
+        return result;
+    }
     uint64_t held = history_end(stream_receiver->history) - stream_receiver->overlap.offset;
     CHECK(held > 0);
     if (held < *capacity)

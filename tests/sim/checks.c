@@ -94,11 +94,11 @@ static void on_psync(struct primary *primary, unsigned host, struct timeline *as
                      before->offset, before->timeline->id);
         return;
     }
-    /* After a power failure it may have more than it goes on from: checks_on_log. */
     uint64_t expected = expected_of(world, primary_timeline(primary));
     bool could_read = world->disk->errors == world->errors_before_start;
-    if (!world->relay->had_power_loss && could_read &&
-        timeline_common(asked, before->timeline) >= expected && first - 1 < expected)
+    bool is_kept = !world->relay->had_power_loss || was_disk_good(world);
+    if (is_kept && could_read && timeline_common(asked, before->timeline) >= expected &&
+        first - 1 < expected)
         sim_fail("the relay has acknowledged %" PRIu64 " of %.8s and asks from %" PRIu64 " on",
                  expected, before->timeline->id, first);
     /* If it continues, what this primary does not have is cut off. */

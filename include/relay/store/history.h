@@ -55,6 +55,11 @@ MUST_CHECK enum backlog_space history_make_ready(struct history *history);
  * cover; the next history_make_ready tries again. */
 MUST_CHECK enum backlog_space history_append(struct history *history, struct bytes data);
 
+/* How many bytes the newest segment has room for, after history_make_ready has said BACKLOG_SPACE. Who appends no more
+ * than that and then sets the boundary has each segment sealed with the last boundary in it: after a power failure that
+ * may be all there is to go on from. */
+uint64_t history_room(const struct history *history);
+
 /* What is owed will come again: nothing is any more. */
 void history_forget_owed(struct history *history);
 

@@ -210,6 +210,43 @@ STREAM_TEST(the_boundary_waits_for_exec_over_many_segments)
     assert_int_equal(history_boundary(history()), stream_end());
 }
 
+/* The last one before `end`, of SETs from X on. */
+static uint64_t last_boundary(uint64_t end)
+{
+    return X + (end - X) / strlen(SET) * strlen(SET);
+}
+
+/* However much comes at once: a relay that finds this segment as its newest goes on from its end. */
+static void expect_sealed_with_boundaries(void)
+{
+    const struct identity *identity = history_identity(history());
+    assert_true(identity->segment_count > 5);
+    for (size_t i = 0; i < identity->segment_count; i++) {
+        const struct identity_segment *row = &identity->segments[i];
+        assert_int_equal(row->boundary, last_boundary(row->end));
+    }
+}
+
+STREAM_TEST(a_segment_is_sealed_with_the_last_boundary_in_it)
+{
+    struct text many;
+    text_init(&many, STREAM_MAX);
+    for (unsigned i = 0; i < FILL; i++)
+        text_append_string(&many, SET);
+    struct bytes input = text_bytes(&many);
+    while (input.length > 0) {
+        result = stream_receiver_feed(&stream_receiver, &input, &why);
+        assert_true(result == STREAM_RECEIVER_OK || result == STREAM_RECEIVER_HELD);
+        (void)store_publish(temp.store);
+    }
+    expect_sealed_with_boundaries();
+    check_stored(X, text_bytes(&many));
+    receive(NULL, text_bytes(&many));
+    assert_int_equal(stream_end(), X + 2 * many.length);
+    expect_sealed_with_boundaries();
+    text_fini(&many);
+}
+
 STREAM_TEST(a_turn_is_bounded)
 {
     enum { TURN = 4 * 1024 * 1024, MUCH = 9 * 1024 * 1024 };
@@ -442,9 +479,12 @@ STREAM_TEST(nor_of_what_was_received_already)
     temp_store_refuse_files(true);
     assert_int_equal(stream_receiver_feed(&stream_receiver, &input, &why),
                      STREAM_RECEIVER_NO_SPACE);
-    assert_int_equal(input.length, 0); /* the history owes the rest */
     assert_int_equal(stream_end(), X + TEMP_SEGMENT_BYTES);
+    assert_int_equal(input.length,
+                     stream.length - TEMP_SEGMENT_BYTES); /* the caller has the rest */
     temp_store_refuse_files(false);
+    assert_int_equal(stream_receiver_feed(&stream_receiver, &input, &why), STREAM_RECEIVER_OK);
+    assert_int_equal(input.length, 0);
     assert_int_equal(stream_receiver_receive(&stream_receiver, conn, &why), STREAM_RECEIVER_OK);
     check_tail_of(&stream);
     text_fini(&stream);
