@@ -174,6 +174,19 @@ void backlog_seal(struct backlog *backlog, struct segment *segment)
     backlog->charge -= before - segment->disk_bytes;
 }
 
+uint64_t backlog_room_behind(const struct backlog *backlog, uint64_t offset)
+{
+    uint64_t kept = 0; /* by what is from there on */
+    for (const struct segment *s = backlog->head; s != NULL; s = segment_next(s)) {
+        if (s == backlog->last || segment_next(s)->first > offset)
+            kept += s->disk_bytes + s->cut_bytes;
+    }
+    uint64_t cap = cap_of(backlog);
+    uint64_t segment_bytes = backlog->dependencies.segment_bytes;
+    uint64_t whole = cap > kept ? (cap - kept) / segment_bytes : 0;
+    return backlog_room(backlog) + whole * segment_bytes;
+}
+
 void backlog_set_sizes(struct backlog *backlog, uint64_t window_bytes, uint64_t window_bytes_max,
                        uint64_t segment_bytes)
 {

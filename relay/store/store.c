@@ -437,10 +437,13 @@ bool store_snapshot_is_due(const struct store *store)
     if (history_snapshot_use(store->current, snapshot) == SNAPSHOT_USE_BEHIND_WINDOW ||
         snapshot == NULL)
         return !history_is_proving_snapshot(store->current);
-    /* A quarter of the window is left for the new one to arrive in. */
-    uint64_t end = backlog_end(history_backlog(store->current));
+    /* A quarter of the window is left for the new one to arrive in; of what there is room for, where that is less: at the
+     * cap it is given up in whole segments, and those that a failover has ended early hold less than they count. */
+    const struct backlog *backlog = history_backlog(store->current);
+    uint64_t end = backlog_end(backlog);
     uint64_t x = snapshot_offset(snapshot);
-    return end > x && end - x > store->options.window_bytes / 4 * 3;
+    uint64_t quarter = store->options.window_bytes / 4;
+    return end > x && (end - x > 3 * quarter || backlog_room_behind(backlog, x) < quarter);
 }
 
 /* ------------------------------------------------------------------ turns and seconds */

@@ -66,6 +66,8 @@ struct world {
         *next_timeline; /* the current primary has it, or will have it when it is up again */
     bool
         ends_at_refresh; /* the next one to be complete is followed by the end of everything but one replica */
+    uint64_t snapshots[2]; /* X of the RDB that came last, and of the one before it */
+    uint64_t window_first; /* as the relay told when it had proven what it has found */
     bool is_alone;         /* the primary is gone for good */
     unsigned peace_starts; /* of the relay, when peace came */
 };

@@ -476,6 +476,38 @@ DEPOT_TEST(the_sizes_of_the_window_may_be_changed)
     depot_assert_window(&depot, first, UINT64_MAX, 40 * DEPOT_SEGMENT);
 }
 
+/* At the cap the window is given up in whole segments: the next RDB is due while the one that is held can still be served
+ * for a quarter of it, also where a failover has left segments that are short. */
+DEPOT_TEST(the_next_snapshot_is_due_before_the_cap_leaves_the_last_one_behind)
+{
+    for (unsigned segments = 2; segments <= 8; segments++) {
+        for (unsigned shorts = 0; shorts < 2; shorts++) {
+            depot.options.window_bytes = segments * (uint64_t)DEPOT_SEGMENT;
+            depot.options.window_bytes_max = depot.options.window_bytes;
+            depot_open(&depot);
+            struct history *history = depot_resync(&depot, 'a', 1000);
+            struct backlog *backlog = history_backlog(history);
+            depot_stream(&depot, 100, 0);
+            assert_false(store_snapshot_is_due(depot.store));
+            if (shorts > 0) {
+                struct replid id = depot_id('b');
+                assert_true(depot_rename(&depot, history, &id)); /* the segment ends here */
+            }
+            while (!store_snapshot_is_due(depot.store)) {
+                assert_int_equal(backlog_first(backlog), 1000);
+                depot_stream(&depot, 50, 0);
+            }
+            uint64_t due = backlog_end(backlog);
+            while (backlog_first(backlog) == 1000)
+                depot_stream(&depot, 50, 0);
+            assert_true(backlog_end(backlog) - due > depot.options.window_bytes / 4 - 200);
+            store_close(&depot.store);
+            depot_fini(&depot);
+            depot_init(&depot);
+        }
+    }
+}
+
 /* Segments that are too small for the window are made larger at the start; no change of another option makes
  * them small again. */
 DEPOT_TEST(small_segments_stay_larger_when_options_change)
