@@ -43,6 +43,9 @@ void history_free(struct history **history)
     segment_log_fini(&it->log);
     identity_fini(&it->identity);
     text_fini(&it->error);
+    /* What was let go of may have asked for a file to be removed: the next segment, which was made ahead. It is removed by
+     * its directory, whose descriptor would be another's, and so would be the file. */
+    file_thread_drain(it->dependencies.files);
     int directories[] = {it->snapshot_dir, it->backlog_dir, it->directory};
     for (size_t i = 0; i < LENGTH_OF(directories); i++) {
         if (directories[i] != -1)

@@ -508,6 +508,38 @@ DEPOT_TEST(the_next_snapshot_is_due_before_the_cap_leaves_the_last_one_behind)
     }
 }
 
+/* A history that goes had its next segment made already, and the one that takes its place has files of the same names:
+ * they stay. */
+DEPOT_TEST(a_history_that_goes_takes_no_file_of_another)
+{
+    char log[PLACE_PATH_MAX];
+    struct text text;
+    text_init(&text, 1000);
+    depot_open(&depot);
+    assert_true(log_open(place_path(&depot.place, "log", log), &text));
+    for (unsigned i = 0; i < 40; i++) {
+        struct history *history = depot_resync(&depot, i % 2 == 0 ? 'a' : 'b', 500);
+        depot_stream(&depot, DEPOT_SEGMENT + DEPOT_SEGMENT * 9 / 10, 0);
+        (void)stream_await_segment(history_backlog(history));
+        if (i % 4 > 0)
+            continue; /* the one before goes while this one is made */
+        (void)depot_await_freed(&depot);
+        for (uint64_t first = 500; first <= 500 + DEPOT_SEGMENT; first += DEPOT_SEGMENT) {
+            char name[80];
+            snprintf(name, sizeof(name), "data/history-%llu/backlog/%llu.seg",
+                     (unsigned long long)history_number(history), (unsigned long long)first);
+            assert_true(place_has(&depot.place, name));
+        }
+    }
+    (void)depot_await_freed(&depot);
+    assert_true(log_open(NULL, &text));
+    size_t length;
+    uint8_t *said = place_read(&depot.place, "log", &length);
+    assert_null(memmem(said, length, "cannot remove", 13));
+    free(said);
+    text_fini(&text);
+}
+
 /* Segments that are too small for the window are made larger at the start; no change of another option makes
  * them small again. */
 DEPOT_TEST(small_segments_stay_larger_when_options_change)
