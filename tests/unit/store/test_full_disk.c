@@ -257,6 +257,13 @@ DEPOT_TEST(a_rewind_without_room_waits_for_it)
     depot_assert_window(&depot, 0, 2 * DEPOT_SEGMENT + 100, 3 * DEPOT_SEGMENT + 100);
 }
 
+/* The oldest may have been given up for the cut: that depends on what was freed when. */
+static void assert_ends_at(uint64_t end)
+{
+    assert_whole();
+    assert_int_equal(backlog_end(depot_backlog(&depot)), end);
+}
+
 /* The next start finds what there was before the cut: no file has been touched. */
 DEPOT_TEST(a_relay_may_end_while_a_rewind_waits_for_room)
 {
@@ -268,12 +275,12 @@ DEPOT_TEST(a_relay_may_end_while_a_rewind_waits_for_room)
     store_close(&depot.store);
     free_disk();
     depot_open(&depot);
-    depot_assert_window(&depot, 0, UINT64_MAX, 2 * DEPOT_SEGMENT + 1000);
+    assert_ends_at(2 * DEPOT_SEGMENT + 1000);
     depot_stream(&depot, DEPOT_SEGMENT, 0);
-    depot_assert_window(&depot, 0, UINT64_MAX, 3 * DEPOT_SEGMENT + 1000);
+    assert_ends_at(3 * DEPOT_SEGMENT + 1000);
 }
 
-/* Nothing has been given up for it yet: files that have just been freed are waited for. */
+/* Files that have just been freed are waited for before anything is given up. */
 DEPOT_TEST(a_relay_may_end_while_a_rewind_waits_for_files_to_be_freed)
 {
     start();
@@ -288,7 +295,7 @@ DEPOT_TEST(a_relay_may_end_while_a_rewind_waits_for_files_to_be_freed)
     store_close(&depot.store);
     free_disk();
     depot_open(&depot);
-    depot_assert_window(&depot, 0, UINT64_MAX, 2 * DEPOT_SEGMENT + 1000);
+    assert_ends_at(2 * DEPOT_SEGMENT + 1000);
 }
 
 DEPOT_TEST(a_history_that_finds_no_space_is_not_begun)
@@ -310,6 +317,37 @@ DEPOT_TEST(a_history_that_finds_no_space_is_not_begun)
     depot_assert_snapshot(history_usable_snapshot(store_current(depot.store)), 0);
     free_disk();
     (void)depot_resync(&depot, 'b', 0);
+}
+
+/* Of a new history some is made, and then there is no room: the oldest of the current one makes it, and what is not there yet
+ * is made again, however much that is. */
+DEPOT_TEST(a_history_that_finds_no_space_is_begun_when_there_is_some)
+{
+    for (size_t left = 0; left <= 5; left++) {
+        if (left == 0)
+            start();
+        else
+            (void)depot_resync(&depot, 'a', 0);
+        depot_stream(&depot, 12 * DEPOT_SEGMENT, 0);
+        fill_disk(left * 4096);
+        struct replid b = depot_id('b');
+        struct history *history = store_begin_history(depot.store, &b, 500, &depot.why);
+        assert_non_null(history);
+        struct snapshot *snapshot = history_arriving_snapshot(history);
+        depot_await_made(&depot, snapshot);
+        assert_ptr_equal(history_arriving_snapshot(history), snapshot);
+        assert_ends_at(12 * DEPOT_SEGMENT); /* and served meanwhile */
+        depot_receive(&depot, snapshot, 1);
+        assert_true(depot_promote(&depot));
+        assert_ptr_equal(store_current(depot.store), history);
+        depot_assert_window(&depot, 500, UINT64_MAX, 500);
+        depot_assert_snapshot(history_usable_snapshot(history), 1);
+        free_disk();
+        depot_stream(&depot, DEPOT_SEGMENT, 0);
+        store_close(&depot.store);
+        depot_open(&depot);
+        depot_assert_window(&depot, 500, UINT64_MAX, 500 + DEPOT_SEGMENT);
+    }
 }
 
 DEPOT_TEST(a_snapshot_that_finds_no_space_fails)
