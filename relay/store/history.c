@@ -260,6 +260,8 @@ bool history_shorten(struct history *history, uint64_t keep_from)
 void history_begin_service(struct history *history)
 {
     backlog_keep_all(history->backlog, false);
+    history->checks_place =
+        false; /* an RDB that comes later may have been taken under an id before */
 }
 
 void history_take_options(struct history *history)

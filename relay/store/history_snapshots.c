@@ -23,6 +23,7 @@
 
 #include "files.h"
 #include "history_state_private.h"
+#include "rdb_aux.h"
 #include "relay/base/log.h"
 #include "relay/store/history.h"
 #include "relay/store/snapshot.h"
@@ -142,6 +143,11 @@ bool history_is_refused(const struct history *history, struct text *why)
     return is_refused;
 }
 
+void history_check_place(struct history *history)
+{
+    history->checks_place = true;
+}
+
 bool history_is_unnamed(const struct history *history)
 {
     return history->named_serial != history->snapshot_serial;
@@ -190,9 +196,27 @@ static struct history *history_of_naming(struct file_job *job)
     return (void *)((uint8_t *)job - offsetof(struct history, naming));
 }
 
+/* Does the RDB say itself that it was taken elsewhere? The stream goes on where the primary has said that it was. */
+static bool is_of_another_place(const struct history *history, struct error *error)
+{
+    struct rdb_aux taken;
+    uint8_t head[RDB_AUX_HEAD];
+    uint64_t offset = snapshot_offset(history->named_snapshot);
+    ssize_t got = pread(snapshot_file(history->named_snapshot), head, sizeof(head), 0);
+    if (got <= 0 || !rdb_aux_read(bytes_at(head, (size_t)got), &taken) ||
+        (taken.offset == offset && replid_equal(&taken.replid, &history->identity.replid)))
+        return false;
+    (void)error_set(error, ERROR_DAMAGED,
+                    "%" PRIu64 ".rdb: the RDB says that it was taken at offset %" PRIu64 " of %s",
+                    offset, taken.offset, taken.replid.hex);
+    return true;
+}
+
 static bool name_in_turn(struct file_job *job, struct error *error)
 {
     const struct history *history = history_of_naming(job);
+    if (history->checks_place && is_of_another_place(history, error))
+        return false;
     return snapshot_give_name(history->named_snapshot, history->snapshot_dir, error);
 }
 

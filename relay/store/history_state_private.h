@@ -78,6 +78,7 @@ struct history {
     bool is_made;                   /* they are there */
     bool wants_making;
     int64_t making_not_before_ms;
+    bool checks_place; /* the RDB that it begins with must not say that it was taken elsewhere */
     struct file_job naming;          /* of the arriving snapshot */
     struct snapshot *named_snapshot; /* held, while it is under way */
     struct identity_saving saving;

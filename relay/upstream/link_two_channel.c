@@ -20,6 +20,9 @@
  * backlog keeps everything from X on; where it has reached repl-backlog-max-size nothing more is read before step 6, and
  * the primary keeps the rest, as it would with one connection.
  *
+ * At a Valkey two servers could be meant, or X be wrong: so the RDB must not say itself, in its first fields, that it was
+ * taken at another offset or under another id. The file thread looks before it gives the RDB its name (step 6).
+ *
  * Whatever ends one of the connections before step 6 ends both, and the arriving history. A kill finds a history
  * without an identity, which the next start removes. Where the primary refuses the connection of the RDB, or what it
  * says is none of this, the next full sync is asked for over one connection.
@@ -128,6 +131,7 @@ void link_begin_rdb(struct link *link, struct link_outcome *outcome)
     } else if (link_begin_history(link, &reply, outcome)) {
         log_info("upstream: full sync over two connections replid=%s offset=%" PRIu64,
                  reply.replid.hex, reply.offset);
+        history_check_place(store_arriving(link->store));
         rdb_channel_receive(&two->rdb_channel,
                             history_arriving_snapshot(store_arriving(link->store)));
         if (two->is_valkey) {

@@ -149,6 +149,10 @@ MUST_CHECK struct snapshot *history_begin_snapshot(struct history *history, uint
 /* Could its file, or the directory of a new history, not be made? Then `why` says why. */
 bool history_is_refused(const struct history *history, struct text *why);
 
+/* An arriving history's stream comes before its RDB is proven (history_make_ready): if the RDB says itself that it was
+ * taken at another offset or under another id, it is refused when it is whole. */
+void history_check_place(struct history *history);
+
 /* All bytes of the arriving snapshot are there: proves it, has it named, and then replaces the one before it; that one
  * is served until the published end has reached the new X. To be asked until it is not PENDING. FAILED: it is not
  * whole, or the disk refused; `why` says why. */

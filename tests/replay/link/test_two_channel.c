@@ -6,6 +6,7 @@
 #include "fake_conn.h"
 #include "fake_loop.h"
 #include "link_stage.h"
+#include "relay/base/crc64.h"
 #include "relay/resp/payload.h"
 #include "relay/store/status.h"
 #include "test.h"
@@ -360,6 +361,39 @@ TWO_CHANNEL_TEST(a_corrupt_rdb_leaves_nothing)
                         "12345678" STAGE_MARK);
     stage_expect_error("rdb: ");
     expect_clean_retry();
+}
+
+/* An RDB that says where it was taken, as those of servers do. */
+static void say_rdb_of(const char *offset)
+{
+    struct text wire;
+    struct text rdb;
+    text_init(&wire, WIRE_MAX);
+    text_init(&rdb, WIRE_MAX);
+    text_format(&rdb, "REDIS0011\xfa%crepl-id%c" STAGE_ID "\xfa%crepl-offset%c%s\xff", 7, 40, 11,
+                (int)strlen(offset), offset);
+    uint64_t crc = crc64(0, rdb.data, rdb.length);
+    for (unsigned i = 0; i < 8; i++)
+        text_append(&rdb, bytes_at((uint8_t[]){(uint8_t)(crc >> (8 * i))}, 1));
+    payload_format_mark(&wire, STAGE_MARK);
+    text_append(&wire, text_bytes(&rdb));
+    text_append_string(&wire, STAGE_MARK);
+    stage_say_bytes(rdb_conn, text_bytes(&wire));
+    text_fini(&rdb);
+    text_fini(&wire);
+}
+
+TWO_CHANNEL_TEST(an_rdb_that_was_taken_at_another_offset_is_refused)
+{
+    stage_start();
+    reach_flowing(true);
+    stage_say(main_conn, SET_K);
+    say_rdb_of("4712");
+    stage_expect_error("rdb: 4711.rdb: the RDB says that it was taken at offset 4712 of " STAGE_ID);
+    expect_clean_retry();
+    reach_flowing(true);
+    say_rdb_of("4711");
+    expect_streaming("");
 }
 
 TWO_CHANNEL_TEST(a_stream_that_is_none_ends_it)
