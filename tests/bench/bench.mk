@@ -28,7 +28,7 @@ $(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_O
 
 -include $(wildcard $(B)/tests/obj/bench/*.d)
 
-.PHONY: bench blocking bench-compression bench-instructions bench-programs bench-quick bench-restore bench-store bench-tls bench-wait bench-wan
+.PHONY: bench blocking bench-compression bench-instructions bench-programs bench-quick bench-restore bench-store bench-tls bench-two-channel bench-wait bench-wan
 
 bench-programs: $(PROGRAM) $(BENCH_PROGRAMS:%=$(B)/tests/bench/%)
 
@@ -43,6 +43,10 @@ blocking: $(PROGRAM) ## which calls a disk may keep waiting, and on which thread
 bench-instructions: bench-programs ## what the relay does with each KB of the stream, counted by callgrind
 	$(Q)tests/support/setup.sh bench
 	$(Q)PSYNC_RELAY_SLOW=20 PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_instructions.py
+
+bench-two-channel: $(PROGRAM) ## what a full sync makes the primary keep, over one connection and over two (TWO_CHANNEL_ARGS=--whole)
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_two_channel.py $(TWO_CHANNEL_ARGS)
 
 bench-wait: $(PROGRAM) ## what a confirmed write costs: direct, chained, through the relay (WRITES=1000)
 	$(Q)tests/support/setup.sh bench
