@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of a history share: history.c makes it and writes its identity, history_load.c finds it at a start,
- * history_close.c ends it, history_stream.c has its stream, history_rewind.c cuts it and gives it other ids,
- * history_identity.c has its identity written, history_making.c its files made, history_sync.c gives it to the syncer, history_snapshots.c has its snapshots, history_found.c and history_proof.c what
- * is proven late. Thread: thread 0.
+ * What the files of a history share: history.c (made), history_load.c (found at a start), _close (ended), _stream,
+ * _rewind (cut, other ids), _identity (written), _making (of its files), _sync (given to the syncer), _snapshots, _found
+ * and _proof (what is proven late). Thread: thread 0.
  */
 #ifndef RELAY_STORE_HISTORY_STATE_PRIVATE_H
 #define RELAY_STORE_HISTORY_STATE_PRIVATE_H
