@@ -79,3 +79,8 @@ def kind(request):
 @pytest.fixture
 def valkey():
     return needs(servers.VALKEY)
+
+
+@pytest.fixture
+def valkey_91():
+    return needs(servers.VALKEY_91)

