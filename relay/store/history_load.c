@@ -105,10 +105,8 @@ static void remove_stray_segment(const char *name, void *arg)
                   history->number, name);
         return;
     }
-    bool known = backlog_newest(history->backlog)->first == first;
-    for (size_t i = 0; i < history->identity.segment_count && !known; i++)
-        known = history->identity.segments[i].first == first;
-    if (!known)
+    if (backlog_newest(history->backlog)->first != first &&
+        !identity_has_segment(&history->identity, first))
         (void)reclaimer_unlink(history->dependencies.reclaimer, history->backlog_dir, name);
 }
 

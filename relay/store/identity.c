@@ -80,6 +80,20 @@ bool identity_add_segment(struct identity *identity, struct identity_segment seg
     return true;
 }
 
+static int compare_first(const void *first, const void *segment)
+{
+    uint64_t wanted = *(const uint64_t *)first;
+    uint64_t found = ((const struct identity_segment *)segment)->first;
+    return wanted < found ? -1 : wanted > found;
+}
+
+bool identity_has_segment(const struct identity *identity, uint64_t first)
+{
+    return identity->segment_count > 0 &&
+           bsearch(&first, identity->segments, identity->segment_count,
+                   sizeof(identity->segments[0]), compare_first) != NULL;
+}
+
 void identity_drop_oldest(struct identity *identity, size_t count)
 {
     CHECK(count <= identity->segment_count);

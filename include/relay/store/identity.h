@@ -73,6 +73,9 @@ MUST_CHECK bool identity_copy(const struct identity *identity, struct identity *
 /* False: out of memory, nothing has changed. */
 MUST_CHECK bool identity_add_segment(struct identity *identity, struct identity_segment segment);
 
+/* Does one of the sealed segments begin there? */
+bool identity_has_segment(const struct identity *identity, uint64_t first);
+
 /* Forgets the `count` oldest sealed segments; count <= segment_count. */
 void identity_drop_oldest(struct identity *identity, size_t count);
 

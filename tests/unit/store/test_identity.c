@@ -109,6 +109,20 @@ TEST(what_is_written_is_read)
     }
 }
 
+TEST(a_segment_is_found_by_where_it_begins)
+{
+    struct identity identity;
+    fill(&identity);
+    static const uint64_t firsts[] = {0, 64, 150};
+    for (size_t i = 0; i < LENGTH_OF(firsts); i++) {
+        assert_true(identity_has_segment(&identity, firsts[i]));
+        assert_false(identity_has_segment(&identity, firsts[i] + 1));
+    }
+    identity_drop_oldest(&identity, 3);
+    assert_false(identity_has_segment(&identity, 64));
+    identity_fini(&identity);
+}
+
 TEST(a_cut_or_altered_file_is_never_taken)
 {
     struct identity full;
