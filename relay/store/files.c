@@ -251,12 +251,6 @@ bool files_crc64_from(int file, uint64_t from, uint64_t until, uint64_t *crc,
     return error == 0;
 }
 
-bool files_crc64(int file, uint64_t length, uint64_t *crc, struct text *why)
-{
-    *crc = 0;
-    return files_crc64_from(file, 0, length, crc, NULL, why);
-}
-
 bool files_each(int directory, files_entry_fn *fn, void *arg, struct text *why)
 {
     int own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -88,12 +88,10 @@ struct files_pace {
 /* Is it what `pace` trusts? */
 bool files_is_trusted(int file, const struct files_pace *pace);
 
-/* Goes on with *crc, that of what is before `from`, to `until`. False as below. */
+/* The CRC-64 of a file: goes on with *crc, that of what is before `from`, to `until`. `pace` NULL: without a pause. False:
+ * it is shorter (ENODATA), or cannot be read. */
 MUST_CHECK bool files_crc64_from(int file, uint64_t from, uint64_t until, uint64_t *crc,
                                  const struct files_pace *pace, struct text *why);
-
-/* The CRC-64 of the first `length` bytes of a file. False: it is shorter (ENODATA), or cannot be read. */
-MUST_CHECK bool files_crc64(int file, uint64_t length, uint64_t *crc, struct text *why);
 
 /* Calls `fn` with the name of every entry but "." and "..". */
 typedef void files_entry_fn(const char *name, void *arg);

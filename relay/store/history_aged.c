@@ -74,7 +74,7 @@ uint64_t history_needed_from(const struct history *history)
 void history_trim_older(struct history *history)
 {
     const struct store_options *options = history->dependencies.options;
-    struct older_keep keep = {.keep = options->snapshot_keep};
+    struct older_keep keep = {.keep = (unsigned)options->snapshot_keep};
     if (options->keeps_aged && !history->need.is_known) {
         keep.keep = OLDER_SNAPSHOTS_MAX;
     } else if (options->keeps_aged) {
