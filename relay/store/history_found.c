@@ -182,15 +182,13 @@ struct finding {
     bool is_this_boot;
     struct snapshot *snapshot; /* NULL: not proven */
     bool is_adopted;           /* nobody names it */
-    int error;
-    struct text why;
+    struct error error; /* of one that is not; of several the first */
 };
 
 static void finding_free(struct proof *proof)
 {
     struct finding *finding = (struct finding *)(void *)proof;
     snapshot_release(&finding->snapshot);
-    text_fini(&finding->why);
     if (finding->directory != -1)
         close(finding->directory);
     free(finding);
@@ -203,23 +201,19 @@ static void prove_snapshot(struct proof *proof, const struct files_pace *pace)
         const struct identity_snapshot *row = &finding->rows[i];
         if (!row->exists || row->offset != finding->offset)
             continue;
-        text_clear(&finding->why);
-        finding->snapshot = snapshot_load(finding->directory, row, pace, &finding->why);
-        finding->error = errno;
-        if (finding->snapshot == NULL && files_is_refusal(finding->error))
+        finding->snapshot = snapshot_load(finding->directory, row, pace, &finding->error);
+        if (finding->snapshot == NULL && files_is_refusal(finding->error.number))
             return;
     }
     if (finding->snapshot != NULL)
         return;
-    struct text why;
-    text_init(&why, HISTORY_WHY_MAX);
-    finding->snapshot =
-        snapshot_adopt(finding->directory, finding->offset, finding->is_this_boot, pace, &why);
-    finding->error = errno;
+    const struct error told = finding->error;
+    finding->snapshot = snapshot_adopt(finding->directory, finding->offset, finding->is_this_boot,
+                                       pace, &finding->error);
     finding->is_adopted = true;
-    if (finding->why.length == 0)
-        text_append(&finding->why, text_bytes(&why));
-    text_fini(&why);
+    /* Why it is not what the identity tells of says more, unless it may yet be proven. */
+    if (told.kind != ERROR_NONE && !files_is_refusal(finding->error.number))
+        finding->error = told;
 }
 
 struct proof *history_search_proof(const struct history *history)
@@ -228,7 +222,6 @@ struct proof *history_search_proof(const struct history *history)
     struct finding *finding = calloc(1, sizeof(*finding));
     if (finding == NULL)
         return NULL;
-    text_init(&finding->why, HISTORY_WHY_MAX);
     finding->proof.work = prove_snapshot;
     finding->proof.discard = finding_free;
     finding->directory = fcntl(history->snapshot_dir, F_DUPFD_CLOEXEC, 0);
@@ -269,7 +262,7 @@ static bool belongs_here(const struct history *history, const struct snapshot *s
 static bool is_taken(const struct history *history, struct finding *finding)
 {
     if (finding->snapshot == NULL) {
-        log_warnx("store: snapshot %s: it is not served", text_string(&finding->why));
+        log_warnx("store: snapshot %s: it is not served", finding->error.text);
         return false;
     }
     if (finding->offset > history->search->limit)
@@ -361,10 +354,11 @@ bool history_search_take(struct history *history, struct proof *proof, struct te
 {
     struct finding *finding = (struct finding *)(void *)proof;
     bool is_refused =
-        finding->snapshot == NULL && files_is_refusal(finding->error) && finding->error != EIO;
+        finding->snapshot == NULL && files_is_refusal(finding->error.number) &&
+        finding->error.number != EIO;
     if (is_refused) {
-        text_append(why, text_bytes(&finding->why));
-        errno = finding->error;
+        text_append_string(why, finding->error.text);
+        errno = finding->error.number;
     } else {
         if (is_taken(history, finding)) {
             history->search->has_found = true;

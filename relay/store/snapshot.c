@@ -10,51 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "files.h"
-#include "rdb_edges.h"
 #include "reclaimer.h"
 #include "relay/base/clock.h"
 #include "relay/base/crc64.h"
 #include "relay/base/error.h"
 #include "removal.h"
-#include "snapshot_private.h"
-
-#define LENGTH_UNKNOWN UINT64_MAX
+#include "snapshot_state_private.h"
 
 static_assert((int)SNAPSHOT_MAGIC_LENGTH == (int)RDB_EDGES_MAGIC_LENGTH, "both are of one format");
-
-struct snapshot {
-    /* shared */
-    _Atomic unsigned references;
-    _Atomic enum snapshot_state state; /* released after `readable`, loaded before it */
-    _Atomic uint64_t readable;
-    _Atomic uint64_t length;   /* LENGTH_UNKNOWN while it is */
-    _Atomic uint64_t estimate; /* of the length, while that is unknown */
-    _Atomic bool is_unreadable;
-    uint64_t number; /* constant, as the one below */
-    uint64_t offset; /* X */
-    int file;        /* constant from snapshot_note_made on */
-    int part_file;   /* takes its place then; -1: none */
-    struct remover remover;
-    struct reclaim_job job; /* of its end */
-    bool is_removed;        /* its file has no name any more: closing frees it */
-    bool is_kept;           /* but for one of partial_rdb.c's */
-    /* thread 0 */
-    uint64_t received;
-    uint64_t crc;
-    struct rdb_edges edges; /* of what was received, and of what is owed */
-    bool verified;
-    int64_t completed_ms;
-    snapshot_space_fn *make_space; /* of one that arrives */
-    void *arg;
-    bool is_made;       /* its file is there */
-    struct error error; /* of the file that could not be made, written or named; ERROR_NONE */
-    uint8_t *owed;      /* of `owed_length` bytes that the disk has not taken yet; NULL: none */
-    size_t owed_length;
-};
 
 void snapshot_name(uint64_t offset, char name[SNAPSHOT_NAME_MAX])
 {
@@ -117,7 +83,7 @@ enum snapshot_state snapshot_state(const struct snapshot *snapshot)
 bool snapshot_length(const struct snapshot *snapshot, uint64_t *length)
 {
     uint64_t value = atomic_load_explicit(&snapshot->length, memory_order_acquire);
-    if (value == LENGTH_UNKNOWN)
+    if (value == SNAPSHOT_LENGTH_UNKNOWN)
         return false;
     *length = value;
     return true;
@@ -155,14 +121,14 @@ int snapshot_file(const struct snapshot *snapshot)
 
 /* ------------------------------------------------------------------ thread 0 */
 
-static struct snapshot *snapshot_new(uint64_t offset, int file)
+struct snapshot *snapshot_new(uint64_t offset, int file)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
     if (snapshot == NULL)
         return NULL;
     atomic_init(&snapshot->references, 1);
     atomic_init(&snapshot->state, SNAPSHOT_ARRIVING);
-    atomic_init(&snapshot->length, LENGTH_UNKNOWN);
+    atomic_init(&snapshot->length, SNAPSHOT_LENGTH_UNKNOWN);
     static _Atomic uint64_t numbers;
     snapshot->number = atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) + 1;
     snapshot->offset = offset;
@@ -241,132 +207,6 @@ bool snapshot_is_made(const struct snapshot *snapshot)
 bool snapshot_is_refused(const struct snapshot *snapshot)
 {
     return snapshot->error.kind != ERROR_NONE;
-}
-
-/* The edges of one that was received by a process before us. */
-static bool read_edges(struct snapshot *snapshot, struct text *why)
-{
-    struct error error;
-    bool good = rdb_edges_read(&snapshot->edges, snapshot->file, snapshot->received, &error) &&
-                rdb_edges_are_whole(&snapshot->edges, snapshot->received, &error);
-    if (!good) {
-        text_append_string(why, error_reason(&error));
-        errno = error.number != 0 ? error.number : EBADMSG;
-    }
-    return good;
-}
-
-/* Since it was written, by the wall's clock: that one alone outlives a process. */
-static int64_t snapshot_age_ms(const struct stat *about)
-{
-    int64_t written_ms = (int64_t)about->st_mtim.tv_sec * 1000 + about->st_mtim.tv_nsec / 1000000;
-    int64_t age = clock_wall_us() / 1000 - written_ms;
-    return age > 0 ? age : 0;
-}
-
-static bool verify_as_told(struct snapshot *snapshot, const struct identity_snapshot *row,
-                           const struct files_pace *pace, struct text *why)
-{
-    struct stat about;
-    errno = EBADMSG;
-    if (fstat(snapshot->file, &about) == -1 || (uint64_t)about.st_size != row->length) {
-        text_format(why, "its length is not %" PRIu64, row->length);
-        return false;
-    }
-    snapshot->completed_ms = clock_ms() - snapshot_age_ms(&about);
-    if (files_is_trusted(snapshot->file, pace))
-        snapshot->crc = row->crc;
-    else if (!files_crc64_from(snapshot->file, 0, row->length, &snapshot->crc, pace, why))
-        return false;
-    if (snapshot->crc != row->crc) {
-        text_format(why, "its checksum does not match");
-        errno = EBADMSG;
-        return false;
-    }
-    return read_edges(snapshot, why);
-}
-
-static struct snapshot *open_complete(int directory, uint64_t offset, struct text *why)
-{
-    char name[SNAPSHOT_NAME_MAX];
-    snapshot_name(offset, name);
-    int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
-    struct snapshot *snapshot = file == -1 ? NULL : snapshot_new(offset, file);
-    int error = errno;
-    if (snapshot != NULL)
-        text_format(why, "%s: ", name);
-    else
-        text_format(why, "%s: cannot open: %s", name, strerror(error));
-    if (snapshot == NULL && file != -1)
-        close(file);
-    errno = error;
-    return snapshot;
-}
-
-/* `good`: it is proven, and ready to be read. NULL: errno and `why` stay. */
-static struct snapshot *settle_proof(struct snapshot *snapshot, bool good, struct text *why)
-{
-    if (!good) {
-        int error = errno;
-        snapshot_release(&snapshot);
-        errno = error;
-        return NULL;
-    }
-    text_clear(why);
-    atomic_store_explicit(&snapshot->length, snapshot->received, memory_order_relaxed);
-    atomic_store_explicit(&snapshot->readable, snapshot->received, memory_order_relaxed);
-    atomic_store_explicit(&snapshot->state, SNAPSHOT_COMPLETE, memory_order_release);
-    return snapshot;
-}
-
-struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row,
-                               const struct files_pace *pace, struct text *why)
-{
-    struct snapshot *snapshot = open_complete(directory, row->offset, why);
-    if (snapshot == NULL)
-        return NULL;
-    snapshot->received = row->length;
-    snapshot->verified = row->verified;
-    return settle_proof(snapshot, verify_as_told(snapshot, row, pace, why), why);
-}
-
-/* As snapshot_complete would. */
-static bool proves_itself(struct snapshot *snapshot, bool is_this_boot,
-                          const struct files_pace *pace, struct text *why)
-{
-    struct stat about;
-    if (fstat(snapshot->file, &about) == -1) {
-        text_format(why, "%s", strerror(errno));
-        return false;
-    }
-    if (!S_ISREG(about.st_mode)) {
-        text_format(why, "it is no file");
-        errno = EBADMSG;
-        return false;
-    }
-    snapshot->received = (uint64_t)about.st_size;
-    snapshot->completed_ms = clock_ms() - snapshot_age_ms(&about);
-    if (!read_edges(snapshot, why) ||
-        !files_crc64_from(snapshot->file, 0, snapshot->received, &snapshot->crc, pace, why))
-        return false;
-    snapshot->verified = rdb_edges_have_checksum(&snapshot->edges);
-    errno = EBADMSG;
-    if (snapshot->verified && snapshot->crc != 0)
-        text_format(why, "the RDB's CRC-64 does not match its bytes");
-    else if (!snapshot->verified && !is_this_boot)
-        text_format(why, "it has no checksum that could prove it");
-    else
-        return true;
-    return false;
-}
-
-struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool is_this_boot,
-                                const struct files_pace *pace, struct text *why)
-{
-    struct snapshot *snapshot = open_complete(directory, offset, why);
-    return snapshot == NULL
-               ? NULL
-               : settle_proof(snapshot, proves_itself(snapshot, is_this_boot, pace, why), why);
 }
 
 void snapshot_set_remover(struct snapshot *snapshot, const struct remover *remover)

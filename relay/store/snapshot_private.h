@@ -45,14 +45,14 @@ void snapshot_refuse(struct snapshot *snapshot, const struct error *error);
 bool snapshot_is_made(const struct snapshot *snapshot);
 bool snapshot_is_refused(const struct snapshot *snapshot);
 
-/* One that the identity names: its length and its CRC-64 are compared. NULL: errno and `why`. */
+/* One that the identity names: its length and its CRC-64 are compared. NULL: `error`. */
 MUST_CHECK struct snapshot *snapshot_load(int directory, const struct identity_snapshot *row,
-                                          const struct files_pace *pace, struct text *why);
+                                          const struct files_pace *pace, struct error *error);
 
 /* One that nobody names, by what it says itself: its checksum, or where that is off, and `is_this_boot`, its
- * name, which it got when it was whole. NULL: errno and `why`. */
+ * name, which it got when it was whole. NULL: `error`. */
 MUST_CHECK struct snapshot *snapshot_adopt(int directory, uint64_t offset, bool is_this_boot,
-                                           const struct files_pace *pace, struct text *why);
+                                           const struct files_pace *pace, struct error *error);
 
 /* Who removes its file; who lets go of it last has the reclaimer of that close it. */
 void snapshot_set_remover(struct snapshot *snapshot, const struct remover *remover);
