@@ -182,7 +182,7 @@ struct finding {
     bool is_this_boot;
     struct snapshot *snapshot; /* NULL: not proven */
     bool is_adopted;           /* nobody names it */
-    struct error error; /* of one that is not; of several the first */
+    struct error error;        /* of one that is not; of several the first */
 };
 
 static void finding_free(struct proof *proof)
@@ -350,15 +350,13 @@ static void end_search(struct history *history)
     }
 }
 
-bool history_search_take(struct history *history, struct proof *proof, struct text *why)
+bool history_search_take(struct history *history, struct proof *proof, struct error *error)
 {
     struct finding *finding = (struct finding *)(void *)proof;
-    bool is_refused =
-        finding->snapshot == NULL && files_is_refusal(finding->error.number) &&
-        finding->error.number != EIO;
+    bool is_refused = finding->snapshot == NULL && files_is_refusal(finding->error.number) &&
+                      finding->error.number != EIO;
     if (is_refused) {
-        text_append_string(why, finding->error.text);
-        errno = finding->error.number;
+        *error = finding->error;
     } else {
         if (is_taken(history, finding)) {
             history->search->has_found = true;

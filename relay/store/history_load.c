@@ -137,9 +137,12 @@ static enum history_proof history_load_look_at_files(struct history *history, st
         time_log_load(history->times, &history->identity, backlog_end(history->backlog));
     if (proof == HISTORY_PROVEN)
         proof = history_find_snapshots(history, why);
-    if (proof == HISTORY_PROVEN && !history_may_prove(history, why))
-        proof = HISTORY_REFUSED;
-    return proof;
+    struct error error;
+    if (proof != HISTORY_PROVEN || history_may_prove(history, &error))
+        return proof;
+    text_append_string(why, error.text);
+    errno = error.number;
+    return HISTORY_REFUSED;
 }
 
 enum history_proof history_load(const struct history_dependencies *dependencies, uint64_t number,

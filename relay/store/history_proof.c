@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,8 +36,7 @@ struct gap_proof {
     struct segment_space *space; /* held */
     struct segment *segment;     /* found */
     bool is_proven;
-    int error;
-    struct text why;
+    struct error error; /* of one that is not */
 };
 
 static void gap_proof_free(struct proof *proof)
@@ -48,7 +48,6 @@ static void gap_proof_free(struct proof *proof)
         segment_space_release(it->space);
     if (it->directory != -1)
         close(it->directory);
-    text_fini(&it->why);
     free(it);
 }
 
@@ -58,37 +57,36 @@ static bool prove_beginning(struct gap_proof *it, const struct files_pace *pace)
     char name[SEGMENT_NAME_MAX];
     segment_name(it->gap.first, name);
     int file = openat(it->directory, name, O_RDONLY | O_CLOEXEC);
-    if (file == -1) {
-        text_format(&it->why, "cannot open: %s", strerror(errno));
-        return false;
-    }
+    if (file == -1)
+        return error_set_system(&it->error, errno, "cannot open");
     uint64_t crc = 0;
-    bool good = files_crc64_from(file, 0, it->gap.end - it->gap.first, &crc, pace, &it->why);
-    int error = errno;
+    struct text why;
+    text_init(&why, HISTORY_WHY_MAX);
+    bool is_read = files_crc64_from(file, 0, it->gap.end - it->gap.first, &crc, pace, &why) ||
+                   files_error(&it->error, errno, &why);
+    text_fini(&why);
     close(file);
-    if (good && crc != it->gap.crc) {
-        text_format(&it->why, "its checksum does not match its bytes");
-        good = false;
-        error = EBADMSG;
-    }
-    errno = error;
-    return good;
+    return is_read && (crc == it->gap.crc || error_set(&it->error, ERROR_DAMAGED,
+                                                       "its checksum does not match its bytes"));
 }
 
 static bool prove_segment(struct gap_proof *it, const struct files_pace *pace)
 {
     const struct backlog_gap *gap = &it->gap;
-    it->segment =
-        segment_load(it->directory, gap->first, gap->end, gap->crc, 0, it->space, &it->why);
-    return it->segment != NULL && (files_is_trusted(it->segment->file, pace) ||
-                                   segment_prove(it->segment, gap->first, 0, pace, &it->why));
+    struct text why;
+    text_init(&why, HISTORY_WHY_MAX);
+    it->segment = segment_load(it->directory, gap->first, gap->end, gap->crc, 0, it->space, &why);
+    bool good = (it->segment != NULL && (files_is_trusted(it->segment->file, pace) ||
+                                         segment_prove(it->segment, gap->first, 0, pace, &why))) ||
+                files_error(&it->error, errno, &why);
+    text_fini(&why);
+    return good;
 }
 
 static void prove_gap(struct proof *proof, const struct files_pace *pace)
 {
     struct gap_proof *it = (struct gap_proof *)(void *)proof;
     it->is_proven = it->gap.is_in_head ? prove_beginning(it, pace) : prove_segment(it, pace);
-    it->error = it->is_proven ? 0 : errno;
 }
 
 static struct proof *gap_proof_new(const struct history *history, const struct backlog_gap *gap)
@@ -96,7 +94,6 @@ static struct proof *gap_proof_new(const struct history *history, const struct b
     struct gap_proof *it = calloc(1, sizeof(*it));
     if (it == NULL)
         return NULL;
-    text_init(&it->why, HISTORY_WHY_MAX);
     it->proof.work = prove_gap;
     it->proof.discard = gap_proof_free;
     it->gap = *gap;
@@ -113,14 +110,16 @@ static struct proof *gap_proof_new(const struct history *history, const struct b
     return NULL;
 }
 
-/* False: the system refused, `why`. */
-static bool take_gap(struct history *history, struct proof *proof, struct text *why)
+/* False: the system refused, `error`. */
+static bool take_gap(struct history *history, struct proof *proof, struct error *error)
 {
     struct gap_proof *it = (struct gap_proof *)(void *)proof;
-    bool is_refused = !it->is_proven && files_is_refusal(it->error) && it->error != EIO;
+    bool is_refused =
+        !it->is_proven && files_is_refusal(it->error.number) && it->error.number != EIO;
     if (is_refused) {
-        text_format(why, "segment %" PRIu64 ".seg: %s", it->gap.first, text_string(&it->why));
-        errno = it->error;
+        *error = it->error;
+        snprintf(error->text, sizeof(error->text), "segment %" PRIu64 ".seg: %.*s", it->gap.first,
+                 ERROR_TEXT_MAX - 64, it->error.text);
     } else if (it->is_proven) {
         if (backlog_admit(history->backlog, &it->gap, it->segment))
             it->segment = NULL;
@@ -130,7 +129,7 @@ static bool take_gap(struct history *history, struct proof *proof, struct text *
         if (backlog_next_unproven(history->backlog, &next) && next.first == it->gap.first) {
             log_warnx("store: segment %" PRIu64 ".seg is not proven up to %" PRIu64
                       ": %s: the window begins behind it",
-                      it->gap.first, it->gap.end, text_string(&it->why));
+                      it->gap.first, it->gap.end, it->error.text);
             backlog_give_up_unproven(history->backlog);
             history_ask_saving(history);
         }
@@ -207,21 +206,17 @@ static void submit_next(struct history *history)
 
 /* A file that we may not open now is none that can be proven later: the operator is told before anything is
  * touched. A file that is not there is another matter. */
-static bool can_open(int directory, const char *name, int flags, struct text *why)
+static bool can_open(int directory, const char *name, int flags, struct error *error)
 {
     int file = openat(directory, name, flags | O_CLOEXEC);
     if (file != -1) {
         close(file);
         return true;
     }
-    int error = errno;
-    if (files_is_refusal(error))
-        text_format(why, "%s: cannot open: %s", name, strerror(error));
-    errno = error;
-    return !files_is_refusal(error);
+    return !files_is_refusal(errno) || error_set_system(error, errno, "%s: cannot open", name);
 }
 
-bool history_may_prove(const struct history *history, struct text *why)
+bool history_may_prove(const struct history *history, struct error *error)
 {
     char name[SNAPSHOT_NAME_MAX];
     uint64_t offset;
@@ -231,14 +226,14 @@ bool history_may_prove(const struct history *history, struct text *why)
         if (row->first >= backlog_first(history->backlog))
             continue;
         segment_name(row->first, name);
-        if (!can_open(history->backlog_dir, name, O_RDWR, why))
+        if (!can_open(history->backlog_dir, name, O_RDWR, error))
             return false;
         left--;
     }
     if (!history_search_next(history, &offset))
         return true;
     snapshot_name(offset, name);
-    return can_open(history->snapshot_dir, name, O_RDONLY, why);
+    return can_open(history->snapshot_dir, name, O_RDONLY, error);
 }
 
 void history_begin_proof(struct history *history)
@@ -256,6 +251,17 @@ void history_begin_proof(struct history *history)
     submit_next(history);
 }
 
+static void pause_refused_proof(struct history *history, const struct error *error)
+{
+    const char *advice = files_advice(error->number);
+    struct text why;
+    text_init(&why, 2 * HISTORY_WHY_MAX);
+    text_format(&why, "%s%s%s", error->text, advice != NULL ? ": " : "",
+                advice != NULL ? advice : "");
+    pause_proof(history, text_string(&why));
+    text_fini(&why);
+}
+
 void history_take_proof(struct history *history)
 {
     if (!history->is_proving)
@@ -265,19 +271,13 @@ void history_take_proof(struct history *history)
         return;
     if (proof != NULL) {
         history->has_proof = false;
-        struct text why;
-        text_init(&why, HISTORY_WHY_MAX);
-        bool good = history->proves_snapshot ? history_search_take(history, proof, &why)
-                                             : take_gap(history, proof, &why);
-        if (!good) {
-            const char *advice = files_advice(errno);
-            if (advice != NULL)
-                text_format(&why, ": %s", advice);
-            pause_proof(history, text_string(&why));
-        } else {
+        struct error error;
+        bool good = history->proves_snapshot ? history_search_take(history, proof, &error)
+                                             : take_gap(history, proof, &error);
+        if (good)
             history->proof_refusals = 0;
-        }
-        text_fini(&why);
+        else
+            pause_refused_proof(history, &error);
         history->changed = true;
     }
     submit_next(history);

@@ -175,9 +175,10 @@ uint64_t history_search_bytes(const struct history *history);
 bool history_search_is_awaited(const struct history *history);
 
 /* The proof of the next; NULL: memory or descriptors are out. Takes it back when it is done, and frees it. False:
- * the system refused, errno and `why`: it is the next once more. */
+ * the system refused, `error`: it is the next once more. */
 MUST_CHECK struct proof *history_search_proof(const struct history *history);
-MUST_CHECK bool history_search_take(struct history *history, struct proof *proof, struct text *why);
+MUST_CHECK bool history_search_take(struct history *history, struct proof *proof,
+                                    struct error *error);
 
 /* Those beyond `offset` are of a branch that was left. */
 void history_search_limit(struct history *history, uint64_t offset);
@@ -186,8 +187,8 @@ void history_search_limit(struct history *history, uint64_t offset);
 void history_search_settle(struct history *history);
 void history_search_end(struct history *history);
 
-/* history_proof.c. Does the system let us open what is to be proven (some of it, if it is much)? False: errno and `why`. */
-MUST_CHECK bool history_may_prove(const struct history *history, struct text *why);
+/* history_proof.c. Does the system let us open what is to be proven (some of it, if it is much)? False: `error`. */
+MUST_CHECK bool history_may_prove(const struct history *history, struct error *error);
 
 /* All that was found is proven from now on, behind the back of who is served. */
 void history_begin_proof(struct history *history);

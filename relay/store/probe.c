@@ -22,133 +22,128 @@ enum { WHY_MAX = 512, IDENTITY_MAX = 64 * 1024 * 1024 };
 enum verdict {
     VERDICT_GOOD,    /* a start would take this one */
     VERDICT_PASS,    /* or would go on to the one before */
-    VERDICT_REFUSED, /* or end: errno and `why` */
+    VERDICT_REFUSED, /* or end: `error` */
 };
 
-static enum verdict probe_judge(bool good)
+static enum verdict probe_judge(const struct error *error)
 {
-    if (good)
-        return VERDICT_GOOD;
-    return files_is_refusal(errno) ? VERDICT_REFUSED : VERDICT_PASS;
+    return files_is_refusal(error->number) ? VERDICT_REFUSED : VERDICT_PASS;
 }
 
-static enum verdict look_at_identity(int directory, const char *name, struct text *why)
+static bool probe_read_identity(int directory, const char *name, struct text *file,
+                                struct identity *identity, struct text *why)
+{
+    text_format(why, "%s: ", name);
+    if (!files_read(directory, name, file, why))
+        return false;
+    errno = 0; /* of what parsing does, only a refusal sets it */
+    return identity_parse(text_bytes(file), identity, why);
+}
+
+static enum verdict look_at_identity(int directory, const char *name, struct error *error)
 {
     struct text file;
+    struct text why;
     struct identity identity;
     text_init(&file, IDENTITY_MAX);
-    text_format(why, "%s: ", name);
-    bool good = files_read(directory, name, &file, why);
-    if (good) {
-        errno = 0; /* of what parsing does, only a refusal sets it */
-        good = identity_parse(text_bytes(&file), &identity, why);
-    }
-    enum verdict verdict = probe_judge(good);
-    int error = errno;
+    text_init(&why, WHY_MAX);
+    bool good = probe_read_identity(directory, name, &file, &identity, &why) ||
+                files_error(error, errno, &why);
     if (good)
         identity_fini(&identity);
+    text_fini(&why);
     text_fini(&file);
-    errno = error;
-    return verdict;
+    return good ? VERDICT_GOOD : probe_judge(error);
 }
 
 /* Files of one directory, and how a start would open them. */
 struct look {
     int directory;
     int flags;
-    int error; /* of the first that cannot be opened so; 0: none */
-    struct text *why;
+    bool is_refused;
+    struct error *error; /* of the first that cannot be opened so */
 };
 
 static void try_file(const char *name, void *arg)
 {
     struct look *look = arg;
-    if (look->error != 0)
+    if (look->is_refused)
         return;
     int file = openat(look->directory, name, look->flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (file != -1) {
         close(file);
     } else if (files_is_refusal(errno)) {
-        look->error = errno;
-        text_format(look->why, "%s: cannot open: %s", name, strerror(errno));
+        look->is_refused = true;
+        (void)error_set_system(look->error, errno, "%s: cannot open", name);
     }
 }
 
-static enum verdict look_at_tail(int history, struct text *why)
+static enum verdict look_at_tail(int history, struct error *error)
 {
-    struct look look = {.directory = history, .flags = O_RDWR, .why = why};
+    struct look look = {.directory = history, .flags = O_RDWR, .error = error};
     try_file("tail", &look);
-    errno = look.error;
-    return look.error == 0 ? VERDICT_GOOD : VERDICT_REFUSED;
+    return look.is_refused ? VERDICT_REFUSED : VERDICT_GOOD;
 }
 
 static enum verdict probe_look_at_files(int history, const char *folder, int flags,
-                                        struct text *why)
+                                        struct error *error)
 {
-    struct look look = {.flags = flags, .why = why};
+    struct text why;
+    struct look look = {.flags = flags, .error = error};
     look.directory = openat(history, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (look.directory == -1) {
-        text_format(why, "%s: cannot open the directory: %s", folder, strerror(errno));
-        return probe_judge(false);
+        (void)error_set_system(error, errno, "%s: cannot open the directory", folder);
+        return probe_judge(error);
     }
-    bool is_listed = files_each(look.directory, try_file, &look, why);
-    if (is_listed)
-        errno = look.error;
-    enum verdict verdict = probe_judge(is_listed && look.error == 0);
-    int error = errno;
+    text_init(&why, WHY_MAX);
+    bool is_listed =
+        files_each(look.directory, try_file, &look, &why) || files_error(error, errno, &why);
+    text_fini(&why);
     close(look.directory);
-    errno = error;
-    return verdict;
+    return is_listed && !look.is_refused ? VERDICT_GOOD : probe_judge(error);
 }
 
-static enum verdict look_inside(int history, struct text *why)
+static enum verdict look_inside(int history, struct error *error)
 {
-    enum verdict verdict = look_at_identity(history, "identity", why);
-    if (verdict == VERDICT_PASS) {
-        text_clear(why);
-        verdict = look_at_identity(history, SYNCER_IDENTITY_KEPT, why);
-    }
+    enum verdict verdict = look_at_identity(history, "identity", error);
+    if (verdict == VERDICT_PASS)
+        verdict = look_at_identity(history, SYNCER_IDENTITY_KEPT, error);
     if (verdict == VERDICT_GOOD)
-        verdict = look_at_tail(history, why);
+        verdict = look_at_tail(history, error);
     if (verdict == VERDICT_GOOD)
-        verdict = probe_look_at_files(history, "backlog", O_RDWR, why);
+        verdict = probe_look_at_files(history, "backlog", O_RDWR, error);
     if (verdict == VERDICT_GOOD)
-        verdict = probe_look_at_files(history, "snapshot", O_RDONLY, why);
+        verdict = probe_look_at_files(history, "snapshot", O_RDONLY, error);
     return verdict;
 }
 
-static enum verdict look_at_history(int data_dir, uint64_t number, struct text *why)
+static enum verdict look_at_history(int data_dir, uint64_t number, struct error *error)
 {
     char name[HISTORY_NAME_MAX];
     history_name(number, name);
     int history = openat(data_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (history == -1) {
-        text_format(why, "cannot open the directory: %s", strerror(errno));
-        return errno == ENOTDIR ? VERDICT_PASS : probe_judge(false);
+        (void)error_set_system(error, errno, "cannot open the directory");
+        return error->number == ENOTDIR ? VERDICT_PASS : probe_judge(error);
     }
-    enum verdict verdict = look_inside(history, why);
-    int error = errno;
+    enum verdict verdict = look_inside(history, error);
     close(history);
-    errno = error;
     return verdict;
 }
 
 static bool look_at_histories(const struct data_dir *data_dir, const char *path, struct text *why)
 {
     enum verdict verdict = VERDICT_PASS;
-    struct text reason;
-    text_init(&reason, WHY_MAX);
+    struct error error;
     for (size_t i = 0; i < data_dir->count && verdict == VERDICT_PASS; i++) {
-        text_clear(&reason);
-        verdict = look_at_history(data_dir->directory, data_dir->numbers[i], &reason);
+        verdict = look_at_history(data_dir->directory, data_dir->numbers[i], &error);
         if (verdict == VERDICT_REFUSED) {
-            const char *advice = files_advice(errno);
+            const char *advice = files_advice(error.number);
             text_format(why, "data-dir %s: history-%" PRIu64 ": %s: %s\n", path,
-                        data_dir->numbers[i], text_string(&reason),
+                        data_dir->numbers[i], error.text,
                         advice != NULL ? advice : "look at the disk");
         }
     }
-    text_fini(&reason);
     return verdict != VERDICT_REFUSED;
 }
 
