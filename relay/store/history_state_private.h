@@ -160,8 +160,7 @@ void history_rename_identity(const struct history *history, struct identity *ide
 MUST_CHECK enum history_proof history_read_identity(const struct history *history, const char *name,
                                                     struct identity *out, struct text *why);
 
-/* history_found.c. Looks what is in snapshot/, once the window is known; nothing is read yet. HISTORY_REFUSED:
- * errno and `why`. */
+/* history_found.c. Looks what is in snapshot/, and reads nothing yet. HISTORY_REFUSED: errno and `why`. */
 MUST_CHECK enum history_proof history_find_snapshots(struct history *history, struct text *why);
 
 /* Removes what is in snapshot/ and is none of those that were found. */

@@ -379,12 +379,17 @@ bool snapshot_give_name(const struct snapshot *snapshot, int directory, struct e
            error_set_system(error, errno, "%s: cannot rename", part);
 }
 
-void snapshot_complete(struct snapshot *snapshot)
+void snapshot_enter_complete(struct snapshot *snapshot)
 {
-    snapshot->completed_ms = clock_ms();
     atomic_store_explicit(&snapshot->length, snapshot->received, memory_order_relaxed);
     atomic_store_explicit(&snapshot->readable, snapshot->received, memory_order_relaxed);
     atomic_store_explicit(&snapshot->state, SNAPSHOT_COMPLETE, memory_order_release);
+}
+
+void snapshot_complete(struct snapshot *snapshot)
+{
+    snapshot->completed_ms = clock_ms();
+    snapshot_enter_complete(snapshot);
 }
 
 void snapshot_fail(struct snapshot *snapshot, int directory)

@@ -97,12 +97,9 @@ static struct snapshot *open_complete(int directory, uint64_t offset, struct err
     return snapshot;
 }
 
-/* It is proven, and ready to be read. */
 static struct snapshot *settle_good(struct snapshot *snapshot)
 {
-    atomic_store_explicit(&snapshot->length, snapshot->received, memory_order_relaxed);
-    atomic_store_explicit(&snapshot->readable, snapshot->received, memory_order_relaxed);
-    atomic_store_explicit(&snapshot->state, SNAPSHOT_COMPLETE, memory_order_release);
+    snapshot_enter_complete(snapshot);
     return snapshot;
 }
 

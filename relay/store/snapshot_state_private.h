@@ -54,4 +54,7 @@ struct snapshot {
 /* One that arrives, with `file` or -1. NULL: out of memory. Any thread. */
 MUST_CHECK struct snapshot *snapshot_new(uint64_t offset, int file);
 
+/* All that it has is proven: readers see it whole. */
+void snapshot_enter_complete(struct snapshot *snapshot);
+
 #endif
