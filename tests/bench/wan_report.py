@@ -95,5 +95,12 @@ def finish(results, world):
         print(f"  {what}: {shown} (at most {most:.4g}) {'met' if is_met else 'MISSED'}")
     if world.wanted.out is not None:
         world.wanted.out.mkdir(parents=True, exist_ok=True)
-        (world.wanted.out / "wan.json").write_text(json.dumps(results, indent=1) + "\n")
+        whole = {
+            "machine": machine.describe(),
+            "options": vars(world.wanted),
+            "link_made_by": world.regions.made_by,
+            "rdb_bytes": world.rdb_bytes,
+            "set_ups": results,
+        }
+        (world.wanted.out / "wan.json").write_text(json.dumps(whole, indent=1, default=str) + "\n")
     return met

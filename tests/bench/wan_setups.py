@@ -23,8 +23,9 @@ RELAY = {
     "relay.log-level": "info",
     "downstream.protected-mode": "no",
     "store.segment-size": "64mb",
-    "store.repl-backlog-size": "2gb",
-    "store.repl-backlog-max-size": "8gb",
+    # A backlog that is full has the far relay fetch a newer snapshot over the link: not in the midst of this.
+    "store.repl-backlog-size": "8gb",
+    "store.repl-backlog-max-size": "16gb",
 }
 
 LOCAL = "127.0.0.1"
