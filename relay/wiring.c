@@ -199,12 +199,13 @@ void wiring_note_told(struct components *components)
 
 /* --- archive --- */
 
-static void on_archive_wants_snapshot(void *arg)
+static bool on_archive_wants_snapshot(void *arg)
 {
     struct components *components = arg;
-    const char *refusal = link_refresh_now(components->link);
-    if (refusal == NULL)
+    bool is_begun = link_refresh_now(components->link) == NULL;
+    if (is_begun)
         log_info("archive: a newer RDB is fetched, since the last one in the archive is old");
+    return is_begun;
 }
 
 struct archive_callbacks wiring_archive_callbacks(struct components *components)

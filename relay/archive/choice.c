@@ -112,8 +112,8 @@ static void ask_snapshot(struct archive *archive, const struct history *history)
     if (!may_ask ||
         (archive->asked_snapshot_ms != 0 && now_ms - archive->asked_snapshot_ms < ASK_SNAPSHOT_MS))
         return;
-    archive->asked_snapshot_ms = now_ms;
-    archive->callbacks.want_snapshot(archive->callbacks.arg);
+    if (archive->callbacks.want_snapshot(archive->callbacks.arg))
+        archive->asked_snapshot_ms = now_ms;
 }
 
 /* ------------------------------------------------------------------ the stream */

