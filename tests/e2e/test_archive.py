@@ -274,7 +274,7 @@ def test_a_kill_ships_the_same_again(lab, tmp_path, kind):
     script = tmp_path / "script"
     script.write_text(
         f'#!/bin/sh\nif [ -e "{folder}/$2" ]; then cmp "$1" "{folder}/$2" || touch "{seen}/other"; touch "{seen}/again"; fi\n'
-        f'cp "$1" "{folder}/$2.part" && mv "{folder}/$2.part" "{folder}/$2"\n[ -e {seen}/again ] || sleep 1000\n'
+        f'cp "$1" "{folder}/$2.part" && mv "{folder}/$2.part" "{folder}/$2"\nwhile [ ! -e {seen}/again ]; do sleep 0.1; done\n'
     )
     script.chmod(0o700)
     origin, relay = begin(lab, folder, kind, command=f"{script} %p %f")
