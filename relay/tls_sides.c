@@ -24,6 +24,11 @@ static bool is_sentinel_wanted(const struct config *config)
     return config->sentinel_has_tls == CONFIG_YES && config->sentinel.sentinels.count > 0;
 }
 
+static bool is_snapshot_source_wanted(const struct config *config)
+{
+    return config->snapshot_source_has_tls == CONFIG_YES;
+}
+
 static bool is_downstream_wanted(const struct config *config)
 {
     return config->downstream.tls_port != 0 || config->downstream.delayed.tls_port != 0;
@@ -34,8 +39,8 @@ static struct tls_options upstream_options(const struct config *config)
     return config->upstream_tls;
 }
 
-/* tls-server-name is the primary's name; a Sentinel has the one by which `sentinel` names it. */
-static struct tls_options sentinel_options(const struct config *config)
+/* tls-server-name is the primary's name; Sentinels and replicas have those by which they are named. */
+static struct tls_options other_server_options(const struct config *config)
 {
     struct tls_options options = config->upstream_tls;
     options.server_name = NULL;
@@ -88,7 +93,9 @@ static const struct row {
     struct tls_options (*options)(const struct config *config);
 } rows[TLS_USES] = {
     [TLS_UPSTREAM] = {"upstream", "upstream", TLS_CLIENT, is_upstream_wanted, upstream_options},
-    [TLS_SENTINEL] = {"sentinel", "upstream", TLS_CLIENT, is_sentinel_wanted, sentinel_options},
+    [TLS_SENTINEL] = {"sentinel", "upstream", TLS_CLIENT, is_sentinel_wanted, other_server_options},
+    [TLS_SNAPSHOT_SOURCE] = {"snapshot source", "upstream", TLS_CLIENT, is_snapshot_source_wanted,
+                             other_server_options},
     [TLS_DOWNSTREAM] = {"downstream", "downstream", TLS_SERVER, is_downstream_wanted,
                         downstream_options},
     [TLS_HTTP] = {"http", "http", TLS_SERVER, is_http_wanted, http_options},

@@ -18,7 +18,14 @@
 struct config;
 struct tls_context;
 
-enum tls_use { TLS_UPSTREAM, TLS_SENTINEL, TLS_DOWNSTREAM, TLS_HTTP, TLS_USES };
+enum tls_use {
+    TLS_UPSTREAM,
+    TLS_SENTINEL,
+    TLS_SNAPSHOT_SOURCE,
+    TLS_DOWNSTREAM,
+    TLS_HTTP,
+    TLS_USES
+};
 
 struct tls_sides {
     struct tls_context *context[TLS_USES]; /* NULL: those connections are plain */

@@ -157,6 +157,33 @@ static bool is_own_replica(const char *address, uint16_t port, void *arg)
     return downstream_has_replica(components->downstream, address, port);
 }
 
+struct snapshot_replicas {
+    struct snapshot_replica *out;
+    size_t max;
+    size_t count;
+};
+
+static void add_snapshot_replica(const struct peer_status *replica, void *arg)
+{
+    struct snapshot_replicas *list = arg;
+    bool may_be_asked = replica->is_online && replica->acknowledges && !replica->is_relay &&
+                        !replica->runs_behind && replica->listening_port != 0;
+    if (!may_be_asked || list->count == list->max)
+        return;
+    struct snapshot_replica *out = &list->out[list->count++];
+    *out = (struct snapshot_replica){.address.port = replica->listening_port,
+                                     .acknowledged = replica->acknowledged};
+    snprintf(out->address.host, sizeof(out->address.host), "%s", replica->address);
+}
+
+static size_t snapshot_replicas(struct snapshot_replica *out, size_t max, void *arg)
+{
+    const struct components *components = arg;
+    struct snapshot_replicas list = {.out = out, .max = max};
+    downstream_each_replica(components->downstream, add_snapshot_replica, &list);
+    return list.count;
+}
+
 static void on_lost(void *arg)
 {
     struct components *components = arg;
@@ -170,6 +197,7 @@ struct link_callbacks wiring_link_callbacks(struct components *components)
         .on_news = on_link_news,
         .acknowledged = acknowledged,
         .is_own_replica = is_own_replica,
+        .snapshot_replicas = snapshot_replicas,
         .on_lost = on_lost,
         .arg = components,
     };
@@ -284,6 +312,7 @@ void wiring_lend_tls(struct components *components)
 {
     struct tls_context *const *context = components->tls.context;
     link_set_tls(components->link, context[TLS_UPSTREAM]);
+    link_set_snapshot_source_tls(components->link, context[TLS_SNAPSHOT_SOURCE]);
     if (components->sentinel != NULL)
         sentinel_set_tls(components->sentinel, context[TLS_SENTINEL]);
     if (context[TLS_DOWNSTREAM] != NULL)

@@ -22,10 +22,12 @@ static void report_refreshes(struct report *report, const struct info_moment *mo
         const struct link_refresh_report *one = &upstream->last_refreshes[i];
         char name[48];
         snprintf(name, sizeof(name), "upstream_refresh%zu", i);
-        report_text(report, name, "age=%" PRIi64 ",outcome=%s,offset=%" PRIu64 ",cause=%s",
+        report_text(report, name, "age=%" PRIi64 ",outcome=%s,offset=%" PRIu64 ",from=%s,cause=%s",
                     info_moment_seconds_since(moment, one->began_ms), one->outcome, one->offset,
-                    one->cause);
+                    one->is_from_replica ? "replica" : "upstream", one->cause);
     }
+    report_u64(report, "snapshot_source_fallbacks", upstream->refresh_fallbacks);
+    report_u64(report, "snapshot_source_missing", upstream->refresh_lacks_source);
     report_text(report, "upstream_refresh_last_error", "%s", upstream->refresh_error);
 }
 

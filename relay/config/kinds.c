@@ -121,6 +121,10 @@ const struct value_kind kind_fsync_when = {VALUE_NAME, .names = fsync_names,
                                            .expected = "one of: no, everysec, always"};
 const struct value_kind kind_snapshot_when = {VALUE_NAME, .names = snapshot_names,
                                               .expected = "one of: always-ready, on-demand"};
+const struct value_kind kind_snapshot_source = {
+    VALUE_SNAPSHOT_SOURCE,
+    .expected =
+        "upstream, replicas, or HOST:PORT, several separated by commas, as in: 10.0.0.2:6379"};
 const struct value_kind kind_preference = {VALUE_NAME, .names = preference_names,
                                            .expected = "one of: primary, first, nearest"};
 const struct value_kind kind_switch = {VALUE_NAME, .names = switch_names,

@@ -13,8 +13,8 @@ extern const struct value_kind kind_account, kind_word, kind_line, kind_path, ki
     kind_addresses, kind_host_names, kind_port_or_0, kind_workers, kind_clients, kind_size,
     kind_rate, kind_count_or_0, kind_kept, kind_period, kind_patience, kind_duration, kind_grace,
     kind_seconds, kind_log_level, kind_log_format, kind_fsync_when, kind_snapshot_when,
-    kind_preference, kind_switch, kind_auto, kind_auth_clients, kind_compression, kind_latency,
-    kind_proxy;
+    kind_preference, kind_snapshot_source, kind_switch, kind_auto, kind_auth_clients,
+    kind_compression, kind_latency, kind_proxy;
 /* [archive] */
 extern const struct value_kind kind_command, kind_archive_full;
 

@@ -109,6 +109,12 @@ static const struct setting settings[] = {
     {"store", "snapshot", &kind_snapshot_when, AT(snapshot), "always-ready", SETTING_LIVE},
     {"store", "snapshot-min-interval", &kind_duration, AT(upstream.refresh_pause_ms), "3600",
      SETTING_LIVE},
+    {"store", "snapshot-source", &kind_snapshot_source, AT(upstream.snapshot_source), "upstream",
+     SETTING_LIVE},
+    {"store", "snapshot-source-user", &kind_line, AT(upstream.snapshot_source_user), "", 0},
+    {"store", "snapshot-source-auth", &kind_secret, AT(upstream.snapshot_source_password), "",
+     SETTING_SECRET},
+    {"store", "snapshot-source-tls", &kind_switch, AT(snapshot_source_has_tls), "no", 0},
     {"store", "snapshot-keep", &kind_kept, AT(store.snapshot_keep), "0", SETTING_LIVE},
 
     {"archive", "command", &kind_command, AT(archive.command), "",

@@ -12,6 +12,7 @@
 #include "relay/upstream/primary_address.h"
 #include "relay/upstream/renames.h"
 #include "relay/upstream/sentinel.h"
+#include "relay/upstream/snapshot_source.h"
 
 enum { WHY_MAX = 512 };
 
@@ -96,7 +97,7 @@ bool value_parse_host(const struct value_kind *kind, const char *string, void *p
 /* --- Sentinels --- */
 
 /* "host:port" or "[::1]:port" */
-static bool add_sentinel(struct primary_candidates *sentinels, struct bytes word)
+static bool add_host_port(struct primary_candidates *list, struct bytes word)
 {
     size_t colon = word.length;
     while (colon > 0 && word.data[colon - 1] != ':')
@@ -107,7 +108,13 @@ static bool add_sentinel(struct primary_candidates *sentinels, struct bytes word
     bool has_brackets = host.length > 0 && host.data[0] == '[';
     /* Which of the colons is the last one of an address that has many is not ours to guess. */
     bool has_colon = bytes_find(host, ':') < host.length;
-    return has_colon == has_brackets && add_address(sentinels, host, bytes_skip(word, colon));
+    return has_colon == has_brackets && add_address(list, host, bytes_skip(word, colon));
+}
+
+static void print_host_port(const struct primary_address *at, struct text *out)
+{
+    bool has_colon = strchr(at->host, ':') != NULL;
+    text_format(out, has_colon ? "[%s]:%u" : "%s:%u", at->host, (unsigned)at->port);
 }
 
 bool value_parse_sentinel(const struct value_kind *kind, const char *string, void *place)
@@ -120,7 +127,7 @@ bool value_parse_sentinel(const struct value_kind *kind, const char *string, voi
     if (name.length >= SENTINEL_NAME_MAX || !is_printable(name))
         return false;
     while (rest.length > 0) {
-        if (!add_sentinel(&sentinels, value_upstream_take_word(&rest)))
+        if (!add_host_port(&sentinels, value_upstream_take_word(&rest)))
             return false;
     }
     if (name.length > 0 && sentinels.count == 0)
@@ -139,9 +146,48 @@ void value_print_sentinel(const struct value_kind *kind, const void *place, enum
     const struct sentinel_options *options = place;
     text_append_string(out, options->name);
     for (size_t i = 0; i < options->sentinels.count; i++) {
-        const struct primary_address *at = &options->sentinels.at[i];
-        bool has_colon = strchr(at->host, ':') != NULL;
-        text_format(out, has_colon ? " [%s]:%u" : " %s:%u", at->host, (unsigned)at->port);
+        text_append_string(out, " ");
+        print_host_port(&options->sentinels.at[i], out);
+    }
+}
+
+/* --- where snapshots come from --- */
+
+bool value_parse_snapshot_source(const struct value_kind *kind, const char *string, void *place)
+{
+    (void)kind;
+    struct snapshot_source source = {.kind = SNAPSHOT_SOURCE_LISTED};
+    struct bytes rest = bytes_trim(bytes_of(string));
+    if (bytes_is(rest, "upstream") || bytes_is(rest, "replicas")) {
+        source.kind =
+            bytes_is(rest, "upstream") ? SNAPSHOT_SOURCE_UPSTREAM : SNAPSHOT_SOURCE_REPLICAS;
+        rest.length = 0;
+    } else if (rest.length == 0) {
+        return false;
+    }
+    while (rest.length > 0) {
+        size_t length = bytes_find(rest, ',');
+        if (!add_host_port(&source.listed, bytes_trim(bytes_first(rest, length))))
+            return false;
+        if (length + 1 == rest.length) /* nothing behind the last comma */
+            return false;
+        rest = bytes_skip(rest, length < rest.length ? length + 1 : length);
+    }
+    *(struct snapshot_source *)place = source;
+    return true;
+}
+
+void value_print_snapshot_source(const struct value_kind *kind, const void *place,
+                                 enum value_style style, struct text *out)
+{
+    (void)kind;
+    (void)style;
+    const struct snapshot_source *source = place;
+    if (source->kind != SNAPSHOT_SOURCE_LISTED)
+        text_append_string(out, source->kind == SNAPSHOT_SOURCE_UPSTREAM ? "upstream" : "replicas");
+    for (size_t i = 0; i < source->listed.count; i++) {
+        text_append_string(out, i > 0 ? ", " : "");
+        print_host_port(&source->listed.at[i], out);
     }
 }
 

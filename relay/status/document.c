@@ -81,6 +81,7 @@ static void write_refreshes(struct json *json, const struct picture *picture)
         json_string(json, "cause", one->cause);
         json_string(json, "outcome", one->outcome);
         json_u64(json, "offset", one->offset);
+        json_string(json, "from", one->is_from_replica ? "replica" : "upstream");
         json_close_object(json);
     }
     json_close_array(json);
@@ -124,13 +125,6 @@ static void document_write_hops(struct json *json, const struct hops *hops)
     json_close_array(json);
 }
 
-/* What was compressed, after and before. */
-static void write_compressed(struct json *json, uint64_t compressed, uint64_t uncompressed)
-{
-    json_u64(json, "compressed_bytes", compressed);
-    json_u64(json, "uncompressed_bytes", uncompressed);
-}
-
 static void write_primary(struct json *json, const struct picture *picture)
 {
     const struct link_status *link = &picture->link;
@@ -162,9 +156,6 @@ static void write_primary(struct json *json, const struct picture *picture)
     write_other_history(json, &link->wait);
     write_sync(json, link);
     json_u64(json, "received_bytes", link->received_bytes);
-    json_string(json, "compression", codec_name(link->compression));
-    write_compressed(json, link->compressed_bytes, link->uncompressed_bytes);
-    json_u64(json, "compression_errors", link->compression_errors);
     json_string(json, "ack", text_string(&ack));
     json_u64(json, "acknowledged_offset", link->acknowledged);
     json_u64(json, "attempts", link->attempts);
@@ -192,20 +183,6 @@ static void write_snapshot(struct json *json, const char *name,
     json_bool(json, "durable", snapshot->is_durable);
     json_bool(json, "usable", snapshot->use == SNAPSHOT_USE_NOW);
     json_string(json, "reason", snapshot_use_name(snapshot->use));
-    json_close_object(json);
-}
-
-/* RDBs whose transfer between relays broke: what is here of one, what went on, what is kept for others. */
-static void write_parts(struct json *json, const struct parts_status *parts)
-{
-    bool has_part = parts->standing != STORE_PART_NONE;
-    json_open_object(json, "resume");
-    json_string(json, "partial_rdb_state", store_part_name(parts->standing));
-    json_u64(json, "partial_rdb_bytes", has_part ? parts->part.bytes : 0);
-    json_u64(json, "rdbs_resumed", parts->resumed);
-    json_u64(json, "rdbs_resumed_bytes", parts->resumed_bytes);
-    json_u64(json, "kept_snapshots", parts->kept);
-    json_u64(json, "kept_snapshot_bytes", parts->kept_bytes);
     json_close_object(json);
 }
 
@@ -269,7 +246,6 @@ static void write_store(struct json *json, const struct picture *picture)
         write_snapshot(json, "next_history", &store->next);
     else
         json_null(json, "next_history");
-    write_parts(json, &store->parts);
     json_u64(json, "disk_free_bytes", store->disk_free_bytes);
     json_u64(json, "disk_freeing_bytes", store->freeing_bytes);
     json_u64(json, "disk_bytes", store->disk_bytes);
@@ -323,8 +299,6 @@ static void write_row(struct json *json, const struct row *row)
     json_bool(json, "held", row->is_held);
     write_progress(json, "full_sync", &row->full_sync);
     json_u64(json, "sent_bytes", row->sent_bytes);
-    json_string(json, "compression", codec_name(row->compression));
-    write_compressed(json, row->compressed_bytes, row->uncompressed_bytes);
     json_close_object(json);
 }
 
@@ -358,13 +332,11 @@ static void write_traffic(struct json *json, const struct picture *picture)
     json_u64(json, "replicas_refused", counts->replicas_refused);
     json_u64(json, "commands", counts->commands);
     json_u64(json, "full_syncs", counts->sync_full);
-    json_u64(json, "full_syncs_resumed", counts->sync_full_resumed);
     json_u64(json, "partial_syncs", counts->sync_partial_ok);
     json_u64(json, "partial_sync_refusals", counts->sync_partial_err);
     json_u64(json, "full_syncs_unacknowledged", counts->sync_full_unacknowledged);
     json_u64(json, "sent_bytes", counts->sent_bytes);
     json_u64(json, "replica_sent_bytes", counts->replica_sent_bytes);
-    write_compressed(json, counts->compressed_bytes, counts->uncompressed_bytes);
     json_u64(json, "received_bytes", counts->received_bytes);
     json_open_object(json, "closed");
     for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)

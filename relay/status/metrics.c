@@ -110,13 +110,6 @@ VALUE(undurable, known(picture->store.published > picture->store.durable
 VALUE(segments, known((double)picture->store.segments))
 VALUE(segment_bytes, known((double)picture->store.segment_disk_bytes))
 VALUE(pinned, known((double)picture->store.pinned_bytes))
-VALUE(partial_rdb, known(picture->store.parts.standing != STORE_PART_NONE
-                             ? (double)picture->store.parts.part.bytes
-                             : 0))
-VALUE(rdbs_resumed, known((double)picture->store.parts.resumed))
-VALUE(rdbs_resumed_bytes, known((double)picture->store.parts.resumed_bytes))
-VALUE(kept_snapshots, known((double)picture->store.parts.kept))
-VALUE(kept_snapshot_bytes, known((double)picture->store.parts.kept_bytes))
 VALUE(restore_oldest,
       known_if(picture->store.is_restorable, (double)picture->store.restore_oldest_s))
 VALUE(restore_newest,
@@ -165,7 +158,6 @@ VALUE(replicas_uncompressed, known((double)picture->counts.uncompressed_bytes))
 VALUE(full_syncs_now, known((double)picture->counts.full_syncs))
 VALUE(full_syncs_held, known((double)picture->counts.full_syncs_held))
 VALUE(full_syncs, known((double)picture->counts.sync_full))
-VALUE(full_syncs_resumed, known((double)picture->counts.sync_full_resumed))
 VALUE(partial_syncs, known((double)picture->counts.sync_partial_ok))
 VALUE(refusals, known((double)picture->counts.sync_partial_err))
 VALUE(unacknowledged, known((double)picture->counts.sync_full_unacknowledged))
@@ -266,17 +258,6 @@ static const struct metric {
      "The part kept beyond repl-backlog-size, for replicas that are behind or take an RDB.",
      pinned},
     {"psync_relay_store_window_holders", GAUGE, "Replicas for which it is kept.", holders},
-    {"psync_relay_store_partial_rdb_bytes", GAUGE,
-     "The beginning of an RDB whose transfer from another relay broke; 0: there is none.",
-     partial_rdb},
-    {"psync_relay_store_rdbs_resumed_total", COUNTER,
-     "RDBs from another relay that went on where they broke.", rdbs_resumed},
-    {"psync_relay_store_rdbs_resumed_bytes_total", COUNTER, "What did not come twice by that.",
-     rdbs_resumed_bytes},
-    {"psync_relay_store_kept_snapshots", GAUGE,
-     "Snapshots kept for relays whose connection broke in a full sync.", kept_snapshots},
-    {"psync_relay_store_kept_snapshot_bytes", GAUGE,
-     "Disk space of those of them that a newer one has replaced.", kept_snapshot_bytes},
     {"psync_relay_store_restore_oldest_timestamp_seconds", GAUGE,
      "The oldest moment that can be restored.", restore_oldest},
     {"psync_relay_store_restore_newest_timestamp_seconds", GAUGE,
@@ -334,9 +315,6 @@ static const struct metric {
     {"psync_relay_replicas_uncompressed_bytes_total", COUNTER, "The same, before.",
      replicas_uncompressed},
     {"psync_relay_replicas_full_syncs_total", COUNTER, "Full syncs served.", full_syncs},
-    {"psync_relay_replicas_full_syncs_resumed_total", COUNTER,
-     "Those of them that went on behind the beginning of the RDB, for relays that had it.",
-     full_syncs_resumed},
     {"psync_relay_replicas_full_syncs_in_progress", GAUGE, "Full syncs that are being served.",
      full_syncs_now},
     {"psync_relay_replicas_full_syncs_held", GAUGE,

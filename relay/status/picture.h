@@ -45,9 +45,6 @@ struct row {
     uint64_t stream_rate;
     bool is_held; /* its full sync waits until others are over */
     struct progress_view full_sync;
-    enum codec compression; /* of what it is sent, with the bytes of that after and before */
-    uint64_t compressed_bytes;
-    uint64_t uncompressed_bytes;
     char address[ROW_ADDRESS_MAX];
     char version[ROW_VERSION_MAX];
 };

@@ -69,9 +69,15 @@ static void report_window(struct report *report, const struct store_status *stat
     report_u64(report, "durable_offset", status->durable);
 }
 
+static const char *const part_states[] = {
+    [STORE_PART_NONE] = "none",
+    [STORE_PART_UNPROVEN] = "unproven",
+    [STORE_PART_READY] = "ready",
+};
+
 static void report_parts(struct report *report, const struct parts_status *parts)
 {
-    report_text(report, "partial_rdb_state", "%s", store_part_name(parts->standing));
+    report_text(report, "partial_rdb_state", "%s", part_states[parts->standing]);
     report_u64(report, "partial_rdb_bytes",
                parts->standing != STORE_PART_NONE ? parts->part.bytes : 0);
     report_u64(report, "rdbs_resumed", parts->resumed);

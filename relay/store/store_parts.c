@@ -307,17 +307,6 @@ static void count_kept(const struct store *store, struct parts_status *out)
     }
 }
 
-static const char *const part_states[] = {
-    [STORE_PART_NONE] = "none",
-    [STORE_PART_UNPROVEN] = "unproven",
-    [STORE_PART_READY] = "ready",
-};
-
-const char *store_part_name(enum store_part part)
-{
-    return part_states[part];
-}
-
 void store_parts_status(const struct store *store, struct parts_status *out)
 {
     *out = (struct parts_status){

@@ -343,6 +343,12 @@ static bool link_prepare(struct link *link)
     };
     bool rdb_channel = rdb_channel_init(&link->two_channel.rdb_channel, link->loop, &link->route,
                                         &link->compression, &callbacks);
+    struct snapshot_sources *sources = &link->refresh_schedule.sources;
+    sources->setting = options->snapshot_source;
+    sources->user = options->snapshot_source_user;
+    sources->password = options->snapshot_source_password;
+    sources->replicas = link->callbacks.snapshot_replicas;
+    sources->arg = link->callbacks.arg;
     bool server_conn = server_conn_init(&link->server_conn);
     link->server_conn.route = &link->route;
     return server_conn && refresh_schedule && rdb_channel && link->timer != NULL;

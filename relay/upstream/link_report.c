@@ -94,5 +94,7 @@ void link_status(const struct link *link, struct link_status *out)
     out->announced_version = link_version_now(link);
     out->announce_is_fixed = link->announced.fixed != 0;
     out->replicas_version = announced_version_lowest(&link->announced, clock_wall_us() / 1000);
+    out->refresh_fallbacks = link->refresh_schedule.sources.fallbacks;
+    out->refresh_lacks_source = link->refresh_schedule.lacks_source;
     out->refresh_next_ms = refresh_schedule_next_ms(&link->refresh_schedule);
 }

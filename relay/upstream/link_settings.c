@@ -11,6 +11,11 @@ void link_set_tls(struct link *link, struct tls_context *tls)
     link->route.tls = tls;
 }
 
+void link_set_snapshot_source_tls(struct link *link, struct tls_context *tls)
+{
+    link->refresh_schedule.sources.route.tls = tls;
+}
+
 void link_set_congestion(struct link *link, const char *congestion)
 {
     link->options.congestion = congestion;
@@ -51,6 +56,7 @@ void link_change(struct link *link, const struct link_options *options)
     link->options.timeout_ms = options->timeout_ms;
     link->options.failover_grace_ms = options->failover_grace_ms;
     link->options.prefer = options->prefer;
+    link->refresh_schedule.sources.setting = options->snapshot_source;
     candidates_prefer(&link->candidates, options->prefer);
     link->announced.fixed = options->announce_version;
     link->two_channel.is_wanted = options->rdb_channel;

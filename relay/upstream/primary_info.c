@@ -66,6 +66,11 @@ static void read_link_status(struct primary_info *info, struct bytes value)
     info->link_is_up = bytes_is(value, "up");
 }
 
+static void read_read_only(struct primary_info *info, struct bytes value)
+{
+    info->is_writable = bytes_is(value, "0");
+}
+
 static void read_sync_in_progress(struct primary_info *info, struct bytes value)
 {
     info->is_syncing = bytes_is(value, "1");
@@ -163,6 +168,7 @@ static const struct field {
     {"master_port:", read_master_port},
     {"master_link_status:", read_link_status},
     {"master_sync_in_progress:", read_sync_in_progress},
+    {"slave_read_only:", read_read_only},
     {"master_repl_offset:", read_offset},
     {"upstream_chain:", read_chain},
     {"upstream_chain_complete:", read_chain_complete},

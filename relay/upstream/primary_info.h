@@ -34,6 +34,7 @@ struct primary_info {
     bool is_primary;
     struct primary_address primary; /* of a replica */
     bool link_is_up;                /* of a replica: to its primary */
+    bool is_writable;               /* of a replica: clients may write to it */
     bool is_syncing;                /* of a replica: it receives a full sync */
     uint64_t offset;                /* master_repl_offset */
     struct run_id_chain chain;      /* of a relay: who is above it */

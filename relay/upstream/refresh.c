@@ -21,6 +21,7 @@
 #include "relay/store/rdb_parts.h"
 #include "relay/store/store.h"
 #include "server_conn.h"
+#include "snapshot_sources.h"
 #include "sync_progress.h"
 
 enum { WHY_MAX = 512, HELD_PAUSE_MS = 20 };
@@ -40,6 +41,8 @@ struct refresh {
     struct server_conn server_conn;
     struct rdb_receiver rdb_receiver;
     struct handshake_terms terms;
+    struct snapshot_sources *sources; /* it is fetched at one of them; NULL: at the primary */
+    struct primary_address from;
     struct refresh_pace pace;
     bool is_naming;     /* the RDB is whole: the store is asked until it has its name */
     int64_t loading_ms; /* when the RDB began to come */
@@ -159,6 +162,8 @@ void refresh_report(const struct refresh *refresh, struct link_status *out)
 static void refresh_note_end(struct refresh *refresh, enum refresh_end end, const char *outcome)
 {
     bool was_asking = refresh->pace.is_asking;
+    if (refresh->sources != NULL && end != REFRESH_CANCELLED)
+        snapshot_sources_note_end(refresh->sources, end == REFRESH_GOOD);
     refresh->reports[0].outcome = outcome;
     refresh_pace_end(&refresh->pace, clock_ms(), end,
                      !refresh->server_conn.handshake.info.is_relay);
@@ -239,13 +244,15 @@ void refresh_set_congestion(struct refresh *refresh, const char *congestion)
 
 void refresh_set_credentials(struct refresh *refresh, const char *user, const char *password)
 {
+    if (refresh->sources != NULL)
+        return;
     refresh->terms.user = user;
     refresh->terms.password = password;
     server_conn_set_credentials(&refresh->server_conn, user, password);
 }
 
-void refresh_start(struct refresh *refresh, const struct primary_address *primary,
-                   const struct handshake_terms *terms, const char *cause)
+static void refresh_begin(struct refresh *refresh, const struct handshake_terms *terms,
+                          const char *cause)
 {
     CHECK(refresh->machine.state == REFRESH_IDLE);
     CHECK(store_current(refresh->store) != NULL);
@@ -262,13 +269,46 @@ void refresh_start(struct refresh *refresh, const struct primary_address *primar
         terms->has_part &&
         replid_equal(&terms->part.replid, &history_identity(store_current(refresh->store))->replid);
     refresh->terms.veto = NULL;
-    state_machine_enter(&refresh->machine, REFRESH_CONNECTING, LOG_LEVEL_INFO, "%s", cause);
+}
+
+static void refresh_connect(struct refresh *refresh, const struct route *route)
+{
+    state_machine_enter(&refresh->machine, REFRESH_CONNECTING, LOG_LEVEL_INFO,
+                        "%s from=%s:%" PRIu16, refresh->reports[0].cause, refresh->from.host,
+                        refresh->from.port);
     bool made = server_conn_init(&refresh->server_conn);
-    refresh->server_conn.route = refresh->route;
+    refresh->server_conn.route = route;
     refresh->server_conn.congestion = refresh->congestion;
-    if (!made ||
-        !server_conn_open(&refresh->server_conn, refresh->loop, primary, refresh_on_event, refresh))
+    if (!made || !server_conn_open(&refresh->server_conn, refresh->loop, &refresh->from,
+                                   refresh_on_event, refresh))
         refresh_fail(refresh, "out of memory");
+}
+
+void refresh_start(struct refresh *refresh, const struct primary_address *primary,
+                   const struct handshake_terms *terms, const char *cause)
+{
+    refresh_begin(refresh, terms, cause);
+    refresh->sources = NULL;
+    refresh->from = *primary;
+    refresh_connect(refresh, refresh->route);
+}
+
+void refresh_start_at(struct refresh *refresh, struct snapshot_sources *sources,
+                      const struct primary_address *source, const struct handshake_terms *terms,
+                      const char *cause)
+{
+    refresh_begin(refresh, terms, cause);
+    refresh->sources = sources;
+    refresh->from = *source;
+    refresh->reports[0].is_from_replica = true;
+    refresh->terms.user = sources->user;
+    refresh->terms.password = sources->password;
+    refresh->terms.renames = NULL; /* those of the primary */
+    refresh->terms.has_part = false;
+    refresh->terms.veto = snapshot_sources_judge;
+    refresh->terms.veto_arg = sources;
+    refresh->terms.wants_keys = NULL;
+    refresh_connect(refresh, &sources->route);
 }
 
 void refresh_cancel(struct refresh *refresh, const char *why)
@@ -302,7 +342,8 @@ void refresh_tick(struct refresh *refresh, int64_t timeout_ms)
                        refresh->server_conn.handshake.info.dataset_bytes, "snapshot refresh");
     if (refresh->machine.state != REFRESH_IDLE && !refresh->server_conn.is_paused &&
         !holds_psync(refresh) && clock_silence_ms(refresh->server_conn.last_io_ms) > timeout_ms)
-        refresh_fail(refresh, "the primary is silent");
+        refresh_fail(refresh,
+                     refresh->sources != NULL ? "the replica is silent" : "the primary is silent");
 }
 
 /* Anew, or behind what is here of it. NULL: `why`. */
@@ -334,7 +375,16 @@ static bool begin_loading(struct refresh *refresh, struct text *why)
     struct history *history = store_current(refresh->store);
     CHECK(history != NULL);
     if (!replid_equal(&reply->replid, &history_identity(history)->replid)) {
-        text_format(why, "the primary's history is another by now: %s", reply->replid.hex);
+        text_format(why, "%s history is another by now: %s",
+                    refresh->sources != NULL ? "the replica's" : "the primary's",
+                    reply->replid.hex);
+        return false;
+    }
+    if (refresh->sources != NULL && reply->offset > history_end(history)) {
+        text_format(why,
+                    "it offers a snapshot of offset %" PRIu64 ", which we do not have: it is no "
+                    "replica of ours",
+                    reply->offset);
         return false;
     }
     struct snapshot *snapshot = begin_snapshot(refresh, history, why);
@@ -447,7 +497,8 @@ static void note_cut_off(struct refresh *refresh, struct text *why)
         .ended_ms = clock_ms(),
     };
     cut_off_causes(&cut, false, why);
-    primary_cut_off(refresh->announced, &refresh->server_conn.handshake, refresh->store);
+    if (refresh->sources == NULL)
+        primary_cut_off(refresh->announced, &refresh->server_conn.handshake, refresh->store);
 }
 
 static bool take_rdb(struct refresh *refresh, struct text *why)

@@ -2,6 +2,7 @@
 #include "refresh_schedule.h"
 
 #include "relay/base/clock.h"
+#include "relay/base/log.h"
 #include "relay/store/rdb_parts.h"
 #include "relay/store/store.h"
 
@@ -15,6 +16,7 @@ bool refresh_schedule_init(struct refresh_schedule *refresh_schedule, struct loo
         .refresh = refresh_new(loop, store, route, announced, compression),
         .always_ready = always_ready,
         .pause_ms = pause_ms,
+        .sources = {.store = store},
     };
     return refresh_schedule->refresh != NULL;
 }
@@ -97,6 +99,38 @@ static bool lacks_space(struct refresh_schedule *refresh_schedule)
     return lacks;
 }
 
+/* `waits`: a replica of ours waits for it, or an operator. False: there is nobody to ask now. */
+static bool refresh_schedule_start(struct refresh_schedule *refresh_schedule, bool waits,
+                                   const struct primary_address *primary,
+                                   const struct handshake_terms *terms, const char *cause)
+{
+    struct snapshot_sources *sources = &refresh_schedule->sources;
+    struct primary_address source;
+    switch (snapshot_sources_pick(sources, waits, &source)) {
+    case SNAPSHOT_SOURCES_NOBODY:
+        if (!refresh_schedule->lacks_source)
+            log_warnx("upstream: no snapshot is fetched, since no replica can give one now "
+                      "(snapshot-source); the primary is asked when a replica waits for it");
+        refresh_schedule->lacks_source = true;
+        return false;
+    case SNAPSHOT_SOURCES_OTHER:
+        snapshot_sources_note_asked(sources, &source);
+        refresh_start_at(refresh_schedule->refresh, sources, &source, terms, cause);
+        break;
+    case SNAPSHOT_SOURCES_PRIMARY:
+        if (sources->setting.kind != SNAPSHOT_SOURCE_UPSTREAM) {
+            log_warnx(
+                "upstream: the primary is asked for a snapshot, since no replica can give one "
+                "(snapshot-source)");
+            snapshot_sources_note_asked(sources, NULL);
+        }
+        refresh_start(refresh_schedule->refresh, primary, terms, cause);
+        break;
+    }
+    refresh_schedule->lacks_source = false;
+    return true;
+}
+
 void refresh_schedule_consider(struct refresh_schedule *refresh_schedule,
                                const struct primary_address *primary,
                                const struct handshake_terms *terms)
@@ -108,17 +142,24 @@ void refresh_schedule_consider(struct refresh_schedule *refresh_schedule,
     bool waits =
         refresh_schedule->has_wish || refresh_schedule->has_other_wish || part == STORE_PART_READY;
     const char *cause = cause_of(refresh_schedule);
-    if (cause == NULL)
+    if (cause == NULL) {
         refresh_note_no_space(refresh_schedule->refresh, NULL);
+        refresh_schedule->lacks_source = false;
+    }
     if (cause == NULL ||
         clock_ms() < refresh_next_ms(refresh_schedule->refresh, waits, refresh_schedule->pause_ms))
         return;
     if (lacks_space(refresh_schedule))
         return;
+    /* Of another format is only what the primary writes for what we announce; and only a relay has the rest of one. */
+    bool is_of_primary = refresh_schedule->has_other_wish || part == STORE_PART_READY;
+    if (!is_of_primary && !refresh_schedule_start(refresh_schedule, waits, primary, terms, cause))
+        return;
+    if (is_of_primary)
+        refresh_start(refresh_schedule->refresh, primary, terms, cause);
     /* Whoever still waits when this one has failed says so again within seconds. */
     refresh_schedule->has_wish = false;
     refresh_schedule->has_other_wish = false;
-    refresh_start(refresh_schedule->refresh, primary, terms, cause);
 }
 
 bool refresh_schedule_demand(struct refresh_schedule *refresh_schedule,
@@ -127,6 +168,5 @@ bool refresh_schedule_demand(struct refresh_schedule *refresh_schedule,
 {
     if (refresh_is_busy(refresh_schedule->refresh))
         return false;
-    refresh_start(refresh_schedule->refresh, primary, terms, "RELAY SNAPSHOT");
-    return true;
+    return refresh_schedule_start(refresh_schedule, true, primary, terms, "RELAY SNAPSHOT");
 }

@@ -15,6 +15,7 @@
 
 #include "refresh.h"
 #include "relay/upstream/primary_address.h"
+#include "snapshot_sources.h"
 
 struct refresh_schedule {
     struct store *store;
@@ -25,6 +26,8 @@ struct refresh_schedule {
     int64_t wish_ms;
     bool has_other_wish; /* or cannot read the one that there is */
     int64_t other_wish_ms;
+    struct snapshot_sources sources;
+    bool lacks_source; /* one is due, nobody waits for it, and there is none to ask for it */
     bool
         is_at_relay; /* the primary is one, and may have the rest of an RDB whose beginning is here */
 };

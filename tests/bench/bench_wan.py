@@ -86,30 +86,20 @@ class World:
             "repl_ping_replica_period": 10,
         }
         self.origin = lab.origin(**settings)
-        self.values = wan_load.values()
-        self.keys = wan_load.fill(self.origin, self.values, wanted.rdb_mb)
+        some = wan_load.values()
+        keys = wan_load.fill(self.origin, some, wanted.rdb_mb)
         self.origin.client(socket_timeout=600).save()
         self.rdb_bytes = (self.origin.directory / "dump.rdb").stat().st_size
-        self.writer = None
-
-    def begin_anew(self):
-        """The origin with its data as at first, and nothing else in its memory: for each set-up."""
-        self.origin.kill9()
-        self.origin.start()
-        self.writer = self.lab.keep(wan_load.Writer(self.origin, self.values, self.keys))
+        self.writer = lab.keep(wan_load.Writer(self.origin, some, keys))
         self._fill_backlog()
-
-    def end_writer(self):
-        self.lab.things.remove(self.writer)
-        self.writer.stop()
 
     def _fill_backlog(self):
         """So that it is as large as it gets before anything is measured. There is none without a replica."""
         first = wan_setups.FarReplicas([], (wan_setups.LOCAL, self.origin.port))
         first.ask("attach 1")
-        wait.until("it is online", lambda: first.ask()["online"], seconds=60)
+        wait.until("it is online", lambda: first.ask()["online"], seconds=30)
         self.writer.set_rate(1000 * MB)
-        wait.until("the backlog is full", lambda: self.offset() > self.wanted.backlog_mb * 1024 * 1024, seconds=60)
+        wait.until("the backlog is full", lambda: self.offset() > self.wanted.backlog_mb * 1024 * 1024, seconds=30)
         self.write(False)
         first.stop()
 
@@ -141,6 +131,9 @@ class World:
         """With the children that have ended."""
         fields = pathlib.Path(f"/proc/{self.origin.pid}/stat").read_text().rpartition(")")[2].split()
         return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+    def forget_peak(self):
+        pathlib.Path(f"/proc/{self.origin.pid}/clear_refs").write_text("5")
 
     def peak_mb(self):
         status = pathlib.Path(f"/proc/{self.origin.pid}/status").read_text()
@@ -281,6 +274,7 @@ def broken_sync(setup, world, figures):
 def measure(setup, world):
     figures = {}
     wait.equal("forks of the origin", lambda: world.origin.info("persistence")["rdb_bgsave_in_progress"], 0)
+    world.forget_peak()
     if sync(setup, world, figures):
         lag(setup, world, figures)
         cuts(setup, world, figures)
@@ -295,14 +289,13 @@ def run(lab, wanted):
     wan_report.print_world(world)
     results = {}
     for name in wanted.only:
-        world.begin_anew()
+        world.write(False)
         began = time.monotonic()
         setup = wan_setups.SET_UPS[name](name, world)
         try:
             results[name] = measure(setup, world)
         finally:
             setup.end()
-            world.end_writer()
         wan_report.print_setup(name, results[name], time.monotonic() - began)
     return wan_report.finish(results, world)
 

@@ -8,10 +8,8 @@ import subprocess
 import pytest
 import redis
 
-import certificates
 import digest
 import load
-import mitm
 import psync_client
 import relay as relay_module
 import wait
@@ -126,59 +124,6 @@ def test_one_at_a_time_in_order_of_arrival(lab):
     wait.equal("full syncs", lambda: relay.info("relay")["full_syncs_in_progress"], 0)
     assert relay.info("relay")["full_syncs_held"] == 0
     assert origin.info()["sync_full"] == 1
-
-
-def check_rate(relay):
-    """Of each RDB that was sent, by the relay's own clock."""
-    sent = [(int(size), float(duration)) for _, _, size, duration in SENT.findall(relay.log())]
-    for size, duration in sent:
-        assert size <= RATE * (duration + 0.1) + 4 * 262144, f"{size} bytes in {duration} s"
-    return sent
-
-
-@pytest.mark.threads
-@pytest.mark.seconds(120)
-def test_under_tls_compressed_and_over_a_kill(lab, tmp_path):
-    """The rate is that of the RDB's own bytes, whatever travels; and it holds for the rest after a kill."""
-    papers = certificates.for_everyone(tmp_path / "papers")
-    settings = {**papers.downstream("relay"), "downstream.repl-compression": "zstd"}
-    origin, near = start(lab, settings, megabytes=6)
-    below = {**papers.upstream("relay"), "upstream.repl-compression": "zstd"}
-    near.set("repl-full-sync-rate", "128kb")  # until the kill
-    far = lab.relay(certificates.at(near), below, name="far")
-    wait.until("some of it has come", lambda: far.info("relay")["upstream_sync_progress"]["bytes"], lambda n: n > 200_000)
-    near.restart(kill=True)
-    far.wait_link(seconds=60)
-    whole = near.info("store")["snapshot_bytes"]
-    sent = check_rate(near)
-    assert len(sent) == 1 and sent[0][0] < whole, "the rest"
-    assert far.info("store")["rdbs_resumed"] == 1
-    replica = lab.replica(far).wait_online()
-    load.fill(origin, rounds=3)
-    digest.compare(origin, [replica])
-
-
-@pytest.mark.threads
-@pytest.mark.seconds(120)
-@pytest.mark.parametrize("diskless", ["yes", "no"])
-def test_while_the_rdb_arrives(lab, diskless):
-    """One replica is sent the RDB at its rate while the relay receives it; the other waits until the first has it."""
-    origin = lab.origin(repl_diskless_sync=diskless)
-    load.populate(origin, 4)
-    above = mitm.StallAfter(2_000_000)
-    settings = {"downstream.repl-full-sync-rate": "2mb", "downstream.repl-max-full-syncs": "1"}
-    relay = lab.relay(lab.mitm(origin, plan=[above]), settings)
-    wait.until("half of it is here", above.reached.is_set)
-    replicas = [lab.replica(relay), lab.replica(relay)]
-    wait.equal("held", lambda: relay.info("relay")["full_syncs_held"], 1)
-    wait.until("the other is sent it", lambda: relay.info("relay")["full_sync0"]["bytes"], lambda n: n > MEGABYTE)
-    above.release()
-    for replica in replicas:
-        replica.wait_online(seconds=60)
-    assert len(check_rate(relay)) == 2
-    assert origin.info()["sync_full"] == 1
-    load.fill(origin, rounds=3)
-    digest.compare(origin, replicas)
 
 
 @pytest.mark.seconds(120)

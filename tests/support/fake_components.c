@@ -110,11 +110,6 @@ const char *snapshot_use_name(enum snapshot_use use)
     return use == SNAPSHOT_USE_NOW ? "usable" : "not_usable";
 }
 
-const char *store_part_name(enum store_part part)
-{
-    return part == STORE_PART_READY ? "ready" : "not_ready";
-}
-
 void store_report(const struct store *store, struct report *report)
 {
     CHECK(store == handle(STORE));

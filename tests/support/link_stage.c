@@ -41,6 +41,15 @@ static bool is_own_replica(const char *address, uint16_t port, void *arg)
     return stage.own_replica_port == port && strcmp(address, stage.own_replica) == 0;
 }
 
+static size_t snapshot_replicas(struct snapshot_replica *out, size_t max, void *arg)
+{
+    (void)arg;
+    assert_true(stage.snapshot_replica_count <= max);
+    memcpy(out, stage.snapshot_replica,
+           stage.snapshot_replica_count * sizeof(stage.snapshot_replica[0]));
+    return stage.snapshot_replica_count;
+}
+
 static void on_lost(void *arg)
 {
     (void)arg;
@@ -95,6 +104,7 @@ void stage_start(void)
         .on_news = on_news,
         .acknowledged = acknowledged,
         .is_own_replica = is_own_replica,
+        .snapshot_replicas = snapshot_replicas,
         .on_lost = on_lost,
     };
     stage.link = link_open(stage.loop, stage.temp.store, &stage.options, &callbacks);

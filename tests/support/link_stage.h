@@ -57,6 +57,8 @@ struct stage {
     uint64_t replicas[STAGE_REPLICAS_MAX];
     const char *own_replica; /* one of ours listens there; "": none does */
     uint16_t own_replica_port;
+    size_t snapshot_replica_count; /* replicas of ours that may be asked for a snapshot */
+    struct snapshot_replica snapshot_replica[4];
     const struct primary_address *told_when_lost; /* followed from within on_lost; NULL: nobody */
 };
 

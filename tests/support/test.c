@@ -15,8 +15,6 @@ enum { TESTS_MAX = 256, DESCRIPTORS_MAX = 1024 };
 static struct test *registered;
 static CMFixtureFunction group_setup;
 static CMFixtureFunction group_teardown;
-static const char *need;
-static bool (*need_is_there)(void);
 
 void test_register(struct test *test)
 {
@@ -32,12 +30,6 @@ void test_register_group(CMFixtureFunction setup, CMFixtureFunction teardown)
 {
     group_setup = setup;
     group_teardown = teardown;
-}
-
-void test_register_need(const char *what, bool (*is_there)(void))
-{
-    need = what;
-    need_is_there = is_there;
 }
 
 unsigned test_descriptors(void)
@@ -134,9 +126,5 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; lists && i < count; i++)
         puts(rows[i].name);
-    if (!lists && need != NULL && !need_is_there()) {
-        printf("%zu tests are skipped: %s\n", count, need);
-        return TEST_SKIPPED;
-    }
     return lists || run_selected(rows, count) ? 0 : 1;
 }

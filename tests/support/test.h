@@ -40,7 +40,6 @@ struct test {
 /* Before main(). */
 void test_register(struct test *test);
 void test_register_group(CMFixtureFunction setup, CMFixtureFunction teardown);
-void test_register_need(const char *what, bool (*is_there)(void));
 
 /* How many descriptors of this process are open. main() fails when the tests leave more than they found. */
 unsigned test_descriptors(void);
@@ -75,21 +74,6 @@ void test_in_processes(test_process_fn *run, void *arg);
         test_register_group(set_up, tear_down);                                                    \
     }                                                                                              \
     _Static_assert(true, "takes the semicolon")
-
-/* What all tests of the program need of this build or this machine, at most one condition. Where it does not hold the
- * program runs none of them and exits with TEST_SKIPPED, and run.sh counts it as skipped. */
-#define TEST_NEEDS(condition)                                                                      \
-    static bool need_is_there(void)                                                                \
-    {                                                                                              \
-        return condition;                                                                          \
-    }                                                                                              \
-    __attribute__((constructor)) static void register_need(void)                                   \
-    {                                                                                              \
-        test_register_need(#condition, need_is_there);                                             \
-    }                                                                                              \
-    _Static_assert(true, "takes the semicolon")
-
-enum { TEST_SKIPPED = 77 };
 
 /* A view of a literal that may hold zeros. */
 #define LITERAL(string) bytes_at(string, sizeof(string) - 1)

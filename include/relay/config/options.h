@@ -48,7 +48,8 @@ struct config {
     struct tls_options downstream_tls; /* with downstream.tls_port */
     struct tls_options http_tls; /* with status.tls_port; what it lacks is that of downstream_tls */
     enum config_switch upstream_has_tls;
-    enum config_switch sentinel_has_tls; /* with upstream_tls */
+    enum config_switch sentinel_has_tls;        /* with upstream_tls */
+    enum config_switch snapshot_source_has_tls; /* with upstream_tls */
     struct store_options store;
     struct archive_options archive;
     const char *restore_command;

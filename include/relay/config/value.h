@@ -46,11 +46,11 @@ value_parse_fn value_parse_string, value_parse_word, value_parse_host, value_par
     value_parse_ack, value_parse_renames, value_parse_version, value_parse_compression,
     value_parse_port, value_parse_count, value_parse_size, value_parse_rate, value_parse_period,
     value_parse_duration, value_parse_grace, value_parse_seconds, value_parse_name,
-    value_parse_proxy;
+    value_parse_proxy, value_parse_snapshot_source;
 value_print_fn value_print_string, value_print_secret, value_print_candidates, value_print_sentinel,
     value_print_ack, value_print_version, value_print_compression, value_print_port,
     value_print_count, value_print_size, value_print_duration, value_print_grace,
-    value_print_seconds, value_print_name, value_print_proxy;
+    value_print_seconds, value_print_name, value_print_proxy, value_print_snapshot_source;
 value_fini_fn value_fini_string;
 
 /* The first members of a kind, by the C type of the place. */
@@ -68,6 +68,8 @@ value_fini_fn value_fini_string;
     .parse = value_parse_candidates, .print = value_print_candidates
 #define VALUE_SENTINEL /* struct sentinel_options, its name and addresses; may be empty */         \
     .parse = value_parse_sentinel, .print = value_print_sentinel
+#define VALUE_SNAPSHOT_SOURCE /* struct snapshot_source */                                         \
+    .parse = value_parse_snapshot_source, .print = value_print_snapshot_source
 #define VALUE_ACK .parse = value_parse_ack, .print = value_print_ack /* struct ack_rule */
 #define VALUE_RENAMES /* const char *, of renames.h; a secret */                                   \
     VALUE_OWNED(value_parse_renames, value_print_secret)

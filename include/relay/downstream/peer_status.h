@@ -38,6 +38,8 @@ struct peer_status {
     const char *address; /* announced, else the connection's */
     uint16_t listening_port;
     const char *version;   /* announced, or "" */
+    bool is_relay;         /* it is one of us, by what it says */
+    bool runs_behind;      /* it has come to a port of [delayed] */
     bool is_online;        /* has the RDB, gets the stream, counts as slaveN state=online */
     bool acknowledges;     /* false for SYNC, which never does */
     uint64_t acknowledged; /* offset, as far as it counts for the current history */

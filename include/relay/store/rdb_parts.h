@@ -96,9 +96,6 @@ struct parts_status {
     uint64_t kept_bytes;    /* what those take that nobody else has any more */
 };
 
-/* "none", "unproven", "ready". */
-const char *store_part_name(enum store_part part);
-
 void store_parts_status(const struct store *store, struct parts_status *out);
 
 #endif

@@ -45,6 +45,7 @@
 #include "relay/upstream/hop.h"
 #include "relay/upstream/link_status.h"
 #include "relay/upstream/primary_address.h"
+#include "relay/upstream/snapshot_source.h"
 
 struct link;
 struct loop;
@@ -70,6 +71,9 @@ struct link_options {
     int64_t failover_grace_ms; /* failover-grace: 0: none; negative: for ever */
     enum primary_preference prefer; /* among several candidates, from the next round on */
     bool rdb_channel;               /* a full sync over two connections, where the primary can */
+    struct snapshot_source snapshot_source; /* where a newer snapshot is fetched, and as whom: */
+    const char *snapshot_source_user;
+    const char *snapshot_source_password;
     bool asks_sentinels; /* some are asked who the primary is: link_follow_primary is to come */
     bool snapshot_always_ready; /* refresh before the window leaves X behind; else when wanted */
 };
@@ -91,6 +95,8 @@ struct link_callbacks {
     bool (*acknowledged)(unsigned rank, uint64_t *offset, void *arg);
     /* Is there a replica of ours that listens at this address, as far as it shows? Others may, too. */
     bool (*is_own_replica)(const char *address, uint16_t port, void *arg);
+    /* Replicas of ours that may be asked for a snapshot; at most `max`. NULL: there are none. */
+    size_t (*snapshot_replicas)(struct snapshot_replica *out, size_t max, void *arg);
     /* The primary could not be reached or was passed over: whoever knows where it may be, look. */
     void (*on_lost)(void *arg);
     void *arg;
@@ -108,6 +114,9 @@ void link_close(struct link **link);
 /* Connections are made under TLS from the next one on; NULL: plain, as they are before the first call.
  * The context is the caller's until the next call or link_close. */
 void link_set_tls(struct link *link, struct tls_context *tls);
+
+/* The same for connections to those that snapshot-source names. */
+void link_set_snapshot_source_tls(struct link *link, struct tls_context *tls);
 
 /* Whom we log in as at the primary, from the next AUTH on. As those of the options the strings are the
  * caller's; the ones before are not used any more. */

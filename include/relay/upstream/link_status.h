@@ -28,10 +28,11 @@ enum { LINK_REFRESHES_KEPT = 4 };
 
 /* One fetch of a newer snapshot on a second connection. */
 struct link_refresh_report {
-    int64_t began_ms;    /* clock_ms */
-    const char *cause;   /* who wanted it */
-    const char *outcome; /* running, complete, behind_window, failed, cancelled */
-    uint64_t offset;     /* X; 0 before it is known */
+    int64_t began_ms;     /* clock_ms */
+    const char *cause;    /* who wanted it */
+    const char *outcome;  /* running, complete, behind_window, failed, cancelled */
+    uint64_t offset;      /* X; 0 before it is known */
+    bool is_from_replica; /* it was fetched at a replica, and not at the primary */
 };
 
 /* An RDB that could not be served when it was there, since more of the stream had been written meanwhile than the
@@ -96,6 +97,9 @@ struct link_status {
     uint64_t refresh_failures;   /* that failed, or came too late to be of use */
     size_t last_refresh_count;   /* of the array below */
     struct link_refresh_report last_refreshes[LINK_REFRESHES_KEPT]; /* the newest first */
+    uint64_t
+        refresh_fallbacks;     /* snapshots asked of the primary, since no replica could give one */
+    bool refresh_lacks_source; /* one is due, and no replica can give it: snapshot-source */
     const char *refresh_error; /* why the last one failed, or is not tried; "": neither */
     bool refresh_lacks_space;  /* it was not tried: the disk has no room */
     struct link_refresh_outrun refresh_outrun;

@@ -126,10 +126,6 @@ function showFindings(findings) {
 
 const LINK_KINDS = { streaming: "ok", loading: "busy", handshake: "busy", connecting: "busy" };
 
-function compressed(one) {
-  return `${(one.uncompressed_bytes / one.compressed_bytes).toFixed(1)} times smaller`;
-}
-
 function showUpstream(upstream, last) {
   const software = upstream.software_version ? `${upstream.software} ${upstream.software_version}` : "not known yet";
   set("upstream-address", upstream.host ? address(upstream.host, upstream.port) : "not known yet");
@@ -149,8 +145,6 @@ function showUpstream(upstream, last) {
     upstream.old_history_seconds === null ? null : ["Old history served for", span(upstream.old_history_seconds)],
     ["Last byte", upstream.last_io_seconds === null ? "–" : upstream.last_io_seconds < 2 ? "just now" : `${span(upstream.last_io_seconds)} ago`],
     ["Full syncs, partial", `${whole(upstream.full_syncs)}, ${whole(upstream.partial_syncs)}`],
-    upstream.compressed_bytes ? ["Compression", upstream.compression === "no" ? compressed(upstream) : `${upstream.compression}, ${compressed(upstream)}`] : null,
-    upstream.compression_errors ? ["Could not be decompressed", plural(upstream.compression_errors, "connection")] : null,
     ["Acknowledges", upstream.ack],
   ]);
   const arrow = by("rate-in").parentElement;
@@ -174,8 +168,6 @@ function showRelay(status) {
     ["Not fsynced yet", size(Math.max(0, store.end_offset - store.durable_offset))],
     store.proof_progress ? ["Verified", progress(store.proof_progress)] :
       store.proof_in_progress ? ["To be verified", `${size(store.proof_left_bytes)} of ${size(store.proof_total_bytes)} left`] : null,
-    store.resume.partial_rdb_bytes ? ["Beginning of an RDB", `${size(store.resume.partial_rdb_bytes)}, the rest is asked for`] : null,
-    store.resume.rdbs_resumed ? ["RDBs that went on", `${whole(store.resume.rdbs_resumed)}, ${size(store.resume.rdbs_resumed_bytes)} not sent twice`] : null,
     store.restore ? ["Can be restored", `${moment(store.restore.oldest_time)} to ${moment(store.restore.newest_time)}`] : null,
     ["Disk free", size(store.disk_free_bytes)],
   ]);
@@ -198,8 +190,6 @@ function showCrowd(status, last) {
     ["Full syncs, partial", `${whole(traffic.full_syncs)}, ${whole(traffic.partial_syncs)}`],
     ["Most behind by", size(replicas.lag_bytes_max)],
     ["Sent", size(traffic.replica_sent_bytes)],
-    traffic.compressed_bytes ? ["Compressed", compressed(traffic)] : null,
-    traffic.full_syncs_resumed ? ["Full syncs that went on", whole(traffic.full_syncs_resumed)] : null,
     ["Connections", `${whole(total + traffic.clients)} of ${whole(traffic.maxclients)}`],
   ]);
   const arrow = by("rate-out").parentElement;

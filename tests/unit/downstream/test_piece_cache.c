@@ -215,4 +215,10 @@ PIECE_TEST(a_piece_that_is_being_sent_outlives_the_cache)
     piece_release(&piece);
 }
 
-TEST_NEEDS(codec_is_built(CODEC_ZSTD));
+static int begin_if_built(void **state)
+{
+    (void)state;
+    return codec_is_built(CODEC_ZSTD) ? 0 : -1;
+}
+
+TEST_GROUP(begin_if_built, NULL);

@@ -65,37 +65,6 @@ TEST(progress)
         "\"seconds_taken\":0.000}");
 }
 
-TEST(compression_and_what_went_on)
-{
-    set_up();
-    expect(document(10, 0), "\"compression\":\"no\",\"compressed_bytes\":0,");
-    fake_components.link.compression = CODEC_ZSTD;
-    fake_components.link.compressed_bytes = 10;
-    fake_components.link.uncompressed_bytes = 45;
-    fake_components.link.compression_errors = 2;
-    fake_components.replicas[0].compression = CODEC_LZ4;
-    fake_components.replicas[0].compressed_bytes = 20;
-    fake_components.replicas[0].uncompressed_bytes = 50;
-    fake_components.counts.compressed_bytes = 30;
-    fake_components.counts.uncompressed_bytes = 90;
-    fake_components.counts.sync_full_resumed = 3;
-    fake_components.store.parts = (struct parts_status){.standing = STORE_PART_READY,
-                                                        .part.bytes = 7,
-                                                        .resumed = 4,
-                                                        .resumed_bytes = 8,
-                                                        .kept = 1,
-                                                        .kept_bytes = 9};
-    const char *text = document(10, 0);
-    expect(text, "\"compression\":\"zstd\",\"compressed_bytes\":10,\"uncompressed_bytes\":45,"
-                 "\"compression_errors\":2,");
-    expect(text, "\"compression\":\"lz4\",\"compressed_bytes\":20,\"uncompressed_bytes\":50}");
-    expect(text, "\"compressed_bytes\":30,\"uncompressed_bytes\":90,");
-    expect(text, "\"full_syncs_resumed\":3,");
-    expect(text, "\"resume\":{\"partial_rdb_state\":\"ready\",\"partial_rdb_bytes\":7,"
-                 "\"rdbs_resumed\":4,\"rdbs_resumed_bytes\":8,\"kept_snapshots\":1,"
-                 "\"kept_snapshot_bytes\":9}");
-}
-
 TEST(a_peer_cannot_break_out)
 {
     set_up();
