@@ -27,6 +27,7 @@ MB = 1000 * 1000
 VALUE = 20_000
 WRITTEN = 100_000
 PIECE = 16 * 1024
+LATE = 0.25  # seconds that a busy machine may be late, and are made up for
 KINDS = (
     (servers.REDIS_8, {}),
     (servers.VALKEY_81, {"dual-channel-replication-enabled": "yes"}),
@@ -73,7 +74,7 @@ class Link:
         for at in range(0, len(data), PIECE):
             piece = data[at : at + PIECE]
             with self.lock:
-                self.free_at = max(self.free_at, time.monotonic()) + len(piece) / self.rate
+                self.free_at = max(self.free_at, time.monotonic() - LATE) + len(piece) / self.rate
                 wait = self.free_at - time.monotonic()
             time.sleep(max(wait, 0))
             yield piece
@@ -128,7 +129,7 @@ def measure_ends(lab, kind, config, rdb_channel, whole):
     fill(origin, megabytes)
     link = Link(5 * MB)
     mitm = lab.mitm(origin, [link] * 100)
-    writer = Writer(origin.port, 2.5 * MB)
+    writer = Writer(origin.port, (2.5 if whole else 2) * MB)
     relay = lab.relay(mitm, {"upstream.rdb-channel": rdb_channel, **SIZES})
     began = time.monotonic()
     while not is_over(relay) and time.monotonic() - began < seconds_max:
@@ -164,7 +165,7 @@ def main():
                 for name, value in WAYS:
                     most, seconds, written = measure_kept(lab, kind, config, value, options)
                     print(f"{kind:12}{name:20}{most / MB:11.1f} MB{written / MB:9.0f} MB{seconds:10.1f}", flush=True)
-            print(f"\nwrites at 2.5 MB/s over a link of 5 MB/s{', the limits of redis.conf' if options.whole else ''}\n")
+            print(f"\nwrites at {2.5 if options.whole else 2} MB/s over a link of 5 MB/s{', the limits of redis.conf' if options.whole else ''}\n")
             print(f"{'':32}{'full syncs':>14}{'seconds':>10}")
             for kind, config in kinds:
                 for name, value in WAYS:
