@@ -11,10 +11,10 @@
 #include "archive_prune.h"
 #include "archive_view.h"
 #include "listing.h"
-#include "moment.h"
 #include "relay/archive/command_words.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/base/moment.h"
 #include "relay/restore/restore.h"
 
 enum { TEXT_LENGTH_MAX = 64 * 1024 * 1024, PATH_LENGTH_MAX = 4096 };

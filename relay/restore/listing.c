@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "moment.h"
+#include "relay/base/moment.h"
 
 static void list_ids(const struct identity *identity, struct text *out)
 {

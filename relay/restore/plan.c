@@ -4,8 +4,8 @@
 #include <inttypes.h>
 
 #include "command_search.h"
-#include "moment.h"
 #include "relay/base/clock.h"
+#include "relay/base/moment.h"
 
 /* ------------------------------------------------------------------ told */
 

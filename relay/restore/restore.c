@@ -3,6 +3,7 @@
  * The command line of `psync-relay restore`.
  */
 #include "relay/restore/restore.h"
+#include "relay/base/moment.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -13,7 +14,6 @@
 #include "archive_view.h"
 #include "data_dir_output.h"
 #include "listing.h"
-#include "moment.h"
 #include "output.h"
 #include "plan.h"
 #include "progress.h"

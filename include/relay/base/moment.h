@@ -9,8 +9,8 @@
  *
  * Pure, but for the zone of the process (TZ), which local time goes by. Any thread.
  */
-#ifndef RELAY_RESTORE_MOMENT_H
-#define RELAY_RESTORE_MOMENT_H
+#ifndef RELAY_BASE_MOMENT_H
+#define RELAY_BASE_MOMENT_H
 
 #include <stdbool.h>
 #include <stdint.h>

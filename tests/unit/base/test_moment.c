@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "../../../relay/restore/moment.h"
+#include "relay/base/moment.h"
 
 #include <time.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "moment.h"
+#include "relay/base/moment.h"
 
 #include <inttypes.h>
 #include <stdio.h>
