@@ -13,6 +13,7 @@
 #include "relay/store/history.h"
 #include "relay/store/status.h"
 #include "relay/store/store.h"
+#include "replica_address.h"
 #include "report_map.h"
 #include "request.h"
 
@@ -87,7 +88,8 @@ static int64_t seconds_since(const struct listing *listing, int64_t then_ms)
 static int64_t behind(const struct listing *listing, const struct peer_status *replica)
 {
     uint64_t has = replica->acknowledges ? replica->acknowledged : replica->sent_offset;
-    return has < listing->published ? (int64_t)(listing->published - has) : 0;
+    uint64_t end = replica->runs_behind ? replica->limit : listing->published;
+    return has < end ? (int64_t)(end - has) : 0;
 }
 
 static void list_replica(const struct peer_status *replica, void *arg)
@@ -96,7 +98,7 @@ static void list_replica(const struct peer_status *replica, void *arg)
     struct writer *writer = &listing->writer;
     listing->count++;
     const struct progress_view *full_sync = &replica->full_sync;
-    write_map(writer, 20);
+    write_map(writer, 23);
     cmd_relay_write_number(writer, "id", (int64_t)replica->id);
     write_text(writer, "addr", replica->peer);
     write_text(writer, "ip", replica->address);
@@ -113,6 +115,9 @@ static void list_replica(const struct peer_status *replica, void *arg)
     cmd_relay_write_number(writer, "sent_bytes", (int64_t)replica->sent_bytes);
     cmd_relay_write_number(writer, "stream_missing", (int64_t)replica->stream_missing);
     write_text(writer, "held", replica->is_held ? "yes" : "no");
+    write_text(writer, "delayed", replica->runs_behind ? "yes" : "no");
+    write_text(writer, "paused", hold_kind_name(replica->hold));
+    cmd_relay_write_number(writer, "limit", replica->runs_behind ? (int64_t)replica->limit : -1);
     cmd_relay_write_number(writer, "full_sync_bytes",
                            full_sync->is_active ? (int64_t)full_sync->bytes : -1);
     cmd_relay_write_number(writer, "full_sync_total",
@@ -194,39 +199,12 @@ void on_relay_away(struct request *request)
     text_fini(&out);
 }
 
-/* "address", "address:port" or "[address]:port". Without brackets, several colons are of IPv6. */
-static bool parse_address(struct bytes word, struct known_who *who)
-{
-    size_t colon = word.length;
-    size_t colons = 0;
-    for (size_t i = 0; i < word.length; i++) {
-        if (word.data[i] == ':') {
-            colon = i;
-            colons++;
-        }
-    }
-    bool has_brackets = word.length > 0 && word.data[0] == '[';
-    who->has_port = colons == 1 || (has_brackets && colon > 0 && word.data[colon - 1] == ']');
-    who->address = who->has_port ? bytes_first(word, colon) : word;
-    if (has_brackets) {
-        size_t length = who->address.length;
-        if (length < 3 || who->address.data[length - 1] != ']')
-            return false;
-        who->address = bytes_first(bytes_skip(who->address, 1), length - 2);
-    }
-    uint64_t port = 0;
-    if (who->has_port && (!bytes_to_u64(bytes_skip(word, colon + 1), &port) || port > UINT16_MAX))
-        return false;
-    who->port = (uint16_t)port;
-    return who->address.length > 0;
-}
-
 void on_relay_forget(struct request *request)
 {
     struct bytes word = argument(request, 2);
     struct known_who who = {.is_anybody = bytes_is(word, "all")};
-    bool good =
-        who.is_anybody || (bytes_to_u64(word, &who.id) && who.id > 0) || parse_address(word, &who);
+    bool good = who.is_anybody || (bytes_to_u64(word, &who.id) && who.id > 0) ||
+                parse_replica_address(word, &who);
     if (!good) {
         write_error(request->writer,
                     "ERR Invalid replica: expected an id, an ip or an ip:port that "

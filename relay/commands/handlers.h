@@ -42,6 +42,9 @@ command_fn on_punsubscribe, on_subscribe, on_unsubscribe;
 command_fn on_relay_accept, on_relay_away, on_relay_drop, on_relay_forget, on_relay_replicas;
 command_fn on_relay_snapshot, on_relay_store;
 
+/* commands/cmd_delayed.c */
+command_fn on_relay_pause, on_relay_paused, on_relay_resume;
+
 /* commands/cmd_replication.c */
 command_fn on_failover, on_psync, on_replconf, on_replicaof, on_role, on_sync;
 

@@ -7,6 +7,7 @@
 #include "component.h"
 #include "info_moment.h"
 #include "relay/base/report.h"
+#include "relay/downstream/delayed.h"
 #include "relay/downstream/known.h"
 #include "relay/resp/rdb_version.h"
 #include "relay/store/status.h"
@@ -71,6 +72,20 @@ static void report_known(struct report *report, const struct commands *commands)
     report_u64(report, "replicas_known", known.attached + known.away);
     report_u64(report, "replicas_away", known.away);
     report_i64(report, "replicas_unsure_seconds", (known.unsure_ms + 999) / 1000);
+}
+
+/* Of replicas that run behind: how far that is now, apart from any lag. */
+static void report_delayed(struct report *report, const struct info_moment *moment)
+{
+    struct delayed_status delayed;
+    uint64_t published = moment->store.published;
+    downstream_delayed(moment->commands->downstream, &delayed);
+    report_i64(report, "delayed_seconds", delayed.is_on ? delayed.delay_ms / 1000 : 0);
+    report_u64(report, "delayed_replicas", delayed.replicas);
+    report_u64(report, "delayed_paused", delayed.holds);
+    report_i64(report, "delayed_offset", delayed.has_due ? (int64_t)delayed.due : -1);
+    report_u64(report, "delayed_bytes",
+               delayed.is_on && published > delayed.due ? published - delayed.due : 0);
 }
 
 /* How many times as long it was before. */
@@ -139,6 +154,7 @@ void info_relay(const struct info_moment *moment, struct report *report)
     report_u64(report, "full_syncs_in_progress", moment->counts.full_syncs);
     report_u64(report, "full_syncs_held", moment->counts.full_syncs_held);
     text_append(report->out, text_bytes(&moment->full_sync_lines));
+    report_delayed(report, moment);
     report_known(report, moment->commands);
     text_fini(&rule);
 }

@@ -172,8 +172,10 @@ struct attach_plan attach_decide(const struct store *store, const struct attach_
         struct history *current = store_current(store);
         enum continuity continuity = continuity_in(current, wish);
         if (continuity == CONTINUITY_YES && wish->runs_behind &&
-            wish->request->offset >= wish->limit)
-            return wait_for(ATTACH_WAIT_FOR_DELAY);
+            (!wish->has_limit || wish->request->offset >= wish->limit))
+            return (struct attach_plan){.verdict = ATTACH_WAIT_FOR_DELAY,
+                                        .history = current,
+                                        .offset = wish->request->offset};
         if (continuity == CONTINUITY_YES)
             return (struct attach_plan){
                 .verdict = ATTACH_CONTINUE, .history = current, .offset = wish->request->offset};

@@ -48,7 +48,9 @@ enum attach_verdict {
 
 struct attach_plan {
     enum attach_verdict verdict;
-    struct history *history;   /* where there is something to attach to, as the rest */
+    struct history *
+        history; /* where there is something to attach to, as the rest; ATTACH_WAIT_FOR_DELAY: what it
+                                  could go on with, at `offset`; NULL: it waits for a snapshot */
     struct snapshot *snapshot; /* ATTACH_FULL */
     bool has_length;           /* its length is known; else `$EOF:` */
     uint64_t length;

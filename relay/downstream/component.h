@@ -12,6 +12,7 @@
 #include "connection_limiter.h"
 #include "delay.h"
 #include "full_sync_limits.h"
+#include "holds.h"
 #include "known_private.h"
 #include "ports.h"
 #include "relay/downstream/options.h"
@@ -39,10 +40,11 @@ struct downstream {
     unsigned worker_count;
     struct client_list clients;
     struct waiting waiting;
-    struct delay delay;                           /* of those that run behind */
-    struct full_sync_limits limits;               /* of all full syncs */
-    struct notifier *place_left;                  /* one of them is over; rung by workers */
-    int64_t progress_logged_ms;                   /* of full syncs */
+    struct delay delay;             /* of those that run behind, */
+    struct holds holds;             /* and those of them that an operator has stopped */
+    struct full_sync_limits limits; /* of all full syncs */
+    struct notifier *place_left;    /* one of them is over; rung by workers */
+    int64_t progress_logged_ms;     /* of full syncs */
     struct replica_stats_list replica_stats_list; /* of all replicas, oldest first */
     struct known known;
     uint64_t replica_stats_count;

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "component.h"
+#include "delayed_private.h"
 #include "full_sync_progress.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
@@ -103,6 +104,9 @@ static void init_parts(struct downstream *downstream, struct store *store,
     downstream->waiting.serves_old_history = options->serves_old_history;
     delay_init(&downstream->delay, options->delayed.delay_ms);
     downstream->waiting.delay = &downstream->delay;
+    downstream->waiting.holds = &downstream->holds;
+    if (delayed_has_port(downstream))
+        delayed_load(downstream);
     TAILQ_INIT(&downstream->replica_stats_list);
     known_init(&downstream->known, &downstream->replica_stats_list, options->replica_timeout_ms,
                store_current(store) != NULL, clock_ms());
@@ -243,12 +247,6 @@ void downstream_set_tls(struct downstream *downstream, struct tls_context *tls, 
     downstream->connection_limiter.tls_knows_callers = knows_callers;
 }
 
-static bool downstream_has_delayed_port(const struct downstream *downstream)
-{
-    const struct delayed_options *delayed = &downstream->options.delayed;
-    return delayed->port != 0 || delayed->tls_port != 0;
-}
-
 void downstream_wake(struct downstream *downstream)
 {
     waiting_ask(&downstream->waiting);
@@ -294,35 +292,9 @@ static void watch_streams(struct downstream *downstream)
     }
 }
 
-/* The limits of those that run behind, which the store is told of, too: what they have not been sent is needed, and as
- * much before it as one that was away may ask for. */
-static void update_limits(struct downstream *downstream)
-{
-    struct history *history = store_current(downstream->waiting.store);
-    struct delay *delay = &downstream->delay;
-    bool has_moved = delay_look(delay, history);
-    struct replica_stats *stats;
-    TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
-    {
-        if (has_moved && stats->runs_behind && stats->history_number == delay->history_number)
-            REPLICA_STATS_SET(stats, limit, delay->due);
-    }
-    for (unsigned i = 0; i < downstream->worker_count && has_moved; i++)
-        worker_wake(downstream->workers[i]);
-    if (history == NULL)
-        return;
-    uint64_t kept = downstream->options.window_bytes;
-    const struct history_need need = {
-        .from = delay->due > kept ? delay->due - kept : 0,
-        .due = delay->due,
-    };
-    history_set_need(history, &need);
-}
-
 void downstream_tick(struct downstream *downstream)
 {
-    if (downstream_has_delayed_port(downstream))
-        update_limits(downstream);
+    delayed_update(downstream);
     watch_streams(downstream);
     waiting_tick(&downstream->waiting);
     full_sync_progress_tick(&downstream->replica_stats_list, &downstream->progress_logged_ms);
@@ -373,8 +345,7 @@ void downstream_rewound(struct downstream *downstream)
     if (scope.branches == NULL)
         return;
     /* Before a byte of the new branch comes: delay.h. */
-    if (downstream_has_delayed_port(downstream))
-        update_limits(downstream);
+    delayed_cut(downstream, branches_start(scope.branches));
     for (unsigned i = 0; i < downstream->worker_count; i++)
         worker_confirm(downstream->workers[i], scope.history_number, scope.branches->current,
                        branches_start(scope.branches));

@@ -44,7 +44,15 @@ static int64_t delayed_ms(const struct replica_stats *stats, int64_t now_ms)
     return stats->not_before_ms > now_ms ? stats->not_before_ms - now_ms : 0;
 }
 
-static struct peer_status replica_status(const struct replica_stats *stats,
+static enum hold_kind hold_kind_of(const struct downstream *downstream,
+                                   const struct replica_stats *stats)
+{
+    const struct hold *hold = holds_find(&downstream->holds, stats);
+    return hold != NULL ? hold->kind : HOLD_NONE;
+}
+
+static struct peer_status replica_status(const struct downstream *downstream,
+                                         const struct replica_stats *stats,
                                          const struct replica_stats_list_scope *scope)
 {
     enum replica_state state = (enum replica_state)REPLICA_STATS_GET(stats, state);
@@ -74,6 +82,8 @@ static struct peer_status replica_status(const struct replica_stats *stats,
         .delayed_ms = delayed_ms(stats, clock_ms()),
         .stream_missing = stream_watch_missing(&stats->stream),
         .stream_rate = stats->stream.published_rate,
+        .limit = REPLICA_STATS_GET(stats, limit),
+        .hold = hold_kind_of(downstream, stats),
         .is_held = stats->is_held,
         .full_sync = full_sync_progress_view(stats),
     };
@@ -85,7 +95,7 @@ void downstream_each_replica(const struct downstream *downstream, peer_status_fn
     const struct replica_stats *stats;
     TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
     {
-        struct peer_status status = replica_status(stats, &scope);
+        struct peer_status status = replica_status(downstream, stats, &scope);
         fn(&status, arg);
     }
 }
@@ -176,7 +186,7 @@ void downstream_observe(const struct downstream *downstream, struct downstream_c
     const struct replica_stats *stats;
     TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
     {
-        struct peer_status status = replica_status(stats, &scope);
+        struct peer_status status = replica_status(downstream, stats, &scope);
         struct conn_traffic traffic = replica_stats_traffic(stats);
         traffic.sent_bytes = status.sent_bytes; /* what `fn` is told, though the worker goes on */
         count_traffic(out, traffic);

@@ -171,7 +171,7 @@ void downstream_on_gone(struct message *message, void *arg)
         notifier_wake(downstream->notifier);
 }
 
-static const struct replica_stats *find_replica(const struct downstream *downstream, uint64_t id)
+const struct replica_stats *replicas_find(const struct downstream *downstream, uint64_t id)
 {
     const struct replica_stats *stats;
     TAILQ_FOREACH(stats, &downstream->replica_stats_list, entry)
@@ -184,7 +184,7 @@ static const struct replica_stats *find_replica(const struct downstream *downstr
 
 bool replicas_close(struct downstream *downstream, uint64_t id, enum close_reason reason)
 {
-    const struct replica_stats *stats = find_replica(downstream, id);
+    const struct replica_stats *stats = replicas_find(downstream, id);
     if (stats == NULL)
         return false;
     /* True also where the worker has closed it meanwhile: it was there when it was asked for. */

@@ -28,6 +28,9 @@ void downstream_on_attached(struct replica *replica, const char *cause, void *ar
 /* The message is the stats of a replica that has gone. */
 mailbox_fn downstream_on_gone;
 
+/* NULL: there is none of that id. */
+const struct replica_stats *replicas_find(const struct downstream *downstream, uint64_t id);
+
 /* False: there is no replica of that id. */
 bool replicas_close(struct downstream *downstream, uint64_t id, enum close_reason reason);
 

@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "attach.h"
-#include "delay.h"
 #include "full_sync_limits.h"
 #include "full_sync_progress.h"
+#include "holds.h"
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/downstream/options.h"
@@ -275,9 +275,25 @@ unsigned waiting_count_held(const struct waiting *waiting)
     return count;
 }
 
-static uint64_t waiting_limit(const struct waiting *waiting, const struct replica_stats *stats)
+/* What one that runs behind may be given. */
+static void apply_delay(const struct waiting *waiting, const struct replica_stats *stats,
+                        struct attach_wish *wish)
 {
-    return stats->runs_behind ? waiting->delay->due : UINT64_MAX;
+    wish->runs_behind = stats->runs_behind;
+    if (stats->runs_behind)
+        wish->has_limit =
+            hold_limit(holds_find(waiting->holds, stats), waiting->delay, &wish->limit);
+}
+
+/* Where one that an operator has stopped stands, is told by what it asks for. */
+static void note_place(struct waiting *waiting, const struct replica *replica,
+                       const struct attach_plan *plan)
+{
+    const struct hold *hold =
+        plan->history != NULL ? holds_find(waiting->holds, replica->stats) : NULL;
+    if (hold != NULL)
+        holds_note_place(waiting->holds, holds_edit(waiting->holds, hold),
+                         history_number(plan->history), plan->offset);
 }
 
 static void ask(struct waiting *waiting, struct replica *replica)
@@ -291,10 +307,8 @@ static void ask(struct waiting *waiting, struct replica *replica)
         .codec = replica->stats->codec,
         .stream_wait_is_over = is_stream_wait_over(waiting, replica),
         .awaits_new_history = waiting->awaits_new_history,
-        .runs_behind = replica->stats->runs_behind,
-        .has_limit = waiting->delay != NULL && waiting->delay->has_due,
-        .limit = waiting_limit(waiting, replica->stats),
     };
+    apply_delay(waiting, replica->stats, &wish);
     struct attach_plan plan = attach_decide(waiting->store, &wish);
     /* Who has a part of the RDB can keep it, and asks for the rest: nothing has failed there. */
     bool waits = plan.verdict == ATTACH_FULL && plan.rdb_begin == 0 &&
@@ -305,7 +319,9 @@ static void ask(struct waiting *waiting, struct replica *replica)
     switch (plan.verdict) {
     case ATTACH_WAIT_FOR_STORE:
     case ATTACH_WAIT_FOR_STREAM:
+        return;
     case ATTACH_WAIT_FOR_DELAY:
+        note_place(waiting, replica, &plan);
         return;
     case ATTACH_COMPARE_RDB:
         store_compare_part(waiting->store, &wish.terms->part);

@@ -19,6 +19,7 @@
 
 struct delay;
 struct full_sync_limits;
+struct holds;
 struct store;
 
 /* The replica has been fed and can begin to send: it belongs to the callee. */
@@ -36,7 +37,8 @@ struct waiting {
     struct replicas replicas;
     size_t count;
     struct full_sync_limits *limits; /* the owner's */
-    const struct delay *delay;       /* the owner's; NULL: nobody runs behind */
+    const struct delay *delay;       /* the owner's, as the next; NULL: nobody runs behind */
+    struct holds *holds;
     struct resync_throttle throttle;
     int64_t streaming_since_ms; /* upstream has been since then; 0: it is not */
     int64_t wanted_ms;          /* when a snapshot was asked for last; 0: never */

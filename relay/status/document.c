@@ -297,6 +297,9 @@ static void write_row(struct json *json, const struct row *row)
     json_seconds(json, "delayed_seconds", row->delayed_ms);
     json_u64(json, "stream_missing_rate", row->stream_missing);
     json_bool(json, "held", row->is_held);
+    json_bool(json, "runs_behind", row->runs_behind);
+    json_u64(json, "delay_bytes", row->delay_bytes);
+    json_string(json, "paused", hold_kind_name(row->hold));
     write_progress(json, "full_sync", &row->full_sync);
     json_u64(json, "sent_bytes", row->sent_bytes);
     json_close_object(json);

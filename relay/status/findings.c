@@ -104,6 +104,7 @@ static const struct {
     {SEVERITY_WARNING, "rdb_version_raised", finds_version_raised},
     {SEVERITY_NOTE, "sync_in_progress", finds_sync},
     {SEVERITY_NOTE, "replica_waiting", finds_waiting},
+    {SEVERITY_NOTE, "replica_paused", finds_paused},
     {SEVERITY_NOTE, "full_sync_held", finds_held},
     {SEVERITY_NOTE, "window_held", finds_window_held},
 };

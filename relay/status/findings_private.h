@@ -29,7 +29,7 @@ finding_rule_fn finds_archive_failing, finds_archive_hanging, finds_archive_gap;
 
 /* findings_replicas.c: replicas and clients. */
 finding_rule_fn finds_behind, finds_link_too_small, finds_held, finds_nearly_cut, finds_silent,
-    finds_failing, finds_waiting, finds_connections_full;
+    finds_failing, finds_waiting, finds_paused, finds_connections_full;
 
 /* findings_tls.c: certificates. */
 finding_rule_fn finds_certificate_expires, finds_certificate_expires_soon;

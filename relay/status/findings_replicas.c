@@ -129,7 +129,7 @@ bool finds_failing(const struct picture *picture, struct finding *finding)
 bool finds_waiting(const struct picture *picture, struct finding *finding)
 {
     uint64_t waiting = picture->states[ROW_WAITING];
-    uint64_t others = picture->delayed + picture->counts.full_syncs_held;
+    uint64_t others = picture->delayed + picture->counts.full_syncs_held + picture->delayed_waiting;
     uint64_t count = waiting > others ? waiting - others : 0;
     if (count == 0)
         return false;
@@ -151,6 +151,19 @@ bool finds_held(const struct picture *picture, struct finding *finding)
     return finding_say(
         finding->advice,
         "repl-max-full-syncs says so. They have it in the order in which they came.");
+}
+
+bool finds_paused(const struct picture *picture, struct finding *finding)
+{
+    if (picture->paused == 0)
+        return false;
+    finding_say(finding->what,
+                "%" PRIu64 " replica%s stopped by RELAY PAUSE or RELAY RESUME ... TO.",
+                picture->paused, picture->paused == 1 ? " is" : "s are");
+    return finding_say(
+        finding->advice,
+        "RELAY PAUSED shows where. The stream behind that place is kept for it, up to "
+        "repl-backlog-max-size. RELAY RESUME lets it go on.");
 }
 
 bool finds_connections_full(const struct picture *picture, struct finding *finding)

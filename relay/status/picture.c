@@ -157,6 +157,14 @@ static void look_at_lag(struct gathering *gathering, struct row *row,
     picture->silent += row->heard_ms >= PICTURE_SILENT_MS;
 }
 
+/* How much it lacks on purpose: all beyond its limit, or beyond what it has while it waits. */
+static uint64_t delay_bytes_of(const struct picture *picture, const struct peer_status *replica)
+{
+    uint64_t has = replica->state == REPLICA_WAITING ? replica->acknowledged : replica->limit;
+    uint64_t published = picture->store.published;
+    return replica->runs_behind && has < published ? published - has : 0;
+}
+
 static void on_replica(const struct peer_status *replica, void *arg)
 {
     struct gathering *gathering = arg;
@@ -177,12 +185,17 @@ static void on_replica(const struct peer_status *replica, void *arg)
         .stream_missing = replica->stream_missing,
         .stream_rate = replica->stream_rate,
         .is_held = replica->is_held,
+        .runs_behind = replica->runs_behind,
+        .delay_bytes = delay_bytes_of(picture, replica),
+        .hold = replica->hold,
         .full_sync = replica->full_sync,
     };
     holders_note(&picture->holders, replica);
     picture->delayed += replica->delayed_ms > 0;
     picture->states[row.state]++;
-    if (row.state == ROW_ONLINE && row.acknowledges)
+    picture->delayed_waiting += row.runs_behind && row.state == ROW_WAITING;
+    picture->paused += row.hold != HOLD_NONE;
+    if (row.state == ROW_ONLINE && row.acknowledges && !row.runs_behind)
         look_at_lag(gathering, &row, replica);
     picture_keep(gathering, &row, replica);
 }

@@ -43,7 +43,10 @@ struct row {
     int64_t delayed_ms;      /* how long its full sync waits yet; 0: it does not */
     uint64_t stream_missing; /* as in peer_status.h */
     uint64_t stream_rate;
-    bool is_held; /* its full sync waits until others are over */
+    bool runs_behind;     /* on purpose: [delayed] */
+    uint64_t delay_bytes; /* then so much is kept from it, */
+    enum hold_kind hold;  /* and whether an operator has stopped it */
+    bool is_held;         /* its full sync waits until others are over */
     struct progress_view full_sync;
     char address[ROW_ADDRESS_MAX];
     char version[ROW_VERSION_MAX];
@@ -91,12 +94,14 @@ struct picture {
     uint64_t stream_short; /* replicas for whose way the stream is too much, */
     struct row shortest;   /* and the one that lacks most */
     struct row latest; /* of those online that acknowledge: the one behind for the longest time, */
-    struct row silentest;   /* and the one not heard for the longest time; ids 0: there is none */
-    uint64_t behind;        /* how many are behind by PICTURE_BEHIND_MS or more */
-    uint64_t silent;        /* how many were not heard for PICTURE_SILENT_MS */
-    struct holders holders; /* of the window */
-    uint64_t delayed;       /* how many wait since full syncs before came to nothing */
-    uint64_t failing;       /* how many take full syncs and acknowledge none, */
+    struct row silentest;     /* and the one not heard for the longest time; ids 0: there is none */
+    uint64_t behind;          /* how many are behind by PICTURE_BEHIND_MS or more */
+    uint64_t silent;          /* how many were not heard for PICTURE_SILENT_MS */
+    struct holders holders;   /* of the window */
+    uint64_t delayed;         /* how many wait since full syncs before came to nothing */
+    uint64_t delayed_waiting; /* how many run behind on purpose, and wait */
+    uint64_t paused;          /* how many an operator has stopped */
+    uint64_t failing;         /* how many take full syncs and acknowledge none, */
     struct failing_row failing_most; /* and which has done so most often */
     /* The ones that are kept, in no order. */
     size_t row_count;

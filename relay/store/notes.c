@@ -15,7 +15,7 @@
 enum { NOTE_LENGTH_MAX = 64 * 1024 };
 
 static const char *const note_names[NOTES_COUNT] = {STORE_NOTE_PRIMARY, STORE_NOTE_REFRESH,
-                                                    STORE_NOTE_VERSIONS};
+                                                    STORE_NOTE_VERSIONS, STORE_NOTE_HOLDS};
 
 bool notes_is_name(const char *name)
 {

@@ -22,7 +22,7 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 
-enum { NOTES_COUNT = 3 };
+enum { NOTES_COUNT = 4 };
 
 struct file_thread;
 struct notes;

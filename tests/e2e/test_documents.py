@@ -75,6 +75,7 @@ GIVEN = {
     ("docs/failover", "Failover with Sentinel"): "server 10.0.0.2; follow 10.0.0.2; server 10.0.0.3\n"
     # So that it is the other who is promoted.
     "server 10.0.0.4; redis-cli -h 10.0.0.4 config set replica-priority 0; follow 10.0.0.4\n" + SENTINELS,
+    ("docs/operations", "A mistake has happened"): "",
     ("docs/operations", "Backups"): "",
     ("docs/operations", "Restore the data of a moment"): "",
     ("docs/operations", "Upgrading the relay"): "server 10.0.0.2\n" + documents.files_of(*MOVING) + RUNNING,

@@ -332,6 +332,43 @@ size_t known_forget(struct known *known, const struct known_who *who)
     return fake_components.forgets;
 }
 
+const char *downstream_pause(struct downstream *downstream, uint64_t id)
+{
+    CHECK(downstream == handle(OTHER));
+    fake_components.paused = id;
+    return fake_components.hold_error;
+}
+
+const char *downstream_resume(struct downstream *downstream, const struct known_who *who,
+                              const uint64_t *until)
+{
+    CHECK(downstream == handle(OTHER));
+    fake_components.resumed = *who;
+    fake_components.has_until = until != NULL;
+    fake_components.until = until != NULL ? *until : 0;
+    return fake_components.hold_error;
+}
+
+void downstream_each_hold(const struct downstream *downstream, hold_fn *fn, void *arg)
+{
+    CHECK(downstream == handle(OTHER));
+    for (size_t i = 0; i < fake_components.hold_count; i++)
+        fn(&fake_components.holds[i], arg);
+}
+
+void downstream_delayed(const struct downstream *downstream, struct delayed_status *out)
+{
+    CHECK(downstream == handle(OTHER));
+    *out = fake_components.delayed;
+}
+
+bool history_offset_at(const struct history *history, int64_t wall_us, struct time_answer *out)
+{
+    (void)history;
+    *out = fake_components.came;
+    return out->entry.wall_us != 0 && wall_us >= out->entry.wall_us;
+}
+
 bool downstream_drop(struct downstream *downstream, uint64_t id)
 {
     CHECK(downstream == handle(OTHER));

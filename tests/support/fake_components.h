@@ -12,17 +12,28 @@
 
 #include "relay/archive/archive.h"
 #include "relay/downstream/client.h"
+#include "relay/downstream/delayed.h"
 #include "relay/downstream/downstream.h"
 #include "relay/downstream/known.h"
 #include "relay/store/branches.h"
 #include "relay/store/identity.h"
 #include "relay/store/status.h"
+#include "relay/store/time_index.h"
 #include "relay/upstream/link.h"
 
 enum { FAKE_PEERS_MAX = 8 };
 
 /* What the components are, and what they say of themselves. */
 struct fake_components {
+    struct delayed_status delayed;
+    const char *hold_error; /* what RELAY PAUSE and RESUME say; NULL: done */
+    uint64_t paused;        /* the id */
+    struct known_who resumed;
+    bool has_until;
+    uint64_t until;
+    size_t hold_count;
+    struct hold_status holds[2];
+    struct time_answer came; /* whatever the time */
     bool has_history;
     uint64_t history_number;
     struct identity identity;

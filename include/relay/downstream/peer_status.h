@@ -12,6 +12,7 @@
 
 #include "relay/base/progress_meter.h"
 #include "relay/codec/codec.h"
+#include "relay/downstream/hold_status.h"
 #include "relay/downstream/reasons.h"
 #include "relay/resp/rdb_version.h"
 
@@ -54,6 +55,8 @@ struct peer_status {
     uint64_t
         stream_missing; /* bytes a second of the stream that its way lacks: stream_watch.h; 0: it fits */
     uint64_t stream_rate; /* then so much is published a second */
+    uint64_t limit;       /* of one that runs behind: no byte at or beyond it is sent now, */
+    enum hold_kind hold;  /* and whether an operator has stopped it */
     bool is_held;         /* its full sync could be had, and waits until others are over */
     struct progress_view full_sync; /* of the RDB that it is sent; not active: it is sent none */
 };

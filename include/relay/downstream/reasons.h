@@ -33,6 +33,7 @@
 #define CLOSE_REASONS_OF_REPLICAS(REASON)                                                          \
     REASON(SERVED, served, INFO, "it asked for an RDB only and has received it")                   \
     REASON(DROPPED, dropped, INFO, "RELAY DROP")                                                   \
+    REASON(PAUSED, paused, INFO, "RELAY PAUSE")                                                    \
     REASON(UNEXPECTED, unexpected, WARNING, "a command on a replication link that needs a reply")  \
     REASON(SILENT, silent, WARNING, "no acknowledgement and no progress for repl-timeout")         \
     REASON(VANISHED, vanished, WARNING,                                                            \

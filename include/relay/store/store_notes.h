@@ -8,5 +8,6 @@
 #define STORE_NOTE_PRIMARY "origin"
 #define STORE_NOTE_REFRESH "refresh"
 #define STORE_NOTE_VERSIONS "versions"
+#define STORE_NOTE_HOLDS "paused"
 
 #endif

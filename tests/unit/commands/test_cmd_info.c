@@ -490,6 +490,11 @@ COMMAND_TEST(relay_tells_of_upstream)
                               "replicas_waiting:6\r\n"
                               "full_syncs_in_progress:2\r\n"
                               "full_syncs_held:3\r\n"
+                              "delayed_seconds:0\r\n"
+                              "delayed_replicas:0\r\n"
+                              "delayed_paused:0\r\n"
+                              "delayed_offset:-1\r\n"
+                              "delayed_bytes:0\r\n"
                               "replicas_known:0\r\n"
                               "replicas_away:0\r\n"
                               "replicas_unsure_seconds:0\r\n");

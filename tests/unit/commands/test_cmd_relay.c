@@ -49,7 +49,9 @@ static void two_replicas(void)
     "streaming\r\n$12\r\nacknowledges\r\n$3\r\nyes\r\n$6\r\noffset\r\n:4000\r\n$11\r\nsent_"       \
     "offset\r\n:4500\r\n$9\r\nlag_bytes\r\n:1000\r\n$3\r\nlag\r\n:2\r\n$3\r\nage\r\n:61\r\n$"      \
     "10\r\n"                                                                                       \
-    "sent_bytes\r\n:777\r\n$14\r\nstream_missing\r\n:5\r\n$4\r\nheld\r\n$2\r\nno\r\n$15\r\nfull_"  \
+    "sent_bytes\r\n:777\r\n$14\r\nstream_missing\r\n:5\r\n$4\r\nheld\r\n$2\r\nno\r\n"              \
+    "$7\r\ndelayed\r\n$2\r\nno\r\n$6\r\npaused\r\n$2\r\nno\r\n$5\r\nlimit\r\n:-1\r\n"              \
+    "$15\r\nfull_"                                                                                 \
     "sync_bytes\r\n:50\r\n$"                                                                       \
     "15\r\nfull_sync_total"                                                                        \
     "\r\n:200\r\n$19\r\nfull_sync_estimated\r\n$3\r\nyes\r\n$14\r\nfull_sync_rate\r\n:10\r\n$"     \
@@ -60,7 +62,9 @@ static void two_replicas(void)
     "$4\r\nport\r\n:0\r\n$7\r\nversion\r\n$0\r\n\r\n$5\r\nstate\r\n$7\r\nwaiting\r\n$12\r\n"       \
     "acknowledges\r\n$2\r\nno\r\n$6\r\noffset\r\n:0\r\n$11\r\nsent_offset\r\n:0\r\n$9\r\nlag_"     \
     "bytes\r\n:-1\r\n$3\r\nlag\r\n:0\r\n$3\r\nage\r\n:0\r\n$10\r\nsent_bytes\r\n:0\r\n"            \
-    "$14\r\nstream_missing\r\n:0\r\n$4\r\nheld\r\n$3\r\nyes\r\n$15\r\nfull_sync_bytes\r\n:-1\r\n$" \
+    "$14\r\nstream_missing\r\n:0\r\n$4\r\nheld\r\n$3\r\nyes\r\n"                                   \
+    "$7\r\ndelayed\r\n$2\r\nno\r\n$6\r\npaused\r\n$2\r\nno\r\n$5\r\nlimit\r\n:-1\r\n"              \
+    "$15\r\nfull_sync_bytes\r\n:-1\r\n$"                                                           \
     "15\r\nfull_sync_total\r\n:-"                                                                  \
     "1\r\n"                                                                                        \
     "$19\r\nfull_sync_estimated\r\n$2\r\nno\r\n$14\r\nfull_sync_rate\r\n:-1\r\n$14\r\nfull_sync_"  \
@@ -71,9 +75,9 @@ COMMAND_TEST(replicas_are_maps)
     expect("relay replicas", "*0\r\n");
     fake_clock_advance(100000);
     two_replicas();
-    expect("RELAY REPLICAS", "*2\r\n*40\r\n" FIRST "*40\r\n" SECOND);
+    expect("RELAY REPLICAS", "*2\r\n*46\r\n" FIRST "*46\r\n" SECOND);
     say("hello 3");
-    expect("relay replicas", "*2\r\n%20\r\n" FIRST "%20\r\n" SECOND);
+    expect("relay replicas", "*2\r\n%23\r\n" FIRST "%23\r\n" SECOND);
     assert_true(is_one_value(say("relay replicas"), 3));
 }
 
@@ -103,6 +107,72 @@ COMMAND_TEST(a_replica_is_dropped_by_its_id)
     }
     expect("relay drop", "-ERR wrong number of arguments for 'relay|drop' command\r\n");
     assert_int_equal(fake_components.killed_count, 1);
+}
+
+/* Its lag is what it lacks of what it may have. */
+COMMAND_TEST(one_that_runs_behind)
+{
+    two_replicas();
+    fake_components.replicas[0].runs_behind = true;
+    fake_components.replicas[0].limit = 4600;
+    fake_components.replicas[0].hold = HOLD_TARGET;
+    expect_part("relay replicas", "$9\r\nlag_bytes\r\n:600\r\n");
+    expect_part("relay replicas", "$7\r\ndelayed\r\n$3\r\nyes\r\n$6\r\npaused\r\n$6\r\ntarget\r\n"
+                                  "$5\r\nlimit\r\n:4600\r\n");
+}
+
+COMMAND_TEST(a_replica_is_paused_and_resumed)
+{
+    expect("relay pause 12", "+OK\r\n");
+    assert_int_equal(fake_components.paused, 12);
+    expect("relay pause x",
+           "-ERR Invalid replica id: expected a number that RELAY REPLICAS shows\r\n");
+    expect("relay resume 12", "+OK\r\n");
+    assert_int_equal(fake_components.resumed.id, 12);
+    assert_false(fake_components.has_until);
+    expect("relay resume 10.0.0.1:7000", "+OK\r\n");
+    assert_int_equal(fake_components.resumed.id, 0);
+    assert_int_equal(fake_components.resumed.port, 7000);
+    expect("relay resume 12 to 4711", "+OK\r\n");
+    assert_true(fake_components.has_until);
+    assert_int_equal(fake_components.until, 4711);
+    expect("relay resume 12 at 4711", "-ERR syntax error\r\n");
+    expect("relay resume 12 to", "-ERR syntax error\r\n");
+    fake_components.hold_error = "ERR No such replica";
+    expect("relay pause 12", "-ERR No such replica\r\n");
+    expect("relay resume 12", "-ERR No such replica\r\n");
+}
+
+COMMAND_TEST(a_time_is_an_offset)
+{
+    two_replicas();
+    fake_components.came =
+        (struct time_answer){.entry = {.offset = 4000, .wall_us = clock_wall_us() - 60000000}};
+    expect("relay resume 12 to -1min", "+OK\r\n");
+    assert_int_equal(fake_components.until, 4000);
+    fake_components.has_until = false;
+    expect("relay resume 12 to -61s", "-ERR Nothing is known of that time\r\n");
+    expect("relay resume 12 to 2100-01-01T00:00:00Z", "-ERR Nothing is known of that time\r\n");
+    expect_part("relay resume 12 to yesterday", "-ERR 'yesterday' is no time");
+    assert_false(fake_components.has_until);
+}
+
+COMMAND_TEST(those_that_are_paused_are_listed)
+{
+    expect("relay paused", "*0\r\n");
+    fake_components.hold_count = 1;
+    fake_components.holds[0] = (struct hold_status){.id = 12,
+                                                    .address = "10.0.0.1",
+                                                    .port = 7000,
+                                                    .kind = HOLD_TARGET,
+                                                    .until = 900,
+                                                    .offset = 700,
+                                                    .is_current = true};
+    expect("relay paused",
+           "*1\r\n*12\r\n$2\r\nid\r\n:12\r\n$2\r\nip\r\n$8\r\n10.0.0.1\r\n$4\r\nport\r\n:7000\r\n"
+           "$6\r\npaused\r\n$6\r\ntarget\r\n$6\r\noffset\r\n:700\r\n$6\r\ntarget\r\n:900\r\n");
+    fake_components.holds[0].is_current = false;
+    expect_part("relay paused", "$6\r\noffset\r\n:-1\r\n$6\r\ntarget\r\n:-1\r\n");
 }
 
 #define AWAY                                                                                       \

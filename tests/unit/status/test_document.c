@@ -58,11 +58,10 @@ TEST(progress)
                  "\"seconds_taken\":0.500}}");
     expect(text, "\"refresh_progress\":null");
     expect(text, "\"proof_progress\":null");
-    expect(
-        text,
-        "\"stream_missing_rate\":0,\"held\":false,\"full_sync\":{\"bytes\":9,\"total_bytes\":null,"
-        "\"estimated\":false,\"percent\":null,\"rate\":0,\"seconds_left\":null,"
-        "\"seconds_taken\":0.000}");
+    expect(text, "\"stream_missing_rate\":0,\"held\":false,\"runs_behind\":false,\"delay_bytes\":0,"
+                 "\"paused\":\"no\",\"full_sync\":{\"bytes\":9,\"total_bytes\":null,"
+                 "\"estimated\":false,\"percent\":null,\"rate\":0,\"seconds_left\":null,"
+                 "\"seconds_taken\":0.000}");
 }
 
 TEST(a_peer_cannot_break_out)
