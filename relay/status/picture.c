@@ -270,6 +270,7 @@ void picture_take(struct picture *picture, const struct status_sources *sources,
         picture->states[i] = 0;
     picture->lag_bytes_max = picture->behind = picture->silent = 0;
     picture->delayed = picture->failing = 0;
+    picture->delayed_waiting = picture->paused = 0;
     picture->failing_most = (struct failing_row){.port = 0};
     picture->stream_short = 0;
     picture->latest = picture->silentest = picture->shortest = (struct row){.id = 0};
