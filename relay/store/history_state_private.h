@@ -63,6 +63,7 @@ struct history {
     struct older_snapshots older; /* beside them, for a restore, and for replicas that run behind */
     struct history_need need;     /* of replicas that run behind */
     uint64_t submitted;           /* the end that was given to the syncer last */
+    bool has_unclaimed;           /* it was before the RDB was durable: only its mark is written */
     uint64_t snapshot_serial; /* of the complete snapshot: counted up with each that becomes it */
     uint64_t snapshot_asked;  /* the serial that was given to the syncer last */
     uint64_t named_serial;    /* the serial that the identity on the disk tells of */

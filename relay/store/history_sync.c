@@ -20,6 +20,13 @@ struct sync_run {
     bool full;          /* the rest next time */
 };
 
+/* The RDB that the history begins with comes before the stream, since no offset is durable without it. Those
+ * that take its place come behind the stream, which is waited for. */
+static bool has_durable_snapshot(const struct history *history)
+{
+    return atomic_load_explicit(&history->claim.snapshot, memory_order_acquire) != 0;
+}
+
 /* Sealed segments are fsynced on the way; the newest one's job carries the mark. The identity and the
  * names go with each that was not submitted before. */
 static void submit_segment(struct segment *segment, void *arg)
@@ -36,6 +43,8 @@ static void submit_segment(struct segment *segment, void *arg)
         .held_from = backlog_first(history->backlog),
         .claim = &history->claim,
     };
+    if (newest && job.after_snapshot && !has_durable_snapshot(history))
+        history->has_unclaimed = true;
     run->full = run->full || run->count++ == SYNC_SEGMENTS_MAX ||
                 !syncer_submit(history->dependencies.syncer, &job);
     if (!run->full)
@@ -45,18 +54,15 @@ static void submit_segment(struct segment *segment, void *arg)
 static void sync_stream(struct history *history)
 {
     struct sync_run run = {.history = history, .mark = backlog_mark(history->backlog)};
-    if (run.mark.end == history->submitted)
+    /* What was given to the syncer while the RDB was still being proven counts from now on, also if no more comes. */
+    bool must_claim = history->has_unclaimed && has_durable_snapshot(history);
+    if (run.mark.end == history->submitted && !must_claim)
         return;
     run.submitted = history->submitted;
     backlog_each_from(history->backlog, history->submitted, submit_segment, &run);
     history->submitted = run.submitted;
-}
-
-/* The RDB that the history begins with comes before the stream, since no offset is durable without it. Those
- * that take its place come behind the stream, which is waited for. */
-static bool has_durable_snapshot(const struct history *history)
-{
-    return atomic_load_explicit(&history->claim.snapshot, memory_order_acquire) != 0;
+    if (must_claim && !run.full)
+        history->has_unclaimed = false;
 }
 
 void history_sync(struct history *history)

@@ -5,6 +5,7 @@
  */
 #include <stdatomic.h>
 
+#include "../../../relay/store/clean_mark.h"
 #include "depot_fixture.h"
 
 enum { BOOT_ID_AT = 16 };
@@ -99,6 +100,40 @@ DEPOT_TEST(always_is_with_each_publish)
         }
         assert_int_equal(history_durable(history), end);
     }
+}
+
+static void wait_until_synced(void)
+{
+    struct store_status status;
+    store_status(depot.store, &status);
+    for (int i = 0; i < 50000 && status.is_syncing; i++) {
+        usleep(100);
+        store_status(depot.store, &status);
+    }
+    assert_false(status.is_syncing);
+}
+
+/* After a kill the RDB is proven in the background. What the syncer has done before that counts when it is, also where no
+ * more of the stream comes. */
+DEPOT_TEST(what_was_synced_before_the_rdb_was_proven_is_claimed)
+{
+    depot_stream(&depot, 500, 0);
+    store_close(&depot.store);
+    place_write(&depot.place, DIRECTORY CLEAN_MARK_NAME, bytes_at("", 0));
+    depot.options.fsync = STORE_FSYNC_ALWAYS;
+    depot.store = store_open(&depot.options, &depot.why);
+    assert_non_null(depot.store);
+    history = store_current(depot.store);
+    depot_stream(&depot, 100, 0);
+    assert_null(history_snapshot(history));
+    wait_until_synced();
+    history_sync(history);
+    wait_until_synced();
+    for (int i = 0; i < 50000 && history_durable(history) < 1600; i++) {
+        (void)store_publish(depot.store);
+        usleep(100);
+    }
+    assert_int_equal(history_durable(history), 1600);
 }
 
 static atomic_uint rings;
