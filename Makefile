@@ -19,7 +19,7 @@ OBJECTS  := $(SOURCES:relay/%.c=$(B)/obj/%.o)
 PROGRAM  := $(B)/psync-relay
 PACKAGES := libevent_core openssl inih
 # Used where they are installed; OPTIONAL= builds without them.
-OPTIONAL ?= liblz4 libzstd
+OPTIONAL ?= liblz4 libzstd libwslay
 
 WERROR   ?=
 WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
@@ -41,11 +41,15 @@ optional = $(if $(filter undefined,$(origin optional_found)),$(eval \
            optional_found := $(shell for p in $(OPTIONAL); do pkg-config --exists $$p && echo $$p; done)))$(optional_found)
 packages = $(if $(filter undefined,$(origin packages_$(1))),$(eval \
            packages_$(1) := $(shell pkg-config --$(1) $(PACKAGES) $(optional))))$(packages_$(1))
-have      = $(if $(filter liblz4,$(optional)),-DHAVE_LZ4) $(if $(filter libzstd,$(optional)),-DHAVE_ZSTD)
+# libwslay has no .pc file in Debian: its header says whether it is there.
+wslay     = $(if $(filter undefined,$(origin wslay_found)),$(eval wslay_found := $(if $(filter libwslay,$(OPTIONAL)), \
+           $(shell echo '\#include <wslay/wslay.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes))))$(wslay_found)
+have      = $(if $(filter liblz4,$(optional)),-DHAVE_LZ4) $(if $(filter libzstd,$(optional)),-DHAVE_ZSTD) \
+            $(if $(wslay),-DHAVE_WSLAY)
 ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -DRELAY_VERSION='"$(VERSION)"' $(WARNINGS) $(HARDEN) \
               $(CPPFLAGS) $(CFLAGS) $(FLAGS_$(SAN)) $(have) $(call packages,cflags)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS) $(FLAGS_$(SAN))
-LIBS        = $(call packages,libs) -lpthread
+LIBS        = $(call packages,libs) $(if $(wslay),-lwslay) -lpthread
 
 Q    := $(if $(V),,@)
 say   = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))

@@ -176,7 +176,7 @@ static uint16_t port_to_announce(const struct components *components)
 {
     uint16_t plain = downstream_port(components->downstream);
     uint16_t tls = downstream_tls_port(components->downstream);
-    bool is_tls = plain == 0 || (components->tls.context[TLS_UPSTREAM] != NULL && tls != 0);
+    bool is_tls = plain == 0 || (components->config->upstream_has_tls == CONFIG_YES && tls != 0);
     return is_tls ? tls : plain;
 }
 
@@ -186,7 +186,8 @@ static bool open_link(struct components *components)
     if (options.announce_port == 0)
         options.announce_port = port_to_announce(components);
     options.asks_sentinels = components->config->sentinel.sentinels.count > 0;
-    if (saved_primary_recall(components->store, components->config, &components->noted))
+    if (saved_primary_recall(components->store, components->config, &components->noted) &&
+        (components->noted.carrier != PRIMARY_WSS || components->tls.context[TLS_UPSTREAM] != NULL))
         options.primary = (struct primary_candidates){.count = 1, .at = {components->noted}};
     const struct link_callbacks callbacks = wiring_link_callbacks(components);
     components->link = link_open(components->loop, components->store, &options, &callbacks);
@@ -326,11 +327,13 @@ static void relay_run_loop(struct components *components)
     text_init(&ack, 64);
     ack_rule_format(config->upstream.ack, &ack);
     log_info("relay: psync-relay %s runs candidates=%zu sentinels=%zu ack=%s data-dir=%s port=%u "
-             "tls-port=%u threads=%u pid=%ld",
+             "tls-port=%u ws-port=%u ws-tls-port=%u threads=%u pid=%ld",
              RELAY_VERSION, config->upstream.primary.count, config->sentinel.sentinels.count,
              text_string(&ack), config->store.data_dir,
              (unsigned)downstream_port(components->downstream),
-             (unsigned)downstream_tls_port(components->downstream), config->downstream.threads,
+             (unsigned)downstream_tls_port(components->downstream),
+             (unsigned)downstream_ws_port(components->downstream),
+             (unsigned)downstream_ws_tls_port(components->downstream), config->downstream.threads,
              (long)getpid());
     text_fini(&ack);
     loop_at_turn_end(components->loop, relay_on_turn_end, components);

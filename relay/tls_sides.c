@@ -16,7 +16,10 @@ enum { WHY_MAX = 1024, MADE_OF_MAX = 64 * 1024 };
 
 static bool is_upstream_wanted(const struct config *config)
 {
-    return config->upstream_has_tls == CONFIG_YES;
+    bool has_wss = false;
+    for (size_t i = 0; i < config->upstream.primary.count; i++)
+        has_wss = has_wss || config->upstream.primary.at[i].carrier == PRIMARY_WSS;
+    return config->upstream_has_tls == CONFIG_YES || has_wss;
 }
 
 static bool is_sentinel_wanted(const struct config *config)
@@ -31,7 +34,9 @@ static bool is_snapshot_source_wanted(const struct config *config)
 
 static bool is_downstream_wanted(const struct config *config)
 {
-    return config->downstream.tls_port != 0 || config->downstream.delayed.tls_port != 0;
+    const struct downstream_options *downstream = &config->downstream;
+    return downstream->tls_port != 0 || downstream->ws_tls_port != 0 ||
+           downstream->delayed.tls_port != 0;
 }
 
 static struct tls_options upstream_options(const struct config *config)

@@ -311,7 +311,9 @@ struct commands_callbacks wiring_commands_callbacks(struct components *component
 void wiring_lend_tls(struct components *components)
 {
     struct tls_context *const *context = components->tls.context;
-    link_set_tls(components->link, context[TLS_UPSTREAM]);
+    bool has_tls = components->config->upstream_has_tls == CONFIG_YES;
+    link_set_tls(components->link, has_tls ? context[TLS_UPSTREAM] : NULL);
+    link_set_wss_tls(components->link, context[TLS_UPSTREAM]);
     link_set_snapshot_source_tls(components->link, context[TLS_SNAPSHOT_SOURCE]);
     if (components->sentinel != NULL)
         sentinel_set_tls(components->sentinel, context[TLS_SENTINEL]);

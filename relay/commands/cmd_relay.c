@@ -98,12 +98,13 @@ static void list_replica(const struct peer_status *replica, void *arg)
     struct writer *writer = &listing->writer;
     listing->count++;
     const struct progress_view *full_sync = &replica->full_sync;
-    write_map(writer, 23);
+    write_map(writer, 24);
     cmd_relay_write_number(writer, "id", (int64_t)replica->id);
     write_text(writer, "addr", replica->peer);
     write_text(writer, "ip", replica->address);
     cmd_relay_write_number(writer, "port", replica->listening_port);
     write_text(writer, "version", replica->version);
+    write_text(writer, "carrier", replica->carrier);
     write_text(writer, "state", replica->state_name);
     write_bulk_string(writer, "acknowledges");
     write_bulk_string(writer, replica->acknowledges ? "yes" : "no");

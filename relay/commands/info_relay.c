@@ -99,6 +99,7 @@ static void report_compression(struct report *report, const struct info_moment *
 {
     const struct link_status *upstream = &moment->link;
     const struct downstream_counts *counts = &moment->counts;
+    report_text(report, "upstream_carrier", "%s", upstream->carrier);
     report_text(report, "upstream_compression", "%s", codec_name(upstream->compression));
     report_u64(report, "upstream_compressed_bytes", upstream->compressed_bytes);
     report_u64(report, "upstream_uncompressed_bytes", upstream->uncompressed_bytes);

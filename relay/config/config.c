@@ -252,7 +252,10 @@ static void take_defaults(struct config *config)
 static void check_other_port(const struct config *config, const uint16_t *port,
                              struct errors *errors)
 {
-    if (*port != 0 && (*port == config->downstream.port || *port == config->downstream.tls_port))
+    const struct downstream_options *downstream = &config->downstream;
+    bool is_used = *port == downstream->port || *port == downstream->tls_port ||
+                   *port == downstream->ws_port || *port == downstream->ws_tls_port;
+    if (*port != 0 && is_used)
         complain_of(errors, config, port,
                     "[downstream] uses that port: set another one, or 0 for none");
 }
@@ -274,12 +277,23 @@ static void check_delayed_ports(const struct config *config, struct errors *erro
 
 static void check_ports(struct config *config, struct errors *errors)
 {
-    config->downstream.without_plain = config->downstream.port == 0;
-    if (config->downstream.without_plain && config->downstream.tls_port == 0)
-        complain_of(errors, config, &config->downstream.port,
+    struct downstream_options *downstream = &config->downstream;
+    const uint16_t *const others[] = {&downstream->tls_port, &downstream->ws_port,
+                                      &downstream->ws_tls_port};
+    downstream->without_plain = downstream->port == 0;
+    bool listens = !downstream->without_plain;
+    for (size_t i = 0; i < LENGTH_OF(others); i++) {
+        listens = listens || *others[i] != 0;
+        bool is_taken = *others[i] != 0 && *others[i] == downstream->port;
+        for (size_t before = 0; before < i; before++)
+            is_taken = is_taken || (*others[i] != 0 && *others[i] == *others[before]);
+        if (is_taken)
+            complain_of(errors, config, others[i],
+                        i == 0 ? "must differ from port" : "must differ from the other ports");
+    }
+    if (!listens)
+        complain_of(errors, config, &downstream->port,
                     "neither port nor tls-port is set, so nothing could connect");
-    else if (config->downstream.port == config->downstream.tls_port)
-        complain_of(errors, config, &config->downstream.tls_port, "must differ from port");
     check_other_port(config, &config->status.port, errors);
     check_other_port(config, &config->status.tls_port, errors);
     check_delayed_ports(config, errors);

@@ -61,7 +61,9 @@ const struct value_kind kind_word = {VALUE_WORD,
 const struct value_kind kind_secret = {VALUE_SECRET, .expected = "one line of text"};
 const struct value_kind kind_candidates = {
     VALUE_CANDIDATES,
-    .expected = "HOST PORT, several separated by commas, as in: 10.0.0.1 6379, ::1 6379"};
+    .expected =
+        "HOST PORT, or wss://HOST:PORT/PATH where the program was built with libwslay, several "
+        "separated by commas, as in: 10.0.0.1 6379, ::1 6379"};
 const struct value_kind kind_sentinel = {
     VALUE_SENTINEL,
     .expected = "MASTER-NAME HOST:PORT HOST:PORT ..., as in: mymaster 10.0.0.1:26379 [::1]:26379"};
@@ -85,6 +87,15 @@ const struct value_kind kind_addresses = {
 const struct value_kind kind_host_names = {
     VALUE_HOST_NAMES,
     .expected = "host names separated by blanks, as in: relay.example.com .example.org"};
+const struct value_kind kind_networks = {
+    VALUE_NETWORKS,
+    .expected =
+        "addresses and networks separated by blanks, at most 32, as in: 127.0.0.1 10.0.0.0/8"};
+const struct value_kind kind_ws_port = {
+    VALUE_WS_PORT, .least = 0, .most = 65535,
+    .expected = "a port from 0 to 65535, where the program was built with libwslay; else 0"};
+const struct value_kind kind_ws_path = {
+    VALUE_WS_PATH, .expected = "a path of at most 127 characters, as in: /replication"};
 const struct value_kind kind_port_or_0 = {VALUE_PORT, .least = 0, .most = 65535,
                                           .expected = "a port from 0 to 65535"};
 const struct value_kind kind_workers = {VALUE_COUNT, .least = 1, .most = 64,

@@ -17,5 +17,7 @@ extern const struct value_kind kind_account, kind_word, kind_line, kind_path, ki
     kind_compression, kind_latency, kind_proxy;
 /* [archive] */
 extern const struct value_kind kind_command, kind_archive_full;
+/* Ports of WebSockets. */
+extern const struct value_kind kind_networks, kind_ws_port, kind_ws_path;
 
 #endif

@@ -20,7 +20,9 @@ static const struct value_kind sentinel = {VALUE_SENTINEL, .expected = ""};
 void saved_primary_format(const struct config *config, const struct primary_address *primary,
                           enum saved_primary_teller teller, struct text *out)
 {
-    text_format(out, "%s%s %u\nreplicaof ", first_line, primary->host, (unsigned)primary->port);
+    text_append_string(out, first_line);
+    primary_address_format(primary, out);
+    text_append_string(out, "\nreplicaof ");
     candidates.print(&candidates, &config->upstream.primary, VALUE_INI, out);
     text_append_string(out, "\nsentinel ");
     sentinel.print(&sentinel, &config->sentinel, VALUE_INI, out);

@@ -7,6 +7,7 @@
 #include "relay/codec/codec.h"
 #include "relay/config/value.h"
 #include "relay/net/proxy.h"
+#include "relay/net/websocket.h"
 #include "relay/resp/rdb_version.h"
 #include "relay/upstream/ack.h"
 #include "relay/upstream/primary_address.h"
@@ -49,9 +50,22 @@ static bool add_address(struct primary_candidates *candidates, struct bytes host
     return good;
 }
 
-/* "host port" */
+static bool add_url(struct primary_candidates *candidates, struct bytes view)
+{
+    struct text why;
+    text_init(&why, WHY_MAX);
+    bool good = websocket_is_built() && candidates->count < PRIMARY_CANDIDATES_MAX &&
+                primary_address_parse_url(view, &candidates->at[candidates->count], &why);
+    candidates->count += good;
+    text_fini(&why);
+    return good;
+}
+
+/* "host port", or a URL */
 static bool add_candidate(struct primary_candidates *candidates, struct bytes view)
 {
+    if (primary_address_is_url(bytes_trim(view)))
+        return add_url(candidates, bytes_trim(view));
     struct bytes port = bytes_trim(view);
     struct bytes host = value_upstream_take_word(&port);
     return add_address(candidates, host, port);
@@ -79,9 +93,10 @@ void value_print_candidates(const struct value_kind *kind, const void *place,
     (void)kind;
     (void)style;
     const struct primary_candidates *candidates = place;
-    for (size_t i = 0; i < candidates->count; i++)
-        text_format(out, "%s%s %u", i > 0 ? ", " : "", candidates->at[i].host,
-                    (unsigned)candidates->at[i].port);
+    for (size_t i = 0; i < candidates->count; i++) {
+        text_append_string(out, i > 0 ? ", " : "");
+        primary_address_format(&candidates->at[i], out);
+    }
 }
 
 bool value_parse_host(const struct value_kind *kind, const char *string, void *place)

@@ -29,12 +29,15 @@ struct conn_traffic client_traffic(const struct client *client)
     return conn_traffic(client->conn);
 }
 
-void client_accept(struct client_list *list, int fd, struct tls_context *tls, bool is_delayed,
-                   uint64_t id)
+void client_accept(struct client_list *list, int fd, struct tls_context *tls,
+                   const struct websocket_rules *rules, bool is_delayed, uint64_t id)
 {
+    bool has_handshake = tls != NULL || rules != NULL;
     struct conn_options options = {.keepalive_s = list->keepalive_s,
                                    .tls = tls,
-                                   .handshake_ms = tls != NULL ? TLS_HANDSHAKE_MS_MAX : 0};
+                                   .websocket_rules = rules,
+                                   .accepts_plain = rules != NULL,
+                                   .handshake_ms = has_handshake ? TLS_HANDSHAKE_MS_MAX : 0};
     struct client *client = calloc(1, sizeof(*client));
     struct conn *conn = conn_accept(list->loop, fd, &options, client_on_conn, client);
     if (client == NULL || conn == NULL) {
@@ -55,8 +58,9 @@ void client_accept(struct client_list *list, int fd, struct tls_context *tls, bo
     client->session.protocol = 2;
     TAILQ_INSERT_TAIL(&list->clients, client, entry);
     list->count++;
-    log_debug("downstream: client id=%" PRIu64 " addr=%s laddr=%s accepted%s", id, conn_peer(conn),
-              conn_local(conn), tls != NULL ? " tls=yes" : "");
+    log_debug("downstream: client id=%" PRIu64 " addr=%s laddr=%s accepted%s%s", id,
+              conn_peer(conn), conn_local(conn), tls != NULL ? " tls=yes" : "",
+              rules != NULL ? " websocket=yes" : "");
 }
 
 static bool client_is_idle(const struct client *client)

@@ -66,9 +66,10 @@ struct client_list {
 
 void client_list_init(struct client_list *list);
 
-/* Takes a connected descriptor; `tls` is NULL for a plain port. `is_delayed`: it has come to a port of [delayed]. */
-void client_accept(struct client_list *list, int fd, struct tls_context *tls, bool is_delayed,
-                   uint64_t id);
+/* Takes a connected descriptor; `tls` is NULL for a plain port, `rules` for one that is no WebSocket's. `is_delayed`: it has
+ * come to a port of [delayed]. */
+void client_accept(struct client_list *list, int fd, struct tls_context *tls,
+                   const struct websocket_rules *rules, bool is_delayed, uint64_t id);
 
 /* Closes at once; but one whose command is being run first gets its reply. */
 void client_close(struct client *client, enum close_reason reason);

@@ -17,6 +17,7 @@
 #include "ports.h"
 #include "relay/downstream/options.h"
 #include "relay/net/conn.h"
+#include "relay/net/websocket.h"
 #include "replica_stats_list.h"
 #include "waiting.h"
 
@@ -52,6 +53,8 @@ struct downstream {
     uint64_t newest_id;
     uint64_t connections_received;
     struct connection_limiter connection_limiter;
+    struct websocket_rules ws_rules;
+    struct websocket_rules wss_rules;
     /* Of replicas that have gone. */
     struct conn_traffic traffic;
     uint64_t compressed_bytes;

@@ -37,6 +37,9 @@ static const struct refusal {
                            "(ulimit -n, LimitNOFILE)"},
 };
 
+static const char unavailable[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+                                  "Content-Length: 0\r\nConnection: close\r\n\r\n";
+
 enum entry connection_limiter_judge(const struct connection_limiter *connection_limiter, int fd,
                                     bool is_local, uint64_t connected)
 {
@@ -76,7 +79,7 @@ static void tell_end(struct connection_limiter *connection_limiter)
 }
 
 bool connection_limiter_admit(struct connection_limiter *connection_limiter, int fd,
-                              uint64_t connected, bool is_tls)
+                              uint64_t connected, bool is_tls, bool is_http)
 {
     bool is_known = is_tls && connection_limiter->tls_knows_callers;
     bool is_local = !connection_limiter->local_only || is_known || caller_is_local(fd);
@@ -86,6 +89,7 @@ bool connection_limiter_admit(struct connection_limiter *connection_limiter, int
         return true;
     }
     connection_limiter_tell(connection_limiter, entry, fd);
-    caller_turn_away(fd, bytes_of(is_tls ? "" : refusals[entry].words));
+    const char *words = is_http ? unavailable : refusals[entry].words;
+    caller_turn_away(fd, bytes_of(is_tls ? "" : words));
     return false;
 }

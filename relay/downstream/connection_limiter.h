@@ -40,9 +40,9 @@ struct connection_limiter {
 enum entry connection_limiter_judge(const struct connection_limiter *connection_limiter, int fd,
                                     bool is_local, uint64_t connected);
 
-/* False: it has been sent away, and is closed. One on the TLS port is sent away without a word: it would
- * not understand plain ones. */
+/* False: it has been sent away, and is closed. One on a TLS port is sent away without a word: it would
+ * not understand plain ones. One on the port of WebSockets gets an answer of HTTP. */
 MUST_CHECK bool connection_limiter_admit(struct connection_limiter *connection_limiter, int fd,
-                                         uint64_t connected, bool is_tls);
+                                         uint64_t connected, bool is_tls, bool is_http);
 
 #endif

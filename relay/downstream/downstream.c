@@ -42,16 +42,21 @@ static uint64_t open_files_max(void)
     return limit.rlim_cur;
 }
 
-static void downstream_on_accept(int fd, struct port_kind kind, void *arg)
+static void downstream_on_accept(int fd, enum port_kind kind, void *arg)
 {
     struct downstream *downstream = arg;
     downstream->connection_limiter.descriptors_max = open_files_max();
     uint64_t connected =
         downstream->clients.count + downstream->replica_stats_count + conn_draining_count();
     downstream->connections_received++;
-    if (connection_limiter_admit(&downstream->connection_limiter, fd, connected, kind.is_tls))
-        client_accept(&downstream->clients, fd, kind.is_tls ? downstream->options.tls : NULL,
-                      kind.is_delayed, ++downstream->newest_id);
+    const struct websocket_rules *rules = kind == PORT_WS    ? &downstream->ws_rules
+                                          : kind == PORT_WSS ? &downstream->wss_rules
+                                                             : NULL;
+    bool is_tls = port_has_tls(kind);
+    if (connection_limiter_admit(&downstream->connection_limiter, fd, connected, is_tls,
+                                 port_has_websocket(kind)))
+        client_accept(&downstream->clients, fd, is_tls ? downstream->options.tls : NULL, rules,
+                      port_is_delayed(kind), ++downstream->newest_id);
     else
         downstream->closed[CLOSE_REJECTED]++;
 }
@@ -75,6 +80,21 @@ static bool start_workers(struct downstream *downstream, struct text *why)
     return true;
 }
 
+/* A client certificate is as good as a password also behind an ingress, which has shown its own. */
+static void set_websocket_rules(struct downstream *downstream,
+                                const struct downstream_options *options)
+{
+    downstream->ws_rules = (struct websocket_rules){
+        .path = downstream->options.ws_path,
+        .trusted = options->trusted_proxies,
+        .local_only = options->local_only,
+    };
+    downstream->wss_rules = downstream->ws_rules;
+    downstream->wss_rules.needs_tls = true;
+    downstream->wss_rules.local_only =
+        options->local_only && !downstream->connection_limiter.tls_knows_callers;
+}
+
 static void init_parts(struct downstream *downstream, struct store *store,
                        const struct downstream_callbacks *callbacks)
 {
@@ -96,6 +116,7 @@ static void init_parts(struct downstream *downstream, struct store *store,
         .local_only = options->local_only,
         .tls_knows_callers = options->tls_knows_callers,
     };
+    set_websocket_rules(downstream, options);
     downstream->callbacks = *callbacks;
     waiting_init(&downstream->waiting, store, &downstream->callbacks, options->replica_timeout_ms,
                  &downstream->limits, downstream_on_attached, downstream);
@@ -206,6 +227,7 @@ void downstream_change(struct downstream *downstream, const struct downstream_op
 {
     downstream->connection_limiter.clients_max = options->clients_max;
     downstream->connection_limiter.local_only = options->local_only;
+    set_websocket_rules(downstream, options);
     downstream->clients.must_authenticate = options->must_authenticate;
     downstream->clients.timeout_ms = options->client_timeout_ms;
     downstream->clients.keepalive_s = options->keepalive_s;
@@ -232,12 +254,22 @@ struct known *downstream_known(struct downstream *downstream)
 
 uint16_t downstream_port(const struct downstream *downstream)
 {
-    return downstream->ports.plain.port;
+    return downstream->ports.sides[PORT_PLAIN].port;
 }
 
 uint16_t downstream_tls_port(const struct downstream *downstream)
 {
-    return downstream->ports.tls.port;
+    return downstream->ports.sides[PORT_TLS].port;
+}
+
+uint16_t downstream_ws_port(const struct downstream *downstream)
+{
+    return downstream->ports.sides[PORT_WS].port;
+}
+
+uint16_t downstream_ws_tls_port(const struct downstream *downstream)
+{
+    return downstream->ports.sides[PORT_WSS].port;
 }
 
 void downstream_set_tls(struct downstream *downstream, struct tls_context *tls, bool knows_callers)
@@ -245,6 +277,7 @@ void downstream_set_tls(struct downstream *downstream, struct tls_context *tls, 
     CHECK(tls != NULL);
     downstream->options.tls = tls;
     downstream->connection_limiter.tls_knows_callers = knows_callers;
+    downstream->wss_rules.local_only = downstream->ws_rules.local_only && !knows_callers;
 }
 
 void downstream_wake(struct downstream *downstream)

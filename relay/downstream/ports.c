@@ -9,8 +9,30 @@
 #include "relay/net/listener.h"
 
 static const char too_many[] = "bind: more than 16 addresses";
-_Static_assert(PORTS_LISTENERS_MAX == 4 * 16, "each may have four ports");
+_Static_assert(PORTS_LISTENERS_MAX == PORT_KINDS * 16, "each may have all kinds of ports");
 static const char nowhere[] = "bind: there is no address to listen on";
+
+static const char *const names[PORT_KINDS] = {
+    [PORT_PLAIN] = "",
+    [PORT_TLS] = " (TLS)",
+    [PORT_WS] = " (WebSocket)",
+    [PORT_WSS] = " (WebSocket under TLS)",
+    [PORT_DELAYED] = " (delayed)",
+    [PORT_DELAYED_TLS] = " (TLS) (delayed)",
+};
+
+/* False: there is no such port. */
+static bool ports_number(const struct downstream_options *options, enum port_kind kind,
+                         uint16_t *port)
+{
+    const uint16_t numbers[PORT_KINDS] = {
+        [PORT_PLAIN] = options->port,           [PORT_TLS] = options->tls_port,
+        [PORT_WS] = options->ws_port,           [PORT_WSS] = options->ws_tls_port,
+        [PORT_DELAYED] = options->delayed.port, [PORT_DELAYED_TLS] = options->delayed.tls_port,
+    };
+    *port = numbers[kind];
+    return kind == PORT_PLAIN ? !options->without_plain : numbers[kind] != 0;
+}
 
 static void ports_on_accept(int fd, void *arg)
 {
@@ -35,8 +57,8 @@ static bool ports_listen_on(struct ports_side *side, const struct listener_addre
     if (listener != NULL) {
         ports->listeners[ports->count++] = listener;
         side->port = listener_port(listener);
-        log_info("downstream: listening on %s port %u%s%s", address->text, side->port,
-                 side->kind.is_tls ? " (TLS)" : "", side->kind.is_delayed ? " (delayed)" : "");
+        log_info("downstream: listening on %s port %u%s", address->text, side->port,
+                 names[side->kind]);
     } else if (address->may_miss) {
         log_warnx("downstream: %s (optional address: startup continues)", error.text);
     } else {
@@ -99,12 +121,10 @@ bool ports_probe(const struct downstream_options *options, struct text *taken, s
 {
     struct attempt attempt = {.taken = taken, .why = why};
     size_t said = why->length;
-    if (!options->without_plain)
-        try_all(&attempt, options->bind, options->port);
-    const uint16_t others[] = {options->tls_port, options->delayed.port, options->delayed.tls_port};
-    for (size_t i = 0; i < LENGTH_OF(others); i++) {
-        if (others[i] != 0)
-            try_all(&attempt, options->bind, others[i]);
+    for (enum port_kind kind = PORT_PLAIN; kind < PORT_KINDS; kind++) {
+        uint16_t port;
+        if (ports_number(options, kind, &port))
+            try_all(&attempt, options->bind, port);
     }
     for (size_t i = 0; i < attempt.count; i++)
         close(attempt.held[i]);
@@ -117,25 +137,21 @@ bool ports_open(struct ports *ports, struct loop *loop, const struct downstream_
                 ports_fn *fn, void *arg, struct text *why)
 {
     *ports = (struct ports){.loop = loop, .fn = fn, .arg = arg};
-    const struct delayed_options *delayed = &options->delayed;
-    ports->plain = (struct ports_side){.ports = ports};
-    ports->tls = (struct ports_side){.ports = ports, .kind.is_tls = true};
-    ports->delayed = (struct ports_side){.ports = ports, .kind.is_delayed = true};
-    ports->delayed_tls =
-        (struct ports_side){.ports = ports, .kind = {.is_tls = true, .is_delayed = true}};
-    CHECK((options->tls_port == 0 && delayed->tls_port == 0) || options->tls != NULL);
-    if (options->without_plain && options->tls_port == 0) {
-        text_append_string(why, "neither port nor tls-port is set: nobody could connect");
-        return false;
+    bool listens = false;
+    for (enum port_kind kind = PORT_PLAIN; kind < PORT_KINDS; kind++) {
+        uint16_t port;
+        struct ports_side *side = &ports->sides[kind];
+        *side = (struct ports_side){.ports = ports, .kind = kind};
+        if (!ports_number(options, kind, &port))
+            continue;
+        CHECK(!port_has_tls(kind) || options->tls != NULL);
+        listens = listens || !port_is_delayed(kind);
+        if (!ports_listen_on_all(side, options->bind, port, why))
+            return false;
     }
-    return (options->without_plain ||
-            ports_listen_on_all(&ports->plain, options->bind, options->port, why)) &&
-           (options->tls_port == 0 ||
-            ports_listen_on_all(&ports->tls, options->bind, options->tls_port, why)) &&
-           (delayed->port == 0 ||
-            ports_listen_on_all(&ports->delayed, options->bind, delayed->port, why)) &&
-           (delayed->tls_port == 0 ||
-            ports_listen_on_all(&ports->delayed_tls, options->bind, delayed->tls_port, why));
+    if (!listens)
+        text_append_string(why, "neither port nor tls-port is set: nobody could connect");
+    return listens;
 }
 
 void ports_close(struct ports *ports)

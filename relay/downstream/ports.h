@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ports that we listen on: every address of `bind`, once plain and once under TLS, or only one of
- * the two; and the same for replicas that run behind ([delayed]).
+ * The ports that we listen on: every address of `bind` for each kind of port that has a number.
  *
  * Owner: downstream.c. Thread: thread 0.
  */
@@ -19,21 +18,40 @@ struct downstream_options;
 struct listener;
 struct loop;
 
-enum { PORTS_LISTENERS_MAX = 64 };
+enum { PORTS_LISTENERS_MAX = 96 };
 
-/* Which port it is that somebody has come to. */
-struct port_kind {
-    bool is_tls;
-    bool is_delayed;
+enum port_kind {
+    PORT_PLAIN,
+    PORT_TLS,
+    PORT_WS,          /* a WebSocket, plain */
+    PORT_WSS,         /* and under TLS */
+    PORT_DELAYED,     /* of [delayed] */
+    PORT_DELAYED_TLS, /* and under TLS */
+    PORT_KINDS,
 };
 
+static inline bool port_has_tls(enum port_kind kind)
+{
+    return kind == PORT_TLS || kind == PORT_WSS || kind == PORT_DELAYED_TLS;
+}
+
+static inline bool port_has_websocket(enum port_kind kind)
+{
+    return kind == PORT_WS || kind == PORT_WSS;
+}
+
+static inline bool port_is_delayed(enum port_kind kind)
+{
+    return kind == PORT_DELAYED || kind == PORT_DELAYED_TLS;
+}
+
 /* Takes over a connected descriptor. */
-typedef void ports_fn(int fd, struct port_kind kind, void *arg);
+typedef void ports_fn(int fd, enum port_kind kind, void *arg);
 
 /* What the listeners of one kind are given. */
 struct ports_side {
     struct ports *ports;
-    struct port_kind kind;
+    enum port_kind kind;
     uint16_t port; /* the one really bound; 0: none */
 };
 
@@ -42,10 +60,7 @@ struct ports {
     struct loop *loop;
     ports_fn *fn;
     void *arg;
-    struct ports_side plain;
-    struct ports_side tls;
-    struct ports_side delayed;
-    struct ports_side delayed_tls;
+    struct ports_side sides[PORT_KINDS];
     struct listener *listeners[PORTS_LISTENERS_MAX];
     size_t count;
 };

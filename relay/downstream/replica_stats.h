@@ -56,6 +56,7 @@ struct replica_stats {
     char peer[REPLICA_STATS_ADDRESS_MAX];
     char local[REPLICA_STATS_ADDRESS_MAX];
     char user[CLIENT_NAME_MAX];
+    const char *carrier;                     /* conn_carrier, which is constant */
     char address[REPLICA_STATS_ADDRESS_MAX]; /* the peer's, without its port */
     int64_t attached_ms;
     struct resync_source source; /* of its full sync, or of the one that it waits for, */

@@ -44,6 +44,7 @@ static struct replica_stats *make_replica_stats(const struct newcomer *newcomer,
     stats->connected_ms = newcomer->connected_ms;
     stats->acknowledges = newcomer->request != NULL;
     stats->terms = *newcomer->terms;
+    stats->carrier = conn_carrier(newcomer->conn);
     stats->runs_behind = newcomer->runs_behind;
     /* A compressed piece is shared by all who come to its place, and may reach beyond the limit of one that runs
      * behind: those are sent plain bytes. */

@@ -49,11 +49,11 @@ static void log_asked(const struct replica *replica)
         snprintf(asked, sizeof(asked), "%s:%" PRIu64, replica->request.replid.hex,
                  replica->request.offset);
     log_info("downstream: replica id=%" PRIu64 " addr=%s state=handshake->waiting cause=%s "
-             "asked=%s listening=%s:%u version=%s",
+             "asked=%s listening=%s:%u version=%s carrier=%s",
              stats->id, stats->peer, replica->has_request ? "psync" : "sync", asked,
              stats->terms.address[0] != '\0' ? stats->terms.address : stats->address,
              stats->terms.listening_port,
-             stats->terms.version[0] != '\0' ? stats->terms.version : "?");
+             stats->terms.version[0] != '\0' ? stats->terms.version : "?", stats->carrier);
 }
 
 static uint32_t version_of(const struct replica_stats *stats)

@@ -8,6 +8,7 @@
 #include "conn_private.h"
 #include "dialer.h"
 #include "relay/base/log.h"
+#include "transport_websocket.h"
 
 #define TO(state) (1u << CONN_STATE_##state)
 
@@ -170,14 +171,36 @@ static void conn_on_timer(void *arg)
     }
 }
 
+/* Under a WebSocket an ingress may count the time in which nothing comes. */
+static void conn_on_ping_timer(void *arg)
+{
+    struct conn *conn = arg;
+    if (conn->state != CONN_STATE_UP)
+        return;
+    transport_websocket_keep_alive(&conn->channel);
+    timer_arm(conn->ping_timer, WEBSOCKET_PING_MS);
+    conn_listen_for_wants(conn);
+}
+
+void conn_start_pings(struct conn *conn)
+{
+    if (conn->ping_timer != NULL)
+        timer_arm(conn->ping_timer, WEBSOCKET_PING_MS);
+}
+
 bool conn_watch(struct conn *conn)
 {
     struct event_base *base = loop_base(conn->loop);
     int fd = conn->channel.fd;
     if (conn->timer == NULL)
         conn->timer = timer_new(conn->loop, conn_on_timer, conn);
-    if (conn->timer == NULL || fd == -1)
-        return conn->timer != NULL;
+    bool is_websocket = channel_has(&conn->channel, LAYER_WEBSOCKET);
+    if (is_websocket && conn->ping_timer == NULL)
+        conn->ping_timer = timer_new(conn->loop, conn_on_ping_timer, conn);
+    if (conn->timer == NULL || (is_websocket && conn->ping_timer == NULL))
+        return false;
+    if (fd == -1)
+        return true;
     conn->on_read = event_new(base, fd, EV_READ | EV_PERSIST, on_ready, conn);
     conn->on_write = event_new(base, fd, EV_WRITE | EV_PERSIST, on_ready, conn);
     return conn->on_read != NULL && conn->on_write != NULL;
@@ -192,6 +215,7 @@ void conn_unwatch(struct conn *conn)
     conn->on_read = conn->on_write = NULL;
     conn->listening = 0;
     timer_free(&conn->timer);
+    timer_free(&conn->ping_timer);
 }
 
 /* ---- bytes ---- */
@@ -298,6 +322,7 @@ bool conn_attach(struct conn *conn, struct loop *loop, conn_event_fn *fn, void *
         timer_arm(conn->timer, 0);
     else
         conn_listen_for_wants(conn); /* a layer may have something to send */
+    conn_start_pings(conn);
     return true;
 }
 

@@ -14,8 +14,20 @@
 #include "transport_proxy.h"
 #include "transport_socket.h"
 #include "transport_tls.h"
+#include "transport_websocket.h"
 
 /* ---- the handshake ---- */
+
+/* A trusted proxy has told who the client is. */
+static void take_forwarded(struct conn *conn)
+{
+    const char *forwarded = transport_websocket_forwarded(&conn->channel);
+    if (forwarded[0] == '\0')
+        return;
+    snprintf(conn->peer.address, sizeof conn->peer.address, "%s", forwarded);
+    conn->peer.port = 0;
+    address_format_peer(conn->peer.address, 0, conn->peer_text);
+}
 
 static void secure(struct conn *conn)
 {
@@ -33,6 +45,8 @@ static void secure(struct conn *conn)
     }
     timer_disarm(conn->timer);
     conn_enter(conn, CONN_STATE_UP);
+    take_forwarded(conn);
+    conn_start_pings(conn);
     conn_listen_for_wants(conn);
     if (conn->state == CONN_STATE_UP)
         conn_tell(conn, CONN_EVENT_UP);
@@ -98,8 +112,14 @@ static bool add_layers(struct channel *channel, const struct conn_options *optio
     if (target->proxy != NULL &&
         !transport_proxy_begin(channel, target->proxy, target->host, target->port))
         return false;
-    return options->tls == NULL ||
-           transport_tls_begin(channel, options->tls, target->host, options->accepts_plain);
+    if (options->tls != NULL &&
+        !transport_tls_begin(channel, options->tls, target->host, options->accepts_plain))
+        return false;
+    if (options->websocket_path != NULL)
+        return transport_websocket_connect(channel, target->host, target->port,
+                                           options->websocket_path);
+    return options->websocket_rules == NULL ||
+           transport_websocket_accept(channel, options->websocket_rules);
 }
 
 static struct conn *conn_new(struct loop *loop, const struct target *target,
@@ -118,7 +138,7 @@ static struct conn *conn_new(struct loop *loop, const struct target *target,
         return NULL;
     }
     conn->options.tls = NULL; /* its layer has it, counted */
-    conn->options.proxy = NULL;
+    conn->options.proxy = conn->options.websocket_path = NULL;
     return conn;
 }
 
@@ -207,7 +227,8 @@ struct conn *conn_accept(struct loop *loop, int fd, const struct conn_options *o
     /* UP is not told from inside this call, not even without TLS: the owner has not got its
      * pointer yet. */
     conn->accepted_ms = clock_ms();
-    conn->is_client = channel_has(&conn->channel, LAYER_TLS);
+    conn->is_client =
+        channel_has(&conn->channel, LAYER_TLS) || channel_has(&conn->channel, LAYER_WEBSOCKET);
     timer_arm(conn->timer, 0);
     return conn;
 }

@@ -37,10 +37,11 @@ struct conn {
     struct channel channel; /* its fd is -1 while opening */
     struct event *on_read;  /* NULL: no descriptor, or detached */
     struct event *on_write;
-    unsigned listening;  /* which of the two are added: WAITS_READ, WAITS_WRITE */
-    struct timer *timer; /* what it is for depends on the state: see on_timer */
+    unsigned listening;       /* which of the two are added: WAITS_READ, WAITS_WRITE */
+    struct timer *ping_timer; /* up, with a WebSocket; else NULL */
+    struct timer *timer;      /* what it is for depends on the state: see on_timer */
     int64_t accepted_ms;
-    bool is_client;  /* ours, under TLS */
+    bool is_client;  /* ours, with a handshake */
     bool wants_read; /* conn_want's */
     bool wants_write;
     bool has_ended;    /* the peer sends no more; to wait for it would be to turn in circles */
@@ -73,6 +74,9 @@ void conn_unwatch(struct conn *conn);
  * watch it. */
 bool conn_listen_for(struct conn *conn, unsigned waits);
 void conn_listen_or_fail(struct conn *conn, unsigned waits);
+
+/* A WebSocket that is up, on its loop, says something now and then. */
+void conn_start_pings(struct conn *conn);
 
 /* For what the owner and the layers want. */
 void conn_listen_for_wants(struct conn *conn);

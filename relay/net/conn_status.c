@@ -78,6 +78,14 @@ bool conn_is_tls(const struct conn *conn)
     return channel_has(&conn->channel, LAYER_TLS);
 }
 
+const char *conn_carrier(const struct conn *conn)
+{
+    bool is_tls = conn_is_tls(conn);
+    if (channel_has(&conn->channel, LAYER_WEBSOCKET))
+        return is_tls ? "wss" : "ws";
+    return is_tls ? "tls" : "tcp";
+}
+
 bool conn_has_unsent(const struct conn *conn)
 {
     return channel_has_unsent(&conn->channel);

@@ -16,6 +16,7 @@ static const char *phrase(int code)
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {413, "Content Too Large"},
+        {426, "Upgrade Required"},
         {429, "Too Many Requests"},
         {501, "Not Implemented"},
         {503, "Service Unavailable"},
@@ -51,6 +52,8 @@ void http_reply_format_head(const struct http_reply *reply, bool is_last, int64_
     if (reply->code == 401)
         text_append_string(out, "WWW-Authenticate: Basic realm=\"psync-relay\", "
                                 "charset=\"UTF-8\"\r\n");
+    if (reply->code == 426)
+        text_append_string(out, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
     if (reply->code == 429)
         text_append_string(out, "Retry-After: 1\r\n");
     text_format(out, "Content-Type: %s\r\nContent-Length: %zu\r\nContent-Security-Policy: %s\r\n",

@@ -6,7 +6,7 @@
 
 #include "relay/base/check.h"
 
-static void random_fill(void *out, size_t length)
+void random_bytes(void *out, size_t length)
 {
     uint8_t *place = out;
     while (length > 0) {
@@ -23,7 +23,7 @@ static void random_fill(void *out, size_t length)
 void random_hex(char *out, size_t digits)
 {
     static const char hex[] = "0123456789abcdef";
-    random_fill(out, digits);
+    random_bytes(out, digits);
     for (size_t i = 0; i < digits; i++)
         out[i] = hex[(unsigned char)out[i] & 15];
     out[digits] = '\0';
@@ -36,7 +36,7 @@ uint64_t random_below(uint64_t bound)
     uint64_t reject = (0 - bound) % bound;
     uint64_t value;
     do {
-        random_fill(&value, sizeof(value));
+        random_bytes(&value, sizeof(value));
     } while (value < reject);
     return value % bound;
 }

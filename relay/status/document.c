@@ -138,6 +138,7 @@ static void write_primary(struct json *json, const struct picture *picture)
     json_u64(json, "candidates", link->candidates);
     json_string(json, "software", is_valkey ? "Valkey" : "Redis");
     json_string(json, "software_version", is_valkey ? link->valkey_version : link->server_version);
+    json_string(json, "carrier", link->carrier != NULL ? link->carrier : "");
     json_bool(json, "up", link->is_up);
     json_string(json, "state", link->state_name);
     json_seconds(json, "up_seconds",
@@ -284,6 +285,7 @@ static void write_row(struct json *json, const struct row *row)
     json_string(json, "address", row->address);
     json_u64(json, "port", row->port);
     json_string(json, "version", row->version);
+    json_string(json, "carrier", row->carrier != NULL ? row->carrier : "");
     json_string(json, "state", row_state_name(row->state));
     json_bool(json, "acknowledges", row->acknowledges);
     json_u64(json, "offset", row->offset);

@@ -93,6 +93,7 @@ static void picture_fill(struct row *place, const struct row *row,
     *place = *row;
     copy_string(place->address, sizeof(place->address), replica->address);
     copy_string(place->version, sizeof(place->version), replica->version);
+    place->carrier = replica->carrier;
 }
 
 static void picture_keep(struct gathering *gathering, const struct row *row,

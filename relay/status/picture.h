@@ -50,6 +50,7 @@ struct row {
     struct progress_view full_sync;
     char address[ROW_ADDRESS_MAX];
     char version[ROW_VERSION_MAX];
+    const char *carrier; /* a constant */
 };
 
 struct failing_row {

@@ -135,7 +135,8 @@ void link_look_at_race(struct link *link, struct link_outcome *outcome)
         return;
     case CONNECT_READY:
         server_conn_adopt(&link->server_conn, connect_race_take(&link->race, place));
-        link_enter(outcome, LINK_HANDSHAKE, "connected");
+        link_enter(outcome, LINK_HANDSHAKE, "connected carrier=%s",
+                   conn_carrier(link->server_conn.conn));
         return;
     case CONNECT_FAILED:
         link_fail(link, outcome, "unreachable", link->race.at[place].error);

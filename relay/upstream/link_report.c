@@ -60,6 +60,7 @@ void link_status(const struct link *link, struct link_status *out)
         .stream_heard_ms = link->stream_heard_ms,
         .ping_period_ms = ping_period_ms(&link->ping_period),
         .received_bytes = traffic.received_bytes,
+        .carrier = link->server_conn.conn != NULL ? conn_carrier(link->server_conn.conn) : "none",
         .compression =
             link_state(link) == LINK_STREAMING ? link->compression.stream_codec : CODEC_NONE,
         .compressed_bytes = link->compression.wire_bytes,

@@ -16,6 +16,11 @@ void link_set_snapshot_source_tls(struct link *link, struct tls_context *tls)
     link->refresh_schedule.sources.route.tls = tls;
 }
 
+void link_set_wss_tls(struct link *link, struct tls_context *tls)
+{
+    link->route.wss_tls = tls;
+}
+
 void link_set_congestion(struct link *link, const char *congestion)
 {
     link->options.congestion = congestion;

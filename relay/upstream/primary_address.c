@@ -113,5 +113,77 @@ bool primary_address_parse(struct bytes host, struct bytes port, struct primary_
 
 bool primary_address_equal(const struct primary_address *a, const struct primary_address *b)
 {
-    return strcmp(a->host, b->host) == 0 && a->port == b->port;
+    return strcmp(a->host, b->host) == 0 && a->port == b->port && a->carrier == b->carrier &&
+           strcmp(a->path, b->path) == 0;
+}
+
+static const struct scheme {
+    const char *prefix; /* "": it is none */
+    const char *port;   /* where none is named */
+} schemes[] = {
+    [PRIMARY_TCP] = {"", ""},
+    [PRIMARY_WS] = {"ws://", "80"},
+    [PRIMARY_WSS] = {"wss://", "443"},
+};
+
+static enum primary_carrier primary_address_carrier(struct bytes view)
+{
+    for (size_t i = PRIMARY_WS; i < LENGTH_OF(schemes); i++) {
+        if (bytes_starts(view, schemes[i].prefix))
+            return (enum primary_carrier)i;
+    }
+    return PRIMARY_TCP;
+}
+
+bool primary_address_is_url(struct bytes view)
+{
+    return primary_address_carrier(view) != PRIMARY_TCP;
+}
+
+/* Visible, and nothing that would end it in a request of HTTP or in the list of candidates. */
+static bool is_path(struct bytes path)
+{
+    for (size_t i = 0; i < path.length; i++) {
+        uint8_t byte = path.data[i];
+        if (byte <= ' ' || byte > '~' || strchr(",#?\"<>\\", byte) != NULL)
+            return false;
+    }
+    return path.length < PRIMARY_PATH_MAX;
+}
+
+bool primary_address_parse_url(struct bytes view, struct primary_address *out, struct text *why)
+{
+    enum primary_carrier carrier = primary_address_carrier(view);
+    struct bytes rest = bytes_skip(view, strlen(schemes[carrier].prefix));
+    size_t length = bytes_find(rest, '/');
+    struct bytes path = bytes_skip(rest, length);
+    struct bytes host = bytes_first(rest, length);
+    struct bytes port = bytes_of(schemes[carrier].port);
+    bool has_brackets = host.length > 0 && host.data[0] == '[';
+    size_t colon = has_brackets ? bytes_find(host, ']') + 1 : bytes_find(host, ':');
+    if (carrier == PRIMARY_TCP || !is_path(path))
+        return primary_address_refuse(why, view, "is no ws://HOST:PORT/PATH or wss://...");
+    if (colon < host.length && host.data[colon] == ':') {
+        port = bytes_skip(host, colon + 1);
+        host = bytes_first(host, colon);
+    }
+    struct primary_address address;
+    if (!primary_address_parse(host, port, &address, why))
+        return false;
+    address.carrier = carrier;
+    memcpy(address.path, path.data, path.length);
+    if (path.length == 0)
+        address.path[0] = '/';
+    *out = address;
+    return true;
+}
+
+void primary_address_format(const struct primary_address *address, struct text *out)
+{
+    bool has_colon = strchr(address->host, ':') != NULL;
+    if (address->carrier == PRIMARY_TCP)
+        text_format(out, "%s %u", address->host, (unsigned)address->port);
+    else
+        text_format(out, has_colon ? "%s[%s]:%u%s" : "%s%s:%u%s", schemes[address->carrier].prefix,
+                    address->host, (unsigned)address->port, address->path);
 }

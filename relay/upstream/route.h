@@ -15,8 +15,9 @@ struct tls_context;
 
 /* What it points to is somebody else's, who tells of another before it goes. */
 struct route {
-    struct tls_context *tls; /* NULL: plain */
-    const char *proxy;       /* NULL or "": none */
+    struct tls_context *tls;     /* of HOST PORT; NULL: plain */
+    struct tls_context *wss_tls; /* of wss://; not NULL where such a server may be connected to */
+    const char *proxy;           /* NULL or "": none */
 };
 
 /* Sets in the options what the next connection to this server needs. NULL for a route: plain, without a proxy. */

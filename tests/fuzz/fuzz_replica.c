@@ -142,7 +142,7 @@ static void open_scene(void)
     scene.appends = 1;
     scene.snapshot = fake_snapshot_new(X, bytes_of(RDB));
     fake_history_set_snapshots(fake_store.current, NULL, scene.snapshot);
-    client_accept(&scene.room, 5, NULL, false, 1);
+    client_accept(&scene.room, 5, NULL, NULL, false, 1);
     scene.peer = fake_conn_newest();
     fake_conn_up(scene.peer);
 }

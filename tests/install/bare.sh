@@ -81,7 +81,7 @@ set -e
 dpkg --add-architecture arm64
 apt-get -qq update
 DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
-    pkg-config qemu-user libevent-dev:arm64 libssl-dev:arm64 libinih-dev:arm64 liblz4-dev:arm64 libzstd-dev:arm64 >/tmp/log 2>&1 || { tail /tmp/log; exit 1; }
+    pkg-config qemu-user libevent-dev:arm64 libssl-dev:arm64 libinih-dev:arm64 liblz4-dev:arm64 libzstd-dev:arm64 libwslay-dev:arm64 >/tmp/log 2>&1 || { tail /tmp/log; exit 1; }
 export PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig
 make CC=aarch64-linux-gnu-gcc
 qemu-aarch64 -L / build/psync-relay --version

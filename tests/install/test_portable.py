@@ -11,7 +11,7 @@ import pytest
 
 from conftest import ROOT
 
-FLAGS = "-std=c11 -D_GNU_SOURCE -Iinclude -DRELAY_VERSION=\"\" -DHAVE_LZ4 -DHAVE_ZSTD -Wall -Wextra -Werror -fsyntax-only".split()
+FLAGS = "-std=c11 -D_GNU_SOURCE -Iinclude -DRELAY_VERSION=\"\" -DHAVE_LZ4 -DHAVE_ZSTD -DHAVE_WSLAY -Wall -Wextra -Werror -fsyntax-only".split()
 
 
 def own_headers():

@@ -40,6 +40,7 @@ LIBRARIES = [
     (re.compile(r"openssl/"), "OpenSSL", re.compile(r"relay/net/")),
     (re.compile(r"lz4\w*\.h$"), "liblz4", re.compile(r"relay/codec/library_lz4\.c$")),
     (re.compile(r"zstd\w*\.h$"), "libzstd", re.compile(r"relay/codec/library_zstd\.c$")),
+    (re.compile(r"wslay/"), "libwslay", re.compile(r"relay/net/websocket_session\.h$")),
     (re.compile(r"ini\.h$"), "inih", re.compile(r"relay/config/ini_file\.c$")),
 ]
 

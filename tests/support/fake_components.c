@@ -62,6 +62,7 @@ void fake_components_reset(void)
     fake_components = (struct fake_components){
         .identity = {.replid = replid_none()},
         .link = {.host = "origin.example",
+                 .carrier = "tcp",
                  .port = 6379,
                  .state = LINK_CONNECTING,
                  .state_name = "connecting",

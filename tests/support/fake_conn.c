@@ -643,6 +643,12 @@ void conn_keep_alive(struct conn *conn, int keepalive_s)
     conn->keepalive_s = keepalive_s;
 }
 
+const char *conn_carrier(const struct conn *conn)
+{
+    (void)conn;
+    return "tcp";
+}
+
 bool conn_is_tls(const struct conn *conn)
 {
     (void)conn;

@@ -15,7 +15,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 servers=$root/build/servers
 apt_dir=$root/build/apt
 
-build_set="gcc libc6-dev make pkg-config libevent-dev libssl-dev libinih-dev liblz4-dev libzstd-dev"
+build_set="gcc libc6-dev make pkg-config libevent-dev libssl-dev libinih-dev liblz4-dev libzstd-dev libwslay-dev"
 server_set="libatomic1 libjemalloc2 liblzf1 libssl3 libsystemd0" # what the servers are linked with
 python_set="python3 python3-redis"
 deb_set="debhelper dpkg-dev build-essential"
@@ -321,7 +321,7 @@ fetch_machine()
     site=$(mirror "$(release)" 2>"$apt_dir/machine.log")
     [ -n "$site" ] || return 1
     debootstrap --variant=minbase \
-        --include=systemd,systemd-sysv,dbus,adduser,logrotate,libevent-core-2.1-7,libssl3,libinih1,liblz4-1,libzstd1 \
+        --include=systemd,systemd-sysv,dbus,adduser,logrotate,libevent-core-2.1-7,libssl3,libinih1,liblz4-1,libzstd1,libwslay1 \
         "$(release)" "$part" "$site" >"$apt_dir/machine.log" 2>&1 || return 1
     rm -rf "$part"/var/cache/apt/archives/*.deb
     mv "$part" "$root/build/machine"

@@ -47,10 +47,13 @@ value_parse_fn value_parse_string, value_parse_word, value_parse_host, value_par
     value_parse_port, value_parse_count, value_parse_size, value_parse_rate, value_parse_period,
     value_parse_duration, value_parse_grace, value_parse_seconds, value_parse_name,
     value_parse_proxy, value_parse_snapshot_source;
+/* Ports of WebSockets. */
+value_parse_fn value_parse_networks, value_parse_ws_port, value_parse_ws_path;
 value_print_fn value_print_string, value_print_secret, value_print_candidates, value_print_sentinel,
     value_print_ack, value_print_version, value_print_compression, value_print_port,
     value_print_count, value_print_size, value_print_duration, value_print_grace,
-    value_print_seconds, value_print_name, value_print_proxy, value_print_snapshot_source;
+    value_print_seconds, value_print_name, value_print_proxy, value_print_networks,
+    value_print_snapshot_source;
 value_fini_fn value_fini_string;
 
 /* The first members of a kind, by the C type of the place. */
@@ -75,6 +78,10 @@ value_fini_fn value_fini_string;
     VALUE_OWNED(value_parse_renames, value_print_secret)
 #define VALUE_PROXY /* const char *, of proxy.h; its password is a secret; may be empty */         \
     VALUE_OWNED(value_parse_proxy, value_print_proxy)
+#define VALUE_NETWORKS /* struct networks; may be empty */                                         \
+    .parse = value_parse_networks, .print = value_print_networks
+#define VALUE_WS_PORT .parse = value_parse_ws_port, .print = value_print_port /* uint16_t */
+#define VALUE_WS_PATH VALUE_OWNED(value_parse_ws_path, value_print_string)    /* of ws:// */
 #define VALUE_VERSION /* uint32_t: SERVER_VERSION; 0: auto */                                      \
     .parse = value_parse_version, .print = value_print_version
 #define VALUE_COMPRESSION /* struct compression */                                                 \

@@ -103,6 +103,8 @@ bool downstream_has_replica(const struct downstream *downstream, const char *add
 /* The ones really bound; 0: none. */
 uint16_t downstream_port(const struct downstream *downstream);
 uint16_t downstream_tls_port(const struct downstream *downstream);
+uint16_t downstream_ws_port(const struct downstream *downstream);
+uint16_t downstream_ws_tls_port(const struct downstream *downstream);
 
 /* For connections that come from now on; those that are there keep what they have. The caller's as the
  * one before it was, until the next call or downstream_close. `knows_callers` as in the options. */

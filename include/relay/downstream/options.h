@@ -12,6 +12,7 @@
 
 #include "relay/codec/codec.h"
 #include "relay/downstream/client.h"
+#include "relay/net/networks.h"
 
 struct tls_context;
 
@@ -29,11 +30,16 @@ struct downstream_options {
     const char
         *bind;     /* addresses separated by blanks; "-" before one: no matter if it is missing */
     uint16_t port; /* 0: any free one (tests) */
-    bool without_plain;      /* there is no such port */
-    uint16_t tls_port;       /* 0: none */
-    struct tls_context *tls; /* with tls_port; the caller's: see downstream_set_tls */
-    bool tls_knows_callers;  /* the TLS port asks everybody for a certificate */
-    unsigned threads;        /* workers, 1..64 */
+    bool without_plain;              /* there is no such port */
+    uint16_t tls_port;               /* 0: none */
+    uint16_t ws_port;                /* WebSocket; 0: none */
+    uint16_t ws_tls_port;            /* and under TLS; 0: none */
+    const char *ws_path;             /* of both, which begins with '/' */
+    struct networks trusted_proxies; /* of whom X-Forwarded-For is believed there */
+    struct tls_context
+        *tls;               /* with tls_port or ws_tls_port; the caller's: see downstream_set_tls */
+    bool tls_knows_callers; /* the TLS port asks everybody for a certificate */
+    unsigned threads;       /* workers, 1..64 */
     unsigned clients_max;
     bool must_authenticate; /* without that, a client is an unauthenticated client: see client.h */
     bool local_only;        /* who comes from another machine is sent away */

@@ -48,6 +48,7 @@ struct peer_status {
     int64_t last_ack_ms;   /* clock_ms of the last sign of life */
     int64_t connected_ms;
     uint64_t sent_bytes;
+    const char *carrier;         /* conn_carrier */
     enum codec compression;      /* of what it is sent; CODEC_NONE: it is plain */
     uint64_t compressed_bytes;   /* of sent_bytes, what was compressed, */
     uint64_t uncompressed_bytes; /* and what it was */

@@ -40,6 +40,7 @@
 struct conn;
 struct loop;
 struct tls_context;
+struct websocket_rules;
 
 enum conn_event { CONN_EVENT_UP, CONN_EVENT_READABLE, CONN_EVENT_WRITABLE, CONN_EVENT_DOWN };
 
@@ -58,6 +59,11 @@ struct conn_options {
     const char *
         proxy; /* a connecting one's: the URL of proxy.h; NULL or "": none. Not used behind the call */
     struct tls_context *tls; /* NULL: plain. The connection keeps its own hold of it */
+    const char *
+        websocket_path; /* a connecting one's: a WebSocket at this path; NULL: none. Not used behind the call */
+    const struct websocket_rules
+        *websocket_rules; /* an accepted one's: it must become one; NULL: it is none. The
+                                                    * caller's, until it is up */
     bool
         accepts_plain; /* an accepted one under TLS: a client that speaks plain text comes up as well, without
                          * TLS, so that it can be told. Ask conn_is_tls first */
@@ -100,7 +106,8 @@ void conn_want(struct conn *conn, bool read, bool write);
 /* What went wrong, in words, or "" . Valid while the connection lives. */
 const char *conn_error(const struct conn *conn);
 
-/* The peer as "192.0.2.7:6380", "[2001:db8::7]:6380", or "host:port" while not connected, and behind a proxy. */
+/* The peer as "192.0.2.7:6380", "[2001:db8::7]:6380", or "host:port" while not connected, and behind a proxy;
+ * "[...]:0" where a trusted proxy has told who it is (websocket.h). */
 const char *conn_peer(const struct conn *conn);
 
 /* Our own end in the same words; "" while not connected. */
@@ -113,6 +120,9 @@ uint16_t conn_peer_port(const struct conn *conn);
 
 /* Is it under TLS? Settled when it is up. */
 bool conn_is_tls(const struct conn *conn);
+
+/* What it goes over: "tcp", "tls", "ws" or "wss", a constant. Settled when it is up. */
+const char *conn_carrier(const struct conn *conn);
 
 /* Are there bytes that conn_send has taken and the socket has not? conn_close would lose them; WRITABLE tells
  * when they have gone. */

@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Fills `out` with random bytes. */
+void random_bytes(void *out, size_t length);
+
 /* Fills `out` with `digits` lower-case hexadecimal digits and a terminator. */
 void random_hex(char *out, size_t digits);
 

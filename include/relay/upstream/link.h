@@ -118,6 +118,9 @@ void link_set_tls(struct link *link, struct tls_context *tls);
 /* The same for connections to those that snapshot-source names. */
 void link_set_snapshot_source_tls(struct link *link, struct tls_context *tls);
 
+/* The same for a primary that is named by wss://. Before the first connection to one is due. */
+void link_set_wss_tls(struct link *link, struct tls_context *tls);
+
 /* Whom we log in as at the primary, from the next AUTH on. As those of the options the strings are the
  * caller's; the ones before are not used any more. */
 void link_set_credentials(struct link *link, const char *user, const char *password);

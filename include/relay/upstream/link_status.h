@@ -78,6 +78,7 @@ struct link_status {
      * is not over, or came to nothing. 0: it is, as far as is known. */
     int64_t old_history_since_ms;
     uint64_t received_bytes;     /* from the primary, all connections so far */
+    const char *carrier;         /* conn_carrier of the connection; "none": there is none */
     enum codec compression;      /* of the stream that flows; CODEC_NONE: it is plain */
     uint64_t compressed_bytes;   /* of received_bytes, the RDBs and streams that were compressed, */
     uint64_t uncompressed_bytes; /* and what they were */

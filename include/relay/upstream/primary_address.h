@@ -15,11 +15,20 @@
 #include "relay/base/check.h"
 #include "relay/base/text.h"
 
-enum { PRIMARY_HOST_MAX = 256, PRIMARY_CANDIDATES_MAX = 16 };
+enum { PRIMARY_HOST_MAX = 256, PRIMARY_CANDIDATES_MAX = 16, PRIMARY_PATH_MAX = 128 };
+
+/* What carries the bytes. */
+enum primary_carrier {
+    PRIMARY_TCP, /* HOST PORT: TCP, under TLS where the setting `tls` says so */
+    PRIMARY_WS,  /* ws://HOST:PORT/PATH: a WebSocket (relay/net/websocket.h), without TLS, */
+    PRIMARY_WSS, /* wss://...: and with it, whatever `tls` says */
+};
 
 struct primary_address {
     char host[PRIMARY_HOST_MAX]; /* a name, or an address; that of IPv6 without brackets */
     uint16_t port;
+    enum primary_carrier carrier;
+    char path[PRIMARY_PATH_MAX]; /* of a WebSocket; else "" */
 };
 
 /* Which of several that can go on with our history is followed. */
@@ -43,7 +52,15 @@ MUST_CHECK bool primary_host_parse(struct bytes word, char host[PRIMARY_HOST_MAX
 MUST_CHECK bool primary_address_parse(struct bytes host, struct bytes port,
                                       struct primary_address *out, struct text *why);
 
-/* The same host, to the letter, and the same port. */
+/* "ws://HOST:PORT/PATH" or "wss://...". Without a port 80 or 443, without a path "/". */
+bool primary_address_is_url(struct bytes view);
+MUST_CHECK bool primary_address_parse_url(struct bytes view, struct primary_address *out,
+                                          struct text *why);
+
+/* As it is read: "HOST PORT", or the URL. */
+void primary_address_format(const struct primary_address *address, struct text *out);
+
+/* The same host, to the letter, the same port, and the same way there. */
 bool primary_address_equal(const struct primary_address *a, const struct primary_address *b);
 
 #endif

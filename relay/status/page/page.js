@@ -137,6 +137,7 @@ function showUpstream(upstream, last) {
     : `${size(upstream.sync.read_bytes)}`);
   facts("upstream-facts", [
     ["Software", software],
+    ["Connection", { tcp: "TCP", tls: "TLS", ws: "WebSocket", wss: "WebSocket, TLS" }[upstream.carrier] || "–"],
     sync ? ["RDB arriving", sync] : null,
     upstream.refresh_progress ? ["Newer RDB", progress(upstream.refresh_progress)] : null,
     ...upstream.hops.slice(1).map((hop, i) => [

@@ -45,7 +45,7 @@ static inline int stage_close(void **state)
 /* A client is accepted, and its connection is not up yet. */
 static inline void stage_accept(void)
 {
-    client_accept(&stage.list, 5, NULL, false, 1);
+    client_accept(&stage.list, 5, NULL, NULL, false, 1);
     stage.peer = fake_conn_newest();
     stage.client = client_list_first(&stage.list);
 }

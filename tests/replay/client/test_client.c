@@ -218,7 +218,7 @@ CLIENT_TEST(a_context_reaches_the_connection)
 {
     char any;
     struct tls_context *context = (struct tls_context *)(void *)&any;
-    client_accept(&stage.list, 5, context, false, 1);
+    client_accept(&stage.list, 5, context, NULL, false, 1);
     assert_ptr_equal(fake_conn_tls(fake_conn_newest()), context);
 }
 
@@ -565,6 +565,6 @@ CLIENT_TEST(out_of_memory_at_accept_is_no_client)
 {
     log_set_level(LOG_LEVEL_ERROR + 1);
     fake_conn_refuse_next();
-    client_accept(&stage.list, 5, NULL, false, 1);
+    client_accept(&stage.list, 5, NULL, NULL, false, 1);
     assert_int_equal(stage.list.count, 0);
 }

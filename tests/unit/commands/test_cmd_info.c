@@ -439,6 +439,7 @@ COMMAND_TEST(relay_tells_of_upstream)
     fake_components.link.announced_version = 0x080100;
     fake_components.link.acknowledged = 90200;
     fake_components.link.received_bytes = 99000;
+    fake_components.link.carrier = "wss";
     fake_components.link.compression = CODEC_LZ4;
     fake_components.link.compressed_bytes = 1000;
     fake_components.link.uncompressed_bytes = 2250;
@@ -471,6 +472,7 @@ COMMAND_TEST(relay_tells_of_upstream)
                               "upstream_refresh_last_error:the primary is silent\r\n"
                               "upstream_announced_version:8.1.0\r\n"
                               "upstream_received_bytes:99000\r\n"
+                              "upstream_carrier:wss\r\n"
                               "upstream_compression:lz4\r\n"
                               "upstream_compressed_bytes:1000\r\n"
                               "upstream_uncompressed_bytes:2250\r\n"

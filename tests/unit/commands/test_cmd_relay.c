@@ -16,6 +16,7 @@ static void two_replicas(void)
                                                        .address = "replica.example",
                                                        .listening_port = 6379,
                                                        .version = "8.0.1",
+                                                       .carrier = "wss",
                                                        .is_online = true,
                                                        .acknowledges = true,
                                                        .acknowledged = 4000,
@@ -37,6 +38,7 @@ static void two_replicas(void)
                                                        .state_name = "waiting",
                                                        .address = "192.0.2.2",
                                                        .version = "",
+                                                       .carrier = "tcp",
                                                        .acknowledges = false,
                                                        .last_ack_ms = clock_ms() + 10,
                                                        .connected_ms = clock_ms(),
@@ -45,7 +47,8 @@ static void two_replicas(void)
 
 #define FIRST                                                                                      \
     "$2\r\nid\r\n:11\r\n$4\r\naddr\r\n$15\r\n192.0.2.1:40000\r\n$2\r\nip\r\n$15\r\nreplica."       \
-    "example\r\n$4\r\nport\r\n:6379\r\n$7\r\nversion\r\n$5\r\n8.0.1\r\n$5\r\nstate\r\n$9\r\n"      \
+    "example\r\n$4\r\nport\r\n:6379\r\n$7\r\nversion\r\n$5\r\n8.0.1\r\n$7\r\ncarrier\r\n$"         \
+    "3\r\nwss\r\n$5\r\nstate\r\n$9\r\n"                                                            \
     "streaming\r\n$12\r\nacknowledges\r\n$3\r\nyes\r\n$6\r\noffset\r\n:4000\r\n$11\r\nsent_"       \
     "offset\r\n:4500\r\n$9\r\nlag_bytes\r\n:1000\r\n$3\r\nlag\r\n:2\r\n$3\r\nage\r\n:61\r\n$"      \
     "10\r\n"                                                                                       \
@@ -59,7 +62,8 @@ static void two_replicas(void)
     "\r\n:15\r\n"
 #define SECOND                                                                                     \
     "$2\r\nid\r\n:12\r\n$4\r\naddr\r\n$15\r\n192.0.2.2:40000\r\n$2\r\nip\r\n$9\r\n192.0.2.2\r\n"   \
-    "$4\r\nport\r\n:0\r\n$7\r\nversion\r\n$0\r\n\r\n$5\r\nstate\r\n$7\r\nwaiting\r\n$12\r\n"       \
+    "$4\r\nport\r\n:0\r\n$7\r\nversion\r\n$0\r\n\r\n$7\r\ncarrier\r\n$3\r\ntcp\r\n$"               \
+    "5\r\nstate\r\n$7\r\nwaiting\r\n$12\r\n"                                                       \
     "acknowledges\r\n$2\r\nno\r\n$6\r\noffset\r\n:0\r\n$11\r\nsent_offset\r\n:0\r\n$9\r\nlag_"     \
     "bytes\r\n:-1\r\n$3\r\nlag\r\n:0\r\n$3\r\nage\r\n:0\r\n$10\r\nsent_bytes\r\n:0\r\n"            \
     "$14\r\nstream_missing\r\n:0\r\n$4\r\nheld\r\n$3\r\nyes\r\n"                                   \
@@ -75,9 +79,9 @@ COMMAND_TEST(replicas_are_maps)
     expect("relay replicas", "*0\r\n");
     fake_clock_advance(100000);
     two_replicas();
-    expect("RELAY REPLICAS", "*2\r\n*46\r\n" FIRST "*46\r\n" SECOND);
+    expect("RELAY REPLICAS", "*2\r\n*48\r\n" FIRST "*48\r\n" SECOND);
     say("hello 3");
-    expect("relay replicas", "*2\r\n%23\r\n" FIRST "%23\r\n" SECOND);
+    expect("relay replicas", "*2\r\n%24\r\n" FIRST "%24\r\n" SECOND);
     assert_true(is_one_value(say("relay replicas"), 3));
 }
 

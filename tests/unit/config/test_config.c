@@ -169,8 +169,9 @@ PLACE_TEST(bad_values)
         "[upstream]\nreplicaof = 10.0.0.1\nmasterauth = \x01geheim\n"
         "[store]\nfsync = maybe\nsegment-size = 1kb\n[relay]\nthreads = 65\nthreads = 1\n",
         NULL,
-        "%s:2: [upstream] replicaof = 10.0.0.1: expected HOST PORT, several separated by commas, "
-        "as in: 10.0.0.1 6379, ::1 6379\n"
+        "%s:2: [upstream] replicaof = 10.0.0.1: expected HOST PORT, or wss://HOST:PORT/PATH "
+        "where the program was built with libwslay, several separated by commas, as in: "
+        "10.0.0.1 6379, ::1 6379\n"
         "%s:3: [upstream] masterauth = ***: expected one line of text\n"
         "%s:5: [store] fsync = maybe: expected one of: no, everysec, always\n"
         "%s:6: [store] segment-size = 1kb: expected a size of at least 64kb, as in: "

@@ -55,7 +55,7 @@ LIMITER_TEST(who_is_sent_away_is_told_and_closed_at_once)
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     assert_int_equal(write(ends[1], "PING\r\n", 6), 6);
-    assert_false(connection_limiter_admit(&connection_limiter, ends[0], 10, false));
+    assert_false(connection_limiter_admit(&connection_limiter, ends[0], 10, false, false));
     assert_int_equal(fcntl(ends[0], F_GETFD), -1);
     char words[100];
     ssize_t length = read(ends[1], words, sizeof(words));
@@ -70,7 +70,7 @@ static void refuse_one(void)
 {
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    assert_false(connection_limiter_admit(&connection_limiter, ends[0], 10, false));
+    assert_false(connection_limiter_admit(&connection_limiter, ends[0], 10, false, false));
     close(ends[1]);
 }
 
@@ -90,7 +90,7 @@ LIMITER_TEST(the_log_hears_of_a_crowd_ever_more_rarely)
     assert_true(log_repeat_goes_on(repeat));
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    assert_true(connection_limiter_admit(&connection_limiter, pair[0], 0, false));
+    assert_true(connection_limiter_admit(&connection_limiter, pair[0], 0, false, false));
     assert_false(log_repeat_goes_on(repeat));
     close(pair[0]);
     close(pair[1]);
