@@ -28,21 +28,38 @@ static size_t websocket_take_early(struct websocket *websocket, uint8_t *into, s
     return taken;
 }
 
+static size_t websocket_raw_left(const struct websocket *websocket)
+{
+    return websocket->raw_length - websocket->raw_taken;
+}
+
+/* libwslay asks for 4 KiB at a time, and a record of TLS has 16. No more is read than the caller has room for, so
+ * nothing of it is left when the call is over. */
+static void websocket_read_raw(struct websocket *websocket)
+{
+    size_t length = websocket->room < WEBSOCKET_RAW_MAX ? websocket->room : WEBSOCKET_RAW_MAX;
+    websocket->raw_length = websocket->raw_taken = 0;
+    websocket->io = CONN_OK;
+    if (length == 0)
+        return;
+    if (websocket_early(websocket) > 0)
+        websocket->raw_length = websocket_take_early(websocket, websocket->raw, length);
+    else
+        websocket->io =
+            layer_receive(websocket->layer->below, websocket->raw, length, &websocket->raw_length);
+}
+
 ssize_t websocket_on_receive(uint8_t *into, size_t length, int flags, void *arg)
 {
     struct websocket *websocket = arg;
-    size_t received = 0;
     (void)flags;
-    websocket->io = CONN_OK;
-    length = length < websocket->room ? length : websocket->room;
-    if (length == 0)
-        return -1;
-    if (websocket_early(websocket) > 0)
-        received = websocket_take_early(websocket, into, length);
-    else
-        websocket->io = layer_receive(websocket->layer->below, into, length, &received);
-    websocket->room -= received;
-    return received > 0 ? (ssize_t)received : -1;
+    if (websocket_raw_left(websocket) == 0)
+        websocket_read_raw(websocket);
+    size_t left = websocket_raw_left(websocket);
+    size_t taken = left < length ? left : length;
+    memcpy(into, websocket->raw + websocket->raw_taken, taken);
+    websocket->raw_taken += taken;
+    return taken > 0 ? (ssize_t)taken : -1;
 }
 
 /* Says so to the peer, and to the owner. */
@@ -146,7 +163,8 @@ static enum conn_io websocket_next(struct layer *layer, uint8_t *into, size_t ca
 {
     struct websocket *websocket = layer->session;
     struct wslay_frame_iocb frame = {.fin = 0};
-    websocket->room = capacity;
+    CHECK(capacity >= websocket_raw_left(websocket));
+    websocket->room = capacity - websocket_raw_left(websocket);
     ssize_t got = wslay_frame_recv(websocket->frames, &frame);
     if (got == WSLAY_ERR_WANT_READ)
         return websocket->io; /* CONN_OK: there was room for a part of a head alone */
@@ -170,19 +188,23 @@ enum conn_io websocket_receive(struct layer *layer, void *into, size_t capacity,
     struct websocket *websocket = layer->session;
     enum conn_io io = CONN_OK;
     unsigned pieces = 0;
+    uint8_t raw[WEBSOCKET_RAW_MAX];
     *received = 0;
     websocket->layer = layer;
+    websocket->raw = raw;
+    websocket->raw_length = websocket->raw_taken = 0;
     websocket->has_more = false;
     while (io == CONN_OK && *received < capacity) {
         if (websocket->has_failed || websocket->has_ended) {
             io = websocket->has_failed ? CONN_FAILED : CONN_END;
-        } else if (pieces++ == WEBSOCKET_FRAMES_MAX) {
+        } else if (pieces++ >= WEBSOCKET_FRAMES_MAX && websocket_raw_left(websocket) == 0) {
             io = CONN_AGAIN; /* frames without bytes, maybe, and no end of them */
             websocket->has_more = true;
         } else {
             io = websocket_next(layer, (uint8_t *)into + *received, capacity - *received, received);
         }
     }
+    websocket->raw = NULL;
     websocket->has_more |= io == CONN_OK;
     if (io == CONN_FAILED)
         websocket->has_failed = true;

@@ -6,8 +6,8 @@
  *   websocket_send.c       what is sent: frames out of bytes
  *   websocket_receive.c    what is received: bytes out of frames
  *
- * libwslay makes and reads the frames. What is received is read straight to where it goes, but for the 4 KiB that
- * libwslay parses at a time. What a server sends is not masked: of a frame the first WEBSOCKET_PIECE_MAX bytes are
+ * libwslay makes and reads the frames. What is received is read a record of TLS at a time, parsed by
+ * libwslay and copied to where it goes; nothing of it stays. What a server sends is not masked: of a frame the first WEBSOCKET_PIECE_MAX bytes are
  * copied behind its head, so that both leave in one record of TLS, and the rest goes to the layer below from where it is.
  * What a client sends is masked, and copied.
  *
@@ -37,7 +37,8 @@ enum {
     WEBSOCKET_PIECE_MAX = 16 * 1024 - 64, /* of it beside its head: both fit into a record of TLS */
     WEBSOCKET_CONTROL_MAX = 125,          /* payload of ping, pong and close: RFC 6455, 5.5 */
     WEBSOCKET_OUT_MAX = WEBSOCKET_PIECE_MAX + 16 + 4 * (WEBSOCKET_CONTROL_MAX + 16),
-    WEBSOCKET_FRAMES_MAX = 256, /* that one call takes, whatever is in them */
+    WEBSOCKET_RAW_MAX = 16 * 1024, /* read from below at a time */
+    WEBSOCKET_FRAMES_MAX = 256,    /* that one call takes, and what else was read with them */
 };
 
 /* While the layer comes up. */
@@ -66,6 +67,9 @@ struct websocket {
     struct layer *layer; /* of the call that is under way: libwslay calls back */
 
     /* receiving */
+    uint8_t *raw; /* WEBSOCKET_RAW_MAX bytes while a receive is under way */
+    size_t raw_length;
+    size_t raw_taken;
     size_t
         room; /* bytes that may still be taken from below: never more than the caller has room for */
     enum conn_io io;       /* what the layer below has answered last */

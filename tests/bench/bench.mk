@@ -28,7 +28,7 @@ $(B)/tests/bench/bench_store: $(B)/tests/obj/bench/bench_store.o $(BENCH_STORE_O
 
 -include $(wildcard $(B)/tests/obj/bench/*.d)
 
-.PHONY: bench blocking bench-compression bench-instructions bench-programs bench-quick bench-restore bench-store bench-tls bench-two-channel bench-wait bench-wan
+.PHONY: bench bench-carriers blocking bench-compression bench-instructions bench-programs bench-quick bench-restore bench-store bench-tls bench-two-channel bench-wait bench-wan
 
 bench-programs: $(PROGRAM) $(BENCH_PROGRAMS:%=$(B)/tests/bench/%)
 
@@ -64,6 +64,11 @@ bench-restore: $(PROGRAM) ## a restore beside cp of the same files (MEGABYTES=20
 bench-compression: $(PROGRAM) ## ratio, CPU beside lz4 and zstd themselves, 1 and 50 replicas, a trickle (MEGABYTES=64)
 	$(Q)tests/support/setup.sh bench
 	$(Q)PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_compression.py --megabytes $(or $(MEGABYTES),64)
+
+bench-carriers: $(PROGRAM) ## what a WebSocket costs beside TCP and TLS (MEGABYTES=1000, ROUNDS=3)
+	$(Q)tests/support/setup.sh bench
+	$(Q)PSYNC_RELAY_SLOW=$${PSYNC_RELAY_SLOW:-4} PSYNC_RELAY=$(PROGRAM) /usr/bin/python3 -B tests/bench/bench_carriers.py \
+	    --megabytes $(or $(MEGABYTES),1000) --rounds $(or $(ROUNDS),3)
 
 bench-tls: $(PROGRAM) ## what TLS handshakes cost, and what a stream notices of a flood of them (SECONDS=8)
 	$(Q)tests/support/setup.sh bench
