@@ -189,7 +189,7 @@ def test_handshake_as_real_servers_expect_it(lab):
     assert lowered[0] == ["ping"]
     assert ["replconf", "listening-port", "6399"] in lowered
     assert ["replconf", "ip-address", "10.1.2.3"] in lowered
-    assert ["replconf", "capa", "eof", "capa", "psync2"] in lowered
+    assert any(words[:5] == ["replconf", "capa", "eof", "capa", "psync2"] for words in lowered)
     assert ["replconf", "version", "7.2.0"] in lowered, "what most replicas can read, while none is known"
     at = lowered.index(["psync", "?", "-1"])
     assert all(words[:2] == ["replconf", "ack"] for words in lowered[at + 1 :])

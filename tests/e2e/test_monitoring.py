@@ -27,10 +27,12 @@ def busy_relay(lab):
     origin = lab.origin()
     load.fill(origin, rounds=3)
     papers = certificates.for_everyone(lab.directory / "papers")
-    relay = lab.relay(origin, papers.downstream("relay"), http=True).wait_link()
+    archive = {"archive.command": "true"}
+    relay = lab.relay(origin, {**papers.downstream("relay"), **archive}, http=True).wait_link()
     lab.replica(relay).wait_online()
     load.fill(origin, rounds=3, seed=3)
     wait.until("it has acknowledged", lambda: web.status(relay)["replicas"]["list"][0]["offset"])
+    wait.until("an RDB is archived", lambda: web.status(relay)["archive"]["snapshot_time"])
     return relay
 
 
