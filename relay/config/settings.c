@@ -105,7 +105,7 @@ static const struct setting settings[] = {
 
     {"delayed", "port", &kind_port_or_0, AT(downstream.delayed.port), "0", 0},
     {"delayed", "tls-port", &kind_port_or_0, AT(downstream.delayed.tls_port), "0", 0},
-    {"delayed", "delay", &kind_patience, AT(downstream.delayed.delay_ms), "1h", SETTING_LIVE},
+    {"delayed", "delay", &kind_patience, AT(downstream.delayed.delay_ms), "3600", SETTING_LIVE},
 
     {"store", "repl-backlog-size", &kind_size, AT(store.window_bytes), "1gb", SETTING_LIVE},
     {"store", "repl-backlog-max-size", &kind_size, AT(store.window_bytes_max), "4gb", SETTING_LIVE},
