@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of a history share: history.c (made), history_load.c (found at a start), _close (ended), _stream,
- * _rewind (cut, other ids), _identity (written), _making (of its files), _sync (given to the syncer), _snapshots, _found
- * and _proof (what is proven late). Thread: thread 0.
+ * What the files of a history share: history.c (made), _load (found at a start), _close (ended), _stream, _rewind (cut,
+ * other ids), _identity (written), _making (of its files), _sync (given to the syncer), _snapshots, _found and _proof. Thread 0.
  */
 #ifndef RELAY_STORE_HISTORY_STATE_PRIVATE_H
 #define RELAY_STORE_HISTORY_STATE_PRIVATE_H
