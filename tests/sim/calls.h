@@ -125,6 +125,7 @@ CALL(pthread_condattr_setclock, pthread_condattr_setclock);
 
 /* process_calls.c */
 CALL(clock_gettime, clock_gettime);
+CALL(nanosleep, nanosleep);
 CALL(getrandom, getrandom);
 CALL(getpid, getpid);
 CALL(getenv, getenv);

@@ -52,8 +52,7 @@ static void on_ack(struct primary *primary, const struct socket *from, uint64_t 
     if (before->timeline == timeline && before->offset == offset)
         return; /* once more, each second */
     /* What was still on its way when the power went promises no more than that it was true. */
-    bool is_late =
-        from->peer->is_closed && (world->relay->lost_power || world->relay->had_power_loss);
+    bool is_late = from->peer->has_lost_power;
     if (offset > 0 && (!is_late || world->ack == ACK_DURABLE))
         *before = (struct acknowledged){timeline, offset, world->disk->errors};
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "clock.h"
 #include "disk.h"
 #include "event_loop.h"
 #include "file.h"
@@ -119,7 +120,7 @@ static ssize_t write_inode(struct inode *inode, const void *from, size_t length,
         inode_resize(inode, position + length);
     memcpy(inode->data + position, from, length);
     inode_note_write(inode, position, length);
-    inode->modified_us = sim_now_us();
+    inode->modified_us = host_wall_us(inode->disk->host);
     return (ssize_t)length;
 }
 

@@ -8,15 +8,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "relay/base/check.h"
 #include "sim.h"
 
 enum { FILE_BYTES_MAX = 64 * 1024 * 1024 };
 
-struct disk *disk_new(uint64_t capacity)
+struct disk *disk_new(unsigned host, uint64_t capacity)
 {
     struct disk *disk = calloc(1, sizeof *disk);
     CHECK(disk != NULL);
+    disk->host = host;
     disk->capacity = capacity;
     disk->root = disk_make(disk, true);
     disk->root->parent = disk->root;
@@ -35,7 +37,7 @@ struct inode *disk_make(struct disk *disk, bool is_directory)
     inode->is_directory = is_directory;
     inode->number = ++disk->inode_numbers;
     inode->memory = -1;
-    inode->modified_us = sim_now_us();
+    inode->modified_us = host_wall_us(disk->host);
     inode->next = disk->inodes;
     disk->inodes = inode;
     if (is_directory)
@@ -122,7 +124,7 @@ void inode_resize(struct inode *inode, uint64_t size)
     CHECK(size <= FILE_BYTES_MAX);
     CHECK(ftruncate(inode->memory, (off_t)size) == 0);
     inode->size = size;
-    inode->modified_us = sim_now_us();
+    inode->modified_us = host_wall_us(inode->disk->host);
     uint64_t kept = (size + DISK_PAGE - 1) / DISK_PAGE * DISK_PAGE;
     if (kept < inode->reserved) {
         inode->disk->used -= inode->reserved - kept;

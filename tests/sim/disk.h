@@ -49,7 +49,7 @@ struct inode {
         given_up; /* one for each page: an fsync has failed, and the kernel takes it for clean. NULL: none */
     unsigned uses; /* open files and mappings */
     unsigned links;
-    int64_t modified_us;
+    int64_t modified_us; /* by the wall clock of the host */
     const struct file *lock_owner;
     unsigned shared_locks;
     bool is_cold; /* not in the page cache until it was read */
@@ -77,6 +77,7 @@ struct disk_trouble {
 };
 
 struct disk {
+    unsigned host;
     struct inode *root;
     struct inode *inodes;
     struct operation *operations;
@@ -89,7 +90,7 @@ struct disk {
     uint64_t errors; /* that calls had, but for want of space */
 };
 
-struct disk *disk_new(uint64_t capacity);
+struct disk *disk_new(unsigned host, uint64_t capacity);
 void disk_lose_power(struct disk *disk);
 void disk_list(const struct disk *disk); /* each file, in the trace */
 void disk_release(struct file *file);    /* an open file is closed */

@@ -44,6 +44,16 @@ void event_loops_poke(struct process *process)
     }
 }
 
+void event_loops_delay(struct process *process, int64_t by_us)
+{
+    for (struct event_base *base = bases; base != NULL; base = base->next) {
+        for (struct event *event = base->events; event != NULL; event = event->next) {
+            if (base->process == process && event->due_us != SIM_NEVER)
+                event->due_us += by_us;
+        }
+    }
+}
+
 void event_loops_forget(struct process *process)
 {
     struct event_base **link = &bases;

@@ -9,6 +9,8 @@
 
 /* Something that its loops may wait for has happened. */
 void event_loops_poke(struct process *process);
+/* Its monotonic clock has stood still for so long: what its loops wait for comes later. */
+void event_loops_delay(struct process *process, int64_t by_us);
 /* The process is gone. */
 void event_loops_forget(struct process *process);
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "network.h"
 #include "relay/base/check.h"
 #include "sim.h"
@@ -73,6 +74,19 @@ static void pause_relay(struct fault *fault)
     process_pause(fault->world->relay, until_us(fault));
 }
 
+static void suspend_relay(struct fault *fault)
+{
+    process_suspend(fault->world->relay, until_us(fault));
+}
+
+/* By a millisecond to a year, forward or back. */
+static void set_clock(struct fault *fault)
+{
+    static const int64_t most_us[] = {SIM_S, 60LL * SIM_S, 7200LL * SIM_S, 366LL * 86400 * SIM_S};
+    int64_t by_us = (int64_t)(fault->dice[1] % (uint64_t)most_us[fault->dice[0] % 4]) + SIM_MS;
+    host_step_wall(RELAY_HOST, fault->dice[2] % 2 == 0 ? by_us : -by_us);
+}
+
 /* One of its threads, as where others want the processor, too. */
 static void starve_thread(struct fault *fault)
 {
@@ -122,6 +136,8 @@ static void slow_path(struct fault *fault)
 
 static void isolate_relay(struct fault *fault)
 {
+    if (process_is_suspended(fault->world->relay))
+        return;
     network_isolate(RELAY_HOST, until_us(fault));
 }
 
@@ -247,6 +263,8 @@ static const struct fault_row rows[] = {
     {"terminate", 2, terminate_relay},
     {"hang-up", 1, hang_relay_up},
     {"pause-relay", 2, pause_relay},
+    {"suspend", 2, suspend_relay},
+    {"set-clock", 4, set_clock},
     {"starve", 4, starve_thread},
     {"slow-disk", 4, slow_disk},
     {"full-disk", 3, fill_disk},

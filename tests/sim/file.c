@@ -59,6 +59,7 @@ static void let_go(struct file *file, bool is_power_loss)
     if (file->kind == FILE_INODE)
         disk_release(file);
     if (file->kind == FILE_SOCKET) {
+        file->socket->has_lost_power = is_power_loss;
         if (is_power_loss)
             socket_vanish(file->socket);
         else

@@ -200,9 +200,10 @@ static void deliver(struct socket *to, const struct segment *segment)
 static void retry_segment(struct socket *to)
 {
     int64_t now_us = sim_now_us();
-    if (to->stuck_since_us == 0)
-        to->stuck_since_us = now_us;
     struct socket *from = to->peer;
+    bool is_suspended = from->process != NULL && process_is_suspended(from->process);
+    if (to->stuck_since_us == 0 || is_suspended)
+        to->stuck_since_us = now_us;
     int64_t patience_us =
         from->user_timeout_us > 0 ? from->user_timeout_us : (int64_t)GIVE_UP_S * SIM_S;
     if (now_us - to->stuck_since_us > patience_us) {

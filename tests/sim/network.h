@@ -42,6 +42,7 @@ struct socket {
     bool has_end; /* the peer sends no more, behind what is in the inbox */
     bool has_sent_end;
     bool is_closed;           /* by its owner */
+    bool has_lost_power;      /* with its host */
     int error;                /* pending */
     struct segment *segments; /* on their way here, in order */
     struct segment **last_segment;

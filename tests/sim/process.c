@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "disk.h"
 #include "event_loop.h"
 #include "file.h"
@@ -91,9 +92,8 @@ void process_count_call(struct process *process, const char *name)
 }
 
 /* What main() does. */
-static void *run_relay(void *arg)
+static bool run_relay(struct process *process)
 {
-    struct process *process = arg;
     struct text why;
     text_init(&why, 64 * 1024);
     const char *overrides[OVERRIDES_MAX];
@@ -107,11 +107,23 @@ static void *run_relay(void *arg)
     }
     snprintf(process->why, sizeof process->why, "%s", text_string(&why));
     text_fini(&why);
+    return is_good;
+}
+
+static void *run_process(void *arg)
+{
+    struct process *process = arg;
+    bool is_good = true;
+    if (process->run != NULL)
+        process->run(process);
+    else
+        is_good = run_relay(process);
     trace("%s ends %s%s", process->name,
           is_good ? "well" : "refused: ", is_good ? "" : process->why);
     file_close_all(process, false);
     process->is_alive = false;
-    process->lost_power = false;
+    process->lost_power =
+        !is_good && process->had_power_loss; /* a start that was refused is none */
     if (process->on_end != NULL)
         process->on_end(process, is_good);
     fibers_kill(process); /* threads that were detached; does not return */
@@ -127,6 +139,7 @@ void process_start(struct process *process)
     process->calls = 0;
     process->kill_at_call = 0;
     process->paused_until_us = 0;
+    process->suspended_since_us = 0;
     process->signals = 0;
     process->why[0] = '\0';
     process->had_power_loss = process->lost_power;
@@ -138,11 +151,12 @@ void process_start(struct process *process)
         process->files[fd]->references = 1;
     }
     trace("%s starts pid=%d", process->name, process->id);
-    fiber_start(process, "main", run_relay, process);
+    fiber_start(process, "main", run_process, process);
 }
 
 static void end_process(struct process *process, bool is_power_loss)
 {
+    process_resume(process);
     process->is_alive = false;
     process->lost_power = is_power_loss;
     process->kill_at_call = 0;
@@ -151,6 +165,16 @@ static void end_process(struct process *process, bool is_power_loss)
     event_loops_forget(process);
     file_close_all(process, is_power_loss);
     disk_forget_process(process);
+}
+
+static void end_neighbour(struct process *process, bool is_power_loss)
+{
+    struct process *neighbour = process->neighbour;
+    if (neighbour == NULL || !neighbour->is_alive)
+        return;
+    trace("%s ends with its host", neighbour->name);
+    end_process(neighbour, is_power_loss);
+    fibers_kill(neighbour);
 }
 
 void process_kill(struct process *process)
@@ -168,6 +192,7 @@ void process_lose_power(struct process *process)
 {
     trace("%s loses its power after %llu calls", process->name, (unsigned long long)process->calls);
     bool was_alive = process->is_alive;
+    end_neighbour(process, true);
     end_process(process, true);
     disk_lose_power(process->disk);
     if (was_alive && process->on_end != NULL)
@@ -186,6 +211,57 @@ void process_signal(struct process *process, int signal)
 
 void process_pause(struct process *process, int64_t until_us)
 {
+    if (process_is_suspended(process))
+        return;
     trace("%s is paused", process->name);
     process->paused_until_us = until_us;
+}
+
+/* ---- a host that is suspended ---- */
+
+struct suspension {
+    struct process *process;
+    unsigned number;
+};
+
+bool process_is_suspended(const struct process *process)
+{
+    return process->suspended_since_us != 0;
+}
+
+void process_resume(struct process *process)
+{
+    if (!process_is_suspended(process))
+        return;
+    int64_t length_us = sim_now_us() - process->suspended_since_us;
+    trace("%s goes on after %lld ms", process->name, (long long)(length_us / SIM_MS));
+    process->suspended_since_us = 0;
+    process->paused_until_us = 0;
+    network_isolate(process->host, 0);
+    host_note_suspended(process->host, length_us);
+    event_loops_delay(process, length_us);
+    fibers_delay(process, length_us);
+}
+
+static void on_resume_time(void *arg)
+{
+    struct suspension suspension = *(struct suspension *)arg;
+    free(arg);
+    if (suspension.process->suspensions == suspension.number)
+        process_resume(suspension.process);
+}
+
+void process_suspend(struct process *process, int64_t until_us)
+{
+    if (!process->is_alive || process_is_suspended(process))
+        return;
+    trace("%s is suspended", process->name);
+    end_neighbour(process, false);
+    struct suspension *suspension = malloc(sizeof *suspension);
+    CHECK(suspension != NULL);
+    *suspension = (struct suspension){process, ++process->suspensions};
+    process->suspended_since_us = sim_now_us();
+    process->paused_until_us = SIM_NEVER;
+    network_isolate(process->host, SIM_NEVER);
+    alarm_at(until_us, on_resume_time, suspension);
 }

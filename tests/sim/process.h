@@ -23,6 +23,8 @@ struct process {
     int id; /* as getpid tells; another one at each start */
     bool is_alive;
     int64_t paused_until_us;
+    int64_t suspended_since_us; /* 0: it is not */
+    unsigned suspensions;
     unsigned starts;
     char overrides[OVERRIDES_MAX][96];
     unsigned override_count;
@@ -31,8 +33,11 @@ struct process {
     uint64_t calls;        /* since the start */
     uint64_t kill_at_call; /* 0: none */
     bool kill_is_power_loss;
-    bool lost_power;     /* it ended so */
-    bool had_power_loss; /* the last end before this start was one */
+    bool lost_power;                      /* it ended so */
+    bool had_power_loss;                  /* the last end before this start was one */
+    void (*run)(struct process *process); /* NULL: it is a relay */
+    struct process
+        *neighbour; /* on the same host, which stops, and loses its power, with it; NULL: none */
     void (*on_log)(const char *line);
     void (*on_end)(struct process *process, bool is_good); /* relay_run has returned */
     char *statics;                                         /* while it is not entered */
@@ -50,6 +55,10 @@ void process_kill(struct process *process);
 void process_lose_power(struct process *process);
 void process_signal(struct process *process, int signal);
 void process_pause(struct process *process, int64_t until_us);
+/* The host is suspended: its processes stand still, and its monotonic clock with them; nobody reaches it. */
+void process_suspend(struct process *process, int64_t until_us);
+void process_resume(struct process *process);
+bool process_is_suspended(const struct process *process);
 
 /* ---- for the scheduler ---- */
 

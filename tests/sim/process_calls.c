@@ -6,18 +6,30 @@
 #include <string.h>
 
 #include "calls.h"
+#include "clock.h"
 #include "process.h"
 #include "relay/base/check.h"
 #include "sim.h"
 
-enum { WALL_CLOCK_S = 1767225600, USER = 1000 };
+enum { USER = 1000 };
 
 int sim_clock_gettime(clockid_t clock, struct timespec *out)
 {
     sim_call("clock_gettime");
-    int64_t now_us = sim_now_us();
-    out->tv_sec = (time_t)(now_us / SIM_S) + (clock == CLOCK_REALTIME ? WALL_CLOCK_S : 0);
+    unsigned host = process_self()->host;
+    int64_t now_us = clock == CLOCK_REALTIME   ? host_wall_us(host)
+                     : clock == CLOCK_BOOTTIME ? sim_now_us()
+                                               : host_monotonic_us(host);
+    out->tv_sec = (time_t)(now_us / SIM_S);
     out->tv_nsec = (long)(now_us % SIM_S * 1000);
+    return 0;
+}
+
+int sim_nanosleep(const struct timespec *length, struct timespec *left)
+{
+    (void)left;
+    sim_call("nanosleep");
+    fiber_sleep((int64_t)length->tv_sec * SIM_S + length->tv_nsec / 1000);
     return 0;
 }
 

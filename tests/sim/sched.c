@@ -255,6 +255,16 @@ void fibers_starve(struct process *process, uint64_t dice, int64_t until_us)
         own[dice % count]->starved_until_us = until_us;
 }
 
+void fibers_delay(struct process *process, int64_t by_us)
+{
+    for (size_t i = 0; i < fiber_count; i++) {
+        struct fiber *fiber = fibers[i];
+        if (fiber->process == process && fiber->state == FIBER_WAITS &&
+            fiber->until_us != SIM_NEVER)
+            fiber->until_us += by_us;
+    }
+}
+
 bool fiber_wait(const void *channel, int64_t until_us)
 {
     CHECK(running != NULL);

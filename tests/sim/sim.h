@@ -64,6 +64,9 @@ void fiber_release(struct fiber *fiber); /* its place may be used again: it was 
 /* The fibers of a process end where they are. If the caller is one of them, it does not return. */
 void fibers_kill(struct process *process);
 
+/* What they wait for comes so much later: the clock that they wait by has stood still. */
+void fibers_delay(struct process *process, int64_t by_us);
+
 /* One of them, by `dice`, gets no processor until that time. */
 void fibers_starve(struct process *process, uint64_t dice, int64_t until_us);
 

@@ -187,6 +187,10 @@ static void probe(void *arg)
     struct socket *socket = arg;
     if (socket->is_closed || socket->state != SOCKET_UP)
         return;
+    if (process_is_suspended(socket->process)) {
+        alarm_in(socket->keepalive_us, probe, socket);
+        return;
+    }
     bool is_answered = !network_is_cut(socket->host, socket->peer_host);
     if (is_answered && socket->peer->is_closed && !socket->has_end) {
         socket_reset(socket); /* by a host that knows nothing of it */

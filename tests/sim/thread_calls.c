@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "clock.h"
 #include "process.h"
 #include "relay/base/check.h"
 #include "sim.h"
@@ -143,7 +144,8 @@ int sim_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 int sim_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
                                const struct timespec *until)
 {
-    return wait_for(condition, mutex, (int64_t)until->tv_sec * SIM_S + until->tv_nsec / 1000);
+    int64_t until_us = (int64_t)until->tv_sec * SIM_S + until->tv_nsec / 1000;
+    return wait_for(condition, mutex, host_monotonic_to_sim_us(process_self()->host, until_us));
 }
 
 int sim_pthread_cond_signal(pthread_cond_t *condition)

@@ -45,14 +45,17 @@ static void append(struct timeline *timeline, const void *bytes, size_t length)
     timeline->length += length;
 }
 
-static void add_boundary(struct timeline *timeline, uint64_t offset)
+static void add_boundary(struct timeline *timeline, uint64_t offset, int64_t written_us)
 {
     if (timeline->boundary_count == timeline->boundary_capacity) {
         timeline->boundary_capacity = timeline->boundary_capacity * 2 + 256;
         timeline->boundaries =
             realloc(timeline->boundaries, timeline->boundary_capacity * sizeof(uint64_t));
-        CHECK(timeline->boundaries != NULL);
+        timeline->written_us =
+            realloc(timeline->written_us, timeline->boundary_capacity * sizeof(int64_t));
+        CHECK(timeline->boundaries != NULL && timeline->written_us != NULL);
     }
+    timeline->written_us[timeline->boundary_count] = written_us;
     timeline->boundaries[timeline->boundary_count++] = offset;
 }
 
@@ -63,7 +66,7 @@ struct timeline *timeline_part(struct timeline *before, uint64_t offset)
     timeline->parted_at = offset;
     append(timeline, before->bytes, (size_t)(offset - before->start));
     for (size_t i = 0; i < before->boundary_count && before->boundaries[i] <= offset; i++)
-        add_boundary(timeline, before->boundaries[i]);
+        add_boundary(timeline, before->boundaries[i], before->written_us[i]);
     return timeline;
 }
 
@@ -98,7 +101,7 @@ static void append_set(struct timeline *timeline, size_t size)
 void timeline_write(struct timeline *timeline, size_t size)
 {
     append_set(timeline, size);
-    add_boundary(timeline, timeline_end(timeline));
+    add_boundary(timeline, timeline_end(timeline), sim_now_us());
 }
 
 void timeline_write_transaction(struct timeline *timeline, unsigned commands)
@@ -107,24 +110,25 @@ void timeline_write_transaction(struct timeline *timeline, unsigned commands)
     for (unsigned i = 0; i < commands; i++)
         append_set(timeline, 20);
     append(timeline, "*1\r\n$4\r\nEXEC\r\n", 14);
-    add_boundary(timeline, timeline_end(timeline));
+    add_boundary(timeline, timeline_end(timeline), sim_now_us());
 }
 
 void timeline_write_ping(struct timeline *timeline)
 {
     append(timeline, "*1\r\n$4\r\nPING\r\n", 14);
-    add_boundary(timeline, timeline_end(timeline));
+    add_boundary(timeline, timeline_end(timeline), sim_now_us());
 }
 
 void timeline_write_getack(struct timeline *timeline)
 {
     append(timeline, "*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n", 37);
-    add_boundary(timeline, timeline_end(timeline));
+    add_boundary(timeline, timeline_end(timeline), sim_now_us());
 }
 
-uint64_t timeline_boundary_before(const struct timeline *timeline, uint64_t offset)
+/* How many boundaries are at or before it. */
+static size_t count_boundaries(const struct timeline *timeline, uint64_t offset)
 {
-    size_t low = 0; /* how many are known to be at or before it */
+    size_t low = 0; /* how many are known to be */
     size_t high = timeline->boundary_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -133,7 +137,19 @@ uint64_t timeline_boundary_before(const struct timeline *timeline, uint64_t offs
         else
             high = middle;
     }
-    return low == 0 ? timeline->start : timeline->boundaries[low - 1];
+    return low;
+}
+
+uint64_t timeline_boundary_before(const struct timeline *timeline, uint64_t offset)
+{
+    size_t count = count_boundaries(timeline, offset);
+    return count == 0 ? timeline->start : timeline->boundaries[count - 1];
+}
+
+int64_t timeline_written_us(const struct timeline *timeline, uint64_t boundary)
+{
+    size_t count = count_boundaries(timeline, boundary);
+    return count == 0 ? 0 : timeline->written_us[count - 1];
 }
 
 bool timeline_is_boundary(const struct timeline *timeline, uint64_t offset)

@@ -23,6 +23,7 @@ struct timeline {
     size_t length;
     size_t capacity;
     uint64_t *boundaries; /* ends of whole commands outside MULTI, in order */
+    int64_t *written_us;  /* when each boundary was */
     size_t boundary_count;
     size_t boundary_capacity;
 };
@@ -39,6 +40,8 @@ void timeline_write_transaction(struct timeline *timeline, unsigned commands);
 void timeline_write_ping(struct timeline *timeline);
 void timeline_write_getack(struct timeline *timeline);
 bool timeline_is_boundary(const struct timeline *timeline, uint64_t offset);
+/* When the last byte before this boundary was written. */
+int64_t timeline_written_us(const struct timeline *timeline, uint64_t boundary);
 /* The last boundary that is not behind the offset. */
 uint64_t timeline_boundary_before(const struct timeline *timeline, uint64_t offset);
 /* The greatest offset up to which both have the same bytes; 0: none. */

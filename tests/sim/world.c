@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "network.h"
+#include "reader.h"
 #include "relay/base/check.h"
 #include "sim.h"
 
@@ -16,6 +17,7 @@ enum {
     FAULTS_S_MOST = 150,
     ASKER_PAUSE_US_LEAST = 500 * SIM_MS,
     ASKER_PAUSE_US_MOST = 20 * SIM_S,
+    READER_PAUSE_US_MOST = 60 * SIM_S,
     PEACE_S = 400, /* within which everything is in sync again */
     QUIET_S = 70,
     REFRESH_S = 300,
@@ -141,7 +143,7 @@ static void set_up_relay(struct world *world)
         "downstream.protected-mode=no",  "http.bind=10.0.0.1",       "http.port=6390",
         "relay.data-dir=/data",
     };
-    world->disk = disk_new((uint64_t)random_between(4, 64) * 1024 * 1024);
+    world->disk = disk_new(RELAY_HOST, (uint64_t)random_between(4, 64) * 1024 * 1024);
     world->relay = process_new("relay", RELAY_HOST, world->disk);
     world->relay->on_end = on_relay_end;
     world->relay->on_log = on_relay_log;
@@ -179,6 +181,15 @@ static void set_up_askers(struct world *world)
                       kinds[i] == ASKS_HTTP ? HTTP_PORT : RELAY_PORT, &world->claims);
 }
 
+/* Now and then somebody reads the data directory. */
+static void on_look(void *arg)
+{
+    struct world *world = arg;
+    if (!process_is_suspended(world->relay))
+        reader_look(world->reader);
+    alarm_in(random_between(SIM_S, READER_PAUSE_US_MOST), on_look, world);
+}
+
 static void set_up(struct world *world)
 {
     only_world = world;
@@ -193,6 +204,8 @@ static void set_up(struct world *world)
     for (unsigned i = 0; i < REPLICAS; i++)
         world->replicas[i] = replica_new(i, REPLICA_HOST + i, RELAY_HOST, RELAY_PORT);
     set_up_askers(world);
+    world->reader = reader_new(world->relay);
+    on_look(world);
 }
 
 /* ---- the run ---- */
@@ -205,6 +218,7 @@ static void begin_peace(struct world *world)
     world->disk->trouble = (struct disk_trouble){0};
     network_heal();
     world->relay->kill_at_call = 0;
+    process_resume(world->relay);
     world->relay->paused_until_us = 0;
     world->relay->signals = 0;
     struct primary *primary = world_primary(world);

@@ -43,6 +43,7 @@ struct acknowledged {
 struct world {
     struct process *relay;
     struct disk *disk;
+    struct process *reader; /* of the relay's data directory */
     struct primary *primaries[PRIMARIES];
     unsigned current; /* of the primaries: whom the relay follows */
     struct replica *replicas[REPLICAS];
