@@ -54,10 +54,10 @@ static void wiring_on_command(struct client *client, const struct command *comma
     commands_on_command(client, command, components->commands);
 }
 
-static void on_snapshot_wanted(void *arg)
+static void on_snapshot_wanted(uint64_t from, void *arg)
 {
     struct components *components = arg;
-    link_refresh(components->link);
+    link_refresh_from(components->link, from);
 }
 
 static void on_version(uint32_t version, void *arg)

@@ -109,6 +109,23 @@ static bool decide_rest(const struct store *store, const struct attach_wish *wis
     UNREACHABLE("a match without a case");
 }
 
+/* A relay below us that wants nothing but an RDB tells from which offset on one is of use to it. */
+static bool attach_is_useful(const struct snapshot *snapshot, const struct attach_wish *wish)
+{
+    return snapshot != NULL &&
+           (!wish->terms->rdb_only || snapshot_offset(snapshot) >= wish->terms->rdb_from);
+}
+
+static struct attach_plan decide_fetch(const struct history *current,
+                                       const struct attach_wish *wish)
+{
+    uint64_t from = wish->terms->rdb_only ? wish->terms->rdb_from : 0;
+    /* What the primary would fork for now ends before that. */
+    if (from > history_published(current))
+        return wait_for(ATTACH_WAIT_FOR_STORE);
+    return (struct attach_plan){.verdict = ATTACH_FETCH_SNAPSHOT, .wanted_from = from};
+}
+
 /* An RDB that is as old as the stream that may follow it. The data that a replica has is older than that of a history
  * that has just begun, so nothing is taken while it arrives. */
 static struct attach_plan decide_aged(const struct store *store, const struct attach_wish *wish)
@@ -118,8 +135,10 @@ static struct attach_plan decide_aged(const struct store *store, const struct at
         return wait_for(ATTACH_WAIT_FOR_STORE);
     struct snapshot *snapshot =
         wish->has_limit ? history_aged_snapshot(current, wish->limit) : NULL;
-    if (snapshot != NULL)
+    if (attach_is_useful(snapshot, wish))
         return decide_snapshot(current, snapshot, wish);
+    if (snapshot != NULL)
+        return decide_fetch(current, wish);
     bool has_any = history_usable_snapshot(current) != NULL ||
                    history_arriving_snapshot(current) != NULL ||
                    history_is_proving_snapshot(current) || store_arriving(store) != NULL;
@@ -137,7 +156,7 @@ static struct attach_plan decide_full(const struct store *store, const struct at
     struct history *current = store_current(store);
     if (current != NULL && !wish->awaits_new_history) {
         struct snapshot *snapshot = history_usable_snapshot(current);
-        if (snapshot != NULL)
+        if (attach_is_useful(snapshot, wish))
             return decide_snapshot(current, snapshot, wish);
     }
     /* The current one cannot serve it. What arrives will replace the current one in a moment, so an RDB of
@@ -154,7 +173,7 @@ static struct attach_plan decide_full(const struct store *store, const struct at
     if (current == NULL || wish->awaits_new_history || history_arriving_snapshot(current) != NULL ||
         history_is_proving_snapshot(current))
         return wait_for(ATTACH_WAIT_FOR_STORE);
-    return wait_for(ATTACH_FETCH_SNAPSHOT);
+    return decide_fetch(current, wish);
 }
 
 struct attach_plan attach_decide(const struct store *store, const struct attach_wish *wish)

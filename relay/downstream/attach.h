@@ -55,6 +55,8 @@ struct attach_plan {
     bool has_length;           /* its length is known; else `$EOF:` */
     uint64_t length;
     uint64_t offset;
+    uint64_t
+        wanted_from; /* ATTACH_FETCH_SNAPSHOT: one of an earlier offset is of no use; 0: any is */
     uint64_t rdb_begin; /* it has so many bytes of the RDB, and they are ours: the rest is sent */
 };
 

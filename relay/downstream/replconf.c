@@ -25,6 +25,7 @@ static option_fn set_capability;
 static option_fn set_compression;
 static option_fn set_port;
 static option_fn set_rdb_filter;
+static option_fn set_rdb_from;
 static option_fn set_rdb_only;
 static option_fn set_rdb_resume;
 static option_fn set_version;
@@ -41,6 +42,7 @@ static const struct {
     {"ip-address", set_address},
     {"listening-port", set_port},
     {"rdb-filter-only", set_rdb_filter},
+    {"rdb-from", set_rdb_from},
     {"rdb-only", set_rdb_only},
     {"rdb-resume", set_rdb_resume},
     {"version", set_version},
@@ -145,6 +147,16 @@ static enum outcome set_rdb_filter(struct replica_terms *terms, struct bytes val
     char shown[64];
     write_error(reply, "ERR Unsupported rdb-filter-only option: %s; a relay holds the RDB whole",
                 bytes_printable(value, shown, sizeof(shown)));
+    return STOPPED;
+}
+
+/* A word of relays (docs/protocol.md 2.8): an RDB is fetched for them where ours is too old. */
+static enum outcome set_rdb_from(struct replica_terms *terms, struct bytes value,
+                                 struct writer *reply)
+{
+    if (terms->is_relay)
+        return to_number(value, OFFSET_MAX, &terms->rdb_from, reply) ? APPLIED : STOPPED;
+    write_error(reply, "ERR Unrecognized REPLCONF option: rdb-from");
     return STOPPED;
 }
 

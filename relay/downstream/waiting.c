@@ -112,14 +112,16 @@ static void look_for_new_history(struct waiting *waiting)
     waiting->awaits_new_history = now_ms < waiting->new_until_ms;
 }
 
-static void want_snapshot(struct waiting *waiting, int64_t now_ms)
+static void want_snapshot(struct waiting *waiting, uint64_t from, int64_t now_ms)
 {
     /* Each replica that waits asks at the end of each turn. One question is enough for all of them, and one
      * more now and then for a fetch that has failed. */
-    if (waiting->wanted_ms != 0 && now_ms - waiting->wanted_ms < WANT_AGAIN_MS)
+    bool is_recent = waiting->wanted_ms != 0 && now_ms - waiting->wanted_ms < WANT_AGAIN_MS;
+    if (is_recent && from <= waiting->wanted_from)
         return;
+    waiting->wanted_from = from;
     waiting->wanted_ms = now_ms;
-    waiting->callbacks->on_snapshot_wanted(waiting->callbacks->arg);
+    waiting->callbacks->on_snapshot_wanted(from, waiting->callbacks->arg);
 }
 
 static struct resync_source source_of(const struct attach_plan *plan)
@@ -327,7 +329,7 @@ static void ask(struct waiting *waiting, struct replica *replica)
         store_compare_part(waiting->store, &wish.terms->part);
         return;
     case ATTACH_FETCH_SNAPSHOT:
-        want_snapshot(waiting, now_ms);
+        want_snapshot(waiting, plan.wanted_from, now_ms);
         return;
     case ATTACH_FULL:
         if (waits || replica->stats->is_held)

@@ -42,6 +42,7 @@ struct waiting {
     struct resync_throttle throttle;
     int64_t streaming_since_ms; /* upstream has been since then; 0: it is not */
     int64_t wanted_ms;          /* when a snapshot was asked for last; 0: never */
+    uint64_t wanted_from;       /* and from which offset on one is of use */
     uint64_t sync_full;
     uint64_t sync_partial_ok;
     uint64_t sync_partial_err;

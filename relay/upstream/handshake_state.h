@@ -38,8 +38,9 @@ struct handshake_terms {
     const struct compression_use *compression; /* NULL: none */
     bool offers_rdb_channel;                   /* says that we can sync over two connections */
     uint64_t client_id; /* at a Redis that of our main connection; at a Valkey that of the RDB's */
-    bool rdb_only;    /* a refresh: the RDB and no stream (Redis 6.2; older ones do not know it) */
-    bool has_history; /* ask to continue at `offset` of `replid`, else for a full sync */
+    bool rdb_only;     /* a refresh: the RDB and no stream (Redis 6.2; older ones do not know it) */
+    uint64_t rdb_from; /* of a refresh from a relay: an RDB of an earlier offset is of no use */
+    bool has_history;  /* ask to continue at `offset` of `replid`, else for a full sync */
     struct replid replid;
     uint64_t offset;
     uint64_t offset_min; /* the window's first: where a rewind may go */

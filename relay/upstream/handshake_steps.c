@@ -78,6 +78,11 @@ static bool asks_for_rest(const struct handshake *handshake)
     return handshake->info.is_relay && handshake->terms.has_part;
 }
 
+static bool asks_for_newer(const struct handshake *handshake)
+{
+    return handshake->info.is_relay && handshake->terms.rdb_only;
+}
+
 static bool is_refresh(const struct handshake *handshake)
 {
     return handshake->terms.rdb_only;
@@ -216,6 +221,14 @@ static void send_version(const struct handshake *handshake, struct writer *write
 static void send_rdb_only(const struct handshake *handshake, struct writer *writer)
 {
     SEND(handshake, writer, "REPLCONF", "rdb-only", "1");
+}
+
+/* A relay that does not know it sends the one that it has (docs/protocol.md 2.8). */
+static void send_rdb_from(const struct handshake *handshake, struct writer *writer)
+{
+    char offset[24];
+    snprintf(offset, sizeof(offset), "%" PRIu64, handshake->terms.rdb_from);
+    SEND(handshake, writer, "REPLCONF", "rdb-from", offset);
 }
 
 /* The answer to PSYNC says whether it is sent (docs/protocol.md 2.7). */
@@ -481,6 +494,7 @@ static const struct handshake_step replica_steps[] = {
     {"REPLCONF capa psync-relay", is_at_relay, send_relay_capa, judge_option, 0, 0},
     {"REPLCONF version", announces_version, send_version, judge_version, PRIMARY_RIGHT_REPLCONF, 0},
     {"REPLCONF rdb-only", is_refresh, send_rdb_only, judge_option, PRIMARY_RIGHT_REPLCONF, 0},
+    {"REPLCONF rdb-from", asks_for_newer, send_rdb_from, judge_option, 0, 0},
     {"REPLCONF rdb-resume", asks_for_rest, send_rdb_resume, judge_rdb_resume, 0, 0},
     {"PSYNC", handshake_always, send_psync, judge_psync, PRIMARY_RIGHT_PSYNC, 0},
 };

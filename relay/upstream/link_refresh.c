@@ -16,7 +16,12 @@ void link_consider_refresh(struct link *link)
 
 void link_refresh(struct link *link)
 {
-    refresh_schedule_wish(&link->refresh_schedule);
+    link_refresh_from(link, 0);
+}
+
+void link_refresh_from(struct link *link, uint64_t from)
+{
+    refresh_schedule_wish(&link->refresh_schedule, from);
     link_consider_refresh(link);
 }
 

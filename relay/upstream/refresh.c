@@ -251,6 +251,16 @@ void refresh_set_credentials(struct refresh *refresh, const char *user, const ch
     server_conn_set_credentials(&refresh->server_conn, user, password);
 }
 
+/* Of an RDB that the window has left behind nobody can be served, and of one that is no newer than ours nothing is
+ * gained. A relay that is asked has one fetched that is of use. */
+static uint64_t refresh_first_useful(const struct refresh *refresh, uint64_t wanted_from)
+{
+    const struct history *history = store_current(refresh->store);
+    const struct snapshot *held = history_usable_snapshot(history);
+    uint64_t from = held != NULL ? snapshot_offset(held) + 1 : history_first(history);
+    return from > wanted_from ? from : wanted_from;
+}
+
 static void refresh_begin(struct refresh *refresh, const struct handshake_terms *terms,
                           const char *cause)
 {
@@ -265,8 +275,9 @@ static void refresh_begin(struct refresh *refresh, const struct handshake_terms 
     refresh->terms.rdb_only = true;
     refresh->terms.has_history = false;
     refresh->terms.asks_limits = false;
+    refresh->terms.rdb_from = refresh_first_useful(refresh, terms->rdb_from);
     refresh->terms.has_part =
-        terms->has_part &&
+        terms->has_part && terms->part.offset >= refresh->terms.rdb_from &&
         replid_equal(&terms->part.replid, &history_identity(store_current(refresh->store))->replid);
     refresh->terms.veto = NULL;
 }

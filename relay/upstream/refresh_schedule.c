@@ -26,8 +26,11 @@ void refresh_schedule_fini(struct refresh_schedule *refresh_schedule)
     refresh_free(&refresh_schedule->refresh);
 }
 
-void refresh_schedule_wish(struct refresh_schedule *refresh_schedule)
+void refresh_schedule_wish(struct refresh_schedule *refresh_schedule, uint64_t from)
 {
+    /* Of several who wait, one that helps who asks for most helps all. */
+    if (!refresh_schedule->has_wish || from > refresh_schedule->wish_from)
+        refresh_schedule->wish_from = from;
     refresh_schedule->has_wish = true;
     refresh_schedule->wish_ms = clock_ms();
 }
@@ -55,8 +58,9 @@ static bool is_old(int64_t wish_ms)
 static void forget_old_wishes(struct refresh_schedule *refresh_schedule)
 {
     struct history *history = store_current(refresh_schedule->store);
-    if (is_old(refresh_schedule->wish_ms) || history == NULL ||
-        history_usable_snapshot(history) != NULL)
+    const struct snapshot *usable = history != NULL ? history_usable_snapshot(history) : NULL;
+    bool is_served = usable != NULL && snapshot_offset(usable) >= refresh_schedule->wish_from;
+    if (is_old(refresh_schedule->wish_ms) || history == NULL || is_served)
         refresh_schedule->has_wish = false;
     if (is_old(refresh_schedule->other_wish_ms) || history == NULL)
         refresh_schedule->has_other_wish = false;
@@ -151,12 +155,14 @@ void refresh_schedule_consider(struct refresh_schedule *refresh_schedule,
         return;
     if (lacks_space(refresh_schedule))
         return;
+    struct handshake_terms wanted = *terms;
+    wanted.rdb_from = refresh_schedule->has_wish ? refresh_schedule->wish_from : 0;
     /* Of another format is only what the primary writes for what we announce; and only a relay has the rest of one. */
     bool is_of_primary = refresh_schedule->has_other_wish || part == STORE_PART_READY;
-    if (!is_of_primary && !refresh_schedule_start(refresh_schedule, waits, primary, terms, cause))
+    if (!is_of_primary && !refresh_schedule_start(refresh_schedule, waits, primary, &wanted, cause))
         return;
     if (is_of_primary)
-        refresh_start(refresh_schedule->refresh, primary, terms, cause);
+        refresh_start(refresh_schedule->refresh, primary, &wanted, cause);
     /* Whoever still waits when this one has failed says so again within seconds. */
     refresh_schedule->has_wish = false;
     refresh_schedule->has_other_wish = false;

@@ -24,6 +24,7 @@ struct refresh_schedule {
     int64_t pause_ms; /* between two that nobody waits for */
     bool has_wish;    /* somebody waits, or did when they said so last: */
     int64_t wish_ms;
+    uint64_t wish_from;  /* one of an earlier offset is of no use to it */
     bool has_other_wish; /* or cannot read the one that there is */
     int64_t other_wish_ms;
     struct snapshot_sources sources;
@@ -35,7 +36,7 @@ struct refresh_schedule {
 /* Somebody waits, and says so every few seconds. That is believed for REFRESH_SCHEDULE_WISH_MS, or until a refresh begins for
  * it, or there is one that can be served. */
 enum { REFRESH_SCHEDULE_WISH_MS = 8 * 1000 };
-void refresh_schedule_wish(struct refresh_schedule *refresh_schedule);
+void refresh_schedule_wish(struct refresh_schedule *refresh_schedule, uint64_t from);
 
 /* Somebody waits who cannot read the one that there is, and could one of another version of the format. */
 void refresh_schedule_wish_other(struct refresh_schedule *refresh_schedule);

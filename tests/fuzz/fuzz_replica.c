@@ -105,8 +105,9 @@ static void on_attached(struct replica *replica, const char *cause, void *arg)
     replica_start(replica, cause);
 }
 
-static void on_snapshot_wanted(void *arg)
+static void on_snapshot_wanted(uint64_t from, void *arg)
 {
+    (void)from;
     (void)arg;
     scene.wanted++;
 }

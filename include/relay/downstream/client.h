@@ -46,6 +46,7 @@ struct replica_terms {
     bool filter_empty; /* `rdb-filter-only ""`: wants the stream and an empty RDB */
     bool has_part;     /* a relay that has the beginning of an RDB, and wants the rest */
     struct rdb_part part;
+    uint64_t rdb_from; /* a relay, to which an RDB of an earlier offset is of no use; 0: any is */
     uint16_t listening_port;
     char address[256]; /* `ip-address`; "" : that of the connection */
     char version[32];  /* `version`, or "" */

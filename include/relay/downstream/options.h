@@ -63,8 +63,8 @@ struct downstream_options {
 /* What the component needs from outside. */
 struct downstream_callbacks {
     client_command_fn *on_command;
-    void (*on_snapshot_wanted)(
-        void *arg); /* a replica waits for a full sync that cannot be served */
+    /* A replica waits for a full sync that cannot be served, and one of an offset before `from` would not help it. */
+    void (*on_snapshot_wanted)(uint64_t from, void *arg);
     /* One that announces this version (SERVER_VERSION; 0: none) has come; cannot read what it would be served. */
     void (*on_version)(uint32_t version, void *arg);
     void (*on_unreadable)(uint32_t version, void *arg); /* said again while it waits */

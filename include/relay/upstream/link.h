@@ -156,6 +156,9 @@ void link_set_run_id(struct link *link, const char *run_id);
  * one refresh. To be said again every few seconds for as long as somebody waits. */
 void link_refresh(struct link *link);
 
+/* The same for one to whom a snapshot of an offset before `from` is of no use. */
+void link_refresh_from(struct link *link, uint64_t from);
+
 /* A replica is here that announces this version; 0: none. Also said of those who stay, once a minute. */
 void link_note_replica(struct link *link, uint32_t version);
 

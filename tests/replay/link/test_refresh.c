@@ -146,6 +146,26 @@ LINK_TEST(who_can_be_served_needs_no_refresh)
     assert_true(stage_has_new());
 }
 
+/* A relay below, whose window begins behind the one that there is. */
+LINK_TEST(one_who_needs_a_newer_snapshot_has_it_fetched)
+{
+    struct conn *primary = stage_stream();
+    uint64_t held = snapshot_offset(history_usable_snapshot(history()));
+    stage_say(primary, PING_COMMAND);
+    link_refresh_from(stage.link, held);
+    stage_seconds(3);
+    assert_false(stage_has_new());
+    link_refresh_from(stage.link, held + 1);
+    link_refresh(stage.link); /* who needs any is served by that one, too */
+    struct conn *second = greet_refresh();
+    say_fullresync(second, STAGE_ID, stage_boundary());
+    stage_say_rdb(second, STAGE_RDB_BODY);
+    expect_fetched(second, stage_boundary());
+    link_refresh_from(stage.link, held + 1);
+    stage_seconds(30);
+    assert_false(stage_has_new());
+}
+
 LINK_TEST(a_link_that_loads_brings_its_own)
 {
     stage_start();

@@ -39,8 +39,9 @@ struct stage {
 
 static struct stage stage;
 
-static void on_snapshot_wanted(void *arg)
+static void on_snapshot_wanted(uint64_t from, void *arg)
 {
+    (void)from;
     assert_ptr_equal(arg, &stage);
     stage.snapshots_wanted++;
 }

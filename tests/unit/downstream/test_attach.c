@@ -320,6 +320,30 @@ static enum attach_verdict verdict_of(const struct replica_terms *terms, int id,
         .verdict;
 }
 
+/* A relay whose window is shorter than ours was sent the same RDB again and again, which its window had left behind. */
+TEST(a_relay_is_not_sent_an_rdb_that_is_too_old_for_it)
+{
+    struct snapshot *snapshot = serve(WHOLE);
+    uint64_t offset = snapshot_offset(snapshot);
+    uint64_t published = history_published(fake_store.current);
+    struct replica_terms terms = relay_terms();
+    terms.has_part = false;
+    terms.rdb_only = true;
+    struct psync_request request = make_request(&(struct point){.id = -1});
+    struct attach_wish wish = {.request = &request, .terms = &terms};
+    terms.rdb_from = offset;
+    assert_int_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_FULL);
+    for (terms.rdb_from = offset + 1; terms.rdb_from <= published; terms.rdb_from++) {
+        struct attach_plan plan = attach_decide(&fake_store, &wish);
+        assert_int_equal(plan.verdict, ATTACH_FETCH_SNAPSHOT);
+        assert_int_equal(plan.wanted_from, terms.rdb_from);
+    }
+    assert_int_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_WAIT_FOR_STORE);
+    /* For its own full sync any is good: its window begins there. */
+    terms.rdb_only = false;
+    assert_int_equal(attach_decide(&fake_store, &wish).verdict, ATTACH_FULL);
+}
+
 TEST(the_rest_is_sent_behind_what_is_there)
 {
     struct snapshot *snapshot = serve(WHOLE);

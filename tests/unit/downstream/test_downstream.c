@@ -84,8 +84,9 @@ static void on_command(struct client *client, const struct command *command, voi
         write_simple(client_writer(client), "PONG");
 }
 
-static void on_snapshot_wanted(void *arg)
+static void on_snapshot_wanted(uint64_t from, void *arg)
 {
+    (void)from;
     (void)arg;
 }
 

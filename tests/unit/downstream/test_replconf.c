@@ -95,6 +95,24 @@ SERVER_CONN_TEST(only_a_relay_may_ask_for_the_rest_of_an_rdb)
     assert_false(server_conn->terms.has_part);
 }
 
+SERVER_CONN_TEST(only_a_relay_may_say_which_rdb_is_too_old)
+{
+    struct server_conn *server_conn = *state;
+    expect_reply(server_conn, "REPLCONF rdb-from 4711",
+                 "-ERR Unrecognized REPLCONF option: rdb-from\r\n");
+    assert_int_equal(server_conn->terms.rdb_from, 0);
+    expect_reply(server_conn, "REPLCONF capa psync-relay", "+OK\r\n");
+    expect_reply(server_conn, "REPLCONF rdb-from 4711", "+OK\r\n");
+    assert_int_equal(server_conn->terms.rdb_from, 4711);
+    static const char *const wrong[] = {"-1", "x", "99999999999999999999"};
+    for (size_t i = 0; i < LENGTH_OF(wrong); i++) {
+        char line[64];
+        snprintf(line, sizeof line, "REPLCONF rdb-from %s", wrong[i]);
+        expect_reply(server_conn, line, "-ERR value is not an integer or out of range\r\n");
+        assert_int_equal(server_conn->terms.rdb_from, 4711);
+    }
+}
+
 SERVER_CONN_TEST(passes_over_unknown_capabilities)
 {
     struct server_conn *server_conn = *state;

@@ -22,6 +22,10 @@ struct dialogue {
     bool has_part;
 };
 
+/* Of the dialogues of a refresh; 0: it is none. */
+static uint64_t rdb_from;
+static bool knows_rdb_from;
+
 static struct handshake handshake;
 static struct text out;
 
@@ -34,6 +38,11 @@ static const char *answer_to(const struct dialogue *dialogue, const char *sent)
         assert_non_null(strstr(sent, WORD));
         return dialogue->option;
     }
+    if (strstr(sent, "rdb-from") != NULL) {
+        assert_true(rdb_from > 0 && strcmp(dialogue->info, RELAY) == 0);
+        assert_non_null(strstr(sent, "$8\r\nrdb-from\r\n$4\r\n4712\r\n"));
+        return knows_rdb_from ? "+OK\r\n" : "-ERR Unrecognized REPLCONF option: rdb-from\r\n";
+    }
     if (strstr(sent, "PSYNC") != NULL)
         return dialogue->answer;
     return strstr(sent, "PING") != NULL ? "+PONG\r\n" : "+OK\r\n";
@@ -42,13 +51,18 @@ static const char *answer_to(const struct dialogue *dialogue, const char *sent)
 /* To its end, in pieces of `step` bytes. */
 static enum handshake_result talk(const struct dialogue *dialogue, size_t step)
 {
-    struct handshake_terms terms = {.announce_port = 6380, .has_part = dialogue->has_part};
+    struct handshake_terms terms = {.announce_port = 6380,
+                                    .has_part = dialogue->has_part,
+                                    .rdb_only = rdb_from > 0,
+                                    .rdb_from = rdb_from};
     assert_true(rdb_part_parse(bytes_of(WORD), &terms.part));
     enum handshake_result result = HANDSHAKE_MORE;
     bool was_asked = false;
+    bool was_told = false;
     handshake_start(&handshake, &terms, &out);
     while (result == HANDSHAKE_MORE) {
         struct bytes answer = bytes_of(answer_to(dialogue, text_string(&out)));
+        was_told = was_told || strstr(text_string(&out), "rdb-from") != NULL;
         was_asked = was_asked || strstr(text_string(&out), "rdb-resume") != NULL;
         text_clear(&out);
         while (answer.length > 0) {
@@ -60,12 +74,14 @@ static enum handshake_result talk(const struct dialogue *dialogue, size_t step)
         }
     }
     assert_int_equal(was_asked, dialogue->option != NULL);
+    assert_int_equal(was_told, rdb_from > 0 && strcmp(dialogue->info, RELAY) == 0);
     return result;
 }
 
 static int begin(void **state)
 {
     (void)state;
+    rdb_from = 0;
     handshake_init(&handshake);
     text_init(&out, 4096);
     return 0;
@@ -97,6 +113,18 @@ HANDSHAKE_TEST(a_relay_is_asked_for_the_rest_of_an_rdb)
         &(struct dialogue){RELAY, "+OK\r\n", "\n\n+FULLRESYNC " ID " 4711 resume 4096\r\n", true},
         HANDSHAKE_DONE, 4096);
     assert_int_equal(handshake.reply.offset, 4711);
+}
+
+HANDSHAKE_TEST(a_relay_is_told_which_rdb_is_too_old)
+{
+    struct dialogue dialogue = {RELAY, NULL, "+FULLRESYNC " ID " 4800\r\n", false};
+    rdb_from = 4712;
+    knows_rdb_from = true;
+    expect(&dialogue, HANDSHAKE_DONE, 0);
+    knows_rdb_from = false;
+    expect(&dialogue, HANDSHAKE_DONE, 0);
+    dialogue.info = SERVER;
+    expect(&dialogue, HANDSHAKE_DONE, 0);
 }
 
 HANDSHAKE_TEST(a_relay_may_begin_anew_all_the_same)
