@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "disk.h"
 #include "network.h"
 #include "relay/base/check.h"
 #include "reply.h"
@@ -31,7 +30,7 @@ struct question {
     const char *words;
     unsigned replies; /* still to come; 0: nothing is asked */
     int64_t asked_us;
-    uint64_t disk_errors;
+    struct claims_moment asked;
     uint64_t wait_replicas;
     uint64_t wait_ms;
     bool has_count;
@@ -231,8 +230,8 @@ static void on_ask(void *arg)
     struct asker *asker;
     if (!take_asker_life(arg, &asker) || asker->question.replies != 0)
         return;
-    asker->question = (struct question){.asked_us = sim_now_us(),
-                                        .disk_errors = asker->claims->process->disk->errors};
+    asker->question =
+        (struct question){.asked_us = sim_now_us(), .asked = claims_moment(asker->claims)};
     if (asker->kind == ASKS_WAIT)
         ask_wait(asker);
     else if (asker->kind == ASKS_HTTP)
@@ -273,8 +272,7 @@ static void take_wait_count(struct question *question, const char *reply)
 /* EXEC answers INFO and WAIT together. */
 static void take_transaction(struct asker *asker, const char *reply)
 {
-    struct claimed_place place =
-        claims_take_info(asker->claims, reply, asker->question.disk_errors);
+    struct claimed_place place = claims_take_info(asker->claims, reply, &asker->question.asked);
     const char *at = strrchr(reply, ':');
     uint64_t count;
     if (reply[0] != '*' || at == NULL || sscanf(at, ":%" SCNu64, &count) != 1)
@@ -288,15 +286,15 @@ static void take_reply(struct asker *asker, const char *reply)
     struct question *question = &asker->question;
     struct claims *claims = asker->claims;
     if (question->kind == QUESTION_INFO) {
-        (void)claims_take_info(claims, reply, question->disk_errors);
+        (void)claims_take_info(claims, reply, &question->asked);
     } else if (question->kind == QUESTION_COUNT && question->replies == 1) {
         take_transaction(asker, reply);
     } else if (is_first_of_wait(question)) {
-        question->place = claims_take_info(claims, reply, question->disk_errors);
+        question->place = claims_take_info(claims, reply, &question->asked);
     } else if (question->kind == QUESTION_WAIT && question->replies == 2) {
         take_wait_count(question, reply);
     } else if (question->kind == QUESTION_WAIT) {
-        struct claimed_place after = claims_take_info(claims, reply, question->disk_errors);
+        struct claimed_place after = claims_take_info(claims, reply, &question->asked);
         if (question->has_count && after.timeline != NULL &&
             after.timeline == question->place.timeline && sim_failure() == NULL)
             claims_take_wait(claims, &question->place, question->count);

@@ -16,21 +16,24 @@ enum { SETTLED_US = 5 * SIM_S };
 /* Those who have it now may have lost it meanwhile, with all their data: it was true when it was said. */
 static void check_rule(const struct world *world, const struct timeline *timeline, uint64_t offset)
 {
-    if (world->ack != ACK_REPLICAS && world->ack != ACK_ALL)
+    if (world->nodes[0].ack != ACK_REPLICAS && world->nodes[0].ack != ACK_ALL)
         return;
-    unsigned count = 0;
+    /* A relay that follows is a replica, which has what it has acknowledged. */
+    unsigned count = world->node_count > 1 && world->nodes[1].most_acknowledged >= offset;
     for (unsigned i = 0; i < REPLICAS; i++) {
         const struct replica *replica = world->replicas[i];
+        if (replica_follows(replica) != RELAY_HOST)
+            continue;
         bool had = replica_ever_had(replica, timeline, offset);
         count += had;
         int64_t since_us = replica_attached_since_us(replica);
         bool is_settled = since_us != SIM_NEVER && sim_now_us() - since_us > SETTLED_US;
-        if (world->ack == ACK_ALL && is_settled && !had)
+        if (world->nodes[0].ack == ACK_ALL && is_settled && !had)
             sim_fail("the relay acknowledges %" PRIu64
                      " of %.8s by ack=all, and replica %u has %" PRIu64,
                      offset, timeline->id, i, replica_offset(replica));
     }
-    if (offset > timeline->start && count < world->ack_replicas)
+    if (offset > timeline->start && count < world->nodes[0].ack_replicas)
         sim_fail("the relay acknowledges %" PRIu64 " of %.8s, which %u replicas have", offset,
                  timeline->id, count);
 }
@@ -53,15 +56,15 @@ static void on_ack(struct primary *primary, const struct socket *from, uint64_t 
         return; /* once more, each second */
     /* What was still on its way when the power went promises no more than that it was true. */
     bool is_late = from->peer->has_lost_power;
-    if (offset > 0 && (!is_late || world->ack == ACK_DURABLE))
-        *before = (struct acknowledged){timeline, offset, world->disk->errors};
+    if (offset > 0 && (!is_late || world->nodes[0].ack == ACK_DURABLE))
+        *before = (struct acknowledged){timeline, offset, world->nodes[0].disk->errors};
 }
 
 /* After an error of the disk nothing that was durable need be: an fsync that has failed is not made good, and where
  * the disk has failed to cut the end of a history off, the relay begins anew. One that is full costs nothing. */
 static bool was_disk_good(const struct world *world)
 {
-    return world->acknowledged.disk_errors == world->disk->errors;
+    return world->acknowledged.disk_errors == world->nodes[0].disk->errors;
 }
 
 /* What must be there of what was acknowledged, as far as this timeline has it, too. Of half a command, which may be
@@ -81,11 +84,7 @@ static void on_psync(struct primary *primary, unsigned host, struct timeline *as
 {
     struct world *world = arg;
     struct acknowledged *before = &world->acknowledged;
-    if (host != RELAY_HOST)
-        return;
-    if (asked != NULL)
-        claims_note_continue(&world->claims, primary_timeline(primary), first - 1);
-    if (before->timeline == NULL || before->offset == 0)
+    if (host != RELAY_HOST || before->timeline == NULL || before->offset == 0)
         return;
     if (asked == NULL) {
         if (was_disk_good(world))
@@ -94,8 +93,8 @@ static void on_psync(struct primary *primary, unsigned host, struct timeline *as
         return;
     }
     uint64_t expected = expected_of(world, primary_timeline(primary));
-    bool could_read = world->disk->errors == world->errors_before_start;
-    bool is_kept = !world->relay->had_power_loss || was_disk_good(world);
+    bool could_read = world->nodes[0].disk->errors == world->nodes[0].errors_before_start;
+    bool is_kept = !world->nodes[0].process->had_power_loss || was_disk_good(world);
     if (is_kept && could_read && timeline_common(asked, before->timeline) >= expected &&
         first - 1 < expected)
         sim_fail("the relay has acknowledged %" PRIu64 " of %.8s and asks from %" PRIu64 " on",
@@ -106,8 +105,9 @@ static void on_psync(struct primary *primary, unsigned host, struct timeline *as
 }
 
 /* What it says at its start that it has. */
-void checks_on_log(struct world *world, const char *line)
+void checks_on_log(struct world *world, struct node *node, const char *line)
 {
+    node_note_cut(node, line);
     char id[ID_BYTES];
     uint64_t from;
     uint64_t end;
@@ -117,8 +117,8 @@ void checks_on_log(struct world *world, const char *line)
         return;
     const struct timeline *timeline = timeline_find(id);
     if (timeline != NULL)
-        claims_on_start(&world->claims, timeline, end);
-    if (timeline != NULL && world->acknowledged.timeline != NULL &&
+        claims_on_start(&node->claims, timeline, end);
+    if (node == &world->nodes[0] && timeline != NULL && world->acknowledged.timeline != NULL &&
         end < expected_of(world, timeline) && was_disk_good(world))
         sim_fail("the relay has acknowledged %" PRIu64 " of %.8s and has %" PRIu64
                  " after its start",
@@ -127,7 +127,7 @@ void checks_on_log(struct world *world, const char *line)
 
 void checks_on_power_loss(struct world *world)
 {
-    if (world->ack != ACK_DURABLE)
+    if (world->nodes[0].ack != ACK_DURABLE)
         world->acknowledged.timeline = NULL;
 }
 
@@ -149,25 +149,33 @@ enum {
     FORKS_QUIET_MAX = 2,
 };
 
+static void check_bounds(const struct world *world, const struct node *node)
+{
+    uint64_t rdb = world->rdb_filler + world->rdb_filler / 8 + 8192;
+    uint64_t most =
+        node->backlog_max + SPARE_SEGMENTS * node->segment_bytes + RDBS_MAX * rdb + NOTES_BYTES;
+    if (node->disk->used > most)
+        disk_list(node->disk);
+    if (node->disk->used > most)
+        sim_fail("the relay holds %" PRIu64 " bytes of disk, and %" PRIu64 " are its bound",
+                 node->disk->used, most);
+    unsigned files = 0;
+    for (unsigned i = 0; i < DESCRIPTORS_MAX; i++)
+        files += node->process->files[i] != NULL;
+    if (files > FILES_MAX)
+        sim_fail("the relay has %u descriptors open", files);
+}
+
 void checks_on_quiet_end(const struct world *world, uint64_t forks_before)
 {
     uint64_t forks = primary_counts(world_primary(world))->forks - forks_before;
-    uint64_t forks_max = world->is_always_ready ? FORKS_QUIET_MAX : 0;
-    if (forks > forks_max)
+    bool may_fork = false;
+    for (unsigned i = 0; i < world->node_count; i++)
+        may_fork = may_fork || world->nodes[i].is_always_ready;
+    if (forks > (may_fork ? FORKS_QUIET_MAX : 0))
         sim_fail("%" PRIu64 " forks while nothing happened", forks);
-    uint64_t rdb = world->rdb_filler + world->rdb_filler / 8 + 8192;
-    uint64_t most =
-        world->backlog_max + SPARE_SEGMENTS * world->segment_bytes + RDBS_MAX * rdb + NOTES_BYTES;
-    if (world->disk->used > most)
-        disk_list(world->disk);
-    if (world->disk->used > most)
-        sim_fail("the relay holds %" PRIu64 " bytes of disk, and %" PRIu64 " are its bound",
-                 world->disk->used, most);
-    unsigned files = 0;
-    for (unsigned i = 0; i < DESCRIPTORS_MAX; i++)
-        files += world->relay->files[i] != NULL;
-    if (files > FILES_MAX)
-        sim_fail("the relay has %u descriptors open", files);
+    for (unsigned i = 0; i < world->node_count; i++)
+        check_bounds(world, &world->nodes[i]);
 }
 
 /* ---- the end ---- */
@@ -181,7 +189,9 @@ static bool is_in_sync(const struct replica *replica, const struct timeline *tim
 bool checks_is_converged(const struct world *world)
 {
     const struct primary *primary = world_primary(world);
-    bool is_good = world->relay->is_alive && (world->is_alone || primary_is_up(primary));
+    bool is_good = world->is_alone || primary_is_up(primary);
+    for (unsigned i = 0; i < world->node_count; i++)
+        is_good = is_good && world->nodes[i].process->is_alive;
     for (unsigned i = 0; i < REPLICAS; i++)
         is_good = is_good && is_in_sync(world->replicas[i], primary_timeline(primary));
     return is_good;
@@ -208,6 +218,6 @@ void checks_tell_unconverged(const struct world *world)
                          own == NULL ? "nothing" : own->id, replica_offset(replica));
     }
     sim_fail("not in sync when the time was over: the primary has %.8s %" PRIu64 ", the relay %s%s",
-             timeline->id, timeline_end(timeline), world->relay->is_alive ? "runs" : "does not run",
-             text);
+             timeline->id, timeline_end(timeline),
+             world->nodes[0].process->is_alive ? "runs" : "does not run", text);
 }

@@ -69,7 +69,7 @@ static void check_replicas(const struct world *world, const char *info)
 }
 
 static void take_durable(struct claims *claims, const char *info, const struct claimed_place *place,
-                         uint64_t disk_errors)
+                         const struct claims_moment *asked)
 {
     char history[16] = "";
     uint64_t durable;
@@ -80,14 +80,22 @@ static void take_durable(struct claims *claims, const char *info, const struct c
     if (durable > place->offset)
         sim_fail("INFO tells that %" PRIu64 " is durable of %.8s, of which there is %" PRIu64,
                  durable, place->timeline->id, place->offset);
-    if (durable <= place->timeline->start || claims->process->disk->errors != disk_errors)
+    struct claims_moment now = claims_moment(claims);
+    if (durable <= place->timeline->start || now.disk_errors != asked->disk_errors ||
+        now.cuts != asked->cuts)
         return;
     claims->durable_of = place->timeline;
     claims->durable = durable;
-    claims->disk_errors = disk_errors;
+    claims->disk_errors = asked->disk_errors;
 }
 
-struct claimed_place claims_take_info(struct claims *claims, const char *info, uint64_t disk_errors)
+struct claims_moment claims_moment(const struct claims *claims)
+{
+    return (struct claims_moment){claims->process->disk->errors, claims->cuts};
+}
+
+struct claimed_place claims_take_info(struct claims *claims, const char *info,
+                                      const struct claims_moment *asked)
 {
     struct claimed_place place = read_place(info);
     claims->answers++;
@@ -95,7 +103,7 @@ struct claimed_place claims_take_info(struct claims *claims, const char *info, u
         return place;
     check_earlier(info, &place);
     check_replicas(claims->world, info);
-    take_durable(claims, info, &place, disk_errors);
+    take_durable(claims, info, &place, asked);
     return place;
 }
 
@@ -104,7 +112,7 @@ struct claimed_place claims_take_info(struct claims *claims, const char *info, u
 void claims_take_wait(const struct claims *claims, const struct claimed_place *place,
                       uint64_t count)
 {
-    uint64_t had = 0;
+    uint64_t had = world_relays_below(claims->world, claims->process);
     for (unsigned i = 0; i < REPLICAS; i++)
         had += replica_ever_had(claims->world->replicas[i], place->timeline, place->offset);
     if (count > had)
@@ -115,14 +123,11 @@ void claims_take_wait(const struct claims *claims, const struct claimed_place *p
 
 /* ---- after a power failure ---- */
 
-void claims_note_continue(struct claims *claims, const struct timeline *timeline, uint64_t offset)
+void claims_note_cut(struct claims *claims, uint64_t offset)
 {
-    if (claims->durable_of == NULL)
-        return;
-    uint64_t common = timeline_common(timeline, claims->durable_of);
-    common = common < offset ? common : offset;
-    if (claims->durable > common)
-        claims->durable = common;
+    claims->cuts++;
+    if (claims->durable > offset)
+        claims->durable = offset;
 }
 
 void claims_on_start(const struct claims *claims, const struct timeline *timeline, uint64_t end)

@@ -20,7 +20,14 @@ struct claims {
     struct timeline *durable_of; /* NULL: it has said nothing yet */
     uint64_t durable;
     uint64_t disk_errors; /* that there had been when it was asked */
+    unsigned cuts;        /* of its history */
     uint64_t answers;
+};
+
+/* When a question was asked: an answer that was under way while the disk failed or the history was cut proves nothing. */
+struct claims_moment {
+    uint64_t disk_errors;
+    unsigned cuts;
 };
 
 /* Where the stream of a history stands, by one INFO. */
@@ -29,14 +36,14 @@ struct claimed_place {
     uint64_t offset;
 };
 
-/* `disk_errors`: that there had been when it was asked. */
+struct claims_moment claims_moment(const struct claims *claims);
 struct claimed_place claims_take_info(struct claims *claims, const char *info,
-                                      uint64_t disk_errors);
+                                      const struct claims_moment *asked);
 /* So many replicas have acknowledged what was published at `place`, or behind it. */
 void claims_take_wait(const struct claims *claims, const struct claimed_place *place,
                       uint64_t count);
-/* It continues with `timeline` at `offset`: what it has beyond is cut off. */
-void claims_note_continue(struct claims *claims, const struct timeline *timeline, uint64_t offset);
+/* What its history has beyond `offset` is cut off. */
+void claims_note_cut(struct claims *claims, uint64_t offset);
 /* It has started and says that it has `timeline` up to `end`. */
 void claims_on_start(const struct claims *claims, const struct timeline *timeline, uint64_t end);
 

@@ -19,6 +19,7 @@ struct fault {
     struct world *world;
     unsigned number;
     const struct fault_row *row;
+    struct node *node; /* whom it concerns, where it concerns a relay */
     uint64_t dice[3];
     int64_t length_us;
 };
@@ -41,7 +42,7 @@ static int64_t until_us(const struct fault *fault)
 /* At one of its next calls, whichever that is. */
 static void end_relay(struct fault *fault, bool is_power_loss)
 {
-    struct process *relay = fault->world->relay;
+    struct process *relay = fault->node->process;
     if (!relay->is_alive)
         return;
     relay->kill_is_power_loss = is_power_loss;
@@ -61,22 +62,22 @@ static void power_relay_off(struct fault *fault)
 
 static void terminate_relay(struct fault *fault)
 {
-    process_signal(fault->world->relay, SIGTERM);
+    process_signal(fault->node->process, SIGTERM);
 }
 
 static void hang_relay_up(struct fault *fault)
 {
-    process_signal(fault->world->relay, SIGHUP);
+    process_signal(fault->node->process, SIGHUP);
 }
 
 static void pause_relay(struct fault *fault)
 {
-    process_pause(fault->world->relay, until_us(fault));
+    process_pause(fault->node->process, until_us(fault));
 }
 
 static void suspend_relay(struct fault *fault)
 {
-    process_suspend(fault->world->relay, until_us(fault));
+    process_suspend(fault->node->process, until_us(fault));
 }
 
 /* By a millisecond to a year, forward or back. */
@@ -84,13 +85,13 @@ static void set_clock(struct fault *fault)
 {
     static const int64_t most_us[] = {SIM_S, 60LL * SIM_S, 7200LL * SIM_S, 366LL * 86400 * SIM_S};
     int64_t by_us = (int64_t)(fault->dice[1] % (uint64_t)most_us[fault->dice[0] % 4]) + SIM_MS;
-    host_step_wall(RELAY_HOST, fault->dice[2] % 2 == 0 ? by_us : -by_us);
+    host_step_wall(fault->node->host, fault->dice[2] % 2 == 0 ? by_us : -by_us);
 }
 
 /* One of its threads, as where others want the processor, too. */
 static void starve_thread(struct fault *fault)
 {
-    fibers_starve(fault->world->relay, fault->dice[0],
+    fibers_starve(fault->node->process, fault->dice[0],
                   sim_now_us() + (int64_t)(fault->dice[1] % (5 * SIM_S)));
 }
 
@@ -98,17 +99,17 @@ static void starve_thread(struct fault *fault)
 
 static void slow_disk(struct fault *fault)
 {
-    fault->world->disk->trouble.slow_until_us = until_us(fault);
+    fault->node->disk->trouble.slow_until_us = until_us(fault);
 }
 
 static void fill_disk(struct fault *fault)
 {
-    fault->world->disk->trouble.full_until_us = until_us(fault);
+    fault->node->disk->trouble.full_until_us = until_us(fault);
 }
 
 static void break_disk(struct fault *fault)
 {
-    struct disk_trouble *trouble = &fault->world->disk->trouble;
+    struct disk_trouble *trouble = &fault->node->disk->trouble;
     trouble->fails_until_us = until_us(fault);
     trouble->fails_one_in = 1 + (unsigned)(fault->dice[0] % 50);
     trouble->error = fault->dice[1] % 3 == 0 ? ENOSPC : EIO;
@@ -116,29 +117,39 @@ static void break_disk(struct fault *fault)
 
 /* ---- the network ---- */
 
+/* Whom the relay follows, or who follows it. */
 static unsigned draw_peer(const struct fault *fault)
 {
-    uint64_t place = fault->dice[0] % (REPLICAS + 2);
-    return place < REPLICAS ? REPLICA_HOST + (unsigned)place
-                            : primary_host(world_primary(fault->world));
+    const struct world *world = fault->world;
+    bool is_first = fault->node == &world->nodes[0];
+    unsigned hosts[REPLICAS + 2];
+    unsigned count = 0;
+    hosts[count++] = is_first ? primary_host(world_primary(world)) : RELAY_HOST;
+    if (is_first && world->node_count > 1)
+        hosts[count++] = LOWER_HOST;
+    for (unsigned i = 0; i < REPLICAS; i++) {
+        if (replica_follows(world->replicas[i]) == fault->node->host)
+            hosts[count++] = REPLICA_HOST + i;
+    }
+    return hosts[fault->dice[0] % 3 == 0 ? 0 : fault->dice[0] / 3 % count];
 }
 
 static void cut_path(struct fault *fault)
 {
-    network_cut(RELAY_HOST, draw_peer(fault), until_us(fault));
+    network_cut(fault->node->host, draw_peer(fault), until_us(fault));
 }
 
 static void slow_path(struct fault *fault)
 {
-    network_slow(RELAY_HOST, draw_peer(fault), (int64_t)(fault->dice[1] % (3 * SIM_S)) + SIM_MS,
-                 until_us(fault));
+    network_slow(fault->node->host, draw_peer(fault),
+                 (int64_t)(fault->dice[1] % (3 * SIM_S)) + SIM_MS, until_us(fault));
 }
 
 static void isolate_relay(struct fault *fault)
 {
-    if (process_is_suspended(fault->world->relay))
+    if (process_is_suspended(fault->node->process))
         return;
-    network_isolate(RELAY_HOST, until_us(fault));
+    network_isolate(fault->node->host, until_us(fault));
 }
 
 static void reset_connection(struct fault *fault)
@@ -181,7 +192,7 @@ static void succeed(struct fault *fault, struct timeline *timeline)
     struct succession *succession = malloc(sizeof *succession);
     CHECK(succession != NULL);
     uint64_t starved = fault->dice[2] % 3 == 0 ? fault->dice[2] / 16 : 0;
-    *succession = (struct succession){primary, timeline, fault->world->relay, starved};
+    *succession = (struct succession){primary, timeline, fault->node->process, starved};
     primary_end(primary, fault->dice[2] % 4 == 0);
     world_note_timeline(fault->world, timeline);
     alarm_in(fault->length_us, on_succession, succession);
@@ -318,6 +329,7 @@ unsigned faults_plan(struct world *world, int64_t until, uint64_t without)
         fault->world = world;
         fault->number = i;
         fault->row = draw_row();
+        fault->node = &world->nodes[random_below(world->node_count)];
         for (size_t j = 0; j < 3; j++)
             fault->dice[j] = random_u64();
         fault->length_us = random_is_one_in(2) ? random_between(SIM_MS, 5 * SIM_S)

@@ -84,6 +84,23 @@ static int64_t draw_delay_us(unsigned a, unsigned b)
     return random_between(DELAY_US_LEAST, DELAY_US_MOST);
 }
 
+/* ---- who listens ---- */
+
+static struct {
+    unsigned from;
+    unsigned to;
+    overhear_fn *fn;
+    void *arg;
+} overhearer;
+
+void network_overhear(unsigned from, unsigned to, overhear_fn *fn, void *arg)
+{
+    overhearer.from = from;
+    overhearer.to = to;
+    overhearer.fn = fn;
+    overhearer.arg = arg;
+}
+
 /* ---- who is told ---- */
 
 static void call_model(void *arg)
@@ -381,6 +398,9 @@ ssize_t socket_send(struct socket *socket, const void *from, size_t length)
     size_t count = length < room ? length : room;
     if (random_is_one_in(16))
         count = 1 + (size_t)random_below(count);
+    if (overhearer.fn != NULL && socket->host == overhearer.from &&
+        socket->peer_host == overhearer.to)
+        overhearer.fn(from, count, overhearer.arg);
     const uint8_t *at = from;
     for (size_t left = count; left > 0;) {
         size_t piece = left > 1 && random_is_one_in(4) ? 1 + (size_t)random_below(left) : left;

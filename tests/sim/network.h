@@ -68,6 +68,10 @@ void network_isolate(unsigned host, int64_t until_us);
 void network_heal(void);
 bool network_is_cut(unsigned a, unsigned b);
 
+/* Called with what the socket of a process sends to a host. */
+typedef void overhear_fn(const void *bytes, size_t length, void *arg);
+void network_overhear(unsigned from, unsigned to, overhear_fn *fn, void *arg);
+
 /* ---- for models ---- */
 
 /* `fn` is called with each socket that is accepted, before anything has come. */

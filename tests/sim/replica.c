@@ -82,6 +82,11 @@ bool replica_is_online(const struct replica *replica)
     return replica->state == REPLICA_ONLINE;
 }
 
+unsigned replica_follows(const struct replica *replica)
+{
+    return replica->to;
+}
+
 struct timeline *replica_timeline(const struct replica *replica)
 {
     return replica->timeline;

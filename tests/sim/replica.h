@@ -15,6 +15,7 @@
 struct replica;
 
 struct replica *replica_new(unsigned number, unsigned host, unsigned to, uint16_t port);
+unsigned replica_follows(const struct replica *replica); /* the host */
 void replica_start(struct replica *replica);
 /* Ends: with or without the data that it had. */
 void replica_end(struct replica *replica, bool keeps_data);

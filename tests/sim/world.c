@@ -36,16 +36,29 @@ void world_note_timeline(struct world *world, struct timeline *timeline)
     world->next_timeline = timeline;
 }
 
-/* ---- the relay's life ---- */
+unsigned world_relays_below(const struct world *world, const struct process *relay)
+{
+    return relay == world->nodes[0].process ? world->node_count - 1 : 0;
+}
+
+/* ---- the life of the relays ---- */
 
 static void on_restart(void *arg)
 {
-    struct world *world = arg;
-    if (!world->relay->is_alive && world->is_relay_wanted)
-        world_start_relay(world);
+    struct node *node = arg;
+    if (!node->process->is_alive && node->world->is_relay_wanted)
+        node_start(node);
 }
 
 static struct world *only_world; /* a process has no argument */
+
+static struct node *node_of(const struct process *process)
+{
+    struct node *node = only_world->nodes;
+    while (node->process != process)
+        node++;
+    return node;
+}
 
 /* For good. */
 static void begin_alone(void *arg)
@@ -60,14 +73,16 @@ static void begin_alone(void *arg)
 static void on_relay_end(struct process *process, bool is_good)
 {
     struct world *world = only_world;
-    if (process->lost_power)
+    struct node *node = node_of(process);
+    bool is_first = node == &world->nodes[0];
+    if (is_first && process->lost_power)
         checks_on_power_loss(world);
-    if (world->ends_at_refresh)
+    if (is_first && world->ends_at_refresh)
         alarm_in(1, begin_alone, world);
     if (!is_good && process->why[0] != '\0' && world->is_peaceful &&
-        process->starts > world->peace_starts)
+        process->starts > node->peace_starts)
         sim_fail("the relay does not start: %s", process->why);
-    alarm_in(random_between(SIM_MS, 6 * SIM_S), on_restart, world);
+    alarm_in(random_between(SIM_MS, 6 * SIM_S), on_restart, node);
 }
 
 /* Which RDBs there are, and where the window begins. */
@@ -93,74 +108,27 @@ static void note_told(struct world *world, const char *line)
 static void on_relay_log(const char *line)
 {
     struct world *world = only_world;
-    checks_on_log(world, line);
-    note_told(world, line);
+    struct node *node = node_of(process_self());
+    struct process *relay = node->process;
+    checks_on_log(world, node, line);
+    if (node == &world->nodes[0])
+        note_told(world, line);
     bool is_refreshed = strstr(line, "snapshot refresh state=loading->idle cause=complete") != NULL;
-    if (world->ends_at_refresh && is_refreshed && world->relay->kill_at_call == 0) {
-        world->relay->kill_is_power_loss = world->has_fsync && random_is_one_in(2);
-        world->relay->kill_at_call = world->relay->calls + 1 + random_below(REFRESH_CALLS);
+    if (world->ends_at_refresh && is_refreshed && node == &world->nodes[0] &&
+        relay->kill_at_call == 0) {
+        relay->kill_is_power_loss = node->has_fsync && random_is_one_in(2);
+        relay->kill_at_call = relay->calls + 1 + random_below(REFRESH_CALLS);
     }
 }
 
-void world_start_relay(struct world *world)
-{
-    world->errors_before_start = world->disk->errors;
-    process_start(world->relay);
-}
+/* ---- the world at its beginning ---- */
 
-/* ---- the settings ---- */
-
-static void draw_ack(struct world *world)
+static void add_node(struct world *world, unsigned host, const char *name, const char *upstream)
 {
-    static const char *const names[] = {"received", "durable", "replicas 1", "all"};
-    world->ack = (enum ack_kind)random_below(4);
-    world->ack_replicas = 1;
-    char text[64];
-    snprintf(text, sizeof text, "upstream.ack=%s", names[world->ack]);
-    process_override(world->relay, text);
-}
-
-static void draw_sizes(struct world *world)
-{
-    uint64_t segment = 64 << random_below(3);
-    uint64_t backlog = segment * (uint64_t)random_between(2, 6);
-    uint64_t most = backlog * (uint64_t)random_between(1, 4);
-    char text[64];
-    snprintf(text, sizeof text, "store.segment-size=%llukb", (unsigned long long)segment);
-    process_override(world->relay, text);
-    snprintf(text, sizeof text, "store.repl-backlog-size=%llukb", (unsigned long long)backlog);
-    process_override(world->relay, text);
-    snprintf(text, sizeof text, "store.repl-backlog-max-size=%llukb", (unsigned long long)most);
-    process_override(world->relay, text);
-    world->backlog_max = most * 1024;
-    world->segment_bytes = segment * 1024;
-}
-
-static void set_up_relay(struct world *world)
-{
-    static const char *const fixed[] = {
-        "upstream.replicaof=host2 6379", "downstream.bind=10.0.0.1", "downstream.port=6380",
-        "downstream.protected-mode=no",  "http.bind=10.0.0.1",       "http.port=6390",
-        "relay.data-dir=/data",
-    };
-    world->disk = disk_new(RELAY_HOST, (uint64_t)random_between(4, 64) * 1024 * 1024);
-    world->relay = process_new("relay", RELAY_HOST, world->disk);
-    world->relay->on_end = on_relay_end;
-    world->relay->on_log = on_relay_log;
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
-        process_override(world->relay, fixed[i]);
-    draw_ack(world);
-    draw_sizes(world);
-    static const char *const syncs[] = {"store.fsync=no", "store.fsync=everysec",
-                                        "store.fsync=always"};
-    uint64_t sync = world->ack == ACK_DURABLE ? 1 + random_below(2) : random_below(3);
-    world->has_fsync = sync > 0;
-    process_override(world->relay, syncs[sync]);
-    world->is_always_ready = random_is_one_in(2);
-    process_override(world->relay, world->is_always_ready ? "store.snapshot-min-interval=5"
-                                                          : "store.snapshot=on-demand");
-    process_override(world->relay, random_is_one_in(2) ? "relay.threads=1" : "relay.threads=2");
-    process_override(world->relay, "relay.log-level=debug");
+    struct node *node = &world->nodes[world->node_count++];
+    node_set_up(node, world, host, name, upstream);
+    node->process->on_end = on_relay_end;
+    node->process->on_log = on_relay_log;
 }
 
 /* Few ask without a pause: their answers are what a run takes most time for. */
@@ -170,42 +138,55 @@ static int64_t draw_pause_us(void)
                                 : random_between(ASKER_PAUSE_US_LEAST, ASKER_PAUSE_US_MOST);
 }
 
+/* Of a relay that follows another two ask, too. */
 static void set_up_askers(struct world *world)
 {
-    static const enum asker_kind kinds[ASKERS] = {ASKS_COMMANDS, ASKS_COMMANDS, ASKS_WAIT,
-                                                  ASKS_HTTP};
-    world->claims = (struct claims){.world = world, .process = world->relay};
-    for (unsigned i = 0; i < ASKERS; i++)
-        world->askers[i] =
-            asker_new(kinds[i], ASKER_HOST + i, RELAY_HOST,
-                      kinds[i] == ASKS_HTTP ? HTTP_PORT : RELAY_PORT, &world->claims);
+    static const enum asker_kind kinds[ASKERS] = {ASKS_COMMANDS, ASKS_WAIT, ASKS_HTTP,
+                                                  ASKS_COMMANDS, ASKS_WAIT};
+    for (unsigned i = 0; i < ASKERS; i++) {
+        bool is_lower = world->node_count > 1 && i > 2;
+        struct node *node = &world->nodes[is_lower ? 1 : 0];
+        uint16_t port = kinds[i] == ASKS_HTTP ? HTTP_PORT : RELAY_PORT;
+        world->askers[i] = asker_new(kinds[i], ASKER_HOST + i, node->host, port, &node->claims);
+    }
 }
 
 /* Now and then somebody reads the data directory. */
 static void on_look(void *arg)
 {
-    struct world *world = arg;
-    if (!process_is_suspended(world->relay))
-        reader_look(world->reader);
-    alarm_in(random_between(SIM_S, READER_PAUSE_US_MOST), on_look, world);
+    struct node *node = arg;
+    if (!process_is_suspended(node->process))
+        reader_look(node->reader);
+    alarm_in(random_between(SIM_S, READER_PAUSE_US_MOST), on_look, node);
+}
+
+static void set_up_relays(struct world *world)
+{
+    add_node(world, RELAY_HOST, "relay", "host2 6379");
+    if (random_is_one_in(2)) {
+        add_node(world, LOWER_HOST, "lower", "host1 6380");
+        node_listen_to_acks(&world->nodes[1], RELAY_HOST);
+    }
+    for (unsigned i = 0; i < world->node_count; i++)
+        on_look(&world->nodes[i]);
 }
 
 static void set_up(struct world *world)
 {
     only_world = world;
     sim_set_yield((unsigned)random_between(2, 30));
-    set_up_relay(world);
+    set_up_relays(world);
     size_t filler = (size_t)random_between(0, 100) * 1024;
     world->rdb_filler = filler;
     for (unsigned i = 0; i < PRIMARIES; i++) {
         world->primaries[i] = primary_new(PRIMARY_HOST + i, PRIMARY_PORT);
         primary_set_rdb_bytes(world->primaries[i], filler);
     }
-    for (unsigned i = 0; i < REPLICAS; i++)
-        world->replicas[i] = replica_new(i, REPLICA_HOST + i, RELAY_HOST, RELAY_PORT);
+    for (unsigned i = 0; i < REPLICAS; i++) {
+        unsigned to = i > 0 && world->node_count > 1 ? LOWER_HOST : RELAY_HOST;
+        world->replicas[i] = replica_new(i, REPLICA_HOST + i, to, RELAY_PORT);
+    }
     set_up_askers(world);
-    world->reader = reader_new(world->relay);
-    on_look(world);
 }
 
 /* ---- the run ---- */
@@ -214,13 +195,16 @@ static void begin_peace(struct world *world)
 {
     trace("peace");
     world->is_peaceful = true;
-    world->peace_starts = world->relay->starts;
-    world->disk->trouble = (struct disk_trouble){0};
+    for (unsigned i = 0; i < world->node_count; i++) {
+        struct node *node = &world->nodes[i];
+        node->peace_starts = node->process->starts;
+        node->disk->trouble = (struct disk_trouble){0};
+        node->process->kill_at_call = 0;
+        process_resume(node->process);
+        node->process->paused_until_us = 0;
+        node->process->signals = 0;
+    }
     network_heal();
-    world->relay->kill_at_call = 0;
-    process_resume(world->relay);
-    world->relay->paused_until_us = 0;
-    world->relay->signals = 0;
     struct primary *primary = world_primary(world);
     if (!primary_is_up(primary))
         primary_start(primary, world->next_timeline);
@@ -235,16 +219,24 @@ static void begin_peace(struct world *world)
         asker_set_peaceful(world->askers[i]);
 }
 
+static unsigned count_starts(const struct world *world)
+{
+    unsigned starts = 0;
+    for (unsigned i = 0; i < world->node_count; i++)
+        starts += world->nodes[i].process->starts;
+    return starts;
+}
+
 /* For a while nothing happens: nobody is closed, and nothing ends. */
 static void run_quietly(struct world *world)
 {
     uint64_t lost = checks_links_lost(world);
-    unsigned starts = world->relay->starts;
+    unsigned starts = count_starts(world);
     uint64_t forks = primary_counts(world_primary(world))->forks;
     sim_run(sim_now_us() + (int64_t)QUIET_S * SIM_S, STEPS_MAX);
     if (checks_links_lost(world) != lost)
         sim_fail("a replica lost its link while nothing happened");
-    if (world->relay->starts != starts)
+    if (count_starts(world) != starts)
         sim_fail("the relay ended while nothing happened");
     checks_on_quiet_end(world, forks);
 }
@@ -253,18 +245,23 @@ static void run_quietly(struct world *world)
  * and to one who has nothing if there was a snapshot. */
 static void run_alone(struct world *world)
 {
-    /* After an fsync that has failed nothing more is durable, and the relay says so. */
-    bool is_power_loss = world->has_fsync && world->disk->errors == 0 && random_is_one_in(2);
     trace("alone");
     world->is_alone = true;
     primary_end(world_primary(world), true);
     network_cut(RELAY_HOST, primary_host(world_primary(world)), SIM_NEVER);
     sim_run(sim_now_us() + (int64_t)SETTLE_S * SIM_S, STEPS_MAX);
-    if (is_power_loss)
-        process_lose_power(world->relay);
-    else
-        process_kill(world->relay);
-    if (world->is_always_ready) {
+    for (unsigned i = 0; i < world->node_count; i++) {
+        struct node *node = &world->nodes[i];
+        /* After an fsync that has failed nothing more is durable, and the relay says so. */
+        bool is_power_loss = node->has_fsync && node->disk->errors == 0 && random_is_one_in(2);
+        if (i > 0 && random_is_one_in(2))
+            continue;
+        if (is_power_loss)
+            process_lose_power(node->process);
+        else
+            process_kill(node->process);
+    }
+    if (world->nodes[0].is_always_ready) {
         replica_end(world->replicas[0], false);
         replica_start(world->replicas[0]);
     }
@@ -317,7 +314,8 @@ void world_run(uint64_t seed, uint64_t without, struct world_result *result)
     faults_plan(world, until_us, without);
     world->next_timeline = timeline_new((uint64_t)random_below(100000));
     primary_start(world_primary(world), world->next_timeline);
-    world_start_relay(world);
+    for (unsigned i = 0; i < world->node_count; i++)
+        node_start(&world->nodes[i]);
     for (unsigned i = 0; i < REPLICAS; i++)
         replica_start(world->replicas[i]);
     for (unsigned i = 0; i < ASKERS; i++)
@@ -332,7 +330,8 @@ void world_run(uint64_t seed, uint64_t without, struct world_result *result)
         run_quietly(world);
     if (sim_failure() == NULL) {
         run_until_converged(world);
-        if (world->is_always_ready && world->disk->errors == 0 && random_is_one_in(2)) {
+        if (world->nodes[0].is_always_ready && world->nodes[0].disk->errors == 0 &&
+            random_is_one_in(2)) {
             run_to_refresh(world);
         } else {
             run_alone(world);
@@ -345,7 +344,7 @@ void world_run(uint64_t seed, uint64_t without, struct world_result *result)
         .steps = sim_steps(),
         .simulated_us = sim_now_us(),
         .faults = world->faults_done,
-        .relay_starts = world->relay->starts,
+        .relay_starts = count_starts(world),
     };
     if (!result->is_good)
         snprintf(result->failure, sizeof result->failure, "%s", sim_failure());

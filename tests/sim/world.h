@@ -13,26 +13,24 @@
 #include <stdint.h>
 
 #include "asker.h"
-#include "claims.h"
-#include "disk.h"
+#include "node.h"
 #include "primary.h"
-#include "process.h"
 #include "replica.h"
 
 enum {
     RELAY_HOST = 1,
+    LOWER_HOST = 4, /* of the relay below that one */
+    NODES_MAX = 2,
     PRIMARY_HOST = 2,
     REPLICA_HOST = 10,
     ASKER_HOST = 20,
     PRIMARIES = 2,
     REPLICAS = 3,
-    ASKERS = 4,
+    ASKERS = 5,
     RELAY_PORT = 6380,
     PRIMARY_PORT = 6379,
     HTTP_PORT = 6390,
 };
-
-enum ack_kind { ACK_RECEIVED, ACK_DURABLE, ACK_REPLICAS, ACK_ALL };
 
 struct acknowledged {
     struct timeline *timeline; /* NULL: nothing yet */
@@ -41,36 +39,24 @@ struct acknowledged {
 };
 
 struct world {
-    struct process *relay;
-    struct disk *disk;
-    struct process *reader; /* of the relay's data directory */
+    struct node nodes[NODES_MAX]; /* the first follows the primary, the second the first */
+    unsigned node_count;
     struct primary *primaries[PRIMARIES];
     unsigned current; /* of the primaries: whom the relay follows */
     struct replica *replicas[REPLICAS];
-    struct claims claims; /* what the relay tells the askers */
     struct asker *askers[ASKERS];
-    enum ack_kind ack;
-    unsigned ack_replicas;
     bool is_peaceful;                 /* faults have ended */
     bool is_relay_wanted;             /* it is started again when it has ended */
-    struct acknowledged acknowledged; /* what has to be there at the next start */
-    struct acknowledged
-        served; /* the farthest that is known to be in the page cache: a kill keeps it */
-    uint64_t backlog_max;
-    bool has_fsync; /* every second, or always */
-    uint64_t segment_bytes;
+    struct acknowledged acknowledged; /* what has to be there at the first relay's next start */
     size_t rdb_filler;
-    uint64_t errors_before_start; /* of the disk, when the relay started last */
-    bool is_always_ready;         /* has a snapshot that can serve a full sync */
     unsigned faults_done;
     struct timeline
         *next_timeline; /* the current primary has it, or will have it when it is up again */
     bool
         ends_at_refresh; /* the next one to be complete is followed by the end of everything but one replica */
-    uint64_t snapshots[2]; /* X of the RDB that came last, and of the one before it */
-    uint64_t window_first; /* as the relay told when it had proven what it has found */
+    uint64_t snapshots[2]; /* X of the first relay's RDB that came last, and of the one before it */
+    uint64_t window_first; /* as it told when it had proven what it has found */
     bool is_alone;         /* the primary is gone for good */
-    unsigned peace_starts; /* of the relay, when peace came */
 };
 
 struct world_result {
@@ -91,19 +77,20 @@ void world_run(uint64_t seed, uint64_t without, struct world_result *result);
 
 /* Draws the faults of a run and sets their alarms. Returns how many. */
 unsigned faults_plan(struct world *world, int64_t until_us, uint64_t without);
-void world_start_relay(struct world *world);
 void world_note_timeline(struct world *world, struct timeline *timeline);
+/* How many relays follow that one. */
+unsigned world_relays_below(const struct world *world, const struct process *relay);
 struct primary *world_primary(const struct world *world); /* the current one */
 
 /* ---- checks.c ---- */
 
 void checks_begin(struct world *world);
-/* The relay has lost its power: only what was promised to be durable has to be there. */
+/* The first relay has lost its power: only what was promised to be durable has to be there. */
 void checks_on_power_loss(struct world *world);
 /* What a relay that has nothing to do holds: disk, descriptors; and what it has cost its primary. */
 void checks_on_quiet_end(const struct world *world, uint64_t forks_before);
-/* A line of the relay's log. */
-void checks_on_log(struct world *world, const char *line);
+/* A line of a relay's log. */
+void checks_on_log(struct world *world, struct node *node, const char *line);
 /* All are in sync, with equal data. */
 bool checks_is_converged(const struct world *world);
 uint64_t checks_links_lost(const struct world *world); /* of replicas that were online */
