@@ -285,6 +285,18 @@ static bool add_newest(struct history_view *view, const struct tail_mark *mark, 
     return true;
 }
 
+/* After a failover the history goes on under another id. What the tail told before this is of the id that was read
+ * first only if the identity still has that id now: no byte comes under a new one before it is written. */
+static bool has_same_id(int directory, const struct identity *identity, struct error *error)
+{
+    struct identity now;
+    if (!read_identity_and_rows(directory, &now, error))
+        return false;
+    bool is_same = replid_equal(&now.replid, &identity->replid);
+    identity_fini(&now);
+    return is_same || error_set(error, ERROR_DAMAGED, "identity: it has got another id meanwhile");
+}
+
 /* The relay may be sealing, trimming and refreshing meanwhile: then what was read does not fit together. */
 static bool open_once(struct history_view *view, int directory, struct error *error)
 {
@@ -292,8 +304,8 @@ static bool open_once(struct history_view *view, int directory, struct error *er
     if (!read_identity_and_rows(directory, &view->identity, error))
         return false;
     bool good = find_view_mark(directory, &view->identity, &mark, error) &&
-                add_newest(view, &mark, error) && open_segments(view, directory, error) &&
-                open_snapshots(view, directory, error);
+                has_same_id(directory, &view->identity, error) && add_newest(view, &mark, error) &&
+                open_segments(view, directory, error) && open_snapshots(view, directory, error);
     if (!good)
         history_view_close(view);
     return good;
