@@ -55,6 +55,8 @@ static bool note_read(void *arg, size_t bytes)
 {
     struct check *check = arg;
     check->done += bytes;
+    if (check->total < check->done) /* the newest segment */
+        check->total = check->done;
     char part[HISTORY_NAME_MAX + 128];
     snprintf(part, sizeof(part), "%s/%s", check->history, check->part);
     if (check->tell != NULL)
