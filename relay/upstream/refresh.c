@@ -251,13 +251,11 @@ void refresh_set_credentials(struct refresh *refresh, const char *user, const ch
     server_conn_set_credentials(&refresh->server_conn, user, password);
 }
 
-/* Of an RDB that the window has left behind nobody can be served, and of one that is no newer than ours nothing is
- * gained. A relay that is asked has one fetched that is of use. */
+/* Of an RDB that the window has left behind nobody can be served. A relay that is asked has one fetched that is of
+ * use. */
 static uint64_t refresh_first_useful(const struct refresh *refresh, uint64_t wanted_from)
 {
-    const struct history *history = store_current(refresh->store);
-    const struct snapshot *held = history_usable_snapshot(history);
-    uint64_t from = held != NULL ? snapshot_offset(held) + 1 : history_first(history);
+    uint64_t from = history_first(store_current(refresh->store));
     return from > wanted_from ? from : wanted_from;
 }
 
