@@ -519,7 +519,8 @@ COMMAND_TEST(relay_tells_of_upstream)
     fake_components.link.wait.left_ms = -1;
     expect_part("info relay", "upstream_other_history_seconds_left:-1\r\n");
     fake_components.above = (struct hops){
-        .count = 1, .at = {{.to = {"::1", 7}, .link = HOP_SYNC, .silence_ms = 31999}}};
+        .count = 1,
+        .at = {{.to = {.host = "::1", .port = 7}, .link = HOP_SYNC, .silence_ms = 31999}}};
     expect_part("info relay", "upstream_hops:2\r\n");
     expect_part("info relay", "upstream_hop1:host=::1,port=7,link=sync,silence=31\r\n"
                               "upstream_root_silence_seconds:31\r\n");
