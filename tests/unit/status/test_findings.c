@@ -190,10 +190,11 @@ TEST(a_primary_that_is_silent_for_too_long)
 TEST(a_relay_above_has_lost_its_primary)
 {
     set_up();
-    fake_components.above =
-        (struct hops){.count = 2,
-                      .at = {{.to = {"middle.example", 6380}, .link = HOP_UP, .silence_ms = 8000},
-                             {.to = {"root.example", 6379}, .link = HOP_DOWN, .silence_ms = 4999}}};
+    fake_components.above = (struct hops){
+        .count = 2,
+        .at = {
+            {.to = {.host = "middle.example", .port = 6380}, .link = HOP_UP, .silence_ms = 8000},
+            {.to = {.host = "root.example", .port = 6379}, .link = HOP_DOWN, .silence_ms = 4999}}};
     assert_string_equal(found(), ""); /* for a moment */
     fake_components.above.at[1].silence_ms = 25 * 1000;
     assert_string_equal(found(), "hop_down");
@@ -204,8 +205,8 @@ TEST(a_relay_above_has_lost_its_primary)
     assert_int_equal(picture.root_silence_ms, 25 * 1000);
     picture.max_silence_ms = 24 * 1000;
     assert_string_equal(not_ready(), "nothing has arrived from upstream for 25 s");
-    fake_components.above.at[0] =
-        (struct hop){.to = {"middle.example", 6380}, .link = HOP_SYNC, .silence_ms = 6000};
+    fake_components.above.at[0] = (struct hop){
+        .to = {.host = "middle.example", .port = 6380}, .link = HOP_SYNC, .silence_ms = 6000};
     found();
     assert_string_equal(words, "The relay origin.example:6379 above this one has no link to "
                                "middle.example:6380 (sync). It has received nothing for 6 s.\n");

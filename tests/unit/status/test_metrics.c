@@ -84,7 +84,9 @@ TEST(the_links_of_a_chain)
 {
     set_up();
     fake_components.above = (struct hops){
-        .count = 1, .at = {{.to = {"root.example", 6379}, .link = HOP_DOWN, .silence_ms = 31000}}};
+        .count = 1,
+        .at = {
+            {.to = {.host = "root.example", .port = 6379}, .link = HOP_DOWN, .silence_ms = 31000}}};
     const char *text = metrics(10);
     expect(text, "\npsync_relay_hop_up{hop=\"0\",to=\"origin.example:6379\"} 1\n");
     expect(text, "\npsync_relay_hop_up{hop=\"1\",to=\"root.example:6379\"} 0\n");
