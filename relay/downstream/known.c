@@ -67,10 +67,39 @@ static struct known_replica *take_alike(struct known *known, const struct replic
     return NULL;
 }
 
+/* Who goes on from where it stands has by that what was before. */
+static bool was_in_sync(const struct replica_stats *stats)
+{
+    return stats->worker != NULL &&
+           (!stats->full_sync || REPLICA_STATS_GET(stats, has_acknowledged));
+}
+
+/* A connection that we close is quickly followed by the next one, and its end may come to this thread after that: its
+ * place is taken as if it had come before. */
+static struct known_replica *take_closing_alike(const struct known *known,
+                                                const struct replica_stats *stats)
+{
+    struct replica_stats *other;
+    TAILQ_FOREACH(other, known->replica_stats_list, entry)
+    {
+        struct known_replica *replica = other->known;
+        if (other == stats || replica == NULL || replica->is_retired ||
+            (enum replica_state)REPLICA_STATS_GET(other, state) != REPLICA_CLOSING ||
+            !is_alike(replica, stats))
+            continue;
+        replica->was_in_sync = replica->was_in_sync || was_in_sync(other);
+        other->known = NULL;
+        return replica;
+    }
+    return NULL;
+}
+
 bool known_arrive(struct known *known, struct replica_stats *stats)
 {
     CHECK(stats->known == NULL && known_is_about(stats));
     struct known_replica *replica = take_alike(known, stats);
+    if (replica == NULL)
+        replica = take_closing_alike(known, stats);
     if (replica == NULL)
         replica = calloc(1, sizeof(*replica));
     if (replica == NULL)
@@ -102,13 +131,6 @@ static void add_away(struct known *known, struct known_replica *replica)
     else
         TAILQ_INSERT_HEAD(&known->away, replica, entry);
     known->away_count++;
-}
-
-/* Who goes on from where it stands has by that what was before. */
-static bool was_in_sync(const struct replica_stats *stats)
-{
-    return stats->worker != NULL &&
-           (!stats->full_sync || REPLICA_STATS_GET(stats, has_acknowledged));
 }
 
 void known_leave(struct known *known, struct replica_stats *stats, int64_t now_ms)

@@ -2,8 +2,8 @@
  *
  * Known replicas from inside (relay/downstream/known.h says what they are):
  *
- *     a connection asks PSYNC     takes over the entry of one that is away and says the same of itself; there
- *                                 is none: a new entry
+ *     a connection asks PSYNC     takes over the entry of one that is away, or is just being closed, and says the
+ *                                 same of itself; there is none: a new entry
  *     it acknowledges             from then on it is missed when it leaves
  *     it leaves                   its entry is away, for repl-timeout; one that never acknowledged, or that
  *                                 was told to be forgotten, is forgotten

@@ -129,6 +129,21 @@ KNOWN_TEST(of_two_alike_the_first_back_is_one)
     assert_int_equal(known.away_count, 0);
 }
 
+/* The worker has closed it, and thread 0 hears of that after the next connection of the same replica. */
+KNOWN_TEST(one_that_is_back_before_its_end_was_heard_of_is_one)
+{
+    struct replica_stats *before = sync_up(come(1, 6379));
+    struct replica_stats *other = sync_up(come(2, 6379));
+    REPLICA_STATS_SET(before, state, REPLICA_CLOSING);
+    struct replica_stats *after = sync_up(come(3, 6379));
+    assert_null(before->known);
+    assert_non_null(other->known);
+    TAILQ_REMOVE(&replica_stats_list, before, entry);
+    assert_true(known_is_complete(&known, 1000));
+    leave(after, 2000);
+    assert_false(known_is_complete(&known, 2000)); /* it was in sync before */
+}
+
 KNOWN_TEST(another_port_user_or_address_is_another)
 {
     leave(sync_up(come(1, 6379)), 0);
