@@ -524,6 +524,10 @@ COMMAND_TEST(relay_tells_of_upstream)
     expect_part("info relay", "upstream_hops:2\r\n");
     expect_part("info relay", "upstream_hop1:host=::1,port=7,link=sync,silence=31\r\n"
                               "upstream_root_silence_seconds:31\r\n");
+}
+
+COMMAND_TEST(relay_tells_since_when_it_serves_an_old_history)
+{
     fake_components.link.old_history_since_ms = clock_ms() - 7500;
     expect_part("info relay", "serving_old_history:1\r\nserving_old_history_since_seconds:7\r\n");
 }
