@@ -20,6 +20,20 @@ static inline void say_sets(struct conn *primary)
     stage_say_bytes(primary, bytes_at(sets, sizeof(sets)));
 }
 
+/* Of the handshake of a refresh what comes when the server has said what it is. */
+static inline void ask_for_rdb(struct conn *second)
+{
+    stage_expect(second, "REPLCONF listening-port 6380");
+    stage_say(second, "+OK\r\n");
+    stage_expect(second, "REPLCONF capa eof capa psync2");
+    stage_say(second, "+OK\r\n");
+    stage_expect(second, "REPLCONF version 7.2.0");
+    stage_say(second, "-ERR Unrecognized REPLCONF option: version\r\n");
+    stage_expect(second, "REPLCONF rdb-only 1");
+    stage_say(second, "+OK\r\n");
+    stage_expect(second, "PSYNC ? -1");
+}
+
 /* The handshake of a refresh, up to its PSYNC. */
 static inline struct conn *greet_refresh(void)
 {
@@ -32,15 +46,7 @@ static inline struct conn *greet_refresh(void)
     stage_say(second, "-NOPERM\r\n");
     stage_expect(second, "INFO replication");
     stage_say(second, "-NOPERM\r\n");
-    stage_expect(second, "REPLCONF listening-port 6380");
-    stage_say(second, "+OK\r\n");
-    stage_expect(second, "REPLCONF capa eof capa psync2");
-    stage_say(second, "+OK\r\n");
-    stage_expect(second, "REPLCONF version 7.2.0");
-    stage_say(second, "-ERR Unrecognized REPLCONF option: version\r\n");
-    stage_expect(second, "REPLCONF rdb-only 1");
-    stage_say(second, "+OK\r\n");
-    stage_expect(second, "PSYNC ? -1");
+    ask_for_rdb(second);
     return second;
 }
 

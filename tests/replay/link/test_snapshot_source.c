@@ -64,19 +64,6 @@ static void introduce(struct conn *second, const char *link, uint64_t offset)
     stage_say_bulk(second, said);
 }
 
-static void ask(struct conn *second)
-{
-    stage_expect(second, "REPLCONF listening-port 6380");
-    stage_say(second, "+OK\r\n");
-    stage_expect(second, "REPLCONF capa eof capa psync2");
-    stage_say(second, "+OK\r\n");
-    stage_expect(second, "REPLCONF version 7.2.0");
-    stage_say(second, "-ERR Unrecognized REPLCONF option: version\r\n");
-    stage_expect(second, "REPLCONF rdb-only 1");
-    stage_say(second, "+OK\r\n");
-    stage_expect(second, "PSYNC ? -1");
-}
-
 static void expect_failed(struct conn *second, const char *why)
 {
     assert_true(fake_conn_is_closed(second));
@@ -94,7 +81,7 @@ LINK_TEST(a_replica_gives_it)
     struct conn *second = connect_to("replica0.test", 7100);
     uint64_t x = stage_boundary();
     introduce(second, "up", x);
-    ask(second);
+    ask_for_rdb(second);
     say_fullresync(second, STAGE_ID, x);
     stage_say_rdb(second, STAGE_RDB_BODY);
     assert_true(fake_conn_is_closed(second));
@@ -131,14 +118,14 @@ LINK_TEST(what_it_answers_is_looked_at)
     link_refresh(stage.link);
     struct conn *second = connect_to("replica0.test", 7100);
     introduce(second, "up", stage_boundary());
-    ask(second);
+    ask_for_rdb(second);
     say_fullresync(second, STAGE_OTHER_ID, stage_boundary());
     expect_failed(second, "the replica's history is another by now");
     stage_seconds(2);
     link_refresh(stage.link);
     second = connect_to("replica1.test", 7101);
     introduce(second, "up", stage_boundary());
-    ask(second);
+    ask_for_rdb(second);
     say_fullresync(second, STAGE_ID, history_end(history()) + 1);
     expect_failed(second, "which we do not have");
 }
@@ -165,5 +152,5 @@ LINK_TEST(a_change_of_the_password_of_the_primary_changes_nothing_for_it)
     struct conn *second = connect_to("replica0.test", 7100);
     link_set_credentials(stage.link, "someone", "else");
     introduce(second, "up", stage_boundary());
-    ask(second);
+    ask_for_rdb(second);
 }

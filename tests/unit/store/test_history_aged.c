@@ -5,26 +5,6 @@
 
 #define AGED_TEST(name) TEST_SETUP(name, depot_set_up, depot_tear_down)
 
-static void refresh(uint64_t offset)
-{
-    struct history *history = store_current(depot.store);
-    struct snapshot *snapshot = history_begin_snapshot(history, offset, &depot.why);
-    assert_non_null(snapshot);
-    depot_receive(&depot, snapshot, 0);
-    assert_true(depot_complete(&depot, history));
-    depot_await_named(&depot, history);
-    (void)store_publish(depot.store);
-}
-
-static bool has_rdb(uint64_t offset)
-{
-    char path[PLACE_PATH_MAX + 64];
-    (void)depot_await_freed(&depot);
-    snprintf(path, sizeof(path), "%s/history-1/snapshot/%llu.rdb", depot.data_dir,
-             (unsigned long long)offset);
-    return access(path, F_OK) == 0;
-}
-
 static void need(uint64_t from, uint64_t due)
 {
     history_set_need(store_current(depot.store), &(struct history_need){.from = from, .due = due});
@@ -48,7 +28,7 @@ static void begin(void)
     depot_resync(&depot, 'a', 0);
     for (uint64_t offset = 10000; offset <= 40000; offset += 10000) {
         depot_stream(&depot, 10000, 0);
-        refresh(offset);
+        depot_refresh(offset);
     }
 }
 
@@ -60,7 +40,7 @@ AGED_TEST(all_is_kept_until_the_need_is_known)
     struct history *history = store_current(depot.store);
     assert_int_equal(history_first(history), 0);
     for (uint64_t offset = 0; offset <= 40000; offset += 10000) {
-        assert_true(has_rdb(offset));
+        assert_true(depot_has_rdb(offset));
         expect_aged(offset, offset);
         expect_aged(offset + 9999, offset);
     }
@@ -72,11 +52,11 @@ AGED_TEST(the_base_and_the_one_that_follows_are_kept)
     begin();
     need(12000, 12000);
     struct history *history = store_current(depot.store);
-    assert_false(has_rdb(0));
-    assert_true(has_rdb(10000));
-    assert_true(has_rdb(20000));
-    assert_false(has_rdb(30000));
-    assert_true(has_rdb(40000));
+    assert_false(depot_has_rdb(0));
+    assert_true(depot_has_rdb(10000));
+    assert_true(depot_has_rdb(20000));
+    assert_false(depot_has_rdb(30000));
+    assert_true(depot_has_rdb(40000));
     /* The stream from the base on. */
     assert_true(history_first(history) <= 10000);
     assert_true(history_first(history) > 0);
@@ -86,15 +66,15 @@ AGED_TEST(the_base_and_the_one_that_follows_are_kept)
     assert_null(history_aged_snapshot(history, 9999));
 
     need(20000, 20000);
-    assert_false(has_rdb(10000));
-    assert_true(has_rdb(20000));
+    assert_false(depot_has_rdb(10000));
+    assert_true(depot_has_rdb(20000));
     assert_true(history_first(history) > 10000);
     assert_true(history_first(history) <= 20000);
 
     /* The next one is the one that is served; with that nothing more is kept. */
     need(41000, 41000);
-    assert_false(has_rdb(20000));
-    assert_true(has_rdb(40000));
+    assert_false(depot_has_rdb(20000));
+    assert_true(depot_has_rdb(40000));
     expect_aged(41000, 40000);
 }
 
@@ -111,9 +91,9 @@ AGED_TEST(the_first_waits_until_it_is_old_enough)
         need(0, 0);
         assert_null(history_aged_snapshot(store_current(depot.store), 0));
     }
-    refresh(100000);
+    depot_refresh(100000);
     need(0, 499);
-    assert_true(has_rdb(500));
+    assert_true(depot_has_rdb(500));
     assert_int_equal(history_first(store_current(depot.store)), 500);
     need(500, 500);
     expect_aged(500, 500);
@@ -145,11 +125,11 @@ AGED_TEST(without_the_setting_there_is_no_need)
     depot.options.keeps_aged = false;
     store_change(depot.store, &depot.options);
     need(0, 0);
-    assert_true(has_rdb(10000)); /* as it was opened: the ports need a restart */
+    assert_true(depot_has_rdb(10000)); /* as it was opened: the ports need a restart */
     store_close(&depot.store);
     depot_open(&depot);
     need(0, 0);
-    assert_false(has_rdb(10000));
-    assert_true(has_rdb(40000));
+    assert_false(depot_has_rdb(10000));
+    assert_true(depot_has_rdb(40000));
     assert_true(history_first(store_current(depot.store)) > 0);
 }

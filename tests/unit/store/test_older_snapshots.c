@@ -120,26 +120,6 @@ TEST(they_go_with_the_backlog_and_with_a_branch)
 
 /* ------------------------------------------------------------------ in a store */
 
-static void refresh(uint64_t offset)
-{
-    struct history *history = store_current(depot.store);
-    struct snapshot *snapshot = history_begin_snapshot(history, offset, &depot.why);
-    assert_non_null(snapshot);
-    depot_receive(&depot, snapshot, 0);
-    assert_true(depot_complete(&depot, history));
-    depot_await_named(&depot, history);
-    (void)store_publish(depot.store);
-}
-
-static bool has_rdb(uint64_t offset)
-{
-    char path[PLACE_PATH_MAX + 64];
-    (void)depot_await_freed(&depot);
-    snprintf(path, sizeof(path), "%s/history-1/snapshot/%llu.rdb", depot.data_dir,
-             (unsigned long long)offset);
-    return access(path, F_OK) == 0;
-}
-
 /* Refreshed at 5000 and at 9000, with what was replaced kept, and started once more. */
 static void keep_two(uint64_t keep)
 {
@@ -147,38 +127,38 @@ static void keep_two(uint64_t keep)
     depot_open(&depot);
     depot_resync(&depot, 'a', 0);
     depot_stream(&depot, 5000, 0);
-    refresh(5000);
+    depot_refresh(5000);
     depot_stream(&depot, 4000, 0);
-    refresh(9000);
+    depot_refresh(9000);
     store_close(&depot.store);
     depot_open(&depot);
-    assert_true(has_rdb(9000));
+    assert_true(depot_has_rdb(9000));
 }
 
 TEST_SETUP(what_was_replaced_stays_over_a_start, depot_set_up, depot_tear_down)
 {
     (void)state;
     keep_two(2);
-    assert_true(has_rdb(0));
-    assert_true(has_rdb(5000));
+    assert_true(depot_has_rdb(0));
+    assert_true(depot_has_rdb(5000));
     depot.options.snapshot_keep = 1;
     store_change(depot.store, &depot.options);
     store_tick(depot.store);
-    assert_false(has_rdb(0));
-    assert_true(has_rdb(5000));
+    assert_false(depot_has_rdb(0));
+    assert_true(depot_has_rdb(5000));
     depot.options.snapshot_keep = 0;
     store_change(depot.store, &depot.options);
     store_tick(depot.store);
-    assert_false(has_rdb(5000));
-    assert_true(has_rdb(9000));
+    assert_false(depot_has_rdb(5000));
+    assert_true(depot_has_rdb(9000));
 }
 
 TEST_SETUP(without_the_setting_none_stays, depot_set_up, depot_tear_down)
 {
     (void)state;
     keep_two(0);
-    assert_false(has_rdb(0));
-    assert_false(has_rdb(5000));
+    assert_false(depot_has_rdb(0));
+    assert_false(depot_has_rdb(5000));
 }
 
 TEST_SETUP(what_is_kept_gives_its_room_to_an_rdb, depot_set_up, depot_tear_down)
@@ -189,11 +169,11 @@ TEST_SETUP(what_is_kept_gives_its_room_to_an_rdb, depot_set_up, depot_tear_down)
     uint64_t spare = history_spare_bytes(history);
     assert_true(history_drop_replaced(history));
     assert_int_equal(history_spare_bytes(history), spare - DEPOT_RDB);
-    assert_false(has_rdb(0));
+    assert_false(depot_has_rdb(0));
     assert_true(history_drop_replaced(history));
-    assert_false(has_rdb(5000));
+    assert_false(depot_has_rdb(5000));
     assert_false(history_drop_replaced(history));
-    assert_true(has_rdb(9000));
+    assert_true(depot_has_rdb(9000));
 }
 
 TEST_SETUP(a_rewind_takes_those_of_the_lost_branch, depot_set_up, depot_tear_down)
@@ -204,7 +184,7 @@ TEST_SETUP(a_rewind_takes_those_of_the_lost_branch, depot_set_up, depot_tear_dow
     depot_stream(&depot, 1000, 0);
     assert_true(depot_rewind(&depot, history, 4000));
     assert_true(depot_await_cut(history));
-    assert_true(has_rdb(0));
-    assert_false(has_rdb(5000));
-    assert_false(has_rdb(9000));
+    assert_true(depot_has_rdb(0));
+    assert_false(depot_has_rdb(5000));
+    assert_false(depot_has_rdb(9000));
 }
