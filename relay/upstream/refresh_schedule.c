@@ -92,12 +92,16 @@ static const char *cause_of(const struct refresh_schedule *refresh_schedule)
     return NULL;
 }
 
-/* Where the window is about to leave the one that is held, one that is no newer helps nobody. An operator, and one who
- * cannot read it, may want one of the same offset. */
-static uint64_t refresh_schedule_next_offset(const struct refresh_schedule *refresh_schedule)
+/* From which offset on an RDB is of use to those for whom it is fetched; 0: any is. Where nobody waits, the window is
+ * about to leave the one that is held, and one that is no newer helps nobody. One who cannot read that one may want
+ * another of the same offset. */
+static uint64_t refresh_schedule_first_useful(const struct refresh_schedule *refresh_schedule,
+                                              bool waits)
 {
     const struct snapshot *held = history_usable_snapshot(store_current(refresh_schedule->store));
-    return held != NULL ? snapshot_offset(held) + 1 : 0;
+    if (refresh_schedule->has_wish)
+        return refresh_schedule->wish_from;
+    return waits || held == NULL ? 0 : snapshot_offset(held) + 1;
 }
 
 static bool lacks_space(struct refresh_schedule *refresh_schedule)
@@ -164,8 +168,7 @@ void refresh_schedule_consider(struct refresh_schedule *refresh_schedule,
     if (lacks_space(refresh_schedule))
         return;
     struct handshake_terms wanted = *terms;
-    wanted.rdb_from = waits ? (refresh_schedule->has_wish ? refresh_schedule->wish_from : 0)
-                            : refresh_schedule_next_offset(refresh_schedule);
+    wanted.rdb_from = refresh_schedule_first_useful(refresh_schedule, waits);
     /* Of another format is only what the primary writes for what we announce; and only a relay has the rest of one. */
     bool is_of_primary = refresh_schedule->has_other_wish || part == STORE_PART_READY;
     if (!is_of_primary && !refresh_schedule_start(refresh_schedule, waits, primary, &wanted, cause))
