@@ -4,11 +4,9 @@
 import re
 
 import documents
-import ports
 import prose
-import wait
-from process import ROOT, Process
-from proxies import is_listening
+from middlebox import Middlebox
+from process import ROOT
 
 SERVERS = ROOT / "build" / "servers"
 NGINX = SERVERS / "nginx" / "usr" / "bin" / "nginx"
@@ -24,15 +22,13 @@ def recipe_of(program):
     raise LookupError(f"{RECIPE[0]}.md has nothing for {program} under '{RECIPE[1]}'")
 
 
-class _Ingress(Process):
+class _Ingress(Middlebox):
     """TLS ends here; behind it the relay's ws-port, plain."""
 
-    host = "127.0.0.1"
     name = file = None
 
     def __init__(self, directory, relay, papers, certificate="relay"):
         super().__init__(self.name, directory)
-        self.port = ports.free_port()
         both = self.directory / "both.pem"
         both.write_text(papers.certificate(certificate).read_text() + papers.key(certificate).read_text())
         self.config = self.directory / self.file
@@ -47,18 +43,6 @@ class _Ingress(Process):
             text = text.replace(old, new)
         assert not re.search(r"\b10\.|/etc/", text), text
         self.config.write_text(text)
-
-    def arguments(self):
-        raise NotImplementedError
-
-    def start(self):
-        self.spawn(self.arguments())
-        wait.until(f"{self.name} listens", lambda: is_listening(self.port))
-        return self
-
-    def stop(self):
-        if self.is_running():
-            self.terminate()
 
     def url(self):
         return f"wss://localhost:{self.port}/replication"

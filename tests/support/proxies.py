@@ -9,9 +9,8 @@ import signal
 import socket
 import threading
 
-import ports
-import wait
-from process import ROOT, Process
+from middlebox import Middlebox
+from process import ROOT
 
 SERVERS = ROOT / "build" / "servers"
 TINYPROXY = SERVERS / "tinyproxy" / "usr" / "bin" / "tinyproxy"
@@ -37,11 +36,6 @@ socks pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 log: connect }}
 """
 
 
-def is_listening(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def _descendants(pid):
     found = []
     try:
@@ -53,25 +47,7 @@ def _descendants(pid):
     return found
 
 
-class _Proxy(Process):
-    host = "127.0.0.1"
-
-    def __init__(self, name, directory):
-        super().__init__(name, directory)
-        self.port = ports.free_port()
-
-    def arguments(self):
-        raise NotImplementedError
-
-    def start(self):
-        self.spawn(self.arguments())
-        wait.until(f"{self.name} listens", lambda: is_listening(self.port))
-        return self
-
-    def stop(self):
-        if self.is_running():
-            self.terminate()
-
+class _Proxy(Middlebox):
     def restart(self):
         """Everybody who goes through it is cut."""
         self.stop()
